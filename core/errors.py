@@ -1,0 +1,110 @@
+"""Every error Twindex raises on purpose.
+
+TwindexError
+├── InvalidInputError          a value the caller gave is wrong; `field` names it
+│   ├── ConfigError            a configuration cannot be used
+│   └── SourceError            a line of an input file cannot be used (file, line, field)
+├── NotFoundError              no such collection, document or job
+├── ConflictError              the thing exists already, or is busy
+│   └── EncoderMismatchError   the collection was made with another encoder
+├── ModelError                 a model cannot be found or loaded
+├── MissingExtraError          an optional package is not installed; names the extra
+└── StorageError               what is on disk cannot be used
+    └── CorruptFileError       a file is damaged; names it
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class TwindexError(Exception):
+    """Base of all errors raised on purpose. `code` is a stable machine-readable word."""
+
+    code = "error"
+
+
+class InvalidInputError(TwindexError):
+    """A value given by the caller is wrong. `field` is the path to it, e.g. `legs[0].weight`."""
+
+    code = "invalid"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.message = message
+        self.field = field
+
+
+class ConfigError(InvalidInputError):
+    """A configuration is contradictory or refers to something that does not exist."""
+
+    code = "config"
+
+
+class SourceError(InvalidInputError):
+    """One record of an input file cannot be used."""
+
+    code = "source"
+
+    def __init__(
+        self, message: str, *, path: Path, line: int | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message, field=field)
+        self.path = path
+        self.line = line
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line is not None else str(self.path)
+        return f"{place}: {super().__str__()}"
+
+
+class NotFoundError(TwindexError):
+    """A named collection, document, leg or job does not exist."""
+
+    code = "not_found"
+
+
+class ConflictError(TwindexError):
+    """The request contradicts the present state; retrying later or elsewhere may work."""
+
+    code = "conflict"
+
+
+class EncoderMismatchError(ConflictError):
+    """The encoder at hand is not the one whose representations are in the collection."""
+
+    code = "encoder_mismatch"
+
+
+class ModelError(TwindexError):
+    """A model cannot be found, or cannot be loaded."""
+
+    code = "model"
+
+
+class MissingExtraError(TwindexError):
+    """An optional part is not installed."""
+
+    code = "missing_extra"
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: pip install 'twindex[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class StorageError(TwindexError):
+    """What is on disk cannot be read or written as it should."""
+
+    code = "storage"
+
+
+class CorruptFileError(StorageError):
+    """A file of a collection is missing, truncated or altered."""
+
+    code = "corrupt"
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = path
+        self.problem = problem

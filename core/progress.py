@@ -1,0 +1,62 @@
+"""Progress of long work, told to whoever wants to know: a bar, a job row, or nobody."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from tqdm import tqdm
+
+
+class Progress(Protocol):
+    """Receives the state of one piece of long work."""
+
+    def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
+        """A stage begins; `total` is None when it is not known, `done` when it is resumed."""
+
+    def advance(self, n: int = 1) -> None:
+        """`n` more units are done."""
+
+    def close(self) -> None:
+        """The work has ended, well or not."""
+
+
+class NoProgress:
+    """Tells nobody."""
+
+    def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None: ...
+
+    def advance(self, n: int = 1) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class BarProgress:
+    """A progress bar with the time left, on standard error."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
+        self.close()
+        self._bar = tqdm(total=total, initial=done, desc=stage, unit=f" {unit}", leave=True)
+
+    def advance(self, n: int = 1) -> None:
+        if self._bar is not None:
+            self._bar.update(n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

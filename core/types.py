@@ -1,0 +1,111 @@
+"""The values that every room shares: frozen, with slots, no behaviour beyond their own fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+Role = Literal["query", "document"]
+Metadata = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the user stores. `metadata` is JSON: strings, numbers, booleans, null, lists, objects."""
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query of an evaluation set."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document: characters `start` to `end` (exclusive) of its `text`."""
+
+    start: int
+    end: int
+
+
+TermCounts = Mapping[str, int]
+"""Analysed terms of one text with their frequencies. The text's length is the sum of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """A batch of n encoded texts. Any part may be absent; those present have n rows.
+
+    dense:   float32 [n, d].
+    sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
+    terms:   n term-frequency maps of an analyzer, for BM25 (its vocabulary is open).
+    truncated: bool [n], true where the encoder did not read the text to its end.
+    """
+
+    dense: NDArray[np.float32] | None = None
+    sparse: csr_array | None = None
+    terms: Sequence[TermCounts] | None = None
+    truncated: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        for part in (self.dense, self.sparse):
+            if part is not None:
+                return int(part.shape[0])
+        return len(self.terms) if self.terms is not None else 0
+
+
+@dataclass(frozen=True, slots=True)
+class LegScore:
+    """Where one leg put a document: `rank` from 1, and that leg's raw `score`."""
+
+    rank: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one term added to a passage's score: `query` weight x `document` weight = `score`."""
+
+    term: str
+    score: float
+    query: float
+    document: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One document of a result.
+
+    score:    the fused score (the leg's raw score when a single leg ran without fusion).
+    legs:     rank and raw score in each leg that returned the document.
+    passage:  the best passage of the leg that ranked the document highest; None when the document
+              was indexed whole.
+    document: the stored document, None when the caller did not ask for it.
+    explain:  for each leg that can say so, the contribution of each term, largest first.
+    """
+
+    id: str
+    score: float
+    legs: Mapping[str, LegScore] = field(default_factory=dict)
+    passage: Passage | None = None
+    document: Document | None = None
+    explain: Mapping[str, Sequence[Contribution]] | None = None
+
+
+Run = Mapping[str, Mapping[str, float]]
+"""query id -> document id -> score. Ties are ordered by document id, ascending."""
+
+Qrels = Mapping[str, Mapping[str, int]]
+"""query id -> document id -> grade (0 = judged and not relevant)."""

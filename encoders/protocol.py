@@ -1,0 +1,37 @@
+"""What an encoder is: text in, a batch of representations out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from ..core import Representation, Role
+
+Gives = Literal["dense", "sparse", "terms"]
+
+
+class Encoder(Protocol):
+    """Turns texts into one or more kinds of representation."""
+
+    @property
+    def gives(self) -> frozenset[Gives]:
+        """The parts of `Representation` that `encode` fills."""
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """All that decides the values: model, weights digest, prompts, pooling, truncation.
+
+        A JSON object. Two encoders with equal fingerprints give comparable representations.
+        """
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        """Encode `texts` in order; `advance(n)` is called as n more are done. Thread-safe."""
+
+    def term(self, index: int) -> str:
+        """Name of one dimension of the sparse vector (its vocabulary piece)."""

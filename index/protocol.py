@@ -1,0 +1,124 @@
+"""What every kind of index offers, so that one collection can hold them all.
+
+A leg of a collection is stored in parts: one immutable part in each segment, and one growing part
+for the delta (documents written since the last seal). Both are searched the same way. Rows are
+passages, numbered from 0 inside their part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import Contribution, Representation
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TermStatistics:
+    """What BM25 needs to know of live passages: their number, summed length, and for each query
+    term how many of them contain it. Those of several parts add up."""
+
+    passages: int
+    total_length: int
+    document_frequency: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Rows and scores of n queries: int64 [n, k] and float32 [n, k], best first.
+
+    Ties are ordered by row, ascending. A query with fewer results is padded with row -1 and
+    score -inf.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+class LegPart(Protocol):
+    """One leg of one segment, or of the delta."""
+
+    def __len__(self) -> int:
+        """Rows held, dead ones included."""
+
+    def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics | None:
+        """Statistics of the rows where `live` is true (None = all); None for legs without them."""
+
+    def search(
+        self,
+        queries: Representation,
+        k: int,
+        allowed: Mask | None,
+        statistics: TermStatistics | None = None,
+    ) -> Ranking:
+        """Best k rows for each query among those where `allowed` is true (None = all).
+
+        `statistics` are the global ones (all parts added). Sparse and lexical parts return only
+        rows that share a term with the query.
+        """
+
+    def explain(
+        self, query: Representation, row: int, statistics: TermStatistics | None = None
+    ) -> Sequence[Contribution]:
+        """Contribution of each query term to the score of one row; empty for dense legs.
+
+        For a learned-sparse part `term` is the decimal vocabulary index: the encoder names it.
+        """
+
+
+class SegmentPart(LegPart, Protocol):
+    """The immutable part, in a directory of its own."""
+
+    @classmethod
+    def build(cls, directory: Path, rows: Representation, config: Any) -> None:
+        """Write the files for `rows` into the empty `directory`. Does not fsync."""
+
+    @classmethod
+    def open(cls, directory: Path, config: Any) -> Self:
+        """Map the files."""
+
+    @classmethod
+    def merge(
+        cls,
+        directory: Path,
+        sources: Sequence[tuple[Self, Mask | None]],
+        config: Any,
+        memory: int,
+    ) -> None:
+        """Write one part with the rows of `sources` in order, without those whose mask is false.
+
+        Working memory stays under about `memory` bytes, apart from what the result itself must
+        hold in memory to be built (a graph). The result equals `build` over the kept rows.
+        """
+
+    def close(self) -> None:
+        """Let go of the files. The part cannot be used afterwards."""
+
+
+class DeltaPart(LegPart, Protocol):
+    """The growing part. Rows are only ever appended, so a reader that knew n rows may go on
+    searching them while more are added: `allowed` then has n elements and bounds the search
+    (it is never None for a delta, nor is `live`)."""
+
+    def __init__(self, config: Any) -> None: ...
+
+    def append(self, rows: Representation) -> None:
+        """Add rows at the end."""
+
+    def rows(self, keep: NDArray[np.int64]) -> Representation:
+        """The rows with these numbers, in this order: what a seal passes to `build`."""
+
+    @staticmethod
+    def pack(rows: Representation) -> list[bytes]:
+        """Each row as bytes for the database (never pickle); exact."""
+
+    @staticmethod
+    def unpack(packed: Sequence[bytes]) -> Representation:
+        """The inverse of `pack`."""

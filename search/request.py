@@ -1,0 +1,99 @@
+"""What a search asks for and what comes back. The same objects serve Python, CLI and REST."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ..core import Config, Hit
+from ..core.config import LEG_NAME
+
+WINDOW = 1_000
+"""offset + limit may not go beyond this."""
+
+
+class LegRequest(Config):
+    """One leg of a search.
+
+    weight: share in the fusion.
+    depth:  documents taken from the leg; None = the request's `depth`.
+    """
+
+    name: str = Field(pattern=LEG_NAME)
+    weight: float = Field(default=1.0, ge=0)
+    depth: int | None = Field(default=None, ge=1, le=10_000)
+
+
+class Fusion(Config):
+    """How the legs' lists become one. See `twindex.search.fusion` for the formulae.
+
+    method: "minmax", "zscore", "dbsf" (distribution-based), or "rrf" (reciprocal rank).
+    k:      the constant of RRF.
+    """
+
+    method: Literal["rrf", "minmax", "zscore", "dbsf"] = "minmax"
+    k: int = Field(default=60, ge=1)
+
+
+class SearchRequest(Config):
+    """A search.
+
+    query:   text; encoded by every leg's own encoder.
+    vectors: instead of text, the query vector of each dense leg: {leg: [float, ...]}.
+    legs:    which legs run; empty = all of the collection with weight 1.
+    filter:  a condition on metadata, see `twindex.index.filters`; applied inside every leg.
+    depth:   documents each leg contributes to the fusion; fixed, so that pages neither overlap
+             nor skip.
+    explain: also return the contribution of each term in sparse and lexical legs.
+    include: parts of the stored document to return with each hit.
+    """
+
+    query: str | None = None
+    vectors: dict[str, list[float]] = Field(default_factory=dict)
+    legs: tuple[LegRequest, ...] = ()
+    fusion: Fusion = Fusion()
+    filter: dict[str, Any] | None = None
+    depth: int = Field(default=WINDOW, ge=1, le=10_000)
+    limit: int = Field(default=10, ge=1, le=WINDOW)
+    offset: int = Field(default=0, ge=0)
+    explain: bool = False
+    include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.query is None and not self.vectors:
+            raise ValueError("give `query` (text) or `vectors`")
+        if self.offset + self.limit > WINDOW:
+            raise ValueError(
+                f"offset + limit is {self.offset + self.limit}; at most {WINDOW}: "
+                "narrow the search with a filter instead"
+            )
+        names = [leg.name for leg in self.legs]
+        if len(set(names)) != len(names):
+            raise ValueError("a leg is named twice in `legs`")
+        return self
+
+
+Relation = Annotated[Literal["eq", "gte"], "eq: exact; gte: at least this many"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What a search gave.
+
+    total:    documents in the fused list, and whether that is all that match ("eq") or the legs
+              were cut at their depth ("gte").
+    timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `fetch`.
+    warnings: what the caller should know, e.g. a truncated query.
+    generation: the state of the collection that was searched.
+    """
+
+    hits: Sequence[Hit]
+    total: int
+    relation: Relation
+    timings: Mapping[str, float]
+    warnings: Sequence[str] = field(default_factory=tuple)
+    generation: int = 0
