@@ -149,16 +149,15 @@ class StorageConfig(Config):
     max_segments: int = Field(default=8, ge=1)
 
 
+def _default_legs() -> dict[str, LegConfig]:
+    return {"dense": DenseLeg(), "sparse": SparseLeg(), "lexical": LexicalLeg()}
+
+
 class CollectionConfig(Config):
     """Everything that decides what is in a collection. Stored in it when it is created."""
 
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], LegConfig] = Field(
-        default_factory=lambda: {
-            "dense": DenseLeg(),
-            "sparse": SparseLeg(),
-            "lexical": LexicalLeg(),
-        },
-        min_length=1,
+        default_factory=_default_legs, min_length=1
     )
     passages: PassageConfig = PassageConfig()
     storage: StorageConfig = StorageConfig()

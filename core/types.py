@@ -16,7 +16,7 @@ Metadata = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What the user stores. `metadata` is JSON: strings, numbers, booleans, null, lists, objects."""
+    """What the user stores. `metadata` is a JSON object."""
 
     id: str
     text: str
