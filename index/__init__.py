@@ -1,1 +1,23 @@
-""""""
+"""Representations on disk and back: durable collections and the indexes inside their segments."""
+
+from .collection import Collection, EncodedDocument, Verify, Written
+from .filters import check as check_filter
+from .maintenance import merge, merge_due, seal
+from .protocol import Ranking, TermStatistics
+from .reader import Reader
+from .snapshot import LegResult
+
+__all__ = [
+    "Collection",
+    "EncodedDocument",
+    "LegResult",
+    "Ranking",
+    "Reader",
+    "TermStatistics",
+    "Verify",
+    "Written",
+    "check_filter",
+    "merge",
+    "merge_due",
+    "seal",
+]

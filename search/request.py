@@ -47,6 +47,8 @@ class SearchRequest(Config):
     filter:  a condition on metadata, see `twindex.index.filters`; applied inside every leg.
     depth:   documents each leg contributes to the fusion; fixed, so that pages neither overlap
              nor skip.
+    min_score: leave out documents whose fused score is lower. Comparable between queries only for
+             methods with a fixed range (minmax).
     explain: also return the contribution of each term in sparse and lexical legs.
     include: parts of the stored document to return with each hit.
     """
@@ -59,6 +61,7 @@ class SearchRequest(Config):
     depth: int = Field(default=WINDOW, ge=1, le=10_000)
     limit: int = Field(default=10, ge=1, le=WINDOW)
     offset: int = Field(default=0, ge=0)
+    min_score: float | None = None
     explain: bool = False
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
 

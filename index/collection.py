@@ -1,0 +1,365 @@
+"""A durable collection: documents, their passages and their encoded legs, on disk.
+
+Every change of state is one transaction of the database; files are written and synced before the
+transaction that names them. See `docs/architecture.md` for one write and one search followed
+through.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..core import (
+    CollectionConfig,
+    ConflictError,
+    CorruptFileError,
+    Document,
+    InvalidInputError,
+    Passage,
+    Representation,
+    StorageError,
+)
+from . import segment as segments
+from .database import Database, get_meta, set_meta
+from .delta import Delta, live_rows, pack
+from .files import exclusive, remove_tree, sync_directory
+from .filters import everything, select
+from .reader import Reader
+from .segment import Segment, SegmentRow
+from .snapshot import Masks, Part, Snapshot
+from .tables import delete_documents, insert_document, numbers_of, read_segments
+
+Verify = Literal["full", "size"]
+LOCK = "maintenance.lock"
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedDocument:
+    """A document to write: where its passages lie in the batch's representations.
+
+    passages: empty = the document is one passage, whole.
+    """
+
+    document: Document
+    passages: Sequence[Passage] = ()
+
+    @property
+    def rows(self) -> int:
+        return max(1, len(self.passages))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did. `pending` = passages now in the delta."""
+
+    documents: int
+    replaced: int
+    pending: int
+
+
+class Collection:
+    """A collection in `directory`. Safe to use from several threads and processes."""
+
+    def __init__(self, directory: Path, database: Database, config: CollectionConfig) -> None:
+        self.directory = directory
+        self.database = database
+        self.config = config
+        self._refresh_lock = threading.Lock()
+        self._segments: dict[str, Segment] = {}
+        self._delta = Delta(config, 0)
+        self._snapshot: Snapshot | None = None
+        self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        config: CollectionConfig,
+        *,
+        state: Literal["ready", "building"] = "ready",
+    ) -> Collection:
+        """Begin an empty collection. Raises ConflictError when there is one already."""
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{directory}: cannot be created: {error}") from error
+        database = Database.create(
+            directory, {"config": config.model_dump_json(), "state": state, "fingerprints": "{}"}
+        )
+        (directory / "segments").mkdir(exist_ok=True)
+        sync_directory(directory)
+        sync_directory(directory.parent)
+        return cls(directory, database, config)
+
+    @classmethod
+    def open(cls, directory: Path, *, verify: Verify = "full", state: str = "ready") -> Collection:
+        """Open a collection, check its files and remove those that no row names.
+
+        verify: "full" reads every byte and compares checksums; "size" only looks at sizes.
+        Raises NotFoundError, ConflictError (a build is unfinished), CorruptFileError that names
+        the first damaged file.
+        """
+        database = Database.open(directory)
+        try:
+            with database.read() as connection:
+                config = CollectionConfig.model_validate_json(
+                    get_meta(connection, "config") or "{}"
+                )
+                actual = get_meta(connection, "state")
+                rows = read_segments(connection)
+            if actual != state:
+                raise ConflictError(
+                    f"{directory}: its build is not finished; run the same build again to "
+                    "continue it"
+                    if actual == "building"
+                    else f"{directory}: holds a finished collection"
+                )
+            for row in rows:
+                for problem in segments.check(
+                    directory / "segments" / row.id, row, contents=verify == "full"
+                ):
+                    # A merge by another process may just have replaced this segment.
+                    with database.read() as connection:
+                        if row.id in {r.id for r in read_segments(connection)}:
+                            raise problem
+            collection = cls(directory, database, config)
+            collection.remove_garbage()
+            with collection.reader():
+                pass  # Maps every segment, so that what cannot be opened is known now.
+        except BaseException:
+            database.close()
+            raise
+        return collection
+
+    # -- reading ---------------------------------------------------------------------------
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """A consistent view of the latest committed state, for as long as the block lasts."""
+        with ExitStack() as stack:
+            connection, snapshot = self._enter(stack)
+            yield Reader(connection, snapshot, self._filters)
+
+    def _enter(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
+        """A transaction and the snapshot of exactly the state that it sees."""
+        for attempt in range(_ATTEMPTS):
+            with ExitStack() as trial:
+                connection = trial.enter_context(self.database.read())
+                generation = int(get_meta(connection, "generation") or 0)
+                try:
+                    snapshot = self._current(connection, generation)
+                except CorruptFileError:
+                    # A merge may have removed the files after this transaction began: look again.
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    continue
+                # Another thread may have moved on meanwhile; then this transaction is too old.
+                if snapshot.generation == generation:
+                    stack.push(trial.pop_all())
+                    return connection, snapshot
+        raise StorageError(f"{self.directory}: changes faster than it can be read")
+
+    def _current(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.generation >= generation:
+            return snapshot
+        with self._refresh_lock:
+            snapshot = self._snapshot
+            if snapshot is None or snapshot.generation < generation:
+                snapshot = self._advance(connection, generation)
+                self._snapshot = snapshot
+            return snapshot
+
+    def _advance(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
+        rows = read_segments(connection)
+        watermark = int(get_meta(connection, "sealed") or 0)
+        if watermark != self._delta.watermark:
+            self._delta = Delta(self.config, watermark)
+        self._delta.read_new(connection)
+        parts = [self._segment_part(connection, row) for row in rows]
+        kept = {row.id for row in rows}
+        for gone in set(self._segments) - kept:
+            # Snapshots in use may still search it; its files are let go with the last of them.
+            del self._segments[gone]
+        dead = np.fromiter(
+            (
+                row[0]
+                for row in connection.execute(
+                    "SELECT number FROM tombstones WHERE number > ?", (watermark,)
+                )
+            ),
+            dtype=np.int64,
+        )
+        live = live_rows(self._delta.passages, dead)
+        numbers = self._delta.passages.numbers
+        parts.append(
+            Part(
+                passages=self._delta.passages,
+                legs=self._delta.legs,
+                live=live,
+                live_passages=int(live.sum()),
+                single=bool(np.all(np.diff(numbers) > 0)),
+            )
+        )
+        return Snapshot(generation, parts, self._delta.legs)
+
+    def _segment_part(self, connection: sqlite3.Connection, row: SegmentRow) -> Part:
+        segment = self._segments.get(row.id)
+        if segment is None:
+            directory = self.directory / "segments" / row.id
+            segment = Segment.open(directory, row, self.config)
+            self._segments[row.id] = segment
+        dead = np.fromiter(
+            (
+                found[0]
+                for found in connection.execute(
+                    "SELECT DISTINCT number FROM tombstones WHERE number BETWEEN ? AND ?",
+                    (row.first, row.last),
+                )
+            ),
+            dtype=np.int64,
+        )
+        live = None
+        if len(dead):
+            live = np.ones(row.passages, dtype=np.bool_)
+            live[segment.dead(dead)] = False
+        return Part(
+            passages=segment.passages,
+            legs=segment.legs,
+            live=live,
+            live_passages=row.passages if live is None else int(live.sum()),
+            single=row.passages == row.documents,
+        )
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def write(
+        self, batch: Sequence[EncodedDocument], legs: Mapping[str, Representation]
+    ) -> Written:
+        """Insert or replace documents; durable when this returns.
+
+        `legs` has for each leg the representations of all passages of `batch`, in order. Of
+        documents with the same id the last one counts.
+        """
+        expected = sum(item.rows for item in batch)
+        for name in self.config.legs:
+            if len(legs[name]) != expected:
+                raise InvalidInputError(
+                    f"has {len(legs[name])} rows for {expected} passages", field=name
+                )
+        blobs = pack(self.config, legs)
+        last = {item.document.id: index for index, item in enumerate(batch)}
+        with self.database.write() as connection:
+            known = numbers_of(connection, list(last))
+            delete_documents(connection, list(known.values()))
+            row = 0
+            for index, item in enumerate(batch):
+                if last[item.document.id] == index:
+                    number = insert_document(connection, item.document)
+                    spans = [(p.start, p.end) for p in item.passages] or [(-1, -1)]
+                    connection.executemany(
+                        "INSERT INTO delta (number, start, stop, data) VALUES (?, ?, ?, ?)",
+                        [(number, *span, blobs[row + offset]) for offset, span in enumerate(spans)],
+                    )
+                row += item.rows
+            pending = connection.execute("SELECT count(*) FROM delta").fetchone()[0]
+        return Written(len(last), len(known), int(pending))
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Delete documents; the ids that existed, in the order given. Durable on return."""
+        with self.database.write() as connection:
+            known = numbers_of(connection, ids)
+            delete_documents(connection, list(known.values()))
+        return [name for name in dict.fromkeys(ids) if name in known]
+
+    def delete_where(self, condition: Mapping[str, Any]) -> int:
+        """Delete the documents that meet a filter; how many they were. Durable on return."""
+        with self.database.write() as connection:
+            numbers = select(connection, condition)
+            delete_documents(connection, [int(number) for number in numbers])
+        return len(numbers)
+
+    def segment(self, name: str) -> Segment:
+        """An open segment of the latest snapshot."""
+        return self._segments[name]
+
+    def fingerprints(self) -> dict[str, Any]:
+        """Of the encoder of each leg, as far as something has been encoded."""
+        with self.database.read() as connection:
+            return dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
+
+    def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Store the encoders' fingerprints for legs that have none yet; return those stored."""
+        stored = self.fingerprints()
+        if all(leg in stored for leg in fingerprints):
+            return stored
+        with self.database.write() as connection:
+            stored = dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
+            for leg, fingerprint in fingerprints.items():
+                stored.setdefault(leg, dict(fingerprint))
+            set_meta(connection, "fingerprints", json.dumps(stored))
+        return stored
+
+    # -- housekeeping ----------------------------------------------------------------------
+
+    def remove_garbage(self) -> int:
+        """Remove segment directories that no row names; how many.
+
+        Skipped while another process seals or merges: its files are not named yet.
+        """
+        with exclusive(self.directory / LOCK, wait=False) as held:
+            if not held:
+                return 0
+            with self.database.read() as connection:
+                named = {row.id for row in read_segments(connection)}
+            unnamed = [
+                path
+                for path in sorted((self.directory / "segments").glob("*"))
+                if path.name not in named
+            ]
+            for path in unnamed:
+                remove_tree(path)
+            return len(unnamed)
+
+    def problems(self) -> list[str]:
+        """Everything wrong on disk: segment files by checksum, the database by its own check."""
+        found = self.database.problems()
+        with self.database.read() as connection:
+            rows = read_segments(connection)
+        for row in rows:
+            directory = self.directory / "segments" / row.id
+            found.extend(str(p) for p in segments.check(directory, row, contents=True))
+        if not found:
+            found.extend(self._disagreements())
+        return found
+
+    def _disagreements(self) -> list[str]:
+        """Documents that the index lacks or has too many of."""
+        with self.reader() as reader:
+            indexed = reader.indexed_numbers()
+            stored = everything(reader.connection)
+        missing = len(np.setdiff1d(stored, indexed))
+        extra = len(np.setdiff1d(indexed, stored))
+        found = []
+        if missing:
+            found.append(f"{self.directory}: {missing} documents are stored but not indexed")
+        if extra:
+            found.append(f"{self.directory}: {extra} documents are indexed but not stored")
+        return found
+
+    def close(self) -> None:
+        """Let go of files and connections. Searches under way fail."""
+        self._snapshot = None
+        self._segments.clear()
+        self.database.close()

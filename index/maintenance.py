@@ -1,0 +1,181 @@
+"""Sealing the delta and merging segments.
+
+Both write files without holding up readers or writers, then change the state in one transaction.
+Documents that were deleted meanwhile keep their tombstones. A lock file keeps two processes from
+doing either at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..core import NoProgress, Progress, Representation
+from . import segment as segments
+from .collection import LOCK, Collection
+from .database import get_meta, set_meta
+from .files import FileState, exclusive, remove_tree
+from .protocol import Mask
+from .segment import Passages, Segment, SegmentRow
+from .tables import dead_numbers, insert_segment, read_segments
+
+DEFAULT_MEMORY = 256 << 20
+"""Working memory of a merge, in bytes."""
+
+
+def seal(collection: Collection) -> bool:
+    """Turn the delta into a segment; False when it is empty."""
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.reader() as reader:
+            snapshot = reader.snapshot
+            first = int(get_meta(reader.connection, "sealed") or 0) + 1
+        delta = snapshot.parts[-1]
+        if len(delta.passages) == 0 or delta.live is None:
+            return False
+        keep = np.flatnonzero(delta.live)
+        last = int(delta.passages.numbers[-1])
+        passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
+        legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
+        row = write_segment(collection, passages, legs, first, last) if len(keep) else None
+        _replace(collection, [], row, first, last)
+        return True
+
+
+def write_segment(
+    collection: Collection,
+    passages: Passages,
+    legs: Mapping[str, Representation],
+    first: int,
+    last: int,
+) -> SegmentRow:
+    """Write the files of a segment that no row names yet."""
+    name = _new_name(last)
+    files = segments.write(
+        collection.directory / "segments" / name, passages, legs, collection.config
+    )
+    return _row(name, passages, first, last, files)
+
+
+def merge(
+    collection: Collection,
+    *,
+    memory: int = DEFAULT_MEMORY,
+    progress: Progress | None = None,
+) -> bool:
+    """Make all segments one, drop what is dead for good and give the disk space back.
+
+    False when there is nothing to gain: at most one segment, and nothing in it is dead.
+    """
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.reader() as reader:
+            rows = read_segments(reader.connection)
+            alive = all(part.live is None for part in reader.snapshot.parts[: len(rows)])
+        if len(rows) > 1 or not alive:
+            _merge_run(collection, 0, len(rows), memory, progress or NoProgress())
+            done = True
+        else:
+            done = False
+        collection.database.shrink()
+    collection.remove_garbage()
+    return done
+
+
+def merge_due(collection: Collection, *, memory: int = DEFAULT_MEMORY) -> bool:
+    """Merge the newest segments when there are more than the configuration allows.
+
+    Taken together are the newest ones up to the first that is larger than all of them: each
+    passage is then rewritten a number of times that only grows with the logarithm of their number.
+    """
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.reader() as reader:
+            rows = read_segments(reader.connection)
+        if len(rows) <= collection.config.storage.max_segments:
+            return False
+        start = len(rows) - 2
+        total = rows[-1].passages + rows[-2].passages
+        while start > 0 and rows[start - 1].passages <= total:
+            start -= 1
+            total += rows[start].passages
+        _merge_run(collection, start, len(rows), memory, NoProgress())
+    collection.remove_garbage()
+    return True
+
+
+def _merge_run(
+    collection: Collection, start: int, stop: int, memory: int, progress: Progress
+) -> None:
+    """Replace the segments `start` to `stop` by one. The caller holds the lock."""
+    with collection.reader() as reader:
+        parts = reader.snapshot.parts[start:stop]
+        rows = read_segments(reader.connection)[start:stop]
+        opened = [collection.segment(row.id) for row in rows]
+    total = sum(row.passages for row in rows)
+    progress.start("merge", total, "passages")
+    first, last = rows[0].first, rows[-1].last
+    merged = None
+    if any(part.live_passages for part in parts):
+        sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
+        merged = merge_segments(collection, sources, first, last, memory)
+    _replace(collection, rows, merged, first, last)
+    for old in rows:
+        remove_tree(collection.directory / "segments" / old.id)
+    progress.advance(total)
+
+
+def merge_segments(
+    collection: Collection,
+    sources: Sequence[tuple[Segment, Mask | None]],
+    first: int,
+    last: int,
+    memory: int,
+) -> SegmentRow:
+    """Write the files of one segment that holds the live passages of several."""
+    name = _new_name(last)
+    directory = collection.directory / "segments" / name
+    files = segments.merge(directory, sources, collection.config, memory)
+    passages = Passages(
+        np.load(directory / "numbers.npy", mmap_mode="r"),
+        np.load(directory / "spans.npy", mmap_mode="r"),
+    )
+    return _row(name, passages, first, last, files)
+
+
+def _replace(
+    collection: Collection,
+    old: list[SegmentRow],
+    new: SegmentRow | None,
+    first: int,
+    last: int,
+) -> None:
+    """The transaction: `new` stands for the numbers `first` to `last` from now on."""
+    with collection.database.write() as connection:
+        connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+        connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
+        still_dead: set[int] = set()
+        if new is not None:
+            insert_segment(connection, new)
+            numbers = np.load(
+                collection.directory / "segments" / new.id / "numbers.npy", mmap_mode="r"
+            )
+            dead = dead_numbers(connection, first, last)
+            still_dead = dead.intersection(np.unique(numbers).tolist())
+        connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))
+        connection.executemany(
+            "INSERT INTO tombstones (number) VALUES (?)", [(n,) for n in sorted(still_dead)]
+        )
+        sealed = max(last, int(get_meta(connection, "sealed") or 0))
+        set_meta(connection, "sealed", str(sealed))
+
+
+def _row(
+    name: str, passages: Passages, first: int, last: int, files: Mapping[str, FileState]
+) -> SegmentRow:
+    documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
+    return SegmentRow(name, first, last, len(passages), documents, files)
+
+
+def _new_name(last: int) -> str:
+    """Ordered by age, and never used before even if an earlier try was killed."""
+    return f"{last:012d}-{secrets.token_hex(4)}"

@@ -1,0 +1,132 @@
+"""What a search may ask of a collection, all of it answered from one state."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import Contribution, Document, NotFoundError, Passage, Representation
+from .filters import Numbers, select
+from .snapshot import LegResult, Masks, Snapshot
+from .tables import ids_of, numbers_of, read_documents
+
+_CACHED_FILTERS = 32
+
+
+class Reader:
+    """A snapshot of the index and a transaction on the documents that belong together."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        snapshot: Snapshot,
+        filters: OrderedDict[tuple[int, str], Masks],
+    ) -> None:
+        self.connection = connection
+        self.snapshot = snapshot
+        self._filters = filters
+
+    def masks(self, condition: Mapping[str, Any] | None) -> Masks:
+        """Rows that a search with this filter may return. The latest filters are remembered."""
+        if condition is None:
+            return self.snapshot.masks(None)
+        key = (self.snapshot.generation, json.dumps(condition, sort_keys=True, default=str))
+        known = self._filters.get(key)
+        if known is None:
+            known = self.snapshot.masks(select(self.connection, condition))
+            self._filters[key] = known
+            while len(self._filters) > _CACHED_FILTERS:
+                try:
+                    self._filters.popitem(last=False)
+                except KeyError:  # Another thread was quicker.
+                    break
+        return known
+
+    def search(
+        self, leg: str, queries: Representation, depth: int, masks: Masks
+    ) -> list[LegResult]:
+        """The best `depth` documents of a leg for each query; ties by id, ascending.
+
+        (At the cut, which of several equal documents are in is decided by their age.)
+        """
+        return [
+            self._order_ties(result) for result in self.snapshot.search(leg, queries, depth, masks)
+        ]
+
+    def _order_ties(self, result: LegResult) -> LegResult:
+        equal = result.scores[1:] == result.scores[:-1]
+        if not equal.any():
+            return result
+        tied = np.zeros(len(result.scores), dtype=np.bool_)
+        tied[1:] |= equal
+        tied[:-1] |= equal
+        order = self.order_by_id(result.numbers, result.scores, tied)
+        return result.take(order)
+
+    def order_by_id(
+        self, numbers: NDArray[np.int64], scores: NDArray[Any], tied: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Positions by score, descending; the positions in `tied` also by id, ascending."""
+        ids = ids_of(self.connection, numbers[tied].tolist())
+        places = np.zeros(len(numbers), dtype=np.int64)
+        by_name = sorted(np.flatnonzero(tied).tolist(), key=lambda i: ids[int(numbers[i])])
+        places[by_name] = np.arange(len(by_name))
+        return np.lexsort((places, -scores))
+
+    def explain(
+        self, leg: str, query: Representation, result: LegResult, position: int
+    ) -> Sequence[Contribution]:
+        """See `Snapshot.explain`."""
+        return self.snapshot.explain(leg, query, result, position)
+
+    def passage(self, result: LegResult, position: int) -> Passage | None:
+        """See `Snapshot.passage`."""
+        return self.snapshot.passage(result, position)
+
+    def documents(self, numbers: Sequence[int]) -> dict[int, Document]:
+        """number -> document."""
+        return read_documents(self.connection, numbers)
+
+    def get(self, name: str) -> Document:
+        """Raises NotFoundError."""
+        found = numbers_of(self.connection, [name])
+        if not found:
+            raise NotFoundError(f"there is no document {name!r}")
+        return self.documents([found[name]])[found[name]]
+
+    def page(
+        self, after: str | None, limit: int, condition: Mapping[str, Any] | None
+    ) -> list[Document]:
+        """Documents by id, ascending, beginning after the id `after`."""
+        allowed = None if condition is None else set(select(self.connection, condition).tolist())
+        numbers: list[int] = []
+        for (number,) in self.connection.execute(
+            "SELECT number FROM documents WHERE id > ? ORDER BY id", (after or "",)
+        ):
+            if allowed is None or number in allowed:
+                numbers.append(number)
+                if len(numbers) == limit:
+                    break
+        found = self.documents(numbers)
+        return [found[number] for number in numbers]
+
+    def count(self, condition: Mapping[str, Any] | None) -> int:
+        """Documents, or those that meet a filter."""
+        if condition is None:
+            return int(self.connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+        return len(select(self.connection, condition))
+
+    def indexed_numbers(self) -> Numbers:
+        """Numbers of all documents that a search could return, ascending."""
+        live = [
+            part.passages.numbers if part.live is None else part.passages.numbers[part.live]
+            for part in self.snapshot.parts
+            if len(part.passages)
+        ]
+        return np.unique(np.concatenate(live)) if live else np.empty(0, dtype=np.int64)

@@ -1,0 +1,136 @@
+"""A segment: immutable files that hold the passages of a range of document numbers.
+
+    segments/<id>/numbers.npy   int64 [n]     document number of each passage, ascending
+                  spans.npy     int32 [n, 2]  first and last+1 character; -1, -1 = whole document
+                  <leg>/...                   the files of one leg
+
+A segment covers every number from `first` to `last`, of which some may be dead or never used.
+Ranges of segments do not overlap and grow in the order of writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import CollectionConfig, CorruptFileError, Representation
+from .files import FileState, check_directory, seal_directory
+from .legs import segment_part
+from .protocol import Mask, SegmentPart
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """What the database says of a segment."""
+
+    id: str
+    first: int
+    last: int
+    passages: int
+    documents: int
+    files: Mapping[str, FileState]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(state.size for state in self.files.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Which document each row is of, and which characters of it."""
+
+    numbers: NDArray[np.int64]
+    spans: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Segment:
+    """One segment, its files mapped."""
+
+    def __init__(self, row: SegmentRow, passages: Passages, legs: Mapping[str, SegmentPart]):
+        self.row = row
+        self.passages = passages
+        self.legs = legs
+
+    @classmethod
+    def open(cls, directory: Path, row: SegmentRow, config: CollectionConfig) -> Segment:
+        """Map the files. Raises CorruptFileError."""
+        try:
+            passages = Passages(
+                np.load(directory / "numbers.npy", mmap_mode="r"),
+                np.load(directory / "spans.npy", mmap_mode="r"),
+            )
+            legs = {
+                name: segment_part(leg).open(directory / name, leg)
+                for name, leg in config.legs.items()
+            }
+        except (OSError, ValueError) as error:
+            raise CorruptFileError(directory, f"cannot be opened: {error}") from error
+        return cls(row, passages, legs)
+
+    def dead(self, numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Rows of the documents with these numbers."""
+        starts = np.searchsorted(self.passages.numbers, numbers, side="left")
+        stops = np.searchsorted(self.passages.numbers, numbers, side="right")
+        pieces = [np.arange(a, b) for a, b in zip(starts, stops, strict=True) if b > a]
+        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.intp)
+
+    def close(self) -> None:
+        for part in self.legs.values():
+            part.close()
+
+
+def check(directory: Path, row: SegmentRow, *, contents: bool) -> list[CorruptFileError]:
+    """What is wrong with the files of one segment."""
+    return list(check_directory(directory, row.files, contents=contents))
+
+
+def write(
+    directory: Path,
+    passages: Passages,
+    legs: Mapping[str, Representation],
+    config: CollectionConfig,
+) -> dict[str, FileState]:
+    """Write and sync the files of a new segment into `directory`, which must not exist."""
+    _start(directory, passages, config)
+    for name, leg in config.legs.items():
+        segment_part(leg).build(directory / name, legs[name], leg)
+    return seal_directory(directory)
+
+
+def merge(
+    directory: Path,
+    sources: Sequence[tuple[Segment, Mask | None]],
+    config: CollectionConfig,
+    memory: int,
+) -> dict[str, FileState]:
+    """Write one segment with the live passages of `sources`, in order."""
+    kept = [slice(None) if live is None else live for _, live in sources]
+    passages = Passages(
+        np.concatenate([s.passages.numbers[k] for (s, _), k in zip(sources, kept, strict=True)]),
+        np.concatenate([s.passages.spans[k] for (s, _), k in zip(sources, kept, strict=True)]),
+    )
+    _start(directory, passages, config)
+    for name, leg in config.legs.items():
+        segment_part(leg).merge(
+            directory / name,
+            [(segment.legs[name], live) for segment, live in sources],
+            leg,
+            memory,
+        )
+    return seal_directory(directory)
+
+
+def _start(directory: Path, passages: Passages, config: CollectionConfig) -> None:
+    directory.mkdir(parents=True)
+    np.save(directory / "numbers.npy", passages.numbers)
+    np.save(directory / "spans.npy", passages.spans)
+    for name in config.legs:
+        (directory / name).mkdir()

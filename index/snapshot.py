@@ -1,0 +1,199 @@
+"""One state of a collection, searched: segments plus delta, without the dead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import Contribution, Passage, Representation
+from .protocol import DeltaPart, LegPart, Mask, Ranking, TermStatistics
+from .segment import Passages
+
+Masks = Sequence[Mask | None]
+"""For each part of a snapshot, the rows that may be returned; None = all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment or the delta, as far as one snapshot sees it.
+
+    live: rows whose document is not dead, None = all; never None for the delta, whose snapshot
+    ends where the mask ends. single: no document has more than one passage here.
+    """
+
+    passages: Passages
+    legs: Mapping[str, LegPart]
+    live: Mask | None
+    live_passages: int
+    single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegResult:
+    """Documents of one leg for one query, best first, each by its best passage.
+
+    numbers: int64 [m] document numbers; scores: float32 [m]; parts, rows: where the best passage
+    is. complete: nothing else would have been found at a greater depth. statistics: what the
+    scores were computed with.
+    """
+
+    numbers: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    parts: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    complete: bool
+    statistics: TermStatistics | None
+
+    def take(self, order: NDArray[np.intp]) -> LegResult:
+        """The same documents in another order."""
+        return LegResult(
+            self.numbers[order],
+            self.scores[order],
+            self.parts[order],
+            self.rows[order],
+            self.complete,
+            self.statistics,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An immutable state; `generation` numbers it. The last of its parts is the delta."""
+
+    generation: int
+    parts: Sequence[Part]
+    delta: Mapping[str, DeltaPart]
+
+    @property
+    def live_passages(self) -> int:
+        return sum(part.live_passages for part in self.parts)
+
+    def masks(self, numbers: NDArray[np.int64] | None) -> Masks:
+        """Rows that are live and, when `numbers` are given, of one of these documents."""
+        if numbers is None:
+            return [part.live for part in self.parts]
+        masks: list[Mask] = []
+        for part in self.parts:
+            mask = np.isin(part.passages.numbers[: _rows(part)], numbers)
+            masks.append(mask if part.live is None else mask & part.live)
+        return masks
+
+    def statistics(self, leg: str, queries: Representation) -> TermStatistics | None:
+        """Of all live passages, whatever the filter: a score does not depend on the filter."""
+        found = [
+            statistics
+            for part in self.parts
+            if (statistics := part.legs[leg].statistics(queries, part.live)) is not None
+        ]
+        if not found:
+            return None
+        frequencies: dict[str, int] = {}
+        for statistics in found:
+            for term, count in statistics.document_frequency.items():
+                frequencies[term] = frequencies.get(term, 0) + count
+        return TermStatistics(
+            sum(s.passages for s in found), sum(s.total_length for s in found), frequencies
+        )
+
+    def search(
+        self, leg: str, queries: Representation, depth: int, masks: Masks
+    ) -> list[LegResult]:
+        """The best `depth` documents of one leg for each query.
+
+        Ties are ordered by document number; the caller may order them by id.
+        """
+        statistics = self.statistics(leg, queries)
+        found = [
+            _best_passages(part, leg, queries, depth, mask, statistics)
+            for part, mask in zip(self.parts, masks, strict=True)
+        ]
+        return [
+            _gather(
+                [(part, ranking, query) for part, ranking in zip(self.parts, found, strict=True)],
+                depth,
+                statistics,
+            )
+            for query in range(len(queries))
+        ]
+
+    def explain(
+        self, leg: str, query: Representation, result: LegResult, position: int
+    ) -> Sequence[Contribution]:
+        """How the document at `position` of a result came to its score."""
+        part = self.parts[int(result.parts[position])]
+        return part.legs[leg].explain(query, int(result.rows[position]), result.statistics)
+
+    def passage(self, result: LegResult, position: int) -> Passage | None:
+        """The best passage of the document at `position`; None = the whole document."""
+        part = self.parts[int(result.parts[position])]
+        start, end = part.passages.spans[int(result.rows[position])]
+        return None if start < 0 else Passage(int(start), int(end))
+
+
+def _rows(part: Part) -> int:
+    return len(part.passages) if part.live is None else len(part.live)
+
+
+def _best_passages(
+    part: Part,
+    leg: str,
+    queries: Representation,
+    depth: int,
+    mask: Mask | None,
+    statistics: TermStatistics | None,
+) -> Ranking:
+    """Enough of the best passages that each query has `depth` documents, if so many match."""
+    rows = _rows(part)
+    if rows == 0:
+        return Ranking(
+            np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+        )
+    numbers = part.passages.numbers
+    k = depth
+    while True:
+        ranking = part.legs[leg].search(queries, min(k, rows), mask, statistics)
+        if k >= rows or part.single:
+            return ranking
+        if all(row[-1] < 0 or len(np.unique(numbers[row])) >= depth for row in ranking.rows):
+            return ranking
+        k *= 2
+
+
+def _gather(
+    found: Sequence[tuple[Part, Ranking, int]], depth: int, statistics: TermStatistics | None
+) -> LegResult:
+    numbers, scores, parts, rows = [], [], [], []
+    complete = True
+    for index, (part, ranking, query) in enumerate(found):
+        row = ranking.rows[query]
+        filled = int(np.count_nonzero(row >= 0))
+        complete = complete and (filled < len(row) or filled >= _rows(part))
+        row = row[:filled]
+        rows.append(row)
+        scores.append(ranking.scores[query, :filled])
+        numbers.append(part.passages.numbers[row])
+        parts.append(np.full(filled, index, dtype=np.int64))
+    result = LegResult(
+        _joined(numbers, np.int64),
+        _joined(scores, np.float32),
+        _joined(parts, np.int64),
+        _joined(rows, np.int64),
+        complete,
+        statistics,
+    )
+    if sum(len(row) > 0 for row in rows) > 1 or not all(part.single for part, *_ in found):
+        # Documents by score, each at its best passage.
+        order = np.lexsort((result.numbers, -result.scores))
+        _, first = np.unique(result.numbers[order], return_index=True)
+        result = result.take(order[np.sort(first)])
+    if len(result.numbers) > depth:
+        result = replace(result.take(np.arange(depth)), complete=False)
+    return result
+
+
+def _joined(arrays: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    return np.concatenate(arrays) if arrays else np.empty(0, dtype=dtype)

@@ -1,0 +1,185 @@
+"""One search, followed through: encode, filter, legs, fusion, the stored documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import (
+    CollectionConfig,
+    Contribution,
+    Document,
+    Hit,
+    InvalidInputError,
+    LegScore,
+    Representation,
+    Trace,
+)
+from ..index import LegResult, Reader
+from .fusion import Ranked, fuse
+from .queries import QueryEncoder
+from .request import LegRequest, SearchRequest, SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """A leg that ran: what was asked, the encoded query, what it found and where."""
+
+    request: LegRequest
+    query: Representation
+    result: LegResult
+    positions: Mapping[int, int]
+
+
+def plan(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
+    """The legs that a request means. Raises InvalidInputError for one that cannot run."""
+    legs = list(request.legs)
+    if not legs:
+        names = list(config.legs) if request.query is not None else list(request.vectors)
+        legs = [LegRequest(name=name) for name in names]
+    for i, leg in enumerate(legs):
+        if leg.name not in config.legs:
+            raise InvalidInputError(
+                f"there is no leg {leg.name!r}; this collection has {', '.join(config.legs)}",
+                field=f"legs[{i}].name" if request.legs else f"vectors.{leg.name}",
+            )
+        if request.query is None and leg.name not in request.vectors:
+            raise InvalidInputError(
+                f"leg {leg.name!r} has neither a text (`query`) nor a vector to search with",
+                field=f"legs[{i}].name",
+            )
+    unused = [name for name in request.vectors if name not in {leg.name for leg in legs}]
+    if unused:
+        raise InvalidInputError("this leg does not run", field=f"vectors.{unused[0]}")
+    if not any(leg.weight > 0 for leg in legs):
+        raise InvalidInputError("at least one leg needs a weight above 0", field="legs")
+    return legs
+
+
+def run(
+    reader: Reader, config: CollectionConfig, queries: QueryEncoder, request: SearchRequest
+) -> SearchResult:
+    """Answer one request from one state of the collection."""
+    trace = Trace()
+    warnings: list[str] = []
+    wanted = plan(config, request)
+    with trace.stage("encode"):
+        encoded = [queries.encode(leg.name, request, warnings) for leg in wanted]
+    with trace.stage("filter"):
+        masks = reader.masks(request.filter)
+    legs = []
+    for leg, query in zip(wanted, encoded, strict=True):
+        with trace.stage(leg.name):
+            result = reader.search(leg.name, query, leg.depth or request.depth, masks)[0]
+        positions = {int(number): i for i, number in enumerate(result.numbers)}
+        legs.append(_Leg(leg, query, result, positions))
+    with trace.stage("fuse"):
+        numbers, scores = _fuse(legs, request)
+        end = request.offset + request.limit
+        numbers, scores = _settle_ties(reader, numbers, scores, end)
+    with trace.stage("fetch"):
+        page = [int(number) for number in numbers[request.offset : end]]
+        documents = reader.documents(page)
+        hits = [
+            _hit(reader, queries, legs, request, number, float(score), documents[number])
+            for number, score in zip(page, scores[request.offset : end], strict=True)
+        ]
+    complete = all(leg.result.complete for leg in legs)
+    return SearchResult(
+        hits=hits,
+        total=len(numbers),
+        relation="eq" if complete else "gte",
+        timings=trace.timings,
+        warnings=tuple(warnings),
+        generation=reader.snapshot.generation,
+    )
+
+
+def _fuse(
+    legs: Sequence[_Leg], request: SearchRequest
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if len(legs) == 1:
+        numbers = legs[0].result.numbers
+        scores = legs[0].result.scores.astype(np.float64)
+    else:
+        numbers, scores = fuse(
+            [
+                Ranked(leg.result.numbers, leg.result.scores, leg.request.weight)
+                for leg in legs
+                if leg.request.weight > 0
+            ],
+            request.fusion,
+        )
+    if request.min_score is not None:
+        enough = scores >= request.min_score
+        numbers, scores = numbers[enough], scores[enough]
+    return numbers, scores
+
+
+def _settle_ties(
+    reader: Reader, numbers: NDArray[np.int64], scores: NDArray[np.float64], end: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Order equal scores by id, as far as the page reaches."""
+    if len(scores) < 2:
+        return numbers, scores
+    worst = scores[min(end, len(scores)) - 1]
+    equal = scores[1:] == scores[:-1]
+    tied = np.zeros(len(scores), dtype=np.bool_)
+    tied[1:] |= equal
+    tied[:-1] |= equal
+    tied &= scores >= worst
+    if not tied.any():
+        return numbers, scores
+    order = reader.order_by_id(numbers, scores, tied)
+    return numbers[order], scores[order]
+
+
+def _hit(
+    reader: Reader,
+    queries: QueryEncoder,
+    legs: Sequence[_Leg],
+    request: SearchRequest,
+    number: int,
+    score: float,
+    document: Document,
+) -> Hit:
+    placed = [(leg, leg.positions[number]) for leg in legs if number in leg.positions]
+    best, position = min(placed, key=lambda pair: pair[1])
+    return Hit(
+        id=document.id,
+        score=score,
+        legs={
+            leg.request.name: LegScore(at + 1, float(leg.result.scores[at])) for leg, at in placed
+        },
+        passage=reader.passage(best.result, position),
+        document=_included(document, request),
+        explain=_explain(reader, queries, placed) if request.explain else None,
+    )
+
+
+def _included(document: Document, request: SearchRequest) -> Document | None:
+    if not request.include:
+        return None
+    return Document(
+        document.id,
+        document.text if "text" in request.include else "",
+        document.title if "title" in request.include else "",
+        document.metadata if "metadata" in request.include else {},
+    )
+
+
+def _explain(
+    reader: Reader, queries: QueryEncoder, placed: Sequence[tuple[_Leg, int]]
+) -> dict[str, Sequence[Contribution]]:
+    explained = {}
+    for leg, position in placed:
+        name = leg.request.name
+        terms = reader.explain(name, leg.query, leg.result, position)
+        if terms:
+            named = queries.name_terms(name, terms)
+            explained[name] = sorted(named, key=lambda term: (-term.score, term.term))
+    return explained
+

@@ -1,0 +1,144 @@
+"""Queries encoded for every leg, each text once for each encoder."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..core import (
+    CollectionConfig,
+    Contribution,
+    DenseLeg,
+    EncoderMismatchError,
+    InvalidInputError,
+    Representation,
+    SparseLeg,
+)
+from ..encoders import Encoder, EncoderConfig, EncoderLoader
+from .request import SearchRequest
+
+_REMEMBERED = 1_024
+
+
+class LegEncoders:
+    """The encoder of each leg, loaded when first needed; legs with equal configuration share it."""
+
+    def __init__(self, config: CollectionConfig, load: EncoderLoader) -> None:
+        self._config = config
+        self._load = load
+        self._loaded: dict[EncoderConfig, Encoder] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, leg: str) -> Encoder:
+        config = self._config.legs[leg].encoder
+        with self._lock:
+            if config not in self._loaded:
+                self._loaded[config] = self._load(config)
+            return self._loaded[config]
+
+    def groups(self) -> dict[EncoderConfig, list[str]]:
+        """Legs by encoder: each encoder reads a text once for all of its legs."""
+        groups: dict[EncoderConfig, list[str]] = {}
+        for name, leg in self._config.legs.items():
+            groups.setdefault(leg.encoder, []).append(name)
+        return groups
+
+    def check(self, stored: Mapping[str, Mapping[str, object]]) -> None:
+        """Raise EncoderMismatchError when an encoder is not the one the collection was made with."""
+        for leg, expected in stored.items():
+            actual = dict(self[leg].fingerprint)
+            if actual != dict(expected):
+                changed = sorted(
+                    key
+                    for key in {*actual, *expected}
+                    if actual.get(key) != expected.get(key)
+                )
+                raise EncoderMismatchError(
+                    f"leg {leg!r} was indexed by another encoder: "
+                    + "; ".join(
+                        f"{key} was {expected.get(key)!r} and is {actual.get(key)!r}"
+                        for key in changed
+                    )
+                    + ". Use the encoder that built the collection, or build it anew"
+                )
+
+
+class QueryEncoder:
+    """Turns requests into the one-row representations that legs search with."""
+
+    def __init__(self, config: CollectionConfig, encoders: LegEncoders) -> None:
+        self._config = config
+        self._encoders = encoders
+        self._known: OrderedDict[tuple[EncoderConfig, str], Representation] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def encode(self, leg: str, request: SearchRequest, warnings: list[str]) -> Representation:
+        """The query of one leg; tells in `warnings` what its encoder did not read."""
+        if leg in request.vectors:
+            return self._given(leg, request.vectors[leg])
+        assert request.query is not None, "checked by plan()"
+        found = self._encode_text(leg, request.query)
+        if found.truncated is not None and found.truncated.any():
+            warnings.append(f"leg {leg}: the query is longer than its encoder reads; it was cut")
+        return found
+
+    def prepare(self, legs: Sequence[str], texts: Sequence[str]) -> None:
+        """Encode many queries at once, so that `encode` finds them."""
+        distinct = list(dict.fromkeys(texts))
+        for config in dict.fromkeys(self._config.legs[leg].encoder for leg in legs):
+            leg = next(name for name in legs if self._config.legs[name].encoder == config)
+            missing = [t for t in distinct if (config, t) not in self._known][:_REMEMBERED]
+            if missing:
+                batch = self._encoders[leg].encode(missing, role="query")
+                for i, text in enumerate(missing):
+                    self._remember(config, text, _row(batch, i))
+
+    def name_terms(self, leg: str, terms: Sequence[Contribution]) -> list[Contribution]:
+        """Contributions with vocabulary names in place of indices."""
+        if not isinstance(self._config.legs[leg], SparseLeg):
+            return list(terms)
+        encoder = self._encoders[leg]
+        return [replace(term, term=encoder.term(int(term.term))) for term in terms]
+
+    def _encode_text(self, leg: str, text: str) -> Representation:
+        config = self._config.legs[leg].encoder
+        with self._lock:
+            found = self._known.get((config, text))
+            if found is not None:
+                self._known.move_to_end((config, text))
+                return found
+        found = self._encoders[leg].encode([text], role="query")
+        self._remember(config, text, found)
+        return found
+
+    def _remember(self, config: EncoderConfig, text: str, found: Representation) -> None:
+        with self._lock:
+            self._known[config, text] = found
+            while len(self._known) > _REMEMBERED * len(self._config.legs):
+                self._known.popitem(last=False)
+
+    def _given(self, leg: str, vector: list[float]) -> Representation:
+        config = self._config.legs[leg]
+        if not isinstance(config, DenseLeg):
+            raise InvalidInputError("only a dense leg takes a vector", field=f"vectors.{leg}")
+        dense = np.asarray([vector], dtype=np.float32)
+        expected = self._encoders[leg].fingerprint.get("dimensions")
+        if expected is not None and dense.shape[1] != expected:
+            raise InvalidInputError(
+                f"has {dense.shape[1]} dimensions; this leg has {expected}",
+                field=f"vectors.{leg}",
+            )
+        return Representation(dense=dense)
+
+
+def _row(batch: Representation, i: int) -> Representation:
+    return Representation(
+        dense=None if batch.dense is None else batch.dense[i : i + 1],
+        sparse=None if batch.sparse is None else batch.sparse[[i]],
+        terms=None if batch.terms is None else [batch.terms[i]],
+        truncated=None if batch.truncated is None else batch.truncated[i : i + 1],
+    )
