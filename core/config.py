@@ -15,6 +15,9 @@ from .errors import ConfigError
 
 LEG_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
+Device = Literal["auto", "cpu", "cuda"]
+"""Where a model runs; "auto" is CUDA where there is one. It does not change what a model means."""
+
 
 class Config(BaseModel):
     """Base of every configuration object."""
@@ -43,6 +46,7 @@ class DenseEncoderConfig(Config):
     max_length: int | None = Field(default=None, ge=8)
     """Tokens read of each text, special tokens included; None = the model's own limit."""
     normalize: bool = True
+    device: Device = "auto"
 
 
 class SparseEncoderConfig(Config):
@@ -55,6 +59,7 @@ class SparseEncoderConfig(Config):
     top_terms: int | None = Field(default=None, ge=1)
     """Keep only the heaviest terms of a document; None = all."""
     query_top_terms: int | None = Field(default=None, ge=1)
+    device: Device = "auto"
 
 
 class AnalyzerConfig(Config):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from ..core import Representation, Role
+from ..core import AnalyzerConfig, DenseEncoderConfig, Representation, Role, SparseEncoderConfig
 
+EncoderConfig = DenseEncoderConfig | SparseEncoderConfig | AnalyzerConfig
 Gives = Literal["dense", "sparse", "terms"]
 
 
@@ -35,3 +36,7 @@ class Encoder(Protocol):
 
     def term(self, index: int) -> str:
         """Name of one dimension of the sparse vector (its vocabulary piece)."""
+
+
+EncoderLoader = Callable[[EncoderConfig], Encoder]
+"""How an encoder is got from its configuration: `load_encoder`, or what a test puts in place."""

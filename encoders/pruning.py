@@ -1,0 +1,23 @@
+"""Keeping only the heaviest terms of sparse vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+
+
+def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
+    """Each row's `top` largest weights (None = all); of equal weights the lower index stays.
+
+    rows: CSR float32 [n, vocabulary] with sorted indices; so is the result.
+    """
+    lengths = np.diff(rows.indptr)
+    if top is None or not len(lengths) or lengths.max() <= top:
+        return rows
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    # Stable: within a row, equal weights stay in the order of their indices.
+    order = np.lexsort((-rows.data, owner))
+    rank = np.arange(len(order)) - np.repeat(rows.indptr[:-1], lengths)
+    keep = np.sort(order[rank < top])
+    indptr = np.concatenate(([0], np.cumsum(np.minimum(lengths, top))))
+    return csr_array((rows.data[keep], rows.indices[keep], indptr), shape=rows.shape)
