@@ -1,1 +1,28 @@
-""""""
+"""Readers of files: documents, queries and relevance judgements.
+
+Everything is read as a stream, in a fixed order, and a wrong record is named by file, line and
+field.
+"""
+
+from .document import parse_document
+from .fields import FieldNames
+from .folder import read_folder_documents, read_text_document
+from .jsonl import read_jsonl_documents
+from .judged import read_qrels, read_queries
+from .read import holds_records, read_documents
+from .stdlib import read_stdlib_docstrings
+from .table import read_table_documents
+
+__all__ = [
+    "FieldNames",
+    "holds_records",
+    "parse_document",
+    "read_documents",
+    "read_folder_documents",
+    "read_jsonl_documents",
+    "read_qrels",
+    "read_queries",
+    "read_stdlib_docstrings",
+    "read_table_documents",
+    "read_text_document",
+]

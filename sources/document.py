@@ -1,0 +1,139 @@
+"""The JSON form of a document, parsed in one place for files, REST and everybody else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..core import Document, InvalidInputError
+
+MAX_ID_BYTES = 512
+MAX_METADATA_DEPTH = 16
+MAX_METADATA_KEY = 256
+"""Characters in a key of the metadata."""
+
+FIELDS = ("_id", "id", "title", "text", "metadata")
+
+
+def parse_document(value: object) -> Document:
+    """Turn `{"id", "title", "text", "metadata"}` into a Document.
+
+    id:       string or integer (kept as its decimal string), not empty, at most 512 bytes of
+              UTF-8, no control characters. `_id` is another name for it.
+    text:     string, required; may be empty.
+    title:    string or null, optional.
+    metadata: object or null, optional. JSON values only: finite numbers, integers of 64 bits,
+              at most 16 levels deep, keys of 1 to 256 characters.
+
+    Raises InvalidInputError, whose `field` names the offending field; an unknown field is one.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(f"a document is a JSON object, not {_kind(value)}")
+    for name in value:
+        if name not in FIELDS:
+            raise InvalidInputError(
+                "unknown field; a document has `id`, `title`, `text` and `metadata`",
+                field=str(name),
+            )
+    document_id = parse_id(value)
+    if "text" not in value:
+        raise InvalidInputError("a document needs a text (it may be empty)", field="text")
+    title = value.get("title")
+    return Document(
+        id=document_id,
+        title="" if title is None else _string(title, "title"),
+        text=_string(value["text"], "text"),
+        metadata=_parse_metadata(value.get("metadata")),
+    )
+
+
+def parse_id(value: Mapping[str, Any]) -> str:
+    """The `_id` or `id` of a document or query, checked. Raises InvalidInputError."""
+    names = [name for name in ("_id", "id") if name in value]
+    if not names:
+        raise InvalidInputError("missing; every record needs an `id` (or `_id`)", field="id")
+    ids = [_checked_id(value[name], name) for name in names]
+    if ids[0] != ids[-1]:
+        raise InvalidInputError("`_id` and `id` are both given and differ; keep one", field="id")
+    return ids[0]
+
+
+def _checked_id(value: object, field: str) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    text = _string(value, field, "a string or an integer")
+    if not text:
+        raise InvalidInputError("must not be empty", field=field)
+    size = len(text.encode())
+    if size > MAX_ID_BYTES:
+        raise InvalidInputError(f"is {size} bytes long; at most {MAX_ID_BYTES}", field=field)
+    if any(character < " " or "\x7f" <= character <= "\x9f" for character in text):
+        raise InvalidInputError("must not contain control characters", field=field)
+    return text
+
+
+def _string(value: object, field: str, wanted: str = "a string") -> str:
+    if not isinstance(value, str):
+        raise InvalidInputError(f"must be {wanted}, not {_kind(value)}", field=field)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        message = "contains half of a surrogate pair, which is not Unicode text"
+        raise InvalidInputError(message, field=field) from None
+    return value
+
+
+def _parse_metadata(value: object) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(f"must be an object, not {_kind(value)}", field="metadata")
+    return {key: _json(item, path, 1) for key, path, item in _items(value, "metadata")}
+
+
+def _json(value: object, path: str, depth: int) -> Any:
+    """A copy of a JSON value, checked."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _string(value, path)
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise InvalidInputError("an integer must fit in 64 bits", field=path)
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidInputError("a number must be finite", field=path)
+        return value
+    if not isinstance(value, (Mapping, list, tuple)):
+        raise InvalidInputError(f"must be a JSON value, not {_kind(value)}", field=path)
+    if depth >= MAX_METADATA_DEPTH:
+        raise InvalidInputError(f"nested more than {MAX_METADATA_DEPTH} levels deep", field=path)
+    if isinstance(value, Mapping):
+        return {key: _json(item, inner, depth + 1) for key, inner, item in _items(value, path)}
+    return [_json(item, f"{path}[{number}]", depth + 1) for number, item in enumerate(value)]
+
+
+def _items(value: Mapping[Any, Any], path: str) -> list[tuple[str, str, Any]]:
+    """(key, path to the item, item) of an object whose keys are checked."""
+    for key in value:
+        if not 1 <= len(_string(key, path, "an object with string keys")) <= MAX_METADATA_KEY:
+            raise InvalidInputError(
+                f"a key must have 1 to {MAX_METADATA_KEY} characters", field=path
+            )
+    return [(key, f"{path}.{key}", item) for key, item in value.items()]
+
+
+def _kind(value: object) -> str:
+    """How JSON calls the type of a value."""
+    names = {
+        type(None): "null",
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+    }
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,86 @@
+"""Which fields of a record, or columns of a table, make the parts of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..core import Document, InvalidInputError
+from .document import parse_document
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNames:
+    """Names in the file for the parts of a document.
+
+    id:       None = `_id`, or `id`.
+    metadata: the fields kept as metadata; "rest" = all that are not used otherwise. A field
+              `metadata` of a JSON record is always taken, as the object it is.
+    numeric:  metadata fields whose values are numbers written as text (all cells of a table are
+              text); an empty cell gives no value.
+    """
+
+    id: str | None = None
+    title: str = "title"
+    text: str = "text"
+    metadata: tuple[str, ...] | Literal["rest"] = "rest"
+    numeric: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        lost = [] if self.metadata == "rest" else set(self.numeric).difference(self.metadata)
+        if lost:
+            message = f"{', '.join(sorted(lost))}: only fields kept as metadata can be numeric"
+            raise InvalidInputError(message, field="numeric")
+
+    def document(self, record: Mapping[str, Any], *, nested: str | None = None) -> Document:
+        """The document a record stands for; `nested` names the field that holds an object of
+        metadata. Raises InvalidInputError with the field's name in the file."""
+        parts = {part: name for part, name in self._parts(record).items() if name in record}
+        value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
+        metadata = self._metadata(record, {*parts.values(), nested})
+        own = record.get(nested) if nested else None
+        if isinstance(own, Mapping):
+            for name in metadata:
+                if name in own:
+                    raise InvalidInputError(f"is given beside `{nested}` and inside it", field=name)
+            metadata = {**own, **metadata}
+        value["metadata"] = metadata if own is None or isinstance(own, Mapping) else own
+        try:
+            return parse_document(value)
+        except InvalidInputError as error:
+            field = error.field or ""
+            raise InvalidInputError(error.message, field=self._name_in_file(field)) from None
+
+    def _parts(self, record: Mapping[str, Any]) -> dict[str, str]:
+        ids = {"id": self.id} if self.id is not None else {"_id": "_id", "id": "id"}
+        return {**ids, "title": self.title, "text": self.text}
+
+    def _metadata(self, record: Mapping[str, Any], used: set[str | None]) -> dict[str, Any]:
+        chosen = record if self.metadata == "rest" else self.metadata
+        names = [name for name in chosen if name in record and name not in used]
+        metadata = {}
+        for name in names:
+            value = record[name]
+            if name in self.numeric and isinstance(value, str):
+                if not value.strip():
+                    continue
+                value = _number(value, name)
+            metadata[name] = value
+        return metadata
+
+    def _name_in_file(self, field: str) -> str | None:
+        names = {"id": self.id or "id", "title": self.title, "text": self.text}
+        return names.get(field, field) or None
+
+
+DEFAULT_FIELDS = FieldNames()
+
+
+def _number(text: str, field: str) -> int | float:
+    for kind in (int, float):
+        try:
+            return kind(text.replace("_", "?"))  # Python reads 1_000, data does not mean it
+        except ValueError:
+            continue
+    raise InvalidInputError(f"is not a number: {text!r}", field=field)

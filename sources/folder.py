@@ -1,0 +1,117 @@
+"""Documents from plain text and Markdown files, one document for each file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ..core import Document, InvalidInputError, SourceError
+from .document import parse_document
+from .errors import OnError, report
+from .lines import read_whole
+
+MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
+TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt"}
+
+_HEADING = re.compile(r"#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*")
+_FENCE = re.compile(r" {0,3}(```|~~~)")
+_FRONT_MATTER_LINE = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?")
+
+
+def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iterator[Document]:
+    """A document for each `.txt`, `.md` and `.markdown` file below `folder`, sorted by path.
+
+    The id is the path relative to `folder`, with slashes. Hidden files and folders, other files
+    and links to folders are passed over. Raises SourceError when there is nothing to read.
+    """
+    paths = sorted(_text_files(folder), key=lambda path: path.relative_to(folder).as_posix())
+    if not paths:
+        message = f"the folder holds no text files ({', '.join(sorted(TEXT_SUFFIXES))})"
+        raise SourceError(message, path=folder)
+    for path in paths:
+        yield from read_text_document(path, path.relative_to(folder).as_posix(), on_error)
+
+
+def read_text_document(
+    path: Path, name: str | None = None, on_error: OnError | None = None
+) -> Iterator[Document]:
+    """The one document of a text file, or none when it cannot be used and `on_error` took it.
+
+    id:    `name`; None = the file's name.
+    title: of Markdown the front matter's `title`, else the first heading; else the file's stem.
+    text:  the whole file, front matter left out. Front matter of simple `key: value` lines
+           becomes metadata (numbers, true and false, [a, b] lists, else text); any other front
+           matter stays in the text.
+    """
+    try:
+        text = read_whole(path)
+        metadata: dict[str, Any] = {}
+        title = ""
+        if path.suffix.lower() in MARKDOWN_SUFFIXES:
+            metadata, text = split_front_matter(text)
+            given = metadata.pop("title", None)
+            title = _first_heading(text) if given is None else str(given)
+        value = {"id": path.name if name is None else name, "text": text, "metadata": metadata}
+        document = parse_document({**value, "title": title or path.stem})
+    except SourceError as error:
+        report(error, on_error)
+    except InvalidInputError as error:
+        report(SourceError(error.message, path=path, field=error.field), on_error)
+    else:
+        yield document
+
+
+def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
+    """(metadata, text after it) of a Markdown file that begins with a `---` block."""
+    lines = text.split("\n")
+    if lines[0].rstrip() != "---":
+        return {}, text
+    metadata: dict[str, Any] = {}
+    for number, line in enumerate(lines[1:], start=1):
+        if line.rstrip() in ("---", "..."):
+            return metadata, "\n".join(lines[number + 1 :]).lstrip("\n")
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _FRONT_MATTER_LINE.fullmatch(line.rstrip())
+        if match is None or not match[2]:
+            break
+        metadata[match[1]] = _scalar(match[2])
+    return {}, text
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    if text.startswith("[") and text.endswith("]"):
+        return [_scalar(item.strip()) for item in text[1:-1].split(",") if item.strip()]
+    if len(text) >= 2 and text[0] == text[-1] == "'":
+        return text[1:-1].replace("''", "'")
+    return text
+
+
+def _first_heading(text: str) -> str:
+    fenced = False
+    for line in text.split("\n"):
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif not fenced and (match := _HEADING.fullmatch(line)):
+            return match[1]
+    return ""
+
+
+def _text_files(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise SourceError(f"cannot be read: {error.strerror}", path=Path(error.filename))
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in TEXT_SUFFIXES:
+                yield Path(place, name)

@@ -1,0 +1,65 @@
+"""Documents from any mixture of files and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..core import Document, SourceError
+from .errors import OnError
+from .fields import DEFAULT_FIELDS, FieldNames
+from .folder import TEXT_SUFFIXES, read_folder_documents, read_text_document
+from .jsonl import read_jsonl_documents
+from .lines import plain_suffix
+from .table import read_table_documents
+
+RECORD_SUFFIXES = frozenset({".jsonl", ".ndjson", ".csv", ".tsv"})
+"""Files with many documents; each may be compressed (`.gz`)."""
+
+
+def read_documents(
+    paths: Iterable[Path | str] | Path | str,
+    *,
+    fields: FieldNames = DEFAULT_FIELDS,
+    on_error: OnError | None = None,
+) -> Iterator[Document]:
+    """Documents of the files and folders in the order given, read as they are consumed.
+
+    JSON lines (BEIR), CSV and TSV, each also as `.gz`; plain text, Markdown, and folders of them.
+    A record that cannot be used goes to `on_error` and reading goes on; without `on_error` the
+    first one is raised. A path that does not exist, has an unknown suffix or cannot be read is
+    always raised, as far as possible before anything is read.
+
+        for document in read_documents("corpus.jsonl.gz"):
+            print(document.id, document.title)
+    """
+    sources = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    for path in sources:
+        _check(path)
+    return _read(sources, fields, on_error)
+
+
+def holds_records(path: Path) -> bool:
+    """Whether the file's documents have named fields, so that FieldNames applies to it."""
+    return not path.is_dir() and plain_suffix(path) in RECORD_SUFFIXES
+
+
+def _check(path: Path) -> None:
+    if not path.exists():
+        raise SourceError("no such file or folder", path=path)
+    if not path.is_dir() and not holds_records(path) and path.suffix.lower() not in TEXT_SUFFIXES:
+        known = ", ".join(sorted(RECORD_SUFFIXES)) + " (each also with .gz), "
+        known += ", ".join(sorted(TEXT_SUFFIXES)) + ", or a folder"
+        raise SourceError(f"unknown kind of file; known are {known}", path=path)
+
+
+def _read(paths: list[Path], fields: FieldNames, on_error: OnError | None) -> Iterator[Document]:
+    for path in paths:
+        if path.is_dir():
+            yield from read_folder_documents(path, on_error)
+        elif not holds_records(path):
+            yield from read_text_document(path, on_error=on_error)
+        elif plain_suffix(path) in (".csv", ".tsv"):
+            yield from read_table_documents(path, fields, on_error)
+        else:
+            yield from read_jsonl_documents(path, fields, on_error)

@@ -1,0 +1,111 @@
+"""The JSON form of a document."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twindex.core import Document, InvalidInputError
+from twindex.sources import parse_document
+
+texts = st.text(st.characters(codec="utf-8"))
+ids = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=99
+)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(texts.filter(bool), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+documents = st.builds(
+    Document,
+    id=ids,
+    title=texts,
+    text=texts,
+    metadata=st.dictionaries(texts.filter(bool), values, max_size=4),
+)
+
+
+def as_json(document: Document) -> dict[str, object]:
+    return {
+        "_id": document.id,
+        "title": document.title,
+        "text": document.text,
+        "metadata": document.metadata,
+    }
+
+
+@given(documents)
+def test_what_is_written_as_json_is_read_back(document: Document) -> None:
+    assert parse_document(json.loads(json.dumps(as_json(document)))) == document
+
+
+def test_only_id_and_text_are_required() -> None:
+    assert parse_document({"id": "a", "text": ""}) == Document(id="a", text="")
+    whole = parse_document({"_id": 7, "text": "x", "title": None, "metadata": None})
+    assert whole == Document(id="7", text="x")
+    assert parse_document({"_id": "7", "id": 7, "text": "x"}).id == "7"
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "words"),
+    [
+        ([], None, "not an array"),
+        (None, None, "not null"),
+        ({"text": "x"}, "id", "missing"),
+        ({"id": "", "text": "x"}, "id", "empty"),
+        ({"_id": "", "text": "x"}, "_id", "empty"),
+        ({"id": True, "text": "x"}, "id", "not a boolean"),
+        ({"id": 1.5, "text": "x"}, "id", "not a number"),
+        ({"id": None, "text": "x"}, "id", "not null"),
+        ({"id": "a\nb", "text": "x"}, "id", "control"),
+        ({"id": "a\x85b", "text": "x"}, "id", "control"),
+        ({"id": "é" * 257, "text": "x"}, "id", "514 bytes"),
+        ({"id": "\ud800", "text": "x"}, "id", "surrogate"),
+        ({"id": "a", "_id": "b", "text": "x"}, "id", "differ"),
+        ({"id": "a"}, "text", "needs a text"),
+        ({"id": "a", "text": None}, "text", "not null"),
+        ({"id": "a", "text": ["x"]}, "text", "not an array"),
+        ({"id": "a", "text": "\udfff"}, "text", "surrogate"),
+        ({"id": "a", "text": "x", "title": 3}, "title", "not an integer"),
+        ({"id": "a", "text": "x", "url": "u"}, "url", "unknown field"),
+        ({"id": "a", "text": "x", "metadata": []}, "metadata", "not an array"),
+        ({"id": "a", "text": "x", "metadata": {"n": math.nan}}, "metadata.n", "finite"),
+        ({"id": "a", "text": "x", "metadata": {"n": [1, math.inf]}}, "metadata.n[1]", "finite"),
+        ({"id": "a", "text": "x", "metadata": {"n": 2**63}}, "metadata.n", "64 bits"),
+        ({"id": "a", "text": "x", "metadata": {"": 1}}, "metadata", "1 to 256"),
+        ({"id": "a", "text": "x", "metadata": {"k": {3: 1}}}, "metadata.k", "string keys"),
+        ({"id": "a", "text": "x", "metadata": {"s": {"t": {1}}}}, "metadata.s.t", "set"),
+    ],
+)
+def test_a_wrong_value_is_named(value: object, field: str | None, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        parse_document(value)
+    assert caught.value.field == field
+
+
+def test_metadata_may_be_sixteen_levels_deep_and_no_deeper() -> None:
+    def nested(levels: int) -> object:
+        return 1 if levels == 0 else {"k": nested(levels - 1)}
+
+    parse_document({"id": "a", "text": "", "metadata": nested(16)})
+    with pytest.raises(InvalidInputError, match="16 levels"):
+        parse_document({"id": "a", "text": "", "metadata": nested(17)})
+    with pytest.raises(InvalidInputError, match="16 levels"):
+        parse_document({"id": "a", "text": "", "metadata": nested(900)})
+
+
+def test_the_metadata_is_a_copy() -> None:
+    tags = ["a"]
+    document = parse_document({"id": "a", "text": "", "metadata": {"tags": tags}})
+    tags.append("b")
+    assert document.metadata == {"tags": ["a"]}

@@ -1,0 +1,251 @@
+"""Documents from files of every kind."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twindex.core import Document, InvalidInputError, SourceError
+from twindex.sources import FieldNames, holds_records, read_documents
+
+BOM = b"\xef\xbb\xbf"
+LINES = [
+    {"_id": "1", "title": "One", "text": "first", "metadata": {"year": 1999}},
+    {"_id": "2", "text": "second", "url": "http://x"},
+]
+DOCUMENTS = [
+    Document(id="1", title="One", text="first", metadata={"year": 1999}),
+    Document(id="2", text="second", metadata={"url": "http://x"}),
+]
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def failures(path: Path, fields: FieldNames | None = None) -> tuple[list[str], list[SourceError]]:
+    errors: list[SourceError] = []
+    found = read_documents(path, fields=fields or FieldNames(), on_error=errors.append)
+    return [document.id for document in found], errors
+
+
+# JSON lines
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.gz", "c.ndjson", "C.JSONL"])
+def test_json_lines_plain_and_compressed(tmp_path: Path, name: str) -> None:
+    content = "\n\n".join(json.dumps(line) for line in LINES)
+    assert list(read_documents([write(tmp_path / name, content)])) == DOCUMENTS
+    assert list(read_documents(str(write(tmp_path / name, BOM + content.encode())))) == DOCUMENTS
+
+
+def test_bad_lines_are_handed_over_with_line_and_field(tmp_path: Path) -> None:
+    lines = [
+        b'{"_id": "1", "text": "good"}',
+        b'{"_id": "2", "text": ',
+        b'{"_id": "3", "text": 3}',
+        b"[]",
+        b'{"_id": "5", "text": "\xff"}',
+        b"",
+        b'{"_id": "7", "text": "", "year": 1, "metadata": {"year": 2}}',
+        b'{"_id": "8", "text": "\\ud800"}',
+        b'{"_id": "9", "text": "good", "n": NaN}',
+        b'{"id": "10", "text": "good"}',
+    ]
+    path = write(tmp_path / "c.jsonl", b"\r\n".join(lines))
+    found, errors = failures(path)
+    assert found == ["1", "10"]
+    assert [error.line for error in errors] == [2, 3, 4, 5, 7, 8, 9]
+    assert all(error.path == path for error in errors)
+    assert str(errors[1]) == f"{path}:3: text: must be a string, not an integer"
+    assert errors[4].field == "year"
+
+
+def test_without_a_taker_the_first_bad_line_is_raised(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jsonl", '{"_id": "1", "text": "a"}\n{}\n')
+    reader = read_documents(path)
+    assert next(reader).id == "1"
+    with pytest.raises(SourceError, match=r"c\.jsonl:2: id: missing"):
+        next(reader)
+
+
+def test_fields_can_have_other_names(tmp_path: Path) -> None:
+    line = {"docid": 5, "contents": "body", "lang": "en", "year": "1999", "n": "", "x": 1}
+    path = write(tmp_path / "c.jsonl", json.dumps(line))
+    fields = FieldNames(id="docid", text="contents", metadata=("year", "n"), numeric=("year", "n"))
+    assert list(read_documents(path, fields=fields)) == [
+        Document(id="5", text="body", metadata={"year": 1999})
+    ]
+    _, errors = failures(path, FieldNames(id="docid", text="lines"))
+    assert errors[0].field == "lines"
+    _, errors = failures(path, FieldNames(id="docid", text="contents", numeric=("lang",)))
+    assert "not a number: 'en'" in str(errors[0])
+    with pytest.raises(InvalidInputError, match="only fields kept"):
+        FieldNames(metadata=("a",), numeric=("b",))
+
+
+def test_damaged_gzip_is_raised_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl.gz"
+    whole = gzip.compress(b'{"_id": "1", "text": "a"}\n' * 9)
+    for damaged in (whole[:-9], b"not gzip", whole[:20] + b"\0\0" + whole[22:]):
+        path.write_bytes(damaged)
+        with pytest.raises(SourceError, match=r"c\.jsonl\.gz: damaged gzip"):
+            failures(path)
+
+
+# Tables
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_csv_as_rfc_4180(tmp_path: Path, suffix: str) -> None:
+    content = 'id,title,text,year\r\n1,"A, ""b""","two\nlines",1999\r\n\r\n2,,x,\r\n'
+    path = write(tmp_path / f"c{suffix}", BOM + content.encode())
+    assert list(read_documents(path, fields=FieldNames(numeric=("year",)))) == [
+        Document(id="1", title='A, "b"', text="two\nlines", metadata={"year": 1999}),
+        Document(id="2", text="x"),
+    ]
+    assert [document.metadata["year"] for document in read_documents(path)] == ["1999", ""]
+
+
+def test_tsv_has_no_quoting(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.tsv", '_id\ttext\n1\tsay "hello\n2\tx\n')
+    assert [document.text for document in read_documents(path)] == ['say "hello', "x"]
+
+
+def test_bad_rows_are_named_by_the_line_on_which_they_begin(tmp_path: Path) -> None:
+    content = b'id,text\n1,"a\nb"\n2\n3,\xff\n4,"x"y\n5,ok\n6,"open\nto the end'
+    found, errors = failures(write(tmp_path / "c.csv", content))
+    assert found == ["1", "5"]
+    assert [error.line for error in errors] == [4, 5, 6, 8]
+    assert errors[0].message == "the row has 1 cells, the header 2"
+    assert errors[1].field == "text"
+
+
+@pytest.mark.parametrize(
+    ("header", "fields", "words"),
+    [
+        ("name,text", FieldNames(), r"no column id \(the file has: name, text\)"),
+        ("id,body", FieldNames(), "no column text"),
+        ("id,text", FieldNames(id="key"), "no column key"),
+        ("id,text", FieldNames(metadata=("year",)), "no column year"),
+        ("id,text", FieldNames(numeric=("year",)), "no column year"),
+        ("id,text,x,x", FieldNames(), "column named twice: x"),
+        ("", FieldNames(), "the file has: none"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_raised(
+    tmp_path: Path, header: str, fields: FieldNames, words: str
+) -> None:
+    with pytest.raises(SourceError, match=words):
+        failures(write(tmp_path / "c.csv", header), fields)
+
+
+def test_cells_may_be_long(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.csv", f"id,text\n1,{'x' * 500_000}\n")
+    assert len(next(read_documents(path)).text) == 500_000
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(cells, cells), max_size=5))
+def test_what_csv_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
+    path = tmp_path / "c.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "title", "text"])
+        writer.writerows((number, *row) for number, row in enumerate(rows))
+    found = [(document.title, document.text) for document in read_documents(path)]
+    assert found == rows
+
+
+# Text and folders
+
+
+def test_a_folder_of_text_is_read_in_order_of_paths(tmp_path: Path) -> None:
+    write(tmp_path / "b.txt", "bee\r\n")
+    write(tmp_path / "a/z.md", "# Heading #\n\nbody\n")
+    write(tmp_path / "a.markdown", "no heading")
+    for hidden in (".git/x.txt", "a/.hidden.md", "image.png", "a/data.json"):
+        write(tmp_path / hidden, "no")
+    assert list(read_documents(tmp_path)) == [
+        Document(id="a.markdown", title="a", text="no heading"),
+        Document(id="a/z.md", title="Heading", text="# Heading #\n\nbody\n"),
+        Document(id="b.txt", title="b", text="bee\n"),
+    ]
+
+
+def test_front_matter_becomes_metadata(tmp_path: Path) -> None:
+    front = (
+        "---\ntitle: 'It''s'\nyear: 1999\ntags: [a, 2, \"c\"]\ndraft: false\n# note\n---\n\n# H\n"
+    )
+    path = write(tmp_path / "n.md", front)
+    assert list(read_documents(path)) == [
+        Document(
+            id="n.md",
+            title="It's",
+            text="# H\n",
+            metadata={"year": 1999, "tags": ["a", 2, "c"], "draft": False},
+        )
+    ]
+    for kept in ("---\na:\n  b: 1\n---\ntext", "---\nnever: closed\n", "text\n---\na: 1\n---\n"):
+        document = next(read_documents(write(path, kept)))
+        assert (document.text, document.metadata) == (kept, {})
+
+
+def test_a_heading_in_code_is_not_the_title(tmp_path: Path) -> None:
+    path = write(tmp_path / "n.md", "```\n# comment\n```\n#hashtag\n## Real\n")
+    assert next(read_documents(path)).title == "Real"
+
+
+def test_text_that_is_not_utf8_is_named_by_line(tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", b"fine")
+    write(tmp_path / "b.txt", b"one\ntwo\xff")
+    found, errors = failures(tmp_path)
+    assert found == ["a.txt"]
+    assert str(errors[0]).startswith(f"{tmp_path / 'b.txt'}:2: not UTF-8")
+
+
+# Paths
+
+
+def test_paths_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+    good = write(tmp_path / "c.jsonl", "")
+    with pytest.raises(SourceError, match="no such file"):
+        read_documents([good, tmp_path / "missing.jsonl"])
+    with pytest.raises(SourceError, match=r"known are \.csv, \.jsonl, .* or a folder"):
+        read_documents([good, write(tmp_path / "c.pdf", "")])
+    empty = tmp_path / "empty"
+    write(empty / "corpus.jsonl", "")
+    with pytest.raises(SourceError, match="holds no text files"):
+        list(read_documents(empty))
+    assert holds_records(good)
+    assert not holds_records(tmp_path)
+
+
+def test_several_paths_follow_one_another(tmp_path: Path) -> None:
+    first = write(tmp_path / "c.jsonl", '{"_id": "1", "text": ""}')
+    second = write(tmp_path / "a.txt", "x")
+    assert [document.id for document in read_documents([first, second])] == ["1", "a.txt"]
+
+
+def test_reading_is_lazy(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jsonl", '{"_id": "1", "text": ""}\n' * 3 + "not json")
+    assert next(read_documents(path)).id == "1"
+
+
+def test_real_collections_are_read_whole(shared_data: Path) -> None:
+    cranfield = list(read_documents(shared_data / "cranfield" / "corpus.jsonl"))
+    assert len(cranfield) == 1400
+    assert sum(not document.text for document in cranfield) == 2
+    movie = next(read_documents(shared_data / "msrd_movies" / "corpus.jsonl"))
+    assert movie.metadata
