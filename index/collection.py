@@ -135,8 +135,9 @@ class Collection:
                             raise problem
             collection = cls(directory, database, config)
             collection.remove_garbage()
-            with collection.reader():
-                pass  # Maps every segment, so that what cannot be opened is known now.
+            if state == "ready":
+                with collection.reader():
+                    pass  # Maps every segment, so that what cannot be opened is known now.
         except BaseException:
             database.close()
             raise

@@ -58,7 +58,7 @@ class Database:
         self.path = directory / FILE_NAME
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._write_lock = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
 
     @classmethod
     def create(cls, directory: Path, meta: dict[str, str]) -> Database:
@@ -133,7 +133,7 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        if self._closed:
+        if self._closed.is_set():
             raise StorageError(f"{self.path}: the collection is closed")
         try:
             connection = self._idle.get_nowait()
@@ -142,7 +142,7 @@ class Database:
         try:
             yield connection
         finally:
-            if self._closed:
+            if self._closed.is_set():
                 connection.close()
             else:
                 self._idle.put(connection)
@@ -197,7 +197,7 @@ class Database:
         return [f"{self.path}: {row[0]}" for row in rows if row[0] != "ok"]
 
     def close(self) -> None:
-        self._closed = True
+        self._closed.set()
         while True:
             try:
                 self._idle.get_nowait().close()

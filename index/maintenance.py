@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..core import NoProgress, Progress, Representation
+from ..core import CollectionConfig, NoProgress, Progress, Representation
 from . import segment as segments
 from .collection import LOCK, Collection
 from .database import get_meta, set_meta
@@ -38,7 +38,9 @@ def seal(collection: Collection) -> bool:
         last = int(delta.passages.numbers[-1])
         passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
         legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
-        row = write_segment(collection, passages, legs, first, last) if len(keep) else None
+        row = None
+        if len(keep):
+            row = write_segment(collection, passages, legs, first, last, collection.config)
         _replace(collection, [], row, first, last)
         return True
 
@@ -49,12 +51,12 @@ def write_segment(
     legs: Mapping[str, Representation],
     first: int,
     last: int,
+    config: CollectionConfig,
 ) -> SegmentRow:
     """Write the files of a segment that no row names yet."""
     name = _new_name(last)
-    files = segments.write(
-        collection.directory / "segments" / name, passages, legs, collection.config
-    )
+    directory = collection.directory / "segments" / name
+    files = segments.write(directory, passages, legs, config)
     return _row(name, passages, first, last, files)
 
 

@@ -97,8 +97,8 @@ def _field_rows(metadata: Mapping[str, Any], number: int) -> list[tuple[str, int
 def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
     """The live segments in the order of their numbers."""
     return [
-        SegmentRow(*row[:5], files=load_states(row[5]))
-        for row in connection.execute(
+        SegmentRow(name, first, last, passages, documents, load_states(manifest))
+        for name, first, last, passages, documents, manifest in connection.execute(
             "SELECT id, first, last, passages, documents, manifest FROM segments ORDER BY first"
         )
     ]

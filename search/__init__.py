@@ -1,1 +1,16 @@
-""""""
+"""The pipeline that is served and evaluated: a collection, its encoders, legs and their fusion."""
+
+from .build import BuildReport, build
+from .engine import Engine, WriteReport
+from .request import Fusion, LegRequest, SearchRequest, SearchResult
+
+__all__ = [
+    "BuildReport",
+    "Engine",
+    "Fusion",
+    "LegRequest",
+    "SearchRequest",
+    "SearchResult",
+    "WriteReport",
+    "build",
+]

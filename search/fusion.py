@@ -51,16 +51,13 @@ def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
     return np.full_like(values, 0.5) if flat else (values - mean) / (6 * deviation) + 0.5
 
 
-def fuse(
-    lists: Sequence[Ranked], fusion: Fusion
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Document numbers and fused scores, best first; ties by number, ascending."""
     numbers = np.concatenate([ranked.numbers for ranked in lists])
-    gained = np.concatenate(
-        [ranked.weight * normalize(ranked.scores, fusion) for ranked in lists]
-    )
+    gained = np.concatenate([ranked.weight * normalize(ranked.scores, fusion) for ranked in lists])
     unique, where = np.unique(numbers, return_inverse=True)
-    scores = np.bincount(where, weights=gained, minlength=len(unique))
+    scores = np.zeros(len(unique), dtype=np.float64)
+    np.add.at(scores, where, gained)
     if fusion.method != "rrf":
         # A mean, so that the fused score has the same range whatever the number of legs.
         scores = scores / (sum(ranked.weight for ranked in lists) or 1.0)

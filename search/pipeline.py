@@ -174,7 +174,7 @@ def _included(document: Document, request: SearchRequest) -> Document | None:
 def _explain(
     reader: Reader, queries: QueryEncoder, placed: Sequence[tuple[_Leg, int]]
 ) -> dict[str, Sequence[Contribution]]:
-    explained = {}
+    explained: dict[str, Sequence[Contribution]] = {}
     for leg, position in placed:
         name = leg.request.name
         terms = reader.explain(name, leg.query, leg.result, position)
@@ -182,4 +182,3 @@ def _explain(
             named = queries.name_terms(name, terms)
             explained[name] = sorted(named, key=lambda term: (-term.score, term.term))
     return explained
-

@@ -48,14 +48,12 @@ class LegEncoders:
         return groups
 
     def check(self, stored: Mapping[str, Mapping[str, object]]) -> None:
-        """Raise EncoderMismatchError when an encoder is not the one the collection was made with."""
+        """Raise EncoderMismatchError when an encoder is not the one that made the collection."""
         for leg, expected in stored.items():
             actual = dict(self[leg].fingerprint)
             if actual != dict(expected):
                 changed = sorted(
-                    key
-                    for key in {*actual, *expected}
-                    if actual.get(key) != expected.get(key)
+                    key for key in {*actual, *expected} if actual.get(key) != expected.get(key)
                 )
                 raise EncoderMismatchError(
                     f"leg {leg!r} was indexed by another encoder: "

