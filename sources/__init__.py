@@ -9,12 +9,13 @@ from .fields import FieldNames
 from .folder import read_folder_documents, read_text_document
 from .jsonl import read_jsonl_documents
 from .judged import read_qrels, read_queries
-from .read import holds_records, read_documents
+from .read import count_documents, holds_records, read_documents
 from .stdlib import read_stdlib_docstrings
 from .table import read_table_documents
 
 __all__ = [
     "FieldNames",
+    "count_documents",
     "holds_records",
     "parse_document",
     "read_documents",

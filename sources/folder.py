@@ -29,7 +29,7 @@ def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iter
     The id is the path relative to `folder`, with slashes. Hidden files and folders, other files
     and links to folders are passed over. Raises SourceError when there is nothing to read.
     """
-    paths = sorted(_text_files(folder), key=lambda path: path.relative_to(folder).as_posix())
+    paths = sorted(text_files(folder), key=lambda path: path.relative_to(folder).as_posix())
     if not paths:
         message = f"the folder holds no text files ({', '.join(sorted(TEXT_SUFFIXES))})"
         raise SourceError(message, path=folder)
@@ -106,7 +106,9 @@ def _first_heading(text: str) -> str:
     return ""
 
 
-def _text_files(folder: Path) -> Iterator[Path]:
+def text_files(folder: Path) -> Iterator[Path]:
+    """The files that `read_folder_documents` reads, in no fixed order."""
+
     def refuse(error: OSError) -> None:
         raise SourceError(f"cannot be read: {error.strerror}", path=Path(error.filename))
 

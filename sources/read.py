@@ -8,12 +8,13 @@ from pathlib import Path
 from ..core import Document, SourceError
 from .errors import OnError
 from .fields import DEFAULT_FIELDS, FieldNames
-from .folder import TEXT_SUFFIXES, read_folder_documents, read_text_document
+from .folder import TEXT_SUFFIXES, read_folder_documents, read_text_document, text_files
 from .jsonl import read_jsonl_documents
-from .lines import plain_suffix
+from .lines import plain_suffix, read_lines
 from .table import read_table_documents
 
-RECORD_SUFFIXES = frozenset({".jsonl", ".ndjson", ".csv", ".tsv"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
+RECORD_SUFFIXES = TABLE_SUFFIXES | {".jsonl", ".ndjson"}
 """Files with many documents; each may be compressed (`.gz`)."""
 
 
@@ -39,6 +40,24 @@ def read_documents(
     return _read(sources, fields, on_error)
 
 
+def count_documents(paths: Iterable[Path | str]) -> int | None:
+    """How many documents the files seem to hold, for a progress bar: lines, not yet parsed.
+
+    None when that is not cheap to know (tables, whose rows may span lines).
+    """
+    count = 0
+    for path in map(Path, paths):
+        if path.is_dir():
+            count += sum(1 for _ in text_files(path))
+        elif not holds_records(path):
+            count += 1
+        elif plain_suffix(path) in TABLE_SUFFIXES:
+            return None
+        else:
+            count += sum(1 for _, line in read_lines(path) if line.strip())
+    return count
+
+
 def holds_records(path: Path) -> bool:
     """Whether the file's documents have named fields, so that FieldNames applies to it."""
     return not path.is_dir() and plain_suffix(path) in RECORD_SUFFIXES
@@ -59,7 +78,7 @@ def _read(paths: list[Path], fields: FieldNames, on_error: OnError | None) -> It
             yield from read_folder_documents(path, on_error)
         elif not holds_records(path):
             yield from read_text_document(path, on_error=on_error)
-        elif plain_suffix(path) in (".csv", ".tsv"):
+        elif plain_suffix(path) in TABLE_SUFFIXES:
             yield from read_table_documents(path, fields, on_error)
         else:
             yield from read_jsonl_documents(path, fields, on_error)

@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 import pytest
+
 from twindex.core import Query, SourceError
 from twindex.sources import read_qrels, read_queries
 

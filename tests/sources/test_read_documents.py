@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from twindex.core import Document, InvalidInputError, SourceError
-from twindex.sources import FieldNames, holds_records, read_documents
+from twindex.sources import FieldNames, count_documents, holds_records, read_documents
 
 BOM = b"\xef\xbb\xbf"
 LINES = [
@@ -249,3 +250,12 @@ def test_real_collections_are_read_whole(shared_data: Path) -> None:
     assert sum(not document.text for document in cranfield) == 2
     movie = next(read_documents(shared_data / "msrd_movies" / "corpus.jsonl"))
     assert movie.metadata
+
+
+def test_documents_are_counted_without_parsing(tmp_path: Path) -> None:
+    lines = write(tmp_path / "c.jsonl.gz", '{"_id": "1"}\n\nnot json\n')
+    write(tmp_path / "notes" / "a.md", "a")
+    write(tmp_path / "notes" / "b.txt", "b")
+    text = write(tmp_path / "d.txt", "d")
+    assert count_documents([lines, tmp_path / "notes", text]) == 5
+    assert count_documents([write(tmp_path / "c.csv", "id,text\n")]) is None

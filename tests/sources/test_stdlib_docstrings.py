@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from twindex.core import SourceError
 from twindex.sources import parse_document, read_stdlib_docstrings
 

@@ -1,0 +1,113 @@
+"""Queries run through an engine, for one system or for a table of legs and fusions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ..core import NoProgress, Progress, Qrels, Query, Run
+from ..search.request import WINDOW, Fusion, LegRequest, SearchRequest
+from .beir import judged_queries
+from .measures import DEFAULT_MEASURES, Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from ..search import Engine
+
+FUSIONS = ("minmax", "zscore", "dbsf", "rrf")
+
+BATCH = 32
+"""Queries handed over together, so that their encoding is shared."""
+
+Search = Callable[[Sequence[str]], Iterable[Mapping[str, float]]]
+"""Texts of queries -> for each of them, document id -> score of what it finds."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One way to search a collection: which legs, fused how (None when there is a single leg)."""
+
+    name: str
+    legs: tuple[LegRequest, ...]
+    fusion: Fusion | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table: a system, how well it did, and the seconds its searches took."""
+
+    system: System
+    evaluation: Evaluation
+    seconds: float
+
+
+def run_queries(
+    search: Search, queries: Sequence[Query], advance: Callable[[int], None] | None = None
+) -> Run:
+    """Run every query through `search`, in batches; `advance(n)` is called as n more are done."""
+    run: dict[str, Mapping[str, float]] = {}
+    for begin in range(0, len(queries), BATCH):
+        batch = queries[begin : begin + BATCH]
+        found = search([query.text for query in batch])
+        run.update((query.id, scores) for query, scores in zip(batch, found, strict=True))
+        if advance is not None:
+            advance(len(batch))
+    return run
+
+
+def engine_search(engine: Engine, **fields: Any) -> Search:
+    """`Search` by an engine; `fields` are those of SearchRequest.
+
+    As many documents as a search can return are taken, unless `limit` says otherwise.
+    """
+    request = SearchRequest.parse({"query": "", "limit": WINDOW, "include": (), **fields})
+
+    def search(texts: Sequence[str]) -> Iterable[Mapping[str, float]]:
+        requests = [request.model_copy(update={"query": text}) for text in texts]
+        results = engine.search_batch(requests)
+        return [{hit.id: hit.score for hit in result.hits} for result in results]
+
+    return search
+
+
+def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[System]:
+    """Each leg alone; then, when there are several, all of them under each fusion."""
+    alone = [System(leg, (LegRequest(name=leg),)) for leg in legs]
+    together = tuple(LegRequest(name=leg) for leg in legs)
+    if len(legs) < 2:
+        return alone
+    fused = [System(method, together, Fusion.parse({"method": method})) for method in fusions]
+    return alone + fused
+
+
+def leg_table(
+    engine: Engine,
+    queries: Sequence[Query],
+    qrels: Qrels,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    fusions: Sequence[str] = FUSIONS,
+    *,
+    progress: Progress | None = None,
+    **fields: Any,
+) -> list[Row]:
+    """Evaluate each leg of a collection alone and all of them under each fusion.
+
+    Only queries with judgements are run. `fields` are further fields of SearchRequest, such as
+    `filter` or `depth`.
+    """
+    progress = progress or NoProgress()
+    judged = judged_queries(list(queries), qrels)
+    lines = systems(list(engine.config.legs), fusions)
+    evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of searching
+    engine.load()  # so that the first system does not pay for it
+    progress.start("search", len(lines) * len(judged), "queries")
+    rows = []
+    for system in lines:
+        chosen = {"legs": system.legs, "fusion": system.fusion or Fusion()}
+        began = perf_counter()
+        run = run_queries(engine_search(engine, **chosen, **fields), judged, progress.advance)
+        seconds = perf_counter() - began
+        rows.append(Row(system, evaluate(run, qrels, measures), seconds))
+    progress.close()
+    return rows

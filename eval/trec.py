@@ -1,0 +1,88 @@
+"""Runs and judgements as TREC files, the exchange format of retrieval experiments."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from ..core import InvalidInputError, Qrels, Run, SourceError
+from ..sources.lines import decode, read_lines
+from .measures import ranking
+
+
+def write_run(path: Path, run: Run, tag: str = "twindex") -> None:
+    """Write `query Q0 document rank score tag` lines, best first; `.gz` is compressed.
+
+    Scores are written so that reading them gives the same numbers. Ids and the tag must not be
+    empty or contain white space: InvalidInputError, and no file is written.
+    """
+    lines = list(_run_lines(run, _word(tag, "tag")))
+    with _create(path) as file:
+        file.writelines(lines)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run. Order and ranks in the file count for nothing, scores do, as in trec_eval.
+
+    Raises SourceError with the line.
+    """
+    run: dict[str, dict[str, float]] = {}
+    for number, line in read_lines(path):
+        columns = decode(line, path, number).split()
+        if not columns:
+            continue
+        if len(columns) != 6:
+            message = f"{len(columns)} columns; a run has 6: query Q0 document rank score tag"
+            raise SourceError(message, path=path, line=number)
+        query, _, document, _, text, _ = columns
+        try:
+            score = float(text)
+        except ValueError:
+            score = math.nan
+        if not math.isfinite(score):
+            message = f"must be a finite number, not {text!r}"
+            raise SourceError(message, path=path, line=number, field="score")
+        if document in run.setdefault(query, {}):
+            message = f"document {document} is listed twice for query {query}"
+            raise SourceError(message, path=path, line=number)
+        run[query][document] = score
+    return run
+
+
+def write_qrels(path: Path, qrels: Qrels) -> None:
+    """Write `query 0 document grade` lines. Errors as in `write_run`."""
+    lines = [
+        f"{_word(query, 'query id')} 0 {_word(document, 'document id')} {grade}\n"
+        for query, grades in qrels.items()
+        for document, grade in grades.items()
+    ]
+    with _create(path) as file:
+        file.writelines(lines)
+
+
+def _run_lines(run: Run, tag: str) -> Iterator[str]:
+    for query, scores in run.items():
+        _word(query, "query id")
+        for rank, document in enumerate(ranking(scores), start=1):
+            score = float(scores[document])
+            if not math.isfinite(score):
+                raise InvalidInputError(f"the score of document {document} is not finite")
+            yield f"{query} Q0 {_word(document, 'document id')} {rank} {score!r} {tag}\n"
+
+
+def _word(text: str, what: str) -> str:
+    if text.split() != [text]:
+        raise InvalidInputError(f"the {what} {text!r} has white space, which a TREC file forbids")
+    return text
+
+
+def _create(path: Path) -> TextIO:
+    try:
+        if path.name.lower().endswith(".gz"):
+            return gzip.open(path, "wt", encoding="utf-8")
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise SourceError(f"cannot be written: {error.strerror}", path=path) from None
