@@ -1,0 +1,84 @@
+"""The command line `twindex`: it turns arguments into the objects of the library, and no more."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from .. import __version__
+from ..core import StorageError, TwindexError
+from .commands import COMMANDS
+
+FAILURE, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+DESCRIPTION = "Dense, learned-sparse and lexical retrieval in one durable index."
+EPILOG = """\
+exit status: 0 success, 1 damaged data or another failure, 2 wrong arguments or input
+
+example:
+  twindex build my-index --documents corpus.jsonl
+  twindex search my-index "what is a hybrid index"
+
+`twindex COMMAND --help` tells about a command. TWINDEX_DEBUG=1 shows tracebacks."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors look like all others of the program."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MISUSE, f"twindex: error: {message}\nSee: {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    top = Parser(prog="twindex", description=DESCRIPTION, epilog=EPILOG)
+    top.add_argument("--version", action="version", version=f"twindex {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        summary = (command.__doc__ or "").partition("\n")[0].rstrip(".")
+        sub = commands.add_parser(
+            name,
+            help=summary[0].lower() + summary[1:],
+            description=command.__doc__,
+            epilog=f"example:\n  {command.EXAMPLE}",
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. Wrong arguments raise SystemExit, as argparse does."""
+    arguments = parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Nobody reads on. What is still buffered must not be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except (TwindexError, OSError) as error:
+        if os.environ.get("TWINDEX_DEBUG") == "1":
+            raise
+        misuse = isinstance(error, TwindexError) and not isinstance(error, StorageError)
+        return _fail(f"error: {error}", MISUSE if misuse else FAILURE)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"twindex: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""The commands of `twindex`, one module each.
+
+A command's module has the name of the command, a docstring that says what it does (the first line
+is the summary), an `EXAMPLE`, and two functions: `add_arguments(parser)` and
+`run(arguments) -> exit status`. What is slow to import is imported in `run`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from . import add, build, delete, demo, eval, get, info, merge, search, serve, verify  # noqa: A004
+
+COMMANDS: tuple[ModuleType, ...] = (
+    build, add, delete, get, search, eval, info, verify, merge, serve, demo,
+)  # fmt: skip

@@ -1,0 +1,57 @@
+"""Add documents to a collection.
+
+A document with the id of a stored one replaces it. What is reported as written is durable.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from ..terminal import counted, print_json, truncation
+from .arguments import (
+    add_collection,
+    add_download,
+    add_json,
+    add_quiet,
+    allow_download,
+    progress_of,
+)
+from .inputs import Inputs, add_inputs
+
+EXAMPLE = "twindex add my-index --documents new.jsonl"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_inputs(parser)
+    add_download(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    inputs = Inputs(arguments)
+    allow_download(arguments)
+
+    from ...search import Engine
+
+    progress = progress_of(arguments)
+    try:
+        with Engine.open(arguments.collection, verify="size") as engine:
+            report = engine.add(inputs.documents(), progress=progress)
+    finally:
+        progress.close()
+    inputs.report()
+    if arguments.json:
+        print_json({**asdict(report), "skipped": inputs.skipped})
+        return 0
+    print(
+        f"{counted(report.documents, 'document')} written in "
+        f"{counted(report.passages, 'passage')}, {report.replaced} of them replaced"
+    )
+    if inputs.skipped:
+        print(f"{counted(inputs.skipped, 'record')} skipped")
+    for remark in truncation(report.truncated):
+        print(remark)
+    return 0

@@ -1,0 +1,127 @@
+"""Arguments that several commands share, and the values they are parsed into."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from ...core import BarProgress, InvalidInputError, NoProgress, Progress
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def add_collection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("collection", metavar="DIR", type=Path, help="folder of the collection")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_download(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-download",
+        action="store_true",
+        help="fetch models that are not on this machine from the hub (default: no network)",
+    )
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Which legs run, and how they are fused."""
+    parser.add_argument(
+        "--legs",
+        type=parse_legs,
+        metavar="LEG[=WEIGHT],...",
+        help="legs that run, e.g. dense,sparse=0.5,lexical (default: all, each with weight 1)",
+    )
+    parser.add_argument(
+        "--fusion",
+        choices=("minmax", "zscore", "dbsf", "rrf"),
+        help="how the legs' lists become one (default: minmax)",
+    )
+    parser.add_argument("--rrf-k", type=int, metavar="K", help="constant of rrf (default: 60)")
+    add_filter(parser)
+    parser.add_argument(
+        "--depth", type=int, metavar="N", help="documents taken from each leg (default: 1000)"
+    )
+
+
+def add_filter(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--filter",
+        type=parse_filter,
+        metavar="JSON",
+        help="""condition on metadata, e.g. '{"year": {"gte": 1990}}'""",
+    )
+
+
+def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of SearchRequest that the arguments of `add_selection` give."""
+    given = {"filter": arguments.filter, "depth": arguments.depth}
+    fields = {name: value for name, value in given.items() if value is not None}
+    if arguments.legs:
+        fields["legs"] = arguments.legs
+    if arguments.rrf_k is not None and arguments.fusion != "rrf":
+        raise InvalidInputError("goes with --fusion rrf only", field="--rrf-k")
+    if arguments.fusion:
+        if arguments.legs and len(arguments.legs) == 1:
+            raise InvalidInputError("a single leg has nothing to fuse", field="--fusion")
+        k = {} if arguments.rrf_k is None else {"k": arguments.rrf_k}
+        fields["fusion"] = {"method": arguments.fusion, **k}
+    return fields
+
+
+def parse_legs(text: str) -> list[dict[str, Any]]:
+    """`dense,sparse=0.5` -> [{"name": "dense"}, {"name": "sparse", "weight": 0.5}]."""
+    legs: list[dict[str, Any]] = []
+    for item in text.split(","):
+        name, equals, weight = item.strip().partition("=")
+        leg: dict[str, Any] = {"name": name}
+        if equals:
+            try:
+                leg["weight"] = float(weight)
+            except ValueError:
+                message = f"{item.strip()!r}: a weight is a number, as in dense=0.5"
+                raise argparse.ArgumentTypeError(message) from None
+        if not name:
+            raise argparse.ArgumentTypeError("a leg has no name, write e.g. dense,lexical=0.5")
+        legs.append(leg)
+    return legs
+
+
+def parse_filter(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError('a filter is a JSON object, as in {"lang": "en"}')
+    return value
+
+
+def parse_bytes(text: str) -> int:
+    """`2GB`, `500 MB`, `1.5GiB` or plain bytes -> number of bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", text.strip().lower())
+    factor = {**_UNITS, **_BINARY_UNITS}.get(match[2]) if match else None
+    if match is None or factor is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write e.g. 2GB or 1500MiB")
+    return int(float(match[1]) * factor)
+
+
+def progress_of(arguments: argparse.Namespace) -> Progress:
+    return NoProgress() if arguments.quiet else BarProgress()
+
+
+def allow_download(arguments: argparse.Namespace) -> None:
+    """Tell the model resolver, which asks the environment, that the network may be used."""
+    if arguments.allow_download:
+        os.environ["TWINDEX_ALLOW_DOWNLOAD"] = "1"

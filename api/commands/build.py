@@ -1,0 +1,79 @@
+"""Build a collection from files.
+
+The work is durable as it goes: run the same command again to continue a build that was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from ..terminal import counted, note, print_json, size, truncation
+from .arguments import (
+    add_collection,
+    add_download,
+    add_json,
+    add_quiet,
+    allow_download,
+    parse_bytes,
+    progress_of,
+)
+from .configuration import add_configuration, configuration
+from .inputs import Inputs, add_inputs
+
+EXAMPLE = "twindex build my-index --documents corpus.jsonl.gz --language en --memory-budget 2GB"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_inputs(parser)
+    add_configuration(parser)
+    parser.add_argument(
+        "--memory-budget",
+        type=parse_bytes,
+        metavar="SIZE",
+        help="memory that the build may take, models included, e.g. 2GB (default: not bounded)",
+    )
+    add_download(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config = configuration(arguments)
+    inputs = Inputs(arguments)
+    allow_download(arguments)
+
+    from ...search import build
+
+    try:
+        report = build(
+            arguments.collection,
+            inputs.documents(),
+            config,
+            memory_budget=arguments.memory_budget,
+            total=inputs.total(),
+            progress=progress_of(arguments),
+        )
+    except KeyboardInterrupt:
+        note("twindex: what is done is kept; run the same command again to continue")
+        raise
+    inputs.report()
+    if arguments.json:
+        print_json({**asdict(report), "skipped": inputs.skipped})
+        return 0
+    if report.resumed_at:
+        print(f"continued after {counted(report.resumed_at, 'document')}")
+    written = sum(file.stat().st_size for file in arguments.collection.rglob("*") if file.is_file())
+    print(
+        f"{counted(report.documents, 'document')} in {counted(report.passages, 'passage')}, "
+        f"{size(written)} in {arguments.collection}, {report.seconds:.1f} s"
+    )
+    if report.duplicates:
+        repeated = counted(report.duplicates, "document")
+        print(f"{repeated} had an id that came again later; the last one counts")
+    if inputs.skipped:
+        print(f"{counted(inputs.skipped, 'record')} skipped")
+    for remark in truncation(report.truncated):
+        print(remark)
+    return 0

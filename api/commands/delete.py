@@ -1,0 +1,51 @@
+"""Delete documents by id, or all that meet a filter."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ...core import SourceError
+from ..terminal import counted, print_json
+from .arguments import add_collection, add_filter, add_json
+
+EXAMPLE = """twindex delete my-index --filter '{"year": {"lt": 1990}}'"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--id", nargs="+", metavar="ID", help="these documents")
+    which.add_argument("--ids-file", type=Path, metavar="FILE", help="ids, one on each line")
+    add_filter(which)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ...search import Engine
+
+    ids = arguments.id if arguments.ids_file is None else _read_ids(arguments.ids_file)
+    with Engine.open(arguments.collection, verify="size") as engine:
+        if arguments.filter is not None:
+            report = {"deleted": engine.delete_where(arguments.filter)}
+        else:
+            wanted = list(dict.fromkeys(ids))
+            deleted = len(engine.delete(wanted))
+            report = {"deleted": deleted, "not_found": len(wanted) - deleted}
+    if arguments.json:
+        print_json(report)
+        return 0
+    print(f"{counted(report['deleted'], 'document')} deleted")
+    if report.get("not_found"):
+        print(f"{counted(report['not_found'], 'id')} not found")
+    return 0
+
+
+def _read_ids(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", path=path) from None
+    except UnicodeDecodeError as error:
+        raise SourceError(f"not UTF-8: {error.reason}", path=path) from None
+    return [line for line in lines if line]

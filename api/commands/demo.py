@@ -1,0 +1,69 @@
+"""Index and search Python's own documentation.
+
+The documents are the docstrings of the standard library, about three thousand, so no data and
+no network are needed. The collection is built at the first run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core import CollectionConfig, ConflictError, NotFoundError
+from ...sources import read_stdlib_docstrings
+from ..terminal import counted, print_result
+from .arguments import add_collection, add_quiet, progress_of
+from .configuration import add_legs, choose_leg
+
+if TYPE_CHECKING:
+    from ...search import Engine
+
+EXAMPLE = "twindex demo demo/stdlib"
+HITS = 3
+
+QUERIES = (
+    ("wait until several threads have all arrived", "meaning: few of these words are in the text"),
+    ("shutil copytree symlinks", "names: exact words decide"),
+    ("undo the encoding of special characters in a web address", "both: no leg alone is best"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_legs(parser)
+    add_quiet(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    value = CollectionConfig().model_dump(mode="json")
+    for leg in ("dense", "sparse"):
+        choose_leg(value["legs"], leg, getattr(arguments, leg))
+    with _open(arguments, CollectionConfig.parse(value)) as engine:
+        for query, why in QUERIES:
+            print(f"\n» {query}   ({why})")
+            print_result(engine.search(query, limit=HITS))
+    root: Path = arguments.collection.parent
+    print(f"\nTo go on: twindex serve {root}, then open http://127.0.0.1:8080/")
+    print(f'or:       twindex search {arguments.collection} "your question" --explain')
+    return 0
+
+
+def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
+    """The demonstration's collection, built or continued when it is not finished."""
+    from ...search import Engine, build
+
+    path: Path = arguments.collection
+    try:
+        engine = Engine.open(path, read_only=True)
+    except (NotFoundError, ConflictError):  # there is none, or its build was interrupted
+        documents = list(read_stdlib_docstrings())
+        progress = progress_of(arguments)
+        report = build(path, documents, config, total=len(documents), progress=progress)
+        print(f"{counted(report.documents, 'document')} indexed in {report.seconds:.1f} s")
+        return Engine.open(path, read_only=True)
+    if engine.config != config:
+        engine.close()
+        raise ConflictError(f"{path} holds another collection; choose another folder")
+    print(f"{path} holds {counted(engine.count(), 'document')} already")
+    return engine

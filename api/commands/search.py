@@ -1,0 +1,80 @@
+"""Search a collection.
+
+Each hit is shown with its fused score, and its rank and raw score in every leg that found it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..terminal import print_json, print_result
+from .arguments import (
+    add_collection,
+    add_download,
+    add_json,
+    add_selection,
+    allow_download,
+    selection_fields,
+)
+
+if TYPE_CHECKING:
+    from ...core import Hit
+    from ...search import SearchResult
+
+EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    parser.add_argument("query", metavar="QUERY", help="text to search for")
+    add_selection(parser)
+    parser.add_argument("--limit", type=int, default=10, metavar="N", help="hits (default: 10)")
+    parser.add_argument(
+        "--offset", type=int, default=0, metavar="N", help="hits left out at the top"
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="show what each term contributed to the score"
+    )
+    add_download(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ...search import Engine, SearchRequest
+
+    allow_download(arguments)
+    request = SearchRequest.parse(
+        {
+            "query": arguments.query,
+            "limit": arguments.limit,
+            "offset": arguments.offset,
+            "explain": arguments.explain,
+            **selection_fields(arguments),
+        }
+    )
+    with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
+        result = engine.search(request)
+    if arguments.json:
+        print_json({"query": arguments.query, **_as_json(result)})
+    else:
+        print_result(result, first=request.offset + 1)
+    return 0
+
+
+def _as_json(result: SearchResult) -> dict[str, Any]:
+    """The result in the shape of the REST reply."""
+    return {
+        "hits": [_hit(hit) for hit in result.hits],
+        "total": {"value": result.total, "relation": result.relation},
+        "timings": dict(result.timings),
+        "warnings": list(result.warnings),
+        "generation": result.generation,
+    }
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    fields = asdict(hit)
+    document = fields.pop("document") or {}
+    return {"id": fields.pop("id"), **fields, **document}

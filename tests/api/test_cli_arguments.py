@@ -1,0 +1,203 @@
+"""Arguments of the command line, without a collection."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from twindex.api.cli import main, parser
+from twindex.api.commands import COMMANDS
+from twindex.api.commands.arguments import parse_bytes, parse_filter, parse_legs, selection_fields
+from twindex.api.commands.configuration import FLAGS, configuration
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    DenseLeg,
+    HnswConfig,
+    InvalidInputError,
+    LexicalLeg,
+    PassageConfig,
+    SparseLeg,
+    TwindexError,
+)
+
+
+def configured(*flags: str) -> CollectionConfig:
+    return configuration(parser().parse_args(["build", "DIR", "--documents", "x", *flags]))
+
+
+def selected(*flags: str) -> dict[str, object]:
+    return selection_fields(parser().parse_args(["search", "DIR", "query", *flags]))
+
+
+def test_every_command_has_a_summary_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["--help"])
+    assert done.value.code == 0
+    overview = capsys.readouterr().out
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        assert f"    {name} " in overview
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        assert f"example:\n  twindex {name} " in capsys.readouterr().out
+
+
+def test_help_does_not_import_what_is_slow() -> None:
+    code = (
+        "import sys\nfrom twindex.api.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "slow = {'torch', 'numba', 'faiss', 'fastapi', 'ir_measures', 'sentence_transformers'}\n"
+        "sys.exit(str(slow & set(sys.modules)) if slow & set(sys.modules) else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_default_is_the_default_of_the_library() -> None:
+    assert configured() == CollectionConfig()
+
+
+def test_each_flag_sets_its_field() -> None:
+    flags = """
+        --dense d --query-prompt q: --document-prompt p: --index hnsw --max-length 64
+        --sparse s --top-terms 9 --language de --k1 1.2 --b 0
+        --passages sentences --passage-size 50 --passage-overlap 5 --passage-threshold 99
+    """
+    config = configured(*flags.split())
+    dense, sparse, lexical = (config.legs[name] for name in ("dense", "sparse", "lexical"))
+    assert isinstance(dense, DenseLeg)
+    assert isinstance(sparse, SparseLeg)
+    assert isinstance(lexical, LexicalLeg)
+    assert (dense.encoder.model, dense.encoder.max_length) == ("d", 64)
+    assert (dense.encoder.query_prompt, dense.encoder.document_prompt) == ("q:", "p:")
+    assert dense.index == HnswConfig()
+    assert (sparse.encoder.model, sparse.encoder.max_length) == ("s", 64)
+    assert sparse.encoder.top_terms == 9
+    assert (lexical.encoder.language, lexical.k1, lexical.b) == ("de", 1.2, 0)
+    assert config.passages == PassageConfig(unit="sentences", size=50, overlap=5, threshold=99)
+
+
+def test_legs_can_be_left_out() -> None:
+    assert list(configured("--dense", "none", "--sparse", "none").legs) == ["lexical"]
+    assert list(configured("--lexical", "none").legs) == ["dense", "sparse"]
+    with pytest.raises(ConfigError, match="nothing would be indexed"):
+        configured("--dense", "none", "--sparse", "none", "--lexical", "none")
+
+
+def test_a_flag_without_its_leg_is_refused() -> None:
+    for flag in FLAGS:
+        if flag.legs:
+            without = [word for leg in flag.legs for word in (f"--{leg}", "none")]
+            value = flag.choices[0] if flag.choices else "8"
+            with pytest.raises(ConfigError, match=f"{flag.name}: there is no") as caught:
+                configured(*without, flag.name, value)
+            assert caught.value.field == flag.name
+    with pytest.raises(ConfigError, match="--passage-size: does not go with --passages none"):
+        configured("--passages", "none", "--passage-size", "9")
+
+
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [
+        (["--b", "2"], "legs.lexical.lexical.b"),
+        (["--passage-size", "10"], "passages"),
+        (["--max-length", "1"], "legs.dense.dense.encoder.max_length"),
+    ],
+)
+def test_wrong_values_name_the_field(flags: list[str], field: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configured(*flags)
+    assert caught.value.field == field
+
+
+def test_a_toml_file_gives_fields_and_flags_override(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(
+        '[legs.dense]\nkind = "dense"\nindex = {kind = "hnsw", neighbors = 8}\n'
+        '[legs.words]\nkind = "lexical"\nk1 = 2.0\n[passages]\nunit = "none"\n'
+    )
+    config = configured("--config", str(file), "--dense", "other", "--index", "hnsw")
+    dense = config.legs["dense"]
+    assert list(config.legs) == ["dense", "words"]
+    assert isinstance(dense, DenseLeg)
+    assert dense.encoder.model == "other"
+    assert dense.index == HnswConfig(neighbors=8)
+    flat = configured("--config", str(file), "--index", "flat").legs["dense"]
+    assert isinstance(flat, DenseLeg)
+    assert flat.index.kind == "flat"
+    with pytest.raises(ConfigError, match="no lexical leg"):
+        configured("--config", str(file), "--k1", "1")
+    assert list(configured("--config", str(file), "--lexical", "bm25").legs)[-1] == "lexical"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("legs = ", r"c\.toml: not TOML"),
+        ("[passages]\nsise = 3", r"c\.toml: passages\.sise: Extra inputs"),
+        ("legs = {}", r"c\.toml: legs"),
+        (None, r"c\.toml: cannot be read"),
+    ],
+)
+def test_a_wrong_toml_file_is_named(tmp_path: Path, content: str | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "c.toml").write_text(content)
+    with pytest.raises(TwindexError, match=words):
+        configured("--config", str(tmp_path / "c.toml"))
+
+
+def test_sizes() -> None:
+    assert parse_bytes("1500") == 1500
+    assert parse_bytes("2GB") == parse_bytes("2 g") == 2 * 10**9
+    assert parse_bytes("1.5GiB") == 3 * 2**29
+    for wrong in ("", "GB", "2 PB", "-1", "2GBx", "1e9"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not a size"):
+            parse_bytes(wrong)
+
+
+def test_selection() -> None:
+    assert selected() == {}
+    flags = "--legs dense,sparse=0.5 --fusion rrf --rrf-k 10 --depth 50 --filter"
+    assert selected(*flags.split(), '{"a": 1}') == {
+        "legs": [{"name": "dense"}, {"name": "sparse", "weight": 0.5}],
+        "fusion": {"method": "rrf", "k": 10},
+        "depth": 50,
+        "filter": {"a": 1},
+    }
+    with pytest.raises(InvalidInputError, match="--rrf-k: goes with"):
+        selected("--rrf-k", "10")
+    with pytest.raises(InvalidInputError, match="--fusion: a single leg"):
+        selected("--legs", "dense", "--fusion", "rrf")
+    for wrong in ("", "a,,b", "=1", "a=x"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            parse_legs(wrong)
+    for wrong in ("{", "[]", "1"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            parse_filter(wrong)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["nonsense"],
+        ["build", "DIR"],
+        ["search", "DIR"],
+        ["search", "DIR", "q", "--lim", "3"],
+        ["search", "DIR", "q", "--fusion", "sum"],
+        ["build", "DIR", "--documents", "x", "--memory-budget", "much"],
+        ["delete", "DIR"],
+        ["delete", "DIR", "--id", "1", "--filter", "{}"],
+    ],
+)
+def test_wrong_arguments_end_with_status_2(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(argv)
+    assert done.value.code == 2
+    assert capsys.readouterr().err.startswith("twindex: error: ")
