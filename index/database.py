@@ -184,7 +184,8 @@ class Database:
     def shrink(self) -> None:
         """Give free pages back to the disk and empty the write-ahead log, if nobody reads it."""
         with self._write_lock, closing(self._connect()) as connection:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+            # `execute` would stop after the first page: the statement steps once for each.
+            connection.executescript("PRAGMA incremental_vacuum")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def problems(self) -> list[str]:

@@ -1,0 +1,185 @@
+"""Any sequence of writes, deletes, seals, merges and reopenings searches like one fresh index."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from twindex.core import (
+    AnalyzerConfig,
+    CollectionConfig,
+    DenseEncoderConfig,
+    DenseLeg,
+    Document,
+    HnswConfig,
+    LexicalLeg,
+    PassageConfig,
+    SparseEncoderConfig,
+    SparseLeg,
+    StorageConfig,
+)
+from twindex.encoders import load_encoder
+from twindex.index import merge_due
+from twindex.search import Engine, LegRequest
+
+WORDS = ["ant", "bee", "cat", "dog", "elk", "fox"]
+QUERY = "cat dog dog unseen"
+
+ids = st.sampled_from([f"d{i}" for i in range(8)])
+texts = st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join)
+documents = st.builds(
+    Document,
+    id=ids,
+    text=texts,
+    title=st.sampled_from(["", "elk"]),
+    metadata=st.fixed_dictionaries({"year": st.integers(1, 3)}),
+)
+
+
+def configuration() -> CollectionConfig:
+    return CollectionConfig(
+        legs={
+            "dense": DenseLeg(
+                encoder=DenseEncoderConfig(model="fake"), index=HnswConfig(flat_below=3)
+            ),
+            "sparse": SparseLeg(encoder=SparseEncoderConfig(model="fake")),
+            "lexical": LexicalLeg(encoder=AnalyzerConfig(language="none")),
+        },
+        # Small passages, so that documents have several.
+        passages=PassageConfig(size=5, overlap=1, threshold=6),
+        storage=StorageConfig(max_segments=2),
+    )
+
+
+def passages_of(document: Document) -> list[str]:
+    from twindex.encoders import split_passages
+
+    spans = split_passages(document.text, configuration().passages)
+    pieces = [document.text[s.start : s.end] for s in spans] or [document.text]
+    return [f"{document.title} {piece}".strip() for piece in pieces]
+
+
+def expected_scores(stored: dict[str, Document], leg: str) -> dict[str, float]:
+    """id -> score of the best passage, computed from nothing but the stored documents."""
+    pieces = [(name, text) for name, d in stored.items() for text in passages_of(d)]
+    if leg == "lexical":
+        counts = [Counter(text.split()) for _, text in pieces]
+        lengths = [sum(c.values()) for c in counts]
+        mean = sum(lengths) / max(1, len(lengths))
+        scores = []
+        for count, length in zip(counts, lengths, strict=True):
+            score = 0.0
+            for term in QUERY.split():
+                df = sum(term in c for c in counts)
+                idf = math.log(1 + (len(pieces) - df + 0.5) / (df + 0.5))
+                tf = count[term]
+                if tf:
+                    score += idf * tf / (tf + 0.9 * (1 - 0.4 + 0.4 * length / mean))
+            scores.append(score)
+    else:
+        encoder = load_encoder(configuration().legs[leg].encoder)
+        rows = encoder.encode([text for _, text in pieces], role="document")
+        query = encoder.encode([QUERY], role="query")
+        if leg == "dense":
+            scores = (rows.dense @ query.dense[0]).tolist()
+        else:
+            scores = (rows.sparse @ query.sparse.T).toarray().ravel().tolist()
+    best: dict[str, float] = {}
+    for (name, _), score in zip(pieces, scores, strict=True):
+        if leg == "dense" or score > 0:
+            best[name] = max(best.get(name, -math.inf), score)
+    return best
+
+
+class EngineStates(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: dict[str, Document] = {}
+
+    @initialize()
+    def create(self) -> None:
+        self.path = Path(tempfile.mkdtemp())
+        self.engine = Engine.create(self.path / "c", configuration())
+
+    @rule(batch=st.lists(documents, min_size=1, max_size=4))
+    def add(self, batch: list[Document]) -> None:
+        self.engine.add(batch)
+        self.stored.update({document.id: document for document in batch})
+
+    @rule(names=st.lists(ids, max_size=3))
+    def delete(self, names: list[str]) -> None:
+        existed = [name for name in dict.fromkeys(names) if name in self.stored]
+        assert self.engine.delete(names) == existed
+        for name in existed:
+            del self.stored[name]
+
+    @rule(year=st.integers(1, 3))
+    def delete_where(self, year: int) -> None:
+        doomed = [n for n, d in self.stored.items() if d.metadata["year"] == year]
+        assert self.engine.delete_where({"year": year}) == len(doomed)
+        for name in doomed:
+            del self.stored[name]
+
+    @rule()
+    def seal(self) -> None:
+        self.engine.seal()
+
+    @rule()
+    def merge_due(self) -> None:
+        merge_due(self.engine.collection)
+
+    @rule()
+    def merge(self) -> None:
+        self.engine.merge()
+
+    @rule()
+    def reopen(self) -> None:
+        self.engine.close()
+        self.engine = Engine.open(self.path / "c")
+
+    @invariant()
+    def searches_like_a_fresh_index(self) -> None:
+        if not hasattr(self, "engine"):
+            return
+        for leg in ("dense", "sparse", "lexical"):
+            result = self.engine.search(QUERY, legs=[LegRequest(name=leg)], limit=100)
+            wanted = expected_scores(self.stored, leg)
+            found = {hit.id: hit.score for hit in result.hits}
+            assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+            order = [(-np.float32(hit.score), hit.id) for hit in result.hits]
+            assert order == sorted(order)
+
+    @invariant()
+    def holds_what_was_stored(self) -> None:
+        if not hasattr(self, "engine"):
+            return
+        assert {d.id: d for d in self.engine.documents(limit=100)} == self.stored
+        assert self.engine.count() == len(self.stored)
+        hits = self.engine.search(QUERY, filter={"year": {"gte": 2}}, limit=100).hits
+        assert {h.id for h in hits} == {
+            n for n, d in self.stored.items() if d.metadata["year"] >= 2
+        }
+
+    def teardown(self) -> None:
+        if hasattr(self, "engine"):
+            assert self.engine.verify() == []
+            self.engine.close()
+            shutil.rmtree(self.path)
+
+
+TestEngineStates = EngineStates.TestCase
+TestEngineStates.settings = settings(
+    max_examples=25,
+    stateful_step_count=14,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
