@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -58,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Wrong arguments raise SystemExit, as argparse does."""
     arguments = parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
     try:
         status: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -68,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return _fail("interrupted", INTERRUPTED)
-    except (TwindexError, OSError) as error:
+    except (TwindexError, OSError, sqlite3.Error) as error:
         if os.environ.get("TWINDEX_DEBUG") == "1":
             raise
         misuse = isinstance(error, TwindexError) and not isinstance(error, StorageError)

@@ -18,7 +18,8 @@ TERMS = 8
 
 def print_json(value: Any) -> None:
     """JSON on standard output, for people and programs."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not unicode, indent=2))
 
 
 def note(message: str) -> None:
@@ -34,7 +35,9 @@ def print_result(result: SearchResult, first: int = 1) -> None:
     more = "at least " if result.relation == "gte" else ""
     spent = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.timings.items())
     total = sum(result.timings.values())
-    note(f"{len(result.hits)} of {more}{result.total} documents in {total:.1f} ms ({spent})")
+    note(
+        f"{len(result.hits)} of {more}{counted(result.total, 'document')} in {total:.1f} ms ({spent})"
+    )
     for warning in result.warnings:
         note(f"warning: {warning}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,13 +66,13 @@ class Inputs:
         return count_documents(self.paths)
 
     def documents(self) -> Iterator[Document]:
-        """The documents, once. Raises InvalidInputError when there is none."""
-        document = None
-        for document in self._documents:
-            yield document
-        if document is None:
+        """The documents, once. Raises InvalidInputError, before anything is done with them, when
+        there is none."""
+        first = next(self._documents, None)
+        if first is None:
             self.report()
-            raise InvalidInputError("hold no document that can be used", field="--documents")
+            raise InvalidInputError("holds no document that can be used", field="--documents")
+        return itertools.chain([first], self._documents)
 
     def report(self) -> None:
         """Tell on standard error which records were skipped."""

@@ -1,14 +1,14 @@
 """Search a collection.
 
 Each hit is shown with its fused score, and its rank and raw score in every leg that found it.
+--json prints what the REST interface replies.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
+from ...core import LexicalLeg
 from ..terminal import print_json, print_result
 from .arguments import (
     add_collection,
@@ -18,10 +18,6 @@ from .arguments import (
     allow_download,
     selection_fields,
 )
-
-if TYPE_CHECKING:
-    from ...core import Hit
-    from ...search import SearchResult
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
 
@@ -57,24 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
         result = engine.search(request)
     if arguments.json:
-        print_json({"query": arguments.query, **_as_json(result)})
+        from ..render import search_result
+
+        encoders = {
+            name: leg.encoder.language if isinstance(leg, LexicalLeg) else leg.encoder.model
+            for name, leg in engine.config.legs.items()
+        }
+        print_json({"query": request.query, **search_result(request, result, encoders)})
     else:
         print_result(result, first=request.offset + 1)
     return 0
-
-
-def _as_json(result: SearchResult) -> dict[str, Any]:
-    """The result in the shape of the REST reply."""
-    return {
-        "hits": [_hit(hit) for hit in result.hits],
-        "total": {"value": result.total, "relation": result.relation},
-        "timings": dict(result.timings),
-        "warnings": list(result.warnings),
-        "generation": result.generation,
-    }
-
-
-def _hit(hit: Hit) -> dict[str, Any]:
-    fields = asdict(hit)
-    document = fields.pop("document") or {}
-    return {"id": fields.pop("id"), **fields, **document}
