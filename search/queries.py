@@ -124,10 +124,10 @@ class QueryEncoder:
         if not isinstance(config, DenseLeg):
             raise InvalidInputError("only a dense leg takes a vector", field=f"vectors.{leg}")
         dense = np.asarray([vector], dtype=np.float32)
-        expected = self._encoders[leg].fingerprint.get("dimensions")
-        if expected is not None and dense.shape[1] != expected:
+        like = self._encode_text(leg, "").dense
+        if like is not None and dense.shape != like.shape:
             raise InvalidInputError(
-                f"has {dense.shape[1]} dimensions; this leg has {expected}",
+                f"has {dense.shape[1]} dimensions; this leg has {like.shape[1]}",
                 field=f"vectors.{leg}",
             )
         return Representation(dense=dense)

@@ -1,0 +1,161 @@
+"""Offline builds: equal to incremental ones, resumed after a kill, bounded in memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    ConflictError,
+    DenseEncoderConfig,
+    DenseLeg,
+    Document,
+    HnswConfig,
+    LexicalLeg,
+    NoProgress,
+    SparseEncoderConfig,
+    SparseLeg,
+)
+from twindex.search import Engine, LegRequest, build
+from twindex.search.build import SHARD_DOCUMENTS
+
+
+def configuration(**index) -> CollectionConfig:
+    return CollectionConfig(
+        legs={
+            "dense": DenseLeg(encoder=DenseEncoderConfig(model="fake"), **index),
+            "sparse": SparseLeg(encoder=SparseEncoderConfig(model="fake")),
+            "lexical": LexicalLeg(),
+        }
+    )
+
+
+def corpus(n: int) -> list[Document]:
+    return [Document(f"d{i}", f"common topic{i % 17} item{i}", metadata={"n": i}) for i in range(n)]
+
+
+def rankings(engine: Engine) -> list[list[tuple[str, float]]]:
+    return [
+        [(hit.id, round(hit.score, 4)) for hit in engine.search(query, legs=legs, limit=50).hits]
+        for query in ("common topic3", "item7 topic7")
+        for legs in ((), *((LegRequest(name=leg),) for leg in engine.config.legs))
+    ]
+
+
+def test_a_build_equals_adding(tmp_path):
+    documents = corpus(300)
+    report = build(tmp_path / "built", documents, configuration())
+    assert (report.documents, report.passages, report.resumed_at) == (300, 300, 0)
+    with (
+        Engine.create(tmp_path / "added", configuration()) as added,
+        Engine.open(tmp_path / "built") as built,
+    ):
+        added.add(documents)
+        assert rankings(built) == rankings(added)
+        assert built.verify() == []
+        built.add([Document("new", "common topic3")])
+        built.delete(["d3"])
+        added.add([Document("new", "common topic3")])
+        added.delete(["d3"])
+        assert rankings(built) == rankings(added)
+
+
+def test_of_equal_ids_the_last_one_counts(tmp_path):
+    early = [Document("d5", "early"), *corpus(SHARD_DOCUMENTS + 10), Document("d7", "late")]
+    report = build(tmp_path / "c", early, configuration())
+    assert report.duplicates == 2
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.count() == SHARD_DOCUMENTS + 10
+        assert engine.get("d7").text == "late"
+        assert engine.get("d5").text == "common topic5 item5"
+        assert [h.id for h in engine.search("early", legs=[{"name": "lexical"}]).hits] == []
+        assert engine.verify() == []
+
+
+def test_an_interrupted_build_continues(tmp_path):
+    documents = corpus(2 * SHARD_DOCUMENTS + 50)
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+
+        def dying():
+            for i, document in enumerate(documents):
+                if i == SHARD_DOCUMENTS + 20:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                yield document
+
+        try:
+            build(tmp_path / "c", dying(), configuration())
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    with pytest.raises(ConflictError, match="not finished"):
+        Engine.open(tmp_path / "c")
+    with pytest.raises(ConflictError, match="another configuration"):
+        build(tmp_path / "c", documents, configuration(index=HnswConfig()))
+    report = build(tmp_path / "c", documents, configuration())
+    assert report.resumed_at == SHARD_DOCUMENTS
+    build(tmp_path / "whole", documents, configuration())
+    with Engine.open(tmp_path / "c") as resumed, Engine.open(tmp_path / "whole") as whole:
+        assert rankings(resumed) == rankings(whole)
+        assert resumed.verify() == []
+
+
+def test_a_finished_build_is_not_overwritten(tmp_path):
+    build(tmp_path / "c", corpus(3), configuration())
+    with pytest.raises(ConflictError, match="finished collection"):
+        build(tmp_path / "c", corpus(3), configuration())
+
+
+def test_two_builds_of_one_folder_exclude_each_other(tmp_path):
+    def nested():
+        with pytest.raises(ConflictError, match="another process"):
+            build(tmp_path / "c", [], configuration())
+        yield from corpus(3)
+
+    assert build(tmp_path / "c", nested(), configuration()).documents == 3
+
+
+def test_a_graph_is_built_of_the_shards(tmp_path):
+    index = HnswConfig(flat_below=100, ef_search=200)
+    build(tmp_path / "c", corpus(SHARD_DOCUMENTS + 500), configuration(index=index))
+    build(tmp_path / "flat", corpus(SHARD_DOCUMENTS + 500), configuration())
+    dense = [LegRequest(name="dense")]
+    with Engine.open(tmp_path / "c") as graph, Engine.open(tmp_path / "flat") as flat:
+        found = {h.id: h.score for h in graph.search("topic4 item4", legs=dense, limit=5).hits}
+        exact = {h.id: h.score for h in flat.search("topic4 item4", legs=dense, limit=5).hits}
+        assert found == pytest.approx(exact)
+        assert len(graph.info()["segments"]) == 1
+
+
+def test_too_small_a_budget_is_refused_with_the_least_that_would_do(tmp_path):
+    with pytest.raises(ConfigError, match="give at least") as caught:
+        build(tmp_path / "c", corpus(3), configuration(), memory_budget=10_000_000)
+    assert caught.value.field == "memory_budget"
+
+
+def test_an_empty_build_is_an_empty_collection(tmp_path):
+    assert build(tmp_path / "c", [], configuration()).documents == 0
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.search("anything").hits == []
+
+
+def test_progress_counts_every_document(tmp_path):
+    class Counting(NoProgress):
+        def __init__(self):
+            self.stages = {}
+
+        def start(self, stage, total, unit, done=0):
+            self.stages[stage] = done
+            self.now = stage
+
+        def advance(self, n=1):
+            assert n >= 0
+            self.stages[self.now] += n
+
+    progress = Counting()
+    build(tmp_path / "c", corpus(2_345), configuration(), total=2_345, progress=progress)
+    assert progress.stages == {"encode": 2_345, "index": 2_345}
