@@ -82,7 +82,7 @@ def run(
         numbers, scores = _settle_ties(reader, numbers, scores, end)
     with trace.stage("fetch"):
         page = [int(number) for number in numbers[request.offset : end]]
-        documents = reader.documents(page)
+        documents = reader.documents(page) if request.include else reader.names(page)
         hits = [
             _hit(reader, queries, legs, request, number, float(score), documents[number])
             for number, score in zip(page, scores[request.offset : end], strict=True)
