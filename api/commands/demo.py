@@ -23,9 +23,9 @@ EXAMPLE = "twindex demo demo/stdlib"
 HITS = 3
 
 QUERIES = (
-    ("wait until several threads have all arrived", "meaning: few of these words are in the text"),
-    ("shutil copytree symlinks", "names: exact words decide"),
-    ("undo the encoding of special characters in a web address", "both: no leg alone is best"),
+    ("make a temporary directory that cleans up after itself", "meaning: words alone mislead"),
+    ("HTTPStatus 404 Not Found", "a name: words decide"),
+    ("wait until several threads have all arrived", "no leg alone has the barrier on top"),
 )
 
 
