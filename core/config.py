@@ -18,6 +18,10 @@ LEG_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 Device = Literal["auto", "cpu", "cuda"]
 """Where a model runs; "auto" is CUDA where there is one. It does not change what a model means."""
 
+Precision = Literal["float32", "bfloat16"]
+"""Arithmetic of a model. bfloat16 is faster where the processor has it (AVX512-BF16, AMX, GPU) and
+slower where it has not; see benchmarks/encode.py for what it costs."""
+
 
 class Config(BaseModel):
     """Base of every configuration object."""
@@ -46,6 +50,7 @@ class DenseEncoderConfig(Config):
     max_length: int | None = Field(default=None, ge=8)
     """Tokens read of each text, special tokens included; None = the model's own limit."""
     normalize: bool = True
+    precision: Precision = "float32"
     device: Device = "auto"
 
 
@@ -59,6 +64,7 @@ class SparseEncoderConfig(Config):
     top_terms: int | None = Field(default=None, ge=1)
     """Keep only the heaviest terms of a document; None = all."""
     query_top_terms: int | None = Field(default=None, ge=1)
+    precision: Precision = "float32"
     device: Device = "auto"
 
 

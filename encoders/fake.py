@@ -124,6 +124,8 @@ class FakeSparseEncoder:
 def _check(config: DenseEncoderConfig | SparseEncoderConfig) -> None:
     if config.revision is not None:
         raise ConfigError('"fake" has no revisions', field="revision")
+    if config.precision != "float32":
+        raise ConfigError('"fake" computes in float32', field="precision")
 
 
 def _words(text: str, max_length: int | None) -> tuple[list[str], bool]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
 from twindex.core import ConfigError, DenseEncoderConfig, InvalidInputError, SparseEncoderConfig
 from twindex.encoders import FakeDenseEncoder, FakeSparseEncoder, load_encoder
 from twindex.encoders.pruning import keep_heaviest

@@ -9,6 +9,7 @@ import pytest
 import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
+
 from twindex.core import AnalyzerConfig, ConfigError, InvalidInputError
 from twindex.encoders import LexicalEncoder, lexical
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from twindex.core import Passage, PassageConfig
 from twindex.encoders import passages, split_passages
 

@@ -1,0 +1,210 @@
+"""What the dense and the sparse encoder share: loading a sentence-transformers model quietly, and
+feeding it tokenised batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..core import (
+    ConfigError,
+    DenseEncoderConfig,
+    InvalidInputError,
+    ModelError,
+    SparseEncoderConfig,
+)
+from ..core.config import Precision
+from ..llm import find_weights, weights_digest
+from .batching import batches, mask, pad
+
+BUDGET = {"cpu": 4_096, "cuda": 65_536}
+"""Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
+
+WINDOW = 1_024
+"""Texts tokenised, and sorted by length, together."""
+
+_UNLIMITED = 1_000_000
+"""Tokenizers without a limit say so by a huge number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Positions of some texts, the model's input for them, and which of them were cut."""
+
+    rows: NDArray[np.int64]
+    features: dict[str, Any]
+    truncated: NDArray[np.bool_]
+
+
+class TextModel:
+    """A sentence-transformers model of any kind whose input is tokens. Thread-safe."""
+
+    def __init__(self, model: Any, name: str, digest: str, max_length: int | None) -> None:
+        self.model = model
+        self.name = name
+        self.digest = digest
+        self._device = model.device
+        self._budget = BUDGET[self._device.type]
+        self._tokenizing = Lock()
+        self._running = Lock()
+        self.tokenizer: Any = getattr(model, "tokenizer", None)
+        if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
+            raise ModelError(
+                "only transformer models with a fast tokenizer can be used here; "
+                f"this one begins with {type(model[0]).__name__}"
+            )
+        own_limit = model.max_seq_length
+        if own_limit is not None and own_limit > _UNLIMITED:
+            own_limit = getattr(model[0].auto_model.config, "max_position_embeddings", None)
+        self.max_length: int | None = max_length or own_limit
+        if max_length is not None:
+            if own_limit is None or max_length > own_limit:
+                self._check_length(max_length)
+            model.max_seq_length = max_length
+
+    @classmethod
+    def load(cls, kind: Any, config: DenseEncoderConfig | SparseEncoderConfig) -> TextModel:
+        """Find and load a model; `kind` is SentenceTransformer or SparseEncoder.
+
+        Raises ModelError when it cannot be found or read, ConfigError for what it cannot do.
+        """
+        folder = find_weights(config.model, revision=config.revision)
+        device = config.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        elif device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("this machine has no CUDA device", field="device")
+        try:
+            with _quiet():
+                model = kind(str(folder), device=device, local_files_only=True).eval()
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            raise ModelError(
+                f"model {config.model!r} in {folder} cannot be loaded: {error}"
+            ) from error
+        return cls(model, config.model, weights_digest(folder), config.max_length)
+
+    def fingerprint(self, config: DenseEncoderConfig | SparseEncoderConfig) -> dict[str, Any]:
+        """What decides the values. The digest covers pooling, which is a file of the model."""
+        return {
+            **config.model_dump(exclude={"revision", "device"}),
+            "model": Path(self.name).name,  # the same model in another folder is the same
+            "max_length": self.max_length,
+            "weights": self.digest,
+        }
+
+    @contextmanager
+    def running(self, precision: Precision) -> Iterator[None]:
+        """The model may be called inside, by one thread at a time."""
+        reduced = precision == "bfloat16"
+        with (
+            self._running,
+            torch.inference_mode(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=reduced),
+        ):
+            yield
+
+    def batches(self, texts: Sequence[str], prompt: str = "") -> Iterator[Batch]:
+        """Tokenise the texts once and yield them in batches of similar length."""
+        prompt_length = len(self._prompt_ids(prompt)) if prompt else 0
+        for start in range(0, len(texts), WINDOW):
+            window = texts[start : start + WINDOW]
+            columns, cut = self._tokenize([prompt + text for text in window], start)
+            lengths = [len(ids) for ids in columns["input_ids"]]
+            for rows in batches(lengths, self._budget):
+                features = self._features(columns, rows)
+                if prompt:  # some models leave the prompt out of the mean
+                    features["prompt_length"] = prompt_length
+                yield Batch(rows + start, features, cut[rows])
+
+    def _tokenize(
+        self, texts: Sequence[str], start: int
+    ) -> tuple[dict[str, list[list[int]]], NDArray[np.bool_]]:
+        # The tokenizer keeps its truncation as state and cannot be shared by threads.
+        with self._tokenizing:
+            try:
+                found = self.tokenizer(
+                    texts,
+                    truncation=self.max_length is not None,
+                    max_length=self.max_length,
+                    return_attention_mask=False,
+                    verbose=False,
+                )
+            except TypeError:
+                self._find_invalid(texts, start)
+                raise
+        cut = np.array([bool(encoding.overflowing) for encoding in found.encodings], np.bool_)
+        return dict(found), cut
+
+    @staticmethod
+    def _find_invalid(texts: Sequence[str], start: int) -> None:
+        for number, text in enumerate(texts, start):
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidInputError(
+                    f"half a surrogate pair at character {error.start} is no text",
+                    field=f"texts[{number}]",
+                ) from None
+
+    def _features(
+        self, columns: dict[str, list[list[int]]], rows: NDArray[np.int64]
+    ) -> dict[str, Any]:
+        side = self.tokenizer.padding_side
+        fills = {
+            "input_ids": self.tokenizer.pad_token_id or 0,
+            "token_type_ids": self.tokenizer.pad_token_type_id,
+        }
+        arrays = {
+            name: pad([columns[name][row] for row in rows], fill=fill, side=side)
+            for name, fill in fills.items()
+            if name in columns
+        }
+        lengths = [len(columns["input_ids"][row]) for row in rows]
+        arrays["attention_mask"] = mask(lengths, side=side)
+        features: dict[str, Any] = {
+            name: torch.from_numpy(array).to(self._device) for name, array in arrays.items()
+        }
+        return {**features, "modality": "text"}
+
+    def _prompt_ids(self, prompt: str) -> list[int]:
+        """The prompt's tokens, without the special token at the end."""
+        columns, _ = self._tokenize([prompt], 0)
+        ids = columns["input_ids"][0]
+        return ids[:-1] if ids and ids[-1] in self.tokenizer.all_special_ids else ids
+
+    def _check_length(self, length: int) -> None:
+        """Run the model on a text of this many tokens: what it cannot do, it cannot do now."""
+        ids = torch.full((1, length), self.tokenizer.pad_token_id or 0, device=self._device)
+        features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "modality": "text"}
+        try:
+            with torch.inference_mode():
+                self.model(features)
+        except (IndexError, RuntimeError) as error:
+            raise ConfigError(
+                f"the model cannot read {length} tokens ({error})", field="max_length"
+            ) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and reporting on what it loads; then as it was."""
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

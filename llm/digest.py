@@ -1,0 +1,57 @@
+"""The identity of a model's weights, without reading gigabytes."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+BLOCK = 1 << 16
+BLOCKS = 64
+
+_TEXTS = frozenset({".json", ".jinja", ".model", ".txt"})
+_EXPORTS = frozenset({"onnx", "openvino", "coreml"})
+
+
+def weights_digest(path: Path) -> str:
+    """Digest of a folder of weights, or of one weight file: 32 hexadecimal digits.
+
+    Files of configuration and of the tokenizer are read in full. Of a weight file count the size
+    and 64 blocks of 64 KiB, spread evenly from its first byte to its last: training changes all
+    of it. Read-me files and exports for other runtimes do not count, nor does the folder's name.
+    """
+    state = blake2b(digest_size=16)
+    files = [path] if path.is_file() else _files(path)
+    for file in files:
+        name = file.relative_to(path).as_posix() if file != path else ""
+        state.update(f"{name}\0{file.stat().st_size}\0".encode())
+        _read_into(state, file, sampled=file.suffix not in _TEXTS)
+    return state.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files that decide what the model computes, by relative path."""
+    found = [
+        file
+        for file in folder.rglob("*")
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and not _EXPORTS.intersection(file.relative_to(folder).parts)
+    ]
+    texts = [file for file in found if file.suffix in _TEXTS]
+    # Where both formats are there, safetensors is the one that is loaded.
+    weights = [file for file in found if file.suffix in (".safetensors", ".gguf")] or [
+        file for file in found if file.suffix == ".bin"
+    ]
+    return sorted(texts + weights, key=lambda file: file.relative_to(folder).as_posix())
+
+
+def _read_into(state: blake2b, file: Path, *, sampled: bool) -> None:
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        if not sampled or size <= BLOCK * BLOCKS:
+            while block := stream.read(BLOCK):
+                state.update(block)
+            return
+        for number in range(BLOCKS):
+            stream.seek((size - BLOCK) * number // (BLOCKS - 1))
+            state.update(stream.read(BLOCK))

