@@ -99,11 +99,11 @@ class JobStore:
     def new_id() -> str:
         return secrets.token_hex(8)
 
-    def lines(self, id: str) -> Path:
+    def lines(self, job_id: str) -> Path:
         """The file with the lines of a bulk job."""
-        return self.spool / f"{id}.ndjson"
+        return self.spool / f"{job_id}.ndjson"
 
-    def create(self, id: str, kind: str, *, total: int | None, unit: str) -> Job:
+    def create(self, job_id: str, kind: str, *, total: int | None, unit: str) -> Job:
         """Queue a job; durable on return. Jobs finished long ago are forgotten."""
         now = time.time()
         with self._write() as connection:
@@ -112,20 +112,21 @@ class JobStore:
                 (now - JOBS_KEPT,),
             )
             connection.execute(
-                f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', 0, ?, ?, NULL, '{{}}', ?, ?)",
-                (id, kind, total, unit, now, now),
+                f"INSERT INTO jobs ({_COLUMNS}) "
+                "VALUES (?, ?, 'queued', 0, ?, ?, NULL, '{}', ?, ?)",
+                (job_id, kind, total, unit, now, now),
             )
-        return self.get(id)
+        return self.get(job_id)
 
-    def get(self, id: str) -> Job:
+    def get(self, job_id: str) -> Job:
         """Raises NotFoundError."""
-        rows = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (id,))
+        rows = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,))
         if not rows:
-            raise NotFoundError(f"no job {id!r}")
+            raise NotFoundError(f"no job {job_id!r}")
         return _job(rows[0])
 
-    def list(self, limit: int = 100) -> list[Job]:
-        """The latest jobs, newest first."""
+    def latest(self, limit: int = 100) -> list[Job]:
+        """Jobs, newest first."""
         order = "ORDER BY created DESC, id LIMIT ?"
         return [_job(row) for row in self._read(f"SELECT {_COLUMNS} FROM jobs {order}", (limit,))]
 
@@ -144,7 +145,7 @@ class JobStore:
 
     def save(
         self,
-        id: str,
+        job_id: str,
         state: State,
         *,
         done: int,
@@ -158,7 +159,7 @@ class JobStore:
             connection.execute(
                 "UPDATE jobs SET state = ?, done = ?, result = ?, error = ?, updated = ?, "
                 "total = coalesce(?, total), unit = coalesce(?, unit) WHERE id = ?",
-                (state, done, json.dumps(result), error, time.time(), total, unit, id),
+                (state, done, json.dumps(result), error, time.time(), total, unit, job_id),
             )
 
     def remove_stray_lines(self) -> None:
@@ -219,4 +220,5 @@ class JobStore:
 
 
 def _job(row: Any) -> Job:
-    return Job(*row[:7], result=json.loads(row[7]), created=row[8], updated=row[9])
+    job_id, kind, state, done, total, unit, error, result, created, updated = row
+    return Job(job_id, kind, state, done, total, unit, error, json.loads(result), created, updated)

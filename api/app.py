@@ -1,0 +1,63 @@
+"""The REST application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from .. import __version__
+from . import openapi
+from .metrics import Metrics
+from .middleware import Frame
+from .problems import HANDLERS
+from .routes import collections, documents, jobs, operations, page, reference, search
+from .service import Service
+from .settings import Settings
+
+DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
+
+A write is answered when it is on disk. Errors are RFC 9457 problem details."""
+
+
+def create_app(root: Path, settings: Settings | None = None) -> FastAPI:
+    """The application that serves the collections under `root`.
+
+    Collections and models are loaded when it starts, in the background: `/readyz` says when they
+    are. Raises NotFoundError when `root` is no folder.
+    """
+    settings = settings or Settings()
+    service = Service(root, settings)
+    metrics = Metrics()
+    metrics.gauge("twindex_documents", "Documents.", ("collection",), service.document_counts)
+    metrics.gauge("twindex_jobs", "Jobs by state.", ("collection", "state"), service.job_counts)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Twindex",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        exception_handlers=HANDLERS,
+        # The framework's own pages load from a CDN.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.service = service
+    app.state.metrics = metrics
+    for module in (search, documents, collections, jobs, operations, page, reference):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.add_middleware(Frame, settings=settings, metrics=metrics)
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,79 @@
+"""Prometheus metrics of one server, in a registry of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+
+
+class Metrics:
+    """Counts and times requests and the stages of searches."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "twindex_requests",
+            "Requests answered; status 0: broken off before an answer.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "twindex_request_seconds",
+            "Time from the head of a request to the end of its answer.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            "twindex_search_stage_seconds",
+            "Time in each stage of a search.",
+            ("stage",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request; `route` is its template, so that ids do not become labels."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._latency.labels(method, route).observe(seconds)
+
+    def search(self, timings: Mapping[str, float]) -> None:
+        """Record the stages of one search, in milliseconds."""
+        for stage, milliseconds in timings.items():
+            self._stages.labels(stage).observe(milliseconds / 1e3)
+
+    def gauge(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
+        """Register a value that is read when somebody asks."""
+        self.registry.register(_Gauge(name, meaning, labels, read))
+
+    def text(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+Reading = Callable[[], Mapping[tuple[str, ...], float]]
+"""Label values -> value."""
+
+
+class _Gauge(Collector):
+    def __init__(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
+        self._name = name
+        self._meaning = meaning
+        self._labels = labels
+        self._read = read
+
+    def describe(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
+        for values, value in self._read().items():
+            family.add_metric(values, value)
+        yield family

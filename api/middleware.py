@@ -1,0 +1,122 @@
+"""What surrounds every request: its id, the key, timing, metrics, and the last net for errors.
+
+One plain ASGI callable: a stack of framework middlewares costs more than a small search.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import re
+import secrets
+from hmac import compare_digest
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .metrics import Metrics
+from .problems import Problem
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+OPEN_PATHS = {"/livez", "/readyz"}
+"""Answered without a key: whoever watches the process has none."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class Frame:
+    """Wraps the application. Puts `request_id` into the request's state."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.access_log = settings.access_log
+        key = settings.api_key
+        self._key = key.get_secret_value().encode() if key is not None else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
+        parent = headers.get(b"traceparent")
+        if parent is not None and _TRACEPARENT.fullmatch(parent):
+            extra.append((b"traceparent", parent))
+        status = 0
+
+        async def send_framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                total = b"total;dur=%.2f" % ((perf_counter() - began) * 1e3)
+                message["headers"] = [*message["headers"], *extra, (b"server-timing", total)]
+            await send(message)
+
+        try:
+            self._admit(scope, headers)
+            await self.app(scope, receive, send_framed)
+        except Problem as problem:
+            await problem.response(request_id.decode())(scope, receive, send_framed)
+        except Exception:
+            logger.exception("request %s failed", request_id.decode())
+            if status:
+                raise  # Too late to say so: the server breaks the connection off.
+            failure = Problem(500, "an unexpected error; the log has it under this request_id")
+            await failure.response(request_id.decode())(scope, receive, send_framed)
+        finally:
+            seconds = perf_counter() - began
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self.metrics.request(scope["method"], route, status, seconds)
+            if self.access_log:
+                logger.info(
+                    "%s %s %d %.1f ms %s",
+                    scope["method"],
+                    scope["path"],
+                    status,
+                    seconds * 1e3,
+                    request_id.decode(),
+                )
+
+    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Raises Problem for a request that may not come in."""
+        path = scope["path"]
+        if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
+            raise Problem(400, "the path is not percent-encoded UTF-8")
+        # A page of another site can make a browser send requests here; it says so itself.
+        if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in _SAFE:
+            raise Problem(403, "requests from pages of other sites may only read")
+        if self._key is None or path in OPEN_PATHS:
+            return
+        if not compare_digest(_shown_key(headers), self._key):
+            # A browser asks its user for Basic credentials, but not for a bearer token.
+            scheme = "Bearer" if path.startswith(("/v1/", "/metrics")) else "Basic"
+            raise Problem(
+                401,
+                "give the key as `Authorization: Bearer KEY` or `api-key: KEY`",
+                headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
+            )
+
+
+def _shown_key(headers: dict[bytes, bytes]) -> bytes:
+    """The key of a bearer token, of the `api-key` header, or a Basic password; else empty."""
+    if b"api-key" in headers:
+        return headers[b"api-key"]
+    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return value.strip()
+    if scheme.lower() == b"basic":
+        try:
+            return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return b""

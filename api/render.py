@@ -1,0 +1,91 @@
+"""Values as the JSON of replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from ..core import Document, Hit
+from ..index.jobs import Job
+from ..search import SearchRequest, SearchResult
+
+
+def json_response(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A reply in JSON."""
+    return Response(
+        orjson.dumps(value), status, headers=dict(headers or {}), media_type="application/json"
+    )
+
+
+def document(value: Document) -> dict[str, Any]:
+    return {
+        "id": value.id,
+        "title": value.title,
+        "text": value.text,
+        "metadata": value.metadata,
+    }
+
+
+def search_result(
+    request: SearchRequest, result: SearchResult, encoders: Mapping[str, str]
+) -> dict[str, Any]:
+    """One result, without what belongs to the whole reply."""
+    return {
+        "timings": {stage: round(ms, 3) for stage, ms in result.timings.items()},
+        "index": {"version": result.generation, "encoder": encoders},
+        "total": {"value": result.total, "relation": result.relation},
+        "hits": [_hit(hit, request.include, request.explain) for hit in result.hits],
+        "warnings": list(result.warnings),
+    }
+
+
+def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": hit.id,
+        "score": hit.score,
+        "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
+        "passage": None
+        if hit.passage is None
+        else {"start": hit.passage.start, "end": hit.passage.end},
+    }
+    if hit.document is not None:
+        for part in include:
+            shown[part] = getattr(hit.document, part)
+    if explain:
+        shown["explain"] = {
+            leg: [
+                {
+                    "term": item.term,
+                    "score": item.score,
+                    "query": item.query,
+                    "document": item.document,
+                }
+                for item in terms
+            ]
+            for leg, terms in (hit.explain or {}).items()
+        }
+    return shown
+
+
+def job(collection: str, value: Job) -> dict[str, Any]:
+    return {
+        "id": value.id,
+        "collection": collection,
+        "kind": value.kind,
+        "state": value.state,
+        "progress": {"done": value.done, "total": value.total, "unit": value.unit},
+        "error": value.error,
+        "result": value.result,
+        "created": _time(value.created),
+        "updated": _time(value.updated),
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

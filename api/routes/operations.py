@@ -1,0 +1,69 @@
+"""Whether the server lives, is ready and healthy; its metrics and what it is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ... import __version__
+from ..openapi import problems
+from ..render import json_response
+from ..schemas import Health, Info
+from ..service import Service
+
+router = APIRouter(tags=["operations"])
+
+_ALIVE = b'{"status":"ok"}'
+
+
+@router.get("/livez", response_class=Response)
+async def live() -> Response:
+    """The process answers."""
+    return Response(_ALIVE, media_type="application/json")
+
+
+@router.get("/readyz", responses={200: {"model": Health}, 503: {"model": Health}})
+async def ready(request: Request) -> Response:
+    """200 once models and collections are loaded; until then 503 and which are not."""
+    health = _health(request.app.state.service)
+    return json_response(health, 503 if health["status"] == "loading" else 200)
+
+
+@router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
+async def healthy(request: Request) -> Response:
+    """As `/readyz`. "degraded": some collection cannot be served, the others are."""
+    return await ready(request)
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Prometheus metrics."""
+    text = await request.app.state.service.readers.run(request.app.state.metrics.text)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
+async def info(request: Request) -> Response:
+    """Version and limits of this server."""
+    settings = request.app.state.settings
+    limits = settings.model_dump(
+        include={"max_body_bytes", "max_bulk_bytes", "job_bytes", "job_documents"}
+    )
+    return json_response(
+        {
+            "name": "twindex",
+            "version": __version__,
+            "limits": limits,
+            "collections": len(request.app.state.service.collections()),
+        }
+    )
+
+
+def _health(service: Service) -> dict[str, object]:
+    statuses = {served.name: served.status for served in service.collections()}
+    if "loading" in statuses.values():
+        status = "loading"
+    else:
+        status = "ok" if all(s == "ready" for s in statuses.values()) else "degraded"
+    return {"status": status, "collections": statuses}

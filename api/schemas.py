@@ -1,0 +1,245 @@
+"""Shapes of requests and replies, for the OpenAPI document and for tests.
+
+Replies are written from plain values (`render`): validating what we made ourselves would cost more
+than a small search. Tests hold every reply against these models.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..core import Config
+from ..search import SearchRequest
+
+
+class Shape(BaseModel):
+    """A reply; tests refuse fields that are not declared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FieldError(Shape):
+    field: str = Field(examples=["legs[0].weight"])
+    message: str
+
+
+class ProblemDetails(Shape):
+    """RFC 9457. `code` is a stable word for programs; `errors` name wrong fields."""
+
+    type: str = Field(examples=["urn:twindex:problem:not_found"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["not_found"])
+    request_id: str
+    errors: list[FieldError]
+
+
+class DocumentBody(BaseModel):
+    """A document. `_id` is another name for `id`; in a PUT it may be left out."""
+
+    id: str | int | None = Field(default=None, examples=["kiwi"])
+    title: str | None = Field(default=None, examples=["Kiwi"])
+    text: str = Field(examples=["The kiwi is a bird that cannot fly."])
+    metadata: dict[str, Any] | None = Field(default=None, examples=[{"year": 2024}])
+
+
+class StoredDocument(Shape):
+    id: str
+    title: str
+    text: str
+    metadata: dict[str, Any]
+
+
+class Written(Shape):
+    """truncated: leg -> passages whose end its encoder did not read."""
+
+    id: str
+    created: bool
+    passages: int
+    truncated: dict[str, int]
+
+
+class DocumentPage(Shape):
+    """next_cursor: give it as `cursor` to go on; null on the last page."""
+
+    documents: list[StoredDocument]
+    total: int
+    next_cursor: str | None
+
+
+class DeleteRequest(Config):
+    """Exactly one of `ids` and `filter`."""
+
+    ids: list[str] | None = Field(default=None, max_length=10_000, examples=[["kiwi"]])
+    filter: dict[str, Any] | None = None
+
+
+class Deleted(Shape):
+    """not_found: the given ids that no document had."""
+
+    deleted: int
+    not_found: list[str]
+
+
+class BulkError(Shape):
+    code: str
+    line: int
+    detail: str
+    field: str | None = None
+
+
+class BulkItem(Shape):
+    """status: 200 written, 400 not JSON, 422 not a document."""
+
+    id: str | None
+    status: int
+    error: BulkError | None = None
+
+
+class BulkReply(Shape):
+    """One item for each line that is not blank, in order."""
+
+    errors: bool
+    items: list[BulkItem]
+    replaced: int
+    truncated: dict[str, int]
+
+
+class Progress(Shape):
+    done: int
+    total: int | None
+    unit: str
+
+
+class JobReply(Shape):
+    """Long work. A bulk job's `result` counts documents and has the first errors by line."""
+
+    id: str
+    collection: str
+    kind: Literal["bulk", "merge"]
+    state: Literal["queued", "running", "done", "failed"]
+    progress: Progress
+    error: str | None
+    result: dict[str, Any]
+    created: str
+    updated: str
+
+
+class JobList(Shape):
+    jobs: list[JobReply]
+
+
+class CollectionSummary(Shape):
+    """documents: null while it is not ready; `problem` then says why."""
+
+    name: str
+    status: Literal["loading", "ready", "building", "damaged", "unavailable"]
+    documents: int | None
+    problem: str | None
+
+
+class CollectionList(Shape):
+    collections: list[CollectionSummary]
+
+
+class CollectionInfo(BaseModel):
+    """What is in a collection; sizes in bytes."""
+
+    name: str
+    status: str
+    documents: int
+    passages: int
+    generation: int
+    config: dict[str, Any]
+
+
+class LegPlace(Shape):
+    rank: int
+    score: float
+
+
+class PassagePlace(Shape):
+    """Characters `start` to `end` (exclusive) of the text."""
+
+    start: int
+    end: int
+
+
+class Term(Shape):
+    term: str
+    score: float
+    query: float
+    document: float
+
+
+class SearchHit(Shape):
+    """title, text, metadata: as `include` asks; explain: for `explain: true`, by leg."""
+
+    id: str
+    score: float
+    legs: dict[str, LegPlace]
+    passage: PassagePlace | None
+    title: str | None = None
+    text: str | None = None
+    metadata: dict[str, Any] | None = None
+    explain: dict[str, list[Term]] | None = None
+
+
+class IndexState(Shape):
+    """version: raised by every write; encoder: leg -> model or language."""
+
+    version: int
+    encoder: dict[str, str]
+
+
+class Total(Shape):
+    """relation: "eq" = exact, "gte" = at least this many."""
+
+    value: int
+    relation: Literal["eq", "gte"]
+
+
+class ResultBody(Shape):
+    """timings: milliseconds by stage."""
+
+    timings: dict[str, float]
+    index: IndexState
+    total: Total
+    hits: list[SearchHit]
+    warnings: list[str]
+
+
+class SearchReply(ResultBody):
+    request_id: str
+    took_ms: float
+
+
+class BatchRequest(Config):
+    """Searches of the same state of the collection; their queries are encoded together."""
+
+    requests: list[SearchRequest] = Field(min_length=1, max_length=100)
+
+
+class BatchReply(Shape):
+    """results: in the order of the requests."""
+
+    request_id: str
+    took_ms: float
+    results: list[ResultBody]
+
+
+class Health(Shape):
+    """collections: name -> status."""
+
+    status: Literal["ok", "loading", "degraded"]
+    collections: dict[str, str]
+
+
+class Info(Shape):
+    name: str
+    version: str
+    limits: dict[str, int]
+    collections: int

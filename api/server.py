@@ -1,0 +1,80 @@
+"""Runs the application until it is told to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import uvicorn
+
+from ..core import ConfigError, ConflictError
+from .app import create_app
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def serve(
+    root: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    settings: Settings | None = None,
+) -> None:
+    """Serve the collections under `root` until SIGINT or SIGTERM; requests under way may end.
+
+    port: 0 = any free one; the log says which. settings: None = from the environment. Raises
+    NotFoundError (no such folder), ConflictError (the port is taken) or ConfigError.
+    """
+    settings = settings or Settings.from_environment(os.environ)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    app = create_app(root, settings)
+    with closing(_listen(host, port)) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        logger.info("serving %s at http://%s:%d", root, shown, listener.getsockname()[1])
+        if settings.api_key is None and not _loopback(host):
+            logger.warning("everybody who reaches %s may read and write: set TWINDEX_API_KEY", host)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,  # `Frame` writes it, with the request's id.
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:
+            logger.info("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"{host!r} cannot be listened on: {error}", field="host") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(2_048)
+    except OSError as error:
+        listener.close()
+        raise ConflictError(
+            f"{host}:{port} cannot be listened on ({error.strerror}); choose another --port"
+        ) from None
+    return listener
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

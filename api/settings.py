@@ -1,0 +1,76 @@
+"""Settings of the server, from environment variables `TWINDEX_*`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+
+from ..core import Config, ConfigError
+
+PREFIX = "TWINDEX_"
+ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_DATA"}
+"""Variables that other parts read."""
+
+logger = logging.getLogger(__name__)
+
+
+class Settings(Config):
+    """The variable of a setting is its name in capitals after `TWINDEX_`.
+
+    api_key:         when set, every request but `/livez` and `/readyz` must show it.
+    max_body_bytes:  largest body of a request, bulk excepted.
+    max_bulk_bytes:  largest bulk body.
+    job_bytes:       a larger bulk body becomes a job ...
+    job_documents:   ... and so does one of more documents.
+    threads:         searches that run at the same time; 0 = one for each CPU.
+    queue:           requests that may wait for a thread; more are answered 429.
+    shutdown_seconds: how long requests under way may take to end when the server stops.
+    access_log:      log every request.
+    """
+
+    api_key: SecretStr | None = None
+    max_body_bytes: int = Field(default=16 << 20, ge=1_024)
+    max_bulk_bytes: int = Field(default=1 << 30, ge=1_024)
+    job_bytes: int = Field(default=8 << 20, ge=0)
+    job_documents: int = Field(default=1_000, ge=0)
+    threads: int = Field(default=0, ge=0, le=256)
+    queue: int = Field(default=128, ge=0)
+    shutdown_seconds: int = Field(default=30, ge=0)
+    access_log: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("api_key")
+    @classmethod
+    def _not_empty(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("is set but empty: give a key, or unset it to serve without one")
+        return value
+
+    @property
+    def workers(self) -> int:
+        """Threads that run searches."""
+        return self.threads or os.cpu_count() or 1
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Raises ConfigError that names the variable. Unknown ones are logged as a warning."""
+        values = {}
+        for name, value in environment.items():
+            if not name.startswith(PREFIX) or name in ELSEWHERE:
+                continue
+            field = name.removeprefix(PREFIX).lower()
+            if field in cls.model_fields:
+                values[field] = value
+            else:
+                logger.warning("%s is not a setting of the server; it is ignored", name)
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            # `include_input` is off so that a key can never reach a log.
+            first = error.errors(include_url=False, include_input=False)[0]
+            variable = PREFIX + str(first["loc"][0]).upper()
+            raise ConfigError(first["msg"].removeprefix("Value error, "), field=variable) from None

@@ -1,0 +1,79 @@
+"""Applications over real engines with encoders that need no model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from twindex.api.app import create_app
+from twindex.api.settings import Settings
+
+CONFIG: dict[str, Any] = {
+    "legs": {
+        "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
+        "sparse": {"kind": "sparse", "encoder": {"kind": "sparse", "model": "fake"}},
+        "lexical": {"kind": "lexical"},
+    }
+}
+
+BIRDS = [
+    {"id": "kiwi", "title": "Kiwi", "text": "The kiwi cannot fly.", "metadata": {"year": 1813}},
+    {
+        "id": "emu",
+        "title": "Emu",
+        "text": "The emu runs and cannot fly.",
+        "metadata": {"year": 1790},
+    },
+    {"id": "swift", "title": "Swift", "text": "Swifts fly while they sleep.", "metadata": {}},
+]
+
+
+def wait_until_ready(client: TestClient) -> None:
+    for _ in range(600):
+        if client.get("/readyz").status_code == 200:
+            return
+        time.sleep(0.02)
+    raise AssertionError(client.get("/readyz").text)
+
+
+def wait_for_job(client: TestClient, job_id: str) -> dict[str, Any]:
+    for _ in range(1_500):
+        job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
+        if job["state"] in ("done", "failed"):
+            return job
+        time.sleep(0.02)
+    raise AssertionError(job)
+
+
+Serve = Callable[..., TestClient]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start an application over `tmp_path` (or another root) with the given settings."""
+    with ExitStack() as stack:
+
+        def start(root: Path = tmp_path, **settings: Any) -> TestClient:
+            app = create_app(root, Settings(**settings))
+            client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            wait_until_ready(client)
+            return client
+
+        yield start
+
+
+@pytest.fixture
+def client(serve: Serve) -> TestClient:
+    """An application with one collection, `birds`, that holds three documents."""
+    client = serve()
+    assert client.put("/v1/collections/birds", json=CONFIG).status_code == 201
+    for bird in BIRDS:
+        path = f"/v1/collections/birds/documents/{bird['id']}"
+        assert client.put(path, json=bird).status_code == 201
+    return client
