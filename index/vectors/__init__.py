@@ -1,1 +1,7 @@
-""""""
+"""Indexes of dense vectors that rank by inner product: exact, and by a graph."""
+
+from .delta import DenseDelta
+from .flat import FlatSegment
+from .hnsw import HnswSegment
+
+__all__ = ["DenseDelta", "FlatSegment", "HnswSegment"]

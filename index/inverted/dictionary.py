@@ -1,0 +1,107 @@
+"""The terms of a segment, found by their hash without being held in memory as strings.
+
+    hashes.npy   uint64 [terms]       ascending; the order of the posting lists
+    offsets.npy  int64 [terms + 1]    where the bytes of each term begin and end
+    terms.npy    uint8 [bytes]        terms as UTF-8, one after another
+
+The hash is the first eight bytes of BLAKE2b. Terms with one hash stand together, by their bytes,
+and are told apart by them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from ..npy import NpyFile, NpyWriter
+
+
+def encode(term: str) -> bytes:
+    """UTF-8; a lone surrogate, which broken input may hold, is let through."""
+    return term.encode("utf-8", "surrogatepass")
+
+
+def hash_of(term: bytes) -> int:
+    """64 bits."""
+    return int.from_bytes(blake2b(term, digest_size=8).digest(), "little")
+
+
+class TermDictionary:
+    """Finds the number of a term."""
+
+    def __init__(self, directory: Path) -> None:
+        self._hashes: NpyFile[np.uint64] = NpyFile(directory / "hashes.npy")
+        self._offsets: NpyFile[np.int64] = NpyFile(directory / "offsets.npy")
+        self._terms: NpyFile[np.uint8] = NpyFile(directory / "terms.npy")
+        # Indexing a memoryview gives Python numbers, several times faster than an array does.
+        self._hash_view = self._hashes.array.data
+        self._offset_view = self._offsets.array.data
+        self._term_view = self._terms.array.data
+
+    def __len__(self) -> int:
+        return len(self._hash_view)
+
+    def find(self, term: str) -> int | None:
+        """The number of `term`, or None."""
+        raw = encode(term)
+        wanted = hash_of(raw)
+        place = bisect_left(self._hash_view, wanted)
+        while place < len(self._hash_view) and self._hash_view[place] == wanted:
+            if self._term_view[self._offset_view[place] : self._offset_view[place + 1]] == raw:
+                return place
+            place += 1
+        return None
+
+    def below(self, hash_: int) -> int:
+        """How many terms have a smaller hash."""
+        return bisect_left(self._hash_view, hash_)
+
+    def hash_at(self, place: int) -> int:
+        """The hash of a term."""
+        return int(self._hash_view[place])
+
+    def read(self, first: int, last: int) -> list[tuple[int, bytes]]:
+        """(hash, bytes) of terms `first` to `last` (exclusive)."""
+        offsets = self._offsets.read(first, last + 1)
+        raw = self._terms.read(int(offsets[0]), int(offsets[-1])).tobytes()
+        bounds = (offsets - offsets[0]).tolist()
+        pieces = [raw[a:b] for a, b in pairwise(bounds)]
+        return list(zip(self._hashes.read(first, last).tolist(), pieces, strict=True))
+
+
+class DictionaryWriter:
+    """Writes the files of a `TermDictionary`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._hashes = NpyWriter(directory / "hashes.npy", np.uint64)
+        self._offsets = NpyWriter(directory / "offsets.npy", np.int64)
+        self._terms = NpyWriter(directory / "terms.npy", np.uint8)
+        self._written = 0
+        self._offsets.append(np.zeros(1, dtype=np.int64))
+
+    def append(self, terms: Sequence[tuple[int, bytes]]) -> None:
+        """Add (hash, bytes) pairs, which must ascend."""
+        lengths = np.array([len(raw) for _, raw in terms], dtype=np.int64)
+        self._hashes.append(np.array([hash_ for hash_, _ in terms], dtype=np.uint64))
+        self._offsets.append(self._written + np.cumsum(lengths))
+        self._terms.append(np.frombuffer(b"".join(raw for _, raw in terms), dtype=np.uint8))
+        self._written += int(lengths.sum())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for writer in (self._hashes, self._offsets, self._terms):
+            writer.close()

@@ -1,0 +1,173 @@
+"""The segment part of a lexical leg: BM25 with statistics given at query time.
+
+    hashes.npy, offsets.npy, terms.npy   the dictionary (see `dictionary`)
+    indptr.npy   int64 [terms + 1]
+    rows.npy     int32 [postings]
+    codes.npy    uint16 or uint32 [postings]
+    pairs.npy    int32 [codes, 2]        (term frequency, length of the passage), ascending
+    lengths.npy  int32 [rows]
+
+What BM25 needs of a posting is its frequency and the length of its passage, and few pairs of them
+are different. A posting holds the number of its pair; when the average length is known, a table
+of the weight of each pair is made, small enough for the nearest cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import Contribution, InvalidInputError, LexicalLeg, Representation, TermCounts
+from ..npy import NpyFile
+from ..protocol import Mask, Ranking, TermStatistics
+from .bm25 import average_length, length_norms, query_weights
+from .dictionary import TermDictionary
+from .postings import Postings
+from .ranking import QueryTerms, rank
+from .scoring import add_coded_weights, count_live
+from .selection import Scores
+
+
+class LexicalSegment:
+    """An inverted index of term frequencies."""
+
+    def __init__(self, directory: Path, config: LexicalLeg) -> None:
+        self.config = config
+        self.dictionary = TermDictionary(directory)
+        self.postings = Postings(directory, "codes.npy")
+        self.pairs: NpyFile[np.int32] = NpyFile(directory / "pairs.npy")
+        self.lengths: NpyFile[np.int32] = NpyFile(directory / "lengths.npy")
+        self._total = int(self.lengths.array.sum(dtype=np.int64))
+        self._live: tuple[Mask | None, int, int] = (None, len(self), self._total)
+        self._table: tuple[float, NDArray[np.float32]] = (0.0, np.empty(0, dtype=np.float32))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @classmethod
+    def build(cls, directory: Path, rows: Representation, config: LexicalLeg) -> None:
+        """See SegmentPart."""
+        from .lexical_files import write
+
+        write(directory, term_counts(rows))
+
+    @classmethod
+    def open(cls, directory: Path, config: LexicalLeg) -> Self:
+        """See SegmentPart."""
+        return cls(directory, config)
+
+    @classmethod
+    def merge(
+        cls,
+        directory: Path,
+        sources: Sequence[tuple[Self, Mask | None]],
+        config: LexicalLeg,
+        memory: int,
+    ) -> None:
+        """See SegmentPart."""
+        from .lexical_files import merge
+
+        merge(directory, sources, memory)
+
+    def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
+        """See LegPart. `live` is remembered by identity: it must not be changed afterwards."""
+        terms = sorted({term for counts in term_counts(queries) for term in counts})
+        numbers = [self.dictionary.find(term) for term in terms]
+        known = np.array([number for number in numbers if number is not None], dtype=np.int64)
+        if live is None:
+            counts = self.postings.count(known)
+        else:
+            counts = np.empty(len(known), dtype=np.int64)
+            count_live(self.postings.indptr, self.postings.rows, known, live, counts)
+        frequency = dict.fromkeys(terms, 0)
+        present = (term for term, number in zip(terms, numbers, strict=True) if number is not None)
+        frequency.update(zip(present, counts.tolist(), strict=True))
+        passages, total = self._totals(live)
+        return TermStatistics(passages, total, frequency)
+
+    def _totals(self, live: Mask | None) -> tuple[int, int]:
+        """Live rows and the sum of their lengths."""
+        if live is None:
+            return len(self), self._total
+        remembered, passages, total = self._live
+        if remembered is not live:
+            passages = int(np.count_nonzero(live))
+            total = int(self.lengths.array[live].sum(dtype=np.int64))
+            self._live = (live, passages, total)
+        return passages, total
+
+    def search(
+        self,
+        queries: Representation,
+        k: int,
+        allowed: Mask | None,
+        statistics: TermStatistics | None = None,
+    ) -> Ranking:
+        """See LegPart. Without `statistics`, those of this part."""
+        statistics = statistics or self.statistics(queries, None)
+        table = self._weights(average_length(statistics))
+
+        def add(
+            terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
+        ) -> None:
+            lists = self.postings
+            add_coded_weights(
+                lists.indptr, lists.rows, lists.values, table, terms, factors, accumulator
+            )
+
+        terms = self._query_terms(queries, statistics)
+        return rank(terms, len(queries), k, len(self), allowed, add, self.postings)
+
+    def _query_terms(
+        self, queries: Representation, statistics: TermStatistics
+    ) -> Iterator[QueryTerms]:
+        for counts in term_counts(queries):
+            found = [
+                (number, weight)
+                for term, weight in query_weights(counts, statistics).items()
+                if (number := self.dictionary.find(term)) is not None
+            ]
+            yield (
+                np.array([number for number, _ in found], dtype=np.int64),
+                np.array([weight for _, weight in found], dtype=np.float32),
+            )
+
+    def _weights(self, average: float) -> NDArray[np.float32]:
+        """Weight of each pair: tf / (tf + norm of the length)."""
+        known, table = self._table
+        if known != average:
+            frequencies, lengths = self.pairs.array[:, 0], self.pairs.array[:, 1]
+            norms = length_norms(lengths, average, self.config)
+            table = (frequencies / (frequencies + norms)).astype(np.float32)
+            self._table = (average, table)
+        return table
+
+    def explain(
+        self, query: Representation, row: int, statistics: TermStatistics | None = None
+    ) -> Sequence[Contribution]:
+        """See LegPart. The query weight of a term is qtf * idf."""
+        statistics = statistics or self.statistics(query, None)
+        table = self._weights(average_length(statistics))
+        found = []
+        for term, factor in query_weights(term_counts(query)[0], statistics).items():
+            number = self.dictionary.find(term)
+            place = None if number is None else self.postings.find(number, row)
+            if place is not None:
+                weight = float(table[self.postings.values[place]])
+                found.append(Contribution(term, factor * weight, factor, weight))
+        return found
+
+    def close(self) -> None:
+        """Let go of the files."""
+        del self.dictionary, self.postings, self.pairs, self.lengths
+
+
+def term_counts(representation: Representation) -> Sequence[TermCounts]:
+    """The analysed terms of a batch."""
+    if representation.terms is None:
+        raise InvalidInputError("a lexical leg needs analysed text", field="terms")
+    return representation.terms

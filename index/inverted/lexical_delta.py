@@ -1,0 +1,151 @@
+"""The delta part of a lexical leg."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from ...core import Contribution, LexicalLeg, Representation, TermCounts
+from ..growing import GrowingArray
+from ..protocol import Mask, Ranking, TermStatistics
+from .bm25 import average_length, length_norms, query_weights
+from .lexical import term_counts
+from .log import LogState, PostingsLog, add_linked_frequencies, count_linked
+from .ranking import rank
+from .selection import Scores
+
+
+class LexicalDelta:
+    """Term frequencies that came in since the last seal."""
+
+    def __init__(self, config: LexicalLeg) -> None:
+        self.config = config
+        self._log = PostingsLog(np.int32)
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        self._lengths = GrowingArray(np.int32)
+
+    def __len__(self) -> int:
+        return len(self._log.state.indptr) - 1
+
+    def append(self, rows: Representation) -> None:
+        """See DeltaPart."""
+        passages = term_counts(rows)
+        numbers = []
+        for counts in passages:
+            for term in counts:
+                number = self._numbers.get(term)
+                if number is None:
+                    number = len(self._names)
+                    self._names.append(term)
+                    self._numbers[term] = number
+                numbers.append(number)
+        frequencies = [count for counts in passages for count in counts.values()]
+        self._lengths.append(np.array([sum(counts.values()) for counts in passages], np.int32))
+        self._log.append(
+            np.array(numbers, dtype=np.int32),
+            np.array(frequencies, dtype=np.int32),
+            np.array([len(counts) for counts in passages], dtype=np.int64),
+            len(self._names),
+        )
+
+    def rows(self, keep: NDArray[np.int64]) -> Representation:
+        """See DeltaPart."""
+        state = self._log.state
+        return Representation(terms=[self._counts(state, row) for row in keep.tolist()])
+
+    def _counts(self, state: LogState, row: int) -> TermCounts:
+        terms, counts = state.row(row)
+        names = (self._names[term] for term in terms.tolist())
+        return dict(zip(names, counts.tolist(), strict=True))
+
+    def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
+        """See LegPart."""
+        state = self._log.state
+        if live is None:
+            live = np.ones(len(state.indptr) - 1, dtype=np.bool_)
+        terms = sorted({term for counts in term_counts(queries) for term in counts})
+        known = {term: number for term in terms if (number := self._find(term, state)) is not None}
+        counts = np.empty(len(known), dtype=np.int64)
+        numbers = np.fromiter(known.values(), dtype=np.int64)
+        count_linked(state.heads, state.previous, state.rows, numbers, live, counts)
+        return TermStatistics(
+            int(np.count_nonzero(live)),
+            int(self._lengths.values[: len(live)][live].sum(dtype=np.int64)),
+            dict.fromkeys(terms, 0) | dict(zip(known, counts.tolist(), strict=True)),
+        )
+
+    def _find(self, term: str, state: LogState) -> int | None:
+        """The number of a term, unless it is newer than the state."""
+        number = self._numbers.get(term)
+        return number if number is not None and number < len(state.heads) else None
+
+    def search(
+        self,
+        queries: Representation,
+        k: int,
+        allowed: Mask | None,
+        statistics: TermStatistics | None = None,
+    ) -> Ranking:
+        """See LegPart; the length of `allowed` bounds the search."""
+        state = self._log.state
+        known = len(state.indptr) - 1 if allowed is None else len(allowed)
+        statistics = statistics or self.statistics(queries, None)
+        norms = length_norms(self._lengths.values[:known], average_length(statistics), self.config)
+
+        def add(
+            terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
+        ) -> None:
+            add_linked_frequencies(
+                state.heads,
+                state.previous,
+                state.rows,
+                state.values,
+                norms,
+                terms,
+                factors,
+                accumulator,
+            )
+
+        found = []
+        for counts in term_counts(queries):
+            pairs = [
+                (number, weight)
+                for term, weight in query_weights(counts, statistics).items()
+                if (number := self._find(term, state)) is not None
+            ]
+            found.append(
+                (
+                    np.array([number for number, _ in pairs], dtype=np.int64),
+                    np.array([weight for _, weight in pairs], dtype=np.float32),
+                )
+            )
+        return rank(found, len(found), k, known, allowed, add)
+
+    def explain(
+        self, query: Representation, row: int, statistics: TermStatistics | None = None
+    ) -> Sequence[Contribution]:
+        """See LegPart. The query weight of a term is qtf * idf."""
+        statistics = statistics or self.statistics(query, None)
+        length = self._lengths.values[row : row + 1]
+        norm = float(length_norms(length, average_length(statistics), self.config)[0])
+        counts = self._counts(self._log.state, row)
+        found = []
+        for term, factor in query_weights(term_counts(query)[0], statistics).items():
+            if term in counts:
+                weight = counts[term] / (counts[term] + norm)
+                found.append(Contribution(term, factor * weight, factor, weight))
+        return found
+
+    @staticmethod
+    def pack(rows: Representation) -> list[bytes]:
+        """See DeltaPart. JSON; the order of the terms is kept."""
+        return [orjson.dumps(dict(counts)) for counts in term_counts(rows)]
+
+    @staticmethod
+    def unpack(packed: Sequence[bytes]) -> Representation:
+        """See DeltaPart."""
+        return Representation(terms=[orjson.loads(data) for data in packed])

@@ -1,0 +1,169 @@
+"""Writing the files of a lexical segment: from analysed text, or from other segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from ...core import TermCounts
+from ..npy import NpyWriter, save
+from ..protocol import Mask
+from .dictionary import DictionaryWriter, encode, hash_of
+from .postings import MERGE_BYTES, Block, PostingsWriter, join, new_numbers
+
+if TYPE_CHECKING:
+    from .lexical import LexicalSegment
+
+TERM_BYTES = 256
+"""Working memory of a merge for each term in a block, of each source."""
+
+Pairs = NDArray[np.int64]
+"""(frequency, length) as frequency * 2**32 + length."""
+
+
+def write(directory: Path, passages: Sequence[TermCounts]) -> None:
+    """Write the files for analysed passages."""
+    numbers: dict[str, int] = {}
+    terms = np.fromiter(
+        (numbers.setdefault(term, len(numbers)) for counts in passages for term in counts),
+        dtype=np.int32,
+    )
+    frequencies = np.fromiter((tf for counts in passages for tf in counts.values()), dtype=np.int32)
+    distinct = np.array([len(counts) for counts in passages], dtype=np.int64)
+    lengths = np.array([sum(counts.values()) for counts in passages], dtype=np.int32)
+
+    pairs, codes = np.unique(_pairs(frequencies, np.repeat(lengths, distinct)), return_inverse=True)
+    hashed = [(hash_of(raw), raw) for raw in map(encode, numbers)]
+    order = sorted(range(len(hashed)), key=hashed.__getitem__)
+    places = np.empty(len(order), dtype=np.int32)
+    places[order] = np.arange(len(order), dtype=np.int32)
+
+    # A matrix passages x terms by rows; its columns are the lists.
+    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(distinct)])
+    matrix = csr_array(
+        (codes.astype(_code_type(pairs)), places[terms], indptr),
+        shape=(len(passages), len(order)),
+    ).tocsc()
+    with DictionaryWriter(directory) as dictionary:
+        dictionary.append([hashed[index] for index in order])
+    with PostingsWriter(directory, "codes.npy", _code_type(pairs)) as postings:
+        postings.append_lists(np.diff(matrix.indptr), matrix.indices, matrix.data)
+    _save_pairs(directory, pairs)
+    save(directory / "lengths.npy", lengths)
+
+
+def merge(
+    directory: Path, sources: Sequence[tuple[LexicalSegment, Mask | None]], memory: int
+) -> None:
+    """Write one segment with the live passages of `sources`, in order.
+
+    Works through the terms in ranges of their hashes; the lists of one hash always fit.
+    """
+    parts = [source for source, _ in sources]
+    numbers = list(new_numbers([(len(source), mask) for source, mask in sources]))
+    with NpyWriter(directory / "lengths.npy", np.int32) as lengths:
+        for part, mask in sources:
+            values = part.lengths.read(0, len(part))
+            lengths.append(values if mask is None else values[mask])
+
+    used = [
+        _used_pairs(part, mask, new, memory)
+        for (part, mask), new in zip(sources, numbers, strict=True)
+    ]
+    pairs = np.unique(np.concatenate(used))
+    # For each source, the new code of each of its codes; those not used get any.
+    recoded = [
+        np.searchsorted(pairs, _part_pairs(part)).astype(_code_type(pairs)) for part in parts
+    ]
+    positions = [0] * len(parts)
+    with (
+        DictionaryWriter(directory) as dictionary,
+        PostingsWriter(directory, "codes.npy", _code_type(pairs)) as postings,
+    ):
+        while any(
+            place < len(part.dictionary) for place, part in zip(positions, parts, strict=True)
+        ):
+            ends = _ends(parts, positions, memory)
+            names = [
+                part.dictionary.read(first, last)
+                for part, first, last in zip(parts, positions, ends, strict=True)
+            ]
+            union = sorted({name for some in names for name in some})
+            places = {name: place for place, name in enumerate(union)}
+            blocks = []
+            for index, part in enumerate(parts):
+                block = part.postings.read(positions[index], ends[index])
+                block = block.renumber(numbers[index])
+                own = np.array([places[name] for name in names[index]], dtype=np.int64)
+                blocks.append(Block(own[block.terms], block.rows, recoded[index][block.values]))
+            merged = join(blocks)
+            present = np.bincount(merged.terms, minlength=len(union))
+            dictionary.append([name for name, count in zip(union, present, strict=True) if count])
+            postings.append_lists(present[present > 0], merged.rows, merged.values)
+            positions = ends
+    _save_pairs(directory, pairs)
+
+
+def _pairs(frequencies: NDArray[np.int32], lengths: NDArray[np.int32]) -> Pairs:
+    return (frequencies.astype(np.int64) << 32) | lengths
+
+
+def _part_pairs(part: LexicalSegment) -> Pairs:
+    return _pairs(part.pairs.array[:, 0], part.pairs.array[:, 1])
+
+
+def _save_pairs(directory: Path, pairs: Pairs) -> None:
+    columns = np.stack([pairs >> 32, pairs & 0xFFFFFFFF], axis=1)
+    save(directory / "pairs.npy", columns.astype(np.int32))
+
+
+def _code_type(pairs: Pairs) -> type[np.unsignedinteger]:
+    return np.uint16 if len(pairs) <= 1 << 16 else np.uint32
+
+
+def _used_pairs(
+    part: LexicalSegment, mask: Mask | None, numbers: NDArray[np.int32], memory: int
+) -> Pairs:
+    """The pairs of a source that occur in a kept row, ascending."""
+    if mask is None:
+        return _part_pairs(part)
+    used = np.zeros(len(part.pairs), dtype=np.bool_)
+    for block in part.postings.blocks(memory):
+        used[block.renumber(numbers).values] = True
+    return _part_pairs(part)[used]
+
+
+def _ends(parts: Sequence[LexicalSegment], begins: Sequence[int], memory: int) -> list[int]:
+    """Where the next range of hashes ends in each source: as far as `memory` allows."""
+
+    def ends(hash_: int) -> list[int]:
+        return [part.dictionary.below(hash_) for part in parts]
+
+    def fits(hash_: int) -> bool:
+        size = 0
+        for part, first, last in zip(parts, begins, ends(hash_), strict=True):
+            postings = int(part.postings.indptr[last] - part.postings.indptr[first])
+            size += (last - first) * TERM_BYTES + postings * MERGE_BYTES
+        return size <= memory
+
+    everything = 1 << 64
+    if fits(everything):
+        return ends(everything)
+    low = 1 + min(
+        part.dictionary.hash_at(place)
+        for part, place in zip(parts, begins, strict=True)
+        if place < len(part.dictionary)
+    )
+    high = everything
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle
+    return ends(low)

@@ -1,0 +1,153 @@
+"""Posting lists on disk: written in the order of terms, mapped for searching, merged in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..npy import NpyFile, NpyWriter
+from ..protocol import Mask
+
+MERGE_BYTES = 64
+"""Working memory of a merge for each posting in a block: the block, its sorted copy, the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Postings as three parallel columns, ordered by term and then by row."""
+
+    terms: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    values: NDArray[Any]
+
+    def renumber(self, numbers: NDArray[np.int32]) -> Block:
+        """The same with row r called numbers[r]; rows with a negative number are dropped."""
+        rows = numbers[self.rows]
+        kept = rows >= 0
+        return Block(self.terms[kept], rows[kept], self.values[kept])
+
+
+def join(blocks: Sequence[Block]) -> Block:
+    """One block of several whose rows follow each other."""
+    terms = np.concatenate([block.terms for block in blocks])
+    order = np.argsort(terms, kind="stable")
+    return Block(
+        terms[order],
+        np.concatenate([block.rows for block in blocks])[order],
+        np.concatenate([block.values for block in blocks])[order],
+    )
+
+
+class Postings:
+    """The lists of one part. `values` is the file of what a row has of a term.
+
+    indptr: int64 [terms + 1]; rows: uint32 [postings] (stored as int32; unsigned numbers spare
+    the kernels a test for negative ones); values: [postings].
+    """
+
+    def __init__(self, directory: Path, values: str) -> None:
+        self._indptr: NpyFile[np.int64] = NpyFile(directory / "indptr.npy")
+        self._rows: NpyFile[np.int32] = NpyFile(directory / "rows.npy")
+        self._values: NpyFile[Any] = NpyFile(directory / values)
+        self.indptr = self._indptr.array
+        self.rows = self._rows.array.view(np.uint32)
+        self.values = self._values.array
+
+    @property
+    def terms(self) -> int:
+        return len(self.indptr) - 1
+
+    def count(self, terms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Lengths of the lists of `terms`."""
+        return self.indptr[terms + 1] - self.indptr[terms]
+
+    def find(self, term: int, row: int) -> int | None:
+        """Where the posting of `row` in the list of `term` is."""
+        start, stop = int(self.indptr[term]), int(self.indptr[term + 1])
+        place = start + int(np.searchsorted(self.rows[start:stop], np.uint32(row)))
+        return place if place < stop and self.rows[place] == row else None
+
+    def blocks(self, memory: int) -> Iterator[Block]:
+        """All lists, in blocks of whole lists that a merge can work on in `memory` bytes."""
+        room = max(1, memory // MERGE_BYTES)
+        first = 0
+        while first < self.terms:
+            last = fitting(self.indptr, first, room)
+            yield self.read(first, last)
+            first = last
+
+    def read(self, first: int, last: int) -> Block:
+        """The lists of terms `first` to `last` (exclusive), which it numbers from 0."""
+        start, stop = int(self.indptr[first]), int(self.indptr[last])
+        lengths = np.diff(self.indptr[first : last + 1])
+        return Block(
+            np.repeat(np.arange(last - first), lengths),
+            self._rows.read(start, stop),
+            self._values.read(start, stop),
+        )
+
+
+class PostingsWriter:
+    """Writes the files of `Postings`, list by list."""
+
+    def __init__(self, directory: Path, values: str, dtype: type[np.generic]) -> None:
+        self._indptr = NpyWriter(directory / "indptr.npy", np.int64)
+        self._rows = NpyWriter(directory / "rows.npy", np.int32)
+        self._values = NpyWriter(directory / values, dtype)
+        self._written = 0
+        self._indptr.append(np.zeros(1, dtype=np.int64))
+
+    def append(self, terms: int, block: Block) -> None:
+        """Write the lists of the next `terms` terms, which the block numbers from 0."""
+        lengths = np.bincount(block.terms, minlength=terms)
+        self.append_lists(lengths, block.rows, block.values)
+
+    def append_lists(self, lengths: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
+        """Write lists of these lengths, which stand one after another in `rows` and `values`."""
+        self._indptr.append(self._written + np.cumsum(lengths))
+        self._written += len(rows)
+        self._rows.append(rows)
+        self._values.append(values)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for writer in (self._indptr, self._rows, self._values):
+            writer.close()
+
+
+def fitting(indptr: NDArray[np.int64], first: int, room: int) -> int:
+    """The last term (exclusive) such that the lists from `first` on hold `room` postings.
+
+    One list always fits.
+    """
+    last = int(np.searchsorted(indptr, indptr[first] + room, side="right")) - 1
+    return min(max(last, first + 1), len(indptr) - 1)
+
+
+def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:
+    """For each source (rows, mask) the numbers its rows have in the merged part; -1 = dropped."""
+    begin = 0
+    for rows, mask in sources:
+        if mask is None:
+            yield np.arange(begin, begin + rows, dtype=np.int32)
+            begin += rows
+        else:
+            numbers = np.cumsum(mask, dtype=np.int32)
+            kept = int(numbers[-1]) if rows else 0
+            numbers += np.int32(begin - 1)
+            numbers[~mask] = -1
+            yield numbers
+            begin += kept

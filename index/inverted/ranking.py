@@ -1,0 +1,52 @@
+"""A batch of queries against posting lists: score, select, next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..protocol import Mask, Ranking
+from .postings import Postings
+from .selection import Scores, empty_ranking, scratch, select
+
+VISIT_SHARE = 8
+"""Where the lists of a query hold fewer postings than 1/8 of the rows, only the rows in them are
+looked at for the best; else all rows, which costs less for each."""
+
+QueryTerms = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Terms of a query by their number, and the factor of each."""
+
+Add = Callable[[NDArray[np.int64], NDArray[np.float32], Scores], None]
+"""Adds the scores of terms with factors to an accumulator."""
+
+
+def rank(
+    queries: Iterable[QueryTerms],
+    count: int,
+    k: int,
+    rows: int,
+    allowed: Mask | None,
+    add: Add,
+    postings: Postings | None = None,
+) -> Ranking:
+    """The best k of `rows` rows for each of `count` queries.
+
+    `postings` are the lists that `add` walks, where a short walk can be repeated.
+    """
+    ranking = empty_ranking(count, k)
+    if rows == 0:
+        return ranking
+    for index, (terms, factors) in enumerate(queries):
+        if len(terms) == 0:
+            continue
+        lists: tuple[Any, Any, Any] | None = None
+        if postings is not None and int(postings.count(terms).sum()) * VISIT_SHARE < rows:
+            lists = (postings.indptr, postings.rows, terms)
+        accumulator = scratch.take(rows)
+        add(terms, factors, accumulator)
+        select(accumulator, rows, k, allowed, lists, (ranking.rows[index], ranking.scores[index]))
+        scratch.give_back(accumulator)
+    return ranking

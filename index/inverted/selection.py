@@ -1,0 +1,169 @@
+"""From one score per row to the best k rows.
+
+Scores are collected in an accumulator, one float32 for each row of the part, of which the
+rows that share no term with the query stay zero. A result is a 64-bit key, the bits of the score
+above those of the inverted row: scores are positive, and positive floats are ordered like their
+bits, so sorting keys orders by score, descending, and then by row, ascending.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..protocol import Mask, Ranking
+from .kernel import kernel
+
+GROUP = 32
+"""Rows in a group, of which only the best is looked at first."""
+
+LANES = 16
+"""Groups come in multiples of this, so that their maxima are taken with full vector registers."""
+
+Keys = NDArray[np.uint64]
+Scores = NDArray[np.float32]
+
+
+class Scratch(threading.local):
+    """Working memory of one thread, kept from one query to the next.
+
+    The accumulator is all zero between queries. It is taken out while in use, so that an error
+    on the way leaves a new one to be made and not a dirty one to be used.
+    """
+
+    def __init__(self) -> None:
+        self._accumulator: Scores = np.empty(0, dtype=np.float32)
+        self._keys: Keys = np.empty(0, dtype=np.uint64)
+
+    def take(self, rows: int) -> Scores:
+        """Zeros for at least `rows` rows, a whole number of groups."""
+        size = -(-rows // (GROUP * LANES)) * GROUP * LANES
+        taken, self._accumulator = self._accumulator, np.empty(0, dtype=np.float32)
+        return taken[:size] if len(taken) >= size else np.zeros(size, dtype=np.float32)
+
+    def give_back(self, accumulator: Scores) -> None:
+        """Return an accumulator that is zero again."""
+        whole = accumulator if accumulator.base is None else accumulator.base
+        self._accumulator = whole
+
+    def keys(self, size: int) -> Keys:
+        """Room for `size` keys."""
+        if len(self._keys) < size:
+            self._keys = np.empty(size, dtype=np.uint64)
+        return self._keys
+
+
+scratch = Scratch()
+
+
+def empty_ranking(queries: int, k: int) -> Ranking:
+    """No results."""
+    return Ranking(
+        np.full((queries, k), -1, dtype=np.int64), np.full((queries, k), -np.inf, dtype=np.float32)
+    )
+
+
+def select(
+    accumulator: Scores,
+    rows: int,
+    k: int,
+    allowed: Mask | None,
+    visited: tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[Any]] | None,
+    into: tuple[NDArray[np.int64], Scores],
+) -> None:
+    """Put the best k rows with a positive score into `into` and make the accumulator zero.
+
+    visited: (indptr, rows, terms) of the lists to look at instead of all rows; None = all rows.
+    into: one row of a Ranking that holds "no result" everywhere.
+    """
+    keys = scratch.keys(rows)
+    if visited is not None:
+        mask = _ALL if allowed is None else allowed
+        count = _visit(*visited, accumulator, mask, keys)
+    else:
+        if allowed is not None:
+            _forbid(accumulator, allowed)
+        maxima = np.empty(len(accumulator) // GROUP, dtype=np.float32)
+        _group_maxima(accumulator, maxima)
+        # k groups have a row at least as good as the k-th best maximum: nothing below can be in.
+        at_least = np.float32(0)
+        if k < len(maxima):
+            at_least = np.partition(maxima, len(maxima) - k)[len(maxima) - k]
+        count = _collect(accumulator, maxima, at_least, keys)
+    found = keys[:count]
+    if count > k:
+        found.partition(count - k)
+        found = found[count - k :]
+    found.sort()
+    best = found[::-1]
+    into[0][: len(best)] = 0xFFFFFFFF - (best & 0xFFFFFFFF)
+    into[1][: len(best)] = (best >> 32).astype(np.uint32).view(np.float32)
+
+
+_ALL: Mask = np.empty(0, dtype=np.bool_)
+
+
+@kernel
+def _forbid(accumulator: Any, allowed: Any) -> None:
+    """Make the scores of forbidden rows zero."""
+    for row in range(allowed.size):
+        score = accumulator[row]
+        accumulator[row] = score if allowed[row] else np.float32(0)
+
+
+@kernel
+def _group_maxima(accumulator: Any, maxima: Any) -> None:
+    """Group g is the rows g, g + groups, g + 2 groups, ...
+
+    So the maxima of all groups are taken by whole vectors, and neighbouring rows, which are often
+    passages of one document and similarly good, are in different groups.
+    """
+    groups = maxima.size
+    maxima[:] = accumulator[:groups]
+    for start in range(groups, accumulator.size, groups):
+        stripe = accumulator[start : start + groups]
+        for group in range(groups):
+            score = stripe[group]
+            maxima[group] = score if score > maxima[group] else maxima[group]
+
+
+@kernel
+def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
+    """Keys of the rows with a positive score of `at_least`; makes the accumulator zero."""
+    count = 0
+    for group in range(maxima.size):
+        if maxima[group] >= at_least and maxima[group] > 0:
+            for row in range(group, accumulator.size, maxima.size):
+                score = accumulator[row]
+                if score >= at_least and score > 0:
+                    keys[count] = _key(score, row)
+                    count += 1
+    accumulator[:] = 0
+    return count
+
+
+@kernel
+def _visit(indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, keys: Any) -> int:
+    """Keys of the rows in the lists of `terms`; makes their scores zero.
+
+    A row in several lists is taken at the first: from then on its score is zero.
+    """
+    count = 0
+    for term in terms:
+        for posting in range(indptr[term], indptr[term + 1]):
+            row = rows[posting]
+            score = accumulator[row]
+            accumulator[row] = 0
+            if score > 0 and (allowed.size == 0 or allowed[row]):
+                keys[count] = _key(score, row)
+                count += 1
+    return count
+
+
+@kernel
+def _key(score: Any, row: Any) -> Any:
+    bits = np.uint64(np.float32(score).view(np.uint32))
+    return (bits << np.uint64(32)) | (np.uint64(0xFFFFFFFF) - np.uint64(row))

@@ -1,0 +1,145 @@
+"""The segment part of a learned-sparse leg: exact top k of the dot product.
+
+indptr.npy   int64 [vocabulary + 1]
+rows.npy     int32 [postings]
+weights.npy  float32 [postings]
+shape.npy    int64 [2]                rows and vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array
+
+from ...core import Contribution, InvalidInputError, Representation, SparseLeg
+from ..npy import save
+from ..protocol import Mask, Ranking
+from .postings import MERGE_BYTES, Postings, PostingsWriter, fitting, join, new_numbers
+from .ranking import QueryTerms, rank
+from .scoring import add_weights
+from .selection import Scores
+
+
+class SparseSegment:
+    """An inverted index of sparse vectors."""
+
+    def __init__(self, rows: int, postings: Postings) -> None:
+        self._rows = rows
+        self._postings = postings
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @classmethod
+    def build(cls, directory: Path, rows: Representation, config: SparseLeg) -> None:
+        """See SegmentPart."""
+        columns: csc_array = vectors(rows).tocsc()
+        _save_shape(directory, *columns.shape)
+        with PostingsWriter(directory, "weights.npy", np.float32) as writer:
+            writer.append_lists(np.diff(columns.indptr), columns.indices, columns.data)
+
+    @classmethod
+    def open(cls, directory: Path, config: SparseLeg) -> Self:
+        """See SegmentPart."""
+        rows, _ = np.load(directory / "shape.npy", allow_pickle=False).tolist()
+        return cls(rows, Postings(directory, "weights.npy"))
+
+    @classmethod
+    def merge(
+        cls,
+        directory: Path,
+        sources: Sequence[tuple[Self, Mask | None]],
+        config: SparseLeg,
+        memory: int,
+    ) -> None:
+        """See SegmentPart. Lists are merged in blocks of terms; one list always fits."""
+        numbers = list(new_numbers([(len(source), mask) for source, mask in sources]))
+        lists = [source._postings for source, _ in sources]
+        vocabulary = lists[0].terms
+        _save_shape(directory, sum(int(np.count_nonzero(new >= 0)) for new in numbers), vocabulary)
+        before = np.sum([postings.indptr for postings in lists], axis=0)
+        room = max(1, memory // MERGE_BYTES)
+        with PostingsWriter(directory, "weights.npy", np.float32) as writer:
+            first = 0
+            while first < vocabulary:
+                last = fitting(before, first, room)
+                blocks = [
+                    postings.read(first, last).renumber(new)
+                    for postings, new in zip(lists, numbers, strict=True)
+                ]
+                writer.append(last - first, join(blocks))
+                first = last
+
+    def statistics(self, queries: Representation, live: Mask | None) -> None:
+        """None: scores need none."""
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart."""
+        return rank(
+            query_terms(queries, self._postings.terms),
+            len(queries),
+            k,
+            self._rows,
+            allowed,
+            self._add,
+            self._postings,
+        )
+
+    def _add(
+        self, terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
+    ) -> None:
+        lists = self._postings
+        add_weights(lists.indptr, lists.rows, lists.values, terms, factors, accumulator)
+
+    def explain(
+        self, query: Representation, row: int, statistics: object = None
+    ) -> Sequence[Contribution]:
+        """See LegPart."""
+        found = []
+        for terms, factors in query_terms(query, self._postings.terms):
+            for term, factor in zip(terms.tolist(), factors.tolist(), strict=True):
+                place = self._postings.find(term, row)
+                if place is not None:
+                    found.append(contribution(term, factor, float(self._postings.values[place])))
+        return found
+
+    def close(self) -> None:
+        """Let go of the files."""
+        del self._postings
+
+
+def vectors(representation: Representation) -> csr_array:
+    """The sparse vectors of a batch."""
+    if representation.sparse is None:
+        raise InvalidInputError("a sparse leg needs sparse vectors", field="sparse")
+    return representation.sparse
+
+
+def query_terms(queries: Representation, vocabulary: int) -> Iterator[QueryTerms]:
+    """Terms and weights of each query, by term ascending."""
+    matrix = vectors(queries)
+    if matrix.shape[1] != vocabulary:
+        raise InvalidInputError(
+            f"a query has {matrix.shape[1]} dimensions, the index has {vocabulary}", field="sparse"
+        )
+    for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        yield (
+            matrix.indices[start:stop].astype(np.int64),
+            matrix.data[start:stop].astype(np.float32),
+        )
+
+
+def contribution(term: int, query: float, document: float) -> Contribution:
+    """What one dimension adds to a dot product."""
+    return Contribution(str(term), query * document, query, document)
+
+
+def _save_shape(directory: Path, rows: int, vocabulary: int) -> None:
+    save(directory / "shape.npy", np.array([rows, vocabulary], dtype=np.int64))

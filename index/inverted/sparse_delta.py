@@ -1,0 +1,113 @@
+"""The delta part of a learned-sparse leg."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from ...core import Contribution, Representation, SparseLeg
+from ..protocol import Mask, Ranking
+from .log import PostingsLog, add_linked_weights
+from .ranking import rank
+from .selection import Scores
+from .sparse import contribution, query_terms, vectors
+
+_HEADER = struct.Struct("<II")
+"""Dimensions and number of weights; int32 indices and float32 weights follow."""
+
+
+class SparseDelta:
+    """Sparse vectors that came in since the last seal."""
+
+    def __init__(self, config: SparseLeg) -> None:
+        self._log = PostingsLog(np.float32)
+
+    def __len__(self) -> int:
+        return len(self._log.state.indptr) - 1
+
+    def append(self, rows: Representation) -> None:
+        """See DeltaPart."""
+        matrix = vectors(rows)
+        self._log.append(matrix.indices, matrix.data, np.diff(matrix.indptr), matrix.shape[1])
+
+    def rows(self, keep: NDArray[np.int64]) -> Representation:
+        """See DeltaPart."""
+        state = self._log.state
+        matrix = csr_array(
+            (state.values, state.terms, state.indptr), shape=(len(self), len(state.heads))
+        )
+        return Representation(sparse=matrix[keep])
+
+    def statistics(self, queries: Representation, live: Mask | None) -> None:
+        """None: scores need none."""
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart; the length of `allowed` bounds the search."""
+        state = self._log.state
+        known = len(state.indptr) - 1 if allowed is None else len(allowed)
+
+        def add(
+            terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
+        ) -> None:
+            add_linked_weights(
+                state.heads, state.previous, state.rows, state.values, terms, factors, accumulator
+            )
+
+        terms = query_terms(queries, len(state.heads)) if known else ()
+        return rank(terms, len(queries), k, known, allowed, add)
+
+    def explain(
+        self, query: Representation, row: int, statistics: object = None
+    ) -> Sequence[Contribution]:
+        """See LegPart."""
+        terms, weights = self._log.state.row(row)
+        weight_of = dict(zip(terms.tolist(), weights.tolist(), strict=True))
+        return [
+            contribution(term, factor, weight_of[term])
+            for numbers, factors in query_terms(query, len(self._log.state.heads))
+            for term, factor in zip(numbers.tolist(), factors.tolist(), strict=True)
+            if term in weight_of
+        ]
+
+    @staticmethod
+    def pack(rows: Representation) -> list[bytes]:
+        """See DeltaPart."""
+        matrix = vectors(rows)
+        packed = []
+        for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+            packed.append(
+                _HEADER.pack(matrix.shape[1], stop - start)
+                + matrix.indices[start:stop].astype("<i4").tobytes()
+                + matrix.data[start:stop].astype("<f4").tobytes()
+            )
+        return packed
+
+    @staticmethod
+    def unpack(packed: Sequence[bytes]) -> Representation:
+        """See DeltaPart."""
+        vocabulary = 0
+        indptr = np.zeros(len(packed) + 1, dtype=np.int64)
+        indices, weights = [], []
+        for index, data in enumerate(packed):
+            vocabulary, count = _HEADER.unpack_from(data)
+            indptr[index + 1] = indptr[index] + count
+            middle = _HEADER.size + 4 * count
+            indices.append(np.frombuffer(data[_HEADER.size : middle], dtype="<i4"))
+            weights.append(np.frombuffer(data[middle:], dtype="<f4"))
+        empty = np.empty(0, dtype=np.int32)
+        return Representation(
+            sparse=csr_array(
+                (
+                    np.concatenate([empty.astype(np.float32), *weights]),
+                    np.concatenate([empty, *indices]),
+                    indptr,
+                ),
+                shape=(len(packed), vocabulary),
+            )
+        )

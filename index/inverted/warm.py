@@ -1,0 +1,53 @@
+"""Compile the kernels, or load what was compiled before, ahead of the first query."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from ...core import LexicalLeg, Representation, SparseLeg
+from .lexical import LexicalSegment
+from .lexical_delta import LexicalDelta
+from .sparse import SparseSegment
+from .sparse_delta import SparseDelta
+
+_ROWS = 32
+"""Enough that one list is short beside it, see `ranking.VISIT_SHARE`."""
+
+
+def warm() -> None:
+    """Search tiny parts in every way that there is. Takes seconds once, then tens of ms."""
+    weights = np.zeros((_ROWS, 2), dtype=np.float32)
+    weights[:, 0] = weights[0, 1] = 1
+    rare, common = {"rare": 1}, {"common": 1}
+    kinds: list[tuple[Any, Any, Any, Representation, Representation]] = [
+        (
+            SparseLeg(),
+            SparseSegment,
+            SparseDelta,
+            Representation(sparse=csr_array(weights)),
+            Representation(sparse=csr_array(np.eye(2, dtype=np.float32))),
+        ),
+        (
+            LexicalLeg(),
+            LexicalSegment,
+            LexicalDelta,
+            Representation(terms=[common | rare] + [common] * (_ROWS - 1)),
+            Representation(terms=[common, rare]),
+        ),
+    ]
+    mask = np.ones(_ROWS, dtype=np.bool_)
+    for config, segment_part, delta_part, rows, queries in kinds:
+        delta = delta_part(config)
+        delta.append(rows)
+        delta.search(queries, 1, mask, delta.statistics(queries, mask))
+        with TemporaryDirectory() as directory:
+            segment_part.build(Path(directory), rows, config)
+            segment = segment_part.open(Path(directory), config)
+            for allowed in (None, mask):
+                segment.search(queries, 1, allowed, segment.statistics(queries, allowed))
+            segment.close()

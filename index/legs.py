@@ -1,0 +1,55 @@
+"""Which parts a leg of a collection is made of."""
+
+from __future__ import annotations
+
+from ..core import DenseLeg, HnswConfig, LegConfig, LexicalLeg, SparseLeg
+from .protocol import DeltaPart, SegmentPart
+
+
+def segment_part(config: LegConfig) -> type[SegmentPart]:
+    """The class of a leg's part in a segment. Imports what that kind needs, and no other."""
+    match config:
+        case DenseLeg(index=HnswConfig()):
+            from .vectors import HnswSegment
+
+            return HnswSegment
+        case DenseLeg():
+            from .vectors import FlatSegment
+
+            return FlatSegment
+        case SparseLeg():
+            from .inverted import SparseSegment
+
+            return SparseSegment
+        case LexicalLeg():
+            from .inverted import LexicalSegment
+
+            return LexicalSegment
+
+
+def delta_part(config: LegConfig) -> type[DeltaPart]:
+    """The class of a leg's part in the delta."""
+    match config:
+        case DenseLeg():
+            from .vectors import DenseDelta
+
+            return DenseDelta
+        case SparseLeg():
+            from .inverted import SparseDelta
+
+            return SparseDelta
+        case LexicalLeg():
+            from .inverted import LexicalDelta
+
+            return LexicalDelta
+
+
+def warm(config: LegConfig) -> None:
+    """Have the code of a leg compiled before the first search needs it."""
+    match config:
+        case SparseLeg() | LexicalLeg():
+            from .inverted import warm as warm_kernels
+
+            warm_kernels()
+        case DenseLeg():
+            pass

@@ -1,0 +1,97 @@
+"""Arrays on disk as plain .npy files: written piece by piece, mapped or read in slices."""
+
+from __future__ import annotations
+
+from io import BufferedWriter
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.generic)
+
+
+class NpyWriter:
+    """Writes one .npy file whose length is only known at the end.
+
+    The result is byte for byte what `numpy.save` would have written.
+    """
+
+    def __init__(self, path: Path, dtype: type[np.generic], columns: int | None = None) -> None:
+        """`columns` is the second dimension of a matrix; None for a vector."""
+        self._dtype = np.dtype(dtype)
+        self._tail = () if columns is None else (columns,)
+        self._length = 0
+        self._file: BufferedWriter = path.open("wb")
+        self._write_header()
+
+    def append(self, array: NDArray[Any]) -> None:
+        """Add elements (or rows) at the end; they are converted to the type of the file."""
+        if array.shape[1:] != self._tail:
+            raise ValueError(f"shape {array.shape} does not continue (n, *{self._tail})")
+        array.astype(self._dtype, copy=False).tofile(self._file)
+        self._length += len(array)
+
+    def close(self) -> None:
+        """Write the final length and close."""
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        # numpy pads the header so that the first dimension can grow without moving the data.
+        header = {
+            "descr": npy.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._length, *self._tail),
+        }
+        npy.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class NpyFile(Generic[T]):
+    """A .npy file that is mapped for searching and read by position for merging.
+
+    array: the whole file, mapped and read-only.
+    """
+
+    def __init__(self, path: Path) -> None:
+        mapped: np.memmap[Any, np.dtype[T]] = np.load(path, mmap_mode="r", allow_pickle=False)
+        self._path = path
+        self._offset = mapped.offset
+        self.array: NDArray[T] = mapped.view(np.ndarray)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def read(self, start: int, stop: int) -> NDArray[T]:
+        """A copy of elements (or rows) `start` to `stop`, read without touching the mapping.
+
+        Pages that a process reads through a mapping count as its memory; these do not.
+        """
+        width = int(np.prod(self.array.shape[1:], dtype=np.int64))
+        values = np.fromfile(
+            self._path,
+            dtype=self.array.dtype,
+            count=(stop - start) * width,
+            offset=self._offset + start * width * self.array.itemsize,
+        )
+        return values.reshape(-1, *self.array.shape[1:])
+
+
+def save(path: Path, array: NDArray[Any]) -> None:
+    """Write a whole array."""
+    np.save(path, array, allow_pickle=False)

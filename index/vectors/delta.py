@@ -1,0 +1,74 @@
+"""The delta part of a dense leg, whatever its index: a growing matrix, searched exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import Contribution, DenseLeg, Representation
+from ..growing import GrowingArray
+from ..protocol import Mask, Ranking
+from . import exact
+from .exact import Vectors
+
+
+class DenseDelta:
+    """Vectors that came in since the last seal."""
+
+    def __init__(self, config: DenseLeg) -> None:
+        self._vectors: GrowingArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return 0 if self._vectors is None else len(self._vectors)
+
+    def append(self, rows: Representation) -> None:
+        """See DeltaPart. The first rows decide the number of dimensions."""
+        vectors = exact.dense(rows)
+        if len(vectors) == 0:
+            return
+        if self._vectors is None:
+            self._vectors = GrowingArray(np.float32, columns=vectors.shape[1])
+        self._vectors.append(vectors)
+
+    def rows(self, keep: NDArray[np.int64]) -> Representation:
+        """See DeltaPart."""
+        return Representation(dense=self._values(width=0)[keep])
+
+    def _values(self, width: int) -> Vectors:
+        """The matrix; while there is none, an empty one of this width."""
+        if self._vectors is None:
+            return np.empty((0, width), dtype=np.float32)
+        return self._vectors.values
+
+    def statistics(self, queries: Representation, live: Mask | None) -> None:
+        """None: scores need none."""
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart; the length of `allowed` bounds the search."""
+        vectors = exact.dense(queries)
+        known = self._values(vectors.shape[1])
+        if allowed is not None:
+            known = known[: len(allowed)]
+        return exact.search(vectors, known, k, allowed)
+
+    def explain(
+        self, query: Representation, row: int, statistics: object = None
+    ) -> Sequence[Contribution]:
+        """Nothing: a dense score has no terms."""
+        return ()
+
+    @staticmethod
+    def pack(rows: Representation) -> list[bytes]:
+        """See DeltaPart. Little-endian float32."""
+        return [vector.astype("<f4").tobytes() for vector in exact.dense(rows)]
+
+    @staticmethod
+    def unpack(packed: Sequence[bytes]) -> Representation:
+        """See DeltaPart."""
+        width = len(packed[0]) // 4 if packed else 0
+        joined = np.frombuffer(b"".join(packed), dtype="<f4")
+        return Representation(dense=joined.reshape(len(packed), width).astype(np.float32))

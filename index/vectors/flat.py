@@ -1,0 +1,111 @@
+"""A segment part that is searched exactly: the vectors, mapped, and nothing else.
+
+vectors.npy  float32 [rows, d]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+
+from ...core import Contribution, DenseLeg, Representation
+from ..npy import NpyFile, NpyWriter, save
+from ..protocol import Mask, Ranking
+from . import exact
+from .exact import Vectors
+
+FILE = "vectors.npy"
+
+
+class FlatSegment:
+    """Exact inner product."""
+
+    def __init__(self, vectors: NpyFile[np.float32]) -> None:
+        self._vectors = vectors
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return int(self._vectors.array.shape[1])
+
+    @classmethod
+    def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
+        """See SegmentPart."""
+        save(directory / FILE, exact.dense(rows))
+
+    @classmethod
+    def open(cls, directory: Path, config: DenseLeg) -> Self:
+        """See SegmentPart."""
+        return cls(NpyFile(directory / FILE))
+
+    @classmethod
+    def merge(
+        cls,
+        directory: Path,
+        sources: Sequence[tuple[Self, Mask | None]],
+        config: DenseLeg,
+        memory: int,
+    ) -> None:
+        """See SegmentPart."""
+        write(directory, sources, memory)
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """A copy of some vectors."""
+        return self._vectors.read(start, stop)
+
+    def statistics(self, queries: Representation, live: Mask | None) -> None:
+        """None: scores need none."""
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart."""
+        return exact.search(exact.dense(queries), self._vectors.array, k, allowed)
+
+    def explain(
+        self, query: Representation, row: int, statistics: object = None
+    ) -> Sequence[Contribution]:
+        """Nothing: a dense score has no terms."""
+        return ()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        del self._vectors
+
+
+class Readable(Protocol):
+    """Where vectors can be copied from."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> Vectors: ...
+
+
+Sources = Sequence[tuple[Readable, Mask | None]]
+
+
+def kept_blocks(sources: Sources, memory: int) -> Iterator[Vectors]:
+    """The vectors whose mask is not false, in order, in blocks of at most `memory` bytes."""
+    for source, mask in sources:
+        # A block and the copy of what is kept of it.
+        step = max(1, memory // (2 * 4 * max(1, source.width)))
+        for start in range(0, len(source), step):
+            stop = min(start + step, len(source))
+            block = source.read(start, stop)
+            yield block if mask is None else block[mask[start:stop]]
+
+
+def write(directory: Path, sources: Sources, memory: int) -> None:
+    """Write the kept vectors of `sources` as one matrix."""
+    with NpyWriter(directory / FILE, np.float32, columns=sources[0][0].width) as writer:
+        for block in kept_blocks(sources, memory):
+            writer.append(block)
