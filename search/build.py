@@ -80,8 +80,8 @@ def build(
             if not held:
                 raise ConflictError(f"{path}: another process is building it")
             legs = LegEncoders(collection.config, encoders)
-            own = {name: legs[name].fingerprint for name in collection.config.legs}
-            legs.check(collection.bind(own))
+            legs.expect(collection.bind(legs.fingerprints()))
+            legs.fingerprints()
             working = _working_bytes(memory_budget)
             done = read = consumed(collection)
             tally = Tally()

@@ -63,7 +63,6 @@ class Engine:
         self.read_only = read_only
         self._encoders = LegEncoders(self.config, encoders)
         self._queries = QueryEncoder(self.config, self._encoders)
-        self._checked = False
         self._maintenance = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
         self._pending: Future[None] | None = None
         self._pending_lock = Lock()
@@ -104,7 +103,8 @@ class Engine:
 
     def load(self) -> None:
         """Load the models and compile the kernels now instead of at the first use."""
-        self._check_encoders()
+        self._expect()
+        self._encoders.fingerprints()
         if self.count():
             self.search(SearchRequest(query="warm", limit=1))
 
@@ -122,7 +122,7 @@ class Engine:
         batches, each of which is durable at once.
         """
         self._writable()
-        self._check_encoders()
+        self._bind()
         progress = progress or NoProgress()
         tally = Tally()
         progress.start("add", None, "documents")
@@ -176,13 +176,13 @@ class Engine:
             request = SearchRequest.parse({"query": request, **fields})
         elif fields:
             raise InvalidInputError("go with a text only", field=next(iter(fields)))
-        self._check_encoders()
+        self._expect()
         with self.collection.reader() as reader:
             return run(reader, self.config, self._queries, request)
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Several searches of the same state; their queries are encoded together."""
-        self._check_encoders()
+        self._expect()
         for request in requests:
             plan(self.config, request)
         texts = [request.query for request in requests if request.query is not None]
@@ -235,18 +235,18 @@ class Engine:
         if self.read_only:
             raise ConflictError(f"{self.path} was opened read-only")
 
-    def _check_encoders(self) -> None:
-        """Once: the encoders at hand must be those that the collection was made with."""
-        if self._checked:
-            return
-        stored = self.collection.fingerprints()
-        self._encoders.check(stored)
-        if not self.read_only and set(stored) != set(self.config.legs):
-            bound = self.collection.bind(
-                {name: self._encoders[name].fingerprint for name in self.config.legs}
-            )
-            self._encoders.check(bound)
-        self._checked = True
+    def _expect(self) -> None:
+        """Until every leg has been indexed, look again which encoders it was indexed with."""
+        if not self._encoders.complete:
+            self._encoders.expect(self.collection.fingerprints())
+
+    def _bind(self) -> None:
+        """Before a write: its encoders become those of the collection, or must equal them."""
+        self._expect()
+        own = self._encoders.fingerprints()
+        if not self._encoders.complete:
+            self._encoders.expect(self.collection.bind(own))
+            self._encoders.fingerprints()
 
     def _maintain(self) -> None:
         """Seal and merge in the background, one at a time."""

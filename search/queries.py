@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -25,20 +26,43 @@ _REMEMBERED = 1_024
 
 
 class LegEncoders:
-    """The encoder of each leg, loaded when first needed; legs with equal configuration share it."""
+    """The encoder of each leg, loaded when first needed; legs with equal configuration share it.
+
+    Each is compared with the fingerprint that the collection stored, if it has stored one.
+    """
 
     def __init__(self, config: CollectionConfig, load: EncoderLoader) -> None:
         self._config = config
         self._load = load
         self._loaded: dict[EncoderConfig, Encoder] = {}
+        self._expected: Mapping[str, Mapping[str, object]] = {}
+        self._checked: set[str] = set()
         self._lock = threading.Lock()
 
     def __getitem__(self, leg: str) -> Encoder:
+        """Raises EncoderMismatchError when it is not the encoder that made the collection."""
         config = self._config.legs[leg].encoder
         with self._lock:
-            if config not in self._loaded:
-                self._loaded[config] = self._load(config)
-            return self._loaded[config]
+            encoder = self._loaded.get(config)
+            if encoder is None:
+                encoder = self._loaded[config] = self._load(config)
+            if leg not in self._checked and leg in self._expected:
+                _compare(leg, encoder.fingerprint, self._expected[leg])
+                self._checked.add(leg)
+            return encoder
+
+    @property
+    def complete(self) -> bool:
+        """Every leg's stored fingerprint is known."""
+        return len(self._expected) == len(self._config.legs)
+
+    def expect(self, stored: Mapping[str, Mapping[str, object]]) -> None:
+        """Take note of the fingerprints that the collection stored."""
+        self._expected = stored
+
+    def fingerprints(self) -> dict[str, Mapping[str, object]]:
+        """Of every leg's encoder; loads them all."""
+        return {name: self[name].fingerprint for name in self._config.legs}
 
     def groups(self) -> dict[EncoderConfig, list[str]]:
         """Legs by encoder: each encoder reads a text once for all of its legs."""
@@ -47,22 +71,19 @@ class LegEncoders:
             groups.setdefault(leg.encoder, []).append(name)
         return groups
 
-    def check(self, stored: Mapping[str, Mapping[str, object]]) -> None:
-        """Raise EncoderMismatchError when an encoder is not the one that made the collection."""
-        for leg, expected in stored.items():
-            actual = dict(self[leg].fingerprint)
-            if actual != dict(expected):
-                changed = sorted(
-                    key for key in {*actual, *expected} if actual.get(key) != expected.get(key)
-                )
-                raise EncoderMismatchError(
-                    f"leg {leg!r} was indexed by another encoder: "
-                    + "; ".join(
-                        f"{key} was {expected.get(key)!r} and is {actual.get(key)!r}"
-                        for key in changed
-                    )
-                    + ". Use the encoder that built the collection, or build it anew"
-                )
+
+def _compare(leg: str, actual: Mapping[str, object], stored: Mapping[str, object]) -> None:
+    # What is stored went through JSON, which has lists only.
+    actual = json.loads(json.dumps(dict(actual)))
+    changed = sorted(key for key in {*actual, *stored} if actual.get(key) != stored.get(key))
+    if changed:
+        raise EncoderMismatchError(
+            f"leg {leg!r} was indexed by another encoder: "
+            + "; ".join(
+                f"{key} was {stored.get(key)!r} and is {actual.get(key)!r}" for key in changed
+            )
+            + ". Use the encoder that built the collection, or build it anew"
+        )
 
 
 class QueryEncoder:
