@@ -20,7 +20,7 @@ QueryTerms = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Terms of a query by their number, and the factor of each."""
 
 Add = Callable[[NDArray[np.int64], NDArray[np.float32], Scores], None]
-"""Adds the scores of terms with factors to an accumulator."""
+"""Adds the scores of terms with factors to an accumulator, which has one element a row."""
 
 
 def rank(
@@ -46,7 +46,7 @@ def rank(
         if postings is not None and int(postings.count(terms).sum()) * VISIT_SHARE < rows:
             lists = (postings.indptr, postings.rows, terms)
         accumulator = scratch.take(rows)
-        add(terms, factors, accumulator)
+        add(terms, factors, accumulator[:rows])
         select(accumulator, rows, k, allowed, lists, (ranking.rows[index], ranking.scores[index]))
         scratch.give_back(accumulator)
     return ranking

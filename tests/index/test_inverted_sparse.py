@@ -1,0 +1,246 @@
+"""Learned sparse parts against scipy's dot product."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, random_array, vstack
+
+from twindex.core import InvalidInputError, Representation, SparseLeg
+from twindex.index.inverted import SparseDelta, SparseSegment
+from twindex.index.protocol import Mask, Ranking
+
+examples = settings(deadline=None, max_examples=60)
+LEG = SparseLeg()
+VOCABULARY = 30
+
+seeds = st.integers(0, 2**32 - 1)
+sizes = st.sampled_from([0, 1, 2, 31, 300, 1500])
+depths = st.sampled_from([1, 3, 10, 200, 2000])
+shares = st.sampled_from([None, 0.0, 0.05, 0.5, 1.0])
+
+
+def matrix(
+    rng: np.random.Generator, rows: int, density: float = 0.15, *, ties: bool = False
+) -> csr_array:
+    """Random weights; with `ties` there are only three different ones."""
+    made = random_array(
+        (rows, VOCABULARY), density=density, format="csr", rng=rng, dtype=np.float32
+    )
+    made.data = np.ceil(made.data * 3) if ties else made.data + np.float32(1e-3)
+    made.sort_indices()
+    return made
+
+
+def mask(rng: np.random.Generator, rows: int, share: float | None) -> Mask | None:
+    return None if share is None else rng.random(rows) < share
+
+
+def reference(rows: csr_array, queries: csr_array, k: int, allowed: Mask | None) -> Ranking:
+    """Every dot product, sorted."""
+    shape = (queries.shape[0], k)
+    found = Ranking(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
+    for index in range(queries.shape[0]):
+        scores = rows @ queries[[index]].toarray()[0]
+        eligible = (scores > 0) if allowed is None else (scores > 0) & allowed
+        order = np.lexsort((np.arange(len(scores)), -scores))
+        best = order[eligible[order]][:k]
+        found.rows[index, : len(best)], found.scores[index, : len(best)] = best, scores[best]
+    return found
+
+
+def same(one: Ranking, other: Ranking) -> None:
+    np.testing.assert_array_equal(one.rows, other.rows)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    assert (one.rows.dtype, one.scores.dtype) == (np.int64, np.float32)
+
+
+@contextmanager
+def segment(rows: csr_array) -> Iterator[SparseSegment]:
+    with TemporaryDirectory() as directory:
+        SparseSegment.build(Path(directory), Representation(sparse=rows), LEG)
+        opened = SparseSegment.open(Path(directory), LEG)
+        yield opened
+        opened.close()
+
+
+def delta(*batches: csr_array) -> SparseDelta:
+    made = SparseDelta(LEG)
+    for batch in batches:
+        made.append(Representation(sparse=batch))
+    return made
+
+
+@examples
+@given(seed=seeds, rows=sizes, k=depths, share=shares, ties=st.booleans())
+def test_search_equals_the_dot_product(
+    seed: int, rows: int, k: int, share: float | None, ties: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    documents, queries = matrix(rng, rows, ties=ties), matrix(rng, 4, 0.2, ties=ties)
+    allowed = mask(rng, rows, share)
+    expected = reference(documents, queries, k, allowed)
+    with segment(documents) as part:
+        assert len(part) == rows
+        same(part.search(Representation(sparse=queries), k, allowed), expected)
+    part_mask = np.ones(rows, np.bool_) if allowed is None else allowed
+    growing = delta(documents[: rows // 3], documents[rows // 3 :])
+    same(growing.search(Representation(sparse=queries), k, part_mask), expected)
+
+
+@pytest.mark.parametrize("density", [0.001, 0.02, 0.5])
+def test_short_and_long_lists(density: float) -> None:
+    """Few postings are visited, many rows are scanned: the results must be the same."""
+    rng = np.random.default_rng(7)
+    documents, queries = matrix(rng, 5000, density), matrix(rng, 10, 0.3)
+    for allowed in (None, mask(rng, 5000, 0.3)):
+        with segment(documents) as part:
+            same(
+                part.search(Representation(sparse=queries), 50, allowed),
+                reference(documents, queries, 50, allowed),
+            )
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@examples
+@given(
+    seed=seeds,
+    rows=st.lists(st.integers(0, 60), min_size=1, max_size=4),
+    share=st.sampled_from([None, 0.0, 0.6]),
+    memory=st.sampled_from([1, 3000, 1 << 24]),
+)
+def test_merge_equals_build(seed: int, rows: list[int], share: float | None, memory: int) -> None:
+    rng = np.random.default_rng(seed)
+    parts = [matrix(rng, count) for count in rows]
+    masks = [mask(rng, count, share) for count in rows]
+    kept = [p if m is None else p[np.flatnonzero(m)] for p, m in zip(parts, masks, strict=True)]
+    with TemporaryDirectory() as temporary:
+        merged, built = Path(temporary, "merged"), Path(temporary, "built")
+        merged.mkdir()
+        built.mkdir()
+        sources = []
+        for index, (part, live) in enumerate(zip(parts, masks, strict=True)):
+            directory = Path(temporary, str(index))
+            directory.mkdir()
+            SparseSegment.build(directory, Representation(sparse=part), LEG)
+            sources.append((SparseSegment.open(directory, LEG), live))
+        SparseSegment.merge(merged, sources, LEG, memory)
+        SparseSegment.build(built, Representation(sparse=vstack(kept, format="csr")), LEG)
+        assert files(merged) == files(built)
+
+
+def test_explanation_adds_up() -> None:
+    rng = np.random.default_rng(1)
+    documents, queries = matrix(rng, 100, 0.3), Representation(sparse=matrix(rng, 1, 0.5))
+    with segment(documents) as part:
+        for some in (part, delta(documents)):
+            ranking = some.search(queries, 5, np.ones(100, np.bool_))
+            for row, score in zip(ranking.rows[0].tolist(), ranking.scores[0], strict=True):
+                terms = some.explain(queries, row)
+                assert sum(term.score for term in terms) == pytest.approx(float(score), abs=1e-5)
+                for term in terms:
+                    assert term.score == pytest.approx(term.query * term.document)
+                    assert term.document == documents[[row]].toarray()[0][int(term.term)]
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    rng = np.random.default_rng(3)
+    many = [matrix(rng, count) for count in (700, 50, 3000)]
+    queries = [Representation(sparse=matrix(rng, 2, 0.2)) for _ in range(40)]
+    with segment(many[0]) as a, segment(many[1]) as b, segment(many[2]) as c:
+        jobs = [(part, query) for query in queries for part in (a, b, c)]
+
+        def run(job: tuple[SparseSegment, Representation]) -> Ranking:
+            return job[0].search(job[1], 20, None)
+
+        alone = [run(job) for job in jobs]
+        with ThreadPoolExecutor(8) as pool:
+            for one, other in zip(alone, pool.map(run, jobs), strict=True):
+                same(one, other)
+
+
+def test_a_reader_of_a_delta_is_not_disturbed_by_its_writer() -> None:
+    rng = np.random.default_rng(4)
+    first, more = matrix(rng, 200), [matrix(rng, 7) for _ in range(300)]
+    queries = matrix(rng, 3, 0.3)
+    part = delta(first)
+    known = np.ones(200, np.bool_)
+    expected = reference(first, queries, 30, known)
+    writer = threading.Thread(
+        target=lambda: [part.append(Representation(sparse=batch)) for batch in more]
+    )
+    writer.start()
+    while writer.is_alive():
+        same(part.search(Representation(sparse=queries), 30, known), expected)
+    writer.join()
+    whole = vstack([first, *more], format="csr")
+    same(
+        part.search(Representation(sparse=queries), 30, np.ones(len(part), np.bool_)),
+        reference(whole, queries, 30, None),
+    )
+
+
+def equal(one: csr_array, other: csr_array) -> None:
+    assert one.shape == other.shape
+    for name in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@examples
+@given(seed=seeds, rows=st.integers(1, 20), density=st.sampled_from([0.0, 0.2, 1.0]))
+def test_packed_rows_are_exact(seed: int, rows: int, density: float) -> None:
+    documents = matrix(np.random.default_rng(seed), rows, density)
+    packed = SparseDelta.pack(Representation(sparse=documents))
+    assert len(packed) == rows
+    unpacked = SparseDelta.unpack(packed).sparse
+    assert unpacked is not None
+    equal(unpacked, documents)
+    part = delta(unpacked)
+    keep: NDArray[np.int64] = np.arange(rows - 1, -1, -2)
+    taken = part.rows(keep).sparse
+    assert taken is not None
+    equal(taken, documents[keep])
+
+
+def test_nothing_to_find() -> None:
+    rng = np.random.default_rng(5)
+    no_terms = csr_array((2, VOCABULARY), dtype=np.float32)
+    with segment(matrix(rng, 20)) as part:
+        same(
+            part.search(Representation(sparse=no_terms), 3, None),
+            reference(matrix(rng, 0), no_terms, 3, None),
+        )
+    empty = SparseDelta(LEG)
+    ranking = empty.search(Representation(sparse=matrix(rng, 1)), 3, np.empty(0, np.bool_))
+    assert ranking.rows.tolist() == [[-1, -1, -1]]
+    assert len(SparseDelta.unpack([])) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Representation(sparse=csr_array(np.ones((1, VOCABULARY + 1), np.float32))),
+        Representation(terms=[{"a": 1}]),
+    ],
+)
+def test_a_query_of_another_kind_is_refused(query: Representation) -> None:
+    documents = matrix(np.random.default_rng(6), 5)
+    parts: Sequence[Any] = [delta(documents)]
+    with segment(documents) as part:
+        for some in (part, *parts):
+            with pytest.raises(InvalidInputError, match="sparse"):
+                some.search(query, 1, np.ones(5, np.bool_))
