@@ -68,11 +68,19 @@ def _perform(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], No
     proceed()
     try:
         _KINDS[job.kind](engine, store, job, proceed)
-    except (TwindexError, OSError) as error:
+    except Interruption:
+        raise
+    except Exception as error:
         proceed()  # A collection that is being deleted fails in any way it likes.
+        # Failed is failed, or the next start would run into it again.
+        if isinstance(error, TwindexError | OSError):
+            reason = str(error).replace(f"{engine.path.parent}/", "")
+            logger.warning("job %s failed: %s", job.id, reason)
+        else:
+            reason = "an unexpected error; the log has it under the id of the job"
+            logger.exception("job %s failed", job.id)
         latest = store.get(job.id)
-        store.save(job.id, "failed", done=latest.done, result=latest.result, error=str(error))
-        logger.warning("job %s failed: %s", job.id, error)
+        store.save(job.id, "failed", done=latest.done, result=latest.result, error=reason)
     store.lines(job.id).unlink(missing_ok=True)
 
 

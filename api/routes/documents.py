@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import orjson
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -82,7 +83,8 @@ async def write_bulk(
     finally:
         if response is None or "Idempotent-Replayed" in response.headers:
             jobs.lines(received.job).unlink(missing_ok=True)
-    response.headers["Location"] = f"/v1/jobs/{received.job}"
+    # A kept reply names the job that the first request queued.
+    response.headers["Location"] = f"/v1/jobs/{orjson.loads(response.body)['id']}"
     return response
 
 

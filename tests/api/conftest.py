@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.app import create_app
+from twindex.api.schemas import ProblemDetails
 from twindex.api.settings import Settings
 
 CONFIG: dict[str, Any] = {
@@ -34,7 +36,7 @@ BIRDS = [
 ]
 
 
-def wait_until_ready(client: TestClient) -> None:
+def _wait_until_ready(client: TestClient) -> None:
     for _ in range(600):
         if client.get("/readyz").status_code == 200:
             return
@@ -42,13 +44,45 @@ def wait_until_ready(client: TestClient) -> None:
     raise AssertionError(client.get("/readyz").text)
 
 
-def wait_for_job(client: TestClient, job_id: str) -> dict[str, Any]:
-    for _ in range(1_500):
-        job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
-        if job["state"] in ("done", "failed"):
-            return job
-        time.sleep(0.02)
-    raise AssertionError(job)
+@pytest.fixture
+def wait_until_ready() -> Callable[[TestClient], None]:
+    return _wait_until_ready
+
+
+@pytest.fixture
+def wait_for_job() -> Callable[[TestClient, str], dict[str, Any]]:
+    """Wait until a job is finished; the job."""
+
+    def wait(client: TestClient, job_id: str) -> dict[str, Any]:
+        for _ in range(1_500):
+            job: dict[str, Any] = client.get(f"/v1/jobs/{job_id}").json()
+            if job["state"] in ("done", "failed"):
+                return job
+            time.sleep(0.02)
+        raise AssertionError(job)
+
+    return wait
+
+
+@pytest.fixture
+def problem() -> Callable[[Any, int, str], ProblemDetails]:
+    """Check that a reply is a problem with this status and code; the problem."""
+
+    def check(response: Any, status: int, code: str) -> ProblemDetails:
+        assert response.status_code == status, response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        details = ProblemDetails.model_validate(response.json())
+        assert (details.status, details.code) == (status, code)
+        assert details.request_id == response.headers["x-request-id"]
+        return details
+
+    return check
+
+
+@pytest.fixture
+def fake_config() -> dict[str, Any]:
+    """Three legs with encoders that need no model."""
+    return copy.deepcopy(CONFIG)
 
 
 Serve = Callable[..., TestClient]
@@ -62,7 +96,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         def start(root: Path = tmp_path, **settings: Any) -> TestClient:
             app = create_app(root, Settings(**settings))
             client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
-            wait_until_ready(client)
+            _wait_until_ready(client)
             return client
 
         yield start

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from twindex.api.schemas import BatchReply, ProblemDetails, SearchReply
+from twindex.api.schemas import BatchReply, SearchReply
 
 SEARCH = "/v1/collections/birds/search"
 BATCH = SEARCH + "/batch"
-
-
-def problem(response, status, code):
-    """The problem details of a reply, which must have this status and code."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    details = ProblemDetails.model_validate(response.json())
-    assert details.status == status
-    assert details.code == code
-    assert details.request_id == response.headers["x-request-id"]
-    return details
 
 
 def test_a_search_answers_in_the_declared_shape(client):
@@ -116,7 +105,7 @@ def test_pages_neither_overlap_nor_skip(client):
         ({"vectors": {"lexical": [1.0]}}, "vectors.lexical"),
     ],
 )
-def test_an_invalid_field_is_named(client, asked, field):
+def test_an_invalid_field_is_named(client, asked, field, problem):
     details = problem(client.post(SEARCH, json=asked), 422, "invalid")
     assert details.errors[0].field == field
     assert "Value error" not in details.detail
@@ -125,28 +114,28 @@ def test_an_invalid_field_is_named(client, asked, field):
 @pytest.mark.parametrize(
     "text", ["{", "", "[1,]", '{"query": NaN}', '{"query": "\\ud800"}', "\xff"]
 )
-def test_malformed_json(client, text):
+def test_malformed_json(client, text, problem):
     headers = {"content-type": "application/json"}
     problem(client.post(SEARCH, content=text.encode("latin-1"), headers=headers), 400, "malformed")
 
 
-def test_json_that_is_no_object(client):
+def test_json_that_is_no_object(client, problem):
     problem(client.post(SEARCH, json=["query"]), 422, "invalid")
 
 
-def test_unknown_collection_and_method(client):
+def test_unknown_collection_and_method(client, problem):
     problem(client.post("/v1/collections/nope/search", json={"query": "x"}), 404, "not_found")
     problem(client.get(SEARCH), 405, "method_not_allowed")
 
 
 @pytest.mark.parametrize("given", [None, "text/plain", "application/x-www-form-urlencoded"])
-def test_wrong_content_type(client, given):
+def test_wrong_content_type(client, given, problem):
     headers = {"content-type": given} if given else {}
     response = client.post(SEARCH, content=b'{"query": "x"}', headers=headers)
     problem(response, 415, "unsupported_media_type")
 
 
-def test_compressed_bodies_are_refused(client):
+def test_compressed_bodies_are_refused(client, problem):
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
     problem(
         client.post(SEARCH, content=b"\x1f\x8b", headers=headers), 415, "unsupported_media_type"
@@ -167,6 +156,6 @@ def test_batch(client):
     ("requests", "field"),
     [([], "requests"), ([{"query": "x"}] * 101, "requests"), ([{"query": "x"}, {}], "requests[1]")],
 )
-def test_a_bad_batch(client, requests, field):
+def test_a_bad_batch(client, requests, field, problem):
     details = problem(client.post(BATCH, json={"requests": requests}), 422, "invalid")
     assert details.errors[0].field == field

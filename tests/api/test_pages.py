@@ -1,0 +1,135 @@
+"""The search page and the API reference, as the server renders them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+ATTACK = "<script>alert('x')</script>"
+
+
+@pytest.fixture
+def page(client):
+    def get(status=200, **parameters):
+        response = client.get("/", params={"collection": "birds", **parameters})
+        assert response.status_code == status, response.text
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        return response.text
+
+    return get
+
+
+def test_the_form_without_a_query(page):
+    text = page()
+    assert 'name="q"' in text
+    assert 'value="lexical" checked' in text
+    assert "Why this score" not in text
+
+
+def test_hits_with_places_marks_and_links(page):
+    text = page(q="flying")
+    assert "3</strong>" in text
+    assert "cannot <mark>fly</mark>." in text
+    assert re.search(r"lexical\s*<b>#1</b>", text)
+    assert '/v1/collections/birds/documents/kiwi"' in text
+    assert "&#34;year&#34;:1813" in text
+
+
+def test_options_are_kept_and_obeyed(page):
+    text = page(
+        q="fly",
+        leg=["lexical"],
+        fusion="rrf",
+        k="7",
+        filter='{"year": {"gte": 1800}}',
+        limit="1",
+        explain="1",
+        **{"weight.lexical": "2.5"},
+    )
+    assert 'value="2.5"' in text
+    assert 'value="lexical" checked' in text
+    assert 'value="dense" checked' not in text
+    assert "<option selected>rrf" in text
+    assert "gte" in text
+    assert "1</strong>" in text
+    assert "Why this score" in text
+    assert "fli</th>" in text
+
+
+def test_pages_of_hits(page):
+    first = page(q="fly", limit="2")
+    assert 'rel="prev"' not in first
+    link = re.search(r'rel="next" href="([^"]+)"', first)[1].replace("&amp;", "&")
+    assert "offset=2" in link
+    second = page(q="fly", limit="2", offset="2")
+    assert 'rel="next"' not in second
+    assert 'start="3"' in second
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"filter": "{"}, "<code>filter</code>: is not JSON"),
+        ({"filter": '{"year": {"after": 1}}'}, "unknown operator"),
+        ({"limit": "0"}, "<code>limit</code>: "),
+        ({"limit": "many"}, "<code>limit</code>: "),
+        ({"weight.dense": "heavy"}, "<code>legs[0].weight</code>: "),
+        ({"fusion": "sum"}, "<code>fusion.method</code>: "),
+    ],
+)
+def test_errors_are_told_in_words(page, parameters, told):
+    text = page(422, q="fly", **parameters)
+    assert 'role="alert"' in text
+    assert told in text
+
+
+def test_unknown_collection_and_none_at_all(page, serve, tmp_path):
+    assert "no collection" in page(404, collection="nope", q="x")
+    (tmp_path / "empty").mkdir()
+    empty = serve(tmp_path / "empty")
+    assert "No collection yet" in empty.get("/").text
+
+
+def test_nothing_found(page):
+    assert "Nothing matches" in page(q="quark", leg=["lexical"])
+
+
+def test_what_others_wrote_never_becomes_markup(client, page):
+    client.put(
+        "/v1/collections/birds/documents/evil%3Cscript%3E%22",
+        json={
+            "title": f"{ATTACK} fly",
+            "text": f"fly {ATTACK} fly\" onload='x'",
+            "metadata": {ATTACK: ATTACK},
+        },
+    )
+    for query in ("fly script alert", ATTACK, '"><img src=x onerror=alert(1)>'):
+        text = page(q=query, explain="1", filter="")
+        assert len(re.findall("<script", text)) == 1  # Our own.
+        assert "<img src=x" not in text
+        assert "'x'" not in text
+    for name in ("collection", "filter", "limit", "k", "fusion", "weight.dense", "leg", "offset"):
+        text = client.get("/", params={"collection": "birds", "q": "fly", name: ATTACK}).text
+        assert len(re.findall("<script", text)) == 1, name
+
+
+def test_pages_may_load_only_from_here(client):
+    for path in ("/", "/docs"):
+        response = client.get(path)
+        policy = response.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert not re.search(r'(src|href)="(https?:)?//', response.text)
+        assert not re.search(r"<style|style=|<script>| on\w+=", response.text)
+        for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', response.text):
+            assert client.get(address).status_code == 200
+
+
+def test_the_reference_has_every_operation(client):
+    text = client.get("/docs").text
+    for path, methods in client.get("/openapi.json").json()["paths"].items():
+        for method in methods:
+            assert f'data-method="{method.upper()}" data-path="{path}"' in text
+    targets = set(re.findall(r'href="#([^"]+)"', text))
+    assert targets <= set(re.findall(r'id="([^"]+)"', text))

@@ -1,0 +1,234 @@
+"""A real server in a process of its own: kill -9, shutdown, many clients at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2 as httpx
+import pytest
+
+BIRDS = "/v1/collections/birds"
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+class Server:
+    """`twindex serve` on a free port."""
+
+    def __init__(self, root: Path, **variables: str) -> None:
+        command = "import sys; from twindex.api.cli import main; sys.exit(main())"
+        arguments = [sys.executable, "-c", command, "serve", str(root), "--port", "0"]
+        environment = {**os.environ, **variables, "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            arguments, env=environment, stderr=subprocess.PIPE, text=True, cwd=root
+        )
+        assert self.process.stderr is not None
+        self.log: list[str] = []
+        found = None
+        while not found:
+            line = self.process.stderr.readline()
+            assert line, "".join(self.log)
+            self.log.append(line)
+            found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        threading.Thread(target=self._drain, daemon=True).start()
+        self.client = httpx.Client(base_url=found.group(), timeout=60)
+        for _ in range(1_500):
+            if self.client.get("/readyz").status_code == 200:
+                return
+            time.sleep(0.02)
+        raise AssertionError("".join(self.log))
+
+    def _drain(self) -> None:
+        assert self.process.stderr is not None
+        self.log.extend(self.process.stderr)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.client.close()
+        self.process.send_signal(how)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[type[Server]]:
+    servers: list[Server] = []
+
+    def begin(**variables: str) -> Server:
+        servers.append(Server(tmp_path, **variables))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop(signal.SIGKILL)
+        server.process.stderr.close()
+
+
+def lines(first: int, last: int) -> bytes:
+    return "".join(
+        json.dumps({"id": f"d{n}", "text": f"document {n} of many words"}) + "\n"
+        for n in range(first, last)
+    ).encode()
+
+
+def wait_for_job(client: httpx.Client, job_id: str) -> dict:
+    for _ in range(3_000):
+        job = client.get(f"/v1/jobs/{job_id}").json()
+        if job["state"] in ("done", "failed"):
+            return job
+        time.sleep(0.02)
+    raise AssertionError(job)
+
+
+def test_a_bulk_job_survives_kill_9(start, fake_config):
+    server = start()
+    server.client.put(BIRDS, json=fake_config)
+    total = 12_000
+    response = server.client.post(
+        f"{BIRDS}/documents/bulk", content=lines(0, total), headers=NDJSON
+    )
+    assert response.status_code == 202
+    job_id = response.json()["id"]
+    done = 0
+    for kill_at in (1, 2_000, 6_000):
+        while done < kill_at:
+            done = server.client.get(f"/v1/jobs/{job_id}").json()["progress"]["done"]
+        assert done < total, "the job was too quick to be killed"
+        server.stop(signal.SIGKILL)
+        server = start()
+        assert server.client.get(f"/v1/jobs/{job_id}").json()["progress"]["done"] >= done
+    job = wait_for_job(server.client, job_id)
+    assert (job["state"], job["progress"]["done"], job["result"]["failed"]) == ("done", total, 0)
+    page = server.client.get(f"{BIRDS}/documents", params={"limit": 1}).json()
+    assert page["total"] == total
+    hits = server.client.post(f"{BIRDS}/search", json={"query": "11999", "limit": 1}).json()["hits"]
+    assert hits[0]["id"] == "d11999"
+
+
+def test_an_acknowledged_write_survives_kill_9(start, fake_config):
+    server = start()
+    server.client.put(BIRDS, json=fake_config)
+    for n in range(3):
+        server.client.put(f"{BIRDS}/documents/{n}", json={"text": f"bird {n}"})
+        server.client.delete(f"{BIRDS}/documents/{n - 1}")
+        server.stop(signal.SIGKILL)
+        server = start()
+        page = server.client.get(f"{BIRDS}/documents").json()
+        assert [document["id"] for document in page["documents"]] == [str(n)]
+
+
+def test_requests_under_way_may_end(start, fake_config):
+    server = start()
+    server.client.put(BIRDS, json=fake_config)
+    results: list[int] = []
+
+    def write() -> None:
+        response = httpx.post(
+            f"{server.client.base_url}{BIRDS}/documents/bulk",
+            content=lines(0, 900),
+            headers=NDJSON,
+            timeout=60,
+        )
+        results.append(response.status_code)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.1)
+    assert server.stop() in (0, -signal.SIGTERM)
+    writer.join()
+    assert results == [200]
+    assert not any("Traceback" in line for line in server.log)
+
+
+def test_reads_go_on_while_others_write(start, fake_config):
+    server = start()
+    server.client.put(BIRDS, json={**fake_config, "storage": {"seal_passages": 200}})
+    server.client.put(f"{BIRDS}/documents/fixed", json={"text": "albatross"})
+    stop = threading.Event()
+    failures: list[str] = []
+    searches = [0]
+
+    def read() -> None:
+        with httpx.Client(base_url=server.client.base_url, timeout=60) as client:
+            while not stop.is_set():
+                response = client.post(f"{BIRDS}/search", json={"query": "albatross", "limit": 1})
+                searches[0] += 1
+                if response.status_code != 200 or response.json()["hits"][0]["id"] != "fixed":
+                    failures.append(response.text)
+
+    def write(writer: int) -> None:
+        with httpx.Client(base_url=server.client.base_url, timeout=60) as client:
+            for n in range(15):
+                content = lines(writer * 1_000 + n * 20, writer * 1_000 + n * 20 + 20)
+                response = client.post(f"{BIRDS}/documents/bulk", content=content, headers=NDJSON)
+                if response.status_code != 200 or response.json()["errors"]:
+                    failures.append(response.text)
+            response = client.post(f"{BIRDS}/merge")
+            if wait_for_job(client, response.json()["id"])["state"] != "done":
+                failures.append(response.text)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(2)]
+    for thread in readers + writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in readers:
+        thread.join()
+    assert failures == []
+    assert searches[0] > 10
+    assert server.client.get(BIRDS).json()["documents"] == 601
+
+
+def test_a_body_that_is_too_large_is_not_read_to_its_end(start, fake_config):
+    server = start(TWINDEX_MAX_BODY_BYTES="2000")
+    server.client.put(BIRDS, json={"legs": {"lexical": {"kind": "lexical"}}})
+    address = (server.client.base_url.host, server.client.base_url.port)
+    with socket.create_connection(address, timeout=30) as connection:
+        head = f"PUT {BIRDS}/documents/a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}Content-Length: 1000000000\r\n\r\n".encode() + b"{")
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 413")
+    assert server.client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "told"),
+    [
+        (["nowhere"], {}, "nowhere"),
+        ([".", "--port", "0"], {"TWINDEX_THREADS": "x"}, "TWINDEX_THREADS"),
+        ([".", "--host", "no.such.host.invalid"], {}, "no.such.host.invalid"),
+    ],
+)
+def test_what_cannot_be_served_is_said_in_one_line(tmp_path, arguments, variables, told):
+    command = "import sys; from twindex.api.cli import main; sys.exit(main())"
+    result = subprocess.run(
+        [sys.executable, "-c", command, "serve", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode != 0
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_port_that_is_taken(tmp_path):
+    from twindex.api.server import serve
+    from twindex.core import ConflictError
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ConflictError, match="port"),
+    ):
+        serve(tmp_path, port=taken.getsockname()[1])
