@@ -34,10 +34,8 @@ def print_result(result: SearchResult, first: int = 1) -> None:
     sys.stdout.flush()
     more = "at least " if result.relation == "gte" else ""
     spent = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.timings.items())
-    total = sum(result.timings.values())
-    note(
-        f"{len(result.hits)} of {more}{counted(result.total, 'document')} in {total:.1f} ms ({spent})"
-    )
+    found = f"{more}{counted(result.total, 'document')}"
+    note(f"{len(result.hits)} of {found} in {sum(result.timings.values()):.1f} ms ({spent})")
     for warning in result.warnings:
         note(f"warning: {warning}")
 

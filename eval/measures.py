@@ -12,7 +12,8 @@ from ..core import InvalidInputError, Qrels, Run
 EXAMPLES = "nDCG@10, R@100, RR@10, AP, P@5, Success@1"
 DEFAULT_MEASURES = ("nDCG@10", "R@100", "RR@10", "AP")
 
-MAX_CUTOFF = 1_000_000
+MAX_PARAMETER = 1_000_000
+"""Of a measure's cutoff, and of the grade from which a document is relevant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,11 @@ def parse_measure(name: str) -> Any:
         raise _unknown(name, str(error)) from None
     if not known:
         raise _unknown(name, "no installed package computes it")
-    cutoff, relevant = measure.params.get("cutoff"), measure.params.get("rel")
-    # trec_eval ends the process when it is given these.
-    if cutoff is not None and not 1 <= cutoff <= MAX_CUTOFF:
-        raise _unknown(name, f"the cutoff must be from 1 to {MAX_CUTOFF}")
-    if relevant is not None and relevant < 1:
-        raise _unknown(name, "rel must be at least 1")
+    # trec_eval ends the process when it is given numbers out of range.
+    for parameter in ("cutoff", "rel"):
+        value = measure.params.get(parameter, 1)
+        if isinstance(value, bool) or not 1 <= value <= MAX_PARAMETER:
+            raise _unknown(name, f"{parameter} must be from 1 to {MAX_PARAMETER}")
     return measure
 
 
