@@ -35,8 +35,25 @@ class Config(BaseModel):
             return cls.model_validate(dict(value))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or None
-            raise ConfigError(first["msg"], field=place) from None
+            raise ConfigError(first["msg"], field=field_path(first["loc"], value)) from None
+
+
+def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
+    """`legs[0].name` from pydantic's ("legs", 0, "name") for an error in `value`.
+
+    The tags of unions, which pydantic puts between, are left out.
+    """
+    path = ""
+    for part in place:
+        if isinstance(part, int):
+            path += f"[{part}]"
+            value = value[part] if isinstance(value, list | tuple) and part < len(value) else None
+        elif isinstance(value, Mapping) and part not in value and value.get("kind") == part:
+            continue
+        else:
+            path += f".{part}"
+            value = value.get(part) if isinstance(value, Mapping) else None
+    return path.removeprefix(".") or None
 
 
 class DenseEncoderConfig(Config):

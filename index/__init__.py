@@ -1,6 +1,6 @@
 """Representations on disk and back: durable collections and the indexes inside their segments."""
 
-from .bulk import append_shard, begin, consumed, finish
+from .bulk import append_shard, consumed, finish, resume
 from .collection import Collection, EncodedDocument, Verify, Written
 from .filters import check as check_filter
 from .maintenance import merge, merge_due, seal
@@ -18,11 +18,11 @@ __all__ = [
     "Verify",
     "Written",
     "append_shard",
-    "begin",
     "check_filter",
     "consumed",
     "finish",
     "merge",
     "merge_due",
+    "resume",
     "seal",
 ]

@@ -38,8 +38,8 @@ from .tables import (
 )
 
 
-def begin(path: Path, config: CollectionConfig) -> Collection:
-    """A collection to fill: a new one, or the one whose build was interrupted.
+def resume(path: Path, config: CollectionConfig) -> Collection | None:
+    """The collection whose build was interrupted, or None when the folder holds none.
 
     Raises ConflictError when the folder holds a finished collection, or an unfinished one with
     another configuration.
@@ -47,7 +47,7 @@ def begin(path: Path, config: CollectionConfig) -> Collection:
     try:
         collection = Collection.open(path, verify="size", state="building")
     except NotFoundError:
-        return Collection.create(path, config, state="building")
+        return None
     if collection.config != config:
         collection.close()
         raise ConflictError(

@@ -210,7 +210,7 @@ class Collection:
                 legs=self._delta.legs,
                 live=live,
                 live_passages=int(live.sum()),
-                single=bool(np.all(np.diff(numbers) > 0)),
+                spread=len(numbers) / (1 + int(np.count_nonzero(np.diff(numbers)))),
             )
         )
         return Snapshot(generation, parts, self._delta.legs)
@@ -240,7 +240,7 @@ class Collection:
             legs=segment.legs,
             live=live,
             live_passages=row.passages if live is None else int(live.sum()),
-            single=row.passages == row.documents,
+            spread=row.passages / row.documents,
         )
 
     # -- writing ---------------------------------------------------------------------------

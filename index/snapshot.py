@@ -22,14 +22,14 @@ class Part:
     """A segment or the delta, as far as one snapshot sees it.
 
     live: rows whose document is not dead, None = all; never None for the delta, whose snapshot
-    ends where the mask ends. single: no document has more than one passage here.
+    ends where the mask ends. spread: passages for each document; 1 = none has several.
     """
 
     passages: Passages
     legs: Mapping[str, LegPart]
     live: Mask | None
     live_passages: int
-    single: bool
+    spread: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +153,12 @@ def _best_passages(
             np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
         )
     numbers = part.passages.numbers
-    k = depth
+    k = depth if part.spread == 1 else int(depth * part.spread * 1.2) + 1
     while True:
         ranking = part.legs[leg].search(queries, min(k, rows), mask, statistics)
-        if k >= rows or part.single:
+        if k >= rows or part.spread == 1:
             return ranking
-        if all(row[-1] < 0 or len(np.unique(numbers[row])) >= depth for row in ranking.rows):
+        if all(row[-1] < 0 or _distinct(numbers[row]) >= depth for row in ranking.rows):
             return ranking
         k *= 2
 
@@ -185,14 +185,20 @@ def _gather(
         complete,
         statistics,
     )
-    if sum(len(row) > 0 for row in rows) > 1 or not all(part.single for part, *_ in found):
+    if sum(len(row) > 0 for row in rows) > 1 or any(part.spread > 1 for part, *_ in found):
         # Documents by score, each at its best passage.
-        order = np.lexsort((result.numbers, -result.scores))
-        _, first = np.unique(result.numbers[order], return_index=True)
-        result = result.take(order[np.sort(first)])
+        result = result.take(np.lexsort((result.numbers, -result.scores)))
+        by_number = np.argsort(result.numbers, kind="stable")
+        again = np.diff(result.numbers[by_number]) == 0
+        result = result.take(np.delete(np.arange(len(by_number)), by_number[1:][again]))
     if len(result.numbers) > depth:
         result = replace(result.take(np.arange(depth)), complete=False)
     return result
+
+
+def _distinct(numbers: NDArray[np.int64]) -> int:
+    ordered = np.sort(numbers)
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 def _joined(arrays: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from ..core import (
     Progress,
 )
 from ..encoders import EncoderLoader, load_encoder
-from ..index import append_shard, begin, consumed, finish
+from ..index import Collection, append_shard, consumed, finish, resume
 from ..index.files import exclusive
 from .ingest import Tally, batches, encode
 from .queries import LegEncoders
@@ -74,12 +74,16 @@ def build(
     began = time.perf_counter()
     path = Path(path)
     progress = progress or NoProgress()
-    collection = begin(path, config or CollectionConfig())
+    config = config or CollectionConfig()
+    legs = LegEncoders(config, encoders)
+    collection = resume(path, config)
+    if collection is None:
+        legs.fingerprints()  # What cannot be loaded should leave nothing behind.
+        collection = Collection.create(path, config, state="building")
     try:
         with exclusive(path / "build.lock", wait=False) as held:
             if not held:
                 raise ConflictError(f"{path}: another process is building it")
-            legs = LegEncoders(collection.config, encoders)
             legs.expect(collection.bind(legs.fingerprints()))
             legs.fingerprints()
             working = _working_bytes(memory_budget)

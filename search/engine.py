@@ -55,13 +55,13 @@ class Engine:
     """
 
     def __init__(
-        self, collection: Collection, *, read_only: bool = False, encoders: EncoderLoader
+        self, collection: Collection, encoders: LegEncoders, *, read_only: bool = False
     ) -> None:
         self.collection = collection
         self.config = collection.config
         self.path = collection.directory
         self.read_only = read_only
-        self._encoders = LegEncoders(self.config, encoders)
+        self._encoders = encoders
         self._queries = QueryEncoder(self.config, self._encoders)
         self._maintenance = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
         self._pending: Future[None] | None = None
@@ -78,10 +78,13 @@ class Engine:
     ) -> Engine:
         """Begin an empty collection in the folder `path`.
 
-        Raises ConflictError when there is one already.
+        Loads the encoders first, so that one that cannot be had leaves nothing behind. Raises
+        ModelError or ConfigError for these, ConflictError when there is a collection already.
         """
-        collection = Collection.create(Path(path), config or CollectionConfig())
-        return cls(collection, encoders=encoders)
+        config = config or CollectionConfig()
+        legs = LegEncoders(config, encoders)
+        legs.fingerprints()
+        return cls(Collection.create(Path(path), config), legs)
 
     @classmethod
     def open(
@@ -97,9 +100,8 @@ class Engine:
         verify: "full" compares the checksum of every file, "size" only sizes. Raises
         NotFoundError, CorruptFileError (which names the file) or ConflictError (unfinished build).
         """
-        return cls(
-            Collection.open(Path(path), verify=verify), read_only=read_only, encoders=encoders
-        )
+        collection = Collection.open(Path(path), verify=verify)
+        return cls(collection, LegEncoders(collection.config, encoders), read_only=read_only)
 
     def load(self) -> None:
         """Load the models and compile the kernels now instead of at the first use."""

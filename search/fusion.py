@@ -55,9 +55,11 @@ def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], ND
     """Document numbers and fused scores, best first; ties by number, ascending."""
     numbers = np.concatenate([ranked.numbers for ranked in lists])
     gained = np.concatenate([ranked.weight * normalize(ranked.scores, fusion) for ranked in lists])
-    unique, where = np.unique(numbers, return_inverse=True)
-    scores = np.zeros(len(unique), dtype=np.float64)
-    np.add.at(scores, where, gained)
+    by_number = np.argsort(numbers, kind="stable")
+    numbers, gained = numbers[by_number], gained[by_number]
+    begins = np.flatnonzero(np.diff(numbers, prepend=-1))
+    unique = numbers[begins]
+    scores = np.add.reduceat(gained, begins) if len(begins) else gained
     if fusion.method != "rrf":
         # A mean, so that the fused score has the same range whatever the number of legs.
         scores = scores / (sum(ranked.weight for ranked in lists) or 1.0)

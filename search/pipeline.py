@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,12 +26,23 @@ from .request import LegRequest, SearchRequest, SearchResult
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """A leg that ran: what was asked, the encoded query, what it found and where."""
+    """A leg that ran: what was asked, the encoded query, what it found."""
 
     request: LegRequest
     query: Representation
     result: LegResult
-    positions: Mapping[int, int]
+
+    def positions(self, numbers: NDArray[np.int64]) -> list[int | None]:
+        """Where these documents are in the leg's list."""
+        found = self.result.numbers
+        if len(found) == 0:
+            return [None] * len(numbers)
+        order = np.argsort(found)
+        at = order[np.minimum(np.searchsorted(found, numbers, sorter=order), len(found) - 1)]
+        return [
+            int(place) if found[place] == number else None
+            for place, number in zip(at, numbers, strict=True)
+        ]
 
 
 def plan(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
@@ -74,18 +85,21 @@ def run(
     for leg, query in zip(wanted, encoded, strict=True):
         with trace.stage(leg.name):
             result = reader.search(leg.name, query, leg.depth or request.depth, masks)[0]
-        positions = {int(number): i for i, number in enumerate(result.numbers)}
-        legs.append(_Leg(leg, query, result, positions))
+        legs.append(_Leg(leg, query, result))
     with trace.stage("fuse"):
         numbers, scores = _fuse(legs, request)
         end = request.offset + request.limit
         numbers, scores = _settle_ties(reader, numbers, scores, end)
     with trace.stage("fetch"):
-        page = [int(number) for number in numbers[request.offset : end]]
+        shown = numbers[request.offset : end]
+        page = shown.tolist()
         documents = reader.documents(page) if request.include else reader.names(page)
+        places = zip(*(leg.positions(shown) for leg in legs), strict=True)
         hits = [
-            _hit(reader, queries, legs, request, number, float(score), documents[number])
-            for number, score in zip(page, scores[request.offset : end], strict=True)
+            _hit(reader, queries, list(zip(legs, at, strict=True)), request, score, documents[n])
+            for n, score, at in zip(
+                page, scores[request.offset : end].tolist(), places, strict=True
+            )
         ]
     complete = all(leg.result.complete for leg in legs)
     return SearchResult(
@@ -140,13 +154,12 @@ def _settle_ties(
 def _hit(
     reader: Reader,
     queries: QueryEncoder,
-    legs: Sequence[_Leg],
+    places: Sequence[tuple[_Leg, int | None]],
     request: SearchRequest,
-    number: int,
     score: float,
     document: Document,
 ) -> Hit:
-    placed = [(leg, leg.positions[number]) for leg in legs if number in leg.positions]
+    placed = [(leg, at) for leg, at in places if at is not None]
     best, position = min(placed, key=lambda pair: pair[1])
     return Hit(
         id=document.id,

@@ -1,0 +1,41 @@
+"""Configuration: unknown fields are refused, wrong ones are named, values survive JSON."""
+
+from __future__ import annotations
+
+import pytest
+
+from twindex.core import CollectionConfig, ConfigError
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({"legs": {"lexical": {"kind": "lexical", "b": 3}}}, "legs.lexical.b"),
+        (
+            {"legs": {"x": {"kind": "dense", "index": {"kind": "hnsw", "neighbors": 1}}}},
+            "legs.x.index.neighbors",
+        ),
+        (
+            {"legs": {"x": {"kind": "sparse", "encoder": {"top_terms": 0}}}},
+            "legs.x.encoder.top_terms",
+        ),
+        ({"legs": {"x": {"kind": "colbert"}}}, "legs.x"),
+        ({"passages": {"size": 10, "overlap": 10}}, "passages"),
+        ({"passages": {"length": 10}}, "passages.length"),
+        ({"legs": {}}, "legs"),
+        ({"legs": {"No": {"kind": "lexical"}}}, None),
+    ],
+)
+def test_what_is_wrong_is_named(value, field):
+    with pytest.raises(ConfigError) as caught:
+        CollectionConfig.parse(value)
+    if field is not None:
+        assert caught.value.field == field
+
+
+def test_a_configuration_survives_json():
+    config = CollectionConfig.parse(
+        {"legs": {"d": {"kind": "dense", "index": {"kind": "hnsw"}}, "l": {"kind": "lexical"}}}
+    )
+    assert CollectionConfig.model_validate_json(config.model_dump_json()) == config
+    assert hash(config.passages) == hash(CollectionConfig().passages)
