@@ -45,7 +45,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str
     media_type = next(iter(content), "")
     example = content.get(media_type, {}).get("example", "")
     return {
-        "id": f"{method}-{path}".strip("/").replace("/", "-").replace("{", "").replace("}", ""),
+        "id": f"{method}{path}".replace("/", "-").replace("{", "").replace("}", ""),
         "path": path,
         "method": method.upper(),
         "summary": summary,

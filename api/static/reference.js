@@ -60,6 +60,8 @@ for (const form of document.querySelectorAll("form.try")) {
   });
 }
 
+document.querySelector("form.key").addEventListener("submit", (event) => event.preventDefault());
+
 // A link to an operation or a schema opens it.
 function reveal() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -1,0 +1,234 @@
+"""The pages in Debian's headless Chromium, against a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx2 as httpx
+import pytest
+import uvicorn
+
+from twindex.api.app import create_app
+from twindex.api.server import _listen
+from twindex.core import CollectionConfig
+from twindex.search import Engine
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+ATTACK = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with two collections."""
+    root: Path = tmp_path_factory.mktemp("served")
+    fake = {
+        "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
+        "lexical": {"kind": "lexical"},
+    }
+    with Engine.create(root / "birds", CollectionConfig.parse({"legs": fake})) as engine:
+        engine.add(
+            [
+                {
+                    "id": "kiwi/1",
+                    "title": "Kiwi",
+                    "text": "The kiwi cannot fly.",
+                    "metadata": {"year": 1813},
+                },
+                {"id": "emu", "title": "Emu", "text": "The emu runs and cannot fly."},
+                {
+                    "id": "evil",
+                    "title": ATTACK,
+                    "text": f"fly {ATTACK}",
+                    "metadata": {ATTACK: ATTACK},
+                },
+                *({"id": f"filler{n}", "text": f"flying number {n}"} for n in range(20)),
+            ]
+        )
+    words = {"words": {"kind": "lexical", "encoder": {"language": "none"}}}
+    with Engine.create(root / "words", CollectionConfig.parse({"legs": words})) as engine:
+        engine.add([{"id": "1", "text": "one word"}])
+    server = uvicorn.Server(uvicorn.Config(create_app(root), log_config=None))
+    listener = _listen("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    while httpx.get(f"{address}/readyz").status_code != 200:
+        time.sleep(0.05)
+    yield address
+    server.should_exit = True
+    thread.join(30)
+    listener.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A page that must load from the server alone and without a complaint on the console."""
+    page = browser.new_page(base_url=address, viewport={"width": 1_000, "height": 800})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda r: r.url.startswith(address) or complaints.append(r.url))
+    yield page
+    page.close()
+    # The browser itself notes replies of 4xx.
+    assert [text for text in complaints if "status of 4" not in text] == []
+
+
+def search(page: Any, query: str) -> None:
+    page.goto("/")
+    page.get_by_label("Query").fill(query)
+    page.get_by_label("Query").press("Enter")
+
+
+def test_a_search_shows_places_scores_and_marks(page):
+    search(page, "kiwi flying")
+    first = page.locator(".hit").first
+    assert first.get_by_role("heading").inner_text() == "Kiwi"
+    assert first.locator(".chip").all_inner_texts()[1].split()[:2] == ["lexical", "#1"]
+    assert first.locator("mark").all_inner_texts() == ["Kiwi", "kiwi", "fly"]
+    assert float(first.locator(".score").inner_text()) > 0
+    assert "encode" in page.locator(".timings").inner_text()
+    assert page.title() == "kiwi flying · Twindex"
+
+
+def test_options_weights_and_explain(page):
+    search(page, "fly")
+    page.get_by_text("Legs, fusion and filter").click()
+    page.get_by_label("dense fake").uncheck()
+    page.get_by_label("Weight of lexical").fill("2.5")
+    page.get_by_label("Method").select_option("rrf")
+    page.get_by_label("Condition on metadata").fill('{"year": {"gte": 1800}}')
+    page.get_by_label("Explain").check()
+    page.get_by_role("button", name="Search").click()
+    assert page.locator(".hit").count() == 1
+    assert page.locator(".hit .chip").count() == 1
+    assert page.get_by_role("row", name="fli").count() == 1
+    assert page.get_by_label("Weight of lexical").input_value() == "2.5"
+    assert not page.get_by_label("dense fake").is_checked()
+    page.get_by_role("link", name="kiwi/1").click()
+    assert json.loads(page.inner_text("body"))["id"] == "kiwi/1"
+
+
+def test_pages_of_hits_go_forth_and_back(page):
+    search(page, "fly")
+    seen = page.locator(".hit .where a").all_inner_texts()
+    page.get_by_role("link", name="Next").click()
+    following = page.locator(".hit .where a").all_inner_texts()
+    assert len(seen) == len(following) == 10
+    assert not set(seen) & set(following)
+    page.get_by_role("link", name="Previous").click()
+    assert page.locator(".hit .where a").all_inner_texts() == seen
+
+
+def test_an_error_is_readable(page):
+    page.goto("/?collection=birds&q=fly&filter={")
+    assert "is not JSON" in page.get_by_role("alert").inner_text()
+    assert page.get_by_label("Condition on metadata").input_value() == "{"
+
+
+def test_another_collection_brings_its_legs(page):
+    search(page, "word")
+    page.get_by_label("Collection").select_option("words")
+    page.wait_for_url("**collection=words**")
+    assert page.locator(".hit").count() == 1
+    assert page.get_by_label("Weight of words").count() == 1
+    assert page.get_by_label("Query").input_value() == "word"
+
+
+def test_the_keyboard_alone_is_enough(page):
+    page.goto("/?collection=birds")
+    page.keyboard.press("Tab")  # From the query, which has the focus, to the button.
+    page.keyboard.press("/")  # And back.
+    page.keyboard.type("kiwi")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".hit")
+    unnamed = page.evaluate(
+        """[...document.querySelectorAll("input, select, textarea")]
+           .filter((e) => !e.labels.length && !e.ariaLabel).map((e) => e.name)"""
+    )
+    assert unnamed == []
+
+
+def test_what_others_wrote_does_not_run(page):
+    search(page, "fly onerror")
+    assert page.locator("img[src=x]").count() == 0
+    assert "taken" not in page.title()
+    assert ATTACK in page.locator(".hit", has_text="onerror").first.inner_text()
+    page.goto("/?collection=birds&q=" + quote(ATTACK) + "&explain=1")
+    page.wait_for_timeout(200)
+    assert page.title() == f"{ATTACK} · Twindex"
+
+
+def test_a_narrow_screen_needs_no_sideways_scrolling(page):
+    page.set_viewport_size({"width": 360, "height": 700})
+    for path in ("/?collection=birds&q=fly&explain=1", "/docs"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_without_javascript(browser, address):
+    context = browser.new_context(java_script_enabled=False, base_url=address)
+    page = context.new_page()
+    page.goto("/?collection=birds")
+    page.get_by_label("Query").fill("kiwi")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator(".hit").first.get_by_role("heading").inner_text() == "Kiwi"
+    context.close()
+
+
+def test_dark_mode(browser, address):
+    colours = []
+    for scheme in ("light", "dark"):
+        page = browser.new_page(base_url=address, color_scheme=scheme)
+        page.goto("/")
+        colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        page.close()
+    assert colours[0] != colours[1]
+
+
+def test_an_operation_can_be_tried(page):
+    page.goto("/docs#post-v1-collections-collection-search")
+    operation = page.locator("#post-v1-collections-collection-search")
+    operation.get_by_label("collection").fill("birds")
+    operation.get_by_label("Body").fill('{"query": "kiwi", "limit": 1}')
+    operation.get_by_role("button", name="Send").click()
+    operation.locator(".status.ok").wait_for()
+    assert json.loads(operation.locator("pre").inner_text())["hits"][0]["id"] == "kiwi/1"
+    operation.get_by_label("Body").fill("{")
+    operation.get_by_role("button", name="Send").click()
+    operation.locator(".status.failed").wait_for()
+    assert json.loads(operation.locator("pre").inner_text())["code"] == "malformed"
+
+
+def test_an_id_with_a_slash_can_be_tried(page):
+    page.goto("/docs#get-v1-collections-collection-documents-id")
+    operation = page.locator("#get-v1-collections-collection-documents-id")
+    operation.get_by_label("collection").fill("birds")
+    operation.get_by_label("id", exact=False).last.fill("kiwi/1")
+    operation.get_by_role("button", name="Send").click()
+    operation.locator(".status.ok").wait_for()
+    assert json.loads(operation.locator("pre").inner_text())["title"] == "Kiwi"
