@@ -25,7 +25,7 @@ from ..core.config import Precision
 from ..llm import find_weights, weights_digest
 from .batching import batches, mask, pad
 
-BUDGET = {"cpu": 4_096, "cuda": 65_536}
+BUDGET = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
 
 WINDOW = 1_024
