@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeVar
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from ..core import Config
 from .problems import Problem
@@ -32,15 +32,18 @@ async def stream(request: Request, types: Sequence[str], limit: int) -> AsyncIte
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
     size = 0
-    try:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > limit:
-                raise _too_large(limit)
-            if piece:
-                yield piece
-    except ClientDisconnect:
-        raise Problem(400, "the connection ended before the body did") from None
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the connection ended before the body did")
+        piece = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        if piece:
+            yield piece
 
 
 async def read(request: Request, types: Sequence[str] = JSON) -> bytes:

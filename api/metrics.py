@@ -39,6 +39,8 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._by_stage: dict[str, Histogram] = {}
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; `route` is its template, so that ids do not become labels."""
         self._requests.labels(method, route, str(status)).inc()
@@ -47,7 +49,10 @@ class Metrics:
     def search(self, timings: Mapping[str, float]) -> None:
         """Record the stages of one search, in milliseconds."""
         for stage, milliseconds in timings.items():
-            self._stages.labels(stage).observe(milliseconds / 1e3)
+            histogram = self._by_stage.get(stage)
+            if histogram is None:
+                histogram = self._by_stage[stage] = self._stages.labels(stage)
+            histogram.observe(milliseconds / 1e3)
 
     def gauge(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
         """Register a value that is read when somebody asks."""

@@ -22,6 +22,13 @@ _BODIES: tuple[type[BaseModel], ...] = (
     DocumentBody,
     SearchRequest,
 )
+COLLECTION = {
+    "name": "collection",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "title": "Collection"},
+}
+"""The path parameter of a route that reads it from `request.path_params`."""
 
 
 def json_body(model: type[BaseModel], example: Any, *, required: bool = True) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ...search import SearchRequest, SearchResult
 from .. import body
-from ..openapi import json_body, problems
+from ..openapi import COLLECTION, json_body, problems
 from ..render import json_response, search_result
 from ..schemas import BatchReply, BatchRequest, SearchReply
 from ..service import Served, Service
@@ -28,13 +28,17 @@ _EXAMPLE = {
 @router.post(
     "/v1/collections/{collection}/search",
     responses={200: {"model": SearchReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
-    openapi_extra=json_body(SearchRequest, _EXAMPLE),
+    openapi_extra={
+        **json_body(SearchRequest, _EXAMPLE),
+        "parameters": [COLLECTION],
+    },
 )
-async def search(request: Request, collection: str) -> Response:
+async def search(request: Request) -> Response:
     """Search one collection.
 
     Pages are cut from a list fused once to a fixed depth: `offset` + `limit` is at most 1,000.
     """
+    # The path parameter is declared by hand: the framework takes longer to pass it than to route.
     raw = await body.read(request)
 
     # All of it in one call, so that the event loop has nothing to do but wait for bytes.
@@ -51,7 +55,7 @@ async def search(request: Request, collection: str) -> Response:
         return json_response(reply, headers={"Server-Timing": _server_timing(result)})
 
     service: Service = request.app.state.service
-    return await service.read(collection, answer)
+    return await service.read(request.path_params["collection"], answer)
 
 
 @router.post(
