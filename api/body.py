@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from starlette.requests import Request
 
-from ..core import Config
 from .problems import Problem
 
 JSON = ("application/json",)
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-
-ConfigT = TypeVar("ConfigT", bound=Config)
 
 
 async def stream(request: Request, types: Sequence[str], limit: int) -> AsyncIterator[bytes]:

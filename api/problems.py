@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..core import (
+    Config,
     ConflictError,
     InvalidInputError,
     MissingExtraError,
@@ -24,8 +25,11 @@ from ..core import (
     StorageError,
     TwindexError,
 )
+from ..core.config import field_path
 
 MEDIA_TYPE = "application/problem+json"
+
+ConfigT = TypeVar("ConfigT", bound=Config)
 
 _STATUS: tuple[tuple[type[TwindexError], int], ...] = (
     (InvalidInputError, 422),
@@ -105,10 +109,7 @@ def problem_of(error: Exception, root: Path) -> Problem:
         return error
     if isinstance(error, RequestValidationError):
         # The first part of each place is where the value was: "query", "path".
-        return _invalid([(item["loc"][1:], item["msg"]) for item in error.errors()])
-    if isinstance(error, ValidationError):
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        return _invalid([(item["loc"], item["msg"]) for item in found])
+        return _invalid([(field_path(e["loc"][1:], None), e["msg"]) for e in error.errors()])
     if isinstance(error, TwindexError):
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         detail = str(error).replace(str(root) + os.sep, "")
@@ -125,20 +126,23 @@ def problem_of(error: Exception, root: Path) -> Problem:
     raise error
 
 
-def _invalid(found: Sequence[tuple[Sequence[str | int], str]]) -> Problem:
+def validate(model: type[ConfigT], value: Any) -> ConfigT:
+    """Validate a value of a request. Raises Problem 422 that names every wrong field."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise _invalid([(field_path(e["loc"], value), e["msg"]) for e in found]) from None
+
+
+def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:
     errors = [
-        {"field": _path(place), "message": message.removeprefix("Value error, ")}
-        for place, message in found
+        {"field": field or "", "message": message.removeprefix("Value error, ")}
+        for field, message in found
     ]
     first = errors[0]
     detail = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
     return Problem(422, detail, errors=errors)
-
-
-def _path(place: Sequence[str | int]) -> str:
-    """As errors of ours write it: `legs[0].weight`."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-    return "".join(parts).removeprefix(".")
 
 
 async def answer(request: Request, error: Exception) -> Response:
@@ -148,5 +152,5 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
-    (Problem, TwindexError, ValidationError, RequestValidationError, HTTPException), answer
+    (Problem, TwindexError, RequestValidationError, HTTPException), answer
 )

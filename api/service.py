@@ -198,6 +198,11 @@ class Service:
                 self._encoders[config] = load_encoder(config)
             return self._encoders[config]
 
+    @property
+    def loading(self) -> bool:
+        """Whether the collections that were there at the start are still being loaded."""
+        return self._loader is None or self._loader.is_alive()
+
     # -- collections -----------------------------------------------------------------------
 
     def collections(self) -> list[Served]:

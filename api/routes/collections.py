@@ -12,6 +12,7 @@ from ...core import CollectionConfig
 from .. import body
 from ..idempotency import once
 from ..openapi import json_body, problems
+from ..problems import validate
 from ..render import job, json_response
 from ..schemas import CollectionInfo, CollectionList, JobReply
 from ..service import Served, Service
@@ -52,7 +53,7 @@ async def create_collection(request: Request, collection: str) -> Response:
     config = CollectionConfig()
     if request.headers.get("content-length", "0") != "0" or "content-type" in request.headers:
         raw = await body.read(request)
-        config = CollectionConfig.model_validate(body.parse_object(raw))
+        config = validate(CollectionConfig, body.parse_object(raw))
 
     def create() -> tuple[dict[str, Any], bool]:
         served, created = service.create(collection, config)

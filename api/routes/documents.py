@@ -17,7 +17,7 @@ from .. import body, cursor
 from ..bulk import BulkResult, parse_lines
 from ..idempotency import once
 from ..openapi import json_body, ndjson_body, problems
-from ..problems import Problem
+from ..problems import Problem, validate
 from ..render import document, job, json_response
 from ..schemas import (
     BulkReply,
@@ -108,7 +108,7 @@ def _write_now(served: Served, received: Received) -> dict[str, Any]:
 )
 async def delete_many(request: Request, collection: str) -> Response:
     """Delete documents by id, or all that meet a filter."""
-    asked = DeleteRequest.model_validate(body.parse_object(await body.read(request)))
+    asked = validate(DeleteRequest, body.parse_object(await body.read(request)))
     if (asked.ids is None) == (asked.filter is None):
         raise Problem(422, "give exactly one of `ids` and `filter`")
     if asked.filter is not None and not asked.filter:

@@ -62,7 +62,7 @@ async def info(request: Request) -> Response:
 
 def _health(service: Service) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.collections()}
-    if "loading" in statuses.values():
+    if service.loading:
         status = "loading"
     else:
         status = "ok" if all(s == "ready" for s in statuses.values()) else "degraded"

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -23,7 +22,7 @@ from ...encoders import LexicalEncoder
 from ...search import Engine, SearchRequest
 from ...search.request import WINDOW
 from .. import highlight
-from ..problems import Problem, problem_of
+from ..problems import Problem, problem_of, validate
 from ..service import Served, Service
 
 router = APIRouter(include_in_schema=False)
@@ -103,7 +102,7 @@ class Form:
             "offset": self.offset,
             "explain": self.explain,
         }
-        return SearchRequest.model_validate(asked)
+        return validate(SearchRequest, asked)
 
     def link(self, offset: int) -> str:
         """The address of another page of the same search."""
@@ -148,7 +147,7 @@ async def search_page(request: Request) -> Response:
     try:
         if form.collection:
             await service.read(form.collection, lambda served: _fill(served, page))
-    except (TwindexError, ValidationError, Problem) as error:
+    except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status
     return await service.readers.run(render, "search.html", page, status)
@@ -201,7 +200,7 @@ def _result(engine: Engine, form: Form) -> dict[str, Any]:
                 "excerpt": highlight.excerpt(document.text, terms, analyzer.tokens, hit.passage),
                 "passage": hit.passage,
                 "length": len(document.text),
-                "metadata": orjson.dumps(document.metadata).decode() if document.metadata else "",
+                "metadata": _short(document.metadata),
                 "explain": _shares(hit.explain),
             }
         )
@@ -217,6 +216,12 @@ def _result(engine: Engine, form: Form) -> dict[str, Any]:
         "previous": form.link(max(0, asked.offset - asked.limit)) if asked.offset else None,
         "next": form.link(following) if more else None,
     }
+
+
+def _short(metadata: Mapping[str, Any]) -> str:
+    """The JSON of metadata, cut when it is long; empty when there is none."""
+    text = orjson.dumps(metadata).decode() if metadata else ""
+    return text if len(text) <= highlight.LENGTH else text[: highlight.LENGTH] + " …"
 
 
 def _shares(explain: Mapping[str, Any] | None) -> dict[str, Any]:

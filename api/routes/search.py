@@ -11,6 +11,7 @@ from starlette.responses import Response
 from ...search import SearchRequest, SearchResult
 from .. import body
 from ..openapi import COLLECTION, json_body, problems
+from ..problems import validate
 from ..render import json_response, search_result
 from ..schemas import BatchReply, BatchRequest, SearchReply
 from ..service import Served, Service
@@ -44,7 +45,7 @@ async def search(request: Request) -> Response:
     # All of it in one call, so that the event loop has nothing to do but wait for bytes.
     def answer(served: Served) -> Response:
         began = perf_counter()
-        asked = SearchRequest.model_validate(body.parse_object(raw))
+        asked = validate(SearchRequest, body.parse_object(raw))
         result = served.ready()[0].search(asked)
         request.app.state.metrics.search(result.timings)
         reply = {
@@ -69,7 +70,7 @@ async def search_batch(request: Request, collection: str) -> Response:
 
     def answer(served: Served) -> Response:
         began = perf_counter()
-        batch = BatchRequest.model_validate(body.parse_object(raw))
+        batch = validate(BatchRequest, body.parse_object(raw))
         results = served.ready()[0].search_batch(batch.requests)
         for result in results:
             request.app.state.metrics.search(result.timings)

@@ -49,6 +49,7 @@ def test_names_that_could_be_paths_are_refused(client, tmp_path, name, fake_conf
     [
         ({"legs": {}}, "invalid", "legs"),
         ({"lags": {}}, "invalid", "lags"),
+        ({"legs": {"l": {"kind": "lexical", "b": 2}}}, "invalid", "legs.l.b"),
         (
             {"legs": {"lexical": {"kind": "lexical", "encoder": {"language": "tlh"}}}},
             "config",
