@@ -22,6 +22,8 @@ import numpy as np
 
 from ..npy import NpyFile, NpyWriter
 
+_REMEMBERED = 4096
+
 
 def encode(term: str) -> bytes:
     """UTF-8; a lone surrogate, which broken input may hold, is let through."""
@@ -44,12 +46,26 @@ class TermDictionary:
         self._hash_view = self._hashes.array.data
         self._offset_view = self._offsets.array.data
         self._term_view = self._terms.array.data
+        self._known: dict[str, int | None] = {}
 
     def __len__(self) -> int:
         return len(self._hash_view)
 
     def find(self, term: str) -> int | None:
-        """The number of `term`, or None."""
+        """The number of `term`, or None.
+
+        Remembers: a query needs its terms first for the statistics and again for the search.
+        """
+        try:
+            return self._known[term]
+        except KeyError:
+            number = self._look_up(term)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[term] = number
+            return number
+
+    def _look_up(self, term: str) -> int | None:
         raw = encode(term)
         wanted = hash_of(raw)
         place = bisect_left(self._hash_view, wanted)

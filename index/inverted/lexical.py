@@ -76,16 +76,17 @@ class LexicalSegment:
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """See LegPart. `live` is remembered by identity: it must not be changed afterwards."""
         terms = sorted({term for counts in term_counts(queries) for term in counts})
-        numbers = [self.dictionary.find(term) for term in terms]
-        known = np.array([number for number in numbers if number is not None], dtype=np.int64)
+        frequency = dict.fromkeys(terms, 0)
+        known = {
+            term: number for term in terms if (number := self.dictionary.find(term)) is not None
+        }
         if live is None:
-            counts = self.postings.count(known)
+            frequency.update((term, self.postings.length(number)) for term, number in known.items())
         else:
             counts = np.empty(len(known), dtype=np.int64)
-            count_live(self.postings.indptr, self.postings.rows, known, live, counts)
-        frequency = dict.fromkeys(terms, 0)
-        present = (term for term, number in zip(terms, numbers, strict=True) if number is not None)
-        frequency.update(zip(present, counts.tolist(), strict=True))
+            numbers = np.fromiter(known.values(), dtype=np.int64)
+            count_live(self.postings.indptr, self.postings.rows, numbers, live, counts)
+            frequency.update(zip(known, counts.tolist(), strict=True))
         passages, total = self._totals(live)
         return TermStatistics(passages, total, frequency)
 

@@ -43,7 +43,7 @@ def rank(
         if len(terms) == 0:
             continue
         lists: tuple[Any, Any, Any] | None = None
-        if postings is not None and int(postings.count(terms).sum()) * VISIT_SHARE < rows:
+        if postings is not None and VISIT_SHARE * sum(map(postings.length, terms.tolist())) < rows:
             lists = (postings.indptr, postings.rows, terms)
         accumulator = scratch.take(rows)
         add(terms, factors, accumulator[:rows])

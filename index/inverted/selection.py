@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..protocol import Mask, Ranking
 from .kernel import kernel
 
-GROUP = 32
+GROUP = 16
 """Rows in a group, of which only the best is looked at first."""
 
 LANES = 16
@@ -79,7 +79,7 @@ def select(
     visited: (indptr, rows, terms) of the lists to look at instead of all rows; None = all rows.
     into: one row of a Ranking that holds "no result" everywhere.
     """
-    keys = scratch.keys(rows)
+    keys = scratch.keys(rows + 1)
     if visited is not None:
         mask = _ALL if allowed is None else allowed
         count = _visit(*visited, accumulator, mask, keys)
@@ -88,11 +88,7 @@ def select(
             _forbid(accumulator, allowed)
         maxima = np.empty(len(accumulator) // GROUP, dtype=np.float32)
         _group_maxima(accumulator, maxima)
-        # k groups have a row at least as good as the k-th best maximum: nothing below can be in.
-        at_least = np.float32(0)
-        if k < len(maxima):
-            at_least = np.partition(maxima, len(maxima) - k)[len(maxima) - k]
-        count = _collect(accumulator, maxima, at_least, keys)
+        count = _collect(accumulator, maxima, _reached(maxima, k), keys)
     found = keys[:count]
     if count > k:
         found.partition(count - k)
@@ -101,6 +97,15 @@ def select(
     best = found[::-1]
     into[0][: len(best)] = 0xFFFFFFFF - (best & 0xFFFFFFFF)
     into[1][: len(best)] = (best >> 32).astype(np.uint32).view(np.float32)
+
+
+def _reached(maxima: Scores, k: int) -> np.float32:
+    """A score that at least k rows have, close to the k-th best: nothing below it can be in."""
+    while len(maxima) >= 128 * k:  # Halving costs less than partitioning, and loses little.
+        half = len(maxima) // 2
+        maxima = np.maximum(maxima[:half], maxima[half : 2 * half])
+    place = len(maxima) - k
+    return np.partition(maxima, place)[place] if place >= 0 else np.float32(0)
 
 
 _ALL: Mask = np.empty(0, dtype=np.bool_)
@@ -138,9 +143,9 @@ def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
         if maxima[group] >= at_least and maxima[group] > 0:
             for row in range(group, accumulator.size, maxima.size):
                 score = accumulator[row]
-                if score >= at_least and score > 0:
-                    keys[count] = _key(score, row)
-                    count += 1
+                # Written always and counted if wanted: a branch would often be mispredicted.
+                keys[count] = _key(score, row)
+                count += (score >= at_least) & (score > 0)
     accumulator[:] = 0
     return count
 
@@ -153,13 +158,16 @@ def _visit(indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, k
     """
     count = 0
     for term in terms:
-        for posting in range(indptr[term], indptr[term + 1]):
-            row = rows[posting]
+        listed = rows[indptr[term] : indptr[term + 1]]
+        for index in range(listed.size):
+            row = listed[index]
             score = accumulator[row]
             accumulator[row] = 0
-            if score > 0 and (allowed.size == 0 or allowed[row]):
-                keys[count] = _key(score, row)
-                count += 1
+            keys[count] = _key(score, row)
+            if allowed.size == 0:
+                count += score > 0
+            else:
+                count += (score > 0) & allowed[row]
     return count
 
 

@@ -1,0 +1,36 @@
+"""Where the test collections are, and how benchmarks read them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("TWINDEX_DATA", REPOSITORY.parent / "shared" / "data"))
+CACHE = REPOSITORY / ".cache" / "benchmarks"
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a JSONL file, gzipped or not."""
+    if not path.exists():
+        raise SystemExit(f"{path} does not exist: name the folder of the collections with --data")
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def corpus_texts(folder: Path) -> list[str]:
+    """Title and text of every document of a BEIR-style collection."""
+    return [
+        f"{d.get('title', '')} {d['text']}".strip() for d in json_lines(folder / "corpus.jsonl")
+    ]
+
+
+def query_texts(folder: Path) -> list[str]:
+    """The queries of a BEIR-style collection."""
+    return [query["text"] for query in json_lines(folder / "queries.jsonl")]
