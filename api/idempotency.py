@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from ..index.jobs import Reply
 from .problems import Problem
-from .service import Served, Service
+from .served import Served
+from .service import Service
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -8,16 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from threading import Event
-from typing import TYPE_CHECKING
 
 from ..core import TwindexError
 from ..index.files import exclusive
 from ..index.jobs import Job, JobStore
 from ..search import Engine
 from .bulk import BATCH, BulkResult, parse_lines
-
-if TYPE_CHECKING:
-    from .service import Served
+from .served import Served
 
 logger = logging.getLogger(__name__)
 

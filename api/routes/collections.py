@@ -15,7 +15,8 @@ from ..openapi import json_body, problems
 from ..problems import validate
 from ..render import job, json_response
 from ..schemas import CollectionInfo, CollectionList, JobReply
-from ..service import Served, Service
+from ..served import Served
+from ..service import Service
 
 router = APIRouter(tags=["collections"])
 

@@ -29,7 +29,8 @@ from ..schemas import (
     StoredDocument,
     Written,
 )
-from ..service import Served, Service
+from ..served import Served
+from ..service import Service
 from ..spool import Received, receive
 
 router = APIRouter(tags=["documents"])

@@ -23,7 +23,8 @@ from ...search import Engine, SearchRequest
 from ...search.request import WINDOW
 from .. import highlight
 from ..problems import Problem, problem_of, validate
-from ..service import Served, Service
+from ..served import Served
+from ..service import Service
 
 router = APIRouter(include_in_schema=False)
 

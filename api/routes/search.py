@@ -14,7 +14,8 @@ from ..openapi import COLLECTION, json_body, problems
 from ..problems import validate
 from ..render import json_response, search_result
 from ..schemas import BatchReply, BatchRequest, SearchReply
-from ..service import Served, Service
+from ..served import Served
+from ..service import Service
 
 router = APIRouter(tags=["search"])
 
