@@ -47,7 +47,7 @@ test-all: lint types
 
 bench: $(READY)
 	mkdir -p benchmarks/results
-	for name in lexical sparse encode http; do \
+	for name in lexical sparse encode rest build effectiveness; do \
 	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 
 format: $(READY)

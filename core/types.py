@@ -68,7 +68,7 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class LegScore:
-    """Where one leg put a document: `rank` from 1, and that leg's raw `score`."""
+    """Where one leg put a document: `rank` from 1 (shared by equal scores) and raw `score`."""
 
     rank: int
     score: float

@@ -3,6 +3,7 @@
 from .bulk import append_shard, consumed, finish, resume
 from .collection import Collection, EncodedDocument, Verify, Written
 from .filters import check as check_filter
+from .legs import warm
 from .maintenance import merge, merge_due, seal
 from .protocol import Ranking, TermStatistics
 from .reader import Reader
@@ -25,4 +26,5 @@ __all__ = [
     "merge_due",
     "resume",
     "seal",
+    "warm",
 ]

@@ -51,23 +51,8 @@ class Reader:
     def search(
         self, leg: str, queries: Representation, depth: int, masks: Masks
     ) -> list[LegResult]:
-        """The best `depth` documents of a leg for each query; ties by id, ascending.
-
-        (At the cut, which of several equal documents are in is decided by their age.)
-        """
-        return [
-            self._order_ties(result) for result in self.snapshot.search(leg, queries, depth, masks)
-        ]
-
-    def _order_ties(self, result: LegResult) -> LegResult:
-        equal = result.scores[1:] == result.scores[:-1]
-        if not equal.any():
-            return result
-        tied = np.zeros(len(result.scores), dtype=np.bool_)
-        tied[1:] |= equal
-        tied[:-1] |= equal
-        order = self.order_by_id(result.numbers, result.scores, tied)
-        return result.take(order)
+        """See `Snapshot.search`."""
+        return self.snapshot.search(leg, queries, depth, masks)
 
     def order_by_id(
         self, numbers: NDArray[np.int64], scores: NDArray[Any], tied: NDArray[np.bool_]

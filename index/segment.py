@@ -63,9 +63,10 @@ class Segment:
     def open(cls, directory: Path, row: SegmentRow, config: CollectionConfig) -> Segment:
         """Map the files. Raises CorruptFileError."""
         try:
+            # Plain views of the mapped files: numpy's own subclass is slow to index.
             passages = Passages(
-                np.load(directory / "numbers.npy", mmap_mode="r"),
-                np.load(directory / "spans.npy", mmap_mode="r"),
+                np.asarray(np.load(directory / "numbers.npy", mmap_mode="r")),
+                np.asarray(np.load(directory / "spans.npy", mmap_mode="r")),
             )
             legs = {
                 name: segment_part(leg).open(directory / name, leg)

@@ -104,7 +104,7 @@ class Snapshot:
     ) -> list[LegResult]:
         """The best `depth` documents of one leg for each query.
 
-        Ties are ordered by document number; the caller may order them by id.
+        Ties are ordered by document number, so at the cut the older of equal documents are in.
         """
         statistics = self.statistics(leg, queries)
         found = [
@@ -185,9 +185,10 @@ def _gather(
         complete,
         statistics,
     )
-    if sum(len(row) > 0 for row in rows) > 1 or any(part.spread > 1 for part, *_ in found):
-        # Documents by score, each at its best passage.
+    if sum(len(row) > 0 for row in rows) > 1:
         result = result.take(np.lexsort((result.numbers, -result.scores)))
+    if any(part.spread > 1 for part, *_ in found):
+        # Each document at its best passage only.
         by_number = np.argsort(result.numbers, kind="stable")
         again = np.diff(result.numbers[by_number]) == 0
         result = result.take(np.delete(np.arange(len(by_number)), by_number[1:][again]))

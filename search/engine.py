@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +22,7 @@ from ..core import (
     StorageError,
 )
 from ..encoders import EncoderLoader, load_encoder
-from ..index import Collection, Verify, check_filter, merge, merge_due, seal
+from ..index import Collection, Verify, check_filter, merge, merge_due, seal, warm
 from .info import describe
 from .ingest import Tally, batches, encode
 from .pipeline import plan, run
@@ -107,8 +108,9 @@ class Engine:
         """Load the models and compile the kernels now instead of at the first use."""
         self._expect()
         self._encoders.fingerprints()
-        if self.count():
-            self.search(SearchRequest(query="warm", limit=1))
+        for leg in self.config.legs.values():
+            warm(leg)
+        self.search(SearchRequest(query="warm", limit=1))
 
     # -- documents -------------------------------------------------------------------------
 
@@ -183,15 +185,24 @@ class Engine:
             return run(reader, self.config, self._queries, request)
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
-        """Several searches of the same state; their queries are encoded together."""
+        """Several searches of the same state; their queries are encoded together.
+
+        An InvalidInputError names the request, as in `requests[2].legs[0].name`.
+        """
         self._expect()
-        for request in requests:
-            plan(self.config, request)
-        texts = [request.query for request in requests if request.query is not None]
-        names = {leg.name for request in requests for leg in plan(self.config, request)}
-        self._queries.prepare([name for name in self.config.legs if name in names], texts)
+        texts: dict[str, list[str]] = {}
+        for i, request in enumerate(requests):
+            with _placed(i):
+                for leg in plan(self.config, request):
+                    if request.query is not None and leg.name not in request.vectors:
+                        texts.setdefault(leg.name, []).append(request.query)
+        self._queries.prepare(texts)
+        found = []
         with self.collection.reader() as reader:
-            return [run(reader, self.config, self._queries, request) for request in requests]
+            for i, request in enumerate(requests):
+                with _placed(i):
+                    found.append(run(reader, self.config, self._queries, request))
+        return found
 
     # -- housekeeping ----------------------------------------------------------------------
 
@@ -265,3 +276,13 @@ class Engine:
             # Writes and searches go on without it; `info` shows the reason.
             self._failure = str(error)
             log.exception("maintenance of %s failed", self.path)
+
+
+@contextmanager
+def _placed(i: int) -> Iterator[None]:
+    """Let an error about one of several requests say which."""
+    try:
+        yield
+    except InvalidInputError as error:
+        field = f"requests[{i}]" + (f".{error.field}" if error.field else "")
+        raise InvalidInputError(error.message, field=field) from None

@@ -2,7 +2,8 @@
 
 With s the raw score of a document in one leg's list and w the leg's weight:
 
-    rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009)
+    rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009); equal scores
+            share the best of their ranks, so that a rank does not depend on the order of writing
     minmax  weighted mean of (s - min) / (max - min)
     zscore  weighted mean of (s - mean) / sd, shifted so that the list's last document has 0
     dbsf    weighted mean of (s - (mean - 3 sd)) / 6 sd (distribution-based), not cut at 0 or 1
@@ -34,13 +35,20 @@ class Ranked:
     weight: float
 
 
+def ranks(scores: NDArray[Any]) -> NDArray[np.int64]:
+    """Ranks from 1 of scores that descend; equal scores share the best of their ranks."""
+    places = np.arange(1, len(scores) + 1)
+    places[1:][scores[1:] == scores[:-1]] = 0
+    return np.maximum.accumulate(places)
+
+
 def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
     """The scores of one list, best first, as `fusion` adds them up (before the weight)."""
     values = scores.astype(np.float64)
     if len(values) == 0:
         return values
     if fusion.method == "rrf":
-        return 1.0 / (fusion.k + np.arange(1, len(values) + 1))
+        return 1.0 / (fusion.k + ranks(values))
     if fusion.method == "minmax":
         low, high = values.min(), values.max()
         return (values - low) / (high - low) if high > low else np.ones_like(values)

@@ -19,18 +19,19 @@ from ..core import (
     Trace,
 )
 from ..index import LegResult, Reader
-from .fusion import Ranked, fuse
+from .fusion import Ranked, fuse, ranks
 from .queries import QueryEncoder
 from .request import LegRequest, SearchRequest, SearchResult
 
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """A leg that ran: what was asked, the encoded query, what it found."""
+    """A leg that ran: what was asked, the encoded query, what it found and how that ranks."""
 
     request: LegRequest
     query: Representation
     result: LegResult
+    ranks: NDArray[np.int64]
 
     def positions(self, numbers: NDArray[np.int64]) -> list[int | None]:
         """Where these documents are in the leg's list."""
@@ -85,7 +86,7 @@ def run(
     for leg, query in zip(wanted, encoded, strict=True):
         with trace.stage(leg.name):
             result = reader.search(leg.name, query, leg.depth or request.depth, masks)[0]
-        legs.append(_Leg(leg, query, result))
+        legs.append(_Leg(leg, query, result, ranks(result.scores)))
     with trace.stage("fuse"):
         numbers, scores = _fuse(legs, request)
         end = request.offset + request.limit
@@ -165,7 +166,8 @@ def _hit(
         id=document.id,
         score=score,
         legs={
-            leg.request.name: LegScore(at + 1, float(leg.result.scores[at])) for leg, at in placed
+            leg.request.name: LegScore(int(leg.ranks[at]), float(leg.result.scores[at]))
+            for leg, at in placed
         },
         passage=reader.passage(best.result, position),
         document=_included(document, request),

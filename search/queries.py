@@ -105,12 +105,12 @@ class QueryEncoder:
             warnings.append(f"leg {leg}: the query is longer than its encoder reads; it was cut")
         return found
 
-    def prepare(self, legs: Sequence[str], texts: Sequence[str]) -> None:
-        """Encode many queries at once, so that `encode` finds them."""
-        distinct = list(dict.fromkeys(texts))
-        for config in dict.fromkeys(self._config.legs[leg].encoder for leg in legs):
-            leg = next(name for name in legs if self._config.legs[name].encoder == config)
-            missing = [t for t in distinct if (config, t) not in self._known][:_REMEMBERED]
+    def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
+        """Encode the queries of each leg at once, so that `encode` finds them."""
+        for leg, queries in texts.items():
+            config = self._config.legs[leg].encoder
+            missing = [t for t in dict.fromkeys(queries) if (config, t) not in self._known]
+            missing = missing[:_REMEMBERED]
             if missing:
                 batch = self._encoders[leg].encode(missing, role="query")
                 for i, text in enumerate(missing):

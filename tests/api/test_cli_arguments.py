@@ -103,9 +103,9 @@ def test_a_flag_without_its_leg_is_refused() -> None:
 @pytest.mark.parametrize(
     ("flags", "field"),
     [
-        (["--b", "2"], "legs.lexical.lexical.b"),
+        (["--b", "2"], "legs.lexical.b"),
         (["--passage-size", "10"], "passages"),
-        (["--max-length", "1"], "legs.dense.dense.encoder.max_length"),
+        (["--max-length", "1"], "legs.dense.encoder.max_length"),
     ],
 )
 def test_wrong_values_name_the_field(flags: list[str], field: str) -> None:

@@ -36,7 +36,8 @@ def reference(legs: list[tuple[dict[int, float], float]], fusion: Fusion) -> dic
         values = [float(np.float32(scores[number])) for number in order]
         low, high = min(values), max(values)
         mean, sd = statistics.fmean(values), statistics.pstdev(values)
-        for rank, (number, value) in enumerate(zip(order, values, strict=True), 1):
+        for number, value in zip(order, values, strict=True):
+            rank = 1 + sum(other > value for other in values)
             if fusion.method == "rrf":
                 gain = 1 / (fusion.k + rank)
             elif fusion.method == "minmax":
