@@ -75,13 +75,13 @@ class LexicalSegment:
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """See LegPart. `live` is remembered by identity: it must not be changed afterwards."""
-        terms = sorted({term for counts in term_counts(queries) for term in counts})
-        frequency = dict.fromkeys(terms, 0)
+        frequency = {term: 0 for counts in term_counts(queries) for term in counts}
         known = {
-            term: number for term in terms if (number := self.dictionary.find(term)) is not None
+            term: number for term in frequency if (number := self.dictionary.find(term)) is not None
         }
         if live is None:
-            frequency.update((term, self.postings.length(number)) for term, number in known.items())
+            for term, number in known.items():
+                frequency[term] = self.postings.length(number)
         else:
             counts = np.empty(len(known), dtype=np.int64)
             numbers = np.fromiter(known.values(), dtype=np.int64)

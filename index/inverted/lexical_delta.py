@@ -67,15 +67,17 @@ class LexicalDelta:
         state = self._log.state
         if live is None:
             live = np.ones(len(state.indptr) - 1, dtype=np.bool_)
-        terms = sorted({term for counts in term_counts(queries) for term in counts})
-        known = {term: number for term in terms if (number := self._find(term, state)) is not None}
+        frequency = {term: 0 for counts in term_counts(queries) for term in counts}
+        known = {
+            term: number for term in frequency if (number := self._find(term, state)) is not None
+        }
         counts = np.empty(len(known), dtype=np.int64)
         numbers = np.fromiter(known.values(), dtype=np.int64)
         count_linked(state.heads, state.previous, state.rows, numbers, live, counts)
         return TermStatistics(
             int(np.count_nonzero(live)),
             int(self._lengths.values[: len(live)][live].sum(dtype=np.int64)),
-            dict.fromkeys(terms, 0) | dict(zip(known, counts.tolist(), strict=True)),
+            frequency | dict(zip(known, counts.tolist(), strict=True)),
         )
 
     def _find(self, term: str, state: LogState) -> int | None:

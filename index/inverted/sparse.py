@@ -9,6 +9,7 @@ shape.npy    int64 [2]                rows and vocabulary
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -129,7 +130,7 @@ def query_terms(queries: Representation, vocabulary: int) -> Iterator[QueryTerms
         raise InvalidInputError(
             f"a query has {matrix.shape[1]} dimensions, the index has {vocabulary}", field="sparse"
         )
-    for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+    for start, stop in pairwise(matrix.indptr.tolist()):
         yield (
             matrix.indices[start:stop].astype(np.int64),
             matrix.data[start:stop].astype(np.float32),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class SparseDelta:
         """See DeltaPart."""
         matrix = vectors(rows)
         packed = []
-        for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
+        for start, stop in pairwise(matrix.indptr.tolist()):
             packed.append(
                 _HEADER.pack(matrix.shape[1], stop - start)
                 + matrix.indices[start:stop].astype("<i4").tobytes()
