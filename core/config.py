@@ -62,8 +62,10 @@ class DenseEncoderConfig(Config):
     kind: Literal["dense"] = "dense"
     model: str = "all-MiniLM-L6-v2"
     revision: str | None = None
-    query_prompt: str = ""
-    document_prompt: str = ""
+    query_prompt: str | None = None
+    """Text put before a query; None = what the model itself prescribes, "" = nothing."""
+    document_prompt: str | None = None
+    """Text put before a passage; likewise."""
     max_length: int | None = Field(default=None, ge=8)
     """Tokens read of each text, special tokens included; None = the model's own limit."""
     normalize: bool = True

@@ -27,6 +27,12 @@ class DenseEncoder:
     def __init__(self, model: TextModel, config: DenseEncoderConfig) -> None:
         self.config = config
         self._model = model
+        self._prompts = {
+            "query": _prompt(config.query_prompt, model.model, ("query",)),
+            "document": _prompt(
+                config.document_prompt, model.model, ("document", "passage", "corpus")
+            ),
+        }
         if not config.normalize:
             _drop_normalization(model.model)
         self.dimensions = self._probe()
@@ -42,7 +48,10 @@ class DenseEncoder:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        return self._model.fingerprint(self.config)
+        return {
+            **self._model.fingerprint(self.config),
+            **{f"{role}_prompt": prompt for role, prompt in self._prompts.items()},
+        }
 
     def encode(
         self,
@@ -51,7 +60,7 @@ class DenseEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
-        prompt = self.config.query_prompt if role == "query" else self.config.document_prompt
+        prompt = self._prompts[role]
         dense = np.empty((len(texts), self.dimensions), np.float32)
         truncated = np.zeros(len(texts), np.bool_)
         for batch in self._model.batches(texts, prompt):
@@ -76,7 +85,7 @@ class DenseEncoder:
         """
         text = "A text to try the model with."
         reference = self._model.model.encode(
-            [text], prompt=self.config.query_prompt, show_progress_bar=False
+            [text], prompt=self._prompts["query"], show_progress_bar=False
         )
         self.dimensions = int(reference.shape[1])
         own = self.encode([text], role="query").dense
@@ -85,6 +94,14 @@ class DenseEncoder:
                 f"model {self.config.model!r} reads text in a way of its own that is not supported"
             )
         return self.dimensions
+
+
+def _prompt(given: str | None, model: Any, names: Sequence[str]) -> str:
+    """The prompt that was asked for, else the first of `names` among the model's own, else none."""
+    if given is not None:
+        return given
+    own: Mapping[str, str | None] = getattr(model, "prompts", None) or {}
+    return next((prompt for name in names if (prompt := own.get(name))), "")
 
 
 def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:

@@ -37,8 +37,13 @@ class FakeDenseEncoder:
     """Bag of words: each word adds a fixed vector of 64 signs, drawn from its hash."""
 
     def __init__(self, config: DenseEncoderConfig | None = None) -> None:
-        self.config = config or DenseEncoderConfig(model=NAME)
-        _check(self.config)
+        config = config or DenseEncoderConfig(model=NAME)
+        _check(config)
+        prompts = {
+            "query_prompt": config.query_prompt or "",
+            "document_prompt": config.document_prompt or "",
+        }
+        self.config = config.model_copy(update=prompts)
 
     @property
     def gives(self) -> frozenset[Gives]:
@@ -56,6 +61,7 @@ class FakeDenseEncoder:
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
         prompt = self.config.query_prompt if role == "query" else self.config.document_prompt
+        prompt = prompt or ""
         dense = np.zeros((len(texts), DIMENSIONS), np.float32)
         truncated = np.zeros(len(texts), np.bool_)
         for row, text in enumerate(texts):

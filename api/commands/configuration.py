@@ -37,9 +37,9 @@ FLAGS = (
     Flag("--b", ("b",), "BM25: normalisation by length", ("lexical",), float, "X"),
     Flag("--index", ("index", "kind"), "flat is exact, hnsw a graph", ("dense",), str, None,
          ("flat", "hnsw")),
-    Flag("--query-prompt", (ENCODER, "query_prompt"), "text put before a query", ("dense",), str,
-         "TEXT"),
-    Flag("--document-prompt", (ENCODER, "document_prompt"), "text put before a document",
+    Flag("--query-prompt", (ENCODER, "query_prompt"), "text put before a query; default: what the "
+         "model prescribes", ("dense",), str, "TEXT"),
+    Flag("--document-prompt", (ENCODER, "document_prompt"), "text put before a document; likewise",
          ("dense",), str, "TEXT"),
     Flag("--max-length", (ENCODER, "max_length"), "tokens that models read of a text",
          ("dense", "sparse"), int),

@@ -147,6 +147,19 @@ def test_prompts(minilm: Encoder) -> None:
     assert encoder.fingerprint != minilm.fingerprint
 
 
+def test_the_models_own_prompts_are_the_default(tmp_path: Path, minilm: Encoder) -> None:
+    reference = plain("SentenceTransformer", "all-MiniLM-L6-v2")
+    reference.prompts = {"query": "query: ", "passage": "passage: "}
+    reference.save_pretrained(str(tmp_path), create_model_card=False)
+    own = load_encoder(DenseEncoderConfig(model=str(tmp_path), device="cpu"))
+    assert np.allclose(dense(own, ["a"], "query"), dense(minilm, ["query: a"]), atol=1e-5)
+    assert np.allclose(dense(own, ["a"]), dense(minilm, ["passage: a"]), atol=1e-5)
+    assert own.fingerprint["query_prompt"] == "query: "
+    none = {"query_prompt": "", "document_prompt": ""}
+    bare = load_encoder(DenseEncoderConfig(model=str(tmp_path), device="cpu", **none))
+    assert np.allclose(dense(bare, ["a"], "query"), dense(minilm, ["a"], "query"), atol=1e-5)
+
+
 def test_a_prompt_outside_the_mean(tmp_path: Path) -> None:
     """Models such as INSTRUCTOR leave the prompt out of the pooling."""
     reference = plain("SentenceTransformer", "all-MiniLM-L6-v2")
