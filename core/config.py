@@ -35,7 +35,8 @@ class Config(BaseModel):
             return cls.model_validate(dict(value))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise ConfigError(first["msg"], field=field_path(first["loc"], value)) from None
+            message = first["msg"].removeprefix("Value error, ")
+            raise ConfigError(message, field=field_path(first["loc"], value)) from None
 
 
 def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
@@ -92,12 +93,13 @@ class AnalyzerConfig(Config):
 
     language: an ISO 639-1 code with a Snowball stemmer ("en", "de", ...), or "none" for words
     only (no stemming and no stopwords).
+    stopwords: leave out the language's; None = where there is a list of them.
     """
 
     kind: Literal["analyzer"] = "analyzer"
     language: str = "en"
     stem: bool = True
-    stopwords: bool = True
+    stopwords: bool | None = None
 
 
 class FlatConfig(Config):

@@ -1,16 +1,17 @@
 """Representations on disk and back: durable collections and the indexes inside their segments."""
 
-from .bulk import append_shard, consumed, finish, resume
+from .bulk import Consumed, append_shard, consumed, finish, resume
 from .collection import Collection, EncodedDocument, Verify, Written
 from .filters import check as check_filter
 from .legs import warm
-from .maintenance import merge, merge_due, seal
+from .maintenance import maintain, merge, merge_due, seal
 from .protocol import Ranking, TermStatistics
 from .reader import Reader
 from .snapshot import LegResult
 
 __all__ = [
     "Collection",
+    "Consumed",
     "EncodedDocument",
     "LegResult",
     "Ranking",
@@ -22,6 +23,7 @@ __all__ = [
     "check_filter",
     "consumed",
     "finish",
+    "maintain",
     "merge",
     "merge_due",
     "resume",

@@ -7,7 +7,11 @@ continues after its last shard. Nobody else reads the collection before `finish`
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +20,7 @@ from ..core import (
     CollectionConfig,
     ConflictError,
     DenseLeg,
+    Document,
     FlatConfig,
     HnswConfig,
     NotFoundError,
@@ -33,9 +38,13 @@ from .tables import (
     delete_documents,
     insert_document,
     insert_segment,
+    last_number,
     numbers_of,
     read_segments,
 )
+
+MOST_SHARDS = 24
+"""Shards that are merged, and so open, at once."""
 
 
 def resume(path: Path, config: CollectionConfig) -> Collection | None:
@@ -57,28 +66,40 @@ def resume(path: Path, config: CollectionConfig) -> Collection | None:
     return collection
 
 
-def consumed(collection: Collection) -> int:
-    """Documents of the input that are done."""
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """How much of the input is done: documents, and a digest of them in their order."""
+
+    documents: int = 0
+    digest: str = ""
+
+    def after(self, document: Document) -> Consumed:
+        """With one more document."""
+        content = [document.id, document.title, document.text, dict(document.metadata)]
+        link = self.digest + json.dumps(content, sort_keys=True, ensure_ascii=True)
+        return Consumed(self.documents + 1, sha256(link.encode()).hexdigest())
+
+
+def consumed(collection: Collection) -> Consumed:
+    """What earlier runs of this build have done."""
     with collection.database.read() as connection:
-        return int(get_meta(connection, "consumed") or 0)
+        stored = get_meta(connection, "consumed")
+    return Consumed(*json.loads(stored)) if stored else Consumed()
 
 
 def append_shard(
     collection: Collection,
     batch: Sequence[EncodedDocument],
     legs: Mapping[str, Representation],
-    consumed_now: int,
+    done: Consumed,
 ) -> None:
     """Add documents, whose ids must differ, with their representations.
 
-    Documents of earlier shards with the same ids are replaced. `consumed_now` documents of the
-    input are done when this returns.
+    Documents of earlier shards with the same ids are replaced. `done` of the input is done when
+    this returns.
     """
     with collection.database.read() as connection:
-        row = connection.execute(
-            "SELECT seq FROM sqlite_sequence WHERE name = 'documents'"
-        ).fetchone()
-    first = (row[0] if row else 0) + 1
+        first = last_number(connection) + 1
     last = first + len(batch) - 1
     spans = [[(p.start, p.end) for p in item.passages] or [(-1, -1)] for item in batch]
     passages = Passages(
@@ -87,6 +108,7 @@ def append_shard(
     )
     shard = write_segment(collection, passages, legs, first, last, shard_config(collection.config))
     with collection.database.write() as connection:
+        _check_building(connection, collection)
         known = numbers_of(connection, [item.document.id for item in batch])
         delete_documents(connection, list(known.values()))
         for number, item in enumerate(batch, first):
@@ -94,32 +116,27 @@ def append_shard(
                 raise ConflictError(f"{collection.directory}: another process wrote to it")
         insert_segment(connection, shard)
         set_meta(connection, "sealed", str(last))
-        set_meta(connection, "consumed", str(consumed_now))
+        set_meta(connection, "consumed", json.dumps([done.documents, done.digest]))
 
 
 def finish(collection: Collection, memory: int, progress: Progress) -> tuple[int, int]:
     """Merge the shards and make the collection visible; its documents and passages."""
     config = collection.config
-    with collection.database.read() as connection:
-        rows = read_segments(connection)
-        dead = {row.id: dead_numbers(connection, row.first, row.last) for row in rows}
+    rows = _few_shards(collection, memory)
+    progress.start("index", sum(row.passages for row in rows), "passages")
     replaced: list[SegmentRow] = []
     merged: list[SegmentRow] = []
-    progress.start("index", sum(row.passages for row in rows), "passages")
     for group in _groups(rows, config, memory):
-        whole = len(group) == 1 and not dead[group[0].id] and shard_config(config) == config
-        if not whole:
-            sources = [_open_shard(collection, row, dead[row.id]) for row in group]
+        sources = _open_shards(collection, group)
+        clean = all(live is None for _, live in sources)
+        if len(group) > 1 or not clean or shard_config(config) != config:
             replaced.extend(group)
-            if any(live is None or live.any() for _, live in sources):
-                merged.append(
-                    merge_segments(collection, sources, group[0].first, group[-1].last, memory)
-                )
+            row = _merge_shards(collection, group, sources, memory, config)
+            merged.extend([] if row is None else [row])
         progress.advance(sum(row.passages for row in group))
     with collection.database.write() as connection:
-        connection.executemany("DELETE FROM segments WHERE id = ?", [(r.id,) for r in replaced])
-        for row in merged:
-            insert_segment(connection, row)
+        _check_building(connection, collection)
+        _swap(connection, replaced, merged)
         connection.execute("DELETE FROM tombstones")
         connection.execute("DELETE FROM meta WHERE key = 'consumed'")
         set_meta(connection, "state", "ready")
@@ -131,6 +148,54 @@ def finish(collection: Collection, memory: int, progress: Progress) -> tuple[int
     return documents, passages
 
 
+def _few_shards(collection: Collection, memory: int) -> list[SegmentRow]:
+    """Merge shards by the dozen until few are left: each takes memory and open files."""
+    with collection.database.read() as connection:
+        rows = read_segments(connection)
+    while len(rows) > MOST_SHARDS:
+        for start in range(0, len(rows), MOST_SHARDS):
+            group = rows[start : start + MOST_SHARDS]
+            if len(group) == 1:
+                continue
+            sources = _open_shards(collection, group)
+            row = _merge_shards(collection, group, sources, memory, shard_config(collection.config))
+            with collection.database.write() as connection:
+                _check_building(connection, collection)
+                _swap(connection, group, [] if row is None else [row])
+            for old in group:
+                remove_tree(collection.directory / "segments" / old.id)
+        with collection.database.read() as connection:
+            rows = read_segments(connection)
+    return rows
+
+
+def _merge_shards(
+    collection: Collection,
+    group: Sequence[SegmentRow],
+    sources: Sequence[tuple[Segment, Mask | None]],
+    memory: int,
+    config: CollectionConfig,
+) -> SegmentRow | None:
+    """One segment of several shards, or None when all that is in them was replaced."""
+    if not any(live is None or live.any() for _, live in sources):
+        return None
+    first, last = group[0].first, group[-1].last
+    return merge_segments(collection, sources, first, last, memory, config)
+
+
+def _swap(
+    connection: sqlite3.Connection, old: Sequence[SegmentRow], new: Sequence[SegmentRow]
+) -> None:
+    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+    for row in new:
+        insert_segment(connection, row)
+
+
+def _check_building(connection: sqlite3.Connection, collection: Collection) -> None:
+    if get_meta(connection, "state") != "building":
+        raise ConflictError(f"{collection.directory}: another process finished this build")
+
+
 def shard_config(config: CollectionConfig) -> CollectionConfig:
     """The same legs without graphs: these are built once, when shards are merged."""
     legs = {
@@ -140,16 +205,24 @@ def shard_config(config: CollectionConfig) -> CollectionConfig:
     return config.model_copy(update={"legs": legs})
 
 
-def _open_shard(
-    collection: Collection, row: SegmentRow, dead: set[int]
-) -> tuple[Segment, Mask | None]:
-    directory = collection.directory / "segments" / row.id
-    segment = Segment.open(directory, row, shard_config(collection.config))
-    if not dead:
-        return segment, None
-    live = np.ones(row.passages, dtype=np.bool_)
-    live[segment.dead(np.array(sorted(dead), dtype=np.int64))] = False
-    return segment, live
+def _open_shards(
+    collection: Collection, rows: Sequence[SegmentRow]
+) -> list[tuple[Segment, Mask | None]]:
+    """Shards, whole by their checksums, with masks of what later shards have not replaced."""
+    opened: list[tuple[Segment, Mask | None]] = []
+    for row in rows:
+        collection.check(row)
+        directory = collection.directory / "segments" / row.id
+        segment = Segment.open(directory, row, shard_config(collection.config))
+        with collection.database.read() as connection:
+            dead = sorted(dead_numbers(connection, row.first, row.last))
+        live = None
+        gone = segment.rows_of(np.array(dead, dtype=np.int64))
+        if len(gone):
+            live = np.ones(row.passages, dtype=np.bool_)
+            live[gone] = False
+        opened.append((segment, live))
+    return opened
 
 
 def _groups(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from ..core import (
     CollectionConfig,
@@ -31,13 +31,14 @@ from ..core import (
 )
 from . import segment as segments
 from .database import Database, get_meta, set_meta
-from .delta import Delta, live_rows, pack
+from .delta import pack
 from .files import exclusive, remove_tree, sync_directory
-from .filters import everything, select
+from .filters import everything, names_a_field, select
+from .follower import Follower
 from .reader import Reader
-from .segment import Segment, SegmentRow
-from .snapshot import Masks, Part, Snapshot
-from .tables import delete_documents, insert_document, numbers_of, read_segments
+from .segment import SegmentRow
+from .snapshot import Masks, Snapshot
+from .tables import count_pending, delete_documents, insert_document, numbers_of, read_segments
 
 Verify = Literal["full", "size"]
 LOCK = "maintenance.lock"
@@ -61,11 +62,10 @@ class EncodedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write did. `pending` = passages now in the delta."""
+    """What a write did: documents written, and how many of them replaced another."""
 
     documents: int
     replaced: int
-    pending: int
 
 
 class Collection:
@@ -75,10 +75,7 @@ class Collection:
         self.directory = directory
         self.database = database
         self.config = config
-        self._refresh_lock = threading.Lock()
-        self._segments: dict[str, Segment] = {}
-        self._delta = Delta(config, 0)
-        self._snapshot: Snapshot | None = None
+        self._follower = Follower(directory, config)
         self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
 
     @classmethod
@@ -103,19 +100,24 @@ class Collection:
         return cls(directory, database, config)
 
     @classmethod
-    def open(cls, directory: Path, *, verify: Verify = "full", state: str = "ready") -> Collection:
+    def open(
+        cls,
+        directory: Path,
+        *,
+        verify: Verify = "full",
+        state: Literal["ready", "building"] = "ready",
+        read_only: bool = False,
+    ) -> Collection:
         """Open a collection, check its files and remove those that no row names.
 
         verify: "full" reads every byte and compares checksums; "size" only looks at sizes.
         Raises NotFoundError, ConflictError (a build is unfinished), CorruptFileError that names
-        the first damaged file.
+        the first damaged file, StorageError when the database cannot be read.
         """
         database = Database.open(directory)
         try:
             with database.read() as connection:
-                config = CollectionConfig.model_validate_json(
-                    get_meta(connection, "config") or "{}"
-                )
+                config = _stored_config(connection, database.path)
                 actual = get_meta(connection, "state")
                 rows = read_segments(connection)
             if actual != state:
@@ -125,16 +127,11 @@ class Collection:
                     if actual == "building"
                     else f"{directory}: holds a finished collection"
                 )
-            for row in rows:
-                for problem in segments.check(
-                    directory / "segments" / row.id, row, contents=verify == "full"
-                ):
-                    # A merge by another process may just have replaced this segment.
-                    with database.read() as connection:
-                        if row.id in {r.id for r in read_segments(connection)}:
-                            raise problem
             collection = cls(directory, database, config)
-            collection.remove_garbage()
+            for row in rows:
+                collection.check(row, contents=verify == "full")
+            if not read_only:
+                collection.remove_garbage()
             if state == "ready":
                 with collection.reader():
                     pass  # Maps every segment, so that what cannot be opened is known now.
@@ -142,6 +139,15 @@ class Collection:
             database.close()
             raise
         return collection
+
+    def check(self, row: SegmentRow, *, contents: bool = True) -> None:
+        """Raise CorruptFileError for the first damaged file of a segment."""
+        directory = self.directory / "segments" / row.id
+        for problem in segments.check(directory, row, contents=contents):
+            # A merge by another process may just have replaced this segment.
+            with self.database.read() as connection:
+                if row.id in {named.id for named in read_segments(connection)}:
+                    raise problem
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -159,7 +165,7 @@ class Collection:
                 connection = trial.enter_context(self.database.read())
                 generation = int(get_meta(connection, "generation") or 0)
                 try:
-                    snapshot = self._current(connection, generation)
+                    snapshot = self._follower.snapshot(connection, generation)
                 except CorruptFileError:
                     # A merge may have removed the files after this transaction began: look again.
                     if attempt == _ATTEMPTS - 1:
@@ -170,78 +176,6 @@ class Collection:
                     stack.push(trial.pop_all())
                     return connection, snapshot
         raise StorageError(f"{self.directory}: changes faster than it can be read")
-
-    def _current(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
-        snapshot = self._snapshot
-        if snapshot is not None and snapshot.generation >= generation:
-            return snapshot
-        with self._refresh_lock:
-            snapshot = self._snapshot
-            if snapshot is None or snapshot.generation < generation:
-                snapshot = self._advance(connection, generation)
-                self._snapshot = snapshot
-            return snapshot
-
-    def _advance(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
-        rows = read_segments(connection)
-        watermark = int(get_meta(connection, "sealed") or 0)
-        if watermark != self._delta.watermark:
-            self._delta = Delta(self.config, watermark)
-        self._delta.read_new(connection)
-        parts = [self._segment_part(connection, row) for row in rows]
-        kept = {row.id for row in rows}
-        for gone in set(self._segments) - kept:
-            # Snapshots in use may still search it; its files are let go with the last of them.
-            del self._segments[gone]
-        dead = np.fromiter(
-            (
-                row[0]
-                for row in connection.execute(
-                    "SELECT number FROM tombstones WHERE number > ?", (watermark,)
-                )
-            ),
-            dtype=np.int64,
-        )
-        live = live_rows(self._delta.passages, dead)
-        numbers = self._delta.passages.numbers
-        parts.append(
-            Part(
-                passages=self._delta.passages,
-                legs=self._delta.legs,
-                live=live,
-                live_passages=int(live.sum()),
-                spread=len(numbers) / (1 + int(np.count_nonzero(np.diff(numbers)))),
-            )
-        )
-        return Snapshot(generation, parts, self._delta.legs)
-
-    def _segment_part(self, connection: sqlite3.Connection, row: SegmentRow) -> Part:
-        segment = self._segments.get(row.id)
-        if segment is None:
-            directory = self.directory / "segments" / row.id
-            segment = Segment.open(directory, row, self.config)
-            self._segments[row.id] = segment
-        dead = np.fromiter(
-            (
-                found[0]
-                for found in connection.execute(
-                    "SELECT DISTINCT number FROM tombstones WHERE number BETWEEN ? AND ?",
-                    (row.first, row.last),
-                )
-            ),
-            dtype=np.int64,
-        )
-        live = None
-        if len(dead):
-            live = np.ones(row.passages, dtype=np.bool_)
-            live[segment.dead(dead)] = False
-        return Part(
-            passages=segment.passages,
-            legs=segment.legs,
-            live=live,
-            live_passages=row.passages if live is None else int(live.sum()),
-            spread=row.passages / row.documents,
-        )
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -274,8 +208,7 @@ class Collection:
                         [(number, *span, blobs[row + offset]) for offset, span in enumerate(spans)],
                     )
                 row += item.rows
-            pending = connection.execute("SELECT count(*) FROM delta").fetchone()[0]
-        return Written(len(last), len(known), int(pending))
+        return Written(len(last), len(known))
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents; the ids that existed, in the order given. Durable on return."""
@@ -285,20 +218,29 @@ class Collection:
         return [name for name in dict.fromkeys(ids) if name in known]
 
     def delete_where(self, condition: Mapping[str, Any]) -> int:
-        """Delete the documents that meet a filter; how many they were. Durable on return."""
+        """Delete the documents that meet a filter; how many they were. Durable on return.
+
+        Raises InvalidInputError for a filter without a single field, which would meet all.
+        """
+        if not names_a_field(condition):
+            raise InvalidInputError(
+                "names no field and would delete everything; delete the collection for that",
+                field="filter",
+            )
         with self.database.write() as connection:
             numbers = select(connection, condition)
             delete_documents(connection, [int(number) for number in numbers])
         return len(numbers)
 
-    def segment(self, name: str) -> Segment:
-        """An open segment of the latest snapshot."""
-        return self._segments[name]
-
     def fingerprints(self) -> dict[str, Any]:
         """Of the encoder of each leg, as far as something has been encoded."""
         with self.database.read() as connection:
             return dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
+
+    def pending(self) -> int:
+        """Passages and tombstones since the last seal."""
+        with self.database.read() as connection:
+            return count_pending(connection, int(get_meta(connection, "sealed") or 0))
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Store the encoders' fingerprints for legs that have none yet; return those stored."""
@@ -361,6 +303,12 @@ class Collection:
 
     def close(self) -> None:
         """Let go of files and connections. Searches under way fail."""
-        self._snapshot = None
-        self._segments.clear()
+        self._follower.forget()
         self.database.close()
+
+
+def _stored_config(connection: sqlite3.Connection, path: Path) -> CollectionConfig:
+    try:
+        return CollectionConfig.model_validate_json(get_meta(connection, "config") or "")
+    except ValidationError as error:
+        raise StorageError(f"{path}: the stored configuration cannot be read: {error}") from error

@@ -5,6 +5,7 @@ Every change of state is one transaction, so a crash leaves either the old state
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ FORMAT = 1
 
 FILE_NAME = "collection.db"
 BUSY_SECONDS = 60.0
+VACUUM_PAGES = 4_000
 
 # `documents` is narrow so that ids are read without paging through texts. `fields` is the metadata
 # flattened to one row for each value, which is what filters look up. `delta` holds passages since
@@ -59,6 +61,7 @@ class Database:
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._write_lock = threading.Lock()
         self._closed = threading.Event()
+        self._identity: tuple[int, int] | None = None
 
     @classmethod
     def create(cls, directory: Path, meta: dict[str, str]) -> Database:
@@ -98,19 +101,16 @@ class Database:
         database = cls(directory)
         if not database.path.is_file():
             raise NotFoundError(f"{directory} holds no collection (no {FILE_NAME})")
-        try:
-            with database.read() as connection:
-                tables = connection.execute(
-                    "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'documents')"
-                ).fetchone()[0]
-                if tables == 0:
-                    raise NotFoundError(
-                        f"{directory} holds no collection: its creation was interrupted; "
-                        "create it again"
-                    )
-                version = get_meta(connection, "format")
-        except sqlite3.Error as error:
-            raise StorageError(f"{database.path}: cannot be read: {error}") from error
+        with database.read() as connection:
+            tables = connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'documents')"
+            ).fetchone()[0]
+            if tables == 0:
+                raise NotFoundError(
+                    f"{directory} holds no collection: its creation was interrupted; "
+                    "create it again"
+                )
+            version = get_meta(connection, "format")
         if version != str(FORMAT):
             database.close()
             raise StorageError(
@@ -138,7 +138,10 @@ class Database:
         try:
             connection = self._idle.get_nowait()
         except Empty:
-            connection = self._connect()
+            try:
+                connection = self._connect()
+            except sqlite3.Error as error:
+                raise StorageError(f"{self.path}: cannot be opened: {error}") from error
         try:
             yield connection
         finally:
@@ -151,11 +154,14 @@ class Database:
     def read(self) -> Iterator[sqlite3.Connection]:
         """A transaction in which everything read belongs to one state."""
         with self._connection() as connection:
-            connection.execute("BEGIN")
             try:
+                self._check_identity()
+                connection.execute("BEGIN")
                 yield connection
+            except sqlite3.Error as error:
+                raise StorageError(f"{self.path}: cannot be read: {error}") from error
             finally:
-                connection.execute("ROLLBACK")
+                _rollback(connection)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -163,38 +169,59 @@ class Database:
         with self._write_lock, self._connection() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise ConflictError(
-                    f"{self.path}: another process has been writing for {BUSY_SECONDS:.0f} s: "
-                    f"{error}"
-                ) from error
-            try:
                 yield connection
                 connection.execute(
                     "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
                 )
+                self._check_identity()
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                _rollback(connection)
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                    raise ConflictError(
+                        f"{self.path}: another process has been writing for {BUSY_SECONDS:.0f} s"
+                    ) from error
                 raise StorageError(f"{self.path}: not written: {error}") from error
-            except BaseException:
+            finally:
                 _rollback(connection)
-                raise
+
+    def _check_identity(self) -> None:
+        """What is written to a file that was removed meanwhile would be lost."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            found = None
+        identity = (found.st_dev, found.st_ino) if found is not None else None
+        if self._identity is None:
+            self._identity = identity
+        if identity is None or identity != self._identity:
+            raise StorageError(f"{self.path} was removed or replaced while it was open")
 
     def shrink(self) -> None:
-        """Give free pages back to the disk and empty the write-ahead log, if nobody reads it."""
-        with self._write_lock, closing(self._connect()) as connection:
-            # `execute` would stop after the first page: the statement steps once for each.
-            connection.executescript("PRAGMA incremental_vacuum")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        """Give free pages back to the disk and empty the write-ahead log.
+
+        In small steps, between which others can write; what they hold up is left for next time.
+        """
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA busy_timeout=1000")
+            try:
+                while free := connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                    with self._write_lock:
+                        # `execute` would stop after the first page: it steps once for each.
+                        connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+                    if connection.execute("PRAGMA freelist_count").fetchone()[0] >= free:
+                        break
+                connection.execute("PRAGMA busy_timeout=0")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.OperationalError:
+                return
 
     def problems(self) -> list[str]:
         """What SQLite's own check of the whole file finds wrong."""
         try:
             with self.read() as connection:
                 rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
-        except sqlite3.DatabaseError as error:
-            return [f"{self.path}: {error}"]
+        except StorageError as error:
+            return [str(error)]
         return [f"{self.path}: {row[0]}" for row in rows if row[0] != "ok"]
 
     def close(self) -> None:

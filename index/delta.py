@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..core import CollectionConfig, Representation
+from ..core import CollectionConfig, Representation, StorageError
 from .legs import delta_part
 from .protocol import DeltaPart
 from .segment import Passages
 
-_LENGTH = struct.Struct("<I")
+_NUMBER = struct.Struct("<I")
 
 
 class Delta:
@@ -51,9 +51,15 @@ class Delta:
         ).fetchall()
         if not rows:
             return
-        packed = [_split(data) for *_, data in rows]
+        packed = [_split(data, len(self.legs)) for *_, data in rows]
+        intact = [pieces for pieces in packed if pieces is not None]
+        if len(intact) < len(packed):
+            raise StorageError(
+                f"collection.db: the encoded form of {len(packed) - len(intact)} recent passages "
+                "is damaged: their checksums do not match"
+            )
         for index, part in enumerate(self.legs.values()):
-            part.append(part.unpack([pieces[index] for pieces in packed]))
+            part.append(part.unpack([pieces[index] for pieces in intact]))
         self._numbers.extend(row[1] for row in rows)
         self._spans.extend((row[2], row[3]) for row in rows)
         self._last_seq = rows[-1][0]
@@ -64,25 +70,24 @@ class Delta:
 
 
 def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[bytes]:
-    """One blob for each passage: its legs in the order of the configuration, each with a length."""
+    """One blob for each passage: a CRC-32, then its legs as configured, each with its length."""
     columns = [delta_part(leg).pack(legs[name]) for name, leg in config.legs.items()]
-    return [
-        b"".join(_LENGTH.pack(len(piece)) + piece for piece in pieces)
-        for pieces in zip(*columns, strict=True)
-    ]
+    blobs = []
+    for pieces in zip(*columns, strict=True):
+        body = b"".join(_NUMBER.pack(len(piece)) + piece for piece in pieces)
+        blobs.append(_NUMBER.pack(zlib.crc32(body)) + body)
+    return blobs
 
 
-def _split(data: bytes) -> Sequence[bytes]:
+def _split(data: bytes, legs: int) -> list[bytes] | None:
+    """The pieces of a blob, or None when it is not what `pack` made."""
+    if len(data) < _NUMBER.size or zlib.crc32(data[_NUMBER.size :]) != _NUMBER.unpack_from(data)[0]:
+        return None
     pieces = []
-    position = 0
-    while position < len(data):
-        (length,) = _LENGTH.unpack_from(data, position)
-        position += _LENGTH.size
+    position = _NUMBER.size
+    for _ in range(legs):
+        (length,) = _NUMBER.unpack_from(data, position)
+        position += _NUMBER.size
         pieces.append(data[position : position + length])
         position += length
     return pieces
-
-
-def live_rows(passages: Passages, dead: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """True for the rows whose document is not among `dead`."""
-    return ~np.isin(passages.numbers, dead)

@@ -19,7 +19,13 @@ from .database import get_meta, set_meta
 from .files import FileState, exclusive, remove_tree
 from .protocol import Mask
 from .segment import Passages, Segment, SegmentRow
-from .tables import dead_numbers, insert_segment, read_segments
+from .tables import (
+    count_pending,
+    dead_numbers,
+    insert_segment,
+    last_number,
+    read_segments,
+)
 
 DEFAULT_MEMORY = 256 << 20
 """Working memory of a merge, in bytes."""
@@ -31,15 +37,16 @@ def seal(collection: Collection) -> bool:
         with collection.reader() as reader:
             snapshot = reader.snapshot
             first = int(get_meta(reader.connection, "sealed") or 0) + 1
-        delta = snapshot.parts[-1]
-        if len(delta.passages) == 0 or delta.live is None:
+            last = last_number(reader.connection)
+        if last < first:
             return False
+        delta = snapshot.parts[-1]
+        assert delta.live is not None, "the delta always has a mask"
         keep = np.flatnonzero(delta.live)
-        last = int(delta.passages.numbers[-1])
-        passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
-        legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
         row = None
         if len(keep):
+            passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
+            legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
             row = write_segment(collection, passages, legs, first, last, collection.config)
         _replace(collection, [], row, first, last)
         return True
@@ -84,8 +91,21 @@ def merge(
     return done
 
 
+def maintain(collection: Collection) -> None:
+    """Seal and merge until neither is due; see StorageConfig."""
+    while True:
+        with collection.reader() as reader:
+            sealed = int(get_meta(reader.connection, "sealed") or 0)
+            pending = count_pending(reader.connection, sealed)
+        if pending >= collection.config.storage.seal_passages:
+            seal(collection)
+        elif not merge_due(collection):
+            return
+
+
 def merge_due(collection: Collection, *, memory: int = DEFAULT_MEMORY) -> bool:
-    """Merge the newest segments when there are more than the configuration allows.
+    """Merge the newest segments when there are more than the configuration allows, or else
+    rewrite a segment that is mostly dead. False when neither is due.
 
     Taken together are the newest ones up to the first that is larger than all of them: each
     passage is then rewritten a number of times that only grows with the logarithm of their number.
@@ -93,14 +113,21 @@ def merge_due(collection: Collection, *, memory: int = DEFAULT_MEMORY) -> bool:
     with exclusive(collection.directory / LOCK, wait=True):
         with collection.reader() as reader:
             rows = read_segments(reader.connection)
-        if len(rows) <= collection.config.storage.max_segments:
-            return False
-        start = len(rows) - 2
-        total = rows[-1].passages + rows[-2].passages
-        while start > 0 and rows[start - 1].passages <= total:
-            start -= 1
-            total += rows[start].passages
-        _merge_run(collection, start, len(rows), memory, NoProgress())
+            parts = reader.snapshot.parts[: len(rows)]
+        if len(rows) > collection.config.storage.max_segments:
+            start = len(rows) - 2
+            total = rows[-1].passages + rows[-2].passages
+            while start > 0 and rows[start - 1].passages <= total:
+                start -= 1
+                total += rows[start].passages
+            stop = len(rows)
+        else:
+            mostly_dead = (i for i, part in enumerate(parts) if part.dead_share > 0.5)
+            start = next(mostly_dead, -1)
+            stop = start + 1
+            if start < 0:
+                return False
+        _merge_run(collection, start, stop, memory, NoProgress())
     collection.remove_garbage()
     return True
 
@@ -110,16 +137,19 @@ def _merge_run(
 ) -> None:
     """Replace the segments `start` to `stop` by one. The caller holds the lock."""
     with collection.reader() as reader:
-        parts = reader.snapshot.parts[start:stop]
         rows = read_segments(reader.connection)[start:stop]
-        opened = [collection.segment(row.id) for row in rows]
+        snapshot = reader.snapshot
+    for row in rows:
+        collection.check(row)  # Damage must not be copied under a new, valid checksum.
+    parts = snapshot.parts[start:stop]
     total = sum(row.passages for row in rows)
     progress.start("merge", total, "passages")
     first, last = rows[0].first, rows[-1].last
     merged = None
     if any(part.live_passages for part in parts):
+        opened = snapshot.segments[start:stop]
         sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
-        merged = merge_segments(collection, sources, first, last, memory)
+        merged = merge_segments(collection, sources, first, last, memory, collection.config)
     _replace(collection, rows, merged, first, last)
     for old in rows:
         remove_tree(collection.directory / "segments" / old.id)
@@ -132,11 +162,12 @@ def merge_segments(
     first: int,
     last: int,
     memory: int,
+    config: CollectionConfig,
 ) -> SegmentRow:
     """Write the files of one segment that holds the live passages of several."""
     name = _new_name(last)
     directory = collection.directory / "segments" / name
-    files = segments.merge(directory, sources, collection.config, memory)
+    files = segments.merge(directory, sources, config, memory)
     passages = Passages(
         np.load(directory / "numbers.npy", mmap_mode="r"),
         np.load(directory / "spans.npy", mmap_mode="r"),

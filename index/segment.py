@@ -10,15 +10,17 @@ Ranges of segments do not overlap and grow in the order of writing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import CollectionConfig, CorruptFileError, Representation
-from .files import FileState, check_directory, seal_directory
+from ..core import CollectionConfig, CorruptFileError, Representation, StorageError
+from .files import FileState, check_directory, remove_tree, seal_directory
 from .legs import segment_part
 from .protocol import Mask, SegmentPart
 
@@ -72,20 +74,22 @@ class Segment:
                 name: segment_part(leg).open(directory / name, leg)
                 for name, leg in config.legs.items()
             }
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise StorageError(
+                    f"{directory}: too many open files; raise the limit (ulimit -n) or merge"
+                ) from error
+            raise CorruptFileError(directory, f"cannot be opened: {error}") from error
+        except ValueError as error:
             raise CorruptFileError(directory, f"cannot be opened: {error}") from error
         return cls(row, passages, legs)
 
-    def dead(self, numbers: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Rows of the documents with these numbers."""
+    def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the documents with these numbers, as far as they are here."""
         starts = np.searchsorted(self.passages.numbers, numbers, side="left")
-        stops = np.searchsorted(self.passages.numbers, numbers, side="right")
-        pieces = [np.arange(a, b) for a, b in zip(starts, stops, strict=True) if b > a]
-        return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.intp)
-
-    def close(self) -> None:
-        for part in self.legs.values():
-            part.close()
+        lengths = np.searchsorted(self.passages.numbers, numbers, side="right") - starts
+        before = np.cumsum(lengths) - lengths
+        return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
 
 
 def check(directory: Path, row: SegmentRow, *, contents: bool) -> list[CorruptFileError]:
@@ -100,10 +104,10 @@ def write(
     config: CollectionConfig,
 ) -> dict[str, FileState]:
     """Write and sync the files of a new segment into `directory`, which must not exist."""
-    _start(directory, passages, config)
-    for name, leg in config.legs.items():
-        segment_part(leg).build(directory / name, legs[name], leg)
-    return seal_directory(directory)
+    with _started(directory, passages, config):
+        for name, leg in config.legs.items():
+            segment_part(leg).build(directory / name, legs[name], leg)
+        return seal_directory(directory)
 
 
 def merge(
@@ -118,20 +122,27 @@ def merge(
         np.concatenate([s.passages.numbers[k] for (s, _), k in zip(sources, kept, strict=True)]),
         np.concatenate([s.passages.spans[k] for (s, _), k in zip(sources, kept, strict=True)]),
     )
-    _start(directory, passages, config)
-    for name, leg in config.legs.items():
-        segment_part(leg).merge(
-            directory / name,
-            [(segment.legs[name], live) for segment, live in sources],
-            leg,
-            memory,
-        )
-    return seal_directory(directory)
+    with _started(directory, passages, config):
+        for name, leg in config.legs.items():
+            segment_part(leg).merge(
+                directory / name,
+                [(segment.legs[name], live) for segment, live in sources],
+                leg,
+                memory,
+            )
+        return seal_directory(directory)
 
 
-def _start(directory: Path, passages: Passages, config: CollectionConfig) -> None:
+@contextmanager
+def _started(directory: Path, passages: Passages, config: CollectionConfig) -> Iterator[None]:
+    """The directory with what does not depend on legs; removed again when the block fails."""
     directory.mkdir(parents=True)
-    np.save(directory / "numbers.npy", passages.numbers)
-    np.save(directory / "spans.npy", passages.spans)
-    for name in config.legs:
-        (directory / name).mkdir()
+    try:
+        np.save(directory / "numbers.npy", passages.numbers)
+        np.save(directory / "spans.npy", passages.spans)
+        for name in config.legs:
+            (directory / name).mkdir()
+        yield
+    except BaseException:
+        remove_tree(directory)
+        raise

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..core import Contribution, Passage, Representation
 from .protocol import DeltaPart, LegPart, Mask, Ranking, TermStatistics
-from .segment import Passages
+from .segment import Passages, Segment
 
 Masks = Sequence[Mask | None]
 """For each part of a snapshot, the rows that may be returned; None = all of them."""
@@ -30,6 +30,11 @@ class Part:
     live: Mask | None
     live_passages: int
     spread: float
+
+    @property
+    def dead_share(self) -> float:
+        """Of the rows, from 0 to 1."""
+        return 0.0 if self.live is None else 1 - self.live_passages / max(1, len(self.live))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +67,12 @@ class LegResult:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An immutable state; `generation` numbers it. The last of its parts is the delta."""
+    """An immutable state; `generation` numbers it. One part for each segment, then the delta."""
 
     generation: int
     parts: Sequence[Part]
     delta: Mapping[str, DeltaPart]
+    segments: Sequence[Segment]
 
     @property
     def live_passages(self) -> int:

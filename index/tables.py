@@ -25,10 +25,19 @@ def _chunks(values: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
 def numbers_of(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
     """id -> number of the documents that exist."""
     found: dict[str, int] = {}
-    for marks, piece in _chunks(list(dict.fromkeys(ids))):
+    # Half of a surrogate pair is not Unicode text: no document has such an id.
+    for marks, piece in _chunks([name for name in dict.fromkeys(ids) if _is_unicode(name)]):
         rows = connection.execute(f"SELECT id, number FROM documents WHERE id IN ({marks})", piece)
         found.update(rows.fetchall())
     return found
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
@@ -122,3 +131,18 @@ def dead_numbers(connection: sqlite3.Connection, first: int, last: int) -> set[i
         "SELECT DISTINCT number FROM tombstones WHERE number BETWEEN ? AND ?", (first, last)
     )
     return {row[0] for row in rows}
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """The highest number that was ever given to a document."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'documents'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def count_pending(connection: sqlite3.Connection, sealed: int) -> int:
+    """Passages and tombstones since the last seal: about the rows of the delta in memory."""
+    passages = connection.execute("SELECT count(*) FROM delta").fetchone()[0]
+    dead = connection.execute(
+        "SELECT count(*) FROM tombstones WHERE number > ?", (sealed,)
+    ).fetchone()[0]
+    return int(passages) + int(dead)

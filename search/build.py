@@ -6,7 +6,7 @@ import itertools
 import resource
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,16 @@ from ..core import (
     Document,
     NoProgress,
     Progress,
+    StorageError,
 )
 from ..encoders import EncoderLoader, load_encoder
-from ..index import Collection, append_shard, consumed, finish, resume
+from ..index import Collection, Consumed, append_shard, consumed, finish, resume
 from ..index.files import exclusive
+from ..sources import parse_document
 from .ingest import Tally, batches, encode
 from .queries import LegEncoders
 
+LOCK = "build.lock"
 SHARD_DOCUMENTS = 2_000
 """At most this much work is lost when a build is killed."""
 BYTES_PER_CHARACTER = 64
@@ -76,24 +79,33 @@ def build(
     progress = progress or NoProgress()
     config = config or CollectionConfig()
     legs = LegEncoders(config, encoders)
-    collection = resume(path, config)
-    if collection is None:
+    if not path.is_dir():
         legs.fingerprints()  # What cannot be loaded should leave nothing behind.
-        collection = Collection.create(path, config, state="building")
-    try:
-        with exclusive(path / "build.lock", wait=False) as held:
-            if not held:
-                raise ConflictError(f"{path}: another process is building it")
+        _make_folder(path)
+    with exclusive(path / LOCK, wait=False) as held:
+        if not held:
+            raise ConflictError(f"{path}: another process is building it")
+        try:
+            collection = resume(path, config)
+            if collection is None:
+                legs.fingerprints()
+                collection = Collection.create(path, config, state="building")
+        except BaseException:
+            _remove_lock(path)
+            raise
+        try:
             legs.expect(collection.bind(legs.fingerprints()))
             legs.fingerprints()
             working = _working_bytes(memory_budget)
-            done = read = consumed(collection)
+            earlier = consumed(collection)
+            rest = _rest(documents, earlier, path)
+            read = earlier
             tally = Tally()
-            progress.start("encode", total, "documents", done)
-            rest = itertools.islice(documents, done, None)
+            progress.start("encode", total, "documents", earlier.documents)
             size = working // 2 // BYTES_PER_CHARACTER
             for shard in batches(rest, most=SHARD_DOCUMENTS, characters=size):
-                read += len(shard)
+                for document in shard:
+                    read = read.after(document)
                 unique = list({document.id: document for document in shard}.values())
                 share = _Share(progress, len(shard), len(legs.groups()))
                 encoded = encode(unique, collection.config, legs, advance=share.read)
@@ -101,18 +113,46 @@ def build(
                 share.complete()
                 tally.add(encoded, documents=len(shard), replaced=0)
             stored, passages = finish(collection, working // 2, progress)
-        (path / "build.lock").unlink(missing_ok=True)
-    finally:
-        collection.close()
-        progress.close()
+            _remove_lock(path)
+        finally:
+            collection.close()
+            progress.close()
     return BuildReport(
         documents=stored,
         passages=passages,
         truncated=tally.truncated,
-        resumed_at=done,
-        duplicates=read - stored,
+        resumed_at=earlier.documents,
+        duplicates=read.documents - stored,
         seconds=time.perf_counter() - began,
     )
+
+
+def _rest(
+    documents: Iterable[Document | Mapping[str, object]], done: Consumed, path: Path
+) -> Iterator[Document]:
+    """The documents after those that an interrupted build has done, which must be the same."""
+    parsed = (d if isinstance(d, Document) else parse_document(d) for d in documents)
+    seen = Consumed()
+    for document in itertools.islice(parsed, done.documents):
+        seen = seen.after(document)
+    if seen != done:
+        raise ConflictError(
+            f"{path}: the first {done.documents} documents are not those of the interrupted "
+            "build; give the same input to continue it, or remove the folder to start anew"
+        )
+    return parsed
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be created: {error}") from error
+
+
+def _remove_lock(path: Path) -> None:
+    """Only by who holds it. Who waits for the old file finds the build finished."""
+    (path / LOCK).unlink(missing_ok=True)
 
 
 class _Share:

@@ -19,10 +19,9 @@ from ..core import (
     InvalidInputError,
     NoProgress,
     Progress,
-    StorageError,
 )
 from ..encoders import EncoderLoader, load_encoder
-from ..index import Collection, Verify, check_filter, merge, merge_due, seal, warm
+from ..index import Collection, Verify, check_filter, maintain, merge, seal, warm
 from .info import describe
 from .ingest import Tally, batches, encode
 from .pipeline import plan, run
@@ -101,7 +100,7 @@ class Engine:
         verify: "full" compares the checksum of every file, "size" only sizes. Raises
         NotFoundError, CorruptFileError (which names the file) or ConflictError (unfinished build).
         """
-        collection = Collection.open(Path(path), verify=verify)
+        collection = Collection.open(Path(path), verify=verify, read_only=read_only)
         return cls(collection, LegEncoders(collection.config, encoders), read_only=read_only)
 
     def load(self) -> None:
@@ -136,20 +135,23 @@ class Engine:
             written = self.collection.write(encoded.documents, encoded.legs)
             tally.add(encoded, documents=written.documents, replaced=written.replaced)
             progress.advance(len(batch))
-            if written.pending >= self.config.storage.seal_passages:
-                self._maintain()
+            self._maintain()
         return WriteReport(tally.documents, tally.replaced, tally.passages, tally.truncated)
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents; the ids that existed. Durable when it returns."""
         self._writable()
-        return self.collection.delete(ids)
+        deleted = self.collection.delete(ids)
+        self._maintain()
+        return deleted
 
     def delete_where(self, filter: Mapping[str, Any]) -> int:  # noqa: A002 - the field's word
         """Delete every document that meets a filter; how many there were."""
         self._writable()
         check_filter(filter)
-        return self.collection.delete_where(filter)
+        deleted = self.collection.delete_where(filter)
+        self._maintain()
+        return deleted
 
     def get(self, id: str) -> Document:  # noqa: A002
         """One document. Raises NotFoundError."""
@@ -262,19 +264,20 @@ class Engine:
             self._encoders.fingerprints()
 
     def _maintain(self) -> None:
-        """Seal and merge in the background, one at a time."""
+        """Seal and merge in the background when enough has been written, one at a time."""
+        if self.collection.pending() < self.config.storage.seal_passages:
+            return
         with self._pending_lock:
             if self._pending is None or self._pending.done():
                 self._pending = self._maintenance.submit(self._seal_and_merge)
 
     def _seal_and_merge(self) -> None:
         try:
-            seal(self.collection)
-            merge_due(self.collection)
+            maintain(self.collection)
             self._failure = None
-        except (OSError, StorageError, MemoryError) as error:
+        except Exception as error:
             # Writes and searches go on without it; `info` shows the reason.
-            self._failure = str(error)
+            self._failure = f"{type(error).__name__}: {error}"
             log.exception("maintenance of %s failed", self.path)
 
 

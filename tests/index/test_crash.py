@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ from twindex.core import (
     SparseEncoderConfig,
     SparseLeg,
     StorageConfig,
+    StorageError,
 )
+from twindex.index import merge_due
 from twindex.search import Engine, LegRequest
 
 KILLS = 50
@@ -167,6 +170,111 @@ def test_verify_names_the_file_that_was_altered_while_open(tmp_path):
         data[-1] ^= 1
         path.write_bytes(bytes(data))
         assert any(str(path) in problem for problem in engine.verify())
+
+
+def test_a_merge_does_not_launder_damage(tmp_path):
+    segment = sealed(tmp_path / "c")
+    with Engine.open(tmp_path / "c") as engine:
+        engine.add([document("late", 1)])
+        path = segment / "dense" / every_file(segment / "dense")[0].name
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        path.write_bytes(bytes(data))
+        with pytest.raises(CorruptFileError) as caught:
+            engine.merge()
+        assert caught.value.path == path
+        assert any(str(path) in problem for problem in engine.verify())
+        assert engine.count() == 31
+
+
+def test_a_damaged_recent_passage_is_an_error_and_not_a_crash(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add([document("n1", 1)])
+    database = sqlite3.connect(tmp_path / "c" / "collection.db")
+    (data,) = database.execute("SELECT data FROM delta").fetchone()
+    database.execute("UPDATE delta SET data = ?", (data[:40] + b"\xff" + data[41:],))
+    database.commit()
+    database.close()
+    with pytest.raises(StorageError, match="checksums do not match"):
+        Engine.open(tmp_path / "c")
+
+
+def test_a_damaged_database_is_an_error(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add([document(f"n{i}", 1) for i in range(50)])
+    path = tmp_path / "c" / "collection.db"
+    path.write_bytes(b"x" * 5_000 + path.read_bytes()[5_000:])
+    with pytest.raises(StorageError, match=r"collection\.db"):
+        Engine.open(tmp_path / "c")
+
+
+def test_writes_to_a_collection_that_was_replaced_are_refused(tmp_path):
+    path = tmp_path / "c"
+    with Engine.create(path, configuration()) as engine:
+        engine.add([document("n1", 1)])
+        path.rename(tmp_path / "moved")
+        for change in (lambda: engine.add([document("n2", 1)]), lambda: engine.delete(["n1"])):
+            with pytest.raises(StorageError, match="removed or replaced"):
+                change()
+        with Engine.create(path, configuration()) as other:
+            with pytest.raises(StorageError, match="removed or replaced"):
+                engine.add([document("n2", 1)])
+            assert other.count() == 0
+    with Engine.open(tmp_path / "moved") as engine:
+        assert engine.count() == 1
+
+
+def test_rewriting_the_same_documents_is_sealed_too(tmp_path):
+    config = configuration().model_copy(
+        update={"storage": StorageConfig(seal_passages=100, max_segments=2)}
+    )
+    with Engine.create(tmp_path / "c", config) as engine:
+        for version in range(60):
+            engine.add([document(f"n{i}", version) for i in range(10)])
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.collection.pending() < 200
+        assert engine.count() == 10
+        assert engine.verify() == []
+
+
+def test_a_segment_that_is_mostly_dead_is_rewritten(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add(document(f"n{i}", i) for i in range(100))
+        engine.seal()
+        assert merge_due(engine.collection) is False
+        engine.delete([f"n{i}" for i in range(60)])
+        assert merge_due(engine.collection) is True
+        (segment,) = engine.info()["segments"]
+        assert (segment["passages"], segment["dead_passages"]) == (40, 0)
+
+
+def test_failed_maintenance_leaves_no_files_and_says_why(tmp_path, monkeypatch):
+    config = configuration().model_copy(update={"storage": StorageConfig(seal_passages=5)})
+    with Engine.create(tmp_path / "c", config) as engine:
+
+        def full(*arguments):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("twindex.index.segment.seal_directory", full)
+        engine.add(document(f"n{i}", i) for i in range(10))
+        engine.close()
+        assert "No space left" in engine._failure
+    assert list((tmp_path / "c" / "segments").iterdir()) == []
+    monkeypatch.undo()
+    with Engine.open(tmp_path / "c") as engine:
+        assert len(engine.search("alpha", limit=100).hits) == 10
+
+
+def test_a_merge_does_not_wait_for_readers(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add(document(f"n{i}", i) for i in range(500))
+        engine.seal()
+        engine.delete([f"n{i}" for i in range(400)])
+        with engine.collection.reader() as reader:
+            began = time.monotonic()
+            engine.merge()
+            assert time.monotonic() - began < 20
+            assert reader.count(None) == 100
 
 
 def bytes_on_disk(path: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -117,6 +118,66 @@ def test_two_builds_of_one_folder_exclude_each_other(tmp_path):
         yield from corpus(3)
 
     assert build(tmp_path / "c", nested(), configuration()).documents == 3
+
+
+def interrupted(path, documents, after: int) -> None:
+    """A build that fails once it has read `after` documents."""
+
+    def failing():
+        yield from documents[:after]
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError):
+        build(path, failing(), configuration())
+
+
+@pytest.mark.parametrize("change", ["before", "inside", "shorter"])
+def test_a_build_does_not_continue_with_other_documents(tmp_path, change):
+    documents = corpus(SHARD_DOCUMENTS + 100)
+    interrupted(tmp_path / "c", documents, SHARD_DOCUMENTS + 10)
+    other = {
+        "before": [Document("new", "new"), *documents],
+        "inside": [*documents[:5], Document("d5", "repaired"), *documents[6:]],
+        "shorter": documents[: SHARD_DOCUMENTS - 1],
+    }[change]
+    with pytest.raises(ConflictError, match="not those of the interrupted build"):
+        build(tmp_path / "c", other, configuration())
+    report = build(tmp_path / "c", documents, configuration())
+    assert (report.documents, report.resumed_at) == (len(documents), SHARD_DOCUMENTS)
+
+
+def test_another_build_and_an_open_do_no_harm_to_files_not_yet_named(tmp_path, monkeypatch):
+    from twindex.index import bulk
+
+    whole = bulk.merge_segments
+
+    def intruded(*arguments):
+        row = whole(*arguments)
+        with pytest.raises(ConflictError):
+            build(tmp_path / "c", corpus(5), configuration())
+        with pytest.raises(ConflictError, match="not finished"):
+            Engine.open(tmp_path / "c")
+        return row
+
+    monkeypatch.setattr(bulk, "merge_segments", intruded)
+    build(tmp_path / "c", corpus(SHARD_DOCUMENTS + 5), configuration())
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.verify() == []
+        assert engine.count() == SHARD_DOCUMENTS + 5
+
+
+def test_many_shards_are_merged_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("twindex.index.bulk.MOST_SHARDS", 3)
+    # (The function of the same name hides the module.)
+    monkeypatch.setattr(sys.modules["twindex.search.build"], "SHARD_DOCUMENTS", 10)
+    documents = [*corpus(95), Document("d3", "replaced"), *corpus(2)]
+    build(tmp_path / "c", documents, configuration())
+    monkeypatch.undo()
+    build(tmp_path / "whole", documents, configuration())
+    with Engine.open(tmp_path / "c") as several, Engine.open(tmp_path / "whole") as whole:
+        assert rankings(several) == rankings(whole)
+        assert several.verify() == []
+        assert len(several.info()["segments"]) == 1
 
 
 def test_a_graph_is_built_of_the_shards(tmp_path):

@@ -1,0 +1,120 @@
+"""Keeps one process's snapshot in step with what processes commit.
+
+Each new generation costs what has changed: new segments are mapped, new rows of the delta are
+appended, new tombstones are marked in copies of the masks that they touch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import CollectionConfig
+from .database import get_meta
+from .delta import Delta
+from .protocol import Mask
+from .segment import Segment, SegmentRow
+from .snapshot import Part, Snapshot
+from .tables import read_segments
+
+
+class Follower:
+    """The latest snapshot. Thread-safe."""
+
+    def __init__(self, directory: Path, config: CollectionConfig) -> None:
+        self._directory = directory
+        self._config = config
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew; snapshots that are in use stay whole."""
+        self._segments: dict[str, tuple[Segment, Part]] = {}
+        self._delta = Delta(self._config, 0)
+        self._delta_live: Mask = np.empty(0, dtype=np.bool_)
+        self._last_tombstone = 0
+        self._snapshot: Snapshot | None = None
+
+    def snapshot(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
+        """The snapshot of `generation`, which is what `connection` sees, or a later one."""
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.generation >= generation:
+            return snapshot
+        with self._lock:
+            snapshot = self._snapshot
+            if snapshot is None or snapshot.generation < generation:
+                try:
+                    snapshot = self._advance(connection, generation)
+                except BaseException:
+                    # Legs may have taken in different rows: nothing of it can be built upon.
+                    self.forget()
+                    raise
+                self._snapshot = snapshot
+            return snapshot
+
+    def _advance(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
+        watermark = int(get_meta(connection, "sealed") or 0)
+        if watermark != self._delta.watermark:
+            self._delta = Delta(self._config, watermark)
+            self._delta_live = np.empty(0, dtype=np.bool_)
+        died = _tombstones(connection, "seq > ?", self._last_tombstone)
+        rows = read_segments(connection)
+        self._segments = {row.id: self._follow(connection, row, died) for row in rows}
+        self._delta.read_new(connection)
+        delta = self._delta_part(died)
+        last = connection.execute("SELECT max(seq) FROM tombstones").fetchone()[0]
+        self._last_tombstone = max(self._last_tombstone, last or 0)
+        segments = [segment for segment, _ in self._segments.values()]
+        parts = [part for _, part in self._segments.values()]
+        return Snapshot(generation, [*parts, delta], self._delta.legs, segments)
+
+    def _follow(
+        self, connection: sqlite3.Connection, row: SegmentRow, died: NDArray[np.int64]
+    ) -> tuple[Segment, Part]:
+        known = self._segments.get(row.id)
+        if known is None:
+            segment = Segment.open(self._directory / "segments" / row.id, row, self._config)
+            died = _tombstones(connection, "number BETWEEN ? AND ?", row.first, row.last)
+            live = None
+        else:
+            segment, part = known
+            live = part.live
+        dead = segment.rows_of(died)
+        if known is not None and len(dead) == 0:
+            return known
+        if len(dead):
+            live = np.ones(row.passages, dtype=np.bool_) if live is None else live.copy()
+            live[dead] = False
+        return segment, Part(
+            passages=segment.passages,
+            legs=segment.legs,
+            live=live,
+            live_passages=row.passages if live is None else int(live.sum()),
+            spread=row.passages / row.documents,
+        )
+
+    def _delta_part(self, died: NDArray[np.int64]) -> Part:
+        passages = self._delta.passages
+        live = np.ones(len(passages), dtype=np.bool_)
+        live[: len(self._delta_live)] = self._delta_live
+        live[np.isin(passages.numbers, died)] = False
+        self._delta_live = live
+        documents = 1 + int(np.count_nonzero(np.diff(passages.numbers)))
+        return Part(
+            passages=passages,
+            legs=self._delta.legs,
+            live=live,
+            live_passages=int(live.sum()),
+            spread=len(passages) / documents,
+        )
+
+
+def _tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
+    rows = connection.execute(
+        f"SELECT DISTINCT number FROM tombstones WHERE {condition} ORDER BY number", values
+    )
+    return np.fromiter((row[0] for row in rows), dtype=np.int64)
