@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 T = TypeVar("T", bound=np.generic)
 
+_CHECKED = 1 << 18
+"""Elements that are checked at a time."""
+
 
 class NpyWriter:
     """Writes one .npy file whose length is only known at the end.
@@ -68,8 +71,11 @@ class NpyFile(Generic[T]):
     array: the whole file, mapped and read-only.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *types: type[T], dimensions: int = 1) -> None:
+        """Raises ValueError unless the elements are of one of `types`."""
         mapped: np.memmap[Any, np.dtype[T]] = np.load(path, mmap_mode="r", allow_pickle=False)
+        if mapped.dtype not in types or mapped.ndim != dimensions:
+            raise ValueError(f"{path.name}: unexpected {mapped.dtype} in {mapped.ndim} dimensions")
         self._path = path
         self._offset = mapped.offset
         self.array: NDArray[T] = mapped.view(np.ndarray)
@@ -90,6 +96,28 @@ class NpyFile(Generic[T]):
             offset=self._offset + start * width * self.array.itemsize,
         )
         return values.reshape(-1, *self.array.shape[1:])
+
+    def check_below(self, end: int) -> None:
+        """Raise ValueError unless every number is at least 0 and below `end`."""
+        # As unsigned numbers the negative ones are the largest.
+        unsigned = np.dtype(f"u{self.array.itemsize}")
+        for start in range(0, len(self), _CHECKED):
+            block = self.read(start, min(start + _CHECKED, len(self)))
+            if block.view(unsigned).max() >= end:
+                raise ValueError(f"{self._path.name}: a number is not from 0 to {end - 1}")
+
+    def check_ascending(self) -> None:
+        """Raise ValueError if a number is less than the one before."""
+        for start in range(0, len(self) - 1, _CHECKED):
+            block: NDArray[Any] = self.read(start, min(start + _CHECKED + 1, len(self)))
+            if (block[1:] < block[:-1]).any():
+                raise ValueError(f"{self._path.name}: the numbers do not ascend")
+
+    def check_offsets(self, pieces: int, end: int) -> None:
+        """Raise ValueError unless these are the bounds of `pieces` pieces of 0 to `end`."""
+        if len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
+            raise ValueError(f"{self._path.name}: not the bounds of {pieces} pieces of {end}")
+        self.check_ascending()
 
 
 def save(path: Path, array: NDArray[Any]) -> None:

@@ -7,7 +7,7 @@ passages, numbered from 0 inside their part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -15,9 +15,30 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, Representation
+from ..core import Contribution, InvalidInputError, Representation
 
 Mask = NDArray[np.bool_]
+
+MAX_ROWS = 2**31 - 1
+"""Rows of one part: their numbers are stored as int32."""
+
+
+def check_rows(rows: int) -> None:
+    """Raise InvalidInputError if these are more rows than a part can have."""
+    if rows > MAX_ROWS:
+        raise InvalidInputError(
+            f"{rows:,} passages are more than the {MAX_ROWS:,} of a segment: divide the documents "
+            "among several collections"
+        )
+
+
+def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
+    """Rows that a merge of `sources` keeps. Raises InvalidInputError if a part cannot have them."""
+    rows = sum(
+        len(source) if mask is None else int(np.count_nonzero(mask)) for source, mask in sources
+    )
+    check_rows(rows)
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +118,6 @@ class SegmentPart(LegPart, Protocol):
         Working memory stays under about `memory` bytes, apart from what the result itself must
         hold in memory to be built (a graph). The result equals `build` over the kept rows.
         """
-
-    def close(self) -> None:
-        """Let go of the files. The part cannot be used afterwards."""
 
 
 class DeltaPart(LegPart, Protocol):

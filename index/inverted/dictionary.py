@@ -39,9 +39,12 @@ class TermDictionary:
     """Finds the number of a term."""
 
     def __init__(self, directory: Path) -> None:
-        self._hashes: NpyFile[np.uint64] = NpyFile(directory / "hashes.npy")
-        self._offsets: NpyFile[np.int64] = NpyFile(directory / "offsets.npy")
-        self._terms: NpyFile[np.uint8] = NpyFile(directory / "terms.npy")
+        """Map the files. Raises ValueError if they do not fit together."""
+        self._hashes = NpyFile(directory / "hashes.npy", np.uint64)
+        self._offsets = NpyFile(directory / "offsets.npy", np.int64)
+        self._terms = NpyFile(directory / "terms.npy", np.uint8)
+        self._hashes.check_ascending()
+        self._offsets.check_offsets(len(self._hashes), len(self._terms))
         # Indexing a memoryview gives Python numbers, several times faster than an array does.
         self._hash_view = self._hashes.array.data
         self._offset_view = self._offsets.array.data

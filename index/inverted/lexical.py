@@ -16,14 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Contribution, InvalidInputError, LexicalLeg, Representation, TermCounts
 from ..npy import NpyFile
-from ..protocol import Mask, Ranking, TermStatistics
+from ..protocol import Mask, Ranking, TermStatistics, check_rows
 from .bm25 import average_length, length_norms, query_weights
 from .dictionary import TermDictionary
 from .postings import Postings
@@ -38,9 +38,13 @@ class LexicalSegment:
     def __init__(self, directory: Path, config: LexicalLeg) -> None:
         self.config = config
         self.dictionary = TermDictionary(directory)
-        self.postings = Postings(directory, "codes.npy")
-        self.pairs: NpyFile[np.int32] = NpyFile(directory / "pairs.npy")
-        self.lengths: NpyFile[np.int32] = NpyFile(directory / "lengths.npy")
+        self.lengths = NpyFile(directory / "lengths.npy", np.int32)
+        self.pairs = NpyFile(directory / "pairs.npy", np.int32, dimensions=2)
+        if self.pairs.array.shape[1] != 2:
+            raise ValueError(f"pairs.npy: {self.pairs.array.shape[1]} columns, not 2")
+        codes: NpyFile[Any] = NpyFile(directory / "codes.npy", np.uint16, np.uint32)
+        codes.check_below(len(self.pairs))
+        self.postings = Postings(directory, codes, len(self.dictionary), len(self.lengths))
         self._total = int(self.lengths.array.sum(dtype=np.int64))
         self._live: tuple[Mask | None, int, int] = (None, len(self), self._total)
         self._table: tuple[float, NDArray[np.float32]] = (0.0, np.empty(0, dtype=np.float32))
@@ -53,6 +57,7 @@ class LexicalSegment:
         """See SegmentPart."""
         from .lexical_files import write
 
+        check_rows(len(rows))
         write(directory, term_counts(rows))
 
     @classmethod
@@ -161,10 +166,6 @@ class LexicalSegment:
                 weight = float(table[self.postings.values[place]])
                 found.append(Contribution(term, factor * weight, factor, weight))
         return found
-
-    def close(self) -> None:
-        """Let go of the files."""
-        del self.dictionary, self.postings, self.pairs, self.lengths
 
 
 def term_counts(representation: Representation) -> Sequence[TermCounts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -64,7 +65,11 @@ class LexicalDelta:
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """See LegPart."""
-        state = self._log.state
+        return self._statistics(self._log.state, queries, live)
+
+    def _statistics(
+        self, state: LogState, queries: Representation, live: Mask | None
+    ) -> TermStatistics:
         if live is None:
             live = np.ones(len(state.indptr) - 1, dtype=np.bool_)
         frequency = {term: 0 for counts in term_counts(queries) for term in counts}
@@ -95,7 +100,7 @@ class LexicalDelta:
         """See LegPart; the length of `allowed` bounds the search."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
-        statistics = statistics or self.statistics(queries, None)
+        statistics = statistics or self._statistics(state, queries, None)
         norms = length_norms(self._lengths.values[:known], average_length(statistics), self.config)
 
         def add(
@@ -131,10 +136,11 @@ class LexicalDelta:
         self, query: Representation, row: int, statistics: TermStatistics | None = None
     ) -> Sequence[Contribution]:
         """See LegPart. The query weight of a term is qtf * idf."""
-        statistics = statistics or self.statistics(query, None)
+        state = self._log.state
+        statistics = statistics or self._statistics(state, query, None)
         length = self._lengths.values[row : row + 1]
         norm = float(length_norms(length, average_length(statistics), self.config)[0])
-        counts = self._counts(self._log.state, row)
+        counts = self._counts(state, row)
         found = []
         for term, factor in query_weights(term_counts(query)[0], statistics).items():
             if term in counts:
@@ -149,5 +155,15 @@ class LexicalDelta:
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:
-        """See DeltaPart."""
-        return Representation(terms=[orjson.loads(data) for data in packed])
+        """See DeltaPart. Raises ValueError if a row is damaged."""
+        return Representation(terms=[_term_counts(orjson.loads(data)) for data in packed])
+
+
+def _term_counts(value: Any) -> TermCounts:
+    """`value`, if it is an object of positive numbers whose sum is an int32."""
+    if not isinstance(value, dict):
+        raise ValueError("packed terms are not an object")
+    counts = value.values()
+    if any(type(count) is not int or count < 1 for count in counts) or sum(counts) >= 1 << 31:
+        raise ValueError("packed terms have a frequency that is no positive number")
+    return value

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from ...core import TermCounts
 from ..npy import NpyWriter, save
-from ..protocol import Mask
+from ..protocol import Mask, kept_rows
 from .dictionary import DictionaryWriter, encode, hash_of
 from .postings import MERGE_BYTES, Block, PostingsWriter, join, new_numbers
 
@@ -65,17 +65,17 @@ def merge(
     Works through the terms in ranges of their hashes; the lists of one hash always fit.
     """
     parts = [source for source, _ in sources]
+    kept_rows(sources)
     numbers = list(new_numbers([(len(source), mask) for source, mask in sources]))
     with NpyWriter(directory / "lengths.npy", np.int32) as lengths:
         for part, mask in sources:
             values = part.lengths.read(0, len(part))
             lengths.append(values if mask is None else values[mask])
 
-    used = [
-        _used_pairs(part, mask, new, memory)
-        for (part, mask), new in zip(sources, numbers, strict=True)
-    ]
-    pairs = np.unique(np.concatenate(used))
+    pairs: Pairs = np.empty(0, dtype=np.int64)
+    for (part, mask), new in zip(sources, numbers, strict=True):
+        # One by one: those of many sources together may take more than `memory`.
+        pairs = np.union1d(pairs, _used_pairs(part, mask, new, memory))
     # For each source, the new code of each of its codes; those not used get any.
     recoded = [
         np.searchsorted(pairs, _part_pairs(part)).astype(_code_type(pairs)) for part in parts

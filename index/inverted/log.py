@@ -57,7 +57,16 @@ class PostingsLog:
     def append(
         self, terms: NDArray[Any], values: NDArray[Any], lengths: NDArray[Any], vocabulary: int
     ) -> None:
-        """Add rows, of `lengths` postings each; terms are below `vocabulary`."""
+        """Add rows, of `lengths` postings each; terms are below `vocabulary`.
+
+        Raises ValueError, and adds nothing, if they are not: `_link` writes where they say.
+        """
+        if len(terms) and not 0 <= terms.min() <= terms.max() < vocabulary:
+            raise ValueError(f"a term is not from 0 to {vocabulary - 1}")
+        if not len(terms) == len(values) == lengths.sum():
+            raise ValueError("terms, values and lengths of rows differ in number")
+        if vocabulary < len(self.state.heads):
+            raise ValueError(f"{vocabulary} terms after {len(self.state.heads)}")
         begin, first_row = len(self._terms), len(self._indptr) - 1
         heads = np.full(vocabulary, -1, dtype=np.int64)
         heads[: len(self.state.heads)] = self.state.heads

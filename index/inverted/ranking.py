@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..protocol import Mask, Ranking
 from .postings import Postings
-from .selection import Scores, empty_ranking, scratch, select
+from .selection import Scores, empty_ranking, pool, select
 
 VISIT_SHARE = 8
 """Where the lists of a query hold fewer postings than 1/8 of the rows, only the rows in them are
@@ -37,6 +37,8 @@ def rank(
     `postings` are the lists that `add` walks, where a short walk can be repeated.
     """
     ranking = empty_ranking(count, k)
+    if allowed is not None and len(allowed) != rows:
+        raise ValueError(f"a mask of {len(allowed)} rows for a part of {rows}")
     if rows == 0:
         return ranking
     for index, (terms, factors) in enumerate(queries):
@@ -45,8 +47,10 @@ def rank(
         lists: tuple[Any, Any, Any] | None = None
         if postings is not None and VISIT_SHARE * sum(map(postings.length, terms.tolist())) < rows:
             lists = (postings.indptr, postings.rows, terms)
-        accumulator = scratch.take(rows)
+        scratch = pool.take(rows)
+        accumulator = scratch.accumulator(rows)
         add(terms, factors, accumulator[:rows])
-        select(accumulator, rows, k, allowed, lists, (ranking.rows[index], ranking.scores[index]))
-        scratch.give_back(accumulator)
+        into = (ranking.rows[index], ranking.scores[index])
+        select(accumulator, scratch.keys, k, allowed, lists, into)
+        pool.give_back(scratch)
     return ranking

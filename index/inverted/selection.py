@@ -8,7 +8,8 @@ bits, so sorting keys orders by score, descending, and then by row, ascending.
 
 from __future__ import annotations
 
-import threading
+import os
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -27,36 +28,57 @@ Keys = NDArray[np.uint64]
 Scores = NDArray[np.float32]
 
 
-class Scratch(threading.local):
-    """Working memory of one thread, kept from one query to the next.
+class Scratch:
+    """Working memory of one query: an accumulator, which is all zero before and after, and keys."""
 
-    The accumulator is all zero between queries. It is taken out while in use, so that an error
-    on the way leaves a new one to be made and not a dirty one to be used.
+    def __init__(self, rows: int) -> None:
+        self._accumulator: Scores = np.zeros(_whole_groups(rows), dtype=np.float32)
+        self.keys: Keys = np.empty(rows + 1, dtype=np.uint64)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there is room for."""
+        return len(self.keys) - 1
+
+    def accumulator(self, rows: int) -> Scores:
+        """That of `rows` rows, a whole number of groups."""
+        return self._accumulator[: _whole_groups(rows)]
+
+
+class ScratchPool:
+    """Working memory that is kept from one query to the next, whatever the thread.
+
+    It holds the most recently used, one for each processor: more than that many threads may
+    search, but they do not keep 12 bytes for every row while they wait for work. A scratch is
+    taken out while in use, so that an error on the way leaves a new one to be made and not a
+    dirty one to be used.
     """
 
     def __init__(self) -> None:
-        self._accumulator: Scores = np.empty(0, dtype=np.float32)
-        self._keys: Keys = np.empty(0, dtype=np.uint64)
+        # A deque's ends are safe to use from many threads, and it drops its oldest when full.
+        self._idle: deque[Scratch] = deque(maxlen=os.cpu_count() or 1)
 
-    def take(self, rows: int) -> Scores:
-        """Zeros for at least `rows` rows, a whole number of groups."""
-        size = -(-rows // (GROUP * LANES)) * GROUP * LANES
-        taken, self._accumulator = self._accumulator, np.empty(0, dtype=np.float32)
-        return taken[:size] if len(taken) >= size else np.zeros(size, dtype=np.float32)
+    def __len__(self) -> int:
+        return len(self._idle)
 
-    def give_back(self, accumulator: Scores) -> None:
-        """Return an accumulator that is zero again."""
-        whole = accumulator if accumulator.base is None else accumulator.base
-        self._accumulator = whole
+    def take(self, rows: int) -> Scratch:
+        """One with room for `rows` rows."""
+        try:
+            scratch = self._idle.pop()
+        except IndexError:
+            return Scratch(rows)
+        return scratch if scratch.rows >= rows else Scratch(rows)
 
-    def keys(self, size: int) -> Keys:
-        """Room for `size` keys."""
-        if len(self._keys) < size:
-            self._keys = np.empty(size, dtype=np.uint64)
-        return self._keys
+    def give_back(self, scratch: Scratch) -> None:
+        """Return one whose accumulator is zero again."""
+        self._idle.append(scratch)
 
 
-scratch = Scratch()
+def _whole_groups(rows: int) -> int:
+    return -(-rows // (GROUP * LANES)) * GROUP * LANES
+
+
+pool = ScratchPool()
 
 
 def empty_ranking(queries: int, k: int) -> Ranking:
@@ -70,7 +92,7 @@ def empty_ranking(queries: int, k: int) -> Ranking:
 
 def select(
     accumulator: Scores,
-    rows: int,
+    keys: Keys,
     k: int,
     allowed: Mask | None,
     visited: tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[Any]] | None,
@@ -79,9 +101,9 @@ def select(
     """Put the best k rows with a positive score into `into` and make the accumulator zero.
 
     visited: (indptr, rows, terms) of the lists to look at instead of all rows; None = all rows.
+    keys: room for one more than there are rows.
     into: one row of a Ranking that holds "no result" everywhere.
     """
-    keys = scratch.keys(rows + 1)
     if visited is not None:
         mask = _ALL if allowed is None else allowed
         count = _visit(*visited, accumulator, mask, keys)

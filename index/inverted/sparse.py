@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from ...core import Contribution, InvalidInputError, Representation, SparseLeg
-from ..npy import save
-from ..protocol import Mask, Ranking
+from ..npy import NpyFile, save
+from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, kept_rows
 from .postings import MERGE_BYTES, Postings, PostingsWriter, fitting, join, new_numbers
 from .ranking import QueryTerms, rank
 from .scoring import add_weights
@@ -39,6 +39,7 @@ class SparseSegment:
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: SparseLeg) -> None:
         """See SegmentPart."""
+        check_rows(len(rows))
         columns: csc_array = vectors(rows).tocsc()
         _save_shape(directory, *columns.shape)
         with PostingsWriter(directory, "weights.npy", np.float32) as writer:
@@ -47,8 +48,11 @@ class SparseSegment:
     @classmethod
     def open(cls, directory: Path, config: SparseLeg) -> Self:
         """See SegmentPart."""
-        rows, _ = np.load(directory / "shape.npy", allow_pickle=False).tolist()
-        return cls(rows, Postings(directory, "weights.npy"))
+        shape = NpyFile(directory / "shape.npy", np.int64)
+        shape.check_below(MAX_ROWS + 1)
+        rows, vocabulary = shape.array.tolist()
+        weights = NpyFile(directory / "weights.npy", np.float32)
+        return cls(rows, Postings(directory, weights, vocabulary, rows))
 
     @classmethod
     def merge(
@@ -59,11 +63,14 @@ class SparseSegment:
         memory: int,
     ) -> None:
         """See SegmentPart. Lists are merged in blocks of terms; one list always fits."""
+        kept = kept_rows(sources)
         numbers = list(new_numbers([(len(source), mask) for source, mask in sources]))
         lists = [source._postings for source, _ in sources]
         vocabulary = lists[0].terms
-        _save_shape(directory, sum(int(np.count_nonzero(new >= 0)) for new in numbers), vocabulary)
-        before = np.sum([postings.indptr for postings in lists], axis=0)
+        _save_shape(directory, kept, vocabulary)
+        before = np.zeros(vocabulary + 1, dtype=np.int64)
+        for postings in lists:  # numpy.sum would first make one array of all.
+            before += postings.indptr
         room = max(1, memory // MERGE_BYTES)
         with PostingsWriter(directory, "weights.npy", np.float32) as writer:
             first = 0
@@ -110,10 +117,6 @@ class SparseSegment:
                 if place is not None:
                     found.append(contribution(term, factor, float(self._postings.values[place])))
         return found
-
-    def close(self) -> None:
-        """Let go of the files."""
-        del self._postings
 
 
 def vectors(representation: Representation) -> csr_array:

@@ -31,15 +31,21 @@ class SparseDelta:
         return len(self._log.state.indptr) - 1
 
     def append(self, rows: Representation) -> None:
-        """See DeltaPart."""
+        """See DeltaPart. Raises ValueError if the dimensions are not those of the rows before."""
         matrix = vectors(rows)
+        if matrix.shape[0] == 0:
+            return
+        known = len(self._log.state.heads)
+        if known not in (0, matrix.shape[1]):
+            raise ValueError(f"a vector of {matrix.shape[1]} dimensions after those of {known}")
         self._log.append(matrix.indices, matrix.data, np.diff(matrix.indptr), matrix.shape[1])
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
         """See DeltaPart."""
         state = self._log.state
         matrix = csr_array(
-            (state.values, state.terms, state.indptr), shape=(len(self), len(state.heads))
+            (state.values, state.terms, state.indptr),
+            shape=(len(state.indptr) - 1, len(state.heads)),
         )
         return Representation(sparse=matrix[keep])
 
@@ -67,11 +73,12 @@ class SparseDelta:
         self, query: Representation, row: int, statistics: object = None
     ) -> Sequence[Contribution]:
         """See LegPart."""
-        terms, weights = self._log.state.row(row)
+        state = self._log.state
+        terms, weights = state.row(row)
         weight_of = dict(zip(terms.tolist(), weights.tolist(), strict=True))
         return [
             contribution(term, factor, weight_of[term])
-            for numbers, factors in query_terms(query, len(self._log.state.heads))
+            for numbers, factors in query_terms(query, len(state.heads))
             for term, factor in zip(numbers.tolist(), factors.tolist(), strict=True)
             if term in weight_of
         ]
@@ -91,24 +98,31 @@ class SparseDelta:
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:
-        """See DeltaPart."""
-        vocabulary = 0
+        """See DeltaPart. Raises ValueError if a row is damaged."""
+        vocabularies = set()
         indptr = np.zeros(len(packed) + 1, dtype=np.int64)
         indices, weights = [], []
         for index, data in enumerate(packed):
+            if len(data) < _HEADER.size:
+                raise ValueError(f"a packed sparse vector has {len(data)} bytes")
             vocabulary, count = _HEADER.unpack_from(data)
+            if len(data) != _HEADER.size + 8 * count:
+                raise ValueError(f"a packed sparse vector of {count} weights has {len(data)} bytes")
+            vocabularies.add(vocabulary)
             indptr[index + 1] = indptr[index] + count
             middle = _HEADER.size + 4 * count
             indices.append(np.frombuffer(data[_HEADER.size : middle], dtype="<i4"))
             weights.append(np.frombuffer(data[middle:], dtype="<f4"))
+        if len(vocabularies) > 1:
+            raise ValueError(f"packed sparse vectors have {sorted(vocabularies)} dimensions")
         empty = np.empty(0, dtype=np.int32)
-        return Representation(
-            sparse=csr_array(
-                (
-                    np.concatenate([empty.astype(np.float32), *weights]),
-                    np.concatenate([empty, *indices]),
-                    indptr,
-                ),
-                shape=(len(packed), vocabulary),
-            )
+        matrix = csr_array(
+            (
+                np.concatenate([empty.astype(np.float32), *weights]),
+                np.concatenate([empty, *indices]),
+                indptr,
+            ),
+            shape=(len(packed), max(vocabularies, default=0)),
         )
+        matrix.check_format(full_check=True)  # Indices from 0 to the number of dimensions.
+        return Representation(sparse=matrix)

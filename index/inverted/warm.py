@@ -50,4 +50,3 @@ def warm() -> None:
             segment = segment_part.open(Path(directory), config)
             for allowed in (None, mask):
                 segment.search(queries, 1, allowed, segment.statistics(queries, allowed))
-            segment.close()

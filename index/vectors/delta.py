@@ -30,6 +30,9 @@ class DenseDelta:
             return
         if self._vectors is None:
             self._vectors = GrowingArray(np.float32, columns=vectors.shape[1])
+        width = self._vectors.values.shape[1]
+        if vectors.shape[1] != width:
+            raise ValueError(f"a vector of {vectors.shape[1]} dimensions after those of {width}")
         self._vectors.append(vectors)
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
@@ -68,7 +71,9 @@ class DenseDelta:
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:
-        """See DeltaPart."""
+        """See DeltaPart. Raises ValueError if they are not vectors of one length."""
         width = len(packed[0]) // 4 if packed else 0
+        if any(len(data) != 4 * width for data in packed):
+            raise ValueError("packed vectors are not all of one length")
         joined = np.frombuffer(b"".join(packed), dtype="<f4")
         return Representation(dense=joined.reshape(len(packed), width).astype(np.float32))

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...core import Contribution, DenseLeg, Representation
 from ..npy import NpyFile, NpyWriter, save
-from ..protocol import Mask, Ranking
+from ..protocol import Mask, Ranking, check_rows, kept_rows
 from . import exact
 from .exact import Vectors
 
@@ -37,12 +37,13 @@ class FlatSegment:
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
         """See SegmentPart."""
+        check_rows(len(rows))
         save(directory / FILE, exact.dense(rows))
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
         """See SegmentPart."""
-        return cls(NpyFile(directory / FILE))
+        return cls(NpyFile(directory / FILE, np.float32, dimensions=2))
 
     @classmethod
     def merge(
@@ -53,6 +54,7 @@ class FlatSegment:
         memory: int,
     ) -> None:
         """See SegmentPart."""
+        kept_rows(sources)
         write(directory, sources, memory)
 
     def read(self, start: int, stop: int) -> Vectors:
@@ -73,10 +75,6 @@ class FlatSegment:
     ) -> Sequence[Contribution]:
         """Nothing: a dense score has no terms."""
         return ()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        del self._vectors
 
 
 class Readable(Protocol):

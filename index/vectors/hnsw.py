@@ -18,7 +18,7 @@ import numpy as np
 
 from ...core import Contribution, DenseLeg, HnswConfig, Representation
 from ..npy import NpyFile, save
-from ..protocol import Mask, Ranking
+from ..protocol import Mask, Ranking, check_rows, kept_rows
 from . import exact, flat
 from .exact import Vectors
 
@@ -48,6 +48,7 @@ class HnswSegment:
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
         """See SegmentPart. Threads add to the graph together: its links are not reproducible."""
+        check_rows(len(rows))
         settings, vectors = _settings(config), exact.dense(rows)
         if len(vectors) < settings.flat_below:
             save(directory / flat.FILE, vectors)
@@ -61,7 +62,7 @@ class HnswSegment:
         """See SegmentPart."""
         settings = _settings(config)
         if (directory / flat.FILE).exists():
-            plain: NpyFile[np.float32] = NpyFile(directory / flat.FILE)
+            plain = NpyFile(directory / flat.FILE, np.float32, dimensions=2)
             return cls(plain.array, None, settings)
         faiss = _faiss()
         try:
@@ -82,9 +83,7 @@ class HnswSegment:
     ) -> None:
         """See SegmentPart. The graph and its vectors are in memory while it is made."""
         settings = _settings(config)
-        kept = sum(
-            len(source) if mask is None else int(np.count_nonzero(mask)) for source, mask in sources
-        )
+        kept = kept_rows(sources)
         if kept < settings.flat_below:
             flat.write(directory, sources, memory)
             return
@@ -138,10 +137,6 @@ class HnswSegment:
     ) -> Sequence[Contribution]:
         """Nothing: a dense score has no terms."""
         return ()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        del self._vectors, self._index
 
 
 def _faiss() -> Any:

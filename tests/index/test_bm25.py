@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from math import log
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from twindex.core import InvalidInputError, LexicalLeg, Representation
 from twindex.index.inverted import LexicalDelta, LexicalSegment, lexical_files
 from twindex.index.inverted import dictionary as dictionary_module
+from twindex.index.inverted.log import LogState, PostingsLog
 from twindex.index.protocol import Mask, Ranking, TermStatistics
 
 examples = settings(deadline=None, max_examples=60)
@@ -76,9 +78,7 @@ def check(ranking: Ranking, scores: NDArray[np.float64], k: int, allowed: Mask |
 def segment(documents: Sequence[Counts], config: LexicalLeg = LEG) -> Iterator[LexicalSegment]:
     with TemporaryDirectory() as directory:
         LexicalSegment.build(Path(directory), Representation(terms=documents), config)
-        opened = LexicalSegment.open(Path(directory), config)
-        yield opened
-        opened.close()
+        yield LexicalSegment.open(Path(directory), config)
 
 
 def delta(*batches: Sequence[Counts], config: LexicalLeg = LEG) -> LexicalDelta:
@@ -275,6 +275,42 @@ def test_packed_rows_are_exact(seed: int) -> None:
     ]
     kept = delta(documents[:4], unpacked[4:]).rows(np.array([7, 0, 3])).terms
     assert kept == [documents[7], documents[0], documents[3]]
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [b"[]", b"{", b'{"a":-1}', b'{"a":0}', b'{"a":1.5}', b'{"a":"b"}', b'{"a":2147483648}'],
+)
+def test_damaged_rows_of_a_delta_are_refused(packed: bytes) -> None:
+    with pytest.raises(ValueError, match=r"packed|JSON|expected|unexpected"):
+        LexicalDelta.unpack([b'{"a":1}', packed])
+
+
+def test_a_delta_reads_its_state_once() -> None:
+    """So that what is appended meanwhile cannot disagree with what was read before."""
+    documents = passages(np.random.default_rng(10), 30)
+    queries = Representation(terms=[{"a": 1, "bee": 2}])
+    part = delta(documents)
+    log, readings = part._log, []
+
+    class Counting:
+        @property
+        def state(self) -> LogState:
+            readings.append(None)
+            return log.state
+
+    part._log = cast(PostingsLog, Counting())
+    for number, method in enumerate(
+        (
+            lambda: part.search(queries, 3, None),
+            lambda: part.statistics(queries, None),
+            lambda: part.explain(queries, 0),
+            lambda: part.rows(np.array([1, 2])),
+        ),
+        start=1,
+    ):
+        method()
+        assert len(readings) == number
 
 
 def test_nothing_to_find() -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy.sparse import random_array
+from numba.core import caching
+from scipy.sparse import csr_array, random_array
 
-from twindex.core import LexicalLeg, Representation, SparseLeg
+from twindex.core import InvalidInputError, LexicalLeg, Representation, SparseLeg
+from twindex.index import protocol
 from twindex.index.growing import GrowingArray
 from twindex.index.inverted import LexicalSegment, SparseSegment, warm
 from twindex.index.inverted.dictionary import DictionaryWriter, TermDictionary, hash_of
+from twindex.index.inverted.kernel import kernel
+from twindex.index.inverted.selection import GROUP, LANES, Scratch, ScratchPool, pool
 from twindex.index.npy import NpyFile, NpyWriter
 
 
@@ -29,7 +37,7 @@ def test_written_in_pieces_equals_saved_at_once(
     whole = np.concatenate([np.empty((0, *tail), np.int32), *pieces]).astype(np.int32)
     np.save(tmp_path / "whole.npy", whole)
     assert (tmp_path / "pieces.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
-    file: NpyFile[np.int32] = NpyFile(tmp_path / "pieces.npy")
+    file = NpyFile(tmp_path / "pieces.npy", np.int32, dimensions=1 if columns is None else 2)
     np.testing.assert_array_equal(file.array, whole)
     stop = len(whole)
     np.testing.assert_array_equal(file.read(stop // 3, stop), whole[stop // 3 :])
@@ -109,6 +117,172 @@ def test_merge_stays_within_its_memory(tmp_path: Path, kind: str) -> None:
     tracemalloc.stop()
     # The new number of every row and a longest list, which always fits, come on top.
     assert peak < memory + 2 * rows * 4 + 500_000
+
+
+def test_merge_of_many_sources_stays_within_its_memory(tmp_path: Path) -> None:
+    """What there is of each term of each source would alone be 24 MB."""
+    memory, vocabulary = 2_000_000, 30_000
+    weights = csr_array(([np.float32(1)], ([0], [7])), shape=(1, vocabulary))
+    SparseSegment.build(tmp_path, Representation(sparse=weights), SparseLeg())
+    sources = [(SparseSegment.open(tmp_path, SparseLeg()), None) for _ in range(100)]
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    tracemalloc.start()
+    SparseSegment.merge(merged, sources, SparseLeg(), memory)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(SparseSegment.open(merged, SparseLeg())) == 100
+    assert peak < memory
+
+
+@pytest.fixture(params=["sparse", "lexical"])
+def part(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, type[Any], Any]:
+    """A small segment part: directory, class and configuration."""
+    if request.param == "sparse":
+        weights = random_array((50, 20), density=0.3, format="csr", rng=1, dtype=np.float32)
+        SparseSegment.build(tmp_path, Representation(sparse=weights), SparseLeg())
+        return tmp_path, SparseSegment, SparseLeg()
+    terms = [{f"w{row % 7}": 1 + row % 3, f"w{row % 5}x": 1} for row in range(50)]
+    LexicalSegment.build(tmp_path, Representation(terms=terms), LexicalLeg())
+    return tmp_path, LexicalSegment, LexicalLeg()
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "place", "value"),
+    [
+        *(
+            (kind, name, place, value)
+            for kind in ("sparse", "lexical")
+            for name, place, value in (
+                ("rows.npy", 3, 50),
+                ("rows.npy", -1, -1),
+                ("indptr.npy", 0, 1),
+                ("indptr.npy", 2, -1),
+                ("indptr.npy", 2, 1 << 40),
+                ("indptr.npy", -1, 1 << 40),
+            )
+        ),
+        ("sparse", "shape.npy", 0, -1),
+        ("sparse", "shape.npy", 0, 20),
+        ("sparse", "shape.npy", 1, 19),
+        ("lexical", "codes.npy", 5, 60_000),
+        ("lexical", "offsets.npy", 2, 1 << 40),
+        ("lexical", "offsets.npy", -1, 0),
+        ("lexical", "hashes.npy", 0, (1 << 64) - 1),
+    ],
+    indirect=["part"],
+)
+def test_damaged_numbers_are_refused(
+    part: tuple[Path, type[Any], Any], name: str, place: int, value: int
+) -> None:
+    """The kernels check no bounds: what is opened must be sound."""
+    directory, kind, config = part
+    array = np.load(directory / name)
+    array[place] = value
+    np.save(directory / name, array)
+    with pytest.raises(ValueError, match=r"\.npy"):
+        kind.open(directory, config)
+
+
+@pytest.mark.parametrize("change", ["type", "length", "dimensions"])
+def test_arrays_that_do_not_fit_are_refused(part: tuple[Path, type[Any], Any], change: str) -> None:
+    directory, kind, config = part
+    for file in directory.glob("*.npy"):
+        if change == "length" and file.name in ("terms.npy", "lengths.npy", "pairs.npy"):
+            continue  # Rows and codes that are too large for them: see above.
+        saved, array = file.read_bytes(), np.load(file)
+        changed = {
+            "type": array.astype(np.complex64),
+            "length": np.concatenate([array, array[-1:]]),
+            "dimensions": array[..., None],
+        }
+        np.save(file, changed[change])
+        with pytest.raises(ValueError, match=r"npy|postings|unpack"):
+            kind.open(directory, config)
+        file.write_bytes(saved)
+
+
+def test_numbers_are_checked_beyond_the_first_block(tmp_path: Path) -> None:
+    numbers = np.arange(600_000)
+    for place in (0, 262_143, 262_144, 262_145, 599_999):
+        damaged = numbers.copy()
+        damaged[place] = -1 if place else 1 << 40
+        np.save(tmp_path / "numbers.npy", damaged)
+        file = NpyFile(tmp_path / "numbers.npy", np.int64)
+        with pytest.raises(ValueError, match="ascend"):
+            file.check_ascending()
+        with pytest.raises(ValueError, match="0 to 599999"):
+            file.check_below(len(numbers))
+    np.save(tmp_path / "numbers.npy", numbers)
+    file = NpyFile(tmp_path / "numbers.npy", np.int64)
+    file.check_offsets(len(numbers) - 1, len(numbers) - 1)
+    file.check_below(len(numbers))
+
+
+def test_a_mask_of_another_length_is_refused(part: tuple[Path, type[Any], Any]) -> None:
+    directory, kind, config = part
+    opened = kind.open(directory, config)
+    queries = Representation(sparse=csr_array((1, 20), dtype=np.float32), terms=[{"w1": 1}])
+    with pytest.raises(ValueError, match="51"):
+        opened.search(queries, 1, np.ones(51, np.bool_))
+
+
+def test_more_rows_than_can_be_numbered_are_refused(
+    part: tuple[Path, type[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory, kind, config = part
+    sources = [(kind.open(directory, config), mask) for mask in (None, np.ones(50, np.bool_))]
+    monkeypatch.setattr(protocol, "MAX_ROWS", 99)
+    with pytest.raises(InvalidInputError, match="100 passages"):
+        kind.merge(directory, sources, config, 1 << 20)
+    monkeypatch.setattr(protocol, "MAX_ROWS", 49)
+    batch = Representation(sparse=csr_array((50, 20), dtype=np.float32))
+    if kind is LexicalSegment:
+        batch = Representation(terms=[{"a": 1}] * 50)
+    with pytest.raises(InvalidInputError, match="50 passages"):
+        kind.build(directory, batch, config)
+
+
+def test_threads_that_wait_keep_no_working_memory(part: tuple[Path, type[Any], Any]) -> None:
+    directory, kind, config = part
+    opened = kind.open(directory, config)
+    queries = Representation(sparse=csr_array(np.eye(1, 20, dtype=np.float32)), terms=[{"w1": 1}])
+    barrier = threading.Barrier(40)
+
+    def search(_: int) -> int:
+        barrier.wait()
+        return int(opened.search(queries, 1, None).rows[0, 0])
+
+    with ThreadPoolExecutor(40) as threads:
+        assert len(set(threads.map(search, range(40)))) == 1
+        assert 1 <= len(pool) <= (os.cpu_count() or 1)
+
+
+def test_working_memory_is_used_again_and_grows() -> None:
+    some = ScratchPool()
+    small, large = some.take(10), some.take(5000)
+    assert small is not large
+    some.give_back(small)
+    assert some.take(10) is small
+    some.give_back(small)
+    larger = some.take(300)
+    assert larger is not small
+    assert larger.rows >= 300
+    assert len(larger.accumulator(300)) % (GROUP * LANES) == 0
+    for _ in range(200):
+        some.give_back(Scratch(1))
+    assert len(some) == (os.cpu_count() or 1)
+
+
+def test_kernels_work_where_nothing_can_be_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a package and a home that cannot be written to, numba has no place for its cache."""
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+
+    @kernel
+    def twice(number: int) -> int:
+        return 2 * number
+
+    assert twice(21) == 42
 
 
 def test_warm_can_be_repeated() -> None:

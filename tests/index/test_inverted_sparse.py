@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from scipy.sparse import csr_array, random_array, vstack
 
 from twindex.core import InvalidInputError, Representation, SparseLeg
 from twindex.index.inverted import SparseDelta, SparseSegment
+from twindex.index.inverted.log import LogState, PostingsLog
 from twindex.index.protocol import Mask, Ranking
 
 examples = settings(deadline=None, max_examples=60)
@@ -70,9 +72,7 @@ def same(one: Ranking, other: Ranking) -> None:
 def segment(rows: csr_array) -> Iterator[SparseSegment]:
     with TemporaryDirectory() as directory:
         SparseSegment.build(Path(directory), Representation(sparse=rows), LEG)
-        opened = SparseSegment.open(Path(directory), LEG)
-        yield opened
-        opened.close()
+        yield SparseSegment.open(Path(directory), LEG)
 
 
 def delta(*batches: csr_array) -> SparseDelta:
@@ -214,6 +214,66 @@ def test_packed_rows_are_exact(seed: int, rows: int, density: float) -> None:
     taken = part.rows(keep).sparse
     assert taken is not None
     equal(taken, documents[keep])
+
+
+def test_damaged_rows_of_a_delta_are_refused() -> None:
+    """A term out of range would have a kernel write anywhere."""
+    packed = SparseDelta.pack(Representation(sparse=matrix(np.random.default_rng(8), 1, 0.5)))[0]
+
+    def damaged(position: int, value: int) -> bytes:
+        return packed[:position] + struct.pack("<i", value) + packed[position + 4 :]
+
+    for wrong in (
+        damaged(0, VOCABULARY + 1),
+        damaged(4, 2),
+        damaged(8, -1),
+        damaged(8, VOCABULARY),
+        packed[:-1],
+        packed[:6],
+        packed + b"\0" * 8,
+    ):
+        with pytest.raises(ValueError, match=r"packed|ind"):
+            SparseDelta.unpack([packed, wrong])
+
+
+@pytest.mark.parametrize(
+    ("terms", "lengths", "vocabulary", "message"),
+    [
+        ([0, -1], [2], 10, "term"),
+        ([0, 10], [2], 10, "term"),
+        ([0, 1], [1], 10, "number"),
+        ([0, 1], [2], 9, "9 terms after 10"),
+    ],
+)
+def test_a_log_refuses_what_a_kernel_would_not_check(
+    terms: list[int], lengths: list[int], vocabulary: int, message: str
+) -> None:
+    log = PostingsLog(np.float32)
+    log.append(np.array([3]), np.array([1.0]), np.array([1]), 10)
+    state = log.state
+    with pytest.raises(ValueError, match=message):
+        log.append(np.array(terms), np.array([1.0, 1.0]), np.array(lengths), vocabulary)
+    assert log.state is state
+
+
+def test_rows_of_a_delta_that_grows_meanwhile() -> None:
+    """A method reads what is published once: here it is another at every reading."""
+    documents = matrix(np.random.default_rng(9), 4, 0.3)
+    states = [delta(documents[:n])._log.state for n in (2, 3, 4)]
+
+    class Growing:
+        @property
+        def state(self) -> LogState:
+            return states.pop(0)
+
+    part = SparseDelta(LEG)
+    part._log = cast(PostingsLog, Growing())
+    taken = part.rows(np.array([1, 0])).sparse
+    assert taken is not None
+    equal(taken, documents[[1, 0]])
+    assert len(states) == 2
+    part.explain(Representation(sparse=documents[[0]]), 0)
+    assert len(states) == 1
 
 
 def test_nothing_to_find() -> None:

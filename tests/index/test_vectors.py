@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from twindex.core import DenseLeg, FlatConfig, HnswConfig, InvalidInputError, Representation
+from twindex.index import protocol
 from twindex.index.protocol import Mask, Ranking
 from twindex.index.vectors import DenseDelta, FlatSegment, HnswSegment
 from twindex.index.vectors.exact import BLOCK_ROWS, QUERY_GROUP
@@ -68,18 +70,14 @@ def same(one: Ranking, other: Ranking) -> None:
 def flat(vectors: Vectors) -> Iterator[FlatSegment]:
     with TemporaryDirectory() as directory:
         FlatSegment.build(Path(directory), Representation(dense=vectors), FLAT)
-        opened = FlatSegment.open(Path(directory), FLAT)
-        yield opened
-        opened.close()
+        yield FlatSegment.open(Path(directory), FLAT)
 
 
 @contextmanager
 def graph(vectors: Vectors, config: DenseLeg = HNSW) -> Iterator[HnswSegment]:
     with TemporaryDirectory() as directory:
         HnswSegment.build(Path(directory), Representation(dense=vectors), config)
-        opened = HnswSegment.open(Path(directory), config)
-        yield opened
-        opened.close()
+        yield HnswSegment.open(Path(directory), config)
 
 
 def delta(*batches: Vectors) -> DenseDelta:
@@ -240,9 +238,60 @@ def test_wrong_input() -> None:
                     part.search(query, 1, np.ones(200, np.bool_))
 
 
+def test_damaged_rows_of_a_delta_are_refused() -> None:
+    first, *_ = packed = DenseDelta.pack(Representation(dense=np.ones((3, 4), np.float32)))
+    for damaged in (first[:-1], first[:-4], first + first, b""):
+        with pytest.raises(ValueError, match="length"):
+            DenseDelta.unpack([*packed, damaged])
+    growing = delta(np.ones((3, 4), np.float32))
+    with pytest.raises(ValueError, match="dimensions"):
+        growing.append(Representation(dense=np.ones((2, 1), np.float32)))
+    assert len(growing) == 3
+
+
+@pytest.mark.parametrize(("kind", "config"), [(FlatSegment, FLAT), (HnswSegment, HNSW)])
+def test_more_rows_than_can_be_numbered_are_refused(
+    kind: type[FlatSegment | HnswSegment],
+    config: DenseLeg,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = Representation(dense=np.ones((5, 4), np.float32))
+    kind.build(tmp_path, batch, config)
+    sources = [(kind.open(tmp_path, config), mask) for mask in (None, np.ones(5, np.bool_))]
+    monkeypatch.setattr(protocol, "MAX_ROWS", 9)
+    with pytest.raises(InvalidInputError, match="10 passages"):
+        kind.merge(tmp_path, sources, config, 1 << 20)
+    monkeypatch.setattr(protocol, "MAX_ROWS", 4)
+    with pytest.raises(InvalidInputError, match="5 passages"):
+        kind.build(tmp_path, batch, config)
+
+
+def test_a_file_of_other_numbers_is_refused(tmp_path: Path) -> None:
+    for wrong in (np.ones((2, 4)), np.ones(8, np.float32)):
+        np.save(tmp_path / "vectors.npy", wrong)
+        for kind, config in ((FlatSegment, FLAT), (HnswSegment, HNSW)):
+            with pytest.raises(ValueError, match=r"vectors\.npy"):
+                kind.open(tmp_path, config)
+
+
 def test_a_damaged_graph_is_an_os_error(tmp_path: Path) -> None:
     HnswSegment.build(tmp_path, Representation(dense=np.ones((200, 4), np.float32)), HNSW)
     file = tmp_path / "hnsw.faiss"
     file.write_bytes(b"nonsense" + file.read_bytes()[8:])
+    with pytest.raises(OSError, match=r"hnsw\.faiss"):
+        HnswSegment.open(tmp_path, HNSW)
+
+
+def test_a_damaged_link_of_a_graph_is_an_os_error(tmp_path: Path) -> None:
+    """FAISS follows links without checking them; it must have done so when it opened the file."""
+    vectors = np.random.default_rng(7).standard_normal((200, 4)).astype(np.float32)
+    HnswSegment.build(tmp_path, Representation(dense=vectors), HNSW)
+    file = tmp_path / "hnsw.faiss"
+    index = faiss.read_index(str(file))
+    links = faiss.vector_to_array(index.hnsw.neighbors).tobytes()
+    whole = file.read_bytes()
+    place = whole.index(links)
+    file.write_bytes(whole[: place + 3] + b"\x40" + whole[place + 4 :])
     with pytest.raises(OSError, match=r"hnsw\.faiss"):
         HnswSegment.open(tmp_path, HNSW)
