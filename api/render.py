@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from ..core import Document, Hit
+from ..core import CollectionConfig, Document, Hit, LexicalLeg
 from ..index.jobs import Job
 from ..search import SearchRequest, SearchResult
 
@@ -21,6 +21,14 @@ def json_response(
     return Response(
         orjson.dumps(value), status, headers=dict(headers or {}), media_type="application/json"
     )
+
+
+def encoder_names(config: CollectionConfig) -> dict[str, str]:
+    """Leg -> name of the model, or the language, that answers."""
+    return {
+        name: leg.encoder.language if isinstance(leg, LexicalLeg) else leg.encoder.model
+        for name, leg in config.legs.items()
+    }
 
 
 def document(value: Document) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ..core import EncoderMismatchError
+from ..index.database import FILE_NAME
 from ..index.jobs import JobStore
 from ..search import Engine
 from .problems import Problem
@@ -15,11 +17,22 @@ Status = Literal["loading", "ready", "building", "damaged", "unavailable"]
 """building: an offline build is unfinished; damaged: its files are; unavailable: its models are."""
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file the database of a collection is now; None when there is none."""
+    try:
+        status = os.stat(f"{path}/{FILE_NAME}")
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 @dataclass(slots=True)
 class Served:
     """One collection and how it stands.
 
     engine, jobs: there once it is ready.
+    identity:     of the database that was opened; None until then.
+    deleted:      it is served no more.
     encoders:     leg -> name of the model or language that answers.
     busy_keys:    idempotency keys of requests under way.
     """
@@ -31,6 +44,7 @@ class Served:
     mismatch: EncoderMismatchError | None = None
     engine: Engine | None = None
     jobs: JobStore | None = None
+    identity: tuple[int, int] | None = None
     deleted: bool = False
     encoders: dict[str, str] = field(default_factory=dict)
     busy_keys: set[str] = field(default_factory=set)
@@ -48,6 +62,10 @@ class Served:
                 503, self.problem or self.status, code=self.status, headers={"Retry-After": "60"}
             )
         return self.engine, self.jobs
+
+    def replaced(self) -> bool:
+        """Whether another process deleted what was opened, or put another in its place."""
+        return self.identity is not None and self.identity != identity(self.path)
 
     def close(self) -> None:
         if self.engine is not None:

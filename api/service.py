@@ -7,30 +7,24 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TypeVar
 
 from ..core import (
-    AnalyzerConfig,
     CollectionConfig,
     ConfigError,
     ConflictError,
-    EncoderMismatchError,
     InvalidInputError,
-    MissingExtraError,
-    ModelError,
     NotFoundError,
     StorageError,
-    TwindexError,
 )
-from ..encoders import Encoder, EncoderConfig, load_encoder
 from ..index.database import FILE_NAME
 from ..index.files import remove_tree, sync_directory
-from ..index.jobs import Job, JobStore
-from ..search import Engine
+from ..index.jobs import Job
 from .jobs import JobRunner
+from .loading import Loader
 from .pool import Pool
-from .served import Served
+from .served import Served, identity
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -55,12 +49,13 @@ class Service:
         self.readers = Pool("search", settings.workers, settings.queue)
         self.writers = Pool("write", WRITERS, settings.queue)
         self.runner = JobRunner()
-        self._encoders: dict[EncoderConfig, Encoder] = {}
-        self._encoders_lock = Lock()
+        self._loader = Loader(self.root, self.runner)
+        self._loading: Thread | None = None
+        self._stopping = Event()
+        # Held while a collection is opened, created or deleted; `_lock` guards the dictionary.
         self._opening = Lock()
         self._lock = Lock()
         self._served: dict[str, Served] = {}
-        self._loader: Thread | None = None
 
     # -- life ------------------------------------------------------------------------------
 
@@ -70,18 +65,15 @@ class Service:
             logger.info("removing %s, whose deletion was interrupted", path.name)
             remove_tree(path)
         for path in self._folders():
-            served = Served(path.name, path)
-            if not NAME.fullmatch(path.name):
-                served.status, served.problem = "damaged", f"its folder must be renamed: {_RULE}"
-                logger.error("%s is not served; %s", path, served.problem)
-            self._served[path.name] = served
-        self._loader = Thread(target=self._load_all, name="twindex-load", daemon=True)
-        self._loader.start()
+            self._served[path.name] = Served(path.name, path)
+        self._loading = Thread(target=self._load_all, name="twindex-load", daemon=True)
+        self._loading.start()
 
     def close(self) -> None:
         """Let work under way end, then close every collection."""
-        if self._loader is not None:
-            self._loader.join()
+        self._stopping.set()
+        if self._loading is not None:
+            self._loading.join()
         self.runner.close()
         self.readers.close()
         self.writers.close()
@@ -97,96 +89,95 @@ class Service:
                 yield path
 
     def _load_all(self) -> None:
-        for served in self.collections():
-            if served.status == "loading":
-                self._open(served)
+        for served in self.known():
+            if self._stopping.is_set():
+                return
+            with self._opening:
+                if served.status == "loading" and not served.deleted:
+                    self._open(served)
 
     def _open(self, served: Served) -> None:
-        """Open and load one collection; what is wrong with it is kept, and harms no other."""
-        try:
-            engine = Engine.open(served.path, encoders=self._encoder)
-            try:
-                self._adopt(served, engine)
-            except BaseException:
-                engine.close()
-                raise
-        except NotFoundError:
-            # Its creation was interrupted: it holds nothing and can be created again.
-            with self._lock:
-                self._served.pop(served.name, None)
-        except Exception as error:
-            if isinstance(error, TwindexError):
-                message = str(error)
-                logger.error("collection %s is not served: %s", served.name, message)
-            else:
-                message = f"{type(error).__name__} while opening it; the log has more"
-                logger.exception("collection %s is not served", served.name)
-            served.problem = message.replace(f"{self.root}/", "")
-            if isinstance(error, EncoderMismatchError):
-                served.status, served.mismatch = "unavailable", error
-            elif isinstance(error, ModelError | MissingExtraError | ConfigError):
-                served.status = "unavailable"
-            else:
-                served.status = "building" if isinstance(error, ConflictError) else "damaged"
-
-    def _adopt(self, served: Served, engine: Engine) -> None:
-        """Load models and jobs; from then on the collection answers."""
-        engine.load()
-        jobs = JobStore(served.path)
-        jobs.remove_stray_lines()
-        served.encoders = {
-            name: leg.encoder.language
-            if isinstance(leg.encoder, AnalyzerConfig)
-            else leg.encoder.model
-            for name, leg in engine.config.legs.items()
-        }
-        served.engine, served.jobs = engine, jobs
-        served.status, served.problem = "ready", None
-        for job in jobs.unfinished():
-            logger.info("continuing job %s of collection %s", job.id, served.name)
-            self.runner.submit(served, job.id)
-
-    def _encoder(self, config: EncoderConfig) -> Encoder:
-        """Collections with the same encoder share one."""
-        with self._encoders_lock:
-            if config not in self._encoders:
-                self._encoders[config] = load_encoder(config)
-            return self._encoders[config]
+        """Open a collection, or forget it when it holds nothing. `_opening` is held."""
+        served.identity = identity(served.path)
+        if not NAME.fullmatch(served.name):
+            served.status, served.problem = "damaged", f"its folder must be renamed: {_RULE}"
+            logger.error("%s is not served; %s", served.path, served.problem)
+        elif not self._loader.open(served):
+            self._drop(served)
+        elif served.deleted:  # meanwhile
+            served.close()
 
     @property
     def loading(self) -> bool:
         """Whether the collections that were there at the start are still being loaded."""
-        return self._loader is None or self._loader.is_alive()
+        return self._loading is None or self._loading.is_alive()
 
     # -- collections -----------------------------------------------------------------------
 
-    def collections(self) -> list[Served]:
-        """All collections by name, damaged ones too."""
+    def known(self) -> list[Served]:
+        """The collections by name, damaged ones too, without a look at the disk."""
         with self._lock:
             return sorted(self._served.values(), key=lambda served: served.name)
+
+    def collections(self) -> list[Served]:
+        """As `known`, with what other processes made, replaced or removed meanwhile."""
+        if not self.loading:
+            for served in self.known():
+                if served.replaced():
+                    self._drop(served)
+            for path in self._folders():
+                present = self._served.get(path.name)
+                if present is None or present.status == "building":
+                    try:
+                        self._open_late(path.name, path)
+                    except NotFoundError:
+                        continue  # A creation that was interrupted, or it is gone again.
+        return self.known()
 
     async def served(self, name: str) -> Served:
         """A collection by name. Raises NotFoundError.
 
-        One that another process finished building meanwhile is opened now.
+        One that another process made, replaced or finished building meanwhile is opened now.
         """
         served = self._served.get(name)
-        if served is None or served.status == "building":
-            path = self.root / name
-            if self.single or not NAME.fullmatch(name) or not (path / FILE_NAME).is_file():
-                raise NotFoundError(f"no collection {name!r}")
-            served = await self.writers.run(self._open_late, name)
+        if served is not None and served.replaced():
+            await self.writers.run(self._drop, served)
+            served = None
+        # While one is being created it is "loading" too: its creation is waited for.
+        waits = served is not None and served.status == "loading" and not self.loading
+        if served is None or served.status == "building" or waits:
+            served = await self.writers.run(self._open_late, name, self._path(name))
         return served
 
-    def _open_late(self, name: str) -> Served:
+    def _path(self, name: str) -> Path:
+        """Where the collection is, or will be. Raises NotFoundError for what cannot be a name."""
+        if self.single and name == self.root.name:
+            return self.root
+        if self.single or not NAME.fullmatch(name):
+            raise NotFoundError(f"no collection {name!r}")
+        return self.root / name
+
+    def _open_late(self, name: str, path: Path) -> Served:
         with self._opening:
             with self._lock:
-                served = self._served.setdefault(name, Served(name, self.root / name))
-            if served.status in ("loading", "building"):
+                served = self._served.get(name)
+                if served is None and identity(path) is not None:
+                    served = self._served[name] = Served(name, path)
+            if served is not None and served.status in ("loading", "building"):
                 self._open(served)
-            if name not in self._served:
+            if served is None or served.deleted:
                 raise NotFoundError(f"no collection {name!r}")
             return served
+
+    def _drop(self, served: Served) -> None:
+        """Forget a collection that is no longer there; what works on it ends with an error."""
+        with self._lock:
+            if served.deleted:
+                return
+            served.deleted = True
+            if self._served.get(served.name) is served:
+                del self._served[served.name]
+        served.close()
 
     async def read(self, name: str, work: Callable[[Served], T]) -> T:
         """Run `work` on a collection in a thread for searches."""
@@ -201,9 +192,11 @@ class Service:
         try:
             return await pool.run(work, served)
         except StorageError:
-            if served.deleted:
-                raise NotFoundError(f"collection {name!r} was deleted meanwhile") from None
-            raise
+            if not served.deleted and not served.replaced():
+                raise
+        # It was deleted meanwhile, here or by another process: there may be a new one.
+        await self.writers.run(self._drop, served)
+        return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
         """Create a collection; False when it was there already with the same configuration.
@@ -215,53 +208,46 @@ class Service:
             raise InvalidInputError(_RULE, field="collection")
         if self.single:
             raise ConflictError("one collection is served; serve its parent folder to create more")
+        path = self._path(name)
+        present = self._served.get(name)
+        if present is not None and present.replaced():
+            self._drop(present)
+        try:
+            served = self._open_late(name, path)
+        except NotFoundError:
+            pass
+        else:
+            if served.engine is not None and served.engine.config == config:
+                return served, False
+            raise ConflictError(f"collection {name!r} exists and differs ({served.status})")
         with self._opening:
             with self._lock:
-                served = self._served.get(name)
-                if served is None:
-                    served = self._served[name] = Served(name, self.root / name)
-                elif served.engine is not None and served.engine.config == config:
-                    return served, False
-                else:
-                    raise ConflictError(f"collection {name!r} exists and differs ({served.status})")
+                if name in self._served:
+                    raise ConflictError(f"collection {name!r} is being created; try again")
+                served = self._served[name] = Served(name, path)
             try:
-                self._create(served, config)
+                self._loader.create(served, config)
             except BaseException:
-                with self._lock:
-                    del self._served[name]
+                self._drop(served)
                 raise
         return served, True
-
-    def _create(self, served: Served, config: CollectionConfig) -> None:
-        try:
-            for leg, chosen in config.legs.items():
-                where = f"legs.{leg}.encoder"
-                self._encoder(chosen.encoder)
-        except (ModelError, ConfigError) as error:
-            raise ConfigError(str(error), field=where) from None
-        engine = Engine.create(served.path, config, encoders=self._encoder)
-        try:
-            self._adopt(served, engine)
-        except BaseException:
-            engine.close()
-            raise
 
     def delete(self, name: str) -> None:
         """Delete a collection, damaged ones too. After a crash midway it is deleted as well."""
         if self.single:
             raise ConflictError("the folder being served is not deleted")
-        with self._lock:
-            served = self._served.get(name)
-            if served is None:
-                raise NotFoundError(f"no collection {name!r}")
-            if served.status == "loading":
-                raise ConflictError(f"collection {name!r} is loading; try again later")
-            served.deleted = True
-            del self._served[name]
         trash = self.root / f".{name}{_TRASH}{secrets.token_hex(4)}"
-        served.path.rename(trash)
+        with self._opening:
+            served = self._served.get(name)
+            path = self._path(name) if served is None else served.path
+            there = identity(path) is not None
+            if there:
+                path.rename(trash)
+        if served is not None:
+            self._drop(served)
+        if not there:
+            raise NotFoundError(f"no collection {name!r}")
         sync_directory(self.root)
-        served.close()
         remove_tree(trash)
 
     # -- jobs ------------------------------------------------------------------------------
@@ -278,7 +264,7 @@ class Service:
 
     def job(self, job_id: str) -> tuple[str, Job]:
         """(collection, job). Raises NotFoundError."""
-        for served in self.collections():
+        for served in self.known():
             if served.jobs is not None:
                 try:
                     return served.name, served.jobs.get(job_id)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 
-from ...core import LexicalLeg
 from ..terminal import print_json, print_result
 from .arguments import (
     add_collection,
@@ -53,12 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
         result = engine.search(request)
     if arguments.json:
-        from ..render import search_result
+        from ..render import encoder_names, search_result
 
-        encoders = {
-            name: leg.encoder.language if isinstance(leg, LexicalLeg) else leg.encoder.model
-            for name, leg in engine.config.legs.items()
-        }
+        encoders = encoder_names(engine.config)
         print_json({"query": request.query, **search_result(request, result, encoders)})
     else:
         print_result(result, first=request.offset + 1)

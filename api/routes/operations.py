@@ -55,13 +55,13 @@ async def info(request: Request) -> Response:
             "name": "twindex",
             "version": __version__,
             "limits": limits,
-            "collections": len(request.app.state.service.collections()),
+            "collections": len(request.app.state.service.known()),
         }
     )
 
 
 def _health(service: Service) -> dict[str, object]:
-    statuses = {served.name: served.status for served in service.collections()}
+    statuses = {served.name: served.status for served in service.known()}
     if service.loading:
         status = "loading"
     else:

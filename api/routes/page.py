@@ -97,7 +97,7 @@ class Form:
         asked = {
             "query": self.query,
             "legs": [{"name": name, "weight": self.weights.get(name, "1")} for name in chosen],
-            "fusion": {"method": self.method, "k": self.k},
+            "fusion": {"method": self.method, **({"k": self.k} if self.method == "rrf" else {})},
             "filter": condition,
             "limit": self.limit,
             "offset": self.offset,
@@ -131,7 +131,7 @@ class Form:
 async def search_page(request: Request) -> Response:
     """The form, and the hits when there is a query."""
     service: Service = request.app.state.service
-    collections = service.collections()
+    collections = await service.readers.run(service.collections)
     form = Form.read(request.query_params)
     if not form.collection:
         ready = [served.name for served in collections if served.status == "ready"]

@@ -95,7 +95,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
         def start(root: Path = tmp_path, **settings: Any) -> TestClient:
             app = create_app(root, Settings(**settings))
-            client = stack.enter_context(TestClient(app, raise_server_exceptions=False))
+            client = stack.enter_context(
+                TestClient(app, "http://localhost", raise_server_exceptions=False)
+            )
             _wait_until_ready(client)
             return client
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from twindex.api.schemas import CollectionInfo, CollectionList
@@ -71,13 +73,13 @@ def test_a_configuration_that_cannot_be(client, tmp_path, config, code, field, p
 
 
 def test_a_model_that_is_not_there(client, tmp_path, fake_config, monkeypatch, problem):
-    from twindex.api import service
+    from twindex.api import loading
     from twindex.core import ModelError
 
     def fail(config):
         raise ModelError("no weights for 'nope'")
 
-    monkeypatch.setattr(service, "load_encoder", fail)
+    monkeypatch.setattr(loading, "load_encoder", fail)
     fake_config["legs"]["dense"]["encoder"]["max_length"] = 99
     details = problem(client.put("/v1/collections/new", json=fake_config), 422, "config")
     assert details.errors[0].field == "legs.dense.encoder"
@@ -199,19 +201,19 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
 
     from fastapi.testclient import TestClient
 
-    from twindex.api import service
+    from twindex.api import loading
     from twindex.api.app import create_app
 
     Engine.create(tmp_path / "birds", CollectionConfig.model_validate(fake_config)).close()
     loaded = Event()
-    load = service.load_encoder
+    load = loading.load_encoder
 
     def slow(encoder):
         loaded.wait(30)
         return load(encoder)
 
-    monkeypatch.setattr(service, "load_encoder", slow)
-    with TestClient(create_app(tmp_path)) as client:
+    monkeypatch.setattr(loading, "load_encoder", slow)
+    with TestClient(create_app(tmp_path), base_url="http://localhost") as client:
         response = client.get("/readyz")
         assert response.status_code == 503
         assert response.json() == {"status": "loading", "collections": {"birds": "loading"}}
@@ -221,3 +223,86 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
         loaded.set()
         wait_until_ready(client)
         assert client.post(f"{BIRDS}/search", json={"query": "x"}).status_code == 200
+
+
+# Other processes: they only change files.
+
+
+def make(path, config, *ids):
+    with Engine.create(path, CollectionConfig.model_validate(config)) as engine:
+        engine.add([{"id": name, "text": f"The {name} cannot fly."} for name in ids])
+
+
+def names(client):
+    return [c["name"] for c in client.get("/v1/collections").json()["collections"]]
+
+
+def test_what_other_processes_make_and_remove_is_listed(serve, tmp_path, fake_config):
+    client = serve()
+    (tmp_path / "interrupted").mkdir()
+    (tmp_path / "interrupted" / "collection.db").touch()
+    make(tmp_path / "birds", fake_config, "kiwi")
+    assert names(client) == ["birds"]
+    assert 'value="birds"' in client.get("/").text
+    shutil.rmtree(tmp_path / "birds")
+    assert names(client) == []
+    assert 'value="birds"' not in client.get("/").text
+
+
+def test_delete_and_put_find_what_other_processes_made(serve, tmp_path, problem, fake_config):
+    client = serve()
+    make(tmp_path / "birds", fake_config, "kiwi")
+    assert client.put(BIRDS, json=fake_config).status_code == 200
+    make(tmp_path / "fish", fake_config, "eel")
+    lexical = {"legs": {"lexical": {"kind": "lexical"}}}
+    problem(client.put("/v1/collections/fish", json=lexical), 409, "conflict")
+    make(tmp_path / "trees", fake_config, "oak")
+    assert client.delete("/v1/collections/trees").status_code == 204
+    assert not (tmp_path / "trees").exists()
+    assert names(client) == ["birds", "fish"]
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
+def test_a_collection_that_was_removed_is_not_found(
+    client, tmp_path, problem, monkeypatch, during, fake_config
+):
+    client.get(BIRDS)
+    if during:  # it looks as before when the request comes in
+        from twindex.api.served import Served
+
+        replaced, looks = Served.replaced, iter([False])
+        monkeypatch.setattr(Served, "replaced", lambda served: next(looks, replaced(served)))
+    shutil.rmtree(tmp_path / "birds")
+    problem(client.put(f"{BIRDS}/documents/emu", json={"text": "lost"}), 404, "not_found")
+    problem(client.delete(BIRDS), 404, "not_found")
+    assert client.put(BIRDS, json=fake_config).status_code == 201
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
+def test_a_collection_that_was_replaced_is_opened_anew(
+    client, tmp_path, monkeypatch, during, fake_config
+):
+    if during:
+        from twindex.api.served import Served
+
+        replaced, looks = Served.replaced, iter([False])
+        monkeypatch.setattr(Served, "replaced", lambda served: next(looks, replaced(served)))
+    shutil.rmtree(tmp_path / "birds")
+    make(tmp_path / "birds", fake_config, "ostrich")
+    assert client.put(f"{BIRDS}/documents/rhea", json={"text": "kept"}).status_code == 201
+    page = client.get(f"{BIRDS}/documents").json()
+    assert [document["id"] for document in page["documents"]] == ["ostrich", "rhea"]
+    with Engine.open(tmp_path / "birds", read_only=True) as engine:
+        assert engine.get("rhea").text == "kept"
+
+
+def test_a_failed_deletion_leaves_the_collection(client, monkeypatch):
+    from pathlib import Path
+
+    def fail(self, target):
+        raise PermissionError(13, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        assert client.delete(BIRDS).status_code == 500
+    assert client.get(BIRDS).json()["documents"] == 3

@@ -1,0 +1,95 @@
+"""Opens and creates the collections that a service holds."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from threading import Lock
+
+from ..core import (
+    CollectionConfig,
+    ConfigError,
+    ConflictError,
+    EncoderMismatchError,
+    MissingExtraError,
+    ModelError,
+    NotFoundError,
+    TwindexError,
+)
+from ..encoders import Encoder, EncoderConfig, load_encoder
+from ..index.jobs import JobStore
+from ..search import Engine
+from .jobs import JobRunner
+from .render import encoder_names
+from .served import Served, identity
+
+logger = logging.getLogger(__name__)
+
+
+class Loader:
+    """Loads collections, their models and their jobs; those with the same encoder share one."""
+
+    def __init__(self, root: Path, runner: JobRunner) -> None:
+        self._root = root
+        self._runner = runner
+        self._encoders: dict[EncoderConfig, Encoder] = {}
+        self._lock = Lock()
+
+    def open(self, served: Served) -> bool:
+        """Open and load one collection; what is wrong with it is kept, and harms no other.
+
+        False when it holds nothing: its creation was interrupted, and it can be created again.
+        """
+        try:
+            engine = Engine.open(served.path, encoders=self._encoder)
+            self._adopt(served, engine)
+        except NotFoundError:
+            return False
+        except Exception as error:
+            if not isinstance(error, TwindexError):
+                served.problem = f"{type(error).__name__} while opening it; the log has more"
+                logger.exception("collection %s is not served", served.name)
+            elif served.problem != (problem := str(error).replace(f"{self._root}/", "")):
+                served.problem = problem  # An unfinished build is tried often: it is logged once.
+                logger.error("collection %s is not served: %s", served.name, error)
+            if isinstance(error, EncoderMismatchError):
+                served.status, served.mismatch = "unavailable", error
+            elif isinstance(error, ModelError | MissingExtraError | ConfigError):
+                served.status = "unavailable"
+            else:
+                served.status = "building" if isinstance(error, ConflictError) else "damaged"
+        return True
+
+    def create(self, served: Served, config: CollectionConfig) -> None:
+        """Create a collection. Its models are loaded first, so that a wrong name makes nothing."""
+        try:
+            for leg, chosen in config.legs.items():
+                where = f"legs.{leg}.encoder"
+                self._encoder(chosen.encoder)
+        except (ModelError, ConfigError) as error:
+            raise ConfigError(str(error), field=where) from None
+        engine = Engine.create(served.path, config, encoders=self._encoder)
+        served.identity = identity(served.path)
+        self._adopt(served, engine)
+
+    def _adopt(self, served: Served, engine: Engine) -> None:
+        """Load models and jobs; from then on the collection answers."""
+        try:
+            engine.load()
+            jobs = JobStore(served.path)
+            jobs.remove_stray_lines()
+        except BaseException:
+            engine.close()
+            raise
+        served.encoders = encoder_names(engine.config)
+        served.engine, served.jobs = engine, jobs
+        served.status, served.problem = "ready", None
+        for job in jobs.unfinished():
+            logger.info("continuing job %s of collection %s", job.id, served.name)
+            self._runner.submit(served, job.id)
+
+    def _encoder(self, config: EncoderConfig) -> Encoder:
+        with self._lock:
+            if config not in self._encoders:
+                self._encoders[config] = load_encoder(config)
+            return self._encoders[config]
