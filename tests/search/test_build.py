@@ -39,12 +39,18 @@ def corpus(n: int) -> list[Document]:
     return [Document(f"d{i}", f"common topic{i % 17} item{i}", metadata={"n": i}) for i in range(n)]
 
 
-def rankings(engine: Engine) -> list[list[tuple[str, float]]]:
-    return [
-        [(hit.id, round(hit.score, 4)) for hit in engine.search(query, legs=legs, limit=50).hits]
-        for query in ("common topic3", "item7 topic7")
-        for legs in ((), *((LegRequest(name=leg),) for leg in engine.config.legs))
-    ]
+def assert_same(one: Engine, other: Engine) -> None:
+    """Both find the same documents with the same scores. (Equal scores may be ordered
+    differently by rounding, and at the cut another of the equal documents may be in.)"""
+    for query in ("common topic3", "item7 topic7"):
+        for legs in ((), *((LegRequest(name=leg),) for leg in one.config.legs)):
+            found, wanted = (e.search(query, legs=legs, limit=1000).hits for e in (one, other))
+            assert [h.score for h in found] == pytest.approx([h.score for h in wanted], abs=1e-5)
+            cut = found[-1].score + 1e-5 if len(found) == 1000 else -1e9
+            scores = {h.id: h.score for h in wanted if h.score > cut}
+            assert {h.id: h.score for h in found if h.id in scores} == pytest.approx(
+                scores, abs=1e-5
+            )
 
 
 def test_a_build_equals_adding(tmp_path):
@@ -56,13 +62,13 @@ def test_a_build_equals_adding(tmp_path):
         Engine.open(tmp_path / "built") as built,
     ):
         added.add(documents)
-        assert rankings(built) == rankings(added)
+        assert_same(built, added)
         assert built.verify() == []
         built.add([Document("new", "common topic3")])
         built.delete(["d3"])
         added.add([Document("new", "common topic3")])
         added.delete(["d3"])
-        assert rankings(built) == rankings(added)
+        assert_same(built, added)
 
 
 def test_of_equal_ids_the_last_one_counts(tmp_path):
@@ -78,7 +84,7 @@ def test_of_equal_ids_the_last_one_counts(tmp_path):
 
 
 def test_an_interrupted_build_continues(tmp_path):
-    documents = corpus(2 * SHARD_DOCUMENTS + 50)
+    documents = corpus(SHARD_DOCUMENTS + 500)
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
 
@@ -101,7 +107,7 @@ def test_an_interrupted_build_continues(tmp_path):
     assert report.resumed_at == SHARD_DOCUMENTS
     build(tmp_path / "whole", documents, configuration())
     with Engine.open(tmp_path / "c") as resumed, Engine.open(tmp_path / "whole") as whole:
-        assert rankings(resumed) == rankings(whole)
+        assert_same(resumed, whole)
         assert resumed.verify() == []
 
 
@@ -175,7 +181,7 @@ def test_many_shards_are_merged_a_few_at_a_time(tmp_path, monkeypatch):
     monkeypatch.undo()
     build(tmp_path / "whole", documents, configuration())
     with Engine.open(tmp_path / "c") as several, Engine.open(tmp_path / "whole") as whole:
-        assert rankings(several) == rankings(whole)
+        assert_same(several, whole)
         assert several.verify() == []
         assert len(several.info()["segments"]) == 1
 
