@@ -23,11 +23,12 @@ DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over dura
 A write is answered when it is on disk. Errors are RFC 9457 problem details."""
 
 
-def create_app(root: Path, settings: Settings | None = None) -> FastAPI:
+def create_app(root: Path, settings: Settings | None = None, *, host: str = "") -> FastAPI:
     """The application that serves the collections under `root`.
 
     Collections and models are loaded when it starts, in the background: `/readyz` says when they
-    are. Raises NotFoundError when `root` is no folder.
+    are. `host` is the name that the server listens on. Raises NotFoundError when `root` is no
+    folder.
     """
     settings = settings or Settings()
     service = Service(root, settings)
@@ -58,6 +59,6 @@ def create_app(root: Path, settings: Settings | None = None) -> FastAPI:
     for module in (search, documents, collections, jobs, operations, page, reference):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    app.add_middleware(Frame, settings=settings, metrics=metrics)
+    app.add_middleware(Frame, settings=settings, metrics=metrics, host=host)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import logging
 import re
 import secrets
@@ -30,20 +31,30 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 class Frame:
-    """Wraps the application. Puts `request_id` into the request's state."""
+    """Wraps the application. Puts `request_id` into the request's state.
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+    host: the name that the server listens on.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, host: str = ""
+    ) -> None:
         self.app = app
         self.metrics = metrics
         self.access_log = settings.access_log
         key = settings.api_key
         self._key = key.get_secret_value().encode() if key is not None else None
+        self._origins = set(settings.allowed_hosts)
+        self._hosts = {"localhost", host.lower(), *settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         began = perf_counter()
+        method = scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}  # The server leaves the body out.
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
@@ -76,11 +87,11 @@ class Frame:
         finally:
             seconds = perf_counter() - began
             route = getattr(scope.get("route"), "path", "unmatched")
-            self.metrics.request(scope["method"], route, status, seconds)
+            self.metrics.request(method, route, status, seconds)
             if self.access_log:
                 logger.info(
                     "%s %s %d %.1f ms %s",
-                    scope["method"],
+                    method,
                     scope["path"],
                     status,
                     seconds * 1e3,
@@ -92,12 +103,15 @@ class Frame:
         path = scope["path"]
         if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
             raise Problem(400, "the path is not percent-encoded UTF-8")
-        # A page of another site can make a browser send requests here; it says so itself.
-        if headers.get(b"sec-fetch-site") == b"cross-site" and scope["method"] not in _SAFE:
+        if scope["method"] not in _SAFE and self._foreign(headers):
             raise Problem(403, "requests from pages of other sites may only read")
-        if self._key is None or path in OPEN_PATHS:
+        if path in OPEN_PATHS:
             return
-        if not compare_digest(_shown_key(headers), self._key):
+        if self._key is None:
+            # A page can point a name of its own at this address, and is then no other site.
+            if b"host" in headers and not self._ours(headers[b"host"].decode("latin-1").lower()):
+                raise Problem(403, "the host is not served here; see TWINDEX_ALLOWED_HOSTS")
+        elif not compare_digest(_shown_key(headers), self._key):
             # A browser asks its user for Basic credentials, but not for a bearer token.
             scheme = "Bearer" if path.startswith(("/v1/", "/metrics")) else "Basic"
             raise Problem(
@@ -105,6 +119,30 @@ class Frame:
                 "give the key as `Authorization: Bearer KEY` or `api-key: KEY`",
                 headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
             )
+
+    def _foreign(self, headers: dict[bytes, bytes]) -> bool:
+        """Whether a page of another site, or of another port, makes a browser send this."""
+        if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+            return True
+        if b"origin" not in headers:
+            return False
+        origin = headers[b"origin"].decode("latin-1").lower().partition("://")[2]
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        return origin != host and origin not in self._origins
+
+    def _ours(self, authority: str) -> bool:
+        """Whether a `Host` is an address or one of the names of this server."""
+        if authority.startswith("["):
+            name = authority[1:].partition("]")[0]
+        else:
+            name = authority.partition(":")[0]
+        if name in self._hosts or authority in self._hosts:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
 
 
 def _shown_key(headers: dict[bytes, bytes]) -> bytes:

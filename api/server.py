@@ -34,7 +34,9 @@ def serve(
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    app = create_app(root, settings)
+    if not 0 <= port <= 65_535:
+        raise ConfigError(f"{port} is not between 0 and 65535", field="port")
+    app = create_app(root, settings, host=host)
     with closing(_listen(host, port)) as listener:
         shown = f"[{host}]" if ":" in host else host
         logger.info("serving %s at http://%s:%d", root, shown, listener.getsockname()[1])

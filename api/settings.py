@@ -22,6 +22,7 @@ class Settings(Config):
     """The variable of a setting is its name in capitals after `TWINDEX_`.
 
     api_key:         when set, every request but `/livez` and `/readyz` must show it.
+    allowed_hosts:   names in `Host` and `Origin` that are this server, as a proxy has them.
     max_body_bytes:  largest body of a request, bulk excepted.
     max_bulk_bytes:  largest bulk body.
     job_bytes:       a larger bulk body becomes a job ...
@@ -33,6 +34,7 @@ class Settings(Config):
     """
 
     api_key: SecretStr | None = None
+    allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: int = Field(default=16 << 20, ge=1_024)
     max_bulk_bytes: int = Field(default=1 << 30, ge=1_024)
     job_bytes: int = Field(default=8 << 20, ge=0)
@@ -45,10 +47,22 @@ class Settings(Config):
 
     @field_validator("api_key")
     @classmethod
-    def _not_empty(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().strip():
+    def _printable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        key = value.get_secret_value().strip()
+        if not key:
             raise ValueError("is set but empty: give a key, or unset it to serve without one")
-        return value
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("has control or non-ASCII characters, which headers cannot carry")
+        return SecretStr(key)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip().lower() for name in value.split(",") if name.strip())
 
     @property
     def workers(self) -> int:

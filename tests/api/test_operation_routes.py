@@ -7,7 +7,9 @@ import logging
 from threading import Event
 
 import pytest
+from fastapi.testclient import TestClient
 
+from twindex.api.app import create_app
 from twindex.api.schemas import Health, Info
 
 SEARCH = "/v1/collections/birds/search"
@@ -60,13 +62,58 @@ def test_traceparent_is_echoed(client):
 
 
 def test_pages_of_other_sites_may_only_read(client, problem):
-    headers = {"sec-fetch-site": "cross-site"}
-    response = client.post("/v1/collections/birds/merge", headers=headers)
-    problem(response, 403, "forbidden")
-    assert client.get("/livez", headers=headers).status_code == 200
+    for headers in (
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://localhost:3000"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:3000", "host": "127.0.0.1:3000"},
+    ):
+        response = client.post("/v1/collections/birds/merge", headers=headers)
+        problem(response, 403, "forbidden")
+        assert client.get("/v1/info", headers=headers).status_code == 200
+    for headers in (
+        {"sec-fetch-site": "same-origin", "origin": "http://localhost"},
+        {"sec-fetch-site": "none"},
+        {"origin": "https://[::1]:8080", "host": "[::1]:8080"},
+    ):
+        assert client.post("/v1/collections/birds/merge", headers=headers).status_code == 202
 
 
-KEY = "s3cret-ключ"
+def test_a_name_that_another_site_points_here_is_refused(serve, problem):
+    client = serve(allowed_hosts="Search.example, behind.example:8443")
+    for host in ("evil.example", "evil.example:80", "localhost.evil.example", "1.2.3.4.evil", "x"):
+        problem(client.get("/v1/info", headers={"host": host}), 403, "forbidden")
+        problem(client.get("/", headers={"host": host}), 403, "forbidden")
+        assert client.get("/livez", headers={"host": host}).status_code == 200
+        assert client.get("/readyz", headers={"host": host}).status_code == 200
+    for host in ("localhost:1", "127.0.0.1:8080", "10.0.0.7", "[::1]", "search.example:80"):
+        assert client.get("/v1/info", headers={"host": host}).status_code == 200
+    assert client.get("/v1/info", headers={"host": "behind.example:8443"}).status_code == 200
+    headers = {"origin": "https://search.example", "host": "10.0.0.7:8080"}
+    assert client.post("/v1/jobs", headers=headers).status_code == 405
+    problem(
+        client.post("/v1/jobs", headers={"origin": "https://search.example:1"}), 403, "forbidden"
+    )
+
+
+def test_the_name_that_is_listened_on_and_any_with_a_key(serve, tmp_path):
+    with TestClient(create_app(tmp_path, host="Birds.lan"), "http://birds.lan:8080") as client:
+        assert client.get("/v1/info").status_code == 200
+    guarded = serve(api_key="k")
+    headers = {"host": "any.example", "api-key": "k"}
+    assert guarded.get("/v1/info", headers=headers).status_code == 200
+
+
+def test_head_is_get_without_a_body(client):
+    for path in ("/", "/docs", "/livez", "/v1/collections", "/static/style.css", "/nope"):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
+
+
+KEY = "s3cret-k3y"
 
 
 @pytest.fixture

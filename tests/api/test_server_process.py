@@ -194,8 +194,11 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(start, fake_config):
     server.client.put(BIRDS, json={"legs": {"lexical": {"kind": "lexical"}}})
     address = (server.client.base_url.host, server.client.base_url.port)
     with socket.create_connection(address, timeout=30) as connection:
-        head = f"PUT {BIRDS}/documents/a HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        connection.sendall(f"{head}Content-Length: 1000000000\r\n\r\n".encode() + b"{")
+        head = f"PUT {BIRDS}/documents/a HTTP/1.1\r\nHost: localhost\r\n"
+        connection.sendall(
+            f"{head}Content-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n".encode()
+            + b"{"
+        )
         assert connection.recv(1_000).startswith(b"HTTP/1.1 413")
     assert server.client.get("/livez").status_code == 200
 
@@ -206,6 +209,8 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(start, fake_config):
         (["nowhere"], {}, "nowhere"),
         ([".", "--port", "0"], {"TWINDEX_THREADS": "x"}, "TWINDEX_THREADS"),
         ([".", "--host", "no.such.host.invalid"], {}, "no.such.host.invalid"),
+        ([".", "--port", "99999"], {}, "port: 99999"),
+        ([".", "--port", "-1"], {}, "port: -1"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(tmp_path, arguments, variables, told):
@@ -218,7 +223,7 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path, arguments, variable
         text=True,
         timeout=60,
     )
-    assert result.returncode != 0
+    assert result.returncode == 2
     assert told in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -28,6 +28,16 @@ def test_unknown_variables_are_warned_about(caplog):
     assert "DOWNLOAD" not in caplog.text
 
 
+def test_a_key_from_a_file_ends_with_no_newline():
+    key = Settings.from_environment({"TWINDEX_API_KEY": " s3cret\r\n"}).api_key
+    assert key.get_secret_value() == "s3cret"
+
+
+def test_hosts_are_separated_by_commas():
+    settings = Settings.from_environment({"TWINDEX_ALLOWED_HOSTS": "A.example, b:80,"})
+    assert settings.allowed_hosts == ("a.example", "b:80")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -36,6 +46,8 @@ def test_unknown_variables_are_warned_about(caplog):
         ("TWINDEX_MAX_BODY_BYTES", "16MB"),
         ("TWINDEX_LOG_LEVEL", "loud"),
         ("TWINDEX_API_KEY", " "),
+        ("TWINDEX_API_KEY", "a\nb"),
+        ("TWINDEX_API_KEY", "ключ"),
     ],
 )
 def test_a_bad_value_names_its_variable(name, value):
