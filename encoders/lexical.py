@@ -112,6 +112,11 @@ class LexicalEncoder:
                 'and "none" for words as they are',
                 field="language",
             )
+        if config.stopwords and not stopwords(language):
+            listed = ", ".join(code for code in languages() if stopwords(code))
+            raise ConfigError(
+                f"there is no list for {language!r}; there is one for {listed}", field="stopwords"
+            )
         self.config = config
         self._terms = _Terms(config)
         self._words = _words(apostrophe=language == "en")
@@ -123,9 +128,11 @@ class LexicalEncoder:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        stems = self.config.stem and self.config.language != "none"
+        language = self.config.language
+        stems = self.config.stem and language != "none"
         return {
             **self.config.model_dump(),
+            "stopwords": self.config.stopwords is not False and bool(stopwords(language)),
             "version": VERSION,
             "snowball": Stemmer.version() if stems else None,
         }
@@ -195,7 +202,7 @@ class _Terms(dict[str, str | None]):
         self._stop: frozenset[str] = frozenset()
         self._stem: Callable[[str], str] = str
         if language != "none":
-            if config.stopwords:
+            if config.stopwords is not False:
                 self._stop = frozenset(map(self._fold, stopwords(language)))
             if config.stem:
                 self._stem = Stemmer.Stemmer(_SNOWBALL[language], 0).stemWord

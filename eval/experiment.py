@@ -61,7 +61,8 @@ def engine_search(engine: Engine, **fields: Any) -> Search:
 
     As many documents as a search can return are taken, unless `limit` says otherwise.
     """
-    request = SearchRequest.parse({"query": "", "limit": WINDOW, "include": (), **fields})
+    limit = min(WINDOW, fields.get("depth", WINDOW))
+    request = SearchRequest.parse({"query": "", "limit": limit, "include": (), **fields})
 
     def search(texts: Sequence[str]) -> Iterable[Mapping[str, float]]:
         requests = [request.model_copy(update={"query": text}) for text in texts]

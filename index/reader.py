@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -11,8 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, Document, NotFoundError, Passage, Representation
-from .filters import Numbers, select
+from ..core import (
+    Contribution,
+    Document,
+    InvalidInputError,
+    NotFoundError,
+    Passage,
+    Representation,
+)
+from .filters import Numbers, checked_text, parse, select
 from .snapshot import LegResult, Masks, Snapshot
 from .tables import ids_of, numbers_of, read_documents
 
@@ -36,10 +42,11 @@ class Reader:
         """Rows that a search with this filter may return. The latest filters are remembered."""
         if condition is None:
             return self.snapshot.masks(None)
-        key = (self.snapshot.generation, json.dumps(condition, sort_keys=True, default=str))
+        parsed = parse(condition)
+        key = (self.snapshot.generation, repr(parsed))
         known = self._filters.get(key)
         if known is None:
-            known = self.snapshot.masks(select(self.connection, condition))
+            known = self.snapshot.masks(select(self.connection, parsed))
             self._filters[key] = known
             while len(self._filters) > _CACHED_FILTERS:
                 try:
@@ -92,11 +99,17 @@ class Reader:
     def page(
         self, after: str | None, limit: int, condition: Mapping[str, Any] | None
     ) -> list[Document]:
-        """Documents by id, ascending, beginning after the id `after`."""
+        """Documents by id, ascending, beginning after the id `after`.
+
+        Raises InvalidInputError for a wrong filter or a `limit` below 1.
+        """
+        if limit < 1:
+            raise InvalidInputError("must be at least 1", field="limit")
+        begin = checked_text(after or "", "after")
         allowed = None if condition is None else set(select(self.connection, condition).tolist())
         numbers: list[int] = []
         for (number,) in self.connection.execute(
-            "SELECT number FROM documents WHERE id > ? ORDER BY id", (after or "",)
+            "SELECT number FROM documents WHERE id > ? ORDER BY id", (begin,)
         ):
             if allowed is None or number in allowed:
                 numbers.append(number)

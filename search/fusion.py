@@ -48,7 +48,7 @@ def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
     if len(values) == 0:
         return values
     if fusion.method == "rrf":
-        return 1.0 / (fusion.k + ranks(values))
+        return 1.0 / (fusion.constant + ranks(values))
     if fusion.method == "minmax":
         low, high = values.min(), values.max()
         return (values - low) / (high - low) if high > low else np.ones_like(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Protocol
 from ..core import CollectionConfig, Document, Representation
 from ..encoders import split_passages
 from ..index import EncodedDocument
-from ..sources import parse_document
+from ..sources import check_document, parse_document
 from .queries import LegEncoders
 
 BATCH_DOCUMENTS = 512
@@ -62,13 +63,19 @@ def batches(
     most: int = BATCH_DOCUMENTS,
     characters: int = BATCH_CHARACTERS,
 ) -> Iterator[list[Document]]:
-    """Documents in pieces of at most `most` and of about `characters`. Mappings are parsed."""
+    """Documents in pieces of at most `most` and of about `characters`, all checked.
+
+    Text, title and the JSON of the metadata count. Raises InvalidInputError, whose `field` names
+    the offending field of a document.
+    """
     batch: list[Document] = []
     size = 0
     for item in documents:
-        document = item if isinstance(item, Document) else parse_document(item)
+        document = check_document(item) if isinstance(item, Document) else parse_document(item)
         batch.append(document)
-        size += len(document.text)
+        size += len(document.text) + len(document.title)
+        if document.metadata:
+            size += len(json.dumps(document.metadata, ensure_ascii=False))
         if len(batch) >= most or size >= characters:
             yield batch
             batch, size = [], 0

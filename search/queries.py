@@ -23,6 +23,8 @@ from ..encoders import Encoder, EncoderConfig, EncoderLoader
 from .request import SearchRequest
 
 _REMEMBERED = 1_024
+LARGEST_COMPONENT = 1e18
+"""Of a given query vector; beyond it inner products could overflow float32."""
 
 
 class LegEncoders:
@@ -144,7 +146,14 @@ class QueryEncoder:
         config = self._config.legs[leg]
         if not isinstance(config, DenseLeg):
             raise InvalidInputError("only a dense leg takes a vector", field=f"vectors.{leg}")
-        dense = np.asarray([vector], dtype=np.float32)
+        exact = np.asarray([vector], dtype=np.float64)
+        if not np.all(np.abs(exact) <= LARGEST_COMPONENT):  # False for NaN too.
+            raise InvalidInputError(
+                f"a component must be a number between -{LARGEST_COMPONENT:g} and "
+                f"{LARGEST_COMPONENT:g}",
+                field=f"vectors.{leg}",
+            )
+        dense = exact.astype(np.float32)
         like = self._encode_text(leg, "").dense
         if like is not None and dense.shape != like.shape:
             raise InvalidInputError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ..core import Config, Hit
 from ..core.config import LEG_NAME
@@ -23,7 +23,7 @@ class LegRequest(Config):
     """
 
     name: str = Field(pattern=LEG_NAME)
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=1.0, ge=0, le=1e6)
     depth: int | None = Field(default=None, ge=1, le=10_000)
 
 
@@ -31,11 +31,23 @@ class Fusion(Config):
     """How the legs' lists become one. See `twindex.search.fusion` for the formulae.
 
     method: "minmax", "zscore", "dbsf" (distribution-based), or "rrf" (reciprocal rank).
-    k:      the constant of RRF.
+    k:      the constant of RRF; None = 60. Only "rrf" takes it.
     """
 
     method: Literal["rrf", "minmax", "zscore", "dbsf"] = "minmax"
-    k: int = Field(default=60, ge=1)
+    k: int | None = Field(default=None, ge=1)
+
+    @field_validator("k")
+    @classmethod
+    def _of_rrf(cls, k: int | None, info: ValidationInfo) -> int | None:
+        if k is not None and info.data.get("method", "rrf") != "rrf":
+            raise ValueError("only the method rrf has a constant")
+        return k
+
+    @property
+    def constant(self) -> int:
+        """The k of RRF."""
+        return 60 if self.k is None else self.k
 
 
 class SearchRequest(Config):
@@ -46,7 +58,7 @@ class SearchRequest(Config):
     legs:    which legs run; empty = all of the collection with weight 1.
     filter:  a condition on metadata, see `twindex.index.filters`; applied inside every leg.
     depth:   documents each leg contributes to the fusion; fixed, so that pages neither overlap
-             nor skip.
+             nor skip. At least one leg must be as deep as offset + limit.
     min_score: leave out documents whose fused score is lower. Comparable between queries only for
              methods with a fixed range (minmax).
     explain: also return the contribution of each term in sparse and lexical legs.
@@ -65,6 +77,17 @@ class SearchRequest(Config):
     explain: bool = False
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
 
+    @field_validator("query")
+    @classmethod
+    def _of_unicode(cls, query: str | None) -> str | None:
+        try:
+            (query or "").encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                "contains half of a surrogate pair, which is not Unicode text"
+            ) from None
+        return query
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.query is None and not self.vectors:
@@ -73,6 +96,12 @@ class SearchRequest(Config):
             raise ValueError(
                 f"offset + limit is {self.offset + self.limit}; at most {WINDOW}: "
                 "narrow the search with a filter instead"
+            )
+        deepest = max((leg.depth or self.depth for leg in self.legs), default=self.depth)
+        if self.offset + self.limit > deepest:
+            raise ValueError(
+                f"offset + limit is {self.offset + self.limit}, but `depth` takes only {deepest} "
+                "documents from a leg: raise `depth` or lower `limit`"
             )
         names = [leg.name for leg in self.legs]
         if len(set(names)) != len(names):

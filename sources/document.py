@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ MAX_ID_BYTES = 512
 MAX_METADATA_DEPTH = 16
 MAX_METADATA_KEY = 256
 """Characters in a key of the metadata."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 FIELDS = ("_id", "id", "title", "text", "metadata")
 
@@ -34,17 +37,33 @@ def parse_document(value: object) -> Document:
         if name not in FIELDS:
             raise InvalidInputError(
                 "unknown field; a document has `id`, `title`, `text` and `metadata`",
-                field=str(name),
+                field=name if isinstance(name, str) else None,
             )
-    document_id = parse_id(value)
+    name = parse_id(value)
     if "text" not in value:
         raise InvalidInputError("a document needs a text (it may be empty)", field="text")
-    title = value.get("title")
+    title, metadata = value.get("title"), value.get("metadata")
+    return check_document(
+        Document(
+            id=name,
+            title="" if title is None else title,
+            text=value["text"],
+            metadata={} if metadata is None else metadata,
+        )
+    )
+
+
+def check_document(document: Document) -> Document:
+    """The document with its own copy of the metadata.
+
+    Raises InvalidInputError, as `parse_document` does, unless each field has its type and keeps
+    to the limits.
+    """
     return Document(
-        id=document_id,
-        title="" if title is None else _string(title, "title"),
-        text=_string(value["text"], "text"),
-        metadata=_parse_metadata(value.get("metadata")),
+        id=_checked_id(_string(document.id, "id"), "id"),
+        title=_string(document.title, "title"),
+        text=_string(document.text, "text"),
+        metadata=_checked_metadata(document.metadata),
     )
 
 
@@ -53,22 +72,31 @@ def parse_id(value: Mapping[str, Any]) -> str:
     names = [name for name in ("_id", "id") if name in value]
     if not names:
         raise InvalidInputError("missing; every record needs an `id` (or `_id`)", field="id")
-    ids = [_checked_id(value[name], name) for name in names]
+    ids = [
+        _checked_id(_string(_decimal(value[name], name), name, "a string or an integer"), name)
+        for name in names
+    ]
     if ids[0] != ids[-1]:
         raise InvalidInputError("`_id` and `id` are both given and differ; keep one", field="id")
     return ids[0]
 
 
-def _checked_id(value: object, field: str) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    text = _string(value, field, "a string or an integer")
+def _decimal(value: object, field: str) -> object:
+    """An integer as its decimal string, anything else as it is."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if value.bit_length() > 4 * MAX_ID_BYTES:  # Python refuses to write very long integers.
+        raise InvalidInputError(f"has too many digits; at most {MAX_ID_BYTES}", field=field)
+    return str(value)
+
+
+def _checked_id(text: str, field: str) -> str:
     if not text:
         raise InvalidInputError("must not be empty", field=field)
     size = len(text.encode())
     if size > MAX_ID_BYTES:
         raise InvalidInputError(f"is {size} bytes long; at most {MAX_ID_BYTES}", field=field)
-    if any(character < " " or "\x7f" <= character <= "\x9f" for character in text):
+    if _CONTROL.search(text):
         raise InvalidInputError("must not contain control characters", field=field)
     return text
 
@@ -84,9 +112,7 @@ def _string(value: object, field: str, wanted: str = "a string") -> str:
     return value
 
 
-def _parse_metadata(value: object) -> dict[str, Any]:
-    if value is None:
-        return {}
+def _checked_metadata(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidInputError(f"must be an object, not {_kind(value)}", field="metadata")
     return {key: _json(item, path, 1) for key, path, item in _items(value, "metadata")}

@@ -72,6 +72,18 @@ def test_unknown_language() -> None:
     assert error.value.field == "language"
 
 
+def test_stopwords_are_refused_where_there_is_no_list() -> None:
+    for language in ("ru", "none"):
+        with pytest.raises(ConfigError, match=f"{language!r}; there is one for .*en") as error:
+            LexicalEncoder(AnalyzerConfig(language=language, stopwords=True))
+        assert error.value.field == "stopwords"
+        default = LexicalEncoder(AnalyzerConfig(language=language)).fingerprint
+        without = LexicalEncoder(AnalyzerConfig(language=language, stopwords=False)).fingerprint
+        assert default == without
+    explicit = LexicalEncoder(AnalyzerConfig(stopwords=True)).fingerprint
+    assert explicit == LexicalEncoder().fingerprint
+
+
 def test_offsets_are_those_of_the_original_text() -> None:
     text = "Ａ ﬁne 'Cafe\u0301' in 東京"
     found = LexicalEncoder(AnalyzerConfig(language="en")).tokens(text)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
-from twindex.index.filters import check, flatten, select
+from twindex.index.filters import MAX_CONDITIONS, check, flatten, select
 
 scalars = st.one_of(
     st.booleans(),
@@ -140,6 +140,12 @@ def test_dates_can_be_ranged_and_large_integers_compared():
         ({"not": [{"a": 1}]}, "filter.not"),
         ({"a": {"gt": True}}, "filter.a"),
         ({"a": {"eq": float("nan")}}, "filter.a.eq"),
+        ({"a": 10**400}, "filter.a.eq"),
+        ({"a": {"gt": -(10**5000)}}, "filter.a.gt"),
+        ({"a": "\ud800"}, "filter.a.eq"),
+        ({"not": {"\udfff": 1}}, "filter.not"),
+        ({"a": 1, 2: 3}, "filter"),
+        ({"a": {1: 3}}, "filter.a"),
     ],
 )
 def test_what_is_wrong_is_named(condition, field):
@@ -148,9 +154,43 @@ def test_what_is_wrong_is_named(condition, field):
     assert caught.value.field == field
 
 
-def test_deep_nesting_is_refused():
-    condition: dict[str, Any] = {"a": 1}
-    for _ in range(40):
+@pytest.mark.parametrize("levels", [40, 3_000])
+def test_deep_nesting_is_refused(levels):
+    condition: Any = {"a": 1}
+    listed: Any = 1
+    for _ in range(levels):
         condition = {"not": condition}
+        listed = [listed]
     with pytest.raises(InvalidInputError, match="nested deeper"):
         check(condition)
+    with pytest.raises(InvalidInputError, match="cannot be compared"):
+        check({"a": listed})
+
+
+def test_the_conditions_of_the_whole_filter_are_counted():
+    half = MAX_CONDITIONS // 2
+    nots, values = [{"not": {"a": 1}}] * half, list(range(half))
+    check({"and": nots})
+    check({"a": {"in": values, "contains": values}})
+    for one in ({"b": 1}, {"b": {"gt": 1}}, {"b": {"exists": False}}, {"not": {}}, {}):
+        with pytest.raises(InvalidInputError, match="more than 1,000 conditions"):
+            check({"and": [*nots, one]})
+    with pytest.raises(InvalidInputError, match="more than 1,000 conditions"):
+        check({"or": [{"a": {"in": values}}, {"a": {"in": values}}, {"a": {"in": []}}]})
+
+
+def test_all_documents_are_read_at_most_once():
+    connection = database([{"a": 1}, {"b": 1}])
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    absent = {"c": {"exists": False}}
+    found = select(connection, {"and": [absent, {"not": {"a": 1}}, {}, {"or": [absent, {}]}]})
+    assert found.tolist() == [2]
+    assert len([s for s in statements if "FROM documents" in s]) == 1
+    connection.close()
+
+
+def test_metadata_that_cannot_be_compared_is_named():
+    with pytest.raises(InvalidInputError) as caught:
+        list(flatten({"a": {"n": [10**400]}}))
+    assert caught.value.field == "a.n"

@@ -162,7 +162,7 @@ def test_a_vector_can_be_given_instead_of_text(engine):
 def test_total_says_whether_it_is_all(engine):
     everything = engine.search("fly", legs=[{"name": "lexical"}])
     assert (everything.total, everything.relation) == (3, "eq")
-    cut = engine.search("the bird", depth=1)
+    cut = engine.search("the bird", depth=1, limit=1)
     assert cut.relation == "gte"
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twindex.core import ConfigError
 from twindex.search.fusion import Ranked, fuse, normalize
 from twindex.search.request import Fusion
 
@@ -39,7 +40,7 @@ def reference(legs: list[tuple[dict[int, float], float]], fusion: Fusion) -> dic
         for number, value in zip(order, values, strict=True):
             rank = 1 + sum(other > value for other in values)
             if fusion.method == "rrf":
-                gain = 1 / (fusion.k + rank)
+                gain = 1 / ((fusion.k or 60) + rank)
             elif fusion.method == "minmax":
                 gain = (value - low) / (high - low) if high > low else 1.0
             elif fusion.method == "zscore":
@@ -58,7 +59,7 @@ def test_fuse_equals_the_formulae(method, first, second, weights):
     # Scores that differ by rounding only have no meaningful deviation.
     first = {n: round(s, 2) for n, s in first.items()}
     second = {n: round(s, 2) for n, s in second.items()}
-    fusion = Fusion(method=method, k=60)
+    fusion = Fusion(method=method, k=7 if method == "rrf" else None)
     numbers, scores = fuse([ranked(first, weights[0]), ranked(second, weights[1])], fusion)
     expected = reference([(first, weights[0]), (second, weights[1])], fusion)
     assert set(numbers.tolist()) == set(expected)
@@ -84,6 +85,15 @@ def test_an_empty_list_contributes_nothing(method):
 def test_equal_scores_are_ordered_by_number():
     numbers, _ = fuse([ranked({9: 1.0, 2: 1.0, 5: 1.0})], Fusion(method="minmax"))
     assert numbers.tolist() == [2, 5, 9]
+
+
+def test_the_constant_goes_with_rrf_only():
+    assert Fusion(method="rrf").constant == 60
+    assert Fusion(method="rrf", k=3).constant == 3
+    for method in ("minmax", "zscore", "dbsf"):
+        with pytest.raises(ConfigError) as caught:
+            Fusion.parse({"method": method, "k": 60})
+        assert caught.value.field == "k"
 
 
 def test_what_an_absent_document_gets_is_the_last_ones_share():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import Document, InvalidInputError
-from twindex.sources import parse_document
+from twindex.sources import check_document, parse_document
 
 texts = st.text(st.characters(codec="utf-8"))
 ids = st.text(
@@ -72,6 +72,9 @@ def test_only_id_and_text_are_required() -> None:
         ({"id": "a\x85b", "text": "x"}, "id", "control"),
         ({"id": "é" * 257, "text": "x"}, "id", "514 bytes"),
         ({"id": "\ud800", "text": "x"}, "id", "surrogate"),
+        ({"id": 10**600, "text": "x"}, "id", "601 bytes"),
+        ({"id": 10**5000, "text": "x"}, "id", "too many digits"),
+        ({"id": "a", "text": "x", 10**5000: 1}, None, "unknown field"),
         ({"id": "a", "_id": "b", "text": "x"}, "id", "differ"),
         ({"id": "a"}, "text", "needs a text"),
         ({"id": "a", "text": None}, "text", "not null"),
@@ -92,6 +95,35 @@ def test_a_wrong_value_is_named(value: object, field: str | None, words: str) ->
     with pytest.raises(InvalidInputError, match=words) as caught:
         parse_document(value)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "words"),
+    [
+        (Document(5, "x"), "id", "not an integer"),  # type: ignore[arg-type]
+        (Document("", "x"), "id", "empty"),
+        (Document("a\n", "x"), "id", "control"),
+        (Document("é" * 257, "x"), "id", "514 bytes"),
+        (Document("a", None), "text", "not null"),  # type: ignore[arg-type]
+        (Document("a", "\ud800"), "text", "surrogate"),
+        (Document("a", "x", None), "title", "not null"),  # type: ignore[arg-type]
+        (Document("a", "x", metadata=None), "metadata", "not null"),  # type: ignore[arg-type]
+        (Document("a", "x", metadata={"s": {1}}), "metadata.s", "set"),
+        (Document("a", "x", metadata={"n": 10**400}), "metadata.n", "64 bits"),
+        (Document("a", "x", metadata={"n": [[math.nan]]}), "metadata.n[0][0]", "finite"),
+    ],
+)
+def test_a_document_made_by_hand_keeps_to_the_same_rules(
+    document: Document, field: str, words: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        check_document(document)
+    assert caught.value.field == field
+
+
+@given(documents)
+def test_a_good_document_is_left_as_it_is(document: Document) -> None:
+    assert check_document(document) == document
 
 
 def test_metadata_may_be_sixteen_levels_deep_and_no_deeper() -> None:
