@@ -23,7 +23,7 @@ def parse_document(value: object) -> Document:
     """Turn `{"id", "title", "text", "metadata"}` into a Document.
 
     id:       string or integer (kept as its decimal string), not empty, at most 512 bytes of
-              UTF-8, no control characters. `_id` is another name for it.
+              UTF-8, no control characters, not "." or "..". `_id` is another name for it.
     text:     string, required; may be empty.
     title:    string or null, optional.
     metadata: object or null, optional. JSON values only: finite numbers, integers of 64 bits,
@@ -98,6 +98,8 @@ def _checked_id(text: str, field: str) -> str:
         raise InvalidInputError(f"is {size} bytes long; at most {MAX_ID_BYTES}", field=field)
     if _CONTROL.search(text):
         raise InvalidInputError("must not contain control characters", field=field)
+    if text in (".", ".."):  # Clients take these out of the path of a URL.
+        raise InvalidInputError("must not be '.' or '..'", field=field)
     return text
 
 

@@ -32,8 +32,9 @@ from ..schemas import (
 from ..served import Served
 from ..service import Service
 from ..spool import Received, receive
+from ..strict import StrictRoute
 
-router = APIRouter(tags=["documents"])
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 _DOCUMENTS = "/v1/collections/{collection}/documents"
 _DOCUMENT = _DOCUMENTS + "/{id:path}"
@@ -112,10 +113,6 @@ async def delete_many(request: Request, collection: str) -> Response:
     asked = validate(DeleteRequest, body.parse_object(await body.read(request)))
     if (asked.ids is None) == (asked.filter is None):
         raise Problem(422, "give exactly one of `ids` and `filter`")
-    if asked.filter is not None and not asked.filter:
-        raise InvalidInputError(
-            "an empty filter means every document; delete the collection for that", field="filter"
-        )
 
     def delete(served: Served) -> dict[str, Any]:
         engine, _ = served.ready()
