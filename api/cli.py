@@ -7,11 +7,11 @@ import io
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 from .. import __version__
-from ..core import StorageError, TwindexError
+from ..core import InvalidInputError, StorageError, TwindexError
 from .commands import COMMANDS
 
 FAILURE, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
     try:
+        _check_text(arguments)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
@@ -77,6 +78,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         misuse = isinstance(error, TwindexError) and not isinstance(error, StorageError)
         return _fail(f"error: {error}", MISUSE if misuse else FAILURE)
+
+
+def _check_text(arguments: argparse.Namespace) -> None:
+    """Raise InvalidInputError for an argument that is not UTF-8. Paths may be any bytes."""
+    for name, value in vars(arguments).items():
+        for text in _texts(value):
+            if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+                raise InvalidInputError("is not UTF-8", field=name)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts([*value, *value.values()])
+    elif isinstance(value, Iterable):
+        for item in value:
+            yield from _texts(item)
 
 
 def _fail(message: str, status: int) -> int:

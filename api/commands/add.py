@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     progress = progress_of(arguments)
     try:
-        with Engine.open(arguments.collection, verify="size") as engine:
+        with Engine.open(arguments.collection) as engine:
             report = engine.add(inputs.documents(), progress=progress)
     finally:
         progress.close()

@@ -16,7 +16,9 @@ _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 def add_collection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("collection", metavar="DIR", type=Path, help="folder of the collection")
+    parser.add_argument(
+        "collection", metavar="DIR", type=parse_folder, help="folder of the collection"
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +80,14 @@ def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
         k = {} if arguments.rrf_k is None else {"k": arguments.rrf_k}
         fields["fusion"] = {"method": arguments.fusion, **k}
     return fields
+
+
+def parse_folder(text: str) -> Path:
+    """A folder, or where one can be made."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return path
 
 
 def parse_legs(text: str) -> list[dict[str, Any]]:

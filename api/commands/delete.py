@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine
 
     ids = arguments.id if arguments.ids_file is None else _read_ids(arguments.ids_file)
-    with Engine.open(arguments.collection, verify="size") as engine:
+    with Engine.open(arguments.collection) as engine:
         if arguments.filter is not None:
             report = {"deleted": engine.delete_where(arguments.filter)}
         else:

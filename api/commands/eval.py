@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         for option, value in given.items():
             if value:
                 raise InvalidInputError("does not go with --table", field=option)
+    _keep_inputs(arguments)
     outside_brackets = r",(?![^(]*\))"
     measures = [name.strip() for name in re.split(outside_brackets, arguments.measures)]
     queries, qrels = _read(arguments)
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ...search import Engine
 
-    with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
+    with Engine.open(arguments.collection, read_only=True) as engine:
         try:
             if arguments.table:
                 report = _table(engine, queries, qrels, measures, fields, progress)
@@ -93,6 +94,14 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(report, measures)
     return 0
+
+
+def _keep_inputs(arguments: argparse.Namespace) -> None:
+    """Refuse to write the run over what it is made from."""
+    out: Path | None = arguments.run_file
+    for option, path in (("--queries", arguments.queries), ("--qrels", arguments.qrels)):
+        if out is not None and out.exists() and path.exists() and out.samefile(path):
+            raise InvalidInputError(f"would overwrite the file of {option}", field="--run")
 
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
@@ -133,12 +142,13 @@ def _single(
     if out is not None:
         write_run(out, run)
     legs = fields.get("legs") or [{"name": name} for name in engine.config.legs]
-    fusion = Fusion.parse(fields.get("fusion", {})).model_dump() if len(legs) > 1 else None
+    chosen = Fusion.parse(fields.get("fusion", {}))
+    fusion = {"method": chosen.method, **({"k": chosen.constant} if chosen.method == "rrf" else {})}
     return {
         "measures": dict(evaluate(run, qrels, measures).measures),
         "queries": len(qrels),
         "legs": [{"weight": 1.0, **leg} for leg in legs],
-        "fusion": fusion,
+        "fusion": fusion if len(legs) > 1 else None,
         "filter": fields.get("filter"),
         "seconds": seconds,
     }

@@ -19,6 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine
 
-    with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
+    with Engine.open(arguments.collection, read_only=True) as engine:
         print_json(asdict(engine.get(arguments.id)))
     return 0

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine
 
-    with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
+    with Engine.open(arguments.collection, read_only=True) as engine:
         info = engine.info()
     if arguments.json:
         print_json(info)

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine
 
     progress = progress_of(arguments)
-    with Engine.open(arguments.collection, verify="size") as engine:
+    with Engine.open(arguments.collection) as engine:
         before = sum(engine.info()["bytes"].values())
         try:
             merged = engine.merge(progress=progress)

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             **selection_fields(arguments),
         }
     )
-    with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
+    with Engine.open(arguments.collection, read_only=True) as engine:
         result = engine.search(request)
     if arguments.json:
         from ..render import encoder_names, search_result

@@ -17,8 +17,9 @@ from ..render import job, json_response
 from ..schemas import CollectionInfo, CollectionList, JobReply
 from ..served import Served
 from ..service import Service
+from ..strict import StrictRoute
 
-router = APIRouter(tags=["collections"])
+router = APIRouter(tags=["collections"], route_class=StrictRoute)
 
 _EXAMPLE = {
     "legs": {

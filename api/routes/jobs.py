@@ -10,8 +10,9 @@ from ..openapi import problems
 from ..render import job, json_response
 from ..schemas import JobList, JobReply
 from ..service import Service
+from ..strict import StrictRoute
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 
 @router.get("/v1/jobs", responses={200: {"model": JobList}, **problems(429)})

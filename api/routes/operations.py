@@ -11,8 +11,10 @@ from ..openapi import problems
 from ..render import json_response
 from ..schemas import Health, Info
 from ..service import Service
+from ..strict import StrictRoute
 
 router = APIRouter(tags=["operations"])
+_v1 = APIRouter(route_class=StrictRoute)
 
 _ALIVE = b'{"status":"ok"}'
 
@@ -43,7 +45,7 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
+@_v1.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
 async def info(request: Request) -> Response:
     """Version and limits of this server."""
     settings = request.app.state.settings
@@ -58,6 +60,9 @@ async def info(request: Request) -> Response:
             "collections": len(request.app.state.service.known()),
         }
     )
+
+
+router.include_router(_v1)
 
 
 def _health(service: Service) -> dict[str, object]:

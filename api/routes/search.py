@@ -16,8 +16,9 @@ from ..render import json_response, search_result
 from ..schemas import BatchReply, BatchRequest, SearchReply
 from ..served import Served
 from ..service import Service
+from ..strict import StrictRoute
 
-router = APIRouter(tags=["search"])
+router = APIRouter(tags=["search"], route_class=StrictRoute)
 
 _EXAMPLE = {
     "query": "birds that cannot fly",

@@ -155,7 +155,7 @@ def test_search_with_filter_weights_and_fusion(index: str, run: Any) -> None:
         (["--legs", "nonsense"], "there is no leg 'nonsense'"),
         (["--filter", '{"year": {"near": 3}}'], "year"),
         (["--limit", "2000"], "limit"),
-        (["--legs", "dense,dense"], "named twice"),
+        (["--legs", "dense,dense"], "error: a leg is named twice"),
     ],
 )
 def test_wrong_searches_say_why(index: str, run: Any, argv: list[str], words: str) -> None:
@@ -196,7 +196,7 @@ def test_info_merge_verify(index: str, run: Any) -> None:
     assert run("merge", index, "--quiet").out == "nothing to merge\n"
 
 
-def test_damage_is_named_and_ends_with_status_1(index: str, run: Any) -> None:
+def test_damage_is_named_and_ends_with_status_1(tmp_path: Path, index: str, run: Any) -> None:
     victim = next(path for path in Path(index, "segments").rglob("*") if path.is_file())
     content = bytearray(victim.read_bytes())
     content[-1] ^= 1
@@ -204,6 +204,18 @@ def test_damage_is_named_and_ends_with_status_1(index: str, run: Any) -> None:
     done = run("verify", index)
     assert done.status == 1
     assert victim.name in done.out
+    new = jsonl(tmp_path / "new.jsonl", [{"_id": "4", "text": "four"}])
+    for argv in (
+        ["search", index, "kiwi"],
+        ["info", index],
+        ["get", index, "1"],
+        ["merge", index, "--quiet"],
+        ["delete", index, "--id", "1"],
+        ["add", index, "--documents", new, "--quiet"],
+    ):
+        done = run(*argv)
+        assert done.status == 1, argv
+        assert victim.name in done.err
     victim.write_bytes(content[:-1])
     done = run("verify", index, "--json")
     assert done.status == 1
@@ -240,6 +252,14 @@ def test_eval(tmp_path: Path, index: str, run: Any) -> None:
     assert text.splitlines()[0].split() == ["nDCG@10", "R@100", "RR@10", "ms/query"]
     for wrong in (["--table", "--legs", "dense"], ["--measures", "nonsense"]):
         assert run("eval", index, *judged, *wrong).status == 2
+    for option, file in (("--queries", queries), ("--qrels", str(qrels))):
+        (link := tmp_path / f"link{option}").symlink_to(file)
+        before = Path(file).read_bytes()
+        for out_file in (file, str(link)):
+            done = run("eval", index, *judged, "--run", out_file)
+            assert (done.status, option in done.err) == (2, True)
+            assert "--run: would overwrite" in done.err
+        assert Path(file).read_bytes() == before
     nothing = jsonl(tmp_path / "other.jsonl", [{"_id": "z", "text": "kiwi"}])
     done = run("eval", index, "--queries", nothing, "--qrels", str(qrels))
     assert "none of its queries has judgements" in done.err
@@ -250,6 +270,49 @@ def test_there_must_be_a_collection(tmp_path: Path, run: Any) -> None:
         done = run(command[0], str(tmp_path / "none"), *command[1:])
         assert (done.status, done.out) == (2, "")
         assert done.err.startswith("twindex: error: ")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["search", "DIR", "caf\udce9"],
+        ["search", "DIR", "q", "--filter", '{"lang": "\\ud800"}'],
+        ["search", "DIR", "q", "--legs", "d\udce9"],
+        ["get", "DIR", "\udce9"],
+        ["delete", "DIR", "--id", "1", "\udce9"],
+        ["delete", "DIR", "--filter", '{"\udce9": 1}'],
+    ],
+)
+def test_arguments_are_utf_8(index: str, run: Any, argv: list[str]) -> None:
+    done = run(*[index if item == "DIR" else item for item in argv])
+    assert (done.status, done.out) == (2, "")
+    assert "is not UTF-8" in done.err
+
+
+def test_paths_may_be_any_bytes(tmp_path: Path, corpus: str, run: Any) -> None:
+    path = str(tmp_path / "caf\udce9")
+    assert run("build", path, "--documents", corpus, *FAKES).status == 0
+    assert run("search", path, "kiwi").status == 0
+    assert run("info", path, "--json").json["documents"] == 3
+
+
+def test_a_collection_is_no_file(corpus: str, run: Any, capsys: Any) -> None:
+    for argv in (["build", corpus, "--documents", corpus, *FAKES], ["info", corpus]):
+        with pytest.raises(SystemExit) as ended:
+            main(argv)
+        assert ended.value.code == 2
+        assert "is a file, not a folder" in capsys.readouterr().err
+    below = run("build", f"{corpus}/below", "--documents", corpus, *FAKES)
+    assert below.status == 1
+    assert "cannot be created" in below.err
+
+
+@pytest.mark.parametrize("condition", ["{}", '{"and": []}', '{"and": [{"or": []}]}'])
+def test_a_filter_without_a_condition_deletes_nothing(index: str, run: Any, condition: str) -> None:
+    done = run("delete", index, "--filter", condition)
+    assert done.status == 2
+    assert "filter" in done.err
+    assert run("info", index, "--json").json["documents"] == 3
 
 
 def test_demo_builds_once(tmp_path: Path, run: Any) -> None:

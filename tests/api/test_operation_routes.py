@@ -246,3 +246,21 @@ def test_access_log(serve, caplog):
         client.get("/livez", headers={"x-request-id": "seen"})
     assert "GET /livez 200" in caplog.text
     assert "seen" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name", "known"),
+    [
+        ("POST", "/v1/collections/birds/documents/bulk?asynk=true", "asynk", "async"),
+        ("GET", "/v1/collections/birds/documents?limit=3&p=", "p", "cursor, filter, limit"),
+        ("POST", "/v1/collections/birds/search?limit=3", "limit", "none"),
+        ("DELETE", "/v1/collections/birds?force=true", "force", "none"),
+        ("GET", "/v1/jobs?x=1", "x", "none"),
+        ("GET", "/v1/info?x=1", "x", "none"),
+    ],
+)
+def test_unknown_query_parameters_are_refused(client, problem, method, path, name, known):
+    details = problem(client.request(method, path), 422, "invalid")
+    assert details.errors[0].field == name
+    assert details.detail.endswith(f"known here: {known}")
+    assert client.get("/livez?cache=no").status_code == 200
