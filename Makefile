@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := demo/stdlib
+ROOMS := core llm sources encoders index search eval api
 
 .PHONY: setup demo serve lint types test test-all bench format clean
 .DEFAULT_GOAL := setup
@@ -37,7 +38,7 @@ lint: $(READY)
 # The repository root is the package; the link gives the type checker its name.
 types: $(READY)
 	mkdir -p .cache/types && ln -sfn ../.. .cache/types/twindex
-	MYPYPATH=.cache/types $(BIN)/mypy -p twindex
+	MYPYPATH=.cache/types $(BIN)/mypy $(ROOMS:%=-p twindex.%)
 
 test: lint types
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -58,8 +58,13 @@ class Delta:
                 f"collection.db: the encoded form of {len(packed) - len(intact)} recent passages "
                 "is damaged: their checksums do not match"
             )
-        for index, part in enumerate(self.legs.values()):
-            part.append(part.unpack([pieces[index] for pieces in intact]))
+        try:
+            for index, part in enumerate(self.legs.values()):
+                part.append(part.unpack([pieces[index] for pieces in intact]))
+        except ValueError as error:
+            raise StorageError(
+                f"collection.db: a recent passage cannot be read: {error}"
+            ) from error
         self._numbers.extend(row[1] for row in rows)
         self._spans.extend((row[2], row[3]) for row in rows)
         self._last_seq = rows[-1][0]

@@ -74,6 +74,9 @@ class Segment:
                 name: segment_part(leg).open(directory / name, leg)
                 for name, leg in config.legs.items()
             }
+            for name, part in legs.items():
+                if not len(part) == len(passages.spans) == len(passages) == row.passages:
+                    raise ValueError(f"leg {name} has {len(part)} rows for {row.passages} passages")
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise StorageError(
