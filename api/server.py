@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import os
 import socket
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -26,6 +27,9 @@ def serve(
     settings: Settings | None = None,
 ) -> None:
     """Serve the collections under `root` until SIGINT or SIGTERM; requests under way may end.
+
+    What takes longer than `shutdown_seconds`, such as a merge, ends with the process: it exits with
+    status 1. What is on disk is sound at every moment, and the next start continues jobs.
 
     port: 0 = any free one; the log says which. settings: None = from the environment. Raises
     NotFoundError (no such folder), ConflictError (the port is taken) or ConfigError.
@@ -50,9 +54,29 @@ def serve(
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            _Server(config, settings.shutdown_seconds).run(sockets=[listener])
         except KeyboardInterrupt:
             logger.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """A server whose process ends in bounded time: threads cannot be stopped from outside."""
+
+    def __init__(self, config: uvicorn.Config, seconds: int) -> None:
+        super().__init__(config)
+        self._guard = threading.Timer(seconds + 1, _exit)
+        self._guard.daemon = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._guard.start()
+        await super().shutdown(sockets)
+        if not self.force_exit:  # Forced, nothing was waited for, but Python would at its end.
+            self._guard.cancel()
+
+
+def _exit() -> None:
+    logger.warning("stopped in the middle of work; the next start continues it")
+    os._exit(1)
 
 
 def _listen(host: str, port: int) -> socket.socket:

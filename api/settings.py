@@ -29,7 +29,7 @@ class Settings(Config):
     job_documents:   ... and so does one of more documents.
     threads:         searches that run at the same time; 0 = one for each CPU.
     queue:           requests that may wait for a thread; more are answered 429.
-    shutdown_seconds: how long requests under way may take to end when the server stops.
+    shutdown_seconds: how long requests and jobs under way may take to end when the server stops.
     access_log:      log every request.
     """
 

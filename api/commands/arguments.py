@@ -7,9 +7,10 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ...core import BarProgress, InvalidInputError, NoProgress, Progress
+from ...search import Fusion
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -47,7 +48,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fusion",
-        choices=("minmax", "zscore", "dbsf", "rrf"),
+        choices=get_args(Fusion.model_fields["method"].annotation),
         help="how the legs' lists become one (default: minmax)",
     )
     parser.add_argument("--rrf-k", type=int, metavar="K", help="constant of rrf (default: 60)")

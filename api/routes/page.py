@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 import orjson
@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ...core import AnalyzerConfig, InvalidInputError, LexicalLeg, TwindexError
 from ...encoders import LexicalEncoder
-from ...search import Engine, SearchRequest
+from ...search import Engine, Fusion, SearchRequest
 from ...search.request import WINDOW
 from .. import highlight
 from ..problems import Problem, problem_of, validate
@@ -38,7 +38,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-METHODS = ("minmax", "zscore", "dbsf", "rrf")
+METHODS = get_args(Fusion.model_fields["method"].annotation)
 TERMS_SHOWN = 12
 
 templates = Environment(
@@ -58,7 +58,7 @@ class Form:
     query: str = ""
     legs: list[str] = field(default_factory=list)
     weights: dict[str, str] = field(default_factory=dict)
-    method: str = METHODS[0]
+    method: str = Fusion().method
     k: str = "60"
     filter: str = ""
     limit: str = "10"
@@ -77,7 +77,7 @@ class Form:
             query=given.get("q", ""),
             legs=given.getlist("leg"),
             weights=weights,
-            method=given.get("fusion", METHODS[0]),
+            method=given.get("fusion", Fusion().method),
             k=given.get("k", "60"),
             filter=given.get("filter", ""),
             limit=given.get("limit", "10"),

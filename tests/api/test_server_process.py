@@ -24,8 +24,8 @@ NDJSON = {"content-type": "application/x-ndjson"}
 class Server:
     """`twindex serve` on a free port."""
 
-    def __init__(self, root: Path, **variables: str) -> None:
-        command = "import sys; from twindex.api.cli import main; sys.exit(main())"
+    def __init__(self, root: Path, prelude: str = "pass", **variables: str) -> None:
+        command = f"{prelude}\nimport sys; from twindex.api.cli import main; sys.exit(main())"
         arguments = [sys.executable, "-c", command, "serve", str(root), "--port", "0"]
         environment = {**os.environ, **variables, "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
@@ -47,9 +47,21 @@ class Server:
             time.sleep(0.02)
         raise AssertionError("".join(self.log))
 
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.client.base_url.host, self.client.base_url.port
+
+    def wait_for_log(self, words: str) -> None:
+        for _ in range(3_000):
+            if any(words in line for line in list(self.log)):
+                return
+            time.sleep(0.01)
+        raise AssertionError("".join(self.log))
+
     def _drain(self) -> None:
         assert self.process.stderr is not None
-        self.log.extend(self.process.stderr)
+        for line in self.process.stderr:
+            self.log.append(line)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.client.close()
@@ -61,12 +73,13 @@ class Server:
 def start(tmp_path: Path) -> Iterator[type[Server]]:
     servers: list[Server] = []
 
-    def begin(**variables: str) -> Server:
-        servers.append(Server(tmp_path, **variables))
+    def begin(prelude: str = "pass", **variables: str) -> Server:
+        servers.append(Server(tmp_path, prelude, **variables))
         return servers[-1]
 
     yield begin
     for server in servers:
+        server.client.close()
         if server.process.poll() is None:
             server.stop(signal.SIGKILL)
         server.process.stderr.close()
@@ -128,24 +141,36 @@ def test_an_acknowledged_write_survives_kill_9(start, fake_config):
 def test_requests_under_way_may_end(start, fake_config):
     server = start()
     server.client.put(BIRDS, json=fake_config)
-    results: list[int] = []
-
-    def write() -> None:
-        response = httpx.post(
-            f"{server.client.base_url}{BIRDS}/documents/bulk",
-            content=lines(0, 900),
-            headers=NDJSON,
-            timeout=60,
-        )
-        results.append(response.status_code)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    time.sleep(0.1)
-    assert server.stop() in (0, -signal.SIGTERM)
-    writer.join()
-    assert results == [200]
+    body = lines(0, 900)
+    head = (
+        f"POST {BIRDS}/documents/bulk HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+        f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(server.address, timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 100")  # It waits for the body.
+        server.process.send_signal(signal.SIGTERM)
+        server.wait_for_log("Shutting down")
+        connection.sendall(body)
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+    assert server.process.wait(60) in (0, -signal.SIGTERM)
     assert not any("Traceback" in line for line in server.log)
+
+
+def test_a_merge_does_not_hold_up_the_end(start, fake_config):
+    endless = "import time, twindex.search; "
+    endless += "twindex.search.Engine.merge = lambda *_, **__: time.sleep(600)"
+    server = start(endless, TWINDEX_SHUTDOWN_SECONDS="0")
+    server.client.put(BIRDS, json=fake_config)
+    job = server.client.post(f"{BIRDS}/merge").json()["id"]
+    for _ in range(1_500):
+        if server.client.get(f"/v1/jobs/{job}").json()["state"] == "running":
+            break
+        time.sleep(0.02)
+    assert server.stop() == 1
+    server.wait_for_log("the next start continues it")
+    again = start()
+    assert wait_for_job(again.client, job)["state"] == "done"
 
 
 def test_reads_go_on_while_others_write(start, fake_config):
@@ -192,8 +217,7 @@ def test_reads_go_on_while_others_write(start, fake_config):
 def test_a_body_that_is_too_large_is_not_read_to_its_end(start, fake_config):
     server = start(TWINDEX_MAX_BODY_BYTES="2000")
     server.client.put(BIRDS, json={"legs": {"lexical": {"kind": "lexical"}}})
-    address = (server.client.base_url.host, server.client.base_url.port)
-    with socket.create_connection(address, timeout=30) as connection:
+    with socket.create_connection(server.address, timeout=30) as connection:
         head = f"PUT {BIRDS}/documents/a HTTP/1.1\r\nHost: localhost\r\n"
         connection.sendall(
             f"{head}Content-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n".encode()
