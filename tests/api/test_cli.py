@@ -363,9 +363,9 @@ def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
     many = [{"_id": str(number), "text": f"text {number} " * 9} for number in range(12_000)]
     arguments = ["build", str(tmp_path / "a"), "--documents", jsonl(tmp_path / "c.jsonl", many)]
     process = twindex(*arguments, *FAKES)
-    while not (tmp_path / "a").exists() and process.poll() is None:
+    # The second shard has begun.
+    while process.poll() is None and len(list(tmp_path.glob("a/segments/*/numbers.npy"))) < 2:
         time.sleep(0.01)
-    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
