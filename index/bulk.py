@@ -216,12 +216,7 @@ def _open_shards(
         segment = Segment.open(directory, row, shard_config(collection.config))
         with collection.database.read() as connection:
             dead = sorted(dead_numbers(connection, row.first, row.last))
-        live = None
-        gone = segment.rows_of(np.array(dead, dtype=np.int64))
-        if len(gone):
-            live = np.ones(row.passages, dtype=np.bool_)
-            live[gone] = False
-        opened.append((segment, live))
+        opened.append((segment, segment.without(np.array(dead, dtype=np.int64))))
     return opened
 
 

@@ -79,16 +79,12 @@ class Follower:
         if known is None:
             segment = Segment.open(self._directory / "segments" / row.id, row, self._config)
             died = _tombstones(connection, "number BETWEEN ? AND ?", row.first, row.last)
-            live = None
+            live = segment.without(died)
         else:
             segment, part = known
-            live = part.live
-        dead = segment.rows_of(died)
-        if known is not None and len(dead) == 0:
-            return known
-        if len(dead):
-            live = np.ones(row.passages, dtype=np.bool_) if live is None else live.copy()
-            live[dead] = False
+            live = segment.without(died, part.live)
+            if live is part.live:
+                return known
         return segment, Part(
             passages=segment.passages,
             legs=segment.legs,

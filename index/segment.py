@@ -94,6 +94,18 @@ class Segment:
         before = np.cumsum(lengths) - lengths
         return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
 
+    def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
+        """The mask `live` (None = all rows) less the documents with these numbers.
+
+        A new one when that changes it; else `live` itself.
+        """
+        dead = self.rows_of(numbers)
+        if len(dead) == 0:
+            return live
+        less = np.ones(len(self.passages), dtype=np.bool_) if live is None else live.copy()
+        less[dead] = False
+        return less
+
 
 def check(directory: Path, row: SegmentRow, *, contents: bool) -> list[CorruptFileError]:
     """What is wrong with the files of one segment."""

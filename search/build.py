@@ -22,8 +22,7 @@ from ..core import (
 from ..encoders import EncoderLoader, load_encoder
 from ..index import Collection, Consumed, append_shard, consumed, finish, resume
 from ..index.files import exclusive
-from ..sources import parse_document
-from .ingest import Tally, batches, encode
+from .ingest import Tally, batches, checked, encode
 from .queries import LegEncoders
 
 LOCK = "build.lock"
@@ -129,18 +128,18 @@ def build(
 
 def _rest(
     documents: Iterable[Document | Mapping[str, object]], done: Consumed, path: Path
-) -> Iterator[Document]:
+) -> Iterator[Document | Mapping[str, object]]:
     """The documents after those that an interrupted build has done, which must be the same."""
-    parsed = (d if isinstance(d, Document) else parse_document(d) for d in documents)
+    rest = iter(documents)
     seen = Consumed()
-    for document in itertools.islice(parsed, done.documents):
-        seen = seen.after(document)
+    for item in itertools.islice(rest, done.documents):
+        seen = seen.after(checked(item))
     if seen != done:
         raise ConflictError(
             f"{path}: the first {done.documents} documents are not those of the interrupted "
             "build; give the same input to continue it, or remove the folder to start anew"
         )
-    return parsed
+    return rest
 
 
 def _make_folder(path: Path) -> None:

@@ -57,6 +57,11 @@ class Tally:
             self.truncated[leg] = self.truncated.get(leg, 0) + count
 
 
+def checked(item: Document | Mapping[str, object]) -> Document:
+    """A document that may be stored. Raises InvalidInputError that names the field."""
+    return check_document(item) if isinstance(item, Document) else parse_document(item)
+
+
 def batches(
     documents: Iterable[Document | Mapping[str, object]],
     *,
@@ -71,7 +76,7 @@ def batches(
     batch: list[Document] = []
     size = 0
     for item in documents:
-        document = check_document(item) if isinstance(item, Document) else parse_document(item)
+        document = checked(item)
         batch.append(document)
         size += len(document.text) + len(document.title)
         if document.metadata:
