@@ -11,6 +11,7 @@ from .config import (
     LegConfig,
     LexicalLeg,
     PassageConfig,
+    PromptRepsEncoderConfig,
     SparseEncoderConfig,
     SparseLeg,
     StorageConfig,
@@ -27,6 +28,7 @@ from .errors import (
     SourceError,
     StorageError,
     TwindexError,
+    UnsupportedError,
 )
 from .progress import BarProgress, NoProgress, Progress
 from .trace import Trace
@@ -43,6 +45,7 @@ from .types import (
     Role,
     Run,
     TermCounts,
+    Usage,
 )
 
 __all__ = [
@@ -73,6 +76,7 @@ __all__ = [
     "Passage",
     "PassageConfig",
     "Progress",
+    "PromptRepsEncoderConfig",
     "Qrels",
     "Query",
     "Representation",
@@ -86,4 +90,6 @@ __all__ = [
     "TermCounts",
     "Trace",
     "TwindexError",
+    "UnsupportedError",
+    "Usage",
 ]

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from .errors import ConfigError
 
@@ -45,16 +53,23 @@ def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
     The tags of unions, which pydantic puts between, are left out.
     """
     path = ""
-    for part in place:
+    for position, part in enumerate(place):
         if isinstance(part, int):
             path += f"[{part}]"
             value = value[part] if isinstance(value, list | tuple) and part < len(value) else None
-        elif isinstance(value, Mapping) and part not in value and value.get("kind") == part:
+        elif _is_tag(part, value, last=position == len(place) - 1):
             continue
         else:
             path += f".{part}"
             value = value.get(part) if isinstance(value, Mapping) else None
     return path.removeprefix(".") or None
+
+
+def _is_tag(part: str, value: Any, *, last: bool) -> bool:
+    """What is not in a mapping has nothing inside it either, unless it is the tag of a union."""
+    if not isinstance(value, Mapping) or part in value:
+        return False
+    return not last or value.get("kind") == part
 
 
 class DenseEncoderConfig(Config):
@@ -85,6 +100,44 @@ class SparseEncoderConfig(Config):
     """Keep only the heaviest terms of a document; None = all."""
     query_top_terms: int | None = Field(default=None, ge=1)
     precision: Precision = "float32"
+    device: Device = "auto"
+
+
+Variant = Literal[
+    "single", "first_word", "multi_token_single", "multi_token_multi", "multi_word_multi"
+]
+"""How PromptReps reads a text, see `twindex.encoders.promptreps`."""
+
+MULTI_VARIANTS = frozenset({"multi_token_multi", "multi_word_multi"})
+"""Variants that give a text several vectors, scored by MaxSim."""
+
+
+class PromptRepsEncoderConfig(Config):
+    """A language model asked for a text in one word (PromptReps, Zhuang et al., EMNLP 2024).
+
+    One pass gives a dense vector (last hidden state) and a sparse one (next-token logits), so legs
+    of both kinds with equal configuration share it.
+    """
+
+    kind: Literal["promptreps"] = "promptreps"
+    model: str = "SmolLM2-135M-Instruct"
+    revision: str | None = None
+    variant: Variant = "single"
+    style: Literal["chat", "literal"] = "chat"
+    """Wording of the prompt: "chat" is the model's own chat template with line breaks; "literal" is
+    that of the paper's published code, where each line break is a backslash and an n."""
+    template: Literal["auto", "llama3", "phi3", "mistral", "chatml", "plain"] = "auto"
+    """Markup of the conversation; "auto" is the model's own, "plain" is none, for base models."""
+    language: str = "en"
+    """Of the stopwords that get no weight; "none" keeps all words."""
+    max_length: int = Field(default=512, ge=1)
+    """Tokens read of each text; the prompt around it is never cut."""
+    top_terms: int = Field(default=128, ge=1)
+    """Heaviest terms kept of a text, among its own words."""
+    expansion: int = Field(default=0, ge=0)
+    """Heaviest terms added from outside the text."""
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    """Arithmetic; "int8" quantises the weights and runs on processors only."""
     device: Device = "auto"
 
 
@@ -122,19 +175,58 @@ class HnswConfig(Config):
 VectorIndexConfig = Annotated[FlatConfig | HnswConfig, Field(discriminator="kind")]
 
 
+def _kind_or(default: str) -> Discriminator:
+    """Tell encoders by `kind`, which may be left out for the usual one."""
+
+    def kind(value: Any) -> str | None:
+        if isinstance(value, Mapping):
+            return str(value.get("kind", default))
+        return getattr(value, "kind", None)
+
+    return Discriminator(kind)
+
+
+PromptReps = Annotated[PromptRepsEncoderConfig, Tag("promptreps")]
+
+
 class DenseLeg(Config):
-    """A leg that ranks by inner product of dense vectors."""
+    """A leg that ranks by inner product of dense vectors, or MaxSim where a text has several."""
 
     kind: Literal["dense"] = "dense"
-    encoder: DenseEncoderConfig = DenseEncoderConfig()
+    encoder: Annotated[
+        Annotated[DenseEncoderConfig, Tag("dense")] | PromptReps, _kind_or("dense")
+    ] = DenseEncoderConfig()
     index: VectorIndexConfig = FlatConfig()
+
+    @property
+    def multi(self) -> bool:
+        """A text may have several vectors."""
+        return _is_multi(self.encoder)
+
+    @model_validator(mode="after")
+    def _multi_is_flat(self) -> Self:
+        if self.multi and not isinstance(self.index, FlatConfig):
+            raise ValueError("texts with several vectors are searched exactly: index flat")
+        return self
 
 
 class SparseLeg(Config):
-    """A leg that ranks by the dot product of learned sparse vectors, exactly."""
+    """A leg that ranks by the dot product of sparse vectors, exactly; MaxSim where a text has
+    several."""
 
     kind: Literal["sparse"] = "sparse"
-    encoder: SparseEncoderConfig = SparseEncoderConfig()
+    encoder: Annotated[
+        Annotated[SparseEncoderConfig, Tag("sparse")] | PromptReps, _kind_or("sparse")
+    ] = SparseEncoderConfig()
+
+    @property
+    def multi(self) -> bool:
+        """A text may have several vectors."""
+        return _is_multi(self.encoder)
+
+
+def _is_multi(encoder: Config) -> bool:
+    return isinstance(encoder, PromptRepsEncoderConfig) and encoder.variant in MULTI_VARIANTS
 
 
 class LexicalLeg(Config):

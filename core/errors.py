@@ -7,7 +7,8 @@ TwindexError
 ├── NotFoundError              no such collection, document or job
 ├── ConflictError              the thing exists already, or is busy
 │   └── EncoderMismatchError   the collection was made with another encoder
-├── ModelError                 a model cannot be found or loaded
+├── ModelError                 a model cannot be found or loaded, or does not answer
+│   └── UnsupportedError       the model or its server cannot do what is asked
 ├── MissingExtraError          an optional package is not installed; names the extra
 └── StorageError               what is on disk cannot be used
     └── CorruptFileError       a file is damaged; names it
@@ -77,9 +78,15 @@ class EncoderMismatchError(ConflictError):
 
 
 class ModelError(TwindexError):
-    """A model cannot be found, or cannot be loaded."""
+    """A model cannot be found or loaded, or does not answer as it should."""
 
     code = "model"
+
+
+class UnsupportedError(ModelError):
+    """The model, or the server that runs it, lacks a capability. Names it."""
+
+    code = "unsupported"
 
 
 class MissingExtraError(TwindexError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -45,6 +45,29 @@ TermCounts = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What language models did for one request. Values of several add up with `+`.
+
+    calls:             prompts that a model read.
+    prompt_tokens:     in these prompts.
+    cached_tokens:     of these, tokens whose keys and values were computed before and reused.
+    completion_tokens: generated.
+    cache_hits:        texts that needed no call because their result was remembered.
+    seconds:           wall-clock time spent in models.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    cache_hits: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
 class Representation:
     """A batch of n encoded texts. Any part may be absent; those present have n rows.
 
@@ -52,14 +75,22 @@ class Representation:
     sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
     terms:   n term-frequency maps of an analyzer, for BM25 (its vocabulary is open).
     truncated: bool [n], true where the encoder did not read the text to its end.
+    offsets: int64 [n + 1] where a text has several vectors: text i owns the rows offsets[i] to
+             offsets[i + 1] (exclusive, at least one) of `dense` and `sparse`, which then have
+             offsets[n] rows instead of n. None: each text has one row.
+    usage:   what language models did to encode the batch; None where none was asked.
     """
 
     dense: NDArray[np.float32] | None = None
     sparse: csr_array | None = None
     terms: Sequence[TermCounts] | None = None
     truncated: NDArray[np.bool_] | None = None
+    offsets: NDArray[np.int64] | None = None
+    usage: Usage | None = None
 
     def __len__(self) -> int:
+        if self.offsets is not None:
+            return len(self.offsets) - 1
         for part in (self.dense, self.sparse):
             if part is not None:
                 return int(part.shape[0])

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from ..core import AnalyzerConfig, DenseEncoderConfig, Representation, Role, SparseEncoderConfig
+from ..core import (
+    AnalyzerConfig,
+    DenseEncoderConfig,
+    PromptRepsEncoderConfig,
+    Representation,
+    Role,
+    SparseEncoderConfig,
+)
 
-EncoderConfig = DenseEncoderConfig | SparseEncoderConfig | AnalyzerConfig
+EncoderConfig = DenseEncoderConfig | SparseEncoderConfig | PromptRepsEncoderConfig | AnalyzerConfig
 Gives = Literal["dense", "sparse", "terms"]
 
 

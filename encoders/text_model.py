@@ -23,7 +23,7 @@ from ..core import (
 )
 from ..core.config import Precision
 from ..llm import find_weights, weights_digest
-from .batching import batches, mask, pad
+from ..llm.batching import batches, mask, pad
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/encode.py."""

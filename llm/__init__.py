@@ -1,6 +1,38 @@
-"""Language models: from a name to weights on this machine, and their identity."""
+"""Language models: from a name to weights on this machine, their identity, and what they can do."""
 
 from .digest import weights_digest
+from .protocol import (
+    Capability,
+    Chunk,
+    Completion,
+    GenerativeModel,
+    LanguageModel,
+    LikelihoodModel,
+    Likelihoods,
+    Message,
+    Prompt,
+    Sampling,
+    StateModel,
+    States,
+)
 from .weights import WHEELS, Wheel, downloads_allowed, find_weights
 
-__all__ = ["WHEELS", "Wheel", "downloads_allowed", "find_weights", "weights_digest"]
+__all__ = [
+    "WHEELS",
+    "Capability",
+    "Chunk",
+    "Completion",
+    "GenerativeModel",
+    "LanguageModel",
+    "LikelihoodModel",
+    "Likelihoods",
+    "Message",
+    "Prompt",
+    "Sampling",
+    "StateModel",
+    "States",
+    "Wheel",
+    "downloads_allowed",
+    "find_weights",
+    "weights_digest",
+]

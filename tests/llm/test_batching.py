@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.encoders.batching import batches, mask, pad
+from twindex.llm.batching import batches, mask, pad
 
 
 @given(st.lists(st.integers(0, 50), max_size=40), st.integers(1, 120))
