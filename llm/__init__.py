@@ -1,6 +1,7 @@
 """Language models: from a name to weights on this machine, their identity, and what they can do."""
 
 from .digest import weights_digest
+from .fake import FakeModel
 from .protocol import (
     Capability,
     Chunk,
@@ -22,6 +23,7 @@ __all__ = [
     "Capability",
     "Chunk",
     "Completion",
+    "FakeModel",
     "GenerativeModel",
     "LanguageModel",
     "LikelihoodModel",

@@ -11,6 +11,7 @@ What a model cannot do is an UnsupportedError that says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Usage
+from ..core import InvalidInputError, Usage
 
 Capability = Literal["states", "likelihood", "generate"]
 Tokens = Sequence[int]
@@ -48,7 +49,7 @@ class Sampling:
     stop:        strings that end the text, which does not include them.
     temperature: 0 = the most likely token each time.
     top_p:       sample among the likeliest tokens that together have this probability.
-    seed:        of the sampling; the same seed gives the same text on the same machine.
+    seed:        of the sampling, >= 0; the same seed gives the same text on the same machine.
     """
 
     max_tokens: int = 256
@@ -56,6 +57,18 @@ class Sampling:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise InvalidInputError("must be at least 1", field="max_tokens")
+        if isinstance(self.stop, str) or not all(self.stop):
+            raise InvalidInputError("must be a tuple of strings that are not empty", field="stop")
+        if not 0 <= self.temperature < math.inf:
+            raise InvalidInputError("must be a number >= 0", field="temperature")
+        if not 0 < self.top_p <= 1:
+            raise InvalidInputError("must be in (0, 1]", field="top_p")
+        if not 0 <= self.seed < 2**63:
+            raise InvalidInputError("must be in [0, 2**63)", field="seed")
 
 
 Finish = Literal["stop", "length"]

@@ -1,0 +1,228 @@
+"""A deterministic language model without weights, for tests and for trying things out.
+
+It has all three capabilities. A token is a word or a sign; what it says of a text depends on the
+text's words only, so texts that share words are near each other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import InvalidInputError, Usage
+from .protocol import (
+    Capability,
+    Chunk,
+    Completion,
+    Likelihoods,
+    Message,
+    Prompt,
+    Sampling,
+    States,
+    Tokens,
+)
+
+NAME = "fake"
+DIMENSIONS = 64
+VOCABULARY = 2**15
+SIGNS = 128
+"""Tokens below are ASCII signs, by their code points; the others are words, by their hashes."""
+
+QUOTE = ord('"')
+END = 0
+"""The token that ends the model's turn."""
+
+_LIKELY, _UNLIKELY = math.log(0.5), math.log(0.01)
+_ECHO = 8
+_PRINTED = range(ord("!"), SIGNS - 1)
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+class FakeModel:
+    """A model that knows nothing but the words it is given.
+
+    answer:     the text generated for a prompt (a conversation arrives as `render` writes it).
+                By default the first words of what the user said last; with a temperature, the seed
+                says at which word it begins.
+    likelihood: the log-likelihood of a continuation after a prompt, each as text. By default a
+                token has probability 0.5 if it occurs in the prompt and 0.01 if not.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[str], str] | None = None,
+        likelihood: Callable[[str, str], float] | None = None,
+    ) -> None:
+        self._answer = answer
+        self._likelihood = likelihood
+
+    name = NAME
+    vocabulary = VOCABULARY
+    dimensions = DIMENSIONS
+    batch_tokens = 4_096
+    mask: str | None = None
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset({"states", "likelihood", "generate"})
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {"model": NAME}
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(tokens) for tokens in self.tokenize(texts)]
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[_token(word) for word in _TOKEN.findall(text.lower())] for text in texts]
+
+    def tokenize_markup(self, text: str) -> list[int]:
+        """As `tokenize`: there are no special tokens."""
+        return self.tokenize([text])[0]
+
+    def piece(self, token: int) -> str:
+        """A sign itself, or the number of a word: "#123". A hash does not tell the word."""
+        if not 0 <= token < VOCABULARY:
+            raise InvalidInputError(f"must be in [0, {VOCABULARY})", field="token")
+        return chr(token) if token in _PRINTED else f"#{token}"
+
+    def decode(self, tokens: Tokens) -> str:
+        """Signs as they are; a word is its `piece` after a space, as byte-level tokenizers do."""
+        return "".join(" " * (token >= SIGNS) + self.piece(token) for token in tokens)
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """A line `[role] content` for each message; the assistant's last one is left open."""
+        if not messages:
+            raise InvalidInputError("a conversation needs a message", field="messages")
+        text = "\n".join(f"[{message.role}] {message.content}" for message in messages)
+        return text if messages[-1].role == "assistant" else f"{text}\n[assistant] "
+
+    def read(
+        self,
+        texts: Sequence[Tokens],
+        *,
+        prefix: Tokens = (),
+        suffix: Tokens = (),
+        steps: int = 1,
+        stop: AbstractSet[int] = frozenset(),
+    ) -> States:
+        """The words of the text decide; prefix, suffix and signs do not.
+
+        hidden: the sum of the words' vectors of 64 signs; a step adds that of the word chosen.
+        logits: a word's frequency (the earlier of equally frequent ones is above); negative for
+                what is not in the text or was chosen already. When no word is left the quote is
+                chosen, then the end of the turn.
+        """
+        if steps < 1:
+            raise InvalidInputError("must be at least 1", field="steps")
+        hidden = np.zeros((len(texts), steps, DIMENSIONS), np.float32)
+        logits = np.zeros((len(texts), steps, VOCABULARY), np.float32)
+        tokens = np.zeros((len(texts), steps), np.int64)
+        counts = np.zeros(len(texts), np.int64)
+        for row, text in enumerate(texts):
+            state, scores = _first_state(text)
+            for step in range(steps):
+                chosen = int(scores.argmax())
+                hidden[row, step], logits[row, step], tokens[row, step] = state, scores, chosen
+                counts[row] = step + 1
+                if chosen in stop or chosen == END:
+                    break
+                state = state + _vector(chosen)
+                scores[chosen] = -1
+        usage = Usage(
+            calls=len(texts),
+            prompt_tokens=sum(len(prefix) + len(text) + len(suffix) for text in texts),
+            completion_tokens=int(counts.sum()) if steps > 1 else 0,
+        )
+        return States(hidden, logits, tokens, counts, usage)
+
+    def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
+        texts = [self._text(prompt) for prompt in prompts]
+        judge = self._likelihood or self._overlap
+        total = np.array(
+            [[judge(text, continuation) for continuation in continuations] for text in texts],
+            np.float64,
+        ).reshape(len(texts), len(continuations))
+        lengths = np.array(self.count_tokens(continuations), np.int64)
+        usage = Usage(calls=len(texts), prompt_tokens=sum(self.count_tokens(texts)))
+        return Likelihoods(total, np.tile(lengths, (len(texts), 1)), usage)
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling | None = None
+    ) -> list[Completion]:
+        return [self._complete(prompt, sampling or Sampling()) for prompt in prompts]
+
+    def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
+        whole = self._complete(prompt, sampling or Sampling())
+        for piece in re.findall(r"\s*(?:\w+|[^\w\s])|\s+$", whole.text):
+            yield Chunk(piece)
+        yield Chunk("", whole.finish, whole.usage)
+
+    def _complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        text = self._text(prompt)
+        if self._answer is not None:
+            answer = self._answer(text)
+        else:
+            answer = _echo(prompt, start=sampling.seed if sampling.temperature else 0)
+        ends = [match.end() for match in _TOKEN.finditer(answer)]
+        cut = len(ends) > sampling.max_tokens
+        if cut:
+            answer = answer[: ends[sampling.max_tokens - 1]]
+        places = [place for stop in sampling.stop if (place := answer.find(stop)) >= 0]
+        if places:
+            answer = answer[: min(places)]
+        read, written = self.count_tokens([text, answer])
+        usage = Usage(calls=1, prompt_tokens=read, completion_tokens=written)
+        return Completion(answer, "length" if cut and not places else "stop", usage)
+
+    def _text(self, prompt: Prompt) -> str:
+        return prompt if isinstance(prompt, str) else self.render(prompt)
+
+    def _overlap(self, prompt: str, continuation: str) -> float:
+        known, wanted = self.tokenize([prompt, continuation])
+        return sum(_LIKELY if token in set(known) else _UNLIKELY for token in wanted)
+
+
+def _first_state(text: Tokens) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Hidden state, never zero as no model's is, and logits after a text."""
+    words = Counter(token for token in text if token >= SIGNS)
+    state = _vector(QUOTE) * np.float32(1 / DIMENSIONS)
+    scores = np.full(VOCABULARY, -1, np.float32)
+    scores[QUOTE], scores[END] = -0.25, -0.5
+    for position, (word, count) in enumerate(words.items()):
+        state += np.float32(count) * _vector(word)
+        scores[word] = count + 1 / (2 + position)
+    return state, scores
+
+
+def _echo(prompt: Prompt, start: int) -> str:
+    if not isinstance(prompt, str):
+        said = [message.content for message in prompt if message.role == "user"]
+        prompt = said[-1] if said else prompt[-1].content
+    words = prompt.split()
+    start = start % len(words) if words else 0
+    return " ".join(words[start : start + _ECHO])
+
+
+def _token(word: str) -> int:
+    if len(word) == 1 and ord(word) in _PRINTED and not word.isalnum():
+        return ord(word)
+    digest = blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest()
+    return SIGNS + int.from_bytes(digest, "little") % (VOCABULARY - SIGNS)
+
+
+@lru_cache(maxsize=VOCABULARY)
+def _vector(token: int) -> NDArray[np.float32]:
+    digest = blake2b(token.to_bytes(2, "little"), digest_size=8).digest()
+    signs = np.unpackbits(np.frombuffer(digest, np.uint8)).astype(np.float32) * 2 - 1
+    signs.flags.writeable = False
+    return signs
