@@ -5,7 +5,7 @@ Importing this does not import torch: `load_encoder` does, when it loads a model
 
 from .fake import FakeDenseEncoder, FakeSparseEncoder
 from .lexical import LexicalEncoder, Token
-from .loading import load_encoder
+from .loading import load_encoder, on_device
 from .passages import split_passages
 from .protocol import Encoder, EncoderConfig, EncoderLoader, Gives
 
@@ -19,5 +19,6 @@ __all__ = [
     "LexicalEncoder",
     "Token",
     "load_encoder",
+    "on_device",
     "split_passages",
 ]

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from ..core import AnalyzerConfig, DenseEncoderConfig
+from ..core.config import Device
 from . import fake
 from .lexical import LexicalEncoder
 from .protocol import Encoder, EncoderConfig
 
 
-def load_encoder(config: EncoderConfig) -> Encoder:
+def on_device(config: EncoderConfig, device: Device) -> EncoderConfig:
+    """The same encoder on another device, which no representation depends on."""
+    if isinstance(config, AnalyzerConfig):
+        return config
+    return config.model_copy(update={"device": device})
+
+
+def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Encoder:
     """Load an encoder; the model "fake" is a hash of words (`twindex.encoders.fake`).
 
-    Raises ConfigError for options that cannot be used and ModelError for a model that cannot be
-    found or read. The network is used only if the environment has TWINDEX_ALLOW_DOWNLOAD=1.
+    device: where its model runs, whatever the configuration says; None = what that says. Raises
+    ConfigError for options that cannot be used and ModelError for a model that cannot be found or
+    read. The network is used only if the environment has TWINDEX_ALLOW_DOWNLOAD=1.
     """
+    if device is not None:
+        config = on_device(config, device)
     # The modules of real models are imported here because they import torch: seconds.
     if isinstance(config, AnalyzerConfig):
         return LexicalEncoder(config)
