@@ -45,6 +45,7 @@ from .types import (
     Role,
     Run,
     TermCounts,
+    TermWeight,
     Usage,
 )
 
@@ -88,6 +89,7 @@ __all__ = [
     "StorageConfig",
     "StorageError",
     "TermCounts",
+    "TermWeight",
     "Trace",
     "TwindexError",
     "UnsupportedError",

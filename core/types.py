@@ -116,6 +116,14 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class TermWeight:
+    """What an indexed passage has of a term: the weight that a model gave it, or its frequency."""
+
+    term: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One document of a result.
 

@@ -7,7 +7,7 @@ passages, numbered from 0 inside their part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, InvalidInputError, Representation
+from ..core import Contribution, InvalidInputError, Representation, TermWeight
 
 Mask = NDArray[np.bool_]
 
@@ -63,6 +63,11 @@ class Ranking:
     scores: NDArray[np.float32]
 
 
+def heaviest_first(terms: Iterable[TermWeight]) -> list[TermWeight]:
+    """By weight, descending; equal ones by term."""
+    return sorted(terms, key=lambda term: (-term.weight, term.term))
+
+
 class LegPart(Protocol):
     """One leg of one segment, or of the delta."""
 
@@ -91,6 +96,12 @@ class LegPart(Protocol):
         """Contribution of each query term to the score of one row; empty for dense legs.
 
         For a learned-sparse part `term` is the decimal vocabulary index: the encoder names it.
+        """
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """The terms of one row, heaviest first, equal ones by term; empty for dense legs.
+
+        Learned-sparse parts give weights, named as by `explain`; lexical parts give frequencies.
         """
 
 

@@ -17,6 +17,7 @@ from ..core import (
     NotFoundError,
     Passage,
     Representation,
+    TermWeight,
 )
 from .filters import Numbers, checked_text, parse, select
 from .snapshot import LegResult, Masks, Snapshot
@@ -76,6 +77,10 @@ class Reader:
     ) -> Sequence[Contribution]:
         """See `Snapshot.explain`."""
         return self.snapshot.explain(leg, query, result, position)
+
+    def terms(self, leg: str, result: LegResult, position: int) -> Sequence[TermWeight]:
+        """See `Snapshot.terms`."""
+        return self.snapshot.terms(leg, result, position)
 
     def passage(self, result: LegResult, position: int) -> Passage | None:
         """See `Snapshot.passage`."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, Passage, Representation
+from ..core import Contribution, Passage, Representation, TermWeight
 from .protocol import DeltaPart, LegPart, Mask, Ranking, TermStatistics
 from .segment import Passages, Segment
 
@@ -132,6 +132,11 @@ class Snapshot:
         """How the document at `position` of a result came to its score."""
         part = self.parts[int(result.parts[position])]
         return part.legs[leg].explain(query, int(result.rows[position]), result.statistics)
+
+    def terms(self, leg: str, result: LegResult, position: int) -> Sequence[TermWeight]:
+        """What the leg has of the best passage of the document at `position`: `LegPart.terms`."""
+        part = self.parts[int(result.parts[position])]
+        return part.legs[leg].terms(int(result.rows[position]))
 
     def passage(self, result: LegResult, position: int) -> Passage | None:
         """The best passage of the document at `position`; None = the whole document."""

@@ -30,6 +30,11 @@ def encode(term: str) -> bytes:
     return term.encode("utf-8", "surrogatepass")
 
 
+def decode(term: bytes) -> str:
+    """The inverse of `encode`."""
+    return term.decode("utf-8", "surrogatepass")
+
+
 def hash_of(term: bytes) -> int:
     """64 bits."""
     return int.from_bytes(blake2b(term, digest_size=8).digest(), "little")
@@ -77,6 +82,11 @@ class TermDictionary:
                 return place
             place += 1
         return None
+
+    def name(self, number: int) -> str:
+        """The term with this number."""
+        raw = self._term_view[self._offset_view[number] : self._offset_view[number + 1]]
+        return decode(bytes(raw))
 
     def below(self, hash_: int) -> int:
         """How many terms have a smaller hash."""

@@ -9,9 +9,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ...core import Contribution, LexicalLeg, Representation, TermCounts
+from ...core import Contribution, LexicalLeg, Representation, TermCounts, TermWeight
 from ..growing import GrowingArray
-from ..protocol import Mask, Ranking, TermStatistics
+from ..protocol import Mask, Ranking, TermStatistics, heaviest_first
 from .bm25 import average_length, length_norms, query_weights
 from .lexical import term_counts
 from .log import LogState, PostingsLog, add_linked_frequencies, count_linked
@@ -147,6 +147,11 @@ class LexicalDelta:
                 weight = counts[term] / (counts[term] + norm)
                 found.append(Contribution(term, factor * weight, factor, weight))
         return found
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """See LegPart."""
+        counts = self._counts(self._log.state, row)
+        return heaviest_first(TermWeight(term, count) for term, count in counts.items())
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..npy import NpyFile, NpyWriter
 from ..protocol import Mask
+from .kernel import kernel
 
 MERGE_BYTES = 64
 """Working memory of a merge for each posting in a block: the block, its sorted copy, the order."""
@@ -79,11 +80,20 @@ class Postings:
         """How many rows have the term."""
         return self._bounds[term + 1] - self._bounds[term]
 
-    def find(self, term: int, row: int) -> int | None:
-        """Where the posting of `row` in the list of `term` is."""
-        start, stop = int(self.indptr[term]), int(self.indptr[term + 1])
-        place = start + int(np.searchsorted(self.rows[start:stop], np.uint32(row)))
-        return place if place < stop and self.rows[place] == row else None
+    def find(self, row: int, terms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where the posting of `row` in the list of each term is; -1 = it is not in that list."""
+        places = np.empty(len(terms), dtype=np.int64)
+        _find(self.indptr, self.rows, terms, row, places)
+        return places
+
+    def terms_of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The terms of `row`, ascending, and where its postings are.
+
+        Every list is asked, for there is nothing that goes from rows to terms.
+        """
+        places = self.find(row, np.arange(self.terms))
+        terms = np.flatnonzero(places >= 0)
+        return terms, places[terms]
 
     def blocks(self, memory: int) -> Iterator[Block]:
         """All lists, in blocks of whole lists that a merge can work on in `memory` bytes."""
@@ -163,3 +173,18 @@ def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[
             numbers[~mask] = -1
             yield numbers
             begin += kept
+
+
+@kernel
+def _find(indptr: Any, rows: Any, terms: Any, row: int, places: Any) -> None:
+    """places[i] = the posting of `row` in the list of terms[i], by bisection; -1 = none."""
+    for index in range(terms.size):
+        low, stop = indptr[terms[index]], indptr[terms[index] + 1]
+        high = stop
+        while low < high:
+            middle = (low + high) // 2
+            if rows[middle] < row:
+                low = middle + 1
+            else:
+                high = middle
+        places[index] = low if low < stop and rows[low] == row else -1

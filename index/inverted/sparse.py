@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
-from ...core import Contribution, InvalidInputError, Representation, SparseLeg
+from ...core import Contribution, InvalidInputError, Representation, SparseLeg, TermWeight
 from ..npy import NpyFile, save
-from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, kept_rows
+from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, heaviest_first, kept_rows
 from .postings import MERGE_BYTES, Postings, PostingsWriter, fitting, join, new_numbers
 from .ranking import QueryTerms, rank
 from .scoring import add_weights
@@ -110,13 +110,22 @@ class SparseSegment:
         self, query: Representation, row: int, statistics: object = None
     ) -> Sequence[Contribution]:
         """See LegPart."""
-        found = []
-        for terms, factors in query_terms(query, self._postings.terms):
-            for term, factor in zip(terms.tolist(), factors.tolist(), strict=True):
-                place = self._postings.find(term, row)
-                if place is not None:
-                    found.append(contribution(term, factor, float(self._postings.values[place])))
-        return found
+        return [
+            contribution(term, factor, float(self._postings.values[place]))
+            for terms, factors in query_terms(query, self._postings.terms)
+            for term, factor, place in zip(
+                terms.tolist(),
+                factors.tolist(),
+                self._postings.find(row, terms).tolist(),
+                strict=True,
+            )
+            if place >= 0
+        ]
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """See LegPart. Milliseconds: every list is asked."""
+        terms, places = self._postings.terms_of(row)
+        return term_weights(terms, self._postings.values[places])
 
 
 def vectors(representation: Representation) -> csr_array:
@@ -143,6 +152,14 @@ def query_terms(queries: Representation, vocabulary: int) -> Iterator[QueryTerms
 def contribution(term: int, query: float, document: float) -> Contribution:
     """What one dimension adds to a dot product."""
     return Contribution(str(term), query * document, query, document)
+
+
+def term_weights(terms: NDArray[Any], weights: NDArray[np.float32]) -> list[TermWeight]:
+    """Dimensions of one vector, heaviest first."""
+    return heaviest_first(
+        TermWeight(str(term), weight)
+        for term, weight in zip(terms.tolist(), weights.tolist(), strict=True)
+    )
 
 
 def _save_shape(directory: Path, rows: int, vocabulary: int) -> None:

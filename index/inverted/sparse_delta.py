@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ...core import Contribution, Representation, SparseLeg
+from ...core import Contribution, Representation, SparseLeg, TermWeight
 from ..protocol import Mask, Ranking
 from .log import PostingsLog, add_linked_weights
 from .ranking import rank
 from .selection import Scores
-from .sparse import contribution, query_terms, vectors
+from .sparse import contribution, query_terms, term_weights, vectors
 
 _HEADER = struct.Struct("<II")
 """Dimensions and number of weights; int32 indices and float32 weights follow."""
@@ -82,6 +82,10 @@ class SparseDelta:
             for term, factor in zip(numbers.tolist(), factors.tolist(), strict=True)
             if term in weight_of
         ]
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """See LegPart."""
+        return term_weights(*self._log.state.row(row))
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:

@@ -20,7 +20,7 @@ _ROWS = 32
 
 
 def warm() -> None:
-    """Search tiny parts in every way that there is. Takes seconds once, then tens of ms."""
+    """Use tiny parts in every way that there is. Takes seconds once, then tens of ms."""
     weights = np.zeros((_ROWS, 2), dtype=np.float32)
     weights[:, 0] = weights[0, 1] = 1
     rare, common = {"rare": 1}, {"common": 1}
@@ -50,3 +50,4 @@ def warm() -> None:
             segment = segment_part.open(Path(directory), config)
             for allowed in (None, mask):
                 segment.search(queries, 1, allowed, segment.statistics(queries, allowed))
+            segment.terms(0)

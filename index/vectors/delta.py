@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Contribution, DenseLeg, Representation
+from ...core import Contribution, DenseLeg, Representation, TermWeight
 from ..growing import GrowingArray
 from ..protocol import Mask, Ranking
 from . import exact
@@ -62,6 +62,10 @@ class DenseDelta:
         self, query: Representation, row: int, statistics: object = None
     ) -> Sequence[Contribution]:
         """Nothing: a dense score has no terms."""
+        return ()
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """Nothing: a dense vector has no terms."""
         return ()
 
     @staticmethod

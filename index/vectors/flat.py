@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ...core import Contribution, DenseLeg, Representation
+from ...core import Contribution, DenseLeg, Representation, TermWeight
 from ..npy import NpyFile, NpyWriter, save
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from . import exact
@@ -74,6 +74,10 @@ class FlatSegment:
         self, query: Representation, row: int, statistics: object = None
     ) -> Sequence[Contribution]:
         """Nothing: a dense score has no terms."""
+        return ()
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """Nothing: a dense vector has no terms."""
         return ()
 
 

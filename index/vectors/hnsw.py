@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...core import Contribution, DenseLeg, HnswConfig, Representation
+from ...core import Contribution, DenseLeg, HnswConfig, Representation, TermWeight
 from ..npy import NpyFile, save
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from . import exact, flat
@@ -136,6 +136,10 @@ class HnswSegment:
         self, query: Representation, row: int, statistics: object = None
     ) -> Sequence[Contribution]:
         """Nothing: a dense score has no terms."""
+        return ()
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """Nothing: a dense vector has no terms."""
         return ()
 
 

@@ -248,6 +248,17 @@ def test_explanation_adds_up() -> None:
                 assert term.score == pytest.approx(other.score)
 
 
+@examples
+@given(seed=seeds, rows=st.integers(1, 30))
+def test_terms_of_a_row_are_its_frequencies(seed: int, rows: int) -> None:
+    documents = passages(np.random.default_rng(seed), rows)
+    with segment(documents) as part:
+        for some in (part, delta(documents)):
+            for row, counts in enumerate(documents):
+                terms = [(term.term, term.weight) for term in some.terms(row)]
+                assert terms == sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
 def test_threads_do_not_disturb_each_other() -> None:
     rng = np.random.default_rng(9)
     queries = [Representation(terms=passages(rng, 2, 8)) for _ in range(50)]

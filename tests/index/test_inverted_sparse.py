@@ -157,6 +157,18 @@ def test_explanation_adds_up() -> None:
                     assert term.document == documents[[row]].toarray()[0][int(term.term)]
 
 
+@examples
+@given(seed=seeds, rows=st.sampled_from([1, 2, 300]), density=st.sampled_from([0.0, 0.1, 1.0]))
+def test_terms_of_a_row(seed: int, rows: int, density: float) -> None:
+    documents = matrix(np.random.default_rng(seed), rows, density, ties=True)
+    with segment(documents) as part:
+        for row in {0, rows // 2, rows - 1}:
+            weights = enumerate(documents[[row]].toarray()[0].tolist())
+            expected = sorted((-weight, str(term)) for term, weight in weights if weight > 0)
+            for some in (part, delta(documents)):
+                assert [(-term.weight, term.term) for term in some.terms(row)] == expected
+
+
 def test_threads_do_not_disturb_each_other() -> None:
     rng = np.random.default_rng(3)
     many = [matrix(rng, count) for count in (700, 50, 3000)]

@@ -103,7 +103,7 @@ def test_exact_search(seed: int, rows: int, k: int, share: float | None) -> None
     with flat(vectors) as part:
         assert len(part) == rows
         same(part.search(asked, k, allowed), expected)
-        assert part.explain(asked, 0) == ()
+        assert part.explain(asked, 0) == part.terms(0) == ()
         assert part.statistics(asked, None) is None
     growing = delta(vectors[: rows // 3], vectors[rows // 3 :])
     same(growing.search(asked, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
