@@ -1,0 +1,60 @@
+"""The paired randomisation test."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twindex.core import InvalidInputError
+from twindex.eval import compare
+
+values = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=10)
+
+
+def by_query(numbers):
+    return {f"q{i}": float(number) for i, number in enumerate(numbers)}
+
+
+@given(values)
+def test_few_queries_are_enumerated(pairs):
+    found = compare(by_query(a for a, _ in pairs), by_query(b for _, b in pairs))
+    differences = [a - b for a, b in pairs]
+    sums = [
+        abs(sum(sign * d for sign, d in zip(signs, differences, strict=True)))
+        for signs in product([1, -1], repeat=len(pairs))
+    ]
+    assert found.p_value == pytest.approx(np.mean([s >= abs(sum(differences)) for s in sums]))
+    assert found.difference == pytest.approx(np.mean(differences))
+    assert (found.wins, found.losses, found.ties) == (
+        sum(d > 0 for d in differences),
+        sum(d < 0 for d in differences),
+        sum(d == 0 for d in differences),
+    )
+
+
+def test_many_queries_are_sampled_reproducibly_and_near_the_t_test():
+    scipy_stats = pytest.importorskip("scipy.stats")
+    random = np.random.default_rng(1)
+    a, b = random.random(300), random.random(300)
+    a = a + 0.04
+    found = compare(by_query(a), by_query(b))
+    assert found == compare(by_query(a), by_query(b))
+    assert found.p_value == pytest.approx(scipy_stats.ttest_rel(a, b).pvalue, abs=0.01)
+    assert compare(by_query(b), by_query(a)).p_value == found.p_value
+
+
+def test_the_p_value_of_a_sure_difference_is_bounded_by_the_permutations():
+    a, b = by_query([1.0] * 100), by_query([0.0] * 100)
+    assert compare(a, b, permutations=999).p_value == pytest.approx(1 / 1000)
+    assert compare(a, a).p_value == 1.0
+
+
+def test_other_queries_are_refused():
+    with pytest.raises(InvalidInputError, match="same queries"):
+        compare({"q1": 1.0}, {"q2": 1.0})
+    with pytest.raises(InvalidInputError):
+        compare({}, {})
