@@ -1,0 +1,265 @@
+"""Causal language models through transformers: prompts are read in batches, and go on.
+
+Of a batch only the last token of each row goes through the language-model head, and a prefix that
+all rows share is read once and its keys and values are kept for the next batches.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from threading import Lock
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, DynamicCache
+
+from ..core import InvalidInputError, ModelError, Usage
+from .batching import pad
+from .decoding import Decoding, copied
+from .pretrained import Device, Precision, Pretrained, load_pretrained
+from .protocol import Capability, Message, States, Tokens
+
+BATCH_TOKENS = {"cpu": 1_536, "cuda": 65_536}
+"""Padded tokens in a batch, by device; measured with benchmarks/llm.py."""
+
+PREFIXES = 8
+"""Prefixes whose keys and values are kept."""
+
+
+class CausalModel:
+    """A model that continues text: Llama, Qwen, Mistral, Phi, SmolLM2, ... A `StateModel`.
+
+    The arithmetic runs one batch at a time; everything else runs beside it. Thread-safe.
+    """
+
+    mask: str | None = None
+
+    def __init__(self, parts: Pretrained) -> None:
+        self._parts = parts
+        self._model = parts.model
+        self._tokenizer = parts.tokenizer
+        self._head = parts.model.get_output_embeddings()
+        if self._head is None:
+            raise ModelError(f"model {parts.name!r} has no language-model head")
+        if _has_other_state(parts.model):
+            raise ModelError(
+                f"model {parts.name!r} ({type(parts.model).__name__}) keeps a running state "
+                "instead of keys and values; such models cannot be read in padded batches"
+            )
+        self.vocabulary, self.dimensions = map(int, self._head.weight.shape)
+        self.limit = _limit(parts.model)
+        self.ends = _ends(parts)
+        self.batch_tokens = BATCH_TOKENS[parts.device.type]
+        self._running = Lock()
+        self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        precision: Precision = "float32",
+        device: Device = "auto",
+    ) -> CausalModel:
+        """Raises ModelError when the model cannot be found, read or used."""
+        options: Any = {"revision": revision, "precision": precision, "device": device}
+        return cls(load_pretrained(AutoModelForCausalLM, name, **options))
+
+    @property
+    def name(self) -> str:
+        return self._parts.name
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset({"states"})
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return self._parts.fingerprint
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return list(map(len, self.tokenize(texts)))
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._tokenizer.tokenize(texts)
+
+    def tokenize_markup(self, text: str) -> list[int]:
+        return self._tokenizer.tokenize_markup(text)
+
+    def piece(self, token: int) -> str:
+        return self._tokenizer.piece(token)
+
+    def decode(self, tokens: Tokens) -> str:
+        return self._tokenizer.decode(tokens)
+
+    def render(self, messages: Sequence[Message]) -> str:
+        return self._tokenizer.render(messages)
+
+    def read(
+        self,
+        texts: Sequence[Tokens],
+        *,
+        prefix: Tokens = (),
+        suffix: Tokens = (),
+        steps: int = 1,
+        stop: AbstractSet[int] = frozenset(),
+    ) -> States:
+        if steps < 1:
+            raise InvalidInputError("at least one step", field="steps")
+        count = len(texts)
+        states = States(
+            np.zeros((count, steps, self.dimensions), np.float32),
+            np.zeros((count, steps, self.vocabulary), np.float32),
+            np.zeros((count, steps), np.int64),
+            np.zeros(count, np.int64),
+        )
+        if not count:
+            return states
+        self._check_texts(texts, len(prefix) + len(suffix) + steps - 1)
+        usage = Usage()
+        ends = np.array(sorted(self.ends | stop), np.int64)
+        alive = np.arange(count)
+        decoding = self.start([[*text, *suffix] for text in texts], prefix)
+        for step in range(steps):
+            logits = decoding.logits.float().cpu().numpy()
+            chosen = logits.argmax(axis=1)
+            states.hidden[alive, step] = decoding.hidden.float().cpu().numpy()
+            states.logits[alive, step] = logits
+            states.tokens[alive, step] = chosen
+            states.steps[alive] = step + 1
+            going = np.flatnonzero(~np.isin(chosen, ends))
+            if step == steps - 1 or not len(going):
+                break
+            if len(going) < len(alive):
+                usage += decoding.usage
+                decoding, alive = decoding.select(going), alive[going]
+            decoding.step(chosen[going])
+        return States(
+            states.hidden, states.logits, states.tokens, states.steps, usage + decoding.usage
+        )
+
+    def start(self, rows: Sequence[Tokens], prefix: Tokens = ()) -> Decoding:
+        """Read `prefix + row` for each row (at least one) as one batch, ready to go on."""
+        begun = perf_counter()
+        rows = [list(row) for row in rows]
+        if prefix and not all(rows):  # the last state is then that of the prefix
+            rows, prefix = [[prefix[-1], *row] for row in rows], prefix[:-1]
+        if not all(rows):
+            raise InvalidInputError("a prompt needs at least one token")
+        sizes = list(map(len, rows))
+        self.check_length(len(prefix) + max(sizes))
+        device = self._parts.device
+        ids = torch.from_numpy(pad(rows, fill=0, side="right")).to(device)
+        lengths = torch.tensor(sizes, device=device)
+        cache, known = self._prefix(tuple(map(int, prefix)), len(rows))
+        hidden, logits = self.forward(ids, cache, last=lengths - 1)
+        usage = Usage(
+            calls=len(rows),
+            prompt_tokens=sum(sizes) + len(rows) * len(prefix),
+            cached_tokens=(len(rows) if known else len(rows) - 1) * len(prefix),
+            seconds=perf_counter() - begun,
+        )
+        return Decoding(self, cache, lengths + len(prefix), hidden, logits, usage)
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        cache: DynamicCache,
+        *,
+        last: torch.Tensor | None = None,
+        positions: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One pass over ids int64 [n, t]; the cache grows by their keys and values.
+
+        Returns the states that enter the head, and the logits. With `last` (int64 [n]) those at
+        one place in each row, [n, d] and [n, vocabulary]; else at all, [n, t, ...].
+        """
+        entered: list[torch.Tensor] = []
+
+        def enter(_: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            hidden, *rest = arguments
+            if last is not None:
+                hidden = hidden[torch.arange(len(hidden), device=hidden.device), last]
+            entered.append(hidden)
+            return (hidden, *rest)
+
+        # What models do to logits behind the head (scaling, capping) stays theirs.
+        with self._running, torch.inference_mode():
+            hook = self._head.register_forward_pre_hook(enter)
+            try:
+                logits = self._model(
+                    input_ids=ids,
+                    past_key_values=cache,
+                    position_ids=positions,
+                    attention_mask=mask,
+                    use_cache=True,
+                ).logits
+            finally:
+                hook.remove()
+        return entered[0], logits
+
+    def check_length(self, tokens: int) -> None:
+        """Raises InvalidInputError for more tokens than the model has positions."""
+        if self.limit is not None and tokens > self.limit:
+            raise InvalidInputError(
+                f"a prompt of {tokens} tokens is too long: model {self.name!r} reads {self.limit}"
+            )
+
+    def _check_texts(self, texts: Sequence[Tokens], around: int) -> None:
+        number = max(range(len(texts)), key=lambda place: len(texts[place]))
+        longest = len(texts[number])
+        if self.limit is not None and longest + around > self.limit:
+            raise InvalidInputError(
+                f"{longest} tokens and {around} of the prompt around them are more than the "
+                f"{self.limit} that model {self.name!r} reads",
+                field=f"texts[{number}]",
+            )
+
+    def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
+        """Keys and values of a prefix for `count` rows, and whether they were known."""
+        if not prefix:
+            return DynamicCache(), True
+        one = self._prefixes.get(prefix)
+        known = one is not None
+        if one is None:
+            one = DynamicCache()
+            ids = torch.tensor([prefix], device=self._parts.device)
+            self.forward(ids, one, last=torch.tensor([len(prefix) - 1], device=ids.device))
+        with self._running:
+            self._prefixes[prefix] = one
+            self._prefixes.move_to_end(prefix)
+            while len(self._prefixes) > PREFIXES:
+                self._prefixes.popitem(last=False)
+        return copied(one, lambda part: part.expand(count, -1, -1, -1)), known
+
+
+def _has_other_state(model: Any) -> bool:
+    """Whether a layer keeps something else than keys and values (state-space models)."""
+    from transformers.cache_utils import DynamicLayer
+
+    layers = DynamicCache(config=model.config).layers
+    return model._is_stateful or not all(isinstance(layer, DynamicLayer) for layer in layers)
+
+
+def _limit(model: Any) -> int | None:
+    """Most tokens the model reads, where it says so."""
+    limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return limit
+
+
+def _ends(parts: Pretrained) -> frozenset[int]:
+    """Tokens that end the model's turn."""
+    found: set[int] = set()
+    for given in (
+        parts.model.config.get_text_config().eos_token_id,
+        parts.model.generation_config.eos_token_id,
+        parts.tokenizer.end,
+    ):
+        found.update([given] if isinstance(given, int) else given or ())
+    return frozenset(found)

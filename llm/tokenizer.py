@@ -1,0 +1,175 @@
+"""A tokenizer that threads share, and that does not take markup from strangers.
+
+Documents come from anywhere. A document that contains `<|im_end|>` must not end the user's turn,
+so in text the names of special tokens are characters like others; only parts of a prompt that we
+write (`tokenize_markup`) may contain special tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+from ..core import ConfigError, InvalidInputError, ModelError
+from .protocol import Message, Tokens
+
+_MARK = "\ue000end of the last message\ue001"
+
+
+class Tokenizer:
+    """Text to tokens and back, with a fast tokenizer of transformers. Thread-safe."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        if not getattr(tokenizer, "is_fast", False):
+            raise ModelError("only models with a fast tokenizer (tokenizer.json) can be used here")
+        self._tokenizer = tokenizer
+        # The backend keeps options (truncation, what is special) as state.
+        self._lock = Lock()
+        # `split_special_tokens` spares added tokens that are not called special, though some
+        # models mark turns with them. Added runs of spaces are harmless.
+        self._markup = frozenset(
+            number
+            for number, token in tokenizer.added_tokens_decoder.items()
+            if not token.special and token.content.strip()
+        )
+
+    @property
+    def mask_token(self) -> str | None:
+        """The token to be filled in, of models that have one."""
+        name: str | None = self._tokenizer.mask_token
+        return name
+
+    @property
+    def end(self) -> int | None:
+        """The token that ends a text."""
+        token: int | None = self._tokenizer.eos_token_id
+        return token
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens of each text, in which names of special tokens mean nothing."""
+        rows = self._encode(list(texts), split=True)
+        if self._markup:
+            for number, row in enumerate(rows):
+                if not self._markup.isdisjoint(row):
+                    rows[number] = self._without_added(texts[number])
+        return rows
+
+    def tokenize_markup(self, text: str) -> list[int]:
+        """Tokens of a part of a prompt, in which names of special tokens stand for them."""
+        return self._encode([text], split=False)[0]
+
+    def special(self, tokens: Tokens) -> tuple[list[int], list[int]]:
+        """What the tokenizer itself puts before and after a text."""
+        whole: list[int] = self._tokenizer.build_inputs_with_special_tokens(list(tokens))
+        begin = next(
+            start
+            for start in range(len(whole) - len(tokens) + 1)
+            if whole[start : start + len(tokens)] == list(tokens)
+        )
+        return whole[:begin], whole[begin + len(tokens) :]
+
+    def piece(self, token: int) -> str:
+        """The vocabulary's own name of a token; `[number]` where it has none, as models may have
+        more logits than their tokenizer has tokens."""
+        name = self._tokenizer.convert_ids_to_tokens(int(token))
+        return f"[{token}]" if name is None else str(name)
+
+    def decode(self, tokens: Tokens) -> str:
+        """The text of tokens, special ones included, with its spaces as they are."""
+        return str(self._tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """A conversation in the model's chat template, as text with markup.
+
+        It ends where the assistant begins to write; if the last message is the assistant's, right
+        behind the last character of that message. A template without a system role gets the
+        system's message at the head of the user's.
+
+        Raises ConfigError (field `template`) when there is no template or it refuses the
+        conversation.
+        """
+        if not self._tokenizer.chat_template:
+            raise ConfigError(
+                "the model has no chat template: name one of the known templates, or 'plain'",
+                field="template",
+            )
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        if not turns:
+            raise InvalidInputError("a conversation needs a message", field="messages")
+        if turns[0]["role"] != "system":
+            return self._render(turns)
+        try:
+            text = self._render(turns)
+        except ConfigError:
+            if len(turns) < 2 or turns[1]["role"] != "user":
+                raise
+        else:
+            if turns[0]["content"].strip() in text:
+                return text
+        system, user, *rest = turns
+        head = f"{system['content']}\n\n{user['content']}"
+        return self._render([{"role": "user", "content": head}, *rest])
+
+    def _render(self, turns: list[dict[str, str]]) -> str:
+        from jinja2 import TemplateError
+
+        continued = turns[-1]["role"] == "assistant"
+        if continued:
+            # Templates trim messages; what stands before the mark, they do not touch.
+            content = turns[-1]["content"]
+            turns = [*turns[:-1], {"role": "assistant", "content": content + _MARK}]
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=not continued
+            )
+        except (TemplateError, ValueError, TypeError) as error:
+            raise ConfigError(
+                f"the model's chat template refuses the conversation: {error}", field="template"
+            ) from error
+        if not continued:
+            return text
+        text = text[: text.rfind(_MARK)] if _MARK in text else ""
+        if not text.endswith(content.lstrip()):
+            raise ConfigError(
+                "the model's chat template changes the assistant's message", field="template"
+            )
+        return text
+
+    def _encode(self, texts: list[str], *, split: bool) -> list[list[int]]:
+        if not texts:
+            return []
+        try:
+            with self._lock:
+                rows: list[list[int]] = self._tokenizer(
+                    texts,
+                    add_special_tokens=False,
+                    split_special_tokens=split,
+                    return_attention_mask=False,
+                    verbose=False,
+                ).input_ids
+        except TypeError:
+            _find_invalid(texts)
+            raise
+        return rows
+
+    def _without_added(self, text: str) -> list[int]:
+        """Tokens of a text by the vocabulary alone, as if nothing had been added to it."""
+        backend = self._tokenizer.backend_tokenizer
+        if backend.normalizer is not None:
+            text = backend.normalizer.normalize_str(text)
+        words = [text]
+        if backend.pre_tokenizer is not None:
+            words = [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
+        return [token.id for word in words for token in backend.model.tokenize(word)]
+
+
+def _find_invalid(texts: Sequence[str]) -> None:
+    for number, text in enumerate(texts):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"half a surrogate pair at character {error.start} is no text",
+                field=f"texts[{number}]",
+            ) from None
