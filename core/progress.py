@@ -39,7 +39,10 @@ class BarProgress:
 
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
         self.close()
-        self._bar = tqdm(total=total, initial=done, desc=stage, unit=f" {unit}", leave=True)
+        # Texts go in batches by length: the mean rate says more than the latest (smoothing).
+        self._bar = tqdm(
+            total=total, initial=done, desc=stage, unit=f" {unit}", leave=True, smoothing=0
+        )
 
     def advance(self, n: int = 1) -> None:
         if self._bar is not None:

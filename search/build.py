@@ -18,16 +18,20 @@ from ..core import (
     NoProgress,
     Progress,
     StorageError,
+    Usage,
 )
 from ..encoders import EncoderLoader, load_encoder
 from ..index import Collection, Consumed, append_shard, consumed, finish, resume
 from ..index.files import exclusive
 from .ingest import Tally, batches, checked, encode
-from .queries import LegEncoders
+from .leg_encoders import LegEncoders
+from .pace import Pace
 
 LOCK = "build.lock"
 SHARD_DOCUMENTS = 2_000
-"""At most this much work is lost when a build is killed."""
+FIRST_DOCUMENTS = 8
+"""A shard is what a kill can lose: at most so many documents, and about as many as are encoded in
+`BATCH_SECONDS`. The first one is small, because the speed is not known."""
 BYTES_PER_CHARACTER = 64
 """Working memory that a character of a shard is counted with: text, terms, vectors, postings."""
 ENCODING_BYTES = 192 << 20
@@ -43,6 +47,7 @@ class BuildReport:
     documents, passages: in the collection. truncated: leg -> passages encoded in this run whose
     end its encoder did not read. resumed_at: documents of the input that an earlier, interrupted
     run had done. duplicates: input documents whose id came again later (the last one counts).
+    seconds: of this run. usage: what language models did in this run; None where no leg has one.
     """
 
     documents: int
@@ -51,6 +56,7 @@ class BuildReport:
     resumed_at: int
     duplicates: int
     seconds: float
+    usage: Usage | None = None
 
 
 def build(
@@ -65,7 +71,8 @@ def build(
 ) -> BuildReport:
     """Build a collection from all `documents`.
 
-    To continue an interrupted build, call it again with the same documents and configuration.
+    What a kill loses is at most about a minute of encoding. To continue an interrupted build, call
+    it again with the same documents and configuration.
     Raises ConflictError when the folder holds a finished collection, an unfinished one of another
     configuration, or is being built by another process.
 
@@ -102,14 +109,15 @@ def build(
             tally = Tally()
             progress.start("encode", total, "documents", earlier.documents)
             size = working // 2 // BYTES_PER_CHARACTER
-            for shard in batches(rest, most=SHARD_DOCUMENTS, characters=size):
+            pace = Pace(progress, list(legs.groups()), most=SHARD_DOCUMENTS, first=FIRST_DOCUMENTS)
+            for shard in batches(rest, most=pace.documents, characters=size):
                 for document in shard:
                     read = read.after(document)
                 unique = list({document.id: document for document in shard}.values())
-                share = _Share(progress, len(shard), len(legs.groups()))
-                encoded = encode(unique, collection.config, legs, advance=share.read)
+                pace.begin(len(shard))
+                encoded = encode(unique, collection.config, legs, advance=pace.read)
+                pace.complete()
                 append_shard(collection, encoded.documents, encoded.legs, read)
-                share.complete()
                 tally.add(encoded, documents=len(shard), replaced=0)
             stored, passages = finish(collection, working // 2, progress)
             _remove_lock(path)
@@ -123,6 +131,7 @@ def build(
         resumed_at=earlier.documents,
         duplicates=read.documents - stored,
         seconds=time.perf_counter() - began,
+        usage=tally.usage,
     )
 
 
@@ -152,30 +161,6 @@ def _make_folder(path: Path) -> None:
 def _remove_lock(path: Path) -> None:
     """Only by who holds it. Who waits for the old file finds the build finished."""
     (path / LOCK).unlink(missing_ok=True)
-
-
-class _Share:
-    """Tells the progress of one shard in documents, while each encoder counts its own texts."""
-
-    def __init__(self, progress: Progress, documents: int, encoders: int) -> None:
-        self._progress = progress
-        self._documents = documents
-        self._encoders = encoders
-        self._told = 0
-        self._part = 0.0
-
-    def read(self, n: int, *, of: int) -> None:
-        """An encoder has read `n` more of `of` texts."""
-        self._part += n / of / self._encoders
-        self._tell(int(self._part * self._documents))
-
-    def complete(self) -> None:
-        self._tell(self._documents)
-
-    def _tell(self, documents: int) -> None:
-        documents = min(documents, self._documents)
-        self._progress.advance(documents - self._told)
-        self._told = documents
 
 
 def _working_bytes(budget: int | None) -> int:

@@ -19,14 +19,18 @@ from ..core import (
     InvalidInputError,
     NoProgress,
     Progress,
+    Usage,
 )
 from ..encoders import EncoderLoader, load_encoder
 from ..index import Collection, Verify, check_filter, maintain, merge, seal, warm
 from .info import describe
-from .ingest import Tally, batches, encode
+from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
+from .leg_encoders import LegEncoders
+from .pace import Pace
 from .pipeline import plan, run
-from .queries import LegEncoders, QueryEncoder
+from .queries import QueryEncoder
 from .request import SearchRequest, SearchResult
+from .usage import added
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +40,15 @@ class WriteReport:
     """What `Engine.add` did.
 
     documents: written. replaced: of these, how many had the id of a stored document. passages:
-    encoded. truncated: leg -> passages whose end its encoder did not read.
+    encoded. truncated: leg -> passages whose end its encoder did not read. usage: what language
+    models did; None where no leg has one.
     """
 
     documents: int
     replaced: int
     passages: int
     truncated: Mapping[str, int]
+    usage: Usage | None = None
 
 
 class Engine:
@@ -67,6 +73,8 @@ class Engine:
         self._pending: Future[None] | None = None
         self._pending_lock = Lock()
         self._failure: str | None = None
+        self._usage: Usage | None = None
+        self._usage_lock = Lock()
 
     @classmethod
     def create(
@@ -129,14 +137,20 @@ class Engine:
         progress = progress or NoProgress()
         tally = Tally()
         progress.start("add", None, "documents")
-        for batch in batches(documents):
+        encoders = list(self._encoders.groups())
+        pace = Pace(progress, encoders, most=BATCH_DOCUMENTS, first=BATCH_DOCUMENTS)
+        for batch in batches(documents, most=pace.documents):
             unique = list({document.id: document for document in batch}.values())
-            encoded = encode(unique, self.config, self._encoders)
+            pace.begin(len(batch))
+            encoded = encode(unique, self.config, self._encoders, advance=pace.read)
+            pace.complete()
             written = self.collection.write(encoded.documents, encoded.legs)
             tally.add(encoded, documents=written.documents, replaced=written.replaced)
-            progress.advance(len(batch))
+            self._count(encoded.usage)
             self._maintain()
-        return WriteReport(tally.documents, tally.replaced, tally.passages, tally.truncated)
+        return WriteReport(
+            tally.documents, tally.replaced, tally.passages, tally.truncated, tally.usage
+        )
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents; the ids that existed. Durable when it returns."""
@@ -184,7 +198,9 @@ class Engine:
             raise InvalidInputError("go with a text only", field=next(iter(fields)))
         self._expect()
         with self.collection.reader() as reader:
-            return run(reader, self.config, self._queries, request)
+            result = run(reader, self.config, self._queries, request)
+        self._count(result.usage)
+        return result
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Several searches of the same state; their queries are encoded together.
@@ -204,6 +220,8 @@ class Engine:
             for i, request in enumerate(requests):
                 with _placed(i):
                     found.append(run(reader, self.config, self._queries, request))
+        for result in found:
+            self._count(result.usage)
         return found
 
     # -- housekeeping ----------------------------------------------------------------------
@@ -230,6 +248,11 @@ class Engine:
         """What is in the collection, as JSON."""
         return {**describe(self.collection), "maintenance_error": self._failure}
 
+    @property
+    def usage(self) -> Usage | None:
+        """What language models did for all searches and writes through this engine so far."""
+        return self._usage
+
     def close(self) -> None:
         """Finish maintenance under way and let go of the files."""
         self._maintenance.shutdown(wait=True)
@@ -245,6 +268,11 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _count(self, usage: Usage | None) -> None:
+        if usage is not None:
+            with self._usage_lock:
+                self._usage = added(self._usage, usage)
 
     def _writable(self) -> None:
         if self.read_only:

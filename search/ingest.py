@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from ..core import CollectionConfig, Document, Representation
-from ..encoders import split_passages
+from ..core import CollectionConfig, Document, Representation, Usage
+from ..encoders import EncoderConfig, split_passages
 from ..index import EncodedDocument
 from ..sources import check_document, parse_document
-from .queries import LegEncoders
+from .leg_encoders import LegEncoders
+from .usage import added
 
 BATCH_DOCUMENTS = 512
 BATCH_CHARACTERS = 4_000_000
@@ -21,19 +22,20 @@ BATCH_CHARACTERS = 4_000_000
 class Advance(Protocol):
     """Told that an encoder has read `n` more of `of` texts."""
 
-    def __call__(self, n: int, *, of: int) -> None: ...
+    def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
     """Documents with the representations of all their passages, by leg.
 
-    truncated: leg -> passages whose end its encoder did not read.
+    truncated: leg -> passages whose end its encoder did not read. usage: of language models.
     """
 
     documents: Sequence[EncodedDocument]
     legs: Mapping[str, Representation]
     truncated: Mapping[str, int]
+    usage: Usage | None
 
     @property
     def passages(self) -> int:
@@ -48,6 +50,7 @@ class Tally:
     passages: int = 0
     replaced: int = 0
     truncated: dict[str, int] = field(default_factory=dict)
+    usage: Usage | None = None
 
     def add(self, batch: EncodedBatch, *, documents: int, replaced: int) -> None:
         self.documents += documents
@@ -55,6 +58,7 @@ class Tally:
         self.passages += batch.passages
         for leg, count in batch.truncated.items():
             self.truncated[leg] = self.truncated.get(leg, 0) + count
+        self.usage = added(self.usage, batch.usage)
 
 
 def checked(item: Document | Mapping[str, object]) -> Document:
@@ -65,25 +69,26 @@ def checked(item: Document | Mapping[str, object]) -> Document:
 def batches(
     documents: Iterable[Document | Mapping[str, object]],
     *,
-    most: int = BATCH_DOCUMENTS,
+    most: Callable[[], int],
     characters: int = BATCH_CHARACTERS,
 ) -> Iterator[list[Document]]:
-    """Documents in pieces of at most `most` and of about `characters`, all checked.
+    """Documents in pieces of at most `most()` and of about `characters`, all checked.
 
-    Text, title and the JSON of the metadata count. Raises InvalidInputError, whose `field` names
-    the offending field of a document.
+    `most` is asked before each piece. Text, title and the JSON of the metadata count. Raises
+    InvalidInputError, whose `field` names the offending field of a document.
     """
     batch: list[Document] = []
     size = 0
+    limit = most()
     for item in documents:
         document = checked(item)
         batch.append(document)
         size += len(document.text) + len(document.title)
         if document.metadata:
             size += len(json.dumps(document.metadata, ensure_ascii=False))
-        if len(batch) >= most or size >= characters:
+        if len(batch) >= limit or size >= characters:
             yield batch
-            batch, size = [], 0
+            batch, size, limit = [], 0, most()
     if batch:
         yield batch
 
@@ -98,17 +103,19 @@ def encode(
     """Cut and encode. `advance` is told what each encoder has read."""
     cut = [EncodedDocument(d, split_passages(d.text, config.passages)) for d in documents]
     texts = [text for item in cut for text in passage_texts(item)]
-    told = None if advance is None else partial(advance, of=len(texts))
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
-    for names in encoders.groups().values():
+    usage: Usage | None = None
+    for key, names in encoders.groups().items():
+        told = None if advance is None else partial(advance, key, of=len(texts))
         found = encoders[names[0]].encode(texts, role="document", advance=told)
+        usage = added(usage, found.usage)
         lost = 0 if found.truncated is None else int(found.truncated.sum())
         for name in names:
             legs[name] = found
             if lost:
                 truncated[name] = lost
-    return EncodedBatch(cut, legs, truncated)
+    return EncodedBatch(cut, legs, truncated, usage)
 
 
 def passage_texts(item: EncodedDocument) -> list[str]:

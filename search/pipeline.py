@@ -76,14 +76,13 @@ def run(
 ) -> SearchResult:
     """Answer one request from one state of the collection."""
     trace = Trace()
-    warnings: list[str] = []
     wanted = plan(config, request)
     with trace.stage("encode"):
-        encoded = [queries.encode(leg.name, request, warnings) for leg in wanted]
+        encoded = queries.encode([leg.name for leg in wanted], request)
     with trace.stage("filter"):
         masks = reader.masks(request.filter)
     legs = []
-    for leg, query in zip(wanted, encoded, strict=True):
+    for leg, query in zip(wanted, encoded.legs, strict=True):
         with trace.stage(leg.name):
             result = reader.search(leg.name, query, leg.depth or request.depth, masks)[0]
         legs.append(_Leg(leg, query, result, ranks(result.scores)))
@@ -108,8 +107,9 @@ def run(
         total=len(numbers),
         relation="eq" if complete else "gte",
         timings=trace.timings,
-        warnings=tuple(warnings),
+        warnings=tuple(encoded.warnings),
         generation=reader.snapshot.generation,
+        usage=encoded.usage,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ..core import Config, Hit
+from ..core import Config, Hit, Usage
 from ..core.config import LEG_NAME
 
 WINDOW = 1_000
@@ -121,6 +121,9 @@ class SearchResult:
     timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `fetch`.
     warnings: what the caller should know, e.g. a truncated query.
     generation: the state of the collection that was searched.
+    usage:    what language models did to encode the query; None where no leg has one. A remembered
+              query is a cache hit and no call. In a batch, what was encoded together is divided
+              evenly.
     """
 
     hits: Sequence[Hit]
@@ -129,3 +132,4 @@ class SearchResult:
     timings: Mapping[str, float]
     warnings: Sequence[str] = field(default_factory=tuple)
     generation: int = 0
+    usage: Usage | None = None

@@ -22,7 +22,9 @@ from twindex.core import (
     SparseLeg,
 )
 from twindex.search import Engine, LegRequest, build
-from twindex.search.build import SHARD_DOCUMENTS
+from twindex.search.build import FIRST_DOCUMENTS, SHARD_DOCUMENTS
+
+TWO_SHARDS = FIRST_DOCUMENTS + SHARD_DOCUMENTS
 
 
 def configuration(**index) -> CollectionConfig:
@@ -104,7 +106,7 @@ def test_an_interrupted_build_continues(tmp_path):
     with pytest.raises(ConflictError, match="another configuration"):
         build(tmp_path / "c", documents, configuration(index=HnswConfig()))
     report = build(tmp_path / "c", documents, configuration())
-    assert report.resumed_at == SHARD_DOCUMENTS
+    assert report.resumed_at == TWO_SHARDS
     build(tmp_path / "whole", documents, configuration())
     with Engine.open(tmp_path / "c") as resumed, Engine.open(tmp_path / "whole") as whole:
         assert_same(resumed, whole)
@@ -149,7 +151,7 @@ def test_a_build_does_not_continue_with_other_documents(tmp_path, change):
     with pytest.raises(ConflictError, match="not those of the interrupted build"):
         build(tmp_path / "c", other, configuration())
     report = build(tmp_path / "c", documents, configuration())
-    assert (report.documents, report.resumed_at) == (len(documents), SHARD_DOCUMENTS)
+    assert (report.documents, report.resumed_at) == (len(documents), TWO_SHARDS)
 
 
 def test_another_build_and_an_open_do_no_harm_to_files_not_yet_named(tmp_path, monkeypatch):

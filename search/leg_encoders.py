@@ -1,0 +1,77 @@
+"""The encoders of a collection's legs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+
+from ..core import CollectionConfig, EncoderMismatchError
+from ..encoders import Encoder, EncoderConfig, EncoderLoader, on_device
+
+
+class LegEncoders:
+    """The encoder of each leg, loaded when first needed; legs with equal `key` share it.
+
+    Each is compared with the fingerprint that the collection stored, if it has stored one.
+    """
+
+    def __init__(self, config: CollectionConfig, load: EncoderLoader) -> None:
+        self._config = config
+        self._load = load
+        self._keys = {name: on_device(leg.encoder, "auto") for name, leg in config.legs.items()}
+        self._loaded: dict[EncoderConfig, Encoder] = {}
+        self._expected: Mapping[str, Mapping[str, object]] = {}
+        self._checked: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __getitem__(self, leg: str) -> Encoder:
+        """Raises EncoderMismatchError when it is not the encoder that made the collection."""
+        key = self._keys[leg]
+        with self._lock:
+            encoder = self._loaded.get(key)
+            if encoder is None:
+                encoder = self._loaded[key] = self._load(self._config.legs[leg].encoder)
+            if leg not in self._checked and leg in self._expected:
+                _compare(leg, encoder.fingerprint, self._expected[leg])
+                self._checked.add(leg)
+            return encoder
+
+    def key(self, leg: str) -> EncoderConfig:
+        """What legs that share an encoder have in common: all of its configuration but the
+        device."""
+        return self._keys[leg]
+
+    @property
+    def complete(self) -> bool:
+        """Every leg's stored fingerprint is known."""
+        return len(self._expected) == len(self._config.legs)
+
+    def expect(self, stored: Mapping[str, Mapping[str, object]]) -> None:
+        """Take note of the fingerprints that the collection stored."""
+        self._expected = stored
+
+    def fingerprints(self) -> dict[str, Mapping[str, object]]:
+        """Of every leg's encoder; loads them all."""
+        return {name: self[name].fingerprint for name in self._config.legs}
+
+    def groups(self) -> dict[EncoderConfig, list[str]]:
+        """Legs by encoder: each encoder reads a text once for all of its legs."""
+        groups: dict[EncoderConfig, list[str]] = {}
+        for name, key in self._keys.items():
+            groups.setdefault(key, []).append(name)
+        return groups
+
+
+def _compare(leg: str, actual: Mapping[str, object], stored: Mapping[str, object]) -> None:
+    # What is stored went through JSON, which has lists only.
+    actual = json.loads(json.dumps(dict(actual)))
+    changed = sorted(key for key in {*actual, *stored} if actual.get(key) != stored.get(key))
+    if changed:
+        raise EncoderMismatchError(
+            f"leg {leg!r} was indexed by another encoder: "
+            + "; ".join(
+                f"{key} was {stored.get(key)!r} and is {actual.get(key)!r}" for key in changed
+            )
+            + ". Use the encoder that built the collection, or build it anew"
+        )

@@ -1,0 +1,31 @@
+"""What language models did, added up over encoders and divided among texts of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from ..core import Usage
+
+
+def added(one: Usage | None, other: Usage | None) -> Usage | None:
+    """The sum; None where no language model was asked."""
+    if one is None or other is None:
+        return one or other
+    return one + other
+
+
+def share(usage: Usage | None, part: int, parts: int) -> Usage | None:
+    """What falls to one of `parts` texts that were encoded together, by its number from 0.
+
+    An even share; what whole numbers leave over goes to the first texts, so that the shares add up
+    to `usage`.
+    """
+    if usage is None:
+        return None
+    values = [getattr(usage, field.name) for field in fields(usage)]
+    return Usage(
+        *(
+            value // parts + (part < value % parts) if isinstance(value, int) else value / parts
+            for value in values
+        )
+    )
