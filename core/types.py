@@ -96,6 +96,17 @@ class Representation:
                 return int(part.shape[0])
         return len(self.terms) if self.terms is not None else 0
 
+    def at(self, i: int) -> Representation:
+        """Text i alone, with all of its vectors. Without `usage`, which is of the whole batch."""
+        first, last = (i, i + 1) if self.offsets is None else self.offsets[i : i + 2].tolist()
+        return Representation(
+            dense=None if self.dense is None else self.dense[first:last],
+            sparse=None if self.sparse is None else self.sparse[first:last],
+            terms=None if self.terms is None else [self.terms[i]],
+            truncated=None if self.truncated is None else self.truncated[i : i + 1],
+            offsets=None if self.offsets is None else np.array([0, last - first]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LegScore:
