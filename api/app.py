@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -22,6 +23,16 @@ DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over dura
 
 A write is answered when it is on disk. Errors are RFC 9457 problem details."""
 
+LLM_COUNTS = {
+    "calls": "Prompts that language models read.",
+    "prompt_tokens": "Tokens in these prompts.",
+    "cached_tokens": "Of these, tokens whose keys and values were reused.",
+    "completion_tokens": "Tokens that language models generated.",
+    "cache_hits": "Texts that needed no call because their result was remembered.",
+    "seconds": "Time spent in language models.",
+}
+"""Fields of Usage that are metrics."""
+
 
 def create_app(root: Path, settings: Settings | None = None, *, host: str = "") -> FastAPI:
     """The application that serves the collections under `root`.
@@ -35,6 +46,9 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     metrics = Metrics()
     metrics.gauge("twindex_documents", "Documents.", ("collection",), service.document_counts)
     metrics.gauge("twindex_jobs", "Jobs by state.", ("collection", "state"), service.job_counts)
+    for field, meaning in LLM_COUNTS.items():
+        read = partial(service.usage, field)
+        metrics.counter(f"twindex_llm_{field}", meaning, ("collection",), read)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

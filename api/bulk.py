@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from ..core import Document, InvalidInputError
+from ..core import Document, InvalidInputError, Usage
 from ..search import Engine
+from ..search.usage import added
 from ..sources import parse_document
 
 BATCH = 256
@@ -63,13 +64,21 @@ def _parse(number: int, line: bytes) -> Line:
 
 @dataclass(slots=True)
 class BulkResult:
-    """What a bulk write has done so far. `truncated`: leg -> passages not read to their end."""
+    """What a bulk write has done so far. `truncated`: leg -> passages not read to their end;
+    `usage`: of language models."""
 
     documents: int = 0
     replaced: int = 0
     failed: int = 0
     truncated: dict[str, int] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
+    usage: Usage | None = None
+
+    @classmethod
+    def resumed(cls, stored: Mapping[str, Any]) -> BulkResult:
+        """What `asdict` was stored of."""
+        usage = stored.get("usage")
+        return cls(**{**stored, "usage": None if usage is None else Usage(**usage)})
 
     def write(self, engine: Engine, lines: list[Line]) -> None:
         """Write the good lines, durably, and count the bad."""
@@ -78,6 +87,7 @@ class BulkResult:
             report = engine.add(documents)
             self.documents += len(documents)
             self.replaced += report.replaced
+            self.usage = added(self.usage, report.usage)
             for leg, count in report.truncated.items():
                 self.truncated[leg] = self.truncated.get(leg, 0) + count
         for line in lines:

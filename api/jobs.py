@@ -82,7 +82,7 @@ def _perform(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], No
 
 
 def _bulk(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
-    result = BulkResult(**job.result)
+    result = BulkResult.resumed(job.result)
     done = job.done
     store.save(job.id, "running", done=done, result=asdict(result))
     with store.lines(job.id).open("rb") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -56,7 +56,11 @@ class Metrics:
 
     def gauge(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
         """Register a value that is read when somebody asks."""
-        self.registry.register(_Gauge(name, meaning, labels, read))
+        self.registry.register(_Read(GaugeMetricFamily, name, meaning, labels, read))
+
+    def counter(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
+        """Register a count that is kept elsewhere and read when somebody asks."""
+        self.registry.register(_Read(CounterMetricFamily, name, meaning, labels, read))
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
@@ -67,18 +71,26 @@ Reading = Callable[[], Mapping[tuple[str, ...], float]]
 """Label values -> value."""
 
 
-class _Gauge(Collector):
-    def __init__(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
+class _Read(Collector):
+    def __init__(
+        self,
+        family: type[GaugeMetricFamily] | type[CounterMetricFamily],
+        name: str,
+        meaning: str,
+        labels: tuple[str, ...],
+        read: Reading,
+    ) -> None:
+        self._family = family
         self._name = name
         self._meaning = meaning
         self._labels = labels
         self._read = read
 
     def describe(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
+        yield self._family(self._name, self._meaning, labels=self._labels)
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
+        family = self._family(self._name, self._meaning, labels=self._labels)
         for values, value in self._read().items():
             family.add_metric(values, value)
         yield family

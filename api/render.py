@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from starlette.responses import Response
 
-from ..core import CollectionConfig, Document, Hit, LexicalLeg
+from ..core import (
+    CollectionConfig,
+    DenseEncoderConfig,
+    Document,
+    Hit,
+    LexicalLeg,
+    PromptRepsEncoderConfig,
+    SparseEncoderConfig,
+    TopTerms,
+    Usage,
+)
 from ..index.jobs import Job
 from ..search import SearchRequest, SearchResult
 
@@ -26,9 +37,23 @@ def json_response(
 def encoder_names(config: CollectionConfig) -> dict[str, str]:
     """Leg -> name of the model, or the language, that answers."""
     return {
-        name: leg.encoder.language if isinstance(leg, LexicalLeg) else leg.encoder.model
+        name: leg.encoder.language if isinstance(leg, LexicalLeg) else _model(leg.encoder)
         for name, leg in config.legs.items()
     }
+
+
+def _model(
+    config: DenseEncoderConfig | SparseEncoderConfig | PromptRepsEncoderConfig,
+) -> str:
+    prefix = "promptreps:" if isinstance(config, PromptRepsEncoderConfig) else ""
+    return prefix + config.model
+
+
+def usage(value: Usage | None) -> dict[str, Any]:
+    """`{"usage": ...}`, what language models did; empty where there is none."""
+    if value is None:
+        return {}
+    return {"usage": {**asdict(value), "seconds": round(value.seconds, 6)}}
 
 
 def document(value: Document) -> dict[str, Any]:
@@ -50,6 +75,8 @@ def search_result(
         "total": {"value": result.total, "relation": result.relation},
         "hits": [_hit(hit, request.include, request.explain) for hit in result.hits],
         "warnings": list(result.warnings),
+        **usage(result.usage),
+        **({"query_terms": _terms(result.query_terms)} if request.explain else {}),
     }
 
 
@@ -78,7 +105,12 @@ def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
             ]
             for leg, terms in (hit.explain or {}).items()
         }
+        shown["terms"] = _terms(hit.terms)
     return shown
+
+
+def _terms(legs: Mapping[str, TopTerms] | None) -> dict[str, Any]:
+    return {leg: asdict(terms) for leg, terms in (legs or {}).items()}
 
 
 def job(collection: str, value: Job) -> dict[str, Any]:

@@ -53,13 +53,27 @@ class StoredDocument(Shape):
     metadata: dict[str, Any]
 
 
+class LanguageModelUsage(Shape):
+    """What language models did: prompts read (`calls`), tokens in them and how many of these were
+    computed before, tokens generated, texts whose result was remembered (`cache_hits`), seconds."""
+
+    calls: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cache_hits: int
+    seconds: float
+
+
 class Written(Shape):
-    """truncated: leg -> passages whose end its encoder did not read."""
+    """truncated: leg -> passages whose end its encoder did not read; usage: where a leg's encoder
+    is a language model."""
 
     id: str
     created: bool
     passages: int
     truncated: dict[str, int]
+    usage: LanguageModelUsage | None = None
 
 
 class DocumentPage(Shape):
@@ -106,6 +120,7 @@ class BulkReply(Shape):
     items: list[BulkItem]
     replaced: int
     truncated: dict[str, int]
+    usage: LanguageModelUsage | None = None
 
 
 class Progress(Shape):
@@ -175,8 +190,23 @@ class Term(Shape):
     document: float
 
 
+class TermWeight(Shape):
+    """term: a piece of the model's vocabulary, as it is written there."""
+
+    term: str
+    weight: float
+
+
+class TopTerms(Shape):
+    """The heaviest terms of a text, heaviest first, of `total` that have a weight."""
+
+    top: list[TermWeight]
+    total: int
+
+
 class SearchHit(Shape):
-    """title, text, metadata: as `include` asks; explain: for `explain: true`, by leg."""
+    """title, text, metadata: as `include` asks; explain, terms: for `explain: true`, by leg. terms:
+    those of the passage that the sparse leg found."""
 
     id: str
     score: float
@@ -186,6 +216,7 @@ class SearchHit(Shape):
     text: str | None = None
     metadata: dict[str, Any] | None = None
     explain: dict[str, list[Term]] | None = None
+    terms: dict[str, TopTerms] | None = None
 
 
 class IndexState(Shape):
@@ -203,13 +234,16 @@ class Total(Shape):
 
 
 class ResultBody(Shape):
-    """timings: milliseconds by stage."""
+    """timings: milliseconds by stage; usage: where a leg's encoder is a language model;
+    query_terms: for `explain: true`, what each sparse leg has of the query."""
 
     timings: dict[str, float]
     index: IndexState
     total: Total
     hits: list[SearchHit]
     warnings: list[str]
+    usage: LanguageModelUsage | None = None
+    query_terms: dict[str, TopTerms] | None = None
 
 
 class SearchReply(ResultBody):

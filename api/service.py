@@ -289,5 +289,13 @@ class Service:
             if served.engine is not None
         }
 
+    def usage(self, field: str) -> dict[tuple[str, ...], float]:
+        """(collection,) -> a field of the Usage of its language models, where it has some."""
+        return {
+            (served.name,): getattr(usage, field)
+            for served in self.known()
+            if served.engine is not None and (usage := served.engine.usage) is not None
+        }
+
 
 _RULE = "a name has 1 to 64 letters a-z, digits, - and _, and begins with a letter or digit"

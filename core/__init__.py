@@ -46,6 +46,7 @@ from .types import (
     Run,
     TermCounts,
     TermWeight,
+    TopTerms,
     Usage,
 )
 
@@ -90,6 +91,7 @@ __all__ = [
     "StorageError",
     "TermCounts",
     "TermWeight",
+    "TopTerms",
     "Trace",
     "TwindexError",
     "UnsupportedError",

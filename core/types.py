@@ -135,6 +135,14 @@ class TermWeight:
 
 
 @dataclass(frozen=True, slots=True)
+class TopTerms:
+    """The heaviest terms of a text, heaviest first, of `total` that have a weight."""
+
+    top: Sequence[TermWeight]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One document of a result.
 
@@ -144,6 +152,7 @@ class Hit:
               was indexed whole.
     document: the stored document, None when the caller did not ask for it.
     explain:  for each leg that can say so, the contribution of each term, largest first.
+    terms:    for each sparse leg that returned the document, what it has of its best passage there.
     """
 
     id: str
@@ -152,6 +161,7 @@ class Hit:
     passage: Passage | None = None
     document: Document | None = None
     explain: Mapping[str, Sequence[Contribution]] | None = None
+    terms: Mapping[str, TopTerms] | None = None
 
 
 Run = Mapping[str, Mapping[str, float]]

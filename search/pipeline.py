@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ..core import (
     CollectionConfig,
-    Contribution,
     Document,
     Hit,
     InvalidInputError,
@@ -19,6 +18,7 @@ from ..core import (
     Trace,
 )
 from ..index import LegResult, Reader
+from .explain import contributions, passage_terms, query_terms
 from .fusion import Ranked, fuse, ranks
 from .queries import QueryEncoder
 from .request import LegRequest, SearchRequest, SearchResult
@@ -110,6 +110,9 @@ def run(
         warnings=tuple(encoded.warnings),
         generation=reader.snapshot.generation,
         usage=encoded.usage,
+        query_terms=query_terms(queries, {leg.request.name: leg.query for leg in legs})
+        if request.explain
+        else None,
     )
 
 
@@ -162,6 +165,8 @@ def _hit(
 ) -> Hit:
     placed = [(leg, at) for leg, at in places if at is not None]
     best, position = min(placed, key=lambda pair: pair[1])
+    found = {leg.request.name: (leg.result, at) for leg, at in placed}
+    encoded = {leg.request.name: leg.query for leg, _ in placed}
     return Hit(
         id=document.id,
         score=score,
@@ -171,7 +176,8 @@ def _hit(
         },
         passage=reader.passage(best.result, position),
         document=_included(document, request),
-        explain=_explain(reader, queries, placed) if request.explain else None,
+        explain=contributions(reader, queries, encoded, found) if request.explain else None,
+        terms=passage_terms(reader, queries, found) if request.explain else None,
     )
 
 
@@ -184,16 +190,3 @@ def _included(document: Document, request: SearchRequest) -> Document | None:
         document.title if "title" in request.include else "",
         document.metadata if "metadata" in request.include else {},
     )
-
-
-def _explain(
-    reader: Reader, queries: QueryEncoder, placed: Sequence[tuple[_Leg, int]]
-) -> dict[str, Sequence[Contribution]]:
-    explained: dict[str, Sequence[Contribution]] = {}
-    for leg, position in placed:
-        name = leg.request.name
-        terms = reader.explain(name, leg.query, leg.result, position)
-        if terms:
-            named = queries.name_terms(name, terms)
-            explained[name] = sorted(named, key=lambda term: (-term.score, term.term))
-    return explained

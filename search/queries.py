@@ -11,7 +11,6 @@ import numpy as np
 
 from ..core import (
     CollectionConfig,
-    Contribution,
     DenseLeg,
     InvalidInputError,
     Representation,
@@ -88,12 +87,13 @@ class QueryEncoder:
                     usage = share(batch.usage, i, len(missing))
                     self._remember((key, text), replace(batch.at(i), usage=usage))
 
-    def name_terms(self, leg: str, terms: Sequence[Contribution]) -> list[Contribution]:
-        """Contributions with vocabulary names in place of indices."""
-        if not isinstance(self._config.legs[leg], SparseLeg):
-            return list(terms)
-        encoder = self._encoders[leg]
-        return [replace(term, term=encoder.term(int(term.term))) for term in terms]
+    def is_sparse(self, leg: str) -> bool:
+        """A model chooses the terms of its texts."""
+        return isinstance(self._config.legs[leg], SparseLeg)
+
+    def name(self, leg: str, term: str) -> str:
+        """A term as people know it: of a sparse leg, the name of the vocabulary's piece."""
+        return self._encoders[leg].term(int(term)) if self.is_sparse(leg) else term
 
     def _take(self, leg: str, text: str, taken: dict[Key, Representation]) -> Representation:
         """A text encoded for a leg, at most once for all that share `taken`."""

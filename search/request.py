@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ..core import Config, Hit, Usage
+from ..core import Config, Hit, TopTerms, Usage
 from ..core.config import LEG_NAME
 
 WINDOW = 1_000
@@ -61,7 +61,8 @@ class SearchRequest(Config):
              nor skip. At least one leg must be as deep as offset + limit.
     min_score: leave out documents whose fused score is lower. Comparable between queries only for
              methods with a fixed range (minmax).
-    explain: also return the contribution of each term in sparse and lexical legs.
+    explain: also return the contribution of each term in sparse and lexical legs, and the heaviest
+             terms that sparse legs have of the query and of each hit.
     include: parts of the stored document to return with each hit.
     """
 
@@ -124,6 +125,7 @@ class SearchResult:
     usage:    what language models did to encode the query; None where no leg has one. A remembered
               query is a cache hit and no call. In a batch, what was encoded together is divided
               evenly.
+    query_terms: the heaviest terms of the query by sparse leg, when `explain` was asked for.
     """
 
     hits: Sequence[Hit]
@@ -133,3 +135,4 @@ class SearchResult:
     warnings: Sequence[str] = field(default_factory=tuple)
     generation: int = 0
     usage: Usage | None = None
+    query_terms: Mapping[str, TopTerms] | None = None

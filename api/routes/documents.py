@@ -18,7 +18,7 @@ from ..bulk import BulkResult, parse_lines
 from ..idempotency import once
 from ..openapi import json_body, ndjson_body, problems
 from ..problems import Problem, validate
-from ..render import document, job, json_response
+from ..render import document, job, json_response, usage
 from ..schemas import (
     BulkReply,
     Deleted,
@@ -100,6 +100,7 @@ def _write_now(served: Served, received: Received) -> dict[str, Any]:
         "items": [line.item() for line in lines],
         "replaced": result.replaced,
         "truncated": result.truncated,
+        **usage(result.usage),
     }
 
 
@@ -182,6 +183,7 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
             "created": created,
             "passages": report.passages,
             "truncated": report.truncated,
+            **usage(report.usage),
         }
         location = f"/v1/collections/{served.name}/documents/{quote(new.id, safe='')}"
         return json_response(
