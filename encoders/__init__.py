@@ -7,6 +7,7 @@ from .fake import FakeDenseEncoder, FakeSparseEncoder
 from .lexical import LexicalEncoder, Token
 from .loading import load_encoder, on_device
 from .passages import split_passages
+from .promptreps import PromptRepsEncoder
 from .protocol import Encoder, EncoderConfig, EncoderLoader, Gives
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "FakeSparseEncoder",
     "Gives",
     "LexicalEncoder",
+    "PromptRepsEncoder",
     "Token",
     "load_encoder",
     "on_device",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ..core import AnalyzerConfig, DenseEncoderConfig
+from ..core import AnalyzerConfig, ConfigError, DenseEncoderConfig, PromptRepsEncoderConfig
 from ..core.config import Device
+from ..llm.fake import FakeModel
 from . import fake
 from .lexical import LexicalEncoder
+from .promptreps import PromptRepsEncoder
 from .protocol import Encoder, EncoderConfig
 
 
@@ -34,8 +36,20 @@ def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Enco
         from .dense import DenseEncoder
 
         return DenseEncoder.load(config)
+    if isinstance(config, PromptRepsEncoderConfig):
+        if config.model == fake.NAME:
+            _check_fake(config)
+            return PromptRepsEncoder(FakeModel(), config)
+        return PromptRepsEncoder.load(config)
     if config.model == fake.NAME:
         return fake.FakeSparseEncoder(config)
     from .sparse import SparseEncoder
 
     return SparseEncoder.load(config)
+
+
+def _check_fake(config: PromptRepsEncoderConfig) -> None:
+    if config.revision is not None:
+        raise ConfigError('"fake" has no revisions', field="revision")
+    if config.precision != "float32":
+        raise ConfigError('"fake" computes in float32', field="precision")
