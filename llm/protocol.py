@@ -61,7 +61,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise InvalidInputError("must be at least 1", field="max_tokens")
-        if isinstance(self.stop, str) or not all(self.stop):
+        if type(self.stop) is not tuple or not all(self.stop):
             raise InvalidInputError("must be a tuple of strings that are not empty", field="stop")
         if not 0 <= self.temperature < math.inf:
             raise InvalidInputError("must be a number >= 0", field="temperature")

@@ -1,0 +1,245 @@
+"""Servers that do not answer as they should: each way is said in words."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import time
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from twindex.core import ConfigError, InvalidInputError, ModelError
+from twindex.llm import Message, http_client
+from twindex.llm.openai import OpenAIModel
+
+KEY = "sk-very-secret"
+CHAT = [Message("user", "Who?")]
+
+
+def plain(text: str, finish: str = "stop") -> dict[str, Any]:
+    return {"choices": [{"index": 0, "text": text, "finish_reason": finish}]}
+
+
+def event(value: Any) -> bytes:
+    return b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n"
+
+
+def delta(text: str | None, finish: str | None = None) -> bytes:
+    return event({"choices": [{"delta": {"content": text}, "finish_reason": finish}]})
+
+
+DONE = event(b"[DONE]")
+
+
+def test_no_server() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        with pytest.raises(ModelError, match=f"{url}/completions: no connection"):
+            OpenAIModel(url, "tiny", retries=0).generate(["a"])
+
+
+def test_timeout(server: Any) -> None:
+    def late(*_: Any) -> Any:
+        time.sleep(0.5)
+        return plain("late")
+
+    server.replies = [late]
+    with pytest.raises(ModelError, match=r"/completions: no answer within 0.1 seconds"):
+        server.model(timeout_seconds=0.1, retries=2).generate(["a"])
+    assert len(server.requests) == 1  # not tried again
+
+
+def test_a_reply_that_trickles_does_not_take_longer(server: Any) -> None:
+    trickle = [piece for _ in range(100) for piece in (0.05, b" ")]
+    server.replies = [(200, trickle, {"Content-Type": "application/json"})]
+    begun = time.monotonic()
+    with pytest.raises(ModelError, match="no answer within"):
+        server.model(timeout_seconds=0.3).generate(["a"])
+    assert time.monotonic() - begun < 2
+
+
+def test_a_reply_without_end(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "LARGEST", 1 << 20)
+    server.replies = [(200, b" " * (1 << 20) + b" ")]
+    with pytest.raises(ModelError, match="larger than 1 MiB"):
+        server.model().generate(["a"])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"error": {"message": "model 'tiny'\n is not loaded", "code": 1}}, "'tiny' is not loaded"),
+        ({"error": "no such model"}, "no such model"),
+        ({"detail": [{"loc": "prompt"}]}, r'\[{"loc": "prompt"}\]'),
+        ({"object": "error", "message": "too long"}, "too long"),
+        (b"<html>Not here</html>", "<html>Not here</html>"),
+        (b"", "without a message"),
+        (b"x" * 5000, r"x{300}\.\.\.$"),
+    ],
+)
+def test_a_refusal_is_passed_on(server: Any, content: Any, said: str) -> None:
+    server.replies = [(404, content)]
+    with pytest.raises(ModelError, match=f"{server.url}/chat/completions: HTTP 404: .*{said}"):
+        server.model(retries=2).generate([CHAT])
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again(server: Any, status: int) -> None:
+    server.replies = [(status, "busy"), (status, "busy"), plain("there")]
+    assert server.model(retries=2).generate(["a"])[0].text == "there"
+    server.replies = [(status, "busy")]
+    server.requests.clear()
+    with pytest.raises(ModelError, match=f"HTTP {status}: busy"):
+        server.model(retries=2).generate(["a"])
+    assert len(server.requests) == 3
+    server.replies = [(status, "busy"), (200, [delta("a", "stop"), DONE])]
+    assert next(server.model(retries=1).stream(CHAT)).text == "a"
+
+
+def test_retry_after(server: Any) -> None:
+    server.replies = [(429, "slowly", {"Retry-After": "1"}), plain("there")]
+    begun = time.monotonic()
+    assert server.model(retries=1).generate(["a"])[0].text == "there"
+    assert time.monotonic() - begun >= 1
+    for value in ("3600", formatdate(time.time() + 3600, usegmt=True)):
+        server.requests.clear()
+        server.replies = [(429, "slowly", {"Retry-After": value})]
+        with pytest.raises(ModelError, match=r"slowly \(asks to wait 3\d{3}"):
+            server.model(retries=5).generate(["a"])
+        assert len(server.requests) == 1
+    server.replies = [(429, "slowly", {"Retry-After": "soon"}), plain("there")]
+    assert server.model(retries=1).generate(["a"])[0].text == "there"
+
+
+def test_a_broken_connection_is_tried_again(server: Any) -> None:
+    short = (200, b"{", {"Content-Length": "100", "Connection": "close"})
+    server.replies = [short, plain("there")]
+    assert server.model(retries=1).generate(["a"])[0].text == "there"
+    server.replies = [short]
+    with pytest.raises(ModelError, match="failed before the end of the reply"):
+        server.model().generate(["a"])
+
+
+def test_redirects_are_not_followed(server: Any) -> None:
+    server.replies = [(307, b"", {"Location": "http://elsewhere.example/v1/completions"})]
+    with pytest.raises(ModelError, match=r"redirects to http://elsewhere.example"):
+        server.model(api_key=KEY).generate(["a"])
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "not a JSON object: nothing"),
+        (b"<html>hello</html>", "not a JSON object: <html>"),
+        (b"\xff\xfe", "not a JSON object"),
+        (b"[" * 100_000, "not a JSON object"),
+        ([b"[]"], "not a JSON object"),
+        ({}, "no choices"),
+        ({"choices": []}, r"no choices\[0\]"),
+        ({"choices": "abc"}, r"choices\[0\] of the reply is str, not dict"),
+        ({"choices": [{"finish_reason": "stop"}]}, "no text"),
+        ({"choices": [{"text": 5, "finish_reason": "stop"}]}, "text of the reply is int, not str"),
+        ({"choices": [{"text": "a"}]}, "no finish_reason"),
+        (plain("a", "content_filter"), "'content_filter'"),
+        ({**plain("a"), "usage": "much"}, "usage of the reply is str"),
+        ({**plain("a"), "usage": {"prompt_tokens": "5"}}, "prompt_tokens .* no count"),
+        ({**plain("a"), "usage": {"completion_tokens": -1}}, "completion_tokens .* no count"),
+        ({"error": {"message": "in a reply of status 200"}}, "in a reply of status 200"),
+    ],
+)
+def test_rubbish(server: Any, content: Any, problem: str) -> None:
+    server.replies = [(200, content)]
+    with pytest.raises(ModelError, match=problem) as caught:
+        server.model(retries=2).generate(["a"])
+    assert f"{server.url}/completions" in str(caught.value)
+    assert len(server.requests) == 1
+
+
+def test_the_key_is_nowhere_but_in_the_header(
+    server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = server.model(api_key=KEY)
+    assert repr(model) == f"OpenAIModel('{server.url}', 'tiny')"
+    server.replies = [plain("a")]
+    with caplog.at_level(logging.DEBUG):
+        model.generate(["a"])
+    assert server.requests[0][2]["Authorization"] == f"Bearer {KEY}"
+    assert KEY not in caplog.text
+    for reply in (
+        (401, {"error": {"message": f"{KEY} is not valid"}}),
+        (200, f"not JSON but {KEY}".encode()),
+        (307, b"", {"Location": f"http://a.example/{KEY}"}),
+    ):
+        server.replies = [reply]
+        with pytest.raises(ModelError) as caught:
+            model.generate(["a"])
+        assert KEY not in str(caught.value)
+    for key in ("", "two words", "clé", "a\r\nHost: b"):
+        with pytest.raises(ConfigError, match="api_key") as wrong:
+            server.model(api_key=key)
+        assert not key or key not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("base_url", {"base_url": "localhost:8000"}),
+        ("base_url", {"base_url": "ftp://localhost"}),
+        ("base_url", {"base_url": "http://"}),
+        ("base_url", {"base_url": "http://[::1"}),
+        ("base_url", {"base_url": "http://user:hunter2@localhost/v1"}),
+        ("base_url", {"base_url": "http://localhost/v1?key=hunter2"}),
+        ("model", {"model": ""}),
+        ("timeout_seconds", {"timeout_seconds": 0}),
+        ("timeout_seconds", {"timeout_seconds": float("nan")}),
+        ("retries", {"retries": -1}),
+    ],
+)
+def test_options_that_cannot_be(field: str, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=field) as caught:
+        OpenAIModel(**{"base_url": "http://localhost/v1", "model": "tiny", **options})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_input_that_cannot_be_sent(server: Any) -> None:
+    with pytest.raises(InvalidInputError, match="surrogate"):
+        server.model().generate(["\ud800"])
+    with pytest.raises(InvalidInputError, match="messages"):
+        server.model().generate([[]])
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "problem"),
+    [
+        ([delta("half of"), delta("the te")[:-9]], "broke off"),
+        ([delta("a"), event(b"{what"), DONE], "not a JSON object: {what"),
+        ([delta("a"), event({"error": {"message": "out of memory"}})], "out of memory"),
+        ([delta("a"), event({"choices": [{"text": 1}]}), DONE], "no delta"),
+        ([delta("a"), delta("", "content_filter"), DONE], "content_filter"),
+        ([DONE], "broke off"),
+        ([], "broke off"),
+    ],
+)
+def test_bad_streams(server: Any, pieces: list[bytes], problem: str) -> None:
+    server.replies = [(200, pieces)]
+    with pytest.raises(ModelError, match=problem) as caught:
+        list(server.model().stream(CHAT))
+    assert f"{server.url}/chat/completions" in str(caught.value)
+
+
+def test_a_server_that_does_not_stream(server: Any) -> None:
+    server.replies = [plain("Ada.")]
+    with pytest.raises(ModelError, match="answers application/json and not a stream"):
+        list(server.model().stream(CHAT))
+
+
+def test_a_stream_that_stalls(server: Any) -> None:
+    server.replies = [(200, [delta("a"), 1.0, delta("b", "stop")])]
+    with pytest.raises(ModelError, match=r"no answer within 0.2 seconds"):
+        list(server.model(timeout_seconds=0.2).stream(CHAT))
