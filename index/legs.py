@@ -13,10 +13,18 @@ def segment_part(config: LegConfig) -> type[SegmentPart]:
             from .vectors import HnswSegment
 
             return HnswSegment
+        case DenseLeg(multi=True):
+            from .vectors import MultiDenseSegment
+
+            return MultiDenseSegment
         case DenseLeg():
             from .vectors import FlatSegment
 
             return FlatSegment
+        case SparseLeg(multi=True):
+            from .inverted import MultiSparseSegment
+
+            return MultiSparseSegment
         case SparseLeg():
             from .inverted import SparseSegment
 
@@ -30,10 +38,18 @@ def segment_part(config: LegConfig) -> type[SegmentPart]:
 def delta_part(config: LegConfig) -> type[DeltaPart]:
     """The class of a leg's part in the delta."""
     match config:
+        case DenseLeg(multi=True):
+            from .vectors import MultiDenseDelta
+
+            return MultiDenseDelta
         case DenseLeg():
             from .vectors import DenseDelta
 
             return DenseDelta
+        case SparseLeg(multi=True):
+            from .inverted import MultiSparseDelta
+
+            return MultiSparseDelta
         case SparseLeg():
             from .inverted import SparseDelta
 

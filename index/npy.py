@@ -106,18 +106,22 @@ class NpyFile(Generic[T]):
             if block.view(unsigned).max() >= end:
                 raise ValueError(f"{self._path.name}: a number is not from 0 to {end - 1}")
 
-    def check_ascending(self) -> None:
-        """Raise ValueError if a number is less than the one before."""
+    def check_ascending(self, *, strictly: bool = False) -> None:
+        """Raise ValueError if a number is less than the one before; `strictly`: or equal."""
         for start in range(0, len(self) - 1, _CHECKED):
             block: NDArray[Any] = self.read(start, min(start + _CHECKED + 1, len(self)))
-            if (block[1:] < block[:-1]).any():
+            wrong = block[1:] <= block[:-1] if strictly else block[1:] < block[:-1]
+            if wrong.any():
                 raise ValueError(f"{self._path.name}: the numbers do not ascend")
 
-    def check_offsets(self, pieces: int, end: int) -> None:
-        """Raise ValueError unless these are the bounds of `pieces` pieces of 0 to `end`."""
-        if len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
+    def check_offsets(self, pieces: int, end: int, *, empty: bool = True) -> None:
+        """Raise ValueError unless these are the bounds of `pieces` pieces of 0 to `end`.
+
+        `empty`: a piece may be.
+        """
+        if len(self) == 0 or len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
             raise ValueError(f"{self._path.name}: not the bounds of {pieces} pieces of {end}")
-        self.check_ascending()
+        self.check_ascending(strictly=not empty)
 
 
 def save(path: Path, array: NDArray[Any]) -> None:

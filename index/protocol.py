@@ -32,6 +32,16 @@ def check_rows(rows: int) -> None:
         )
 
 
+def check_single(representation: Representation) -> None:
+    """Raise InvalidInputError for texts with several vectors, in a leg that has one for each."""
+    if representation.offsets is not None:
+        raise InvalidInputError(
+            "this leg has one vector for each text; an encoder that gives several needs a leg "
+            "configured with it",
+            field="offsets",
+        )
+
+
 def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
     """Rows that a merge of `sources` keeps. Raises InvalidInputError if a part cannot have them."""
     rows = sum(

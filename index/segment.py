@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..core import CollectionConfig, CorruptFileError, Representation, StorageError
 from .files import FileState, check_directory, remove_tree, seal_directory
 from .legs import segment_part
+from .offsets import ranges
 from .protocol import Mask, SegmentPart
 
 
@@ -90,9 +91,7 @@ class Segment:
     def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of the documents with these numbers, as far as they are here."""
         starts = np.searchsorted(self.passages.numbers, numbers, side="left")
-        lengths = np.searchsorted(self.passages.numbers, numbers, side="right") - starts
-        before = np.cumsum(lengths) - lengths
-        return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+        return ranges(starts, np.searchsorted(self.passages.numbers, numbers, side="right"))
 
     def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
         """The mask `live` (None = all rows) less the documents with these numbers.

@@ -7,8 +7,17 @@ A query is answered term at a time: `scoring` walks its lists, `selection` finds
 
 from .lexical import LexicalSegment
 from .lexical_delta import LexicalDelta
+from .multi import MultiSparseDelta, MultiSparseSegment
 from .sparse import SparseSegment
 from .sparse_delta import SparseDelta
 from .warm import warm
 
-__all__ = ["LexicalDelta", "LexicalSegment", "SparseDelta", "SparseSegment", "warm"]
+__all__ = [
+    "LexicalDelta",
+    "LexicalSegment",
+    "MultiSparseDelta",
+    "MultiSparseSegment",
+    "SparseDelta",
+    "SparseSegment",
+    "warm",
+]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..npy import NpyFile, NpyWriter
+from ..offsets import fitting
 from ..protocol import Mask
 from .kernel import kernel
 
@@ -148,15 +149,6 @@ class PostingsWriter:
     ) -> None:
         for writer in (self._indptr, self._rows, self._values):
             writer.close()
-
-
-def fitting(indptr: NDArray[np.int64], first: int, room: int) -> int:
-    """The last term (exclusive) such that the lists from `first` on hold `room` postings.
-
-    One list always fits.
-    """
-    last = int(np.searchsorted(indptr, indptr[first] + room, side="right")) - 1
-    return min(max(last, first + 1), len(indptr) - 1)
 
 
 def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:

@@ -19,8 +19,10 @@ from scipy.sparse import csc_array, csr_array
 
 from ...core import Contribution, InvalidInputError, Representation, SparseLeg, TermWeight
 from ..npy import NpyFile, save
-from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, heaviest_first, kept_rows
-from .postings import MERGE_BYTES, Postings, PostingsWriter, fitting, join, new_numbers
+from ..offsets import Offsets, fitting
+from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
+from . import maxsim
+from .postings import MERGE_BYTES, Postings, PostingsWriter, join, new_numbers
 from .ranking import QueryTerms, rank
 from .scoring import add_weights
 from .selection import Scores
@@ -100,6 +102,18 @@ class SparseSegment:
             self._postings,
         )
 
+    def max_sim(
+        self,
+        queries: Representation,
+        bounds: Offsets,
+        offsets: Offsets,
+        k: int,
+        allowed: Mask | None,
+    ) -> Ranking:
+        """See MaxSim."""
+        terms = query_terms(queries, self._postings.terms)
+        return maxsim.rank(terms, bounds, k, offsets, allowed, self._add)
+
     def _add(
         self, terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
     ) -> None:
@@ -132,6 +146,7 @@ def vectors(representation: Representation) -> csr_array:
     """The sparse vectors of a batch."""
     if representation.sparse is None:
         raise InvalidInputError("a sparse leg needs sparse vectors", field="sparse")
+    check_single(representation)
     return representation.sparse
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ...core import Contribution, Representation, SparseLeg, TermWeight
+from ..offsets import Offsets
 from ..protocol import Mask, Ranking
-from .log import PostingsLog, add_linked_weights
+from . import maxsim
+from .log import LogState, PostingsLog, add_linked_weights
 from .ranking import rank
 from .selection import Scores
 from .sparse import contribution, query_terms, term_weights, vectors
@@ -58,16 +61,21 @@ class SparseDelta:
         """See LegPart; the length of `allowed` bounds the search."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
-
-        def add(
-            terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
-        ) -> None:
-            add_linked_weights(
-                state.heads, state.previous, state.rows, state.values, terms, factors, accumulator
-            )
-
         terms = query_terms(queries, len(state.heads)) if known else ()
-        return rank(terms, len(queries), k, known, allowed, add)
+        return rank(terms, len(queries), k, known, allowed, partial(_add, state))
+
+    def max_sim(
+        self,
+        queries: Representation,
+        bounds: Offsets,
+        offsets: Offsets,
+        k: int,
+        allowed: Mask | None,
+    ) -> Ranking:
+        """See MaxSim."""
+        state = self._log.state
+        terms = query_terms(queries, len(state.heads)) if len(offsets) > 1 else ()
+        return maxsim.rank(terms, bounds, k, offsets, allowed, partial(_add, state))
 
     def explain(
         self, query: Representation, row: int, statistics: object = None
@@ -130,3 +138,14 @@ class SparseDelta:
         )
         matrix.check_format(full_check=True)  # Indices from 0 to the number of dimensions.
         return Representation(sparse=matrix)
+
+
+def _add(
+    state: LogState,
+    terms: NDArray[np.int64],
+    factors: NDArray[np.float32],
+    accumulator: Scores,
+) -> None:
+    add_linked_weights(
+        state.heads, state.previous, state.rows, state.values, terms, factors, accumulator
+    )

@@ -3,5 +3,6 @@
 from .delta import DenseDelta
 from .flat import FlatSegment
 from .hnsw import HnswSegment
+from .multi import MultiDenseDelta, MultiDenseSegment
 
-__all__ = ["DenseDelta", "FlatSegment", "HnswSegment"]
+__all__ = ["DenseDelta", "FlatSegment", "HnswSegment", "MultiDenseDelta", "MultiDenseSegment"]

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ...core import Contribution, DenseLeg, Representation, TermWeight
 from ..growing import GrowingArray
+from ..offsets import Offsets
 from ..protocol import Mask, Ranking
-from . import exact
+from . import exact, maxsim
 from .exact import Vectors
 
 
@@ -57,6 +58,19 @@ class DenseDelta:
         if allowed is not None:
             known = known[: len(allowed)]
         return exact.search(vectors, known, k, allowed)
+
+    def max_sim(
+        self,
+        queries: Representation,
+        bounds: Offsets,
+        offsets: Offsets,
+        k: int,
+        allowed: Mask | None,
+    ) -> Ranking:
+        """See MaxSim."""
+        vectors = exact.dense(queries)
+        known = self._values(vectors.shape[1])
+        return maxsim.search(vectors, bounds, known, offsets, k, allowed)
 
     def explain(
         self, query: Representation, row: int, statistics: object = None

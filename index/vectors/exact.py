@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InvalidInputError, Representation
-from ..protocol import Mask, Ranking
+from ..protocol import Mask, Ranking, check_single
 
 Vectors = NDArray[np.float32]
 
@@ -24,6 +24,7 @@ def dense(representation: Representation) -> Vectors:
     """The dense vectors of a batch, as contiguous rows."""
     if representation.dense is None:
         raise InvalidInputError("a dense leg needs dense vectors", field="dense")
+    check_single(representation)
     return np.ascontiguousarray(representation.dense, dtype=np.float32)
 
 

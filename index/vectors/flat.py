@@ -13,8 +13,9 @@ import numpy as np
 
 from ...core import Contribution, DenseLeg, Representation, TermWeight
 from ..npy import NpyFile, NpyWriter, save
+from ..offsets import Offsets
 from ..protocol import Mask, Ranking, check_rows, kept_rows
-from . import exact
+from . import exact, maxsim
 from .exact import Vectors
 
 FILE = "vectors.npy"
@@ -69,6 +70,18 @@ class FlatSegment:
     ) -> Ranking:
         """See LegPart."""
         return exact.search(exact.dense(queries), self._vectors.array, k, allowed)
+
+    def max_sim(
+        self,
+        queries: Representation,
+        bounds: Offsets,
+        offsets: Offsets,
+        k: int,
+        allowed: Mask | None,
+    ) -> Ranking:
+        """See MaxSim."""
+        vectors = exact.dense(queries)
+        return maxsim.search(vectors, bounds, self._vectors.array, offsets, k, allowed)
 
     def explain(
         self, query: Representation, row: int, statistics: object = None

@@ -1,0 +1,273 @@
+"""Legs in which a passage has several vectors, ranked by MaxSim (Khattab and Zaharia 2020):
+
+    score(q, p) = sum over the vectors of q of the maximum over the vectors of p of their product
+
+The vectors are stored by the part of an ordinary leg, as its rows; beside it stands which of them
+belong to which passage. Rows of a part here are passages, as in every leg. A query vector that
+shares no term with any of a passage's vectors adds nothing to a sparse score.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import Contribution, InvalidInputError, Representation, TermWeight
+from .growing import GrowingArray
+from .npy import NpyFile, NpyWriter, save
+from .offsets import Offsets, of_lengths, ranges
+from .protocol import DeltaPart, LegPart, Mask, Ranking, SegmentPart, heaviest_first
+
+FILE = "offsets.npy"
+
+_NUMBER = struct.Struct("<I")
+
+
+class MaxSim(Protocol):
+    """What a part of single vectors adds to LegPart to hold those of passages with several."""
+
+    def max_sim(
+        self,
+        queries: Representation,
+        bounds: Offsets,
+        offsets: Offsets,
+        k: int,
+        allowed: Mask | None,
+    ) -> Ranking:
+        """Best k passages for each query, as `LegPart.search` gives rows.
+
+        queries: one row for each vector; those of query i are bounds[i] to bounds[i + 1].
+        offsets: the rows of passage p are offsets[p] to offsets[p + 1]; later rows are not looked
+        at. allowed: of passages.
+        """
+
+
+class SingleSegment(SegmentPart, MaxSim, Protocol):
+    """The immutable part of an ordinary leg."""
+
+
+class SingleDelta(DeltaPart, MaxSim, Protocol):
+    """The growing part of an ordinary leg."""
+
+
+class MultiSegment:
+    """A segment part: the files of `single`, and
+
+    offsets.npy  int64 [passages + 1]  the vectors of passage p are offsets[p] to offsets[p + 1]
+    """
+
+    single: ClassVar[type[SingleSegment]]
+
+    def __init__(self, vectors: SingleSegment, offsets: NpyFile[np.int64]) -> None:
+        self._vectors = vectors
+        self._offsets = offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    @classmethod
+    def build(cls, directory: Path, rows: Representation, config: Any) -> None:
+        """See SegmentPart."""
+        vectors, offsets = ungrouped(rows)
+        cls.single.build(directory, vectors, config)
+        save(directory / FILE, offsets)
+
+    @classmethod
+    def open(cls, directory: Path, config: Any) -> Self:
+        """See SegmentPart."""
+        vectors = cls.single.open(directory, config)
+        offsets = NpyFile(directory / FILE, np.int64)
+        offsets.check_offsets(len(offsets) - 1, len(vectors), empty=False)
+        return cls(vectors, offsets)
+
+    @classmethod
+    def merge(
+        cls,
+        directory: Path,
+        sources: Sequence[tuple[Self, Mask | None]],
+        config: Any,
+        memory: int,
+    ) -> None:
+        """See SegmentPart."""
+        lengths = [np.diff(source._offsets.read(0, len(source) + 1)) for source, _ in sources]
+        masks = [mask for _, mask in sources]
+        vectors = [
+            (source._vectors, None if mask is None else np.repeat(mask, own))
+            for (source, mask), own in zip(sources, lengths, strict=True)
+        ]
+        cls.single.merge(directory, vectors, config, memory)
+        begin = 0
+        with NpyWriter(directory / FILE, np.int64) as writer:
+            writer.append(np.zeros(1, dtype=np.int64))
+            for own, mask in zip(lengths, masks, strict=True):
+                ends = begin + np.cumsum(own if mask is None else own[mask])
+                writer.append(ends)
+                begin = int(ends[-1]) if len(ends) else begin
+
+    def statistics(self, queries: Representation, live: Mask | None) -> None:
+        """None: scores need none."""
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart."""
+        vectors, bounds = ungrouped(queries)
+        return self._vectors.max_sim(vectors, bounds, self._offsets.array, k, allowed)
+
+    def explain(
+        self, query: Representation, row: int, statistics: object = None
+    ) -> Sequence[Contribution]:
+        """See `explained`."""
+        return explained(self._vectors, _piece(self._offsets.array, row), query)
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """See LegPart: of each term its greatest weight in a vector of the passage."""
+        return greatest(self._vectors, _piece(self._offsets.array, row))
+
+
+class MultiDelta:
+    """A delta part."""
+
+    single: ClassVar[type[SingleDelta]]
+
+    def __init__(self, config: Any) -> None:
+        self._vectors = self.single(config)
+        self._offsets = GrowingArray(np.int64)
+        self._offsets.append(np.zeros(1, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def append(self, rows: Representation) -> None:
+        """See DeltaPart."""
+        vectors, offsets = ungrouped(rows)
+        begin = len(self._vectors)
+        self._vectors.append(vectors)  # First: a reader finds the vectors by the offsets.
+        self._offsets.append(begin + offsets[1:])
+
+    def rows(self, keep: NDArray[np.int64]) -> Representation:
+        """See DeltaPart."""
+        starts, stops = self._offsets.values[keep], self._offsets.values[keep + 1]
+        vectors = self._vectors.rows(ranges(starts, stops))
+        return Representation(vectors.dense, vectors.sparse, offsets=of_lengths(stops - starts))
+
+    def statistics(self, queries: Representation, live: Mask | None) -> None:
+        """None: scores need none."""
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart; the length of `allowed` bounds the search."""
+        vectors, bounds = ungrouped(queries)
+        known = self._offsets.values
+        if allowed is not None:
+            known = known[: len(allowed) + 1]
+        return self._vectors.max_sim(vectors, bounds, known, k, allowed)
+
+    def explain(
+        self, query: Representation, row: int, statistics: object = None
+    ) -> Sequence[Contribution]:
+        """See `explained`."""
+        return explained(self._vectors, _piece(self._offsets.values, row), query)
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """See LegPart: of each term its greatest weight in a vector of the passage."""
+        return greatest(self._vectors, _piece(self._offsets.values, row))
+
+    @classmethod
+    def pack(cls, rows: Representation) -> list[bytes]:
+        """See DeltaPart. The number of vectors, the length of each, then the packed vectors."""
+        vectors, offsets = ungrouped(rows)
+        pieces = cls.single.pack(vectors)
+        packed = []
+        for passage in range(len(offsets) - 1):
+            own = pieces[offsets[passage] : offsets[passage + 1]]
+            lengths = b"".join(_NUMBER.pack(len(piece)) for piece in own)
+            packed.append(_NUMBER.pack(len(own)) + lengths + b"".join(own))
+        return packed
+
+    @classmethod
+    def unpack(cls, packed: Sequence[bytes]) -> Representation:
+        """See DeltaPart. Raises ValueError if a passage is damaged."""
+        passages = [list(_split(data)) for data in packed]
+        vectors = cls.single.unpack([piece for own in passages for piece in own])
+        offsets = of_lengths([len(own) for own in passages])
+        return Representation(vectors.dense, vectors.sparse, offsets=offsets)
+
+
+def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
+    """The vectors of texts as a batch of single ones, and where those of each text begin and end.
+
+    Without offsets each text has one. Raises InvalidInputError for offsets that do not divide the
+    vectors into at least one for each text.
+    """
+    vectors = Representation(texts.dense, texts.sparse)
+    if texts.offsets is None:
+        return vectors, np.arange(len(texts) + 1)
+    offsets = np.asarray(texts.offsets, dtype=np.int64)
+    counts = {part.shape[0] for part in (texts.dense, texts.sparse) if part is not None}
+    if len(offsets) == 0 or offsets[0] != 0 or (np.diff(offsets) < 1).any():
+        raise InvalidInputError("must ascend from 0: a text has a vector", field="offsets")
+    if counts - {int(offsets[-1])}:
+        raise InvalidInputError(
+            f"end at {offsets[-1]}, but there are {max(counts)} vectors", field="offsets"
+        )
+    return vectors, offsets
+
+
+def explained(vectors: LegPart, rows: range, query: Representation) -> list[Contribution]:
+    """How the passage that has these rows came to its score; nothing for a dense leg.
+
+    For each query vector the contributions to its product with the best row, added up by term. A
+    term to which several query vectors contributed has as `query` the sum of its weights in them,
+    and as `document` the mean of its weights in their best rows, weighted by those of the queries:
+    so `query` times `document` is still its share of the score.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    asked, bounds = ungrouped(query)
+    for number in range(int(bounds[-1])):
+        one = asked.at(number)
+        best = max((vectors.explain(one, row) for row in rows), key=_total)
+        for term in best:
+            score, weight = found.get(term.term, (0.0, 0.0))
+            found[term.term] = (score + term.score, weight + term.query)
+    return [
+        Contribution(term, score, weight, score / weight if weight else 0.0)
+        for term, (score, weight) in found.items()
+    ]
+
+
+def greatest(vectors: LegPart, rows: range) -> list[TermWeight]:
+    """Of each term its greatest weight in these rows, heaviest first."""
+    weights: dict[str, float] = {}
+    for row in rows:
+        for term in vectors.terms(row):
+            weights[term.term] = max(term.weight, weights.get(term.term, term.weight))
+    return heaviest_first(TermWeight(term, weight) for term, weight in weights.items())
+
+
+def _total(terms: Sequence[Contribution]) -> float:
+    return sum(term.score for term in terms)
+
+
+def _piece(offsets: Offsets, number: int) -> range:
+    return range(int(offsets[number]), int(offsets[number + 1]))
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    """The vectors of a packed passage."""
+    count = _NUMBER.unpack_from(data)[0] if len(data) >= _NUMBER.size else 0
+    begin = _NUMBER.size * (1 + count)
+    if count == 0 or len(data) < begin:
+        raise ValueError(f"a packed passage of {count} vectors has {len(data)} bytes")
+    lengths = [_NUMBER.unpack_from(data, _NUMBER.size * (1 + i))[0] for i in range(count)]
+    if len(data) != begin + sum(lengths):
+        raise ValueError(f"packed vectors of {sum(lengths)} bytes have {len(data) - begin}")
+    for length in lengths:
+        yield data[begin : begin + length]
+        begin += length
