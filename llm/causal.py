@@ -7,9 +7,8 @@ all rows share is read once and its keys and values are kept for the next batche
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from threading import Lock
 from time import perf_counter
 from typing import Any
 
@@ -18,19 +17,24 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from ..core import InvalidInputError, ModelError, Usage
+from ..core.config import Device
 from .batching import pad
 from .decoding import Decoding, copied
-from .pretrained import Device, Precision, Pretrained, load_pretrained
-from .protocol import Capability, Message, States, Tokens
-
-BATCH_TOKENS = {"cpu": 1_536, "cuda": 65_536}
-"""Padded tokens in a batch, by device; measured with benchmarks/llm.py."""
+from .pretrained import (
+    Precision,
+    Pretrained,
+    PretrainedModel,
+    check_texts,
+    load_pretrained,
+    no_states,
+)
+from .protocol import Capability, States, Tokens
 
 PREFIXES = 8
 """Prefixes whose keys and values are kept."""
 
 
-class CausalModel:
+class CausalModel(PretrainedModel):
     """A model that continues text: Llama, Qwen, Mistral, Phi, SmolLM2, ... A `StateModel`.
 
     The arithmetic runs one batch at a time; everything else runs beside it. Thread-safe.
@@ -39,22 +43,14 @@ class CausalModel:
     mask: str | None = None
 
     def __init__(self, parts: Pretrained) -> None:
-        self._parts = parts
-        self._model = parts.model
-        self._tokenizer = parts.tokenizer
-        self._head = parts.model.get_output_embeddings()
-        if self._head is None:
-            raise ModelError(f"model {parts.name!r} has no language-model head")
+        super().__init__(parts)
         if _has_other_state(parts.model):
             raise ModelError(
                 f"model {parts.name!r} ({type(parts.model).__name__}) keeps a running state "
                 "instead of keys and values; such models cannot be read in padded batches"
             )
-        self.vocabulary, self.dimensions = map(int, self._head.weight.shape)
         self.limit = _limit(parts.model)
         self.ends = _ends(parts)
-        self.batch_tokens = BATCH_TOKENS[parts.device.type]
-        self._running = Lock()
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
 
     @classmethod
@@ -71,34 +67,8 @@ class CausalModel:
         return cls(load_pretrained(AutoModelForCausalLM, name, **options))
 
     @property
-    def name(self) -> str:
-        return self._parts.name
-
-    @property
     def capabilities(self) -> frozenset[Capability]:
         return frozenset({"states"})
-
-    @property
-    def fingerprint(self) -> Mapping[str, Any]:
-        return self._parts.fingerprint
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return list(map(len, self.tokenize(texts)))
-
-    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        return self._tokenizer.tokenize(texts)
-
-    def tokenize_markup(self, text: str) -> list[int]:
-        return self._tokenizer.tokenize_markup(text)
-
-    def piece(self, token: int) -> str:
-        return self._tokenizer.piece(token)
-
-    def decode(self, tokens: Tokens) -> str:
-        return self._tokenizer.decode(tokens)
-
-    def render(self, messages: Sequence[Message]) -> str:
-        return self._tokenizer.render(messages)
 
     def read(
         self,
@@ -112,15 +82,10 @@ class CausalModel:
         if steps < 1:
             raise InvalidInputError("at least one step", field="steps")
         count = len(texts)
-        states = States(
-            np.zeros((count, steps, self.dimensions), np.float32),
-            np.zeros((count, steps, self.vocabulary), np.float32),
-            np.zeros((count, steps), np.int64),
-            np.zeros(count, np.int64),
-        )
+        states = no_states(count, steps, self)
         if not count:
             return states
-        self._check_texts(texts, len(prefix) + len(suffix) + steps - 1)
+        check_texts(texts, len(prefix) + len(suffix) + steps - 1, self.limit, self.name)
         usage = Usage()
         ends = np.array(sorted(self.ends | stop), np.int64)
         alive = np.arange(count)
@@ -137,7 +102,7 @@ class CausalModel:
                 break
             if len(going) < len(alive):
                 usage += decoding.usage
-                decoding, alive = decoding.select(going), alive[going]
+                decoding, alive = decoding.select(going.tolist()), alive[going]
             decoding.step(chosen[going])
         return States(
             states.hidden, states.logits, states.tokens, states.steps, usage + decoding.usage
@@ -153,7 +118,7 @@ class CausalModel:
             raise InvalidInputError("a prompt needs at least one token")
         sizes = list(map(len, rows))
         self.check_length(len(prefix) + max(sizes))
-        device = self._parts.device
+        device = self._device
         ids = torch.from_numpy(pad(rows, fill=0, side="right")).to(device)
         lengths = torch.tensor(sizes, device=device)
         cache, known = self._prefix(tuple(map(int, prefix)), len(rows))
@@ -211,16 +176,6 @@ class CausalModel:
                 f"a prompt of {tokens} tokens is too long: model {self.name!r} reads {self.limit}"
             )
 
-    def _check_texts(self, texts: Sequence[Tokens], around: int) -> None:
-        number = max(range(len(texts)), key=lambda place: len(texts[place]))
-        longest = len(texts[number])
-        if self.limit is not None and longest + around > self.limit:
-            raise InvalidInputError(
-                f"{longest} tokens and {around} of the prompt around them are more than the "
-                f"{self.limit} that model {self.name!r} reads",
-                field=f"texts[{number}]",
-            )
-
     def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
         """Keys and values of a prefix for `count` rows, and whether they were known."""
         if not prefix:
@@ -229,7 +184,7 @@ class CausalModel:
         known = one is not None
         if one is None:
             one = DynamicCache()
-            ids = torch.tensor([prefix], device=self._parts.device)
+            ids = torch.tensor([prefix], device=self._device)
             self.forward(ids, one, last=torch.tensor([len(prefix) - 1], device=ids.device))
         with self._running:
             self._prefixes[prefix] = one
@@ -259,7 +214,7 @@ def _ends(parts: Pretrained) -> frozenset[int]:
     for given in (
         parts.model.config.get_text_config().eos_token_id,
         parts.model.generation_config.eos_token_id,
-        parts.tokenizer.end,
+        parts.tokenizer.end_token,
     ):
         found.update([given] if isinstance(given, int) else given or ())
     return frozenset(found)

@@ -122,6 +122,7 @@ class Decoding:
 def copied(cache: DynamicCache, change: Any) -> DynamicCache:
     """A cache of the keys and of the values of every layer after a change."""
     whole = DynamicCache()
+    layer: Any
     for number, layer in enumerate(cache.layers):
         whole.update(change(layer.keys), change(layer.values), number)
     return whole

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import transformers
 
-from ..core import ConfigError, ModelError
+from ..core import ConfigError, InvalidInputError, ModelError
+from ..core.config import Device
 from .digest import weights_digest
 from .gguf import gguf_file, unpacked
+from .protocol import Message, States, Tokens
 from .tokenizer import Tokenizer
 from .weights import find_weights
 
 Precision = Literal["float32", "bfloat16", "int8"]
-Device = Literal["auto", "cpu", "cuda"]
+
+BATCH_TOKENS = {"cpu": 1_536, "cuda": 65_536}
+"""Padded tokens in a batch, by device; measured with benchmarks/llm.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +38,53 @@ class Pretrained:
     precision: Precision
     digest: str
 
+
+class PretrainedModel:
+    """What causal and masked models share: identity, and from text to tokens and back."""
+
+    def __init__(self, parts: Pretrained) -> None:
+        head = parts.model.get_output_embeddings()
+        if head is None:
+            raise ModelError(f"model {parts.name!r} has no language-model head")
+        self.vocabulary, self.dimensions = map(int, head.weight.shape)
+        self.batch_tokens = BATCH_TOKENS[parts.device.type]
+        self._head = head
+        self._model = parts.model
+        self._device = parts.device
+        self._parts = parts
+        self._tokenizer = parts.tokenizer
+        self._running = Lock()
+
     @property
-    def fingerprint(self) -> dict[str, Any]:
+    def name(self) -> str:
+        return self._parts.name
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
         """The same model in another folder is the same."""
         return {
-            "model": Path(self.name).name,
-            "weights": self.digest,
-            "precision": self.precision,
+            "model": Path(self._parts.name).name,
+            "weights": self._parts.digest,
+            "precision": self._parts.precision,
         }
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return list(map(len, self.tokenize(texts)))
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._tokenizer.tokenize(texts)
+
+    def tokenize_markup(self, text: str) -> list[int]:
+        return self._tokenizer.tokenize_markup(text)
+
+    def piece(self, token: int) -> str:
+        return self._tokenizer.piece(token)
+
+    def decode(self, tokens: Tokens) -> str:
+        return self._tokenizer.decode(tokens)
+
+    def render(self, messages: Sequence[Message]) -> str:
+        return self._tokenizer.render(messages)
 
 
 def load_pretrained(
@@ -54,7 +99,7 @@ def load_pretrained(
 
     Raises ModelError when it cannot be found or read, ConfigError for what this machine cannot do.
     """
-    place = torch.device(_device(device))
+    place = torch.device(pick_device(device))
     if precision == "int8" and place.type != "cpu":
         raise ConfigError(
             "int8 runs on processors only: bfloat16 is the one for CUDA", field="precision"
@@ -74,12 +119,36 @@ def load_pretrained(
     return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
 
 
-def _device(asked: Device) -> str:
+def pick_device(asked: Device) -> str:
+    """Raises ConfigError when there is no such device."""
     if asked == "cuda" and not torch.cuda.is_available():
         raise ConfigError("this machine has no CUDA device", field="device")
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return asked
+
+
+def no_states(count: int, steps: int, model: PretrainedModel) -> States:
+    """Where states of `count` texts will be written."""
+    return States(
+        np.zeros((count, steps, model.dimensions), np.float32),
+        np.zeros((count, steps, model.vocabulary), np.float32),
+        np.zeros((count, steps), np.int64),
+        np.zeros(count, np.int64),
+    )
+
+
+def check_texts(texts: Sequence[Tokens], around: int, limit: int | None, name: str) -> None:
+    """Raises InvalidInputError, naming the longest text, if it and the tokens around it are more
+    than the model has positions."""
+    number = max(range(len(texts)), key=lambda place: len(texts[place]))
+    longest = len(texts[number])
+    if limit is not None and longest + around > limit:
+        raise InvalidInputError(
+            f"{longest} tokens and {around} of the prompt around them are more than the {limit} "
+            f"that model {name!r} reads",
+            field=f"texts[{number}]",
+        )
 
 
 @contextmanager

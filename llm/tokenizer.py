@@ -34,17 +34,11 @@ class Tokenizer:
             if not token.special and token.content.strip()
         )
 
-    @property
-    def mask_token(self) -> str | None:
-        """The token to be filled in, of models that have one."""
-        name: str | None = self._tokenizer.mask_token
-        return name
-
-    @property
-    def end(self) -> int | None:
-        """The token that ends a text."""
-        token: int | None = self._tokenizer.eos_token_id
-        return token
+        self.mask_name: str | None = tokenizer.mask_token
+        self.mask_token: int | None = tokenizer.mask_token_id
+        self.pad_token: int | None = tokenizer.pad_token_id
+        self.end_token: int | None = tokenizer.eos_token_id
+        self.limit: int = tokenizer.model_max_length  # huge where there is none
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokens of each text, in which names of special tokens mean nothing."""
@@ -59,15 +53,15 @@ class Tokenizer:
         """Tokens of a part of a prompt, in which names of special tokens stand for them."""
         return self._encode([text], split=False)[0]
 
-    def special(self, tokens: Tokens) -> tuple[list[int], list[int]]:
-        """What the tokenizer itself puts before and after a text."""
-        whole: list[int] = self._tokenizer.build_inputs_with_special_tokens(list(tokens))
-        begin = next(
-            start
-            for start in range(len(whole) - len(tokens) + 1)
-            if whole[start : start + len(tokens)] == list(tokens)
-        )
-        return whole[:begin], whole[begin + len(tokens) :]
+    def around(self) -> tuple[list[int], list[int]]:
+        """The special tokens that the tokenizer itself puts before and after a text."""
+        (bare,) = self._encode(["a"], split=False)
+        with self._lock:
+            whole: list[int] = self._tokenizer("a", verbose=False).input_ids
+        for start in range(len(whole) - len(bare) + 1):
+            if whole[start : start + len(bare)] == bare:
+                return whole[:start], whole[start + len(bare) :]
+        raise ModelError("the tokenizer changes a text when it adds its special tokens")
 
     def piece(self, token: int) -> str:
         """The vocabulary's own name of a token; `[number]` where it has none, as models may have

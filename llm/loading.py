@@ -1,0 +1,85 @@
+"""A model by its name, whatever its kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakValueDictionary
+
+from ..core import ModelError
+from ..core.config import Device
+from .digest import weights_digest
+from .fake import NAME as FAKE
+from .fake import FakeModel
+from .weights import find_weights
+
+if TYPE_CHECKING:
+    from .causal import CausalModel
+    from .masked import MaskedModel
+    from .pretrained import Precision
+
+_CAUSAL = ("ForCausalLM", "LMHeadModel")
+_MASKED = ("ForMaskedLM",)
+
+_loaded: WeakValueDictionary[tuple[str, ...], Any] = WeakValueDictionary()
+_loading = Lock()
+
+
+def load_model(
+    name: str,
+    *,
+    revision: str | None = None,
+    precision: Precision = "float32",
+    device: Device = "auto",
+) -> CausalModel | MaskedModel | FakeModel:
+    """The model of that name or path, causal or masked as its configuration says; or "fake".
+
+    A model that is in use already, from the same weights with the same precision and device, is
+    shared and not loaded again.
+
+    Raises ModelError when it cannot be found or read or is of neither kind, ConfigError for what
+    this machine or this model cannot do.
+    """
+    if name == FAKE:
+        return FakeModel()
+    from .pretrained import pick_device
+
+    source = find_weights(name, revision=revision)
+    key = (name, str(source), weights_digest(source), precision, pick_device(device))
+    options: Any = {"revision": revision, "precision": precision, "device": device}
+    with _loading:
+        model = _loaded.get(key)
+        if model is None:
+            if _kind(name, source) == "masked":
+                from .masked import MaskedModel
+
+                model = MaskedModel.load(name, **options)
+            else:
+                from .causal import CausalModel
+
+                model = CausalModel.load(name, **options)
+            _loaded[key] = model
+    found: CausalModel | MaskedModel = model
+    return found
+
+
+def _kind(name: str, source: Path) -> Literal["causal", "masked"]:
+    from .gguf import gguf_file
+
+    if gguf_file(source) is not None:
+        return "causal"
+    try:
+        configuration = json.loads((source / "config.json").read_text())
+        architecture = str((configuration.get("architectures") or ["of no known kind"])[0])
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"model {name!r}: {source} has no config.json to read") from error
+    if architecture.endswith(_MASKED):
+        return "masked"
+    if architecture.endswith(_CAUSAL):
+        return "causal"
+    raise ModelError(
+        f"model {name!r} is {architecture}: neither a causal language model (...ForCausalLM) "
+        "nor a masked one (...ForMaskedLM)"
+    )
