@@ -16,7 +16,8 @@ from ..core import (
     NotFoundError,
     TwindexError,
 )
-from ..encoders import Encoder, EncoderConfig, load_encoder
+from ..core.config import Device
+from ..encoders import Encoder, EncoderConfig, load_encoder, on_device
 from ..index.jobs import JobStore
 from ..search import Engine
 from .jobs import JobRunner
@@ -29,9 +30,10 @@ logger = logging.getLogger(__name__)
 class Loader:
     """Loads collections, their models and their jobs; those with the same encoder share one."""
 
-    def __init__(self, root: Path, runner: JobRunner) -> None:
+    def __init__(self, root: Path, runner: JobRunner, device: Device | None) -> None:
         self._root = root
         self._runner = runner
+        self._device = device
         self._encoders: dict[EncoderConfig, Encoder] = {}
         self._lock = Lock()
 
@@ -90,6 +92,7 @@ class Loader:
 
     def _encoder(self, config: EncoderConfig) -> Encoder:
         with self._lock:
-            if config not in self._encoders:
-                self._encoders[config] = load_encoder(config)
-            return self._encoders[config]
+            key = config if self._device is None else on_device(config, self._device)
+            if key not in self._encoders:
+                self._encoders[key] = load_encoder(key)
+            return self._encoders[key]

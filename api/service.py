@@ -49,7 +49,7 @@ class Service:
         self.readers = Pool("search", settings.workers, settings.queue)
         self.writers = Pool("write", WRITERS, settings.queue)
         self.runner = JobRunner()
-        self._loader = Loader(self.root, self.runner)
+        self._loader = Loader(self.root, self.runner, settings.device)
         self._loading: Thread | None = None
         self._stopping = Event()
         # Held while a collection is opened, created or deleted; `_lock` guards the dictionary.

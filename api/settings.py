@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from ..core import Config, ConfigError
+from ..core.config import Device
 
 PREFIX = "TWINDEX_"
 ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_DATA"}
@@ -29,6 +30,8 @@ class Settings(Config):
     job_documents:   ... and so does one of more documents.
     threads:         searches that run at the same time; 0 = one for each CPU.
     queue:           requests that may wait for a thread; more are answered 429.
+    device:          where models run; None = as each collection was configured, which is "auto"
+                     unless it says otherwise.
     shutdown_seconds: how long requests and jobs under way may take to end when the server stops.
     access_log:      log every request.
     """
@@ -41,6 +44,7 @@ class Settings(Config):
     job_documents: int = Field(default=1_000, ge=0)
     threads: int = Field(default=0, ge=0, le=256)
     queue: int = Field(default=128, ge=0)
+    device: Device | None = None
     shutdown_seconds: int = Field(default=30, ge=0)
     access_log: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..core import Hit
+    from ..core import Hit, TopTerms, Usage
     from ..search import SearchResult
 
 SNIPPET = 160
@@ -29,6 +29,8 @@ def note(message: str) -> None:
 
 def print_result(result: SearchResult, first: int = 1) -> None:
     """Hits with rank and score in every leg; counts, timings and warnings on standard error."""
+    for leg, terms in (result.query_terms or {}).items():
+        print(f"query in {leg}: {_top(terms)}")
     for rank, hit in enumerate(result.hits, start=first):
         print_hit(rank, hit)
     sys.stdout.flush()
@@ -36,6 +38,8 @@ def print_result(result: SearchResult, first: int = 1) -> None:
     spent = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.timings.items())
     found = f"{more}{counted(result.total, 'document')}"
     note(f"{len(result.hits)} of {found} in {sum(result.timings.values()):.1f} ms ({spent})")
+    if result.usage is not None:
+        note(model_usage(result.usage))
     for warning in result.warnings:
         note(f"warning: {warning}")
 
@@ -51,6 +55,21 @@ def print_hit(rank: int, hit: Hit) -> None:
         shown = [f"{term.term} {term.score:.3f}" for term in terms[:TERMS]]
         shown += [f"and {len(terms) - TERMS} more"] if len(terms) > TERMS else []
         print(f"     {leg}: {', '.join(shown)}")
+    for leg, words in (hit.terms or {}).items():
+        print(f"     {leg} has: {_top(words)}")
+
+
+def model_usage(usage: Usage) -> str:
+    """What language models did, with their speed where they did something."""
+    if not usage.calls:
+        return f"language models: {counted(usage.cache_hits, 'text')} remembered"
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    speed = f", {tokens / usage.seconds:,.0f} a second" if usage.seconds > 0 else ""
+    return (
+        f"language models: {counted(usage.calls, 'prompt')} of {usage.prompt_tokens:,} tokens "
+        f"({usage.cached_tokens:,} of them known), {usage.completion_tokens:,} generated, in "
+        f"{usage.seconds:.1f} s{speed}"
+    )
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -88,6 +107,12 @@ def truncation(truncated: Mapping[str, int]) -> list[str]:
         for leg, passages in truncated.items()
         if passages
     ]
+
+
+def _top(terms: TopTerms) -> str:
+    shown = [f"{item.term} {item.weight:g}" for item in terms.top[:TERMS]]
+    more = terms.total - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])]) or "nothing"
 
 
 def _passage(hit: Hit) -> str:

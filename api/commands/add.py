@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from ..terminal import counted, print_json, truncation
+from ..terminal import counted, model_usage, print_json, truncation
 from .arguments import (
     add_collection,
-    add_download,
     add_json,
+    add_models,
     add_quiet,
-    allow_download,
+    loader_of,
     progress_of,
 )
 from .inputs import Inputs, add_inputs
@@ -25,20 +25,19 @@ EXAMPLE = "twindex add my-index --documents new.jsonl"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_inputs(parser)
-    add_download(parser)
+    add_models(parser)
     add_quiet(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     inputs = Inputs(arguments)
-    allow_download(arguments)
 
     from ...search import Engine
 
     progress = progress_of(arguments)
     try:
-        with Engine.open(arguments.collection) as engine:
+        with Engine.open(arguments.collection, encoders=loader_of(arguments)) as engine:
             report = engine.add(inputs.documents(), progress=progress)
     finally:
         progress.close()
@@ -50,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"{counted(report.documents, 'document')} written in "
         f"{counted(report.passages, 'passage')}, {report.replaced} of them replaced"
     )
+    if report.usage is not None:
+        print(model_usage(report.usage))
     if inputs.skipped:
         print(f"{counted(inputs.skipped, 'record')} skipped")
     for remark in truncation(report.truncated):

@@ -6,11 +6,16 @@ import argparse
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from ...core import BarProgress, InvalidInputError, NoProgress, Progress
+from ...core.config import Device
 from ...search import Fusion
+
+if TYPE_CHECKING:
+    from ...encoders import EncoderLoader
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -36,6 +41,25 @@ def add_download(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fetch models that are not on this machine from the hub (default: no network)",
     )
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Where models come from, and where they run."""
+    add_download(parser)
+    parser.add_argument(
+        "--device",
+        choices=get_args(Device),
+        help="where models run here, which the collection does not keep (default: as it was "
+        "configured, else auto: CUDA where there is one)",
+    )
+
+
+def loader_of(arguments: argparse.Namespace) -> EncoderLoader:
+    """The loader that the arguments of `add_models` mean; they may allow it the network."""
+    from ...encoders import load_encoder
+
+    allow_download(arguments)
+    return partial(load_encoder, device=arguments.device)
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:

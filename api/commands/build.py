@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from ..terminal import counted, note, print_json, size, truncation
+from ..terminal import counted, model_usage, note, print_json, size, truncation
 from .arguments import (
     add_collection,
-    add_download,
     add_json,
+    add_models,
     add_quiet,
-    allow_download,
+    loader_of,
     parse_bytes,
     progress_of,
 )
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="memory that the build may take, models included, e.g. 2GB (default: not bounded)",
     )
-    add_download(parser)
+    add_models(parser)
     add_quiet(parser)
     add_json(parser)
 
@@ -42,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     config = configuration(arguments)
     inputs = Inputs(arguments)
-    allow_download(arguments)
 
     from ...search import build
 
@@ -54,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             memory_budget=arguments.memory_budget,
             total=inputs.total(),
             progress=progress_of(arguments),
+            encoders=loader_of(arguments),
         )
     except KeyboardInterrupt:
         note("twindex: what is done is kept; run the same command again to continue")
@@ -69,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"{counted(report.documents, 'document')} in {counted(report.passages, 'passage')}, "
         f"{size(written)} in {arguments.collection}, {report.seconds:.1f} s"
     )
+    if report.usage is not None:
+        print(model_usage(report.usage))
     if report.duplicates:
         repeated = counted(report.duplicates, "document")
         print(f"{repeated} had an id that came again later; the last one counts")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...core import CollectionConfig, ConflictError, NotFoundError
 from ...sources import read_stdlib_docstrings
 from ..terminal import counted, print_result
-from .arguments import add_collection, add_quiet, progress_of
+from .arguments import add_collection, add_models, add_quiet, loader_of, progress_of
 from .configuration import add_legs, choose_leg
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ QUERIES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_legs(parser)
+    add_models(parser)
     add_quiet(parser)
 
 
@@ -54,14 +55,16 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
     from ...search import Engine, build
 
     path: Path = arguments.collection
+    encoders = loader_of(arguments)
     try:
-        engine = Engine.open(path, read_only=True)
+        engine = Engine.open(path, read_only=True, encoders=encoders)
     except (NotFoundError, ConflictError):  # there is none, or its build was interrupted
         documents = list(read_stdlib_docstrings())
         progress = progress_of(arguments)
-        report = build(path, documents, config, total=len(documents), progress=progress)
+        total = len(documents)
+        report = build(path, documents, config, total=total, progress=progress, encoders=encoders)
         print(f"{counted(report.documents, 'document')} indexed in {report.seconds:.1f} s")
-        return Engine.open(path, read_only=True)
+        return Engine.open(path, read_only=True, encoders=encoders)
     if engine.config != config:
         engine.close()
         raise ConflictError(f"{path} holds another collection; choose another folder")

@@ -16,11 +16,11 @@ from ...core import InvalidInputError, Progress, Qrels, Query
 from ..terminal import counted, note, print_json, table
 from .arguments import (
     add_collection,
-    add_download,
     add_json,
+    add_models,
     add_quiet,
     add_selection,
-    allow_download,
+    loader_of,
     progress_of,
     selection_fields,
 )
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--table", action="store_true", help="each leg alone, and all legs under each fusion"
     )
-    add_download(parser)
+    add_models(parser)
     add_quiet(parser)
     add_json(parser)
 
@@ -73,12 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     outside_brackets = r",(?![^(]*\))"
     measures = [name.strip() for name in re.split(outside_brackets, arguments.measures)]
     queries, qrels = _read(arguments)
-    allow_download(arguments)
     progress = progress_of(arguments)
 
     from ...search import Engine
 
-    with Engine.open(arguments.collection, read_only=True) as engine:
+    encoders = loader_of(arguments)
+    with Engine.open(arguments.collection, read_only=True, encoders=encoders) as engine:
         try:
             if arguments.table:
                 report = _table(engine, queries, qrels, measures, fields, progress)

@@ -11,10 +11,10 @@ import argparse
 from ..terminal import print_json, print_result
 from .arguments import (
     add_collection,
-    add_download,
     add_json,
+    add_models,
     add_selection,
-    allow_download,
+    loader_of,
     selection_fields,
 )
 
@@ -32,14 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="show what each term contributed to the score"
     )
-    add_download(parser)
+    add_models(parser)
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine, SearchRequest
 
-    allow_download(arguments)
     request = SearchRequest.parse(
         {
             "query": arguments.query,
@@ -49,13 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
             **selection_fields(arguments),
         }
     )
-    with Engine.open(arguments.collection, read_only=True) as engine:
+    encoders = loader_of(arguments)
+    with Engine.open(arguments.collection, read_only=True, encoders=encoders) as engine:
         result = engine.search(request)
     if arguments.json:
         from ..render import encoder_names, search_result
 
-        encoders = encoder_names(engine.config)
-        print_json({"query": request.query, **search_result(request, result, encoders)})
+        names = encoder_names(engine.config)
+        print_json({"query": request.query, **search_result(request, result, names)})
     else:
         print_result(result, first=request.offset + 1)
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import add_download, allow_download
+from .arguments import add_models, allow_download
 
 EXAMPLE = "twindex serve collections --port 8080"
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", metavar="ROOT", type=Path, help="folder that holds collections")
     parser.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080, help="(default: 8080)")
-    add_download(parser)
+    add_models(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ..server import serve
 
-    serve(arguments.root, host=arguments.host, port=arguments.port)
+    serve(arguments.root, host=arguments.host, port=arguments.port, device=arguments.device)
     return 0
