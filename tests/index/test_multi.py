@@ -31,7 +31,6 @@ from twindex.core import (
 from twindex.index.legs import delta_part, segment_part
 from twindex.index.multi import MultiDelta, MultiSegment, ungrouped
 from twindex.index.protocol import Mask, Ranking
-from twindex.index.vectors import exact
 
 examples = settings(deadline=None, max_examples=60)
 ENCODER = PromptRepsEncoderConfig(variant="multi_word_multi")
@@ -390,17 +389,3 @@ def test_only_legs_of_such_an_encoder_are_stored_so() -> None:
     for plain in (DenseLeg(), SparseLeg(), LexicalLeg()):
         assert not issubclass(segment_part(plain), MultiSegment)
         assert not issubclass(delta_part(plain), MultiDelta)
-
-
-def test_one_text_of_a_batch() -> None:
-    texts = drawn(np.random.default_rng(10), 6)
-    for row in range(6):
-        here = slice(texts.offsets[row], texts.offsets[row + 1])
-        one = texts.at(row)
-        assert len(one) == 1
-        np.testing.assert_array_equal(one.dense, texts.dense[here])
-        np.testing.assert_array_equal(one.sparse.toarray(), texts.sparse.toarray()[here])
-    plain = Representation(terms=[{"a": 1}, {"b": 2}], truncated=np.array([False, True]))
-    assert plain.at(1).terms == [{"b": 2}]
-    assert plain.at(1).truncated.tolist() == [True]
-    assert exact.dense(Representation(texts.dense).at(2)).shape == (1, WIDTH)

@@ -1,0 +1,241 @@
+"""Collections of passages with several vectors, whatever happens to them, against MaxSim."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from scipy.sparse import csr_array
+
+from twindex.core import (
+    CollectionConfig,
+    CorruptFileError,
+    DenseLeg,
+    Document,
+    PassageConfig,
+    PromptRepsEncoderConfig,
+    Representation,
+    Role,
+    SparseLeg,
+    StorageConfig,
+)
+from twindex.encoders import split_passages
+from twindex.index import Collection, merge_due
+from twindex.search import Engine, LegRequest, build
+
+WORDS = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu"]
+QUERY = "cat dog dog fox"
+CONFIG = PromptRepsEncoderConfig(variant="multi_word_multi")
+COLLECTION = CollectionConfig(
+    legs={"dense": DenseLeg(encoder=CONFIG), "sparse": SparseLeg(encoder=CONFIG)},
+    passages=PassageConfig(size=4, overlap=1, threshold=5),
+    storage=StorageConfig(max_segments=2),
+)
+VECTORS = np.random.default_rng(0).integers(-3, 4, (len(WORDS), 5)).astype(np.float32)
+
+
+class OneVectorPerWord:
+    """A word's sparse vector has the word, at 2, and the word after it, at 1.
+
+    A text without words has one vector, of zeros.
+    """
+
+    gives = frozenset({"dense", "sparse"})
+    fingerprint: Mapping[str, Any] = {"model": "one vector per word"}
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        counts, dense, sparse = [0], [np.empty((0, 5))], [np.empty((0, len(WORDS)))]
+        for text in texts:
+            words = [WORDS.index(word) for word in text.split()]
+            weights = np.zeros((max(1, len(words)), len(WORDS)))
+            for row, word in enumerate(words):
+                weights[row, word] = 2
+                if row + 1 < len(words):
+                    weights[row, words[row + 1]] = max(1, weights[row, words[row + 1]])
+            dense.append(VECTORS[words] if words else np.zeros((1, 5)))
+            sparse.append(weights)
+            counts.append(len(weights))
+        return Representation(
+            dense=np.concatenate(dense).astype(np.float32),
+            sparse=csr_array(np.concatenate(sparse).astype(np.float32)),
+            offsets=np.cumsum(counts),
+        )
+
+    def term(self, index: int) -> str:
+        return WORDS[index]
+
+
+def load(config: object) -> OneVectorPerWord:
+    return OneVectorPerWord()
+
+
+def expected(stored: Mapping[str, Document], leg: str) -> dict[str, float]:
+    """id -> MaxSim of the best passage, from nothing but the documents."""
+
+    def vectors(text: str) -> Any:
+        found = OneVectorPerWord().encode([text], role="document")
+        return found.dense if leg == "dense" else found.sparse.toarray()
+
+    scores = {}
+    for name, document in stored.items():
+        spans = split_passages(document.text, COLLECTION.passages)
+        texts = [document.text[span.start : span.end] for span in spans] or [document.text]
+        products = [vectors(QUERY) @ vectors(text).T for text in texts]
+        score = max(float(product.max(axis=1).sum()) for product in products)
+        if leg == "dense" or score > 0:
+            scores[name] = score
+    return scores
+
+
+def check(engine: Engine, stored: Mapping[str, Document]) -> None:
+    for leg in COLLECTION.legs:
+        of_two = {name: d for name, d in stored.items() if d.metadata["year"] == 2}
+        for condition, kept in ((None, stored), ({"year": 2}, of_two)):
+            asked = {"legs": [LegRequest(name=leg)], "limit": 100, "filter": condition}
+            hits = engine.search(QUERY, explain=True, **asked).hits
+            assert {hit.id: hit.score for hit in hits} == expected(kept, leg)
+            order = [(-hit.score, hit.id) for hit in hits]
+            assert order == sorted(order)
+            for hit in hits:
+                terms = (hit.explain or {}).get(leg, ())
+                assert sum(term.score for term in terms) == (hit.score if leg == "sparse" else 0)
+
+
+ids = st.sampled_from([f"d{i}" for i in range(8)])
+documents = st.builds(
+    Document,
+    id=ids,
+    text=st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join),
+    metadata=st.fixed_dictionaries({"year": st.integers(1, 2)}),
+)
+
+
+class MultiStates(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: dict[str, Document] = {}
+
+    @initialize()
+    def create(self) -> None:
+        self.path = Path(tempfile.mkdtemp())
+        self.engine = Engine.create(self.path / "c", COLLECTION, encoders=load)
+
+    @rule(batch=st.lists(documents, min_size=1, max_size=4))
+    def add(self, batch: list[Document]) -> None:
+        self.engine.add(batch)
+        self.stored.update({document.id: document for document in batch})
+
+    @rule(names=st.lists(ids, max_size=3))
+    def delete(self, names: list[str]) -> None:
+        for name in self.engine.delete(names):
+            del self.stored[name]
+
+    @rule()
+    def seal(self) -> None:
+        self.engine.seal()
+
+    @rule()
+    def merge_due(self) -> None:
+        merge_due(self.engine.collection)
+
+    @rule()
+    def merge(self) -> None:
+        self.engine.merge()
+
+    @rule()
+    def reopen(self) -> None:
+        self.engine.close()
+        self.engine = Engine.open(self.path / "c", encoders=load)
+
+    @invariant()
+    def searches_like_a_fresh_index(self) -> None:
+        if hasattr(self, "engine"):
+            check(self.engine, self.stored)
+
+    def teardown(self) -> None:
+        if hasattr(self, "engine"):
+            assert self.engine.verify() == []
+            self.engine.close()
+            shutil.rmtree(self.path)
+
+
+TestMultiStates = MultiStates.TestCase
+TestMultiStates.settings = settings(
+    max_examples=20,
+    stateful_step_count=12,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def some_documents() -> dict[str, Document]:
+    rng = np.random.default_rng(1)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(0, 12))) for _ in range(40)]
+    return {f"d{i}": Document(f"d{i}", t, metadata={"year": i % 3}) for i, t in enumerate(texts)}
+
+
+def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In shards, of which one has documents that a later one replaces."""
+    monkeypatch.setattr(sys.modules["twindex.search.build"], "SHARD_DOCUMENTS", 9)
+    stored = some_documents()
+    old = [Document(f"d{i}", "ant bee cat", metadata={"year": 2}) for i in range(5)]
+    build(tmp_path / "c", [*old, *stored.values()], COLLECTION, encoders=load)
+    engine = Engine.open(tmp_path / "c", encoders=load)
+    check(engine, stored)
+    engine.close()
+
+
+def test_terms_of_a_result(tmp_path: Path) -> None:
+    """Those of the best passage, wherever it is stored; a dense leg has none."""
+    engine = Engine.create(tmp_path / "c", COLLECTION, encoders=load)
+    query = OneVectorPerWord().encode(["gnu"], role="query")
+    for name, text in (("sealed", "gnu ant gnu"), ("new", "bee cat cat dog elk fox gnu bee")):
+        engine.add([Document(name, text)])
+        if name == "sealed":
+            engine.seal()
+    with engine.collection.reader() as reader:
+        result = reader.search("sparse", query, 10, reader.masks(None))[0]
+        found = [
+            [(term.term, term.weight) for term in reader.terms("sparse", result, position)]
+            for position in range(2)
+        ]
+        dense = reader.search("dense", query, 10, reader.masks(None))[0]
+        assert list(reader.terms("dense", dense, 0)) == []
+    numbers = {word: str(index) for index, word in enumerate(WORDS)}
+    assert found == [  # The second document's best passage is its second.
+        [(numbers[word], 2.0) for word in words]
+        for words in (["ant", "gnu"], ["dog", "elk", "fox", "gnu"])
+    ]
+    engine.close()
+
+
+def test_damaged_offsets_are_named_at_open(tmp_path: Path) -> None:
+    """Also where the checksum fits them: what a part says is checked against the other files."""
+    engine = Engine.create(tmp_path / "c", COLLECTION, encoders=load)
+    engine.add(some_documents().values())
+    engine.seal()
+    engine.close()
+    (file,) = (tmp_path / "c").glob("segments/*/dense/offsets.npy")
+    offsets = np.load(file)
+    offsets[3] = offsets[4]
+    np.save(file, offsets)
+    with pytest.raises(CorruptFileError, match=r"offsets\.npy"):
+        Engine.open(tmp_path / "c", encoders=load)
+    # Sizes alone do not tell, but the segment does when it is mapped.
+    with pytest.raises(CorruptFileError, match=r"offsets\.npy"):
+        Collection.open(tmp_path / "c", verify="size")
