@@ -34,6 +34,7 @@ class Tokenizer:
             if not token.special and token.content.strip()
         )
 
+        self.special_tokens = frozenset(tokenizer.all_special_ids)
         self.mask_name: str | None = tokenizer.mask_token
         self.mask_token: int | None = tokenizer.mask_token_id
         self.pad_token: int | None = tokenizer.pad_token_id
