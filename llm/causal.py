@@ -7,7 +7,7 @@ all rows share is read once and its keys and values are kept for the next batche
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,8 @@ from ..core import InvalidInputError, ModelError, Usage
 from ..core.config import Device
 from .batching import pad
 from .decoding import Decoding, copied
+from .generation import generate, stream
+from .likelihood import likelihood
 from .pretrained import (
     Precision,
     Pretrained,
@@ -28,7 +30,16 @@ from .pretrained import (
     load_pretrained,
     no_states,
 )
-from .protocol import Capability, States, Tokens
+from .protocol import (
+    Capability,
+    Chunk,
+    Completion,
+    Likelihoods,
+    Prompt,
+    Sampling,
+    States,
+    Tokens,
+)
 
 PREFIXES = 8
 """Prefixes whose keys and values are kept."""
@@ -68,7 +79,21 @@ class CausalModel(PretrainedModel):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset({"states"})
+        return frozenset({"states", "likelihood", "generate"})
+
+    def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
+        """See `twindex.llm.likelihood`."""
+        return likelihood(self, self._tokenizer, prompts, continuations)
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling | None = None
+    ) -> list[Completion]:
+        """See `twindex.llm.generation`."""
+        return generate(self, self._tokenizer, prompts, sampling or Sampling())
+
+    def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
+        """See `twindex.llm.generation`."""
+        return stream(self, self._tokenizer, prompt, sampling or Sampling())
 
     def read(
         self,

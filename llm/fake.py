@@ -30,6 +30,7 @@ from .protocol import (
     States,
     Tokens,
 )
+from .writing import stopped
 
 NAME = "fake"
 DIMENSIONS = 64
@@ -141,7 +142,7 @@ class FakeModel:
         usage = Usage(
             calls=len(texts),
             prompt_tokens=sum(len(prefix) + len(text) + len(suffix) for text in texts),
-            completion_tokens=int(counts.sum()) if steps > 1 else 0,
+            completion_tokens=int(counts.sum()) - len(texts),
         )
         return States(hidden, logits, tokens, counts, usage)
 
@@ -177,12 +178,11 @@ class FakeModel:
         cut = len(ends) > sampling.max_tokens
         if cut:
             answer = answer[: ends[sampling.max_tokens - 1]]
-        places = [place for stop in sampling.stop if (place := answer.find(stop)) >= 0]
-        if places:
-            answer = answer[: min(places)]
+        stop = stopped(answer, sampling.stop)
+        answer = answer[:stop]
         read, written = self.count_tokens([text, answer])
         usage = Usage(calls=1, prompt_tokens=read, completion_tokens=written)
-        return Completion(answer, "length" if cut and not places else "stop", usage)
+        return Completion(answer, "length" if cut and stop is None else "stop", usage)
 
     def _text(self, prompt: Prompt) -> str:
         return prompt if isinstance(prompt, str) else self.render(prompt)
