@@ -1,0 +1,172 @@
+"""How well PromptReps finds what it should, beside BM25 and MiniLM, and what it adds to them.
+
+    python benchmarks/promptreps.py --sets cranfield --variants single,first_word
+    python benchmarks/promptreps.py --documents 1000 --json results.json
+
+Every set is indexed with the model's dense and sparse leg, MiniLM and BM25, documents whole as in
+the paper. `--documents N` keeps a fixed random sample of N documents, the relevant ones first, so
+that a slow model can be measured in the time there is; figures of a sample compare with each other
+only. Differences have the p-value of a paired randomisation test over the queries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import datasets
+
+from twindex.core import (
+    BarProgress,
+    CollectionConfig,
+    ConflictError,
+    Document,
+    NotFoundError,
+    Progress,
+)
+from twindex.core.config import Variant
+from twindex.eval import BeirDataset, Evaluation, compare, engine_search, evaluate, run_queries
+from twindex.search import Engine, build
+
+SETS = "scifact,nq_open_oracle,cranfield"
+MEASURES = ("nDCG@10", "R@100")
+LEGS: dict[str, Sequence[str]] = {
+    "PromptReps dense": ["llm_dense"],
+    "PromptReps sparse": ["llm_sparse"],
+    "PromptReps hybrid": ["llm_dense", "llm_sparse"],
+    "BM25": ["bm25"],
+    "MiniLM": ["minilm"],
+    "BM25 + PromptReps sparse": ["bm25", "llm_sparse"],
+    "MiniLM + PromptReps hybrid": ["minilm", "llm_dense", "llm_sparse"],
+    "BM25 + MiniLM": ["bm25", "minilm"],
+    "BM25 + MiniLM + PromptReps sparse": ["bm25", "minilm", "llm_sparse"],
+}
+PAIRS = [
+    ("BM25 + PromptReps sparse", "BM25"),
+    ("MiniLM + PromptReps hybrid", "MiniLM"),
+    ("BM25 + MiniLM + PromptReps sparse", "BM25 + MiniLM"),
+]
+
+
+def sample(dataset: BeirDataset, most: int | None) -> list[Document]:
+    """All documents, or those relevant to some query and a fixed random choice of the others."""
+    documents = list(dataset.documents())
+    if most is None or len(documents) <= most:
+        return documents
+    relevant = {d for grades in dataset.qrels.values() for d, grade in grades.items() if grade > 0}
+    needed = [document for document in documents if document.id in relevant]
+    others = [document for document in documents if document.id not in relevant]
+    chosen = random.Random(0).sample(others, max(0, most - len(needed)))
+    return [*needed, *chosen]
+
+
+def configuration(encoder: Mapping[str, Any], *, peers: bool) -> CollectionConfig:
+    """The model's two legs, which share one pass, and the legs they are compared with."""
+    legs: dict[str, Any] = {
+        "llm_dense": {"kind": "dense", "encoder": encoder},
+        "llm_sparse": {"kind": "sparse", "encoder": encoder},
+    }
+    if peers:
+        legs |= {"minilm": {"kind": "dense"}, "bm25": {"kind": "lexical"}}
+    return CollectionConfig.parse({"legs": legs, "passages": {"unit": "none"}})
+
+
+def opened(
+    folder: Path, documents: Sequence[Document], config: CollectionConfig, progress: Progress
+) -> Engine:
+    """The collection, built at the first run and continued when it was interrupted."""
+    try:
+        return Engine.open(folder)
+    except (NotFoundError, ConflictError):
+        report = build(folder, documents, config, total=len(documents), progress=progress)
+        print(f"  {folder.name}: {report.seconds:.0f} s, {report.usage}", file=sys.stderr)
+        return Engine.open(folder)
+
+
+def measured(engine: Engine, dataset: BeirDataset) -> dict[str, Evaluation]:
+    """Every system of `LEGS` whose legs the collection has."""
+    found = {}
+    for name, legs in LEGS.items():
+        if set(legs) <= set(engine.config.legs):
+            search = engine_search(engine, legs=[{"name": leg} for leg in legs])
+            run = run_queries(search, dataset.queries)
+            found[name] = evaluate(run, dataset.qrels, MEASURES)
+    return found
+
+
+def show(title: str, found: Mapping[str, Evaluation]) -> None:
+    print(f"\n{title}\n  {'':36}" + "".join(f"{measure:>10}" for measure in MEASURES))
+    for name, evaluation in found.items():
+        print(f"  {name:36}" + "".join(f"{evaluation.measures[m]:10.4f}" for m in MEASURES))
+
+
+def differences(found: Mapping[str, Evaluation]) -> dict[str, Any]:
+    """What the model adds to the systems without it, in nDCG@10."""
+    rows = {}
+    for better, base in PAIRS:
+        if better in found:
+            one, other = (found[name].per_query["nDCG@10"] for name in (better, base))
+            result = compare(one, other)
+            rows[f"{better} - {base}"] = {
+                "difference": result.difference,
+                "p_value": result.p_value,
+                "wins": result.wins,
+                "losses": result.losses,
+            }
+            print(
+                f"  {better} against {base}: {result.difference:+.4f} (p = {result.p_value:.4f}; "
+                f"{result.wins} queries better, {result.losses} worse)"
+            )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=datasets.DATA)
+    parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated")
+    parser.add_argument("--variants", default=",".join(get_args(Variant)))
+    parser.add_argument("--model", default="SmolLM2-135M-Instruct")
+    parser.add_argument("--style", choices=("chat", "literal"), default="chat")
+    parser.add_argument("--template", default="auto")
+    parser.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16", "int8"))
+    parser.add_argument("--documents", type=int, help="of each set at most; default: all")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    figures: dict[str, Any] = {"model": arguments.model, "precision": arguments.precision}
+    progress = BarProgress()
+    for name in arguments.sets.split(","):
+        dataset = BeirDataset.open(arguments.data / name)
+        documents = sample(dataset, arguments.documents)
+        for variant in arguments.variants.split(","):
+            encoder = {
+                "kind": "promptreps",
+                "model": arguments.model,
+                "variant": variant,
+                "style": arguments.style,
+                "template": arguments.template,
+                "precision": arguments.precision,
+            }
+            folder = datasets.CACHE / "promptreps" / "-".join(
+                [name, str(len(documents)), Path(arguments.model).name, variant, arguments.style,
+                 arguments.template, arguments.precision]
+            )  # fmt: skip
+            config = configuration(encoder, peers=variant == "single")
+            with opened(folder, documents, config, progress) as engine:
+                found = measured(engine, dataset)
+            show(f"{name}, {len(documents)} documents, {variant}, {arguments.style}", found)
+            figures.setdefault(name, {"documents": len(documents)})[variant] = {
+                "measures": {system: dict(e.measures) for system, e in found.items()},
+                "differences": differences(found),
+            }
+            sys.stdout.flush()
+            if arguments.json:
+                arguments.json.write_text(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
