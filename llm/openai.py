@@ -209,9 +209,8 @@ class OpenAIModel:
         joint = self._tokenize(_joined(prompt, continuation))
         if (tokens := following(head, joint)) is not None:
             return tokens
-        if isinstance(prompt, str):
-            continuation = divide(prompt, continuation)[1]
-        return self._tokenize(_plain(continuation, special=False))
+        alone = divide(_unfinished(prompt), continuation)[1]
+        return self._tokenize(_plain(alone, special=False))
 
     def _tokenize(self, body: Mapping[str, Any]) -> list[int]:
         url = f"{self._url.removesuffix('/v1')}/tokenize"
@@ -270,13 +269,20 @@ def _plain(text: str, *, special: bool) -> dict[str, Any]:
     return {"prompt": text, "add_special_tokens": special, "content": text, "add_special": special}
 
 
-def _joined(prompt: Prompt, continuation: str = "") -> dict[str, Any]:
-    """What `/tokenize` wants of a prompt with its continuation."""
+def _unfinished(prompt: Prompt) -> str:
+    """The text that a continuation goes on with."""
     if isinstance(prompt, str):
-        text = prompt + continuation if continuation else divide(prompt, "")[0]
+        return prompt
+    return prompt[-1].content if prompt and prompt[-1].role == "assistant" else ""
+
+
+def _joined(prompt: Prompt, continuation: str = "") -> dict[str, Any]:
+    """What `/tokenize` wants of a prompt with its continuation, or of a prompt to be continued."""
+    text = _unfinished(prompt)
+    text = text + continuation if continuation else divide(text, "")[0]
+    if isinstance(prompt, str):
         return _plain(text, special=True)
-    turns = list(prompt)
-    if continuation:
-        begun = turns.pop().content if turns and turns[-1].role == "assistant" else ""
-        turns.append(Message("assistant", begun + continuation))
+    turns = list(prompt[:-1] if _unfinished(prompt) else prompt)
+    if text:
+        turns.append(Message("assistant", text))
     return {**_conversation(turns), "add_special_tokens": False}

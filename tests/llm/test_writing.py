@@ -1,0 +1,89 @@
+"""Stop strings and half characters, against cutting the full text."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twindex.llm.writing import Writing, safe, stopped
+
+STOP = st.lists(st.text("ab ", min_size=1, max_size=4), max_size=3)
+
+
+def cut(text: str, stop: list[str]) -> str:
+    """The text up to the stop string that is complete first, letter by letter."""
+    for end in range(len(text) + 1):
+        complete = [string for string in stop if text[:end].endswith(string)]
+        if complete:
+            return text[: end - max(map(len, complete))]
+    return text
+
+
+def decode(tokens: list[int]) -> str:
+    """A token is a byte; as some decoders do, a space at the head of a text is lost."""
+    return bytes(tokens).decode(errors="replace").removeprefix(" ")
+
+
+@given(st.text("ab ", max_size=30), STOP)
+def test_stopped(text: str, stop: list[str]) -> None:
+    assert text[: stopped(text, stop)] == cut(text, stop)
+
+
+@given(st.text("ab ", max_size=12), st.text("ab ", max_size=5), STOP)
+def test_safe(text: str, more: str, stop: list[str]) -> None:
+    end = safe(text, stop)
+    if stopped(text, stop) is None:
+        assert len(cut(text + more, stop)) >= min(end, len(text))
+        assert end == len(text) or any(string.startswith(text[end:]) for string in stop)
+
+
+@given(st.text("ab é∑😀\ufffd", max_size=30), STOP, st.text("ab é", min_size=1, max_size=9))
+def test_writing_is_cutting_the_whole_text(text: str, stop: list[str], prompt: str) -> None:
+    writing = Writing(decode, list(prompt.encode()), stop)  # type: ignore[arg-type]
+    wanted = cut(text, stop)
+    shown = ""
+    for token in text.encode():
+        writing.add(token)
+        shown += writing.take()
+        assert wanted.startswith(shown)
+        if writing.ended:
+            break
+    writing.close()
+    shown += writing.take(last=True)
+    if writing.ended or not text.endswith("\ufffd"):
+        assert writing.text == wanted
+    assert shown == writing.text
+
+
+@given(st.binary(max_size=20), st.integers(1, 5))
+def test_bytes_that_are_no_text(data: bytes, size: int) -> None:
+    """As the whole is decoded, whatever the pieces; without a last character that is not whole."""
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    writing = Writing(
+        lambda tokens: b"".join(pieces[token] for token in tokens).decode(errors="replace"), [], []
+    )
+    for number in range(len(pieces)):
+        writing.add(number)
+    writing.close()
+    assert writing.text == data.decode(errors="replace").rstrip("\ufffd")
+
+
+def test_half_a_character_is_held_back() -> None:
+    writing = Writing(decode, [], [])  # type: ignore[arg-type]
+    taken = []
+    for token in "né".encode():
+        writing.add(token)
+        taken.append(writing.take())
+    assert taken == ["n", "", "é"]
+
+
+def test_the_beginning_of_a_stop_string_is_held_back() -> None:
+    writing = Writing(decode, [], ["END"])  # type: ignore[arg-type]
+    taken = []
+    for token in b"EN, then END. More":
+        if not writing.ended:
+            writing.add(token)
+            taken.append(writing.take())
+    assert "".join(taken) == "EN, then "
+    assert taken[:3] == ["", "", "EN,"]
+    assert writing.ended
