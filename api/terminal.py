@@ -52,7 +52,7 @@ def print_hit(rank: int, hit: Hit) -> None:
     if hit.document and (text := _passage(hit)):
         print(f"     {text}")
     for leg, terms in (hit.explain or {}).items():
-        shown = [f"{term.term} {term.score:.3f}" for term in terms[:TERMS]]
+        shown = [f"{term.term} {figure(term.score)}" for term in terms[:TERMS]]
         shown += [f"and {len(terms) - TERMS} more"] if len(terms) > TERMS else []
         print(f"     {leg}: {', '.join(shown)}")
     for leg, words in (hit.terms or {}).items():
@@ -64,10 +64,10 @@ def model_usage(usage: Usage) -> str:
     if not usage.calls:
         return f"language models: {counted(usage.cache_hits, 'text')} remembered"
     tokens = usage.prompt_tokens + usage.completion_tokens
-    speed = f", {tokens / usage.seconds:,.0f} a second" if usage.seconds > 0 else ""
+    speed = f", {tokens / usage.seconds:,.0f} tokens a second" if usage.seconds > 0 else ""
     return (
         f"language models: {counted(usage.calls, 'prompt')} of {usage.prompt_tokens:,} tokens "
-        f"({usage.cached_tokens:,} of them known), {usage.completion_tokens:,} generated, in "
+        f"({usage.cached_tokens:,} reused), {usage.completion_tokens:,} generated; "
         f"{usage.seconds:.1f} s{speed}"
     )
 
@@ -95,6 +95,12 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
+def figure(value: float) -> str:
+    """A weight or score: whole or large ones without decimals."""
+    whole = value == round(value) or abs(value) >= 1_000
+    return f"{value:,.0f}" if whole else f"{value:.3f}"
+
+
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 document`, `2 documents`."""
     return f"{count} {one if count == 1 else many or one + 's'}"
@@ -110,7 +116,7 @@ def truncation(truncated: Mapping[str, int]) -> list[str]:
 
 
 def _top(terms: TopTerms) -> str:
-    shown = [f"{item.term} {item.weight:g}" for item in terms.top[:TERMS]]
+    shown = [f"{item.term} {figure(item.weight)}" for item in terms.top[:TERMS]]
     more = terms.total - len(shown)
     return ", ".join([*shown, *([f"and {more} more"] if more else [])]) or "nothing"
 

@@ -25,6 +25,7 @@ from .. import highlight
 from ..problems import Problem, problem_of, validate
 from ..served import Served
 from ..service import Service
+from ..terminal import figure
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,6 +49,14 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _piece(term: str) -> str:
+    """A piece of a vocabulary with the space that it begins with as a sign people know."""
+    return "␣" + term[1:] if term[:1] in ("Ġ", "▁") and len(term) > 1 else term
+
+
+templates.filters |= {"piece": _piece, "figure": figure}
 
 
 @dataclass(slots=True)
@@ -203,6 +212,7 @@ def _result(engine: Engine, form: Form) -> dict[str, Any]:
                 "length": len(document.text),
                 "metadata": _short(document.metadata),
                 "explain": _shares(hit.explain),
+                "terms": hit.terms or {},
             }
         )
     following = asked.offset + asked.limit
@@ -214,6 +224,7 @@ def _result(engine: Engine, form: Form) -> dict[str, Any]:
         "took": took,
         "timings": found.timings,
         "warnings": found.warnings,
+        "query_terms": found.query_terms or {},
         "previous": form.link(max(0, asked.offset - asked.limit)) if asked.offset else None,
         "next": form.link(following) if more else None,
     }

@@ -138,4 +138,5 @@ def test_a_page_deeper_than_every_leg_is_refused(engine):
 def test_title_and_metadata_count_for_the_size_of_a_batch():
     for part in ({"title": "t" * 600}, {"metadata": {"k": "m" * 600}}, {"text": "x" * 600}):
         given = [{"id": str(i), "text": "x", **part} for i in range(10)]
-        assert [len(batch) for batch in batches(given, most=lambda: 512, characters=1_000)] == [2] * 5
+        pieces = batches(given, most=lambda: 512, characters=1_000)
+        assert [len(piece) for piece in pieces] == [2] * 5

@@ -1,0 +1,197 @@
+"""What language models did for searches and writes: counted once, and given back."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from functools import partial
+from threading import Barrier
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twindex.core import (
+    CollectionConfig,
+    DenseLeg,
+    Document,
+    InvalidInputError,
+    LexicalLeg,
+    PromptRepsEncoderConfig,
+    SparseEncoderConfig,
+    SparseLeg,
+    Usage,
+)
+from twindex.encoders import load_encoder
+from twindex.search import Engine, SearchRequest, build
+from twindex.search.usage import added, share
+
+MODEL = PromptRepsEncoderConfig(model="fake")
+CONFIG = CollectionConfig(
+    legs={
+        "dense": DenseLeg(encoder=MODEL),
+        "sparse": SparseLeg(encoder=MODEL),
+        "lexical": LexicalLeg(),
+    }
+)
+BIRDS = [
+    Document("kiwi", "The kiwi cannot fly."),
+    Document("gull", "The gull flies over the sea."),
+    Document("emu", "An emu is tall and runs."),
+]
+
+
+class Spy:
+    """A loader whose encoders remember what they were asked to encode."""
+
+    def __init__(self):
+        self.loaded = []
+        self.asked = {"query": [], "document": []}
+
+    def __call__(self, config):
+        self.loaded.append(config)
+        return Watched(load_encoder(config), self.asked if config.kind != "analyzer" else None)
+
+
+class Watched:
+    def __init__(self, encoder, asked):
+        self._encoder = encoder
+        self._asked = asked
+
+    def __getattr__(self, name):
+        return getattr(self._encoder, name)
+
+    def encode(self, texts, *, role, advance=None):
+        if self._asked is not None:
+            self._asked[role].append(list(texts))
+        return self._encoder.encode(texts, role=role, advance=advance)
+
+
+@pytest.fixture
+def spy():
+    return Spy()
+
+
+@pytest.fixture
+def engine(tmp_path, spy):
+    with Engine.create(tmp_path / "birds", CONFIG, encoders=spy) as engine:
+        engine.add(BIRDS)
+        yield engine
+
+
+def untimed(usage):
+    return replace(usage, seconds=0.0)
+
+
+def test_one_pass_serves_both_legs(engine, spy):
+    assert spy.asked["document"] == [[bird.text for bird in BIRDS]]
+    engine.search("which bird cannot fly")
+    assert spy.asked["query"] == [["which bird cannot fly"]]
+    assert [config.kind for config in spy.loaded] == ["promptreps", "analyzer"]
+
+
+def test_legs_that_differ_in_device_only_share_an_encoder(tmp_path, spy):
+    other = MODEL.model_copy(update={"device": "cpu"})
+    legs = {"dense": DenseLeg(encoder=MODEL), "sparse": SparseLeg(encoder=other)}
+    with Engine.create(tmp_path / "c", CollectionConfig(legs=legs), encoders=spy) as engine:
+        engine.add(BIRDS)
+        engine.search("kiwi")
+    assert len(spy.loaded) == len(spy.asked["document"]) == len(spy.asked["query"]) == 1
+
+
+def test_the_device_is_not_stored(tmp_path):
+    on_cpu = partial(load_encoder, device="cpu")
+    build(tmp_path / "c", BIRDS, CONFIG, encoders=on_cpu)
+    with Engine.open(tmp_path / "c") as engine:  # elsewhere
+        assert engine.config == CONFIG
+        assert engine.search("kiwi").hits[0].id == "kiwi"
+
+
+def test_a_remembered_query_needs_no_call(engine):
+    first = engine.search("which bird").usage
+    assert (first.calls, first.cache_hits) == (1, 0)
+    assert first.prompt_tokens > 0
+    again = engine.search("which bird", legs=[{"name": "dense"}]).usage
+    assert again == Usage(cache_hits=1)
+
+
+def test_without_a_language_model_there_is_no_usage(engine, tmp_path):
+    assert engine.search("bird", legs=[{"name": "lexical"}]).usage is None
+    legs = {"sparse": SparseLeg(encoder=SparseEncoderConfig(model="fake"))}
+    with Engine.create(tmp_path / "other", CollectionConfig(legs=legs)) as other:
+        assert other.add(BIRDS).usage is None
+        assert other.search("bird").usage is None
+        assert other.usage is None
+
+
+def test_queries_encoded_together_share_the_usage(engine, spy):
+    queries = ["kiwi", "a longer query about gulls", "kiwi", "emu"]
+    results = engine.search_batch([SearchRequest(query=query) for query in queries])
+    assert spy.asked["query"] == [["kiwi", "a longer query about gulls", "emu"]]
+    assert [result.usage.calls for result in results] == [1, 1, 0, 1]
+    assert [result.usage.cache_hits for result in results] == [0, 0, 1, 0]
+    whole = load_encoder(MODEL).encode(spy.asked["query"][0], role="query").usage
+    told = Usage()
+    for result in results:
+        told += result.usage
+    assert untimed(told) == untimed(whole + Usage(cache_hits=1))
+
+
+def test_the_engine_adds_up_and_so_does_a_build(engine, tmp_path):
+    written = engine.usage
+    found = [engine.search(query).usage for query in ("kiwi", "emu", "kiwi")]
+    total = written
+    for usage in found:
+        total += usage
+    assert untimed(engine.usage) == untimed(total)
+    assert total.calls == len(BIRDS) + 2
+    report = build(tmp_path / "built", BIRDS, CONFIG)
+    assert untimed(report.usage) == untimed(written)
+
+
+def test_threads_that_ask_the_same_count_every_call_once(engine, spy):
+    barrier = Barrier(8)
+
+    def ask(number):
+        barrier.wait()
+        return [engine.search(f"query {step}").usage for step in range(20)]
+
+    with ThreadPoolExecutor(8) as pool:
+        usages = [usage for found in pool.map(ask, range(8)) for usage in found]
+    # Each request has one query for two legs: encoded, or remembered.
+    assert all(usage.calls + usage.cache_hits == 1 for usage in usages)
+    assert sum(usage.calls for usage in usages) == len(spy.asked["query"])
+
+
+def test_a_vector_is_refused_where_a_text_has_several(tmp_path):
+    encoder = PromptRepsEncoderConfig(model="fake", variant="multi_token_multi")
+    config = CollectionConfig(legs={"dense": DenseLeg(encoder=encoder)})
+    with Engine.create(tmp_path / "c", config) as engine:
+        engine.add(BIRDS)
+        assert engine.search("kiwi").hits[0].id == "kiwi"
+        with pytest.raises(InvalidInputError, match="several vectors") as caught:
+            engine.search(SearchRequest(vectors={"dense": [0.0] * 64}))
+        assert caught.value.field == "vectors.dense"
+
+
+counts = st.integers(0, 10**6)
+usages = st.builds(Usage, counts, counts, counts, counts, counts, st.floats(0, 1e6))
+
+
+@given(usages, st.integers(1, 50))
+def test_shares_add_up(usage, parts):
+    shares = [share(usage, part, parts) for part in range(parts)]
+    total = None
+    for one in shares:
+        total = added(total, one)
+    assert untimed(total) == untimed(usage)
+    assert total.seconds == pytest.approx(usage.seconds)
+    for field in fields(Usage)[:-1]:
+        values = [getattr(one, field.name) for one in shares]
+        assert max(values) - min(values) <= 1
+
+
+def test_no_usage_is_not_zero_usage():
+    assert added(None, None) is None
+    assert added(None, Usage()) == added(Usage(), None) == Usage()
+    assert share(None, 0, 3) is None
