@@ -5,7 +5,7 @@ from .collection import Collection, EncodedDocument, Verify, Written
 from .filters import check as check_filter
 from .legs import warm
 from .maintenance import maintain, merge, merge_due, seal
-from .protocol import Ranking, TermStatistics
+from .protocol import Ranking, TermStatistics, heaviest_first
 from .reader import Reader
 from .snapshot import LegResult
 
@@ -23,6 +23,7 @@ __all__ = [
     "check_filter",
     "consumed",
     "finish",
+    "heaviest_first",
     "maintain",
     "merge",
     "merge_due",

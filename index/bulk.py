@@ -29,7 +29,6 @@ from ..core import (
 )
 from .collection import Collection, EncodedDocument
 from .database import get_meta, set_meta
-from .files import remove_tree
 from .maintenance import merge_segments, write_segment
 from .protocol import Mask
 from .segment import Passages, Segment, SegmentRow
@@ -142,8 +141,7 @@ def finish(collection: Collection, memory: int, progress: Progress) -> tuple[int
         set_meta(connection, "state", "ready")
         documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         passages = sum(row.passages for row in read_segments(connection))
-    for row in replaced:
-        remove_tree(collection.directory / "segments" / row.id)
+    collection.segments.remove(replaced)
     collection.database.shrink()
     return documents, passages
 
@@ -162,8 +160,7 @@ def _few_shards(collection: Collection, memory: int) -> list[SegmentRow]:
             with collection.database.write() as connection:
                 _check_building(connection, collection)
                 _swap(connection, group, [] if row is None else [row])
-            for old in group:
-                remove_tree(collection.directory / "segments" / old.id)
+            collection.segments.remove(group)
         with collection.database.read() as connection:
             rows = read_segments(connection)
     return rows
@@ -209,11 +206,11 @@ def _open_shards(
     collection: Collection, rows: Sequence[SegmentRow]
 ) -> list[tuple[Segment, Mask | None]]:
     """Shards, whole by their checksums, with masks of what later shards have not replaced."""
+    config = shard_config(collection.config)
     opened: list[tuple[Segment, Mask | None]] = []
     for row in rows:
-        collection.check(row)
-        directory = collection.directory / "segments" / row.id
-        segment = Segment.open(directory, row, shard_config(collection.config))
+        collection.segments.check(row)
+        segment = Segment.open(collection.segments.path(row.id), row, config)
         with collection.database.read() as connection:
             dead = sorted(dead_numbers(connection, row.first, row.last))
         opened.append((segment, segment.without(np.array(dead, dtype=np.int64))))

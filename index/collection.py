@@ -29,19 +29,17 @@ from ..core import (
     Representation,
     StorageError,
 )
-from . import segment as segments
 from .database import Database, get_meta, set_meta
 from .delta import pack
-from .files import exclusive, remove_tree, sync_directory
+from .files import sync_directory
 from .filters import everything, names_a_field, select
+from .folder import SegmentFolder
 from .follower import Follower
 from .reader import Reader
-from .segment import SegmentRow
 from .snapshot import Masks, Snapshot
 from .tables import count_pending, delete_documents, insert_document, numbers_of, read_segments
 
 Verify = Literal["full", "size"]
-LOCK = "maintenance.lock"
 _ATTEMPTS = 20
 
 
@@ -75,7 +73,8 @@ class Collection:
         self.directory = directory
         self.database = database
         self.config = config
-        self._follower = Follower(directory, config)
+        self.segments = SegmentFolder(directory, database)
+        self._follower = Follower(self.segments, config)
         self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
 
     @classmethod
@@ -94,10 +93,11 @@ class Collection:
         database = Database.create(
             directory, {"config": config.model_dump_json(), "state": state, "fingerprints": "{}"}
         )
-        (directory / "segments").mkdir(exist_ok=True)
+        collection = cls(directory, database, config)
+        collection.segments.create()
         sync_directory(directory)
         sync_directory(directory.parent)
-        return cls(directory, database, config)
+        return collection
 
     @classmethod
     def open(
@@ -129,9 +129,9 @@ class Collection:
                 )
             collection = cls(directory, database, config)
             for row in rows:
-                collection.check(row, contents=verify == "full")
+                collection.segments.check(row, contents=verify == "full")
             if not read_only:
-                collection.remove_garbage()
+                collection.segments.remove_garbage()
             if state == "ready":
                 with collection.reader():
                     pass  # Maps every segment, so that what cannot be opened is known now.
@@ -139,15 +139,6 @@ class Collection:
             database.close()
             raise
         return collection
-
-    def check(self, row: SegmentRow, *, contents: bool = True) -> None:
-        """Raise CorruptFileError for the first damaged file of a segment."""
-        directory = self.directory / "segments" / row.id
-        for problem in segments.check(directory, row, contents=contents):
-            # A merge by another process may just have replaced this segment.
-            with self.database.read() as connection:
-                if row.id in {named.id for named in read_segments(connection)}:
-                    raise problem
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -256,36 +247,10 @@ class Collection:
 
     # -- housekeeping ----------------------------------------------------------------------
 
-    def remove_garbage(self) -> int:
-        """Remove segment directories that no row names; how many.
-
-        Skipped while another process seals or merges: its files are not named yet.
-        """
-        with exclusive(self.directory / LOCK, wait=False) as held:
-            if not held:
-                return 0
-            with self.database.read() as connection:
-                named = {row.id for row in read_segments(connection)}
-            unnamed = [
-                path
-                for path in sorted((self.directory / "segments").glob("*"))
-                if path.name not in named
-            ]
-            for path in unnamed:
-                remove_tree(path)
-            return len(unnamed)
-
     def problems(self) -> list[str]:
         """Everything wrong on disk: segment files by checksum, the database by its own check."""
-        found = self.database.problems()
-        with self.database.read() as connection:
-            rows = read_segments(connection)
-        for row in rows:
-            directory = self.directory / "segments" / row.id
-            found.extend(str(p) for p in segments.check(directory, row, contents=True))
-        if not found:
-            found.extend(self._disagreements())
-        return found
+        found = [*self.database.problems(), *self.segments.problems()]
+        return found or self._disagreements()
 
     def _disagreements(self) -> list[str]:
         """Documents that the index lacks or has too many of."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from ..core import CollectionConfig
 from .database import get_meta
 from .delta import Delta
+from .folder import SegmentFolder
 from .protocol import Mask
 from .segment import Segment, SegmentRow
 from .snapshot import Part, Snapshot
@@ -25,8 +25,8 @@ from .tables import read_segments
 class Follower:
     """The latest snapshot. Thread-safe."""
 
-    def __init__(self, directory: Path, config: CollectionConfig) -> None:
-        self._directory = directory
+    def __init__(self, folder: SegmentFolder, config: CollectionConfig) -> None:
+        self._folder = folder
         self._config = config
         self._lock = threading.Lock()
         self.forget()
@@ -77,7 +77,7 @@ class Follower:
     ) -> tuple[Segment, Part]:
         known = self._segments.get(row.id)
         if known is None:
-            segment = Segment.open(self._directory / "segments" / row.id, row, self._config)
+            segment = Segment.open(self._folder.path(row.id), row, self._config)
             died = _tombstones(connection, "number BETWEEN ? AND ?", row.first, row.last)
             live = segment.without(died)
         else:

@@ -14,9 +14,10 @@ import numpy as np
 
 from ..core import CollectionConfig, NoProgress, Progress, Representation
 from . import segment as segments
-from .collection import LOCK, Collection
+from .collection import Collection
 from .database import get_meta, set_meta
-from .files import FileState, exclusive, remove_tree
+from .files import FileState, exclusive
+from .folder import LOCK
 from .protocol import Mask
 from .segment import Passages, Segment, SegmentRow
 from .tables import (
@@ -62,7 +63,7 @@ def write_segment(
 ) -> SegmentRow:
     """Write the files of a segment that no row names yet."""
     name = _new_name(last)
-    directory = collection.directory / "segments" / name
+    directory = collection.segments.path(name)
     files = segments.write(directory, passages, legs, config)
     return _row(name, passages, first, last, files)
 
@@ -87,7 +88,7 @@ def merge(
         else:
             done = False
         collection.database.shrink()
-    collection.remove_garbage()
+    collection.segments.remove_garbage()
     return done
 
 
@@ -128,7 +129,7 @@ def merge_due(collection: Collection, *, memory: int = DEFAULT_MEMORY) -> bool:
             if start < 0:
                 return False
         _merge_run(collection, start, stop, memory, NoProgress())
-    collection.remove_garbage()
+    collection.segments.remove_garbage()
     return True
 
 
@@ -140,7 +141,7 @@ def _merge_run(
         rows = read_segments(reader.connection)[start:stop]
         snapshot = reader.snapshot
     for row in rows:
-        collection.check(row)  # Damage must not be copied under a new, valid checksum.
+        collection.segments.check(row)  # Damage must not be copied under a new, valid checksum.
     parts = snapshot.parts[start:stop]
     total = sum(row.passages for row in rows)
     progress.start("merge", total, "passages")
@@ -151,8 +152,7 @@ def _merge_run(
         sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
         merged = merge_segments(collection, sources, first, last, memory, collection.config)
     _replace(collection, rows, merged, first, last)
-    for old in rows:
-        remove_tree(collection.directory / "segments" / old.id)
+    collection.segments.remove(rows)
     progress.advance(total)
 
 
@@ -166,7 +166,7 @@ def merge_segments(
 ) -> SegmentRow:
     """Write the files of one segment that holds the live passages of several."""
     name = _new_name(last)
-    directory = collection.directory / "segments" / name
+    directory = collection.segments.path(name)
     files = segments.merge(directory, sources, config, memory)
     passages = Passages(
         np.load(directory / "numbers.npy", mmap_mode="r"),
@@ -189,9 +189,7 @@ def _replace(
         still_dead: set[int] = set()
         if new is not None:
             insert_segment(connection, new)
-            numbers = np.load(
-                collection.directory / "segments" / new.id / "numbers.npy", mmap_mode="r"
-            )
+            numbers = np.load(collection.segments.path(new.id) / "numbers.npy", mmap_mode="r")
             dead = dead_numbers(connection, first, last)
             still_dead = dead.intersection(np.unique(numbers).tolist())
         connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import CollectionConfig, CorruptFileError, Representation, StorageError
-from .files import FileState, check_directory, remove_tree, seal_directory
+from .files import FileState, remove_tree, seal_directory
 from .legs import segment_part
 from .offsets import ranges
 from .protocol import Mask, SegmentPart
@@ -104,11 +104,6 @@ class Segment:
         less = np.ones(len(self.passages), dtype=np.bool_) if live is None else live.copy()
         less[dead] = False
         return less
-
-
-def check(directory: Path, row: SegmentRow, *, contents: bool) -> list[CorruptFileError]:
-    """What is wrong with the files of one segment."""
-    return list(check_directory(directory, row.files, contents=contents))
 
 
 def write(
