@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InvalidInputError, Usage
+from .boundary import check
 from .protocol import (
     Capability,
     Chunk,
@@ -147,6 +148,7 @@ class FakeModel:
         return States(hidden, logits, tokens, counts, usage)
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
+        check(continuations)
         texts = [self._text(prompt) for prompt in prompts]
         judge = self._likelihood or self._overlap
         total = np.array(

@@ -114,13 +114,17 @@ def choose(
         return [int(token) for token in logits.argmax(dim=1)]
     scores = logits.double().cpu()
     scores = (scores - scores.amax(dim=1, keepdim=True)) / sampling.temperature
-    order = scores.argsort(dim=1, descending=True, stable=True)
-    reached = scores.softmax(dim=1).gather(1, order).cumsum(dim=1)
-    top_p = torch.full((len(scores), 1), sampling.top_p, dtype=torch.float64)
+    chances, order = scores.softmax(dim=1), None
+    if sampling.top_p < 1:
+        # All tokens less likely than this have less than 1 - top_p together: no need to sort them.
+        least = (1 - sampling.top_p) / chances.shape[1]
+        chances, order = chances.topk(int((chances >= least).sum(dim=1).max()), dim=1)
+    reached = chances.cumsum(dim=1)
+    top_p = torch.full((len(reached), 1), sampling.top_p, dtype=torch.float64)
     last = torch.searchsorted(reached, top_p).clamp(max=reached.shape[1] - 1)
     draws = torch.tensor([[random.random()] for random in randoms], dtype=torch.float64)
-    places = torch.searchsorted(reached, draws * reached.gather(1, last), right=True)
-    return [int(token) for token in order.gather(1, places.minimum(last))[:, 0]]
+    places = torch.searchsorted(reached, draws * reached.gather(1, last), right=True).minimum(last)
+    return [int(token) for token in (places if order is None else order.gather(1, places))[:, 0]]
 
 
 def _rows(

@@ -9,6 +9,8 @@ where it is missing:
   begins a new message; that cannot be seen from here.
 - counting tokens: `/tokenize` beside "/v1"; vLLM and llama.cpp.
 - likelihoods: besides this, log probabilities of the prompt's tokens (`echo`); vLLM.
+
+What names of special tokens mean in a text or a message is up to the server.
 """
 
 from __future__ import annotations
@@ -76,6 +78,8 @@ class OpenAIModel:
             raise ConfigError("must be at least 0", field="retries")
         self.name = model
         self._url = checked_url(base_url)
+        if self._url.count("/") < 3:
+            raise ConfigError(f"must end with a path, often {self._url}/v1", field="base_url")
         self._client = JsonClient(api_key=api_key, seconds=timeout_seconds, retries=retries)
 
     def __repr__(self) -> str:

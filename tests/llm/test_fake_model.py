@@ -99,6 +99,8 @@ def test_likelihood() -> None:
     assert judged.likelihood(["ab"], ["c", "cde"]).total.tolist() == [[-3, -5]]
     assert judged.likelihood([], ["c"]).total.shape == (0, 1)
     assert judged.likelihood(["a"], []).total.shape == (1, 0)
+    with pytest.raises(InvalidInputError, match="continuations"):
+        judged.likelihood(["a"], ["b", ""])
 
 
 def test_answers() -> None:

@@ -194,6 +194,7 @@ def test_the_key_is_nowhere_but_in_the_header(
         ("base_url", {"base_url": "http://[::1"}),
         ("base_url", {"base_url": "http://user:hunter2@localhost/v1"}),
         ("base_url", {"base_url": "http://localhost/v1?key=hunter2"}),
+        ("base_url.*http://localhost:8000/v1", {"base_url": "http://localhost:8000/"}),
         ("model", {"model": ""}),
         ("timeout_seconds", {"timeout_seconds": 0}),
         ("timeout_seconds", {"timeout_seconds": float("nan")}),
