@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.app import create_app
+from twindex.api.cli import main
 from twindex.api.schemas import ProblemDetails
 from twindex.api.settings import Settings
 
@@ -113,3 +115,25 @@ def client(serve: Serve) -> TestClient:
         path = f"/v1/collections/birds/documents/{bird['id']}"
         assert client.put(path, json=bird).status_code == 201
     return client
+
+
+class Outcome:
+    """What a command left behind."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command line in this process."""
+
+    def call(*argv: str) -> Outcome:
+        status = main(list(argv))
+        return Outcome(status, *capsys.readouterr())
+
+    return call

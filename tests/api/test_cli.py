@@ -43,24 +43,6 @@ def index(tmp_path: Path, corpus: str, capsys: pytest.CaptureFixture[str]) -> st
     return path
 
 
-class Outcome:
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    def call(*argv: str) -> Outcome:
-        status = main(list(argv))
-        return Outcome(status, *capsys.readouterr())
-
-    return call
-
-
 def test_build_reports_what_it_did(tmp_path: Path, corpus: str, run: Any) -> None:
     done = run("build", str(tmp_path / "a"), "--documents", corpus, *FAKES, "--json")
     assert done.status == 0

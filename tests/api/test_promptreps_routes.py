@@ -1,0 +1,179 @@
+"""A language model as the encoder of two legs, over HTTP and on the page."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+
+from twindex.api import loading
+from twindex.api.bulk import BulkResult
+from twindex.api.routes.page import templates
+from twindex.api.schemas import BatchReply, BulkReply, SearchReply, Written
+from twindex.api.settings import Settings
+from twindex.core import ConfigError, PromptRepsEncoderConfig, Usage
+
+BIRDS = "/v1/collections/birds"
+SEARCH = BIRDS + "/search"
+ENCODER = {"kind": "promptreps", "model": "fake"}
+CONFIG = {
+    "legs": {
+        "dense": {"kind": "dense", "encoder": ENCODER},
+        "sparse": {"kind": "sparse", "encoder": ENCODER},
+        "lexical": {"kind": "lexical"},
+    }
+}
+KIWI = {"title": "Kiwi", "text": "The kiwi is a bird that cannot fly."}
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+@pytest.fixture
+def client(serve):
+    client = serve()
+    assert client.put(BIRDS, json=CONFIG).status_code == 201
+    assert client.put(BIRDS + "/documents/kiwi", json=KIWI).status_code == 201
+    return client
+
+
+def test_a_write_tells_what_the_model_did(client):
+    response = client.put(BIRDS + "/documents/emu", json={"text": "The emu runs."})
+    assert Written.model_validate(response.json()).usage.calls == 1
+    lines = '{"id": "1", "text": "one"}\n{"id": "2", "text": "two"}\n'
+    response = client.post(BIRDS + "/documents/bulk", content=lines, headers=NDJSON)
+    assert BulkReply.model_validate(response.json()).usage.calls == 2
+
+
+def test_a_job_counts_on_where_it_was_interrupted(client, wait_for_job):
+    lines = "".join(f'{{"id": "{n}", "text": "t"}}\n' for n in range(300))
+    path = BIRDS + "/documents/bulk?async=true"
+    job = wait_for_job(client, client.post(path, content=lines, headers=NDJSON).json()["id"])
+    assert job["result"]["usage"]["calls"] == 300
+    resumed = BulkResult.resumed(job["result"])
+    assert resumed.usage == Usage(**job["result"]["usage"])
+    assert BulkResult.resumed({"documents": 3}) == BulkResult(documents=3)
+
+
+def test_a_search_tells_what_the_model_did(client):
+    replies = [
+        SearchReply.model_validate(client.post(SEARCH, json={"query": "kiwi"}).json())
+        for _ in range(2)
+    ]
+    first, again = (reply.usage for reply in replies)
+    assert (first.calls, first.cache_hits) == (1, 0)
+    assert first.prompt_tokens > 0
+    assert (again.calls, again.cache_hits, again.prompt_tokens) == (0, 1, 0)
+    assert replies[0].index.encoder["sparse"] == "promptreps:fake"
+    assert replies[0].query_terms is None
+    lexical = client.post(SEARCH, json={"query": "kiwi", "legs": [{"name": "lexical"}]}).json()
+    assert "usage" not in lexical
+
+
+def test_each_search_of_a_batch_has_its_share(client):
+    asked = {"requests": [{"query": query} for query in ("one bird", "two birds", "one bird")]}
+    reply = BatchReply.model_validate(client.post(SEARCH + "/batch", json=asked).json())
+    assert [result.usage.calls for result in reply.results] == [1, 1, 0]
+
+
+def test_the_words_of_the_model_are_explained(client):
+    long = {"text": " ".join(f"word{n}" for n in range(40))}
+    client.put(BIRDS + "/documents/long", json=long)
+    asked = {"query": "kiwi word3", "explain": True}
+    reply = SearchReply.model_validate(client.post(SEARCH, json=asked).json())
+    assert reply.query_terms["sparse"].total == len(reply.query_terms["sparse"].top) == 2
+    hits = {hit.id: hit for hit in reply.hits}
+    own = hits["kiwi"].terms["sparse"]
+    assert {item.term for item in own.top} & {t.term for t in reply.query_terms["sparse"].top}
+    cut = hits["long"].terms["sparse"]
+    assert (len(cut.top), cut.total) == (20, 40)
+    assert all(item.weight == int(item.weight) > 0 for item in cut.top)
+
+
+def test_a_collection_tells_how_its_model_is_asked(client):
+    encoder = client.get(BIRDS).json()["legs"]["sparse"]["encoder"]
+    assert (encoder["model"], encoder["variant"]) == ("fake", "single")
+    assert 'Query: "' in encoder["query_prompt"][0]
+    assert "device" not in encoder
+
+
+def test_metrics_count_what_the_models_did(client, serve, fake_config, tmp_path):
+    before = metrics(client)
+    client.post(SEARCH, json={"query": "a new one"})
+    client.post(SEARCH, json={"query": "a new one"})
+    after = metrics(client)
+    gained = {name: after[name] - before[name] for name in after}
+    assert gained["twindex_llm_calls_total"] == gained["twindex_llm_cache_hits_total"] == 1
+    assert gained["twindex_llm_prompt_tokens_total"] > 0
+    assert {name.removesuffix("_total") for name in after} == {
+        f"twindex_llm_{field}" for field in Usage.__dataclass_fields__
+    }
+    other = serve((tmp_path / "other").mkdir() or tmp_path / "other")
+    other.put(BIRDS, json=fake_config)
+    assert metrics(other) == {}
+
+
+def metrics(client):
+    found = re.findall(
+        r'^(twindex_llm_\w+)\{collection="birds"\} (\S+)$', client.get("/metrics").text, re.M
+    )
+    return {name: float(value) for name, value in found}
+
+
+def test_several_vectors_and_a_graph_or_a_given_vector_do_not_go_together(client, problem):
+    several = copy.deepcopy(CONFIG)
+    for leg in ("dense", "sparse"):
+        several["legs"][leg]["encoder"]["variant"] = "multi_word_multi"
+    client.put("/v1/collections/several", json=several)
+    client.put("/v1/collections/several/documents/kiwi", json=KIWI)
+    path = "/v1/collections/several/search"
+    assert client.post(path, json={"query": "kiwi"}).json()["hits"][0]["id"] == "kiwi"
+    details = problem(client.post(path, json={"vectors": {"dense": [0.1] * 64}}), 422, "invalid")
+    assert details.errors[0].field == "vectors.dense"
+    several["legs"]["dense"]["index"] = {"kind": "hnsw"}
+    details = problem(client.put("/v1/collections/graph", json=several), 422, "invalid")
+    assert "searched exactly" in details.detail
+
+
+def test_the_page_shows_the_words(client):
+    text = client.get("/", params={"collection": "birds", "q": "kiwi", "explain": "1"}).text
+    assert "The query in sparse:" in text
+    assert text.count("The passage in sparse:") == 1
+    assert re.search(r'class="word">#\d+ <b>\d+</b>', text)
+    assert "promptreps:fake" in text
+    plain = client.get("/", params={"collection": "birds", "q": "kiwi"}).text
+    assert "in sparse:" not in plain
+
+
+@pytest.mark.parametrize(
+    ("piece", "shown"),
+    [("Ġcat", "␣cat"), ("▁cat", "␣cat"), ("cat", "cat"), ("##s", "##s"), ("Ġ", "Ġ"), ("#1", "#1")],
+)
+def test_the_space_before_a_piece_is_shown_kindly(piece, shown):
+    assert templates.filters["piece"](piece) == shown
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_models_run_where_the_server_says(serve, monkeypatch, tmp_path, device):
+    asked = []
+    load = loading.load_encoder
+
+    def spy(config):
+        asked.append(config)
+        return load(config)
+
+    monkeypatch.setattr(loading, "load_encoder", spy)
+    settings = {} if device is None else {"device": device}
+    client = serve(**settings)
+    for name in ("birds", "bees"):
+        assert client.put(f"/v1/collections/{name}", json=CONFIG).status_code == 201
+        config = client.get(f"/v1/collections/{name}").json()["config"]
+        assert config["legs"]["dense"]["encoder"]["device"] == "auto"
+    # One for all legs of both collections, and the analyzer.
+    (model,) = (config for config in asked if isinstance(config, PromptRepsEncoderConfig))
+    assert model.device == (device or "auto")
+
+
+def test_the_device_is_a_setting():
+    assert Settings.from_environment({"TWINDEX_DEVICE": "cpu"}).device == "cpu"
+    with pytest.raises(ConfigError, match="TWINDEX_DEVICE"):
+        Settings.from_environment({"TWINDEX_DEVICE": "tpu"})
