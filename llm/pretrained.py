@@ -17,6 +17,7 @@ from ..core import ConfigError, InvalidInputError, ModelError
 from ..core.config import Device
 from .digest import weights_digest
 from .gguf import gguf_file, unpacked
+from .int8 import quantise
 from .protocol import Message, States, Tokens
 from .tokenizer import Tokenizer
 from .weights import find_weights
@@ -114,6 +115,8 @@ def load_pretrained(
             folder = source if file is None else unpacked(file, digest, dtype)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
             model = kind.from_pretrained(folder, dtype=dtype, **options).eval().to(place)
+        if precision == "int8":
+            quantise(model)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
     return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
