@@ -35,7 +35,10 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table: a system, how well it did, and the seconds its searches took."""
+    """A line of a table: a system, how well it did, and the seconds its searches took.
+
+    Queries are encoded once for the whole table: the first system with an encoder pays for it.
+    """
 
     system: System
     evaluation: Evaluation
@@ -103,12 +106,22 @@ def leg_table(
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of searching
     engine.load()  # so that the first system does not pay for it
     progress.start("search", len(lines) * len(judged), "queries")
-    rows = []
-    for system in lines:
-        chosen = {"legs": system.legs, "fusion": system.fusion or Fusion()}
-        began = perf_counter()
-        run = run_queries(engine_search(engine, **chosen, **fields), judged, progress.advance)
-        seconds = perf_counter() - began
-        rows.append(Row(system, evaluate(run, qrels, measures), seconds))
+    searches = [
+        engine_search(engine, legs=line.legs, fusion=line.fusion or Fusion(), **fields)
+        for line in lines
+    ]
+    runs: list[dict[str, Mapping[str, float]]] = [{} for _ in lines]
+    seconds = [0.0 for _ in lines]
+    # Every system searches a batch before the next one comes: its queries are encoded once,
+    # however many there are in all.
+    for begin in range(0, len(judged), BATCH):
+        batch = judged[begin : begin + BATCH]
+        for i, search in enumerate(searches):
+            began = perf_counter()
+            runs[i].update(run_queries(search, batch, progress.advance))
+            seconds[i] += perf_counter() - began
     progress.close()
-    return rows
+    return [
+        Row(line, evaluate(run, qrels, measures), spent)
+        for line, run, spent in zip(lines, runs, seconds, strict=True)
+    ]

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with two collections."""
+    """A server with three collections."""
     root: Path = tmp_path_factory.mktemp("served")
     fake = {
         "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
@@ -57,6 +57,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             ]
         )
     words = {"words": {"kind": "lexical", "encoder": {"language": "none"}}}
+    model = {"kind": "promptreps", "model": "fake"}
+    chosen = {"sparse": {"kind": "sparse", "encoder": model}}
+    with Engine.create(root / "chosen", CollectionConfig.parse({"legs": chosen})) as engine:
+        engine.add([{"id": "1", "text": " ".join(f"word{n}" for n in range(60))}])
     with Engine.create(root / "words", CollectionConfig.parse({"legs": words})) as engine:
         engine.add([{"id": "1", "text": "one word"}])
     server = uvicorn.Server(uvicorn.Config(create_app(root), log_config=None))
@@ -183,9 +187,22 @@ def test_what_others_wrote_does_not_run(page):
     assert page.title() == f"{ATTACK} · Twindex"
 
 
+def test_the_words_that_a_model_chose(page):
+    page.goto("/?collection=chosen&q=word3+word7&explain=1")
+    query, passage = page.locator(".words").all()
+    assert query.inner_text().startswith("The query in sparse:")
+    assert query.locator(".word").count() == 2
+    assert passage.locator(".word").count() == 20
+    assert passage.inner_text().endswith("and 40 more")
+
+
 def test_a_narrow_screen_needs_no_sideways_scrolling(page):
     page.set_viewport_size({"width": 360, "height": 700})
-    for path in ("/?collection=birds&q=fly&explain=1", "/docs"):
+    for path in (
+        "/?collection=birds&q=fly&explain=1",
+        "/?collection=chosen&q=word3&explain=1",
+        "/docs",
+    ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 

@@ -14,8 +14,10 @@ from twindex.core import (
     Document,
     InvalidInputError,
     LexicalLeg,
+    PromptRepsEncoderConfig,
     Query,
     SourceError,
+    SparseLeg,
 )
 from twindex.eval import (
     BeirDataset,
@@ -77,6 +79,24 @@ def test_the_table_has_each_leg_and_each_fusion(engine: Engine) -> None:
         assert row.evaluation == evaluate(run, QRELS, ["R@1", "nDCG@10"])
         assert row.evaluation.queries == 3
     assert rows[0].evaluation.measures["R@1"] == pytest.approx(2 / 3)
+
+
+def test_a_table_encodes_each_query_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twindex.search.queries._REMEMBERED", BATCH)  # fewer than there are
+    encoder = PromptRepsEncoderConfig(model="fake")
+    legs = {"dense": DenseLeg(encoder=encoder), "sparse": SparseLeg(encoder=encoder)}
+    queries = [Query(str(n), f"query {n}") for n in range(3 * BATCH)]
+    qrels = {query.id: {"kiwi": 1} for query in queries}
+    with Engine.create(tmp_path / "index", CollectionConfig(legs=legs)) as engine:
+        engine.add(Document(id=name, text=text) for name, text in TEXTS.items())
+        engine.load()
+        before = engine.usage
+        rows = leg_table(engine, queries, qrels, ["R@1"])
+        assert before is not None
+        assert engine.usage is not None
+        assert engine.usage.calls - before.calls == len(queries)
+    assert len(rows) == 6
+    assert all(row.evaluation.queries == len(queries) for row in rows)
 
 
 def _fusion(fusion: object) -> dict[str, object]:
