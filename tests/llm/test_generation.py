@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,10 @@ def reference(tiny_llama: Path) -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(tiny_llama)
 
 
-def greedy(reference: tuple[Any, Any], prompt: Prompt, count: int) -> tuple[str, int]:
-    """Text and number of tokens that transformers generates."""
+def greedy(
+    reference: tuple[Any, Any], prompt: Prompt, count: int, special: Collection[int] = ()
+) -> tuple[str, int]:
+    """Text, without special tokens, and number of tokens that transformers generates."""
     model, tokenizer = reference
     if isinstance(prompt, str):
         read = tokenizer(prompt).input_ids
@@ -56,7 +59,8 @@ def greedy(reference: tuple[Any, Any], prompt: Prompt, count: int) -> tuple[str,
         ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=count
     )[0].tolist()
     new = whole[len(read) :]
-    shown = [token for token in new if token not in tokenizer.all_special_ids]
+    special = {*special, *tokenizer.all_special_ids}
+    shown = [token for token in new if token not in special]
     before = tokenizer.decode(read)
     return tokenizer.decode(read + shown)[len(before) :].rstrip("\ufffd"), len(new)
 
@@ -93,6 +97,15 @@ def test_the_end_of_the_turn(tiny: CausalModel, reference: tuple[Any, Any]) -> N
         assert len(counts) > 2
     finally:
         tiny.ends, config.eos_token_id = before, 2
+
+
+def test_special_tokens_are_no_text(
+    tiny: CausalModel, reference: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    special = frozenset(range(0, 300, 3))
+    monkeypatch.setattr(tiny._tokenizer, "special_tokens", special)
+    for prompt, answer in zip(PROMPTS, tiny.generate(PROMPTS, Sampling(24)), strict=True):
+        assert answer.text == greedy(reference, prompt, 24, special)[0]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from twindex.llm.writing import Writing, safe, stopped
@@ -25,6 +25,8 @@ def decode(tokens: list[int]) -> str:
 
 
 @given(st.text("ab ", max_size=30), STOP)
+@example("ab ab", ["ab a", "b"])
+@example("ab ab", ["b", "ab"])
 def test_stopped(text: str, stop: list[str]) -> None:
     assert text[: stopped(text, stop)] == cut(text, stop)
 
