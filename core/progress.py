@@ -39,9 +39,16 @@ class BarProgress:
 
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
         self.close()
-        # Texts go in batches by length: the mean rate says more than the latest (smoothing).
+        # Texts go in batches by length, so the mean rate says more than the latest (smoothing); and
+        # a slow stage after a quick one should not wait for as large steps (miniters).
         self._bar = tqdm(
-            total=total, initial=done, desc=stage, unit=f" {unit}", leave=True, smoothing=0
+            total=total,
+            initial=done,
+            desc=stage,
+            unit=f" {unit}",
+            leave=True,
+            smoothing=0,
+            miniters=1,
         )
 
     def advance(self, n: int = 1) -> None:

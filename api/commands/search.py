@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--offset", type=int, default=0, metavar="N", help="hits left out at the top"
     )
     parser.add_argument(
-        "--explain", action="store_true", help="show what each term contributed to the score"
+        "--explain",
+        action="store_true",
+        help="show what each term contributed to the score, and the words that models chose",
     )
     add_models(parser)
     add_json(parser)
