@@ -165,8 +165,12 @@ def _hit(
 ) -> Hit:
     placed = [(leg, at) for leg, at in places if at is not None]
     best, position = min(placed, key=lambda pair: pair[1])
-    found = {leg.request.name: (leg.result, at) for leg, at in placed}
-    encoded = {leg.request.name: leg.query for leg, _ in placed}
+    explain, terms = None, None
+    if request.explain:
+        found = {leg.request.name: (leg.result, at) for leg, at in placed}
+        encoded = {leg.request.name: leg.query for leg, _ in placed}
+        explain = contributions(reader, queries, encoded, found)
+        terms = passage_terms(reader, queries, found)
     return Hit(
         id=document.id,
         score=score,
@@ -176,8 +180,8 @@ def _hit(
         },
         passage=reader.passage(best.result, position),
         document=_included(document, request),
-        explain=contributions(reader, queries, encoded, found) if request.explain else None,
-        terms=passage_terms(reader, queries, found) if request.explain else None,
+        explain=explain,
+        terms=terms,
     )
 
 
