@@ -16,6 +16,7 @@ import json
 import random
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -53,16 +54,29 @@ PAIRS = [
 ]
 
 
-def sample(dataset: BeirDataset, most: int | None) -> list[Document]:
-    """All documents, or those relevant to some query and a fixed random choice of the others."""
+def sample(dataset: BeirDataset, most: int | None) -> tuple[list[Document], BeirDataset]:
+    """All of a set; or `most` documents and those queries whose relevant documents are among them.
+
+    Queries come in a fixed random order as long as their relevant documents make up at most half of
+    the sample; other documents, at random, fill it.
+    """
     documents = list(dataset.documents())
     if most is None or len(documents) <= most:
-        return documents
-    relevant = {d for grades in dataset.qrels.values() for d, grade in grades.items() if grade > 0}
-    needed = [document for document in documents if document.id in relevant]
-    others = [document for document in documents if document.id not in relevant]
-    chosen = random.Random(0).sample(others, max(0, most - len(needed)))
-    return [*needed, *chosen]
+        return documents, dataset
+    order = random.Random(0)
+    queries = order.sample(dataset.queries, len(dataset.queries))
+    needed: set[str] = set()
+    chosen = []
+    for query in queries:
+        relevant = {name for name, grade in dataset.qrels[query.id].items() if grade > 0}
+        if len(needed | relevant) <= most // 2:
+            needed |= relevant
+            chosen.append(query)
+    others = [document for document in documents if document.id not in needed]
+    kept = needed | {document.id for document in order.sample(others, most - len(needed))}
+    qrels = {query.id: dataset.qrels[query.id] for query in chosen}
+    part = replace(dataset, queries=chosen, qrels=qrels)
+    return [document for document in documents if document.id in kept], part
 
 
 def configuration(encoder: Mapping[str, Any], *, peers: bool) -> CollectionConfig:
@@ -133,15 +147,18 @@ def main() -> None:
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
     parser.add_argument("--style", choices=("chat", "literal"), default="chat")
     parser.add_argument("--template", default="auto")
+    parser.add_argument("--layer", type=int, default=-1)
+    parser.add_argument("--center", action="store_true")
     parser.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16", "int8"))
     parser.add_argument("--documents", type=int, help="of each set at most; default: all")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
-    figures: dict[str, Any] = {"model": arguments.model, "precision": arguments.precision}
+    told = ("model", "precision", "style", "template", "layer", "center")
+    figures: dict[str, Any] = {name: getattr(arguments, name) for name in told}
     progress = BarProgress()
     for name in arguments.sets.split(","):
         dataset = BeirDataset.open(arguments.data / name)
-        documents = sample(dataset, arguments.documents)
+        documents, dataset = sample(dataset, arguments.documents)
         for variant in arguments.variants.split(","):
             encoder = {
                 "kind": "promptreps",
@@ -149,16 +166,20 @@ def main() -> None:
                 "variant": variant,
                 "style": arguments.style,
                 "template": arguments.template,
+                "layer": arguments.layer,
+                "center": arguments.center,
                 "precision": arguments.precision,
             }
             folder = datasets.CACHE / "promptreps" / "-".join(
                 [name, str(len(documents)), Path(arguments.model).name, variant, arguments.style,
-                 arguments.template, arguments.precision]
+                 arguments.template, f"layer{arguments.layer}-center{arguments.center:d}",
+                 arguments.precision]
             )  # fmt: skip
             config = configuration(encoder, peers=variant == "single")
             with opened(folder, documents, config, progress) as engine:
                 found = measured(engine, dataset)
-            show(f"{name}, {len(documents)} documents, {variant}, {arguments.style}", found)
+            title = f"{name}, {len(documents)} documents, {len(dataset.queries)} queries, {variant}"
+            show(title, found)
             figures.setdefault(name, {"documents": len(documents)})[variant] = {
                 "measures": {system: dict(e.measures) for system, e in found.items()},
                 "differences": differences(found),

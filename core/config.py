@@ -130,6 +130,10 @@ class PromptRepsEncoderConfig(Config):
     """Markup of the conversation; "auto" is the model's own, "plain" is none, for base models."""
     language: str = "en"
     """Of the stopwords that get no weight; "none" keeps all words."""
+    layer: int = Field(default=-1, le=-1)
+    """Whose state is the dense vector: -1 is the last; in small models -2 is often better."""
+    center: bool = False
+    """Subtract from the dense vector that of the same prompt around no text, which all share."""
     max_length: int = Field(default=512, ge=1)
     """Tokens read of each text; the prompt around it is never cut."""
     top_terms: int = Field(default=128, ge=1)
@@ -139,6 +143,12 @@ class PromptRepsEncoderConfig(Config):
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     """Arithmetic; "int8" quantises the weights and runs on processors only."""
     device: Device = "auto"
+
+    @model_validator(mode="after")
+    def _one_center(self) -> Self:
+        if self.center and self.variant in MULTI_VARIANTS:
+            raise ValueError(f"center: the variant {self.variant} has no one vector of no text")
+        return self
 
 
 class AnalyzerConfig(Config):

@@ -6,6 +6,9 @@ logits of the next token are its sparse vector: both from one pass, without trai
 - Text: white space around it is removed, it is cut to `max_length` tokens, and stands between the
   parts of a prompt (`prompts`), all tokenised apart and joined as tokens.
 - Dense: the state after the model's last norm, at length 1. Score: inner product.
+  `layer` takes the state of another layer. `center` first subtracts the vector, at length 1, of the
+  same prompt around an empty text: states of language models have a large part that is the same
+  for all texts, and hides how they differ (not in the paper; it needs no other data).
 - Sparse: log(1 + relu(logit)) for the tokens of the text's own words without stopwords (`words`,
   `terms`; of the whole text, also of what was cut off), the `top_terms` largest, times 100 and
   rounded; those that round to zero are left out. Score: dot product. A text without own words gets
@@ -46,11 +49,12 @@ from scipy.sparse import csr_array, vstack
 
 from ..core import InvalidInputError, PromptRepsEncoderConfig, Representation, Role, Usage
 from ..core.config import MULTI_VARIANTS
-from ..llm import StateModel
+from ..llm import StateModel, States
 from ..llm.batching import batches
+from ..llm.protocol import Tokens
 from .prompts import prompt
 from .protocol import Gives
-from .readings import Reader
+from .readings import Reader, unit
 from .terms import OwnTerms, clean_tokens, weigh
 
 VERSION = 1
@@ -84,6 +88,7 @@ class PromptRepsEncoder:
         }
         self._terms = OwnTerms(model, config.language)
         self._reader = Reader(model, config.variant)
+        self._origins = {role: self._origin(role) for role in get_args(Role)}
         self._clean = clean_tokens(model) if config.expansion else None
 
     @classmethod
@@ -125,7 +130,7 @@ class PromptRepsEncoder:
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
         _check(texts)
-        prefix, suffix = self._around[role]
+        suffix = self._around[role][1]
         truncated = np.zeros(len(texts), np.bool_)
         owner = [np.empty(0, np.int64)]
         dense = [np.empty((0, self._model.dimensions), np.float32)]
@@ -139,17 +144,11 @@ class PromptRepsEncoder:
             truncated[start : start + WINDOW] = [len(row) > limit for row in tokens]
             tokens = [row[:limit] for row in tokens]
             for rows in self._batches([len(row) + len(suffix) for row in tokens]):
-                states = self._model.read(
-                    [tokens[row] for row in rows],
-                    prefix=prefix,
-                    suffix=suffix,
-                    steps=self._reader.steps,
-                    stop=self._reader.stop,
-                )
+                states = self._read([tokens[row] for row in rows], role)
                 readings = self._reader(states)
                 rows = np.repeat(rows, readings.counts)
                 owner.append(rows + start)
-                dense.append(readings.dense)
+                dense.append(self._centered(readings.dense, role, [tokens[row] for row in rows]))
                 sparse.append(self._weigh(readings.logits, [terms[row] for row in rows]))
                 usage += states.usage
                 if advance is not None:
@@ -171,6 +170,34 @@ class PromptRepsEncoder:
         if not 0 <= index < self._model.vocabulary:
             raise InvalidInputError(f"must be in [0, {self._model.vocabulary})", field="index")
         return self._model.piece(index)
+
+    def _read(self, texts: Sequence[Tokens], role: Role) -> States:
+        prefix, suffix = self._around[role]
+        return self._model.read(
+            texts,
+            prefix=prefix,
+            suffix=suffix,
+            steps=self._reader.steps,
+            stop=self._reader.stop,
+            layer=self.config.layer,
+        )
+
+    def _centered(
+        self, dense: NDArray[np.float32], role: Role, texts: Sequence[Tokens]
+    ) -> NDArray[np.float32]:
+        if not self.config.center:
+            return dense
+        dense = unit(dense - self._origins[role])
+        dense[[not text for text in texts]] = 0  # but for rounding; its direction means nothing
+        return dense
+
+    def _origin(self, role: Role) -> NDArray[np.float32]:
+        """What is subtracted from dense vectors: float32 [d]."""
+        if self.config.center or self.config.layer != -1:  # a wrong layer is known at once, too
+            read: NDArray[np.float32] = self._reader(self._read([[]], role)).dense[0]
+            if self.config.center:
+                return read
+        return np.zeros(self._model.dimensions, np.float32)
 
     def _weigh(self, logits: NDArray[np.float32], terms: Sequence[NDArray[np.int64]]) -> csr_array:
         return weigh(

@@ -45,11 +45,11 @@ class Reader:
 
     def __call__(self, states: States) -> Readings:
         if self._variant == "single":
-            dense, logits = _unit(states.hidden[:, 0]), states.logits[:, 0]
+            dense, logits = unit(states.hidden[:, 0]), states.logits[:, 0]
             return Readings(dense, logits, np.ones(len(dense), np.int64))
         texts = [self._read(states, row) for row in range(len(states.steps))]
         return Readings(
-            _unit(np.concatenate([hidden for hidden, _ in texts])),
+            unit(np.concatenate([hidden for hidden, _ in texts])),
             np.concatenate([logits for _, logits in texts]),
             np.array([len(hidden) for hidden, _ in texts], np.int64),
         )
@@ -62,7 +62,7 @@ class Reader:
             return hidden, logits
         if self._variant == "multi_word_multi":
             begins = word_begins(states.tokens[row, :steps], self._opens_word)
-            return np.add.reduceat(_unit(hidden), begins), np.maximum.reduceat(logits, begins)
+            return np.add.reduceat(unit(hidden), begins), np.maximum.reduceat(logits, begins)
         return hidden.mean(axis=0, keepdims=True), logits.max(axis=0, keepdims=True)
 
     def _opens_word(self, token: int) -> bool:
@@ -87,7 +87,7 @@ def word_begins(tokens: NDArray[np.int64], opens_word: Callable[[int], bool]) ->
     return [i for i, token in enumerate(tokens) if i == 0 or opens_word(int(token))]
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Each vector at length 1; zero stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)

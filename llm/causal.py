@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
-from ..core import InvalidInputError, ModelError, Usage
+from ..core import ConfigError, InvalidInputError, ModelError, Usage
 from ..core.config import Device
 from .batching import pad
 from .decoding import Decoding, copied
@@ -103,6 +104,7 @@ class CausalModel(PretrainedModel):
         suffix: Tokens = (),
         steps: int = 1,
         stop: AbstractSet[int] = frozenset(),
+        layer: int = -1,
     ) -> States:
         if steps < 1:
             raise InvalidInputError("at least one step", field="steps")
@@ -114,7 +116,7 @@ class CausalModel(PretrainedModel):
         usage = Usage()
         ends = np.array(sorted(self.ends | stop), np.int64)
         alive = np.arange(count)
-        decoding = self.start([[*text, *suffix] for text in texts], prefix)
+        decoding = self.start([[*text, *suffix] for text in texts], prefix, layer)
         for step in range(steps):
             logits = decoding.logits.float().cpu().numpy()
             chosen = logits.argmax(axis=1)
@@ -133,8 +135,11 @@ class CausalModel(PretrainedModel):
             states.hidden, states.logits, states.tokens, states.steps, usage + decoding.usage
         )
 
-    def start(self, rows: Sequence[Tokens], prefix: Tokens = ()) -> Decoding:
-        """Read `prefix + row` for each row (at least one) as one batch, ready to go on."""
+    def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
+        """Read `prefix + row` for each row (at least one) as one batch, ready to go on.
+
+        layer: whose states are kept, see `StateModel.read`.
+        """
         begun = perf_counter()
         rows = [list(row) for row in rows]
         if prefix and not all(rows):  # the last state is then that of the prefix
@@ -147,14 +152,14 @@ class CausalModel(PretrainedModel):
         ids = torch.from_numpy(pad(rows, fill=0, side="right")).to(device)
         lengths = torch.tensor(sizes, device=device)
         cache, known = self._prefix(tuple(map(int, prefix)), len(rows))
-        hidden, logits = self.forward(ids, cache, last=lengths - 1)
+        hidden, logits = self.forward(ids, cache, last=lengths - 1, layer=layer)
         usage = Usage(
             calls=len(rows),
             prompt_tokens=sum(sizes) + len(rows) * len(prefix),
             cached_tokens=(len(rows) if known else len(rows) - 1) * len(prefix),
             seconds=perf_counter() - begun,
         )
-        return Decoding(self, cache, lengths + len(prefix), hidden, logits, usage)
+        return Decoding(self, cache, lengths + len(prefix), hidden, logits, usage, layer)
 
     def forward(
         self,
@@ -164,35 +169,53 @@ class CausalModel(PretrainedModel):
         last: torch.Tensor | None = None,
         positions: torch.Tensor | None = None,
         mask: torch.Tensor | None = None,
+        layer: int = -1,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One pass over ids int64 [n, t]; the cache grows by their keys and values.
 
-        Returns the states that enter the head, and the logits. With `last` (int64 [n]) those at
-        one place in each row, [n, d] and [n, vocabulary]; else at all, [n, t, ...].
+        Returns the states of a layer (-1: those that enter the head), and the logits. With `last`
+        (int64 [n]) those at one place in each row, [n, d] and [n, vocabulary]; else at all,
+        [n, t, ...].
         """
-        entered: list[torch.Tensor] = []
+        read: list[torch.Tensor] = []
 
-        def enter(_: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        def chosen(hidden: torch.Tensor) -> torch.Tensor:
+            if last is None:
+                return hidden
+            return hidden[torch.arange(len(hidden), device=hidden.device), last]
+
+        def enter_head(_: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
             hidden, *rest = arguments
-            if last is not None:
-                hidden = hidden[torch.arange(len(hidden), device=hidden.device), last]
-            entered.append(hidden)
+            hidden = chosen(hidden)
+            if layer == -1:
+                read.append(hidden)
             return (hidden, *rest)
 
+        def enter_block(_: Any, arguments: tuple[torch.Tensor, ...]) -> None:
+            read.append(chosen(arguments[0]))
+
         # What models do to logits behind the head (scaling, capping) stays theirs.
-        with self._running, torch.inference_mode():
-            hook = self._head.register_forward_pre_hook(enter)
-            try:
-                logits = self._model(
-                    input_ids=ids,
-                    past_key_values=cache,
-                    position_ids=positions,
-                    attention_mask=mask,
-                    use_cache=True,
-                ).logits
-            finally:
-                hook.remove()
-        return entered[0], logits
+        with self._running, torch.inference_mode(), ExitStack() as hooks:
+            if layer != -1:
+                block = self._block_after(layer)
+                hooks.callback(block.register_forward_pre_hook(enter_block).remove)
+            hooks.callback(self._head.register_forward_pre_hook(enter_head).remove)
+            logits = self._model(
+                input_ids=ids,
+                past_key_values=cache,
+                position_ids=positions,
+                attention_mask=mask,
+                use_cache=True,
+            ).logits
+        return read[0], logits
+
+    def _block_after(self, layer: int) -> Any:
+        """The block that the states of a layer enter."""
+        blocks = getattr(self._model.base_model, "layers", ())
+        if not -len(blocks) - 1 <= layer < -1:
+            shown = f"layers -{len(blocks) + 1} to -1" if blocks else "its last layer (-1) only"
+            raise ConfigError(f"model {self.name!r} shows {shown}", field="layer")
+        return blocks[layer + 1]
 
     def check_length(self, tokens: int) -> None:
         """Raises InvalidInputError for more tokens than the model has positions."""

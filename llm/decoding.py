@@ -42,11 +42,13 @@ class Decoding:
         hidden: torch.Tensor,
         logits: torch.Tensor,
         usage: Usage,
+        layer: int = -1,
     ) -> None:
         self.hidden = hidden
         self.logits = logits
         self.usage = usage
         self._model = model
+        self._layer = layer
         self._cache = cache  # keys and values of each layer, [n, heads, slots, size of a head]
         self._lengths = lengths  # int64 [n], on the device
         self._gap = cache.get_seq_length() - lengths  # free slots behind each row
@@ -86,7 +88,7 @@ class Decoding:
         chosen = torch.tensor([int(row) for row in rows], device=self._lengths.device)
         cache = copied(self._cache, lambda part: part[chosen])
         lengths, hidden, logits = self._lengths[chosen], self.hidden[chosen], self.logits[chosen]
-        part = Decoding(self._model, cache, lengths, hidden, logits, Usage())
+        part = Decoding(self._model, cache, lengths, hidden, logits, Usage(), self._layer)
         part._gap = self._gap[chosen]
         return part
 
@@ -103,7 +105,9 @@ class Decoding:
         if int(self._lengths.min()) < held:
             slots = torch.arange(held + ids.shape[1], device=device)
             mask = slots >= held - self._lengths[:, None]
-        hidden, logits = self._model.forward(ids, self._cache, positions=positions, mask=mask)
+        hidden, logits = self._model.forward(
+            ids, self._cache, positions=positions, mask=mask, layer=self._layer
+        )
         self._lengths = self._lengths + added
         self._gap = ids.shape[1] - added
         return hidden, logits

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InvalidInputError, Usage
+from ..core import ConfigError, InvalidInputError, Usage
 from .boundary import check
 from .protocol import (
     Capability,
@@ -116,6 +116,7 @@ class FakeModel:
         suffix: Tokens = (),
         steps: int = 1,
         stop: AbstractSet[int] = frozenset(),
+        layer: int = -1,
     ) -> States:
         """The words of the text decide; prefix, suffix and signs do not.
 
@@ -124,6 +125,8 @@ class FakeModel:
                 what is not in the text or was chosen already. When no word is left the quote is
                 chosen, then the end of the turn.
         """
+        if layer != -1:
+            raise ConfigError(f"model {self.name!r} shows its last layer (-1) only", field="layer")
         if steps < 1:
             raise InvalidInputError("must be at least 1", field="steps")
         hidden = np.zeros((len(texts), steps, DIMENSIONS), np.float32)

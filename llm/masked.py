@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForMaskedLM
 
-from ..core import InvalidInputError, ModelError, UnsupportedError, Usage
+from ..core import ConfigError, InvalidInputError, ModelError, UnsupportedError, Usage
 from ..core.config import Device
 from .batching import mask, pad
 from .pretrained import (
@@ -68,11 +68,14 @@ class MaskedModel(PretrainedModel):
         suffix: Tokens = (),
         steps: int = 1,
         stop: AbstractSet[int] = frozenset(),
+        layer: int = -1,
     ) -> States:
         if steps != 1:
             raise UnsupportedError(
                 f"model {self.name!r} fills in one token; it cannot go on for {steps} steps"
             )
+        if layer != -1:
+            raise ConfigError(f"model {self.name!r} shows its last layer (-1) only", field="layer")
         begin, end = [*self._before, *prefix], [*suffix, *self._after]
         masks = [*begin, *end].count(self._mask_token)
         if masks != 1:

@@ -110,7 +110,7 @@ class Likelihoods:
 class States:
     """What a model held where it was about to write, for n prompts and up to s greedy steps.
 
-    hidden: float32 [n, s, d], the last layer's state (after the final norm). Step 0 is the last
+    hidden: float32 [n, s, d], the state of a layer. Step 0 is the last
             token of the prompt, step i the token chosen at step i - 1.
     logits: float32 [n, s, vocabulary], of the token that follows.
     tokens: int64 [n, s], the token chosen: the one of the largest logit.
@@ -186,12 +186,17 @@ class StateModel(LanguageModel, Protocol):
         suffix: Tokens = (),
         steps: int = 1,
         stop: AbstractSet[int] = frozenset(),
+        layer: int = -1,
     ) -> States:
         """Read `prefix + text + suffix` for each text, as one batch.
 
         The keys and values of the prefix are computed once and kept for the next calls. With
         `steps` > 1 the model goes on greedily until it chooses a token in `stop` or one that ends
         its turn. A masked model reads at its mask and has one step only.
+
+        layer: whose states are given. -1 is the last, after the final norm; -2 what the last block
+        reads, and so on (transformers' `hidden_states[layer]`). A model that does not have it or
+        does not show it raises ConfigError.
         """
 
 

@@ -73,6 +73,10 @@ FLAGS = (
          _values("promptreps", "style")),
     Flag("--template", (ENCODER, "template"), "PromptReps: markup of the conversation; auto is the "
          "model's own", (), str, None, _values("promptreps", "template")),
+    Flag("--layer", (ENCODER, "layer"), "PromptReps: whose state is the dense vector, counted from "
+         "the last (-1)", (), int),
+    Flag("--center", (ENCODER, "center"), "PromptReps: subtract from dense vectors that of the "
+         "prompt without a text", (), bool),
     Flag("--expansion", (ENCODER, "expansion"), "PromptReps: heaviest terms added from outside the "
          "text", (), int),
     Flag("--language", (ENCODER, "language"), "of the texts, for stems and stopwords: ISO 639-1 "
@@ -129,13 +133,13 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         f"(default of NAME: {PromptRepsEncoderConfig().model})",
     )
     for flag in FLAGS:
-        group.add_argument(
-            flag.name,
-            type=flag.type,
-            metavar=flag.metavar,
-            choices=flag.choices,
-            help=f"{flag.help} (default: {_default(flag)})",
-        )
+        text = f"{flag.help} (default: {_default(flag)})"
+        if flag.type is bool:
+            action = argparse.BooleanOptionalAction
+            group.add_argument(flag.name, action=action, default=None, help=text)
+        else:
+            kind: Any = {"type": flag.type, "metavar": flag.metavar, "choices": flag.choices}
+            group.add_argument(flag.name, help=text, **kind)
 
 
 def configuration(arguments: argparse.Namespace) -> CollectionConfig:

@@ -219,6 +219,56 @@ def test_rows_do_not_depend_on_company(tiny_folder: Path, monkeypatch: pytest.Mo
     assert all(np.allclose(r.dense, together.dense, atol=1e-5) for r in again)  # type: ignore[arg-type]
 
 
+@pytest.mark.xdist_group("tiny_llama")
+@pytest.mark.parametrize("layer", [-1, -2, -3])
+def test_layers_and_center(tiny_folder: Path, layer: int) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    plain = AutoModelForCausalLM.from_pretrained(tiny_folder, local_files_only=True).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder, local_files_only=True)
+
+    def state(text: str) -> Any:
+        prefix, suffix = literal.prompt("document", "chat", three=False)
+        parts = (prefix, text.strip(), suffix)
+        ids = [token for part in parts for token in literal.encode(tokenizer, part)]
+        with torch.no_grad():
+            hidden = plain(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states
+        return (hidden[layer][0, -1] / hidden[layer][0, -1].norm()).numpy()
+
+    config = PromptRepsEncoderConfig(model=str(tiny_folder), layer=layer)
+    found = PromptRepsEncoder.load(config).encode(TEXTS, role="document").dense
+    expected = np.array([state(text) for text in TEXTS])
+    assert np.allclose(found, expected, atol=1e-4)
+    config = config.model_copy(update={"center": True})
+    found = PromptRepsEncoder.load(config).encode(TEXTS, role="document").dense
+    assert found is not None
+    expected -= state("")
+    expected[1] = 0  # the empty text
+    lengths = np.linalg.norm(expected, axis=1)
+    assert np.allclose(found, expected / np.maximum(lengths, 1e-30)[:, None], atol=1e-3)
+
+
+@pytest.mark.xdist_group("tiny_llama")
+def test_the_layer_of_later_steps(tiny_folder: Path) -> None:
+    model = load_model(str(tiny_folder))
+    (row,) = model.tokenize(["a red fox"])
+    states = model.read([row, row[:1]], steps=4, layer=-2)
+    again = model.read([[*row, *states.tokens[0, :2].tolist()]], layer=-2)
+    assert states.steps[0] == 4
+    assert np.allclose(states.hidden[0, 2], again.hidden[0, 0], atol=1e-4)
+
+
+@pytest.mark.xdist_group("tiny_llama")
+def test_a_layer_that_is_not_there_is_refused_when_the_encoder_is_loaded(tiny_folder: Path) -> None:
+    for model, layer in ((str(tiny_folder), -9), ("fake", -2)):
+        with pytest.raises(ConfigError) as error:
+            load_encoder(PromptRepsEncoderConfig(model=model, layer=layer))
+        assert error.value.field == "layer"
+    with pytest.raises(ConfigError, match="center"):
+        PromptRepsEncoderConfig.parse({"center": True, "variant": "multi_token_multi"})
+
+
 def test_masked_model() -> None:
     """The state and the logits at the mask, after the model's own special tokens."""
     import torch
