@@ -4,9 +4,9 @@
     python benchmarks/promptreps.py --documents 1000 --json results.json
 
 Every set is indexed with the model's dense and sparse leg, MiniLM and BM25, documents whole as in
-the paper. `--documents N` keeps a fixed random sample of N documents, the relevant ones first, so
-that a slow model can be measured in the time there is; figures of a sample compare with each other
-only. Differences have the p-value of a paired randomisation test over the queries.
+the paper. `--documents N` keeps a fixed random sample of N documents and of the queries that they
+answer, so that a slow model can be measured in the time there is; figures of a sample compare with
+each other only. Differences have the p-value of a paired randomisation test over the queries.
 """
 
 from __future__ import annotations
