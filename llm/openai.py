@@ -170,9 +170,13 @@ class OpenAIModel:
         """Likelihoods [c] of the continuations of one prompt."""
         begun = perf_counter()
         head = self._tokenize(_joined(prompt))
+        if not head and not isinstance(prompt, str):
+            raise self._no_likelihood("its /tokenize knows no conversations")
         if not head:
             raise InvalidInputError("has no tokens", field=f"prompts[{row}]")
         tails = [self._tail(prompt, head, continuation) for continuation in continuations]
+        if not all(tails):
+            raise ModelError(f"{self._url}: the server finds no tokens in a continuation")
         rows = [[*head, *tail] for tail in tails]
         url = f"{self._url}/completions"
         body = {"model": self.name, "prompt": rows, "echo": True, "logprobs": 1}
@@ -233,7 +237,7 @@ class OpenAIModel:
 
     def _no_likelihood(self, what: str) -> UnsupportedError:
         return UnsupportedError(
-            "the server does not give the likelihood of a continuation "
+            f"the server at {self._url} does not give the likelihood of a continuation "
             f"({what}); vLLM does, and so does a model loaded here"
         )
 

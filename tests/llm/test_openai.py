@@ -219,13 +219,23 @@ def test_likelihood_of_nothing(server: Any) -> None:
         (404, "no such path"),
         {"choices": [{"index": 0, "text": "a", "logprobs": None}]},
         {"choices": [{"index": 0, "logprobs": {"token_logprobs": [-0.5]}}]},  # echo passed over
+        {"choices": [{"index": 0, "logprobs": {"token_logprobs": [-0.5] * 5}}]},
     ],
 )
 def test_a_server_without_likelihoods(server: Any, reply: Any) -> None:
     server.replies = [{"tokens": [1, 2]}, {"tokens": [1, 2, 3]}, reply]
     with pytest.raises(UnsupportedError, match=r"likelihood.*vLLM") as caught:
         server.model().likelihood(["a"], ["b"])
-    assert f"{server.url}/completions" in str(caught.value)
+    assert server.url in str(caught.value)
+
+
+def test_a_server_that_tokenizes_only_texts(server: Any) -> None:
+    server.replies = [lambda _, body: {"tokens": [1, 2] if "content" in body else []}]
+    with pytest.raises(UnsupportedError, match="knows no conversations"):
+        server.model().likelihood([CHAT], ["b"])
+    server.replies = [{"tokens": [1, 2]}, {"tokens": [1, 2]}, {"tokens": []}]
+    with pytest.raises(ModelError, match="no tokens in a continuation"):
+        server.model().likelihood(["a"], ["b"])
 
 
 @pytest.mark.parametrize(
