@@ -24,6 +24,7 @@ from ..core import (
 from ..core.config import Precision
 from ..llm import find_weights, weights_digest
 from ..llm.batching import batches, mask, pad
+from ..llm.pretrained import FAILURES, pick_device, quiet
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
@@ -77,15 +78,11 @@ class TextModel:
         Raises ModelError when it cannot be found or read, ConfigError for what it cannot do.
         """
         folder = find_weights(config.model, revision=config.revision)
-        device = config.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        elif device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("this machine has no CUDA device", field="device")
+        device = pick_device(config.device)
         try:
-            with _quiet():
+            with quiet():
                 model = kind(str(folder), device=device, local_files_only=True).eval()
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        except FAILURES as error:
             raise ModelError(
                 f"model {config.model!r} in {folder} cannot be loaded: {error}"
             ) from error
@@ -191,20 +188,3 @@ class TextModel:
             raise ConfigError(
                 f"the model cannot read {length} tokens ({error})", field="max_length"
             ) from None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and reporting on what it loads; then as it was."""
-    import transformers
-
-    logging: Any = transformers.utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -30,7 +30,7 @@ BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
 512 to 3,072, with a shallow best here; for CUDA it is that of the encoders, not measured."""
 
 
-_FAILURES = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
+FAILURES = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 """What transformers raises for folders that it cannot load."""
 
 
@@ -123,7 +123,7 @@ def load_pretrained(
             model = kind.from_pretrained(folder, dtype=dtype, **options).eval().to(place)
         if precision == "int8":
             quantise(model)
-    except _FAILURES as error:
+    except FAILURES as error:
         raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
     return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
 
