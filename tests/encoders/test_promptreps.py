@@ -187,7 +187,9 @@ def test_equals_the_plain_implementation_on_any_text(
 
 
 @pytest.mark.xdist_group("smollm2")
-@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [1, pytest.param(3, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
+)
 def test_equals_the_plain_implementation_on_a_real_model(
     smol_folder: Path, shared_data: Path, count: int
 ) -> None:
