@@ -8,6 +8,7 @@ write (`tokenize_markup`) may contain special tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from threading import Lock
 from typing import Any
 
@@ -15,6 +16,10 @@ from ..core import ConfigError, InvalidInputError, ModelError
 from .protocol import Message, Tokens
 
 _MARK = "\ue000end of the last message\ue001"
+
+_TODAY = datetime(2024, 7, 26)
+"""What templates that tell the model the date (Llama 3.2) take for it: what a model makes of a
+prompt must not change overnight. It is the date in Llama's template where there is no clock."""
 
 
 class Tokenizer:
@@ -79,7 +84,8 @@ class Tokenizer:
 
         It ends where the assistant begins to write; if the last message is the assistant's, right
         behind the last character of that message. A template without a system role gets the
-        system's message at the head of the user's.
+        system's message at the head of the user's. A template that tells the date always tells the
+        same one.
 
         Raises ConfigError (field `template`) when there is no template or it refuses the
         conversation.
@@ -116,7 +122,10 @@ class Tokenizer:
             turns = [*turns[:-1], {"role": "assistant", "content": content + _MARK}]
         try:
             text: str = self._tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=not continued
+                turns,
+                tokenize=False,
+                add_generation_prompt=not continued,
+                strftime_now=_TODAY.strftime,
             )
         except (TemplateError, ValueError, TypeError) as error:
             raise ConfigError(

@@ -117,3 +117,8 @@ def test_no_template(bare: Any) -> None:
 def test_only_fast_tokenizers() -> None:
     with pytest.raises(ModelError, match="fast tokenizer"):
         Tokenizer(object())
+
+
+def test_a_prompt_does_not_change_overnight(bare: Any) -> None:
+    bare.chat_template = "{{ strftime_now('%d %b %Y') }} " + bare.chat_template
+    assert Tokenizer(bare).render([USER]).startswith("26 Jul 2024 <|im_start|>user")
