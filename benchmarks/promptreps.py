@@ -36,21 +36,28 @@ from twindex.search import Engine, build
 
 SETS = "scifact,nq_open_oracle,cranfield"
 MEASURES = ("nDCG@10", "R@100")
-LEGS: dict[str, Sequence[str]] = {
-    "PromptReps dense": ["llm_dense"],
-    "PromptReps sparse": ["llm_sparse"],
-    "PromptReps hybrid": ["llm_dense", "llm_sparse"],
-    "BM25": ["bm25"],
-    "MiniLM": ["minilm"],
-    "BM25 + PromptReps sparse": ["bm25", "llm_sparse"],
-    "MiniLM + PromptReps hybrid": ["minilm", "llm_dense", "llm_sparse"],
-    "BM25 + MiniLM": ["bm25", "minilm"],
-    "BM25 + MiniLM + PromptReps sparse": ["bm25", "minilm", "llm_sparse"],
-}
+LEGS: dict[str, Mapping[str, float]] = {
+    "PromptReps dense": {"llm_dense": 1},
+    "PromptReps sparse": {"llm_sparse": 1},
+    "PromptReps hybrid": {"llm_dense": 1, "llm_sparse": 1},
+    "BM25": {"bm25": 1},
+    "MiniLM": {"minilm": 1},
+    "BM25 + PromptReps sparse": {"bm25": 1, "llm_sparse": 1},
+    "BM25 + 0.3 PromptReps sparse": {"bm25": 1, "llm_sparse": 0.3},
+    "MiniLM + PromptReps hybrid": {"minilm": 1, "llm_dense": 1, "llm_sparse": 1},
+    "MiniLM + 0.3 PromptReps hybrid": {"minilm": 1, "llm_dense": 0.3, "llm_sparse": 0.3},
+    "BM25 + MiniLM": {"bm25": 1, "minilm": 1},
+    "BM25 + MiniLM + 0.3 PromptReps hybrid": {
+        "bm25": 1, "minilm": 1, "llm_dense": 0.3, "llm_sparse": 0.3,
+    },
+}  # fmt: skip
+"""Systems: legs with their weights in the fusion."""
 PAIRS = [
     ("BM25 + PromptReps sparse", "BM25"),
+    ("BM25 + 0.3 PromptReps sparse", "BM25"),
     ("MiniLM + PromptReps hybrid", "MiniLM"),
-    ("BM25 + MiniLM + PromptReps sparse", "BM25 + MiniLM"),
+    ("MiniLM + 0.3 PromptReps hybrid", "MiniLM"),
+    ("BM25 + MiniLM + 0.3 PromptReps hybrid", "BM25 + MiniLM"),
 ]
 
 
@@ -107,16 +114,17 @@ def measured(engine: Engine, dataset: BeirDataset) -> dict[str, Evaluation]:
     found = {}
     for name, legs in LEGS.items():
         if set(legs) <= set(engine.config.legs):
-            search = engine_search(engine, legs=[{"name": leg} for leg in legs])
+            weighted = [{"name": leg, "weight": weight} for leg, weight in legs.items()]
+            search = engine_search(engine, legs=weighted)
             run = run_queries(search, dataset.queries)
             found[name] = evaluate(run, dataset.qrels, MEASURES)
     return found
 
 
 def show(title: str, found: Mapping[str, Evaluation]) -> None:
-    print(f"\n{title}\n  {'':36}" + "".join(f"{measure:>10}" for measure in MEASURES))
+    print(f"\n{title}\n  {'':40}" + "".join(f"{measure:>10}" for measure in MEASURES))
     for name, evaluation in found.items():
-        print(f"  {name:36}" + "".join(f"{evaluation.measures[m]:10.4f}" for m in MEASURES))
+        print(f"  {name:40}" + "".join(f"{evaluation.measures[m]:10.4f}" for m in MEASURES))
 
 
 def differences(found: Mapping[str, Evaluation]) -> dict[str, Any]:

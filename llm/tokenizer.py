@@ -8,7 +8,6 @@ write (`tokenize_markup`) may contain special tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from threading import Lock
 from typing import Any
 
@@ -17,9 +16,10 @@ from .protocol import Message, Tokens
 
 _MARK = "\ue000end of the last message\ue001"
 
-_TODAY = datetime(2024, 7, 26)
-"""What templates that tell the model the date (Llama 3.2) take for it: what a model makes of a
-prompt must not change overnight. It is the date in Llama's template where there is no clock."""
+_CLOCK = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}{{ '' }}"
+"""Put before a template, so that one that tells the model the date (Llama 3.2's) always tells the
+same: what a prompt gives must not change overnight. It is the date that Llama's template itself
+takes where there is no clock. (The empty expression keeps a line break behind it.)"""
 
 
 class Tokenizer:
@@ -125,7 +125,7 @@ class Tokenizer:
                 turns,
                 tokenize=False,
                 add_generation_prompt=not continued,
-                strftime_now=_TODAY.strftime,
+                chat_template=_CLOCK + self._tokenizer.get_chat_template(),
             )
         except (TemplateError, ValueError, TypeError) as error:
             raise ConfigError(

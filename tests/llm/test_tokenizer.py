@@ -120,5 +120,5 @@ def test_only_fast_tokenizers() -> None:
 
 
 def test_a_prompt_does_not_change_overnight(bare: Any) -> None:
-    bare.chat_template = "{{ strftime_now('%d %b %Y') }} " + bare.chat_template
-    assert Tokenizer(bare).render([USER]).startswith("26 Jul 2024 <|im_start|>user")
+    bare.chat_template = "\n{{ strftime_now('%d %b %Y') }} " + bare.chat_template
+    assert Tokenizer(bare).render([USER]).startswith("\n26 Jul 2024 <|im_start|>user")
