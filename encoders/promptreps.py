@@ -47,7 +47,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from ..core import InvalidInputError, PromptRepsEncoderConfig, Representation, Role, Usage
+from ..core import (
+    ConfigError,
+    InvalidInputError,
+    PromptRepsEncoderConfig,
+    Representation,
+    Role,
+    Usage,
+)
 from ..core.config import MULTI_VARIANTS
 from ..llm import StateModel, States
 from ..llm.batching import batches
@@ -88,6 +95,7 @@ class PromptRepsEncoder:
         }
         self._terms = OwnTerms(model, config.language)
         self._reader = Reader(model, config.variant)
+        self._check_length()
         self._origins = {role: self._origin(role) for role in get_args(Role)}
         self._clean = clean_tokens(model) if config.expansion else None
 
@@ -170,6 +178,19 @@ class PromptRepsEncoder:
         if not 0 <= index < self._model.vocabulary:
             raise InvalidInputError(f"must be in [0, {self._model.vocabulary})", field="index")
         return self._model.piece(index)
+
+    def _check_length(self) -> None:
+        """Refuse now what would fail at the first long text, which may be hours away."""
+        limit = self._model.limit
+        around = max(len(prefix) + len(suffix) for prefix, suffix in self._around.values())
+        around += self._reader.steps - 1
+        if limit is not None and self.config.max_length + around > limit:
+            raise ConfigError(
+                f"{self.config.max_length} tokens of a text and {around} of the prompt and the "
+                f"answer are more than the {limit} that model {self._model.name!r} reads: "
+                f"{max(0, limit - around)} at most",
+                field="max_length",
+            )
 
     def _read(self, texts: Sequence[Tokens], role: Role) -> States:
         prefix, suffix = self._around[role]

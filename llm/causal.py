@@ -61,7 +61,7 @@ class CausalModel(PretrainedModel):
                 f"model {parts.name!r} ({type(parts.model).__name__}) keeps a running state "
                 "instead of keys and values; such models cannot be read in padded batches"
             )
-        self.limit = _limit(parts.model)
+        self.limit: int | None = _limit(parts.model)
         self.ends = _ends(parts)
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
 

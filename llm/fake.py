@@ -71,6 +71,7 @@ class FakeModel:
     vocabulary = VOCABULARY
     dimensions = DIMENSIONS
     batch_tokens = 4_096
+    limit: int | None = None
     mask: str | None = None
 
     @property

@@ -41,7 +41,8 @@ class MaskedModel(PretrainedModel):
         # What enters the head may be smaller than the states (ALBERT).
         self.dimensions = int(parts.model.config.hidden_size)
         self._before, self._after = self._tokenizer.around()
-        self.limit = min(parts.model.config.max_position_embeddings, self._tokenizer.limit)
+        places = min(parts.model.config.max_position_embeddings, self._tokenizer.limit)
+        self.limit: int | None = places - len(self._before) - len(self._after)
 
     @classmethod
     def load(
@@ -85,7 +86,7 @@ class MaskedModel(PretrainedModel):
         states = no_states(len(texts), 1, self)
         if not len(texts):
             return states
-        check_texts(texts, len(begin) + len(end), self.limit, self.name)
+        check_texts(texts, len(prefix) + len(suffix), self.limit, self.name)
         begun = perf_counter()
         rows = [[*begin, *text, *end] for text in texts]
         if self._mask_token in begin:

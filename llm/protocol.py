@@ -159,6 +159,11 @@ class StateModel(LanguageModel, Protocol):
         """Padded tokens (longest text x texts) that a batch for `read` should have at most."""
 
     @property
+    def limit(self) -> int | None:
+        """Most tokens that `read` takes: of prefix, text, suffix and further steps together. None
+        where the model does not say."""
+
+    @property
     def mask(self) -> str | None:
         """The token to be filled in, for masked models: prompts need exactly one. Else None."""
 

@@ -276,7 +276,7 @@ def test_masked_model() -> None:
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     folder = weights_of("splade-tiny")
-    options = {"model": "splade-tiny", "expansion": 5}
+    options = {"model": "splade-tiny", "expansion": 5, "max_length": 256}
     encoder = PromptRepsEncoder.load(PromptRepsEncoderConfig.parse(options))
     model = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

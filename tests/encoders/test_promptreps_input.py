@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -192,6 +193,20 @@ def test_model_without_a_chat_template() -> None:
         assert error.value.field == "template"
     encoder = PromptRepsEncoder(NoTemplate(), config.model_copy(update={"template": "plain"}))
     assert encoder.encode(["fox"], role="query").dense is not None
+
+
+def test_texts_longer_than_the_model_reads_are_refused_when_it_is_loaded() -> None:
+    model = FakeModel()
+    model.limit = 80
+    options = {"model": "fake", "variant": "first_word"}
+    with pytest.raises(ConfigError, match=r"512 tokens .* the 80 that") as error:
+        PromptRepsEncoder(model, PromptRepsEncoderConfig.parse(options))
+    assert error.value.field == "max_length"
+    most = int(str(error.value).rsplit(": ", 1)[1].split()[0])
+    for longer in (0, 1):
+        config = PromptRepsEncoderConfig.parse({**options, "max_length": most + longer})
+        with pytest.raises(ConfigError) if longer else nullcontext():
+            PromptRepsEncoder(model, config).encode(["fox " * 100], role="query")
 
 
 def test_missing_model() -> None:

@@ -64,7 +64,7 @@ def test_one_mask_and_one_step(model: MaskedModel) -> None:
 def test_too_long(model: MaskedModel) -> None:
     (mask,) = model.tokenize_markup("[MASK]")
     model.read([[1037] * 509], suffix=[mask])
-    with pytest.raises(InvalidInputError, match=r"texts\[0\]: 510 tokens and 3 .* the 512 that"):
+    with pytest.raises(InvalidInputError, match=r"texts\[0\]: 510 tokens and 1 .* the 510 that"):
         model.read([[1037] * 510], suffix=[mask])
 
 
