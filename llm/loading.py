@@ -73,7 +73,7 @@ def _kind(name: str, source: Path) -> Literal["causal", "masked"]:
     try:
         configuration = json.loads((source / "config.json").read_text())
         architecture = str((configuration.get("architectures") or ["of no known kind"])[0])
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ModelError(f"model {name!r}: {source} has no config.json to read") from error
     if architecture.endswith(_MASKED):
         return "masked"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from ..core import ConfigError, InvalidInputError, ModelError
@@ -30,8 +31,11 @@ BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
 512 to 3,072, with a shallow best here; for CUDA it is that of the encoders, not measured."""
 
 
-FAILURES = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
-"""What transformers raises for folders that it cannot load."""
+FAILURES = (
+    *(OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
+    *(AssertionError, ImportError, RuntimeError, SafetensorError, StrictDataclassError),
+)
+"""What transformers raises for folders that it cannot load: it uses their files unchecked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class Tokenizer:
                 add_generation_prompt=not continued,
                 chat_template=_CLOCK + self._tokenizer.get_chat_template(),
             )
-        except (TemplateError, ValueError, TypeError) as error:
+        except (TemplateError, ValueError, TypeError, ArithmeticError) as error:
             raise ConfigError(
                 f"the model's chat template refuses the conversation: {error}", field="template"
             ) from error

@@ -58,7 +58,7 @@ def test_neither_causal_nor_masked(tmp_path: Path) -> None:
         load_model(str(tmp_path))
 
 
-@pytest.mark.parametrize("content", [None, "[]", "no json", "{}"])
+@pytest.mark.parametrize("content", [None, "[]", "no json", "{}", '{"architectures": 1}'])
 def test_no_configuration(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "config.json").write_text(content)
@@ -72,11 +72,20 @@ def damaged(folder: Path, how: str) -> None:
     elif how == "half the weights":
         whole = (folder / "model.safetensors").read_bytes()
         (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    else:
+    elif how == "no tokenizer":
         (folder / "tokenizer.json").write_text("{}")
+    elif how == "lists for objects":
+        (folder / "generation_config.json").write_text("[]")
+    else:
+        config = json.loads((folder / "config.json").read_text())
+        setting = {"no number": {"head_dim": "two"}, "zero": {"num_key_value_heads": 0}}[how]
+        (folder / "config.json").write_text(json.dumps({**config, **setting}))
 
 
-@pytest.mark.parametrize("how", ["no weights", "half the weights", "no tokenizer"])
+@pytest.mark.parametrize(
+    "how",
+    ["no weights", "half the weights", "no tokenizer", "lists for objects", "no number", "zero"],
+)
 def test_damaged_folders(tiny_llama: Path, tmp_path: Path, how: str) -> None:
     shutil.copytree(tiny_llama, tmp_path / "model")
     damaged(tmp_path / "model", how)

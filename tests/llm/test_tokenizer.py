@@ -108,6 +108,13 @@ def test_a_template_that_changes_the_answer(bare: Any) -> None:
         Tokenizer(bare).render([USER, ANSWER])
 
 
+@pytest.mark.parametrize("template", ["{{", "{{ messages[9].content }}", "{{ 1 / 0 }}"])
+def test_a_template_that_fails(bare: Any, template: str) -> None:
+    bare.chat_template = template
+    with pytest.raises(ConfigError, match=r"template: .*refuses the conversation"):
+        Tokenizer(bare).render([USER])
+
+
 def test_no_template(bare: Any) -> None:
     bare.chat_template = None
     with pytest.raises(ConfigError, match="template: the model has no chat template"):
