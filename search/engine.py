@@ -27,7 +27,7 @@ from .info import describe
 from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .leg_encoders import LegEncoders
 from .pace import Pace
-from .pipeline import plan, run
+from .pipeline import ask, plan, run
 from .queries import QueryEncoder
 from .request import SearchRequest, SearchResult
 from .usage import added
@@ -73,8 +73,8 @@ class Engine:
         self._pending: Future[None] | None = None
         self._pending_lock = Lock()
         self._failure: str | None = None
-        self._usage: Usage | None = None
-        self._usage_lock = Lock()
+        self._written: Usage | None = None
+        self._written_lock = Lock()
 
     @classmethod
     def create(
@@ -144,9 +144,10 @@ class Engine:
             pace.begin(len(batch))
             encoded = encode(unique, self.config, self._encoders, advance=pace.read)
             pace.complete()
+            with self._written_lock:
+                self._written = added(self._written, encoded.usage)
             written = self.collection.write(encoded.documents, encoded.legs)
             tally.add(encoded, documents=written.documents, replaced=written.replaced)
-            self._count(encoded.usage)
             self._maintain()
         return WriteReport(
             tally.documents, tally.replaced, tally.passages, tally.truncated, tally.usage
@@ -197,10 +198,9 @@ class Engine:
         elif fields:
             raise InvalidInputError("go with a text only", field=next(iter(fields)))
         self._expect()
+        asked = ask(self.config, self._queries, request)
         with self.collection.reader() as reader:
-            result = run(reader, self.config, self._queries, request)
-        self._count(result.usage)
-        return result
+            return run(reader, self._queries, asked)
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Several searches of the same state; their queries are encoded together.
@@ -215,14 +215,12 @@ class Engine:
                     if request.query is not None and leg.name not in request.vectors:
                         texts.setdefault(leg.name, []).append(request.query)
         self._queries.prepare(texts)
-        found = []
+        asked = []
+        for i, request in enumerate(requests):
+            with _placed(i):
+                asked.append(ask(self.config, self._queries, request))
         with self.collection.reader() as reader:
-            for i, request in enumerate(requests):
-                with _placed(i):
-                    found.append(run(reader, self.config, self._queries, request))
-        for result in found:
-            self._count(result.usage)
-        return found
+            return [run(reader, self._queries, one) for one in asked]
 
     # -- housekeeping ----------------------------------------------------------------------
 
@@ -250,8 +248,9 @@ class Engine:
 
     @property
     def usage(self) -> Usage | None:
-        """What language models did for all searches and writes through this engine so far."""
-        return self._usage
+        """What language models did for all searches and writes through this engine so far, those
+        that failed afterwards included."""
+        return added(self._written, self._queries.usage)
 
     def close(self) -> None:
         """Finish maintenance under way and let go of the files."""
@@ -268,11 +267,6 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _count(self, usage: Usage | None) -> None:
-        if usage is not None:
-            with self._usage_lock:
-                self._usage = added(self._usage, usage)
 
     def _writable(self) -> None:
         if self.read_only:

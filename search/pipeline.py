@@ -17,11 +17,21 @@ from ..core import (
     Representation,
     Trace,
 )
-from ..index import LegResult, Reader
+from ..index import LegResult, Reader, check_filter
 from .explain import contributions, passage_terms, query_terms
 from .fusion import Ranked, fuse, ranks
-from .queries import QueryEncoder
+from .queries import EncodedQuery, QueryEncoder
 from .request import LegRequest, SearchRequest, SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that can run, encoded, with the timings so far."""
+
+    request: SearchRequest
+    legs: Sequence[LegRequest]
+    encoded: EncodedQuery
+    trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +78,30 @@ def plan(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
         raise InvalidInputError("this leg does not run", field=f"vectors.{unused[0]}")
     if not any(leg.weight > 0 for leg in legs):
         raise InvalidInputError("at least one leg needs a weight above 0", field="legs")
+    if request.filter is not None:
+        check_filter(request.filter)
     return legs
 
 
-def run(
-    reader: Reader, config: CollectionConfig, queries: QueryEncoder, request: SearchRequest
-) -> SearchResult:
-    """Answer one request from one state of the collection."""
+def ask(config: CollectionConfig, queries: QueryEncoder, request: SearchRequest) -> Asked:
+    """Check a request and encode it.
+
+    Apart from `run`, for a model may take seconds, in which no state should be held on to.
+    """
     trace = Trace()
-    wanted = plan(config, request)
+    legs = plan(config, request)
     with trace.stage("encode"):
-        encoded = queries.encode([leg.name for leg in wanted], request)
+        encoded = queries.encode([leg.name for leg in legs], request)
+    return Asked(request, legs, encoded, trace)
+
+
+def run(reader: Reader, queries: QueryEncoder, asked: Asked) -> SearchResult:
+    """Answer one request from one state of the collection."""
+    request, encoded, trace = asked.request, asked.encoded, asked.trace
     with trace.stage("filter"):
         masks = reader.masks(request.filter)
     legs = []
-    for leg, query in zip(wanted, encoded.legs, strict=True):
+    for leg, query in zip(asked.legs, encoded.legs, strict=True):
         with trace.stage(leg.name):
             result = reader.search(leg.name, query, leg.depth or request.depth, masks)[0]
         legs.append(_Leg(leg, query, result, ranks(result.scores)))

@@ -26,6 +26,9 @@ _REMEMBERED = 1_024
 LARGEST_COMPONENT = 1e18
 """Of a given query vector; beyond it inner products could overflow float32."""
 
+_HIT = Usage(cache_hits=1)
+"""Of a query that is remembered."""
+
 Key = tuple[EncoderConfig, str]
 """An encoder and a text: what decides a representation."""
 
@@ -52,7 +55,13 @@ class QueryEncoder:
         self._encoders = encoders
         # Each with the usage that the next who takes it has to count.
         self._known: OrderedDict[Key, Representation] = OrderedDict()
+        self._usage: Usage | None = None
         self._lock = threading.Lock()
+
+    @property
+    def usage(self) -> Usage | None:
+        """What language models did for all queries so far."""
+        return self._usage
 
     def encode(self, legs: Sequence[str], request: SearchRequest) -> EncodedQuery:
         """The query of a request for each of `legs`."""
@@ -83,6 +92,7 @@ class QueryEncoder:
             missing = missing[:_REMEMBERED]
             if missing:
                 batch = self._encoders[leg].encode(missing, role="query")
+                self._count(batch.usage)
                 for i, text in enumerate(missing):
                     usage = share(batch.usage, i, len(missing))
                     self._remember((key, text), replace(batch.at(i), usage=usage))
@@ -109,10 +119,13 @@ class QueryEncoder:
             if found is not None:
                 self._known[key] = _remembered(found)
                 self._known.move_to_end(key)
-            return found
+        if found is not None and found.usage == _HIT:  # What `prepare` did it has counted.
+            self._count(found.usage)
+        return found
 
     def _encode(self, leg: str, key: Key) -> Representation:
         found = self._encoders[leg].encode([key[1]], role="query")
+        self._count(found.usage)
         self._remember(key, _remembered(found))
         return found
 
@@ -121,6 +134,10 @@ class QueryEncoder:
             self._known[key] = found
             while len(self._known) > _REMEMBERED * len(self._config.legs):
                 self._known.popitem(last=False)
+
+    def _count(self, usage: Usage | None) -> None:
+        with self._lock:
+            self._usage = added(self._usage, usage)
 
     def _given(
         self, leg: str, vector: list[float], taken: dict[Key, Representation]
@@ -153,4 +170,4 @@ class QueryEncoder:
 
 def _remembered(found: Representation) -> Representation:
     """As it is for those who find it again: they need no call."""
-    return found if found.usage is None else replace(found, usage=Usage(cache_hits=1))
+    return found if found.usage is None else replace(found, usage=_HIT)

@@ -20,10 +20,12 @@ from twindex.core import (
     PromptRepsEncoderConfig,
     SparseEncoderConfig,
     SparseLeg,
+    StorageError,
     Usage,
 )
 from twindex.encoders import load_encoder
 from twindex.search import Engine, SearchRequest, build
+from twindex.search.queries import QueryEncoder
 from twindex.search.usage import added, share
 
 MODEL = PromptRepsEncoderConfig(model="fake")
@@ -147,6 +149,43 @@ def test_the_engine_adds_up_and_so_does_a_build(engine, tmp_path):
     assert total.calls == len(BIRDS) + 2
     report = build(tmp_path / "built", BIRDS, CONFIG)
     assert untimed(report.usage) == untimed(written)
+
+
+def test_what_fails_after_the_model_was_asked_is_counted(engine):
+    before = engine.usage.calls
+    wrong = {"query": "new", "vectors": {"dense": [0.0] * 3}}
+    with pytest.raises(InvalidInputError, match="dimensions"):
+        engine.search(SearchRequest(legs=[{"name": "sparse"}, {"name": "dense"}], **wrong))
+    assert engine.usage.calls == before + 2  # the query, and what has the right dimensions
+    engine.collection.close()
+    with pytest.raises(StorageError):
+        engine.add(BIRDS)
+    assert engine.usage.calls == before + 2 + len(BIRDS)
+
+
+def test_a_wrong_filter_costs_no_call(engine, spy):
+    wrong = {"filter": {"year": {"about": 3}}}
+    for search in (
+        lambda: engine.search("new", **wrong),
+        lambda: engine.search_batch(
+            [SearchRequest(query="new"), SearchRequest(query="x", **wrong)]
+        ),
+    ):
+        with pytest.raises(InvalidInputError, match="unknown operator"):
+            search()
+    assert spy.asked["query"] == []
+
+
+def test_no_state_is_held_while_a_model_reads_the_query(engine, monkeypatch):
+    def writing(self, *arguments):
+        engine.add([Document(f"late{len(arguments[1].query)}", "A late kiwi.")])
+        return encode(self, *arguments)
+
+    encode = QueryEncoder.encode
+    monkeypatch.setattr(QueryEncoder, "encode", writing)
+    assert "late4" in {hit.id for hit in engine.search("kiwi").hits}
+    found = engine.search_batch([SearchRequest(query="bird"), SearchRequest(query="birds")])
+    assert {"late4", "late5"} <= {hit.id for hit in found[0].hits}
 
 
 def test_threads_that_ask_the_same_count_every_call_once(engine, spy):
