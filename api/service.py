@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 WRITERS = 4
+WATCHERS = 8
+"""Readings of the metrics that may wait: these do not queue behind searches."""
 _TRASH = ".deleted-"
 
 T = TypeVar("T")
@@ -48,6 +50,7 @@ class Service:
             raise ConfigError(f"{self.root.name!r} cannot be the name of a collection: {_RULE}")
         self.readers = Pool("search", settings.workers, settings.queue)
         self.writers = Pool("write", WRITERS, settings.queue)
+        self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
         self._loader = Loader(self.root, self.runner, settings.device)
         self._loading: Thread | None = None
@@ -77,6 +80,7 @@ class Service:
         self.runner.close()
         self.readers.close()
         self.writers.close()
+        self.watchers.close()
         for served in self._served.values():
             served.close()
 

@@ -41,7 +41,7 @@ async def healthy(request: Request) -> Response:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
-    text = await request.app.state.service.readers.run(request.app.state.metrics.text)
+    text = await request.app.state.service.watchers.run(request.app.state.metrics.text)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
