@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from threading import Lock
+from weakref import WeakValueDictionary
 
 from ..core import (
     CollectionConfig,
@@ -34,7 +35,8 @@ class Loader:
         self._root = root
         self._runner = runner
         self._device = device
-        self._encoders: dict[EncoderConfig, Encoder] = {}
+        # Models are large: those that no collection uses any more are let go.
+        self._encoders: WeakValueDictionary[EncoderConfig, Encoder] = WeakValueDictionary()
         self._lock = Lock()
 
     def open(self, served: Served) -> bool:
@@ -64,10 +66,11 @@ class Loader:
 
     def create(self, served: Served, config: CollectionConfig) -> None:
         """Create a collection. Its models are loaded first, so that a wrong name makes nothing."""
+        loaded = []  # kept until the engine has them
         try:
             for leg, chosen in config.legs.items():
                 where = f"legs.{leg}.encoder"
-                self._encoder(chosen.encoder)
+                loaded.append(self._encoder(chosen.encoder))
         except (ModelError, ConfigError) as error:
             raise ConfigError(str(error), field=where) from None
         engine = Engine.create(served.path, config, encoders=self._encoder)
@@ -93,6 +96,7 @@ class Loader:
     def _encoder(self, config: EncoderConfig) -> Encoder:
         with self._lock:
             key = config if self._device is None else on_device(config, self._device)
-            if key not in self._encoders:
-                self._encoders[key] = load_encoder(key)
-            return self._encoders[key]
+            encoder = self._encoders.get(key)
+            if encoder is None:
+                encoder = self._encoders[key] = load_encoder(key)
+            return encoder

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import re
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
@@ -13,6 +17,7 @@ from twindex.api.routes.page import templates
 from twindex.api.schemas import BatchReply, BulkReply, SearchReply, Written
 from twindex.api.settings import Settings
 from twindex.core import ConfigError, PromptRepsEncoderConfig, Usage
+from twindex.llm.fake import FakeModel
 
 BIRDS = "/v1/collections/birds"
 SEARCH = BIRDS + "/search"
@@ -150,6 +155,52 @@ def test_the_page_shows_the_words(client):
 )
 def test_the_space_before_a_piece_is_shown_kindly(piece, shown):
     assert templates.filters["piece"](piece) == shown
+
+
+def test_health_and_metrics_do_not_wait_for_slow_models(serve, monkeypatch):
+    client = serve(threads=1, queue=0)
+    client.put(BIRDS, json=CONFIG)
+    reading, go_on = Event(), Event()
+    read = FakeModel.read
+
+    def slow(self, *arguments, **options):
+        reading.set()
+        assert go_on.wait(60)
+        return read(self, *arguments, **options)
+
+    monkeypatch.setattr(FakeModel, "read", slow)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            found = pool.submit(client.post, SEARCH, json={"query": "new"})
+            assert reading.wait(60)
+            assert client.post(SEARCH, json={"query": "x"}).status_code == 429
+            for path in ("/livez", "/readyz", "/healthz", "/v1/info", "/metrics"):
+                assert client.get(path).status_code == 200, path
+        finally:
+            go_on.set()
+        assert found.result().status_code == 200
+
+
+def test_a_model_that_no_collection_uses_is_let_go(client, monkeypatch):
+    loaded = []
+    load = loading.load_encoder
+
+    def watched(config):
+        encoder = load(config)
+        loaded.append(weakref.ref(encoder))
+        return encoder
+
+    monkeypatch.setattr(loading, "load_encoder", watched)
+    other = copy.deepcopy(CONFIG)
+    for leg in ("dense", "sparse"):
+        other["legs"][leg]["encoder"]["variant"] = "first_word"
+    assert client.put("/v1/collections/other", json=other).status_code == 201
+    assert len(loaded) == 1  # once, though it is asked for before and while creating
+    assert client.post("/v1/collections/other/search", json={"query": "x"}).status_code == 200
+    assert client.delete("/v1/collections/other").status_code == 204
+    gc.collect()
+    assert loaded[0]() is None
+    assert client.post(SEARCH, json={"query": "kiwi"}).status_code == 200
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
