@@ -258,9 +258,9 @@ def _together(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 def _text(url: str, choice: Mapping[str, Any], prompt: Prompt, *, message: str) -> str:
     """The text of a choice. In a conversation it may be absent: a model may only have thought."""
     if isinstance(prompt, str):
-        return replies.pick(url, choice, "text", kind=str)
+        return replies.text(url, choice, "text")
     content = replies.pick(url, choice, message, kind=dict).get("content")
-    return "" if content is None else replies.pick(url, choice, message, "content", kind=str)
+    return "" if content is None else replies.text(url, choice, message, "content")
 
 
 def _conversation(messages: Sequence[Message]) -> dict[str, Any]:
@@ -290,7 +290,8 @@ def _joined(prompt: Prompt, continuation: str = "") -> dict[str, Any]:
     text = text + continuation if continuation else divide(text, "")[0]
     if isinstance(prompt, str):
         return _plain(text, special=True)
-    turns = list(prompt[:-1] if _unfinished(prompt) else prompt)
+    begun = bool(prompt) and prompt[-1].role == "assistant"
+    turns = list(prompt[:-1] if begun else prompt)
     if text:
         turns.append(Message("assistant", text))
     return {**_conversation(turns), "add_special_tokens": False}

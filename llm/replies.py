@@ -28,6 +28,16 @@ def pick(url: str, reply: Any, *path: str | int, kind: type[T]) -> T:
     return value
 
 
+def text(url: str, reply: Any, *path: str | int) -> str:
+    """The text at a path. JSON can hold half a surrogate pair, which is no text: a ModelError."""
+    value = pick(url, reply, *path, kind=str)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ModelError(f"{url}: {path[-1]} of the reply is not Unicode") from None
+    return value
+
+
 def finish(url: str, choice: Mapping[str, Any]) -> Finish:
     """Why the text ended; anything but an end or the limit is a ModelError."""
     reason = pick(url, choice, "finish_reason", kind=str)

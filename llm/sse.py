@@ -26,7 +26,10 @@ def events(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
+    begun: list[bytes] = []  # joined once: a line may come in very many pieces
     for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from (line.removesuffix(b"\r") for line in lines)
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            yield b"".join([*begun, line]).removesuffix(b"\r")
+            begun.clear()
+        begun.append(rest)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from twindex.core import ConfigError, InvalidInputError, ModelError
-from twindex.llm import Message, http_client
+from twindex.llm import Message, http_client, sse
 from twindex.llm.openai import OpenAIModel
 
 KEY = "sk-very-secret"
@@ -144,6 +144,7 @@ def test_redirects_are_not_followed(server: Any) -> None:
         ({"choices": "abc"}, r"choices\[0\] of the reply is str, not dict"),
         ({"choices": [{"finish_reason": "stop"}]}, "no text"),
         ({"choices": [{"text": 5, "finish_reason": "stop"}]}, "text of the reply is int, not str"),
+        (plain("\ud83d"), "text of the reply is not Unicode"),
         ({"choices": [{"text": "a"}]}, "no finish_reason"),
         (plain("a", "content_filter"), "'content_filter'"),
         ({**plain("a"), "usage": "much"}, "usage of the reply is str"),
@@ -232,6 +233,14 @@ def test_bad_streams(server: Any, pieces: list[bytes], problem: str) -> None:
     with pytest.raises(ModelError, match=problem) as caught:
         list(server.model().stream(CHAT))
     assert f"{server.url}/chat/completions" in str(caught.value)
+
+
+def test_a_long_line_in_small_pieces_takes_no_longer() -> None:
+    text = b"data: " + b"x" * (4 << 20) + b"\n\n"
+    begun = time.process_time()
+    (data,) = sse.events(text[at : at + 1024] for at in range(0, len(text), 1024))
+    assert len(data) == 4 << 20
+    assert time.process_time() - begun < 1
 
 
 def test_a_server_that_does_not_stream(server: Any) -> None:

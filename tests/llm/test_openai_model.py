@@ -115,7 +115,12 @@ def test_texts(here: CausalModel, there: OpenAIModel, sampling: Sampling) -> Non
 
 
 def test_likelihoods(here: CausalModel, there: OpenAIModel) -> None:
-    prompts, continuations = [*PROMPTS, "the cat: "], ["sat", "? on", "ate the mat"]
+    prompts: list[Prompt] = [
+        *PROMPTS,
+        "the cat: ",
+        [Message("user", "a"), Message("assistant", "")],
+    ]
+    continuations = ["sat", "? on", "ate the mat"]
     found = there.likelihood(prompts, continuations)
     wanted = here.likelihood(prompts, continuations)
     assert np.array_equal(found.tokens, wanted.tokens)
