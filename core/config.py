@@ -193,7 +193,11 @@ def _kind_or(default: str) -> Discriminator:
             return str(value.get("kind", default))
         return getattr(value, "kind", None)
 
-    return Discriminator(kind)
+    return Discriminator(
+        kind,
+        custom_error_type="encoder_kind",
+        custom_error_message=f'must be an object whose kind is "{default}" or "promptreps"',
+    )
 
 
 PromptReps = Annotated[PromptRepsEncoderConfig, Tag("promptreps")]

@@ -21,7 +21,7 @@ from ...core import (
 )
 
 LEGS = ("dense", "sparse", "lexical")
-"""The legs that flags are about."""
+"""The legs that have a flag of their own."""
 ENCODERS: dict[str, type[Config]] = {
     "dense": DenseEncoderConfig,
     "sparse": SparseEncoderConfig,
@@ -205,7 +205,7 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
 
 def _targets(flag: Flag, value: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of a configuration that have the flag's field. Raises ConfigError for none."""
-    legs = {name: leg for name, leg in value["legs"].items() if name in LEGS}
+    legs: dict[str, Any] = value["legs"]
     if flag.encoders:
         found = [leg for leg in legs.values() if leg[ENCODER]["kind"] in flag.encoders]
         lacking = f"leg with an encoder of the kind {' or '.join(flag.encoders)}"

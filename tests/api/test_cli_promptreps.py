@@ -22,6 +22,7 @@ from twindex.core import (
     DenseLeg,
     HnswConfig,
     PromptRepsEncoderConfig,
+    SourceError,
     SparseEncoderConfig,
     Usage,
 )
@@ -72,12 +73,13 @@ def test_both_legs_get_the_same_encoder() -> None:
 def test_flags_are_fields_of_every_encoder_that_has_them() -> None:
     flags = """
         --encoder promptreps --variant first_word --prompt-style literal --template llama3
-        --expansion 5 --precision int8 --max-length 64 --top-terms 9 --language de --index hnsw
+        --expansion 5 --layer -2 --center --precision int8
+        --max-length 64 --top-terms 9 --language de --index hnsw
     """
     config = configured(*flags.split())
     wanted = PromptRepsEncoderConfig(
-        variant="first_word", style="literal", template="llama3", expansion=5, precision="int8",
-        max_length=64, top_terms=9, language="de",
+        variant="first_word", style="literal", template="llama3", expansion=5, layer=-2,
+        center=True, precision="int8", max_length=64, top_terms=9, language="de",
     )  # fmt: skip
     assert encoder(config, "dense") == encoder(config, "sparse") == wanted
     assert encoder(config, "lexical") == AnalyzerConfig(language="de")
@@ -121,9 +123,9 @@ def test_what_does_not_go_together_is_refused(flags: list[str], field: str, word
 def test_flags_of_models_need_a_leg_with_one() -> None:
     for flag in FLAGS:
         if flag.encoders and "analyzer" not in flag.encoders:
-            value = flag.choices[0] if flag.choices else "8"
+            value = [] if flag.type is bool else [flag.choices[0] if flag.choices else "8"]
             with pytest.raises(ConfigError, match=f"{flag.name}: there is no leg with"):
-                configured("--dense", "none", "--sparse", "none", flag.name, value)
+                configured("--dense", "none", "--sparse", "none", flag.name, *value)
 
 
 def test_a_toml_file_and_flags(tmp_path: Path) -> None:
@@ -144,6 +146,26 @@ def test_a_toml_file_and_flags(tmp_path: Path) -> None:
     assert encoder(configured(*toml, "--dense", "d"), "dense") == DenseEncoderConfig(model="d")
     words = configured(*toml, "--lexical", "bm25", "--language", "fr")
     assert encoder(words, "lexical") == AnalyzerConfig(language="fr")
+
+
+def test_flags_reach_legs_of_any_name(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(
+        '[legs.dense]\nkind = "dense"\nencoder = {kind = "promptreps"}\n'
+        '[legs.words]\nkind = "sparse"\nencoder = {kind = "promptreps"}\n'
+    )
+    config = configured("--config", str(file), "--variant", "first_word")
+    assert encoder(config, "dense") == encoder(config, "words")
+    assert encoder(config, "words").variant == "first_word"
+
+
+@pytest.mark.parametrize("wrong", ['{kind = "promptrep"}', '"promptreps:fake"'])
+def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(f'[legs.dense]\nkind = "dense"\nencoder = {wrong}\n')
+    with pytest.raises(SourceError, match='whose kind is "dense" or "promptreps"') as caught:
+        configured("--config", str(file))
+    assert caught.value.field == "legs.dense.encoder"
 
 
 # -- commands ------------------------------------------------------------------------------
