@@ -40,11 +40,13 @@ def compare(
 
     The p-value is estimated from random exchanges, the observed one counted in, so it is never
     below 1 / (permutations + 1); with few queries all exchanges are enumerated instead. Raises
-    InvalidInputError when the queries differ or there are none.
+    InvalidInputError when the queries differ, there are none, or a value is not finite.
     """
     if a.keys() != b.keys() or not a:
         raise InvalidInputError("both systems must be measured on the same queries", field="b")
     differences = np.array([a[query] - b[query] for query in sorted(a)])
+    if not np.isfinite(differences).all():  # NaN is no extreme, and would look significant.
+        raise InvalidInputError("every query needs a finite value in both systems", field="a")
     differences[np.abs(differences) < _TIE] = 0.0
     return Comparison(
         difference=float(differences.mean()),

@@ -58,3 +58,11 @@ def test_other_queries_are_refused():
         compare({"q1": 1.0}, {"q2": 1.0})
     with pytest.raises(InvalidInputError):
         compare({}, {})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_no_numbers_are_refused(value):
+    a = dict(by_query([1.0] * 50), q7=value)
+    for pair in ((a, by_query([0.0] * 50)), (by_query([0.0] * 50), a), (a, a)):
+        with pytest.raises(InvalidInputError, match="finite"):
+            compare(*pair)
