@@ -119,6 +119,9 @@ class PromptRepsEncoderConfig(Config):
     of both kinds with equal configuration share it.
     """
 
+    # Where it may be left out of JSON, it means the usual encoder of the leg.
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
     kind: Literal["promptreps"] = "promptreps"
     model: str = "SmolLM2-135M-Instruct"
     revision: str | None = None

@@ -228,3 +228,15 @@ def test_the_device_is_a_setting():
     assert Settings.from_environment({"TWINDEX_DEVICE": "cpu"}).device == "cpu"
     with pytest.raises(ConfigError, match="TWINDEX_DEVICE"):
         Settings.from_environment({"TWINDEX_DEVICE": "tpu"})
+
+
+def test_the_schema_tells_encoders_apart_by_kind(client):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    choices = schemas["DenseLeg"]["properties"]["encoder"]["oneOf"]
+    assert [choice["$ref"].rpartition("/")[2] for choice in choices] == [
+        "DenseEncoderConfig",
+        "PromptRepsEncoderConfig",
+    ]
+    # Without a kind an encoder is the usual one: exactly one of them may match.
+    assert "kind" not in schemas["DenseEncoderConfig"].get("required", [])
+    assert schemas["PromptRepsEncoderConfig"]["required"] == ["kind"]
