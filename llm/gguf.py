@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 import transformers
 
 from ..core import MissingExtraError, ModelError
-from .cache import CACHE, cache_folder, make_folder
+from .cache import CACHE, cache_folder, make_folder, remove_folder
 from .digest import weights_digest
 
 _SEAL = "digest"
@@ -41,7 +40,7 @@ def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
     target = cache_folder() / "gguf" / name
     try:
         if target.is_dir() and not _intact(target):
-            shutil.rmtree(target)
+            remove_folder(target)
         return make_folder(target, lambda folder: convert(file, folder, dtype))
     except OSError as error:
         raise ModelError(

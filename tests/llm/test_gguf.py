@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,26 @@ def test_an_interrupted_conversion_leaves_nothing(
     assert list((tmp_path / "cache" / "gguf").iterdir()) == []
     folder = unpacked(tmp_path / "model.gguf", "d", torch.float32)
     assert (folder / "config.json").read_text() == "weights torch.float32"
+
+
+def test_a_damaged_folder_that_another_process_removes_too(
+    tmp_path: Path, conversions: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unpacked(tmp_path / "model.gguf", "d", torch.float32)
+    monkeypatch.setattr(gguf, "_intact", lambda target: shutil.rmtree(target))
+    assert unpacked(tmp_path / "model.gguf", "d", torch.float32) == folder
+    assert (folder / "config.json").read_text() == "weights torch.float32"
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(
+    tmp_path: Path, conversions: Any
+) -> None:
+    folder = tmp_path / "cache" / "gguf"
+    for name, hours in (("old", 25), ("new", 23)):
+        (folder / f".partial-{name}" / "more").mkdir(parents=True)
+        os.utime(folder / f".partial-{name}", (time.time() - hours * 3600,) * 2)
+    made = unpacked(tmp_path / "model.gguf", "d", torch.float32)
+    assert sorted(folder.iterdir()) == sorted([folder / ".partial-new", made])
 
 
 def test_which_folders_are_gguf(tmp_path: Path) -> None:
