@@ -17,7 +17,8 @@ logits of the next token are its sparse vector: both from one pass, without trai
   later form: most differences are parts of contractions.
 
 With the other variants the model goes on greedily, up to 10 tokens, until a token contains a
-double quote (`readings`). The state that chose this token is not used, unless it is the first.
+double quote or ends its turn (`readings`). The state that chose this token is not used, unless it
+is the first.
 
 | variant            | asked for | dense                         | sparse                  |
 |--------------------|-----------|-------------------------------|-------------------------|
@@ -31,8 +32,8 @@ double quote (`readings`). The state that chose this token is not used, unless i
 The multi variants give a text several vectors, `Representation.offsets`, scored by MaxSim.
 
 What differs from the authors' code (github.com/ielab/PromptReps) where that fails or has no rule: a
-closing quote as the very first token, or none within 10, is as above, and the model also stops
-where it ends its turn. `first_word` is the mean over tokens even if the model writes several words.
+closing quote as the very first token, or none within 10, is as above, and so is the end of the
+model's turn. `first_word` is the mean over tokens even if the model writes several words.
 Vectors of words are scaled to length 1 after the mean too. Of equal logits the lower token is kept.
 
 A masked model is read at its mask, by the single variant.

@@ -41,7 +41,7 @@ class Reader:
         self._model = model
         self._variant = variant
         self.steps = 1 if variant == "single" else STEPS
-        self.stop = frozenset[int]() if variant == "single" else quotes(model)
+        self.stop = frozenset[int]() if variant == "single" else quotes(model) | model.ends
 
     def __call__(self, states: States) -> Readings:
         if self._variant == "single":

@@ -72,6 +72,7 @@ class FakeModel:
     dimensions = DIMENSIONS
     batch_tokens = 4_096
     limit: int | None = None
+    ends = frozenset({END})
     mask: str | None = None
 
     @property
@@ -140,7 +141,7 @@ class FakeModel:
                 chosen = int(scores.argmax())
                 hidden[row, step], logits[row, step], tokens[row, step] = state, scores, chosen
                 counts[row] = step + 1
-                if chosen in stop or chosen == END:
+                if chosen in stop or chosen in self.ends:
                     break
                 state = state + _vector(chosen)
                 scores[chosen] = -1

@@ -32,6 +32,8 @@ class MaskedModel(PretrainedModel):
     a prefix can be kept. Thread-safe: one batch runs at a time.
     """
 
+    ends = frozenset[int]()  # it takes no turns
+
     def __init__(self, parts: Pretrained) -> None:
         super().__init__(parts)
         if parts.tokenizer.mask_token is None:

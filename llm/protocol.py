@@ -164,6 +164,10 @@ class StateModel(LanguageModel, Protocol):
         where the model does not say."""
 
     @property
+    def ends(self) -> frozenset[int]:
+        """Tokens that end the model's turn."""
+
+    @property
     def mask(self) -> str | None:
         """The token to be filled in, for masked models: prompts need exactly one. Else None."""
 

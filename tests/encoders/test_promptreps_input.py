@@ -18,7 +18,7 @@ from twindex.encoders import PromptRepsEncoder, load_encoder
 from twindex.encoders.readings import used_steps
 from twindex.encoders.terms import weigh
 from twindex.llm import Message
-from twindex.llm.fake import FakeModel
+from twindex.llm.fake import END, QUOTE, FakeModel
 
 
 def fake(**options: Any) -> PromptRepsEncoder:
@@ -91,6 +91,21 @@ def test_quote_at_once(variant: str) -> None:
     found = PromptRepsEncoder(Silent(), config).encode(["red fox"], role="document").dense
     assert found is not None
     assert np.allclose(found, one)
+
+
+@pytest.mark.parametrize("last", [QUOTE, END])
+def test_what_closes_the_answer_with_the_last_step_is_no_word(last: int) -> None:
+    class Model(FakeModel):
+        def read(self, texts: Any, **options: Any) -> Any:
+            states = super().read(texts, **options)
+            states.tokens[:, 9] = last
+            return states
+
+    words = " ".join(map(str, range(12)))
+    config = PromptRepsEncoderConfig.parse({"model": "fake", "variant": "multi_token_multi"})
+    found = PromptRepsEncoder(Model(), config).encode([words], role="document")
+    assert found.offsets is not None
+    assert found.offsets.tolist() == [0, 9]
 
 
 def test_steps_that_count() -> None:
