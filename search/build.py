@@ -25,13 +25,12 @@ from ..index import Collection, Consumed, append_shard, consumed, finish, resume
 from ..index.files import exclusive
 from .ingest import Tally, batches, checked, encode
 from .leg_encoders import LegEncoders
-from .pace import Pace
+from .pace import FIRST_DOCUMENTS, Pace
 
 LOCK = "build.lock"
 SHARD_DOCUMENTS = 2_000
-FIRST_DOCUMENTS = 8
 """A shard is what a kill can lose: at most so many documents, and about as many as are encoded in
-`BATCH_SECONDS`. The first one is small, because the speed is not known."""
+`BATCH_SECONDS`."""
 BYTES_PER_CHARACTER = 64
 """Working memory that a character of a shard is counted with: text, terms, vectors, postings."""
 ENCODING_BYTES = 192 << 20

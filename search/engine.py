@@ -26,7 +26,7 @@ from ..index import Collection, Verify, check_filter, maintain, merge, seal, war
 from .info import describe
 from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .leg_encoders import LegEncoders
-from .pace import Pace
+from .pace import FIRST_DOCUMENTS, Pace
 from .pipeline import ask, plan, run
 from .queries import QueryEncoder
 from .request import SearchRequest, SearchResult
@@ -130,7 +130,7 @@ class Engine:
         """Insert documents, or replace those with the same id. Durable when it returns.
 
         Mappings have `id` (or `_id`), `text`, `title`, `metadata`. Large inputs are written in
-        batches, each of which is durable at once.
+        batches of about a minute of encoding at most, each of which is durable at once.
         """
         self._writable()
         self._bind()
@@ -138,7 +138,7 @@ class Engine:
         tally = Tally()
         progress.start("add", None, "documents")
         encoders = list(self._encoders.groups())
-        pace = Pace(progress, encoders, most=BATCH_DOCUMENTS, first=BATCH_DOCUMENTS)
+        pace = Pace(progress, encoders, most=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
         for batch in batches(documents, most=pace.documents):
             unique = list({document.id: document for document in batch}.values())
             pace.begin(len(batch))

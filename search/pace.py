@@ -11,6 +11,9 @@ from ..encoders import EncoderConfig
 BATCH_SECONDS = 60.0
 """About how long a batch may take to encode: it becomes durable as a whole."""
 
+FIRST_DOCUMENTS = 8
+"""Of the first batch, which is small because the speed is not known."""
+
 
 class Pace:
     """The speed of the encoders so far, and the progress told in documents.

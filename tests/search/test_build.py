@@ -22,7 +22,8 @@ from twindex.core import (
     SparseLeg,
 )
 from twindex.search import Engine, LegRequest, build
-from twindex.search.build import FIRST_DOCUMENTS, SHARD_DOCUMENTS
+from twindex.search.build import SHARD_DOCUMENTS
+from twindex.search.pace import FIRST_DOCUMENTS
 
 TWO_SHARDS = FIRST_DOCUMENTS + SHARD_DOCUMENTS
 

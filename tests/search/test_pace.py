@@ -15,9 +15,7 @@ from twindex.core import (
 )
 from twindex.encoders import load_encoder
 from twindex.search import Engine, build
-from twindex.search.build import FIRST_DOCUMENTS
-from twindex.search.ingest import BATCH_DOCUMENTS
-from twindex.search.pace import BATCH_SECONDS, Pace
+from twindex.search.pace import BATCH_SECONDS, FIRST_DOCUMENTS, Pace
 
 SLOW, FAST = DenseEncoderConfig(model="fake"), AnalyzerConfig()
 SECONDS_A_TEXT = 0.5
@@ -166,8 +164,8 @@ def test_a_slow_build_loses_about_a_minute_and_gives_the_same_result(tmp_path, s
 
 def test_adding_is_bounded_by_time_too(tmp_path, shards, loader):
     told = Told()
-    documents = [Document(f"d{i}", "text") for i in range(BATCH_DOCUMENTS + 200)]
+    documents = [Document(f"d{i}", "text") for i in range(FIRST_DOCUMENTS + 200)]
     with Engine.create(tmp_path / "c", CONFIG, encoders=loader) as engine:
         engine.add(documents, progress=told)
-    assert shards == [BATCH_DOCUMENTS, IN_TIME, 200 - IN_TIME]
+    assert shards == [FIRST_DOCUMENTS, IN_TIME, 200 - IN_TIME]
     assert told.done == len(documents)
