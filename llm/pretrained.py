@@ -30,6 +30,7 @@ BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
 """Padded tokens in a batch, by device. On a processor the speed of SmolLM2-135M hardly changes from
 512 to 3,072, with a shallow best here; for CUDA it is that of the encoders, not measured."""
 
+_quieting = Lock()
 
 FAILURES = (
     *(OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
@@ -166,14 +167,18 @@ def check_texts(texts: Sequence[Tokens], around: int, limit: int | None, name: s
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and reporting on what it loads; then as it was."""
+    """Keep transformers from drawing bars and reporting on what it loads; then as it was.
+
+    One thread at a time: these settings are of the whole process.
+    """
     logging: Any = transformers.utils.logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+    with _quieting:
+        verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if bars:
+                logging.enable_progress_bar()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import transformers
 from twindex.core import ConfigError, ModelError
 from twindex.llm import FakeModel
 from twindex.llm.loading import load_model
+from twindex.llm.pretrained import quiet
 
 
 def test_a_model_in_use_is_shared(tiny_llama: Path) -> None:
@@ -100,6 +102,20 @@ def test_what_is_not_there(tiny_llama: Path) -> None:
         load_model("./no/such/folder")
     with pytest.raises(ConfigError, match="has no revisions"):
         load_model(str(tiny_llama), revision="main")
+
+
+def test_threads_that_load_leave_the_settings_of_transformers_as_they_were() -> None:
+    logging: Any = transformers.utils.logging
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+
+    def load(wait: float) -> None:
+        time.sleep(wait)
+        with quiet():
+            time.sleep(0.1)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(load, [0, 0.05]))
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 
 
 def test_loading_is_silent(tiny_llama: Path, capfd: pytest.CaptureFixture[str]) -> None:
