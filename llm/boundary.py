@@ -33,3 +33,11 @@ def check(continuations: Sequence[str]) -> None:
     for number, continuation in enumerate(continuations):
         if not continuation:
             raise InvalidInputError("is empty", field=f"continuations[{number}]")
+
+
+def check_tokens(tails: Sequence[Sequence[Tokens]]) -> None:
+    """A continuation without tokens, which some tokenizers pass over, is an InvalidInputError."""
+    for of_one in tails:
+        for number, tail in enumerate(of_one):
+            if not tail:
+                raise InvalidInputError("has no tokens", field=f"continuations[{number}]")

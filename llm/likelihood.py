@@ -36,7 +36,7 @@ def likelihood(
     Each prompt is read once, what all prompts begin with once for all; a continuation of one token
     needs nothing more, others go on from the keys and values of their prompt.
 
-    Raises InvalidInputError for an empty continuation, and for a prompt that leaves no room.
+    Raises InvalidInputError for an empty continuation or one without tokens, and for a prompt that leaves no room.
     """
     boundary.check(continuations)
     shape = (len(prompts), len(continuations))
@@ -45,6 +45,7 @@ def likelihood(
         return Likelihoods(total, counts)
     parted = [PromptTokens(tokenizer, prompt).parted(continuations) for prompt in prompts]
     heads, tails = [head for head, _ in parted], [tails for _, tails in parted]
+    boundary.check_tokens(tails)
     counts[:] = [list(map(len, of_one)) for of_one in tails]
     check_lengths(list(map(len, heads)), counts.max(axis=1).tolist(), model.limit)
     prefix = shared([head[:-1] for head in heads])

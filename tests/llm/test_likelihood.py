@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from twindex.core import InvalidInputError, ModelError
@@ -127,6 +129,16 @@ def test_input_that_cannot_be(tiny: CausalModel) -> None:
         tiny.likelihood(["a", "b " * 300], ["c"])
     with pytest.raises(InvalidInputError, match="surrogate"):
         tiny.likelihood(["a"], ["\ud800"])
+
+
+def test_a_continuation_that_the_tokenizer_passes_over(tiny_llama: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace("x", "")
+    shutil.copytree(tiny_llama, tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    model = CausalModel.load(str(tmp_path / "model"), device="cpu")
+    with pytest.raises(InvalidInputError, match=r"continuations\[1\]: has no tokens"):
+        model.likelihood(["the cat", "a"], [" sat", "xx"])
 
 
 def test_many_places_are_read_in_parts(tiny: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
