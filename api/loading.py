@@ -71,7 +71,10 @@ class Loader:
             for leg, chosen in config.legs.items():
                 where = f"legs.{leg}.encoder"
                 loaded.append(self._encoder(chosen.encoder))
-        except (ModelError, ConfigError) as error:
+        except ConfigError as error:
+            field = f"{where}.{error.field}" if error.field else where
+            raise ConfigError(error.message, field=field) from None
+        except ModelError as error:
             raise ConfigError(str(error), field=where) from None
         engine = Engine.create(served.path, config, encoders=self._encoder)
         served.identity = identity(served.path)

@@ -139,6 +139,13 @@ def test_several_vectors_and_a_graph_or_a_given_vector_do_not_go_together(client
     assert "searched exactly" in details.detail
 
 
+def test_what_a_model_cannot_do_names_the_field(client, problem):
+    config = copy.deepcopy(CONFIG)
+    config["legs"]["sparse"]["encoder"] = {**ENCODER, "layer": -2}
+    details = problem(client.put("/v1/collections/other", json=config), 422, "config")
+    assert details.errors[0].field == "legs.sparse.encoder.layer"
+
+
 def test_the_page_shows_the_words(client):
     text = client.get("/", params={"collection": "birds", "q": "kiwi", "explain": "1"}).text
     assert "The query in sparse:" in text
