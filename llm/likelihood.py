@@ -36,7 +36,8 @@ def likelihood(
     Each prompt is read once, what all prompts begin with once for all; a continuation of one token
     needs nothing more, others go on from the keys and values of their prompt.
 
-    Raises InvalidInputError for an empty continuation or one without tokens, and for a prompt that leaves no room.
+    Raises InvalidInputError for an empty continuation or one without tokens, and for a prompt that
+    leaves no room.
     """
     boundary.check(continuations)
     shape = (len(prompts), len(continuations))
