@@ -43,7 +43,10 @@ from .protocol import (
 )
 
 PREFIXES = 8
-"""Prefixes whose keys and values are kept."""
+"""Prefixes whose keys and values are kept, at most."""
+
+PREFIX_TOKENS = 4_096
+"""Tokens of these prefixes together, at most: each is tens of kilobytes and more."""
 
 
 class CausalModel(PretrainedModel):
@@ -237,7 +240,7 @@ class CausalModel(PretrainedModel):
         with self._running:
             self._prefixes[prefix] = one
             self._prefixes.move_to_end(prefix)
-            while len(self._prefixes) > PREFIXES:
+            while len(self._prefixes) > PREFIXES or sum(map(len, self._prefixes)) > PREFIX_TOKENS:
                 self._prefixes.popitem(last=False)
         return copied(one, lambda part: part.expand(count, -1, -1, -1)), known
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from twindex.core import ConfigError, InvalidInputError, ModelError
-from twindex.llm import States
+from twindex.llm import States, causal
 from twindex.llm.causal import CausalModel
 
 Row = list[int]
@@ -179,6 +179,17 @@ def test_a_prefix_is_read_once(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
     for start in range(3, 30):
         model.read([[5]], prefix=[start, start])
     assert len(model._prefixes) == 8
+
+
+def test_long_prefixes_are_not_all_kept(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(causal, "PREFIX_TOKENS", 20)
+    model = CausalModel.load(str(tiny_llama), device="cpu")
+    for size in (3, 9, 8, 30):
+        found = model.read([[5], [6, 7]], prefix=[8] * size)
+        plain = model.read([[8] * size + [5], [8] * size + [6, 7]])
+        assert_allclose(found.hidden, plain.hidden, atol=1e-5)
+        assert sum(map(len, model._prefixes)) <= 20
+        assert len(model._prefixes) == {3: 1, 9: 2, 8: 3, 30: 0}[size]
 
 
 def test_rows_that_have_ended_are_not_fed(tiny: CausalModel) -> None:
