@@ -134,11 +134,10 @@ def smol() -> CausalModel:
 
 
 @pytest.mark.xdist_group("smollm2")
-def test_smollm2(smol: CausalModel) -> None:
-    """Loads at once when unpacked; one prompt for several texts equals one pass for each."""
-    begun = time.perf_counter()
+def test_smollm2(smol: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is unpacked once; one prompt for several texts equals one pass for each."""
+    monkeypatch.setattr(gguf, "convert", None)
     again = CausalModel.load(NAME, device="cpu")
-    assert time.perf_counter() - begun < 15  # unpacking takes longer on any machine
     assert again.fingerprint == smol.fingerprint
     prompt = smol.render(
         [
