@@ -276,4 +276,9 @@ def _stored_config(connection: sqlite3.Connection, path: Path) -> CollectionConf
     try:
         return CollectionConfig.model_validate_json(get_meta(connection, "config") or "")
     except ValidationError as error:
-        raise StorageError(f"{path}: the stored configuration cannot be read: {error}") from error
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StorageError(
+            f"{path}: the stored configuration cannot be read ({place}: {first['msg']}); "
+            "is it of a later version?"
+        ) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from twindex.core import (
     SparseEncoderConfig,
     SparseLeg,
     StorageConfig,
+    StorageError,
 )
 from twindex.encoders import FakeDenseEncoder, load_encoder
 from twindex.search import Engine, LegRequest, SearchRequest
@@ -332,3 +335,15 @@ def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, engine
             tmp_path / "x",
             CollectionConfig(legs={"lexical": LexicalLeg(encoder=AnalyzerConfig(language="xx"))}),
         ).add(BIRDS)
+
+
+def test_the_configuration_of_a_later_version_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "c"
+    Engine.create(path, CollectionConfig(legs=LEGS)).close()
+    with closing(sqlite3.connect(path / "collection.db")) as database, database:
+        database.execute(
+            "UPDATE meta SET value = replace(value, 'language', 'later') WHERE key = 'config'"
+        )
+    with pytest.raises(StorageError, match=r"lexical.*later: .* later version") as caught:
+        Engine.open(path)
+    assert "\n" not in str(caught.value)
