@@ -60,7 +60,7 @@ from ..core.config import MULTI_VARIANTS
 from ..llm import StateModel, States
 from ..llm.batching import batches
 from ..llm.protocol import Tokens
-from .prompts import prompt
+from .prompts import check_markup, prompt
 from .protocol import Gives
 from .readings import Reader, unit
 from .terms import OwnTerms, clean_tokens, weigh
@@ -89,9 +89,14 @@ class PromptRepsEncoder:
         """Raises ConfigError where the model cannot be asked as configured."""
         self.config = config
         self._model = model
+        check_markup(model, config)
         self._prompts = {role: prompt(model, config, role) for role in get_args(Role)}
+        begin = model.begin if config.template == "plain" else ()
         self._around = {
-            role: (model.tokenize_markup(parts.prefix), model.tokenize_markup(parts.suffix))
+            role: (
+                [*begin, *model.tokenize_markup(parts.prefix)],
+                model.tokenize_markup(parts.suffix),
+            )
             for role, parts in self._prompts.items()
         }
         self._terms = OwnTerms(model, config.language)

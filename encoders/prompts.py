@@ -20,6 +20,7 @@ A masked model has no conversations. It is asked `Passage: "{text}". The word is
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..core import ConfigError, PromptRepsEncoderConfig, Role
@@ -87,6 +88,17 @@ def prompt(model: StateModel, config: PromptRepsEncoderConfig, role: Role) -> Pr
     if len(suffixes) != 1:
         raise ConfigError("the model's chat template changes the text", field="template")
     return Prompt(prefix, suffixes[0])
+
+
+def check_markup(model: StateModel, config: PromptRepsEncoderConfig) -> None:
+    """Raises ConfigError (field `template`) for a template whose markup means nothing to the model:
+    it would be read letter by letter."""
+    for name in re.findall(r"<\|\w+\|>", TEMPLATES.get(config.template, "")):
+        if len(model.tokenize_markup(name)) != 1:
+            raise ConfigError(
+                f"the model has no token {name}: {config.template} is the template of others",
+                field="template",
+            )
 
 
 def _wording(role: Role, *, three: bool) -> tuple[str, str]:

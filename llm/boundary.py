@@ -29,7 +29,9 @@ def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
 
 
 def check(continuations: Sequence[str]) -> None:
-    """An empty continuation is an InvalidInputError."""
+    """An empty continuation is an InvalidInputError, and so is a text in place of several."""
+    if isinstance(continuations, str):
+        raise InvalidInputError("give a list of texts", field="continuations")
     for number, continuation in enumerate(continuations):
         if not continuation:
             raise InvalidInputError("is empty", field=f"continuations[{number}]")

@@ -65,6 +65,7 @@ class CausalModel(PretrainedModel):
                 "instead of keys and values; such models cannot be read in padded batches"
             )
         self.limit: int | None = _limit(parts.model)
+        self.begin: Tokens = parts.tokenizer.around()[0]
         self.ends = _ends(parts)
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
 

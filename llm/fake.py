@@ -30,6 +30,7 @@ from .protocol import (
     Sampling,
     States,
     Tokens,
+    check_prompts,
 )
 from .writing import stopped
 
@@ -72,6 +73,7 @@ class FakeModel:
     dimensions = DIMENSIONS
     batch_tokens = 4_096
     limit: int | None = None
+    begin: Tokens = ()
     ends = frozenset({END})
     mask: str | None = None
 
@@ -153,6 +155,7 @@ class FakeModel:
         return States(hidden, logits, tokens, counts, usage)
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
+        check_prompts(prompts)
         check(continuations)
         texts = [self._text(prompt) for prompt in prompts]
         judge = self._likelihood or self._overlap
@@ -167,6 +170,7 @@ class FakeModel:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
+        check_prompts(prompts)
         return [self._complete(prompt, sampling or Sampling()) for prompt in prompts]
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:

@@ -13,7 +13,7 @@ from ..core import Usage
 from .batching import batches
 from .decoding import Decoding
 from .prompts import PromptTokens, check_lengths, shared
-from .protocol import Chunk, Completion, Finish, Prompt, Sampling
+from .protocol import Chunk, Completion, Finish, Prompt, Sampling, check_prompts
 from .tokenizer import Tokenizer
 from .writing import Writing
 
@@ -56,6 +56,7 @@ def generate(
 
     Raises InvalidInputError for a prompt that leaves no room for `max_tokens`.
     """
+    check_prompts(prompts)
     rows = _rows(model, tokenizer, prompts, sampling)
     usages = [Usage()] * len(rows)
     prefix = shared([row.prompt[:-1] for row in rows])

@@ -65,6 +65,9 @@ def quantise(model: Any) -> None:
 
     Raises ConfigError (field `precision`) where that cannot be done.
     """
+    # Without VNNI the kernels add products in 16 bits, which overflow.
+    if not torch.cpu._is_vnni_supported():
+        raise ConfigError("int8 needs a processor with AVX-512 VNNI", field="precision")
     if not hasattr(torch.ops.onednn, "qlinear_pointwise"):
         raise ConfigError("this build of torch has no int8 kernels", field="precision")
     head, count = model.get_output_embeddings(), 0

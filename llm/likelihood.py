@@ -13,7 +13,7 @@ from . import boundary
 from .batching import batches
 from .decoding import Decoding
 from .prompts import PromptTokens, check_lengths, shared
-from .protocol import Likelihoods, Prompt
+from .protocol import Likelihoods, Prompt, check_prompts
 from .tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def likelihood(
     Raises InvalidInputError for an empty continuation or one without tokens, and for a prompt that
     leaves no room.
     """
+    check_prompts(prompts)
     boundary.check(continuations)
     shape = (len(prompts), len(continuations))
     total, counts, usage = np.zeros(shape), np.zeros(shape, np.int64), Usage()

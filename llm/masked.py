@@ -32,6 +32,7 @@ class MaskedModel(PretrainedModel):
     a prefix can be kept. Thread-safe: one batch runs at a time.
     """
 
+    begin: Tokens = ()  # `read` adds what goes around a prompt
     ends = frozenset[int]()  # it takes no turns
 
     def __init__(self, parts: Pretrained) -> None:

@@ -36,6 +36,7 @@ from .protocol import (
     Message,
     Prompt,
     Sampling,
+    check_prompts,
 )
 
 CONCURRENCY = 8
@@ -102,6 +103,7 @@ class OpenAIModel:
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
         """Several prompts are sent at the same time."""
+        check_prompts(prompts)
         settings = sampling or Sampling()
         return _together(lambda prompt: self._complete(prompt, settings), prompts)
 
@@ -132,6 +134,7 @@ class OpenAIModel:
         Raises UnsupportedError where the server has no `/tokenize` or gives no log probabilities
         of a prompt's tokens (`echo` with `logprobs`).
         """
+        check_prompts(prompts)
         check(continuations)
         shape = (len(prompts), len(continuations))
         numbers = range(len(prompts)) if continuations else range(0)

@@ -41,6 +41,12 @@ A conversation whose last message is the assistant's is continued inside that me
 """
 
 
+def check_prompts(prompts: Sequence[Prompt]) -> None:
+    """A single text in place of several prompts would be read letter by letter: refuse it."""
+    if isinstance(prompts, str) or any(isinstance(prompt, Message) for prompt in prompts):
+        raise InvalidInputError("give a list of prompts", field="prompts")
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How text is generated.
@@ -59,9 +65,13 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("max_tokens", "seed"):
+            if type(getattr(self, name)) is not int:
+                raise InvalidInputError("must be a whole number", field=name)
         if self.max_tokens < 1:
             raise InvalidInputError("must be at least 1", field="max_tokens")
-        if type(self.stop) is not tuple or not all(self.stop):
+        texts = type(self.stop) is tuple and all(isinstance(text, str) for text in self.stop)
+        if not texts or not all(self.stop):
             raise InvalidInputError("must be a tuple of strings that are not empty", field="stop")
         if not 0 <= self.temperature < math.inf:
             raise InvalidInputError("must be a number >= 0", field="temperature")
@@ -162,6 +172,11 @@ class StateModel(LanguageModel, Protocol):
     def limit(self) -> int | None:
         """Most tokens that `read` takes: of prefix, text, suffix and further steps together. None
         where the model does not say."""
+
+    @property
+    def begin(self) -> Tokens:
+        """What the tokenizer puts before a text by itself, for prompts that are not a conversation:
+        chat templates write it where it belongs. `read` does not add it."""
 
     @property
     def ends(self) -> frozenset[int]:

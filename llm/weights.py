@@ -69,6 +69,8 @@ def find_weights(
     Raises ModelError, with the remedy, when the weights cannot be had, and ConfigError when a
     revision is asked of weights that have none (a folder, a package).
     """
+    if not name.strip():
+        raise ConfigError("give the name of a model or a folder", field="model")
     local = Path(name).expanduser()
     if local.exists():
         _refuse_revision(name, revision)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
         finally:
             progress.close()
         info = engine.info()
+        usage = engine.usage
     report["collection"] = {key: info[key] for key in ("path", "documents", "generation", "legs")}
+    if usage is not None:
+        report["usage"] = asdict(usage)
     if arguments.json:
         print_json(report)
     else:

@@ -208,7 +208,9 @@ def test_a_table_of_all_legs(tmp_path: Path, index: str, run: Any) -> None:
     (tmp_path / "q.tsv").write_text("a\tkiwi\nb\thawk\n")
     (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\na\t1\t1\nb\t2\t1\n")
     files = ["--queries", str(tmp_path / "q.tsv"), "--qrels", str(tmp_path / "qrels.tsv")]
-    table = run("eval", index, *files, "--table", "--quiet", "--json").json["table"]
+    report = run("eval", index, *files, "--table", "--quiet", "--json").json
+    table = report["table"]
+    assert report["usage"]["calls"] == 3  # two queries, and the one that warms up
     assert [row["name"] for row in table][:4] == ["dense", "sparse", "lexical", "minmax"]
     assert all(row["measures"]["nDCG@10"] == 1.0 for row in table)
 

@@ -166,7 +166,7 @@ def test_fingerprint() -> None:
     assert found["document_prompt"][1].endswith('The word is "')
     for options in [
         {"style": "literal"},
-        {"template": "chatml"},
+        {"template": "mistral"},
         {"variant": "first_word"},
         {"language": "none"},
         {"max_length": 9},
@@ -222,6 +222,35 @@ def test_texts_longer_than_the_model_reads_are_refused_when_it_is_loaded() -> No
         config = PromptRepsEncoderConfig.parse({**options, "max_length": most + longer})
         with pytest.raises(ConfigError) if longer else nullcontext():
             PromptRepsEncoder(model, config).encode(["fox " * 100], role="query")
+
+
+class Begins(FakeModel):
+    """Has a token that begins a text, and special tokens of one family."""
+
+    begin = (7,)
+
+    def tokenize_markup(self, text: str) -> list[int]:
+        return [8] if text in ("<|im_start|>", "<|im_end|>") else self.tokenize([text])[0]
+
+    def read(self, texts: Any, **options: Any) -> Any:
+        self.prefix = options["prefix"]
+        return super().read(texts, **options)
+
+
+def test_a_prompt_without_markup_begins_as_the_tokenizer_has_it() -> None:
+    model = Begins()
+    for template, begins in (("plain", True), ("auto", False), ("chatml", False)):
+        config = PromptRepsEncoderConfig.parse({"model": "begins", "template": template})
+        PromptRepsEncoder(model, config).encode(["fox"], role="query")
+        assert (model.prefix[0] == 7) == begins
+
+
+@pytest.mark.parametrize("style", ["chat", "literal"])
+def test_the_template_of_another_family_is_refused(style: str) -> None:
+    config = PromptRepsEncoderConfig.parse({"template": "llama3", "style": style})
+    with pytest.raises(ConfigError, match="begin_of_text") as error:
+        PromptRepsEncoder(Begins(), config)
+    assert error.value.field == "template"
 
 
 def test_missing_model() -> None:

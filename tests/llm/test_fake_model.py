@@ -159,3 +159,23 @@ def test_conversations() -> None:
 def test_sampling_that_cannot_be(field: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=field):
         Sampling(**{field: value})  # type: ignore[arg-type]
+
+
+def test_one_text_in_place_of_several_is_refused() -> None:
+    for call in (
+        lambda: MODEL.generate("a red fox"),
+        lambda: MODEL.generate([Message("user", "a red fox")]),
+        lambda: MODEL.likelihood("a red fox", ["yes"]),
+        lambda: MODEL.likelihood(["a red fox"], "yes"),
+    ):
+        with pytest.raises(InvalidInputError, match="give a list"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("max_tokens", 2.5), ("seed", True), ("stop", (1,)), ("stop", ("",))]
+)
+def test_sampling_of_wrong_types_is_refused(field: str, value: object) -> None:
+    with pytest.raises(InvalidInputError) as error:
+        Sampling(**{field: value})  # type: ignore[arg-type]
+    assert error.value.field == field

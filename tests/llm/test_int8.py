@@ -14,6 +14,10 @@ from twindex.core import ConfigError
 from twindex.llm.causal import CausalModel
 from twindex.llm.int8 import Int8Linear, quantise
 
+pytestmark = pytest.mark.skipif(
+    not torch.cpu._is_vnni_supported(), reason="needs a processor with AVX-512 VNNI"
+)
+
 
 def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scale = np.abs(rows).max(1, keepdims=True) / 127

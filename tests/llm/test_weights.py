@@ -261,3 +261,9 @@ def test_nothing_opens_a_connection(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "silent\n", "")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_no_name_is_not_the_working_directory(name):
+    with pytest.raises(ConfigError, match="name of a model"):
+        find_weights(name)
