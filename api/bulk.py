@@ -14,7 +14,7 @@ from ..search.usage import added
 from ..sources import parse_document
 
 BATCH = 256
-"""Lines written at once; a job can be continued after each batch."""
+"""Lines written at once, at most; a job can be continued after each batch."""
 ERRORS_KEPT = 100
 """A job keeps the first errors by line; all are counted."""
 

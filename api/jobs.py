@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from threading import Event
+from time import perf_counter
 
 from ..core import TwindexError
 from ..index.files import exclusive
@@ -17,6 +18,11 @@ from .bulk import BATCH, BulkResult, parse_lines
 from .served import Served
 
 logger = logging.getLogger(__name__)
+
+FIRST_STEP = 8
+"""Lines of a bulk job's first step, when its speed is not known."""
+STEP_SECONDS = 10.0
+"""About how long a step takes: until then a stop waits, and progress is not told."""
 
 
 class Interruption(Exception):  # noqa: N818 - no error
@@ -89,12 +95,20 @@ def _bulk(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]
         # Batches written before a crash but not counted are written again, to the same effect.
         for _ in islice(file, done):
             pass
-        while lines := list(islice(file, BATCH)):
+        step = FIRST_STEP
+        while lines := list(islice(file, step)):
             proceed()
+            began = perf_counter()
             result.write(engine, list(parse_lines(lines, done + 1)))
             done += len(lines)
             store.save(job.id, "running", done=done, result=asdict(result))
+            step = _next_step(len(lines), perf_counter() - began)
     store.save(job.id, "done", done=done, result=asdict(result))
+
+
+def _next_step(lines: int, seconds: float) -> int:
+    """Lines of the next step, after one that took so long: a model may need seconds for each."""
+    return max(1, min(BATCH, int(lines * STEP_SECONDS / max(seconds, 1e-9))))
 
 
 class _StoredProgress:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from twindex.api import bulk as bulk_module
+from twindex.api import jobs as runner_module
 from twindex.api.schemas import JobList, JobReply
 from twindex.core import NotFoundError
 from twindex.index import jobs as jobs_module
@@ -188,6 +189,28 @@ def test_a_stop_leaves_the_job_for_the_next_start(
     client = serve()
     assert wait_for_job(client, job_id)["result"]["documents"] == total
     assert client.get(DOCUMENTS).json()["total"] == total
+
+
+def test_steps_of_a_job_are_bounded_by_time():
+    assert runner_module._next_step(8, 0.001) == bulk_module.BATCH
+    assert runner_module._next_step(8, 80.0) == 1
+    assert runner_module._next_step(8, 8.0) == 10
+    assert runner_module._next_step(1, 1e9) == 1
+
+
+def test_a_slow_job_tells_its_progress(client, wait_for_job, monkeypatch):
+    monkeypatch.setattr(runner_module, "_next_step", lambda lines, seconds: 2)
+    told = []
+    save = JobStore.save
+
+    def spy(self, job_id, state, **fields):
+        told.append(fields["done"])
+        save(self, job_id, state, **fields)
+
+    monkeypatch.setattr(JobStore, "save", spy)
+    job = wait_for_job(client, post(client, lines(13), path=BULK + "?async=true").json()["id"])
+    assert job["state"] == "done"
+    assert told == [0, 8, 10, 12, 13, 13]
 
 
 def test_deleting_a_collection_ends_its_jobs(serve, fake_config, tmp_path, monkeypatch, problem):
