@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from transformers import AutoModelForMaskedLM
@@ -21,7 +21,7 @@ from .pretrained import (
     load_pretrained,
     no_states,
 )
-from .protocol import Capability, States, Tokens
+from .protocol import Capability, Prompt, Sampling, States, Tokens, unsupported
 
 
 class MaskedModel(PretrainedModel):
@@ -63,6 +63,18 @@ class MaskedModel(PretrainedModel):
     @property
     def capabilities(self) -> frozenset[Capability]:
         return frozenset({"states"})
+
+    def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> NoReturn:
+        """UnsupportedError: it reads both sides of a mask, and continues nothing."""
+        raise unsupported(self, "likelihood")
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling | None = None) -> NoReturn:
+        """UnsupportedError."""
+        raise unsupported(self, "generate")
+
+    def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> NoReturn:
+        """UnsupportedError."""
+        raise unsupported(self, "generate")
 
     def read(
         self,

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -36,7 +36,9 @@ from .protocol import (
     Message,
     Prompt,
     Sampling,
+    Tokens,
     check_prompts,
+    unsupported,
 )
 
 CONCURRENCY = 8
@@ -94,6 +96,10 @@ class OpenAIModel:
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         return {"server": self._url.partition("://")[2], "model": self.name}
+
+    def read(self, texts: Sequence[Tokens], **options: Any) -> NoReturn:
+        """UnsupportedError: servers do not show states."""
+        raise unsupported(self, "states")
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Raises UnsupportedError where the server has no `/tokenize`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from .int8 import quantise
 from .protocol import Message, States, Tokens
 from .tokenizer import Tokenizer
 from .weights import find_weights
+
+logger = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16", "int8"]
 
@@ -130,6 +133,7 @@ def load_pretrained(
             quantise(model)
     except FAILURES as error:
         raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
+    logger.info("model %s runs on %s in %s", name, place, precision)
     return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
 
 
@@ -171,14 +175,14 @@ def quiet() -> Iterator[None]:
 
     One thread at a time: these settings are of the whole process.
     """
-    logging: Any = transformers.utils.logging
+    verbose: Any = transformers.utils.logging
     with _quieting:
-        verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
+        verbosity, bars = verbose.get_verbosity(), verbose.is_progress_bar_enabled()
+        verbose.set_verbosity_error()
+        verbose.disable_progress_bar()
         try:
             yield
         finally:
-            logging.set_verbosity(verbosity)
+            verbose.set_verbosity(verbosity)
             if bars:
-                logging.enable_progress_bar()
+                verbose.enable_progress_bar()

@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InvalidInputError, Usage
+from ..core import InvalidInputError, UnsupportedError, Usage
 
 Capability = Literal["states", "likelihood", "generate"]
 Tokens = Sequence[int]
@@ -151,6 +151,12 @@ class LanguageModel(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without special tokens."""
+
+
+def unsupported(model: LanguageModel, capability: Capability) -> UnsupportedError:
+    """The refusal of what a model cannot do."""
+    offered = ", ".join(sorted(model.capabilities))
+    return UnsupportedError(f"model {model.name!r} has no {capability}; it offers: {offered}")
 
 
 class StateModel(LanguageModel, Protocol):

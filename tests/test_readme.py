@@ -55,3 +55,11 @@ def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatc
     assert main(words) == 2
     message = capsys.readouterr().err
     assert "no such" in message.lower() or "holds no collection" in message, message
+
+
+def test_the_example_of_language_models_runs(capsys):
+    page = (Path(twindex.__file__).parent / "docs" / "language-models.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "language-models.md", "exec"), {})  # noqa: S102 - our own page
+    printed = capsys.readouterr().out
+    assert "Usage(calls=1" in printed

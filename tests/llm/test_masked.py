@@ -78,3 +78,13 @@ def test_a_tokenizer_without_a_mask(tiny_llama: Path, tmp_path: Path) -> None:
     transformers.AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="has no mask"):
         MaskedModel.load(str(tmp_path), device="cpu")
+
+
+def test_what_it_cannot_do_is_refused(model: MaskedModel) -> None:
+    for call in (
+        lambda: model.generate(["a cat"]),
+        lambda: model.stream("a cat"),
+        lambda: model.likelihood(["a cat"], [" sat"]),
+    ):
+        with pytest.raises(UnsupportedError, match="it offers: states"):
+            call()

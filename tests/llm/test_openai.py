@@ -40,6 +40,8 @@ def test_identity() -> None:
     model = OpenAIModel("https://host.example:8443/api/v1/", "org/tiny")
     assert model.name == "org/tiny"
     assert model.capabilities == {"generate", "likelihood"}
+    with pytest.raises(UnsupportedError, match="no states"):
+        model.read([[1]])
     assert model.fingerprint == {"server": "host.example:8443/api/v1", "model": "org/tiny"}
 
 
