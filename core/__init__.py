@@ -49,6 +49,7 @@ from .types import (
     TopTerms,
     Usage,
 )
+from .unicode import check_unicode
 
 __all__ = [
     "AnalyzerConfig",
@@ -96,4 +97,5 @@ __all__ = [
     "TwindexError",
     "UnsupportedError",
     "Usage",
+    "check_unicode",
 ]

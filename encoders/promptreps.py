@@ -55,6 +55,7 @@ from ..core import (
     Representation,
     Role,
     Usage,
+    check_unicode,
 )
 from ..core.config import MULTI_VARIANTS
 from ..llm import StateModel, States
@@ -143,7 +144,7 @@ class PromptRepsEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
-        _check(texts)
+        check_unicode(texts)
         suffix = self._around[role][1]
         truncated = np.zeros(len(texts), np.bool_)
         owner = [np.empty(0, np.int64)]
@@ -241,15 +242,3 @@ class PromptRepsEncoder:
         for rows in batches(lengths, self._model.batch_tokens):
             for start in range(0, len(rows), most):
                 yield rows[start : start + most]
-
-
-def _check(texts: Sequence[str]) -> None:
-    """Refuse what is no text."""
-    for number, text in enumerate(texts):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInputError(
-                f"half a surrogate pair at character {error.start} is no text",
-                field=f"texts[{number}]",
-            ) from None

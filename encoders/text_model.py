@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ..core import (
     ConfigError,
     DenseEncoderConfig,
-    InvalidInputError,
     ModelError,
     SparseEncoderConfig,
+    check_unicode,
 )
 from ..core.config import Precision
 from ..llm import find_weights, weights_digest
@@ -135,21 +135,10 @@ class TextModel:
                     verbose=False,
                 )
             except TypeError:
-                self._find_invalid(texts, start)
+                check_unicode(texts, start)
                 raise
         cut = np.array([bool(encoding.overflowing) for encoding in found.encodings], np.bool_)
         return dict(found), cut
-
-    @staticmethod
-    def _find_invalid(texts: Sequence[str], start: int) -> None:
-        for number, text in enumerate(texts, start):
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidInputError(
-                    f"half a surrogate pair at character {error.start} is no text",
-                    field=f"texts[{number}]",
-                ) from None
 
     def _features(
         self, columns: dict[str, list[list[int]]], rows: NDArray[np.int64]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
-from ..core import ConfigError, InvalidInputError, ModelError
+from ..core import ConfigError, InvalidInputError, ModelError, check_unicode
 from .protocol import Message, Tokens
 
 _MARK = "\ue000end of the last message\ue001"
@@ -153,7 +153,7 @@ class Tokenizer:
                     verbose=False,
                 ).input_ids
         except TypeError:
-            _find_invalid(texts)
+            check_unicode(texts)
             raise
         return rows
 
@@ -166,14 +166,3 @@ class Tokenizer:
         if backend.pre_tokenizer is not None:
             words = [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(text)]
         return [token.id for word in words for token in backend.model.tokenize(word)]
-
-
-def _find_invalid(texts: Sequence[str]) -> None:
-    for number, text in enumerate(texts):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInputError(
-                f"half a surrogate pair at character {error.start} is no text",
-                field=f"texts[{number}]",
-            ) from None

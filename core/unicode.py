@@ -1,0 +1,19 @@
+"""What a Python string can hold and text cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .errors import InvalidInputError
+
+
+def check_unicode(texts: Sequence[str], start: int = 0) -> None:
+    """Raise InvalidInputError for half a surrogate pair. The first text has the number `start`."""
+    for number, text in enumerate(texts, start):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"half a surrogate pair at character {error.start} is no text",
+                field=f"texts[{number}]",
+            ) from None
