@@ -49,7 +49,7 @@ from .types import (
     TopTerms,
     Usage,
 )
-from .unicode import check_unicode
+from .unicode import check_unicode, checked_text
 
 __all__ = [
     "AnalyzerConfig",
@@ -98,4 +98,5 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "check_unicode",
+    "checked_text",
 ]

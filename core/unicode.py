@@ -17,3 +17,13 @@ def check_unicode(texts: Sequence[str], start: int = 0) -> None:
                 f"half a surrogate pair at character {error.start} is no text",
                 field=f"texts[{number}]",
             ) from None
+
+
+def checked_text(value: str, field: str) -> str:
+    """The value, which can be stored. Raises InvalidInputError for half a surrogate pair."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        message = "contains half of a surrogate pair, which is not Unicode text"
+        raise InvalidInputError(message, field=field) from None
+    return value

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InvalidInputError
+from ..core import InvalidInputError, checked_text
 
 Numbers = NDArray[np.int64]
 Scalar = str | int | float
@@ -113,16 +113,6 @@ def _typed(value: Any, field: str) -> tuple[int, Scalar]:
     raise InvalidInputError(
         "cannot be compared: give a string, a finite number or a boolean", field=field
     )
-
-
-def checked_text(value: str, field: str) -> str:
-    """The value, which SQLite can store. Raises InvalidInputError."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        message = "contains half of a surrogate pair, which is not Unicode text"
-        raise InvalidInputError(message, field=field) from None
-    return value
 
 
 def select(connection: sqlite3.Connection, condition: Mapping[str, Any] | Condition) -> Numbers:

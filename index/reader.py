@@ -18,8 +18,9 @@ from ..core import (
     Passage,
     Representation,
     TermWeight,
+    checked_text,
 )
-from .filters import Numbers, checked_text, parse, select
+from .filters import Numbers, parse, select
 from .snapshot import LegResult, Masks, Snapshot
 from .tables import ids_of, numbers_of, read_documents
 

@@ -18,17 +18,14 @@ import torch
 from transformers import AutoModelForCausalLM, DynamicCache
 
 from ..core import ConfigError, InvalidInputError, ModelError, Usage
-from ..core.config import Device
 from .batching import pad
 from .decoding import Decoding, copied
 from .generation import generate, stream
 from .likelihood import likelihood
 from .pretrained import (
-    Precision,
     Pretrained,
     PretrainedModel,
     check_texts,
-    load_pretrained,
     no_states,
 )
 from .protocol import (
@@ -55,6 +52,7 @@ class CausalModel(PretrainedModel):
     The arithmetic runs one batch at a time; everything else runs beside it. Thread-safe.
     """
 
+    loader = AutoModelForCausalLM
     mask: str | None = None
 
     def __init__(self, parts: Pretrained) -> None:
@@ -68,19 +66,6 @@ class CausalModel(PretrainedModel):
         self.begin: Tokens = parts.tokenizer.around()[0]
         self.ends = _ends(parts)
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
-
-    @classmethod
-    def load(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        precision: Precision = "float32",
-        device: Device = "auto",
-    ) -> CausalModel:
-        """Raises ModelError when the model cannot be found, read or used."""
-        options: Any = {"revision": revision, "precision": precision, "device": device}
-        return cls(load_pretrained(AutoModelForCausalLM, name, **options))
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -11,14 +11,11 @@ import torch
 from transformers import AutoModelForMaskedLM
 
 from ..core import ConfigError, InvalidInputError, ModelError, UnsupportedError, Usage
-from ..core.config import Device
 from .batching import mask, pad
 from .pretrained import (
-    Precision,
     Pretrained,
     PretrainedModel,
     check_texts,
-    load_pretrained,
     no_states,
 )
 from .protocol import Capability, Prompt, Sampling, States, Tokens, unsupported
@@ -32,6 +29,7 @@ class MaskedModel(PretrainedModel):
     a prefix can be kept. Thread-safe: one batch runs at a time.
     """
 
+    loader = AutoModelForMaskedLM
     begin: Tokens = ()  # `read` adds what goes around a prompt
     ends = frozenset[int]()  # it takes no turns
 
@@ -46,19 +44,6 @@ class MaskedModel(PretrainedModel):
         self._before, self._after = self._tokenizer.around()
         places = min(parts.model.config.max_position_embeddings, self._tokenizer.limit)
         self.limit: int | None = places - len(self._before) - len(self._after)
-
-    @classmethod
-    def load(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        precision: Precision = "float32",
-        device: Device = "auto",
-    ) -> MaskedModel:
-        """Raises ModelError when the model cannot be found, read or used."""
-        options: Any = {"revision": revision, "precision": precision, "device": device}
-        return cls(load_pretrained(AutoModelForMaskedLM, name, **options))
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -57,6 +57,9 @@ class Pretrained:
 class PretrainedModel:
     """What causal and masked models share: identity, and from text to tokens and back."""
 
+    loader: ClassVar[Any]
+    """The class of transformers that loads a model of this kind."""
+
     def __init__(self, parts: Pretrained) -> None:
         head = parts.model.get_output_embeddings()
         if head is None:
@@ -69,6 +72,19 @@ class PretrainedModel:
         self._parts = parts
         self._tokenizer = parts.tokenizer
         self._running = Lock()
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        revision: str | None = None,
+        precision: Precision = "float32",
+        device: Device = "auto",
+    ) -> Self:
+        """Raises ModelError when the model cannot be found, read or used."""
+        options: Any = {"revision": revision, "precision": precision, "device": device}
+        return cls(load_pretrained(cls.loader, name, **options))
 
     @property
     def name(self) -> str:

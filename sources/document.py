@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..core import Document, InvalidInputError
+from ..core import Document, InvalidInputError, checked_text
 
 MAX_ID_BYTES = 512
 MAX_METADATA_DEPTH = 16
@@ -106,12 +106,7 @@ def _checked_id(text: str, field: str) -> str:
 def _string(value: object, field: str, wanted: str = "a string") -> str:
     if not isinstance(value, str):
         raise InvalidInputError(f"must be {wanted}, not {_kind(value)}", field=field)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        message = "contains half of a surrogate pair, which is not Unicode text"
-        raise InvalidInputError(message, field=field) from None
-    return value
+    return checked_text(value, field)
 
 
 def _checked_metadata(value: object) -> dict[str, Any]:

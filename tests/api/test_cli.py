@@ -342,7 +342,7 @@ def test_a_reader_that_leaves_is_no_failure(index: str) -> None:
 
 
 def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
-    many = [{"_id": str(number), "text": f"text {number} " * 9} for number in range(12_000)]
+    many = [{"_id": str(number), "text": f"text {number} " * 9} for number in range(30_000)]
     arguments = ["build", str(tmp_path / "a"), "--documents", jsonl(tmp_path / "c.jsonl", many)]
     process = twindex(*arguments, *FAKES)
     # The second shard has begun.
