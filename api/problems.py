@@ -25,7 +25,7 @@ from ..core import (
     StorageError,
     TwindexError,
 )
-from ..core.config import field_path
+from ..core.config_base import field_path
 
 MEDIA_TYPE = "application/problem+json"
 

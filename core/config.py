@@ -9,17 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from .errors import ConfigError
+from .config_base import Config
+from .vector_config import FlatConfig, VectorStorage
 
 LEG_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
@@ -29,47 +22,6 @@ Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
 """Arithmetic of a model. bfloat16 is faster where the processor has it (AVX512-BF16, AMX, GPU) and
 slower where it has not; see benchmarks/encode.py for what it costs."""
-
-
-class Config(BaseModel):
-    """Base of every configuration object."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @classmethod
-    def parse(cls, value: Mapping[str, Any]) -> Self:
-        """Validate a mapping; a wrong value is a ConfigError that names the field."""
-        try:
-            return cls.model_validate(dict(value))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            message = first["msg"].removeprefix("Value error, ")
-            raise ConfigError(message, field=field_path(first["loc"], value)) from None
-
-
-def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
-    """`legs[0].name` from pydantic's ("legs", 0, "name") for an error in `value`.
-
-    The tags of unions, which pydantic puts between, are left out.
-    """
-    path = ""
-    for position, part in enumerate(place):
-        if isinstance(part, int):
-            path += f"[{part}]"
-            value = value[part] if isinstance(value, list | tuple) and part < len(value) else None
-        elif _is_tag(part, value, last=position == len(place) - 1):
-            continue
-        else:
-            path += f".{part}"
-            value = value.get(part) if isinstance(value, Mapping) else None
-    return path.removeprefix(".") or None
-
-
-def _is_tag(part: str, value: Any, *, last: bool) -> bool:
-    """What is not in a mapping has nothing inside it either, unless it is the tag of a union."""
-    if not isinstance(value, Mapping) or part in value:
-        return False
-    return not last or value.get("kind") == part
 
 
 class DenseEncoderConfig(Config):
@@ -168,26 +120,6 @@ class AnalyzerConfig(Config):
     stopwords: bool | None = None
 
 
-class FlatConfig(Config):
-    """Exact search: every vector is compared."""
-
-    kind: Literal["flat"] = "flat"
-
-
-class HnswConfig(Config):
-    """Graph search (Malkov and Yashunin 2018) through FAISS."""
-
-    kind: Literal["hnsw"] = "hnsw"
-    neighbors: int = Field(default=32, ge=2, le=256)
-    ef_construction: int = Field(default=200, ge=8)
-    ef_search: int = Field(default=64, ge=1)
-    flat_below: int = Field(default=2_000, ge=0)
-    """Segments with fewer passages are searched exactly; a graph gains nothing there."""
-
-
-VectorIndexConfig = Annotated[FlatConfig | HnswConfig, Field(discriminator="kind")]
-
-
 def _kind_or(default: str) -> Discriminator:
     """Tell encoders by `kind`, which may be left out for the usual one."""
 
@@ -206,14 +138,13 @@ def _kind_or(default: str) -> Discriminator:
 PromptReps = Annotated[PromptRepsEncoderConfig, Tag("promptreps")]
 
 
-class DenseLeg(Config):
+class DenseLeg(VectorStorage):
     """A leg that ranks by inner product of dense vectors, or MaxSim where a text has several."""
 
     kind: Literal["dense"] = "dense"
     encoder: Annotated[
         Annotated[DenseEncoderConfig, Tag("dense")] | PromptReps, _kind_or("dense")
     ] = DenseEncoderConfig()
-    index: VectorIndexConfig = FlatConfig()
 
     @property
     def multi(self) -> bool:
@@ -222,8 +153,12 @@ class DenseLeg(Config):
 
     @model_validator(mode="after")
     def _multi_is_flat(self) -> Self:
-        if self.multi and not isinstance(self.index, FlatConfig):
-            raise ValueError("texts with several vectors are searched exactly: index flat")
+        plain = isinstance(self.index, FlatConfig) and self.lossless
+        if self.multi and (not plain or self.kept != "float32"):
+            raise ValueError(
+                "texts with several vectors are searched exactly, as float32: index flat, no "
+                "codec and no projection"
+            )
         return self
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, InvalidInputError, Representation, TermWeight
+from ..core import Contribution, InvalidInputError, Representation, TermWeight, VectorSearch
 
 Mask = NDArray[np.bool_]
 
@@ -113,6 +113,14 @@ class LegPart(Protocol):
 
         Learned-sparse parts give weights, named as by `explain`; lexical parts give frequencies.
         """
+
+
+@runtime_checkable
+class Approximate(Protocol):
+    """A part that can be told how far to look."""
+
+    def tuned(self, search: VectorSearch) -> LegPart:
+        """The same part, searched as `search` says. Its parameters fit the kind of index."""
 
 
 class SegmentPart(LegPart, Protocol):

@@ -107,7 +107,7 @@ class HnswSegment:
         candidates = len(self) if allowed is None else int(np.count_nonzero(allowed))
         # FAISS walks through forbidden rows too, and they use up its list: it must be longer by
         # their share for the same recall.
-        ef = max(self._config.ef_search, k) * len(self) // max(1, candidates)
+        ef = max(self._config.ef_search or 64, k) * len(self) // max(1, candidates)
         if self._index is None or candidates <= EXACT_RATIO * ef:
             return exact.search(vectors, self._vectors, k, allowed)
         exact.check_width(vectors, self.width)

@@ -1,0 +1,49 @@
+"""What every codec offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+Codes = NDArray[np.uint8]
+
+
+class Codec(Protocol):
+    """Vectors as fewer bytes. Fitted on a sample once, immutable from then on.
+
+    What is lost is made up for in length: a decoded vector is as long as the one that was encoded
+    (its code ends with what it must be multiplied by). A search engine that drops this loses
+    up to 2 points of recall.
+
+    width: dimensions of a vector. stride: bytes of a code.
+    """
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def stride(self) -> int: ...
+
+    def encode(self, vectors: Vectors) -> Codes:
+        """float32 [n, width] -> uint8 [n, stride]."""
+
+    def decode(self, codes: Codes) -> Vectors:
+        """uint8 [n, stride] -> float32 [n, width], of the lengths that were encoded."""
+
+    def score(self, queries: Vectors, codes: Codes) -> Vectors:
+        """Inner products of float32 queries with coded vectors: [q, width], [n, stride] -> [q, n].
+
+        The same as `queries @ decode(codes).T` up to rounding, without decoding all at once.
+        """
+
+    def save(self, path: Path) -> None:
+        """Write what was fitted as one .npz without pickle; nothing for a codec that fits nothing
+        would be an empty one."""
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The inverse of `save`. Raises ValueError for a file that is not of this codec."""

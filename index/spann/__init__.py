@@ -1,0 +1,1 @@
+"""Inverted lists of vectors on disk whose heads are in memory (SPANN)."""
