@@ -72,6 +72,11 @@ class Structure(Protocol):
         """Bytes that the structure holds in memory once it is open (mapped pages it must touch for
         each search included)."""
 
+    @property
+    def exact_vectors(self) -> Vectors | None:
+        """The vectors as they came, mapped, where the structure itself must hold them (a graph over
+        float32); then no copy is kept beside it. Else None."""
+
     def ladder(self) -> Sequence[Parameters]:
         """Settings to calibrate, from the cheapest to the dearest, all with the same keys.
 
