@@ -1,6 +1,6 @@
 """Filling a new collection offline: shards first, then as few segments as memory allows.
 
-A shard is a segment whose vectors are not yet in a graph. It becomes true in one transaction
+A shard is a segment whose vectors are not yet in an index. It becomes true in one transaction
 together with its documents and with how much of the input is done, so an interrupted build
 continues after its last shard. Nobody else reads the collection before `finish`.
 """
@@ -21,15 +21,14 @@ from ..core import (
     ConflictError,
     DenseLeg,
     Document,
-    FlatConfig,
-    HnswConfig,
     NotFoundError,
     Progress,
     Representation,
+    VectorStorage,
 )
 from .collection import Collection, EncodedDocument
-from .database import get_meta, set_meta
-from .maintenance import merge_segments, write_segment
+from .database import UNFINISHED, get_meta, set_meta
+from .maintenance import merge_segments, new_name, write_segment
 from .protocol import Mask
 from .segment import Passages, Segment, SegmentRow
 from .tables import (
@@ -41,6 +40,7 @@ from .tables import (
     numbers_of,
     read_segments,
 )
+from .vectors import building_bytes
 
 MOST_SHARDS = 24
 """Shards that are merged, and so open, at once."""
@@ -122,7 +122,6 @@ def finish(collection: Collection, memory: int, progress: Progress) -> tuple[int
     """Merge the shards and make the collection visible; its documents and passages."""
     config = collection.config
     rows = _few_shards(collection, memory)
-    progress.start("index", sum(row.passages for row in rows), "passages")
     replaced: list[SegmentRow] = []
     merged: list[SegmentRow] = []
     for group in _groups(rows, config, memory):
@@ -130,14 +129,14 @@ def finish(collection: Collection, memory: int, progress: Progress) -> tuple[int
         clean = all(live is None for _, live in sources)
         if len(group) > 1 or not clean or shard_config(config) != config:
             replaced.extend(group)
-            row = _merge_shards(collection, group, sources, memory, config)
+            name = _announced(collection, group)
+            row = _merge_shards(collection, group, sources, memory, config, progress, name)
             merged.extend([] if row is None else [row])
-        progress.advance(sum(row.passages for row in group))
     with collection.database.write() as connection:
         _check_building(connection, collection)
         _swap(connection, replaced, merged)
         connection.execute("DELETE FROM tombstones")
-        connection.execute("DELETE FROM meta WHERE key = 'consumed'")
+        connection.execute("DELETE FROM meta WHERE key IN ('consumed', ?)", (UNFINISHED,))
         set_meta(connection, "state", "ready")
         documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         passages = sum(row.passages for row in read_segments(connection))
@@ -172,12 +171,29 @@ def _merge_shards(
     sources: Sequence[tuple[Segment, Mask | None]],
     memory: int,
     config: CollectionConfig,
+    progress: Progress | None = None,
+    name: str | None = None,
 ) -> SegmentRow | None:
-    """One segment of several shards, or None when all that is in them was replaced."""
+    """One segment of several shards, or None when all that is in them was replaced.
+
+    name: of the segment, if an interrupted merge of the same shards shall be continued.
+    """
     if not any(live is None or live.any() for _, live in sources):
         return None
     first, last = group[0].first, group[-1].last
-    return merge_segments(collection, sources, first, last, memory, config)
+    return merge_segments(collection, sources, first, last, memory, config, progress, name)
+
+
+def _announced(collection: Collection, group: Sequence[SegmentRow]) -> str:
+    """The name of the segment that these shards become, the same in each try: an index that takes
+    hours to build can then go on where it was interrupted. Its files are no garbage meanwhile."""
+    shards = " ".join(row.id for row in group)
+    with collection.database.write() as connection:
+        names = json.loads(get_meta(connection, UNFINISHED) or "{}")
+        if shards not in names:
+            names[shards] = new_name(group[-1].last)
+            set_meta(connection, UNFINISHED, json.dumps(names))
+        return str(names[shards])
 
 
 def _swap(
@@ -194,9 +210,11 @@ def _check_building(connection: sqlite3.Connection, collection: Collection) -> N
 
 
 def shard_config(config: CollectionConfig) -> CollectionConfig:
-    """The same legs without graphs: these are built once, when shards are merged."""
+    """The same legs with plain vectors: indexes are built once, when shards are merged."""
+    plain = VectorStorage()
+    update = {name: getattr(plain, name) for name in VectorStorage.model_fields}
     legs = {
-        name: leg.model_copy(update={"index": FlatConfig()}) if isinstance(leg, DenseLeg) else leg
+        name: leg.model_copy(update=update) if isinstance(leg, DenseLeg) else leg
         for name, leg in config.legs.items()
     }
     return config.model_copy(update={"legs": legs})
@@ -222,22 +240,22 @@ def _groups(
 ) -> list[list[SegmentRow]]:
     """Neighbouring shards that can be made one segment within `memory` bytes."""
     groups: list[list[SegmentRow]] = []
-    room = 0
     for row in rows:
-        need = _graph_bytes(row, config)
-        if not groups or need > room:
-            groups.append([])
-            room = memory
-        groups[-1].append(row)
-        room -= need
+        if groups and _held([*groups[-1], row], config) <= memory:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
     return groups
 
 
-def _graph_bytes(row: SegmentRow, config: CollectionConfig) -> int:
-    """Memory that the graphs of a shard's passages take; other indexes are merged as streams."""
+def _held(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
+    """Bytes that must be in memory to make one segment of shards; most indexes are streams."""
+    passages = sum(row.passages for row in rows)
     total = 0
     for name, leg in config.legs.items():
-        if isinstance(leg, DenseLeg) and isinstance(leg.index, HnswConfig):
-            vectors = sum(s.size for f, s in row.files.items() if f.startswith(f"{name}/"))
-            total += 2 * vectors + row.passages * (8 * leg.index.neighbors + 64)
+        if isinstance(leg, DenseLeg) and not leg.multi:
+            files = (
+                s.size for row in rows for f, s in row.files.items() if f.startswith(f"{name}/")
+            )
+            total += building_bytes(passages, sum(files) // (4 * max(1, passages)), leg)
     return total

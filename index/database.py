@@ -238,6 +238,10 @@ def _rollback(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
+UNFINISHED = "unfinished"
+"""Key of meta: names of segments that an interrupted build has begun."""
+
+
 def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
     """The value stored under `key`, or None."""
     row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from .database import Database
+from .database import UNFINISHED, Database, get_meta
 from .files import check_directory, exclusive, remove_tree
 from .segment import SegmentRow
 from .tables import read_segments
@@ -61,11 +62,16 @@ class SegmentFolder:
         with exclusive(self._lock, wait=False) as held:
             if not held:
                 return 0
-            named = {row.id for row in self._rows()}
+            named = {row.id for row in self._rows()} | self._unfinished()
             unnamed = [path for path in sorted(self._root.glob("*")) if path.name not in named]
             for path in unnamed:
                 remove_tree(path)
             return len(unnamed)
+
+    def _unfinished(self) -> set[str]:
+        """Segments that an interrupted build has begun and will go on with."""
+        with self._database.read() as connection:
+            return set(json.loads(get_meta(connection, UNFINISHED) or "{}").values())
 
     def _rows(self) -> list[SegmentRow]:
         with self._database.read() as connection:

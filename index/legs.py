@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from ..core import DenseLeg, HnswConfig, LegConfig, LexicalLeg, SparseLeg
+from ..core import DenseLeg, LegConfig, LexicalLeg, SparseLeg
 from .protocol import DeltaPart, SegmentPart
 
 
 def segment_part(config: LegConfig) -> type[SegmentPart]:
     """The class of a leg's part in a segment. Imports what that kind needs, and no other."""
     match config:
-        case DenseLeg(index=HnswConfig()):
-            from .vectors import HnswSegment
-
-            return HnswSegment
         case DenseLeg(multi=True):
             from .vectors import MultiDenseSegment
 
             return MultiDenseSegment
         case DenseLeg():
-            from .vectors import FlatSegment
+            from .vectors import VectorSegment
 
-            return FlatSegment
+            return VectorSegment
         case SparseLeg(multi=True):
             from .inverted import MultiSparseSegment
 

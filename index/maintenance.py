@@ -8,6 +8,7 @@ doing either at once.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,7 +37,7 @@ def seal(collection: Collection) -> bool:
     """Turn the delta into a segment; False when it is empty."""
     with exclusive(collection.directory / LOCK, wait=True):
         with collection.reader() as reader:
-            snapshot = reader.snapshot
+            snapshot, config = reader.snapshot, reader.config
             first = int(get_meta(reader.connection, "sealed") or 0) + 1
             last = last_number(reader.connection)
         if last < first:
@@ -48,8 +49,9 @@ def seal(collection: Collection) -> bool:
         if len(keep):
             passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
             legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
-            row = write_segment(collection, passages, legs, first, last, collection.config)
-        _replace(collection, [], row, first, last)
+            row = write_segment(collection, passages, legs, first, last, config)
+        with collection.database.write() as connection:
+            replace(connection, collection, [], row, first, last)
         return True
 
 
@@ -62,7 +64,7 @@ def write_segment(
     config: CollectionConfig,
 ) -> SegmentRow:
     """Write the files of a segment that no row names yet."""
-    name = _new_name(last)
+    name = new_name(last)
     directory = collection.segments.path(name)
     files = segments.write(directory, passages, legs, config)
     return _row(name, passages, first, last, files)
@@ -139,21 +141,19 @@ def _merge_run(
     """Replace the segments `start` to `stop` by one. The caller holds the lock."""
     with collection.reader() as reader:
         rows = read_segments(reader.connection)[start:stop]
-        snapshot = reader.snapshot
+        snapshot, config = reader.snapshot, reader.config
     for row in rows:
         collection.segments.check(row)  # Damage must not be copied under a new, valid checksum.
     parts = snapshot.parts[start:stop]
-    total = sum(row.passages for row in rows)
-    progress.start("merge", total, "passages")
     first, last = rows[0].first, rows[-1].last
     merged = None
     if any(part.live_passages for part in parts):
         opened = snapshot.segments[start:stop]
         sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
-        merged = merge_segments(collection, sources, first, last, memory, collection.config)
-    _replace(collection, rows, merged, first, last)
+        merged = merge_segments(collection, sources, first, last, memory, config, progress)
+    with collection.database.write() as connection:
+        replace(connection, collection, rows, merged, first, last)
     collection.segments.remove(rows)
-    progress.advance(total)
 
 
 def merge_segments(
@@ -163,11 +163,17 @@ def merge_segments(
     last: int,
     memory: int,
     config: CollectionConfig,
+    progress: Progress | None = None,
+    unfinished: str | None = None,
 ) -> SegmentRow:
-    """Write the files of one segment that holds the live passages of several."""
-    name = _new_name(last)
+    """Write the files of one segment that holds the live passages of several.
+
+    unfinished: the name under which an earlier try may have begun it, and a later one may go on.
+    """
+    name = unfinished or new_name(last)
     directory = collection.segments.path(name)
-    files = segments.merge(directory, sources, config, memory)
+    resume = unfinished is not None
+    files = segments.merge(directory, sources, config, memory, progress, resume=resume)
     passages = Passages(
         np.load(directory / "numbers.npy", mmap_mode="r"),
         np.load(directory / "spans.npy", mmap_mode="r"),
@@ -175,29 +181,29 @@ def merge_segments(
     return _row(name, passages, first, last, files)
 
 
-def _replace(
+def replace(
+    connection: sqlite3.Connection,
     collection: Collection,
-    old: list[SegmentRow],
+    old: Sequence[SegmentRow],
     new: SegmentRow | None,
     first: int,
     last: int,
 ) -> None:
-    """The transaction: `new` stands for the numbers `first` to `last` from now on."""
-    with collection.database.write() as connection:
-        connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
-        connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
-        still_dead: set[int] = set()
-        if new is not None:
-            insert_segment(connection, new)
-            numbers = np.load(collection.segments.path(new.id) / "numbers.npy", mmap_mode="r")
-            dead = dead_numbers(connection, first, last)
-            still_dead = dead.intersection(np.unique(numbers).tolist())
-        connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))
-        connection.executemany(
-            "INSERT INTO tombstones (number) VALUES (?)", [(n,) for n in sorted(still_dead)]
-        )
-        sealed = max(last, int(get_meta(connection, "sealed") or 0))
-        set_meta(connection, "sealed", str(sealed))
+    """Part of a transaction: `new` stands for the numbers `first` to `last` from now on."""
+    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+    connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
+    still_dead: set[int] = set()
+    if new is not None:
+        insert_segment(connection, new)
+        numbers = np.load(collection.segments.path(new.id) / "numbers.npy", mmap_mode="r")
+        dead = dead_numbers(connection, first, last)
+        still_dead = dead.intersection(np.unique(numbers).tolist())
+    connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))
+    connection.executemany(
+        "INSERT INTO tombstones (number) VALUES (?)", [(n,) for n in sorted(still_dead)]
+    )
+    sealed = max(last, int(get_meta(connection, "sealed") or 0))
+    set_meta(connection, "sealed", str(sealed))
 
 
 def _row(
@@ -207,6 +213,6 @@ def _row(
     return SegmentRow(name, first, last, len(passages), documents, files)
 
 
-def _new_name(last: int) -> str:
+def new_name(last: int) -> str:
     """Ordered by age, and never used before even if an earlier try was killed."""
     return f"{last:012d}-{secrets.token_hex(4)}"

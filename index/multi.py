@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, InvalidInputError, Representation, TermWeight
+from ..core import Contribution, InvalidInputError, Progress, Representation, TermWeight
 from .growing import GrowingArray
 from .npy import NpyFile, NpyWriter, save
 from .offsets import Offsets, of_lengths, ranges
@@ -92,6 +92,7 @@ class MultiSegment:
         sources: Sequence[tuple[Self, Mask | None]],
         config: Any,
         memory: int,
+        progress: Progress | None = None,
     ) -> None:
         """See SegmentPart."""
         lengths = [np.diff(source._offsets.read(0, len(source) + 1)) for source, _ in sources]
@@ -100,7 +101,7 @@ class MultiSegment:
             (source._vectors, None if mask is None else np.repeat(mask, own))
             for (source, mask), own in zip(sources, lengths, strict=True)
         ]
-        cls.single.merge(directory, vectors, config, memory)
+        cls.single.merge(directory, vectors, config, memory, progress)
         begin = 0
         with NpyWriter(directory / FILE, np.int64) as writer:
             writer.append(np.zeros(1, dtype=np.int64))

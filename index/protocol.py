@@ -15,7 +15,14 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, InvalidInputError, Representation, TermWeight, VectorSearch
+from ..core import (
+    Contribution,
+    InvalidInputError,
+    Progress,
+    Representation,
+    TermWeight,
+    VectorSearch,
+)
 
 Mask = NDArray[np.bool_]
 
@@ -141,11 +148,14 @@ class SegmentPart(LegPart, Protocol):
         sources: Sequence[tuple[Self, Mask | None]],
         config: Any,
         memory: int,
+        progress: Progress | None = None,
     ) -> None:
         """Write one part with the rows of `sources` in order, without those whose mask is false.
 
         Working memory stays under about `memory` bytes, apart from what the result itself must
         hold in memory to be built (a graph). The result equals `build` over the kept rows.
+        `directory` may hold what an interrupted try of the same merge has left. `progress` may be
+        told of rows that are done; the caller counts those it was not told of.
         """
 
 

@@ -19,7 +19,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import CollectionConfig, CorruptFileError, Representation, StorageError
+from ..core import (
+    CollectionConfig,
+    CorruptFileError,
+    NoProgress,
+    Progress,
+    Representation,
+    StorageError,
+)
 from .files import FileState, remove_tree, seal_directory
 from .legs import segment_part
 from .offsets import ranges
@@ -124,34 +131,66 @@ def merge(
     sources: Sequence[tuple[Segment, Mask | None]],
     config: CollectionConfig,
     memory: int,
+    progress: Progress | None = None,
+    *,
+    resume: bool = False,
 ) -> dict[str, FileState]:
-    """Write one segment with the live passages of `sources`, in order."""
+    """Write one segment with the live passages of `sources`, in order.
+
+    resume: `directory` may be there, with what an interrupted try of the same merge has left, and
+    stays if this one is interrupted.
+    """
+    progress = progress or NoProgress()
     kept = [slice(None) if live is None else live for _, live in sources]
     passages = Passages(
         np.concatenate([s.passages.numbers[k] for (s, _), k in zip(sources, kept, strict=True)]),
         np.concatenate([s.passages.spans[k] for (s, _), k in zip(sources, kept, strict=True)]),
     )
-    with _started(directory, passages, config):
+    with _started(directory, passages, config, resume=resume):
         for name, leg in config.legs.items():
+            progress.start(f"index {name}", len(passages), "passages")
+            told = _Told(progress)
             segment_part(leg).merge(
                 directory / name,
                 [(segment.legs[name], live) for segment, live in sources],
                 leg,
                 memory,
+                told,
             )
+            progress.advance(len(passages) - told.rows)
         return seal_directory(directory)
 
 
+class _Told:
+    """Passes progress on, counting."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.rows = 0
+
+    def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None: ...
+
+    def advance(self, n: int = 1) -> None:
+        self.rows += n
+        self._progress.advance(n)
+
+    def close(self) -> None: ...
+
+
 @contextmanager
-def _started(directory: Path, passages: Passages, config: CollectionConfig) -> Iterator[None]:
-    """The directory with what does not depend on legs; removed again when the block fails."""
-    directory.mkdir(parents=True)
+def _started(
+    directory: Path, passages: Passages, config: CollectionConfig, *, resume: bool = False
+) -> Iterator[None]:
+    """The directory with what does not depend on legs; removed again when the block fails, unless
+    another try shall `resume`."""
+    directory.mkdir(parents=True, exist_ok=resume)
     try:
         np.save(directory / "numbers.npy", passages.numbers)
         np.save(directory / "spans.npy", passages.spans)
         for name in config.legs:
-            (directory / name).mkdir()
+            (directory / name).mkdir(exist_ok=resume)
         yield
     except BaseException:
-        remove_tree(directory)
+        if not resume:
+            remove_tree(directory)
         raise

@@ -25,6 +25,7 @@ from ...core import (
     Contribution,
     InvalidInputError,
     LexicalLeg,
+    Progress,
     Representation,
     TermCounts,
     TermWeight,
@@ -79,6 +80,7 @@ class LexicalSegment:
         sources: Sequence[tuple[Self, Mask | None]],
         config: LexicalLeg,
         memory: int,
+        progress: Progress | None = None,
     ) -> None:
         """See SegmentPart."""
         from .lexical_files import merge

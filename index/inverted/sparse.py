@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
-from ...core import Contribution, InvalidInputError, Representation, SparseLeg, TermWeight
+from ...core import Contribution, InvalidInputError, Progress, Representation, SparseLeg, TermWeight
 from ..npy import NpyFile, save
 from ..offsets import Offsets, fitting
 from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
@@ -63,6 +63,7 @@ class SparseSegment:
         sources: Sequence[tuple[Self, Mask | None]],
         config: SparseLeg,
         memory: int,
+        progress: Progress | None = None,
     ) -> None:
         """See SegmentPart. Lists are merged in blocks of terms; one list always fits."""
         kept = kept_rows(sources)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .structure import Parameters
+import numpy as np
+from numpy.typing import NDArray
+
+from ..protocol import Ranking
+from . import exact
+from .originals import Originals, spread
+from .rescoring import rescored
+from .structure import Parameters, Vectors
+
+RESULTS = (10, 100, 1_000)
+"""Numbers of results that are calibrated, where a segment has ten times as many vectors."""
+QUERIES = 256
+ENOUGH = 0.9995
+"""Recall beyond which dearer parameters are not tried."""
+_EQUAL = 1e-6
+"""Scores that differ by less, relatively, are ties: any of the tied vectors counts as found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +75,44 @@ class Calibration:
                 for k, levels in value["levels"].items()
             },
         )
+
+
+def calibrate(
+    search: Callable[[Vectors, int, Parameters], Ranking],
+    ladder: Sequence[Parameters],
+    vectors: Originals,
+) -> Calibration:
+    """Measure what each setting of `ladder` finds of the exact nearest of sampled vectors.
+
+    search(queries, k, parameters): as the segment would search. The sample is seeded by nothing
+    but the number of vectors.
+    """
+    sample = spread(len(vectors), QUERIES, seed=len(vectors))
+    queries = vectors.take(sample)
+    results = [k for k in RESULTS if 10 * k <= len(vectors)] or [min(10, len(vectors) - 1)]
+    if results == [0]:
+        return Calibration(0, {})
+    truth = exact.search(queries, vectors.array, results[-1] + 1, None)
+    levels = {}
+    for k in results:
+        worst = _others(truth, sample, k).scores[:, -1]
+        measured: list[Level] = []
+        for parameters in ladder:
+            found = search(queries, k + 1, parameters)
+            scores = _others(rescored(found, queries, vectors.array, k + 1), sample, k).scores
+            hits = scores >= (worst - _EQUAL * np.abs(worst))[:, None]
+            measured.append(Level(parameters, float(hits.mean())))
+            if measured[-1].recall >= ENOUGH:
+                break
+        levels[k] = measured
+    return Calibration(len(sample), levels)
+
+
+def _others(ranking: Ranking, own: NDArray[np.int64], k: int) -> Ranking:
+    """The best k without the query itself."""
+    scores = np.where(ranking.rows == own[:, None], -np.inf, ranking.scores)
+    order = np.argsort(-scores, axis=-1, kind="stable")[:, :k]
+    return Ranking(
+        np.take_along_axis(ranking.rows, order, axis=-1),
+        np.take_along_axis(scores, order, axis=-1).astype(np.float32),
+    )

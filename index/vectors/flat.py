@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ...core import Contribution, DenseLeg, Representation, TermWeight
+from ...core import Contribution, DenseLeg, Progress, Representation, TermWeight
 from ..npy import NpyFile, NpyWriter, save
 from ..offsets import Offsets
 from ..protocol import Mask, Ranking, check_rows, kept_rows
@@ -53,6 +53,7 @@ class FlatSegment:
         sources: Sequence[tuple[Self, Mask | None]],
         config: DenseLeg,
         memory: int,
+        progress: Progress | None = None,
     ) -> None:
         """See SegmentPart."""
         kept_rows(sources)

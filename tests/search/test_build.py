@@ -228,4 +228,5 @@ def test_progress_counts_every_document(tmp_path):
 
     progress = Counting()
     build(tmp_path / "c", corpus(2_345), configuration(), total=2_345, progress=progress)
-    assert progress.stages == {"encode": 2_345, "index": 2_345}
+    legs = {f"index {name}": 2_345 for name in ("dense", "sparse", "lexical")}
+    assert progress.stages == {"encode": 2_345, **legs}

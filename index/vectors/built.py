@@ -1,0 +1,78 @@
+"""What is written down of how a segment's vectors were stored: storage.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ...core import FlatConfig, HnswConfig, VectorSearch, VectorStorage
+from .calibration import Calibration
+
+FILE = "storage.json"
+FORMAT = 1
+
+_FIELDS = set(VectorStorage.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """How a structure was built, of `rows` vectors of `width` dimensions, and what was measured.
+
+    loss: what the codec lost (see `twindex.index.codecs.loss`); None where nothing can be lost.
+    """
+
+    storage: VectorStorage
+    rows: int
+    width: int
+    calibration: Calibration
+    loss: Mapping[str, Any] | None
+
+    def save(self, directory: Path) -> None:
+        """Write it."""
+        value = {
+            "format": FORMAT,
+            "storage": self.storage.model_dump(mode="json", include=_FIELDS),
+            "rows": self.rows,
+            "width": self.width,
+            "calibration": self.calibration.as_json(),
+            "loss": self.loss,
+        }
+        (directory / FILE).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> Built:
+        """Raises OSError, or ValueError if it cannot be understood."""
+        try:
+            value = json.loads((directory / FILE).read_text(encoding="utf-8"))
+            if value["format"] != FORMAT:
+                raise ValueError(f"{FILE}: of format {value['format']}, not {FORMAT}")
+            return cls(
+                VectorStorage.model_validate(value["storage"]),
+                int(value["rows"]),
+                int(value["width"]),
+                Calibration.from_json(value["calibration"]),
+                value["loss"],
+            )
+        except (KeyError, TypeError, AttributeError, ValidationError) as error:
+            raise ValueError(f"{FILE}: cannot be understood: {error}") from error
+
+
+def storage_of(config: VectorStorage) -> VectorStorage:
+    """The fields of a leg that say how its vectors are stored."""
+    return VectorStorage.model_validate(config.model_dump(include=_FIELDS))
+
+
+def as_configured(storage: VectorStorage) -> VectorSearch:
+    """How far a search looks that does not say."""
+    match storage.index:
+        case FlatConfig():
+            return VectorSearch()
+        case HnswConfig(recall=recall, ef_search=ef):
+            return VectorSearch(recall=recall, ef=ef)
+        case index:
+            return VectorSearch(recall=index.recall, nprobe=index.nprobe)

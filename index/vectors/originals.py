@@ -1,0 +1,109 @@
+"""The vectors of a segment as they came, on disk: what is rescored from, searched exactly, merged.
+
+vectors.npy  float16 or float32 [rows, d]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..codecs.projection import Projection
+from ..npy import NpyFile, NpyWriter
+from .structure import Vectors, VectorSource
+
+FILE = "vectors.npy"
+
+Matrix = NDArray[np.float16] | NDArray[np.float32]
+
+LARGEST_HALF = 65_504.0
+"""Values beyond this are infinite as float16."""
+
+
+class Originals:
+    """A VectorSource over a mapped matrix."""
+
+    def __init__(
+        self,
+        array: Matrix,
+        file: NpyFile[Any] | None = None,
+    ) -> None:
+        """file: what `array` maps, if it is a file of its own."""
+        self.array = array
+        self._file = file
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Those of a segment. Raises OSError or ValueError."""
+        file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
+        return cls(file.array, file)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return int(self.array.shape[1])
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See VectorSource."""
+        rows = self.array[start:stop] if self._file is None else self._file.read(start, stop)
+        return rows.astype(np.float32, copy=self._file is None)
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See VectorSource."""
+        return self.array[rows].astype(np.float32)
+
+
+class Projected:
+    """Vectors in fewer dimensions, projected as they are read."""
+
+    def __init__(self, vectors: VectorSource, projection: Projection) -> None:
+        self._vectors = vectors
+        self._projection = projection
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    @property
+    def width(self) -> int:
+        """Dimensions that are left."""
+        return self._projection.width
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See VectorSource."""
+        return self._projection.apply(self._vectors.read(start, stop))
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See VectorSource."""
+        return self._projection.apply(self._vectors.take(rows))
+
+
+def write(
+    directory: Path, blocks: Callable[[], Iterable[Vectors]], width: int, *, half: bool
+) -> None:
+    """Write the vectors that `blocks()` gives, as float16 if `half` and all of them can be."""
+    if half:
+        with NpyWriter(directory / FILE, np.float16, columns=width) as writer:
+            for block in blocks():
+                if len(block) and float(np.abs(block).max()) > LARGEST_HALF:
+                    break
+                writer.append(block)
+            else:
+                return
+    with NpyWriter(directory / FILE, np.float32, columns=width) as writer:
+        for block in blocks():
+            writer.append(block)
+
+
+def spread(rows: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """Row numbers of a random sample without repetition, ascending; all rows if they are few."""
+    if rows <= wanted:
+        return np.arange(rows, dtype=np.int64)
+    chosen = np.random.default_rng(seed).choice(rows, wanted, replace=False)
+    return np.sort(chosen).astype(np.int64)
