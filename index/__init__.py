@@ -7,6 +7,7 @@ from .legs import warm
 from .maintenance import maintain, merge, merge_due, seal
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .reader import Reader
+from .reconfigure import Reconfigured, reconfigure, reconfigured
 from .snapshot import LegResult
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "LegResult",
     "Ranking",
     "Reader",
+    "Reconfigured",
     "TermStatistics",
     "Verify",
     "Written",
@@ -27,6 +29,8 @@ __all__ = [
     "maintain",
     "merge",
     "merge_due",
+    "reconfigure",
+    "reconfigured",
     "resume",
     "seal",
     "warm",

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import ValidationError
 
 from ..core import (
     CollectionConfig,
@@ -37,7 +36,14 @@ from .folder import SegmentFolder
 from .follower import Follower
 from .reader import Reader
 from .snapshot import Masks, Snapshot
-from .tables import count_pending, delete_documents, insert_document, numbers_of, read_segments
+from .tables import (
+    count_pending,
+    delete_documents,
+    insert_document,
+    numbers_of,
+    read_config,
+    read_segments,
+)
 
 Verify = Literal["full", "size"]
 _ATTEMPTS = 20
@@ -72,7 +78,6 @@ class Collection:
     def __init__(self, directory: Path, database: Database, config: CollectionConfig) -> None:
         self.directory = directory
         self.database = database
-        self.config = config
         self.segments = SegmentFolder(directory, database)
         self._follower = Follower(self.segments, config)
         self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
@@ -117,7 +122,7 @@ class Collection:
         database = Database.open(directory)
         try:
             with database.read() as connection:
-                config = _stored_config(connection, database.path)
+                config = read_config(connection)
                 actual = get_meta(connection, "state")
                 rows = read_segments(connection)
             if actual != state:
@@ -141,6 +146,12 @@ class Collection:
         return collection
 
     # -- reading ---------------------------------------------------------------------------
+
+    @property
+    def config(self) -> CollectionConfig:
+        """The configuration. How dense legs are stored is that of the state last seen by a reader:
+        another process may change it (`reconfigure`); nothing else of it ever changes."""
+        return self._follower.config
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -270,15 +281,3 @@ class Collection:
         """Let go of files and connections. Searches under way fail."""
         self._follower.forget()
         self.database.close()
-
-
-def _stored_config(connection: sqlite3.Connection, path: Path) -> CollectionConfig:
-    try:
-        return CollectionConfig.model_validate_json(get_meta(connection, "config") or "")
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise StorageError(
-            f"{path}: the stored configuration cannot be read ({place}: {first['msg']}); "
-            "is it of a later version?"
-        ) from error

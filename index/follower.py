@@ -19,22 +19,22 @@ from .folder import SegmentFolder
 from .protocol import Mask
 from .segment import Segment, SegmentRow
 from .snapshot import Part, Snapshot
-from .tables import read_segments
+from .tables import read_config, read_segments
 
 
 class Follower:
-    """The latest snapshot. Thread-safe."""
+    """The latest snapshot, and the configuration of its state. Thread-safe."""
 
     def __init__(self, folder: SegmentFolder, config: CollectionConfig) -> None:
         self._folder = folder
-        self._config = config
+        self.config = config
         self._lock = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
         """Begin anew; snapshots that are in use stay whole."""
         self._segments: dict[str, tuple[Segment, Part]] = {}
-        self._delta = Delta(self._config, 0)
+        self._delta = Delta(self.config, 0)
         self._delta_live: Mask = np.empty(0, dtype=np.bool_)
         self._last_tombstone = 0
         self._snapshot: Snapshot | None = None
@@ -57,27 +57,33 @@ class Follower:
             return snapshot
 
     def _advance(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
+        config = read_config(connection)
         watermark = int(get_meta(connection, "sealed") or 0)
         if watermark != self._delta.watermark:
-            self._delta = Delta(self._config, watermark)
+            self._delta = Delta(config, watermark)
             self._delta_live = np.empty(0, dtype=np.bool_)
         died = _tombstones(connection, "seq > ?", self._last_tombstone)
         rows = read_segments(connection)
-        self._segments = {row.id: self._follow(connection, row, died) for row in rows}
+        self._segments = {row.id: self._follow(connection, row, config, died) for row in rows}
         self._delta.read_new(connection)
         delta = self._delta_part(died)
         last = connection.execute("SELECT max(seq) FROM tombstones").fetchone()[0]
         self._last_tombstone = max(self._last_tombstone, last or 0)
         segments = [segment for segment, _ in self._segments.values()]
         parts = [part for _, part in self._segments.values()]
-        return Snapshot(generation, [*parts, delta], self._delta.legs, segments)
+        self.config = config
+        return Snapshot(generation, config, [*parts, delta], self._delta.legs, segments)
 
     def _follow(
-        self, connection: sqlite3.Connection, row: SegmentRow, died: NDArray[np.int64]
+        self,
+        connection: sqlite3.Connection,
+        row: SegmentRow,
+        config: CollectionConfig,
+        died: NDArray[np.int64],
     ) -> tuple[Segment, Part]:
         known = self._segments.get(row.id)
         if known is None:
-            segment = Segment.open(self._folder.path(row.id), row, self._config)
+            segment = Segment.open(self._folder.path(row.id), row, config)
             died = _tombstones(connection, "number BETWEEN ? AND ?", row.first, row.last)
             live = segment.without(died)
         else:

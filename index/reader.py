@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import (
+    CollectionConfig,
     Contribution,
     Document,
     InvalidInputError,
@@ -18,6 +19,7 @@ from ..core import (
     Passage,
     Representation,
     TermWeight,
+    VectorSearch,
     checked_text,
 )
 from .filters import Numbers, parse, select
@@ -40,6 +42,11 @@ class Reader:
         self.snapshot = snapshot
         self._filters = filters
 
+    @property
+    def config(self) -> CollectionConfig:
+        """The configuration of this state."""
+        return self.snapshot.config
+
     def masks(self, condition: Mapping[str, Any] | None) -> Masks:
         """Rows that a search with this filter may return. The latest filters are remembered."""
         if condition is None:
@@ -58,10 +65,15 @@ class Reader:
         return known
 
     def search(
-        self, leg: str, queries: Representation, depth: int, masks: Masks
+        self,
+        leg: str,
+        queries: Representation,
+        depth: int,
+        masks: Masks,
+        search: VectorSearch | None = None,
     ) -> list[LegResult]:
         """See `Snapshot.search`."""
-        return self.snapshot.search(leg, queries, depth, masks)
+        return self.snapshot.search(leg, queries, depth, masks, search)
 
     def order_by_id(
         self, numbers: NDArray[np.int64], scores: NDArray[Any], tied: NDArray[np.bool_]

@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Contribution, Passage, Representation, TermWeight
-from .protocol import DeltaPart, LegPart, Mask, Ranking, TermStatistics
+from ..core import (
+    CollectionConfig,
+    Contribution,
+    Passage,
+    Representation,
+    TermWeight,
+    VectorSearch,
+)
+from .protocol import Approximate, DeltaPart, LegPart, Mask, Ranking, TermStatistics
 from .segment import Passages, Segment
 
 Masks = Sequence[Mask | None]
@@ -67,9 +74,13 @@ class LegResult:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An immutable state; `generation` numbers it. One part for each segment, then the delta."""
+    """An immutable state; `generation` numbers it. One part for each segment, then the delta.
+
+    config: of that state.
+    """
 
     generation: int
+    config: CollectionConfig
     parts: Sequence[Part]
     delta: Mapping[str, DeltaPart]
     segments: Sequence[Segment]
@@ -106,15 +117,22 @@ class Snapshot:
         )
 
     def search(
-        self, leg: str, queries: Representation, depth: int, masks: Masks
+        self,
+        leg: str,
+        queries: Representation,
+        depth: int,
+        masks: Masks,
+        search: VectorSearch | None = None,
     ) -> list[LegResult]:
         """The best `depth` documents of one leg for each query.
 
         Ties are ordered by document number, so at the cut the older of equal documents are in.
+        search: how far approximate indexes look, if not as configured; exact parts have no use
+        for it.
         """
         statistics = self.statistics(leg, queries)
         found = [
-            _best_passages(part, leg, queries, depth, mask, statistics)
+            _best_passages(part, leg, queries, depth, mask, statistics, search)
             for part, mask in zip(self.parts, masks, strict=True)
         ]
         return [
@@ -156,6 +174,7 @@ def _best_passages(
     depth: int,
     mask: Mask | None,
     statistics: TermStatistics | None,
+    search: VectorSearch | None,
 ) -> Ranking:
     """Enough of the best passages that each query has `depth` documents, if so many match."""
     rows = _rows(part)
@@ -164,9 +183,12 @@ def _best_passages(
             np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
         )
     numbers = part.passages.numbers
+    searched = part.legs[leg]
+    if search is not None and isinstance(searched, Approximate):
+        searched = searched.tuned(search)
     k = depth if part.spread == 1 else int(depth * part.spread * 1.2) + 1
     while True:
-        ranking = part.legs[leg].search(queries, min(k, rows), mask, statistics)
+        ranking = searched.search(queries, min(k, rows), mask, statistics)
         if k >= rows or part.spread == 1:
             return ranking
         if all(row[-1] < 0 or _distinct(numbers[row]) >= depth for row in ranking.rows):

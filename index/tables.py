@@ -7,7 +7,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..core import Document
+from pydantic import ValidationError
+
+from ..core import CollectionConfig, Document, StorageError
+from .database import get_meta
 from .files import dump_states, load_states
 from .filters import flatten
 from .segment import SegmentRow
@@ -101,6 +104,20 @@ def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> 
 
 def _field_rows(metadata: Mapping[str, Any], number: int) -> list[tuple[str, int, Any, int]]:
     return [(key, kind, value, number) for key, kind, value in flatten(metadata)]
+
+
+def read_config(connection: sqlite3.Connection) -> CollectionConfig:
+    """The configuration of the collection. Raises StorageError if it cannot be understood."""
+    try:
+        return CollectionConfig.model_validate_json(get_meta(connection, "config") or "")
+    except ValidationError as error:
+        path = connection.execute("PRAGMA database_list").fetchone()[2]
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StorageError(
+            f"{path}: the stored configuration cannot be read ({place}: {first['msg']}); "
+            "is it of a later version?"
+        ) from error
 
 
 def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:

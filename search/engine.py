@@ -20,14 +20,26 @@ from ..core import (
     NoProgress,
     Progress,
     Usage,
+    VectorStorage,
 )
 from ..encoders import EncoderLoader, load_encoder
-from ..index import Collection, Verify, check_filter, maintain, merge, seal, warm
+from ..index import (
+    Collection,
+    Reconfigured,
+    Verify,
+    check_filter,
+    maintain,
+    merge,
+    reconfigure,
+    seal,
+    warm,
+)
+from ..index.maintenance import DEFAULT_MEMORY
 from .info import describe
 from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .leg_encoders import LegEncoders
 from .pace import FIRST_DOCUMENTS, Pace
-from .pipeline import ask, plan, run
+from .pipeline import ask, check_search, plan, run
 from .queries import QueryEncoder
 from .request import SearchRequest, SearchResult
 from .usage import added
@@ -64,11 +76,10 @@ class Engine:
         self, collection: Collection, encoders: LegEncoders, *, read_only: bool = False
     ) -> None:
         self.collection = collection
-        self.config = collection.config
         self.path = collection.directory
         self.read_only = read_only
         self._encoders = encoders
-        self._queries = QueryEncoder(self.config, self._encoders)
+        self._queries = QueryEncoder(collection.config, self._encoders)
         self._maintenance = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
         self._pending: Future[None] | None = None
         self._pending_lock = Lock()
@@ -118,6 +129,11 @@ class Engine:
         for leg in self.config.legs.values():
             warm(leg)
         self.search(SearchRequest(query="warm", limit=1))
+
+    @property
+    def config(self) -> CollectionConfig:
+        """The configuration; see `Collection.config`."""
+        return self.collection.config
 
     # -- documents -------------------------------------------------------------------------
 
@@ -220,6 +236,9 @@ class Engine:
             with _placed(i):
                 asked.append(ask(self.config, self._queries, request))
         with self.collection.reader() as reader:
+            for i, one in enumerate(asked):
+                with _placed(i):
+                    check_search(reader.config, one)
             return [run(reader, self._queries, one) for one in asked]
 
     # -- housekeeping ----------------------------------------------------------------------
@@ -237,6 +256,23 @@ class Engine:
         self._writable()
         sealed = seal(self.collection)
         return merge(self.collection, progress=progress) or sealed
+
+    def reconfigure(
+        self,
+        legs: Mapping[str, VectorStorage],
+        *,
+        memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> Reconfigured:
+        """Store the vectors of dense legs (name -> how) in another way. Nothing is encoded again,
+        and searches and writes go on meanwhile, here and in other processes.
+
+        memory: bytes that it may take, beyond what an index must hold to be built; None = 256 MiB.
+        Raises InvalidInputError for a leg that is not dense or cannot be stored so.
+        """
+        self._writable()
+        memory = DEFAULT_MEMORY if memory is None else memory
+        return reconfigure(self.collection, legs, memory=memory, progress=progress)
 
     def verify(self) -> list[str]:
         """Read everything and say what is wrong with it; empty when sound."""

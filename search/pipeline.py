@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from ..core import (
     CollectionConfig,
+    DenseLeg,
     Document,
     Hit,
     InvalidInputError,
     LegScore,
     Representation,
     Trace,
+    VectorSearch,
 )
 from ..index import LegResult, Reader, check_filter
 from .explain import contributions, passage_terms, query_terms
@@ -57,7 +59,10 @@ class _Leg:
 
 
 def plan(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
-    """The legs that a request means. Raises InvalidInputError for one that cannot run."""
+    """The legs that a request means. Raises InvalidInputError for one that cannot run.
+
+    Not for parameters that the index of a dense leg does not have: see `check_search`.
+    """
     legs = list(request.legs)
     if not legs:
         names = list(config.legs) if request.query is not None else list(request.vectors)
@@ -78,9 +83,46 @@ def plan(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
         raise InvalidInputError("this leg does not run", field=f"vectors.{unused[0]}")
     if not any(leg.weight > 0 for leg in legs):
         raise InvalidInputError("at least one leg needs a weight above 0", field="legs")
+    dense = {leg.name for leg in legs if isinstance(config.legs[leg.name], DenseLeg)}
+    for i, leg in enumerate(legs):
+        if leg.search is not None and leg.name not in dense:
+            raise InvalidInputError(
+                f"leg {leg.name!r} is {config.legs[leg.name].kind} and searched exactly: "
+                "only a dense leg takes it",
+                field=f"legs[{i}].search",
+            )
+    if request.search is not None and not dense:
+        raise InvalidInputError("no dense leg runs, and no other takes it", field="search")
     if request.filter is not None:
         check_filter(request.filter)
     return legs
+
+
+def check_search(config: CollectionConfig, asked: Asked) -> None:
+    """Raise InvalidInputError for parameters that the index of a dense leg does not have.
+
+    `config` is that of the state to be searched: unlike which legs there are, how they are stored
+    may change while a collection is open.
+    """
+    for i, leg in enumerate(asked.legs):
+        storage = config.legs[leg.name]
+        search = _search(asked.request, leg)
+        if search is None or not isinstance(storage, DenseLeg):
+            continue
+        unknown = [name for name in search.parameters if name not in storage.parameters]
+        if unknown:
+            able = " and ".join(storage.parameters)
+            raise InvalidInputError(
+                f"means nothing to leg {leg.name!r}, whose index is {storage.index.kind}: "
+                + (f"it takes recall, or {able}" if able else "it is exact"),
+                field=f"{'search' if leg.search is None else f'legs[{i}].search'}.{unknown[0]}",
+            )
+
+
+def _search(request: SearchRequest, leg: LegRequest) -> VectorSearch | None:
+    """How far a dense leg looks; None = as configured."""
+    search = request.search if leg.search is None else leg.search
+    return search if search is not None and search.model_fields_set else None
 
 
 def ask(config: CollectionConfig, queries: QueryEncoder, request: SearchRequest) -> Asked:
@@ -98,12 +140,15 @@ def ask(config: CollectionConfig, queries: QueryEncoder, request: SearchRequest)
 def run(reader: Reader, queries: QueryEncoder, asked: Asked) -> SearchResult:
     """Answer one request from one state of the collection."""
     request, encoded, trace = asked.request, asked.encoded, asked.trace
+    check_search(reader.config, asked)
     with trace.stage("filter"):
         masks = reader.masks(request.filter)
     legs = []
     for leg, query in zip(asked.legs, encoded.legs, strict=True):
         with trace.stage(leg.name):
-            result = reader.search(leg.name, query, leg.depth or request.depth, masks)[0]
+            depth = leg.depth or request.depth
+            found = reader.search(leg.name, query, depth, masks, _search(request, leg))
+            result = found[0]
         legs.append(_Leg(leg, query, result, ranks(result.scores)))
     with trace.stage("fuse"):
         numbers, scores = _fuse(legs, request)

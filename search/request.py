@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ..core import Config, Hit, TopTerms, Usage
+from ..core import Config, Hit, TopTerms, Usage, VectorSearch
 from ..core.config import LEG_NAME
 
 WINDOW = 1_000
@@ -20,11 +20,13 @@ class LegRequest(Config):
 
     weight: share in the fusion.
     depth:  documents taken from the leg; None = the request's `depth`.
+    search: how far the index of a dense leg looks; None = as the request's `search` says.
     """
 
     name: str = Field(pattern=LEG_NAME)
     weight: float = Field(default=1.0, ge=0, le=1e6)
     depth: int | None = Field(default=None, ge=1, le=10_000)
+    search: VectorSearch | None = None
 
 
 class Fusion(Config):
@@ -59,6 +61,7 @@ class SearchRequest(Config):
     filter:  a condition on metadata, see `twindex.index.filters`; applied inside every leg.
     depth:   documents each leg contributes to the fusion; fixed, so that pages neither overlap
              nor skip. At least one leg must be as deep as offset + limit.
+    search:  how far the indexes of dense legs look; None = as the collection is configured.
     min_score: leave out documents whose fused score is lower. Comparable between queries only for
              methods with a fixed range (minmax).
     explain: also return the contribution of each term in sparse and lexical legs, and the heaviest
@@ -72,6 +75,7 @@ class SearchRequest(Config):
     fusion: Fusion = Fusion()
     filter: dict[str, Any] | None = None
     depth: int = Field(default=WINDOW, ge=1, le=10_000)
+    search: VectorSearch | None = None
     limit: int = Field(default=10, ge=1, le=WINDOW)
     offset: int = Field(default=0, ge=0)
     min_score: float | None = None

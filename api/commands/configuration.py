@@ -4,101 +4,14 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from ...core import (
-    AnalyzerConfig,
-    CollectionConfig,
-    Config,
-    ConfigError,
-    DenseEncoderConfig,
-    PromptRepsEncoderConfig,
-    SourceError,
-    SparseEncoderConfig,
-)
+from ...core import CollectionConfig, ConfigError, PromptRepsEncoderConfig, SourceError
+from .flags import ENCODER, FLAGS, Flag, add_flags, field_of
 
 LEGS = ("dense", "sparse", "lexical")
 """The legs that have a flag of their own."""
-ENCODERS: dict[str, type[Config]] = {
-    "dense": DenseEncoderConfig,
-    "sparse": SparseEncoderConfig,
-    "analyzer": AnalyzerConfig,
-    "promptreps": PromptRepsEncoderConfig,
-}
-"""Kind of encoder -> its fields."""
-
-
-def _values(kind: str, field: str) -> tuple[str, ...]:
-    """What a field of an encoder may be."""
-    return get_args(ENCODERS[kind].model_fields[field].annotation)
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A flag, and the field that it sets.
-
-    legs: those that have the field, () = it is of the whole. A field of encoders, which begins with
-    `ENCODER`, is set in every leg whose encoder has it.
-    """
-
-    name: str
-    field: tuple[str, ...]
-    help: str
-    legs: tuple[str, ...] = ()
-    type: Callable[[str], Any] = str
-    metavar: str | None = "N"
-    choices: tuple[str, ...] | None = None
-
-    @property
-    def attribute(self) -> str:
-        return self.name.removeprefix("--").replace("-", "_")
-
-    @property
-    def encoders(self) -> list[str]:
-        """Kinds of encoder that have the field."""
-        if self.field[0] != ENCODER:
-            return []
-        return [kind for kind, config in ENCODERS.items() if self.field[1] in config.model_fields]
-
-
-ENCODER = "encoder"
-FLAGS = (
-    Flag("--variant", (ENCODER, "variant"), "PromptReps: how a text is read; multi_* give it "
-         "several vectors", (), str, None, _values("promptreps", "variant")),
-    Flag("--prompt-style", (ENCODER, "style"), "PromptReps: wording of the prompt, of chat "
-         "templates or literally that of the published code", (), str, None,
-         _values("promptreps", "style")),
-    Flag("--template", (ENCODER, "template"), "PromptReps: markup of the conversation; auto is the "
-         "model's own", (), str, None, _values("promptreps", "template")),
-    Flag("--layer", (ENCODER, "layer"), "PromptReps: whose state is the dense vector, counted from "
-         "the last (-1)", (), int),
-    Flag("--center", (ENCODER, "center"), "PromptReps: subtract from dense vectors that of the "
-         "prompt without a text", (), bool),
-    Flag("--expansion", (ENCODER, "expansion"), "PromptReps: heaviest terms added from outside the "
-         "text", (), int),
-    Flag("--language", (ENCODER, "language"), "of the texts, for stems and stopwords: ISO 639-1 "
-         "code, or none for bare words", (), str, "CODE"),
-    Flag("--precision", (ENCODER, "precision"), "arithmetic of models; int8 is for PromptReps on "
-         "processors only", (), str, None, _values("promptreps", "precision")),
-    Flag("--k1", ("k1",), "BM25: saturation of term frequency", ("lexical",), float, "X"),
-    Flag("--b", ("b",), "BM25: normalisation by length", ("lexical",), float, "X"),
-    Flag("--index", ("index", "kind"), "flat is exact, hnsw a graph", ("dense",), str, None,
-         ("flat", "hnsw")),
-    Flag("--query-prompt", (ENCODER, "query_prompt"), "text put before a query", (), str, "TEXT"),
-    Flag("--document-prompt", (ENCODER, "document_prompt"), "text put before a document",
-         (), str, "TEXT"),
-    Flag("--max-length", (ENCODER, "max_length"), "tokens that models read of a text", (), int),
-    Flag("--top-terms", (ENCODER, "top_terms"), "heaviest terms kept of a document", (), int),
-    Flag("--passages", ("passages", "unit"), "how long documents are cut", (), str, None,
-         ("words", "sentences", "none")),
-    Flag("--passage-size", ("passages", "size"), "words in a passage", (), int),
-    Flag("--passage-overlap", ("passages", "overlap"), "words shared by neighbours", (), int),
-    Flag("--passage-threshold", ("passages", "threshold"),
-         "documents of at most this many words stay whole", (), int),
-)  # fmt: skip
 
 MODELS = {"dense": "sentence-transformers model", "sparse": "SPLADE model"}
 
@@ -106,7 +19,7 @@ MODELS = {"dense": "sentence-transformers model", "sparse": "SPLADE model"}
 def add_legs(parser: argparse._ActionsContainer) -> None:
     """`--dense` and `--sparse`."""
     for leg, what in MODELS.items():
-        default = _field(CollectionConfig().legs[leg], (ENCODER, "model"))
+        default = field_of(CollectionConfig().legs[leg], (ENCODER, "model"))
         parser.add_argument(
             f"--{leg}",
             metavar="NAME",
@@ -132,14 +45,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         "and the sparse leg, as PromptReps does; --dense none or --sparse none leaves one out "
         f"(default of NAME: {PromptRepsEncoderConfig().model})",
     )
-    for flag in FLAGS:
-        text = f"{flag.help} (default: {_default(flag)})"
-        if flag.type is bool:
-            action = argparse.BooleanOptionalAction
-            group.add_argument(flag.name, action=action, default=None, help=text)
-        else:
-            kind: Any = {"type": flag.type, "metavar": flag.metavar, "choices": flag.choices}
-            group.add_argument(flag.name, help=text, **kind)
+    add_flags(group, FLAGS)
 
 
 def configuration(arguments: argparse.Namespace) -> CollectionConfig:
@@ -158,7 +64,7 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
         given = getattr(arguments, flag.attribute)
         if given is not None:
             for target in _targets(flag, value):
-                _set(target, flag.field, given)
+                flag.set(target, given)
     if arguments.passages == "none":
         for flag in FLAGS:
             if (
@@ -176,8 +82,7 @@ def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
     elif model is not None:
         leg = legs.setdefault(name, _default_leg(name))
         if name in MODELS:
-            _set(leg, (ENCODER, "kind"), name)
-            _set(leg, (ENCODER, "model"), model)
+            _set_encoder(leg, name, model)
 
 
 def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -198,9 +103,7 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
         raise ConfigError(message, field="--encoder")
     for name in MODELS:
         leg = legs.setdefault(name, _default_leg(name))
-        _set(leg, (ENCODER, "kind"), kind)
-        if model:
-            _set(leg, (ENCODER, "model"), model)
+        _set_encoder(leg, kind, model or None)
 
 
 def _targets(flag: Flag, value: dict[str, Any]) -> list[dict[str, Any]]:
@@ -217,21 +120,6 @@ def _targets(flag: Flag, value: dict[str, Any]) -> list[dict[str, Any]]:
     if not found:
         raise ConfigError(f"there is no {lacking} that it could apply to", field=flag.name)
     return found
-
-
-def _default(flag: Flag) -> str:
-    """The default of a flag's field, for its help; of each kind of encoder where they differ."""
-    if not flag.encoders:
-        config = CollectionConfig()
-        return str(_field(config.legs[flag.legs[0]] if flag.legs else config, flag.field))
-    absent = {"max_length": "the model's limit", "top_terms": "all"}
-    values = [_field(ENCODERS[kind](), flag.field[1:]) for kind in flag.encoders]
-    first, *others = (
-        absent.get(flag.field[-1], "what the model prescribes") if value is None else str(value)
-        for value in values
-    )
-    differing = [f"{k} {v}" for k, v in zip(flag.encoders[1:], others, strict=True) if v != first]
-    return ", ".join([first, *differing])
 
 
 def _default_leg(name: str) -> dict[str, Any]:
@@ -252,15 +140,8 @@ def _read_toml(path: Path | None) -> CollectionConfig:
         raise SourceError(error.message, path=path, field=error.field) from None
 
 
-def _field(config: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        config = getattr(config, name)
-    return config
-
-
-def _set(target: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    for name in path[:-1]:
-        target = target.setdefault(name, {})
-    if path[-1] == "kind" and target.get("kind") != value:
-        target.clear()  # another kind has other fields
-    target[path[-1]] = value
+def _set_encoder(leg: dict[str, Any], kind: str, model: str | None) -> None:
+    encoder = leg.get(ENCODER, {})
+    if encoder.get("kind") != kind:
+        encoder = {"kind": kind}  # another kind has other fields
+    leg[ENCODER] = {**encoder, **({"model": model} if model else {})}

@@ -1,0 +1,119 @@
+"""Changing how the vectors of a collection are stored, while it is in use.
+
+Every segment is written anew beside the old one; then one transaction names the new segments in
+place of the old and stores the new configuration. Whoever reads goes on with what he has until his
+next search. A crash before the transaction leaves files that no row names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..core import (
+    CollectionConfig,
+    ConfigError,
+    DenseLeg,
+    InvalidInputError,
+    Progress,
+    VectorStorage,
+)
+from .collection import Collection
+from .database import set_meta
+from .files import exclusive
+from .folder import LOCK
+from .maintenance import DEFAULT_MEMORY, merge_segments, replace
+from .segment import SegmentRow
+from .tables import read_segments
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """What `reconfigure` did.
+
+    changed: False when the legs were stored so already. warnings: what could not be made good.
+    """
+
+    changed: bool
+    warnings: Sequence[str] = ()
+
+
+def reconfigure(
+    collection: Collection,
+    legs: Mapping[str, VectorStorage],
+    *,
+    memory: int = DEFAULT_MEMORY,
+    progress: Progress | None = None,
+) -> Reconfigured:
+    """Store the vectors of `legs` (name -> how) in another way; nothing is encoded again.
+
+    Writes and searches go on; what is deleted or added meanwhile stays so. Old and new segments are
+    on disk together until the end. Raises ConfigError for a leg that cannot be stored so.
+
+    memory: bytes that it may take, beyond what an index must hold to be built.
+    """
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.reader() as reader:
+            snapshot, old = reader.snapshot, reader.config
+            rows = read_segments(reader.connection)
+        new = reconfigured(old, legs)
+        if new == old:
+            return Reconfigured(changed=False)
+        for row in rows:
+            collection.segments.check(row)  # Damage must not get a new, valid checksum.
+        written: list[SegmentRow | None] = []
+        try:
+            for row, part, segment in zip(rows, snapshot.parts, snapshot.segments, strict=False):
+                if part.live_passages == 0:
+                    written.append(None)
+                    continue
+                sources = [(segment, part.live)]
+                written.append(
+                    merge_segments(collection, sources, row.first, row.last, memory, new, progress)
+                )
+            with collection.database.write() as connection:
+                for row, one in zip(rows, written, strict=True):
+                    replace(connection, collection, [row], one, row.first, row.last)
+                set_meta(connection, "config", new.model_dump_json())
+        except BaseException:
+            collection.segments.remove(row for row in written if row is not None)
+            raise
+        collection.segments.remove(rows)
+        collection.database.shrink()
+    return Reconfigured(changed=True, warnings=_lost(old, new))
+
+
+def reconfigured(config: CollectionConfig, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
+    """`config` with these legs stored so. Raises InvalidInputError, which names the leg."""
+    changed = dict(config.legs)
+    for name, storage in legs.items():
+        leg = changed.get(name)
+        if not isinstance(leg, DenseLeg):
+            able = ", ".join(n for n, known in config.legs.items() if isinstance(known, DenseLeg))
+            problem = f"there is no leg {name!r}" if leg is None else f"leg {name!r} is {leg.kind}"
+            raise InvalidInputError(
+                f"{problem}; dense legs here: {able or 'none'}", field=f"legs.{name}"
+            )
+        how = {field: getattr(storage, field) for field in VectorStorage.model_fields}
+        try:
+            changed[name] = DenseLeg.parse({**dict(leg), **how})
+        except ConfigError as error:
+            field = f"legs.{name}" + (f".{error.field}" if error.field else "")
+            raise ConfigError(error.message, field=field) from None
+    return config.model_copy(update={"legs": changed})
+
+
+def _lost(old: CollectionConfig, new: CollectionConfig) -> list[str]:
+    """A warning for each leg that had no originals to be stored anew from."""
+    warnings = []
+    for name, leg in old.legs.items():
+        if not isinstance(leg, DenseLeg) or leg == new.legs[name]:
+            continue
+        if leg.kept == "none" and not leg.lossless:
+            codec = leg.used_codec
+            warnings.append(
+                f"leg {name}: no originals were kept, so its vectors are now as "
+                f"{codec.kind if codec else leg.index.kind} had left them; "
+                "build the collection anew to have what was lost"
+            )
+    return warnings
