@@ -1,1 +1,6 @@
-"""Vectors as fewer bytes: codecs of single dimensions, and projections to fewer of them."""
+"""Vectors as fewer bytes, and in fewer dimensions."""
+
+from .kinds import fit_codec, load_codec
+from .protocol import Codec
+
+__all__ = ["Codec", "fit_codec", "load_codec"]

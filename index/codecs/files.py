@@ -10,24 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def write(path: Path, **arrays: NDArray[Any]) -> None:
-    """Write named arrays."""
+def write(path: Path, kind: str, **arrays: NDArray[np.float32]) -> None:
+    """Write float32 arrays, and what they are of."""
     with path.open("wb") as file:  # Given a path, numpy would add an ending of its own.
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, kind=np.array(kind), **arrays)
 
 
-def read(path: Path, **dimensions: int) -> dict[str, NDArray[np.float32]]:
-    """The float32 arrays of these names, each with so many dimensions.
+def read(path: Path, kind: str, **dimensions: int) -> dict[str, NDArray[np.float32]]:
+    """The arrays of these names, each with so many dimensions.
 
-    Raises ValueError for a file that has others, or numbers that are not finite.
+    Raises ValueError for a file of another kind, without them, or with numbers that are not finite.
     """
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+            found: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
     except (BadZipFile, EOFError, KeyError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
+    if str(found.pop("kind", None)) != kind:
+        raise ValueError(f"{path.name}: not of {kind}")
     if {name: array.ndim for name, array in found.items()} != dimensions or any(
         array.dtype != np.float32 or not np.isfinite(array).all() for array in found.values()
     ):
-        raise ValueError(f"{path.name}: not the arrays {', '.join(dimensions)} of numbers")
+        raise ValueError(f"{path.name}: not the numbers {', '.join(dimensions)}")
     return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -34,7 +35,7 @@ def _widened(typing: Any, bits: Any) -> Any:
     return types.float32(types.uint16), generate
 
 
-widened: Any = intrinsic(_widened)
+widened: Callable[[np.uint16], np.float32] = intrinsic(_widened)
 
 
 def by_bits(bits: np.uint16) -> np.float32:

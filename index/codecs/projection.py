@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, ProjectionConfig
 from . import files
+from .lengths import length_ratio
 from .protocol import Vectors
 
 SEED = 0
@@ -68,12 +69,12 @@ class Projection:
 
     def save(self, path: Path) -> None:
         """Write the axes as .npz."""
-        files.write(path, axes=self._axes)
+        files.write(path, "projection", axes=self._axes)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """The inverse of `save`. Raises OSError or ValueError."""
-        axes = files.read(path, axes=2)["axes"]
+        axes = files.read(path, "projection", axes=2)["axes"]
         if not 0 < len(axes) <= axes.shape[1]:
             raise ValueError(f"{path.name}: {len(axes)} axes in {axes.shape[1]} dimensions")
         return cls(axes)
@@ -100,6 +101,4 @@ def _random(dimensions: int, wanted: int) -> Vectors:
 
 def _as_long_as(vectors: Vectors, shortened: Vectors) -> Vectors:
     """`shortened`, each as long as the one in the same place of `vectors`."""
-    before = np.linalg.norm(vectors, axis=1, keepdims=True)
-    after = np.linalg.norm(shortened, axis=1, keepdims=True)
-    return shortened * np.divide(before, after, out=np.zeros_like(after), where=after > 0)
+    return shortened * length_ratio(vectors, shortened)

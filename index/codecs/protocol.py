@@ -16,8 +16,8 @@ class Codec(Protocol):
     """Vectors as fewer bytes. Fitted on a sample once, immutable from then on.
 
     What is lost is made up for in length: a decoded vector is as long as the one that was encoded
-    (its code ends with what it must be multiplied by). A search engine that drops this loses
-    up to 2 points of recall.
+    (its code ends with what it must be multiplied by, unless nothing is lost). A search that does
+    without loses up to 2 points of recall.
 
     width: dimensions of a vector. stride: bytes of a code.
     """
@@ -40,9 +40,22 @@ class Codec(Protocol):
         The same as `queries @ decode(codes).T` up to rounding, without decoding all at once.
         """
 
+    def score_lists(
+        self,
+        queries: Vectors,
+        codes: Codes,
+        starts: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> Vectors:
+        """The same for codes in pieces of one buffer, for a few queries: float32 [q, width],
+        uint8 [bytes] -> [q, sum of counts].
+
+        Piece i is counts[i] codes from byte starts[i], one after another; starts need no alignment.
+        Raises IndexError for a piece that is not inside the buffer.
+        """
+
     def save(self, path: Path) -> None:
-        """Write what was fitted as one .npz without pickle; nothing for a codec that fits nothing
-        would be an empty one."""
+        """Write what was fitted, and the width, as one .npz without pickle."""
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from twindex.core import ConfigError, ProjectionConfig
+from twindex.index.codecs import files
 from twindex.index.codecs.projection import Projection
 
 KINDS = ("pca", "random", "matryoshka")
@@ -108,12 +109,15 @@ def test_damaged_files_are_refused(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="cannot be read"):
         Projection.load(path)
-    np.savez(path, axes=np.full((2, 4), np.nan, np.float32))
-    with pytest.raises(ValueError, match="axes of numbers"):
+    files.write(path, "projection", axes=np.full((2, 4), np.nan, np.float32))
+    with pytest.raises(ValueError, match="not the numbers axes"):
         Projection.load(path)
-    np.savez(path, axes=np.zeros((4, 2), np.float32))
+    files.write(path, "projection", axes=np.zeros((4, 2), np.float32))
     with pytest.raises(ValueError, match="4 axes in 2"):
         Projection.load(path)
-    np.savez(path, other=np.zeros((2, 4), np.float32))
-    with pytest.raises(ValueError, match="axes"):
+    files.write(path, "int8", axes=np.zeros((2, 4), np.float32))
+    with pytest.raises(ValueError, match="not of projection"):
+        Projection.load(path)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="cannot be read"):
         Projection.load(path)

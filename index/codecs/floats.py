@@ -1,0 +1,111 @@
+"""Codecs of floating-point numbers: fewer bits of each, nothing fitted.
+
+A vector is multiplied by a power of two before it is rounded, so that its largest number is near
+the largest of the format: none overflows, fewer underflow, and what is rounded stays the same.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import kernels
+from .protocol import Codes, Vectors
+from .scalar import Unfitted
+
+SIGN = 0x80
+
+
+class _Float(Unfitted):
+    top: ClassVar[int]
+    """Numbers below 2^top can be stored."""
+
+    def _scaled(self, vectors: Vectors) -> Vectors:
+        largest = np.abs(vectors).max(axis=1, initial=0, keepdims=True)
+        scaled: Vectors = np.ldexp(vectors, self.top - np.frexp(largest)[1])
+        return scaled
+
+
+class Float32(_Float):
+    """The numbers themselves; the only codec whose codes end with no length."""
+
+    kind = "float32"
+    cell = kernels.FLOAT32
+    cell_bytes = 4
+    tail = 0
+
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        return np.ascontiguousarray(vectors).view(np.uint8)
+
+
+class Float16(_Float):
+    """IEEE 754 binary16: 5 bits of exponent, 10 of mantissa."""
+
+    kind = "float16"
+    cell = kernels.FLOAT16
+    cell_bytes = 2
+    top = 15
+
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        return self._scaled(vectors).astype(np.float16).view(np.uint8)
+
+
+class BFloat16(_Float):
+    """The upper half of a float32: 8 bits of exponent, 7 of mantissa."""
+
+    kind = "bfloat16"
+    cell = kernels.BFLOAT16
+    cell_bytes = 2
+    top = 0
+
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        return _upper(self._scaled(vectors), 16).astype(np.uint16).view(np.uint8)
+
+
+class _Float8(_Float):
+    mantissa: ClassVar[int]
+    bias: ClassVar[int]
+    largest: ClassVar[float]
+
+    @classmethod
+    def rounded(cls, values: Vectors) -> Codes:
+        """The nearest numbers of this format, of two equally near the even one; what is beyond the
+        largest becomes the largest."""
+        size = np.minimum(np.abs(values), np.float32(cls.largest))
+        normal = _upper(size, 23 - cls.mantissa) - np.uint32((127 - cls.bias) << cls.mantissa)
+        # Below the least normal number, steps are equal. The first code above continues these.
+        least = np.float32(2.0 ** (1 - cls.bias))
+        steps = np.rint(size * np.float32(2 ** (cls.mantissa + cls.bias - 1)))
+        code = np.where(size < least, steps.astype(np.uint32), normal).astype(np.uint8)
+        signed: Codes = code | (np.signbit(values) * np.uint8(SIGN))
+        return signed
+
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        return self.rounded(self._scaled(vectors))
+
+
+class Float8E4M3(_Float8):
+    """4 bits of exponent, 3 of mantissa, no infinity (E4M3FN; Micikevicius et al. 2022)."""
+
+    kind = "float8_e4m3"
+    cell = kernels.E4M3
+    mantissa, bias, largest, top = 3, 7, 448.0, 8
+    factor = kernels.E4M3_STEP
+
+
+class Float8E5M2(_Float8):
+    """5 bits of exponent, 2 of mantissa: the upper half of a float16."""
+
+    kind = "float8_e5m2"
+    cell = kernels.E5M2
+    mantissa, bias, largest, top = 2, 15, 57344.0, 15
+
+
+def _upper(values: Vectors, dropped: int) -> NDArray[np.uint32]:
+    """The bits of `values` without the lowest `dropped`, rounded to the nearest, ties to even."""
+    bits = values.view(np.uint32)
+    even = (bits >> np.uint32(dropped)) & np.uint32(1)
+    half = np.uint32((1 << (dropped - 1)) - 1)
+    return (bits + half + even) >> np.uint32(dropped)

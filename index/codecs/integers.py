@@ -1,0 +1,100 @@
+"""Codecs of whole numbers: equal steps between two bounds, fitted on a sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from . import files, kernels
+from .protocol import Codes, Vectors
+from .scalar import Scalar
+
+
+class _Affine(Scalar):
+    """low + step * number, both float32 [width]; what is beyond the bounds is put on them."""
+
+    steps: ClassVar[int]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """See Codec."""
+        found = files.read(path, cls.kind, low=1, step=1)
+        if len(found["low"]) != len(found["step"]) or (found["step"] < 0).any():
+            raise ValueError(f"{path.name}: bounds that do not fit")
+        return cls(found["low"], found["step"])
+
+    def save(self, path: Path) -> None:
+        """See Codec."""
+        files.write(path, self.kind, low=self._low, step=self._step)
+
+    def _numbers(self, vectors: Vectors) -> Codes:
+        # Where all values of the sample were the same there is no step, and one number will do.
+        inverse = np.divide(1, self._step, out=np.zeros_like(self._step), where=self._step > 0)
+        numbers = np.rint((vectors - self._low) * inverse)
+        clipped: Codes = np.clip(numbers, 0, self.steps, out=numbers).astype(np.uint8)
+        return clipped
+
+    def _values(self, numbers: Codes) -> Vectors:
+        return numbers * self._step + self._low
+
+
+class Int8(_Affine):
+    """256 numbers from the least to the largest value of each dimension, or of all."""
+
+    kind = "int8"
+    cell = kernels.BYTE
+    steps = 255
+
+    @classmethod
+    def fit(cls, sample: Vectors, *, by_dimension: bool = True) -> Self:
+        """Bounds of the sample, float32 [n, width]; n is at least 1."""
+        axis = 0 if by_dimension else None
+        low, high = sample.min(axis=axis), sample.max(axis=axis)
+        everywhere = np.zeros(sample.shape[1], dtype=np.float32)
+        return cls(low + everywhere, (high - low) / np.float32(cls.steps) + everywhere)
+
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        return self._numbers(vectors)
+
+
+class Int4(_Affine):
+    """16 numbers for each dimension, two in a byte.
+
+    With so few, the bounds lie inside those of the sample, where its squared error is least: it is
+    better to cut off a few large values than to make the step coarse for all.
+    """
+
+    kind = "int4"
+    cell = kernels.NIBBLES
+    planes = 2
+    steps = 15
+
+    TRIED: ClassVar[tuple[float, ...]] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+    """Bounds, as parts of those of the sample."""
+    ROWS: ClassVar[int] = 8192
+    """Of the sample, are tried."""
+
+    @classmethod
+    def fit(cls, sample: Vectors) -> Self:
+        """Bounds for the sample, float32 [n, width]; n is at least 1."""
+        low, high = sample.min(axis=0), sample.max(axis=0)
+        middle, reach = (low + high) / 2, (high - low) / 2
+        rows = sample[:: -(-len(sample) // cls.ROWS)]
+        tried = [
+            cls(middle - reach * part, reach * np.float32(part * 2 / cls.steps))
+            for part in cls.TRIED
+        ]
+        errors = [
+            np.square(rows - codec._values(codec._numbers(rows))).sum(axis=0) for codec in tried
+        ]
+        best = (np.argmin(errors, axis=0), np.arange(sample.shape[1]))
+        return cls(
+            np.stack([codec._low for codec in tried])[best],
+            np.stack([codec._step for codec in tried])[best],
+        )
+
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        numbers = self._padded(self._numbers(vectors))
+        return np.bitwise_or(numbers[:, : self._cells], numbers[:, self._cells :] << np.uint8(4))

@@ -1,0 +1,15 @@
+"""The length of a vector before and after something was lost of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .protocol import Vectors
+
+
+def length_ratio(before: Vectors, after: Vectors) -> Vectors:
+    """|before| / |after| for each row, float32 [n, 1]; 0 where nothing is left."""
+    was = np.linalg.norm(before, axis=1, keepdims=True)
+    now = np.linalg.norm(after, axis=1, keepdims=True)
+    ratio: Vectors = np.divide(was, now, out=np.zeros_like(now), where=now > 0)
+    return ratio

@@ -1,0 +1,163 @@
+"""What codecs that store each dimension by itself have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import files, kernels
+from .lengths import length_ratio
+from .protocol import Codes, Vectors
+
+T = TypeVar("T", bound=np.generic)
+
+FEW = 4
+"""For more queries it is quicker to decode blocks of codes and to multiply matrices."""
+BLOCK = 1024
+
+
+class Scalar(ABC):
+    """A Codec. Its codes are laid out as in `kernels`: cells, then the float32 that gives a decoded
+    vector its length back."""
+
+    kind: ClassVar[str]
+    cell: ClassVar[int]
+    cell_bytes: ClassVar[int] = 1
+    planes: ClassVar[int] = 1
+    """Dimensions in a cell."""
+    tail: ClassVar[int] = 4
+
+    def __init__(self, low: Vectors, step: Vectors) -> None:
+        """What the numbers in the cells mean: float32 [width], both."""
+        self._low = low
+        self._step = step
+        self._cells = -(-len(low) // self.planes)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return len(self._low)
+
+    @property
+    def stride(self) -> int:
+        """Bytes of a code."""
+        return self._cells * self.cell_bytes + self.tail
+
+    def encode(self, vectors: Vectors) -> Codes:
+        """See Codec."""
+        cells = self._cells_of(vectors)
+        if not self.tail:
+            return cells
+        ones = np.ones((len(vectors), 1), dtype=np.float32)
+        codes = np.hstack([cells, ones.view(np.uint8)])
+        scales = length_ratio(vectors, self.decode(codes))
+        codes[:, -self.tail :] = scales.view(np.uint8)
+        return codes
+
+    def decode(self, codes: Codes) -> Vectors:
+        """See Codec."""
+        self._check(codes)
+        vectors = np.empty((len(codes), self.width), dtype=np.float32)
+        kernels.decode(
+            self.cell,
+            self._cells,
+            self.stride,
+            self._low,
+            self._step,
+            codes.reshape(-1),
+            vectors,
+        )
+        return vectors
+
+    def score(self, queries: Vectors, codes: Codes) -> Vectors:
+        """See Codec."""
+        self._check(codes)
+        if len(queries) <= FEW:
+            start, count = np.zeros(1, np.int64), np.full(1, len(codes))
+            return self.score_lists(queries, codes.reshape(-1), start, count)
+        scores = np.empty((len(queries), len(codes)), dtype=np.float32)
+        for first in range(0, len(codes), BLOCK):
+            block = slice(first, first + BLOCK)
+            np.matmul(queries, self.decode(codes[block]).T, out=scores[:, block])
+        return scores
+
+    def score_lists(
+        self,
+        queries: Vectors,
+        codes: Codes,
+        starts: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> Vectors:
+        """See Codec."""
+        weights = self._padded(queries * self._step)
+        scores = np.empty((len(queries), int(counts.sum())), dtype=np.float32)
+        kernels.score_lists(
+            self.cell,
+            self._cells,
+            self.stride,
+            weights,
+            queries @ self._low,
+            codes,
+            starts,
+            counts,
+            scores,
+        )
+        return scores
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """See Codec."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, path: Path) -> Self:
+        """See Codec."""
+
+    @abstractmethod
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        """The cells of each vector: uint8 [n, cells * cell_bytes]."""
+
+    def _padded(self, values: NDArray[T]) -> NDArray[T]:
+        """Columns for all the dimensions that the cells have room for."""
+        room = self._cells * self.planes
+        if values.shape[1] == room:
+            return values
+        padded = np.zeros((len(values), room), dtype=values.dtype)
+        padded[:, : values.shape[1]] = values
+        return padded
+
+    def _check(self, codes: Codes) -> None:
+        if codes.ndim != 2 or codes.shape[1] != self.stride:
+            raise ValueError(f"codes of {codes.shape}: one has {self.stride} bytes")
+
+
+class Unfitted(Scalar):
+    """A codec that learns nothing of a sample but how wide the vectors are."""
+
+    lowest: ClassVar[float] = 0.0
+    factor: ClassVar[float] = 1.0
+    """What the numbers in the cells mean: low and step, for all dimensions."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(
+            np.full(width, self.lowest, dtype=np.float32),
+            np.full(width, self.factor, dtype=np.float32),
+        )
+
+    @classmethod
+    def fit(cls, sample: Vectors) -> Self:
+        """For vectors like the sample's, float32 [n, width]."""
+        return cls(sample.shape[1])
+
+    def save(self, path: Path) -> None:
+        """See Codec."""
+        files.write(path, self.kind, width=np.array(self.width, dtype=np.float32))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """See Codec."""
+        return cls(int(files.read(path, cls.kind, width=0)["width"]))

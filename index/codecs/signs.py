@@ -1,0 +1,22 @@
+"""The codec of signs: one bit for each dimension."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import kernels
+from .protocol import Codes, Vectors
+from .scalar import Unfitted
+
+
+class Binary(Unfitted):
+    """+1 for a number above 0, -1 for any other; nothing is fitted."""
+
+    kind = "binary"
+    cell = kernels.BITS
+    planes = 8
+    lowest, factor = -1.0, 2.0
+
+    def _cells_of(self, vectors: Vectors) -> Codes:
+        bits = self._padded(vectors > 0).reshape(len(vectors), 8, self._cells)
+        return np.packbits(bits, axis=1, bitorder="little").reshape(len(vectors), self._cells)
