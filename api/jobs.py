@@ -13,7 +13,7 @@ from time import perf_counter
 from ..core import TwindexError
 from ..index.files import exclusive
 from ..index.jobs import Job, JobStore
-from ..search import Engine
+from ..search import Engine, ReconfigureRequest
 from .bulk import BATCH, BulkResult, parse_lines
 from .served import Served
 
@@ -114,31 +114,44 @@ def _next_step(lines: int, seconds: float) -> int:
 class _StoredProgress:
     """Progress written to the job's row."""
 
-    def __init__(self, store: JobStore, job_id: str) -> None:
+    def __init__(self, store: JobStore, job: Job) -> None:
         self._store = store
-        self._id = job_id
+        self._id = job.id
+        self._result = job.result
         self._done = 0
 
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
         self._done = done
-        self._store.save(self._id, "running", done=done, result={}, total=total, unit=unit)
+        result = self._result
+        self._store.save(self._id, "running", done=done, result=result, total=total, unit=unit)
 
     def advance(self, n: int = 1) -> None:
         self._done += n
-        self._store.save(self._id, "running", done=self._done, result={})
+        self._store.save(self._id, "running", done=self._done, result=self._result)
 
     def close(self) -> None: ...
 
 
 def _merge(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
-    progress = _StoredProgress(store, job.id)
+    progress = _StoredProgress(store, job)
     progress.start("merge", None, job.unit)
     merged = engine.merge(progress=progress)
     latest = store.get(job.id)
     store.save(job.id, "done", done=latest.done, result={"merged": merged})
 
 
+def _reconfigure(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+    progress = _StoredProgress(store, job)
+    progress.start("reconfigure", None, job.unit)
+    asked = ReconfigureRequest.parse({"legs": job.result["legs"]})
+    done = engine.reconfigure(asked.legs, progress=progress)
+    latest = store.get(job.id)
+    result = {**job.result, "changed": done.changed, "warnings": list(done.warnings)}
+    store.save(job.id, "done", done=latest.done, result=result)
+
+
 _KINDS: dict[str, Callable[[Engine, JobStore, Job, Callable[[], None]], None]] = {
     "bulk": _bulk,
     "merge": _merge,
+    "reconfigure": _reconfigure,
 }

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ..core import CollectionConfig
-from ..search import SearchRequest
+from ..search import ReconfigureRequest, SearchRequest
 from .problems import MEDIA_TYPE
 from .schemas import BatchRequest, DeleteRequest, DocumentBody, ProblemDetails
 
@@ -20,6 +20,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     CollectionConfig,
     DeleteRequest,
     DocumentBody,
+    ReconfigureRequest,
     SearchRequest,
 )
 COLLECTION = {

@@ -130,11 +130,12 @@ class Progress(Shape):
 
 
 class JobReply(Shape):
-    """Long work. A bulk job's `result` counts documents and has the first errors by line."""
+    """Long work. A bulk job's `result` counts documents and has the first errors by line; that of a
+    reconfiguration has the legs as asked for, whether they `changed`, and warnings."""
 
     id: str
     collection: str
-    kind: Literal["bulk", "merge"]
+    kind: Literal["bulk", "merge", "reconfigure"]
     state: Literal["queued", "running", "done", "failed"]
     progress: Progress
     error: str | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..core import NoProgress, Progress, Qrels, Query, Run
+from ..core import DenseLeg, NoProgress, Progress, Qrels, Query, Run
 from ..search.request import WINDOW, Fusion, LegRequest, SearchRequest
 from .beir import judged_queries
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate
@@ -98,7 +98,7 @@ def leg_table(
     """Evaluate each leg of a collection alone and all of them under each fusion.
 
     Only queries with judgements are run. `fields` are further fields of SearchRequest, such as
-    `filter` or `depth`.
+    `filter` or `depth`; `search` is of the systems with a dense leg.
     """
     progress = progress or NoProgress()
     judged = judged_queries(list(queries), qrels)
@@ -106,8 +106,15 @@ def leg_table(
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of searching
     engine.load()  # so that the first system does not pay for it
     progress.start("search", len(lines) * len(judged), "queries")
+    dense = {name for name, leg in engine.config.legs.items() if isinstance(leg, DenseLeg)}
+    others = {name: value for name, value in fields.items() if name != "search"}
     searches = [
-        engine_search(engine, legs=line.legs, fusion=line.fusion or Fusion(), **fields)
+        engine_search(
+            engine,
+            legs=line.legs,
+            fusion=line.fusion or Fusion(),
+            **(fields if dense & {leg.name for leg in line.legs} else others),
+        )
         for line in lines
     ]
     runs: list[dict[str, Mapping[str, float]]] = [{} for _ in lines]

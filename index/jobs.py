@@ -103,8 +103,19 @@ class JobStore:
         """The file with the lines of a bulk job."""
         return self.spool / f"{job_id}.ndjson"
 
-    def create(self, job_id: str, kind: str, *, total: int | None, unit: str) -> Job:
-        """Queue a job; durable on return. Jobs finished long ago are forgotten."""
+    def create(
+        self,
+        job_id: str,
+        kind: str,
+        *,
+        total: int | None,
+        unit: str,
+        result: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Queue a job; durable on return. Jobs finished long ago are forgotten.
+
+        result: what it has to begin with, where that says what is to be done.
+        """
         now = time.time()
         with self._write() as connection:
             connection.execute(
@@ -112,9 +123,8 @@ class JobStore:
                 (now - JOBS_KEPT,),
             )
             connection.execute(
-                f"INSERT INTO jobs ({_COLUMNS}) "
-                "VALUES (?, ?, 'queued', 0, ?, ?, NULL, '{}', ?, ?)",
-                (job_id, kind, total, unit, now, now),
+                f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', 0, ?, ?, NULL, ?, ?, ?)",
+                (job_id, kind, total, unit, json.dumps(dict(result or {})), now, now),
             )
         return self.get(job_id)
 

@@ -124,10 +124,13 @@ class LegPart(Protocol):
 
 @runtime_checkable
 class Approximate(Protocol):
-    """A part that can be told how far to look."""
+    """A part that can be told how far to look, and tells how it is stored."""
 
     def tuned(self, search: VectorSearch) -> LegPart:
         """The same part, searched as `search` says. Its parameters fit the kind of index."""
+
+    def description(self) -> dict[str, Any]:
+        """How it is stored, in bytes, and what is known of its search; plain values."""
 
 
 class SegmentPart(LegPart, Protocol):

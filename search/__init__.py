@@ -2,13 +2,14 @@
 
 from .build import BuildReport, build
 from .engine import Engine, WriteReport
-from .request import Fusion, LegRequest, SearchRequest, SearchResult
+from .request import Fusion, LegRequest, ReconfigureRequest, SearchRequest, SearchResult
 
 __all__ = [
     "BuildReport",
     "Engine",
     "Fusion",
     "LegRequest",
+    "ReconfigureRequest",
     "SearchRequest",
     "SearchResult",
     "WriteReport",

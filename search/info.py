@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core import DEFAULT_RECALL, DenseLeg, VectorStorage
 from ..index import Collection
 from ..index.database import get_meta
+from ..index.protocol import Approximate
+from ..index.snapshot import Part
 from ..index.tables import read_segments
 
 
 def describe(collection: Collection) -> dict[str, Any]:
-    """Counts, segments, sizes on disk in bytes, legs with their encoders, configuration."""
+    """Counts, segments, sizes on disk in bytes, legs with their encoders and how their vectors are
+    stored, configuration.
+
+    legs: `vectors` of a dense leg is what is configured and what it takes in all segments.
+    segments: `vectors` tells of each dense leg how it is stored there; see `Approximate`.
+    """
     with collection.reader() as reader:
         rows = read_segments(reader.connection)
         sealed = int(get_meta(reader.connection, "sealed") or 0)
         parts = reader.snapshot.parts
         documents = reader.count(None)
         generation = reader.snapshot.generation
+        config = reader.config
     delta = parts[-1]
+    stored = [_vectors(part) for part in parts[:-1]]
     fingerprints = collection.fingerprints()
     database = sum(
         path.stat().st_size
@@ -43,15 +54,54 @@ def describe(collection: Collection) -> dict[str, Any]:
                         for name, state in row.files.items()
                         if name.startswith(f"{leg}/")
                     )
-                    for leg in collection.config.legs
+                    for leg in config.legs
                 },
+                "vectors": vectors,
             }
-            for row, part in zip(rows, parts, strict=False)
+            for row, part, vectors in zip(rows, parts[:-1], stored, strict=True)
         ],
         "bytes": {"database": database, "segments": sum(row.size for row in rows)},
         "legs": {
-            name: {"kind": leg.kind, "encoder": fingerprints.get(name)}
-            for name, leg in collection.config.legs.items()
+            name: {
+                "kind": leg.kind,
+                "encoder": fingerprints.get(name),
+                **({"vectors": _storage(name, leg, stored)} if isinstance(leg, DenseLeg) else {}),
+            }
+            for name, leg in config.legs.items()
         },
-        "config": collection.config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json"),
+    }
+
+
+def _vectors(part: Part) -> dict[str, dict[str, Any]]:
+    """Leg -> how its vectors are stored in a segment."""
+    return {
+        name: leg.description() for name, leg in part.legs.items() if isinstance(leg, Approximate)
+    }
+
+
+def _storage(
+    name: str, leg: VectorStorage, segments: Sequence[Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """How a leg's vectors are stored as configured, and what they take in all segments.
+
+    recall: the target of a search that says nothing; None where parameters are configured.
+    bytes_per_vector: on disk; None while there is no segment. memory: bytes that indexes hold.
+    """
+    codec = leg.used_codec
+    told = [segment[name] for segment in segments if name in segment]
+    rows = sum(one["rows"] for one in told)
+    fields = dict(leg.index)
+    fixed = any(fields.get(parameter) is not None for parameter in ("nprobe", "ef_search"))
+    target = 1.0 if leg.index.kind == "flat" and leg.lossless else DEFAULT_RECALL
+    return {
+        "index": leg.index.kind,
+        "codec": None if codec is None else codec.kind,
+        "projection": None if leg.projection is None else leg.projection.model_dump(mode="json"),
+        "originals": leg.kept,
+        "recall": None if fixed else fields.get("recall") or target,
+        "bytes_per_vector": sum(one["rows"] * one["bytes_per_vector"] for one in told) / rows
+        if rows
+        else None,
+        "memory": sum(one["memory"] for one in told),
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ..core import Config, Hit, TopTerms, Usage, VectorSearch
+from ..core import Config, Hit, TopTerms, Usage, VectorSearch, VectorStorage
 from ..core.config import LEG_NAME
 
 WINDOW = 1_000
@@ -112,6 +112,13 @@ class SearchRequest(Config):
         if len(set(names)) != len(names):
             raise ValueError("a leg is named twice in `legs`")
         return self
+
+
+class ReconfigureRequest(Config):
+    """How the vectors of dense legs shall be stored: by leg, index, codec, projection and
+    originals; what is left out has its default, whatever it is now."""
+
+    legs: dict[Annotated[str, Field(pattern=LEG_NAME)], VectorStorage] = Field(min_length=1)
 
 
 Relation = Annotated[Literal["eq", "gte"], "eq: exact; gte: at least this many"]

@@ -9,8 +9,22 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import add, build, delete, demo, eval, get, info, merge, search, serve, verify  # noqa: A004
+from . import (
+    add,
+    build,
+    delete,
+    demo,
+    eval,  # noqa: A004
+    get,
+    info,
+    merge,
+    reconfigure,
+    search,
+    serve,
+    verify,
+)
 
 COMMANDS: tuple[ModuleType, ...] = (
-    build, add, delete, get, search, eval, info, verify, merge, serve, demo,
+    build, add, delete, get, search, eval, info, verify, merge, reconfigure, serve,
+    demo,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from ...core import BarProgress, InvalidInputError, NoProgress, Progress
+from ...core import BarProgress, InvalidInputError, NoProgress, Progress, VectorSearch
 from ...core.config import Device
 from ...search import Fusion
 
@@ -80,6 +80,24 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth", type=int, metavar="N", help="documents taken from each leg (default: 1000)"
     )
+    search = parser.add_mutually_exclusive_group()
+    search.add_argument(
+        "--recall",
+        type=float,
+        metavar="X",
+        help="share of the true nearest that indexes of dense legs shall find, as calibrated "
+        "(default: as the collection is configured)",
+    )
+    search.add_argument(
+        "--exact", action="store_true", help="compare every vector of dense legs: recall 1"
+    )
+    search.add_argument(
+        "--search",
+        type=parse_search,
+        metavar="NAME=N,...",
+        help="parameters of these indexes instead: nprobe (ivf, scann, spann), ef (hnsw), "
+        "oversample, e.g. nprobe=17,oversample=4",
+    )
 
 
 def add_filter(parser: argparse._ActionsContainer) -> None:
@@ -97,6 +115,11 @@ def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     fields = {name: value for name, value in given.items() if value is not None}
     if arguments.legs:
         fields["legs"] = arguments.legs
+    recall = 1.0 if arguments.exact else arguments.recall
+    if recall is not None:
+        fields["search"] = {"recall": recall}
+    elif arguments.search is not None:
+        fields["search"] = arguments.search
     if arguments.rrf_k is not None and arguments.fusion != "rrf":
         raise InvalidInputError("goes with --fusion rrf only", field="--rrf-k")
     if arguments.fusion:
@@ -131,6 +154,20 @@ def parse_legs(text: str) -> list[dict[str, Any]]:
             raise argparse.ArgumentTypeError("a leg has no name, write e.g. dense,lexical=0.5")
         legs.append(leg)
     return legs
+
+
+def parse_search(text: str) -> dict[str, int]:
+    """`nprobe=17,oversample=4` -> {"nprobe": 17, "oversample": 4}."""
+    found: dict[str, int] = {}
+    for item in text.split(","):
+        name, _, value = item.strip().partition("=")
+        known = [field for field in VectorSearch.model_fields if field != "recall"]
+        if name not in known or name in found or not re.fullmatch(r"\d+", value):
+            raise argparse.ArgumentTypeError(
+                f"{item.strip()!r} is not NAME=N, as in nprobe=17; names: {', '.join(known)}"
+            )
+        found[name] = int(value)
+    return found
 
 
 def parse_filter(text: str) -> dict[str, Any]:

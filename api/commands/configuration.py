@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...core import CollectionConfig, ConfigError, PromptRepsEncoderConfig, SourceError
 from .flags import ENCODER, FLAGS, Flag, add_flags, field_of
+
+T = TypeVar("T")
 
 LEGS = ("dense", "sparse", "lexical")
 """The legs that have a flag of their own."""
@@ -53,7 +56,10 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
 
     Raises ConfigError for a wrong value and for a flag that has nothing to apply to.
     """
-    value = _read_toml(arguments.config).model_dump(mode="json")
+    config = CollectionConfig()
+    if arguments.config is not None:
+        config = parse_toml(arguments.config, CollectionConfig.parse)
+    value = config.model_dump(mode="json")
     legs: dict[str, Any] = value["legs"]
     _choose_encoder(legs, arguments)
     for name in LEGS:
@@ -126,12 +132,11 @@ def _default_leg(name: str) -> dict[str, Any]:
     return CollectionConfig().legs[name].model_dump(mode="json")
 
 
-def _read_toml(path: Path | None) -> CollectionConfig:
-    if path is None:
-        return CollectionConfig()
+def parse_toml(path: Path, parse: Callable[[dict[str, Any]], T]) -> T:
+    """What `parse` makes of a TOML file. Raises SourceError, which names file and field."""
     try:
         with path.open("rb") as file:
-            return CollectionConfig.parse(tomllib.load(file))
+            return parse(tomllib.load(file))
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror}", path=path) from None
     except tomllib.TOMLDecodeError as error:

@@ -154,6 +154,7 @@ def _single(
         "legs": [{"weight": 1.0, **leg} for leg in legs],
         "fusion": fusion if len(legs) > 1 else None,
         "filter": fields.get("filter"),
+        "search": fields.get("search"),
         "seconds": seconds,
     }
 
@@ -173,6 +174,7 @@ def _table(
     return {
         "queries": len(qrels),
         "filter": fields.get("filter"),
+        "search": fields.get("search"),
         "table": [
             {
                 "name": row.system.name,

@@ -166,10 +166,12 @@ FLAGS = (
 )  # fmt: skip
 
 
-def add_flags(group: argparse._ActionsContainer, flags: tuple[Flag, ...]) -> None:
-    """The flags, with the defaults of CollectionConfig in their help."""
+def add_flags(
+    group: argparse._ActionsContainer, flags: tuple[Flag, ...], *, defaults: bool = True
+) -> None:
+    """The flags; `defaults`: with those of CollectionConfig in their help."""
     for flag in flags:
-        text = f"{flag.help} (default: {_default(flag)})"
+        text = f"{flag.help} (default: {_default(flag)})" if defaults else flag.help
         if flag.type is bool:
             action = argparse.BooleanOptionalAction
             group.add_argument(flag.name, action=action, default=None, help=text)

@@ -1,12 +1,14 @@
 """Say what is in a collection.
 
-Counts, legs with their encoders, segments and sizes; the configuration too with --json.
+Counts, legs with their encoders and how their vectors are stored, segments and sizes. --json has
+more: the configuration, and of each segment the whole calibration.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from ..terminal import counted, print_json, size, table
 from .arguments import add_collection, add_json
@@ -41,6 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         encoder = leg["encoder"] or {}
         described = ", ".join(f"{key} {encoder[key]}" for key in SHOWN if key in encoder)
         print(f"leg {name}: {leg['kind']}{f', {described}' if described else ''}")
+        if "vectors" in leg:
+            for line in _stored(leg["vectors"], name, info["segments"]):
+                print(f"  {line}")
         for key in PROMPTS:
             if prompt := encoder.get(key):
                 print(f"  {key.replace('_', ' ')}: {_whole(prompt)}")
@@ -59,6 +64,37 @@ def run(arguments: argparse.Namespace) -> int:
     if info.get("maintenance_error"):
         print(f"maintenance failed: {info['maintenance_error']}")
     return 0
+
+
+def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
+    """How the vectors of a leg are stored; what is said of search is of the largest segment."""
+    words = [f"index {vectors['index']}"]
+    if vectors["codec"] is not None:
+        words.append(f"codec {vectors['codec']}")
+    if projection := vectors["projection"]:
+        kept = projection["dimensions"] or f"{projection['share']:g} of the"
+        words.append(f"projection {projection['kind']} to {kept} dimensions")
+    words.append(f"originals {vectors['originals']}")
+    if vectors["bytes_per_vector"] is not None:
+        words.append(f"{vectors['bytes_per_vector']:,.0f} bytes a vector")
+        words.append(f"{size(vectors['memory'])} in memory")
+    lines = [f"stored: {', '.join(words)}"]
+    told = [segment["vectors"][leg] for segment in segments if leg in segment["vectors"]]
+    largest = max(told, key=lambda one: one["rows"], default=None)
+    if largest is None:
+        return lines
+    if isinstance(largest["parameters"], str):
+        lines.append("search: exact")
+    else:
+        parameters = ", ".join(f"{name} {n}" for name, n in largest["parameters"].items())
+        goal = "" if vectors["recall"] is None else f" for recall {vectors['recall']:g} of 10"
+        lines.append(f"search: {parameters}{goal}")
+    if largest["loss"]:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in largest["loss"].items()
+        )
+        lines.append(f"codec: {figures}")
+    return lines
 
 
 def _whole(prompt: str | list[str]) -> str:

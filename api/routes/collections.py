@@ -1,7 +1,8 @@
-"""Collections: create, list, describe, delete, merge."""
+"""Collections: create, list, describe, delete, merge, store vectors anew."""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...core import CollectionConfig
+from ...index import reconfigured
+from ...search import ReconfigureRequest
 from .. import body
 from ..idempotency import once
 from ..openapi import json_body, problems
@@ -26,6 +29,10 @@ _EXAMPLE = {
         "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "all-MiniLM-L6-v2"}},
         "lexical": {"kind": "lexical", "encoder": {"kind": "analyzer", "language": "en"}},
     }
+}
+
+_STORED = {
+    "legs": {"dense": {"index": {"kind": "hnsw", "recall": 0.95}, "codec": {"kind": "int8"}}}
 }
 
 
@@ -100,6 +107,35 @@ async def merge_collection(request: Request, collection: str) -> Response:
         return 202, job(served.name, queued)
 
     return await once(request, collection, "merge", queue)
+
+
+@router.post(
+    "/v1/collections/{collection}/reconfigure",
+    status_code=202,
+    responses={202: {"model": JobReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
+    openapi_extra=json_body(ReconfigureRequest, _STORED),
+)
+async def reconfigure_collection(request: Request, collection: str) -> Response:
+    """Change how the vectors of dense legs are stored, as a job; nothing is encoded again.
+
+    Searches and writes go on meanwhile. A leg gets all that is said of it, and defaults for the
+    rest.
+    """
+    service: Service = request.app.state.service
+    raw = await body.read(request)
+    asked = validate(ReconfigureRequest, body.parse_object(raw))
+    wanted = asked.model_dump(mode="json")
+
+    def queue(served: Served) -> tuple[int, Any]:
+        engine, jobs = served.ready()
+        reconfigured(engine.config, asked.legs)  # What cannot be is said at once.
+        queued = jobs.create(
+            jobs.new_id(), "reconfigure", total=None, unit="passages", result=wanted
+        )
+        service.runner.submit(served, queued.id)
+        return 202, job(served.name, queued)
+
+    return await once(request, collection, sha256(raw).hexdigest(), queue)
 
 
 def _summary(served: Served) -> dict[str, Any]:
