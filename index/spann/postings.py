@@ -71,8 +71,8 @@ class PostingsWriter:
 class Table:
     """Where each list lies.
 
-    counts: int64 [lists], entries of each; first: int64 [lists + 1], the page each begins at;
-    checksums: uint64 [lists]; begins: int64 [lists], bytes before the codes within a list.
+    counts: int64 [lists], entries of each; offsets: int64 [lists + 1], the byte each begins at;
+    checksums: uint64 [lists]. longest, entries: of one list, of all.
     """
 
     def __init__(self, directory: Path, stride: int) -> None:
@@ -84,10 +84,11 @@ class Table:
             raise ValueError(f"{TABLE}: a list cannot be that long")
         self.counts: NDArray[np.int64] = table[:, 0].astype(np.int64)
         self.checksums: NDArray[np.uint64] = table[:, 1].copy()
-        self.begins: NDArray[np.int64] = codes_begin(self.counts)
-        self.first: NDArray[np.int64] = np.zeros(len(table) + 1, dtype=np.int64)
-        np.cumsum(pages_of(self.counts, stride), out=self.first[1:])
-        wanted, found = int(self.first[-1]) * PAGE, (directory / FILE).stat().st_size
+        self.offsets: NDArray[np.int64] = np.zeros(len(table) + 1, dtype=np.int64)
+        np.cumsum(pages_of(self.counts, stride) * PAGE, out=self.offsets[1:])
+        self.longest = int(self.counts.max(initial=0))
+        self.entries = int(self.counts.sum())
+        wanted, found = int(self.offsets[-1]), (directory / FILE).stat().st_size
         if found != wanted:
             raise ValueError(f"{FILE}: {found:,} bytes, but {TABLE} says {wanted:,}")
 
@@ -97,7 +98,7 @@ class Table:
     @property
     def nbytes(self) -> int:
         """Memory."""
-        return sum(array.nbytes for array in (self.counts, self.checksums, self.begins, self.first))
+        return self.counts.nbytes + self.offsets.nbytes + self.checksums.nbytes
 
 
 def codes_begin(counts: Any) -> Any:
@@ -113,15 +114,16 @@ def pages_of(counts: Any, stride: int) -> Any:
 def checksum(pages: NDArray[np.uint8]) -> int:
     """Fletcher's checksum (1982) of whole pages, uint8 [n * PAGE], as 64 bits.
 
-    32 lanes of 32-bit words each have a sum s += word and a sum of sums t += s; the lanes are
+    Each of 32 lanes of 32-bit words has a sum s += word and a sum of sums t += s; the lanes are
     joined by a polynomial. A changed word changes s, words that changed places change t. It runs
-    at the speed of memory, ten times that of a CRC, so that every list is checked when it is read.
+    at the speed of memory, ten times that of a CRC, so that a list is checked whenever it is read.
     """
-    return int(_fletcher(pages.view(np.uint32)))
+    return int(fletcher(pages.view(np.uint32)))
 
 
 @kernel
-def _fletcher(words: NDArray[np.uint32]) -> int:
+def fletcher(words: NDArray[np.uint32]) -> int:
+    """The same for 32-bit words, from and within compiled functions."""
     sums = np.zeros(_LANES, dtype=np.uint32)
     sums_of_sums = np.zeros(_LANES, dtype=np.uint32)
     for row in range(words.size // _LANES):
