@@ -104,7 +104,7 @@ class VectorSegment:
             known = Built.load(directory)
             structure = structure_kind(known.storage).open(directory, known.storage)
         elif (directory / LEGACY_GRAPH).exists():  # From before there was storage.json.
-            storage = VectorStorage(index=HnswConfig())
+            storage = _legacy(config)
             structure = structure_kind(storage).open(directory, storage)
             rows, width = _some(structure.exact_vectors).shape
             known = Built(storage, rows, width, Calibration(0, {}), None)
@@ -206,6 +206,8 @@ class VectorSegment:
         reach = min(len(self), math.ceil(k / share))  # Of so many rows, k are allowed.
         wanted = wanted or as_configured(indexed.built.storage)
         parameters = indexed.parameters(wanted, reach, share)
+        if parameters is None and self._vectors is None:
+            parameters = indexed.structure.ladder()[-1]  # Its codes are all that is known.
         if parameters is None or (
             self._vectors is not None and candidates <= indexed.structure.cost(parameters, reach)
         ):
@@ -297,6 +299,13 @@ class TunedSegment:
     def terms(self, row: int) -> Sequence[TermWeight]:
         """Nothing: a dense vector has no terms."""
         return ()
+
+
+def _legacy(config: VectorStorage) -> VectorStorage:
+    """Of a graph from before storage.json, which was not calibrated."""
+    if isinstance(config.index, HnswConfig) and config.index.ef_search is not None:
+        return VectorStorage(index=config.index)
+    return VectorStorage(index=HnswConfig(ef_search=64))
 
 
 def _some(value: T | None) -> T:
