@@ -28,6 +28,7 @@ from ..core import (
 )
 from .collection import Collection, EncodedDocument
 from .database import UNFINISHED, get_meta, set_meta
+from .legs import building_bytes
 from .maintenance import merge_segments, new_name, write_segment
 from .protocol import Mask
 from .segment import Passages, Segment, SegmentRow
@@ -40,7 +41,6 @@ from .tables import (
     numbers_of,
     read_segments,
 )
-from .vectors import building_bytes
 
 MOST_SHARDS = 24
 """Shards that are merged, and so open, at once."""

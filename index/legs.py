@@ -31,6 +31,16 @@ def segment_part(config: LegConfig) -> type[SegmentPart]:
             return LexicalSegment
 
 
+def building_bytes(config: LegConfig, rows: int, width: int) -> int:
+    """Memory that a merge to so many vectors must hold, however little it is given; 0 for legs that
+    are merged as streams."""
+    if not isinstance(config, DenseLeg) or config.multi:
+        return 0
+    from .vectors import building_bytes as held
+
+    return held(rows, width, config)
+
+
 def delta_part(config: LegConfig) -> type[DeltaPart]:
     """The class of a leg's part in the delta."""
     match config:
