@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -67,16 +69,16 @@ def slots(rows: int, entries: int) -> int:
 
 @kernel
 def _offer(
-    words: NDArray[np.int32],
-    begins: Lists,
-    counts: Lists,
-    entry_scores: NDArray[np.float32],
-    allowed: Mask,
+    words: Any,
+    begins: Any,
+    counts: Any,
+    entry_scores: Any,
+    allowed: Any,
     end: int,
-    rows: NDArray[np.int64],
-    scores: NDArray[np.float32],
+    rows: Any,
+    scores: Any,
     held: int,
-    seen: NDArray[np.int32],
+    seen: Any,
 ) -> tuple[int, int]:
     """`begins` are in bytes. The worst of the heap is at 0. Returns how many it holds and what
     `Best.offer` returns."""
@@ -84,7 +86,8 @@ def _offer(
     for index in range(len(begins)):
         begin = begins[index] // 4
         for place in range(begin, begin + counts[index]):
-            row, score = np.int64(words[place]), entry_scores[entry]
+            row: Any = np.int64(words[place])
+            score = entry_scores[entry]
             entry += 1
             if row < 0 or row >= end:
                 return held, index
@@ -104,7 +107,7 @@ def _offer(
 
 
 @kernel
-def _enter(seen: NDArray[np.int32], row: int) -> bool:
+def _enter(seen: Any, row: int) -> bool:
     """Put a row into the table (open addressing); false if it is there."""
     mask = len(seen) - 1
     slot = (row * 0x9E3779B1 >> 8) & mask
@@ -122,9 +125,7 @@ def _worse(score: float, row: int, other_score: float, other_row: int) -> bool:
 
 
 @kernel
-def _rise(
-    rows: NDArray[np.int64], scores: NDArray[np.float32], at: int, row: int, score: float
-) -> None:
+def _rise(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
     """Add to a heap that holds `at`."""
     while at > 0:
         parent = (at - 1) // 2
@@ -136,9 +137,7 @@ def _rise(
 
 
 @kernel
-def _sink(
-    rows: NDArray[np.int64], scores: NDArray[np.float32], held: int, row: int, score: float
-) -> None:
+def _sink(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
     """Replace the worst of a heap."""
     at = 0
     while 2 * at + 1 < held:
@@ -154,7 +153,7 @@ def _sink(
 
 
 @kernel
-def _sort(rows: NDArray[np.int64], scores: NDArray[np.float32], held: int) -> None:
+def _sort(rows: Any, scores: Any, held: int) -> None:
     """Heapsort: the worst goes to the end, again and again."""
     for last in range(held - 1, 0, -1):
         row, score = rows[last], scores[last]

@@ -122,7 +122,7 @@ def checksum(pages: NDArray[np.uint8]) -> int:
 
 
 @kernel
-def fletcher(words: NDArray[np.uint32]) -> int:
+def fletcher(words: Any) -> Any:
     """The same for 32-bit words, from and within compiled functions."""
     sums = np.zeros(_LANES, dtype=np.uint32)
     sums_of_sums = np.zeros(_LANES, dtype=np.uint32)

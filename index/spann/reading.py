@@ -130,7 +130,7 @@ class Postings:
         if hasattr(os, "posix_fadvise"):
             for begin, end in extents:
                 os.posix_fadvise(self._file, begin, end - begin, os.POSIX_FADV_WILLNEED)
-        view, filled = memoryview(buffer), 0
+        view, filled = buffer.data, 0
         for begin, end in extents:
             while begin < end:
                 got = os.preadv(self._file, [view[filled : filled + end - begin]], begin)
