@@ -21,10 +21,11 @@ from . import (
     reconfigure,
     search,
     serve,
+    tune,
     verify,
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    build, add, delete, get, search, eval, info, verify, merge, reconfigure, serve,
-    demo,
+    build, add, delete, get, search, eval, info, verify, merge, reconfigure, tune,
+    serve, demo,
 )  # fmt: skip

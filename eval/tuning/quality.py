@@ -1,0 +1,105 @@
+"""How well searches find: recall against exact search, nDCG against judgements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import CollectionConfig, DenseLeg, Representation, VectorSearch
+from ...index import LegResult
+from ...index.protocol import LegPart
+from ...index.snapshot import Part, Snapshot
+from ...index.vectors import DenseDelta
+from ..measures import evaluate
+from .sample import Queries, Sample
+
+K = 10
+"""Documents that quality is measured on."""
+MEASURE = f"nDCG@{K}"
+_TIED_DEPTH = 100
+"""Documents of equal score are looked for as far down as this."""
+_EQUAL = 1e-6
+"""Scores that differ by less, relatively, are ties."""
+_LEG = "leg"
+
+
+class Searcher:
+    """The sample as the only segment of a collection, searched as a collection is."""
+
+    def __init__(
+        self,
+        sample: Sample,
+        leg: DenseLeg,
+        part: LegPart,
+        depth: int,
+        search: VectorSearch | None = None,
+    ) -> None:
+        """depth: documents that each search asks for. search: as of a request."""
+        whole = Part(sample.passages, {_LEG: part}, None, len(sample), sample.spread)
+        config = CollectionConfig(legs={_LEG: leg})
+        self._snapshot = Snapshot(0, config, [whole], {}, [])
+        self._masks = self._snapshot.masks(None)
+        self._depth = depth
+        self._search = search
+
+    def __call__(self, queries: NDArray[np.float32]) -> Sequence[LegResult]:
+        """Documents for each query, best first, each by its best passage."""
+        encoded = Representation(dense=queries)
+        return self._snapshot.search(_LEG, encoded, self._depth, self._masks, self._search)
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """recall: share of the K nearest documents that is found, mean over queries; ndcg: nDCG@10,
+    None without judgements."""
+
+    recall: float
+    ndcg: float | None
+
+    @property
+    def value(self) -> float:
+        """What is compared: nDCG where there are judgements, else recall."""
+        return self.recall if self.ndcg is None else self.ndcg
+
+
+class Truth:
+    """What exact search of the vectors of a sample finds.
+
+    A document that a query was taken from is among the K nearest, and then left out. Documents as
+    near as the last of the K count as found too.
+    """
+
+    def __init__(self, sample: Sample, queries: Queries, leg: DenseLeg) -> None:
+        exact = DenseDelta(leg)
+        exact.append(Representation(dense=sample.vectors))
+        self._sample = sample
+        self._queries = queries
+        self._nearest: list[NDArray[np.int64]] = []
+        self._count: list[int] = []
+        deep = Searcher(sample, leg, exact, max(_TIED_DEPTH, K))
+        for own, result in zip(queries.own, deep(queries.vectors), strict=True):
+            first = result.numbers[:K]
+            self._count.append(int((first != own).sum()))
+            last = result.scores[len(first) - 1]
+            near = result.numbers[result.scores >= last - _EQUAL * abs(last)]
+            self._nearest.append(near[near != own])
+        self.quality = self.of(Searcher(sample, leg, exact, K))
+
+    def of(self, searcher: Searcher) -> Quality:
+        """The quality of another way to search the sample."""
+        shares, run = [], {}
+        results = searcher(self._queries.vectors)
+        for i, (own, result) in enumerate(zip(self._queries.own, results, strict=True)):
+            numbers = result.numbers[:K]
+            hits = int(np.isin(numbers[numbers != own], self._nearest[i]).sum())
+            shares.append(min(1.0, hits / self._count[i]) if self._count[i] else 1.0)
+            run[self._queries.ids[i]] = {
+                self._sample.ids[int(number)]: float(score)
+                for number, score in zip(numbers, result.scores, strict=False)
+            }
+        qrels = self._queries.qrels
+        ndcg = None if qrels is None else evaluate(run, qrels, [MEASURE]).measures[MEASURE]
+        return Quality(float(np.mean(shares)), ndcg)
