@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from llvmlite import ir
@@ -35,7 +35,7 @@ def _widened(typing: Any, bits: Any) -> Any:
     return types.float32(types.uint16), generate
 
 
-widened: Callable[[np.uint16], np.float32] = intrinsic(_widened)
+widened = cast(Callable[[np.uint16], np.float32], intrinsic(_widened))
 
 
 def by_bits(bits: np.uint16) -> np.float32:

@@ -97,4 +97,5 @@ class Int4(_Affine):
 
     def _cells_of(self, vectors: Vectors) -> Codes:
         numbers = self._padded(self._numbers(vectors))
-        return np.bitwise_or(numbers[:, : self._cells], numbers[:, self._cells :] << np.uint8(4))
+        packed: Codes = numbers[:, : self._cells] | numbers[:, self._cells :] << np.uint8(4)
+        return packed
