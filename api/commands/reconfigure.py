@@ -84,10 +84,10 @@ def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str,
         value = parse_toml(arguments.config, _checked).model_dump(mode="json")["legs"]
     given = [(flag, getattr(arguments, flag.attribute)) for flag in STORAGE]
     given = [(flag, wanted) for flag, wanted in given if wanted is not None]
-    if not given and not value:
-        raise InvalidInputError("nothing to change was given: see --index, --codec and --config")
     if arguments.leg is not None and not given:
         raise InvalidInputError("no flag that it could be for was given", field="--leg")
+    if not given and not value:
+        raise InvalidInputError("nothing to change was given: see --index, --codec and --config")
     if given:
         for name in arguments.leg or _dense(config):
             leg = config.legs.get(name)

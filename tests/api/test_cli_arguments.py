@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +12,27 @@ import pytest
 
 from twindex.api.cli import main, parser
 from twindex.api.commands import COMMANDS
-from twindex.api.commands.arguments import parse_bytes, parse_filter, parse_legs, selection_fields
+from twindex.api.commands.arguments import (
+    parse_bytes,
+    parse_filter,
+    parse_legs,
+    parse_search,
+    selection_fields,
+)
 from twindex.api.commands.configuration import FLAGS, configuration
+from twindex.api.commands.flags import parse_projection
 from twindex.core import (
     CollectionConfig,
     ConfigError,
     DenseLeg,
     HnswConfig,
+    Int8Codec,
     InvalidInputError,
+    IvfConfig,
     LexicalLeg,
     PassageConfig,
+    PqCodec,
+    ProjectionConfig,
     SparseLeg,
     TwindexError,
 )
@@ -41,7 +53,7 @@ def test_every_command_has_a_summary_and_an_example(capsys: pytest.CaptureFixtur
     overview = capsys.readouterr().out
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
-        assert f"    {name} " in overview
+        assert re.search(rf"^    {name}\s+[a-z]", overview, re.MULTILINE)
         with pytest.raises(SystemExit):
             main([name, "--help"])
         assert f"example:\n  twindex {name} " in capsys.readouterr().out
@@ -151,6 +163,45 @@ def test_a_wrong_toml_file_is_named(tmp_path: Path, content: str | None, words: 
         configured("--config", str(tmp_path / "c.toml"))
 
 
+def test_flags_say_how_vectors_are_stored(tmp_path: Path) -> None:
+    def dense(*flags: str) -> DenseLeg:
+        leg = configured(*flags).legs["dense"]
+        assert isinstance(leg, DenseLeg)
+        return leg
+
+    flags = ["--index", "ivf", "--codec", "int8", "--projection", "pca:0.5", "--recall", "0.9"]
+    leg = dense(*flags)
+    assert leg.index == IvfConfig(recall=0.9)
+    assert leg.codec == Int8Codec()
+    assert leg.projection == ProjectionConfig(kind="pca", share=0.5)
+    assert dense("--projection", "matryoshka:64").projection == ProjectionConfig(
+        kind="matryoshka", dimensions=64
+    )
+    assert dense("--originals", "none", "--codec", "binary").kept == "none"
+    file = tmp_path / "c.toml"
+    file.write_text(
+        '[legs.dense]\nkind = "dense"\nindex = {kind = "ivf", lists = 9, nprobe = 3}\n'
+        'codec = {kind = "pq", bits = 8}\nprojection = {kind = "random", share = 0.25}\n'
+    )
+    leg = dense("--config", str(file), "--codec", "pq", "--recall", "0.9")
+    assert leg.index == IvfConfig(lists=9, recall=0.9)
+    assert leg.codec == PqCodec(bits=8)
+    leg = dense("--config", str(file), "--codec", "auto", "--index", "hnsw", "--projection", "none")
+    assert (leg.index, leg.codec, leg.projection) == (HnswConfig(), None, None)
+    with pytest.raises(ConfigError, match=r"legs\.dense: the index hnsw cannot hold codec pq"):
+        dense("--config", str(file), "--index", "hnsw")
+    with pytest.raises(ConfigError, match="--recall: the index flat compares every vector"):
+        dense("--recall", "0.9")
+    with pytest.raises(ConfigError, match=r"legs\.dense\.index\.recall"):
+        dense("--index", "hnsw", "--recall", "2")
+    for wrong in ("", "pca", "pca:", "pca:x", "pca:-3", "pcb:0.5", "pca:0.5:1", "none:1"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not KIND:SHARE"):
+            parse_projection(wrong)
+    for beyond in ("pca:0.0", "pca:1.5", "random:0"):
+        with pytest.raises(ConfigError, match=r"legs\.dense\.projection\.(share|dimensions)"):
+            dense("--projection", beyond)
+
+
 def test_sizes() -> None:
     assert parse_bytes("1500") == 1500
     assert parse_bytes("2GB") == parse_bytes("2 g") == 2 * 10**9
@@ -169,6 +220,14 @@ def test_selection() -> None:
         "depth": 50,
         "filter": {"a": 1},
     }
+    assert selected("--recall", "0.9") == {"search": {"recall": 0.9}}
+    assert selected("--exact") == {"search": {"recall": 1.0}}
+    assert selected("--search", "nprobe=17, oversample=0") == {
+        "search": {"nprobe": 17, "oversample": 0}
+    }
+    for wrong in ("", "nprobe", "nprobe=", "nprobe=x", "recall=1", "ef=1,ef=2", "ef=-1", "lists=3"):
+        with pytest.raises(argparse.ArgumentTypeError, match="is not NAME=N"):
+            parse_search(wrong)
     with pytest.raises(InvalidInputError, match="--rrf-k: goes with"):
         selected("--rrf-k", "10")
     with pytest.raises(InvalidInputError, match="--fusion: a single leg"):
@@ -190,6 +249,10 @@ def test_selection() -> None:
         ["search", "DIR"],
         ["search", "DIR", "q", "--lim", "3"],
         ["search", "DIR", "q", "--fusion", "sum"],
+        ["search", "DIR", "q", "--exact", "--recall", "0.9"],
+        ["search", "DIR", "q", "--search", "probes=3"],
+        ["build", "DIR", "--documents", "x", "--index", "tree"],
+        ["reconfigure", "DIR", "--codec", "float9"],
         ["build", "DIR", "--documents", "x", "--memory-budget", "much"],
         ["delete", "DIR"],
         ["delete", "DIR", "--id", "1", "--filter", "{}"],
