@@ -58,7 +58,14 @@ class Built:
                 Calibration.from_json(value["calibration"]),
                 value["loss"],
             )
-        except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+            UnicodeDecodeError,
+            json.JSONDecodeError,
+            ValidationError,
+        ) as error:
             raise ValueError(f"{FILE}: cannot be understood: {error}") from error
 
 
