@@ -26,6 +26,7 @@ from ...core import Progress, SpannConfig, VectorStorage
 from ..codecs import Codec, fit_codec, load_codec
 from ..npy import save
 from ..vectors.structure import Vectors, VectorSource
+from .candidates import nearest_heads
 from .checkpoint import Checkpoint, identify
 from .closure import close
 from .heads import Heads, normalized
@@ -40,6 +41,8 @@ SCRATCH = "scratch"
 SEED = 0
 FITTED = 50_000
 """Vectors that a codec is fitted on."""
+READ = 8_192
+"""Vectors that are read together for the sample."""
 
 
 def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
@@ -113,8 +116,8 @@ def _choose_heads(
         codec = fit_codec(codec_config, np.ascontiguousarray(sample[::step]))
         codec.save(directory / CODEC)
     with _timed(seconds, "clustering"):
-        for start in range(0, len(sample), FITTED):
-            sample[start : start + FITTED] = normalized(sample[start : start + FITTED])
+        for start in range(0, len(sample), READ):
+            sample[start : start + READ] = normalized(sample[start : start + READ])
         wanted = head_count(len(vectors), codec.stride, _settings(storage))
         chosen = select(sample, wanted, SEED)
         heads = sample[chosen]
@@ -135,11 +138,10 @@ def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vect
     if wanted < len(rows):
         rows = np.sort(np.random.default_rng(SEED).choice(len(rows), wanted, replace=False))
     sample = np.empty((len(rows), vectors.width), dtype=np.float32)
-    step = 8_192
-    for start in range(0, len(vectors), step):
-        first, last = np.searchsorted(rows, (start, start + step))
+    for start in range(0, len(vectors), READ):
+        first, last = np.searchsorted(rows, (start, start + READ))
         if first < last:
-            block = vectors.read(start, min(start + step, len(vectors)))
+            block = vectors.read(start, min(start + READ, len(vectors)))
             sample[first:last] = block[rows[first:last] - start]
     return rows, sample
 
@@ -168,7 +170,7 @@ def _assign(
         seconds = dict(state.seconds)
         with _timed(seconds, "nearest heads"):
             points = normalized(block)
-            candidates, _ = heads.nearest(points, plan.candidates)
+            candidates = nearest_heads(points, directions, heads, plan.candidates)
             # The graph may miss it, but a head is in its own list.
             first, last = np.searchsorted(own, (start, stop))
             mine = np.arange(first, last)

@@ -49,6 +49,10 @@ def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labe
     sample = vectors[rows]
     medoids = rows[_medoids(sample, _means(sample, k, factor, rng))]
     labels = _nearest(vectors, vectors[medoids])
+    if (labels == labels[0]).all():  # Most are equal: means of them are too.
+        different = distinct(vectors)
+        medoids = rng.choice(different, min(k, len(different)), replace=False)
+        labels = _nearest(vectors, vectors[medoids])
     kept, labels = np.unique(labels, return_inverse=True)
     return labels, medoids[kept]
 
@@ -66,6 +70,13 @@ def best_factor(vectors: Vectors, k: int, rng: Generator) -> float:
 def medoid(vectors: Vectors) -> int:
     """The row nearest to the mean."""
     return int(np.argmin(_distances(vectors, vectors.mean(axis=0, keepdims=True))[:, 0]))
+
+
+def distinct(vectors: Vectors) -> Labels:
+    """The first row of each vector that occurs, ascending."""
+    whole = np.dtype((np.void, vectors.itemsize * vectors.shape[1]))
+    as_bytes = np.ascontiguousarray(vectors).view(whole)[:, 0]
+    return np.sort(np.unique(as_bytes, return_index=True)[1])
 
 
 def _means(sample: Vectors, k: int, factor: float, rng: Generator) -> Vectors:

@@ -141,8 +141,8 @@ class Heads:
 
 def normalized(vectors: Vectors) -> Vectors:
     """At length 1; zeros stay."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))[:, None]
-    return (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    return vectors / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
 
 
 @contextmanager

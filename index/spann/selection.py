@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .clustering import best_factor, medoid, split
+from .clustering import best_factor, distinct, medoid, split
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -47,8 +47,7 @@ def select(vectors: Vectors, count: int, seed: int) -> Rows:
         parts = np.split(rows[order], np.cumsum(sizes)[:-1])
         waiting.extend(zip(parts, apportion(sizes, due).tolist(), strict=True))
     ascending = np.sort(np.array(heads, dtype=np.int64))
-    _, first = np.unique(vectors[ascending], axis=0, return_index=True)
-    return ascending[np.sort(first)]
+    return ascending[distinct(vectors[ascending])]
 
 
 def apportion(sizes: NDArray[np.int64], seats: int) -> NDArray[np.int64]:

@@ -27,8 +27,8 @@ LEAST_LIMIT = 64
 MOST_ROWS = 16_384
 """Vectors of a block: more are not quicker."""
 
-MOST_FILES = 256
-"""Scratch files that are open together."""
+MOST_FILES = 1_024
+"""For scratch."""
 
 
 @dataclass(frozen=True, slots=True)
