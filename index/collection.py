@@ -145,6 +145,29 @@ class Collection:
             raise
         return collection
 
+    @classmethod
+    def verify(cls, directory: Path) -> list[str]:
+        """Everything wrong with the collection in `directory`, as `problems`.
+
+        Checksums are compared before any file is opened: libraries that read an index may not
+        survive a damaged one. Raises as `open` for what is not a finished collection.
+        """
+        database = Database.open(directory)
+        try:
+            found = [*database.problems(), *SegmentFolder(directory, database).problems()]
+        finally:
+            database.close()
+        if found:
+            return found
+        try:
+            collection = cls.open(directory, verify="size", read_only=True)
+        except CorruptFileError as error:
+            return [str(error)]
+        try:
+            return collection._disagreements()
+        finally:
+            collection.close()
+
     # -- reading ---------------------------------------------------------------------------
 
     @property

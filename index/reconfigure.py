@@ -7,7 +7,7 @@ next search. A crash before the transaction leaves files that no row names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core import (
@@ -23,7 +23,8 @@ from .database import set_meta
 from .files import exclusive
 from .folder import LOCK
 from .maintenance import DEFAULT_MEMORY, merge_segments, replace
-from .segment import SegmentRow
+from .protocol import Approximate
+from .segment import Segment, SegmentRow
 from .tables import read_segments
 
 
@@ -80,7 +81,8 @@ def reconfigure(
             raise
         collection.segments.remove(rows)
         collection.database.shrink()
-    return Reconfigured(changed=True, warnings=_lost(old, new))
+    changed = (name for name, leg in new.legs.items() if leg != old.legs[name])
+    return Reconfigured(changed=True, warnings=_lost(snapshot.segments, changed))
 
 
 def reconfigured(config: CollectionConfig, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
@@ -103,17 +105,19 @@ def reconfigured(config: CollectionConfig, legs: Mapping[str, VectorStorage]) ->
     return config.model_copy(update={"legs": changed})
 
 
-def _lost(old: CollectionConfig, new: CollectionConfig) -> list[str]:
-    """A warning for each leg that had no originals to be stored anew from."""
+def _lost(segments: Sequence[Segment], legs: Iterable[str]) -> list[str]:
+    """A warning for each leg that has no originals to be stored anew from."""
     warnings = []
-    for name, leg in old.legs.items():
-        if not isinstance(leg, DenseLeg) or leg == new.legs[name]:
-            continue
-        if leg.kept == "none" and not leg.lossless:
-            codec = leg.used_codec
-            warnings.append(
-                f"leg {name}: no originals were kept, so its vectors are now as "
-                f"{codec.kind if codec else leg.index.kind} had left them; "
-                "build the collection anew to have what was lost"
-            )
+    for name in legs:
+        for segment in segments:
+            part = segment.legs[name]
+            told = part.description() if isinstance(part, Approximate) else {}
+            exact = told.get("codec") == "float32" and told.get("projection") is None
+            if told.get("originals") == "none" and not exact:
+                warnings.append(
+                    f"leg {name}: no originals were kept, so its vectors are now as the index "
+                    f"{told['index']} with codec {told['codec'] or 'of its own'} had left them; "
+                    "build the collection anew to have what was lost"
+                )
+                break
     return warnings

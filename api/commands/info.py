@@ -84,11 +84,15 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
     if largest is None:
         return lines
     if isinstance(largest["parameters"], str):
-        lines.append("search: exact")
+        small = largest["index"] != vectors["index"]
+        lines.append(
+            "search: exact" + (", as segments are too small for an index" if small else "")
+        )
     else:
         parameters = ", ".join(f"{name} {n}" for name, n in largest["parameters"].items())
-        goal = "" if vectors["recall"] is None else f" for recall {vectors['recall']:g} of 10"
-        lines.append(f"search: {parameters}{goal}")
+        goal = vectors["recall"]
+        aim = "" if goal is None else f", for recall {goal:g} of the 10 nearest"
+        lines.append(f"search: {parameters}{aim}")
     if largest["loss"]:
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value:.4g}" for name, value in largest["loss"].items()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 
-from ...core import CorruptFileError
 from ..terminal import print_json
 from .arguments import add_collection, add_json
 
@@ -20,13 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ...search import Engine
+    from ...index import Collection
 
-    try:
-        with Engine.open(arguments.collection, read_only=True, verify="size") as engine:
-            problems = engine.verify()
-    except CorruptFileError as error:  # too damaged to be opened
-        problems = [str(error)]
+    problems = Collection.verify(arguments.collection)
     if arguments.json:
         print_json({"sound": not problems, "problems": problems})
     else:
