@@ -33,7 +33,7 @@ from .heads import Heads, normalized
 from .lists import length_limit, write_lists
 from .selection import select
 from .sizing import Sizes, head_count, sample_size, sizes
-from .spill import Spill
+from .spill import Spill, written
 
 FILE = "spann.json"
 CODEC = "codec.npz"
@@ -64,7 +64,7 @@ def build(
     scratch = directory / SCRATCH
     source = identify(vectors, storage, memory)
     state = Checkpoint.load(scratch, source)
-    if state is None:
+    if state is None or not written(scratch, state.sizes):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         seconds = _choose_heads(directory, vectors, storage, memory)

@@ -33,13 +33,26 @@ def entry_type(stride: int) -> np.dtype[np.void]:
     )
 
 
+def written(directory: Path, sizes: Sequence[int]) -> bool:
+    """Whether the files are there, with at least the sizes that `Spill.sync` gave."""
+    paths = [_path(directory, file) for file in range(len(sizes))]
+    return all(
+        path.exists() and path.stat().st_size >= size
+        for path, size in zip(paths, sizes, strict=True)
+    )
+
+
+def _path(directory: Path, file: int) -> Path:
+    return directory / f"entries-{file:04}"
+
+
 class Spill:
     """Files in `directory`, which is made if need be. Lists of file f are those with
     list * files // lists == f."""
 
     def __init__(self, directory: Path, lists: int, files: int, stride: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._paths = [directory / f"entries-{file:04}" for file in range(files)]
+        self._paths = [_path(directory, file) for file in range(files)]
         self._lists = lists
         self._type = entry_type(stride)
 
@@ -84,12 +97,8 @@ class Spill:
         return sizes
 
     def truncate(self, sizes: Sequence[int]) -> None:
-        """Go back to the sizes that `sync` gave. Raises ValueError if that cannot be."""
-        if len(sizes) != len(self._paths):
-            raise ValueError(f"{len(sizes)} sizes for {len(self._paths)} files")
+        """Go back to the sizes that `sync` gave."""
         for path, size in zip(self._paths, sizes, strict=True):
-            if (path.stat().st_size if path.exists() else 0) < size:
-                raise ValueError(f"{path.name}: less than was written")
             with path.open("ab") as file:
                 file.truncate(size)
 
