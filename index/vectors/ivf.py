@@ -1,0 +1,191 @@
+"""Inverted lists (Sivic and Zisserman 2003) of coded vectors, through FAISS.
+
+    ivf.faiss   centres and lists, in FAISS's own format; lists are held in memory
+
+A vector is in the list of the centre with the greatest inner product. The usual codec is product
+quantisation with 4 bits for each two dimensions, scanned in registers (FastScan, Andre et al.
+2017): 1/16 of float32, and the segment scores 2 or 4 candidates for each result again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ...core import IvfConfig, PqCodec, Progress, RabitqCodec, VectorStorage
+from ..protocol import Mask, Ranking
+from . import coarse, faiss_calls
+from .faiss_calls import faiss
+from .gpu import on_devices
+from .structure import Parameters, Vectors, VectorSource
+
+FILE = "ivf.faiss"
+
+_FITTED = 8_192
+"""Vectors that codecs are fitted on, at least."""
+
+_EFFORT = {"float32": 1.0, "float16": 0.5, "bfloat16": 0.5, "int8": 0.5, "int4": 0.5}
+_FAST_EFFORT = 0.1
+"""Scanning a code, compared with scoring a vector of the segment."""
+
+_DEVICE_LIMIT = 2_048
+
+
+class IvfLists:
+    """See Structure."""
+
+    def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
+        """size: bytes of the file."""
+        self._index = index
+        self._storage = storage
+        self._size = size
+        self._settings: dict[int, Any] = {}
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @classmethod
+    def build(
+        cls,
+        directory: Path,
+        vectors: VectorSource,
+        storage: VectorStorage,
+        memory: int,
+        progress: Progress,
+    ) -> None:
+        """See Structure."""
+        lists = coarse.list_count(len(vectors), _settings(storage).lists)
+        sample = faiss_calls.sample(vectors, max(_FITTED, coarse.TRAINED * lists), memory // 2)
+        lists = min(lists, len(sample))
+        exact = coarse.exact_quantizer(coarse.centres(sample, lists))
+        index = _new_index(exact, storage)
+        faiss_calls.train(index, sample)
+        for block in faiss_calls.blocks(vectors, memory):
+            index.add(block)
+            progress.advance(len(block))
+        # RaBitQ codes are of the difference to the centre, which must then be known.
+        keep = isinstance(storage.used_codec, RabitqCodec)
+        quantizer = coarse.fast_quantizer(exact, sample, keep=keep)
+        index.quantizer = quantizer
+        faiss_calls.write(index, directory / FILE)
+
+    @classmethod
+    def open(cls, directory: Path, storage: VectorStorage) -> Self:
+        """See Structure."""
+        path = directory / FILE
+        index = faiss_calls.read(path)
+        if not isinstance(index, faiss().IndexIVF):
+            raise ValueError(f"{path}: not inverted lists")
+        if isinstance(index, faiss().IndexIVFPQFastScan):
+            index.fine_quantizer = index.pq  # FAISS 1.15 forgets it, and crashes when it decodes.
+        return cls(index, storage, path.stat().st_size)
+
+    @classmethod
+    def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
+        """See Structure."""
+        lists = coarse.list_count(rows, _settings(storage).lists)
+        return rows * (8 + _code_bytes(storage, width)) + 2 * 4 * width * lists
+
+    @property
+    def memory(self) -> int:
+        """See Structure."""
+        return self._size
+
+    @property
+    def exact_vectors(self) -> None:
+        """None: they lie in the order of the lists."""
+        return None
+
+    def ladder(self) -> Sequence[Parameters]:
+        """See Structure."""
+        lists = int(self._index.nlist)
+        probes = sorted({min(lists, round(2 ** (step / 2))) for step in range(40)})
+        return faiss_calls.rungs("nprobe", probes, self._storage)
+
+    def cost(self, parameters: Parameters, k: int) -> float:
+        """See Structure."""
+        codec = self._storage.used_codec
+        effort = _FAST_EFFORT if codec is None else _EFFORT.get(codec.kind, _FAST_EFFORT)
+        lists = int(self._index.nlist)
+        scanned = len(self) * min(1.0, parameters["nprobe"] / lists)
+        rescored = k * parameters.get("oversample", 0)
+        return 500 + _FAST_EFFORT * lists + effort * scanned + rescored
+
+    def search(
+        self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
+    ) -> Ranking:
+        """See Structure."""
+        nprobe = min(parameters["nprobe"], int(self._index.nlist))
+        index = self._index
+        if allowed is None:
+            if self._on_devices is not None and max(k, nprobe) <= _DEVICE_LIMIT:
+                index = self._on_devices
+            settings = self._settings.get(nprobe)
+            if settings is None:
+                settings = self._settings[nprobe] = faiss().SearchParametersIVF(nprobe=nprobe)
+        else:
+            settings = faiss().SearchParametersIVF(nprobe=nprobe, sel=faiss_calls.selector(allowed))
+        return faiss_calls.call(index, queries, k, settings)
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See Structure. Looks through all lists: read many at a time."""
+        if start >= stop:
+            return np.empty((0, self._index.d), np.float32)
+        decoded: Vectors = self._index.reconstruct_n(start, stop - start)
+        return decoded
+
+    @cached_property
+    def _on_devices(self) -> Any | None:
+        return on_devices(self._index)
+
+
+def _settings(storage: VectorStorage) -> IvfConfig:
+    if not isinstance(storage.index, IvfConfig):
+        raise TypeError(f"inverted lists with the configuration of {storage.index.kind}")
+    return storage.index
+
+
+def _new_index(quantizer: Any, storage: VectorStorage) -> Any:
+    """Lists without vectors, of codes that do not depend on the centre of their list.
+
+    That way a query needs one table for all lists, and recall is no worse (measured).
+    """
+    library, codec = faiss(), storage.used_codec
+    width, lists, metric = quantizer.d, quantizer.ntotal, library.METRIC_INNER_PRODUCT
+    assert codec is not None, "only ScaNN has none"
+    match codec:
+        case PqCodec(bits=4):
+            pieces = faiss_calls.pieces(codec, width)
+            index = library.IndexIVFPQFastScan(quantizer, width, lists, pieces, 4, metric)
+        case PqCodec():
+            pieces = faiss_calls.pieces(codec, width)
+            index = library.IndexIVFPQ(quantizer, width, lists, pieces, codec.bits, metric)
+        case RabitqCodec():
+            return library.IndexIVFRaBitQFastScan(
+                quantizer, width, lists, metric, 32, True, codec.bits
+            )
+        case _ if codec.kind == "float32":
+            index = library.IndexIVFFlat(quantizer, width, lists, metric)
+        case _:
+            kind = faiss_calls.scalar_type(codec)
+            index = library.IndexIVFScalarQuantizer(quantizer, width, lists, kind, metric, False)
+    index.by_residual = False
+    return index
+
+
+def _code_bytes(storage: VectorStorage, width: int) -> int:
+    """Bytes of a code, about."""
+    codec = storage.used_codec
+    assert codec is not None, "only ScaNN has none"
+    match codec:
+        case PqCodec():
+            return faiss_calls.pieces(codec, width) * codec.bits // 8 + 1
+        case RabitqCodec():
+            return width * codec.bits // 8 + 16
+        case _:
+            bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
+            return width * bits[codec.kind] // 8
