@@ -81,7 +81,11 @@ def measure(
             enough others.
     """
     vectors = source.take(_sample(len(source), fitted, seed))
-    after = left(vectors)
+    return compare(vectors, left(vectors))
+
+
+def compare(vectors: Vectors, after: Vectors) -> Loss:
+    """Vectors and what is left of them, both float32 [n, d]; the first ones are the queries."""
     squares = np.square(vectors).sum(axis=1)
     product = (vectors * after).sum(axis=1)
     lengths = np.sqrt(squares * np.square(after).sum(axis=1))

@@ -86,8 +86,9 @@ def _principal(sample: Vectors, wanted: int) -> Vectors:
     about the origin, and the mean's own direction is one that they need.
 
     They are turned at random afterwards, which changes no inner product: the values along them are
-    very uneven, and codecs that give every dimension the same bits want them even (of halves of
-    MiniLM vectors, signs find 47 % of the nearest along the principal axes and 61 % when turned)."""
+    very uneven, and codecs that give every dimension the same bits want them even (with half of
+    the dimensions of MiniLM, signs find 47 % of the nearest along principal axes, 61 % when these
+    are turned)."""
     values = sample.astype(np.float64)
     _, vectors = np.linalg.eigh(values.T @ values)
     axes = vectors.T[::-1][:wanted]

@@ -12,11 +12,12 @@ from typing import Self
 
 import numpy as np
 
-from ...core import Progress, VectorStorage
+from ...core import IvfConfig, Progress, VectorStorage
 from ..codecs import Codec, fit_codec, load_codec
 from ..npy import NpyFile, NpyWriter
 from ..protocol import Mask, Ranking
 from .exact import BLOCK_ROWS, GATHER_SHARE, QUERY_GROUP, Best, check_width
+from .ivf import IvfLists
 from .originals import spread
 from .structure import Parameters, Vectors, VectorSource
 
@@ -93,7 +94,7 @@ class CodedFlat:
 
     def ladder(self) -> Sequence[Parameters]:
         """How many candidates are rescored; nothing where they cannot be."""
-        return [{"oversample": n} for n in OVERSAMPLES] if self._rescored else [{}]
+        return _oversamples(self._rescored)
 
     def cost(self, parameters: Parameters, k: int) -> float:
         """See Structure."""
@@ -130,3 +131,79 @@ class CodedFlat:
     def read(self, start: int, stop: int) -> Vectors:
         """See Structure."""
         return self._codec.decode(self._codes.read(start, stop))
+
+
+class FaissFlat:
+    """Every vector by a code that only FAISS knows: product quantisation, RaBitQ.
+
+    It is a single inverted list: FAISS filters while it scans lists, but not in its flat indexes.
+    The scores are FAISS's own; lengths are not restored.
+    """
+
+    def __init__(self, lists: IvfLists, storage: VectorStorage) -> None:
+        self._lists = lists
+        self._rescored = "oversample" in storage.parameters
+
+    @classmethod
+    def build(
+        cls,
+        directory: Path,
+        vectors: VectorSource,
+        storage: VectorStorage,
+        memory: int,
+        progress: Progress,
+    ) -> None:
+        """See Structure."""
+        IvfLists.build(directory, vectors, _one_list(storage), memory, progress)
+
+    @classmethod
+    def open(cls, directory: Path, storage: VectorStorage) -> Self:
+        """See Structure."""
+        return cls(IvfLists.open(directory, _one_list(storage)), storage)
+
+    @classmethod
+    def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
+        """See Structure."""
+        return IvfLists.building_bytes(rows, width, _one_list(storage))
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    @property
+    def memory(self) -> int:
+        """See Structure."""
+        return self._lists.memory
+
+    @property
+    def exact_vectors(self) -> Vectors | None:
+        """None: see Structure."""
+        return None
+
+    def ladder(self) -> Sequence[Parameters]:
+        """See CodedFlat."""
+        return _oversamples(self._rescored)
+
+    def cost(self, parameters: Parameters, k: int) -> float:
+        """See Structure."""
+        return self._lists.cost({**parameters, **_ALL}, k)
+
+    def search(
+        self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
+    ) -> Ranking:
+        """See Structure."""
+        return self._lists.search(queries, k, _ALL, allowed)
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See Structure."""
+        return self._lists.read(start, stop)
+
+
+_ALL = {"nprobe": 1}
+
+
+def _one_list(storage: VectorStorage) -> VectorStorage:
+    return storage.model_copy(update={"index": IvfConfig(lists=1)})
+
+
+def _oversamples(rescored: bool) -> Sequence[Parameters]:
+    return [{"oversample": times} for times in OVERSAMPLES] if rescored else [{}]

@@ -7,7 +7,7 @@ import pytest
 
 from twindex.core import NoProgress, VectorStorage
 from twindex.index.vectors import coded
-from twindex.index.vectors.coded import CodedFlat
+from twindex.index.vectors.coded import CodedFlat, FaissFlat
 
 
 class Source:
@@ -121,3 +121,49 @@ def test_damaged_files_are_refused(tmp_path):
     (tmp_path / coded.CODES).unlink()
     with pytest.raises(OSError, match=r"codes\.npy"):
         CodedFlat.open(tmp_path, config)
+
+
+FAISS_CODECS = [{"kind": "pq"}, {"kind": "pq", "bits": 8}, {"kind": "rabitq", "bits": 4}]
+
+
+@pytest.fixture(scope="module", params=FAISS_CODECS, ids=str)
+def by_faiss(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faiss")
+    config = VectorStorage.parse({"index": {"kind": "flat"}, "codec": request.param})
+    FaissFlat.build(folder, Source(vectors(n=3000, width=32)), config, 1 << 26, NoProgress())
+    return FaissFlat.open(folder, config)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.3, 0.0005, 0])
+def test_faiss_finds_most_of_the_best_among_the_allowed(by_faiss, share):
+    wanted, sample = vectors(n=20, width=32, seed=1), vectors(n=3000, width=32)
+    allowed = np.random.default_rng(2).random(len(sample)) < share
+    found = by_faiss.search(wanted, 40, {"oversample": 4}, None if share == 1 else allowed)
+    exact = np.where(allowed, wanted @ sample.T, -np.inf)
+    real = min(10, np.count_nonzero(allowed))
+    for rows, scores, products in zip(found.rows, found.scores, exact, strict=True):
+        kept = rows[rows >= 0]
+        assert len(set(kept)) == len(kept) == min(40, np.count_nonzero(allowed))
+        assert allowed[kept].all()
+        assert np.isneginf(scores[rows < 0]).all()
+        assert len(set(kept) & set(np.argsort(-products)[:real])) >= 0.6 * real
+
+
+def test_faiss_is_scanned_whole_and_rescored(by_faiss):
+    assert len(by_faiss) == 3000
+    assert [level["oversample"] for level in by_faiss.ladder()] == [1, 2, 4, 8, 16, 32]
+    assert by_faiss.cost({"oversample": 1}, 10) < len(by_faiss)
+    assert by_faiss.exact_vectors is None
+    assert by_faiss.memory >= 3000 * 4
+
+
+def test_faiss_reads_what_is_left_and_refuses_what_is_damaged(tmp_path):
+    config, sample = storage("pq"), vectors(n=2000, width=32)
+    FaissFlat.build(tmp_path, Source(sample), config, 1 << 26, NoProgress())
+    left = FaissFlat.open(tmp_path, config).read(100, 200)
+    cosine = (left * sample[100:200]).sum(1) / np.linalg.norm(left, axis=1)
+    assert (cosine / np.linalg.norm(sample[100:200], axis=1)).mean() > 0.8
+    (file,) = tmp_path.glob("*.faiss")
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(OSError, match="FAISS cannot read it"):
+        FaissFlat.open(tmp_path, config)
