@@ -1,0 +1,294 @@
+"""Vectors on disk: SPANN against other ways to keep them there, with cold and with warm pages.
+
+    python benchmarks/spann.py --vectors 200000 1000000 --json spann.json
+    python benchmarks/spann.py --part memory --memory-budget 512MB --vectors 1000000
+
+Parts (`--part search,codecs,replicas,scale,memory`, all but memory if none is named):
+
+    search    ours against IVF with as many lists and no replicas, FAISS, LanceDB and DiskANN
+    codecs    ours with float32, float8 and int8 lists, the latter rescored from float16 originals
+    replicas  what the greatest number of lists of a vector changes
+    scale     how cost grows with the number of vectors, extrapolated
+    memory    peak memory of a build from a file on disk, in a process of its own
+
+Clustered vectors of 384 dimensions (`clustered.py`); recall@10 of queries that are none of them.
+Cold: before each query the pages of the system's own files are dropped from the page cache
+(`disk.py`), systems in turn; KB are what the disk then had to give (/proc/self/io). Heads and
+tables stay in memory. CPU is that of all threads, warm. `reads` and `lists` are what a search asks
+for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from clustered import Clustered
+from disk import cold
+from spann_memory import in_bytes, memory
+from spann_peers import diskann, faiss_on_disk, lancedb
+from spann_systems import K, System, ours, plain_ivf, reaching, recall, say
+from timing import cpu_per_query, table
+
+TARGETS = (0.90, 0.96, 0.985)
+PARTS = ("search", "codecs", "replicas", "scale", "memory")
+CODECS = ("float32", "float8_e4m3", "int8")
+CAPS = (1, 2, 3, 4, 6, 8)
+BILLION = 10**9
+
+
+class Bench:
+    """One collection with its queries, and the builds of it."""
+
+    def __init__(self, vectors: int, folder: Path, options: argparse.Namespace) -> None:
+        self.source = Clustered(vectors)
+        self.folder = folder / str(vectors)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        say(f"{vectors:,} vectors: exact neighbours")
+        self.queries = self.source.queries(options.queries)
+        self.truth = self.source.nearest(options.queries, K)
+        self.cold_queries = min(options.cold, options.queries)
+        self.rounds = options.rounds
+        self.raw = vectors * self.source.width * 4
+
+    def measure(self, systems: Sequence[System], targets: Sequence[float]) -> list[dict[str, Any]]:
+        """Each system at the cheapest setting for each recall, all of a recall in turn."""
+        rows = []
+        for target in targets:
+            chosen = {}
+            for system in systems:
+                say(f"{system.name}: recall {target}")
+                found = reaching(system, self.queries, self.truth, target, self._cost(system))
+                if found is None:
+                    print(f"{system.name} does not reach {target}", flush=True)
+                else:
+                    chosen[system.name] = (system, *found)
+            rows += self._rows(chosen, target)
+        return rows
+
+    def at(self, system: System, setting: Mapping[str, int]) -> dict[str, Any]:
+        """One system at one setting."""
+        reached = recall(system.search(self.queries, setting), self.truth)
+        return self._rows({system.name: (system, setting, reached)}, 0)[0]
+
+    def _rows(
+        self, chosen: dict[str, tuple[System, Mapping[str, int], float]], target: float
+    ) -> list[dict[str, Any]]:
+        calls: dict[str, tuple[Callable[[int], Any], Sequence[Path]]] = {}
+        warm = {}
+        for name, (system, setting, _) in chosen.items():
+            warm[name] = self._call(system.search, setting)
+            calls[name] = (warm[name], system.files)
+            if system.read is not None:
+                calls[f"{name}, reads"] = (self._call(system.read, setting), system.files)
+        times = cold(calls, self.cold_queries)
+        used = cpu_per_query(warm, dict.fromkeys(warm, self.cold_queries), self.rounds)
+        rows = []
+        for name, (system, setting, reached) in chosen.items():
+            lists, reads, kilobytes = self._needs(system, setting)
+            pure = times.get(f"{name}, reads", {}).get("p50 ms")
+            rows.append(
+                {
+                    "system": name,
+                    "target": target,
+                    "recall": reached,
+                    "setting": " ".join(f"{key}={value}" for key, value in setting.items()),
+                    "lists": lists,
+                    "reads": reads,
+                    "KB asked": kilobytes,
+                    **times[name],
+                    "x pure read": times[name]["p50 ms"] / pure if pure else "",
+                    "warm CPU us": used[name],
+                    "memory MB": system.memory / 1e6 or "",
+                    "disk x raw": system.disk / self.raw,
+                    "of it originals": system.originals / self.raw,
+                }
+            )
+        return rows
+
+    def _call(
+        self, function: Callable[..., Any], setting: Mapping[str, int]
+    ) -> Callable[[int], Any]:
+        return lambda query: function(self.queries[query : query + 1], setting)
+
+    def _needs(self, system: System, setting: Mapping[str, int]) -> tuple[Any, Any, Any]:
+        """Mean lists, reads and KB that a query asks for; blanks where the system does not say."""
+        if system.needs is None:
+            return setting["nprobe"], "", ""
+        needs = [
+            system.needs(self.queries[query : query + 1], setting)
+            for query in range(self.cold_queries)
+        ]
+        lists, reads, read = np.mean(needs, axis=0).tolist()
+        return lists, reads, read / 1024
+
+    def _cost(self, system: System) -> Callable[[Mapping[str, int]], float]:
+        """Of a setting: the bytes it asks for, or else the lists and candidates."""
+        if system.needs is None:
+            return lambda setting: setting["nprobe"] + 4 * setting.get("refine", 0)
+        return lambda setting: float(self._needs(system, setting)[2])
+
+
+def search(bench: Bench) -> dict[str, Any]:
+    """Ours against others."""
+    source, folder = bench.source, bench.folder
+    systems: list[System] = []
+    for name, make in {
+        "SPANN float32": lambda: ours(source, folder, "float32"),
+        "SPANN int8": lambda: ours(source, folder, "int8"),
+        "IVF": lambda: plain_ivf(source, folder, systems[0].report["heads"]),
+        "FAISS OnDisk": lambda: faiss_on_disk(source, folder),
+        "LanceDB": lambda: lancedb(source, folder),
+    }.items():
+        say(f"building {name}")
+        system = make()
+        if system is not None:
+            systems.append(system)
+    rows = bench.measure(systems, TARGETS)
+    print(table(rows))
+    ratios = []
+    for target in TARGETS:
+        here = {row["system"].split()[0]: row for row in rows if row["target"] == target}
+        mine = next((row for row in rows if row["target"] == target), None)
+        if mine is None or "IVF" not in here:
+            continue
+        other = here["IVF"]
+        ratios.append(
+            {
+                "recall": target,
+                **{
+                    f"{name}, IVF / ours": other[name] / mine[name]
+                    for name in ("reads", "KB", "p50 ms", "warm CPU us", "memory MB")
+                },
+            }
+        )
+    if ratios:
+        print(f"\nwithout replicas at the same memory, against {systems[0].name}:\n{table(ratios)}")
+    builds = {system.name: system.build_seconds for system in systems}
+    print(f"CPU seconds of builds (0 = kept): {builds}")
+    became = diskann(source, folder)
+    print(f"DiskANN (diskannpy): {became}")
+    return {"rows": rows, "ratios": ratios, "build_cpu_seconds": builds, "diskann": became}
+
+
+def codecs(bench: Bench) -> dict[str, Any]:
+    """Codecs of the lists."""
+    systems = []
+    for codec in CODECS:
+        for replicas in (3, 4):
+            say(f"building {codec}, cap {replicas}")
+            system = ours(bench.source, bench.folder, codec, replicas)
+            system.name += f", cap {replicas}"
+            systems.append(system)
+    rows = bench.measure(systems, TARGETS)
+    print(table(rows))
+    return {"rows": rows}
+
+
+def replicas(bench: Bench) -> dict[str, Any]:
+    """Caps of replicas: at 8 lists, and at recall .96."""
+    rows = []
+    for codec in ("float32", "int8"):
+        for cap in CAPS:
+            say(f"building {codec}, cap {cap}")
+            system = ours(bench.source, bench.folder, codec, cap)
+            system.name += f", cap {cap}"
+            shape = {"mean": system.report["mean_replicas"], "heads": system.report["heads"]}
+            setting = {**system.ladders[0][0], "nprobe": 8}
+            rows.append({"at": "8 lists", **shape, **bench.at(system, setting)})
+            rows += [{"at": ".96", **shape, **row} for row in bench.measure([system], (0.96,))]
+    print(table(rows))
+    return {"rows": rows}
+
+
+def scale(benches: Sequence[Bench]) -> dict[str, Any]:
+    """Cost at recall .96 as vectors grow, and by the power that fits it at 10^9."""
+    rows = []
+    for bench in benches:
+        for codec in ("float32", "int8"):
+            say(f"building {codec}")
+            system = ours(bench.source, bench.folder, codec)
+            rows += [
+                {
+                    "codec": codec,
+                    "vectors": len(bench.source),
+                    "heads": system.report["heads"],
+                    "entries": row["lists"] * system.report["lengths"]["mean"],
+                    "B of memory/vector": system.memory / len(bench.source),
+                    **{key: row[key] for key in ("lists", "reads", "KB", "p50 ms")},
+                    "warm CPU us": row["warm CPU us"],
+                    "disk x raw": row["disk x raw"],
+                }
+                for row in bench.measure([system], (0.96,))
+            ]
+    print(table(rows))
+    fits = [fit for codec in ("float32", "int8") for fit in fitted(codec, rows)]
+    if fits:
+        print(f"\ncost = c * vectors^power, extrapolated to 10^9 (on paper):\n{table(fits)}")
+    return {"rows": rows, "fits": fits}
+
+
+def fitted(codec: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A straight line through logarithms, where there are sizes enough."""
+    here = [row for row in rows if row["codec"] == codec]
+    if len(here) < 2:
+        return
+    sizes = np.log([row["vectors"] for row in here])
+    for name in ("lists", "KB", "p50 ms", "warm CPU us"):
+        power, start = np.polyfit(sizes, np.log([row[name] for row in here]), 1)
+        yield {
+            "codec": codec,
+            "of a query": name,
+            "power": float(power),
+            "at 10^9": float(np.exp(start + power * np.log(BILLION))),
+            "memory GB": here[-1]["B of memory/vector"] * BILLION / 1e9,
+            "disk TB": here[-1]["disk x raw"] * BILLION * Clustered.width * 4 / 1e12,
+        }
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vectors", type=int, nargs="+", default=[200_000])
+    parser.add_argument("--part", default=",".join(PARTS[:-1]), help="with commas between")
+    parser.add_argument("--queries", type=int, default=500, help="that recall is the mean of")
+    parser.add_argument("--cold", type=int, default=200, help="of them are timed")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=int, nargs="+", help="sizes; default: n/10 and each n")
+    parser.add_argument("--memory-budget", type=in_bytes, default=in_bytes("512MB"))
+    parser.add_argument("--directory", type=Path, help="keep builds here and use them again")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    parts = options.part.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    report: dict[str, Any] = {"threads": os.environ.get("OMP_NUM_THREADS"), "parts": {}}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.directory or Path(temporary)
+        for vectors in options.vectors:
+            bench = Bench(vectors, folder, options) if set(parts) - {"memory", "scale"} else None
+            for name, part in (("search", search), ("codecs", codecs), ("replicas", replicas)):
+                if name in parts and bench is not None:
+                    print(f"\n{name}, {vectors:,} vectors", flush=True)
+                    report["parts"][f"{name} {vectors}"] = part(bench)
+        if "scale" in parts:
+            sizes = options.scale or sorted({min(options.vectors) // 10, *options.vectors})
+            print("\nscale", flush=True)
+            report["parts"]["scale"] = scale([Bench(size, folder, options) for size in sizes])
+        if "memory" in parts:
+            for vectors in options.vectors:
+                print(f"\nmemory, {vectors:,} vectors", flush=True)
+                made = memory(vectors, folder / f"memory-{vectors}", options.memory_budget)
+                report["parts"][f"memory {vectors}"] = made
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
