@@ -45,12 +45,19 @@ class Calibration:
 
     def choose(self, recall: float, k: int) -> Parameters | None:
         """The cheapest parameters that reach `recall` for k results; None = only exact search."""
-        if not self.levels:
-            return None
-        known = sorted(self.levels)
-        at = next((number for number in known if number >= k), known[-1])
-        enough = (level.parameters for level in self.levels[at] if level.recall >= recall)
+        enough = (level.parameters for level in self._of(k) if level.recall >= recall)
         return next(enough, None)
+
+    def most(self, k: int) -> float:
+        """The highest recall for k results that any parameters reach."""
+        return max((level.recall for level in self._of(k)), default=0.0)
+
+    def _of(self, k: int) -> Sequence[Level]:
+        """The levels of the least calibrated number that is at least k, else of the largest."""
+        if not self.levels:
+            return ()
+        known = sorted(self.levels)
+        return self.levels[next((number for number in known if number >= k), known[-1])]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

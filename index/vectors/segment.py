@@ -155,6 +155,10 @@ class VectorSegment:
         """See Approximate."""
         return TunedSegment(self, search)
 
+    def parameters(self, search: VectorSearch, k: int) -> Parameters | None:
+        """What a search for k results asks of the index; None = all vectors are compared."""
+        return None if self._indexed is None else self._indexed.parameters(search, k, 1.0)
+
     def description(self) -> dict[str, Any]:
         """How the part is stored, in bytes, and what is known of its search; plain values.
 
@@ -260,6 +264,9 @@ class Indexed:
         recall = DEFAULT_RECALL if wanted.recall is None else wanted.recall
         if recall == 1:
             return None
+        if self.built.storage.kept == "none" and self.structure.exact_vectors is None:
+            # Codes by themselves cannot find all: what is wanted is a share of what they can.
+            recall *= self.built.calibration.most(k)
         calibrated = self.built.calibration.choose(recall, k)
         if not wanted.parameters:
             return calibrated
