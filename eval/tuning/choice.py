@@ -12,7 +12,11 @@ TOLERANCE = 0.005
 
 
 class Measured(Protocol):
-    """What a choice looks at. quality: nDCG@10 or recall@10; memory: bytes; p95_ms: of a query."""
+    """What a choice looks at.
+
+    quality: nDCG@10 or recall@10. memory: bytes. p95_ms: of a query. keeps_originals: the vectors
+    can be had back as they came.
+    """
 
     @property
     def name(self) -> str: ...
@@ -26,6 +30,8 @@ class Measured(Protocol):
     def memory(self) -> float: ...
     @property
     def p95_ms(self) -> float: ...
+    @property
+    def keeps_originals(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,15 @@ def choose(points: Sequence[Measured], limits: Limits) -> Choice:
     With a recall to be reached, the cheapest that meets all limits; without, the best quality
     within them, and the cheapest of those that are less than TOLERANCE worse. Cost is the product
     of the costs that have no limit, since these are left to be saved; of all if all have one, or
-    none. So a saving by some factor counts alike wherever it is made. A point that another beats
-    in everything is never recommended.
+    none. So a saving by some factor counts alike wherever it is made.
+
+    What gives up the originals, which cannot be taken back, is recommended only if nothing else
+    meets the limits. What another candidate beats in everything never is.
     """
     within = [i for i, point in enumerate(points) if not limits.failed(point)]
     if not within:
         return _none(points, limits)
+    within = [i for i in within if points[i].keeps_originals] or within
     best = max(points[i].quality for i in within)
     if limits.min_recall is None:
         within = [i for i in within if points[i].quality >= best - TOLERANCE]
@@ -115,10 +124,13 @@ def choose(points: Sequence[Measured], limits: Limits) -> Choice:
     chosen = min(within, key=lambda i: (_cost(points[i], saved), _all(points[i]), i))
     words = {"bytes_per_vector": "bytes", "memory": "memory", "p95_ms": "latency"}
     cost = " x ".join(words[name] for name in saved)
-    if limits.min_recall is None:
-        reason = f"the best quality within the limits to within {TOLERANCE:g}, for the least {cost}"
-    else:
+    if limits.min_recall is not None:
         reason = f"the least {cost} that meets the limits"
+    else:
+        where = "of all" if limits == Limits() else "within the limits"
+        reason = f"the best quality {where}, give or take {TOLERANCE:g}, for the least {cost}"
+    if points[chosen].keeps_originals:
+        reason += ", with the originals kept"
     return Choice(chosen, None, reason)
 
 

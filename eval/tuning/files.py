@@ -153,9 +153,9 @@ def _rows(report: Report) -> list[Row]:
             (point.build_seconds, f"{point.build_seconds:.1f}"),
         ]
         used = point.parameters
-        asked = "all" if used is None else ", ".join(f"{k} {v}" for k, v in used.items())
+        asked = "all" if not used else ", ".join(f"{k} {v}" for k, v in used.items())
         # Sorted by the first of them; all vectors are more than any.
-        first = float("inf") if used is None else next(iter(used.values()), 0)
+        first = next(iter(used.values())) if used else float("inf")
         cells: list[tuple[float | str, str]] = [(point.name, point.name), *numbers]
         cells.append((first, asked))
         missed = report.limits.failed(point)

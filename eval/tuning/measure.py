@@ -20,7 +20,7 @@ from ...core import (
     VectorSearch,
     VectorStorage,
 )
-from ...index.vectors.calibration import Calibration
+from ...index.vectors.built import as_configured
 from ...index.vectors.kinds import plain
 from ...index.vectors.segment import VectorSegment
 from .grid import Grid, Skipped, label
@@ -28,7 +28,7 @@ from .quality import Quality, Searcher, Truth
 from .sample import Queries, Sample
 
 TIMED_QUERIES = 200
-ROUNDS = 3
+ROUNDS = 5
 WARM = 5
 """Queries before the clock runs."""
 _MANY = 2**31
@@ -60,6 +60,11 @@ class Point:
     cpu_ms: float
     build_seconds: float
     loss: Mapping[str, Any] | None
+
+    @property
+    def keeps_originals(self) -> bool:
+        """The vectors can be had back, as float16 at least."""
+        return self.storage.kept != "none"
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -170,7 +175,8 @@ def _build(
     seen = []
     for recall in reversed(grid.targets(storage)):
         wanted = None if recall is None else VectorSearch(recall=recall)
-        parameters = _parameters(described, recall, depth, sample)
+        usual = as_configured(storage)
+        parameters = part.parameters(wanted or usual, _passages(depth, sample))
         if recall is not None and parameters is None:
             name = label(storage)
             skipped.append(Skipped(f"{name} @{recall:g}", "does not reach this recall"))
@@ -183,18 +189,10 @@ def _build(
     return _Built(storage, directory, config, targets[::-1], described, seconds), skipped
 
 
-def _parameters(
-    described: Mapping[str, Any], recall: float | None, depth: int, sample: Sample
-) -> Mapping[str, int] | None:
-    """What a search that aims at `recall` asks of the structure."""
-    if described["calibration"] is None:
-        return None
-    if recall is None:
-        chosen = described["parameters"]
-        return None if chosen == "exact" else chosen
-    # As many passages as a snapshot asks for so that `depth` documents are among them.
-    k = depth if sample.spread == 1 else int(depth * sample.spread * 1.2) + 1
-    return Calibration.from_json(described["calibration"]).choose(recall, min(k, len(sample)))
+def _passages(depth: int, sample: Sample) -> int:
+    """As many as a snapshot asks for so that `depth` documents are among them."""
+    wanted = depth if sample.spread == 1 else int(depth * sample.spread * 1.2) + 1
+    return min(wanted, len(sample))
 
 
 def _time(

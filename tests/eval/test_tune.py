@@ -338,3 +338,10 @@ def test_one_kind_that_fails_does_not_lose_the_others(
     assert [(item.name, item.reason) for item in report.skipped] == [("flat float16", "no room")]
     with pytest.raises(ConfigError, match="nothing could be measured: flat float16: no room"):
         tune(engine, grid=grid, only={"codec": ["float16"]})
+
+
+def test_codes_alone_are_searched_as_codes_whatever_the_target(report: Report) -> None:
+    """They cannot reach a high recall, but decoding all to compare all would find no more."""
+    codes = next(point for point in report.points if point.name == "flat int8 codes only")
+    assert codes.parameters is not None
+    assert codes.parameters.get("oversample", 0) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -22,6 +22,7 @@ class Made:
     memory: float
     p95_ms: float
     recall: float
+    keeps_originals: bool = True
     name: str = "made"
 
 
@@ -39,7 +40,9 @@ def made(
 share = st.integers(0, 40).map(lambda i: i / 40)
 cost = st.sampled_from([1.0, 2.0, 3.0, 5.0, 8.0])
 memory = st.sampled_from([0.0, 500.0, 1e4, 2e4, 1e6])
-points = st.lists(st.builds(Made, share, cost, memory, cost, share), min_size=1, max_size=12)
+points = st.lists(
+    st.builds(Made, share, cost, memory, cost, share, st.booleans()), min_size=1, max_size=12
+)
 limits = st.builds(
     Limits,
     st.none() | cost,
@@ -92,6 +95,8 @@ def test_what_is_recommended_meets_the_limits_and_is_not_beaten(
     assert choice.recommended is not None
     chosen = points[choice.recommended]
     assert chosen in within
+    within = [p for p in within if p.keeps_originals] or within
+    assert chosen in within
     assert not any(beats(other, chosen) for other in within)
     best = max(p.quality for p in within)
     if limits.min_recall is None:
@@ -132,6 +137,15 @@ def test_differences_that_queries_cannot_tell_are_none() -> None:
     assert choose(points, Limits()).recommended == 1
     points = [made(0.995, 1536), made(0.98, 384)]
     assert choose(points, Limits()).recommended == 0
+
+
+def test_originals_are_given_up_only_where_they_must_be() -> None:
+    points = [made(0.99, 1000), replace(made(0.99, 300), keeps_originals=False)]
+    assert choose(points, Limits()).recommended == 0
+    assert choose(points, Limits(min_recall=0.9)).recommended == 0
+    choice = choose(points, Limits(bytes_per_vector=400))
+    assert choice.recommended == 1
+    assert "originals" not in choice.reason
 
 
 def test_with_judgements_recall_is_still_what_is_limited() -> None:
