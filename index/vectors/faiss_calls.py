@@ -87,9 +87,8 @@ def pieces(codec: PqCodec, width: int) -> int:
     return codec.subquantizers
 
 
-def sample(vectors: VectorSource, number: int, memory: int) -> Vectors:
-    """At most `number` of the vectors, at random, in at most `memory` bytes or so."""
-    number = min(number, max(1, memory // (4 * max(1, vectors.width))))
+def sample(vectors: VectorSource, number: int) -> Vectors:
+    """At most `number` of the vectors, at random: the same whatever memory there is."""
     return vectors.take(spread(len(vectors), number, SEED))
 
 

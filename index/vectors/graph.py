@@ -61,7 +61,7 @@ class HnswGraph:
         """See Structure. Threads add to the graph together: its links are not reproducible."""
         index = _new_index(vectors.width, storage)
         if not index.is_trained:
-            faiss_calls.train(index, faiss_calls.sample(vectors, _FITTED, memory // 2))
+            faiss_calls.train(index, faiss_calls.sample(vectors, _FITTED))
         for block in faiss_calls.blocks(vectors, memory):
             index.add(block)
             progress.advance(len(block))
@@ -85,7 +85,8 @@ class HnswGraph:
         bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
         code = width * bits["float32" if codec is None else codec.kind] // 8
         # The lowest level has twice the links, the others together a few percent of that.
-        return rows * (code + 4 * 2 * _settings(storage).neighbors + 24)
+        graph = rows * (code + 4 * 2 * _settings(storage).neighbors + 24)
+        return graph + (0 if storage.lossless else 4 * width * min(rows, _FITTED))
 
     @property
     def memory(self) -> int:

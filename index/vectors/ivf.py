@@ -1,6 +1,8 @@
 """Inverted lists (Sivic and Zisserman 2003) of coded vectors, through FAISS.
 
-    ivf.faiss   centres and lists, in FAISS's own format; lists are held in memory
+    ivf.faiss    centres and lists, in FAISS's own format; lists are held in memory
+    lengths.npy  float32 [rows], of the vectors as they came, where no originals are kept: what is
+                 decoded gets its length back
 
 A vector is in the list of the centre with the greatest inner product. The usual codec is product
 quantisation with 4 bits for each two dimensions, scanned in registers (FastScan, Andre et al.
@@ -10,6 +12,7 @@ quantisation with 4 bits for each two dimensions, scanned in registers (FastScan
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...core import IvfConfig, PqCodec, Progress, RabitqCodec, VectorStorage
+from ..npy import NpyFile, NpyWriter
 from ..protocol import Mask, Ranking
 from . import coarse, faiss_calls
 from .faiss_calls import faiss
@@ -24,6 +28,7 @@ from .gpu import on_devices
 from .structure import Parameters, Vectors, VectorSource
 
 FILE = "ivf.faiss"
+LENGTHS = "lengths.npy"
 
 _FITTED = 8_192
 """Vectors that codecs are fitted on, at least."""
@@ -38,9 +43,12 @@ _DEVICE_LIMIT = 2_048
 class IvfLists:
     """See Structure."""
 
-    def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
-        """size: bytes of the file."""
+    def __init__(
+        self, index: Any, lengths: NpyFile[np.float32] | None, storage: VectorStorage, size: int
+    ) -> None:
+        """size: bytes of the index."""
         self._index = index
+        self._lengths = lengths
         self._storage = storage
         self._size = size
         self._settings: dict[int, Any] = {}
@@ -59,14 +67,19 @@ class IvfLists:
     ) -> None:
         """See Structure."""
         lists = coarse.list_count(len(vectors), _settings(storage).lists)
-        sample = faiss_calls.sample(vectors, max(_FITTED, coarse.TRAINED * lists), memory // 2)
-        lists = min(lists, len(sample))
+        sample = faiss_calls.sample(vectors, _sampled(lists))
         exact = coarse.exact_quantizer(coarse.centres(sample, lists))
         index = _new_index(exact, storage)
         faiss_calls.train(index, sample)
-        for block in faiss_calls.blocks(vectors, memory):
-            index.add(block)
-            progress.advance(len(block))
+        with ExitStack() as stack:
+            lengths = None
+            if storage.kept == "none":
+                lengths = stack.enter_context(NpyWriter(directory / LENGTHS, np.float32))
+            for block in faiss_calls.blocks(vectors, memory):
+                index.add(block)
+                if lengths is not None:
+                    lengths.append(np.linalg.norm(block, axis=1))
+                progress.advance(len(block))
         # RaBitQ codes are of the difference to the centre, which must then be known.
         keep = isinstance(storage.used_codec, RabitqCodec)
         quantizer = coarse.fast_quantizer(exact, sample, keep=keep)
@@ -82,13 +95,19 @@ class IvfLists:
             raise ValueError(f"{path}: not inverted lists")
         if isinstance(index, faiss().IndexIVFPQFastScan):
             index.fine_quantizer = index.pq  # FAISS 1.15 forgets it, and crashes when it decodes.
-        return cls(index, storage, path.stat().st_size)
+        lengths: NpyFile[np.float32] | None = None
+        if storage.kept == "none":
+            lengths = NpyFile(directory / LENGTHS, np.float32)
+            if len(lengths) != index.ntotal:
+                raise ValueError(f"{LENGTHS}: {len(lengths)} lengths of {index.ntotal} vectors")
+        return cls(index, lengths, storage, path.stat().st_size)
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
         lists = coarse.list_count(rows, _settings(storage).lists)
-        return rows * (8 + _code_bytes(storage, width)) + 2 * 4 * width * lists
+        sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres, while they are fitted.
+        return rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
 
     @property
     def memory(self) -> int:
@@ -136,6 +155,9 @@ class IvfLists:
         if start >= stop:
             return np.empty((0, self._index.d), np.float32)
         decoded: Vectors = self._index.reconstruct_n(start, stop - start)
+        if self._lengths is not None:
+            norms = np.maximum(np.linalg.norm(decoded, axis=1), np.finfo(np.float32).tiny)
+            decoded *= (self._lengths.read(start, stop) / norms)[:, None]
         return decoded
 
     @cached_property
@@ -147,6 +169,10 @@ def _settings(storage: VectorStorage) -> IvfConfig:
     if not isinstance(storage.index, IvfConfig):
         raise TypeError(f"inverted lists with the configuration of {storage.index.kind}")
     return storage.index
+
+
+def _sampled(lists: int) -> int:
+    return max(_FITTED, coarse.TRAINED * lists)
 
 
 def _new_index(quantizer: Any, storage: VectorStorage) -> Any:
