@@ -10,7 +10,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ...core import CollectionConfig, DenseLeg, InvalidInputError, VectorStorage
+from ...core import (
+    CollectionConfig,
+    Config,
+    ConfigError,
+    DenseLeg,
+    InvalidInputError,
+    VectorStorage,
+)
 from ...search import ReconfigureRequest
 from ..terminal import note, print_json, size
 from .arguments import add_collection, add_json, add_quiet, parse_bytes, progress_of
@@ -18,6 +25,7 @@ from .configuration import parse_toml
 from .flags import STORAGE, add_flags
 
 EXAMPLE = "twindex reconfigure my-index --index hnsw --codec int8 --recall 0.95"
+STORED = set(VectorStorage.model_fields)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE.toml",
-        help="tables [legs.NAME] with index, codec, projection and originals, which replace all "
-        "that the leg had; flags override",
+        help="fields of CollectionConfig, as `twindex tune` recommends; how vectors are stored "
+        "replaces all that a leg had, the rest must be as it is; flags override",
     )
     add_flags(group, STORAGE, defaults=False)
     parser.add_argument(
@@ -79,9 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str, VectorStorage]:
     """How the arguments want the vectors of each leg stored."""
-    value: dict[str, Any] = {}
-    if arguments.config is not None:
-        value = parse_toml(arguments.config, _checked).model_dump(mode="json")["legs"]
+    value = {} if arguments.config is None else _of_file(arguments.config, config)
     given = [(flag, getattr(arguments, flag.attribute)) for flag in STORAGE]
     given = [(flag, wanted) for flag, wanted in given if wanted is not None]
     if arguments.leg is not None and not given:
@@ -95,21 +101,38 @@ def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str,
                 able = ", ".join(_dense(config)) or "none"
                 message = f"{name!r} is no dense leg; dense legs here: {able}"
                 raise InvalidInputError(message, field="--leg")
-            present = leg.model_dump(mode="json", include=set(VectorStorage.model_fields))
-            target = value.setdefault(name, present)
+            target = value.setdefault(name, leg.model_dump(mode="json", include=STORED))
             for flag, wanted in given:
                 flag.set(target, wanted)
-    return dict(_checked({"legs": value}).legs)
+    return dict(ReconfigureRequest.parse({"legs": value}).legs)
 
 
-def _checked(value: dict[str, Any]) -> ReconfigureRequest:
-    """A file may say that its legs are dense, so that `build` takes the same one."""
-    legs = value.get("legs")
-    if isinstance(legs, dict):
-        for leg in legs.values():
-            if isinstance(leg, dict) and leg.get("kind") == "dense":
-                del leg["kind"]
-    return ReconfigureRequest.parse(value)
+def _of_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
+    """Leg -> how a file wants its vectors stored. Raises SourceError if it wants other changes."""
+
+    def parse(value: dict[str, Any]) -> dict[str, Any]:
+        given = CollectionConfig.parse(value)
+        _same(given, present, {"legs"})
+        found = {}
+        for name, leg in given.legs.items() if "legs" in given.model_fields_set else ():
+            stored = present.legs.get(name)
+            if stored is None or stored.kind != leg.kind:
+                able = ", ".join(f"{other} ({known.kind})" for other, known in present.legs.items())
+                raise ConfigError(f"there is no such leg; legs here: {able}", field=f"legs.{name}")
+            _same(leg, stored, STORED, f"legs.{name}.")
+            if isinstance(leg, DenseLeg) and leg.model_fields_set & STORED:
+                found[name] = leg.model_dump(mode="json", include=STORED)
+        return found
+
+    return parse_toml(path, parse)
+
+
+def _same(given: Config, present: Config, but: set[str], place: str = "") -> None:
+    """Raise ConfigError if `given` says of a field, besides these, what is not so."""
+    for field in sorted(given.model_fields_set - but):
+        if getattr(given, field) != getattr(present, field):
+            message = "differs from the collection's and cannot be changed in it: build it anew"
+            raise ConfigError(message, field=place + field)
 
 
 def _dense(config: CollectionConfig) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from twindex.core import TwindexError
 
 FAKES = ["--dense", "fake", "--sparse", "none", "--quiet"]
-GRAPH = "[legs.dense]\nindex = {kind = 'hnsw', flat_below = 10, neighbors = 8}\n"
+GRAPH = "[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnsw', flat_below = 10, neighbors = 8}\n"
 
 
 @pytest.fixture
@@ -92,11 +92,22 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
     assert "--recall: the index flat" in refused(run, "reconfigure", index, "--recall", "0.9")
     file = tmp_path / "c.toml"
     for text, words in (
-        ("[legs.nope]\nindex = {kind = 'hnsw'}", "there is no leg 'nope'"),
-        ("[legs.dense]\nindex = {kind = 'hnws'}", r"c.toml: legs.dense.index"),
-        ("[legs.dense]\nkind = 'dense'\nk1 = 3", r"c.toml: legs.dense.k1: Extra inputs"),
+        (
+            "[legs.nope]\nkind = 'dense'",
+            "c.toml: legs.nope: there is no such leg; legs here: dense",
+        ),
+        ("[legs.lexical]\nkind = 'dense'", "c.toml: legs.lexical: there is no such leg"),
+        ("[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnws'}", "c.toml: legs.dense.index"),
+        ("[legs.dense]\nkind = 'dense'\nk1 = 3", "c.toml: legs.dense.k1: Extra inputs"),
+        (
+            "[legs.dense]\nkind = 'dense'\nencoder = {model = 'other'}",
+            "c.toml: legs.dense.encoder: differs from the collection's",
+        ),
+        ("[legs.lexical]\nkind = 'lexical'\nk1 = 3", "c.toml: legs.lexical.k1: differs"),
+        ("[passages]\nsize = 7\noverlap = 0", "c.toml: passages: differs"),
+        ("[legs.dense]\nkind = 'dense'", "nothing to change was given"),
         ("legs = 3", "c.toml: legs"),
-        ("", "c.toml: legs: Field required"),
+        ("", "nothing to change was given"),
         ("legs = ", "c.toml: not TOML"),
     ):
         file.write_text(text)
