@@ -1,6 +1,7 @@
 """Building inverted lists on disk, out of core: vectors are read in order, twice.
 
-    1  a sample that fits into memory: the codec is fitted on it, heads are chosen from it
+    1  a sample that fits into memory: the codec is fitted on it, heads are chosen from it, and the
+       number of lists that a vector may be in
     2  each block of vectors: its lists (`closure`), its codes; both into scratch files (`spill`)
     3  scratch files to lists (`lists`), one range of lists after another
 
@@ -16,23 +17,25 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Progress, SpannConfig, VectorStorage
+from ...core import DEFAULT_RECALL, Progress, SpannConfig, VectorStorage
 from ..codecs import Codec, fit_codec, load_codec
 from ..npy import save
 from ..vectors.structure import Vectors, VectorSource
+from .calibrating import Cap, choose, measure
 from .candidates import nearest_heads
 from .checkpoint import Checkpoint, identify
 from .closure import close
 from .heads import Heads, normalized
 from .lists import length_limit, write_lists
 from .selection import select
-from .sizing import Sizes, head_count, sample_size, sizes
+from .sizing import REPLICAS, Sizes, head_count, sample_size, sizes
 from .spill import Spill, written
 
 FILE = "spann.json"
@@ -67,30 +70,29 @@ def build(
     if state is None or not written(scratch, state.sizes):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        seconds = _choose_heads(directory, vectors, storage, memory)
-        state = Checkpoint(source, 0, [], seconds)
+        seconds: dict[str, float] = {}
+        chosen = _choose(directory, vectors, storage, memory, seconds)
+        state = Checkpoint(source, chosen, seconds=seconds)
         state.save(scratch)
     codec_config = storage.used_codec
     assert codec_config is not None, "only ScaNN has none"
     codec = load_codec(codec_config, directory / CODEC)
-    plan = sizes(len(vectors), vectors.width, codec.stride, _settings(storage), memory)
-    chosen = np.load(scratch / "heads.npy")
-    spill = Spill(scratch, len(chosen), plan.files, codec.stride)
+    heads, replicas = state.chosen["heads"], state.chosen["replicas"]
+    plan = sizes(len(vectors), vectors.width, codec.stride, heads, replicas, memory)
+    spill = Spill(scratch, heads, plan.files, codec.stride)
     state = _assign(directory, vectors, storage, codec, plan, spill, state, progress)
     with _timed(state.seconds, "lists"):
         entries = sum(state.sizes) // spill.entry_bytes
-        limit = length_limit(entries, len(chosen))
+        limit = length_limit(entries, heads)
         memberships = np.zeros(len(vectors), dtype=np.uint8)
         lengths = write_lists(directory, spill, codec.stride, limit, memberships)
     if not memberships.all():
         raise RuntimeError(f"{np.count_nonzero(memberships == 0):,} vectors are in no list")
     report = {
         "rows": len(vectors),
-        "heads": len(chosen),
-        "replicas": plan.replicas,
+        **state.chosen,
         "epsilon": _settings(storage).epsilon,
         "candidates": plan.candidates,
-        "sample": plan.sample,
         "limit": limit,
         "cut": entries - int(lengths.sum()),
         **_described(lengths, memberships),
@@ -100,17 +102,19 @@ def build(
     shutil.rmtree(scratch)
 
 
-def _choose_heads(
-    directory: Path, vectors: VectorSource, storage: VectorStorage, memory: int
-) -> dict[str, float]:
+def _choose(
+    directory: Path,
+    vectors: VectorSource,
+    storage: VectorStorage,
+    memory: int,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
     """Write codec.npz, heads.faiss, scratch/heads.npy and scratch/rows.npy, which says what
-    vectors the heads are. Processor seconds by stage."""
-    seconds: dict[str, float] = {}
-    codec_config = storage.used_codec
+    vectors the heads are. Returns what was chosen, for the report."""
+    config, codec_config = _settings(storage), storage.used_codec
     assert codec_config is not None, "only ScaNN has none"
     with _timed(seconds, "sample"):
-        wanted = sample_size(len(vectors), vectors.width, memory)
-        rows, sample = _sample(vectors, wanted)
+        rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
     with _timed(seconds, "codec"):
         step = max(1, -(-len(sample) // FITTED))
         codec = fit_codec(codec_config, np.ascontiguousarray(sample[::step]))
@@ -118,18 +122,28 @@ def _choose_heads(
     with _timed(seconds, "clustering"):
         for start in range(0, len(sample), READ):
             sample[start : start + READ] = normalized(sample[start : start + READ])
-        wanted = head_count(len(vectors), codec.stride, _settings(storage))
-        chosen = select(sample, wanted, SEED)
+        chosen = select(sample, head_count(len(vectors), codec.stride, config), SEED)
         heads = sample[chosen]
-        del sample
     with _timed(seconds, "graph"):
-        Heads.build(heads, SEED).save(directory)
+        graph = Heads.build(heads, SEED)
+        graph.save(directory)
+    caps: list[Cap] = []
+    if config.replicas is None:
+        with _timed(seconds, "calibration"):
+            vector_bytes = len(vectors) * (codec.stride + 4) / len(heads)
+            recall = config.recall or DEFAULT_RECALL
+            caps = measure(sample, heads, graph, recall, vector_bytes, SEED)
     save(directory / SCRATCH / "heads.npy", heads)
     save(directory / SCRATCH / "rows.npy", rows[chosen])
     for path in (CODEC, "heads.faiss", f"{SCRATCH}/heads.npy", f"{SCRATCH}/rows.npy"):
         with (directory / path).open("rb") as file:
             os.fsync(file.fileno())
-    return seconds
+    return {
+        "sample": len(sample),
+        "heads": len(heads),
+        "replicas": config.replicas or choose(caps, REPLICAS),
+        "caps": [asdict(cap) for cap in caps],
+    }
 
 
 def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vectors]:
@@ -179,12 +193,13 @@ def _assign(
             candidates[here[missed], -1] = mine[missed]
         with _timed(seconds, "closure"):
             epsilon = _settings(storage).epsilon
-            lists, distances = close(points, directions, candidates, plan.replicas, epsilon)
+            replicas = state.chosen["replicas"]
+            lists, distances = close(points, directions, candidates, replicas, epsilon)
         with _timed(seconds, "codes"):
             codes = codec.encode(block)
         with _timed(seconds, "spill"):
             spill.append(start, lists, distances, codes)
-            state = Checkpoint(state.source, stop, spill.sync(), seconds)
+            state = Checkpoint(state.source, state.chosen, stop, spill.sync(), seconds)
         state.save(scratch)
         progress.advance(stop - start)
     return state

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,12 +23,13 @@ CHECKED = 64
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """source: see `identify`. assigned: vectors that are in the scratch files. sizes: of these.
-    seconds: of the processor, by stage."""
+    """source: see `identify`. chosen: what stage 1 has to say. assigned: vectors that are in the
+    scratch files. sizes: of these. seconds: of the processor, by stage."""
 
     source: str
-    assigned: int
-    sizes: list[int]
+    chosen: dict[str, Any]
+    assigned: int = 0
+    sizes: list[int] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def save(self, scratch: Path) -> None:

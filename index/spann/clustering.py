@@ -82,7 +82,7 @@ def distinct(vectors: Vectors) -> Labels:
 def _means(sample: Vectors, k: int, factor: float, rng: Generator) -> Vectors:
     n = len(sample)
     means = sample[rng.choice(n, k, replace=False)]
-    sizes = np.zeros(k)
+    sizes = np.zeros(k, dtype=np.int64)
     penalty, least, since = 0.0, math.inf, 0
     best = means
     for _ in range(ROUNDS):
@@ -91,7 +91,7 @@ def _means(sample: Vectors, k: int, factor: float, rng: Generator) -> Vectors:
         labels = np.argmin(costs, axis=1)
         cost = float(costs[np.arange(n), labels].sum(dtype=np.float64))
         own = distances[np.arange(n), labels]
-        sizes = np.bincount(labels, minlength=k)
+        sizes = np.bincount(labels, minlength=k).astype(np.int64)
         if cost < least:
             least, since, best = cost, 0, means
         else:
@@ -124,7 +124,8 @@ def _medoids(sample: Vectors, means: Vectors) -> Labels:
     labels = np.argmin(distances, axis=1)
     distances[labels[:, None] != np.arange(len(means))] = np.inf
     filled = np.bincount(labels, minlength=len(means)) > 0
-    return np.argmin(distances[:, filled], axis=0)
+    rows: Labels = np.argmin(distances[:, filled], axis=0)
+    return rows
 
 
 def _nearest(vectors: Vectors, centres: Vectors) -> Labels:

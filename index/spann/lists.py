@@ -25,7 +25,8 @@ def length_limit(entries: int, lists: int) -> int:
 
 def kept(entries: Entries, places: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
     """Which entries stay; `places` says where in its list each stands."""
-    return (places < limit) | (entries["nearest"] != 0)
+    stay: NDArray[np.bool_] = (places < limit) | (entries["nearest"] != 0)
+    return stay
 
 
 def write_lists(

@@ -61,4 +61,5 @@ def apportion(sizes: NDArray[np.int64], seats: int) -> NDArray[np.int64]:
     left = spare - int(given.sum())
     open_ = np.flatnonzero(given < room)
     given[open_[np.argsort(given[open_] - ideal[open_], kind="stable")[:left]]] += 1
-    return 1 + given
+    seated: NDArray[np.int64] = 1 + given
+    return seated

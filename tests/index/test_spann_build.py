@@ -28,7 +28,7 @@ from twindex.index.spann.checkpoint import Checkpoint
 from twindex.index.spann.heads import Heads, normalized
 from twindex.index.spann.lists import length_limit
 from twindex.index.spann.postings import FILE, PAGE, TABLE, codes_begin, pages_of
-from twindex.index.spann.sizing import LIMIT_RATIO, head_count, sizes
+from twindex.index.spann.sizing import LIMIT_RATIO, head_count, sample_size, sizes
 from twindex.index.spann.spill import Spill, written
 
 Floats = NDArray[np.float32]
@@ -260,8 +260,9 @@ def test_sizes_follow_what_is_asked_for() -> None:
     assert head_count(1_000_000, 388, SpannConfig()) == pytest.approx(38_300, rel=0.01)
     assert head_count(1_000_000, 100_000, SpannConfig()) == 80_000
     assert head_count(1_000_000, 8, SpannConfig()) == 10_000
-    small, large = (sizes(10**6, 384, 388, SpannConfig(), m << 20) for m in (64, 4_096))
-    assert small.sample < large.sample == 10**6
+    assert sample_size(10**6, 384, 64 << 20) == (32 << 20) // (4 * 384)
+    assert sample_size(10**6, 384, 4 << 30) == 10**6
+    small, large = (sizes(10**6, 384, 388, 40_000, 4, m << 20) for m in (64, 4_096))
     assert small.block < large.block
     assert small.files > large.files
 
