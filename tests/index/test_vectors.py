@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from twindex.core import DenseLeg, FlatConfig, HnswConfig, InvalidInputError, Representation
 from twindex.index import protocol
 from twindex.index.protocol import Mask, Ranking
-from twindex.index.vectors import DenseDelta, FlatSegment, HnswSegment
+from twindex.index.vectors import DenseDelta, FlatSegment, VectorSegment
 from twindex.index.vectors.exact import BLOCK_ROWS, QUERY_GROUP
 
 examples = settings(deadline=None, max_examples=60)
@@ -74,10 +74,10 @@ def flat(vectors: Vectors) -> Iterator[FlatSegment]:
 
 
 @contextmanager
-def graph(vectors: Vectors, config: DenseLeg = HNSW) -> Iterator[HnswSegment]:
+def graph(vectors: Vectors, config: DenseLeg = HNSW) -> Iterator[VectorSegment]:
     with TemporaryDirectory() as directory:
-        HnswSegment.build(Path(directory), Representation(dense=vectors), config)
-        yield HnswSegment.open(Path(directory), config)
+        VectorSegment.build(Path(directory), Representation(dense=vectors), config)
+        yield VectorSegment.open(Path(directory), config)
 
 
 def delta(*batches: Vectors) -> DenseDelta:
@@ -134,7 +134,7 @@ def test_merge_equals_build(seed: int, rows: list[int], share: float | None, mem
     parts = [whole(rng, count) for count in rows]
     masks = [mask(rng, count, share) for count in rows]
     kept = np.concatenate([p if m is None else p[m] for p, m in zip(parts, masks, strict=True)])
-    for kind, config in ((FlatSegment, FLAT), (HnswSegment, HNSW)):
+    for kind, config in ((FlatSegment, FLAT), (VectorSegment, HNSW)):
         with TemporaryDirectory() as temporary:
             merged, sources = Path(temporary, "merged"), []
             merged.mkdir()
@@ -146,10 +146,10 @@ def test_merge_equals_build(seed: int, rows: list[int], share: float | None, mem
             kind.merge(merged, sources, config, memory)
             opened = kind.open(merged, config)
             np.testing.assert_array_equal(opened.read(0, len(opened)), kept)
-            is_graph = kind is HnswSegment and len(kept) >= 100
-            assert [file.name for file in merged.iterdir()] == [
-                "hnsw.faiss" if is_graph else "vectors.npy"
-            ]
+            is_graph = kind is VectorSegment and len(kept) >= 100
+            assert sorted(file.name for file in merged.iterdir()) == (
+                ["hnsw.faiss", "storage.json"] if is_graph else ["vectors.npy"]
+            )
 
 
 @pytest.mark.parametrize("share", [None, 0.7, 0.45])
@@ -197,7 +197,7 @@ def test_threads_do_not_disturb_each_other() -> None:
     with flat(vectors) as exact, graph(vectors) as approximate:
         jobs = [(part, query) for query in queries for part in (exact, approximate)]
 
-        def run(job: tuple[FlatSegment | HnswSegment, Representation]) -> Ranking:
+        def run(job: tuple[FlatSegment | VectorSegment, Representation]) -> Ranking:
             return job[0].search(job[1], 10, allowed)
 
         alone = [run(job) for job in jobs]
@@ -249,9 +249,9 @@ def test_damaged_rows_of_a_delta_are_refused() -> None:
     assert len(growing) == 3
 
 
-@pytest.mark.parametrize(("kind", "config"), [(FlatSegment, FLAT), (HnswSegment, HNSW)])
+@pytest.mark.parametrize(("kind", "config"), [(FlatSegment, FLAT), (VectorSegment, HNSW)])
 def test_more_rows_than_can_be_numbered_are_refused(
-    kind: type[FlatSegment | HnswSegment],
+    kind: type[FlatSegment | VectorSegment],
     config: DenseLeg,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -270,23 +270,23 @@ def test_more_rows_than_can_be_numbered_are_refused(
 def test_a_file_of_other_numbers_is_refused(tmp_path: Path) -> None:
     for wrong in (np.ones((2, 4)), np.ones(8, np.float32)):
         np.save(tmp_path / "vectors.npy", wrong)
-        for kind, config in ((FlatSegment, FLAT), (HnswSegment, HNSW)):
+        for kind, config in ((FlatSegment, FLAT), (VectorSegment, HNSW)):
             with pytest.raises(ValueError, match=r"vectors\.npy"):
                 kind.open(tmp_path, config)
 
 
 def test_a_damaged_graph_is_an_os_error(tmp_path: Path) -> None:
-    HnswSegment.build(tmp_path, Representation(dense=np.ones((200, 4), np.float32)), HNSW)
+    VectorSegment.build(tmp_path, Representation(dense=np.ones((200, 4), np.float32)), HNSW)
     file = tmp_path / "hnsw.faiss"
     file.write_bytes(b"nonsense" + file.read_bytes()[8:])
     with pytest.raises(OSError, match=r"hnsw\.faiss"):
-        HnswSegment.open(tmp_path, HNSW)
+        VectorSegment.open(tmp_path, HNSW)
 
 
 def test_a_damaged_link_of_a_graph_is_an_os_error(tmp_path: Path) -> None:
     """FAISS follows links without checking them; it must have done so when it opened the file."""
     vectors = np.random.default_rng(7).standard_normal((200, 4)).astype(np.float32)
-    HnswSegment.build(tmp_path, Representation(dense=vectors), HNSW)
+    VectorSegment.build(tmp_path, Representation(dense=vectors), HNSW)
     file = tmp_path / "hnsw.faiss"
     index = faiss.read_index(str(file))
     links = faiss.vector_to_array(index.hnsw.neighbors).tobytes()
@@ -294,4 +294,4 @@ def test_a_damaged_link_of_a_graph_is_an_os_error(tmp_path: Path) -> None:
     place = whole.index(links)
     file.write_bytes(whole[: place + 3] + b"\x40" + whole[place + 4 :])
     with pytest.raises(OSError, match=r"hnsw\.faiss"):
-        HnswSegment.open(tmp_path, HNSW)
+        VectorSegment.open(tmp_path, HNSW)
