@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,8 @@ from twindex.core import (
     HnswConfig,
     LexicalLeg,
     NoProgress,
+    ScalarCodec,
+    SpannConfig,
     SparseEncoderConfig,
     SparseLeg,
 )
@@ -109,6 +113,51 @@ def test_an_interrupted_build_continues(tmp_path):
     report = build(tmp_path / "c", documents, configuration())
     assert report.resumed_at == TWO_SHARDS
     build(tmp_path / "whole", documents, configuration())
+    with Engine.open(tmp_path / "c") as resumed, Engine.open(tmp_path / "whole") as whole:
+        assert_same(resumed, whole)
+        assert resumed.verify() == []
+
+
+KILLED_IN_THE_INDEX = """
+import os, signal, sys
+from twindex.core import NoProgress
+sys.path.insert(0, sys.argv[2])
+import {module} as here
+
+class Killing(NoProgress):
+    stage, rows = "", 0
+    def start(self, stage, total, unit, done=0):
+        self.stage = stage
+    def advance(self, n=1):
+        if self.stage == "index dense":
+            self.rows += n
+            if self.rows > 2_000:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+here.build(here.Path(sys.argv[1]), here.corpus(4_000), here.on_disk(), progress=Killing())
+"""
+
+
+def on_disk() -> CollectionConfig:
+    index = SpannConfig(flat_below=0, head_share=0.02)
+    return configuration(index=index, codec=ScalarCodec(kind="float32"))
+
+
+def test_a_build_killed_inside_an_index_goes_on_there(tmp_path):
+    """What was done of the index is not done again: its directory is the same one."""
+    code = KILLED_IN_THE_INDEX.format(module=Path(__file__).stem)
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "c"), str(Path(__file__).parent)],
+        capture_output=True,
+        check=False,
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    (unfinished,) = tmp_path.glob("c/segments/*/dense/scratch")
+    began = unfinished.parent.parent
+    build(tmp_path / "c", corpus(4_000), on_disk())
+    assert [path.name for path in tmp_path.glob("c/segments/*")] == [began.name]
+    assert not unfinished.exists()
+    build(tmp_path / "whole", corpus(4_000), on_disk())
     with Engine.open(tmp_path / "c") as resumed, Engine.open(tmp_path / "whole") as whole:
         assert_same(resumed, whole)
         assert resumed.verify() == []
