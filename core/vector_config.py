@@ -149,8 +149,9 @@ class ScannConfig(Config):
 class SpannConfig(Config):
     """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021).
 
-    head_share: heads for each vector; None = what keeps lists at about 32 KiB a list.
-    replicas:   lists that a vector may be in; None = the least that reaches the recall cheaply.
+    head_share: heads for each vector; None = what keeps lists at about 40 KiB a list.
+    replicas:   lists that a vector may be in; None = the least that reaches the recall cheaply,
+                as measured on the vectors.
     epsilon:    a vector enters a list only if its head is at most 1 + epsilon times as far as the
                 nearest; None = not tested (the paper's epsilon 1).
     recall, nprobe: as for IvfConfig; nprobe is the number of lists read.

@@ -61,8 +61,8 @@ def sample_size(rows: int, width: int, memory: int) -> int:
 
 def sizes(rows: int, width: int, stride: int, heads: int, replicas: int, memory: int) -> Sizes:
     """What fits into about `memory` bytes, and not less than what makes sense."""
-    # Of 64 and 32 candidates the same 4 were accepted but for one in a hundred.
-    candidates = min(heads, max(32, 8 * replicas))
+    # Of 16 candidates the same 4 were accepted as of 32 but for 1 in 100 (clustered vectors).
+    candidates = min(heads, max(32, 6 * replicas))
     entry = stride + 32
     row = 12 * width + 16 * candidates + 2 * replicas * entry + stride
     block = min(MOST_ROWS, max(256, memory // 2 // row))
