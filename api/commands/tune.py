@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ OPTIONS = {
     "sample": "--sample",
     "number": "--query-sample",
     "depth": "--depth",
+    "seed": "--seed",
     "queries": "--queries",
     "qrels": "--qrels",
     "grid": "--grid",
@@ -129,9 +131,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     encoders = loader_of(arguments)
     progress = progress_of(arguments)
+    # That nothing can be written there should not be found after measuring.
+    new = not output.exists()
     with Engine.open(
         arguments.collection, read_only=not arguments.apply, encoders=encoders
     ) as engine:
+        output.mkdir(parents=True, exist_ok=True)
         try:
             report = tune(
                 engine,
@@ -154,6 +159,9 @@ def run(arguments: argparse.Namespace) -> int:
                 storage = report.recommended.storage
                 applied = engine.reconfigure({report.leg: storage}, progress=progress)
         except TwindexError as error:
+            if new:
+                with suppress(OSError):  # What is written already stays.
+                    output.rmdir()
             raise _named(error) from None
         finally:
             progress.close()

@@ -34,11 +34,12 @@ def _kind(value: Any) -> Any:
 
 
 def _projection(value: Any) -> Any:
-    """`none`, or `pca:0.5` for {kind = "pca", share = 0.5}."""
+    """`none`; `pca:0.5` for {kind = "pca", share = 0.5}; `pca:192` for so many dimensions."""
     if value == NO_PROJECTION or not isinstance(value, str):
         return None if value == NO_PROJECTION else value
-    kind, colon, share = value.partition(":")
-    return {"kind": kind, "share": share} if colon else {"kind": kind}
+    kind, _, amount = value.partition(":")
+    field = "share" if "." in amount else "dimensions"
+    return {"kind": kind, **({field: amount} if amount else {})}
 
 
 Index = Annotated[VectorIndexConfig, BeforeValidator(_kind)]
@@ -212,9 +213,8 @@ def _words(fields: Mapping[str, Any]) -> dict[str, set[str]]:
     codec = (fields["codec"] or {}).get("kind") or next(iter(CODECS_OF[index]), index)
     reductions = {NO_PROJECTION}
     if projection:
-        reductions = {projection["kind"]}
-        if projection["share"] is not None:
-            reductions.add(f"{projection['kind']}:{projection['share']:g}")
+        kept = projection["dimensions"] or projection["share"]
+        reductions = {projection["kind"], f"{projection['kind']}:{kept:g}"}
     return {"index": {index}, "codec": {codec}, "projection": reductions}
 
 

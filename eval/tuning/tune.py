@@ -110,7 +110,12 @@ def tune(
     for a grid of which nothing can be measured.
     """
     limits, progress = limits or Limits(), progress or NoProgress()
-    _check(limits, queries, qrels, sample, number, depth)
+    _check(
+        limits,
+        queries,
+        qrels,
+        {"sample": (sample, 2), "number": (number, 1), "depth": (depth, K), "seed": (seed, 0)},
+    )
     config = dense_leg(engine, leg)
     grid = (grid or default_grid()).with_recall(limits.min_recall)
     plan(grid, lambda storage: None, only)  # A wrong name should not be found after reading.
@@ -172,10 +177,9 @@ def _check(
     limits: Limits,
     queries: Sequence[Query] | None,
     qrels: Qrels | None,
-    sample: int,
-    number: int,
-    depth: int,
+    numbers: Mapping[str, tuple[int, int]],
 ) -> None:
+    """numbers: argument -> its value and the least that it may be."""
     if qrels is not None and queries is None:
         raise InvalidInputError("go with queries only", field="qrels")
     if queries is not None and not queries:
@@ -186,7 +190,7 @@ def _check(
             raise InvalidInputError("must be more than 0", field=name)
     if limits.min_recall is not None and limits.min_recall > 1:
         raise InvalidInputError("must be at most 1", field="min_recall")
-    for field, value, least in (("sample", sample, 2), ("number", number, 1), ("depth", depth, K)):
+    for field, (value, least) in numbers.items():
         if value < least:
             raise InvalidInputError(f"must be at least {least}", field=field)
 

@@ -148,6 +148,7 @@ def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: 
         (["--min-recall", "2"], "--min-recall: must be at most 1"),
         (["--p95-ms", "0"], "--p95-ms: must be more than 0"),
         (["--sample", "1"], "--sample: must be at least 2"),
+        (["--seed", "-1"], "--seed: must be at least 0"),
         (["--depth", "5"], "--depth: must be at least 10"),
         (["--indexes", "flatt"], "--indexes: the grid has no 'flatt'; it has flat, spann"),
         (["--codecs", "pq"], "--codecs: the grid has no 'pq'"),
@@ -160,6 +161,7 @@ def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: 
         assert done.err.startswith(f"twindex: error: {message}" if message[0] == "-" else "twindex")
         assert message in done.err
         assert "Traceback" not in done.err
+        assert not (tmp_path / "out").exists()
     bad = tmp_path / "grid.toml"
     bad.write_text("[[block]]\nindex = ['flat']\ncodec = ['int9']\n")
     done = tune("--grid", str(bad), grid=None)

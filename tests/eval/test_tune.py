@@ -293,6 +293,7 @@ def test_wrong_arguments_are_named(engine: Engine) -> None:
         ({"sample": 1}, "sample: must be at least 2"),
         ({"number": 0}, "number: must be at least 1"),
         ({"depth": 9}, "depth: must be at least 10"),
+        ({"seed": -1}, "seed: must be at least 0"),
         ({"queries": []}, "queries: there are none"),
         ({"qrels": {"q": {"d1": 1}}}, "qrels: go with queries only"),
         ({"only": {"index": ["ivf"]}}, "index: the grid has no 'ivf'"),

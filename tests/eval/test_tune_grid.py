@@ -37,7 +37,7 @@ def test_blocks_are_products_and_the_impossible_is_said() -> None:
                 {
                     "index": ["flat", {"kind": "ivf", "lists": 64}, "hnsw"],
                     "codec": ["int8", {"kind": "pq", "bits": 8}],
-                    "projection": ["none", "pca:0.5", {"kind": "random", "dimensions": 8}],
+                    "projection": ["none", "pca:0.5", "random:8"],
                 }
             ],
         }
@@ -61,6 +61,15 @@ def test_a_grid_can_be_narrowed() -> None:
     ]  # fmt: skip
     planned = plan(default_grid(), anything, {"index": ["ivf"], "projection": ["pca:0.25"]})
     assert [label(storage) for storage in planned.storages] == ["ivf int8 pca 25 %"]
+    projections = Grid.parse(
+        {
+            "block": [
+                {"index": ["flat"], "projection": ["none", "pca:8", {"kind": "pca", "share": 1}]}
+            ]
+        }
+    )
+    planned = plan(projections, anything, {"projection": ["pca:8", "none"]})
+    assert [label(storage) for storage in planned.storages] == ["flat", "flat pca 8"]
     planned = plan(default_grid(), anything, {"index": ["scann"], "codec": ["scann"]})
     assert [label(storage) for storage in planned.storages] == ["scann"]
     with pytest.raises(ConfigError, match=r"codec: the grid has no 'int9'; it has binary, "):
