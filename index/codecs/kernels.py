@@ -10,7 +10,10 @@ q . x = scale * (base + weights . z)  with base = q . low and weights = q * step
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from .half import widened
@@ -23,8 +26,96 @@ FLOAT32, FLOAT16, BFLOAT16, E4M3, E5M2, BYTE, NIBBLES, BITS = range(8)
 
 E4M3_STEP = 256.0
 
-_SEVEN = np.uint16(0x7F)
-_EIGHTH = np.uint16(0x80)
+_NO_SECOND = 0xBFFF
+"""All bits but the second: where the sign of a number of 8 bits is again, once it has 16."""
+
+Number = Callable[[Codes, int, int, int], np.float32]
+"""(codes, place of a code, cell, part of the cell) -> the number there."""
+
+
+@summing
+def _float32(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    return float32_at(codes, place + 4 * i)
+
+
+@summing
+def _float16(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    return widened(uint16_at(codes, place + 2 * i))
+
+
+@summing
+def _bfloat16(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    bits = np.uint32(uint16_at(codes, place + 2 * i))
+    return np.uint32(bits << np.uint32(16)).view(np.float32)
+
+
+@summing
+def _e4m3(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    bits = np.int16(np.int8(uint8_at(codes, place + i)))
+    return widened(np.uint16((bits << 7) & _NO_SECOND))
+
+
+@summing
+def _e5m2(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    return widened(np.uint16(np.uint16(uint8_at(codes, place + i)) << 8))
+
+
+@summing
+def _byte(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    return np.float32(uint8_at(codes, place + i))
+
+
+@summing
+def _nibble(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    return np.float32((uint8_at(codes, place + i) >> (4 * part)) & 15)
+
+
+@summing
+def _bit(codes: Codes, place: int, i: int, part: int) -> np.float32:
+    return np.float32((uint8_at(codes, place + i) >> part) & 1)
+
+
+@njit(inline="always")  # As a function of its own, numba would not keep it on disk.
+def _scan(
+    number_at: Number,
+    planes: int,
+    cells: int,
+    stride: int,
+    weights: Codes,
+    bases: Vectors,
+    codes: Codes,
+    starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    scores: Vectors,
+) -> None:
+    query_bytes = 4 * planes * cells
+    column = 0
+    for piece in range(len(starts)):
+        place, count = starts[piece], counts[piece]
+        if place < 0 or count < 0 or place + count * stride > len(codes):
+            raise IndexError("codes beyond the end of their bytes")
+        for _ in range(count):
+            for query in range(len(bases)):
+                total = bases[query]
+                first = query * query_bytes
+                for i in range(cells):
+                    for part in range(planes):
+                        weight = float32_at(weights, first + 4 * (part * cells + i))
+                        total += weight * number_at(codes, place, i, part)
+                scores[query, column] = total
+            column += 1
+            place += stride
+
+
+@njit(inline="always")
+def _fill(
+    number_at: Number, planes: int, cells: int, stride: int, codes: Codes, vectors: Vectors
+) -> None:
+    for row in range(len(vectors)):
+        for part in range(planes):
+            plane = vectors[row, part * cells : (part + 1) * cells]
+            for i in range(len(plane)):
+                plane[i] = number_at(codes, row * stride, i, part)
 
 
 @summing
@@ -32,7 +123,7 @@ def score_lists(
     cell: int,
     cells: int,
     stride: int,
-    weights: Vectors,
+    weights: Codes,
     bases: Vectors,
     codes: Codes,
     starts: NDArray[np.int64],
@@ -41,19 +132,43 @@ def score_lists(
 ) -> None:
     """Fill scores [q, sum of counts]: list i is counts[i] codes from byte starts[i] of `codes`.
 
-    weights: float32 [q, whole cells], zero where there is no dimension; bases: float32 [q].
+    weights: the bytes of float32 [q, dimensions that the cells have room for], zero where there is
+    none; bases: float32 [q].
     """
+    if cell == FLOAT32:
+        _scan(_float32, 1, cells, stride, weights, bases, codes, starts, counts, scores)
+    elif cell == FLOAT16:
+        _scan(_float16, 1, cells, stride, weights, bases, codes, starts, counts, scores)
+    elif cell == BFLOAT16:
+        _scan(_bfloat16, 1, cells, stride, weights, bases, codes, starts, counts, scores)
+    elif cell == E4M3:
+        _scan(_e4m3, 1, cells, stride, weights, bases, codes, starts, counts, scores)
+    elif cell == E5M2:
+        _scan(_e5m2, 1, cells, stride, weights, bases, codes, starts, counts, scores)
+    elif cell == BYTE:
+        _scan(_byte, 1, cells, stride, weights, bases, codes, starts, counts, scores)
+    elif cell == NIBBLES:
+        _scan(_nibble, 2, cells, stride, weights, bases, codes, starts, counts, scores)
+    else:
+        _scan(_bit, 8, cells, stride, weights, bases, codes, starts, counts, scores)
+    if cell != FLOAT32:
+        _scale(stride, codes, starts, counts, scores)
+
+
+@summing
+def _scale(
+    stride: int,
+    codes: Codes,
+    starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    scores: Vectors,
+) -> None:
     column = 0
     for piece in range(len(starts)):
-        place, count = starts[piece], counts[piece]
-        if place < 0 or count < 0 or place + count * stride > len(codes):
-            raise IndexError("codes beyond the end of their bytes")
-        for _ in range(count):
-            scale = np.float32(1) if cell == FLOAT32 else float32_at(codes, place + stride - 4)
-            for query in range(len(weights)):
-                total = _product(cell, cells, weights[query], codes, place)
-                scores[query, column] = scale * (bases[query] + total)
-            place += stride
+        for place in range(counts[piece]):
+            scale = float32_at(codes, starts[piece] + (place + 1) * stride - 4)
+            for query in range(len(scores)):
+                scores[query, column] *= scale
             column += 1
 
 
@@ -62,110 +177,26 @@ def decode(
     cell: int, cells: int, stride: int, low: Vectors, step: Vectors, codes: Codes, vectors: Vectors
 ) -> None:
     """Fill vectors [n, width] from n codes, one after another in `codes`; low, step: [width]."""
+    if cell == FLOAT32:
+        _fill(_float32, 1, cells, stride, codes, vectors)
+    elif cell == FLOAT16:
+        _fill(_float16, 1, cells, stride, codes, vectors)
+    elif cell == BFLOAT16:
+        _fill(_bfloat16, 1, cells, stride, codes, vectors)
+    elif cell == E4M3:
+        _fill(_e4m3, 1, cells, stride, codes, vectors)
+    elif cell == E5M2:
+        _fill(_e5m2, 1, cells, stride, codes, vectors)
+    elif cell == BYTE:
+        _fill(_byte, 1, cells, stride, codes, vectors)
+    elif cell == NIBBLES:
+        _fill(_nibble, 2, cells, stride, codes, vectors)
+    else:
+        _fill(_bit, 8, cells, stride, codes, vectors)
+    if cell == FLOAT32:
+        return
     for row in range(len(vectors)):
-        place = row * stride
+        scale = float32_at(codes, (row + 1) * stride - 4)
         vector = vectors[row]
-        _numbers(cell, cells, codes, place, vector)
-        scale = np.float32(1) if cell == FLOAT32 else float32_at(codes, place + stride - 4)
         for i in range(len(vector)):
             vector[i] = scale * (low[i] + step[i] * vector[i])
-
-
-@summing
-def _float32(codes: Codes, place: int, i: int) -> np.float32:
-    return float32_at(codes, place + 4 * i)
-
-
-@summing
-def _float16(codes: Codes, place: int, i: int) -> np.float32:
-    return widened(uint16_at(codes, place + 2 * i))
-
-
-@summing
-def _bfloat16(codes: Codes, place: int, i: int) -> np.float32:
-    bits = np.uint32(uint16_at(codes, place + 2 * i))
-    return np.uint32(bits << np.uint32(16)).view(np.float32)
-
-
-@summing
-def _e4m3(codes: Codes, place: int, i: int) -> np.float32:
-    bits = np.uint16(uint8_at(codes, place + i))
-    return widened(np.uint16(((bits & _EIGHTH) << 8) | ((bits & _SEVEN) << 7)))
-
-
-@summing
-def _e5m2(codes: Codes, place: int, i: int) -> np.float32:
-    return widened(np.uint16(np.uint16(uint8_at(codes, place + i)) << 8))
-
-
-@summing
-def _byte(codes: Codes, place: int, i: int) -> np.float32:
-    return np.float32(uint8_at(codes, place + i))
-
-
-@summing
-def _part(codes: Codes, place: int, i: int, shift: int, mask: int) -> np.float32:
-    return np.float32((uint8_at(codes, place + i) >> shift) & mask)
-
-
-@summing
-def _product(cell: int, cells: int, weights: Vectors, codes: Codes, place: int) -> np.float32:
-    total = np.float32(0)
-    if cell == FLOAT32:
-        for i in range(cells):
-            total += weights[i] * _float32(codes, place, i)
-    elif cell == FLOAT16:
-        for i in range(cells):
-            total += weights[i] * _float16(codes, place, i)
-    elif cell == BFLOAT16:
-        for i in range(cells):
-            total += weights[i] * _bfloat16(codes, place, i)
-    elif cell == E4M3:
-        for i in range(cells):
-            total += weights[i] * _e4m3(codes, place, i)
-    elif cell == E5M2:
-        for i in range(cells):
-            total += weights[i] * _e5m2(codes, place, i)
-    elif cell == BYTE:
-        for i in range(cells):
-            total += weights[i] * _byte(codes, place, i)
-    elif cell == NIBBLES:
-        upper = weights[cells:]
-        for i in range(cells):
-            total += weights[i] * _part(codes, place, i, 0, 15)
-            total += upper[i] * _part(codes, place, i, 4, 15)
-    else:
-        for bit in range(8):
-            plane = weights[bit * cells :]
-            for i in range(cells):
-                total += plane[i] * _part(codes, place, i, bit, 1)
-    return total
-
-
-@summing
-def _numbers(cell: int, cells: int, codes: Codes, place: int, vector: Vectors) -> None:
-    width = len(vector)
-    if cell == FLOAT32:
-        for i in range(width):
-            vector[i] = _float32(codes, place, i)
-    elif cell == FLOAT16:
-        for i in range(width):
-            vector[i] = _float16(codes, place, i)
-    elif cell == BFLOAT16:
-        for i in range(width):
-            vector[i] = _bfloat16(codes, place, i)
-    elif cell == E4M3:
-        for i in range(width):
-            vector[i] = _e4m3(codes, place, i)
-    elif cell == E5M2:
-        for i in range(width):
-            vector[i] = _e5m2(codes, place, i)
-    elif cell == BYTE:
-        for i in range(width):
-            vector[i] = _byte(codes, place, i)
-    else:
-        bits = 4 if cell == NIBBLES else 1
-        for part in range(8 // bits):
-            plane = vector[part * cells : (part + 1) * cells]
-            for i in range(len(plane)):
-                plane[i] = _part(codes, place, i, part * bits, (1 << bits) - 1)

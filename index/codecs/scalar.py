@@ -68,7 +68,7 @@ class Scalar(ABC):
             self.stride,
             self._low,
             self._step,
-            codes.reshape(-1),
+            _flat(codes),
             vectors,
         )
         return vectors
@@ -78,7 +78,7 @@ class Scalar(ABC):
         self._check(codes)
         if len(queries) <= FEW:
             start, count = np.zeros(1, np.int64), np.full(1, len(codes))
-            return self.score_lists(queries, codes.reshape(-1), start, count)
+            return self.score_lists(queries, _flat(codes), start, count)
         scores = np.empty((len(queries), len(codes)), dtype=np.float32)
         for first in range(0, len(codes), BLOCK):
             block = slice(first, first + BLOCK)
@@ -93,15 +93,15 @@ class Scalar(ABC):
         counts: NDArray[np.int64],
     ) -> Vectors:
         """See Codec."""
-        weights = self._padded(queries * self._step)
+        weights = np.ascontiguousarray(self._padded(queries * self._step))
         scores = np.empty((len(queries), int(counts.sum())), dtype=np.float32)
         kernels.score_lists(
             self.cell,
             self._cells,
             self.stride,
-            weights,
+            weights.reshape(-1).view(np.uint8),
             queries @ self._low,
-            codes,
+            _flat(codes),
             starts,
             counts,
             scores,
@@ -133,6 +133,13 @@ class Scalar(ABC):
     def _check(self, codes: Codes) -> None:
         if codes.ndim != 2 or codes.shape[1] != self.stride:
             raise ValueError(f"codes of {codes.shape}: one has {self.stride} bytes")
+
+
+def _flat(codes: Codes) -> Codes:
+    """One byte after another, always read-only: for each kind of array numba compiles again."""
+    flat = codes.reshape(-1).view(np.ndarray)
+    flat.flags.writeable = False
+    return flat
 
 
 class Unfitted(Scalar):
