@@ -135,21 +135,21 @@ class Bench:
         return lambda setting: float(self._needs(system, setting)[2])
 
 
-def search(bench: Bench) -> dict[str, Any]:
+def search(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     """Ours against others."""
     source, folder = bench.source, bench.folder
-    systems: list[System] = []
-    for name, make in {
-        "SPANN float32": lambda: ours(source, folder, "float32"),
-        "SPANN int8": lambda: ours(source, folder, "int8"),
-        "IVF": lambda: plain_ivf(source, folder, systems[0].report["heads"]),
-        "FAISS OnDisk": lambda: faiss_on_disk(source, folder),
-        "LanceDB": lambda: lancedb(source, folder),
-    }.items():
+    say("building SPANN")
+    systems = [ours(source, folder, c, head_share=options.head_share) for c in ("float32", "int8")]
+    peers: dict[str, Callable[[], System | None]] = {
+        "ivf": lambda: plain_ivf(source, folder, systems[0].report["heads"]),
+        "faiss": lambda: faiss_on_disk(source, folder),
+        "lancedb": lambda: lancedb(source, folder),
+    }
+    for name in (name for name in peers if name in options.peers):
         say(f"building {name}")
-        system = make()
-        if system is not None:
-            systems.append(system)
+        peer = peers[name]()
+        if peer is not None:
+            systems.append(peer)
     rows = bench.measure(systems, TARGETS)
     print(table(rows))
     ratios = []
@@ -172,18 +172,18 @@ def search(bench: Bench) -> dict[str, Any]:
         print(f"\nwithout replicas at the same memory, against {systems[0].name}:\n{table(ratios)}")
     builds = {system.name: system.build_seconds for system in systems}
     print(f"CPU seconds of builds (0 = kept): {builds}")
-    became = diskann(source, folder)
+    became = diskann(source, folder) if "diskann" in options.peers else "not asked for"
     print(f"DiskANN (diskannpy): {became}")
     return {"rows": rows, "ratios": ratios, "build_cpu_seconds": builds, "diskann": became}
 
 
-def codecs(bench: Bench) -> dict[str, Any]:
+def codecs(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     """Codecs of the lists."""
     systems = []
     for codec in CODECS:
         for replicas in (3, 4):
             say(f"building {codec}, cap {replicas}")
-            system = ours(bench.source, bench.folder, codec, replicas)
+            system = ours(bench.source, bench.folder, codec, replicas, options.head_share)
             system.name += f", cap {replicas}"
             systems.append(system)
     rows = bench.measure(systems, TARGETS)
@@ -191,13 +191,13 @@ def codecs(bench: Bench) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def replicas(bench: Bench) -> dict[str, Any]:
+def replicas(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     """Caps of replicas: at 8 lists, and at recall .96."""
     rows = []
     for codec in ("float32", "int8"):
         for cap in CAPS:
             say(f"building {codec}, cap {cap}")
-            system = ours(bench.source, bench.folder, codec, cap)
+            system = ours(bench.source, bench.folder, codec, cap, options.head_share)
             system.name += f", cap {cap}"
             shape = {"mean": system.report["mean_replicas"], "heads": system.report["heads"]}
             setting = {**system.ladders[0][0], "nprobe": 8}
@@ -260,6 +260,8 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500, help="that recall is the mean of")
     parser.add_argument("--cold", type=int, default=200, help="of them are timed")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", default="ivf,faiss,lancedb,diskann", help="in part search")
+    parser.add_argument("--head-share", type=float, help="heads for each vector; not for scale")
     parser.add_argument("--scale", type=int, nargs="+", help="sizes; default: n/10 and each n")
     parser.add_argument("--memory-budget", type=in_bytes, default=in_bytes("512MB"))
     parser.add_argument("--directory", type=Path, help="keep builds here and use them again")
@@ -276,7 +278,7 @@ def main() -> None:
             for name, part in (("search", search), ("codecs", codecs), ("replicas", replicas)):
                 if name in parts and bench is not None:
                     print(f"\n{name}, {vectors:,} vectors", flush=True)
-                    report["parts"][f"{name} {vectors}"] = part(bench)
+                    report["parts"][f"{name} {vectors}"] = part(bench, options)
         if "scale" in parts:
             sizes = options.scale or sorted({min(options.vectors) // 10, *options.vectors})
             print("\nscale", flush=True)

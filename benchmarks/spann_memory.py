@@ -36,7 +36,7 @@ def memory(vectors: int, folder: Path, budget: int) -> dict[str, Any]:
 
 def build_once(vectors: int, folder: Path, budget: int) -> None:
     """What `memory` measures."""
-    config, source = storage("int8", None), Clustered(vectors)
+    config, source = storage("int8"), Clustered(vectors)
     if not (folder / "vectors.npy").exists():
         with NpyWriter(folder / "vectors.npy", np.float32, columns=source.width) as writer:
             for block in source.blocks(8192):

@@ -90,7 +90,7 @@ def lancedb(source: Clustered, folder: Path) -> System | None:
 
     def one(query: Vectors, setting: Setting) -> Rows:
         asked = table.search(query).metric("dot").limit(K).nprobes(setting["nprobe"])
-        found = asked.refine_factor(setting["refine"]).select(["row"]).to_arrow()
+        found = asked.refine_factor(setting["refine"]).select(["row", "_distance"]).to_arrow()
         rows = np.full(K, -1, np.int64)
         rows[: len(found)] = found["row"].to_numpy()
         return rows

@@ -62,16 +62,24 @@ class System:
         return sum(file.stat().st_size for file in self.files)
 
 
-def storage(codec: str, replicas: int | None) -> VectorStorage:
-    """The configuration of lists with this codec and at most so many replicas."""
+def storage(
+    codec: str, replicas: int | None = None, head_share: float | None = None
+) -> VectorStorage:
+    """The configuration of lists with this codec."""
     chosen = Int8Codec() if codec == "int8" else ScalarCodec.model_validate({"kind": codec})
-    return VectorStorage(index=SpannConfig(replicas=replicas), codec=chosen)
+    return VectorStorage(index=SpannConfig(replicas=replicas, head_share=head_share), codec=chosen)
 
 
-def ours(source: Clustered, folder: Path, codec: str, replicas: int | None = None) -> System:
+def ours(
+    source: Clustered,
+    folder: Path,
+    codec: str,
+    replicas: int | None = None,
+    head_share: float | None = None,
+) -> System:
     """SPANN with float16 originals for codecs that lose something. `folder` keeps the build."""
-    config = storage(codec, replicas)
-    directory = folder / f"spann-{codec}-{replicas or 'default'}"
+    config = storage(codec, replicas, head_share)
+    directory = folder / f"spann-{codec}-{replicas or 'default'}-{head_share or 'default'}"
     began = process_time()
     if not (directory / "spann.json").exists():
         directory.mkdir(parents=True, exist_ok=True)
