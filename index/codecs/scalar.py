@@ -18,6 +18,7 @@ T = TypeVar("T", bound=np.generic)
 FEW = 4
 """For more queries it is quicker to decode blocks of codes and to multiply matrices."""
 BLOCK = 1024
+_START = np.zeros(1, dtype=np.int64)
 
 
 class Scalar(ABC):
@@ -77,8 +78,7 @@ class Scalar(ABC):
         """See Codec."""
         self._check(codes)
         if len(queries) <= FEW:
-            start, count = np.zeros(1, np.int64), np.full(1, len(codes))
-            return self.score_lists(queries, _flat(codes), start, count)
+            return self.score_lists(queries, codes.reshape(-1), _START, np.array([len(codes)]))
         scores = np.empty((len(queries), len(codes)), dtype=np.float32)
         for first in range(0, len(codes), BLOCK):
             block = slice(first, first + BLOCK)

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from numba import njit
 
+from twindex.core import Int8Codec, ScalarCodec
+from twindex.index.codecs import fit_codec, gather, kernels
 from twindex.index.codecs.gather import dot_rows
 from twindex.index.codecs.half import by_bits, widened
+from twindex.index.codecs.warm import warm
+
+KERNELS = (kernels.score_lists, kernels.decode, gather._dot_halves, gather._dot_singles)
 
 
 @pytest.mark.parametrize("conversion", [widened, njit(by_bits)])
@@ -68,3 +73,22 @@ def test_what_does_not_fit_is_refused():
         dot_rows(queries[:, :3], matrix, np.array([[0], [1]]))
     with pytest.raises(ValueError, match="rows"):
         dot_rows(queries, matrix, np.array([[0]]))
+
+
+def test_after_warming_up_nothing_is_compiled(tmp_path):
+    warm()
+    compiled = [len(kernel.signatures) for kernel in KERNELS]
+    assert all(compiled)
+    vectors = np.random.default_rng(0).standard_normal((30, 9)).astype(np.float32)
+    rows = np.zeros((2, 3), np.int64)
+    for dtype in (np.float16, np.float32):
+        np.save(tmp_path / "m.npy", vectors.astype(dtype))
+        dot_rows(vectors[:2], np.load(tmp_path / "m.npy", mmap_mode="r"), rows)
+    for config in (ScalarCodec(kind="binary"), Int8Codec()):
+        codec = fit_codec(config, vectors)
+        np.save(tmp_path / "codes.npy", codec.encode(vectors))
+        codes = np.load(tmp_path / "codes.npy", mmap_mode="r")
+        codec.score(vectors[:1], codes)
+        codec.score(vectors, codec.encode(vectors))
+        codec.decode(codes)
+    assert [len(kernel.signatures) for kernel in KERNELS] == compiled
