@@ -27,7 +27,7 @@ from .grid import Grid, Skipped, label
 from .quality import Quality, Searcher, Truth
 from .sample import Queries, Sample
 
-TIMED_QUERIES = 200
+TIMED_QUERIES = 100
 ROUNDS = 5
 WARM = 5
 """Queries before the clock runs."""
