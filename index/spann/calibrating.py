@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from .candidates import nearest_heads
+from .candidates import compare_all, nearest_heads
 from .closure import Lists, Vectors, close
 from .heads import Heads
 
@@ -30,7 +30,11 @@ FEWEST = 256
 READ_BYTES = 32 << 10
 """A list costs as much as so many bytes more: reads of a page and of several take about as long."""
 
-MARGIN = 0.2
+LARGEST = 4
+"""Of the caps that are chosen without being asked for: lists of float32 take that many times the
+disk of the vectors, lists of bytes about as much as the vectors."""
+
+MARGIN = 0.15
 """A larger cap is worth its space on disk if it saves this part of the cost of a search."""
 
 
@@ -86,9 +90,9 @@ def measure(
 
 
 def choose(caps: list[Cap], default: int) -> int:
-    """The smallest cap of which the next larger saves less than MARGIN; `default` if none is
-    known or reaches the recall."""
-    usable = [cap for cap in caps if cap.lists]
+    """The smallest cap of which the next larger, up to LARGEST, saves less than MARGIN; `default`
+    if none is known or reaches the recall."""
+    usable = [cap for cap in caps if cap.lists and cap.replicas <= LARGEST]
     if not usable:
         return default
     for cap, larger in pairwise(usable):
@@ -99,16 +103,8 @@ def choose(caps: list[Cap], default: int) -> int:
 
 def _neighbours(sample: Vectors, rows: NDArray[np.int64]) -> Lists:
     """The K nearest of each of these rows but itself, int64 [rows, K]."""
-    best = np.full((len(rows), 0), -np.inf, dtype=np.float32)
-    near = np.empty((len(rows), 0), dtype=np.int64)
-    step = 16_384
-    for start in range(0, len(sample), step):
-        products = sample[rows] @ sample[start : start + step].T
-        here = np.flatnonzero((rows >= start) & (rows < start + step))
-        products[here, rows[here] - start] = -np.inf
-        numbers = np.broadcast_to(np.arange(start, start + products.shape[1]), products.shape)
-        best, near = np.hstack((best, products)), np.hstack((near, numbers))
-        top = np.argpartition(-best, K - 1, axis=1)[:, :K]
-        best = np.take_along_axis(best, top, axis=1)
-        near = np.take_along_axis(near, top, axis=1)
-    return near
+    near = compare_all(sample[rows], sample, K + 1)
+    unwanted = near == rows[:, None]
+    unwanted[~unwanted.any(axis=1), -1] = True  # Equal vectors came before it.
+    wanted: Lists = near[~unwanted].reshape(len(rows), K)
+    return wanted

@@ -23,23 +23,32 @@ def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) ->
     """Numbers of the `count` heads with the largest inner products, best first, int64 [n, count].
 
     vectors: float32 [n, d]; heads: float32 [h, d], those of `graph`; count <= h. Exact for few
-    heads; ties are ordered by number.
+    heads.
     """
     if len(heads) > COMPARED:
         return graph.nearest(vectors, count)[0]
+    return compare_all(vectors, heads, count)
+
+
+def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
+    """Rows of the `count` others with the largest inner products, int64 [n, count], best first;
+    equal ones by row.
+
+    vectors: float32 [n, d]; others: float32 [m, d], m >= count.
+    """
     best = np.full((len(vectors), count), -np.inf, dtype=np.float32)
-    lists = np.full((len(vectors), count), -1, dtype=np.int64)
+    nearest = np.full((len(vectors), count), -1, dtype=np.int64)
     for start in range(0, len(vectors), ROWS):
         rows = slice(start, start + ROWS)
-        for first in range(0, len(heads), COLUMNS):
-            products = vectors[rows] @ heads[first : first + COLUMNS].T
-            _keep(products, first, best[rows], lists[rows])
-    return lists
+        for first in range(0, len(others), COLUMNS):
+            products = vectors[rows] @ others[first : first + COLUMNS].T
+            _keep(products, first, best[rows], nearest[rows])
+    return nearest
 
 
 @kernel
-def _keep(products: Vectors, first: int, best: Vectors, lists: Lists) -> None:
-    """Merge products [n, m] with heads `first` and on into the sorted best of each vector."""
+def _keep(products: Vectors, first: int, best: Vectors, nearest: Lists) -> None:
+    """Merge products [n, m] with others `first` and on into the sorted best of each vector."""
     last = best.shape[1] - 1
     for row in range(products.shape[0]):
         for column in range(products.shape[1]):
@@ -48,6 +57,6 @@ def _keep(products: Vectors, first: int, best: Vectors, lists: Lists) -> None:
                 continue
             at = last
             while at > 0 and best[row, at - 1] < value:
-                best[row, at], lists[row, at] = best[row, at - 1], lists[row, at - 1]
+                best[row, at], nearest[row, at] = best[row, at - 1], nearest[row, at - 1]
                 at -= 1
-            best[row, at], lists[row, at] = value, first + column
+            best[row, at], nearest[row, at] = value, first + column

@@ -34,8 +34,8 @@ LEAST_EF = 32
 """A search of the graph keeps at least so many candidates..."""
 
 EF_RATIO = 1.5
-"""... and so many for each list that is asked for. With 4,000 heads recall@10 of 12 and 16 lists was
-.968 and .980, and .969 and .982 where all heads were compared: 8 bits and the graph cost .1 %."""
+"""... and so many for each list that is asked for. With 4,000 heads recall@10 of 12 and 16 lists
+was .968 and .980, and .969 and .982 where all heads were compared: graph and 8 bits cost .1 %."""
 
 FLAT_RATIO = 8
 """For more than 1 of 8 lists all heads are compared: the graph would be visited almost whole."""

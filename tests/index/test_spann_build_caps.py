@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from twindex.index.spann import calibrating
-from twindex.index.spann.calibrating import CAPS, Cap, choose, measure
+from twindex.index.spann.calibrating import CAPS, LARGEST, Cap, choose, measure
 from twindex.index.spann.candidates import nearest_heads
 from twindex.index.spann.closure import close
 from twindex.index.spann.heads import Heads, normalized
@@ -55,10 +55,10 @@ def test_a_larger_cap_must_save_a_good_part() -> None:
 
     assert choose(caps(100, 40, 20, 18, 17), 4) == 4
     assert choose(caps(100, 99, 20, 10, 5), 4) == 1
-    assert choose(caps(100, 50, 20, 10, 5), 4) == 8
-    assert choose(caps(0, 0, 0, 30, 29), 4) == 6
-    assert choose(caps(0, 0, 0, 0, 0), 4) == 4
-    assert choose([], 4) == 4
+    assert choose(caps(100, 50, 48, 10, 5), 4) == 2
+    assert choose(caps(0, 50, 20, 10, 5), 3) == LARGEST == 4
+    assert choose(caps(0, 0, 0, 30, 29), 3) == 3
+    assert choose([], 3) == 3
 
 
 def test_few_vectors_say_nothing() -> None:
