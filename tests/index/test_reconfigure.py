@@ -37,7 +37,7 @@ module = sys.modules["twindex.index.reconfigure"]
 PLAIN = VectorStorage()
 HALF = VectorStorage(originals="float16")
 GRAPH = VectorStorage(index=HnswConfig(flat_below=50))
-KILLS = 25
+KILLS = 12
 
 
 def configuration(**storage: Any) -> CollectionConfig:
@@ -269,14 +269,38 @@ def test_what_no_originals_lost_is_said(tmp_path):
         assert kept(engine) == ["float32"] * 3
 
 
-def work(path: Path) -> None:
+def work(path: Path, log: int) -> None:
     """Change how vectors are stored, again and again, while documents come and go."""
     engine = Engine.open(path)
     for i in range(10**6):
         engine.add([Document("moving", f"common item{i}")])
+        os.write(log, b"r")
         engine.reconfigure({"dense": (HALF, PLAIN)[i % 2]})
         if i % 3 == 0:
             engine.seal()
+
+
+def run_and_kill(path: Path, begun: int, share: float) -> None:
+    """Kill a worker process when it has begun so many changes; the last for about this share of
+    the time that the first took."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        os.close(read)
+        try:
+            work(path, write)
+        finally:
+            os._exit(1)
+    os.close(write)
+    times = []
+    for _ in range(begun):
+        assert os.read(read, 1) == b"r", "the worker failed by itself"
+        times.append(time.monotonic())
+    time.sleep(share * (times[1] - times[0]))
+    os.kill(child, signal.SIGKILL)
+    os.close(read)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the worker failed by itself"
 
 
 def test_kill_9_leaves_one_state_or_the_other(tmp_path):
@@ -286,16 +310,7 @@ def test_kill_9_leaves_one_state_or_the_other(tmp_path):
     random_ = random.Random(5)
     seen = set()
     for _ in range(KILLS):
-        child = os.fork()
-        if child == 0:  # pragma: no cover - another process
-            try:
-                work(path)
-            finally:
-                os._exit(1)
-        time.sleep(random_.uniform(0.02, 0.25))
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status), "the worker failed by itself"
+        run_and_kill(path, random_.randint(2, 4), random_.random())
         with Engine.open(path) as engine:
             own = engine.config.legs["dense"].kept
             seen.add(own)
