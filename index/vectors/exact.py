@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InvalidInputError, Representation
+from ..codecs.gather import dot_rows
 from ..protocol import Mask, Ranking, check_single
 
 Vectors = NDArray[np.float32]
+Matrix = NDArray[np.float16] | NDArray[np.float32]
 
 BLOCK_ROWS = 8192
 QUERY_GROUP = 256
+FEW_QUERIES = 4
 GATHER_SHARE = 4
 """When at most 1/4 of the rows are allowed, these are copied out instead of masking all."""
 
@@ -28,10 +31,11 @@ def dense(representation: Representation) -> Vectors:
     return np.ascontiguousarray(representation.dense, dtype=np.float32)
 
 
-def search(queries: Vectors, vectors: Vectors, k: int, allowed: Mask | None) -> Ranking:
+def search(queries: Vectors, vectors: Matrix, k: int, allowed: Mask | None) -> Ranking:
     """The best k of the rows of `vectors` for each query; ties by row, ascending.
 
-    queries: [n, d]; vectors: [rows, d]; both float32. Raises InvalidInputError if d differs.
+    queries: float32 [n, d]; vectors: float16 or float32 [rows, d]. Raises InvalidInputError if d
+    differs.
     """
     check_width(queries, vectors.shape[1])
     found = Ranking(
@@ -49,9 +53,9 @@ def search(queries: Vectors, vectors: Vectors, k: int, allowed: Mask | None) -> 
         total = len(vectors) if rows is None else len(rows)
         for first in range(0, total, BLOCK_ROWS):
             last = min(first + BLOCK_ROWS, total)
-            block = vectors[first:last] if rows is None else vectors[rows[first:last]]
-            # Vectors that FAISS has mapped are not aligned, for which numpy has no fast product.
-            products = queries[group] @ np.require(block, requirements="A").T
+            products = _products(
+                queries[group], vectors, slice(first, last) if rows is None else rows[first:last]
+            )
             for scores, one in zip(products, best, strict=True):
                 one.offer(scores, first, None if allowed is None else allowed[first:last])
         for index, one in enumerate(best, start):
@@ -59,6 +63,19 @@ def search(queries: Vectors, vectors: Vectors, k: int, allowed: Mask | None) -> 
             found.rows[index, : len(places)] = places if rows is None else rows[places]
             found.scores[index, : len(places)] = scores
     return found
+
+
+def _products(queries: Vectors, vectors: Matrix, rows: slice | NDArray[np.int64]) -> Vectors:
+    """Inner products of all queries with some rows, [n, rows]."""
+    half = vectors.dtype == np.float16
+    if len(queries) <= FEW_QUERIES and (half or not isinstance(rows, slice)):
+        # So few are multiplied sooner than rows are copied or made float32.
+        places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        return np.vstack([dot_rows(query[None], vectors, places[None]) for query in queries])
+    # Vectors that FAISS has mapped are not aligned, for which numpy has no fast product.
+    block = np.require(vectors[rows], np.float32, "A")
+    products: Vectors = queries @ block.T
+    return products
 
 
 def check_width(queries: Vectors, width: int) -> None:
