@@ -16,6 +16,13 @@ def cpu_per_query(
     A system is a function of the number of a query; `counts` says how many queries each gets in
     a round. The CPU time is that of all threads of this process.
     """
+    return {name: median(t) for name, t in cpu_rounds(systems, counts, rounds).items()}
+
+
+def cpu_rounds(
+    systems: Mapping[str, Callable[[int], Any]], counts: Mapping[str, int], rounds: int
+) -> dict[str, list[float]]:
+    """As `cpu_per_query`, for each round: systems are compared within rounds."""
     taken: dict[str, list[float]] = {name: [] for name in systems}
     for search in systems.values():
         search(0)
@@ -25,7 +32,7 @@ def cpu_per_query(
             for query in range(counts[name]):
                 search(query)
             taken[name].append((process_time() - began) / counts[name] * 1e6)
-    return {name: median(times) for name, times in taken.items()}
+    return taken
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
