@@ -53,34 +53,43 @@ def reconfigure(
 
     memory: bytes that it may take, beyond what an index must hold to be built.
     """
-    with exclusive(collection.directory / LOCK, wait=True):
-        with collection.reader() as reader:
-            snapshot, old = reader.snapshot, reader.config
-            rows = read_segments(reader.connection)
-        new = reconfigured(old, legs)
-        if new == old:
-            return Reconfigured(changed=False)
-        for row in rows:
-            collection.segments.check(row)  # Damage must not get a new, valid checksum.
-        written: list[SegmentRow | None] = []
-        try:
-            for row, part, segment in zip(rows, snapshot.parts, snapshot.segments, strict=False):
-                if part.live_passages == 0:
-                    written.append(None)
-                    continue
-                sources = [(segment, part.live)]
-                written.append(
-                    merge_segments(collection, sources, row.first, row.last, memory, new, progress)
-                )
-            with collection.database.write() as connection:
-                for row, one in zip(rows, written, strict=True):
-                    replace(connection, collection, [row], one, row.first, row.last)
-                set_meta(connection, "config", new.model_dump_json())
-        except BaseException:
-            collection.segments.remove(row for row in written if row is not None)
-            raise
-        collection.segments.remove(rows)
-        collection.database.shrink()
+    try:
+        with exclusive(collection.directory / LOCK, wait=True):
+            return _reconfigure(collection, legs, memory, progress)
+    except BaseException:
+        # Only what no row names: the failure may have come after the transaction.
+        collection.segments.remove_garbage()
+        raise
+
+
+def _reconfigure(
+    collection: Collection,
+    legs: Mapping[str, VectorStorage],
+    memory: int,
+    progress: Progress | None,
+) -> Reconfigured:
+    """The caller holds the lock."""
+    with collection.reader() as reader:
+        snapshot, old = reader.snapshot, reader.config
+        rows = read_segments(reader.connection)
+    new = reconfigured(old, legs)
+    if new == old:
+        return Reconfigured(changed=False)
+    for row in rows:
+        collection.segments.check(row)  # Damage must not get a new, valid checksum.
+    written: list[SegmentRow | None] = []
+    for row, part, segment in zip(rows, snapshot.parts[:-1], snapshot.segments, strict=True):
+        made = None
+        if part.live_passages:
+            sources = [(segment, part.live)]
+            made = merge_segments(collection, sources, row.first, row.last, memory, new, progress)
+        written.append(made)
+    with collection.database.write() as connection:
+        for row, made in zip(rows, written, strict=True):
+            replace(connection, collection, [row], made, row.first, row.last)
+        set_meta(connection, "config", new.model_dump_json())
+    collection.segments.remove(rows)
+    collection.database.shrink()
     changed = (name for name, leg in new.legs.items() if leg != old.legs[name])
     return Reconfigured(changed=True, warnings=_lost(snapshot.segments, changed))
 

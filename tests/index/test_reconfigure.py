@@ -154,6 +154,22 @@ def test_a_failure_leaves_the_old_state_and_no_files(tmp_path, monkeypatch):
         assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
 
 
+def test_a_failure_after_the_transaction_keeps_the_new_state(tmp_path, monkeypatch):
+    with filled(tmp_path / "c") as engine:
+        before = set(found(engine))
+
+        def interrupted(rows):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(engine.collection.segments, "remove", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.reconfigure({"dense": HALF})
+        assert kept(engine) == ["float16"] * 3
+        assert set(found(engine)) == before
+        assert engine.verify() == []
+        assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
+
+
 def test_segments_that_are_all_dead_go(tmp_path):
     with filled(tmp_path / "c", segments=2, each=10) as engine:
         engine.delete([f"d{i}" for i in range(10)])
