@@ -6,7 +6,7 @@
 
 A vector is in the list of the centre with the greatest inner product. The usual codec is product
 quantisation with 4 bits for each two dimensions, scanned in registers (FastScan, Andre et al.
-2017): 1/16 of float32, and the segment scores 2 or 4 candidates for each result again.
+2017): 1/16 of float32, and the segment scores 4 candidates for each result again.
 """
 
 from __future__ import annotations
@@ -121,8 +121,7 @@ class IvfLists:
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
-        lists = int(self._index.nlist)
-        probes = sorted({min(lists, round(2 ** (step / 2))) for step in range(40)})
+        probes = faiss_calls.steps(int(self._index.nlist))
         return faiss_calls.rungs("nprobe", probes, self._storage)
 
     def cost(self, parameters: Parameters, k: int) -> float:

@@ -20,7 +20,7 @@ from ...core import ConfigError, MissingExtraError, Progress, ScannConfig, Vecto
 from ..npy import save
 from ..protocol import Mask, Ranking
 from .coarse import list_count
-from .faiss_calls import blocks
+from .faiss_calls import blocks, steps
 from .structure import Parameters, Vectors, VectorSource
 
 ASSETS = "scann_assets.pbtxt"
@@ -117,8 +117,7 @@ class ScannTree:
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
-        probes = sorted({min(self._leaves, round(2 ** (step / 2))) for step in range(40)})
-        pairs = [(probe, times) for probe in probes for times in (2, 4)]
+        pairs = [(probe, 4) for probe in steps(self._leaves)]
         pairs += [(self._leaves, times) for times in (8, 16)]
         return [{"nprobe": probe, "oversample": times} for probe, times in pairs]
 
