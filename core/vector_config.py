@@ -257,6 +257,12 @@ class VectorStorage(Config):
             raise ValueError(
                 f"the index {self.index.kind} cannot hold codec {self.codec.kind}; it can: {able}"
             )
+        codec = self.used_codec
+        if self.kept == "none" and (codec is None or codec.kind == "rabitq"):
+            held = "the index scann" if codec is None else "the codec rabitq"
+            raise ValueError(
+                f"originals: {held} gives no vectors back, so originals must be kept: float16"
+            )
         return self
 
 

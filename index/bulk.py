@@ -253,9 +253,11 @@ def _held(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
     passages = sum(row.passages for row in rows)
     total = 0
     for name, leg in config.legs.items():
-        if isinstance(leg, DenseLeg) and not leg.multi:
-            files = (
-                s.size for row in rows for f, s in row.files.items() if f.startswith(f"{name}/")
-            )
-            total += building_bytes(passages, sum(files) // (4 * max(1, passages)), leg)
+        stored = sum(
+            state.size
+            for row in rows
+            for file, state in row.files.items()
+            if file.startswith(f"{name}/")
+        )
+        total += building_bytes(leg, passages, width=stored // (4 * max(1, passages)))
     return total

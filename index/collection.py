@@ -34,6 +34,7 @@ from .files import sync_directory
 from .filters import everything, names_a_field, select
 from .folder import SegmentFolder
 from .follower import Follower
+from .legs import check_installed
 from .reader import Reader
 from .snapshot import Masks, Snapshot
 from .tables import (
@@ -90,7 +91,9 @@ class Collection:
         *,
         state: Literal["ready", "building"] = "ready",
     ) -> Collection:
-        """Begin an empty collection. Raises ConflictError when there is one already."""
+        """Begin an empty collection. Raises ConflictError when there is one already, and
+        MissingExtraError for an index whose library is not installed."""
+        check_installed(config)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:

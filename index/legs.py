@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..core import DenseLeg, LegConfig, LexicalLeg, SparseLeg
+from importlib.util import find_spec
+
+from ..core import CollectionConfig, DenseLeg, LegConfig, LexicalLeg, MissingExtraError, SparseLeg
 from .protocol import DeltaPart, SegmentPart
 
 
@@ -41,6 +43,13 @@ def building_bytes(config: LegConfig, rows: int, width: int) -> int:
     return held(rows, width, config)
 
 
+def check_installed(config: CollectionConfig) -> None:
+    """Raise MissingExtraError for an index whose library is not here: before anything is made."""
+    for leg in config.legs.values():
+        if isinstance(leg, DenseLeg) and leg.index.kind == "scann" and find_spec("scann") is None:
+            raise MissingExtraError("scann", "scann")
+
+
 def delta_part(config: LegConfig) -> type[DeltaPart]:
     """The class of a leg's part in the delta."""
     match config:
@@ -74,4 +83,6 @@ def warm(config: LegConfig) -> None:
 
             warm_kernels()
         case DenseLeg():
-            pass
+            from .codecs.warm import warm as warm_codecs
+
+            warm_codecs()

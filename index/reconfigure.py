@@ -22,6 +22,7 @@ from .collection import Collection
 from .database import set_meta
 from .files import exclusive
 from .folder import LOCK
+from .legs import check_installed
 from .maintenance import DEFAULT_MEMORY, merge_segments, replace
 from .protocol import Approximate
 from .segment import Segment, SegmentRow
@@ -95,7 +96,8 @@ def _reconfigure(
 
 
 def reconfigured(config: CollectionConfig, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
-    """`config` with these legs stored so. Raises InvalidInputError, which names the leg."""
+    """`config` with these legs stored so. Raises InvalidInputError, which names the leg,
+    and MissingExtraError for an index whose library is not installed."""
     changed = dict(config.legs)
     for name, storage in legs.items():
         leg = changed.get(name)
@@ -111,7 +113,9 @@ def reconfigured(config: CollectionConfig, legs: Mapping[str, VectorStorage]) ->
         except ConfigError as error:
             field = f"legs.{name}" + (f".{error.field}" if error.field else "")
             raise ConfigError(error.message, field=field) from None
-    return config.model_copy(update={"legs": changed})
+    new = config.model_copy(update={"legs": changed})
+    check_installed(new)
+    return new
 
 
 def _lost(segments: Sequence[Segment], legs: Iterable[str]) -> list[str]:

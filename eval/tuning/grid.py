@@ -122,12 +122,13 @@ def default_grid() -> Grid:
     """Every codec under an exact scan, with and without its originals; projections where codes of
     single dimensions are kept alone, as in the storage paper; the codecs that suit each index."""
     halves = ("pca:0.5", "pca:0.25")
-    every = ("float8_e4m3", "int8", "int4", "binary", "pq", "rabitq")
+    every = ("float8_e4m3", "int8", "int4", "binary", "pq")
     return Grid.parse(
         {
             "block": [
                 {"index": ["flat"], "codec": ["float32", "float16"]},
-                {"index": ["flat"], "codec": every, "originals": ["none", "auto"]},
+                {"index": ["flat"], "codec": (*every, "rabitq")},
+                {"index": ["flat"], "codec": every, "originals": ["none"]},
                 {
                     "index": ["flat"],
                     "codec": ["float16", "float8_e4m3", "int8", "int4"],

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...core import Progress, VectorStorage
+from ..codecs import load_codec
+from ..codecs.loss import compare, measure, round_trip
 from ..codecs.projection import Projection
 from . import originals
 from .built import Built, storage_of
@@ -18,7 +22,11 @@ from .structure import Structure, Vectors, VectorSource
 
 PROJECTION = "projection.npz"
 FITTED = 50_000
-"""Vectors that a projection is fitted on."""
+"""Vectors that projections and codecs are fitted on."""
+CODEC = "codec.npz"
+"""Where structures that have one of our codecs keep it."""
+MEASURED, PIECE = 10_000, 500
+"""Vectors, in pieces of so many, on which it is measured what FAISS has lost."""
 
 
 def write(
@@ -47,8 +55,6 @@ def write(
     kind = structure_kind(storage)
     kind.build(directory, source, storage, memory, progress)
     structure = kind.open(directory, storage)
-    if storage.kept == "none" or structure.exact_vectors is not None:
-        (directory / originals.FILE).unlink()  # It stays mapped as long as it is needed here.
     calibration = calibrate(
         lambda queries, k, parameters: find(
             structure, projection, vectors.array, queries, k, parameters, None
@@ -56,7 +62,9 @@ def write(
         structure.ladder(),
         vectors,
     )
-    loss = _loss(structure, source, storage)
+    loss = _loss(directory, structure, projection, vectors, storage)
+    if storage.kept == "none" or structure.exact_vectors is not None:
+        (directory / originals.FILE).unlink()
     Built(storage, rows, width, calibration, loss).save(directory)
 
 
@@ -72,6 +80,26 @@ def _projected(
 
 
 def _loss(
-    structure: Structure, source: VectorSource, storage: VectorStorage
+    directory: Path,
+    structure: Structure,
+    projection: Projection | None,
+    vectors: Originals,
+    storage: VectorStorage,
 ) -> dict[str, Any] | None:
-    return None
+    """What is lost of the vectors; None where nothing is, or nobody can say (ScaNN)."""
+    codec = storage.used_codec
+    if storage.lossless or codec is None:
+        return None
+    if (directory / CODEC).exists():
+        left = round_trip(load_codec(codec, directory / CODEC), projection)
+        return measure(left, vectors, fitted=spread(len(vectors), FITTED, seed=0)).as_json()
+    if codec.kind == "rabitq":
+        return None  # FAISS gives none back.
+    # What FAISS has coded it only gives back in the order of rows: some pieces of it.
+    before, after = [], []
+    for piece in spread(-(-len(vectors) // PIECE), MEASURED // PIECE, seed=0).tolist():
+        start, stop = piece * PIECE, min((piece + 1) * PIECE, len(vectors))
+        decoded = structure.read(start, stop)
+        before.append(vectors.read(start, stop))
+        after.append(decoded if projection is None else projection.lift(decoded))
+    return compare(np.concatenate(before), np.concatenate(after)).as_json()

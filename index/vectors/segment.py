@@ -261,18 +261,22 @@ class Indexed:
 
         share: of the rows, those that are allowed: parameters that are given are meant for all.
         """
-        recall = DEFAULT_RECALL if wanted.recall is None else wanted.recall
-        if recall == 1:
+        configured = as_configured(self.built.storage)
+        asked = wanted.parameters
+        if wanted.recall is None:  # Then what is not asked for is as configured.
+            asked = {**configured.parameters, **asked}
+        recall = wanted.recall or configured.recall or DEFAULT_RECALL
+        if recall == 1 and not asked:
             return None
         if self.built.storage.kept == "none" and self.structure.exact_vectors is None:
             # Codes by themselves cannot find all: what is wanted is a share of what they can.
             recall *= self.built.calibration.most(k)
         calibrated = self.built.calibration.choose(recall, k)
-        if not wanted.parameters:
+        if not asked:
             return calibrated
         given = {
             name: value if name == "oversample" else math.ceil(value / share)
-            for name, value in wanted.parameters.items()
+            for name, value in asked.items()
         }
         # What is not given is as calibrated, or as dear as can be.
         return {**(calibrated or self.structure.ladder()[-1]), **given}

@@ -13,16 +13,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from twindex.core import (
+    CollectionConfig,
+    ConfigError,
     DenseLeg,
     HnswConfig,
     IvfConfig,
+    MissingExtraError,
     ProjectionConfig,
     Representation,
     ScalarCodec,
+    ScannConfig,
     SpannConfig,
     VectorSearch,
 )
 from twindex.core.vector_config import CODECS_OF
+from twindex.index import Collection, legs
 from twindex.index.protocol import Mask
 from twindex.index.vectors import VectorSegment
 
@@ -41,13 +46,13 @@ def clustered(rows: int, seed: int) -> Vectors:
 
 
 VECTORS, QUERIES = clustered(ROWS, 1), clustered(40, 2)
-SMALL = {"flat": {}, "ivf": {"lists": 32}, "hnsw": {}, "spann": {}}
+SMALL: dict[str, dict[str, int]] = {"flat": {}, "ivf": {"lists": 32}, "hnsw": {}, "spann": {}}
 KINDS = [(index, codec) for index in SMALL for codec in CODECS_OF[index]]
 
 
 def leg(index: str, codec: str | None = None, **more: object) -> DenseLeg:
     own = {} if index == "flat" else {"flat_below": 0}
-    value = {"index": {"kind": index, **SMALL[index], **own}, **more}
+    value = {"index": {"kind": index, **SMALL.get(index, {}), **own}, **more}
     return DenseLeg.parse(value if codec is None else {**value, "codec": {"kind": codec}})
 
 
@@ -281,7 +286,47 @@ def test_a_damaged_description_is_refused(damage: object, tmp_path: Path) -> Non
         VectorSegment.open(tmp_path / "a", DenseLeg())
 
 
+def test_what_a_request_leaves_open_is_as_configured(tmp_path: Path) -> None:
+    index = {"kind": "ivf", "lists": 32, "flat_below": 0}
+    config = DenseLeg.parse({"index": {**index, "nprobe": 3}})
+    part = built(tmp_path / "a", config)
+    asked = part.parameters(VectorSearch(oversample=7), 10)
+    assert asked == {"nprobe": 3, "oversample": 7}
+    aimed = built(tmp_path / "b", DenseLeg.parse({"index": {**index, "recall": 0.5}}))
+    little = aimed.parameters(VectorSearch(oversample=7), 10)
+    much = aimed.parameters(VectorSearch(recall=0.97), 10)
+    assert little is not None
+    assert much is not None
+    assert little["nprobe"] < much["nprobe"]
+
+
+@pytest.mark.parametrize(("index", "codec"), KINDS)
+def test_what_a_codec_loses_is_told(index: str, codec: str, tmp_path: Path) -> None:
+    loss = built(tmp_path / "a", leg(index, codec)).description()["loss"]
+    if codec in ("float32", "rabitq") or (index, codec) == ("flat", "float16"):
+        assert loss is None
+    else:
+        coarse = codec in ("binary", "pq")
+        exact = codec == "float16"  # Nothing more than the originals, which are float16.
+        assert (0 if exact else 1e-6) <= loss["squared_error"] < (0.5 if coarse else 0.02)
+        assert (0.4 if coarse else 0.8) < loss["recall_at_10"] <= 1
+        assert (0.8 if coarse else 0.98) < loss["cosine"] <= 1 + 1e-6
+
+
+def test_a_missing_library_is_found_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(legs, "find_spec", lambda name: None)
+    config = CollectionConfig(legs={"dense": DenseLeg(index=ScannConfig())})
+    with pytest.raises(MissingExtraError, match=r"twindex\[scann\]"):
+        Collection.create(tmp_path / "c", config)
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_configuration_that_cannot_be_is_refused() -> None:
+    for index, codec in (("scann", None), ("flat", "rabitq")):
+        with pytest.raises(ConfigError, match="originals must be kept"):
+            leg(index, codec, originals="none")
     with pytest.raises(Exception, match="cannot hold codec pq"):
         leg("hnsw", "pq")
     with pytest.raises(Exception, match="give one"):

@@ -39,7 +39,7 @@ class Told(NoProgress):
         self.encoding = True
 
     def start(self, stage, total, unit, done=0):
-        self.encoding = stage != "index"
+        self.encoding = not stage.startswith("index")
 
     def advance(self, n=1):
         assert n >= 0
