@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BufferedWriter
+from mmap import mmap
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -68,7 +69,8 @@ class NpyWriter:
 class NpyFile(Generic[T]):
     """A .npy file that is mapped for searching and read by position for merging.
 
-    array: the whole file, mapped and read-only.
+    array: the whole file, mapped and read-only. mapping, offset: the map itself, and where in it
+    the array begins.
     """
 
     def __init__(self, path: Path, *types: type[T], dimensions: int = 1) -> None:
@@ -77,7 +79,8 @@ class NpyFile(Generic[T]):
         if mapped.dtype not in types or mapped.ndim != dimensions:
             raise ValueError(f"{path.name}: unexpected {mapped.dtype} in {mapped.ndim} dimensions")
         self._path = path
-        self._offset = mapped.offset
+        self.offset = mapped.offset
+        self.mapping: mmap = mapped._mmap  # type: ignore[attr-defined]
         self.array: NDArray[T] = mapped.view(np.ndarray)
 
     def __len__(self) -> int:
@@ -93,7 +96,7 @@ class NpyFile(Generic[T]):
             self._path,
             dtype=self.array.dtype,
             count=(stop - start) * width,
-            offset=self._offset + start * width * self.array.itemsize,
+            offset=self.offset + start * width * self.array.itemsize,
         )
         return values.reshape(-1, *self.array.shape[1:])
 

@@ -57,7 +57,7 @@ def write(
     structure = kind.open(directory, storage)
     calibration = calibrate(
         lambda queries, k, parameters: find(
-            structure, projection, vectors.array, queries, k, parameters, None
+            structure, projection, vectors, queries, k, parameters, None
         ),
         structure.ladder(),
         vectors,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..codecs.projection import Projection
 from ..npy import NpyFile, NpyWriter
+from .prefetch import prefetch
 from .structure import Vectors, VectorSource
 
 FILE = "vectors.npy"
@@ -31,16 +32,20 @@ class Originals:
         self,
         array: Matrix,
         file: NpyFile[Any] | None = None,
+        *,
+        cold: bool = False,
     ) -> None:
-        """file: what `array` maps, if it is a file of its own."""
+        """file: what `array` maps, if it is a file of its own. cold: its rows are not expected to
+        be in memory."""
         self.array = array
         self._file = file
+        self._cold = cold
 
     @classmethod
-    def open(cls, directory: Path) -> Self:
+    def open(cls, directory: Path, *, cold: bool = False) -> Self:
         """Those of a segment. Raises OSError or ValueError."""
         file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
-        return cls(file.array, file)
+        return cls(file.array, file, cold=cold)
 
     def __len__(self) -> int:
         return len(self.array)
@@ -54,6 +59,12 @@ class Originals:
         """See VectorSource."""
         rows = self.array[start:stop] if self._file is None else self._file.read(start, stop)
         return rows.astype(np.float32, copy=self._file is None)
+
+    def expect(self, rows: NDArray[np.int64]) -> None:
+        """These rows of `array` (-1 = none) will be looked at next."""
+        if self._cold and self._file is not None:
+            row_bytes = self.width * self.array.itemsize
+            prefetch(self._file.mapping, self._file.offset, row_bytes, rows)
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
         """See VectorSource."""

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from ..codecs.gather import dot_rows
 from ..codecs.projection import Projection
 from ..protocol import Mask, Ranking
-from .originals import Matrix
+from .originals import Matrix, Originals
 from .structure import Parameters, Structure, Vectors
 
 
 def find(
     structure: Structure,
     projection: Projection | None,
-    vectors: Matrix | None,
+    vectors: Originals | None,
     queries: Vectors,
     k: int,
     parameters: Parameters,
@@ -29,7 +29,8 @@ def find(
     number = min(k * max(1, oversample), max(k, len(structure)))
     found = structure.search(projected, number, parameters, allowed)
     if oversample and vectors is not None:
-        return rescored(found, queries, vectors, k)
+        vectors.expect(found.rows)
+        return rescored(found, queries, vectors.array, k)
     return ordered(found.rows, found.scores, k)
 
 

@@ -29,6 +29,7 @@ from ...core import (
     NoProgress,
     Progress,
     Representation,
+    SpannConfig,
     TermWeight,
     VectorSearch,
     VectorStorage,
@@ -116,7 +117,9 @@ class VectorSegment:
         if structure.exact_vectors is not None:
             vectors = Originals(structure.exact_vectors)
         elif known.storage.kept != "none":
-            vectors = Originals.open(directory)
+            # What lies beside lists on disk is not in memory either.
+            on_disk = isinstance(known.storage.index, SpannConfig)
+            vectors = Originals.open(directory, cold=on_disk)
         if vectors is not None and (len(vectors), vectors.width) != (known.rows, known.width):
             raise ValueError(f"{originals.FILE}: not the vectors of {built.FILE}")
         projection: Projection | None = None
@@ -216,10 +219,8 @@ class VectorSegment:
             self._vectors is not None and candidates <= indexed.structure.cost(parameters, reach)
         ):
             return self._exact(vectors, k, allowed)
-        originals = None if self._vectors is None else self._vectors.array
-        ranking = find(
-            indexed.structure, indexed.projection, originals, vectors, k, parameters, allowed
-        )
+        structure, projection = indexed.structure, indexed.projection
+        ranking = find(structure, projection, self._vectors, vectors, k, parameters, allowed)
         missed = ranking.rows[:, min(k, candidates) - 1] < 0  # Some rows may be out of reach.
         if missed.any():
             found = self._exact(vectors[missed], k, allowed)

@@ -1,52 +1,53 @@
-"""Rows of a mapped file asked for before they are read."""
+"""Rows that are asked for before they are read are in memory then, and no others."""
 
+from __future__ import annotations
+
+import ctypes
 import mmap
+import os
+import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from twindex.index.vectors.prefetch import prefetch
+from twindex.index.vectors import originals
+from twindex.index.vectors.originals import Originals
 
-
-class Told:
-    """In place of a mapping: notes what it is told."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        self.ranges: list[tuple[int, int]] = []
-
-    def __len__(self) -> int:
-        return self.length
-
-    def madvise(self, advice: int, start: int, length: int) -> None:
-        assert advice == mmap.MADV_WILLNEED
-        assert start % mmap.PAGESIZE == 0
-        self.ranges.append((start, start + length))
+ROWS, WIDTH = 20_000, 256  # 512 bytes a row: 10 MB.
 
 
-def test_each_page_of_the_rows_is_asked_for_once() -> None:
-    page = mmap.PAGESIZE
-    told = Told(128 + 1000 * 768)
-    rows = np.array([[0, 1, 999, -1], [500, 0, -1, 5]])
-    prefetch(told, 128, 768, rows)  # type: ignore[arg-type]
-    pages = [
-        number for begin, end in told.ranges for number in range(begin // page, -(-end // page))
-    ]
-    wanted = {
-        number
-        for row in (0, 1, 5, 500, 999)
-        for number in range((128 + row * 768) // page, (128 + row * 768 + 767) // page + 1)
-    }
-    assert set(pages) == wanted
-    assert len(told.ranges) == len(set(told.ranges))
-    assert max(end for _, end in told.ranges) <= told.length
+def resident(vectors: Originals) -> np.ndarray:
+    """Which pages of the file are in memory, bool [pages]."""
+    start = vectors.array.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    length = vectors.array.nbytes
+    pages = (ctypes.c_ubyte * (-(-length // mmap.PAGESIZE) + 1))()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(length), pages) != 0:
+        pytest.skip("this system does not say which pages are in memory")
+    return np.frombuffer(pages, np.uint8) & 1 > 0
 
 
-def test_a_real_mapping(tmp_path: Path) -> None:
-    matrix = np.arange(2000 * 33, dtype=np.float16).reshape(2000, 33)
-    np.save(tmp_path / "matrix.npy", matrix)
-    mapped = np.load(tmp_path / "matrix.npy", mmap_mode="r")
-    rows = np.array([1999, 0, -1, 777])
-    prefetch(mapped._mmap, mapped.offset, 66, rows)
-    prefetch(mapped._mmap, mapped.offset, 66, np.empty(0, np.int64))
-    assert np.array_equal(mapped[rows[rows >= 0]], matrix[rows[rows >= 0]])
+def test_rows_of_a_cold_file_are_fetched_before_they_are_read(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(0).standard_normal((ROWS, WIDTH)).astype(np.float32)
+    originals.write(tmp_path, lambda: [matrix], WIDTH, half=True)
+    with (tmp_path / originals.FILE).open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    rows = np.array([[4_000, 9_000, -1], [ROWS - 9, 12_345, 12_346]])
+    wanted = np.array([4_000, 9_000, ROWS - 9, 12_345]) * 512 // mmap.PAGESIZE
+    Originals.open(tmp_path).expect(rows)
+    vectors = Originals.open(tmp_path, cold=True)
+    if resident(vectors).any():
+        pytest.skip("this file system keeps pages that it was asked to drop")
+    vectors.expect(rows)
+    deadline = time.monotonic() + 10
+    while not resident(vectors)[wanted].all() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert resident(vectors)[wanted].all()
+    assert resident(vectors).sum() <= 2 * rows.size  # Rows may lie on two pages.
+    np.testing.assert_array_equal(vectors.take(rows[0, :2]), matrix[rows[0, :2]].astype(np.float16))
+
+
+def test_matrices_that_are_no_files_have_nothing_to_fetch() -> None:
+    Originals(np.ones((3, 2), np.float32), cold=True).expect(np.array([[0, 2]]))
