@@ -48,7 +48,7 @@ test-all: lint types
 
 bench: $(READY)
 	mkdir -p benchmarks/results
-	for name in lexical sparse encode rest build effectiveness promptreps_speed promptreps; do \
+	for name in lexical sparse encode rest build effectiveness promptreps_speed promptreps storage vectors spann; do \
 	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 
 format: $(READY)
