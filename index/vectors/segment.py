@@ -125,7 +125,7 @@ class VectorSegment:
         projection: Projection | None = None
         if known.storage.projection is not None:
             projection = Projection.load(directory / building.PROJECTION)
-        return cls(vectors, Indexed(structure, projection, known), size)
+        return cls(vectors, Indexed(structure, projection, known, as_configured(known.storage)), size)
 
     def read(self, start: int, stop: int) -> Vectors:
         """A copy of some vectors, as well as they are known."""
@@ -185,7 +185,7 @@ class VectorSegment:
             known, structure = self._indexed.built, self._indexed.structure
             storage = known.storage
             codec, projection = storage.used_codec, storage.projection
-            parameters = self._indexed.parameters(as_configured(storage), 10, 1.0)
+            parameters = self._indexed.parameters(self._indexed.configured, 10, 1.0)
             told |= {
                 "index": storage.index.kind,
                 "codec": None if codec is None else codec.kind,
@@ -211,7 +211,7 @@ class VectorSegment:
             return self._exact(vectors, k, allowed)
         share = candidates / len(self)
         reach = min(len(self), math.ceil(k / share))  # Of so many rows, k are allowed.
-        wanted = wanted or as_configured(indexed.built.storage)
+        wanted = wanted or indexed.configured
         parameters = indexed.parameters(wanted, reach, share)
         if parameters is None and self._vectors is None:
             parameters = indexed.structure.ladder()[-1]  # Its codes are all that is known.
@@ -256,13 +256,14 @@ class Indexed:
     structure: Structure
     projection: Projection | None
     built: Built
+    configured: VectorSearch
 
     def parameters(self, wanted: VectorSearch, k: int, share: float) -> Parameters | None:
         """What the structure is asked with for k results; None = search exactly.
 
         share: of the rows, those that are allowed: parameters that are given are meant for all.
         """
-        configured = as_configured(self.built.storage)
+        configured = self.configured
         asked = wanted.parameters
         if wanted.recall is None:  # Then what is not asked for is as configured.
             asked = {**configured.parameters, **asked}
