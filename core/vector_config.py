@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from .config_base import Config
+from .errors import ConfigError
 
 DEFAULT_RECALL = 0.98
 """Share of the true nearest neighbours that an approximate index must find, if nothing is said."""
@@ -52,6 +53,17 @@ class PqCodec(Config):
     subquantizers: int | None = Field(default=None, ge=1)
     bits: Literal[4, 8] = 4
 
+    def pieces(self, dimensions: int) -> int:
+        """Of a vector of so many dimensions. Raises ConfigError if it has no such pieces."""
+        if self.subquantizers is None:
+            return dimensions // 2 if dimensions % 2 == 0 else dimensions
+        if dimensions % self.subquantizers:
+            raise ConfigError(
+                f"{self.subquantizers} pieces do not divide the {dimensions} dimensions of vectors",
+                field="codec.subquantizers",
+            )
+        return self.subquantizers
+
 
 class RabitqCodec(Config):
     """RaBitQ (Gao and Long 2024; extended 2025): a random rotation, then `bits` a dimension."""
@@ -82,6 +94,17 @@ class ProjectionConfig(Config):
         if (self.dimensions is None) == (self.share is None):
             raise ValueError("give exactly one of dimensions and share")
         return self
+
+    def kept(self, dimensions: int) -> int:
+        """How many are left of so many. Raises ConfigError if more are wanted than there are."""
+        wanted = self.dimensions or max(1, round(dimensions * (self.share or 1)))
+        if wanted > dimensions:
+            raise ConfigError(
+                f"{wanted} are more than the {dimensions} dimensions of the vectors: "
+                "ask for fewer, or leave the projection out",
+                field="projection.dimensions",
+            )
+        return wanted
 
 
 class FlatConfig(Config):
@@ -248,6 +271,12 @@ class VectorStorage(Config):
         """Fields of VectorSearch, besides `recall`, that mean something here."""
         own = _PARAMETERS[self.index.kind]
         return own if self.lossless or self.kept == "none" else (*own, "oversample")
+
+    def check_width(self, dimensions: int) -> None:
+        """Raise ConfigError if vectors of so many dimensions cannot be stored so."""
+        left = dimensions if self.projection is None else self.projection.kept(dimensions)
+        if isinstance(self.codec, PqCodec):
+            self.codec.pieces(left)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
 
 from ..core import (
     CollectionConfig,
@@ -26,7 +29,11 @@ from .legs import check_installed
 from .maintenance import DEFAULT_MEMORY, merge_segments, replace
 from .protocol import Approximate
 from .segment import Segment, SegmentRow
+from .snapshot import Snapshot
 from .tables import read_segments
+
+if TYPE_CHECKING:
+    from .vectors.flat import Readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def _reconfigure(
     with collection.reader() as reader:
         snapshot, old = reader.snapshot, reader.config
         rows = read_segments(reader.connection)
-    new = reconfigured(old, legs)
+    new = reconfigured(snapshot, legs)
     if new == old:
         return Reconfigured(changed=False)
     for row in rows:
@@ -95,9 +102,10 @@ def _reconfigure(
     return Reconfigured(changed=True, warnings=_lost(snapshot.segments, changed))
 
 
-def reconfigured(config: CollectionConfig, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
-    """`config` with these legs stored so. Raises InvalidInputError, which names the leg,
+def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
+    """Its configuration with these legs stored so. Raises InvalidInputError, which names the leg,
     and MissingExtraError for an index whose library is not installed."""
+    config = snapshot.config
     changed = dict(config.legs)
     for name, storage in legs.items():
         leg = changed.get(name)
@@ -110,12 +118,26 @@ def reconfigured(config: CollectionConfig, legs: Mapping[str, VectorStorage]) ->
         how = {field: getattr(storage, field) for field in VectorStorage.model_fields}
         try:
             changed[name] = DenseLeg.parse({**dict(leg), **how})
+            if (width := _width(snapshot, name)) is not None:
+                storage.check_width(width)
         except ConfigError as error:
             field = f"legs.{name}" + (f".{error.field}" if error.field else "")
             raise ConfigError(error.message, field=field) from None
     new = config.model_copy(update={"legs": changed})
     check_installed(new)
     return new
+
+
+def _width(snapshot: Snapshot, leg: str) -> int | None:
+    """Dimensions of a leg's vectors; None while there are none."""
+    for segment in snapshot.segments:
+        if len(segment.legs[leg]):
+            return cast("Readable", segment.legs[leg]).width
+    delta = snapshot.delta[leg]
+    if not len(delta):
+        return None
+    dense = delta.rows(np.zeros(1, dtype=np.int64)).dense
+    return None if dense is None else dense.shape[1]
 
 
 def _lost(segments: Sequence[Segment], legs: Iterable[str]) -> list[str]:

@@ -86,6 +86,7 @@ def build(
     legs = LegEncoders(config, encoders)
     if not path.is_dir():
         legs.fingerprints()  # What cannot be loaded should leave nothing behind.
+        legs.check_widths()
         _make_folder(path)
     with exclusive(path / LOCK, wait=False) as held:
         if not held:
@@ -94,6 +95,7 @@ def build(
             collection = resume(path, config)
             if collection is None:
                 legs.fingerprints()
+                legs.check_widths()
                 collection = Collection.create(path, config, state="building")
         except BaseException:
             _remove_lock(path)

@@ -103,6 +103,7 @@ class Engine:
         config = config or CollectionConfig()
         legs = LegEncoders(config, encoders)
         legs.fingerprints()
+        legs.check_widths()
         return cls(Collection.create(Path(path), config), legs)
 
     @classmethod

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Mapping
 
-from ..core import CollectionConfig, EncoderMismatchError
+from ..core import CollectionConfig, ConfigError, DenseLeg, EncoderMismatchError
 from ..encoders import Encoder, EncoderConfig, EncoderLoader, on_device
 
 
@@ -54,6 +54,19 @@ class LegEncoders:
     def fingerprints(self) -> dict[str, Mapping[str, object]]:
         """Of every leg's encoder; loads them all."""
         return {name: self[name].fingerprint for name in self._config.legs}
+
+    def check_widths(self) -> None:
+        """Raise ConfigError for vectors that cannot be stored as configured, because of their
+        number of dimensions. It would else be found when the first index is built."""
+        for name, leg in self._config.legs.items():
+            if not isinstance(leg, DenseLeg) or (leg.projection is None and leg.codec is None):
+                continue
+            dense = self[name].encode(["text"], role="document").dense
+            assert dense is not None, "the encoder of a dense leg"
+            try:
+                leg.check_width(dense.shape[1])
+            except ConfigError as error:
+                raise ConfigError(error.message, field=f"legs.{name}.{error.field}") from None
 
     def groups(self) -> dict[EncoderConfig, list[str]]:
         """Legs by encoder: each encoder reads a text once for all of its legs."""

@@ -128,7 +128,8 @@ async def reconfigure_collection(request: Request, collection: str) -> Response:
 
     def queue(served: Served) -> tuple[int, Any]:
         engine, jobs = served.ready()
-        reconfigured(engine.config, asked.legs)  # What cannot be is said at once.
+        with engine.collection.reader() as reader:
+            reconfigured(reader.snapshot, asked.legs)  # What cannot be is said at once.
         queued = jobs.create(
             jobs.new_id(), "reconfigure", total=None, unit="passages", result=wanted
         )

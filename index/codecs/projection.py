@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import ConfigError, ProjectionConfig
+from ...core import ProjectionConfig
 from . import files
 from .lengths import length_ratio
 from .protocol import Vectors
@@ -38,13 +38,7 @@ class Projection:
         Raises ConfigError if more dimensions are wanted than there are.
         """
         dimensions = sample.shape[1]
-        wanted = config.dimensions or max(1, round(dimensions * (config.share or 1)))
-        if wanted > dimensions:
-            raise ConfigError(
-                f"{wanted} are more than the {dimensions} dimensions of the vectors: "
-                "ask for fewer, or leave the projection out",
-                field="projection.dimensions",
-            )
+        wanted = config.kept(dimensions)
         if config.kind == "pca":
             return cls(_random(wanted, wanted) @ _principal(sample, wanted))
         if config.kind == "random":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core import PqCodec
-from .faiss_calls import SEED, faiss, pieces, train
+from .faiss_calls import SEED, faiss, train
 from .gpu import device_count
 from .structure import Vectors
 
@@ -65,9 +65,7 @@ def fast_quantizer(exact: Any, sample: Vectors, *, keep: bool) -> Any:
         return exact
     library = faiss()
     width = exact.d
-    codes = library.IndexPQFastScan(
-        width, pieces(PqCodec(), width), 4, library.METRIC_INNER_PRODUCT
-    )
+    codes = library.IndexPQFastScan(width, PqCodec().pieces(width), 4, library.METRIC_INNER_PRODUCT)
     train(codes, sample)
     codes.add(exact.reconstruct_n(0, exact.ntotal))
     if not keep:

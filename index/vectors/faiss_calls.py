@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core import CodecConfig, ConfigError, Int8Codec, PqCodec, VectorStorage
+from ...core import CodecConfig, Int8Codec, VectorStorage
 from ..protocol import Mask, Ranking
 from .originals import spread
 from .structure import Parameters, Vectors, VectorSource
@@ -73,18 +73,6 @@ def scalar_type(codec: CodecConfig) -> int:
         return int(kinds.QT_8bit if codec.scope == "dimension" else kinds.QT_8bit_uniform)
     names = {"float16": "QT_fp16", "bfloat16": "QT_bf16", "int4": "QT_4bit"}
     return int(getattr(kinds, names[codec.kind]))
-
-
-def pieces(codec: PqCodec, width: int) -> int:
-    """Subquantizers of a product quantiser. Raises ConfigError if a vector has no such pieces."""
-    if codec.subquantizers is None:
-        return width // 2 if width % 2 == 0 else width
-    if width % codec.subquantizers:
-        raise ConfigError(
-            f"{codec.subquantizers} pieces do not divide the {width} dimensions of a vector",
-            field="codec.subquantizers",
-        )
-    return codec.subquantizers
 
 
 def sample(vectors: VectorSource, number: int) -> Vectors:

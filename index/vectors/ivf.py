@@ -184,10 +184,10 @@ def _new_index(quantizer: Any, storage: VectorStorage) -> Any:
     assert codec is not None, "only ScaNN has none"
     match codec:
         case PqCodec(bits=4):
-            pieces = faiss_calls.pieces(codec, width)
+            pieces = codec.pieces(width)
             index = library.IndexIVFPQFastScan(quantizer, width, lists, pieces, 4, metric)
         case PqCodec():
-            pieces = faiss_calls.pieces(codec, width)
+            pieces = codec.pieces(width)
             index = library.IndexIVFPQ(quantizer, width, lists, pieces, codec.bits, metric)
         case RabitqCodec():
             return library.IndexIVFRaBitQFastScan(
@@ -208,7 +208,7 @@ def _code_bytes(storage: VectorStorage, width: int) -> int:
     assert codec is not None, "only ScaNN has none"
     match codec:
         case PqCodec():
-            return faiss_calls.pieces(codec, width) * codec.bits // 8 + 1
+            return codec.pieces(width) * codec.bits // 8 + 1
         case RabitqCodec():
             return width * codec.bits // 8 + 16
         case _:

@@ -30,6 +30,7 @@ from twindex.core import (
     VectorStorage,
 )
 from twindex.index import reconfigure as reconfigure_collection
+from twindex.index.snapshot import Snapshot
 from twindex.search import Engine, LegRequest
 
 module = sys.modules["twindex.index.reconfigure"]
@@ -206,8 +207,29 @@ def test_what_cannot_be_is_refused_by_name(legs, field, words):
         update={"legs": {**config.legs, "several": DenseLeg(encoder=several)}}
     )
     with pytest.raises(InvalidInputError, match=words) as caught:
-        module.reconfigured(config, legs)
+        module.reconfigured(Snapshot(0, config, [], {}, []), legs)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize(
+    ("how", "field"),
+    [
+        ({"projection": {"kind": "pca", "dimensions": 65}}, "projection.dimensions"),
+        ({"index": {"kind": "ivf"}, "codec": {"kind": "pq", "subquantizers": 7}},
+         "codec.subquantizers"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_vectors_is_refused_before_an_index_is_built(
+    tmp_path, how, field, sealed
+):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add([{"id": "1", "text": "too few for an index"}])
+        if sealed:
+            engine.seal()
+        with pytest.raises(ConfigError, match="64 dimensions") as caught:
+            engine.reconfigure({"dense": VectorStorage.parse(how)})
+        assert caught.value.field == f"legs.dense.{field}"
 
 
 def test_a_codec_that_the_index_cannot_hold_is_refused():

@@ -20,6 +20,7 @@ from twindex.core import (
     HnswConfig,
     LexicalLeg,
     NoProgress,
+    ProjectionConfig,
     ScalarCodec,
     SpannConfig,
     SparseEncoderConfig,
@@ -279,3 +280,19 @@ def test_progress_counts_every_document(tmp_path):
     build(tmp_path / "c", corpus(2_345), configuration(), total=2_345, progress=progress)
     legs = {f"index {name}": 2_345 for name in ("dense", "sparse", "lexical")}
     assert progress.stages == {"encode": 2_345, **legs}
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_projection_to_more_dimensions_than_there_are_is_refused_before_encoding(
+    tmp_path, exists
+):
+    config = configuration(projection=ProjectionConfig(dimensions=65))
+    folder = tmp_path / "c"
+    if exists:
+        folder.mkdir()
+    for make in (lambda: build(folder, corpus(3), config), lambda: Engine.create(folder, config)):
+        with pytest.raises(ConfigError, match="more than the 64 dimensions") as caught:
+            make()
+        assert caught.value.field == "legs.dense.projection.dimensions"
+    assert not exists or list(folder.iterdir()) == []
+    assert exists or not folder.exists()
