@@ -205,22 +205,14 @@ def _output(arguments: argparse.Namespace) -> Path:
 
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Query] | None, Qrels | None]:
-    from ...eval import judged_queries
     from ...sources import read_qrels, read_queries
 
     if arguments.queries is None:
         if arguments.qrels is not None:
             raise InvalidInputError("goes with --queries only", field="--qrels")
         return None, None
-    queries = read_queries(arguments.queries)
-    if arguments.qrels is None:
-        return queries, None
-    qrels = read_qrels(arguments.qrels)
-    judged = judged_queries(queries, qrels)
-    if not judged:
-        message = f"none of its queries has judgements in {arguments.qrels}"
-        raise InvalidInputError(message, field="--queries")
-    return judged, qrels
+    qrels = None if arguments.qrels is None else read_qrels(arguments.qrels)
+    return read_queries(arguments.queries), qrels
 
 
 def _named(error: TwindexError) -> TwindexError:
@@ -238,10 +230,12 @@ def _print(report: Report) -> None:
 
     on = report.measured_on
     of = f" of {on['of_passages']:,}" if on["passages"] != on["of_passages"] else ""
-    asked = "documents as queries" if on["queries_are"] == "documents" else "queries"
+    queries = counted(on["queries"], "query", "queries")
+    if on["queries_are"] == "documents":
+        queries = f"{counted(on['queries'], 'document')} as queries"
     note(
         f"{counted(len(report.points), 'configuration')} on {on['passages']:,}{of} passages, "
-        f"{on['queries']} {asked}; {counted(len(report.skipped), 'other')} not measured"
+        f"{queries}; {counted(len(report.skipped), 'other')} not measured"
     )
     for text in report.notes:
         note(f"note: {text}")

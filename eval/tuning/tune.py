@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import tempfile
@@ -22,11 +23,12 @@ from ...core import (
 )
 from ...encoders import EncoderLoader, load_encoder
 from ...search import Engine
+from ..beir import judged_queries
 from .choice import COSTS, Choice, Limits, choose, front
 from .grid import Grid, Skipped, default_grid, plan
 from .measure import ROUNDS, TIMED_QUERIES, Point, measure, obstacle
 from .quality import MEASURE, K, Quality, Truth
-from .sample import dense_leg, encoded_queries, read_sample, sampled_queries
+from .sample import Sample, dense_leg, encoded_queries, read_sample, sampled_queries
 
 SAMPLE = 50_000
 """Passages measured on, at most."""
@@ -93,8 +95,9 @@ def tune(
     one that meets the limits; the collection is only read.
 
     queries: None = documents of the collection, which do not count as found for themselves. With
-             `qrels`, which need queries, quality is nDCG@10 over documents; without, it is the
-             share of the 10 nearest documents that is found (recall@10 against exact search).
+             `qrels`, which need queries, quality is nDCG@10 over documents, of the queries that
+             have judgements; without, it is the share of the 10 nearest documents that is found
+             (recall@10 against exact search).
     sample:  passages measured on, at most; all relevant documents are among them.
     number:  queries, at most. depth: documents asked for by each search. only: see `plan`.
 
@@ -116,6 +119,11 @@ def tune(
         qrels,
         {"sample": (sample, 2), "number": (number, 1), "depth": (depth, K), "seed": (seed, 0)},
     )
+    if queries is not None and qrels is not None:
+        queries = judged_queries(list(queries), qrels)
+        if not queries:
+            raise InvalidInputError("none of them has judgements", field="queries")
+        qrels = {query.id: qrels[query.id] for query in queries}
     config = dense_leg(engine, leg)
     grid = (grid or default_grid()).with_recall(limits.min_recall)
     plan(grid, lambda storage: None, only)  # A wrong name should not be found after reading.
@@ -124,6 +132,7 @@ def tune(
     if queries is None:
         asked = sampled_queries(vectors, number, seed)
     else:
+        _check_relevant(vectors, qrels)
         asked = encoded_queries(engine, leg, queries, qrels, number, seed, encoders, progress)
     truth = Truth(vectors, asked, config)
     # Beside the collection: on the disk that will be searched.
@@ -186,13 +195,27 @@ def _check(
         raise InvalidInputError("there are none", field="queries")
     for name in (*COSTS, "min_recall"):
         value = getattr(limits, name)
-        if value is not None and not value > 0:
-            raise InvalidInputError("must be more than 0", field=name)
+        if value is not None and not (value > 0 and math.isfinite(value)):
+            raise InvalidInputError("must be more than 0, and finite", field=name)
     if limits.min_recall is not None and limits.min_recall > 1:
         raise InvalidInputError("must be at most 1", field="min_recall")
     for field, (value, least) in numbers.items():
         if value < least:
             raise InvalidInputError(f"must be at least {least}", field=field)
+
+
+def _check_relevant(sample: Sample, qrels: Qrels | None) -> None:
+    """Raise InvalidInputError for judgements by which all configurations are worth nothing."""
+    if qrels is None:
+        return
+    present = set(sample.ids.values())
+    relevant = (name for grades in qrels.values() for name, grade in grades.items() if grade > 0)
+    if present.isdisjoint(relevant):
+        raise InvalidInputError(
+            "no document that is relevant to one of the queries is in the collection; do they name "
+            "documents by the same ids?",
+            field="qrels",
+        )
 
 
 def _machine() -> dict[str, Any]:

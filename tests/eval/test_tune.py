@@ -280,7 +280,15 @@ def test_small_collections_are_told_that_exact_search_is_right(engine: Engine) -
     assert "so few are searched exactly" in str(obstacle(coded, replace(few, total=100)))
 
 
+def test_queries_without_judgements_do_not_count(engine: Engine) -> None:
+    grid = Grid.parse({"block": [{"index": ["flat"]}]})
+    queries = [Query("q1", "w3 w4"), Query("q2", "w5")]
+    report = tune(engine, grid=grid, queries=queries, qrels={"q2": {"d3": 1}, "q3": {"d4": 1}})
+    assert report.measured_on["queries"] == report.measured_on["of_queries"] == 1
+
+
 def test_wrong_arguments_are_named(engine: Engine) -> None:
+    asked = [Query("q", "w3")]
     grid = Grid.parse({"block": [{"index": ["flat"]}]})
     with pytest.raises(NotFoundError, match="no leg 'sparse'; there are dense, lexical"):
         tune(engine, "sparse")
@@ -289,6 +297,7 @@ def test_wrong_arguments_are_named(engine: Engine) -> None:
     for fields, message in (
         ({"limits": Limits(p95_ms=0)}, "p95_ms: must be more than 0"),
         ({"limits": Limits(memory=float("nan"))}, "memory: must be more than 0"),
+        ({"limits": Limits(p95_ms=float("inf"))}, "p95_ms: must be more than 0, and finite"),
         ({"limits": Limits(min_recall=1.5)}, "min_recall: must be at most 1"),
         ({"sample": 1}, "sample: must be at least 2"),
         ({"number": 0}, "number: must be at least 1"),
@@ -296,6 +305,8 @@ def test_wrong_arguments_are_named(engine: Engine) -> None:
         ({"seed": -1}, "seed: must be at least 0"),
         ({"queries": []}, "queries: there are none"),
         ({"qrels": {"q": {"d1": 1}}}, "qrels: go with queries only"),
+        ({"queries": asked, "qrels": {"other": {"d1": 1}}}, "queries: none of them has judgements"),
+        ({"queries": asked, "qrels": {"q": {"d1": 0, "no": 1}}}, "qrels: no document that is rel"),
         ({"only": {"index": ["ivf"]}}, "index: the grid has no 'ivf'"),
     ):
         with pytest.raises(InvalidInputError, match=message):
