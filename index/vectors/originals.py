@@ -23,6 +23,8 @@ Matrix = NDArray[np.float16] | NDArray[np.float32]
 
 LARGEST_HALF = 65_504.0
 """Values beyond this are infinite as float16."""
+LEAST_HALF = 2.0**-14
+"""A vector without a number as large as this has fewer digits as float16 than others, or none."""
 
 
 class Originals:
@@ -102,7 +104,8 @@ def write(
     if half:
         with NpyWriter(directory / FILE, np.float16, columns=width) as writer:
             for block in blocks():
-                if len(block) and float(np.abs(block).max()) > LARGEST_HALF:
+                largest = np.abs(block).max(axis=1, initial=0)
+                if ((largest > LARGEST_HALF) | ((largest > 0) & (largest < LEAST_HALF))).any():
                     break
                 writer.append(block)
             else:
