@@ -112,14 +112,14 @@ class HnswGraph:
     ) -> Ranking:
         """See Structure."""
         if allowed is None:
-            ef = max(parameters["ef"], k)
+            ef = min(max(parameters["ef"], k), len(self))
             settings = self._settings.get(ef)
             if settings is None:
                 settings = self._settings[ef] = faiss().SearchParametersHNSW(efSearch=ef)
         else:
             # FAISS walks through forbidden rows too, and they use up its list of candidates.
             share = np.count_nonzero(allowed) / max(1, len(self))
-            ef = max(parameters["ef"], min(len(self), ceil(k / max(share, 1e-9))))
+            ef = min(max(parameters["ef"], ceil(k / max(share, 1e-9))), len(self))
             settings = faiss().SearchParametersHNSW(efSearch=ef, sel=faiss_calls.selector(allowed))
         return faiss_calls.call(self._index, queries, k, settings)
 

@@ -243,6 +243,23 @@ def test_values_too_large_for_float16_are_kept_as_float32(tmp_path: Path) -> Non
     assert recall(found.rows, best(QUERIES, vectors, 10)) > 0.95
 
 
+def test_values_too_small_for_float16_are_kept_as_float32(tmp_path: Path) -> None:
+    vectors = VECTORS * np.float32(1e-7)
+    vectors[7] = 0  # Zeros can be float16.
+    segment = built(tmp_path, leg("flat", "int8"), vectors)
+    assert segment.description()["originals"] == "float32"
+    found = segment.find(Representation(dense=QUERIES), 10, None, None)
+    assert recall(found.rows, best(QUERIES, vectors, 10)) > 0.95
+
+
+@pytest.mark.parametrize("originals", ["none", "float16"])
+def test_a_graph_can_be_asked_for_more_than_it_holds(originals: str, tmp_path: Path) -> None:
+    segment = built(tmp_path, leg("hnsw", "int8", originals=originals))
+    allowed = np.arange(ROWS) == 5
+    found = segment.find(Representation(dense=QUERIES), 10, allowed, VectorSearch(ef=1_000_000))
+    assert (found.rows[:, 0] == 5).all()
+
+
 def test_small_segments_are_plain(tmp_path: Path) -> None:
     few = VECTORS[:500]
     for index, kept in (("flat", "float32"), ("flat", "float16")):
