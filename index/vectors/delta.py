@@ -84,8 +84,8 @@ class DenseDelta:
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """See DeltaPart. Little-endian float32."""
-        return [vector.astype("<f4").tobytes() for vector in exact.dense(rows)]
+        """See DeltaPart. Little-endian float32. Raises InvalidInputError as `exact.storable`."""
+        return [vector.astype("<f4").tobytes() for vector in exact.storable(rows)]
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:

@@ -21,6 +21,8 @@ QUERY_GROUP = 256
 FEW_QUERIES = 4
 GATHER_SHARE = 4
 """When at most 1/4 of the rows are allowed, these are copied out instead of masking all."""
+LARGEST = 1e15
+"""Of the numbers in a stored vector; those of queries may be 1,000 times as large."""
 
 
 def dense(representation: Representation) -> Vectors:
@@ -29,6 +31,20 @@ def dense(representation: Representation) -> Vectors:
         raise InvalidInputError("a dense leg needs dense vectors", field="dense")
     check_single(representation)
     return np.ascontiguousarray(representation.dense, dtype=np.float32)
+
+
+def storable(representation: Representation) -> Vectors:
+    """The dense vectors of passages. Raises InvalidInputError for numbers that are not finite or so
+    large that inner products overflow: no index bears them, and FAISS ends the process for some."""
+    vectors = dense(representation)
+    wrong = ~(np.abs(vectors).max(axis=1, initial=0) <= LARGEST)  # Also where one is not a number.
+    if wrong.any():
+        raise InvalidInputError(
+            f"vector {int(wrong.argmax())} of {len(vectors)} has a number that is not finite or "
+            f"beyond {LARGEST:g}: look at the encoder",
+            field="dense",
+        )
+    return vectors
 
 
 def search(queries: Vectors, vectors: Matrix, k: int, allowed: Mask | None) -> Ranking:

@@ -39,7 +39,7 @@ class FlatSegment:
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
         """See SegmentPart."""
         check_rows(len(rows))
-        save(directory / FILE, exact.dense(rows))
+        save(directory / FILE, exact.storable(rows))
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:

@@ -74,7 +74,7 @@ class VectorSegment:
         """See SegmentPart. What is random is seeded, but FAISS adds to graphs by several threads:
         their links are not reproducible."""
         check_rows(len(rows))
-        vectors = exact.dense(rows)
+        vectors = exact.storable(rows)
         shape = len(vectors), vectors.shape[1]
         building.write(directory, lambda: [vectors], *shape, config, SEAL_MEMORY, NoProgress())
 
@@ -125,7 +125,9 @@ class VectorSegment:
         projection: Projection | None = None
         if known.storage.projection is not None:
             projection = Projection.load(directory / building.PROJECTION)
-        return cls(vectors, Indexed(structure, projection, known, as_configured(known.storage)), size)
+        return cls(
+            vectors, Indexed(structure, projection, known, as_configured(known.storage)), size
+        )
 
     def read(self, start: int, stop: int) -> Vectors:
         """A copy of some vectors, as well as they are known."""
