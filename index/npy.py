@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BufferedWriter
 from mmap import mmap
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -75,7 +76,7 @@ class NpyFile(Generic[T]):
 
     def __init__(self, path: Path, *types: type[T], dimensions: int = 1) -> None:
         """Raises ValueError unless the elements are of one of `types`."""
-        mapped: np.memmap[Any, np.dtype[T]] = np.load(path, mmap_mode="r", allow_pickle=False)
+        mapped: np.memmap[Any, np.dtype[T]] = load(path, mapped=True)
         if mapped.dtype not in types or mapped.ndim != dimensions:
             raise ValueError(f"{path.name}: unexpected {mapped.dtype} in {mapped.ndim} dimensions")
         self._path = path
@@ -125,6 +126,15 @@ class NpyFile(Generic[T]):
         if len(self) == 0 or len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
             raise ValueError(f"{self._path.name}: not the bounds of {pieces} pieces of {end}")
         self.check_ascending(strictly=not empty)
+
+
+def load(path: Path, *, mapped: bool = False) -> Any:
+    """The array of a file, read or `mapped`. Raises OSError, or ValueError for what is none."""
+    try:
+        return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (SyntaxError, TokenError, EOFError, OverflowError, MemoryError) as error:
+        # What numpy makes of a header that was altered: its shape can be any number.
+        raise ValueError(f"{path.name}: not an array: {error}") from error
 
 
 def save(path: Path, array: NDArray[Any]) -> None:

@@ -29,6 +29,7 @@ from ..core import (
 )
 from .files import FileState, remove_tree, seal_directory
 from .legs import segment_part
+from .npy import load
 from .offsets import ranges
 from .protocol import Mask, SegmentPart
 
@@ -75,8 +76,8 @@ class Segment:
         try:
             # Plain views of the mapped files: numpy's own subclass is slow to index.
             passages = Passages(
-                np.asarray(np.load(directory / "numbers.npy", mmap_mode="r")),
-                np.asarray(np.load(directory / "spans.npy", mmap_mode="r")),
+                np.asarray(load(directory / "numbers.npy", mapped=True)),
+                np.asarray(load(directory / "spans.npy", mapped=True)),
             )
             legs = {
                 name: segment_part(leg).open(directory / name, leg)

@@ -111,7 +111,7 @@ class Heads:
             raise FileNotFoundError(f"{path} is missing")
         try:
             index = faiss.read_index(str(path))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:  # A damaged length can be any number.
             raise ValueError(f"{FILE}: FAISS cannot read it") from error
         if not isinstance(index, faiss.IndexHNSWSQ | faiss.IndexFlat):
             raise ValueError(f"{FILE}: holds another kind of index")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inverted.kernel import kernel
-from ..npy import NpyWriter
+from ..npy import NpyWriter, load
 from ..protocol import MAX_ROWS
 
 FILE = "postings.bin"
@@ -77,7 +77,7 @@ class Table:
 
     def __init__(self, directory: Path, stride: int) -> None:
         """Raises OSError, and ValueError unless the table is one and fits postings.bin."""
-        table = np.load(directory / TABLE, allow_pickle=False)
+        table = load(directory / TABLE)
         if table.dtype != np.uint64 or table.ndim != 2 or table.shape[1] != 2:
             raise ValueError(f"{TABLE}: unexpected {table.dtype} {table.shape}")
         if len(table) and int(table[:, 0].max()) > MAX_ROWS:

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...core import ConfigError, MissingExtraError, Progress, ScannConfig, VectorStorage
-from ..npy import save
+from ..npy import load, save
 from ..protocol import Mask, Ranking
 from .coarse import list_count
 from .faiss_calls import blocks, steps
@@ -84,7 +84,7 @@ class ScannTree:
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
         library = _scann()
-        shape = np.load(directory / SHAPE, allow_pickle=False)
+        shape = load(directory / SHAPE)
         if shape.shape != (3,) or shape.dtype != np.int64 or (shape < 1).any():
             raise ValueError(f"{SHAPE}: not a shape")
         if (directory / "scann_docids.pkl").exists():  # It would be run, not read.

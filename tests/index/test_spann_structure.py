@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -163,6 +164,17 @@ def test_a_description_that_says_no_number_of_rows(
     (directory / build.FILE).write_text(json.dumps({"rows": rows}))
     with pytest.raises(ValueError, match=build.FILE):
         SpannIndex.open(directory, STORAGES["int8"])
+
+
+def test_heads_with_a_damaged_length_are_refused(
+    built: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_index(path: str) -> None:
+        raise MemoryError("std::bad_alloc")  # What FAISS makes of some lengths.
+
+    monkeypatch.setattr(faiss, "read_index", read_index)
+    with pytest.raises(ValueError, match=heads.FILE):
+        heads.Heads.open(built["int8"])
 
 
 def test_heads_of_another_index_are_refused(built: dict[str, Path], tmp_path: Path) -> None:

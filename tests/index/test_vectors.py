@@ -295,3 +295,27 @@ def test_a_damaged_link_of_a_graph_is_an_os_error(tmp_path: Path) -> None:
     file.write_bytes(whole[: place + 3] + b"\x40" + whole[place + 4 :])
     with pytest.raises(OSError, match=r"hnsw\.faiss"):
         VectorSegment.open(tmp_path, HNSW)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1e30])
+def test_numbers_that_no_index_bears_are_refused(number: float, tmp_path: Path) -> None:
+    vectors = unit(np.random.default_rng(0), 200)
+    vectors[7, 3] = number
+    rows = Representation(dense=vectors)
+    for write in (
+        lambda: VectorSegment.build(tmp_path, rows, HNSW),
+        lambda: FlatSegment.build(tmp_path, rows, FLAT),
+        lambda: DenseDelta.pack(rows),
+    ):
+        with pytest.raises(InvalidInputError, match="vector 7 of 200"):
+            write()
+
+
+def test_an_array_whose_header_was_altered_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.npy"
+    np.save(file, np.zeros((3, 4), np.float32))
+    good = file.read_bytes()
+    for old, new in ((b"{'descr'", b"{(descr'"), (b"}", b" "), (b"(3, 4)", b"(3e99)")):
+        file.write_bytes(good.replace(old, new))
+        with pytest.raises(ValueError):
+            VectorSegment.open(tmp_path, FLAT)
