@@ -197,7 +197,7 @@ def test_memory_bounds_what_is_read_at_once_and_progress_counts_all(tmp_path: Pa
         assert file.stat().st_size < held < 2 * file.stat().st_size + sample
 
 
-@pytest.mark.parametrize("codec", ["pq", "int4", "rabitq"])
+@pytest.mark.parametrize("codec", ["pq", "int4"])
 def test_without_originals_lengths_are_kept(codec: str, tmp_path: Path) -> None:
     structure = built(tmp_path, stored("ivf", codec, originals="none"))
     lengths = np.linalg.norm(structure.read(5, ROWS), axis=1)
