@@ -114,7 +114,7 @@ def check_search(config: CollectionConfig, asked: Asked) -> None:
             able = " and ".join(storage.parameters)
             raise InvalidInputError(
                 f"means nothing to leg {leg.name!r}, whose index is {storage.index.kind}: "
-                + (f"it takes recall, or {able}" if able else "it is exact"),
+                + (f"it takes recall, or {able}" if able else "it compares every vector"),
                 field=f"{'search' if leg.search is None else f'legs[{i}].search'}.{unknown[0]}",
             )
 

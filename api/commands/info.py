@@ -83,22 +83,33 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
     largest = max(told, key=lambda one: one["rows"], default=None)
     if largest is None:
         return lines
-    if isinstance(largest["parameters"], str):
-        small = largest["index"] != vectors["index"]
-        lines.append(
-            "search: exact" + (", as segments are too small for an index" if small else "")
-        )
-    else:
-        parameters = ", ".join(f"{name} {n}" for name, n in largest["parameters"].items())
-        goal = vectors["recall"]
-        aim = "" if goal is None else f", for recall {goal:g} of the 10 nearest"
-        lines.append(f"search: {parameters}{aim}")
+    lines.append(f"search: {_searched(vectors, largest)}")
     if largest["loss"]:
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value:.4g}" for name, value in largest["loss"].items()
         )
         lines.append(f"codec: {figures}")
     return lines
+
+
+def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
+    """How far a search looks in a segment, and why."""
+    parameters, goal = segment["parameters"], configured["recall"]
+    if not isinstance(parameters, str):
+        words = (
+            ", ".join(f"{name} {n}" for name, n in parameters.items()) or "every code is compared"
+        )
+        aim = "" if goal is None or not parameters else f", for recall {goal:g} of the 10 nearest"
+        return words + aim
+    if segment["calibration"] is not None and goal is not None and goal < 1:
+        return f"exact, as the index does not find {goal:g} of the 10 nearest for less"
+    # Vectors that are kept as they are hold float32 as well as originals do.
+    small = configured["codec"] not in ("float32", segment["codec"]) or any(
+        segment[name] != configured[name] for name in ("index", "projection")
+    )
+    if segment["calibration"] is None and small:
+        return "exact, as segments are too small to be stored so"
+    return "exact"
 
 
 def _whole(prompt: str | list[str]) -> str:

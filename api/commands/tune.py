@@ -179,6 +179,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if applied is not None:
         note("the collection is stored so now" if applied.changed else "it was stored so already")
+        if applied.changed and not report.recommended.keeps_originals:
+            note("twindex: warning: originals are not kept from now on; that cannot be undone")
         if segments > 1:
             note(f"it has {segments} segments; `twindex merge` makes it one, as was measured")
     return 0

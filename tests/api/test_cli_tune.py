@@ -127,6 +127,15 @@ def test_what_is_recommended_is_applied(tune: Any, built: Path, tmp_path: Path, 
     assert run("build", str(tmp_path / "other"), *corpus, *recommended).status == 0
 
 
+def test_originals_are_given_up_with_a_warning(tune: Any, built: Path, run: Any) -> None:
+    options = ["--codecs", "int8", "--indexes", "flat", "--apply"]
+    done = tune(*options, "--bytes-per-vector", "100", grid=None)
+    assert done.status == 0, done.err
+    assert "twindex: warning: originals are not kept from now on" in done.err
+    assert "search: every code is compared\n" in run("info", str(built / "index")).out
+    assert "originals are not kept" not in tune(*options, grid=None).err
+
+
 def test_a_small_collection_is_told_what_is_right(tmp_path: Path, run: Any) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("".join(f'{{"_id": "{i}", "text": "bird {i}"}}\n' for i in range(20)))

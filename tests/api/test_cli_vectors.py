@@ -138,6 +138,28 @@ def test_an_evaluation_searches_as_it_is_told(index: str, run: Any, tmp_path: Pa
     assert "search.ef" in refused(run, "eval", index, *files, "--search", "ef=3")
 
 
+@pytest.mark.parametrize(
+    ("dense", "line"),
+    [
+        ("originals = 'float16'", "search: exact"),
+        ("index = {kind = 'hnsw'}", "search: exact, as segments are too small to be stored so"),
+        ("codec = {kind = 'int8'}", "search: exact, as segments are too small to be stored so"),
+        (
+            "index = {kind = 'ivf', flat_below = 0}\nprojection = {kind = 'pca', dimensions = 1}",
+            "search: exact, as the index does not find 0.98 of the 10 nearest for less",
+        ),
+        ("index = {kind = 'ivf', flat_below = 0, recall = 1.0}", "search: exact"),
+    ],
+)
+def test_info_says_why_a_search_is_exact(
+    index: str, run: Any, tmp_path: Path, dense: str, line: str
+) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(f"[legs.dense]\nkind = 'dense'\n{dense}\n")
+    assert run("reconfigure", index, "--config", str(file), "--quiet").status == 0
+    assert f"  {line}\n" in run("info", index).out
+
+
 def test_damaged_files_of_an_index_are_named(index: str, run: Any, tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text(GRAPH)

@@ -136,11 +136,11 @@ def test_what_cannot_be_reconfigured_is_refused_at_once(client, problem, body, f
         ({"search": {"recall": 2}}, "search.recall", "less than or equal to 1"),
         ({"search": {"recal": 0.9}}, "search.recal", "Extra inputs"),
         ({"search": {"recall": 0.9, "nprobe": 3}}, "search", "give one"),
-        ({"search": {"nprobe": 3}}, "search.nprobe", "index is flat: it is exact"),
+        ({"search": {"nprobe": 3}}, "search.nprobe", "index is flat: it compares every vector"),
         (
             {"legs": [{"name": "lexical"}, {"name": "dense", "search": {"ef": 3}}]},
             "legs[1].search.ef",
-            "it is exact",
+            "it compares every vector",
         ),
         (
             {"legs": [{"name": "lexical", "search": {"recall": 0.9}}]},

@@ -284,7 +284,9 @@ def test_other_processes_follow(tmp_path):
 def test_parameters_are_those_of_the_index_that_is_there_now(tmp_path):
     with filled(tmp_path / "c") as engine:
         exact = found(engine)
-        with pytest.raises(InvalidInputError, match="index is flat: it is exact") as caught:
+        with pytest.raises(
+            InvalidInputError, match="index is flat: it compares every vector"
+        ) as caught:
             found(engine, search={"ef": 40})
         assert caught.value.field == "search.ef"
         by_another_process(
