@@ -117,6 +117,8 @@ class IvfConfig(Config):
     """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS.
 
     lists:  None = grows with the square root of the passages in a segment.
+    replicas: lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small,
+            else 1. Other codecs have no choice.
     recall: of the 10 nearest, calibrated when a segment is built; None = DEFAULT_RECALL.
     nprobe: lists looked at, instead of a recall.
     flat_below: segments with fewer passages are searched exactly.
@@ -124,6 +126,7 @@ class IvfConfig(Config):
 
     kind: Literal["ivf"] = "ivf"
     lists: int | None = Field(default=None, ge=1)
+    replicas: Literal[1, 2] | None = None
     recall: Recall | None = None
     nprobe: int | None = Field(default=None, ge=1)
     flat_below: int = Field(default=20_000, ge=0)
@@ -231,6 +234,10 @@ _CODECS: dict[str, CodecConfig] = {
 }
 
 
+def _small(codec: CodecConfig | None) -> bool:
+    return isinstance(codec, PqCodec) and codec.bits == 4
+
+
 class VectorStorage(Config):
     """How vectors are stored.
 
@@ -252,6 +259,13 @@ class VectorStorage(Config):
             return self.codec
         codecs = CODECS_OF[self.index.kind]
         return _CODECS[codecs[0]] if codecs else None
+
+    @property
+    def replicas(self) -> int:
+        """Lists of an `ivf` index that a vector is in."""
+        if not isinstance(self.index, IvfConfig) or not _small(self.used_codec):
+            return 1
+        return 2 if self.index.replicas is None else self.index.replicas
 
     @property
     def lossless(self) -> bool:
@@ -287,6 +301,8 @@ class VectorStorage(Config):
                 f"the index {self.index.kind} cannot hold codec {self.codec.kind}; it can: {able}"
             )
         codec = self.used_codec
+        if isinstance(self.index, IvfConfig) and self.index.replicas == 2 and not _small(codec):
+            raise ValueError("index.replicas: only with codec pq of 4 bits can it be 2")
         if self.kept == "none" and (codec is None or codec.kind == "rabitq"):
             held = "the index scann" if codec is None else "the codec rabitq"
             raise ValueError(

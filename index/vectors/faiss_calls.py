@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import CodecConfig, Int8Codec, VectorStorage
 from ..protocol import Mask, Ranking
@@ -93,6 +94,14 @@ def blocks(vectors: VectorSource, memory: int) -> Iterator[Vectors]:
     step = min(65_536, max(1, memory // (8 * max(1, vectors.width))))
     for start in range(0, len(vectors), step):
         yield np.ascontiguousarray(vectors.read(start, min(start + step, len(vectors))))
+
+
+def add_to(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
+    """Add vectors, numbered from `first` on, to the lists of each: int64 [n, its lists]."""
+    rows = np.arange(first, first + len(vectors), dtype=np.int64)
+    pointer = faiss().swig_ptr
+    for column in np.ascontiguousarray(lists.T):
+        index.add_core(len(vectors), pointer(vectors), pointer(rows), pointer(column))
 
 
 def oversamples(storage: VectorStorage) -> tuple[int, ...]:
