@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from math import ceil
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +31,10 @@ _BLOCK = 2
 """Dimensions that share 4 bits."""
 _THRESHOLD = 0.2
 """Share of its length that a vector's inner product must have to matter (anisotropic loss)."""
+_LEAVES, _TRAINED, _SOAR = 2.24, 100, 1.5
+"""Leaves for each square root of the vectors; vectors for each leaf that these are fitted on;
+weight of the second leaf of a vector (SOAR). Measured with 200,000 vectors: recall .98 takes 155
+us, and without second leaves more than 830."""
 _EFFORT = 0.1
 """Scanning a code, compared with scoring a vector of the segment."""
 
@@ -70,11 +74,16 @@ class ScannTree:
             everything[done : done + len(block)] = block
             done += len(block)
             progress.advance(len(block))
-        leaves = list_count(len(vectors), _settings(storage).leaves)
+        wanted = _settings(storage).leaves or round(_LEAVES * sqrt(len(vectors)))
+        leaves = list_count(len(vectors), wanted)
         builder = library.builder(everything, 10, "dot_product")
         if leaves > 1:
             builder = builder.tree(
-                leaves, max(1, leaves // 32), training_sample_size=32 * leaves, min_partition_size=1
+                leaves,
+                max(1, leaves // 32),
+                training_sample_size=_TRAINED * leaves,
+                min_partition_size=1,
+                soar_lambda=_SOAR,
             )
         searcher = builder.score_ah(_BLOCK, _THRESHOLD).build()
         searcher.serialize(str(directory), relative_path=True)
