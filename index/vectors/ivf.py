@@ -111,6 +111,7 @@ class IvfLists:
             index.fine_quantizer = index.pq  # FAISS 1.15 forgets it, and crashes when it decodes.
         lengths: NpyFile[np.float32] | None = None
         rows = index.ntotal // _replicas(storage, index.nlist)
+        _check_rows(index, rows, path)
         if storage.kept == "none":
             lengths = NpyFile(directory / LENGTHS, np.float32)
             if len(lengths) != rows:
@@ -179,6 +180,20 @@ class IvfLists:
     @cached_property
     def _on_devices(self) -> Any | None:
         return on_devices(self._index)
+
+
+def _check_rows(index: Any, rows: int, path: Path) -> None:
+    """Raise ValueError unless each row is in a list, and no other: what is found is not asked."""
+    lists, seen = index.invlists, np.zeros(rows, dtype=np.bool_)
+    for number in range(index.nlist):
+        size = lists.list_size(number)
+        if size:
+            here = faiss().rev_swig_ptr(lists.get_ids(number), size)
+            if here.min() < 0 or here.max() >= rows:
+                raise ValueError(f"{path}: list {number} has rows that are none")
+            seen[here] = True
+    if not seen.all():
+        raise ValueError(f"{path}: row {int(seen.argmin())} is in no list")
 
 
 def _settings(storage: VectorStorage) -> IvfConfig:

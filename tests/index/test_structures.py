@@ -264,6 +264,23 @@ def test_damaged_files_are_refused(index: str, codec: str, tmp_path: Path) -> No
         kind.open(tmp_path, storage)
 
 
+@pytest.mark.parametrize("codec", ["pq", "int8"])
+@pytest.mark.parametrize("row", [-1, ROWS, 0])
+def test_lists_with_rows_that_are_none_are_refused(codec: str, row: int, tmp_path: Path) -> None:
+    storage = stored("ivf", codec)
+    built(tmp_path, storage)
+    file = next(tmp_path.iterdir())
+    lists = faiss.read_index(str(file))
+    for number in range(lists.nlist):
+        size = lists.invlists.list_size(number)
+        if size:
+            rows = faiss.rev_swig_ptr(lists.invlists.get_ids(number), size)
+            rows[rows == 7] = row  # Row 7 is in no list then.
+    faiss.write_index(lists, str(file))
+    with pytest.raises(ValueError, match=r"rows that are none|row 7 is in no list"):
+        IvfLists.open(tmp_path, storage)
+
+
 def test_faiss_is_imported_only_when_it_is_needed() -> None:
     code = (
         "import sys, twindex.index, twindex.index.vectors.ivf, twindex.index.vectors.graph;"
