@@ -21,8 +21,8 @@ QUERY_GROUP = 256
 FEW_QUERIES = 4
 GATHER_SHARE = 4
 """When at most 1/4 of the rows are allowed, these are copied out instead of masking all."""
-LARGEST = 1e15
-"""Of the numbers in a stored vector; those of queries may be 1,000 times as large."""
+LARGEST = 1e8
+"""Of the numbers in a stored vector: some indexes compute with the fourth power of its length."""
 
 
 def dense(representation: Representation) -> Vectors:
