@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ...core import DEFAULT_RECALL, Progress, SpannConfig, VectorStorage
 from ..codecs import Codec, fit_codec, load_codec
+from ..files import sync_directory
 from ..npy import save
 from ..vectors.structure import Vectors, VectorSource
 from .calibrating import Cap, choose, measure
@@ -138,6 +139,7 @@ def _choose(
     for path in (CODEC, "heads.faiss", f"{SCRATCH}/heads.npy", f"{SCRATCH}/rows.npy"):
         with (directory / path).open("rb") as file:
             os.fsync(file.fileno())
+    sync_directory(directory)
     return {
         "sample": len(sample),
         "heads": len(heads),

@@ -112,8 +112,6 @@ class Searcher:
 def _positions(piece: Lists, lists: Lists) -> Lists | None:
     """Where in `piece` those of `lists` are that are there; None = they are the piece. Both are
     ascending, and a piece is all of the lists from its first to its last that any query wants."""
-    if piece is lists:
-        return None
     first, last = np.searchsorted(lists, (piece[0], piece[-1] + 1))
     if last - first == len(piece):
         return None
