@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InvalidInputError, Representation
+from ...core import InvalidInputError, Representation, StorageError
 from ..codecs.gather import dot_rows
 from ..protocol import Mask, Ranking, check_single
 
@@ -136,7 +136,13 @@ class Best:
 
 
 def top(rows: NDArray[np.int64], scores: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
-    """The best k of `scores`, best first; ties by row, ascending."""
+    """The best k of `scores`, best first; ties by row, ascending. Raises StorageError for one that
+    is not a number."""
+    if np.isnan(scores.max(initial=-np.inf)):
+        raise StorageError(
+            "an inner product is not a number: a stored vector was altered (see `twindex verify`) "
+            "or the query has numbers that are none"
+        )
     if len(scores) > k:
         at_least = np.partition(scores, len(scores) - k)[len(scores) - k]
         kept = scores >= at_least

@@ -19,7 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twindex.core import DenseLeg, FlatConfig, HnswConfig, InvalidInputError, Representation
+from twindex.core import (
+    DenseLeg,
+    FlatConfig,
+    HnswConfig,
+    InvalidInputError,
+    Representation,
+    StorageError,
+)
 from twindex.index import protocol
 from twindex.index.protocol import Mask, Ranking
 from twindex.index.vectors import DenseDelta, FlatSegment, VectorSegment
@@ -309,6 +316,16 @@ def test_numbers_that_no_index_bears_are_refused(number: float, tmp_path: Path) 
     ):
         with pytest.raises(InvalidInputError, match="vector 7 of 200"):
             write()
+
+
+@pytest.mark.parametrize("k", [1, 10, 300])
+def test_a_vector_that_became_no_number_is_told(k: int, tmp_path: Path) -> None:
+    vectors = unit(np.random.default_rng(0), 200)
+    vectors[:150, 3] = np.nan
+    np.save(tmp_path / "vectors.npy", vectors)
+    segment = VectorSegment.open(tmp_path, FLAT)
+    with pytest.raises(StorageError, match="not a number"):
+        segment.search(Representation(dense=vectors[-2:]), k, None)
 
 
 def test_an_array_whose_header_was_altered_is_refused(tmp_path: Path) -> None:
