@@ -261,6 +261,18 @@ class VectorStorage(Config):
         return _CODECS[codecs[0]] if codecs else None
 
     @property
+    def layout(self) -> VectorStorage:
+        """What decides the files: all but how far searches look.
+
+        The lists of a vector in SPANN, unless their number is given, are chosen for the recall.
+        """
+        fields = {name: getattr(self, name) for name in VectorStorage.model_fields}
+        if not (isinstance(self.index, SpannConfig) and self.index.replicas is None):
+            looking = {"recall", "nprobe", "ef_search"} & set(type(self.index).model_fields)
+            fields["index"] = self.index.model_copy(update=dict.fromkeys(looking))
+        return VectorStorage(**fields)
+
+    @property
     def replicas(self) -> int:
         """Lists of an `ivf` index that a vector is in."""
         if not isinstance(self.index, IvfConfig) or not _small(self.used_codec):

@@ -62,6 +62,8 @@ class Follower:
         if watermark != self._delta.watermark:
             self._delta = Delta(config, watermark)
             self._delta_live = np.empty(0, dtype=np.bool_)
+        if config != self.config:
+            self._segments = {}  # They are searched as the collection is configured.
         died = _tombstones(connection, "seq > ?", self._last_tombstone)
         rows = read_segments(connection)
         self._segments = {row.id: self._follow(connection, row, config, died) for row in rows}

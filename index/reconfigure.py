@@ -57,7 +57,8 @@ def reconfigure(
     """Store the vectors of `legs` (name -> how) in another way; nothing is encoded again.
 
     Writes and searches go on; what is deleted or added meanwhile stays so. Old and new segments are
-    on disk together until the end. Raises ConfigError for a leg that cannot be stored so.
+    on disk together until the end. Where only the recall or parameters of searches change, files
+    stay as they are. Raises ConfigError for a leg that cannot be stored so.
 
     memory: bytes that it may take, beyond what an index must hold to be built.
     """
@@ -83,6 +84,10 @@ def _reconfigure(
     new = reconfigured(snapshot, legs)
     if new == old:
         return Reconfigured(changed=False)
+    if _layouts(new) == _layouts(old):
+        with collection.database.write() as connection:
+            set_meta(connection, "config", new.model_dump_json())
+        return Reconfigured(changed=True)
     for row in rows:
         collection.segments.check(row)  # Damage must not get a new, valid checksum.
     written: list[SegmentRow | None] = []
@@ -100,6 +105,10 @@ def _reconfigure(
     collection.database.shrink()
     changed = (name for name, leg in new.legs.items() if leg != old.legs[name])
     return Reconfigured(changed=True, warnings=_lost(snapshot.segments, changed))
+
+
+def _layouts(config: CollectionConfig) -> list[VectorStorage]:
+    return [leg.layout for leg in config.legs.values() if isinstance(leg, DenseLeg)]
 
 
 def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> CollectionConfig:

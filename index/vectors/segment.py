@@ -125,9 +125,10 @@ class VectorSegment:
         projection: Projection | None = None
         if known.storage.projection is not None:
             projection = Projection.load(directory / building.PROJECTION)
-        return cls(
-            vectors, Indexed(structure, projection, known, as_configured(known.storage)), size
-        )
+        # How far searches look can change without the files.
+        same = config.index.kind == known.storage.index.kind and known.calibration.levels
+        configured = as_configured(config if same else known.storage)
+        return cls(vectors, Indexed(structure, projection, known, configured), size)
 
     def read(self, start: int, stop: int) -> Vectors:
         """A copy of some vectors, as well as they are known."""

@@ -23,9 +23,11 @@ from twindex.core import (
     Document,
     HnswConfig,
     InvalidInputError,
+    IvfConfig,
     LexicalLeg,
     PromptRepsEncoderConfig,
     ScalarCodec,
+    SpannConfig,
     StorageConfig,
     VectorStorage,
 )
@@ -269,6 +271,33 @@ with Engine.open(sys.argv[1]) as engine:
 
 def by_another_process(path: Path, legs: str) -> None:
     subprocess.run([sys.executable, "-c", OTHER, str(path), legs], check=True, timeout=120)
+
+
+def test_how_far_searches_look_changes_without_the_files(tmp_path):
+    def stored(recall: float | None, **more: Any) -> VectorStorage:
+        index = IvfConfig(flat_below=50, lists=24, recall=recall, **more)
+        return VectorStorage(index=index, codec=ScalarCodec(kind="float32"), originals="none")
+
+    with filled(tmp_path / "c", segments=2, each=300, **dict(stored(0.3))) as engine:
+        files = {p: p.stat().st_mtime_ns for p in (tmp_path / "c" / "segments").rglob("*.faiss")}
+        with Engine.open(tmp_path / "c") as other:
+
+            def probes() -> list[int]:
+                told = (part["vectors"]["dense"] for part in other.info()["segments"])
+                return [part["parameters"]["nprobe"] for part in told]
+
+            few = probes()
+            assert engine.reconfigure({"dense": stored(0.97)}).changed
+            assert all(now > before for now, before in zip(probes(), few, strict=True))
+            engine.reconfigure({"dense": stored(None, nprobe=5)})
+            assert probes() == [5, 5]
+        assert {p: p.stat().st_mtime_ns for p in files} == files
+        assert engine.verify() == []
+    assert stored(0.9).layout == stored(0.5).layout != HALF.layout
+    lists = VectorStorage(index=SpannConfig(recall=0.9))
+    assert lists.layout != VectorStorage(index=SpannConfig(recall=0.8)).layout
+    fixed = VectorStorage(index=SpannConfig(recall=0.9, replicas=2))
+    assert fixed.layout == VectorStorage(index=SpannConfig(recall=0.8, replicas=2)).layout
 
 
 def test_other_processes_follow(tmp_path):
