@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from ...core import Progress, VectorStorage
 from ..codecs import load_codec
 from ..codecs.loss import compare, measure, round_trip
 from ..codecs.projection import Projection
-from . import originals
+from . import built, originals
 from .built import Built, storage_of
 from .calibration import calibrate
 from .kinds import plain, structure_kind
@@ -43,7 +44,10 @@ def write(
     blocks: gives the vectors, anew at each call. memory: see Structure.build.
     """
     storage = storage_of(config)
+    (directory / built.FILE).unlink(missing_ok=True)
     if plain(storage, rows):
+        for left in directory.iterdir():  # An earlier try may have had more rows.
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         half = storage.kept == "float16" or (storage.kept == "none" and not storage.lossless)
         originals.write(directory, blocks, width, half=half)
         progress.advance(rows)

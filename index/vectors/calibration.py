@@ -76,7 +76,10 @@ class Calibration:
             int(value["queries"]),
             {
                 int(k): [
-                    Level({n: int(v) for n, v in level.items() if n != "recall"}, level["recall"])
+                    Level(
+                        {n: int(v) for n, v in level.items() if n != "recall"},
+                        float(level["recall"]),
+                    )
                     for level in levels
                 ]
                 for k, levels in value["levels"].items()

@@ -260,6 +260,15 @@ def test_a_graph_can_be_asked_for_more_than_it_holds(originals: str, tmp_path: P
     assert (found.rows[:, 0] == 5).all()
 
 
+def test_what_an_interrupted_try_has_left_does_no_harm(tmp_path: Path) -> None:
+    """Documents may be replaced before the next try, so that there are too few for an index."""
+    built(tmp_path / "a", leg("spann"))
+    (tmp_path / "a" / "scratch").mkdir()
+    part = built(tmp_path / "a", leg("spann", index={"kind": "spann"}), VECTORS[:50])
+    assert [file.name for file in (tmp_path / "a").iterdir()] == ["vectors.npy"]
+    np.testing.assert_allclose(part.read(0, 50), VECTORS[:50], atol=1e-3)
+
+
 def test_small_segments_are_plain(tmp_path: Path) -> None:
     few = VECTORS[:500]
     for index, kept in (("flat", "float32"), ("flat", "float16")):
