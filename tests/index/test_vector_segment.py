@@ -264,7 +264,7 @@ def test_what_an_interrupted_try_has_left_does_no_harm(tmp_path: Path) -> None:
     """Documents may be replaced before the next try, so that there are too few for an index."""
     built(tmp_path / "a", leg("spann"))
     (tmp_path / "a" / "scratch").mkdir()
-    part = built(tmp_path / "a", leg("spann", index={"kind": "spann"}), VECTORS[:50])
+    part = built(tmp_path / "a", DenseLeg(index=SpannConfig()), VECTORS[:50])
     assert [file.name for file in (tmp_path / "a").iterdir()] == ["vectors.npy"]
     np.testing.assert_allclose(part.read(0, 50), VECTORS[:50], atol=1e-3)
 
