@@ -15,8 +15,9 @@ from .originals import Originals, spread
 from .rescoring import rescored
 from .structure import Parameters, Vectors
 
-RESULTS = (10, 100, 1_000)
-"""Numbers of results that are calibrated, where a segment has ten times as many vectors."""
+RESULTS = {10: 1, 100: 2, 1_000: 4}
+"""Numbers of results that are calibrated, where a segment has ten times as many vectors, each with
+every first, second or fourth of the queries: more results make up for fewer of them."""
 QUERIES = 256
 ENOUGH = 0.9995
 """Recall beyond which dearer parameters are not tried."""
@@ -36,7 +37,7 @@ class Level:
 class Calibration:
     """Levels for each number of results k, cheapest first.
 
-    queries: how many were sampled. The queries are vectors of the segment, and a vector does not
+    queries: how many were sampled; see RESULTS. They are vectors of the segment, and one does not
     count as its own neighbour: real queries may be harder.
     """
 
@@ -102,14 +103,15 @@ def calibrate(
     results = [k for k in RESULTS if 10 * k <= len(vectors)] or [min(10, len(vectors) - 1)]
     if results == [0]:
         return Calibration(0, {})
-    truth = exact.search(queries, vectors.array, results[-1] + 1, None)
     levels = {}
     for k in results:
-        worst = _others(truth, sample, k).scores[:, -1]
+        own = sample[:: RESULTS.get(k, 1)]
+        asked = np.ascontiguousarray(queries[:: RESULTS.get(k, 1)])
+        worst = _others(exact.search(asked, vectors.array, k + 1, None), own, k).scores[:, -1]
         measured: list[Level] = []
         for parameters in ladder:
-            found = search(queries, k + 1, parameters)
-            scores = _others(rescored(found, queries, vectors.array, k + 1), sample, k).scores
+            found = search(asked, k + 1, parameters)
+            scores = _others(rescored(found, asked, vectors.array, k + 1), own, k).scores
             hits = scores >= (worst - _EQUAL * np.abs(worst))[:, None]
             measured.append(Level(parameters, float(hits.mean())))
             if measured[-1].recall >= ENOUGH:
