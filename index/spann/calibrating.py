@@ -17,7 +17,7 @@ from .candidates import compare_all, nearest_heads
 from .closure import Lists, Vectors, close
 from .heads import Heads
 
-CAPS = (1, 2, 4, 6, 8)
+CAPS = (1, 2, 3, 5, 8)
 K = 10
 QUERIES = 200
 CANDIDATES = 64
@@ -30,9 +30,10 @@ FEWEST = 256
 READ_BYTES = 32 << 10
 """A list costs as much as so many bytes more: reads of a page and of several take about as long."""
 
-LARGEST = 4
-"""Of the caps that are chosen without being asked for: lists of float32 take that many times the
-disk of the vectors, lists of bytes about as much as the vectors."""
+LARGEST = 3
+"""Of the caps that are chosen without being asked for. Measured with 200,000 clustered vectors and
+lists of int8: with 4, a search reads 20 to 25 % less, and the disk it takes with float16 originals
+is 1.57 times the vectors as float32 instead of 1.30."""
 
 MARGIN = 0.15
 """A larger cap is worth its space on disk if it saves this part of the cost of a search."""

@@ -53,10 +53,10 @@ def test_a_larger_cap_must_save_a_good_part() -> None:
     def caps(*lists: int) -> list[Cap]:
         return [Cap(n, found, n, 1_000) for n, found in zip(CAPS, lists, strict=True)]
 
-    assert choose(caps(100, 40, 20, 18, 17), 4) == 4
+    assert choose(caps(100, 40, 20, 18, 17), 3) == 3
     assert choose(caps(100, 99, 20, 10, 5), 4) == 1
     assert choose(caps(100, 50, 48, 10, 5), 4) == 2
-    assert choose(caps(0, 50, 20, 10, 5), 3) == LARGEST == 4
+    assert choose(caps(0, 50, 20, 10, 5), 3) == LARGEST == 3
     assert choose(caps(0, 0, 0, 30, 29), 3) == 3
     assert choose([], 3) == 3
 
