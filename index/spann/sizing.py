@@ -10,8 +10,8 @@ from ...core import SpannConfig
 LIST_BYTES = 40 << 10
 """Of a list, on average, if no share of heads is given: what a disk reads about as quickly as one
 page. Measured with int8 codes of 384 dimensions and 4 lists a vector, so with heads for 3.9 % of
-the vectors: twice as many heads read 35 % (clustered) and 20 % (text) fewer bytes for a recall of .95, and 25
-and 40 % more lists, and take twice the memory."""
+the vectors: twice as many heads read 35 % (clustered) and 20 % (text) fewer bytes for a recall of
+.95, and 25 and 40 % more lists, and take twice the memory."""
 
 LEAST_SHARE, MOST_SHARE = 0.01, 0.08
 """Bounds of heads / vectors by default: few heads find too little, many take too much memory."""
