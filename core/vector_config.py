@@ -10,7 +10,7 @@ A stored combination is one `VectorStorage`; what a search may say about it is o
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -266,7 +266,7 @@ class VectorStorage(Config):
 
         The lists of a vector in SPANN, unless their number is given, are chosen for the recall.
         """
-        fields = {name: getattr(self, name) for name in VectorStorage.model_fields}
+        fields = self.storage_fields
         if not (isinstance(self.index, SpannConfig) and self.index.replicas is None):
             looking = {"recall", "nprobe", "ef_search"} & set(type(self.index).model_fields)
             fields["index"] = self.index.model_copy(update=dict.fromkeys(looking))
@@ -278,6 +278,18 @@ class VectorStorage(Config):
         if not isinstance(self.index, IvfConfig) or not _small(self.used_codec):
             return 1
         return 2 if self.index.replicas is None else self.index.replicas
+
+    @property
+    def held_codec(self) -> CodecConfig:
+        """The same, for indexes that are not ScaNN's."""
+        codec = self.used_codec
+        assert codec is not None, "only ScaNN has none"
+        return codec
+
+    @property
+    def storage_fields(self) -> dict[str, Any]:
+        """How vectors are stored, by field: what makes another leg store them so."""
+        return {name: getattr(self, name) for name in VectorStorage.model_fields}
 
     @property
     def lossless(self) -> bool:

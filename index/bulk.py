@@ -211,8 +211,7 @@ def _check_building(connection: sqlite3.Connection, collection: Collection) -> N
 
 def shard_config(config: CollectionConfig) -> CollectionConfig:
     """The same legs with plain vectors: indexes are built once, when shards are merged."""
-    plain = VectorStorage()
-    update = {name: getattr(plain, name) for name in VectorStorage.model_fields}
+    update = VectorStorage().storage_fields
     legs = {
         name: leg.model_copy(update=update) if isinstance(leg, DenseLeg) else leg
         for name, leg in config.legs.items()

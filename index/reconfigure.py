@@ -124,9 +124,8 @@ def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Colle
             raise InvalidInputError(
                 f"{problem}; dense legs here: {able or 'none'}", field=f"legs.{name}"
             )
-        how = {field: getattr(storage, field) for field in VectorStorage.model_fields}
         try:
-            changed[name] = DenseLeg.parse({**dict(leg), **how})
+            changed[name] = DenseLeg.parse({**dict(leg), **storage.storage_fields})
             if (width := _width(snapshot, name)) is not None:
                 storage.check_width(width)
         except ConfigError as error:

@@ -163,8 +163,7 @@ def _build(
     depth: int,
     directory: Path,
 ) -> tuple[_Built, list[Skipped]]:
-    fields = {name: getattr(_always(storage), name) for name in VectorStorage.model_fields}
-    config = leg.model_copy(update=fields)
+    config = leg.model_copy(update=_always(storage).storage_fields)
     directory.mkdir(parents=True)
     began = perf_counter()
     VectorSegment.build(directory, Representation(dense=sample.vectors), config)

@@ -19,7 +19,6 @@ from ...core import (
     Progress,
     Qrels,
     Query,
-    VectorStorage,
 )
 from ...encoders import EncoderLoader, load_encoder
 from ...search import Engine
@@ -70,7 +69,7 @@ class Report:
         """The configuration of the collection with the leg stored so."""
         if self.recommended is None:
             return None
-        how = {name: getattr(self.recommended.storage, name) for name in VectorStorage.model_fields}
+        how = self.recommended.storage.storage_fields
         leg = self.config.legs[self.leg].model_copy(update=how)
         return self.config.model_copy(update={"legs": {**self.config.legs, self.leg: leg}})
 

@@ -28,6 +28,7 @@ from ...core import DEFAULT_RECALL, Progress, SpannConfig, VectorStorage
 from ..codecs import Codec, fit_codec, load_codec
 from ..files import sync_directory
 from ..npy import save
+from ..vectors.originals import spread
 from ..vectors.structure import Vectors, VectorSource
 from .calibrating import Cap, choose, measure
 from .candidates import nearest_heads
@@ -75,8 +76,7 @@ def build(
         chosen = _choose(directory, vectors, storage, memory, seconds)
         state = Checkpoint(source, chosen, seconds=seconds)
         state.save(scratch)
-    codec_config = storage.used_codec
-    assert codec_config is not None, "only ScaNN has none"
+    codec_config = storage.held_codec
     codec = load_codec(codec_config, directory / CODEC)
     heads, replicas = state.chosen["heads"], state.chosen["replicas"]
     plan = sizes(len(vectors), vectors.width, codec.stride, heads, replicas, memory)
@@ -112,8 +112,7 @@ def _choose(
 ) -> dict[str, Any]:
     """Write codec.npz, heads.faiss, scratch/heads.npy and scratch/rows.npy, which says what
     vectors the heads are. Returns what was chosen, for the report."""
-    config, codec_config = _settings(storage), storage.used_codec
-    assert codec_config is not None, "only ScaNN has none"
+    config, codec_config = _settings(storage), storage.held_codec
     with _timed(seconds, "sample"):
         rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
     with _timed(seconds, "codec"):
@@ -150,9 +149,7 @@ def _choose(
 
 def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vectors]:
     """Random rows, ascending, and their vectors; all vectors are read, in order."""
-    rows = np.arange(len(vectors), dtype=np.int64)
-    if wanted < len(rows):
-        rows = np.sort(np.random.default_rng(SEED).choice(len(rows), wanted, replace=False))
+    rows = spread(len(vectors), wanted, SEED)
     sample = np.empty((len(rows), vectors.width), dtype=np.float32)
     for start in range(0, len(vectors), READ):
         first, last = np.searchsorted(rows, (start, start + READ))

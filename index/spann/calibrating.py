@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ..vectors.originals import spread
 from .candidates import compare_all, nearest_heads
 from .closure import Lists, Vectors, close
 from .heads import Heads
@@ -65,7 +66,7 @@ def measure(
     """
     if min(len(sample), len(heads)) < FEWEST:
         return []
-    rows = np.sort(np.random.default_rng(seed).choice(len(sample), QUERIES, replace=False))
+    rows = spread(len(sample), QUERIES, seed)
     queries = sample[rows]
     near = _neighbours(sample, rows)
     count = min(CANDIDATES, len(heads))

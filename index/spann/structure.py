@@ -78,8 +78,7 @@ class SpannIndex:
         """See Structure."""
         build.build(directory, vectors, storage, memory, progress)
         if storage.kept == "none":
-            codec_config = storage.used_codec
-            assert codec_config is not None, "only ScaNN has none"
+            codec_config = storage.held_codec
             codec = load_codec(codec_config, directory / CODEC)
             step = max(1, min(memory, BLOCK_BYTES) // (4 * vectors.width + codec.stride))
             with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
@@ -95,8 +94,7 @@ class SpannIndex:
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        codec_config = storage.used_codec
-        assert codec_config is not None, "only ScaNN has none"
+        codec_config = storage.held_codec
         codec = load_codec(codec_config, directory / CODEC)
         heads = Heads.open(directory)
         postings = Postings(directory, codec.stride)
@@ -129,8 +127,7 @@ class SpannIndex:
         if "oversample" not in self._storage.parameters:
             return [{"nprobe": count} for count in affordable]
         codec = self._searcher.codec
-        assert self._storage.used_codec is not None
-        oversamples = OVERSAMPLES.get(self._storage.used_codec.kind, (0, 2))
+        oversamples = OVERSAMPLES.get(self._storage.held_codec.kind, (0, 2))
         settings = [
             {"nprobe": count, "oversample": more} for count in affordable for more in oversamples
         ]

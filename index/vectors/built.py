@@ -71,7 +71,7 @@ class Built:
 
 def storage_of(config: VectorStorage) -> VectorStorage:
     """The fields of a leg that say how its vectors are stored."""
-    return VectorStorage.model_validate(config.model_dump(include=_FIELDS))
+    return VectorStorage(**config.storage_fields)
 
 
 def as_configured(storage: VectorStorage) -> VectorSearch:

@@ -103,11 +103,14 @@ def calibrate(
     results = [k for k in RESULTS if 10 * k <= len(vectors)] or [min(10, len(vectors) - 1)]
     if results == [0]:
         return Calibration(0, {})
+    # Once for all: it reads every vector, which may not be in memory.
+    truth = exact.search(queries, vectors.array, results[-1] + 1, None)
     levels = {}
     for k in results:
-        own = sample[:: RESULTS.get(k, 1)]
-        asked = np.ascontiguousarray(queries[:: RESULTS.get(k, 1)])
-        worst = _others(exact.search(asked, vectors.array, k + 1, None), own, k).scores[:, -1]
+        step = RESULTS.get(k, 1)
+        own, asked = sample[::step], np.ascontiguousarray(queries[::step])
+        nearest = Ranking(truth.rows[::step], truth.scores[::step])
+        worst = _others(nearest, own, k).scores[:, -1]
         measured: list[Level] = []
         for parameters in ladder:
             found = search(asked, k + 1, parameters)

@@ -52,8 +52,7 @@ class CodedFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        codec_config = storage.used_codec
-        assert codec_config is not None, "only ScaNN has none"
+        codec_config = storage.held_codec
         step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * vectors.width)))
         codec = fit_codec(codec_config, vectors.take(spread(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
@@ -66,8 +65,7 @@ class CodedFlat:
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        codec_config = storage.used_codec
-        assert codec_config is not None, "only ScaNN has none"
+        codec_config = storage.held_codec
         codec = load_codec(codec_config, directory / CODEC)
         codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if codes.array.shape[1] != codec.stride:

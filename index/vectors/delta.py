@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Contribution, DenseLeg, Representation, TermWeight
+from ...core import DenseLeg, Representation
 from ..growing import GrowingArray
 from ..offsets import Offsets
 from ..protocol import Mask, Ranking
 from . import exact, maxsim
 from .exact import Vectors
+from .termless import Termless
 
 
-class DenseDelta:
+class DenseDelta(Termless):
     """Vectors that came in since the last seal."""
 
     def __init__(self, config: DenseLeg) -> None:
@@ -46,9 +47,6 @@ class DenseDelta:
             return np.empty((0, width), dtype=np.float32)
         return self._vectors.values
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
     def search(
         self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
     ) -> Ranking:
@@ -71,16 +69,6 @@ class DenseDelta:
         vectors = exact.dense(queries)
         known = self._values(vectors.shape[1])
         return maxsim.search(vectors, bounds, known, offsets, k, allowed)
-
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
-        """Nothing: a dense score has no terms."""
-        return ()
-
-    def terms(self, row: int) -> Sequence[TermWeight]:
-        """Nothing: a dense vector has no terms."""
-        return ()
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:

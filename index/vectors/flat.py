@@ -11,17 +11,18 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ...core import Contribution, DenseLeg, Progress, Representation, TermWeight
+from ...core import DenseLeg, Progress, Representation
 from ..npy import NpyFile, NpyWriter, save
 from ..offsets import Offsets
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from . import exact, maxsim
 from .exact import Vectors
+from .termless import Termless
 
 FILE = "vectors.npy"
 
 
-class FlatSegment:
+class FlatSegment(Termless):
     """Exact inner product."""
 
     def __init__(self, vectors: NpyFile[np.float32]) -> None:
@@ -63,9 +64,6 @@ class FlatSegment:
         """A copy of some vectors."""
         return self._vectors.read(start, stop)
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
     def search(
         self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
     ) -> Ranking:
@@ -83,16 +81,6 @@ class FlatSegment:
         """See MaxSim."""
         vectors = exact.dense(queries)
         return maxsim.search(vectors, bounds, self._vectors.array, offsets, k, allowed)
-
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
-        """Nothing: a dense score has no terms."""
-        return ()
-
-    def terms(self, row: int) -> Sequence[TermWeight]:
-        """Nothing: a dense vector has no terms."""
-        return ()
 
 
 class Readable(Protocol):

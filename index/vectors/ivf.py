@@ -216,9 +216,8 @@ def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
     That way a query needs one table for all lists, and recall is no worse (measured).
     plain: codes of PQ one after another, not yet laid out for scanning.
     """
-    library, codec = faiss(), storage.used_codec
+    library, codec = faiss(), storage.held_codec
     width, lists, metric = quantizer.d, quantizer.ntotal, library.METRIC_INNER_PRODUCT
-    assert codec is not None, "only ScaNN has none"
     match codec:
         case PqCodec(bits=4) if not plain:
             pieces = codec.pieces(width)
@@ -241,8 +240,7 @@ def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
 
 def _code_bytes(storage: VectorStorage, width: int) -> int:
     """Bytes of a code, about."""
-    codec = storage.used_codec
-    assert codec is not None, "only ScaNN has none"
+    codec = storage.held_codec
     match codec:
         case PqCodec():
             return codec.pieces(width) * codec.bits // 8 + 1

@@ -15,8 +15,7 @@ def plain(storage: VectorStorage, rows: int) -> bool:
         return rows < storage.index.flat_below
     if rows < CODED_FROM:
         return True
-    codec = storage.used_codec
-    assert codec is not None, "only ScaNN has none"
+    codec = storage.held_codec
     same = codec.kind == "float32" or codec.kind == storage.kept
     return storage.projection is None and same
 
@@ -41,8 +40,7 @@ def structure_kind(storage: VectorStorage) -> type[Structure]:
 
             return SpannIndex
         case FlatConfig():
-            codec = storage.used_codec
-            if codec is not None and codec.kind in ("pq", "rabitq"):
+            if storage.held_codec.kind in ("pq", "rabitq"):
                 from .coded import FaissFlat
 
                 return FaissFlat

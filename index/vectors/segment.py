@@ -23,14 +23,12 @@ import numpy as np
 
 from ...core import (
     DEFAULT_RECALL,
-    Contribution,
     DenseLeg,
     HnswConfig,
     NoProgress,
     Progress,
     Representation,
     SpannConfig,
-    TermWeight,
     VectorSearch,
     VectorStorage,
 )
@@ -43,6 +41,7 @@ from .kinds import structure_kind
 from .originals import Originals
 from .rescoring import find
 from .structure import Parameters, Structure, Vectors
+from .termless import Termless
 
 T = TypeVar("T")
 
@@ -52,7 +51,7 @@ SEAL_MEMORY = 256 << 20
 """Bytes that the index of a sealed delta may take beyond what it must hold."""
 
 
-class VectorSegment:
+class VectorSegment(Termless):
     """Inner product of dense vectors, exactly or nearly."""
 
     def __init__(self, vectors: Originals | None, indexed: Indexed | None, size: int) -> None:
@@ -138,24 +137,11 @@ class VectorSegment:
         decoded = indexed.structure.read(start, stop)
         return decoded if indexed.projection is None else indexed.projection.lift(decoded)
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
     def search(
         self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
     ) -> Ranking:
         """See LegPart. Finds k rows where as many are allowed."""
         return self.find(queries, k, allowed, None)
-
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
-        """Nothing: a dense score has no terms."""
-        return ()
-
-    def terms(self, row: int) -> Sequence[TermWeight]:
-        """Nothing: a dense vector has no terms."""
-        return ()
 
     def tuned(self, search: VectorSearch) -> TunedSegment:
         """See Approximate."""
@@ -287,7 +273,7 @@ class Indexed:
         return {**(calibrated or self.structure.ladder()[-1]), **given}
 
 
-class TunedSegment:
+class TunedSegment(Termless):
     """A VectorSegment, searched as a request says."""
 
     def __init__(self, segment: VectorSegment, wanted: VectorSearch) -> None:
@@ -297,24 +283,11 @@ class TunedSegment:
     def __len__(self) -> int:
         return len(self._segment)
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
     def search(
         self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
     ) -> Ranking:
         """See LegPart."""
         return self._segment.find(queries, k, allowed, self._wanted)
-
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
-        """Nothing: a dense score has no terms."""
-        return ()
-
-    def terms(self, row: int) -> Sequence[TermWeight]:
-        """Nothing: a dense vector has no terms."""
-        return ()
 
 
 def _legacy(config: VectorStorage) -> VectorStorage:
