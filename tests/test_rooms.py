@@ -12,7 +12,18 @@ import pytest
 
 import twindex
 
-ROOMS = ["core", "llm", "sources", "encoders", "index", "search", "eval", "api"]
+ROOMS = [
+    "core",
+    "llm",
+    "sources",
+    "encoders",
+    "index",
+    "rerank",
+    "search",
+    "eval",
+    "train",
+    "api",
+]
 HOUSE = Path(twindex.__file__).parent
 
 

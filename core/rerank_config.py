@@ -1,0 +1,268 @@
+"""Configuration of rerankers: one vocabulary for Python, TOML, the command line and REST.
+
+A reranker is described by its `kind` and the options of that kind; defaults are those of the papers
+that the modules of `twindex.rerank` name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .config import LEG_NAME, Device, Precision
+from .config_base import Config
+
+RERANKER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+class Budget(Config):
+    """What reranking one query may cost at most; None = no limit.
+
+    candidates:   hits that are judged, from the top of the first stage; others keep their order.
+    calls:        prompts (of cross-encoders: pairs) that models read.
+    tokens:       tokens that models read and write.
+    milliseconds: wall-clock time.
+    """
+
+    candidates: int | None = Field(default=None, ge=0)
+    calls: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    milliseconds: float | None = Field(default=None, gt=0, le=86_400_000)
+
+
+class CalibrationConfig(Config):
+    """From a reranker's score to the probability that the hit is relevant (Platt, 1999).
+
+    p = 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits it to judgements.
+    """
+
+    slope: float = Field(gt=0)
+    intercept: float
+
+
+class LanguageModelConfig(Config):
+    """Which language model judges.
+
+    model:     its name on this machine, a folder, a GGUF file or "fake"; with `base_url`, the name
+               that the server there knows it by.
+    base_url:  of an OpenAI-compatible server, for example "http://127.0.0.1:8000/v1".
+    api_key_variable: the environment variable that holds the server's key.
+    timeout_seconds:  for one request to the server.
+    """
+
+    model: str = "SmolLM2-135M-Instruct"
+    revision: str | None = None
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    device: Device = "auto"
+    base_url: str | None = None
+    api_key_variable: str | None = None
+    timeout_seconds: float = Field(default=60.0, gt=0)
+
+    @model_validator(mode="after")
+    def _key_of_a_server(self) -> Self:
+        if self.api_key_variable is not None and self.base_url is None:
+            raise ValueError("api_key_variable: only a server (base_url) takes a key")
+        return self
+
+
+class BaseReranker(Config):
+    """What all rerankers have.
+
+    candidates:  hits that are judged when a request does not say how many.
+    text:        what is read of a hit: its title and its best passage, or the whole document.
+    calibration: of the scores; makes `min_score` of a request a probability.
+    """
+
+    candidates: int = Field(default=100, ge=1, le=1_000)
+    text: Literal["passage", "document"] = "passage"
+    calibration: CalibrationConfig | None = None
+
+
+class CrossEncoderConfig(BaseReranker):
+    """A transformer that reads query and passage together and gives one score.
+
+    model:      a folder (`twindex train cross-encoder` makes one), a name on this machine, or
+                "fake".
+    max_length: tokens read of a pair; None = the model's own limit.
+    precision:  arithmetic; "int8" quantises the weights, on processors only.
+    """
+
+    kind: Literal["cross_encoder"] = "cross_encoder"
+    model: str
+    revision: str | None = None
+    max_length: int | None = Field(default=None, ge=8)
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    device: Device = "auto"
+
+
+class LegScoreConfig(BaseReranker):
+    """Scores of a leg whose representations are stored in the collection: nothing is encoded but
+    the query. Late interaction (MaxSim over stored token vectors) and TILDEv2 are this."""
+
+    kind: Literal["leg"] = "leg"
+    leg: str = Field(pattern=LEG_NAME)
+
+
+class LateInteractionConfig(BaseReranker):
+    """MaxSim over token vectors that are computed when asked, for texts that are not in a
+    collection. In a collection, a stored late leg (kind "leg") saves that work."""
+
+    kind: Literal["late"] = "late"
+    model: str = "all-MiniLM-L6-v2"
+    revision: str | None = None
+    query_length: int = Field(default=32, ge=4)
+    document_length: int = Field(default=256, ge=8)
+    precision: Precision = "float32"
+    device: Device = "auto"
+
+
+class PointwiseConfig(BaseReranker):
+    """A language model asked of each passage alone whether it is relevant; the score is the
+    probability of yes against no."""
+
+    kind: Literal["pointwise"] = "pointwise"
+    llm: LanguageModelConfig = LanguageModelConfig()
+    passage_tokens: int = Field(default=256, ge=8)
+
+
+class PairwiseConfig(BaseReranker):
+    """Pairwise Ranking Prompting (Qin et al., 2023), see `twindex.rerank.pairwise`.
+
+    method: "allpair", "sorting" or "sliding".
+    top_k:  places that are settled; "allpair" settles all.
+    mode:   "scoring" compares likelihoods of the two answers, "generation" reads a written one.
+    """
+
+    kind: Literal["pairwise"] = "pairwise"
+    llm: LanguageModelConfig = LanguageModelConfig()
+    method: Literal["allpair", "sorting", "sliding"] = "sliding"
+    top_k: int = Field(default=10, ge=1)
+    mode: Literal["scoring", "generation"] = "scoring"
+    passage_tokens: int = Field(default=128, ge=8)
+
+
+class ListwiseConfig(BaseReranker):
+    """A language model asked to order a window of passages, which slides from the bottom up
+    (RankGPT, Sun et al., 2023)."""
+
+    kind: Literal["listwise"] = "listwise"
+    llm: LanguageModelConfig = LanguageModelConfig()
+    window: int = Field(default=20, ge=2)
+    step: int = Field(default=10, ge=1)
+    passes: int = Field(default=1, ge=1)
+    passage_tokens: int = Field(default=128, ge=8)
+
+
+class CriteriaConfig(BaseReranker):
+    """REBEL (2025): scores of several criteria, added up with weights.
+
+    turns: 1 = relevance and the five fixed criteria; 2 = the model first infers criteria that suit
+           the query.
+    batch: passages judged in one call.
+    """
+
+    kind: Literal["criteria"] = "criteria"
+    llm: LanguageModelConfig = LanguageModelConfig()
+    turns: Literal[1, 2] = 1
+    batch: int = Field(default=10, ge=1)
+    weight: float = Field(default=0.5, ge=0)
+    passage_tokens: int = Field(default=256, ge=8)
+
+
+class TildeConfig(BaseReranker):
+    """TILDEv2 (Zhuang and Zuccon, 2021) for texts that are not in a collection. In one, a stored
+    leg with a "tilde" encoder (kind "leg") saves the work."""
+
+    kind: Literal["tilde"] = "tilde"
+    model: str = "splade-tiny"
+    revision: str | None = None
+    expansion: int = Field(default=0, ge=0)
+    device: Device = "auto"
+
+
+class IntraDocumentConfig(BaseReranker):
+    """The intra-document cascade (IDCM, Hofstätter et al., 2021): a cheap scorer picks windows of a
+    long document, a costly one reads only these."""
+
+    kind: Literal["intra_document"] = "intra_document"
+    text: Literal["passage", "document"] = "document"
+    slow: CrossEncoderConfig | PointwiseConfig | LateInteractionConfig = Field(discriminator="kind")
+    fast: Literal["lexical", "late"] | str = "lexical"
+    windows: int = Field(default=4, ge=1)
+    best: int = Field(default=3, ge=1)
+    weights: tuple[float, ...] | None = None
+    size: int = Field(default=50, ge=4)
+    overlap: int = Field(default=7, ge=0)
+
+
+class DiversityConfig(BaseReranker):
+    """Maximal marginal relevance (Carbonell and Goldstein, 1998).
+
+    relevance:  its share against novelty, the lambda of the paper: 1 = relevance only.
+    leg:        dense leg whose stored vectors say how alike hits are; None = their words.
+    top_k:      places that are settled.
+    """
+
+    kind: Literal["mmr"] = "mmr"
+    relevance: float = Field(default=0.7, ge=0, le=1)
+    leg: str | None = Field(default=None, pattern=LEG_NAME)
+    top_k: int = Field(default=10, ge=1)
+
+
+class StageConfig(Config):
+    """One stage of a chain: which reranker, and how many of the hits before it it judges."""
+
+    reranker: RerankerConfig
+    candidates: int = Field(ge=1, le=1_000)
+
+
+class ChainConfig(Config):
+    """Rerankers one after another, cheap ones first, each on the best of those before it."""
+
+    kind: Literal["chain"] = "chain"
+    stages: tuple[StageConfig, ...] = Field(min_length=1)
+    calibration: CalibrationConfig | None = None
+
+    @property
+    def candidates(self) -> int:
+        """As the first stage."""
+        return self.stages[0].candidates
+
+
+class FakeRerankerConfig(BaseReranker):
+    """A reranker without a model, for tests and for trying things out: the share of the query's
+    words that a hit has. It waits `milliseconds` for each hit and fails at the hit number
+    `fails_at` (from 0)."""
+
+    kind: Literal["fake"] = "fake"
+    milliseconds: float = Field(default=0.0, ge=0)
+    fails_at: int | None = Field(default=None, ge=0)
+
+
+RerankerConfig = Annotated[
+    CrossEncoderConfig
+    | LegScoreConfig
+    | LateInteractionConfig
+    | PointwiseConfig
+    | PairwiseConfig
+    | ListwiseConfig
+    | CriteriaConfig
+    | TildeConfig
+    | IntraDocumentConfig
+    | DiversityConfig
+    | ChainConfig
+    | FakeRerankerConfig,
+    Field(discriminator="kind"),
+]
+
+StageConfig.model_rebuild()
+ChainConfig.model_rebuild()
+
+
+class Rerankers(Config):
+    """Rerankers by name, as a TOML file of them holds them: `[rerankers.NAME]`."""
+
+    rerankers: dict[Annotated[str, Field(pattern=RERANKER_NAME)], RerankerConfig] = Field(
+        default_factory=dict
+    )

@@ -1,0 +1,33 @@
+"""Hits in a better order: rerankers behind one protocol, under a budget."""
+
+from ..core.rerank_config import Budget, RerankerConfig
+from .chain import Chain
+from .loading import load_reranker, on_device
+from .protocol import (
+    Candidate,
+    Needs,
+    Placed,
+    Reranked,
+    Reranker,
+    RerankerLoader,
+    Status,
+    Task,
+    rerank_one,
+)
+
+__all__ = [
+    "Budget",
+    "Candidate",
+    "Chain",
+    "Needs",
+    "Placed",
+    "Reranked",
+    "Reranker",
+    "RerankerConfig",
+    "RerankerLoader",
+    "Status",
+    "Task",
+    "load_reranker",
+    "on_device",
+    "rerank_one",
+]

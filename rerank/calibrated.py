@@ -1,0 +1,51 @@
+"""Scores as probabilities, so that a threshold means something.
+
+Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999): the probability
+that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))), fitted to judged hits. The
+order does not change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..core.rerank_config import Budget, CalibrationConfig
+from .protocol import Needs, Placed, Reranked, Reranker, Task
+
+
+def probability(score: float, calibration: CalibrationConfig) -> float:
+    """In (0, 1), for a score of any size."""
+    logit = calibration.slope * score + calibration.intercept
+    if logit >= 0:
+        return 1 / (1 + math.exp(-logit))
+    return math.exp(logit) / (1 + math.exp(logit))
+
+
+class Calibrated:
+    """A reranker whose scores become probabilities; its own stay in the reasons, as `raw`."""
+
+    def __init__(self, reranker: Reranker, calibration: CalibrationConfig) -> None:
+        self._reranker = reranker
+        self._calibration = calibration
+
+    @property
+    def kind(self) -> str:
+        return self._reranker.kind
+
+    @property
+    def needs(self) -> Needs:
+        return self._reranker.needs
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        return [
+            replace(found, order=[self._calibrated(placed) for placed in found.order])
+            for found in self._reranker.rerank(tasks, budget)
+        ]
+
+    def _calibrated(self, placed: Placed) -> Placed:
+        if placed.score is None:
+            return placed
+        score = probability(placed.score, self._calibration)
+        return replace(placed, score=score, reasons={**placed.reasons, "raw": placed.score})

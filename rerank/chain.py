@@ -1,0 +1,98 @@
+"""Rerankers one after another: cheap ones first, each on the best of those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
+from time import perf_counter
+
+from ..core import Usage
+from ..core.rerank_config import Budget
+from .meter import Meter
+from .protocol import Needs, Placed, Reranked, Reranker, Status, Task
+
+
+class Chain:
+    """`stages`: rerankers, each with how many of the best hits before it it gets.
+
+    What a stage does not get keeps its place after those it got. All stages share one budget. When
+    one fails, the order of those before it stands and those after it do not run.
+    """
+
+    kind = "chain"
+
+    def __init__(self, stages: Sequence[tuple[Reranker, int]]) -> None:
+        self._stages = stages
+
+    @property
+    def needs(self) -> Needs:
+        return reduce(or_, (reranker.needs for reranker, _ in self._stages), Needs())
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        began = perf_counter()
+        whole = budget or Budget()
+        runs = [_Run(task, Meter(whole, began)) for task in tasks]
+        for number, (reranker, candidates) in enumerate(self._stages, 1):
+            # Those who have equally much left are done together.
+            groups: dict[tuple[int | None, int | None], list[_Run]] = {}
+            for run in runs:
+                if run.status != "failed":
+                    left = run.meter.left()
+                    groups.setdefault((left.calls, left.tokens), []).append(run)
+            for group in groups.values():
+                asked = [run.ask(candidates) for run in group]
+                found = reranker.rerank(asked, group[0].meter.left())
+                for run, result in zip(group, found, strict=True):
+                    run.take(f"{number}.{reranker.kind}", result)
+        return [run.result() for run in runs]
+
+
+@dataclass(slots=True)
+class _Run:
+    """A task on its way through the stages."""
+
+    task: Task
+    meter: Meter
+    order: list[Placed] = field(init=False)
+    status: Status = "complete"
+    stages: list[tuple[str, Reranked]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.order = [Placed(i, judged=False) for i in range(len(self.task.candidates))]
+
+    def ask(self, candidates: int) -> Task:
+        best = [self.task.candidates[placed.index] for placed in self.order[:candidates]]
+        return Task(self.task.query, best)
+
+    def take(self, name: str, result: Reranked) -> None:
+        self.stages.append((name, result))
+        self.meter.usage += result.usage
+        if result.status != "complete":
+            self.status = result.status
+        before = self.order
+        self.order = [
+            self._merged(before[placed.index], placed, name) for placed in result.order
+        ] + [replace(placed, score=None) for placed in before[len(result.order) :]]
+
+    def _merged(self, before: Placed, now: Placed, name: str) -> Placed:
+        reasons = before.reasons
+        if now.judged:
+            reasons = {**reasons, name: {"score": now.score, **now.reasons}}
+        return Placed(before.index, now.score, reasons, before.judged or now.judged)
+
+    def result(self) -> Reranked:
+        results = [result for _, result in self.stages]
+        return Reranked(
+            order=self.order,
+            status=self.status,
+            usage=sum((result.usage for result in results), Usage()),
+            seconds=perf_counter() - self.meter.began,
+            truncated=max((result.truncated for result in results), default=0),
+            warnings=[
+                f"{name}: {warning}" for name, result in self.stages for warning in result.warnings
+            ],
+            error=next((result.error for result in results if result.error), None),
+            stages=self.stages,
+        )

@@ -1,0 +1,37 @@
+"""The language model of a configuration: on this machine, or behind a server."""
+
+from __future__ import annotations
+
+import os
+
+from ..core import ConfigError, UnsupportedError
+from ..core.rerank_config import LanguageModelConfig
+from ..llm import GenerativeModel, LikelihoodModel
+from ..llm.loading import load_model
+
+
+def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:
+    """Raises ConfigError or ModelError. A server is not contacted yet."""
+    if config.base_url is None:
+        model = load_model(
+            config.model,
+            revision=config.revision,
+            precision=config.precision,
+            device=config.device,
+        )
+        if not model.capabilities & {"likelihood", "generate"}:
+            raise UnsupportedError(f"model {config.model!r} neither judges nor writes text")
+        return model
+    from ..llm.openai import OpenAIModel
+
+    key = None
+    if config.api_key_variable is not None:
+        key = os.environ.get(config.api_key_variable)
+        if key is None:
+            raise ConfigError(
+                f"the environment has no variable {config.api_key_variable}",
+                field="llm.api_key_variable",
+            )
+    return OpenAIModel(
+        config.base_url, config.model, api_key=key, timeout_seconds=config.timeout_seconds
+    )

@@ -1,0 +1,142 @@
+"""What a reranker is: a query and the hits of a first stage in, the hits in a better order out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import ConfigError, TwindexError, Usage
+from ..core.rerank_config import Budget, RerankerConfig
+
+Status = Literal["complete", "partial", "failed"]
+"""complete: all that was asked for was judged; partial: the budget ran out before; failed: a model
+did, and the order is the first stage's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A hit of the first stage.
+
+    id:       of the document.
+    text:     of its best passage, or of the whole where it was not cut; without the title.
+    document: the whole text; None = `text` is the whole.
+    score:    of the first stage, in any unit.
+    legs:     scores of those stored legs that `Needs.legs` names; a leg that has nothing to say of
+              the document is missing.
+    vector:   float32 [d], stored by the leg that `Needs.vectors` names; None where it has none.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    document: str | None = None
+    score: float = 0.0
+    legs: Mapping[str, float] = field(default_factory=dict)
+    vector: NDArray[np.float32] | None = None
+
+    def read(self, part: Literal["passage", "document"] = "passage") -> str:
+        """Title and text, as encoders read them."""
+        whole = part == "document" and self.document is not None
+        return f"{self.title} {self.document if whole else self.text}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A query and what the first stage found for it, best first. No id occurs twice."""
+
+    query: str
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A candidate in its new place.
+
+    index:   its place in the task, from 0.
+    score:   the reranker's; None where it was not reached or the method gives no score. Scores of a
+             result that has them all descend.
+    reasons: why it is there, as JSON: wins and ties, scores of criteria, windows read ...
+    judged:  the reranker looked at it. What was not judged keeps its order, after the rest.
+    """
+
+    index: int
+    score: float | None = None
+    reasons: Mapping[str, Any] = field(default_factory=dict)
+    judged: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What reranking one query gave.
+
+    order:     every candidate of the task exactly once, best first.
+    usage:     what models did. calls: prompts, or pairs, that they read. cache_hits: judgements
+               that were remembered and took no call.
+    seconds:   wall-clock time of the reranking; of tasks done together, each has the time until it
+               was done.
+    truncated: candidates whose text was not read to its end, by any stage.
+    error:     why the status is "failed".
+    stages:    of a chain, what each reranker did, in order: (name, result), with the places that
+               its own task had.
+    """
+
+    order: Sequence[Placed]
+    status: Status = "complete"
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    truncated: int = 0
+    warnings: Sequence[str] = ()
+    error: TwindexError | None = None
+    stages: Sequence[tuple[str, Reranked]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What of a collection a reranker uses, besides texts.
+
+    legs:    whose stored scores candidates must have.
+    vectors: the dense leg whose stored vectors candidates must have.
+    """
+
+    legs: frozenset[str] = frozenset()
+    vectors: str | None = None
+
+    def __or__(self, other: Needs) -> Needs:
+        """Both. Raises ConfigError where each wants vectors of another leg."""
+        if self.vectors and other.vectors and self.vectors != other.vectors:
+            raise ConfigError(f"uses the vectors of two legs, {self.vectors} and {other.vectors}")
+        return Needs(self.legs | other.legs, self.vectors or other.vectors)
+
+
+class Reranker(Protocol):
+    """Orders hits anew. Thread-safe."""
+
+    @property
+    def kind(self) -> str:
+        """Of its configuration."""
+
+    @property
+    def needs(self) -> Needs: ...
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        """One result for each task, in order.
+
+        The budget is that of each task; its milliseconds run from the call for all of them. Models
+        that fail give the status "failed" and no exception.
+        """
+
+
+RerankerLoader = Callable[[RerankerConfig], Reranker]
+"""How a reranker is got from its configuration: `load_reranker`, or what a test puts in place."""
+
+
+def rerank_one(
+    reranker: Reranker, query: str, candidates: Sequence[Candidate], budget: Budget | None = None
+) -> Reranked:
+    """One query."""
+    (found,) = reranker.rerank([Task(query, candidates)], budget)
+    return found

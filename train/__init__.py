@@ -1,0 +1,1 @@
+"""Making weights: negatives, weak queries, training."""
