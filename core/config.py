@@ -120,6 +120,11 @@ class AnalyzerConfig(Config):
     stopwords: bool | None = None
 
 
+LegRole = Literal["search", "rerank"]
+"""What a leg is for: "search" runs in every search that names no legs; "rerank" is stored for
+rerankers that order by its scores, and runs only where it is named."""
+
+
 def _kind_or(default: str) -> Discriminator:
     """Tell encoders by `kind`, which may be left out for the usual one."""
 
@@ -142,6 +147,7 @@ class DenseLeg(VectorStorage):
     """A leg that ranks by inner product of dense vectors, or MaxSim where a text has several."""
 
     kind: Literal["dense"] = "dense"
+    role: LegRole = "search"
     encoder: Annotated[
         Annotated[DenseEncoderConfig, Tag("dense")] | PromptReps, _kind_or("dense")
     ] = DenseEncoderConfig()
@@ -167,6 +173,7 @@ class SparseLeg(Config):
     several."""
 
     kind: Literal["sparse"] = "sparse"
+    role: LegRole = "search"
     encoder: Annotated[
         Annotated[SparseEncoderConfig, Tag("sparse")] | PromptReps, _kind_or("sparse")
     ] = SparseEncoderConfig()
@@ -185,6 +192,7 @@ class LexicalLeg(Config):
     """BM25 with Lucene's formula (Kamphuis et al. 2020, variant "Lucene (accurate)")."""
 
     kind: Literal["lexical"] = "lexical"
+    role: LegRole = "search"
     encoder: AnalyzerConfig = AnalyzerConfig()
     k1: float = Field(default=0.9, ge=0)
     b: float = Field(default=0.4, ge=0, le=1)
@@ -237,3 +245,9 @@ class CollectionConfig(Config):
     )
     passages: PassageConfig = PassageConfig()
     storage: StorageConfig = StorageConfig()
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Self:
+        if all(leg.role == "rerank" for leg in self.legs.values()):
+            raise ValueError('legs: at least one must have role "search": the others only rerank')
+        return self
