@@ -18,7 +18,9 @@ class Chain:
     """`stages`: rerankers, each with how many of the best hits before it it gets.
 
     What a stage does not get keeps its place after those it got. All stages share one budget. When
-    one fails, the order of those before it stands and those after it do not run.
+    one fails, the order of those before it stands and those after it do not run. A stage's
+    candidates have the scores of the stage before it, see `_scores`; scores of the result are those
+    of the last stage.
     """
 
     kind = "chain"
@@ -63,8 +65,12 @@ class _Run:
         self.order = [Placed(i, judged=False) for i in range(len(self.task.candidates))]
 
     def ask(self, candidates: int) -> Task:
-        best = [self.task.candidates[placed.index] for placed in self.order[:candidates]]
-        return Task(self.task.query, best)
+        best = self.order[:candidates]
+        found = [self.task.candidates[placed.index] for placed in best]
+        if self.stages:
+            scores = _scores([placed.score for placed in best])
+            found = [replace(one, score=s) for one, s in zip(found, scores, strict=True)]
+        return replace(self.task, candidates=found)
 
     def take(self, name: str, result: Reranked) -> None:
         self.stages.append((name, result))
@@ -96,3 +102,15 @@ class _Run:
             error=next((result.error for result in results if result.error), None),
             stages=self.stages,
         )
+
+
+def _scores(given: Sequence[float | None]) -> list[float]:
+    """Scores that have the order of the stage that gave these, for the next one to use.
+
+    What was not judged counts as much as the lowest that was, behind which it stands. Where a
+    method gives no scores at all they are the places, counted from the last.
+    """
+    known = [score for score in given if score is not None]
+    if not known:
+        return [float(place) for place in range(len(given), 0, -1)]
+    return [min(known) if score is None else score for score in given]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from ..core import ModelError
 from .protocol import Candidate, Placed, Task
 from .rounds import Course
 
@@ -28,7 +30,13 @@ def placed(
     scores: Sequence[float | None],
     reasons: Callable[[float], Mapping[str, Any]] = lambda _: {},
 ) -> list[Placed]:
-    """Candidates by score, descending; equal ones, and then those without a score, as they were."""
+    """Candidates by score, descending; equal ones, and then those without a score, as they were.
+
+    Raises ModelError for a score that is not a finite number: it has no place in an order.
+    """
+    for i, score in enumerate(scores):
+        if score is not None and not math.isfinite(score):
+            raise ModelError(f"the model's score of candidate {i} is {score}, not a finite number")
     judged = [i for i, score in enumerate(scores) if score is not None]
     judged.sort(key=lambda i: -(scores[i] or 0.0))
     rest = [i for i, score in enumerate(scores) if score is None]

@@ -13,8 +13,9 @@ from ..core import ConfigError, TwindexError, Usage
 from ..core.rerank_config import Budget, RerankerConfig
 
 Status = Literal["complete", "partial", "failed"]
-"""complete: all that was asked for was judged; partial: the budget ran out before; failed: a model
-did, and the order is the first stage's."""
+"""complete: all that was asked for was judged; partial: not all, because the budget ran out before
+or (then a warning says so) some of a model's answers could not be used; failed: a model failed, and
+the order is the first stage's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Candidate:
     id:       of the document.
     text:     of its best passage, or of the whole where it was not cut; without the title.
     document: the whole text; None = `text` is the whole.
-    score:    of the first stage, in any unit.
+    score:    of the first stage, or of the one before in a chain, in any unit.
     legs:     scores of those stored legs that `Needs.legs` names; a leg that has nothing to say of
               the document is missing.
     vector:   float32 [d], stored by the leg that `Needs.vectors` names; None where it has none.
@@ -74,8 +75,8 @@ class Reranked:
     """What reranking one query gave.
 
     order:     every candidate of the task exactly once, best first.
-    usage:     what models did. calls: prompts, or pairs, that they read. cache_hits: judgements
-               that were remembered and took no call.
+    usage:     what models did, in calls that ended in time. calls: prompts, or pairs, that they
+               read. cache_hits: judgements that were remembered and took no call.
     seconds:   wall-clock time of the reranking; of tasks done together, each has the time until it
                was done.
     truncated: candidates whose text was not read to its end, by any stage.

@@ -1,21 +1,21 @@
-"""Algorithms that ask a model in rounds, run for many queries at once under a budget.
+"""Runs courses for many queries at once under a budget.
 
-An algorithm (a `Course`) is a generator: it yields the questions of a round, is sent their answers,
-and returns the order. So it knows nothing of batches, budgets, memory, time or failure, all of
-which are here; and a sort of one query shares batches with the sorts of all others.
+All that courses know nothing of is here: batches, budgets, memory, time and failure. A sort of one
+query shares batches with the sorts of all others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from ..core import ModelError, TwindexError, Usage
+from ..core import InvalidInputError, ModelError, TwindexError, Usage
 from ..core.rerank_config import Budget
-from .memory import Memory
+from .course import Course, Judge, Judgement, Outcome
+from .memory import Memory, digest
 from .meter import Cost, Meter
 from .protocol import Placed, Reranked, Status, Task
 from .waiting import Overdue, Waiting
@@ -24,38 +24,8 @@ log = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-Q_contra = TypeVar("Q_contra", contravariant=True)
-A_co = TypeVar("A_co", covariant=True)
 
-Course = Generator[Sequence[Q], Sequence[A | None], Sequence[Placed]]
-"""Rounds of questions in the order of their importance -> answers, None for those not reached. Once
-there is a None nothing more is answered: the course returns the best order that it has, which has
-every candidate of its task once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement(Generic[A_co]):
-    """An answer, what it took, and the texts that were not read to their end."""
-
-    answer: A_co
-    usage: Usage = field(default_factory=Usage)
-    truncated: Sequence[str] = ()
-
-
-class Judge(Protocol[Q_contra, A_co]):
-    """A model that answers questions. Thread-safe.
-
-    Usage.seconds of its judgements is not looked at: the time is taken here.
-    """
-
-    def costs(self, questions: Sequence[Q_contra]) -> Sequence[Cost]:
-        """What each will cost at most. Cheap."""
-
-    def ask(self, questions: Sequence[Q_contra]) -> Sequence[Judgement[A_co]]:
-        """Answers in order. Raises ModelError."""
-
-    def key(self, question: Q_contra) -> Hashable:
-        """Equal for questions with the same answer, which are asked once; holds no long text."""
+__all__ = ["Course", "Judge", "Judgement", "Outcome", "Rounds"]
 
 
 @dataclass(slots=True)
@@ -68,21 +38,43 @@ class _Run(Generic[Q, A]):
     meter: Meter
     questions: Sequence[Q] = ()
     answers: list[A | None] = field(default_factory=list)
+    keys: Sequence[Hashable] = ()
+    costs: dict[int, Cost] = field(default_factory=dict)
     order: Sequence[Placed] | None = None
-    truncated: set[str] = field(default_factory=set)
+    truncated: set[str | bytes] = field(default_factory=set)
     status: Status = "complete"
     error: TwindexError | None = None
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def open(self) -> list[int]:
+        """Numbers of the questions that have no answer, where there may still be one."""
+        if self.status != "complete" or self.order is not None:
+            return []
+        return [i for i, answer in enumerate(self.answers) if answer is None]
 
     def go_on(self, answers: Sequence[A | None] | None) -> None:
         """Hand the answers over, None at the start; take the next questions, or the order."""
         try:
             self.questions = next(self.course) if answers is None else self.course.send(answers)
             self.answers = [None] * len(self.questions)
+            self.keys, self.costs = (), {}
         except StopIteration as end:
-            self.order = end.value
+            outcome = end.value if isinstance(end.value, Outcome) else Outcome(end.value)
+            self.order = outcome.order
+            self.warnings.extend(outcome.warnings)
+            if self.status == "complete" and not outcome.complete:
+                self.status = "partial"
             self.seconds = perf_counter() - self.meter.began
+        except TwindexError as error:
+            self.fail(error)
+
+    def answer(self, number: int, judgement: Judgement[A], usage: Usage, cost: Cost) -> None:
+        """cost: what was set aside for the question."""
+        self.meter.settle(cost, usage)
+        self.answers[number] = judgement.answer
+        self.truncated.update(judgement.truncated)
 
     def fail(self, error: TwindexError) -> None:
         self.course.close()
@@ -157,64 +149,71 @@ class Rounds(Generic[Q, A]):
         return [run.result() for run in runs]
 
     def _round(self, active: Sequence[_Run[Q, A]]) -> None:
-        """Fill in the answers of every run, as far as budgets reach."""
-        open_ = [run for run in active if run.status == "complete"]
-        try:
-            asked = self._affordable(open_)
-        except Exception as error:  # noqa: BLE001 - whatever a model's tokenizer raises
-            for run in open_:
-                run.fail(_model_error(error))
-            return
-        while asked:
-            chunk = self._waiting.chunk([item.cost for item in asked], _deadline(asked))
-            now, asked = asked[:chunk], asked[chunk:]
-            if not now:
-                _late(asked)
-                return
-            try:
-                self._ask(now)
-            except Overdue as error:
-                _late([*now, *asked])
-                for run in {id(item.run): item.run for item in now}.values():
-                    run.warnings.extend(error.warnings)
-                return
-            asked = [item for item in asked if item.run.order is None]
+        """Fill in the answers of every run, as far as budgets reach.
 
-    def _affordable(self, active: Sequence[_Run[Q, A]]) -> list[_Asked[Q, A]]:
-        """Questions to be asked, each once, first those that come first in each run. What is
-        remembered is filled in."""
-        found: list[_Asked[Q, A]] = []
-        for run in active:
-            keys = [self._judge.key(question) for question in run.questions]
-            unknown = [i for i, key in enumerate(keys) if not self._recall(run, i, key)]
-            costs = self._judge.costs([run.questions[i] for i in unknown])
-            planned: set[Hashable] = set()
-            for i, cost in zip(unknown, costs, strict=True):
-                # The same question once more in this round: answered with it, by memory.
-                if keys[i] in planned:
-                    found.append(_Asked(run, i, Cost(0, 0), keys[i]))
-                    continue
-                if not run.meter.reserve(cost):
+        What was set aside for a question and not spent lets further ones be asked.
+        """
+        known: dict[Hashable, Judgement[A]] = {}
+        while open_ := [run for run in active if run.open]:
+            asked = self._affordable(open_, known)
+            going = {id(item.run) for item in asked}
+            for run in open_:
+                if run.open and id(run) not in going:
                     run.status = "partial"
-                    break
-                planned.add(keys[i])
-                found.append(_Asked(run, i, cost, keys[i]))
+            while asked:
+                chunk = self._waiting.chunk([item.cost for item in asked], _deadline(asked))
+                now, rest = asked[:chunk], asked[chunk:]
+                try:
+                    if not now:
+                        raise Overdue
+                    self._ask(now, known)
+                except Overdue as error:
+                    _late(asked, error.warnings)
+                    return
+                asked = [item for item in rest if item.run.order is None]
+
+    def _affordable(
+        self, runs: Sequence[_Run[Q, A]], known: Mapping[Hashable, Judgement[A]]
+    ) -> list[_Asked[Q, A]]:
+        """Questions to be asked, first those that come first in each run. What is remembered is
+        filled in."""
+        found: list[_Asked[Q, A]] = []
+        failures = _Failures()
+        for run in runs:
+            try:
+                failures.check()
+                found.extend(self._plan(run, known))
+            except Exception as error:  # noqa: BLE001 - whatever a model's tokenizer raises
+                run.fail(failures.add(error))
         return sorted(found, key=lambda item: item.number)
 
-    def _recall(self, run: _Run[Q, A], number: int, key: Hashable) -> bool:
-        known = self._memory.get(key)
-        if known is None:
-            return False
-        run.answers[number] = known.answer
-        run.truncated.update(known.truncated)
-        run.meter.usage += Usage(cache_hits=1)
-        return True
+    def _plan(self, run: _Run[Q, A], known: Mapping[Hashable, Judgement[A]]) -> list[_Asked[Q, A]]:
+        run.keys = run.keys or [self._judge.key(question) for question in run.questions]
+        for i in run.open:
+            if (found := known.get(run.keys[i]) or self._memory.get(run.keys[i])) is not None:
+                run.answer(i, found, Usage(cache_hits=1), Cost(0, 0))
+        unknown = run.open
+        if new := [i for i in unknown if i not in run.costs]:
+            costs = self._judge.costs([run.questions[i] for i in new])
+            run.costs.update(zip(new, costs, strict=True))
+        planned: dict[Hashable, _Asked[Q, A]] = {}
+        again = []
+        for i in unknown:
+            # The same question once more in this round: answered with it.
+            if run.keys[i] in planned:
+                again.append(_Asked(run, i, Cost(0, 0), run.keys[i]))
+            elif run.meter.reserve(run.costs[i]):
+                planned[run.keys[i]] = _Asked(run, i, run.costs[i], run.keys[i])
+            else:
+                break
+        return [*planned.values(), *again]
 
-    def _ask(self, items: Sequence[_Asked[Q, A]]) -> None:
+    def _ask(self, items: Sequence[_Asked[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
         """Ask a batch; where it fails, each run's part by itself, so that one text that the model
         refuses does not fail the others. Raises Overdue."""
+        failures = _Failures()
         try:
-            self._answer(items)
+            self._answer(items, known)
             return
         except Overdue:
             raise
@@ -223,29 +222,24 @@ class Rounds(Generic[Q, A]):
         parts: dict[int, list[_Asked[Q, A]]] = {}
         for item in items:
             parts.setdefault(id(item.run), []).append(item)
-        failures = 0
+        if len(parts) == 1:
+            items[0].run.fail(failure)
+            return
         for part in parts.values():
-            # One run failed already; two in a row mean that the model itself is at fault.
-            if len(parts) > 1 and failures < 2:
-                try:
-                    self._answer(part)
-                    failures = 0
-                    continue
-                except Overdue:
-                    raise
-                except Exception as error:  # noqa: BLE001
-                    failure = _model_error(error)
-            failures += 1
-            part[0].run.fail(failure)
+            try:
+                failures.check()
+                self._answer(part, known)
+                failures.clear()
+            except Overdue:
+                raise
+            except Exception as error:  # noqa: BLE001
+                part[0].run.fail(failures.add(error))
 
-    def _answer(self, items: Sequence[_Asked[Q, A]]) -> None:
+    def _answer(self, items: Sequence[_Asked[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
         """Each key once; those who ask for the same share the first one's judgement."""
-        known: dict[Hashable, Judgement[A]] = {}
         asked: dict[Hashable, _Asked[Q, A]] = {}
         for item in items:
-            if item.key not in known and (found := self._memory.get(item.key)) is not None:
-                known[item.key] = found
-            elif item.key not in known:
+            if item.key not in known:
                 asked.setdefault(item.key, item)
         began = perf_counter()
         if asked:
@@ -253,7 +247,7 @@ class Rounds(Generic[Q, A]):
             size = sum(max(1, item.cost.tokens) for item in asked.values())
             deadline = _deadline(items)
             given = self._waiting.call(lambda: self._judge.ask(questions), size, deadline)
-            for key, judgement in zip(asked, given, strict=True):
+            for key, judgement in zip(asked, map(_compact, given), strict=True):
                 known[key] = judgement
                 self._memory.put(key, judgement)
         each = (perf_counter() - began) / max(1, len(asked))
@@ -262,9 +256,28 @@ class Rounds(Generic[Q, A]):
             usage = Usage(cache_hits=1)
             if asked.get(item.key) is item:
                 usage = replace(judgement.usage, seconds=each)
-            item.run.meter.settle(item.cost, usage)
-            item.run.answers[item.number] = judgement.answer
-            item.run.truncated.update(judgement.truncated)
+            item.run.answer(item.number, judgement, usage, item.cost)
+
+
+class _Failures:
+    """Failures of one run after the other. Two in a row that are not about what the model was given
+    mean that the model itself is at fault: the others fail without waiting for it."""
+
+    def __init__(self) -> None:
+        self._row = 0
+        self._last: TwindexError | None = None
+
+    def check(self) -> None:
+        if self._row >= 2 and self._last is not None:
+            raise self._last
+
+    def add(self, error: Exception) -> TwindexError:
+        self._last = error if error is self._last else _model_error(error)
+        self._row += not isinstance(self._last, InvalidInputError)
+        return self._last
+
+    def clear(self) -> None:
+        self._row = 0
 
 
 def _deadline(items: Sequence[_Asked[Q, A]]) -> float | None:
@@ -272,9 +285,19 @@ def _deadline(items: Sequence[_Asked[Q, A]]) -> float | None:
     return items[0].run.meter.deadline if items else None
 
 
-def _late(items: Sequence[_Asked[Q, A]]) -> None:
-    for item in items:
-        item.run.status = "partial"
+def _late(items: Sequence[_Asked[Q, A]], warnings: Sequence[str]) -> None:
+    """The time is over for those that are not answered."""
+    for run in {id(item.run): item.run for item in items}.values():
+        if run.open:
+            run.status = "partial"
+            run.warnings.extend(warnings)
+
+
+def _compact(judgement: Judgement[A]) -> Judgement[A]:
+    """To be remembered: without long texts."""
+    texts = judgement.truncated
+    short = tuple(digest(text) if isinstance(text, str) else text for text in texts)
+    return replace(judgement, truncated=short)
 
 
 def _model_error(error: Exception) -> TwindexError:

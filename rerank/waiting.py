@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 from time import perf_counter
 from typing import TypeVar
 
@@ -20,8 +20,12 @@ T = TypeVar("T")
 SHARE = 0.4
 """Of the time left that a call should take, so that little is lost if it takes longer."""
 
-LEFT_BEHIND = 4
-"""Calls that may go on without their caller; beyond that none is begun under a time limit."""
+UNDER_WAY = 4
+"""Calls under a time limit that go on at a time, those without their caller included."""
+
+DOUBT = 0.9
+"""What is left of the seconds for a token that are believed in when a call was not made because of
+them: a model that was slow once, when it was loaded, is tried again."""
 
 
 class Overdue(Exception):  # noqa: N818 - not an error: the time is over
@@ -39,6 +43,7 @@ class Waiting:
         self._rate: float | None = None
         self._behind = 0
         self._lock = Lock()
+        self._slots = BoundedSemaphore(UNDER_WAY)
 
     def chunk(self, costs: Sequence[Cost], deadline: float | None) -> int:
         """How many of the next questions make a call: all where there is no deadline; none when it
@@ -48,11 +53,14 @@ class Waiting:
         left = deadline - perf_counter()
         if left <= 0:
             return 0
-        if self._rate is None:
+        rate = self._rate
+        if rate is None:
             return 1
-        tokens = left * SHARE / self._rate
-        if max(1, costs[0].tokens) * self._rate > 2 * left:
+        if max(1, costs[0].tokens) * rate > 2 * left:
+            with self._lock:
+                self._rate = rate * DOUBT
             return 0
+        tokens = left * SHARE / rate
         fitting, total = 0, 0
         for cost in costs:
             total += max(1, cost.tokens)
@@ -73,36 +81,46 @@ class Waiting:
         if deadline is None:
             return timed()
         with self._lock:
-            if self._behind >= LEFT_BEHIND:
-                raise Overdue("the model is still busy with earlier calls that ran out of time")
-        results: SimpleQueue[tuple[bool, object]] = SimpleQueue()
-        state = {"left": False}
+            all_behind = self._behind >= UNDER_WAY
+        if all_behind or not self._slots.acquire(timeout=_left(deadline)):
+            raise Overdue("the model is still busy with earlier calls that ran out of time")
+        results: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+        left_alone = Event()
 
         def work() -> None:
             try:
-                results.put((True, timed()))
+                result: tuple[T | None, BaseException | None] = (timed(), None)
             except BaseException as error:  # noqa: BLE001 - handed to the caller
-                results.put((False, error))
+                result = (None, error)
             with self._lock:
-                if state["left"]:
+                results.put(result)
+                if left_alone.is_set():
                     self._behind -= 1
-                state["done"] = True
+            self._slots.release()
 
-        Thread(target=work, name="twindex-rerank", daemon=True).start()
         try:
-            good, value = results.get(timeout=max(0.0, deadline - perf_counter()))
+            Thread(target=work, name="twindex-rerank", daemon=True).start()
+        except RuntimeError:
+            self._slots.release()
+            raise
+        try:
+            value, error = results.get(timeout=_left(deadline))
         except Empty:
             with self._lock:
-                if "done" not in state:
-                    state["left"] = True
+                if results.empty():
+                    left_alone.set()
                     self._behind += 1
-            raise Overdue from None
-        if not good:
-            assert isinstance(value, BaseException)
-            raise value
+                    raise Overdue from None
+            value, error = results.get()
+        if error is not None:
+            raise error
         return value  # type: ignore[return-value]
 
     def _learn(self, rate: float) -> None:
         """Seconds for a token: half of what is known, half of the latest call."""
         with self._lock:
             self._rate = rate if self._rate is None else (self._rate + rate) / 2
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - perf_counter())

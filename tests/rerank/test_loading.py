@@ -1,0 +1,102 @@
+"""From configurations to rerankers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import get_args
+
+import pytest
+
+from twindex.core import ConfigError
+from twindex.core.rerank_config import (
+    BaseReranker,
+    ChainConfig,
+    CriteriaConfig,
+    CrossEncoderConfig,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    PairwiseConfig,
+    RerankerConfig,
+    Rerankers,
+)
+from twindex.rerank import Candidate, Chain, load_reranker, on_device, rerank_one
+from twindex.rerank.loading import _CLASSES
+
+CONFIGS = get_args(get_args(RerankerConfig)[0])
+
+
+def test_every_kind_has_its_class():
+    kinds = {config.model_fields["kind"].default for config in CONFIGS}
+    assert kinds == set(_CLASSES) | {"chain", "intra_document"}
+    for module, _ in _CLASSES.values():
+        assert find_spec(f"twindex.rerank.{module}"), module
+
+
+def test_every_kind_is_known_in_a_file():
+    text = {"rerankers": {"a": {"kind": "fake"}, "b": {"kind": "mmr", "relevance": 0.5}}}
+    assert list(Rerankers.parse(text).rerankers) == ["a", "b"]
+    with pytest.raises(ConfigError, match="magic"):
+        Rerankers.parse({"rerankers": {"a": {"kind": "magic"}}})
+    with pytest.raises(ConfigError, match=r"rerankers.*relevance"):
+        Rerankers.parse({"rerankers": {"a": {"kind": "mmr", "relevance": 2}}})
+
+
+def test_a_chain_loads_its_stages():
+    config = ChainConfig.parse(
+        {
+            "stages": [
+                {"reranker": {"kind": "fake"}, "candidates": 4},
+                {
+                    "reranker": {
+                        "kind": "fake",
+                        "calibration": {"slope": 2, "intercept": 0},
+                    },
+                    "candidates": 2,
+                },
+            ]
+        }
+    )
+    chain = load_reranker(config)
+    assert isinstance(chain, Chain)
+    assert config.candidates == 4
+    found = rerank_one(chain, "query", [Candidate(str(i), "query" * (i == 3)) for i in range(5)])
+    assert found.order[0].index == 3
+    assert found.order[0].reasons["2.fake"]["raw"] == 1.0
+
+
+def test_on_device_reaches_every_model():
+    cross = CrossEncoderConfig(model="m")
+    inner = IntraDocumentConfig(slow=cross)
+    config = ChainConfig.parse(
+        {
+            "stages": [
+                {"reranker": inner.model_dump(), "candidates": 4},
+                {"reranker": PairwiseConfig().model_dump(), "candidates": 4},
+                {"reranker": CriteriaConfig().model_dump(), "candidates": 4},
+                {"reranker": FakeRerankerConfig().model_dump(), "candidates": 4},
+            ]
+        }
+    )
+    moved = on_device(config, "cpu")
+    assert isinstance(moved, ChainConfig)
+    first, second, third, last = (stage.reranker for stage in moved.stages)
+    assert first.slow.device == second.llm.device == third.llm.device == "cpu"
+    assert last == FakeRerankerConfig()
+    assert config.stages[0].reranker.slow.device == "auto"
+
+
+def test_the_room_loads_no_torch():
+    code = (
+        "import sys, twindex.rerank, twindex.rerank.fake, twindex.rerank.calibrated;"
+        "print([m for m in ('torch', 'transformers', 'numba', 'faiss') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_base_options():
+    assert all(issubclass(config, BaseReranker) or config is ChainConfig for config in CONFIGS), (
+        "each has candidates, text and calibration"
+    )

@@ -1,0 +1,346 @@
+"""Courses under budgets: never more than allowed, no less than possible, every hit once."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twindex.core import InvalidInputError, ModelError, Usage
+from twindex.core.rerank_config import Budget
+from twindex.rerank import Candidate, Placed, Reranked, Task
+from twindex.rerank.meter import Cost
+from twindex.rerank.pointwise_course import by_score, placed
+from twindex.rerank.rounds import Course, Judgement, Outcome, Rounds
+
+
+@dataclass
+class Judge:
+    """Questions are numbers, whose answer is their remainder; it writes down what it was asked.
+
+    spent: what of its cost a question really takes. broken: questions that it fails at.
+    """
+
+    costs_: dict[int, int] = field(default_factory=dict)
+    spent: float = 1.0
+    broken: dict[int, Exception] = field(default_factory=dict)
+    no_cost: set[int] = field(default_factory=set)
+    dead: bool = False
+    asked: list[list[int]] = field(default_factory=list)
+    attempts: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def costs(self, questions: Sequence[int]) -> list[Cost]:
+        if self.no_cost & set(questions):
+            raise ValueError("no tokens")
+        return [Cost(1, self.costs_.get(question, 1)) for question in questions]
+
+    def ask(self, questions: Sequence[int]) -> list[Judgement[float]]:
+        with self.lock:
+            self.attempts += 1
+        if self.dead:
+            raise ConnectionError("nobody there")
+        for question in questions:
+            if question in self.broken:
+                raise self.broken[question]
+        with self.lock:
+            self.asked.append(list(questions))
+        return [
+            Judgement(
+                float(question % 7),
+                Usage(calls=1, prompt_tokens=int(self.spent * self.costs_.get(question, 1))),
+            )
+            for question in questions
+        ]
+
+    def key(self, question: int) -> Hashable:
+        return question
+
+    @property
+    def all(self) -> Counter[int]:
+        return Counter(question for batch in self.asked for question in batch)
+
+
+def task(size: int, query: str = "q") -> Task:
+    return Task(query, [Candidate(f"d{i}", f"text {i}", score=float(-i)) for i in range(size)])
+
+
+def course(rounds: Sequence[Sequence[int]], seen: list[list[float | None]], size: int):
+    """Asks these questions and writes down the answers; the order is by all answers, summed up."""
+
+    def run(given: Task) -> Course[int, float]:
+        total = [0.0] * len(given.candidates)
+        for questions in rounds:
+            answers = yield list(questions)
+            seen.append(list(answers))
+            for number, answer in enumerate(answers):
+                if size and total:
+                    total[number % len(total)] += answer or 0.0
+        return placed(total)
+
+    return run
+
+
+def order_of(found: Reranked) -> list[int]:
+    return [one.index for one in found.order]
+
+
+ROUNDS = st.lists(st.lists(st.integers(0, 25), max_size=12), max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 6), ROUNDS), max_size=4),
+    st.dictionaries(st.integers(0, 25), st.integers(0, 20)),
+    st.sampled_from([0.0, 0.3, 1.0]),
+    st.none() | st.integers(0, 30),
+    st.none() | st.integers(0, 100),
+    st.none() | st.integers(0, 6),
+    st.sampled_from([0, 1, 3, 100]),
+)
+def test_budgets_hold_and_results_are_permutations(
+    plans, costs, spent, calls, tokens, candidates, remembered
+):
+    judge = Judge(costs, spent)
+    rounds: Rounds[int, float] = Rounds(judge, remembered=remembered)
+    budget = Budget(calls=calls, tokens=tokens, candidates=candidates)
+    seen: list[list[list[float | None]]] = [[] for _ in plans]
+    tasks = [task(size, f"{number}") for number, (size, _) in enumerate(plans)]
+
+    def begin(given_: Task) -> Course[int, float]:
+        number = int(given_.query)
+        size, questions = plans[number]
+        return course(questions, seen[number], size)(given_)
+
+    results = rounds.rerank(tasks, begin, budget)
+    for (size, questions), found, answers in zip(plans, results, seen, strict=True):
+        assert sorted(order_of(found)) == list(range(size))
+        used = found.usage.prompt_tokens + found.usage.completion_tokens
+        assert calls is None or found.usage.calls <= calls
+        assert tokens is None or used <= tokens
+        complete = all(answer is not None for batch in answers for answer in batch)
+        limited = candidates is not None and candidates < size
+        assert found.status == ("complete" if complete and not limited else "partial")
+        flat = [answer for batch in answers for answer in batch]
+        asked = [question for batch in questions for question in batch]
+        assert all(a is None or a == q % 7 for a, q in zip(flat, asked, strict=True))
+        if calls is None and tokens is None:
+            assert complete
+        # Once a round had no answer to something, nothing is answered in later ones.
+        short = [None in batch for batch in answers]
+        if True in short:
+            later = answers[short.index(True) + 1 :]
+            assert all(answer is None for batch in later for answer in batch)
+    # In one round the same question is asked once, whatever is remembered.
+    assert all(count == 1 for batch in judge.asked for count in Counter(batch).values())
+    if remembered == 100:
+        assert all(count == 1 for count in judge.all.values())
+    assert sum(judge.all.values()) == sum(found.usage.calls for found in results)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 12), st.integers(0, 12))
+def test_exactly_as_many_calls_as_allowed(questions, calls):
+    judge, seen = Judge(), []
+    rounds: Rounds[int, float] = Rounds(judge)
+    begin = course([range(questions)], seen, 3)
+    (found,) = rounds.rerank([task(3)], begin, Budget(calls=calls))
+    assert found.usage.calls == min(calls, questions)
+    assert [a is not None for a in seen[0]] == [i < calls for i in range(questions)]
+    assert len(judge.asked) == min(1, calls, questions)  # one batch
+
+
+def test_tokens_set_aside_and_not_spent_are_used():
+    """Each may cost 10 tokens and takes 3: with 30 tokens 8 are asked, not 3."""
+    judge, seen = Judge(dict.fromkeys(range(20), 10), 0.3), []
+    (found,) = Rounds(judge).rerank([task(2)], course([range(20)], seen, 2), Budget(tokens=30))
+    assert found.usage.calls == 7
+    assert found.usage.prompt_tokens == 21  # 21 + 10 > 30
+    assert found.status == "partial"
+    assert [answer is not None for answer in seen[0]] == [True] * 7 + [False] * 13
+
+
+def test_two_tasks_share_a_question_and_one_batch():
+    judge = Judge()
+    rounds: Rounds[int, float] = Rounds(judge)
+    tasks = [task(3, "a"), task(3, "b")]
+    found = rounds.rerank(tasks, course([[1, 2, 3]], [], 3), Budget(calls=3))
+    assert judge.asked == [[1, 2, 3]]
+    assert [one.usage.calls for one in found] == [3, 0]
+    assert [one.usage.cache_hits for one in found] == [0, 3]
+    assert [one.status for one in found] == ["complete", "complete"]
+
+
+def test_a_shared_answer_leaves_the_budget_for_the_next_question():
+    """The second task's two calls are not spent on what the first asks as well."""
+    judge = Judge()
+    plans = {"a": [1, 2], "b": [1, 2, 3, 4]}
+    rounds: Rounds[int, float] = Rounds(judge)
+    found = rounds.rerank(
+        [task(2, "a"), task(2, "b")],
+        lambda one: course([plans[one.query]], [], 2)(one),
+        Budget(calls=2),
+    )
+    assert [one.status for one in found] == ["complete", "complete"]
+    assert judge.all == Counter([1, 2, 3, 4])
+
+
+def test_the_same_question_twice_costs_once():
+    judge, seen = Judge(), []
+    (found,) = Rounds(judge, remembered=0).rerank(
+        [task(2)], course([[5, 5, 6, 5]], seen, 2), Budget(calls=2)
+    )
+    assert judge.asked == [[5, 6]]
+    assert seen == [[5.0, 5.0, 6.0, 5.0]]
+    assert (found.usage.calls, found.usage.cache_hits, found.status) == (2, 2, "complete")
+
+
+def test_what_is_remembered_is_answered_without_a_budget():
+    judge, seen = Judge(), []
+    rounds: Rounds[int, float] = Rounds(judge)
+    rounds.rerank([task(2)], course([[1, 2]], [], 2))
+    (found,) = rounds.rerank([task(2)], course([[1, 2]], seen, 2), Budget(calls=0, tokens=0))
+    assert seen == [[1.0, 2.0]]
+    assert (found.status, found.usage) == ("complete", Usage(cache_hits=2))
+
+
+def test_one_bad_text_fails_its_task_only():
+    judge = Judge(broken={13: ValueError("bad text")})
+    plans = {"a": [1, 2], "b": [3, 13], "c": [4, 5], "d": [6, 13]}
+    tasks = [task(3, name) for name in plans]
+    found = Rounds(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
+    assert [one.status for one in found] == ["complete", "failed", "complete", "failed"]
+    assert isinstance(found[1].error, ModelError)
+    assert "bad text" in str(found[1].error)
+    assert found[1].order == [Placed(i, judged=False) for i in range(3)]
+
+
+def test_many_texts_that_the_model_refuses_do_not_fail_the_others():
+    refused = InvalidInputError("too long", field="prompts[0]")
+    judge = Judge(broken=dict.fromkeys(range(100, 105), refused))
+    plans = {str(i): [100 + i if i < 5 else i] for i in range(8)}
+    tasks = [task(2, name) for name in plans]
+    found = Rounds(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
+    assert [one.status for one in found] == ["failed"] * 5 + ["complete"] * 3
+    assert found[0].error is refused
+
+
+def test_a_text_without_costs_fails_its_task_only():
+    judge = Judge(no_cost={13})
+    plans = {"a": [1, 2], "b": [3, 13], "c": [4, 5]}
+    tasks = [task(3, name) for name in plans]
+    found = Rounds(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
+    assert [one.status for one in found] == ["complete", "failed", "complete"]
+    assert judge.all == Counter([1, 2, 4, 5])
+
+
+def test_a_dead_model_fails_all_after_a_few_attempts():
+    judge = Judge(dead=True)
+    tasks = [task(2, str(i)) for i in range(50)]
+    found = Rounds(judge).rerank(tasks, lambda one: course([[int(one.query)]], [], 2)(one))
+    assert all(one.status == "failed" and isinstance(one.error, ModelError) for one in found)
+    assert judge.attempts == 3
+
+
+def test_a_model_that_dies_later_leaves_the_first_order():
+    judge = Judge(broken={9: ModelError("gone")})
+    (found,) = Rounds(judge).rerank([task(4)], course([[6, 5], [9]], [], 4))
+    assert (found.status, order_of(found)) == ("failed", [0, 1, 2, 3])
+    assert found.usage.calls == 2
+    assert all(not one.judged and one.score is None for one in found.order)
+
+
+def test_too_few_judgements_are_a_failure():
+    class Short(Judge):
+        def ask(self, questions):
+            return super().ask(questions)[:-1]
+
+    (found,) = Rounds(Short()).rerank([task(2)], course([[1, 2]], [], 2))
+    assert found.status == "failed"
+
+
+def test_an_error_of_a_course_fails_its_task_only():
+    def run(one: Task) -> Course[int, float]:
+        answers = yield [1]
+        if one.query == "bad":
+            raise ModelError("cannot be read")
+        return placed([answers[0], *[0.0] * (len(one.candidates) - 1)])
+
+    good, bad = Rounds(Judge()).rerank([task(2, "good"), task(2, "bad")], run)
+    assert (good.status, bad.status, str(bad.error)) == ("complete", "failed", "cannot be read")
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
+def test_a_score_that_is_no_number_fails(score):
+    def run(one: Task) -> Course[int, float]:
+        yield [1]
+        return placed([0.5, score])
+
+    (found,) = Rounds(Judge()).rerank([task(2)], run)
+    assert found.status == "failed"
+    assert "candidate 1" in str(found.error)
+
+
+def test_an_outcome_says_what_a_model_could_not_do():
+    def run(one: Task) -> Course[int, float]:
+        answers = yield [1, 2]
+        return Outcome(placed([answers[0], None]), complete=False, warnings=["no answer to 2"])
+
+    (found,) = Rounds(Judge()).rerank([task(2)], run)
+    assert (found.status, found.warnings) == ("partial", ("no answer to 2",))
+
+
+def test_equal_scores_keep_their_order():
+    def question(one: Task, candidate: Candidate, place: int) -> int:
+        return 7 * place + (place == 3)
+
+    (found,) = Rounds(Judge()).rerank([task(6)], lambda one: by_score(one, question))
+    assert order_of(found) == [3, 0, 1, 2, 4, 5]
+    assert [one.score for one in found.order] == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_texts_that_were_cut_count_once_and_are_not_remembered():
+    class Cutting(Judge):
+        def ask(self, questions):
+            text = "a long text"
+            return [Judgement(1.0, Usage(calls=1), truncated=(text,)) for _ in questions]
+
+    rounds: Rounds[int, float] = Rounds(Cutting())
+    (found,) = rounds.rerank([task(2)], course([[1, 2], [3]], [], 2))
+    assert found.truncated == 1
+    (again,) = rounds.rerank([task(2)], course([[1]], [], 2))
+    assert (again.truncated, again.usage.calls) == (1, 0)
+    remembered = rounds._memory.get(1)
+    assert remembered is not None
+    assert all(isinstance(one, bytes) for one in remembered.truncated)
+
+
+def test_many_threads_get_what_one_gets():
+    def plan(number: int) -> list[list[int]]:
+        numbers = random.Random(number)
+        return [[numbers.randrange(60) for _ in range(8)] for _ in range(4)]
+
+    def run(rounds: Rounds[int, float], number: int) -> list[Placed]:
+        (found,) = rounds.rerank([task(5)], course(plan(number), [], 5), Budget(calls=100))
+        assert found.status == "complete"
+        return list(found.order)
+
+    expected = [run(Rounds(Judge()), number) for number in range(40)]
+    judge = Judge()
+    shared: Rounds[int, float] = Rounds(judge, remembered=20)
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(lambda number: run(shared, number), range(40))) == expected
+
+
+def test_nothing_to_do():
+    rounds: Rounds[int, float] = Rounds(Judge())
+    assert rounds.rerank([], course([[1]], [], 0)) == []
+    (found,) = rounds.rerank([task(0)], course([], [], 0), Budget(candidates=0))
+    assert (found.status, found.order) == ("complete", [])

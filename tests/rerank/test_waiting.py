@@ -1,0 +1,188 @@
+"""Deadlines: kept whatever the model does, and made the most of."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from twindex.core import ModelError, Usage
+from twindex.core.rerank_config import Budget, FakeRerankerConfig
+from twindex.rerank import Candidate, Task, rerank_one
+from twindex.rerank.fake import FakeReranker
+from twindex.rerank.meter import Cost
+from twindex.rerank.pointwise_course import by_score
+from twindex.rerank.rounds import Judgement, Rounds
+from twindex.rerank.waiting import UNDER_WAY, Overdue, Waiting
+
+SLACK = 0.05
+
+
+def hits(number: int) -> list[Candidate]:
+    return [Candidate(f"d{i}", f"word{i}" + " query" * (i % 3 == 2)) for i in range(number)]
+
+
+def timed(run):
+    began = time.perf_counter()
+    return run(), time.perf_counter() - began
+
+
+@dataclass
+class Held:
+    """A judge that answers when it is let."""
+
+    gate: threading.Event = field(default_factory=threading.Event)
+    running: int = 0
+    most: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def costs(self, questions: Sequence[int]) -> list[Cost]:
+        return [Cost(1, 1)] * len(questions)
+
+    def ask(self, questions: Sequence[int]) -> list[Judgement[float]]:
+        with self.lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        self.gate.wait(30)
+        with self.lock:
+            self.running -= 1
+        return [Judgement(float(question), Usage(calls=1)) for question in questions]
+
+    def key(self, question: int) -> Hashable:
+        return question
+
+
+@pytest.fixture
+def held():
+    judge = Held()
+    yield judge
+    judge.gate.set()
+
+
+def place(task: Task, candidate: Candidate, number: int) -> int:
+    return number
+
+
+def test_a_model_that_does_not_answer_costs_the_budget_only(held):
+    rounds: Rounds[int, float] = Rounds(held)
+    (found,), seconds = timed(
+        lambda: rounds.rerank(
+            [Task("q", hits(5))], lambda one: by_score(one, place), Budget(milliseconds=200)
+        )
+    )
+    assert seconds < 0.2 + SLACK
+    assert (found.status, [one.index for one in found.order]) == ("partial", [0, 1, 2, 3, 4])
+    assert found.usage.calls == 0
+
+
+def test_a_slow_model_gives_what_it_can():
+    """20 ms for each of 100 hits in 200 ms: several, not all, and in time."""
+    reranker = FakeReranker(FakeRerankerConfig(milliseconds=20))
+    budget = Budget(milliseconds=200)
+    for _ in range(3):
+        found, seconds = timed(lambda: rerank_one(reranker, "query", hits(100), budget))
+        assert seconds < 0.2 + SLACK
+        assert found.status == "partial"
+        assert sorted(one.index for one in found.order) == list(range(100))
+        judged = [one for one in found.order if one.judged]
+        assert found.order[: len(judged)] == judged
+        rest = [one.index for one in found.order[len(judged) :]]
+        assert rest == sorted(rest)
+        scores = [one.score for one in judged]
+        assert scores == sorted(scores, reverse=True)
+    # What was judged is remembered, so that further requests come further.
+    assert len(judged) >= 9
+    assert found.usage.cache_hits > 0
+
+
+def test_enough_time_judges_all():
+    reranker = FakeReranker(FakeRerankerConfig(milliseconds=1))
+    found = rerank_one(reranker, "query", hits(20), Budget(milliseconds=5_000))
+    assert (found.status, found.usage.calls) == ("complete", 20)
+    assert [one.index for one in found.order][:6] == [2, 5, 8, 11, 14, 17]
+
+
+def test_a_failure_under_a_deadline_is_a_failure():
+    reranker = FakeReranker(FakeRerankerConfig(fails_at=3))
+    found = rerank_one(reranker, "query", hits(20), Budget(milliseconds=5_000))
+    assert (found.status, type(found.error)) == ("failed", ModelError)
+
+
+def test_late_tasks_are_partial_and_failed_ones_stay_failed():
+    class Mixed(Held):
+        def ask(self, questions):
+            if len(questions) > 1 or questions[0] == 1:
+                raise ModelError("refused")
+            if questions[0] == 3:
+                time.sleep(0.4)
+            return [Judgement(0.5, Usage(calls=1)) for _ in questions]
+
+    rounds: Rounds[int, float] = Rounds(Mixed())
+    rounds._waiting._learn(1e-6)  # so that all go in one batch
+    tasks = [Task(str(i), hits(1)) for i in range(4)]
+    found = rounds.rerank(
+        tasks,
+        lambda one: by_score(one, lambda task, candidate, number: int(task.query)),
+        Budget(milliseconds=200),
+    )
+    assert [one.status for one in found] == ["complete", "failed", "complete", "partial"]
+    assert [one.error is None for one in found] == [True, False, True, True]
+
+
+def test_calls_left_behind_are_bounded(held):
+    rounds: Rounds[int, float] = Rounds(held)
+
+    def one(number: int):
+        return rounds.rerank(
+            [Task("q", hits(2))],
+            lambda task: by_score(task, lambda *_: number),
+            Budget(milliseconds=100),
+        )[0]
+
+    before = threading.active_count()
+    with ThreadPoolExecutor(20) as pool:
+        found, seconds = timed(lambda: list(pool.map(one, range(40))))
+        assert all(result.status == "partial" for result in found)
+        assert seconds < 2 * (0.1 + 2 * SLACK)
+    assert held.most <= UNDER_WAY
+    assert threading.active_count() <= before + UNDER_WAY
+    (after,), seconds = timed(lambda: [one(99)])
+    assert seconds < SLACK  # nothing to wait for
+    assert "still busy" in after.warnings[0]
+
+
+def test_a_model_that_was_slow_once_is_tried_again():
+    waiting = Waiting()
+    waiting._learn(30.0)  # a first call that loaded the weights
+    refused = 0
+    while waiting.chunk([Cost(1, 1)] * 10, time.perf_counter() + 0.2) == 0:
+        refused += 1
+    assert 20 < refused < 60
+
+
+def test_calls_grow_with_the_speed_seen():
+    waiting = Waiting()
+    costs = [Cost(1, 10)] * 100
+    soon = time.perf_counter() + 10.0
+    assert waiting.chunk(costs, None) == 100
+    assert waiting.chunk(costs, soon) == 1
+    waiting._learn(0.01)  # 0.1 s for a question: 40 % of 10 s are 40 questions
+    assert 38 <= waiting.chunk(costs, soon) <= 40
+    assert waiting.chunk(costs, time.perf_counter() - 1) == 0
+
+
+def test_what_a_call_raises_comes_to_its_caller():
+    def fail() -> None:
+        raise ModelError("bad")
+
+    waiting = Waiting()
+    for deadline in (None, time.perf_counter() + 5):
+        with pytest.raises(ModelError, match="bad"):
+            waiting.call(fail, 1, deadline)
+    with pytest.raises(Overdue):
+        waiting.call(lambda: time.sleep(0.2), 1, time.perf_counter() + 0.02)
+    assert waiting.call(lambda: 7, 1, time.perf_counter() + 5) == 7
