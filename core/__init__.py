@@ -5,6 +5,7 @@ from .config import (
     CollectionConfig,
     DenseEncoderConfig,
     DenseLeg,
+    LateEncoderConfig,
     LegConfig,
     LexicalLeg,
     PassageConfig,
@@ -12,6 +13,7 @@ from .config import (
     SparseEncoderConfig,
     SparseLeg,
     StorageConfig,
+    TildeEncoderConfig,
 )
 from .config_base import Config
 from .errors import (
@@ -29,11 +31,13 @@ from .errors import (
     UnsupportedError,
 )
 from .progress import BarProgress, NoProgress, Progress
+from .toml import parse_toml
 from .trace import Trace
 from .types import (
     Contribution,
     Document,
     Hit,
+    HitRerank,
     LegScore,
     Metadata,
     Passage,
@@ -83,10 +87,12 @@ __all__ = [
     "EncoderMismatchError",
     "FlatConfig",
     "Hit",
+    "HitRerank",
     "HnswConfig",
     "Int8Codec",
     "InvalidInputError",
     "IvfConfig",
+    "LateEncoderConfig",
     "LegConfig",
     "LegScore",
     "LexicalLeg",
@@ -117,6 +123,7 @@ __all__ = [
     "StorageError",
     "TermCounts",
     "TermWeight",
+    "TildeEncoderConfig",
     "TopTerms",
     "Trace",
     "TwindexError",
@@ -127,4 +134,5 @@ __all__ = [
     "VectorStorage",
     "check_unicode",
     "checked_text",
+    "parse_toml",
 ]

@@ -143,6 +143,24 @@ class TopTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class HitRerank:
+    """What a reranker did with a hit.
+
+    rank:     its place after reranking, from 1.
+    previous: its place before, from 1.
+    score:    the reranker's, of any range unless it is calibrated; None where it gave none.
+    reasons:  why it is there, as JSON; what there is depends on the kind of reranker.
+    judged:   the reranker looked at it. What was not judged keeps its order, after the rest.
+    """
+
+    rank: int
+    previous: int
+    score: float | None = None
+    reasons: Mapping[str, Any] = field(default_factory=dict)
+    judged: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One document of a result.
 
@@ -153,6 +171,8 @@ class Hit:
     document: the stored document, None when the caller did not ask for it.
     explain:  for each leg that can say so, the contribution of each term, largest first.
     terms:    for each sparse leg that returned the document, what it has of its best passage there.
+    rerank:   what a reranker did with it; None where none was asked for. It decides the order of
+              hits; `score` stays that of the legs.
     """
 
     id: str
@@ -162,6 +182,7 @@ class Hit:
     document: Document | None = None
     explain: Mapping[str, Sequence[Contribution]] | None = None
     terms: Mapping[str, TopTerms] | None = None
+    rerank: HitRerank | None = None
 
 
 Run = Mapping[str, Mapping[str, float]]

@@ -8,7 +8,7 @@ from .maintenance import maintain, merge, merge_due, seal
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .reader import Reader
 from .reconfigure import Reconfigured, reconfigure, reconfigured
-from .snapshot import LegResult
+from .snapshot import LegResult, Snapshot
 
 __all__ = [
     "Collection",
@@ -18,6 +18,7 @@ __all__ = [
     "Ranking",
     "Reader",
     "Reconfigured",
+    "Snapshot",
     "TermStatistics",
     "Verify",
     "Written",

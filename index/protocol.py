@@ -133,6 +133,14 @@ class Approximate(Protocol):
         """How it is stored, in bytes, and what is known of its search; plain values."""
 
 
+@runtime_checkable
+class Dense(Protocol):
+    """A part that has one vector for each row."""
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of these rows, float32 [m, d], as well as they are known."""
+
+
 class SegmentPart(LegPart, Protocol):
     """The immutable part, in a directory of its own."""
 

@@ -17,7 +17,7 @@ from ..core import (
     TermWeight,
     VectorSearch,
 )
-from .protocol import Approximate, DeltaPart, LegPart, Mask, Ranking, TermStatistics
+from .protocol import Approximate, DeltaPart, Dense, LegPart, Mask, Ranking, TermStatistics
 from .segment import Passages, Segment
 
 Masks = Sequence[Mask | None]
@@ -155,6 +155,25 @@ class Snapshot:
         """What the leg has of the best passage of the document at `position`: `LegPart.terms`."""
         part = self.parts[int(result.parts[position])]
         return part.legs[leg].terms(int(result.rows[position]))
+
+    def vectors(
+        self, leg: str, parts: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The vectors of passages of a dense leg with one for each: float32 [m, d], originals
+        where they are kept, else as well as the codec knows them.
+
+        parts, rows: int64 [m], where the passages are, as in a LegResult.
+        """
+        found: NDArray[np.float32] | None = None
+        for index in np.unique(parts).tolist():
+            part = self.parts[index].legs[leg]
+            assert isinstance(part, Dense), f"leg {leg!r} is dense and has one vector for each text"
+            wanted = parts == index
+            vectors = part.take(rows[wanted])
+            if found is None:
+                found = np.empty((len(rows), vectors.shape[1]), dtype=np.float32)
+            found[wanted] = vectors
+        return np.empty((0, 0), dtype=np.float32) if found is None else found
 
     def passage(self, result: LegResult, position: int) -> Passage | None:
         """The best passage of the document at `position`; None = the whole document."""

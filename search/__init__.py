@@ -2,7 +2,16 @@
 
 from .build import BuildReport, build
 from .engine import Engine, WriteReport
-from .request import Fusion, LegRequest, ReconfigureRequest, SearchRequest, SearchResult
+from .request import (
+    Fusion,
+    LegRequest,
+    ReconfigureRequest,
+    RerankReport,
+    RerankRequest,
+    SearchRequest,
+    SearchResult,
+)
+from .rerankers import RerankerRegistry
 
 __all__ = [
     "BuildReport",
@@ -10,6 +19,9 @@ __all__ = [
     "Fusion",
     "LegRequest",
     "ReconfigureRequest",
+    "RerankReport",
+    "RerankRequest",
+    "RerankerRegistry",
     "SearchRequest",
     "SearchResult",
     "WriteReport",

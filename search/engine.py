@@ -35,13 +35,17 @@ from ..index import (
     warm,
 )
 from ..index.maintenance import DEFAULT_MEMORY
+from .found import Found
 from .info import describe
 from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .leg_encoders import LegEncoders
 from .pace import FIRST_DOCUMENTS, Pace
-from .pipeline import ask, check_search, plan, run
+from .pipeline import answer, find
+from .planning import Asked, Plan, ask, check_search, plan
 from .queries import QueryEncoder
 from .request import SearchRequest, SearchResult
+from .rerankers import RerankerRegistry
+from .reranking import reorder, rerank
 from .usage import added
 
 log = logging.getLogger(__name__)
@@ -73,9 +77,15 @@ class Engine:
     """
 
     def __init__(
-        self, collection: Collection, encoders: LegEncoders, *, read_only: bool = False
+        self,
+        collection: Collection,
+        encoders: LegEncoders,
+        *,
+        read_only: bool = False,
+        rerankers: RerankerRegistry | None = None,
     ) -> None:
         self.collection = collection
+        self.rerankers = rerankers or RerankerRegistry()
         self.path = collection.directory
         self.read_only = read_only
         self._encoders = encoders
@@ -84,8 +94,8 @@ class Engine:
         self._pending: Future[None] | None = None
         self._pending_lock = Lock()
         self._failure: str | None = None
-        self._written: Usage | None = None
-        self._written_lock = Lock()
+        self._usage: Usage | None = None
+        self._usage_lock = Lock()
 
     @classmethod
     def create(
@@ -94,6 +104,7 @@ class Engine:
         config: CollectionConfig | None = None,
         *,
         encoders: EncoderLoader = load_encoder,
+        rerankers: RerankerRegistry | None = None,
     ) -> Engine:
         """Begin an empty collection in the folder `path`.
 
@@ -104,7 +115,7 @@ class Engine:
         legs = LegEncoders(config, encoders)
         legs.fingerprints()
         legs.check_widths()
-        return cls(Collection.create(Path(path), config), legs)
+        return cls(Collection.create(Path(path), config), legs, rerankers=rerankers)
 
     @classmethod
     def open(
@@ -114,14 +125,17 @@ class Engine:
         read_only: bool = False,
         verify: Verify = "full",
         encoders: EncoderLoader = load_encoder,
+        rerankers: RerankerRegistry | None = None,
     ) -> Engine:
         """Open a collection; its configuration and encoders are stored in it.
 
-        verify: "full" compares the checksum of every file, "size" only sizes. Raises
-        NotFoundError, CorruptFileError (which names the file) or ConflictError (unfinished build).
+        verify: "full" compares the checksum of every file, "size" only sizes. rerankers: those that
+        searches may name. Raises NotFoundError, CorruptFileError (which names the file) or
+        ConflictError (unfinished build).
         """
         collection = Collection.open(Path(path), verify=verify, read_only=read_only)
-        return cls(collection, LegEncoders(collection.config, encoders), read_only=read_only)
+        legs = LegEncoders(collection.config, encoders)
+        return cls(collection, legs, read_only=read_only, rerankers=rerankers)
 
     def load(self) -> None:
         """Load the models and compile the kernels now instead of at the first use."""
@@ -161,8 +175,7 @@ class Engine:
             pace.begin(len(batch))
             encoded = encode(unique, self.config, self._encoders, advance=pace.read)
             pace.complete()
-            with self._written_lock:
-                self._written = added(self._written, encoded.usage)
+            self._count(encoded.usage)
             written = self.collection.write(encoded.documents, encoded.legs)
             tally.add(encoded, documents=written.documents, replaced=written.replaced)
             self._maintain()
@@ -215,32 +228,48 @@ class Engine:
         elif fields:
             raise InvalidInputError("go with a text only", field=next(iter(fields)))
         self._expect()
-        asked = ask(self.config, self._queries, request)
+        asked = ask(plan(self.config, request, self.rerankers), self._queries)
         with self.collection.reader() as reader:
-            return run(reader, self._queries, asked)
+            found = find(reader, asked)
+        return self._answer([found])[0]
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
-        """Several searches of the same state; their queries are encoded together.
+        """Several searches of the same state; their queries are encoded together, and those that
+        name the same reranker with the same budget are reranked together.
 
         An InvalidInputError names the request, as in `requests[2].legs[0].name`.
         """
         self._expect()
+        plans: list[Plan] = []
         texts: dict[str, list[str]] = {}
         for i, request in enumerate(requests):
             with _placed(i):
-                for leg in plan(self.config, request):
-                    if request.query is not None and leg.name not in request.vectors:
-                        texts.setdefault(leg.name, []).append(request.query)
+                plans.append(plan(self.config, request, self.rerankers))
+            for leg in plans[-1].encoded:
+                if request.query is not None and leg not in request.vectors:
+                    texts.setdefault(leg, []).append(request.query)
         self._queries.prepare(texts)
-        asked = []
-        for i, request in enumerate(requests):
+        asked: list[Asked] = []
+        for i, one in enumerate(plans):
             with _placed(i):
-                asked.append(ask(self.config, self._queries, request))
+                asked.append(ask(one, self._queries))
         with self.collection.reader() as reader:
-            for i, one in enumerate(asked):
+            for i, one in enumerate(plans):
                 with _placed(i):
                     check_search(reader.config, one)
-            return [run(reader, self._queries, one) for one in asked]
+            found = [find(reader, one) for one in asked]
+        return self._answer(found)
+
+    def _answer(self, found: Sequence[Found]) -> list[SearchResult]:
+        """Rerank those that ask for it and cut their pages."""
+        results = rerank(found)
+        for result in results:
+            if result is not None:
+                self._count(result.usage)
+        return [
+            answer(self._queries, one, reorder(one, result))
+            for one, result in zip(found, results, strict=True)
+        ]
 
     # -- housekeeping ----------------------------------------------------------------------
 
@@ -286,8 +315,8 @@ class Engine:
     @property
     def usage(self) -> Usage | None:
         """What language models did for all searches and writes through this engine so far, those
-        that failed afterwards included."""
-        return added(self._written, self._queries.usage)
+        that failed afterwards included; and what rerankers did."""
+        return added(self._usage, self._queries.usage)
 
     def close(self) -> None:
         """Finish maintenance under way and let go of the files."""
@@ -304,6 +333,10 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _count(self, usage: Usage | None) -> None:
+        with self._usage_lock:
+            self._usage = added(self._usage, usage)
 
     def _writable(self) -> None:
         if self.read_only:

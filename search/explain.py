@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..core import Contribution, Representation, TermWeight, TopTerms
-from ..index import LegResult, Reader
+from ..index import LegResult, Snapshot
 from ..index.protocol import heaviest_first
 from .queries import QueryEncoder
 
@@ -18,7 +18,7 @@ Found = Mapping[str, tuple[LegResult, int]]
 
 
 def contributions(
-    reader: Reader, queries: QueryEncoder, encoded: Mapping[str, Representation], found: Found
+    snapshot: Snapshot, queries: QueryEncoder, encoded: Mapping[str, Representation], found: Found
 ) -> dict[str, Sequence[Contribution]]:
     """By leg that can say so: the contribution of each term to a score, largest first.
 
@@ -26,17 +26,17 @@ def contributions(
     """
     explained: dict[str, Sequence[Contribution]] = {}
     for leg, (result, position) in found.items():
-        terms = reader.explain(leg, encoded[leg], result, position)
+        terms = snapshot.explain(leg, encoded[leg], result, position)
         if terms:
             named = [replace(term, term=queries.name(leg, term.term)) for term in terms]
             explained[leg] = sorted(named, key=lambda term: (-term.score, term.term))
     return explained
 
 
-def passage_terms(reader: Reader, queries: QueryEncoder, found: Found) -> dict[str, TopTerms]:
+def passage_terms(snapshot: Snapshot, queries: QueryEncoder, found: Found) -> dict[str, TopTerms]:
     """By sparse leg: the heaviest terms of the document's best passage there."""
     return {
-        leg: _top(queries, leg, reader.terms(leg, result, position))
+        leg: _top(queries, leg, snapshot.terms(leg, result, position))
         for leg, (result, position) in found.items()
         if queries.is_sparse(leg)
     }

@@ -10,6 +10,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ..core import Config, Hit, TopTerms, Usage, VectorSearch, VectorStorage
 from ..core.config import LEG_NAME
+from ..core.rerank_config import RERANKER_NAME
+from ..rerank import Budget, Status
 
 WINDOW = 1_000
 """offset + limit may not go beyond this."""
@@ -52,12 +54,44 @@ class Fusion(Config):
         return 60 if self.k is None else self.k
 
 
+class RerankRequest(Config):
+    """Reranking of the best hits.
+
+    model:      a configured reranker.
+    top_n:      how many of the best hits it judges; None = as it is configured. The hits after them
+                follow in the order that they had.
+    timeout_ms: wall-clock time that the reranker may take; what is not judged by then keeps its
+                order, after the rest, and the status is "partial". Likewise:
+    calls:      prompts, or pairs, that its models may read.
+    tokens:     tokens that its models may read and write.
+    on_error:   of a model that fails: "keep" = the hits as they were, with the status "failed" and
+                a warning; "fail" = its error.
+    min_score:  leave out hits whose rerank score is lower; a probability where the reranker is
+                calibrated. Hits after the `top_n` have no such score and are left out too;
+                those that a budget kept from being judged stay.
+    """
+
+    model: str = Field(pattern=RERANKER_NAME)
+    top_n: int | None = Field(default=None, ge=1, le=WINDOW)
+    timeout_ms: float | None = Field(default=None, gt=0, le=86_400_000)
+    on_error: Literal["keep", "fail"] = "keep"
+    calls: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    min_score: float | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """Of each query."""
+        return Budget(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
+
+
 class SearchRequest(Config):
     """A search.
 
     query:   text; encoded by every leg's own encoder.
     vectors: instead of text, the query vector of each dense leg: {leg: [float, ...]}.
-    legs:    which legs run; empty = all of the collection with weight 1.
+    legs:    which legs run; empty = all of the collection with weight 1, but those whose role is
+             "rerank".
     filter:  a condition on metadata, see `twindex.index.filters`; applied inside every leg.
     depth:   documents each leg contributes to the fusion; fixed, so that pages neither overlap
              nor skip. At least one leg must be as deep as offset + limit.
@@ -67,6 +101,7 @@ class SearchRequest(Config):
     explain: also return the contribution of each term in sparse and lexical legs, and the heaviest
              terms that sparse legs have of the query and of each hit.
     include: parts of the stored document to return with each hit.
+    rerank:  have the best hits ordered anew by a reranker, which reads the query's text.
     """
 
     query: str | None = None
@@ -81,6 +116,7 @@ class SearchRequest(Config):
     min_score: float | None = None
     explain: bool = False
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
+    rerank: RerankRequest | None = None
 
     @field_validator("query")
     @classmethod
@@ -92,6 +128,13 @@ class SearchRequest(Config):
                 "contains half of a surrogate pair, which is not Unicode text"
             ) from None
         return query
+
+    @field_validator("rerank")
+    @classmethod
+    def _of_text(cls, rerank: RerankRequest | None, info: ValidationInfo) -> RerankRequest | None:
+        if rerank is not None and info.data.get("query", "") is None:
+            raise ValueError("a reranker reads the text of the query: give `query`")
+        return rerank
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -121,6 +164,42 @@ class ReconfigureRequest(Config):
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], VectorStorage] = Field(min_length=1)
 
 
+@dataclass(frozen=True, slots=True)
+class RerankStage:
+    """What one reranker of a chain did; see `RerankReport`."""
+
+    name: str
+    status: Status
+    candidates: int
+    judged: int
+    usage: Usage
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RerankReport:
+    """What reranking did.
+
+    status:     "complete", "partial" (the budget ran out before all candidates were judged) or
+                "failed" (a model did: hits are in the order that they had).
+    candidates: hits handed to the reranker; judged: those that it looked at.
+    usage:      what its models did; cache_hits are judgements that were remembered.
+    seconds:    from when it was asked until it was done.
+    truncated:  candidates whose text was not read to its end.
+    stages:     of a chain, what each of its rerankers did.
+    """
+
+    model: str
+    status: Status
+    candidates: int
+    judged: int
+    usage: Usage
+    seconds: float
+    truncated: int = 0
+    warnings: Sequence[str] = ()
+    stages: Sequence[RerankStage] = ()
+
+
 Relation = Annotated[Literal["eq", "gte"], "eq: exact; gte: at least this many"]
 
 
@@ -128,15 +207,17 @@ Relation = Annotated[Literal["eq", "gte"], "eq: exact; gte: at least this many"]
 class SearchResult:
     """What a search gave.
 
-    total:    documents in the fused list, and whether that is all that match ("eq") or the legs
-              were cut at their depth ("gte").
-    timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `fetch`.
+    total:    documents in the list, and whether that is all that match ("eq") or not ("gte"): the
+              legs were cut at their depth, or hits that were not reranked might reach `min_score`.
+    timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `rerank` (what it
+              reads is fetched in it too), `fetch`.
     warnings: what the caller should know, e.g. a truncated query.
     generation: the state of the collection that was searched.
     usage:    what language models did to encode the query; None where no leg has one. A remembered
               query is a cache hit and no call. In a batch, what was encoded together is divided
               evenly.
     query_terms: the heaviest terms of the query by sparse leg, when `explain` was asked for.
+    rerank:   what reranking did, where it was asked for. Its usage is not part of `usage`.
     """
 
     hits: Sequence[Hit]
@@ -147,3 +228,4 @@ class SearchResult:
     generation: int = 0
     usage: Usage | None = None
     query_terms: Mapping[str, TopTerms] | None = None
+    rerank: RerankReport | None = None

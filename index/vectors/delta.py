@@ -41,6 +41,10 @@ class DenseDelta(Termless):
         """See DeltaPart."""
         return Representation(dense=self._values(width=0)[keep])
 
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See Dense."""
+        return self._values(width=0)[rows]
+
     def _values(self, width: int) -> Vectors:
         """The matrix; while there is none, an empty one of this width."""
         if self._vectors is None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import (
     DEFAULT_RECALL,
@@ -136,6 +137,12 @@ class VectorSegment(Termless):
         indexed = _some(self._indexed)
         decoded = indexed.structure.read(start, stop)
         return decoded if indexed.projection is None else indexed.projection.lift(decoded)
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See Dense."""
+        if self._vectors is not None:
+            return self._vectors.take(rows)
+        return np.concatenate([self.read(row, row + 1) for row in rows.tolist()])
 
     def search(
         self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None

@@ -1,0 +1,144 @@
+"""From the fused lists of searches to their order after reranking. Holds no transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from ..core import HitRerank, ModelError, TwindexError
+from ..rerank import Budget, Placed, Reranked, Task
+from .found import Found, Reordered
+from .request import RerankReport, RerankStage
+
+log = logging.getLogger(__name__)
+
+
+def rerank(found: Sequence[Found]) -> list[Reranked | None]:
+    """What reranking each search gave; None where none was asked for.
+
+    Searches with the same reranker and budget are handed over together.
+    """
+    groups: dict[tuple[str, Budget], list[int]] = {}
+    for i, one in enumerate(found):
+        if (asked := one.asked.plan.rerank) is not None:
+            groups.setdefault((asked.request.model, asked.budget), []).append(i)
+    results: list[Reranked | None] = [None] * len(found)
+    for members in groups.values():
+        for i, result in zip(members, _ask([found[i] for i in members]), strict=True):
+            results[i] = result
+    return results
+
+
+def _ask(found: Sequence[Found]) -> list[Reranked]:
+    """Searches that ask the same."""
+    asked = [one.asked.plan.rerank for one in found]
+    first = asked[0]
+    assert first is not None
+    tasks = [_task(one) for one in found]
+    error = first.error
+    if first.reranker is not None:
+        try:
+            return first.reranker.rerank(tasks, first.budget)
+        except Exception as failure:
+            log.exception("reranker %s failed", first.request.model)
+            error = (
+                failure
+                if isinstance(failure, TwindexError)
+                else ModelError(f"the reranker failed: {type(failure).__name__}: {failure}")
+            )
+    return [
+        Reranked(
+            [Placed(i, judged=False) for i in range(len(task.candidates))],
+            status="failed",
+            error=error,
+        )
+        for task in tasks
+    ]
+
+
+def _task(found: Found) -> Task:
+    query, candidates = found.asked.plan.request.query, found.candidates
+    assert query is not None, "checked by the request"
+    assert candidates is not None, "the request asks for reranking"
+    return Task(query, candidates)
+
+
+def reorder(found: Found, result: Reranked | None) -> Reordered | None:
+    """The new order that a result means. Raises the error of a model that failed, where the request
+    says so (`on_error`)."""
+    if result is None:
+        return None
+    asked = found.asked.plan.rerank
+    assert asked is not None
+    if result.status == "failed" and asked.request.on_error == "fail":
+        raise result.error or ModelError("the reranker failed")
+    found.asked.trace.timings["rerank"] += result.seconds * 1e3
+    total, handed = len(found.numbers), len(result.order)
+    warnings = _warnings(result, handed)
+    order = list(result.order)
+    places = [*(placed.index for placed in order), *range(handed, total)]
+    complete = True
+    least = asked.request.min_score
+    if least is not None and result.status != "failed":
+        if any(placed.judged for placed in order) and all(placed.score is None for placed in order):
+            warnings.append(
+                f"reranker {asked.request.model} gives no scores: min_score left nothing out"
+            )
+        else:
+            order = [placed for placed in order if _reaches(placed, least)]
+            places = [placed.index for placed in order]
+            complete = handed == total
+    hits = [
+        HitRerank(
+            rank,
+            placed.index + 1,
+            None if placed.score is None else float(placed.score),
+            placed.reasons,
+            placed.judged,
+        )
+        for rank, placed in enumerate(order, 1)
+    ]
+    report = RerankReport(
+        asked.request.model,
+        result.status,
+        handed,
+        _judged(result),
+        result.usage,
+        result.seconds,
+        result.truncated,
+        tuple(warnings),
+        [
+            RerankStage(
+                name,
+                stage.status,
+                len(stage.order),
+                _judged(stage),
+                stage.usage,
+                stage.seconds,
+            )
+            for name, stage in result.stages
+        ],
+    )
+    return Reordered(places, hits, report, complete)
+
+
+def _reaches(placed: Placed, least: float) -> bool:
+    return not placed.judged or (placed.score is not None and placed.score >= least)
+
+
+def _judged(result: Reranked) -> int:
+    return sum(placed.judged for placed in result.order)
+
+
+def _warnings(result: Reranked, handed: int) -> list[str]:
+    """In words, what a caller should know of a reranking."""
+    warnings = list(result.warnings)
+    if result.status == "failed":
+        warnings.insert(0, f"failed, the hits are in the order that they had: {result.error}")
+    elif result.status == "partial":
+        warnings.insert(
+            0,
+            f"the budget ran out when {_judged(result)} of {handed} hits were judged; the others "
+            "keep their order",
+        )
+    return warnings
