@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from .config_base import Config
-from .vector_config import FlatConfig, VectorStorage
+from .vector_config import SCALAR_CODECS, FlatConfig, VectorStorage
 
 LEG_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
@@ -106,6 +106,54 @@ class PromptRepsEncoderConfig(Config):
         return self
 
 
+class LateEncoderConfig(Config):
+    """A vector for each token of a text (late interaction), see `twindex.encoders.late`."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
+    kind: Literal["late"] = "late"
+    model: str = "all-MiniLM-L6-v2"
+    revision: str | None = None
+    query_prompt: str | None = None
+    """Text put before a query; None = what the model itself prescribes, "" = nothing."""
+    document_prompt: str | None = None
+    """Text put before a passage; likewise."""
+    query_length: int | None = Field(default=None, ge=4)
+    """Tokens read of a query, special tokens included; None = the model's own limit. Where the
+    model fills queries up with masks, also how far."""
+    document_length: int | None = Field(default=None, ge=8)
+    """Tokens read of a passage; likewise."""
+    pooling: float = Field(default=1.0, ge=1.0, le=16.0)
+    """Tokens of a passage for each vector that is kept: neighbours in direction are merged."""
+    precision: Precision = "float32"
+    device: Device = "auto"
+
+
+class TildeEncoderConfig(Config):
+    """Weights of a text's own tokens, and queries without a model (TILDEv2), see
+    `twindex.encoders.tilde`."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
+    kind: Literal["tilde"] = "tilde"
+    model: str = "splade-tiny"
+    revision: str | None = None
+    max_length: int | None = Field(default=None, ge=8)
+    """Tokens read of a passage, special tokens included; None = the model's own limit."""
+    expansion: int = Field(default=0, ge=0, le=1_000)
+    """Likeliest tokens of which those that are not in the passage are added to it, before it is
+    weighed; the paper has 200. 0 = none."""
+    expansion_model: str | None = None
+    """Whose language-model head says what is likely; None = that of `model`."""
+    expansion_reading: Literal["auto", "first", "max"] = "auto"
+    """Where the head is read: at the first position (TILDE), or the greatest of all (SPLADE).
+    "auto" is the first where an `expansion_model` is named, else the greatest."""
+    language: str = "en"
+    """Of the stopwords that get no weight; "none" keeps all words."""
+    precision: Precision = "float32"
+    device: Device = "auto"
+
+
 class AnalyzerConfig(Config):
     """How text becomes terms: Unicode words, lower case, stopwords out, Snowball stems.
 
@@ -125,7 +173,7 @@ LegRole = Literal["search", "rerank"]
 rerankers that order by its scores, and runs only where it is named."""
 
 
-def _kind_or(default: str) -> Discriminator:
+def _kind_or(default: str, *others: str) -> Discriminator:
     """Tell encoders by `kind`, which may be left out for the usual one."""
 
     def kind(value: Any) -> str | None:
@@ -133,14 +181,18 @@ def _kind_or(default: str) -> Discriminator:
             return str(value.get("kind", default))
         return getattr(value, "kind", None)
 
+    able = [f'"{one}"' for one in (default, *others)]
     return Discriminator(
         kind,
         custom_error_type="encoder_kind",
-        custom_error_message=f'must be an object whose kind is "{default}" or "promptreps"',
+        custom_error_message="must be an object whose kind is "
+        + f"{', '.join(able[:-1])} or {able[-1]}",
     )
 
 
 PromptReps = Annotated[PromptRepsEncoderConfig, Tag("promptreps")]
+Late = Annotated[LateEncoderConfig, Tag("late")]
+Tilde = Annotated[TildeEncoderConfig, Tag("tilde")]
 
 
 class DenseLeg(VectorStorage):
@@ -149,7 +201,8 @@ class DenseLeg(VectorStorage):
     kind: Literal["dense"] = "dense"
     role: LegRole = "search"
     encoder: Annotated[
-        Annotated[DenseEncoderConfig, Tag("dense")] | PromptReps, _kind_or("dense")
+        Annotated[DenseEncoderConfig, Tag("dense")] | PromptReps | Late,
+        _kind_or("dense", "promptreps", "late"),
     ] = DenseEncoderConfig()
 
     @property
@@ -157,13 +210,32 @@ class DenseLeg(VectorStorage):
         """A text may have several vectors."""
         return _is_multi(self.encoder)
 
+    @property
+    def kept(self) -> Literal["float32", "float16", "none"]:
+        """See VectorStorage. Of several vectors the codes are all there is: none is rescored."""
+        coded = self.multi and not self.lossless and self.held_codec.kind in SCALAR_CODECS
+        return "none" if coded and self.originals == "auto" else super().kept
+
+    @property
+    def storage_fields(self) -> dict[str, Any]:
+        """See VectorStorage."""
+        return {**super().storage_fields, **({"originals": self.kept} if self.multi else {})}
+
     @model_validator(mode="after")
     def _multi_is_flat(self) -> Self:
-        plain = isinstance(self.index, FlatConfig) and self.lossless
-        if self.multi and (not plain or self.kept != "float32"):
+        if not self.multi:
+            return self
+        if not isinstance(self.index, FlatConfig):
+            raise ValueError("texts with several vectors are compared one by one: index flat")
+        if self.held_codec.kind not in SCALAR_CODECS:
             raise ValueError(
-                "texts with several vectors are searched exactly, as float32: index flat, no "
-                "codec and no projection"
+                f"the codec {self.held_codec.kind} is not for texts with several vectors; "
+                f"these are: {', '.join(SCALAR_CODECS)}"
+            )
+        if self.kept != ("float32" if self.lossless else "none"):
+            raise ValueError(
+                "originals: of texts with several vectors only the codes are kept, and none is "
+                'rescored: leave originals out, and choose the codec ("float16", for example)'
             )
         return self
 
@@ -175,7 +247,8 @@ class SparseLeg(Config):
     kind: Literal["sparse"] = "sparse"
     role: LegRole = "search"
     encoder: Annotated[
-        Annotated[SparseEncoderConfig, Tag("sparse")] | PromptReps, _kind_or("sparse")
+        Annotated[SparseEncoderConfig, Tag("sparse")] | PromptReps | Tilde,
+        _kind_or("sparse", "promptreps", "tilde"),
     ] = SparseEncoderConfig()
 
     @property
@@ -185,7 +258,9 @@ class SparseLeg(Config):
 
 
 def _is_multi(encoder: Config) -> bool:
-    return isinstance(encoder, PromptRepsEncoderConfig) and encoder.variant in MULTI_VARIANTS
+    if isinstance(encoder, PromptRepsEncoderConfig):
+        return encoder.variant in MULTI_VARIANTS
+    return isinstance(encoder, LateEncoderConfig)
 
 
 class LexicalLeg(Config):

@@ -207,14 +207,24 @@ VectorIndexConfig = Annotated[
     FlatConfig | IvfConfig | HnswConfig | ScannConfig | SpannConfig, Field(discriminator="kind")
 ]
 
-_SCALAR = ("float32", "float16", "bfloat16", "float8_e4m3", "float8_e5m2", "int8", "int4", "binary")
+SCALAR_CODECS = (
+    "float32",
+    "float16",
+    "bfloat16",
+    "float8_e4m3",
+    "float8_e5m2",
+    "int8",
+    "int4",
+    "binary",
+)
+"""Those that store each dimension by itself."""
 
 CODECS_OF: dict[str, tuple[str, ...]] = {
-    "flat": (*_SCALAR, "pq", "rabitq"),
+    "flat": (*SCALAR_CODECS, "pq", "rabitq"),
     "ivf": ("pq", "float32", "float16", "bfloat16", "int8", "int4", "rabitq"),
     "hnsw": ("float32", "float16", "bfloat16", "int8", "int4"),
     "scann": (),
-    "spann": ("int8", *(kind for kind in _SCALAR if kind != "int8")),
+    "spann": ("int8", *(kind for kind in SCALAR_CODECS if kind != "int8")),
 }
 """Kind of index -> codecs that it can hold, the usual one first. ScaNN has its own."""
 
@@ -227,7 +237,9 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 
 _CODECS: dict[str, CodecConfig] = {
-    **{kind: ScalarCodec.model_validate({"kind": kind}) for kind in _SCALAR if kind != "int8"},
+    **{
+        kind: ScalarCodec.model_validate({"kind": kind}) for kind in SCALAR_CODECS if kind != "int8"
+    },
     "int8": Int8Codec(),
     "pq": PqCodec(),
     "rabitq": RabitqCodec(),
