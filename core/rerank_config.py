@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .config import LEG_NAME, Device, Precision
+from .config import LEG_NAME, AnalyzerConfig, Device, Precision
 from .config_base import Config
 
 RERANKER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -118,11 +118,16 @@ class LateInteractionConfig(BaseReranker):
 
 
 class PointwiseConfig(BaseReranker):
-    """A language model asked of each passage alone whether it is relevant; the score is the
-    probability of yes against no."""
+    """A language model asked of each passage alone whether it is relevant.
+
+    mode: "scoring": the score is the probability of yes against no; "generation": 1 where the model
+          writes yes, 0 where no.
+    passage_tokens: read of each passage, at most.
+    """
 
     kind: Literal["pointwise"] = "pointwise"
     llm: LanguageModelConfig = LanguageModelConfig()
+    mode: Literal["scoring", "generation"] = "scoring"
     passage_tokens: int = Field(default=256, ge=8)
 
 
@@ -131,12 +136,15 @@ class PairwiseConfig(BaseReranker):
 
     method: "allpair", "sorting" or "sliding".
     top_k:  places that are settled; "allpair" settles all.
+    sort:   of method "sorting": "tournament" asks less and in fewer rounds, "heap" is the paper's.
     mode:   "scoring" compares likelihoods of the two answers, "generation" reads a written one.
+    passage_tokens: read of each passage, at most.
     """
 
     kind: Literal["pairwise"] = "pairwise"
     llm: LanguageModelConfig = LanguageModelConfig()
     method: Literal["allpair", "sorting", "sliding"] = "sliding"
+    sort: Literal["tournament", "heap"] = "tournament"
     top_k: int = Field(default=10, ge=1)
     mode: Literal["scoring", "generation"] = "scoring"
     passage_tokens: int = Field(default=128, ge=8)
@@ -144,7 +152,12 @@ class PairwiseConfig(BaseReranker):
 
 class ListwiseConfig(BaseReranker):
     """A language model asked to order a window of passages, which slides from the bottom up
-    (RankGPT, Sun et al., 2023)."""
+    (RankGPT, Sun et al., 2023).
+
+    window: passages in a prompt; step: by how many it moves up, at most the window.
+    passes: over all candidates.
+    passage_tokens: read of each passage, at most.
+    """
 
     kind: Literal["listwise"] = "listwise"
     llm: LanguageModelConfig = LanguageModelConfig()
@@ -153,6 +166,12 @@ class ListwiseConfig(BaseReranker):
     passes: int = Field(default=1, ge=1)
     passage_tokens: int = Field(default=128, ge=8)
 
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        if self.step > self.window:
+            raise ValueError("step: more than the window, which would leave passages out")
+        return self
+
 
 class CriteriaConfig(BaseReranker):
     """REBEL (2025): scores of several criteria, added up with weights.
@@ -160,13 +179,19 @@ class CriteriaConfig(BaseReranker):
     turns: 1 = relevance and the five fixed criteria; 2 = the model first infers criteria that suit
            the query.
     batch: passages judged in one call.
+    weight: of the fixed criteria, and of inferred ones for which the model names none.
+    discard: hits of less relevance (0 to 10) come after all others.
+    relevance_only: the further criteria have no scores; in two turns they tell the model what
+           relevance means for the query.
     """
 
     kind: Literal["criteria"] = "criteria"
     llm: LanguageModelConfig = LanguageModelConfig()
     turns: Literal[1, 2] = 1
-    batch: int = Field(default=10, ge=1)
-    weight: float = Field(default=0.5, ge=0)
+    batch: int = Field(default=10, ge=1, le=100)
+    weight: float = Field(default=0.5, ge=0, le=2)
+    discard: float = Field(default=3.0, ge=0, le=10)
+    relevance_only: bool = False
     passage_tokens: int = Field(default=256, ge=8)
 
 
@@ -183,17 +208,53 @@ class TildeConfig(BaseReranker):
 
 class IntraDocumentConfig(BaseReranker):
     """The intra-document cascade (IDCM, Hofstätter et al., 2021): a cheap scorer picks windows of a
-    long document, a costly one reads only these."""
+    long document, a costly one reads only these.
+
+    slow:     reads the picked windows, each with the document's title.
+    fast:     picks them: "lexical" (BM25, see `analyzer`), or the folder of a passage scorer
+              (`twindex train passage-scorer` makes one).
+    windows:  read of each document.
+    best:     of these that make up the document's score, a weighted sum.
+    weights:  of the best window, the second best ...; None = those that the passage scorer's folder
+              has, or else 1 each.
+    absent:   what the windows that a short document lacks count in the sum: "mean" = the (weighted)
+              mean of those it has, "zero" = nothing, as in the paper, whose model learns with it.
+    size:     words in a window, without `overlap` more on each side.
+    analyzer: of the lexical scorer.
+    memory:   bytes for windows and what the fast scorer knows of documents, at most.
+    """
 
     kind: Literal["intra_document"] = "intra_document"
     text: Literal["passage", "document"] = "document"
-    slow: CrossEncoderConfig | PointwiseConfig | LateInteractionConfig = Field(discriminator="kind")
-    fast: Literal["lexical", "late"] | str = "lexical"
+    slow: Annotated[
+        CrossEncoderConfig
+        | PointwiseConfig
+        | LateInteractionConfig
+        | TildeConfig
+        | FakeRerankerConfig,
+        Field(discriminator="kind"),
+    ]
+    fast: str = "lexical"
     windows: int = Field(default=4, ge=1)
     best: int = Field(default=3, ge=1)
-    weights: tuple[float, ...] | None = None
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    absent: Literal["mean", "zero"] = "mean"
     size: int = Field(default=50, ge=4)
     overlap: int = Field(default=7, ge=0)
+    analyzer: AnalyzerConfig = AnalyzerConfig()
+    memory: int = Field(default=512 * 2**20, ge=0)
+
+    @model_validator(mode="after")
+    def _weights_of_best(self) -> Self:
+        if self.weights is None:
+            return self
+        if len(self.weights) != self.best:
+            raise ValueError(
+                f"weights: there are {len(self.weights)} for the {self.best} of `best`"
+            )
+        if self.weights[0] == 0:
+            raise ValueError("weights: that of the best window must be above 0")
+        return self
 
 
 class DiversityConfig(BaseReranker):
@@ -256,6 +317,7 @@ RerankerConfig = Annotated[
     Field(discriminator="kind"),
 ]
 
+IntraDocumentConfig.model_rebuild()
 StageConfig.model_rebuild()
 ChainConfig.model_rebuild()
 

@@ -45,7 +45,7 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
     config = config or PassageConfig()
     if config.unit == "none":
         return []
-    spans = [match.span() for match in _word_pattern().finditer(text)]
+    spans = word_spans(text)
     if len(spans) <= max(config.threshold, config.size):
         return []
     bounds: Sequence[int] = range(len(spans) + 1)
@@ -55,6 +55,11 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
         Passage(spans[first][0], spans[stop - 1][1])
         for first, stop in _pack(bounds, config.size, config.overlap)
     ]
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where each word begins and ends, in order. They hold every character but white space."""
+    return [match.span() for match in _word_pattern().finditer(text)]
 
 
 def _pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from hashlib import blake2b
 from threading import Lock
 from typing import Generic, TypeVar
@@ -12,26 +12,35 @@ V = TypeVar("V")
 
 
 class Memory(Generic[V]):
-    """The `size` values that were used last. Thread-safe."""
+    """The values that were used last, of `size` together. Thread-safe.
 
-    def __init__(self, size: int) -> None:
+    weigh: how much a value counts; None = 1, so that `size` is a number of values.
+    """
+
+    def __init__(self, size: int, weigh: Callable[[V], int] | None = None) -> None:
         self._size = size
-        self._known: OrderedDict[Hashable, V] = OrderedDict()
+        self._weigh = weigh
+        self._total = 0
+        self._known: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: Hashable) -> V | None:
         with self._lock:
             found = self._known.get(key)
-            if found is not None:
-                self._known.move_to_end(key)
-            return found
+            if found is None:
+                return None
+            self._known.move_to_end(key)
+            return found[0]
 
     def put(self, key: Hashable, value: V) -> None:
+        weight = 1 if self._weigh is None else self._weigh(value)
         with self._lock:
-            self._known[key] = value
-            self._known.move_to_end(key)
-            while len(self._known) > self._size:
-                self._known.popitem(last=False)
+            before = self._known.pop(key, None)
+            self._total += weight - (0 if before is None else before[1])
+            self._known[key] = value, weight
+            while self._total > self._size:
+                _, (_, dropped) = self._known.popitem(last=False)
+                self._total -= dropped
 
 
 def digest(text: str) -> bytes:

@@ -1,0 +1,91 @@
+"""BM25 over windows: picks windows without any training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import AnalyzerConfig, LexicalLeg, Passage
+from ...encoders import LexicalEncoder
+from ...index.inverted.bm25 import idf, length_norms
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """The terms of a document's windows.
+
+    terms:   int64 [terms], hashes, ascending. starts: int32 [terms + 1], where the postings of each
+             begin. windows, counts: int32 [postings], the windows that a term is in and how often.
+    lengths: int32 [windows], terms in each.
+    """
+
+    terms: NDArray[np.int64]
+    starts: NDArray[np.int32]
+    windows: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(getattr(self, name).nbytes for name in self.__slots__)
+
+    def of(self, term: int) -> slice:
+        """The postings of a term."""
+        place = int(np.searchsorted(self.terms, term))
+        if place == len(self.terms) or self.terms[place] != term:
+            return slice(0, 0)
+        return slice(int(self.starts[place]), int(self.starts[place + 1]))
+
+
+class LexicalScorer:
+    """BM25 (see `index.inverted.bm25`) of windows, as if those of all candidates of a query were
+    the collection: a word that is in many of their windows tells little.
+
+    Terms are told apart by 64 bits of a hash.
+    """
+
+    def __init__(self, analyzer: AnalyzerConfig | None = None) -> None:
+        self._config = LexicalLeg(encoder=analyzer or AnalyzerConfig())
+        self._analyzer = LexicalEncoder(self._config.encoder)
+
+    def prepare(self, text: str, windows: Sequence[Passage]) -> Postings:
+        pieces = [text[window.start : window.end] for window in windows]
+        rows = self._analyzer.encode(pieces, role="document").terms or []
+        hashes = np.fromiter((hash(term) for row in rows for term in row), np.int64)
+        counts = np.fromiter((count for row in rows for count in row.values()), np.int32)
+        numbers = np.repeat(np.arange(len(rows), dtype=np.int32), [len(row) for row in rows])
+        terms, places = np.unique(hashes, return_inverse=True)
+        order = np.argsort(places, kind="stable")
+        starts = np.zeros(len(terms) + 1, np.int32)
+        np.cumsum(np.bincount(places, minlength=len(terms)), out=starts[1:])
+        lengths = np.array([sum(row.values()) for row in rows], np.int32)
+        return Postings(terms, starts, numbers[order], counts[order], lengths)
+
+    def scores(
+        self, query: str, documents: Sequence[Postings], deadline: float | None = None
+    ) -> list[NDArray[np.float32]]:
+        (row,) = self._analyzer.encode([query], role="query").terms or [{}]
+        asked = [(hash(term), count) for term, count in row.items()]
+        found = [[document.of(term) for term, _ in asked] for document in documents]
+        windows = sum(len(document.lengths) for document in documents)
+        total = sum(int(document.lengths.sum()) for document in documents)
+        average = total / windows if total else 1.0
+        weights = [
+            count * idf(windows, sum(part[i].stop - part[i].start for part in found))
+            for i, (_, count) in enumerate(asked)
+        ]
+        scored: list[NDArray[np.float32]] = []
+        for document, parts in zip(documents, found, strict=True):
+            if deadline is not None and perf_counter() > deadline:
+                break
+            norms = length_norms(document.lengths, average, self._config)
+            scores = np.zeros(len(document.lengths))
+            for weight, part in zip(weights, parts, strict=True):
+                at, count = document.windows[part], document.counts[part]
+                scores[at] += weight * count / (count + norms[at])
+            scored.append(scores.astype(np.float32))
+        return scored
