@@ -1,0 +1,212 @@
+"""REBEL as a reranker: questions, judgements, order."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+from ...core import ModelError
+from ...core.rerank_config import Budget, CriteriaConfig
+from ...llm import GenerativeModel, Sampling
+from ...llm.protocol import unsupported
+from ..course import Course, Judgement, Outcome
+from ..language_model import load_language_model
+from ..memory import digest
+from ..meter import Cost
+from ..pointwise_course import placed
+from ..protocol import Candidate, Needs, Reranked, Task
+from ..reading import SLACK, Extract, Reader
+from ..rounds import Rounds
+from . import prompts
+from .answers import BadAnswer, read_criteria, read_scores
+from .scores import Criteria, Scores, order
+
+REMEMBERED = 10_000
+"""Answers of the model that are kept; each is some hundred letters."""
+
+INFERRED_TOKENS = 700
+"""Tokens of an answer with criteria, at most."""
+
+AROUND_TOKENS = 48
+"""Tokens of an answer around its objects, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A prompt, how its answer begins, and the tokens that this has at most.
+
+    cut: digests of the texts that are not read to their end.
+    """
+
+    said: str
+    begun: str
+    most: int
+    cut: tuple[bytes, ...] = ()
+
+
+class CriteriaReranker:
+    """REBEL (2025): relevance from 0 to 10 and further criteria, scored by a language model as JSON
+    that is checked. The order is by relevance + sum of weight x score, added up here.
+
+    One turn: five fixed criteria from 0 to 5, see `prompts.FIXED`; ceil(n / batch) calls. Two
+    turns: a call before that infers criteria, their ranges and weights from the query. With
+    `relevance_only` relevance alone is scored, after two turns in the light of these criteria.
+
+    Equal totals are ordered by authoritativeness (of inferred criteria, by the one that the model
+    names for that), then as they were. Where relevance is less than `discard` the paper leaves the
+    document out; here it comes after all that are kept, its score is its relevance alone, and
+    `reasons` says so: no hit is lost, and scores descend.
+
+    An answer that cannot be used is asked for once more with what was wrong, which is one more
+    call; if that fails too the batch is not judged and the status is "partial", or "failed" if no
+    batch was. Scores of different batches are the model's at different moments: they can be
+    compared only roughly, and `reasons` names the batch.
+    """
+
+    kind = "criteria"
+    needs = Needs()
+
+    def __init__(self, config: CriteriaConfig, model: GenerativeModel | None = None) -> None:
+        """model: the language model; None = the one of the configuration.
+
+        Raises UnsupportedError for a model that does not write, ConfigError where a batch is more
+        than it reads.
+        """
+        self._config = config
+        loaded = load_language_model(config.llm) if model is None else model
+        if "generate" not in loaded.capabilities:
+            raise unsupported(loaded, "generate")
+        found = cast(GenerativeModel, loaded)
+        self._reader = Reader(found, config.passage_tokens)
+        self._rounds: Rounds[_Question, str] = Rounds(
+            _Judge(found, self._reader), remembered=REMEMBERED
+        )
+        scored = () if config.relevance_only else prompts.FIXED
+        fixed = tuple(replace(one, weight=config.weight) for one in scored)
+        self._fixed = Criteria(fixed, prompts.AUTHORITY if fixed else None)
+        empty = self._judge("", [Extract("", 0, False)] * config.batch, self._fixed)
+        texts = config.batch * config.passage_tokens
+        tokens = self._reader.count(empty.said) + texts + empty.most
+        self._reader.check_limit(tokens, field="batch")
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        return self._rounds.rerank(tasks, self._course, budget)
+
+    def _course(self, task: Task) -> Course[_Question, str]:
+        size, count = self._config.batch, len(task.candidates)
+        batches = [range(begin, min(begin + size, count)) for begin in range(0, count, size)]
+        query = self._reader.query(task.query).text
+        criteria: Criteria | None = self._fixed
+        if batches and self._config.turns == 2:
+            criteria = yield from self._inferred(query)
+        if criteria is None:
+            return placed([None] * count)
+        judged: list[Scores | None] = [None] * count
+        texts = [self._extract(one) for one in task.candidates]
+        questions = [self._judge(query, [texts[i] for i in batch], criteria) for batch in batches]
+        answers = yield questions
+        bad = _take(dict(zip(batches, answers, strict=True)), judged, criteria)
+        reached = None not in answers
+        if bad:
+            asked = dict(zip(batches, questions, strict=True))
+            answers = yield [_again(asked[batch], error) for batch, error in bad.items()]
+            reached = reached and None not in answers
+            last = _take(dict(zip(bad, answers, strict=True)), judged, criteria)
+            bad = {b: last.get(b, error) for b, error in bad.items() if judged[b[0]] is None}
+        if bad and reached and not any(judged):
+            raise ModelError(f"no answer of the model could be used: {next(iter(bad.values()))}")
+        warnings = [
+            f"candidates {batch[0] + 1} to {batch[-1] + 1} were not judged, because the model's "
+            f"answer could not be used: {error}"
+            for batch, error in bad.items()
+        ]
+        numbers = [i // size + 1 for i in range(count)]
+        found = order(judged, numbers, criteria, self._config.discard)
+        return Outcome(found, complete=not bad, warnings=warnings)
+
+    def _inferred(
+        self, query: str
+    ) -> Generator[Sequence[_Question], Sequence[str | None], Criteria | None]:
+        """Criteria for a query; None where the budget is too small. Raises ModelError where the
+        model gives none."""
+        question = _Question(prompts.infer(query), "{", INFERRED_TOKENS)
+        error = ""
+        for attempt in range(2):
+            (answer,) = yield [_again(question, error) if attempt else question]
+            if answer is None:
+                return None
+            try:
+                criteria = read_criteria(answer, self._config.weight)
+            except BadAnswer as bad:
+                error = str(bad)
+            else:
+                return replace(criteria, scored=not self._config.relevance_only)
+        raise ModelError(f"the model gave no criteria for the query: {error}")
+
+    def _judge(self, query: str, texts: Sequence[Extract], criteria: Criteria) -> _Question:
+        said = prompts.judge(query, [text.text for text in texts], criteria)
+        # Answers may be indented, each name on its own line.
+        one = self._reader.count(prompts.shape(criteria)) + 4 * (len(criteria.asked) + 2)
+        cut = tuple(digest(text.text) for text in texts if text.truncated)
+        return _Question(said, "[", len(texts) * one + AROUND_TOKENS, cut)
+
+    def _extract(self, candidate: Candidate) -> Extract:
+        return self._reader.passage(candidate.read(self._config.text))
+
+
+class _Judge:
+    """Writes the answers."""
+
+    def __init__(self, model: GenerativeModel, reader: Reader) -> None:
+        self._model = model
+        self._reader = reader
+
+    def costs(self, questions: Sequence[_Question]) -> list[Cost]:
+        return [Cost(1, self._tokens(one) + one.most) for one in questions]
+
+    def ask(self, questions: Sequence[_Question]) -> list[Judgement[str]]:
+        found: dict[int, Judgement[str]] = {}
+        for most in sorted({question.most for question in questions}):
+            places = [i for i, question in enumerate(questions) if question.most == most]
+            group = [questions[i] for i in places]
+            said = [self._reader.prompt(one.said, self._begun(one)) for one in group]
+            written = self._model.generate(said, Sampling(max_tokens=most))
+            for i, question, one in zip(places, group, written, strict=True):
+                text = self._begun(question) + one.text
+                found[i] = Judgement(text, one.usage, question.cut)
+        return [found[i] for i in range(len(questions))]
+
+    def key(self, question: _Question) -> Hashable:
+        return digest(question.said)
+
+    def _tokens(self, question: _Question) -> int:
+        """Of the prompt. The frame is counted apart, because the names of special tokens stand for
+        them there and nowhere else."""
+        frame = self._reader.frame("", self._begun(question))
+        return frame + self._reader.count(question.said) + SLACK
+
+    def _begun(self, question: _Question) -> str:
+        """Servers need not go on behind the beginning of an answer."""
+        return "" if self._reader.remote else question.begun
+
+
+def _again(question: _Question, error: str) -> _Question:
+    return replace(question, said=prompts.again(question.said, error))
+
+
+def _take(
+    answers: Mapping[range, str | None], judged: list[Scores | None], criteria: Criteria
+) -> dict[range, str]:
+    """Put the scores of each batch into `judged`; what is wrong with those that have none."""
+    bad = {}
+    for batch, answer in answers.items():
+        if answer is None:
+            continue
+        try:
+            scores = read_scores(answer, len(batch), criteria)
+        except BadAnswer as error:
+            bad[batch] = str(error)
+        else:
+            judged[batch.start : batch.stop] = scores
+    return bad
