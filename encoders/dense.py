@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from ..core import DenseEncoderConfig, InvalidInputError, ModelError, Representation, Role
+from .prescribed import prescribed_prompts
 from .protocol import Gives
 from .text_model import TextModel
 
@@ -27,12 +28,7 @@ class DenseEncoder:
     def __init__(self, model: TextModel, config: DenseEncoderConfig) -> None:
         self.config = config
         self._model = model
-        self._prompts = {
-            "query": _prompt(config.query_prompt, model.model, ("query",)),
-            "document": _prompt(
-                config.document_prompt, model.model, ("document", "passage", "corpus")
-            ),
-        }
+        self._prompts = prescribed_prompts(model.model, config)
         if not config.normalize:
             _drop_normalization(model.model)
         self.dimensions = self._probe()
@@ -94,14 +90,6 @@ class DenseEncoder:
                 f"model {self.config.model!r} reads text in a way of its own that is not supported"
             )
         return self.dimensions
-
-
-def _prompt(given: str | None, model: Any, names: Sequence[str]) -> str:
-    """The prompt that was asked for, else the first of `names` among the model's own, else none."""
-    if given is not None:
-        return given
-    own: Mapping[str, str | None] = getattr(model, "prompts", None) or {}
-    return next((prompt for name in names if (prompt := own.get(name))), "")
 
 
 def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:

@@ -21,12 +21,15 @@ from ..core import (
     ConfigError,
     DenseEncoderConfig,
     InvalidInputError,
+    LateEncoderConfig,
     Representation,
     Role,
     SparseEncoderConfig,
+    TildeEncoderConfig,
 )
+from .late_vectors import joined
 from .protocol import Gives
-from .pruning import keep_heaviest
+from .pruning import keep_heaviest, weights_of
 
 NAME = "fake"
 DIMENSIONS = 64
@@ -127,7 +130,127 @@ class FakeSparseEncoder:
         return f"#{index}"
 
 
-def _check(config: DenseEncoderConfig | SparseEncoderConfig) -> None:
+class FakeLateEncoder:
+    """A vector of length 1 for each word: its 64 signs, and an eighth of those of the word before.
+
+    An empty text is the word "". `pooling` merges so many neighbours.
+    """
+
+    dimensions = DIMENSIONS
+
+    def __init__(self, config: LateEncoderConfig | None = None) -> None:
+        config = config or LateEncoderConfig(model=NAME)
+        _check(config)
+        prompts = {
+            "query_prompt": config.query_prompt or "",
+            "document_prompt": config.document_prompt or "",
+        }
+        self.config = config.model_copy(update=prompts)
+
+    @property
+    def gives(self) -> frozenset[Gives]:
+        return frozenset({"dense"})
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return self.config.model_dump(exclude={"revision", "device"})
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        return self.encode_tokens(texts, role=role, advance=advance)[0]
+
+    def encode_tokens(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> tuple[Representation, list[list[str]]]:
+        """See TokenEncoder."""
+        query = role == "query"
+        prompt = (self.config.query_prompt if query else self.config.document_prompt) or ""
+        limit = self.config.query_length if query else self.config.document_length
+        vectors, names = [], []
+        truncated = np.zeros(len(texts), np.bool_)
+        for row, text in enumerate(texts):
+            words, truncated[row] = _words(prompt + text, limit)
+            words = words or [""]
+            found = np.stack([_signs(word) for word in words])
+            found[1:] += found[:-1] / 8
+            merged = 1 if query else round(self.config.pooling)
+            if merged > 1:
+                starts = np.arange(0, len(found), merged)
+                found, words = np.add.reduceat(found, starts, axis=0), []
+            found /= np.linalg.norm(found, axis=1, keepdims=True)
+            vectors.append(found.astype(np.float16).astype(np.float32))
+            names.append(words)
+            if advance is not None:
+                advance(1)
+        return joined(vectors, truncated, DIMENSIONS), names
+
+    def term(self, index: int) -> str:
+        """Dense dimensions have no names: InvalidInputError."""
+        raise InvalidInputError("the dimensions of a dense vector have no names")
+
+
+class FakeTildeEncoder:
+    """Each word weighs log(1 + 1 / its first place); a query's words weigh their number.
+
+    Places are those of FakeSparseEncoder. It expands nothing.
+    """
+
+    def __init__(self, config: TildeEncoderConfig | None = None) -> None:
+        self.config = config or TildeEncoderConfig(model=NAME)
+        _check(self.config)
+        if self.config.expansion:
+            raise ConfigError('"fake" has no head to expand with', field="expansion")
+
+    @property
+    def gives(self) -> frozenset[Gives]:
+        return frozenset({"sparse"})
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return self.config.model_dump(exclude={"revision", "device"})
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        rows: list[dict[int, float]] = []
+        truncated = np.zeros(len(texts), np.bool_)
+        for number, text in enumerate(texts):
+            limit = None if role == "query" else self.config.max_length
+            words, truncated[number] = _words(text, limit)
+            row: dict[int, float] = {}
+            for place, word in enumerate(words):
+                index = _hash(word) % VOCABULARY
+                if role == "query":
+                    row[index] = row.get(index, 0.0) + 1
+                else:
+                    row[index] = max(row.get(index, 0.0), float(np.log1p(1 / (place + 1))))
+            rows.append(row)
+            if advance is not None:
+                advance(1)
+        return Representation(sparse=weights_of(rows, VOCABULARY), truncated=truncated)
+
+    def term(self, index: int) -> str:
+        if not 0 <= index < VOCABULARY:
+            raise InvalidInputError(f"must be in [0, {VOCABULARY})", field="index")
+        return f"#{index}"
+
+
+def _check(
+    config: DenseEncoderConfig | SparseEncoderConfig | LateEncoderConfig | TildeEncoderConfig,
+) -> None:
     if config.revision is not None:
         raise ConfigError('"fake" has no revisions', field="revision")
     if config.precision != "float32":

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from ..core import AnalyzerConfig, ConfigError, DenseEncoderConfig, PromptRepsEncoderConfig
+from ..core import (
+    AnalyzerConfig,
+    ConfigError,
+    DenseEncoderConfig,
+    LateEncoderConfig,
+    PromptRepsEncoderConfig,
+    TildeEncoderConfig,
+)
 from ..core.config import Device
 from ..llm.fake import FakeModel
 from . import fake
+from .late_vectors import TokenEncoder
 from .lexical import LexicalEncoder
 from .promptreps import PromptRepsEncoder
 from .protocol import Encoder, EncoderConfig
@@ -41,11 +49,28 @@ def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Enco
             _check_fake(config)
             return PromptRepsEncoder(FakeModel(), config)
         return PromptRepsEncoder.load(config)
+    if isinstance(config, LateEncoderConfig):
+        return load_token_encoder(config)
+    if isinstance(config, TildeEncoderConfig):
+        if config.model == fake.NAME:
+            return fake.FakeTildeEncoder(config)
+        from .tilde import TildeEncoder
+
+        return TildeEncoder.load(config)
     if config.model == fake.NAME:
         return fake.FakeSparseEncoder(config)
     from .sparse import SparseEncoder
 
     return SparseEncoder.load(config)
+
+
+def load_token_encoder(config: LateEncoderConfig) -> TokenEncoder:
+    """A late encoder, which also names the token of each vector. Raises as `load_encoder`."""
+    if config.model == fake.NAME:
+        return fake.FakeLateEncoder(config)
+    from .late import LateEncoder
+
+    return LateEncoder.load(config)
 
 
 def _check_fake(config: PromptRepsEncoderConfig) -> None:

@@ -8,13 +8,22 @@ from typing import Any, Literal, Protocol
 from ..core import (
     AnalyzerConfig,
     DenseEncoderConfig,
+    LateEncoderConfig,
     PromptRepsEncoderConfig,
     Representation,
     Role,
     SparseEncoderConfig,
+    TildeEncoderConfig,
 )
 
-EncoderConfig = DenseEncoderConfig | SparseEncoderConfig | PromptRepsEncoderConfig | AnalyzerConfig
+EncoderConfig = (
+    DenseEncoderConfig
+    | SparseEncoderConfig
+    | PromptRepsEncoderConfig
+    | LateEncoderConfig
+    | TildeEncoderConfig
+    | AnalyzerConfig
+)
 Gives = Literal["dense", "sparse", "terms"]
 
 

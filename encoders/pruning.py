@@ -1,6 +1,8 @@
-"""Keeping only the heaviest terms of sparse vectors."""
+"""Sparse vectors: of weights by term, and with only the heaviest of them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -21,3 +23,13 @@ def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
     keep = np.sort(order[rank < top])
     indptr = np.concatenate(([0], np.cumsum(np.minimum(lengths, top))))
     return csr_array((rows.data[keep], rows.indices[keep], indptr), shape=rows.shape)
+
+
+def weights_of(rows: Sequence[Mapping[int, float]], vocabulary: int) -> csr_array:
+    """CSR float32 [n, vocabulary] with sorted indices, of the weight of each term."""
+    ordered = [sorted(row.items()) for row in rows]
+    indptr = np.cumsum([0, *(len(row) for row in ordered)]).astype(np.int32)
+    flat = [item for row in ordered for item in row]
+    indices = np.array([index for index, _ in flat], np.int32)
+    weights = np.array([weight for _, weight in flat], np.float32)
+    return csr_array((weights, indices, indptr), shape=(len(rows), vocabulary))

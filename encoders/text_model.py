@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..core import (
     ConfigError,
     DenseEncoderConfig,
+    LateEncoderConfig,
     ModelError,
     SparseEncoderConfig,
     check_unicode,
@@ -31,6 +32,8 @@ BUDGET = {"cpu": 1_536, "cuda": 65_536}
 
 WINDOW = 1_024
 """Texts tokenised, and sorted by length, together."""
+
+Config = DenseEncoderConfig | SparseEncoderConfig | LateEncoderConfig
 
 _UNLIMITED = 1_000_000
 """Tokenizers without a limit say so by a huge number."""
@@ -72,8 +75,8 @@ class TextModel:
             model.max_seq_length = max_length
 
     @classmethod
-    def load(cls, kind: Any, config: DenseEncoderConfig | SparseEncoderConfig) -> TextModel:
-        """Find and load a model; `kind` is SentenceTransformer or SparseEncoder.
+    def load(cls, kind: Any, config: Config) -> TextModel:
+        """Find and load a model; `kind` is SentenceTransformer, SparseEncoder or what is made so.
 
         Raises ModelError when it cannot be found or read, ConfigError for what it cannot do.
         """
@@ -86,9 +89,13 @@ class TextModel:
             raise ModelError(
                 f"model {config.model!r} in {folder} cannot be loaded: {error}"
             ) from error
-        return cls(model, config.model, weights_digest(folder), config.max_length)
+        if isinstance(config, LateEncoderConfig):
+            max_length = config.document_length
+        else:
+            max_length = config.max_length
+        return cls(model, config.model, weights_digest(folder), max_length)
 
-    def fingerprint(self, config: DenseEncoderConfig | SparseEncoderConfig) -> dict[str, Any]:
+    def fingerprint(self, config: Config) -> dict[str, Any]:
         """What decides the values. The digest covers pooling, which is a file of the model."""
         return {
             **config.model_dump(exclude={"revision", "device"}),
@@ -107,6 +114,33 @@ class TextModel:
             torch.autocast(self._device.type, torch.bfloat16, enabled=reduced),
         ):
             yield
+
+    @property
+    def device(self) -> Any:
+        """Where the model is."""
+        return self._device
+
+    @contextmanager
+    def tokenizing(self) -> Iterator[None]:
+        """The tokenizer may be called inside: it keeps its truncation as state."""
+        with self._tokenizing:
+            yield
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text if none were cut, special tokens included."""
+        with self._tokenizing:
+            try:
+                found = self.tokenizer(
+                    list(texts),
+                    truncation=False,
+                    padding=False,
+                    return_attention_mask=False,
+                    verbose=False,
+                )
+            except TypeError:
+                check_unicode(texts)
+                raise
+        return [len(ids) for ids in found["input_ids"]]
 
     def batches(self, texts: Sequence[str], prompt: str = "") -> Iterator[Batch]:
         """Tokenise the texts once and yield them in batches of similar length."""
