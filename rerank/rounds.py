@@ -124,6 +124,11 @@ class Rounds(Generic[Q, A]):
         self._memory: Memory[Judgement[A]] = Memory(remembered)
         self._waiting = Waiting()
 
+    @property
+    def speed(self) -> float | None:
+        """Tokens (of costs) a second in the latest calls; None before the first."""
+        return self._waiting.speed
+
     def rerank(
         self,
         tasks: Sequence[Task],

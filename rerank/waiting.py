@@ -45,6 +45,11 @@ class Waiting:
         self._lock = Lock()
         self._slots = BoundedSemaphore(UNDER_WAY)
 
+    @property
+    def speed(self) -> float | None:
+        """Tokens a second; None before the first call."""
+        return None if self._rate is None else 1 / self._rate
+
     def chunk(self, costs: Sequence[Cost], deadline: float | None) -> int:
         """How many of the next questions make a call: all where there is no deadline; none when it
         is over, or so near that one question is likely to take twice as long."""

@@ -1,0 +1,98 @@
+"""A language model is asked how likely answers are, or for an answer; and what each prompt took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Literal, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import UnsupportedError, Usage
+from ..llm import Capability, Completion, GenerativeModel, LanguageModel, LikelihoodModel, Sampling
+from ..llm.protocol import Prompt, unsupported
+
+Mode = Literal["scoring", "generation"]
+
+SHARING = 8
+"""Prompts with the same beginning for which it pays to read that beginning in a pass of its own."""
+
+TOGETHER = 1_024
+"""Prompts that are handed to the model at a time."""
+
+T = TypeVar("T")
+
+_INSTEAD = '; mode = "generation" needs no likelihood'
+
+
+class Asking:
+    """A model that is asked in one of two modes. Thread-safe.
+
+    Raises UnsupportedError for a model that cannot be asked so.
+    """
+
+    def __init__(self, model: LanguageModel, mode: Mode) -> None:
+        wanted: Capability = "likelihood" if mode == "scoring" else "generate"
+        if wanted not in model.capabilities:
+            instead = _INSTEAD if "generate" in model.capabilities else ""
+            raise UnsupportedError(f"{unsupported(model, wanted)}{instead}")
+        self._model = model
+        self.mode = mode
+
+    def likelihood(
+        self, prompts: Sequence[Prompt], answers: Sequence[str], weights: Sequence[int]
+    ) -> tuple[NDArray[np.float64], list[Usage]]:
+        """Log-likelihoods [n, c], and the usage of each prompt.
+
+        weights: tokens of each prompt, by which the usage of all is divided.
+        """
+        try:
+            found = cast(LikelihoodModel, self._model).likelihood(prompts, answers)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{error}{_INSTEAD}") from error
+        return found.total, shares(found.usage, weights)
+
+    def generate(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Completion]:
+        """The likeliest text, greedily."""
+        model = cast(GenerativeModel, self._model)
+        return model.generate(prompts, Sampling(max_tokens=max_tokens))
+
+
+def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[list[T]]:
+    """Prompts in calls, each once. What all prompts of a call begin with, a model reads once: those
+    that share a beginning are a call of their own if they are many.
+
+    beginnings: what says which prompts begin alike, the longest beginning first.
+    """
+    rest = list(items)
+
+    def none(_: T) -> Hashable:
+        return None
+
+    for beginning in (*beginnings, none):
+        groups: dict[Hashable, list[T]] = {}
+        for item in rest:
+            groups.setdefault(beginning(item), []).append(item)
+        few = [group for group in groups.values() if len(group) < SHARING]
+        rest = [item for group in few for item in group] if len(groups) > 1 else []
+        for group in groups.values():
+            if len(groups) == 1 or len(group) >= SHARING:
+                yield from (group[i : i + TOGETHER] for i in range(0, len(group), TOGETHER))
+
+
+def shares(usage: Usage, weights: Sequence[int]) -> list[Usage]:
+    """A usage in parts that add up to it: tokens in proportion to weights, calls equally."""
+    calls = _shares(usage.calls, [1] * len(weights))
+    read = _shares(usage.prompt_tokens, weights)
+    cached = _shares(usage.cached_tokens, weights)
+    written = _shares(usage.completion_tokens, weights)
+    return [Usage(*parts) for parts in zip(calls, read, cached, written, strict=True)]
+
+
+def _shares(amount: int, weights: Sequence[int]) -> list[int]:
+    total, seen, given, parts = max(1, sum(weights)), 0, 0, []
+    for weight in weights:
+        seen += weight
+        parts.append(amount * seen // total - given)
+        given += parts[-1]
+    return parts

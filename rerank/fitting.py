@@ -1,0 +1,57 @@
+"""How many candidates an algorithm can bring to an end with what a budget leaves it.
+
+An algorithm that is cut short in the middle has done much for nothing: a list that is sorted from
+the bottom has no first place yet. So it is given fewer candidates instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+
+from ..core.rerank_config import Budget
+from .meter import Cost
+
+SHARE = 0.7
+"""Of the milliseconds that are planned with: speed is an estimate."""
+
+FIRST = 4
+"""Under a time limit, one of so many candidates is done before all are."""
+
+
+def affordable(budget: Budget, costs: Callable[[], Sequence[Cost]], speed: float | None) -> float:
+    """Questions that a budget pays for; infinity where it has no limit or no speed is known.
+
+    costs: of some questions as they will be asked; the highest counts. speed: tokens a second.
+    """
+    limits = (budget.calls, budget.tokens, None if speed is None else budget.milliseconds)
+    if all(limit is None for limit in limits):
+        return inf
+    asked = costs()
+    calls = max((cost.calls for cost in asked), default=1)
+    tokens = max((cost.tokens for cost in asked), default=1)
+    most = inf
+    if budget.calls is not None:
+        most = min(most, budget.calls // max(1, calls))
+    if budget.tokens is not None:
+        most = min(most, budget.tokens // max(1, tokens))
+    if budget.milliseconds is not None and speed is not None:
+        most = min(most, budget.milliseconds / 1e3 * SHARE * speed // max(1, tokens))
+    return most
+
+
+def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
+    """How many of `count` candidates need at most so many questions; 0 where not even two do.
+
+    needed: questions for n candidates; never fewer for more of them.
+    """
+    return next(
+        (n for n in range(count, 1, -1) if needed(n) <= most), min(count, 1) if count < 2 else 0
+    )
+
+
+def sizes(count: int, budget: Budget) -> list[int]:
+    """How many candidates are judged at first, and then; the last is `count`."""
+    if budget.milliseconds is None or count <= FIRST:
+        return [count]
+    return [-(-count // FIRST), count]

@@ -1,0 +1,127 @@
+"""Pairwise Ranking Prompting: a language model says which of two passages is more relevant.
+
+Qin et al., "Large language models are effective text rankers with pairwise ranking prompting"
+(2023). Each comparison is asked in both orders; a passage wins if it is preferred in both, and
+anything else is a tie. N candidates, K places wanted:
+
+- "allpair": wins + ties/2 against all others; N(N - 1)/2 comparisons, one round. Equal ones as in
+  the first stage.
+- "sorting": comparisons are taken for an order, and only as many are made as the first K places
+  need. `sort` "heap" is the paper's heapsort; "tournament" needs fewer and asks more of them at the
+  same time. A tie is won by the better of the first stage.
+- "sliding": K bubble passes from the bottom; KN - K(K + 1)/2 comparisons, of which those that were
+  made before are remembered. A tie changes nothing.
+
+After the first K the rest keep the order of the first stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from ...core.rerank_config import Budget, PairwiseConfig
+from ...llm import LanguageModel
+from ..course import Course, Outcome
+from ..fitting import affordable, fitting, sizes
+from ..language_model import load_language_model
+from ..protocol import Needs, Placed, Reranked, Task
+from ..rounds import Rounds
+from .board import Board, Comparison, Verdict
+from .judge import PairwiseJudge
+from .methods import METHODS, Method, all_pairs, needed
+
+__all__ = ["PairwiseReranker"]
+
+_Play = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
+
+
+class PairwiseReranker:
+    """See the module and `PairwiseConfig`.
+
+    Scores are those of "allpair", points from 0 to N - 1; the other methods only order.
+    reasons: wins, ties, losses and comparisons of a candidate; in mode "scoring" also `margin`, the
+    mean of log(p(this one) / p(the other)).
+
+    A budget that does not suffice for all candidates is spent on the first n of them, as many as
+    can be brought to an end; those behind them are not judged. Under a time limit a quarter of the
+    candidates is done first, so that there is something to return.
+
+    model: instead of that of the configuration. Raises UnsupportedError for one that cannot be
+    asked in this mode.
+    """
+
+    kind = "pairwise"
+    needs = Needs()
+
+    def __init__(self, config: PairwiseConfig, model: LanguageModel | None = None) -> None:
+        model = load_language_model(config.llm) if model is None else model
+        self._config = config
+        self._judge = PairwiseJudge(model, config.mode, config.passage_tokens)
+        self._rounds: Rounds[Comparison, Verdict] = Rounds(self._judge)
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        limits = budget or Budget()
+        return self._rounds.rerank(tasks, lambda task: self._course(task, limits), budget)
+
+    def _course(self, task: Task, budget: Budget) -> Course[Comparison, Verdict]:
+        board = Board(task, self._config.text)
+        if self._config.method == "allpair":
+            return _all_pairs(board)
+        return self._first_places(board, budget)
+
+    def _first_places(self, board: Board, budget: Budget) -> Course[Comparison, Verdict]:
+        method = self._config.method if self._config.method == "sliding" else self._config.sort
+        k, count = self._config.top_k, len(board)
+        neighbours = [board.question((i, i + 1)) for i in range(count - 1)]
+        most = affordable(budget, lambda: self._judge.costs(neighbours), self._rounds.speed)
+        settled: list[int] = []
+        judged = 0
+        for size in sizes(fitting(count, lambda n: needed(method, n, k), most), budget):
+            now: list[int] = []
+            done = yield from _play(board, METHODS[method](size, k, now))
+            settled = now if done else [*now, *(i for i in settled if i not in now)]
+            if not done:
+                break
+            judged = size
+        placed = set(settled)
+        order = [*settled, *(i for i in range(judged) if i not in placed)]
+        return _outcome(board, order)
+
+
+def _all_pairs(board: Board) -> Course[Comparison, Verdict]:
+    """Without answers for all pairs: the points among the first m, of which all pairs have them."""
+    pairs = all_pairs(len(board))
+    answers = (yield [board.question(pair) for pair in pairs]) if pairs else []
+    answered = next((i for i, answer in enumerate(answers) if answer is None), len(pairs))
+    count = len(board)
+    while count and count * (count - 1) // 2 > answered:
+        count -= 1
+    if count == 1 < len(board):  # nothing was compared
+        count = 0
+    whole = count * (count - 1) // 2
+    board.record(pairs[:whole], answers[:whole])
+    points = board.points(count)
+    order = sorted(range(count), key=lambda i: -points[i])
+    return _outcome(board, order, points)
+
+
+def _play(board: Board, method: Method) -> _Play:
+    """Whether all that it wanted to know was answered."""
+    pairs = next(method, None)
+    while pairs is not None:
+        answers = yield [board.question(pair) for pair in pairs]
+        won = board.record(pairs, answers)
+        if len(won) < len(pairs):
+            return False
+        try:
+            pairs = method.send(won)
+        except StopIteration:
+            pairs = None
+    return True
+
+
+def _outcome(board: Board, order: Sequence[int], points: Sequence[float] | None = None) -> Outcome:
+    reasons, seen = board.reasons(), set(order)
+    judged = [Placed(i, None if points is None else points[i], reasons[i]) for i in order]
+    rest = [Placed(i, judged=False) for i in range(len(board)) if i not in seen]
+    return Outcome([*judged, *rest], complete=not rest)

@@ -1,0 +1,133 @@
+"""Which of two passages a language model prefers, asked in both orders."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Sequence
+from typing import Literal
+
+from ...core import ModelError, Usage
+from ...llm import LanguageModel
+from ...llm.protocol import Prompt
+from .. import prompts
+from ..asking import Asking, Mode, calls
+from ..course import Judgement
+from ..meter import Cost
+from ..reading import Reader
+from .board import Comparison, Verdict
+
+WRITTEN = 6
+"""Tokens of a written answer: the first tells which passage, the others whether it is both."""
+
+_LEADING = re.compile(
+    r"\W*(?:passages?\W+)?([AB])\b(?!\W*(?:and|or|vs|versus)\b|\s*[/&,+]\s*\w)", re.I
+)
+_NAMED = re.compile(r"\bpassage\W+([AB])\b", re.I)
+
+Side = Literal[0, 1]
+_Prompt = tuple[int, Side]
+"""A question by its number, and which passage is Passage A: 0 = the first, 1 = the second."""
+
+
+def preferred(answer: str) -> Literal[1, 0, -1]:
+    """1 where a written answer says Passage A, -1 for Passage B, 0 for neither or both.
+
+    The assistant's turn began with "Passage", so that an answer is "A" or " A."; a server may begin
+    a new one: "Passage A". A small "a" alone may be an article, unless it is the whole answer.
+    """
+    found = _LEADING.match(answer)
+    letters = {found[1]} if found else set(_NAMED.findall(answer))
+    if letters == {"a"} and not (_NAMED.search(answer) or answer.strip(" \n.:*\"'") == "a"):
+        return 0
+    named = {letter.upper() for letter in letters}
+    return 0 if len(named) != 1 else 1 if named == {"A"} else -1
+
+
+class PairwiseJudge:
+    """A comparison is two prompts; a passage wins if it is preferred in both.
+
+    "scoring" compares the likelihoods of the answers "Passage A" and "Passage B" (equal ones prefer
+    neither), "generation" reads what the model writes.
+    """
+
+    def __init__(self, model: LanguageModel, mode: Mode, passage_tokens: int) -> None:
+        self._asking = Asking(model, mode)
+        self._reader = Reader(model, passage_tokens)
+        begun = prompts.PAIRWISE_BEGUN
+        self._frame = self._reader.frame(prompts.pairwise("", "", ""), begun)
+        self._answers = [self._reader.spaced(letter, begun=True) for letter in "AB"]
+        self._reader.check_limit(self._frame + 2 * passage_tokens, field="passage_tokens")
+
+    def costs(self, questions: Sequence[Comparison]) -> list[Cost]:
+        scoring = self._asking.mode == "scoring"
+        # A server reads a prompt once for each answer whose likelihood it is asked for.
+        asked = 2 * (len(self._answers) if scoring and self._reader.remote else 1)
+        written = 0 if scoring else WRITTEN
+        return [Cost(asked, asked * (self._size(question) + written)) for question in questions]
+
+    def key(self, question: Comparison) -> Hashable:
+        return question.key
+
+    def ask(self, questions: Sequence[Comparison]) -> list[Judgement[Verdict]]:
+        # Of each question, by side, how strongly A is preferred to B.
+        found: list[dict[Side, float]] = [{} for _ in questions]
+        usages = [Usage()] * len(questions)
+        every: list[_Prompt] = [(n, side) for n in range(len(questions)) for side in (0, 1)]
+
+        def query(asked: _Prompt) -> bytes:
+            return questions[asked[0]].key[0]
+
+        def passage(asked: _Prompt) -> tuple[bytes, bytes]:
+            return query(asked), questions[asked[0]].key[1 + asked[1]]
+
+        for asked in calls(every, passage, query):
+            given = self._prefer(questions, asked)
+            for (number, side), (value, usage) in zip(asked, given, strict=True):
+                found[number][side] = value
+                usages[number] += usage
+        return [
+            Judgement(self._verdict(values[0], values[1]), usage, self._truncated(question))
+            for question, values, usage in zip(questions, found, usages, strict=True)
+        ]
+
+    def _prefer(
+        self, questions: Sequence[Comparison], asked: Sequence[_Prompt]
+    ) -> list[tuple[float, Usage]]:
+        texts = [self._prompt(questions[number], side) for number, side in asked]
+        if self._asking.mode == "generation":
+            written = self._asking.generate(texts, WRITTEN)
+            return [(preferred(one.text), one.usage) for one in written]
+        sizes = [self._size(questions[number]) for number, _ in asked]
+        scores, usages = self._asking.likelihood(texts, self._answers, sizes)
+        margins = [float(a - b) for a, b in scores]
+        if not all(map(math.isfinite, margins)):
+            raise ModelError("the model gives likelihoods that are not numbers")
+        return list(zip(margins, usages, strict=True))
+
+    def _verdict(self, as_a: float, as_b: float) -> Verdict:
+        """as_a, as_b: how strongly A was preferred where the first passage was A, and was B."""
+        winner: Literal[1, 0, -1] = 1 if as_a > 0 > as_b else -1 if as_a < 0 < as_b else 0
+        scoring = self._asking.mode == "scoring"
+        return Verdict(winner, (as_a - as_b) / 2 if scoring else None)
+
+    def _prompt(self, question: Comparison, side: Side) -> Prompt:
+        query = self._reader.query(question.query).text
+        texts = [self._reader.passage(text).text for text in (question.first, question.second)]
+        said = prompts.pairwise(query, texts[side], texts[1 - side])
+        return self._reader.prompt(said, prompts.PAIRWISE_BEGUN)
+
+    def _size(self, question: Comparison) -> int:
+        """Tokens of a prompt, about."""
+        texts = self._reader.passage(question.first), self._reader.passage(question.second)
+        query = self._reader.query(question.query).tokens
+        return self._frame + query + sum(text.tokens for text in texts)
+
+    def _truncated(self, question: Comparison) -> tuple[bytes, ...]:
+        _, *keys = question.key
+        texts = question.first, question.second
+        return tuple(
+            key
+            for key, text in zip(keys, texts, strict=True)
+            if self._reader.passage(text).truncated
+        )
