@@ -15,7 +15,17 @@ from . import openapi
 from .metrics import Metrics
 from .middleware import Frame
 from .problems import HANDLERS
-from .routes import collections, documents, jobs, operations, page, reference, search
+from .routes import (
+    collections,
+    documents,
+    jobs,
+    models,
+    operations,
+    page,
+    reference,
+    rerank,
+    search,
+)
 from .service import Service
 from .settings import Settings
 
@@ -39,7 +49,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
 
     Collections and models are loaded when it starts, in the background: `/readyz` says when they
     are. `host` is the name that the server listens on. Raises NotFoundError when `root` is no
-    folder.
+    folder and SourceError for a file of rerankers that cannot be used.
     """
     settings = settings or Settings()
     service = Service(root, settings)
@@ -70,7 +80,17 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.settings = settings
     app.state.service = service
     app.state.metrics = metrics
-    for module in (search, documents, collections, jobs, operations, page, reference):
+    for module in (
+        search,
+        rerank,
+        documents,
+        collections,
+        jobs,
+        models,
+        operations,
+        page,
+        reference,
+    ):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_middleware(Frame, settings=settings, metrics=metrics, host=host)

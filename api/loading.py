@@ -23,6 +23,7 @@ from ..index.jobs import JobStore
 from ..search import Engine
 from .jobs import JobRunner
 from .render import encoder_names
+from .rerankers import ServedRerankers
 from .served import Served, identity
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,11 @@ logger = logging.getLogger(__name__)
 class Loader:
     """Loads collections, their models and their jobs; those with the same encoder share one."""
 
-    def __init__(self, root: Path, runner: JobRunner, device: Device | None) -> None:
+    def __init__(
+        self, root: Path, runner: JobRunner, device: Device | None, rerankers: ServedRerankers
+    ) -> None:
         self._root = root
+        self._rerankers = rerankers
         self._runner = runner
         self._device = device
         # Models are large: those that no collection uses any more are let go.
@@ -45,7 +49,7 @@ class Loader:
         False when it holds nothing: its creation was interrupted, and it can be created again.
         """
         try:
-            engine = Engine.open(served.path, encoders=self._encoder)
+            engine = Engine.open(served.path, encoders=self._encoder, rerankers=self._rerankers)
             self._adopt(served, engine)
         except NotFoundError:
             return False
@@ -76,7 +80,9 @@ class Loader:
             raise ConfigError(error.message, field=field) from None
         except ModelError as error:
             raise ConfigError(str(error), field=where) from None
-        engine = Engine.create(served.path, config, encoders=self._encoder)
+        engine = Engine.create(
+            served.path, config, encoders=self._encoder, rerankers=self._rerankers
+        )
         served.identity = identity(served.path)
         self._adopt(served, engine)
 

@@ -9,6 +9,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from ..core import Usage
+
+_RERANK_COUNTS = {
+    "calls": "Prompts, or pairs, that the models of rerankers read.",
+    "prompt_tokens": "Tokens in these.",
+    "completion_tokens": "Tokens that models of rerankers generated.",
+    "cache_hits": "Judgements that were remembered and took no call.",
+}
+"""Fields of Usage that are metrics of each reranker."""
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
@@ -39,6 +49,24 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._reranks = Counter(
+            "twindex_reranks",
+            "Queries reranked, by how that ended.",
+            ("model", "status"),
+            registry=self.registry,
+        )
+        self._rerank_seconds = Histogram(
+            "twindex_rerank_seconds",
+            "Time that reranking a query took.",
+            ("model",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._rerank_counts = {
+            field: Counter(f"twindex_rerank_{field}", meaning, ("model",), registry=self.registry)
+            for field, meaning in _RERANK_COUNTS.items()
+        }
+
         self._by_stage: dict[str, Histogram] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -53,6 +81,13 @@ class Metrics:
             if histogram is None:
                 histogram = self._by_stage[stage] = self._stages.labels(stage)
             histogram.observe(milliseconds / 1e3)
+
+    def rerank(self, model: str, status: str, seconds: float, usage: Usage) -> None:
+        """Count one reranking."""
+        self._reranks.labels(model, status).inc()
+        self._rerank_seconds.labels(model).observe(seconds)
+        for field, counter in self._rerank_counts.items():
+            counter.labels(model).inc(getattr(usage, field))
 
     def gauge(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
         """Register a value that is read when somebody asks."""

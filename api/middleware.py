@@ -27,6 +27,8 @@ OPEN_PATHS = {"/livez", "/readyz"}
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/metrics")
+"""What programs ask for, and no person with a browser."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -113,7 +115,7 @@ class Frame:
                 raise Problem(403, "the host is not served here; see TWINDEX_ALLOWED_HOSTS")
         elif not compare_digest(_shown_key(headers), self._key):
             # A browser asks its user for Basic credentials, but not for a bearer token.
-            scheme = "Bearer" if path.startswith(("/v1/", "/metrics")) else "Basic"
+            scheme = "Bearer" if path.startswith(_PROGRAMS) else "Basic"
             raise Problem(
                 401,
                 "give the key as `Authorization: Bearer KEY` or `api-key: KEY`",

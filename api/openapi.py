@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from ..core import CollectionConfig
 from ..search import ReconfigureRequest, SearchRequest
 from .problems import MEDIA_TYPE
+from .rerank_schemas import RerankBody
 from .schemas import BatchRequest, DeleteRequest, DocumentBody, ProblemDetails
 
 _TEMPLATE = "#/components/schemas/{model}"
@@ -21,6 +22,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     DeleteRequest,
     DocumentBody,
     ReconfigureRequest,
+    RerankBody,
     SearchRequest,
 )
 COLLECTION = {
@@ -63,7 +65,7 @@ _MEANING = {
     415: "Wrong content type",
     422: "A field is invalid",
     429: "Too many requests are waiting",
-    503: "Not ready, or damaged",
+    503: "Not ready or damaged, or a model failed",
 }
 
 

@@ -12,17 +12,16 @@ from starlette.responses import Response
 
 from ..core import (
     CollectionConfig,
-    DenseEncoderConfig,
+    DenseLeg,
     Document,
     Hit,
     LexicalLeg,
-    PromptRepsEncoderConfig,
-    SparseEncoderConfig,
+    SparseLeg,
     TopTerms,
     Usage,
 )
 from ..index.jobs import Job
-from ..search import SearchRequest, SearchResult
+from ..search import RerankReport, SearchRequest, SearchResult
 
 
 def json_response(
@@ -30,30 +29,34 @@ def json_response(
 ) -> Response:
     """A reply in JSON."""
     return Response(
-        orjson.dumps(value), status, headers=dict(headers or {}), media_type="application/json"
+        orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY),
+        status,
+        headers=dict(headers or {}),
+        media_type="application/json",
     )
 
 
 def encoder_names(config: CollectionConfig) -> dict[str, str]:
     """Leg -> name of the model, or the language, that answers."""
     return {
-        name: leg.encoder.language if isinstance(leg, LexicalLeg) else _model(leg.encoder)
+        name: leg.encoder.language if isinstance(leg, LexicalLeg) else _model(leg)
         for name, leg in config.legs.items()
     }
 
 
-def _model(
-    config: DenseEncoderConfig | SparseEncoderConfig | PromptRepsEncoderConfig,
-) -> str:
-    prefix = "promptreps:" if isinstance(config, PromptRepsEncoderConfig) else ""
-    return prefix + config.model
+def _model(leg: DenseLeg | SparseLeg) -> str:
+    """With the kind of encoder before it, where that is not the usual one of the leg."""
+    encoder = leg.encoder
+    return encoder.model if encoder.kind == leg.kind else f"{encoder.kind}:{encoder.model}"
 
 
 def usage(value: Usage | None) -> dict[str, Any]:
     """`{"usage": ...}`, what language models did; empty where there is none."""
-    if value is None:
-        return {}
-    return {"usage": {**asdict(value), "seconds": round(value.seconds, 6)}}
+    return {} if value is None else {"usage": counts(value)}
+
+
+def counts(value: Usage) -> dict[str, Any]:
+    return {**asdict(value), "seconds": round(value.seconds, 6)}
 
 
 def document(value: Document) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def search_result(
         "warnings": list(result.warnings),
         **usage(result.usage),
         **({"query_terms": _terms(result.query_terms)} if request.explain else {}),
+        **({} if result.rerank is None else {"rerank": _rerank_report(result.rerank)}),
     }
 
 
@@ -89,6 +93,14 @@ def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
         if hit.passage is None
         else {"start": hit.passage.start, "end": hit.passage.end},
     }
+    if hit.rerank is not None:
+        shown["rerank"] = {
+            "rank": hit.rerank.rank,
+            "previous": hit.rerank.previous,
+            "score": hit.rerank.score,
+            "judged": hit.rerank.judged,
+            "reasons": hit.rerank.reasons,
+        }
     if hit.document is not None:
         for part in include:
             shown[part] = getattr(hit.document, part)
@@ -107,6 +119,30 @@ def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
         }
         shown["terms"] = _terms(hit.terms)
     return shown
+
+
+def _rerank_report(report: RerankReport) -> dict[str, Any]:
+    return {
+        "model": report.model,
+        "status": report.status,
+        "candidates": report.candidates,
+        "judged": report.judged,
+        "usage": counts(report.usage),
+        "seconds": round(report.seconds, 6),
+        "truncated": report.truncated,
+        "warnings": list(report.warnings),
+        "stages": [
+            {
+                "name": stage.name,
+                "status": stage.status,
+                "candidates": stage.candidates,
+                "judged": stage.judged,
+                "usage": counts(stage.usage),
+                "seconds": round(stage.seconds, 6),
+            }
+            for stage in report.stages
+        ],
+    }
 
 
 def _terms(legs: Mapping[str, TopTerms] | None) -> dict[str, Any]:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from ..core import Config
 from ..search import SearchRequest
-
-
-class Shape(BaseModel):
-    """A reply; tests refuse fields that are not declared."""
-
-    model_config = ConfigDict(extra="forbid")
+from .rerank_schemas import RerankPlace, RerankReport
+from .shape import LanguageModelUsage, Shape
 
 
 class FieldError(Shape):
@@ -51,18 +47,6 @@ class StoredDocument(Shape):
     title: str
     text: str
     metadata: dict[str, Any]
-
-
-class LanguageModelUsage(Shape):
-    """What language models did: prompts read (`calls`), tokens in them and how many of these were
-    computed before, tokens generated, texts whose result was remembered (`cache_hits`), seconds."""
-
-    calls: int
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    cache_hits: int
-    seconds: float
 
 
 class Written(Shape):
@@ -207,7 +191,7 @@ class TopTerms(Shape):
 
 class SearchHit(Shape):
     """title, text, metadata: as `include` asks; explain, terms: for `explain: true`, by leg. terms:
-    those of the passage that the sparse leg found."""
+    those of the passage that the sparse leg found. rerank: where a reranker was asked for."""
 
     id: str
     score: float
@@ -218,6 +202,7 @@ class SearchHit(Shape):
     metadata: dict[str, Any] | None = None
     explain: dict[str, list[Term]] | None = None
     terms: dict[str, TopTerms] | None = None
+    rerank: RerankPlace | None = None
 
 
 class IndexState(Shape):
@@ -236,7 +221,8 @@ class Total(Shape):
 
 class ResultBody(Shape):
     """timings: milliseconds by stage; usage: where a leg's encoder is a language model;
-    query_terms: for `explain: true`, what each sparse leg has of the query."""
+    query_terms: for `explain: true`, what each sparse leg has of the query; rerank: where a
+    reranker was asked for."""
 
     timings: dict[str, float]
     index: IndexState
@@ -245,6 +231,7 @@ class ResultBody(Shape):
     warnings: list[str]
     usage: LanguageModelUsage | None = None
     query_terms: dict[str, TopTerms] | None = None
+    rerank: RerankReport | None = None
 
 
 class SearchReply(ResultBody):
@@ -266,11 +253,34 @@ class BatchReply(Shape):
     results: list[ResultBody]
 
 
+class Model(Shape):
+    """A model that the server uses. type: a reranker's `id` is what requests name; of an encoder,
+    `legs` says where it is used. weights: the model that a reranker asks, null where it has none
+    of its own; candidates: hits that it judges unless a request says otherwise."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    type: Literal["encoder", "reranker"]
+    kind: str
+    status: Literal["loading", "ready", "unavailable"]
+    legs: list[str] | None = None
+    weights: str | None = None
+    candidates: int | None = None
+
+
+class ModelList(Shape):
+    object: Literal["list"]
+    data: list[Model]
+
+
 class Health(Shape):
-    """collections: name -> status."""
+    """collections, rerankers: name -> status."""
 
     status: Literal["ok", "loading", "degraded"]
     collections: dict[str, str]
+    rerankers: dict[str, str]
 
 
 class Info(Shape):

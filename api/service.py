@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -24,6 +25,7 @@ from ..index.jobs import Job
 from .jobs import JobRunner
 from .loading import Loader
 from .pool import Pool
+from .rerankers import ServedRerankers
 from .served import Served, identity
 from .settings import Settings
 
@@ -49,10 +51,14 @@ class Service:
         if self.single and not NAME.fullmatch(self.root.name):
             raise ConfigError(f"{self.root.name!r} cannot be the name of a collection: {_RULE}")
         self.readers = Pool("search", settings.workers, settings.queue)
+        # A reranker may take seconds: searches without one never wait for it.
+        self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.writers = Pool("write", WRITERS, settings.queue)
         self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
-        self._loader = Loader(self.root, self.runner, settings.device)
+        self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
+        self.started = int(time.time())
+        self._loader = Loader(self.root, self.runner, settings.device, self.rerankers)
         self._loading: Thread | None = None
         self._stopping = Event()
         # Held while a collection is opened, created or deleted; `_lock` guards the dictionary.
@@ -79,6 +85,7 @@ class Service:
             self._loading.join()
         self.runner.close()
         self.readers.close()
+        self.reranking.close()
         self.writers.close()
         self.watchers.close()
         for served in self._served.values():
@@ -99,6 +106,7 @@ class Service:
             with self._opening:
                 if served.status == "loading" and not served.deleted:
                     self._open(served)
+        self.rerankers.load(self._stopping.is_set)
 
     def _open(self, served: Served) -> None:
         """Open a collection, or forget it when it holds nothing. `_opening` is held."""
@@ -113,7 +121,8 @@ class Service:
 
     @property
     def loading(self) -> bool:
-        """Whether the collections that were there at the start are still being loaded."""
+        """Whether the collections that were there at the start, or rerankers, are still being
+        loaded."""
         return self._loading is None or self._loading.is_alive()
 
     # -- collections -----------------------------------------------------------------------
@@ -186,6 +195,10 @@ class Service:
     async def read(self, name: str, work: Callable[[Served], T]) -> T:
         """Run `work` on a collection in a thread for searches."""
         return await self._run(self.readers, name, work)
+
+    async def rerank(self, name: str, work: Callable[[Served], T]) -> T:
+        """Run `work`, which reranks, on a collection in a thread for that."""
+        return await self._run(self.reranking, name, work)
 
     async def write(self, name: str, work: Callable[[Served], T]) -> T:
         """Run `work` on a collection in a thread for writes, which never keep searches waiting."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -30,8 +31,11 @@ class Settings(Config):
     job_documents:   ... and so does one of more documents.
     threads:         searches that run at the same time; 0 = one for each CPU.
     queue:           requests that may wait for a thread; more are answered 429.
-    device:          where models run; None = as each collection was configured, which is "auto"
-                     unless it says otherwise.
+    rerankers:       TOML file of the rerankers that requests may name; without it there are none.
+    rerank_threads:  requests that are reranked at the same time, beside the searches ...
+    rerank_queue:    ... and how many more may wait; beyond that they are answered 429.
+    device:          where models run; None = as each collection or reranker was configured, which
+                     is "auto" unless it says otherwise.
     shutdown_seconds: how long requests and jobs under way may take to end when the server stops.
     access_log:      log every request.
     """
@@ -44,6 +48,9 @@ class Settings(Config):
     job_documents: int = Field(default=1_000, ge=0)
     threads: int = Field(default=0, ge=0, le=256)
     queue: int = Field(default=128, ge=0)
+    rerankers: Path | None = None
+    rerank_threads: int = Field(default=4, ge=1, le=256)
+    rerank_queue: int = Field(default=16, ge=0)
     device: Device | None = None
     shutdown_seconds: int = Field(default=30, ge=0)
     access_log: bool = False

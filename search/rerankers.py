@@ -38,6 +38,10 @@ class RerankerRegistry:
         return cls(parse_toml(path, Rerankers.parse).rerankers, load=load)
 
     @property
+    def configs(self) -> Mapping[str, RerankerConfig]:
+        return self._configs
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._configs)
 

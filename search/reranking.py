@@ -74,7 +74,7 @@ def reorder(found: Found, result: Reranked | None) -> Reordered | None:
         raise result.error or ModelError("the reranker failed")
     found.asked.trace.timings["rerank"] += result.seconds * 1e3
     total, handed = len(found.numbers), len(result.order)
-    warnings = _warnings(result, handed)
+    warnings = told(result)
     order = list(result.order)
     places = [*(placed.index for placed in order), *range(handed, total)]
     complete = True
@@ -130,7 +130,7 @@ def _judged(result: Reranked) -> int:
     return sum(placed.judged for placed in result.order)
 
 
-def _warnings(result: Reranked, handed: int) -> list[str]:
+def told(result: Reranked) -> list[str]:
     """In words, what a caller should know of a reranking."""
     warnings = list(result.warnings)
     if result.status == "failed":
@@ -138,7 +138,7 @@ def _warnings(result: Reranked, handed: int) -> list[str]:
     elif result.status == "partial":
         warnings.insert(
             0,
-            f"the budget ran out when {_judged(result)} of {handed} hits were judged; the others "
-            "keep their order",
+            f"the budget ran out when {_judged(result)} of {len(result.order)} hits were judged; "
+            "the others keep their order",
         )
     return warnings

@@ -34,7 +34,8 @@ async def ready(request: Request) -> Response:
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def healthy(request: Request) -> Response:
-    """As `/readyz`. "degraded": some collection cannot be served, the others are."""
+    """As `/readyz`. "degraded": some collection or reranker cannot be served, the others
+    are."""
     return await ready(request)
 
 
@@ -67,8 +68,10 @@ router.include_router(_v1)
 
 def _health(service: Service) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.known()}
+    rerankers = {name: service.rerankers.status(name) for name in service.rerankers.names}
     if service.loading:
         status = "loading"
     else:
-        status = "ok" if all(s == "ready" for s in statuses.values()) else "degraded"
-    return {"status": status, "collections": statuses}
+        every = (*statuses.values(), *rerankers.values())
+        status = "ok" if all(s == "ready" for s in every) else "degraded"
+    return {"status": status, "collections": statuses, "rerankers": rerankers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 
 from fastapi import APIRouter
@@ -44,12 +45,17 @@ async def search(request: Request) -> Response:
     # The path parameter is declared by hand: the framework takes longer to pass it than to route.
     raw = await body.read(request)
 
-    # All of it in one call, so that the event loop has nothing to do but wait for bytes.
-    def answer(served: Served) -> Response:
-        began = perf_counter()
+    began = perf_counter()
+
+    # All of it in one call, so that the event loop has nothing to do but wait for bytes. Only what
+    # reranks goes on elsewhere.
+    def begin(served: Served) -> Response | SearchRequest:
         asked = validate(SearchRequest, body.parse_object(raw))
+        return answer(served, asked) if asked.rerank is None else asked
+
+    def answer(served: Served, asked: SearchRequest) -> Response:
         result = served.ready()[0].search(asked)
-        request.app.state.metrics.search(result.timings)
+        _observe(request, result)
         reply = {
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
@@ -58,7 +64,11 @@ async def search(request: Request) -> Response:
         return json_response(reply, headers={"Server-Timing": _server_timing(result)})
 
     service: Service = request.app.state.service
-    return await service.read(request.path_params["collection"], answer)
+    collection = request.path_params["collection"]
+    begun = await service.read(collection, begin)
+    if isinstance(begun, Response):
+        return begun
+    return await service.rerank(collection, partial(answer, asked=begun))
 
 
 @router.post(
@@ -70,12 +80,17 @@ async def search_batch(request: Request, collection: str) -> Response:
     """Up to 100 searches of the same state. One that is invalid fails them all, by name."""
     raw = await body.read(request)
 
-    def answer(served: Served) -> Response:
-        began = perf_counter()
+    began = perf_counter()
+
+    def begin(served: Served) -> Response | BatchRequest:
         batch = validate(BatchRequest, body.parse_object(raw))
+        reranks = any(asked.rerank is not None for asked in batch.requests)
+        return batch if reranks else answer(served, batch)
+
+    def answer(served: Served, batch: BatchRequest) -> Response:
         results = served.ready()[0].search_batch(batch.requests)
         for result in results:
-            request.app.state.metrics.search(result.timings)
+            _observe(request, result)
         reply = {
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
@@ -87,7 +102,17 @@ async def search_batch(request: Request, collection: str) -> Response:
         return json_response(reply)
 
     service: Service = request.app.state.service
-    return await service.read(collection, answer)
+    begun = await service.read(collection, begin)
+    if isinstance(begun, Response):
+        return begun
+    return await service.rerank(collection, partial(answer, batch=begun))
+
+
+def _observe(request: Request, result: SearchResult) -> None:
+    metrics = request.app.state.metrics
+    metrics.search(result.timings)
+    if (done := result.rerank) is not None:
+        metrics.rerank(done.model, done.status, done.seconds, done.usage)
 
 
 def _milliseconds(began: float) -> float:

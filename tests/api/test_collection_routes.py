@@ -216,7 +216,8 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
     with TestClient(create_app(tmp_path), base_url="http://localhost") as client:
         response = client.get("/readyz")
         assert response.status_code == 503
-        assert response.json() == {"status": "loading", "collections": {"birds": "loading"}}
+        waiting = {"status": "loading", "collections": {"birds": "loading"}, "rerankers": {}}
+        assert response.json() == waiting
         assert client.get("/livez").status_code == 200
         details = problem(client.post(f"{BIRDS}/search", json={"query": "x"}), 503, "not_ready")
         assert "loading" in details.detail
