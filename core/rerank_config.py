@@ -263,12 +263,14 @@ class DiversityConfig(BaseReranker):
     relevance:  its share against novelty, the lambda of the paper: 1 = relevance only.
     leg:        dense leg whose stored vectors say how alike hits are; None = their words.
     top_k:      places that are settled.
+    analyzer:   of the words, where there is no leg.
     """
 
     kind: Literal["mmr"] = "mmr"
     relevance: float = Field(default=0.7, ge=0, le=1)
     leg: str | None = Field(default=None, pattern=LEG_NAME)
     top_k: int = Field(default=10, ge=1)
+    analyzer: AnalyzerConfig = AnalyzerConfig()
 
 
 class StageConfig(Config):

@@ -1,0 +1,148 @@
+"""Maximal marginal relevance: hits that are relevant and not like those above them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from ..core import InvalidInputError
+from ..core.rerank_config import Budget, DiversityConfig
+from ..encoders import LexicalEncoder
+from .meter import Meter
+from .protocol import Candidate, Needs, Placed, Reranked, Status, Task
+
+DECIMALS = 6
+"""Of a similarity, so that equal texts are equally like a third, whatever the order of sums."""
+
+Similar = Callable[[int], NDArray[np.float64]]
+"""Number of a candidate -> how like it all are, float64 [n] in [0, 1]."""
+
+
+class DiversityReranker:
+    """Each place goes to the hit with the largest
+
+        lambda * relevance - (1 - lambda) * (largest similarity to a hit placed before)
+
+    (Carbonell and Goldstein, "The use of MMR", 1998); of equal ones, to the earlier. Relevance is
+    the score of the first stage, or of the one before in a chain, from 0 for the lowest of the
+    candidates to 1 for the highest (1 for all where they are equal). Similarity is the cosine of
+    stored vectors, or of the words' tf-idf weights; a negative one counts as 0, and so does that of
+    a hit without a vector. The first `top_k` places are settled; hits after them keep their order
+    and are not judged. No model is asked.
+    """
+
+    kind = "mmr"
+
+    def __init__(self, config: DiversityConfig) -> None:
+        self._config = config
+        self._analyzer = LexicalEncoder(config.analyzer)
+        self.needs = Needs(vectors=config.leg)
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        """Raises InvalidInputError for scores that are no numbers, and where a leg is configured
+        and no candidate has a vector."""
+        meter = Meter(budget or Budget())
+        return [self._one(task, meter) for task in tasks]
+
+    def _one(self, task: Task, meter: Meter) -> Reranked:
+        total, most = len(task.candidates), meter.budget.candidates
+        candidates = task.candidates[:most]
+        order: list[Placed] = []
+        if candidates and not _late(meter):
+            order = self._placed(candidates, meter)
+        taken = {placed.index for placed in order}
+        wanted = min(self._config.top_k, total)
+        status: Status = "complete"
+        if len(order) < wanted or len(candidates) < total:
+            status = "partial"
+        rest = (Placed(i, judged=False) for i in range(total) if i not in taken)
+        return Reranked([*order, *rest], status, seconds=perf_counter() - meter.began)
+
+    def _placed(self, candidates: Sequence[Candidate], meter: Meter) -> list[Placed]:
+        share = self._config.relevance
+        relevance = _relevance(candidates)
+        similar = self._similar(candidates)
+        closest = np.zeros(len(candidates))
+        like = np.zeros(len(candidates), np.int64)
+        left = np.ones(len(candidates), np.bool_)
+        order: list[Placed] = []
+        while len(order) < min(self._config.top_k, len(candidates)) and not _late(meter):
+            values = np.where(left, share * relevance - (1 - share) * closest, -np.inf)
+            best = int(values.argmax())
+            reasons: dict[str, Any] = {
+                "relevance": float(relevance[best]),
+                "similarity": float(closest[best]),
+            }
+            if closest[best] > 0:
+                reasons["like"] = candidates[like[best]].id
+            order.append(Placed(best, float(values[best]), reasons))
+            left[best] = False
+            now = similar(best)
+            like[now > closest] = best
+            closest = np.maximum(closest, now)
+        return order
+
+    def _similar(self, candidates: Sequence[Candidate]) -> Similar:
+        if self._config.leg is None:
+            words = self._words(candidates)
+            return lambda i: _cosine(words @ words[[i]].toarray()[0])
+        vectors = _vectors(candidates, self._config.leg)
+        return lambda i: _cosine(vectors @ vectors[i])
+
+    def _words(self, candidates: Sequence[Candidate]) -> csr_array:
+        """Rows of unit length [n, terms] (or zero): (1 + ln tf) * (1 + ln((1 + n) / (1 + df)))."""
+        texts = [candidate.read(self._config.text) for candidate in candidates]
+        rows = self._analyzer.encode(texts, role="document").terms or []
+        known = Counter(term for row in rows for term in row)
+        numbers = {term: number for number, term in enumerate(known)}
+        frequency = np.fromiter(known.values(), np.float64, len(known))
+        rarity = 1 + np.log((1 + len(rows)) / (1 + frequency))
+        sizes = [len(row) for row in rows]
+        columns = np.fromiter((numbers[term] for row in rows for term in row), np.int64, sum(sizes))
+        counts = np.fromiter((n for row in rows for n in row.values()), np.float64, sum(sizes))
+        weights = (1 + np.log(counts)) * rarity[columns]
+        owners = np.repeat(np.arange(len(rows)), sizes)
+        lengths = np.sqrt(np.bincount(owners, weights**2, minlength=len(rows)))
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        shape = (len(rows), max(1, len(known)))
+        return csr_array((weights / lengths[owners], columns, starts), shape=shape)
+
+
+def _relevance(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+    """Scores from 0 (lowest) to 1 (highest)."""
+    scores = np.array([candidate.score for candidate in candidates], np.float64)
+    if not np.isfinite(scores).all():
+        raise InvalidInputError("a score is not a finite number", field="candidates")
+    low, high = scores.min(), scores.max()
+    # Halves, so that the difference of the largest numbers is a number.
+    span = high / 2 - low / 2
+    return (scores / 2 - low / 2) / span if span > 0 else np.ones(len(scores))
+
+
+def _vectors(candidates: Sequence[Candidate], leg: str) -> NDArray[np.float64]:
+    """Rows of unit length, zero for candidates without a vector: float64 [n, d]."""
+    known = [candidate.vector for candidate in candidates if candidate.vector is not None]
+    if not known:
+        raise InvalidInputError(
+            f"no candidate has a vector of leg {leg!r}; without a collection choose leg = None",
+            field="leg",
+        )
+    none = np.zeros(len(known[0]))
+    rows = np.array([none if one.vector is None else one.vector for one in candidates], np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = rows / np.where(lengths > 0, lengths, 1)
+    return unit
+
+
+def _cosine(found: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(found, 0, 1).round(DECIMALS)
+
+
+def _late(meter: Meter) -> bool:
+    return meter.deadline is not None and perf_counter() > meter.deadline
