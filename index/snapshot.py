@@ -24,6 +24,10 @@ Masks = Sequence[Mask | None]
 """For each part of a snapshot, the rows that may be returned; None = all of them."""
 
 
+FEW = 100
+"""Where there are so many rows for each wanted document, these are looked up one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A segment or the delta, as far as one snapshot sees it.
@@ -95,7 +99,7 @@ class Snapshot:
             return [part.live for part in self.parts]
         masks: list[Mask] = []
         for part in self.parts:
-            mask = np.isin(part.passages.numbers[: _rows(part)], numbers)
+            mask = _among(part.passages.numbers[: _rows(part)], numbers)
             masks.append(mask if part.live is None else mask & part.live)
         return masks
 
@@ -180,6 +184,18 @@ class Snapshot:
         part = self.parts[int(result.parts[position])]
         start, end = part.passages.spans[int(result.rows[position])]
         return None if start < 0 else Passage(int(start), int(end))
+
+
+def _among(own: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
+    """Which of `own`, ascending, are one of `wanted`."""
+    if len(wanted) * FEW > len(own):
+        return np.isin(own, wanted)
+    mask = np.zeros(len(own), dtype=np.bool_)
+    firsts = np.searchsorted(own, wanted, "left").tolist()
+    lasts = np.searchsorted(own, wanted, "right").tolist()
+    for first, last in zip(firsts, lasts, strict=True):
+        mask[first:last] = True
+    return mask
 
 
 def _rows(part: Part) -> int:

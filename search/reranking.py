@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ..core import HitRerank, ModelError, TwindexError
+from ..core import HitRerank, InvalidInputError, ModelError, TwindexError
 from ..rerank import Budget, Placed, Reranked, Task
 from .found import Found, Reordered
 from .request import RerankReport, RerankStage
@@ -39,6 +39,8 @@ def _ask(found: Sequence[Found]) -> list[Reranked]:
     if first.reranker is not None:
         try:
             return first.reranker.rerank(tasks, first.budget)
+        except InvalidInputError:  # Not the model is at fault, but what it was given.
+            raise
         except Exception as failure:
             log.exception("reranker %s failed", first.request.model)
             error = (
