@@ -27,19 +27,21 @@ def serve(
     port: int = 8080,
     settings: Settings | None = None,
     device: Device | None = None,
+    rerankers: Path | None = None,
 ) -> None:
     """Serve the collections under `root` until SIGINT or SIGTERM; requests under way may end.
 
     What takes longer than `shutdown_seconds`, such as a merge, ends with the process: it exits with
     status 1. What is on disk is sound at every moment, and the next start continues jobs.
 
-    port: 0 = any free one; the log says which. settings: None = from the environment. device:
-    where models run, whatever the settings say. Raises NotFoundError (no such folder),
-    ConflictError (the port is taken) or ConfigError.
+    port: 0 = any free one; the log says which. settings: None = from the environment. device,
+    rerankers: where models run, and the file of rerankers, whatever the settings say. Raises
+    NotFoundError (no such folder), ConflictError (the port is taken) or ConfigError.
     """
     settings = settings or Settings.from_environment(os.environ)
-    if device is not None:
-        settings = settings.model_copy(update={"device": device})
+    given = {"device": device, "rerankers": rerankers}
+    update = {name: value for name, value in given.items() if value is not None}
+    settings = settings.model_copy(update=update)
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -7,13 +7,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .figures import counted as counted
+from .figures import figure as figure
+from .figures import size as size
+from .reranked import moved, reasons, spent, stages
+
 if TYPE_CHECKING:
     from ..core import Hit, TopTerms, Usage
-    from ..search import SearchResult
+    from ..search import RerankReport, SearchResult
 
 SNIPPET = 160
 TERMS = 8
 """Terms shown of an explanation."""
+
+REASONS = 400
+"""Characters shown of a reranker's reasons."""
 
 
 def print_json(value: Any) -> None:
@@ -27,12 +35,15 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def print_result(result: SearchResult, first: int = 1) -> None:
-    """Hits with rank and score in every leg; counts, timings and warnings on standard error."""
+def print_result(result: SearchResult, first: int = 1, *, explain: bool = False) -> None:
+    """Hits with rank and score in every leg; counts, timings and warnings on standard error.
+
+    explain: with the reasons of a reranker.
+    """
     for leg, terms in (result.query_terms or {}).items():
         print(f"query in {leg}: {_top(terms)}")
     for rank, hit in enumerate(result.hits, start=first):
-        print_hit(rank, hit)
+        print_hit(rank, hit, explain=explain)
     sys.stdout.flush()
     more = "at least " if result.relation == "gte" else ""
     spent = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.timings.items())
@@ -44,10 +55,23 @@ def print_result(result: SearchResult, first: int = 1) -> None:
         note(f"warning: {warning}")
 
 
-def print_hit(rank: int, hit: Hit) -> None:
+def print_report(name: str, report: RerankReport) -> None:
+    """What reranking cost, on standard error."""
+    note(f"{name}: {spent(report)}")
+    for line in stages(report):
+        note(f"  {line}")
+
+
+def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     title = hit.document.title if hit.document else ""
-    print(f"{rank:>3}. {hit.score:.4f}  {hit.id}{f'  {_line(title)}' if title else ''}")
+    score, moves = f"{hit.score:.4f}", ""
     places = [f"{leg} #{place.rank} ({place.score:.4f})" for leg, place in hit.legs.items()]
+    if hit.rerank is not None:
+        judged = "" if hit.rerank.judged else ", not judged"
+        moves = f"  (was {hit.rerank.previous}, {moved(hit.rerank)}{judged})"
+        places.insert(0, f"before ({score})")
+        score = "-" if hit.rerank.score is None else f"{hit.rerank.score:.4f}"
+    print(f"{rank:>3}. {score}  {hit.id}{f'  {_line(title)}' if title else ''}{moves}")
     print(f"     {'   '.join(places)}")
     if hit.document and (text := _passage(hit)):
         print(f"     {text}")
@@ -57,6 +81,9 @@ def print_hit(rank: int, hit: Hit) -> None:
         print(f"     {leg}: {', '.join(shown)}")
     for leg, words in (hit.terms or {}).items():
         print(f"     {leg} has: {_top(words)}")
+    if explain and hit.rerank is not None and hit.rerank.reasons:
+        told = [f"{name} {value}" for name, value in reasons(hit.rerank.reasons)]
+        print(f"     reranked: {_line('; '.join(told), REASONS)}")
 
 
 def model_usage(usage: Usage) -> str:
@@ -83,27 +110,6 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
-
-
-def size(count: int) -> str:
-    """Bytes in the largest unit of 1000 that leaves a number above 1."""
-    value = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
-def figure(value: float) -> str:
-    """A weight or score: whole or large ones without decimals."""
-    whole = value == round(value) or abs(value) >= 1_000
-    return f"{value:,.0f}" if whole else f"{value:.3f}"
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """`1 document`, `2 documents`."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def truncation(truncated: Mapping[str, int]) -> list[str]:

@@ -13,7 +13,7 @@ from .beir import judged_queries
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate
 
 if TYPE_CHECKING:
-    from ..search import Engine
+    from ..search import Engine, SearchResult
 
 FUSIONS = ("minmax", "zscore", "dbsf", "rrf")
 
@@ -62,17 +62,34 @@ def run_queries(
 def engine_search(engine: Engine, **fields: Any) -> Search:
     """`Search` by an engine; `fields` are those of SearchRequest.
 
-    As many documents as a search can return are taken, unless `limit` says otherwise.
+    As many documents as a search can return are taken, unless `limit` says otherwise. See
+    `run_scores` for their scores.
     """
-    limit = min(WINDOW, fields.get("depth", WINDOW))
-    request = SearchRequest.parse({"query": "", "limit": limit, "include": (), **fields})
+    request = widest({"include": (), **fields})
 
     def search(texts: Sequence[str]) -> Iterable[Mapping[str, float]]:
         requests = [request.model_copy(update={"query": text}) for text in texts]
-        results = engine.search_batch(requests)
-        return [{hit.id: hit.score for hit in result.hits} for result in results]
+        return [run_scores(result) for result in engine.search_batch(requests)]
 
     return search
+
+
+def widest(fields: Mapping[str, Any]) -> SearchRequest:
+    """A request with these fields that takes as many documents as a search can return, unless they
+    have a `limit`. Its query is to be put in."""
+    limit = min(WINDOW, fields.get("depth", WINDOW))
+    return SearchRequest.parse({"query": "", "limit": limit, **fields})
+
+
+def run_scores(result: SearchResult) -> Mapping[str, float]:
+    """Document id -> score of a result, for a run.
+
+    A run is ordered by its scores alone, but a reranker does not give one to every hit. So after
+    reranking the score is 1 / place, which says the order and nothing else.
+    """
+    if result.rerank is None:
+        return {hit.id: hit.score for hit in result.hits}
+    return {hit.id: 1 / place for place, hit in enumerate(result.hits, 1)}
 
 
 def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[System]:
@@ -95,14 +112,16 @@ def leg_table(
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[Row]:
-    """Evaluate each leg of a collection alone and all of them under each fusion.
+    """Evaluate each leg of a collection that is for searching alone and all of them under each
+    fusion.
 
     Only queries with judgements are run. `fields` are further fields of SearchRequest, such as
     `filter` or `depth`; `search` is of the systems with a dense leg.
     """
     progress = progress or NoProgress()
     judged = judged_queries(list(queries), qrels)
-    lines = systems(list(engine.config.legs), fusions)
+    searching = [name for name, leg in engine.config.legs.items() if leg.role == "search"]
+    lines = systems(searching, fusions)
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of searching
     engine.load()  # so that the first system does not pay for it
     progress.start("search", len(lines) * len(judged), "queries")

@@ -2,6 +2,9 @@
 
 Queries come as BEIR's queries.jsonl or `id<TAB>text`, judgements as BEIR's qrels or TREC's. Only
 queries with judgements are run; one that finds nothing counts as 0.
+
+With --rerank, the cost of reranking is reported too, its time measured with one query after
+another. --table then compares the first stage alone with each --rerank over the same lists.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from .arguments import (
     progress_of,
     selection_fields,
 )
+from .rerank_report import compared, cost_of, line, spent_on
+from .reranking import Chosen, add_rerank, chosen, chosen_one
 
 if TYPE_CHECKING:
     from ...search import Engine
@@ -52,8 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write what was found, as a TREC run",
     )
     parser.add_argument(
-        "--table", action="store_true", help="each leg alone, and all legs under each fusion"
+        "--table",
+        action="store_true",
+        help="each leg alone, and all legs under each fusion; with --rerank, the first stage and "
+        "each reranker",
     )
+    add_rerank(parser, several=True)
     add_models(parser)
     add_quiet(parser)
     add_json(parser)
@@ -61,12 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     fields = selection_fields(arguments)
+    rerank = chosen(arguments) if arguments.table else None
+    one = None if arguments.table else chosen_one(arguments)
     if arguments.table:
-        given = {
-            "--legs": arguments.legs,
-            "--fusion": arguments.fusion,
-            "--run": arguments.run_file,
-        }
+        given = {"--run": arguments.run_file}
+        if rerank is None:
+            given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
         for option, value in given.items():
             if value:
                 raise InvalidInputError("does not go with --table", field=option)
@@ -78,14 +87,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ...search import Engine
 
-    encoders = loader_of(arguments)
-    with Engine.open(arguments.collection, read_only=True, encoders=encoders) as engine:
+    asked = rerank or (one and one[0])
+    with Engine.open(
+        arguments.collection,
+        read_only=True,
+        encoders=loader_of(arguments),
+        rerankers=asked.registry if asked else None,
+    ) as engine:
         try:
-            if arguments.table:
+            if rerank is not None:
+                report = compared(engine, queries, qrels, measures, fields, rerank, progress)
+            elif arguments.table:
                 report = _table(engine, queries, qrels, measures, fields, progress)
             else:
                 out = arguments.run_file
-                report = _single(engine, queries, qrels, measures, fields, progress, out)
+                report = _single(engine, queries, qrels, measures, fields, one, progress, out)
         finally:
             progress.close()
         info = engine.info()
@@ -129,25 +145,34 @@ def _single(
     qrels: Qrels,
     measures: list[str],
     fields: dict[str, Any],
+    rerank: tuple[Chosen, str] | None,
     progress: Progress,
     out: Path | None,
 ) -> dict[str, Any]:
     """The report on one way to search."""
-    from ...eval import engine_search, evaluate, run_queries, write_run
+    from ...eval import engine_search, evaluate, rerank_cost, run_queries, run_reranked, write_run
     from ...search import Fusion
 
     evaluate({}, qrels, measures)  # wrong measures and options come out before the work
     search = engine_search(engine, **fields)
     engine.load()
-    progress.start("search", len(queries), "queries")
     began = time.perf_counter()
-    run = run_queries(search, queries, progress.advance)
+    if rerank is None:
+        progress.start("search", len(queries), "queries")
+        run = run_queries(search, queries, progress.advance)
+        told = {}
+    else:
+        asked, name = rerank
+        wanted = [asked.requests[name]]
+        ((run, reports),) = run_reranked(engine, queries, wanted, progress=progress, **fields)
+        told = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
     seconds = time.perf_counter() - began
     if out is not None:
         write_run(out, run)
-    legs = fields.get("legs") or [{"name": name} for name in engine.config.legs]
-    chosen = Fusion.parse(fields.get("fusion", {}))
-    fusion = {"method": chosen.method, **({"k": chosen.constant} if chosen.method == "rrf" else {})}
+    searching = [name for name, leg in engine.config.legs.items() if leg.role == "search"]
+    legs = fields.get("legs") or [{"name": name} for name in searching]
+    fused = Fusion.parse(fields.get("fusion", {}))
+    fusion = {"method": fused.method, **({"k": fused.constant} if fused.method == "rrf" else {})}
     return {
         "measures": dict(evaluate(run, qrels, measures).measures),
         "queries": len(qrels),
@@ -156,6 +181,7 @@ def _single(
         "filter": fields.get("filter"),
         "search": fields.get("search"),
         "seconds": seconds,
+        **told,
     }
 
 
@@ -196,7 +222,16 @@ def _print(report: dict[str, Any], measures: list[str]) -> None:
             for row in report["table"]
         ]  # fmt: skip
         print(table(["", *measures, "ms/query"], lines))
+    elif "rerank_table" in report:
+        header = ["", *(column for name in measures for column in (name, "p"))]
+        header += ["calls/query", "tokens/query", "p50 ms"]
+        print(table(header, [line(row, measures) for row in report["rerank_table"]]))
+        note("p: of a difference to the first stage as large by chance alone")
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))
+    rows = report.get("rerank_table", [report])
+    for row in rows:
+        if "rerank" in row:
+            note(f"{row.get('name') or row['rerank']['model']}: {spent_on(row['rerank'])}")
     note(f"{counted(report['queries'], 'query', 'queries')}, {report['collection']['path']}")

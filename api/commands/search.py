@@ -1,14 +1,15 @@
 """Search a collection.
 
-Each hit is shown with its fused score, and its rank and raw score in every leg that found it.
---json prints what the REST interface replies.
+Each hit is shown with its fused score, and its rank and raw score in every leg that found it. With
+--rerank it is shown with the reranker's score, its place before and how far it moved; --explain
+adds the reasons that the reranker gives. --json prints what the REST interface replies.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from ..terminal import print_json, print_result
+from ..terminal import print_json, print_report, print_result
 from .arguments import (
     add_collection,
     add_json,
@@ -17,6 +18,7 @@ from .arguments import (
     loader_of,
     selection_fields,
 )
+from .reranking import add_rerank, chosen_one
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
 
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     parser.add_argument("query", metavar="QUERY", help="text to search for")
     add_selection(parser)
+    add_rerank(parser)
     parser.add_argument("--limit", type=int, default=10, metavar="N", help="hits (default: 10)")
     parser.add_argument(
         "--offset", type=int, default=0, metavar="N", help="hits left out at the top"
@@ -32,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show what each term contributed to the score, and the words that models chose",
+        help="show what each term contributed to the score, the words that models chose, and the "
+        "reasons of a reranker",
     )
     add_models(parser)
     add_json(parser)
@@ -41,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine, SearchRequest
 
+    chosen = chosen_one(arguments)
+    rerank = {} if chosen is None else {"rerank": chosen[0].requests[chosen[1]]}
     request = SearchRequest.parse(
         {
             "query": arguments.query,
@@ -48,10 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
             "offset": arguments.offset,
             "explain": arguments.explain,
             **selection_fields(arguments),
+            **rerank,
         }
     )
     encoders = loader_of(arguments)
-    with Engine.open(arguments.collection, read_only=True, encoders=encoders) as engine:
+    with Engine.open(
+        arguments.collection,
+        read_only=True,
+        encoders=encoders,
+        rerankers=None if chosen is None else chosen[0].registry,
+    ) as engine:
         result = engine.search(request)
     if arguments.json:
         from ..render import encoder_names, search_result
@@ -59,5 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         names = encoder_names(engine.config)
         print_json({"query": request.query, **search_result(request, result, names)})
     else:
-        print_result(result, first=request.offset + 1)
+        print_result(result, first=request.offset + 1, explain=request.explain)
+        if chosen is not None and result.rerank is not None:
+            print_report(chosen[1], result.rerank)
     return 0

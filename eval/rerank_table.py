@@ -1,0 +1,150 @@
+"""What rerankers find and what they cost, over the same lists of a first stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import NoProgress, Progress, Qrels, Query, Run, Usage
+from ..search.planning import plan
+from ..search.request import RerankReport, RerankRequest, SearchRequest
+from .beir import judged_queries
+from .experiment import run_scores, widest
+from .measures import DEFAULT_MEASURES, Evaluation, evaluate
+from .significance import Comparison, compare
+
+if TYPE_CHECKING:
+    from ..search import Engine
+
+FIRST_STAGE = "first stage"
+
+
+@dataclass(frozen=True, slots=True)
+class RerankCost:
+    """What reranking some queries cost, all of them together unless it says otherwise.
+
+    partial, failed: queries with that status.
+    judged:    candidates that were looked at, of `candidates`.
+    truncated: candidates whose text was not read to its end.
+    p50, p95:  median and 95th percentile of the seconds that reranking a query took, the queries
+               one after another: without the first stage and without reading the candidates' texts.
+    """
+
+    queries: int
+    partial: int
+    failed: int
+    candidates: int
+    judged: int
+    truncated: int
+    usage: Usage
+    p50: float
+    p95: float
+
+    @property
+    def calls(self) -> float:
+        """Of a query, on average."""
+        return self.usage.calls / max(1, self.queries)
+
+    @property
+    def tokens(self) -> float:
+        """Read and written for a query, on average."""
+        return (self.usage.prompt_tokens + self.usage.completion_tokens) / max(1, self.queries)
+
+
+@dataclass(frozen=True, slots=True)
+class RerankRow:
+    """A line of a table of rerankers.
+
+    cost, comparisons: None for the first stage. The comparisons are with it, by measure.
+    """
+
+    name: str
+    evaluation: Evaluation
+    cost: RerankCost | None = None
+    comparisons: Mapping[str, Comparison] | None = None
+
+
+def rerank_cost(reports: Sequence[RerankReport]) -> RerankCost:
+    """Add up the reports of several queries, of which there must be one at least."""
+    seconds = [report.seconds for report in reports]
+    return RerankCost(
+        queries=len(reports),
+        partial=sum(report.status == "partial" for report in reports),
+        failed=sum(report.status == "failed" for report in reports),
+        candidates=sum(report.candidates for report in reports),
+        judged=sum(report.judged for report in reports),
+        truncated=sum(report.truncated for report in reports),
+        usage=sum((report.usage for report in reports), Usage()),
+        p50=float(np.percentile(seconds, 50)),
+        p95=float(np.percentile(seconds, 95)),
+    )
+
+
+def run_reranked(
+    engine: Engine,
+    queries: Sequence[Query],
+    reranks: Sequence[RerankRequest | None],
+    *,
+    progress: Progress | None = None,
+    **fields: Any,
+) -> list[tuple[Run, list[RerankReport]]]:
+    """Every query with each of several rerankers; None = the first stage alone.
+
+    All searches of a query are of one state of the collection, and it is encoded once for them.
+    Queries come one after another, so that each has its own time. `fields` are further fields of
+    SearchRequest.
+    """
+    progress = progress or NoProgress()
+    base = widest({**fields, "include": ()})
+    for rerank in reranks:  # Load them, and find what cannot be before the work begins.
+        plan(engine.config, base.model_copy(update={"rerank": rerank}), engine.rerankers)
+    runs: list[dict[str, Mapping[str, float]]] = [{} for _ in reranks]
+    reports: list[list[RerankReport]] = [[] for _ in reranks]
+    progress.start("search", len(queries), "queries")
+    for query in queries:
+        asked = [_asked(base, query, rerank) for rerank in reranks]
+        for i, result in enumerate(engine.search_batch(asked)):
+            runs[i][query.id] = run_scores(result)
+            if result.rerank is not None:
+                reports[i].append(result.rerank)
+        progress.advance(1)
+    progress.close()
+    return list(zip(runs, reports, strict=True))
+
+
+def rerank_table(
+    engine: Engine,
+    queries: Sequence[Query],
+    qrels: Qrels,
+    rerankers: Mapping[str, RerankRequest],
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    *,
+    progress: Progress | None = None,
+    **fields: Any,
+) -> list[RerankRow]:
+    """The first stage alone, and what each reranker makes of its lists.
+
+    rerankers: how a line is called -> what is asked for. Only queries with judgements are run.
+    """
+    evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of reranking
+    engine.load()
+    judged = judged_queries(list(queries), qrels)
+    reranks = [None, *rerankers.values()]
+    found = run_reranked(engine, judged, reranks, progress=progress, **fields)
+    evaluations = [evaluate(run, qrels, measures) for run, _ in found]
+    first, *others = evaluations
+    rows = [RerankRow(FIRST_STAGE, first)]
+    for name, evaluation, (_, reports) in zip(rerankers, others, found[1:], strict=True):
+        comparisons = {
+            measure: compare(evaluation.per_query[measure], first.per_query[measure])
+            for measure in measures
+        }
+        rows.append(RerankRow(name, evaluation, rerank_cost(reports), comparisons))
+    return rows
+
+
+def _asked(base: SearchRequest, query: Query, rerank: RerankRequest | None) -> SearchRequest:
+    return base.model_copy(update={"query": query.text, "rerank": rerank})
