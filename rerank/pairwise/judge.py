@@ -17,13 +17,12 @@ from ..meter import Cost
 from ..reading import Reader
 from .board import Comparison, Verdict
 
-WRITTEN = 6
+WRITTEN = 4
 """Tokens of a written answer: the first tells which passage, the others whether it is both."""
 
-_LEADING = re.compile(
-    r"\W*(?:passages?\W+)?([AB])\b(?!\W*(?:and|or|vs|versus)\b|\s*[/&,+]\s*\w)", re.I
-)
-_NAMED = re.compile(r"\bpassage\W+([AB])\b", re.I)
+_LEADING = re.compile(r"\W*(passages?\W+)?([AB])\b", re.IGNORECASE)
+_BOTH = re.compile(r"\W*(and|or|vs|versus)\b|\s*[/&+]|\s*,\s*(passage\W+)?[AB]\b", re.IGNORECASE)
+_NAMED = re.compile(r"\bpassage\W+([AB])\b", re.IGNORECASE)
 
 Side = Literal[0, 1]
 _Prompt = tuple[int, Side]
@@ -36,11 +35,16 @@ def preferred(answer: str) -> Literal[1, 0, -1]:
     The assistant's turn began with "Passage", so that an answer is "A" or " A."; a server may begin
     a new one: "Passage A". A small "a" alone may be an article, unless it is the whole answer.
     """
-    found = _LEADING.match(answer)
-    letters = {found[1]} if found else set(_NAMED.findall(answer))
-    if letters == {"a"} and not (_NAMED.search(answer) or answer.strip(" \n.:*\"'") == "a"):
+    leading = _LEADING.match(answer)
+    if leading is None:
+        named = {letter.upper() for letter in _NAMED.findall(answer)}
+    elif _BOTH.match(answer, leading.end()):
         return 0
-    named = {letter.upper() for letter in letters}
+    else:
+        passage, letter = leading.groups()
+        if letter == "a" and not passage and re.search(r"\w", answer[leading.end() :]):
+            return 0
+        named = {letter.upper()}
     return 0 if len(named) != 1 else 1 if named == {"A"} else -1
 
 
