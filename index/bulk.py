@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +22,11 @@ from ..core import (
     ConflictError,
     DenseLeg,
     Document,
+    Int8Codec,
     NotFoundError,
     Progress,
     Representation,
+    ScalarCodec,
     VectorStorage,
 )
 from .collection import Collection, EncodedDocument
@@ -211,12 +214,22 @@ def _check_building(connection: sqlite3.Connection, collection: Collection) -> N
 
 def shard_config(config: CollectionConfig) -> CollectionConfig:
     """The same legs with plain vectors: indexes are built once, when shards are merged."""
-    update = VectorStorage().storage_fields
     legs = {
-        name: leg.model_copy(update=update) if isinstance(leg, DenseLeg) else leg
+        name: leg.model_copy(update=_plain(leg)) if isinstance(leg, DenseLeg) else leg
         for name, leg in config.legs.items()
     }
     return config.model_copy(update={"legs": legs})
+
+
+def _plain(leg: DenseLeg) -> dict[str, Any]:
+    """Storage whose vectors are as good as plain: of those of tokens, which are many, in few bytes,
+    of which what they become is coded without a loss that counts."""
+    storage = VectorStorage()
+    if leg.multi and not leg.lossless:
+        wide = leg.held_codec.kind in ("float32", "float16", "bfloat16")
+        codec = ScalarCodec(kind="float16") if wide else Int8Codec()
+        storage = VectorStorage(codec=codec, originals="none")
+    return storage.storage_fields
 
 
 def _open_shards(

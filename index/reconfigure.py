@@ -33,7 +33,7 @@ from .snapshot import Snapshot
 from .tables import read_segments
 
 if TYPE_CHECKING:
-    from .vectors.flat import Readable
+    from .vectors.kept import Readable
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Projection:
     """
 
     def __init__(self, axes: NDArray[np.float32]) -> None:
-        self._axes = np.ascontiguousarray(axes)
+        self.axes = np.ascontiguousarray(axes)
 
     @classmethod
     def fit(cls, sample: Vectors, config: ProjectionConfig) -> Self:
@@ -48,22 +48,22 @@ class Projection:
     @property
     def width(self) -> int:
         """Dimensions that are left."""
-        return len(self._axes)
+        return len(self.axes)
 
     def apply(self, vectors: Vectors) -> Vectors:
         """float32 [n, d] -> [n, width], of the same lengths; zero vectors stay zero.
 
         So does a vector that is at right angles to all axes: it has no direction left.
         """
-        return _as_long_as(vectors, vectors @ self._axes.T)
+        return _as_long_as(vectors, vectors @ self.axes.T)
 
     def lift(self, vectors: Vectors) -> Vectors:
         """float32 [n, width] -> [n, d]: where the projections lie, of the same lengths."""
-        return vectors @ self._axes
+        return vectors @ self.axes
 
     def save(self, path: Path) -> None:
         """Write the axes as .npz."""
-        files.write(path, "projection", axes=self._axes)
+        files.write(path, "projection", axes=self.axes)
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -27,6 +28,10 @@ class Codec(Protocol):
 
     @property
     def stride(self) -> int: ...
+
+    @property
+    def fits(self) -> Mapping[str, Vectors]:
+        """What was fitted: codecs of one kind with equal arrays mean the same by a code."""
 
     def encode(self, vectors: Vectors) -> Codes:
         """float32 [n, width] -> uint8 [n, stride]."""

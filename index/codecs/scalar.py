@@ -48,6 +48,11 @@ class Scalar(ABC):
         """Bytes of a code."""
         return self._cells * self.cell_bytes + self.tail
 
+    @property
+    def fits(self) -> dict[str, Vectors]:
+        """See Codec."""
+        return {"low": self._low, "step": self._step}
+
     def encode(self, vectors: Vectors) -> Codes:
         """See Codec."""
         cells = self._cells_of(vectors)

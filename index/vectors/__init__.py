@@ -1,16 +1,16 @@
 """Indexes of dense vectors that rank by inner product: exact, in memory, on disk."""
 
 from .delta import DenseDelta
-from .flat import FlatSegment
 from .kinds import building_bytes
 from .multi import MultiDenseDelta, MultiDenseSegment
 from .segment import VectorSegment
+from .tokens import TokenSegment
 
 __all__ = [
     "DenseDelta",
-    "FlatSegment",
     "MultiDenseDelta",
     "MultiDenseSegment",
+    "TokenSegment",
     "VectorSegment",
     "building_bytes",
 ]

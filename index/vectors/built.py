@@ -24,6 +24,7 @@ class Built:
     """How a structure was built, of `rows` vectors of `width` dimensions, and what was measured.
 
     loss: what the codec lost (see `twindex.index.codecs.loss`); None where nothing can be lost.
+    fitted: vectors that the codec was fitted to, where that matters to merges.
     """
 
     storage: VectorStorage
@@ -31,6 +32,7 @@ class Built:
     width: int
     calibration: Calibration
     loss: Mapping[str, Any] | None
+    fitted: int | None = None
 
     def save(self, directory: Path) -> None:
         """Write it."""
@@ -41,6 +43,7 @@ class Built:
             "width": self.width,
             "calibration": self.calibration.as_json(),
             "loss": self.loss,
+            **({} if self.fitted is None else {"fitted": self.fitted}),
         }
         (directory / FILE).write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
@@ -57,6 +60,7 @@ class Built:
                 int(value["width"]),
                 Calibration.from_json(value["calibration"]),
                 value["loss"],
+                value.get("fitted"),
             )
         except (
             KeyError,

@@ -72,7 +72,7 @@ class DenseDelta(Termless):
         """See MaxSim."""
         vectors = exact.dense(queries)
         known = self._values(vectors.shape[1])
-        return maxsim.search(vectors, bounds, known, offsets, k, allowed)
+        return maxsim.search(vectors, bounds, maxsim.Matrix(known), offsets, k, allowed)
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:

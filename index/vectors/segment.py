@@ -35,9 +35,10 @@ from ...core import (
 )
 from ..codecs.projection import Projection
 from ..protocol import Mask, Ranking, check_rows, kept_rows
-from . import building, built, exact, flat, originals
+from . import building, built, exact, originals
 from .built import Built, as_configured
 from .calibration import Calibration
+from .kept import kept_blocks
 from .kinds import structure_kind
 from .originals import Originals
 from .rescoring import find
@@ -91,7 +92,7 @@ class VectorSegment(Termless):
         rows, width = kept_rows(sources), sources[0][0].width
 
         def blocks() -> Iterable[Vectors]:
-            return flat.kept_blocks(sources, memory)
+            return kept_blocks(sources, memory)
 
         building.write(directory, blocks, rows, width, config, memory, progress or NoProgress())
 

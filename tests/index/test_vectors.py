@@ -29,7 +29,7 @@ from twindex.core import (
 )
 from twindex.index import protocol
 from twindex.index.protocol import Mask, Ranking
-from twindex.index.vectors import DenseDelta, FlatSegment, VectorSegment
+from twindex.index.vectors import DenseDelta, TokenSegment, VectorSegment
 from twindex.index.vectors.exact import BLOCK_ROWS, QUERY_GROUP
 
 examples = settings(deadline=None, max_examples=60)
@@ -74,10 +74,10 @@ def same(one: Ranking, other: Ranking) -> None:
 
 
 @contextmanager
-def flat(vectors: Vectors) -> Iterator[FlatSegment]:
+def flat(vectors: Vectors) -> Iterator[VectorSegment]:
     with TemporaryDirectory() as directory:
-        FlatSegment.build(Path(directory), Representation(dense=vectors), FLAT)
-        yield FlatSegment.open(Path(directory), FLAT)
+        VectorSegment.build(Path(directory), Representation(dense=vectors), FLAT)
+        yield VectorSegment.open(Path(directory), FLAT)
 
 
 @contextmanager
@@ -141,7 +141,8 @@ def test_merge_equals_build(seed: int, rows: list[int], share: float | None, mem
     parts = [whole(rng, count) for count in rows]
     masks = [mask(rng, count, share) for count in rows]
     kept = np.concatenate([p if m is None else p[m] for p, m in zip(parts, masks, strict=True)])
-    for kind, config in ((FlatSegment, FLAT), (VectorSegment, HNSW)):
+    kind = VectorSegment
+    for config in (FLAT, HNSW):
         with TemporaryDirectory() as temporary:
             merged, sources = Path(temporary, "merged"), []
             merged.mkdir()
@@ -153,7 +154,7 @@ def test_merge_equals_build(seed: int, rows: list[int], share: float | None, mem
             kind.merge(merged, sources, config, memory)
             opened = kind.open(merged, config)
             np.testing.assert_array_equal(opened.read(0, len(opened)), kept)
-            is_graph = kind is VectorSegment and len(kept) >= 100
+            is_graph = config is HNSW and len(kept) >= 100
             assert sorted(file.name for file in merged.iterdir()) == (
                 ["hnsw.faiss", "storage.json"] if is_graph else ["vectors.npy"]
             )
@@ -204,7 +205,7 @@ def test_threads_do_not_disturb_each_other() -> None:
     with flat(vectors) as exact, graph(vectors) as approximate:
         jobs = [(part, query) for query in queries for part in (exact, approximate)]
 
-        def run(job: tuple[FlatSegment | VectorSegment, Representation]) -> Ranking:
+        def run(job: tuple[VectorSegment, Representation]) -> Ranking:
             return job[0].search(job[1], 10, allowed)
 
         alone = [run(job) for job in jobs]
@@ -256,9 +257,9 @@ def test_damaged_rows_of_a_delta_are_refused() -> None:
     assert len(growing) == 3
 
 
-@pytest.mark.parametrize(("kind", "config"), [(FlatSegment, FLAT), (VectorSegment, HNSW)])
+@pytest.mark.parametrize(("kind", "config"), [(TokenSegment, FLAT), (VectorSegment, HNSW)])
 def test_more_rows_than_can_be_numbered_are_refused(
-    kind: type[FlatSegment | VectorSegment],
+    kind: type[TokenSegment | VectorSegment],
     config: DenseLeg,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -277,9 +278,9 @@ def test_more_rows_than_can_be_numbered_are_refused(
 def test_a_file_of_other_numbers_is_refused(tmp_path: Path) -> None:
     for wrong in (np.ones((2, 4)), np.ones(8, np.float32)):
         np.save(tmp_path / "vectors.npy", wrong)
-        for kind, config in ((FlatSegment, FLAT), (VectorSegment, HNSW)):
+        for config in (FLAT, HNSW):
             with pytest.raises(ValueError, match=r"vectors\.npy"):
-                kind.open(tmp_path, config)
+                VectorSegment.open(tmp_path, config)
 
 
 def test_a_damaged_graph_is_an_os_error(tmp_path: Path) -> None:
@@ -311,7 +312,7 @@ def test_numbers_that_no_index_bears_are_refused(number: float, tmp_path: Path) 
     rows = Representation(dense=vectors)
     for write in (
         lambda: VectorSegment.build(tmp_path, rows, HNSW),
-        lambda: FlatSegment.build(tmp_path, rows, FLAT),
+        lambda: VectorSegment.build(tmp_path, rows, FLAT),
         lambda: DenseDelta.pack(rows),
     ):
         with pytest.raises(InvalidInputError, match="vector 7 of 200"):
