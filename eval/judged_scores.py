@@ -51,7 +51,7 @@ def judged_scores(
     Raises InvalidInputError where no hit has a score, and the error of a model that fails.
     """
     progress = progress or NoProgress()
-    queries = judged_queries(queries, qrels)
+    queries = judged_queries(list(queries), qrels)
     asked = rerank.model_copy(update={"top_n": candidates, "on_error": "fail"})
     request = SearchRequest.parse(
         {"query": "", "include": (), "limit": candidates, **fields, "rerank": asked}

@@ -12,6 +12,7 @@ from types import ModuleType
 from . import (
     add,
     build,
+    calibrate,
     delete,
     demo,
     eval,  # noqa: A004
@@ -27,5 +28,5 @@ from . import (
 
 COMMANDS: tuple[ModuleType, ...] = (
     build, add, delete, get, search, eval, info, verify, merge, reconfigure, tune,
-    serve, demo,
+    calibrate, serve, demo,
 )  # fmt: skip
