@@ -48,9 +48,9 @@ def find(reader: Reader, asked: Asked) -> Found:
                 reader, asked, legs, top, scores[: rerank.top_n], documents
             )
     with trace.stage("fetch"):
-        page = [
-            number for number in numbers[request.offset : end].tolist() if number not in documents
-        ]
+        page = numbers[request.offset : end].tolist()
+        if documents:
+            page = [number for number in page if number not in documents]
         documents |= reader.documents(page) if request.include else reader.names(page)
     return Found(
         asked=asked,
@@ -70,13 +70,12 @@ def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> 
     request, legs = asked.plan.request, found.legs
     end = request.offset + request.limit
     with asked.trace.stage("fetch"):
-        if reordered is None:
-            at = np.arange(len(found.numbers))[request.offset : end]
-            reranked: list[HitRerank | None] = [None] * len(at)
-        else:
+        numbers, scores = found.numbers[request.offset : end], found.scores[request.offset : end]
+        reranked: Sequence[HitRerank | None] = [None] * len(numbers)
+        if reordered is not None:
             at = np.array(reordered.places[request.offset : end], dtype=np.int64)
+            numbers, scores = found.numbers[at], found.scores[at]
             reranked = [reordered.hit(request.offset + i) for i in range(len(at))]
-        numbers, scores = found.numbers[at], found.scores[at]
         hits = [
             _hit(queries, found, number, score, places, rerank)
             for number, score, places, rerank in zip(
