@@ -17,7 +17,7 @@ After the first K the rest keep the order of the first stage.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from ...core.rerank_config import Budget, PairwiseConfig
 from ...llm import LanguageModel
@@ -31,6 +31,9 @@ from .judge import PairwiseJudge
 from .methods import METHODS, Method, all_pairs, needed
 
 __all__ = ["PairwiseReranker"]
+
+FIRST_ROUND = 8
+"""Candidates of the first round of all pairs under a time limit; then twice as many."""
 
 _Play = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
 
@@ -66,7 +69,7 @@ class PairwiseReranker:
     def _course(self, task: Task, budget: Budget) -> Course[Comparison, Verdict]:
         board = Board(task, self._config.text)
         if self._config.method == "allpair":
-            return _all_pairs(board)
+            return _all_pairs(board, budget)
         return self._first_places(board, budget)
 
     def _first_places(self, board: Board, budget: Budget) -> Course[Comparison, Verdict]:
@@ -88,21 +91,34 @@ class PairwiseReranker:
         return _outcome(board, order)
 
 
-def _all_pairs(board: Board) -> Course[Comparison, Verdict]:
-    """Without answers for all pairs: the points among the first m, of which all pairs have them."""
-    pairs = all_pairs(len(board))
-    answers = (yield [board.question(pair) for pair in pairs]) if pairs else []
-    answered = next((i for i, answer in enumerate(answers) if answer is None), len(pairs))
-    count = len(board)
-    while count and count * (count - 1) // 2 > answered:
-        count -= 1
-    if count == 1 < len(board):  # nothing was compared
-        count = 0
-    whole = count * (count - 1) // 2
-    board.record(pairs[:whole], answers[:whole])
-    points = board.points(count)
-    order = sorted(range(count), key=lambda i: -points[i])
-    return _outcome(board, order, points)
+def _all_pairs(board: Board, budget: Budget) -> Course[Comparison, Verdict]:
+    """Without answers for all pairs: the points among the first m, of which all pairs have them.
+
+    One round; under a time limit, which goes on while questions are written down, several.
+    """
+    count, judged = len(board), min(len(board), 1)
+    sizes = [count] if budget.milliseconds is None else [*_doubled(FIRST_ROUND, count), count]
+    for size in sizes:
+        pairs = all_pairs(size, since=judged)
+        answers = (yield [board.question(pair) for pair in pairs]) if pairs else []
+        answered = next((i for i, one in enumerate(answers) if one is None), len(pairs))
+        begin = 0
+        while judged < size and begin + judged <= answered:
+            part = slice(begin, begin + judged)
+            board.record(pairs[part], answers[part])
+            begin, judged = begin + judged, judged + 1
+        if judged < size:
+            break
+    if judged == 1 < count:  # nothing was compared
+        judged = 0
+    points = board.points(judged)
+    return _outcome(board, sorted(range(judged), key=lambda i: -points[i]), points)
+
+
+def _doubled(value: int, below: int) -> Iterator[int]:
+    while value < below:
+        yield value
+        value *= 2
 
 
 def _play(board: Board, method: Method) -> _Play:

@@ -68,7 +68,7 @@ class PairwiseJudge:
         # A server reads a prompt once for each answer whose likelihood it is asked for.
         asked = 2 * (len(self._answers) if scoring and self._reader.remote else 1)
         written = 0 if scoring else WRITTEN
-        return [Cost(asked, asked * (self._size(question) + written)) for question in questions]
+        return [Cost(asked, asked * (size + written)) for size in self._sizes(questions)]
 
     def key(self, question: Comparison) -> Hashable:
         return question.key
@@ -102,7 +102,7 @@ class PairwiseJudge:
         if self._asking.mode == "generation":
             written = self._asking.generate(texts, WRITTEN)
             return [(preferred(one.text), one.usage) for one in written]
-        sizes = [self._size(questions[number]) for number, _ in asked]
+        sizes = self._sizes([questions[number] for number, _ in asked])
         scores, usages = self._asking.likelihood(texts, self._answers, sizes)
         margins = [float(a - b) for a, b in scores]
         if not all(map(math.isfinite, margins)):
@@ -121,11 +121,17 @@ class PairwiseJudge:
         said = prompts.pairwise(query, texts[side], texts[1 - side])
         return self._reader.prompt(said, prompts.PAIRWISE_BEGUN)
 
-    def _size(self, question: Comparison) -> int:
-        """Tokens of a prompt, about."""
-        texts = self._reader.passage(question.first), self._reader.passage(question.second)
-        query = self._reader.query(question.query).tokens
-        return self._frame + query + sum(text.tokens for text in texts)
+    def _sizes(self, questions: Sequence[Comparison]) -> list[int]:
+        """Tokens of a prompt of each, about."""
+        known: dict[bytes, int] = {}
+        for question in questions:
+            query, first, second = question.key
+            if query not in known:
+                known[query] = self._reader.query(question.query).tokens
+            for key, text in ((first, question.first), (second, question.second)):
+                if key not in known:
+                    known[key] = self._reader.passage(text).tokens
+        return [self._frame + sum(known[key] for key in one.key) for one in questions]
 
     def _truncated(self, question: Comparison) -> tuple[bytes, ...]:
         _, *keys = question.key

@@ -17,9 +17,12 @@ from .board import Pair
 Method = Generator[Sequence[Pair], Sequence[int], None]
 
 
-def all_pairs(n: int) -> list[Pair]:
-    """All n(n - 1)/2, those among the first m candidates before those of the next one."""
-    return [(i, j) for j in range(n) for i in range(j)]
+def all_pairs(n: int, since: int = 0) -> list[Pair]:
+    """All n(n - 1)/2, those among the first m candidates before those of the next one.
+
+    since: without those among the first `since`.
+    """
+    return [(i, j) for j in range(since, n) for i in range(j)]
 
 
 def sliding(n: int, k: int, settled: list[int]) -> Method:

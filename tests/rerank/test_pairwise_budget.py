@@ -1,0 +1,133 @@
+"""Rerankers that ask language models, when the budget does not suffice."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twindex.core.rerank_config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
+from twindex.rerank import Reranked, Reranker
+from twindex.rerank.fitting import fitting, sizes
+from twindex.rerank.listwise import ListwiseReranker
+from twindex.rerank.pairwise import PairwiseReranker
+from twindex.rerank.pointwise import PointwiseReranker
+
+KINDS = ["allpair", "sliding", "heap", "tournament", "pointwise", "listwise"]
+
+
+def make(kind: str, model: Any, k: int = 5) -> Reranker:
+    if kind == "pointwise":
+        return PointwiseReranker(PointwiseConfig(), model)
+    if kind == "listwise":
+        return ListwiseReranker(ListwiseConfig(window=4, step=2, passes=2), model)
+    if kind in ("heap", "tournament"):
+        config = PairwiseConfig(method="sorting", sort=kind, top_k=k)  # type: ignore[arg-type]
+    else:
+        config = PairwiseConfig(method=kind, top_k=k)  # type: ignore[arg-type]
+    return PairwiseReranker(config, model)
+
+
+def check_order(found: Reranked, count: int) -> None:
+    """Every candidate once; those that were not judged behind the others, as they were."""
+    assert sorted(placed.index for placed in found.order) == list(range(count))
+    judged = [placed.judged for placed in found.order]
+    assert judged == sorted(judged, reverse=True)
+    rest = [placed.index for placed in found.order if not placed.judged]
+    assert rest == sorted(rest)
+    assert (found.status == "complete") == (not rest)
+    scores = [placed.score for placed in found.order if placed.score is not None]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(
+    count=st.integers(0, 25),
+    calls=st.none() | st.integers(0, 150),
+    tokens=st.none() | st.integers(0, 6_000),
+    candidates=st.none() | st.integers(0, 30),
+    seed=st.integers(0, 5),
+)
+@settings(deadline=None, max_examples=60)
+def test_budgets_are_kept_and_orders_are_whole(
+    kind: str,
+    count: int,
+    calls: int | None,
+    tokens: int | None,
+    candidates: int | None,
+    seed: int,
+    preferring: Any,
+) -> None:
+    values = preferring.shuffled(count, seed)
+    budget = Budget(calls=calls, tokens=tokens, candidates=candidates)
+    task = preferring.task(count)
+    (found,) = make(kind, preferring.perfect(values)).rerank([task], budget)
+    check_order(found, count)
+    assert calls is None or found.usage.calls <= calls
+    spent = found.usage.prompt_tokens + found.usage.completion_tokens
+    assert tokens is None or spent <= tokens
+    seen = [placed.index for placed in found.order if placed.judged]
+    assert candidates is None or all(i < candidates for i in seen)
+    if kind in ("sliding", "heap", "tournament", "allpair"):
+        # Those who were judged are the first of the first stage, and their best are in front.
+        assert sorted(seen) == list(range(len(seen)))
+        assert seen[:5] == sorted(seen, key=lambda i: -values[i])[:5]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_budget_that_just_suffices_changes_nothing(kind: str, preferring: Any) -> None:
+    task = preferring.task(30)
+    values = preferring.shuffled(30, 7)
+    (whole,) = make(kind, preferring.perfect(values)).rerank([task])
+    calls = {"allpair": 870, "sliding": 270, "pointwise": 30, "listwise": 28}.get(kind, 200)
+    (found,) = make(kind, preferring.perfect(values)).rerank([task], Budget(calls=calls))
+    assert (found.order, found.status) == (whole.order, "complete")
+    (less,) = make(kind, preferring.perfect(values)).rerank([task], Budget(calls=calls // 2 - 1))
+    assert less.status == "partial"
+    assert 0 < sum(placed.judged for placed in less.order) < 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_time_is_kept_and_used(kind: str, preferring: Any) -> None:
+    """2 ms for a prompt, so that 100 candidates take from 0.1 to 20 seconds."""
+    values = preferring.shuffled(100, 8)
+    model = preferring.perfect(values)
+
+    class Slow(type(model)):  # type: ignore[misc]
+        def likelihood(self, prompts: Any, continuations: Any) -> Any:
+            time.sleep(0.002 * len(prompts))
+            return super().likelihood(prompts, continuations)
+
+        def generate(self, prompts: Any, sampling: Any = None) -> Any:
+            time.sleep(0.02 * len(prompts))
+            return super().generate(prompts, sampling)
+
+    slow = Slow(model._answer, model._likelihood)
+    reranker = make(kind, slow)
+    reranker.rerank([preferring.task(5, "to know how fast it is")])
+    began = time.perf_counter()
+    (found,) = reranker.rerank([preferring.task(100)], Budget(milliseconds=150))
+    assert time.perf_counter() - began < 1
+    check_order(found, 100)
+    assert found.status == "partial"
+    assert found.usage.calls > 0
+    assert any(placed.judged for placed in found.order)
+
+
+@given(count=st.integers(0, 50), most=st.floats(0, 3_000))
+def test_fitting_is_the_most_that_fit(count: int, most: float) -> None:
+    def needed(n: int) -> int:
+        return n * (n - 1) // 2
+
+    found = fitting(count, needed, most)
+    options = [n for n in range(2, count + 1) if needed(n) <= most]
+    assert found == (count if count < 2 else max(options, default=0))
+
+
+def test_a_part_is_done_before_the_whole_only_under_a_time_limit() -> None:
+    assert sizes(100, Budget(calls=5)) == [100]
+    assert sizes(100, Budget(milliseconds=5)) == [25, 100]
+    assert sizes(3, Budget(milliseconds=5)) == [3]
