@@ -21,8 +21,9 @@ from ...core import AnalyzerConfig, InvalidInputError, LexicalLeg, TwindexError
 from ...encoders import LexicalEncoder
 from ...search import Engine, Fusion, SearchRequest
 from ...search.request import WINDOW
-from .. import highlight
+from .. import highlight, movement
 from ..problems import Problem, problem_of, validate
+from ..reranked import spent, stages
 from ..served import Served
 from ..service import Service
 from ..terminal import figure
@@ -73,6 +74,9 @@ class Form:
     limit: str = "10"
     offset: str = "0"
     explain: bool = False
+    rerank: str = ""
+    top_n: str = ""
+    timeout_ms: str = ""
 
     @classmethod
     def read(cls, given: QueryParams) -> Form:
@@ -92,6 +96,9 @@ class Form:
             limit=given.get("limit", "10"),
             offset=given.get("offset", "0"),
             explain="explain" in given,
+            rerank=given.get("rerank", ""),
+            top_n=given.get("rerank.top_n", ""),
+            timeout_ms=given.get("rerank.timeout_ms", ""),
         )
 
     def request(self, legs: Mapping[str, Any]) -> SearchRequest:
@@ -111,8 +118,15 @@ class Form:
             "limit": self.limit,
             "offset": self.offset,
             "explain": self.explain,
+            "rerank": self._rerank(),
         }
         return validate(SearchRequest, asked)
+
+    def _rerank(self) -> dict[str, str] | None:
+        if not self.rerank:
+            return None
+        options = {"top_n": self.top_n.strip(), "timeout_ms": self.timeout_ms.strip()}
+        return {"model": self.rerank, **{name: given for name, given in options.items() if given}}
 
     def link(self, offset: int) -> str:
         """The address of another page of the same search."""
@@ -126,6 +140,9 @@ class Form:
             ("filter", self.filter),
             ("limit", self.limit),
             ("offset", str(offset)),
+            ("rerank", self.rerank),
+            ("rerank.top_n", self.top_n),
+            ("rerank.timeout_ms", self.timeout_ms),
         ]
         return "/?" + urlencode([*fields, *([("explain", "1")] if self.explain else [])])
 
@@ -150,13 +167,15 @@ async def search_page(request: Request) -> Response:
         "methods": METHODS,
         "collections": collections,
         "legs": {},
+        "rerankers": service.rerankers.names,
         "result": None,
         "problem": None,
     }
     status = 200
     try:
         if form.collection:
-            await service.read(form.collection, lambda served: _fill(served, page))
+            run = service.rerank if form.rerank and form.query.strip() else service.read
+            await run(form.collection, lambda served: _fill(served, page))
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status
@@ -192,6 +211,12 @@ def _result(engine: Engine, form: Form) -> dict[str, Any]:
     began = perf_counter()
     found = engine.search(asked)
     took = (perf_counter() - began) * 1e3
+    rows = []
+    if found.rerank is not None:
+        plain = asked.model_copy(update={"rerank": None, "explain": False})
+        first = engine.search(plain)
+        if first.generation == found.generation:  # Nobody has written meanwhile.
+            rows = movement.before_and_after(first.hits, found.hits, asked.offset + 1)
     analyzer = _analyzer(_language(engine))
     terms = {token.term for token in analyzer.tokens(form.query)}
     hits = []
@@ -213,6 +238,8 @@ def _result(engine: Engine, form: Form) -> dict[str, Any]:
                 "metadata": _short(document.metadata),
                 "explain": _shares(hit.explain),
                 "terms": hit.terms or {},
+                "rerank": hit.rerank
+                and movement.shown(hit.rerank, document, terms, analyzer.tokens),
             }
         )
     following = asked.offset + asked.limit
@@ -225,6 +252,14 @@ def _result(engine: Engine, form: Form) -> dict[str, Any]:
         "timings": found.timings,
         "warnings": found.warnings,
         "query_terms": found.query_terms or {},
+        "rerank": found.rerank
+        and {
+            "model": found.rerank.model,
+            "status": found.rerank.status,
+            "spent": spent(found.rerank),
+            "stages": stages(found.rerank),
+            "rows": rows,
+        },
         "previous": form.link(max(0, asked.offset - asked.limit)) if asked.offset else None,
         "next": form.link(following) if more else None,
     }
