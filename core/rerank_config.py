@@ -106,13 +106,18 @@ class LegScoreConfig(BaseReranker):
 
 class LateInteractionConfig(BaseReranker):
     """MaxSim over token vectors that are computed when asked, for texts that are not in a
-    collection. In a collection, a stored late leg (kind "leg") saves that work."""
+    collection. In a collection, a stored late leg (kind "leg") saves that work.
+
+    Fields are those of `LateEncoderConfig`.
+    """
 
     kind: Literal["late"] = "late"
     model: str = "all-MiniLM-L6-v2"
     revision: str | None = None
-    query_length: int = Field(default=32, ge=4)
-    document_length: int = Field(default=256, ge=8)
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    query_length: int | None = Field(default=None, ge=4)
+    document_length: int | None = Field(default=None, ge=8)
     precision: Precision = "float32"
     device: Device = "auto"
 
@@ -197,12 +202,20 @@ class CriteriaConfig(BaseReranker):
 
 class TildeConfig(BaseReranker):
     """TILDEv2 (Zhuang and Zuccon, 2021) for texts that are not in a collection. In one, a stored
-    leg with a "tilde" encoder (kind "leg") saves the work."""
+    leg with a "tilde" encoder (kind "leg") saves the work.
+
+    Fields are those of `TildeEncoderConfig`.
+    """
 
     kind: Literal["tilde"] = "tilde"
     model: str = "splade-tiny"
     revision: str | None = None
-    expansion: int = Field(default=0, ge=0)
+    max_length: int | None = Field(default=None, ge=8)
+    expansion: int = Field(default=0, ge=0, le=1_000)
+    expansion_model: str | None = None
+    expansion_reading: Literal["auto", "first", "max"] = "auto"
+    language: str = "en"
+    precision: Precision = "float32"
     device: Device = "auto"
 
 

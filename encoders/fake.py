@@ -193,6 +193,13 @@ class FakeLateEncoder:
                 advance(1)
         return joined(vectors, truncated, DIMENSIONS), names
 
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
+        """See CountingEncoder: words."""
+        query = role == "query"
+        prompt = (self.config.query_prompt if query else self.config.document_prompt) or ""
+        limit = self.config.query_length if query else self.config.document_length
+        return [max(1, len(_words(prompt + text, limit)[0])) for text in texts]
+
     def term(self, index: int) -> str:
         """Dense dimensions have no names: InvalidInputError."""
         raise InvalidInputError("the dimensions of a dense vector have no names")
@@ -241,6 +248,12 @@ class FakeTildeEncoder:
             if advance is not None:
                 advance(1)
         return Representation(sparse=weights_of(rows, VOCABULARY), truncated=truncated)
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
+        """See CountingEncoder: words."""
+        if role == "query":
+            return [0] * len(texts)
+        return [max(1, len(_words(text, self.config.max_length)[0])) for text in texts]
 
     def term(self, index: int) -> str:
         if not 0 <= index < VOCABULARY:

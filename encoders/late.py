@@ -121,6 +121,15 @@ class LateEncoder:
                 advance(len(read.rows))
         return joined(vectors, truncated, self.dimensions), names
 
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
+        """See CountingEncoder."""
+        limit = self._query_length if role == "query" else self._model.max_length
+        lengths = self._model.lengths([self._prompts[role] + text for text in texts])
+        expansion = self._expansion if role == "query" else None
+        if expansion is not None:
+            lengths = [max(length, int(expansion["length"])) for length in lengths]
+        return lengths if limit is None else [min(length, limit) for length in lengths]
+
     def term(self, index: int) -> str:
         """Dense dimensions have no names: InvalidInputError."""
         raise InvalidInputError("the dimensions of a dense vector have no names")

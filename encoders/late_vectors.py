@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Representation, Role
-from .protocol import Encoder
+from .protocol import CountingEncoder
 
 
-class TokenEncoder(Encoder, Protocol):
+class TokenEncoder(CountingEncoder, Protocol):
     """An encoder that gives a text a vector for each of its tokens."""
 
     dimensions: int

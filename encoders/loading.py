@@ -16,7 +16,7 @@ from . import fake
 from .late_vectors import TokenEncoder
 from .lexical import LexicalEncoder
 from .promptreps import PromptRepsEncoder
-from .protocol import Encoder, EncoderConfig
+from .protocol import CountingEncoder, Encoder, EncoderConfig
 
 
 def on_device(config: EncoderConfig, device: Device) -> EncoderConfig:
@@ -52,11 +52,7 @@ def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Enco
     if isinstance(config, LateEncoderConfig):
         return load_token_encoder(config)
     if isinstance(config, TildeEncoderConfig):
-        if config.model == fake.NAME:
-            return fake.FakeTildeEncoder(config)
-        from .tilde import TildeEncoder
-
-        return TildeEncoder.load(config)
+        return load_tilde_encoder(config)
     if config.model == fake.NAME:
         return fake.FakeSparseEncoder(config)
     from .sparse import SparseEncoder
@@ -71,6 +67,15 @@ def load_token_encoder(config: LateEncoderConfig) -> TokenEncoder:
     from .late import LateEncoder
 
     return LateEncoder.load(config)
+
+
+def load_tilde_encoder(config: TildeEncoderConfig) -> CountingEncoder:
+    """An encoder of TILDEv2. Raises as `load_encoder`."""
+    if config.model == fake.NAME:
+        return fake.FakeTildeEncoder(config)
+    from .tilde import TildeEncoder
+
+    return TildeEncoder.load(config)
 
 
 def _check_fake(config: PromptRepsEncoderConfig) -> None:

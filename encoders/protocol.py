@@ -54,5 +54,12 @@ class Encoder(Protocol):
         """Name of one dimension of the sparse vector (its vocabulary piece)."""
 
 
+class CountingEncoder(Encoder, Protocol):
+    """An encoder that can tell what reading a text will take."""
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
+        """Tokens of each text that its model would read at most; 0 where no model reads it."""
+
+
 EncoderLoader = Callable[[EncoderConfig], Encoder]
 """How an encoder is got from its configuration: `load_encoder`, or what a test puts in place."""

@@ -162,6 +162,17 @@ class TildeEncoder:
         sparse = weights_of(rows, len(self._names))
         return Representation(sparse=sparse, truncated=np.array(truncated, np.bool_))
 
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
+        """See CountingEncoder. Expanding reads a text twice."""
+        if role == "query":
+            return [0] * len(texts)
+        around = sum(map(len, self._around))
+        read = [
+            min(len(tokens) + around, self._length) for tokens in self._tokenizer.tokenize(texts)
+        ]
+        more = self.config.expansion
+        return [own + min(own + more + 1, self._limit) for own in read] if more else read
+
     def term(self, index: int) -> str:
         if not 0 <= index < len(self._names):
             raise InvalidInputError(f"must be in [0, {len(self._names)})", field="index")
