@@ -18,12 +18,23 @@ import uvicorn
 
 from twindex.api.app import create_app
 from twindex.api.server import _listen
+from twindex.api.settings import Settings
 from twindex.core import CollectionConfig
 from twindex.search import Engine
 
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
+RERANKERS = """
+[rerankers.words]
+kind = "fake"
+
+[rerankers.windows]
+kind = "intra_document"
+slow = {kind = "cross_encoder", model = "fake"}
+size = 10
+overlap = 2
+"""
 ATTACK = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
@@ -31,7 +42,7 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with three collections."""
+    """A server with four collections and two rerankers."""
     root: Path = tmp_path_factory.mktemp("served")
     fake = {
         "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
@@ -63,7 +74,19 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         engine.add([{"id": "1", "text": " ".join(f"word{n}" for n in range(60))}])
     with Engine.create(root / "words", CollectionConfig.parse({"legs": words})) as engine:
         engine.add([{"id": "1", "text": "one word"}])
-    server = uvicorn.Server(uvicorn.Config(create_app(root), log_config=None))
+    legs = {"words": {"kind": "lexical"}}
+    with Engine.create(root / "moving", CollectionConfig.parse({"legs": legs})) as engine:
+        engine.add(
+            [
+                {"id": "emu", "title": "Emu", "text": "emu emu emu emu and nothing else"},
+                {"id": "kiwi", "text": f"no emu but flightless{' feathers' * 60}"},
+                {"id": "evil", "text": f"flightless {ATTACK}"},
+            ]
+        )
+    rerankers = tmp_path_factory.mktemp("settings") / "rerankers.toml"
+    rerankers.write_text(RERANKERS)
+    app = create_app(root, Settings(rerankers=rerankers))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     listener = _listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -121,7 +144,7 @@ def test_a_search_shows_places_scores_and_marks(page):
 
 def test_options_weights_and_explain(page):
     search(page, "fly")
-    page.get_by_text("Legs, fusion and filter").click()
+    page.get_by_text("Legs, fusion, reranking and filter").click()
     page.get_by_label("dense fake").uncheck()
     page.get_by_label("Weight of lexical").fill("2.5")
     page.get_by_label("Method").select_option("rrf")
@@ -196,11 +219,53 @@ def test_the_words_that_a_model_chose(page):
     assert passage.inner_text().endswith("and 40 more")
 
 
+def test_a_reranker_moves_hits(page):
+    page.goto("/?collection=moving&q=emu+flightless")
+    before = page.locator(".hit h2").all_inner_texts()
+    page.get_by_text("Legs, fusion, reranking and filter").click()
+    page.get_by_label("Reranker").select_option("words")
+    page.get_by_label("Hits to rerank").fill("3")
+    page.get_by_role("button", name="Search").click()
+    hits = page.locator(".hit").all()
+    after = [hit.get_by_role("heading").inner_text() for hit in hits]
+    assert sorted(after) == sorted(before)
+    assert after != before
+    for place, (title, hit) in enumerate(zip(after, hits, strict=True), 1):
+        was = before.index(title) + 1
+        away = was - place
+        words = f"from {was} to {place}" if away else f"stays at {place}"
+        assert words in hit.locator(".move .unseen").inner_text()
+        sign = "▲" if away > 0 else "▼" if away < 0 else "="
+        assert hit.locator(".move [aria-hidden]").inner_text().startswith(sign)
+        assert f"#{was}" in hit.locator(".chip").first.inner_text()
+    assert page.get_by_label("Reranker").input_value() == "words"
+    assert "complete: 3 of 3 hits judged, 3 calls" in page.locator(".reranked").inner_text()
+    page.get_by_text("Before and after").click()
+    rows = page.locator(".moves tbody tr").all()
+    assert [row.locator("td").nth(0).inner_text().split()[0] for row in rows] == [
+        name.split()[0] for name in before
+    ]
+
+
+def test_windows_that_were_read_are_shown(page):
+    page.goto("/?collection=moving&q=emu+flightless&rerank=windows")
+    hit = page.locator(".hit", has_text="feathers").first
+    hit.get_by_text("Why this place").click()
+    strip = hit.get_by_role("img", name="Where the windows are in the text")
+    assert strip.bounding_box()["width"] > 300
+    windows = hit.locator(".windows li")
+    assert windows.count() == strip.locator("rect").count() - 1 == 4
+    assert "flightless" in windows.first.locator("mark").all_inner_texts()
+    page.goto("/?collection=moving&q=" + quote(ATTACK) + "+emu&rerank=windows")
+    assert page.locator("img[src=x]").count() == 0
+
+
 def test_a_narrow_screen_needs_no_sideways_scrolling(page):
     page.set_viewport_size({"width": 360, "height": 700})
     for path in (
         "/?collection=birds&q=fly&explain=1",
         "/?collection=chosen&q=word3&explain=1",
+        "/?collection=moving&q=emu+flightless&rerank=windows&explain=1",
         "/docs",
     ):
         page.goto(path)
@@ -214,6 +279,11 @@ def test_without_javascript(browser, address):
     page.get_by_label("Query").fill("kiwi")
     page.get_by_role("button", name="Search").click()
     assert page.locator(".hit").first.get_by_role("heading").inner_text() == "Kiwi"
+    page.goto("/?collection=moving&q=emu+flightless")
+    page.get_by_text("Legs, fusion, reranking and filter").click()
+    page.get_by_label("Reranker").select_option("words")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator(".hit .move").count() == 3
     context.close()
 
 
