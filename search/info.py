@@ -17,7 +17,8 @@ def describe(collection: Collection) -> dict[str, Any]:
     """Counts, segments, sizes on disk in bytes, legs with their encoders and how their vectors are
     stored, configuration.
 
-    legs: `vectors` of a dense leg is what is configured and what it takes in all segments.
+    legs: `bytes` in all segments; `vectors` of a dense leg is what is configured and what it takes
+    there (of a leg whose passages have several, for each vector).
     segments: `vectors` tells of each dense leg how it is stored there; see `Approximate`.
     """
     with collection.reader() as reader:
@@ -64,6 +65,13 @@ def describe(collection: Collection) -> dict[str, Any]:
         "legs": {
             name: {
                 "kind": leg.kind,
+                "role": leg.role,
+                "bytes": sum(
+                    state.size
+                    for row in rows
+                    for file, state in row.files.items()
+                    if file.startswith(f"{name}/")
+                ),
                 "encoder": fingerprints.get(name),
                 **({"vectors": _storage(name, leg, stored)} if isinstance(leg, DenseLeg) else {}),
             }

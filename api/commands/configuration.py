@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from ...core import CollectionConfig, ConfigError, PromptRepsEncoderConfig, SourceError
+from ...core import (
+    CollectionConfig,
+    ConfigError,
+    DenseLeg,
+    LateEncoderConfig,
+    LegConfig,
+    PromptRepsEncoderConfig,
+    SparseLeg,
+    TildeEncoderConfig,
+    parse_toml,
+)
 from .flags import ENCODER, FLAGS, Flag, add_flags, field_of
 
-T = TypeVar("T")
-
-LEGS = ("dense", "sparse", "lexical")
+LEGS = ("dense", "sparse", "lexical", "late", "tilde")
 """The legs that have a flag of their own."""
 
 MODELS = {"dense": "sentence-transformers model", "sparse": "SPLADE model"}
+
+RERANKING: dict[str, LegConfig] = {
+    "late": DenseLeg(role="rerank", encoder=LateEncoderConfig()),
+    "tilde": SparseLeg(role="rerank", encoder=TildeEncoderConfig()),
+}
+"""Legs that are stored for rerankers, where they are asked for."""
 
 
 def add_legs(parser: argparse._ActionsContainer) -> None:
@@ -42,6 +54,19 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     add_legs(group)
     group.add_argument("--lexical", choices=("bm25", "none"), help="(default: bm25)")
     group.add_argument(
+        "--late",
+        metavar="NAME",
+        help="store a vector of each token for reranking (`--rerank leg:late`): a ColBERT-style or "
+        f"any sentence-transformers model, such as {LateEncoderConfig().model} (default: none)",
+    )
+    group.add_argument(
+        "--tilde",
+        metavar="NAME",
+        help="store weights of each passage's own tokens for reranking (`--rerank leg:tilde`): a "
+        f"TILDEv2, SPLADE or masked language model, such as {TildeEncoderConfig().model} "
+        "(default: none)",
+    )
+    group.add_argument(
         "--encoder",
         metavar="promptreps[:NAME]",
         help="read each text once with a language model (a name or a folder) for both the dense "
@@ -64,8 +89,8 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     _choose_encoder(legs, arguments)
     for name in LEGS:
         choose_leg(legs, name, getattr(arguments, name))
-    if not legs:
-        raise ConfigError("--dense, --sparse and --lexical are all none: nothing would be indexed")
+    if all(leg.get("role", "search") == "rerank" for leg in legs.values()):
+        raise ConfigError("--dense, --sparse and --lexical are all none: nothing could be searched")
     for flag in FLAGS:
         given = getattr(arguments, flag.attribute)
         if given is not None:
@@ -87,7 +112,7 @@ def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
         legs.pop(name, None)
     elif model is not None:
         leg = legs.setdefault(name, _default_leg(name))
-        if name in MODELS:
+        if name in MODELS or name in RERANKING:
             _set_encoder(leg, name, model)
 
 
@@ -129,20 +154,8 @@ def _targets(flag: Flag, value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _default_leg(name: str) -> dict[str, Any]:
-    return CollectionConfig().legs[name].model_dump(mode="json")
-
-
-def parse_toml(path: Path, parse: Callable[[dict[str, Any]], T]) -> T:
-    """What `parse` makes of a TOML file. Raises SourceError, which names file and field."""
-    try:
-        with path.open("rb") as file:
-            return parse(tomllib.load(file))
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", path=path) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SourceError(f"not TOML: {error}", path=path) from None
-    except ConfigError as error:
-        raise SourceError(error.message, path=path, field=error.field) from None
+    legs = {**CollectionConfig().legs, **RERANKING}
+    return legs[name].model_dump(mode="json")
 
 
 def _set_encoder(leg: dict[str, Any], kind: str, model: str | None) -> None:

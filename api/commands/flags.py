@@ -15,18 +15,22 @@ from ...core import (
     Config,
     ConfigError,
     DenseEncoderConfig,
+    LateEncoderConfig,
     ProjectionConfig,
     PromptRepsEncoderConfig,
     SparseEncoderConfig,
+    TildeEncoderConfig,
     VectorStorage,
 )
-from ...core.vector_config import CODECS_OF
+from ...core.vector_config import CODECS_OF, SCALAR_CODECS
 
 ENCODERS: dict[str, type[Config]] = {
     "dense": DenseEncoderConfig,
     "sparse": SparseEncoderConfig,
     "analyzer": AnalyzerConfig,
     "promptreps": PromptRepsEncoderConfig,
+    "late": LateEncoderConfig,
+    "tilde": TildeEncoderConfig,
 }
 """Kind of encoder -> its fields."""
 
@@ -143,8 +147,10 @@ FLAGS = (
          "the last (-1)", (), int),
     Flag("--center", (ENCODER, "center"), "PromptReps: subtract from dense vectors that of the "
          "prompt without a text", (), bool),
-    Flag("--expansion", (ENCODER, "expansion"), "PromptReps: heaviest terms added from outside the "
-         "text", (), int),
+    Flag("--expansion", (ENCODER, "expansion"), "PromptReps and TILDEv2: heaviest terms added from "
+         "outside the text", (), int),
+    Flag("--expansion-model", (ENCODER, "expansion_model"), "TILDEv2: the model that adds them",
+         (), str, "NAME", default="the one that weighs"),
     Flag("--language", (ENCODER, "language"), "of the texts, for stems and stopwords: ISO 639-1 "
          "code, or none for bare words", (), str, "CODE"),
     Flag("--precision", (ENCODER, "precision"), "arithmetic of models; int8 is for PromptReps on "
@@ -152,6 +158,16 @@ FLAGS = (
     Flag("--k1", ("k1",), "BM25: saturation of term frequency", ("lexical",), float, "X"),
     Flag("--b", ("b",), "BM25: normalisation by length", ("lexical",), float, "X"),
     *STORAGE,
+    Flag("--late-codec", ("codec", "kind"), "how token vectors are held", ("late",), str, None,
+         SCALAR_CODECS, default="int4"),
+    Flag("--late-projection", ("projection",), "fewer dimensions for token vectors, as for "
+         "--projection", ("late",), parse_projection, "KIND:N", null="none", default="none"),
+    Flag("--pooling", (ENCODER, "pooling"), "late interaction: tokens of a passage for each vector "
+         "that is kept", (), float, "X"),
+    Flag("--query-length", (ENCODER, "query_length"), "late interaction: tokens read of a query",
+         (), int, default="the model's limit"),
+    Flag("--document-length", (ENCODER, "document_length"), "late interaction: tokens read of a "
+         "passage", (), int, default="the model's limit"),
     Flag("--query-prompt", (ENCODER, "query_prompt"), "text put before a query", (), str, "TEXT"),
     Flag("--document-prompt", (ENCODER, "document_prompt"), "text put before a document",
          (), str, "TEXT"),

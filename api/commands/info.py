@@ -42,7 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name, leg in info["legs"].items():
         encoder = leg["encoder"] or {}
         described = ", ".join(f"{key} {encoder[key]}" for key in SHOWN if key in encoder)
-        print(f"leg {name}: {leg['kind']}{f', {described}' if described else ''}")
+        words = [leg["kind"], *([described] if described else []), size(leg["bytes"])]
+        if leg["role"] == "rerank":
+            words.insert(1, "for reranking")
+        print(f"leg {name}: {', '.join(words)}")
         if "vectors" in leg:
             for line in _stored(leg["vectors"], name, info["segments"]):
                 print(f"  {line}")

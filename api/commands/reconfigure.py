@@ -17,11 +17,11 @@ from ...core import (
     DenseLeg,
     InvalidInputError,
     VectorStorage,
+    parse_toml,
 )
 from ...search import ReconfigureRequest
 from ..terminal import note, print_json, size
 from .arguments import add_collection, add_json, add_quiet, parse_bytes, progress_of
-from .configuration import parse_toml
 from .flags import STORAGE, add_flags
 
 EXAMPLE = "twindex reconfigure my-index --index hnsw --codec int8 --recall 0.95"

@@ -29,10 +29,12 @@ from twindex.core import (
     Int8Codec,
     InvalidInputError,
     IvfConfig,
+    LateEncoderConfig,
     LexicalLeg,
     PassageConfig,
     PqCodec,
     ProjectionConfig,
+    ScalarCodec,
     SparseLeg,
     TwindexError,
 )
@@ -96,7 +98,7 @@ def test_each_flag_sets_its_field() -> None:
 def test_legs_can_be_left_out() -> None:
     assert list(configured("--dense", "none", "--sparse", "none").legs) == ["lexical"]
     assert list(configured("--lexical", "none").legs) == ["dense", "sparse"]
-    with pytest.raises(ConfigError, match="nothing would be indexed"):
+    with pytest.raises(ConfigError, match="nothing could be searched"):
         configured("--dense", "none", "--sparse", "none", "--lexical", "none")
 
 
@@ -105,7 +107,7 @@ def test_a_flag_without_its_leg_is_refused() -> None:
         if flag.legs:
             without = [word for leg in flag.legs for word in (f"--{leg}", "none")]
             value = flag.choices[0] if flag.choices else "8"
-            value = "pca:8" if flag.name == "--projection" else value
+            value = "pca:8" if flag.name.endswith("-projection") else value
             with pytest.raises(ConfigError, match=f"{flag.name}: there is no") as caught:
                 configured(*without, flag.name, value)
             assert caught.value.field == flag.name
@@ -265,3 +267,34 @@ def test_wrong_arguments_end_with_status_2(
         main(argv)
     assert done.value.code == 2
     assert capsys.readouterr().err.startswith("twindex: error: ")
+
+
+def test_legs_for_reranking_are_added_where_they_are_asked_for() -> None:
+    assert set(configured().legs) == {"dense", "sparse", "lexical"}
+    legs = configured("--late", "a", "--tilde", "b", "--dense", "none").legs
+    assert set(legs) == {"sparse", "lexical", "late", "tilde"}
+    late, tilde = legs["late"], legs["tilde"]
+    assert isinstance(late, DenseLeg)
+    assert isinstance(tilde, SparseLeg)
+    assert (late.role, late.encoder.kind, late.encoder.model) == ("rerank", "late", "a")
+    assert (tilde.role, tilde.encoder.kind, tilde.encoder.model) == ("rerank", "tilde", "b")
+    assert late.used_codec == ScalarCodec(kind="int4")
+
+    flags = "--late-codec binary --late-projection pca:0.5 --pooling 2 --document-length 100"
+    late = configured("--late", "a", *flags.split()).legs["late"]
+    assert isinstance(late, DenseLeg)
+    assert isinstance(late.encoder, LateEncoderConfig)
+    assert (late.held_codec.kind, late.kept) == ("binary", "none")
+    assert late.projection == ProjectionConfig(share=0.5)
+    assert (late.encoder.pooling, late.encoder.document_length) == (2, 100)
+    with pytest.raises(ConfigError, match="late leg"):
+        configured("--late-codec", "int8")
+    nothing = ["--dense", "none", "--sparse", "none", "--lexical", "none"]
+    with pytest.raises(ConfigError, match="nothing could be searched"):
+        configured(*nothing, "--late", "a")
+
+
+def test_flags_of_the_dense_leg_leave_the_late_one_alone() -> None:
+    legs = configured("--late", "a", "--codec", "float16").legs
+    assert isinstance(legs["late"], DenseLeg)
+    assert legs["late"].held_codec.kind == "int4"

@@ -110,7 +110,7 @@ def test_none_leaves_a_leg_out() -> None:
         (
             ["--encoder", "promptreps", "--variant", "multi_token_multi", "--index", "hnsw"],
             "legs.dense",
-            "searched exactly",
+            "compared one by one",
         ),
     ],
 )
@@ -163,7 +163,7 @@ def test_flags_reach_legs_of_any_name(tmp_path: Path) -> None:
 def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
     file = tmp_path / "c.toml"
     file.write_text(f'[legs.dense]\nkind = "dense"\nencoder = {wrong}\n')
-    with pytest.raises(SourceError, match='whose kind is "dense" or "promptreps"') as caught:
+    with pytest.raises(SourceError, match='whose kind is "dense", "promptreps" or "late"') as caught:
         configured("--config", str(file))
     assert caught.value.field == "legs.dense.encoder"
 
