@@ -9,7 +9,7 @@ from ..core import Document, Hit, HitRerank
 from . import highlight
 from .figures import counted
 from .highlight import Tokenize
-from .reranked import reasons, windows
+from .reranked import read, reasons
 
 WINDOWS = 8
 """Windows whose text is shown."""
@@ -29,10 +29,10 @@ def shown(
 ) -> dict[str, Any]:
     """A hit's movement, score and reasons.
 
-    windows: stretches of the text that the reranker has read, in order of the text; none where it
-             does not say so.
+    spans, windows: stretches of the text that the reranker has read, in order of the text; none
+    where it does not say so.
     """
-    spans = windows(moved.reasons, len(document.text))
+    spans, of = read(moved.reasons, len(document.text))
     return {
         "previous": moved.previous,
         "places": moved.previous - moved.rank,
@@ -41,13 +41,15 @@ def shown(
         "judged": moved.judged,
         "reasons": reasons(_without_windows(moved.reasons) if spans else moved.reasons),
         "spans": spans,
+        "of": of,
         "windows": [
             {
-                "start": start,
-                "end": end,
-                "fragments": highlight.fragments(document.text[start:end], terms, tokenize),
+                **span._asdict(),
+                "fragments": highlight.fragments(
+                    document.text[span.start : span.end], terms, tokenize
+                ),
             }
-            for start, end in spans[:WINDOWS]
+            for span in spans[:WINDOWS]
         ],
     }
 
@@ -87,8 +89,9 @@ def _name(hit: Hit) -> str:
 
 
 def _without_windows(value: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = ("windows", "of") if "windows" in value else ()
     return {
         name: _without_windows(inner) if isinstance(inner, Mapping) else inner
         for name, inner in value.items()
-        if name != "windows"
+        if name not in hidden
     }

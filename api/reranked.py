@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .figures import counted, figure
 
@@ -17,7 +17,21 @@ ITEMS = 6
 TEXT = 120
 """Characters shown of a text in a reason."""
 
-Window = tuple[int, int]
+
+class Window(NamedTuple):
+    """Characters `start` to `end` (exclusive) of a text that a reranker has read, and the score
+    that it gave them, if it says so."""
+
+    start: int
+    end: int
+    score: float | None
+
+
+class Read(NamedTuple):
+    """What a reranker has read of a text: the windows, in order, of how many (None = not told)."""
+
+    windows: list[Window]
+    of: int | None
 
 
 def moved(hit: HitRerank) -> str:
@@ -58,21 +72,28 @@ def reasons(value: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, _text(inner)) for name, inner in _flat(value, "")]
 
 
-def windows(value: Mapping[str, Any], length: int) -> list[Window]:
-    """Spans of characters that a reranker says it has read, `windows` of a reason at any depth, in
-    order. Those that are not inside a text of that length are left out."""
-    found: set[Window] = set()
-    for name, inner in value.items():
-        if name == "windows" and isinstance(inner, Sequence) and not isinstance(inner, str):
-            spans = ((w.get("start"), w.get("end")) for w in inner if isinstance(w, Mapping))
-            found |= {
-                (start, end)
-                for start, end in spans
-                if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= length
-            }
-        elif isinstance(inner, Mapping):
-            found |= set(windows(inner, length))
-    return sorted(found)
+def read(value: Mapping[str, Any], length: int) -> Read:
+    """The `windows` of a reason, at any depth, and the `of` beside them. Those that are not inside
+    a text of that length are left out."""
+    found: dict[tuple[int, int], Window] = {}
+    of: int | None = None
+    for inner in _mappings(value):
+        spans = inner.get("windows")
+        if isinstance(spans, str) or not isinstance(spans, Sequence):
+            continue
+        of = inner.get("of", of)
+        for span in spans:
+            start, end = span.get("start"), span.get("end")
+            if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= length:
+                found[start, end] = Window(start, end, span.get("score"))
+    return Read([found[place] for place in sorted(found)], of)
+
+
+def _mappings(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield value
+    for inner in value.values():
+        if isinstance(inner, Mapping):
+            yield from _mappings(inner)
 
 
 def _flat(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

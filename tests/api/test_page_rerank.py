@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from twindex.api.movement import before_and_after, shown, told
-from twindex.api.reranked import reasons, windows
+from twindex.api.reranked import Window, read, reasons
 from twindex.core import Document, Hit, HitRerank
 from twindex.encoders import LexicalEncoder
 
@@ -178,18 +178,24 @@ def test_reasons_become_names_and_values() -> None:
 
 def test_windows_of_a_text() -> None:
     text = "the kiwi cannot fly and the emu runs"
-    spans = [{"start": 4, "end": 19}, {"start": 0, "end": 3}, {"start": 30, "end": 99}, {"x": 1}]
-    given = {"2.intra": {"windows": spans, "of": 5}}
-    assert windows(given, len(text)) == [(0, 3), (4, 19)]
-    assert windows({"windows": "none"}, 9) == []
+    spans = [
+        {"start": 4, "end": 19, "score": 2.5},
+        {"start": 0, "end": 3},
+        {"start": 30, "end": 99},
+        {"x": 1},
+    ]
+    given = {"2.intra": {"windows": spans, "of": 5, "cheap": 3}}
+    found = read(given, len(text))
+    assert found == ([Window(0, 3, None), Window(4, 19, 2.5)], 5)
+    assert read({"windows": "none"}, 9) == ([], None)
     tokens = LexicalEncoder().tokens
-    found = shown(HitRerank(1, 2, 0.5, given), Document("1", text), {"kiwi"}, tokens)
-    assert found["reasons"] == [("2.intra of", "5")]
-    assert ["".join(f.text for f in window["fragments"]) for window in found["windows"]] == [
+    page = shown(HitRerank(1, 2, 0.5, given), Document("1", text), {"kiwi"}, tokens)
+    assert (page["reasons"], page["of"]) == ([("2.intra cheap", "3")], 5)
+    assert ["".join(f.text for f in window["fragments"]) for window in page["windows"]] == [
         "the",
         "kiwi cannot fly",
     ]
-    assert [f.text for f in found["windows"][1]["fragments"] if f.marked] == ["kiwi"]
+    assert [f.text for f in page["windows"][1]["fragments"] if f.marked] == ["kiwi"]
 
 
 def test_before_and_after_of_pages_of_different_length() -> None:
