@@ -148,7 +148,7 @@ class PairwiseConfig(BaseReranker):
 
     kind: Literal["pairwise"] = "pairwise"
     llm: LanguageModelConfig = LanguageModelConfig()
-    method: Literal["allpair", "sorting", "sliding"] = "sliding"
+    method: Literal["allpair", "sorting", "sliding"] = "sorting"
     sort: Literal["tournament", "heap"] = "tournament"
     top_k: int = Field(default=10, ge=1)
     mode: Literal["scoring", "generation"] = "scoring"
