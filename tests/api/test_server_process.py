@@ -227,11 +227,79 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(start, fake_config):
     assert server.client.get("/livez").status_code == 200
 
 
+RERANKERS = """
+[rerankers.slow]
+kind = "fake"
+milliseconds = 20
+"""
+
+
+@pytest.fixture
+def reranking(start, fake_config, tmp_path):
+    """A server with 60 documents and a reranker that takes 20 ms for each."""
+    file = tmp_path / "rerankers.toml"
+    file.write_text(RERANKERS)
+    server = start(TWINDEX_RERANKERS=str(file), TWINDEX_THREADS="2")
+    server.client.put(BIRDS, json=fake_config)
+    response = server.client.post(f"{BIRDS}/documents/bulk", content=lines(0, 60), headers=NDJSON)
+    assert response.status_code == 200
+    return server
+
+
+def test_a_slow_reranker_answers_in_the_time_it_is_given(reranking):
+    client = reranking.client
+    plain = client.post(f"{BIRDS}/search", json={"query": "words document 7", "limit": 60}).json()
+    before = [hit["id"] for hit in plain["hits"]]
+    rerank = {"model": "slow", "timeout_ms": 200}
+    asked = {"query": "words document 7", "limit": 60, "rerank": rerank}
+    began = time.perf_counter()
+    reply = client.post(f"{BIRDS}/search", json=asked).json()
+    seconds = time.perf_counter() - began
+    assert reply["timings"]["rerank"] < 250
+    assert seconds < 0.25 + 0.25  # of which HTTP and the search itself
+    assert reply["rerank"]["status"] == "partial"
+    judged = reply["rerank"]["judged"]
+    assert 0 < judged < 60
+    assert sorted(hit["id"] for hit in reply["hits"]) == sorted(before)
+    assert {hit["id"] for hit in reply["hits"][:judged]} == set(before[:judged])
+    assert [hit["id"] for hit in reply["hits"][judged:]] == before[judged:]
+
+
+def test_searches_do_not_wait_for_slow_rerankers(reranking):
+    """20 rerankings of a second each are under way or wait; searches are answered as ever."""
+    url = reranking.client.base_url
+    found: list[int] = []
+
+    def rerank(number: int) -> None:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            asked = {"query": f"document {number}", "rerank": {"model": "slow", "top_n": 50}}
+            found.append(client.post(f"{BIRDS}/search", json=asked).status_code)
+
+    def search() -> float:
+        began = time.perf_counter()
+        response = reranking.client.post(f"{BIRDS}/search", json={"query": "document 3"})
+        assert response.status_code == 200
+        return time.perf_counter() - began
+
+    quiet = max(search() for _ in range(20))
+    threads = [threading.Thread(target=rerank, args=(n,)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)  # All are there.
+    busy = sorted(search() for _ in range(20))
+    assert not found, "the rerankings were too quick to be in anybody's way"
+    for thread in threads:
+        thread.join()
+    assert found == [200] * 20
+    assert busy[10] < quiet + 0.25
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "told"),
     [
         (["nowhere"], {}, "nowhere"),
         ([".", "--port", "0"], {"TWINDEX_THREADS": "x"}, "TWINDEX_THREADS"),
+        ([".", "--port", "0"], {"TWINDEX_RERANKERS": "none.toml"}, "none.toml"),
         ([".", "--host", "no.such.host.invalid"], {}, "no.such.host.invalid"),
         ([".", "--port", "99999"], {}, "port: 99999"),
         ([".", "--port", "-1"], {}, "port: -1"),
