@@ -19,18 +19,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Generic, Literal
 
 import numpy as np
 
-from ...core import ModelError, Passage, TwindexError
+from ...core import ConfigError, ModelError, Passage, TwindexError
 from ...core.rerank_config import Budget, IntraDocumentConfig
 from ..memory import Memory, digest
 from ..meter import Cost, Meter
 from ..pointwise_course import placed
 from ..protocol import Candidate, Needs, Reranked, Reranker, Status, Task
 from ..waiting import Overdue, Waiting
+from .lexical_scorer import LexicalScorer
 from .scorer import F, WindowScorer
 from .windows import cut
 
@@ -232,10 +234,23 @@ class IntraDocumentReranker(Generic[F]):
 
 
 def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[float] | None]:
-    """The scorer that picks, and the weights that were trained with it."""
-    from .lexical_scorer import LexicalScorer
+    """The scorer that picks, and the weights that were trained with it.
 
-    return LexicalScorer(config.analyzer), None
+    Raises ConfigError for a folder that cannot be used as the configuration says.
+    """
+    if config.fast == "lexical":
+        return LexicalScorer(config.analyzer), None
+    from .kernel_scorer import KernelScorer
+
+    scorer = KernelScorer.load(Path(config.fast).expanduser())
+    weights = scorer.options.weights
+    if config.weights is None and weights is not None and len(weights) != config.best:
+        raise ConfigError(
+            f"the passage scorer has weights for the {len(weights)} best windows: "
+            f"set `best` to {len(weights)}, or give `weights`",
+            field="best",
+        )
+    return scorer, weights
 
 
 def _weight(known: _Known[Any]) -> int:

@@ -1,0 +1,140 @@
+"""A trained passage scorer: a folder with the kernel model, its tokenizer and its options.
+
+`twindex train passage-scorer` makes one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+
+from ...core import ConfigError, ModelError, Passage
+from ...core.config_base import Config
+from .kernel_model import KernelModel
+
+OPTIONS, WEIGHTS, TOKENIZER = "passage_scorer.json", "model.safetensors", "tokenizer.json"
+TOKENS = 16_384
+"""Convolved at a time, at most (or one window)."""
+
+
+class ScorerOptions(Config):
+    """What the folder of a passage scorer says of it.
+
+    dimensions:    of the convolved vectors.
+    size, overlap: of the windows that it was trained with.
+    weights:       of the best windows in a document's score; None = not trained.
+    trained:       how, for people.
+    """
+
+    version: int = Field(default=1, ge=1, le=1)
+    dimensions: int = Field(ge=1)
+    size: int = Field(default=50, ge=4)
+    overlap: int = Field(default=7, ge=0)
+    weights: tuple[float, ...] | None = None
+    trained: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Convolved:
+    """A document's windows. vectors: float16 [tokens, dimensions]; lengths: int64 [windows]."""
+
+    vectors: NDArray[np.float16]
+    lengths: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        return self.vectors.nbytes + self.lengths.nbytes
+
+
+class KernelScorer:
+    """Scores windows with a `KernelModel`, on the processor. Thread-safe.
+
+    Of a document the normalised convolved vectors are kept, 2 bytes a number.
+    """
+
+    def __init__(self, model: KernelModel, tokenizer: Tokenizer, options: ScorerOptions) -> None:
+        self.model = model.eval()
+        self.options = options
+        self.tokenizer = tokenizer
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        with torch.inference_mode():
+            self.tables = model.tables()
+
+    @classmethod
+    def load(cls, folder: Path) -> KernelScorer:
+        """Raises ConfigError where there is no passage scorer, ModelError for a damaged one."""
+        if not (folder / OPTIONS).is_file():
+            raise ConfigError(
+                f'{str(folder)!r} is no folder of a passage scorer; give one, or "lexical"',
+                field="fast",
+            )
+        try:
+            options = ScorerOptions.model_validate(json.loads((folder / OPTIONS).read_bytes()))
+            tensors = load_file(folder / WEIGHTS)
+            model = KernelModel(tensors["embeddings"][:-1], options.dimensions)
+            model.load_state_dict(tensors)
+            tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        except Exception as error:  # the tokenizers library raises no class of its own
+            raise ModelError(f"the passage scorer in {folder} cannot be read: {error}") from error
+        return cls(model, tokenizer, options)
+
+    def save(self, folder: Path) -> None:
+        """Into a folder that exists."""
+        text = json.dumps(self.options.model_dump(mode="json"), indent=1)
+        (folder / OPTIONS).write_text(text + "\n")
+        save_file(self.model.state_dict(), folder / WEIGHTS)
+        self.tokenizer.save(str(folder / TOKENIZER))
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Word pieces, without special tokens."""
+        found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in found]
+
+    def prepare(self, text: str, windows: Sequence[Passage]) -> Convolved:
+        ids = self.tokenize([text[window.start : window.end] for window in windows])
+        lengths = np.array([len(one) for one in ids], np.int64)
+        vectors = np.empty((lengths.sum(), self.model.dimensions), np.float16)
+        first, at = 0, 0
+        with torch.inference_mode():
+            for stop in _batches(lengths):
+                made = self.model.vectors(ids[first:stop], self.tables).half().numpy()
+                vectors[at : at + len(made)] = made
+                first, at = stop, at + len(made)
+        return Convolved(vectors, lengths)
+
+    def scores(
+        self, query: str, documents: Sequence[Convolved], deadline: float | None = None
+    ) -> list[NDArray[np.float32]]:
+        found: list[NDArray[np.float32]] = []
+        with torch.inference_mode():
+            asked = self.model.vectors(self.tokenize([query]), self.tables)
+            for document in documents:
+                if deadline is not None and perf_counter() > deadline:
+                    break
+                vectors = torch.from_numpy(document.vectors).float()
+                lengths = torch.from_numpy(document.lengths)
+                found.append(self.model.scores(asked, vectors, lengths).numpy())
+        return found
+
+
+def _batches(lengths: NDArray[np.int64]) -> list[int]:
+    """Where batches of windows end."""
+    ends, total = [], 0
+    for i, length in enumerate(lengths):
+        if total and total + length > TOKENS:
+            ends.append(i)
+            total = 0
+        total += length
+    return [*ends, len(lengths)]

@@ -1,0 +1,176 @@
+"""Training of the passage scorer on small made data."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twindex.core import Document, InvalidInputError, ModelError, Query
+from twindex.core.rerank_config import FakeRerankerConfig
+from twindex.rerank import load_reranker
+from twindex.rerank.intra_document.windows import cut
+from twindex.train.lambda_loss import ndcg_loss2
+from twindex.train.passage_scorer import (
+    Example,
+    PassageScorerTraining,
+    found_share,
+    label,
+    new_scorer,
+    train_passage_scorer,
+)
+from twindex.train.window_weights import ranknet, window_weights
+
+SMALL = PassageScorerTraining(
+    dimensions=16, top=2, windows=12, epochs=3, batch=4, learning_rate=5e-3, held_out=0.25
+)
+WORDS = ["river", "engine", "music", "law", "planet", "garden", "bread", "market", "snow", "horse"]
+OTHER = ["and", "then", "they", "said", "many", "things", "about", "this", "over", "again"]
+
+
+def examples(count: int, seed: int = 0) -> list[Example]:
+    """The costly model counts the query's word; there are 20 windows."""
+    random = np.random.default_rng(seed)
+    made = []
+    for number in range(count):
+        word = WORDS[number % len(WORDS)]
+        windows = [
+            " ".join(random.choice([w for w in WORDS if w != word] + OTHER, 8)) for _ in range(20)
+        ]
+        costly = np.zeros(20, np.float32)
+        for place, times in zip(random.choice(20, 3, replace=False), (3, 2, 1), strict=True):
+            windows[place] = f"{' '.join([word] * times)} {windows[place]}"
+            costly[place] = times
+        made.append(Example(f"about {word} {number}", str(number), windows, costly))
+    return made
+
+
+# LambdaLoss
+
+LISTS = st.integers(2, 7).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(-3, 3, width=16), min_size=n, max_size=n, unique=True),
+        st.lists(st.integers(0, 4), min_size=n, max_size=n),
+    )
+)
+
+
+@given(LISTS)
+def test_the_loss_is_ndcg_loss2(scores_and_gains):
+    scores, gains = scores_and_gains
+    n = len(scores)
+    order = sorted(range(n), key=lambda i: -scores[i])
+    rank = {i: place + 1 for place, i in enumerate(order)}
+    ideal = sorted((2**gain - 1 for gain in gains), reverse=True)
+    best = sum(gain / math.log2(2 + place) for place, gain in enumerate(ideal))
+    expected = 0.0
+    for i in range(n):
+        for j in range(n):
+            if gains[i] > gains[j]:
+                apart = abs(rank[i] - rank[j])
+                delta = abs(1 / math.log2(1 + apart) - 1 / math.log2(2 + apart))
+                gained = abs(2 ** gains[i] - 2 ** gains[j]) / best
+                expected += delta * gained * math.log2(1 + math.exp(scores[j] - scores[i]))
+    found = ndcg_loss2(torch.tensor(scores), torch.tensor(gains, dtype=torch.float32))
+    assert float(found) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_a_better_order_has_a_smaller_loss():
+    gains = torch.tensor([2.0, 1.0, 0.0, 0.0])
+    good, bad = torch.tensor([3.0, 2.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 2.0, 3.0])
+    assert ndcg_loss2(good, gains) < ndcg_loss2(bad, gains)
+
+
+# Training
+
+
+def test_training_reduces_the_loss_and_finds_more_of_the_best_windows():
+    told = []
+    made = examples(40)
+    scorer = train_passage_scorer(made, SMALL, told=lambda _, epoch: told.append(epoch))
+    assert len(told) == 4
+    assert told[-1].loss < 0.7 * told[1].loss
+    fresh = examples(10, seed=9)
+    before, after = found_share(new_scorer(SMALL), fresh, 2), found_share(scorer, fresh, 2)
+    assert after > before + 0.3
+    assert after > 0.7
+
+
+def test_the_same_seed_gives_the_same_weights():
+    made = examples(8)
+    once, again = (train_passage_scorer(made, SMALL).model.state_dict() for _ in range(2))
+    assert all(torch.equal(once[name], again[name]) for name in once)
+    other = SMALL.model_copy(update={"seed": 1})
+    assert not torch.equal(
+        train_passage_scorer(made, other).model.convolution.weight, once["convolution.weight"]
+    )
+
+
+def test_embeddings_are_not_trained():
+    made = examples(8)
+    trained = train_passage_scorer(made, SMALL)
+    assert torch.equal(trained.model.embeddings, new_scorer(SMALL).model.embeddings)
+
+
+def test_labels_are_the_costly_models_scores_of_every_window():
+    text = "law and order " * 20 + "music " * 30
+    pairs = [(Query("q", "law music"), Document("d", text, title="About law"))]
+    options = PassageScorerTraining(size=10, overlap=2)
+    (example,) = label(load_reranker(FakeRerankerConfig()), pairs, options)
+    windows = [text[w.start : w.end] for w in cut(text, 10, 2)]
+    assert example.windows == windows
+    # The title goes with each, so "law" is always there.
+    assert example.costly.tolist() == [1.0 if "music" in window else 0.5 for window in windows]
+
+
+def test_a_costly_model_that_fails_is_an_error():
+    slow = load_reranker(FakeRerankerConfig(fails_at=0))
+    with pytest.raises(ModelError):
+        label(slow, [(Query("q", "law"), Document("d", "law"))], SMALL)
+
+
+def test_nothing_to_learn_is_an_error():
+    short = [Example("q", "d", ["a", "b"], np.array([1, 0], np.float32))]
+    with pytest.raises(InvalidInputError, match="no document has more than 2 windows"):
+        train_passage_scorer(short, SMALL)
+
+
+def test_a_model_without_word_pieces_is_an_error():
+    with pytest.raises(ModelError, match="not on this machine"):
+        new_scorer(PassageScorerTraining(model="no-such-model"))
+
+
+# Weights of the best windows
+
+
+def test_weights_follow_what_tells_relevant_documents():
+    random = np.random.default_rng(0)
+    noise = random.normal(size=(400, 3)).astype(np.float32)
+    first = noise + np.array([2, 0, 0], np.float32)
+    assert np.argmax(ranknet(first)) == 0
+    third = ranknet(noise + np.array([0, 0, 2], np.float32))
+    assert third[2] > 1.5
+    assert third[2] > third[0] > 0
+    assert ranknet(first) == pytest.approx(ranknet(first * 100), abs=1e-3)
+    assert sum(third) == pytest.approx(3, abs=1e-4)
+
+
+def test_weights_are_learned_from_judged_examples():
+    made = examples(8)
+    scorer = new_scorer(SMALL)
+    half = [Example("q", one.document, one.windows, one.costly) for one in made]
+    high = [
+        Example("q", f"h{one.document}", one.windows, one.costly + np.float32(1)) for one in made
+    ]
+    grades = {"q": {one.document: 1 for one in high}}
+    found = window_weights(scorer, [*half, *high], grades, windows=4, best=2)
+    assert len(found) == 2
+    assert min(found) >= 0
+    with pytest.raises(InvalidInputError, match="qrels"):
+        window_weights(scorer, half, grades)
+    with pytest.raises(InvalidInputError, match="best"):
+        window_weights(scorer, half, grades, windows=2)
