@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 from ..core import (
     CollectionConfig,
-    Contribution,
     Document,
     InvalidInputError,
     NotFoundError,
-    Passage,
     Representation,
-    TermWeight,
     VectorSearch,
     checked_text,
 )
@@ -84,20 +81,6 @@ class Reader:
         by_name = sorted(np.flatnonzero(tied).tolist(), key=lambda i: ids[int(numbers[i])])
         places[by_name] = np.arange(len(by_name))
         return np.lexsort((places, -scores))
-
-    def explain(
-        self, leg: str, query: Representation, result: LegResult, position: int
-    ) -> Sequence[Contribution]:
-        """See `Snapshot.explain`."""
-        return self.snapshot.explain(leg, query, result, position)
-
-    def terms(self, leg: str, result: LegResult, position: int) -> Sequence[TermWeight]:
-        """See `Snapshot.terms`."""
-        return self.snapshot.terms(leg, result, position)
-
-    def passage(self, result: LegResult, position: int) -> Passage | None:
-        """See `Snapshot.passage`."""
-        return self.snapshot.passage(result, position)
 
     def documents(self, numbers: Sequence[int]) -> dict[int, Document]:
         """number -> document."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from ...core import (
     Config,
     ConfigError,
     ProjectionConfig,
-    SourceError,
     VectorIndexConfig,
     VectorStorage,
+    parse_toml,
 )
 from ...core.vector_config import CODECS_OF, Recall
 
@@ -91,15 +90,7 @@ class Grid(Config):
     @classmethod
     def read(cls, path: Path) -> Self:
         """From a TOML file with `recall = [...]` and `[[block]]` tables. Raises SourceError."""
-        try:
-            with path.open("rb") as file:
-                return cls.parse(tomllib.load(file))
-        except OSError as error:
-            raise SourceError(f"cannot be read: {error.strerror}", path=path) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SourceError(f"not TOML: {error}", path=path) from None
-        except ConfigError as error:
-            raise SourceError(error.message, path=path, field=error.field) from None
+        return parse_toml(path, cls.parse)
 
     def with_recall(self, target: float | None) -> Grid:
         """With one more target."""

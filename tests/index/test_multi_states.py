@@ -61,7 +61,7 @@ class OneVectorPerWord:
     ) -> Representation:
         counts, dense, sparse = [0], [np.empty((0, 5))], [np.empty((0, len(WORDS)))]
         for text in texts:
-            words = [WORDS.index(word) for word in text.split()]
+            words = [WORDS.index(word) for word in text.split() if word in WORDS]
             weights = np.zeros((max(1, len(words)), len(WORDS)))
             for row, word in enumerate(words):
                 weights[row, word] = 2
@@ -126,6 +126,8 @@ documents = st.builds(
 
 
 class MultiStates(RuleBasedStateMachine):
+    collection = COLLECTION
+
     def __init__(self) -> None:
         super().__init__()
         self.stored: dict[str, Document] = {}
@@ -133,7 +135,7 @@ class MultiStates(RuleBasedStateMachine):
     @initialize()
     def create(self) -> None:
         self.path = Path(tempfile.mkdtemp())
-        self.engine = Engine.create(self.path / "c", COLLECTION, encoders=load)
+        self.engine = Engine.create(self.path / "c", self.collection, encoders=load)
 
     @rule(batch=st.lists(documents, min_size=1, max_size=4))
     def add(self, batch: list[Document]) -> None:
@@ -211,11 +213,11 @@ def test_terms_of_a_result(tmp_path: Path) -> None:
     with engine.collection.reader() as reader:
         result = reader.search("sparse", query, 10, reader.masks(None))[0]
         found = [
-            [(term.term, term.weight) for term in reader.terms("sparse", result, position)]
+            [(term.term, term.weight) for term in reader.snapshot.terms("sparse", result, position)]
             for position in range(2)
         ]
         dense = reader.search("dense", query, 10, reader.masks(None))[0]
-        assert list(reader.terms("dense", dense, 0)) == []
+        assert list(reader.snapshot.terms("dense", dense, 0)) == []
     numbers = {word: str(index) for index, word in enumerate(WORDS)}
     assert found == [  # The second document's best passage is its second.
         [(numbers[word], 2.0) for word in words]
