@@ -6,7 +6,7 @@ the bottom has no first place yet. So it is given fewer candidates instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import inf
 
 from ..core.rerank_config import Budget
@@ -19,25 +19,23 @@ FIRST = 4
 """Under a time limit, one of so many candidates is done before all are."""
 
 
-def affordable(budget: Budget, costs: Callable[[], Sequence[Cost]], speed: float | None) -> float:
+def affordable(budget: Budget, most: Callable[[], Cost], speed: float | None) -> float:
     """Questions that a budget pays for; infinity where it has no limit or no speed is known.
 
-    costs: of some questions as they will be asked; the highest counts. speed: tokens a second.
+    most: what a question costs at most. speed: tokens a second.
     """
     limits = (budget.calls, budget.tokens, None if speed is None else budget.milliseconds)
     if all(limit is None for limit in limits):
         return inf
-    asked = costs()
-    calls = max((cost.calls for cost in asked), default=1)
-    tokens = max((cost.tokens for cost in asked), default=1)
-    most = inf
+    cost, paid = most(), inf
+    calls, tokens = max(1, cost.calls), max(1, cost.tokens)
     if budget.calls is not None:
-        most = min(most, budget.calls // max(1, calls))
+        paid = min(paid, budget.calls // calls)
     if budget.tokens is not None:
-        most = min(most, budget.tokens // max(1, tokens))
+        paid = min(paid, budget.tokens // tokens)
     if budget.milliseconds is not None and speed is not None:
-        most = min(most, budget.milliseconds / 1e3 * SHARE * speed // max(1, tokens))
-    return most
+        paid = min(paid, budget.milliseconds / 1e3 * SHARE * speed // tokens)
+    return paid
 
 
 def fitting(count: int, needed: Callable[[int], int], most: float) -> int:

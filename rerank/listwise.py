@@ -108,9 +108,7 @@ class ListwiseReranker:
             return self._config.passes * len(windows(n, width, step))
 
         most = affordable(
-            budget,
-            lambda: self._judge.costs([texts.window(w) for w in windows(count, width, step)]),
-            self._rounds.speed,
+            budget, lambda: self._judge.most(task.query, texts.texts), self._rounds.speed
         )
         order, judged, tally = list(range(count)), 0, _Tally()
         for size in sizes(fitting(count, needed, most), budget):
@@ -150,13 +148,13 @@ class _Texts:
 
     def __init__(self, task: Task, config: ListwiseConfig) -> None:
         self._query = task.query
-        self._texts = [candidate.read(config.text) for candidate in task.candidates]
+        self.texts = [candidate.read(config.text) for candidate in task.candidates]
         self._key = digest(task.query)
-        self._keys = [digest(text) for text in self._texts]
+        self._keys = [digest(text) for text in self.texts]
 
     def window(self, places: Sequence[int]) -> _Window:
         key = (self._key, *(self._keys[i] for i in places))
-        return _Window(self._query, [self._texts[i] for i in places], key)
+        return _Window(self._query, [self.texts[i] for i in places], key)
 
 
 def _outcome(order: Sequence[int], judged: int, tally: _Tally) -> Outcome:
@@ -174,6 +172,7 @@ class _Judge:
     def __init__(self, model: LanguageModel, config: ListwiseConfig) -> None:
         self._asking = Asking(model, "generation")
         self._reader = Reader(model, config.passage_tokens)
+        self._width = config.window
         begun = prompts.LISTWISE_BEGUN
         self._frame = self._reader.frame(prompts.listwise("", []), begun)
         self._each = self._reader.count('[100] ""') + SLACK
@@ -181,7 +180,22 @@ class _Judge:
         self._reader.check_limit(self._frame + most, field="window")
 
     def costs(self, questions: Sequence[_Window]) -> list[Cost]:
-        return [Cost(1, self._size(question)) for question in questions]
+        return [
+            self._cost(
+                question.query, [self._reader.passage(text).tokens for text in question.texts]
+            )
+            for question in questions
+        ]
+
+    def most(self, query: str, texts: Sequence[str]) -> Cost:
+        """What a window of any of the texts costs at most."""
+        sizes = sorted(self._reader.passage(text).tokens for text in texts)
+        return self._cost(query, sizes[-self._width :])
+
+    def _cost(self, query: str, sizes: Sequence[int]) -> Cost:
+        """Of a prompt with passages of so many tokens, and of its answer."""
+        each = len(sizes) * (self._each + WRITTEN)
+        return Cost(1, self._frame + self._reader.query(query).tokens + sum(sizes) + each)
 
     def key(self, question: _Window) -> Hashable:
         return question.key
@@ -204,12 +218,6 @@ class _Judge:
         passages = [self._reader.passage(text).text for text in question.texts]
         said = prompts.listwise(self._reader.query(question.query).text, passages)
         return self._reader.prompt(said, prompts.LISTWISE_BEGUN)
-
-    def _size(self, question: _Window) -> int:
-        """Tokens of prompt and answer, at most."""
-        passages = [self._reader.passage(text).tokens for text in question.texts]
-        each = len(passages) * (self._each + WRITTEN)
-        return self._frame + self._reader.query(question.query).tokens + sum(passages) + each
 
     def _truncated(self, question: _Window) -> tuple[bytes, ...]:
         _, *keys = question.key

@@ -75,8 +75,9 @@ class PairwiseReranker:
     def _first_places(self, board: Board, budget: Budget) -> Course[Comparison, Verdict]:
         method = self._config.method if self._config.method == "sliding" else self._config.sort
         k, count = self._config.top_k, len(board)
-        neighbours = [board.question((i, i + 1)) for i in range(count - 1)]
-        most = affordable(budget, lambda: self._judge.costs(neighbours), self._rounds.speed)
+        most = affordable(
+            budget, lambda: self._judge.most(board.query, board.texts), self._rounds.speed
+        )
         settled: list[int] = []
         judged = 0
         for size in sizes(fitting(count, lambda n: needed(method, n, k), most), budget):

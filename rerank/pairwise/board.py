@@ -41,19 +41,19 @@ class Board:
     """The verdicts on one task, by pairs (i, j) with i < j and from i's point of view."""
 
     def __init__(self, task: Task, part: Literal["passage", "document"]) -> None:
-        self._query = task.query
-        self._texts = [candidate.read(part) for candidate in task.candidates]
-        self._digests = [digest(text) for text in self._texts]
+        self.query = task.query
+        self.texts = [candidate.read(part) for candidate in task.candidates]
+        self._digests = [digest(text) for text in self.texts]
         self._key = digest(task.query)
         self._verdicts: dict[Pair, Verdict] = {}
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self.texts)
 
     def question(self, pair: Pair) -> Comparison:
         i, j = sorted(pair, key=lambda place: self._digests[place])
         key = (self._key, self._digests[i], self._digests[j])
-        return Comparison(self._query, self._texts[i], self._texts[j], key)
+        return Comparison(self.query, self.texts[i], self.texts[j], key)
 
     def record(self, pairs: Sequence[Pair], answers: Sequence[Verdict | None]) -> list[int]:
         """Of each pair 1 if its first candidate won, -1 if its second did, 0 for a tie; up to the
@@ -80,9 +80,9 @@ class Board:
     def reasons(self) -> list[dict[str, Any]]:
         """Of each candidate: how its comparisons ended; `margin` is the mean of theirs."""
         tallies: list[dict[str, Any]] = [
-            {"wins": 0, "ties": 0, "losses": 0, "comparisons": 0} for _ in self._texts
+            {"wins": 0, "ties": 0, "losses": 0, "comparisons": 0} for _ in self.texts
         ]
-        margins: list[list[float]] = [[] for _ in self._texts]
+        margins: list[list[float]] = [[] for _ in self.texts]
         names = {1: "wins", 0: "ties", -1: "losses"}
         for pair, verdict in self._verdicts.items():
             for place, sign in zip(pair, (1, -1), strict=True):

@@ -64,11 +64,18 @@ class PairwiseJudge:
         self._reader.check_limit(self._frame + 2 * passage_tokens, field="passage_tokens")
 
     def costs(self, questions: Sequence[Comparison]) -> list[Cost]:
+        return [self._cost(size) for size in self._sizes(questions)]
+
+    def most(self, query: str, texts: Sequence[str]) -> Cost:
+        """What a comparison of any two of the texts costs at most."""
+        longest = sorted(self._reader.passage(text).tokens for text in texts)[-2:]
+        return self._cost(self._frame + self._reader.query(query).tokens + sum(longest))
+
+    def _cost(self, size: int) -> Cost:
         scoring = self._asking.mode == "scoring"
         # A server reads a prompt once for each answer whose likelihood it is asked for.
         asked = 2 * (len(self._answers) if scoring and self._reader.remote else 1)
-        written = 0 if scoring else WRITTEN
-        return [Cost(asked, asked * (size + written)) for size in self._sizes(questions)]
+        return Cost(asked, asked * (size + (0 if scoring else WRITTEN)))
 
     def key(self, question: Comparison) -> Hashable:
         return question.key

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core.rerank_config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
-from twindex.rerank import Reranked, Reranker
+from twindex.llm import FakeModel
+from twindex.rerank import Candidate, Reranked, Reranker, Task
 from twindex.rerank.fitting import fitting, sizes
 from twindex.rerank.listwise import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker
@@ -88,6 +89,23 @@ def test_a_budget_that_just_suffices_changes_nothing(kind: str, preferring: Any)
     (less,) = make(kind, preferring.perfect(values)).rerank([task], Budget(calls=calls // 2 - 1))
     assert less.status == "partial"
     assert 0 < sum(placed.judged for placed in less.order) < 30
+
+
+@pytest.mark.parametrize("kind", ["sliding", "heap", "tournament", "listwise"])
+@given(st.lists(st.integers(1, 60), min_size=10, max_size=30), st.integers(3_000, 30_000))
+@settings(deadline=None, max_examples=30)
+def test_a_budget_of_tokens_is_spent_on_what_comes_to_an_end(
+    kind: str, lengths: list[int], tokens: int
+) -> None:
+    """Whatever the lengths of the texts: the judged are the first of the first stage."""
+    texts = [f"d{i} " + "word " * length for i, length in enumerate(lengths)]
+    task = Task("q", [Candidate(str(i), text) for i, text in enumerate(texts)])
+    model = FakeModel(answer=lambda prompt: "2] > [1]")
+    (found,) = make(kind, model).rerank([task], Budget(tokens=tokens))
+    seen = [placed.index for placed in found.order if placed.judged]
+    assert sorted(seen) == list(range(len(seen)))
+    assert len(seen) != 1
+    assert found.usage.prompt_tokens + found.usage.completion_tokens <= tokens
 
 
 @pytest.mark.parametrize("kind", KINDS)

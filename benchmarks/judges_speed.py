@@ -1,0 +1,83 @@
+"""Tokens a second of pairwise scoring, with and without reading shared beginnings once.
+
+    python benchmarks/judges_speed.py --candidates 10 --precision bfloat16
+
+All pairs of one query's first documents of SciFact, with a real model. In turns: prompts that share
+query and Passage A together (as it is done), all prompts of the query together (only the query is
+shared), and each prompt alone. Tokens are those of the prompts, whether they were read or reused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import datasets
+from timing import table
+
+from twindex.core.rerank_config import LanguageModelConfig, PairwiseConfig
+from twindex.rerank import Candidate, Task, asking
+from twindex.rerank.language_model import load_language_model
+from twindex.rerank.pairwise import PairwiseReranker
+
+NEVER = 10**9
+WAYS = {
+    "query and Passage A shared": (asking.SHARING, asking.TOGETHER),
+    "query shared": (NEVER, asking.TOGETHER),
+    "each prompt alone": (NEVER, 1),
+}
+
+
+@contextmanager
+def way(sharing: int, together: int) -> Iterator[None]:
+    before = asking.SHARING, asking.TOGETHER
+    asking.SHARING, asking.TOGETHER = sharing, together
+    try:
+        yield
+    finally:
+        asking.SHARING, asking.TOGETHER = before
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--model", default="SmolLM2-135M-Instruct")
+    parser.add_argument("--precision", default="bfloat16")
+    parser.add_argument("--candidates", type=int, default=10)
+    parser.add_argument("--turns", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    config = LanguageModelConfig(model=options.model, precision=options.precision)
+    model = load_language_model(config)
+    folder = datasets.DATA / "scifact"
+    query, texts = datasets.query_texts(folder)[0], datasets.corpus_texts(folder)
+    texts = texts[: options.candidates]
+    task = Task(query, [Candidate(str(i), text) for i, text in enumerate(texts)])
+    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
+    rows = {}
+    for _ in range(options.turns):
+        for name, (sharing, together) in WAYS.items():
+            reranker = PairwiseReranker(PairwiseConfig(method="allpair", llm=config), model)
+            with way(sharing, together):
+                began = time.perf_counter()
+                (found,) = reranker.rerank([task])
+                seconds[name].append(time.perf_counter() - began)
+            assert found.error is None, found.error
+            rows[name] = {
+                "way": name,
+                "prompts": found.usage.calls,
+                "tokens": found.usage.prompt_tokens,
+                "reused": found.usage.cached_tokens,
+                "seconds": min(seconds[name]),
+                "tokens/s": found.usage.prompt_tokens / min(seconds[name]),
+            }
+    print(table(list(rows.values())))
+    if options.json:
+        options.json.write_text(json.dumps(list(rows.values()), indent=1))
+
+
+if __name__ == "__main__":
+    main()
