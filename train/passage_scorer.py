@@ -47,6 +47,7 @@ class PassageScorerTraining(Config):
     dimensions: of the convolved vectors; what a document takes in memory grows with them.
     top:        the costly model's best windows that gain something.
     windows:    of a document that one step sees, the top ones among them; None = all.
+    depth:      documents that are labelled for each query, the best of BM25.
     held_out:   share of queries that are not trained on; the epoch that is best on them is kept.
     """
 
@@ -54,7 +55,8 @@ class PassageScorerTraining(Config):
     dimensions: int = Field(default=128, ge=8)
     top: int = Field(default=4, ge=1)
     windows: int | None = Field(default=64, ge=2)
-    epochs: int = Field(default=5, ge=1)
+    depth: int = Field(default=4, ge=1, le=1_000)
+    epochs: int = Field(default=3, ge=1)
     batch: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     held_out: float = Field(default=0.1, ge=0, lt=1)
