@@ -16,7 +16,7 @@ from ..reading import one_line
 from .scores import RELEVANCE, Criteria, Criterion, Scores
 
 TRIED = 50
-"""Places at which JSON may begin that are looked at."""
+"""Places at which JSON may begin, and does not, that are looked at."""
 
 MOST_CRITERIA = 8
 LONGEST_NAME = 60
@@ -78,7 +78,8 @@ def _criterion(entry: dict[str, Any], weight: float) -> Criterion:
         raise BadAnswer(f'"name" is {_shown(name)}, not a short text')
     if not isinstance(definition, str) or not 0 < len(definition.strip()) <= LONGEST_DEFINITION:
         raise BadAnswer(f'"definition" of "{one_line(name)}" is not a sentence')
-    name = one_line(name)
+    # A bracket would end the answer, see `reranker`.
+    name = one_line(name).replace("[", "(").replace("]", ")")
     maximum = _number(entry.get("maximum", 5), 0, MOST_MAXIMUM, f'"maximum" of "{name}"')
     if maximum == 0:
         raise BadAnswer(f'"maximum" of "{name}" is 0')
@@ -128,15 +129,15 @@ def _values(text: str) -> Iterator[Any]:
     """JSON arrays and objects in a text, each as a whole."""
     text = _COMMA.sub(lambda match: match[1] or "", text)
     decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-    place = 0
-    for _ in range(TRIED):
+    place = failed = 0
+    while failed < TRIED:
         opening = _OPENING.search(text, place)
         if opening is None:
             return
         try:
             value, place = decoder.raw_decode(text, opening.start())
         except (ValueError, RecursionError):
-            place = opening.end()
+            place, failed = opening.end(), failed + 1
             continue
         yield value
 

@@ -36,12 +36,14 @@ AROUND_TOKENS = 48
 class _Question:
     """A prompt, how its answer begins, and the tokens that this has at most.
 
+    end: with which the answer ends, where it begins so; models often write on.
     cut: digests of the texts that are not read to their end.
     """
 
     said: str
     begun: str
     most: int
+    end: str = ""
     cut: tuple[bytes, ...] = ()
 
 
@@ -149,7 +151,7 @@ class CriteriaReranker:
         # Answers may be indented, each name on its own line.
         one = self._reader.count(prompts.shape(criteria)) + 4 * (len(criteria.asked) + 2)
         cut = tuple(digest(text.text) for text in texts if text.truncated)
-        return _Question(said, "[", len(texts) * one + AROUND_TOKENS, cut)
+        return _Question(said, "[", len(texts) * one + AROUND_TOKENS, "]", cut)
 
     def _extract(self, candidate: Candidate) -> Extract:
         return self._reader.passage(candidate.read(self._config.text))
@@ -166,12 +168,14 @@ class _Judge:
         return [Cost(1, self._tokens(one) + one.most) for one in questions]
 
     def ask(self, questions: Sequence[_Question]) -> list[Judgement[str]]:
+        groups: dict[Sampling, list[int]] = {}
+        for i, question in enumerate(questions):
+            groups.setdefault(self._sampling(question), []).append(i)
         found: dict[int, Judgement[str]] = {}
-        for most in sorted({question.most for question in questions}):
-            places = [i for i, question in enumerate(questions) if question.most == most]
+        for sampling, places in groups.items():
             group = [questions[i] for i in places]
             said = [self._reader.prompt(one.said, self._begun(one)) for one in group]
-            written = self._model.generate(said, Sampling(max_tokens=most))
+            written = self._model.generate(said, sampling)
             for i, question, one in zip(places, group, written, strict=True):
                 text = self._begun(question) + one.text
                 found[i] = Judgement(text, one.usage, question.cut)
@@ -185,6 +189,10 @@ class _Judge:
         them there and nowhere else."""
         frame = self._reader.frame("", self._begun(question))
         return frame + self._reader.count(question.said) + SLACK
+
+    def _sampling(self, question: _Question) -> Sampling:
+        stop = (question.end,) if question.end and self._begun(question) else ()
+        return Sampling(max_tokens=question.most, stop=stop)
 
     def _begun(self, question: _Question) -> str:
         """Servers need not go on behind the beginning of an answer."""

@@ -147,6 +147,19 @@ def test_relevance_only():
         assert '"novelty" (0 to' not in scorer.prompts[-1]
 
 
+def test_a_large_batch_is_one_call():
+    rows = [[3 + i / 20, 1, 2, 3, 4, 5] for i in range(100)]
+    found = rerank_one(reranker(Scorer(), batch=100), "q", hits(rows))
+    assert (order_of(found), found.usage.calls) == ([*reversed(range(100))], 1)
+
+
+def test_what_a_model_writes_after_the_answer_is_not_waited_for():
+    scorer = Scorer(lambda number, answer: answer + " and so on" * 50)
+    found = rerank_one(reranker(scorer), "q", hits([[5, 1, 1, 1, 1, 1]]))
+    assert found.status == "complete"
+    assert found.usage.completion_tokens < 60
+
+
 def test_criteria_of_one_query_are_not_those_of_another():
     """Many queries at once, on one object: each is judged by its own criteria."""
 

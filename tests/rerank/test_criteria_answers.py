@@ -138,6 +138,11 @@ def test_relevance_is_not_one_of_the_criteria_and_the_first_decides_ties():
     assert found.tie == "Recency of evidence"
 
 
+def test_names_hold_no_brackets():
+    text = json.dumps({"criteria": [{"name": "range [km]", "definition": "how far"}]})
+    assert read_criteria(text, 0.5).items[0].name == "range (km)"
+
+
 def criterion(**fields):
     return json.dumps({"criteria": [{"name": "a", "definition": "b", **fields}]})
 
