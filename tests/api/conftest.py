@@ -117,6 +117,63 @@ def client(serve: Serve) -> TestClient:
     return client
 
 
+RERANKERS = """
+[rerankers.fast]
+kind = "fake"
+
+[rerankers.slow]
+kind = "fake"
+milliseconds = 20
+
+[rerankers.bad]
+kind = "fake"
+fails_at = 2
+
+[rerankers.short]
+kind = "fake"
+candidates = 2
+
+[rerankers.stored]
+kind = "leg"
+leg = "late"
+
+[rerankers.varied]
+kind = "mmr"
+leg = "dense"
+
+[rerankers.gone]
+kind = "cross_encoder"
+model = "not-on-this-machine"
+"""
+"""A file of rerankers."""
+
+
+@pytest.fixture
+def reranking(serve, tmp_path, fake_config):
+    """A server with rerankers and the collection `birds`, which has a leg for reranking."""
+    file = tmp_path / "rerankers.toml"
+    file.write_text(RERANKERS)
+    (tmp_path / "data").mkdir()
+    client = serve(tmp_path / "data", rerankers=file)
+    fake_config["legs"]["late"] = {
+        "kind": "dense",
+        "role": "rerank",
+        "encoder": {"kind": "late", "model": "fake"},
+    }
+    assert client.put("/v1/collections/birds", json=fake_config).status_code == 201
+    lines = []
+    for i in range(12):
+        text = " ".join(["fly", "cannot", "emu", "runs"][: 1 + i % 4]) + f" number {i}"
+        document = {"id": str(i), "title": f"Bird {i}", "text": text, "metadata": {"odd": i % 2}}
+        lines.append(json.dumps(document))
+    headers = {"content-type": "application/x-ndjson"}
+    response = client.post(
+        "/v1/collections/birds/documents/bulk", content="\n".join(lines), headers=headers
+    )
+    assert response.status_code == 200
+    return client
+
+
 class Outcome:
     """What a command left behind."""
 

@@ -1,0 +1,155 @@
+"""Reranking in a search: budgets, thresholds and models that fail."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from twindex.core import (
+    ModelError,
+)
+from twindex.core.rerank_config import FakeRerankerConfig
+from twindex.search import RerankerRegistry
+
+from .rerank_engines import (
+    FAKES,
+    MANY,
+    QUERY,
+    asked,
+    opened,
+    plain,
+)
+
+# -- budgets, thresholds, failure ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("budget", "judged"), [({"calls": 4}, 4), ({"calls": 0}, 0), ({"tokens": 30}, None)]
+)
+def test_a_budget_that_runs_out_leaves_the_rest_in_order(reranking, budget, judged):
+    model = FakeRerankerConfig()
+    registry = RerankerRegistry({"fresh": model})  # It remembers nothing.
+    reranking.rerankers, before = registry, reranking.rerankers
+    try:
+        request = asked(rerank={"model": "fresh", "top_n": 20, **budget})
+        result = reranking.search(request)
+    finally:
+        reranking.rerankers = before
+    first = [hit.id for hit in reranking.search(plain(request)).hits]
+    report = result.rerank
+    assert report.status == "partial"
+    assert 0 <= report.judged < 20
+    assert judged in (None, report.judged)
+    assert report.usage.calls == report.judged
+    if "tokens" in budget:
+        assert 0 < report.usage.prompt_tokens <= 30
+    assert {hit.id for hit in result.hits[: report.judged]} == set(first[: report.judged])
+    assert [hit.id for hit in result.hits[report.judged :]] == first[report.judged :]
+    (warning,) = result.warnings
+    assert f"{report.judged} of 20 hits" in warning
+
+
+def test_a_slow_model_is_left_in_time(reranking):
+    reranking.search(
+        asked(rerank="slow", limit=1)
+    )  # What is compiled once is not the model's time.
+    began = time.perf_counter()
+    result = reranking.search(asked("dog elk", rerank={"model": "slow", "timeout_ms": 200}))
+    assert time.perf_counter() - began < 0.25
+    assert result.rerank.status == "partial"
+    assert 0 < result.rerank.judged < 60
+    assert sorted(hit.rerank.previous for hit in result.hits) == list(range(1, 61))
+
+
+def test_a_failing_model_keeps_the_order_and_says_so(reranking):
+    request = asked(rerank={"model": "bad", "min_score": 0.5})
+    result = reranking.search(request)
+    assert [hit.id for hit in result.hits] == [
+        hit.id for hit in reranking.search(plain(request)).hits
+    ]
+    assert (result.rerank.status, result.rerank.judged) == ("failed", 0)
+    assert "fails at hit 3" in result.warnings[0]
+    assert not any(hit.rerank.judged for hit in result.hits)
+
+
+def test_a_failing_model_fails_the_search_where_asked(reranking):
+    with pytest.raises(ModelError, match="fails at hit 3"):
+        reranking.search(asked("fox gnu", rerank={"model": "bad", "on_error": "fail"}))
+
+
+def test_what_was_spent_before_a_failure_is_counted(reranking):
+    reranking.search(asked("hen", rerank="fake"))
+    before = reranking.usage.calls
+    with pytest.raises(ModelError, match="fails at hit 0"):
+        reranking.search(asked("hen dog", rerank={"model": "half", "on_error": "fail"}))
+    assert reranking.usage.calls >= before + 20
+
+
+@pytest.mark.parametrize("error", [ModelError("gone"), RuntimeError("a slip")])
+def test_whatever_a_reranker_raises_harms_only_itself(spied, error):
+    engine, spy = spied()
+
+    def fail(tasks, budget=None):
+        raise error
+
+    spy.rerank = fail
+    result = engine.search(asked(rerank="spy"))
+    assert result.rerank.status == "failed"
+    assert str(error) in result.warnings[0]
+    assert len(result.hits) == 60
+    with pytest.raises(ModelError, match=str(error)):
+        engine.search(asked(rerank={"model": "spy", "on_error": "fail"}))
+
+
+def test_a_model_that_is_not_here(tmp_path):
+    def load(config):
+        raise ModelError("no such weights")
+
+    registry = RerankerRegistry({"gone": FakeRerankerConfig()}, load=load)
+    with opened(tmp_path / "c", registry) as engine:
+        result = engine.search(asked(rerank="gone"))
+        assert result.rerank.status == "failed"
+        assert "no such weights" in result.warnings[0]
+        assert [h.id for h in result.hits] == [h.id for h in engine.search(QUERY, limit=60).hits]
+        with pytest.raises(ModelError, match="no such weights"):
+            engine.search(asked(rerank={"model": "gone", "on_error": "fail"}))
+
+
+@pytest.mark.parametrize(("top_n", "relation"), [(60, "eq"), (20, "gte")])
+def test_hits_below_min_score_are_left_out(reranking, top_n, relation):
+    rerank = {"model": "fake", "top_n": top_n}
+    every = reranking.search(asked(MANY, rerank=rerank)).hits[:top_n]
+    result = reranking.search(asked(MANY, rerank={**rerank, "min_score": 0.7}))
+    expected = [hit.id for hit in every if hit.rerank.score >= 0.7]
+    assert 0 < len(expected) < top_n
+    assert [hit.id for hit in result.hits] == expected
+    assert (result.total, result.relation) == (len(expected), relation)
+
+
+def test_min_score_keeps_what_the_budget_left_unjudged(tmp_path):
+    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as engine:
+        rerank = {"model": "fake", "top_n": 20, "calls": 8, "min_score": 0.7}
+        result = engine.search(asked(MANY, rerank=rerank))
+    judged = [hit for hit in result.hits if hit.rerank.judged]
+    assert len(judged) < result.rerank.judged == 8
+    assert all(hit.rerank.score >= 0.7 for hit in judged)
+    assert len(result.hits) - len(judged) == 12
+
+
+def test_min_score_of_a_reranker_without_scores_is_told(spied):
+    engine, _ = spied()
+    result = engine.search(asked(rerank={"model": "spy", "min_score": 0.5}))
+    assert result.total == 60
+    assert "gives no scores" in result.warnings[0]
+
+
+def test_usage_of_rerankers_is_apart_and_counted_by_the_engine(tmp_path):
+    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as engine:
+        assert engine.usage is None
+        one = engine.search(asked(rerank={"model": "fake", "top_n": 10}))
+        again = engine.search(asked(rerank={"model": "fake", "top_n": 10}))
+        assert one.usage is None
+        assert (one.rerank.usage.calls, one.rerank.usage.cache_hits) == (10, 0)
+        assert (again.rerank.usage.calls, again.rerank.usage.cache_hits) == (0, 10)
+        assert engine.usage == one.rerank.usage + again.rerank.usage
