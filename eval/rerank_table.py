@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +29,9 @@ class RerankCost:
     partial, failed: queries with that status.
     judged:    candidates that were looked at, of `candidates`.
     truncated: candidates whose text was not read to its end.
-    p50, p95:  median and 95th percentile of the seconds that reranking a query took, the queries
-               one after another: without the first stage and without reading the candidates' texts.
+    p50, p95:  median and 95th percentile of the seconds that reranking added to the search of a
+               query, the queries one after another: what the reranker reads is fetched in them, the
+               first stage and encoding the query are not.
     """
 
     queries: int
@@ -94,8 +95,9 @@ def run_reranked(
     """Every query with each of several rerankers; None = the first stage alone.
 
     All searches of a query are of one state of the collection, and it is encoded once for them.
-    Queries come one after another, so that each has its own time. `fields` are further fields of
-    SearchRequest.
+    Queries come one after another, so that each has its own time: the `seconds` of these reports
+    are those of the stage "rerank" of a search, which fetches what the reranker reads, too.
+    `fields` are further fields of SearchRequest.
     """
     progress = progress or NoProgress()
     base = widest({**fields, "include": ()})
@@ -109,7 +111,8 @@ def run_reranked(
         for i, result in enumerate(engine.search_batch(asked)):
             runs[i][query.id] = run_scores(result)
             if result.rerank is not None:
-                reports[i].append(result.rerank)
+                seconds = result.timings["rerank"] / 1e3
+                reports[i].append(replace(result.rerank, seconds=seconds))
         progress.advance(1)
     progress.close()
     return list(zip(runs, reports, strict=True))
