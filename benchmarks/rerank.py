@@ -39,7 +39,9 @@ from twindex.search import Engine, RerankerRegistry, RerankRequest, build
 MEASURE = "nDCG@10"
 STORED = ("leg:tilde", "leg:late")
 READING = ("tilde", "late")
-LANGUAGE = ("pointwise", "pairwise", "pairwise-sorting", "pairwise-allpair", "listwise", "criteria")
+LANGUAGE = (
+    "pointwise", "pairwise-sorting", "pairwise-sliding", "pairwise-allpair", "listwise", "criteria",
+)  # fmt: skip
 LEGS: dict[str, Any] = {
     "lexical": {"kind": "lexical"},
     "dense": {"kind": "dense"},

@@ -48,6 +48,7 @@ _KINDS = {
     "pairwise": _Kind({"kind": "pairwise"}, _MODEL),
     "pairwise-allpair": _Kind({"kind": "pairwise", "method": "allpair"}, _MODEL),
     "pairwise-sorting": _Kind({"kind": "pairwise", "method": "sorting"}, _MODEL),
+    "pairwise-sliding": _Kind({"kind": "pairwise", "method": "sliding"}, _MODEL),
     "listwise": _Kind({"kind": "listwise"}, _MODEL),
     "criteria": _Kind({"kind": "criteria"}, _MODEL),
     "criteria-two-turn": _Kind({"kind": "criteria", "turns": 2}, _MODEL),

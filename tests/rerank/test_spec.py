@@ -44,6 +44,7 @@ NAMED = LanguageModelConfig(model="some-model")
         ("pairwise:some-model@20", PairwiseConfig(llm=NAMED, candidates=20)),
         ("pairwise-allpair", PairwiseConfig(method="allpair")),
         ("pairwise-sorting:some-model", PairwiseConfig(method="sorting", llm=NAMED)),
+        ("pairwise-sliding", PairwiseConfig(method="sliding")),
         ("listwise@30", ListwiseConfig(candidates=30)),
         ("criteria", CriteriaConfig()),
         ("criteria-two-turn:some-model", CriteriaConfig(turns=2, llm=NAMED)),
