@@ -68,6 +68,8 @@ class LateEncoder:
         self._transformer: Any = model.model[0]
         if config.query_length is not None:
             self._set_query_length(config.query_length)
+        if config.document_length is not None:
+            self._transformer.document_length = config.document_length
         self._pooling = HierarchicalTokenPooling(config.pooling)
         self.dimensions = self._probe()
 

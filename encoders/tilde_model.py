@@ -119,7 +119,7 @@ class HeadWeights(_Model):
         them, or "max", the greatest logit at any place, as SPLADE reads it.
         """
         if reading == "first":
-            texts = [[FIRST, *text[1 : FIRST_TOKENS - 1], text[-1]] for text in texts]
+            texts = [[FIRST, *text[1:-1][: FIRST_TOKENS - 2], text[-1]] for text in texts]
         found: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(texts)
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
@@ -169,6 +169,19 @@ def _read(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
     return {}
 
 
+class _WithHead:
+    """AutoModelForMaskedLM, but for folders without a head, which it would fill with chance."""
+
+    @staticmethod
+    def from_pretrained(folder: Path, **options: Any) -> Any:
+        model, told = AutoModelForMaskedLM.from_pretrained(
+            folder, output_loading_info=True, **options
+        )
+        if missing := sorted(told["missing_keys"]):
+            raise ValueError(f"it has no language-model head: no weights for {missing[0]}")
+        return model
+
+
 def load_weigher(
     config: TildeEncoderConfig, projection: dict[str, torch.Tensor] | None
 ) -> TrainedWeights | HeadWeights:
@@ -179,7 +192,7 @@ def load_weigher(
         "device": config.device,
     }
     if projection is None:
-        return HeadWeights(load_pretrained(AutoModelForMaskedLM, config.model, **options))
+        return HeadWeights(load_pretrained(_WithHead, config.model, **options))
     parts = load_pretrained(AutoModel, config.model, **options)
     return TrainedWeights(
         parts, projection[f"{PROJECTION}.weight"], projection[f"{PROJECTION}.bias"]
@@ -191,7 +204,7 @@ def load_expander(config: TildeEncoderConfig) -> HeadWeights:
     assert config.expansion_model is not None, "else the weigher expands"
     return HeadWeights(
         load_pretrained(
-            AutoModelForMaskedLM,
+            _WithHead,
             config.expansion_model,
             precision=config.precision,
             device=config.device,
