@@ -37,7 +37,8 @@ nothing up.
 {guide}
 {documents}
 
-Write only a JSON array with one object for each of the {count} documents, in their order:
+Write only a JSON array with one object for each of the {count} documents, in their order, with \
+your scores in place of the ranges:
 {shape}"""
 
 GUIDE = """
@@ -90,14 +91,14 @@ def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
         guide=guide,
         documents="\n".join(f'Document {n}: "{text}"' for n, text in enumerate(documents, 1)),
         count=len(documents),
-        shape=f"[{shape(criteria)}, ...]",
+        shape=_shape(len(documents), criteria),
     )
 
 
-def shape(criteria: Criteria) -> str:
-    """The object that stands for one document in the answer, with numbers of the usual length."""
+def example(criteria: Criteria) -> str:
+    """The object that stands for one document in an answer, with numbers of the usual length."""
     scores = {one.name: 2.5 for one in criteria.asked}
-    return json.dumps({"document": 1, **scores}, ensure_ascii=False)
+    return json.dumps({"document": 10, **scores}, ensure_ascii=False)
 
 
 def infer(query: str) -> str:
@@ -108,6 +109,14 @@ def infer(query: str) -> str:
 def again(prompt: str, error: str) -> str:
     """The same question once more, after an answer that could not be used."""
     return prompt + AGAIN.format(error=error)
+
+
+def _shape(count: int, criteria: Criteria) -> str:
+    """The form of the answer: the first and the last object. It holds no scores, because small
+    models copy them; what is copied of this is no JSON, and so no judgement."""
+    scores = ", ".join(f'"{one.name}": <0-{one.maximum:g}>' for one in criteria.asked)
+    objects = [f'{{"document": {number}, {scores}}}' for number in sorted({1, count})]
+    return f"[{', ..., '.join(objects) if count > 2 else ', '.join(objects)}]"
 
 
 def _line(one: Criterion) -> str:

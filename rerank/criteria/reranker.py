@@ -149,7 +149,7 @@ class CriteriaReranker:
     def _judge(self, query: str, texts: Sequence[Extract], criteria: Criteria) -> _Question:
         said = prompts.judge(query, [text.text for text in texts], criteria)
         # Answers may be indented, each name on its own line.
-        one = self._reader.count(prompts.shape(criteria)) + 4 * (len(criteria.asked) + 2)
+        one = self._reader.count(prompts.example(criteria)) + 4 * (len(criteria.asked) + 2)
         cut = tuple(digest(text.text) for text in texts if text.truncated)
         return _Question(said, "[", len(texts) * one + AROUND_TOKENS, "]", cut)
 
