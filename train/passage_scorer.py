@@ -33,6 +33,7 @@ from ..llm import find_weights
 from ..rerank import Candidate, Reranker, Task
 from ..rerank.intra_document.kernel_model import KernelModel
 from ..rerank.intra_document.kernel_scorer import KernelScorer, ScorerOptions
+from ..rerank.intra_document.reranker import worth
 from ..rerank.intra_document.windows import cut
 from .lambda_loss import ndcg_loss2
 
@@ -105,9 +106,10 @@ def label(
             raise found.error
         scores = np.empty(len(windows), np.float32)
         for placed in found.order:
-            if placed.score is None:
+            score = worth(placed)
+            if score is None:
                 raise InvalidInputError(f"{slow.kind} gives no scores to learn from", field="slow")
-            scores[placed.index] = placed.score
+            scores[placed.index] = score
         made.append(Example(query.text, document.id, windows, scores))
         progress.advance()
     return made

@@ -30,7 +30,7 @@ from ...core.rerank_config import Budget, IntraDocumentConfig
 from ..memory import Memory, digest
 from ..meter import Cost, Meter
 from ..pointwise_course import placed
-from ..protocol import Candidate, Needs, Reranked, Reranker, Status, Task
+from ..protocol import Candidate, Needs, Placed, Reranked, Reranker, Status, Task
 from ..waiting import Overdue, Waiting
 from .lexical_scorer import LexicalScorer
 from .scorer import F, WindowScorer
@@ -129,6 +129,11 @@ class IntraDocumentReranker(Generic[F]):
             self._result(run, result, seconds) for run, result in zip(runs, results, strict=True)
         ]
 
+    def prepare(self, texts: Sequence[str]) -> None:
+        """Get documents ready before they are asked for; what is remembered is bounded."""
+        for text in texts:
+            self._known(text, None)
+
     def _prepare(self, runs: Sequence[_Run[F]], until: float | None) -> None:
         """Cut documents into windows: first the first of every task."""
         for place in range(max((run.judged for run in runs), default=0)):
@@ -193,7 +198,7 @@ class IntraDocumentReranker(Generic[F]):
         scores: list[float | None] = [None] * total
         reasons: list[Mapping[str, Any]] = [{}] * total
         if error is None:
-            given = {one.index: one.score for one in slow.order if one.judged}
+            given = {one.index: worth(one) for one in slow.order if one.judged}
             first = 0
             for place, picked in enumerate(run.picked):
                 costly = [given.get(first + i) for i in range(len(picked))]
@@ -231,6 +236,14 @@ class IntraDocumentReranker(Generic[F]):
             whole = self._weights[: self._config.windows].sum()
             score *= float(whole / weights.sum())
         return score
+
+
+def worth(placed: Placed) -> float | None:
+    """What a window counts: the logit, as in the paper, where the costly reranker tells it beside a
+    score that grows with it; not where a calibration has been asked for."""
+    if "logit" in placed.reasons and "raw" not in placed.reasons:
+        return float(placed.reasons["logit"])
+    return placed.score
 
 
 def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[float] | None]:

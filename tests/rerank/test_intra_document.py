@@ -5,16 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, Usage
-from twindex.core.rerank_config import FakeRerankerConfig, IntraDocumentConfig, RerankerConfig
+from twindex.core.rerank_config import (
+    CalibrationConfig,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    RerankerConfig,
+)
 from twindex.encoders.passages import word_spans
 from twindex.rerank import Budget, Candidate, Task, load_reranker, rerank_one
+from twindex.rerank.calibrated import Calibrated
 from twindex.rerank.course import Judgement
 from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer
 from twindex.rerank.intra_document.windows import cut
@@ -70,6 +77,7 @@ def document(name, text, title=""):
 # Windows
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 8), st.integers(0, 9))
 def test_windows_hold_every_word_with_its_neighbours(text, size, overlap):
     windows = cut(text, size, overlap)
@@ -97,6 +105,7 @@ def test_the_published_windows_have_64_words():
 WORDS = st.lists(st.sampled_from(["gold", "silver", "iron", "copper", "tin", "lead"]), max_size=40)
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=4), WORDS)
 def test_lexical_scores_are_bm25_over_the_windows_of_all_candidates(texts, query):
     scorer = LexicalScorer()
@@ -147,6 +156,7 @@ def reference(query, texts, *, n, weights, absent, zero):
     return sorted(found, key=lambda pair: -pair[1])
 
 
+@settings(deadline=None)
 @given(
     DOCUMENTS,
     st.integers(1, 6),
@@ -166,6 +176,7 @@ def test_scores_are_those_of_the_reference(texts, n, weights, absent, zero):
         assert [placed.index for placed in found.order] == [place for place, _ in expected]
 
 
+@settings(deadline=None)
 @given(DOCUMENTS, st.integers(1, 5))
 def test_as_many_windows_as_there_are_is_every_window(texts, best):
     costly = Counting()
@@ -229,6 +240,7 @@ def test_in_the_papers_way_what_is_absent_counts_nothing():
 # Budgets and failures
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(1, 4))
 def test_a_budget_of_calls_judges_the_first_documents(calls, n):
     texts = [" ".join(f"w{i}{j}" for j in range(40)) for i in range(6)]
@@ -375,3 +387,39 @@ def test_it_is_loaded_from_a_configuration():
 def test_a_wrong_option_is_named(options, part):
     with pytest.raises(ConfigError, match=part):
         IntraDocumentConfig.parse({"slow": {"kind": "fake"}, **options})
+
+
+def test_documents_can_be_prepared_before():
+    scorer = SlowScorer()
+    reranker = IntraDocumentReranker(config(), Counting(), scorer)
+    texts = [f"{i} x x" for i in range(10)]
+    reranker.prepare(texts)
+    candidates = [document(str(i), text) for i, text in enumerate(texts)]
+    found = rerank_one(reranker, "x", candidates, Budget(milliseconds=200))
+    assert found.status == "complete"
+
+
+class Saturated(Counting):
+    """Tells a logit, and a score that grows with it but is flat."""
+
+    def rerank(self, tasks, budget=None):
+        return [
+            replace(
+                one,
+                order=[
+                    replace(placed, score=1.0, reasons={"logit": placed.score})
+                    for placed in one.order
+                ],
+            )
+            for one in super().rerank(tasks, budget)
+        ]
+
+
+def test_logits_are_added_up_where_the_costly_model_tells_them():
+    candidates = [document("a", "x n n n"), document("b", "x x x x")]
+    found = rerank_one(IntraDocumentReranker(config(), Saturated(1.0)), "x", candidates)
+    assert [(placed.index, placed.score) for placed in found.order] == [(1, 9.0), (0, 0.0)]
+    chosen = CalibrationConfig(slope=1, intercept=0)
+    calibrated = IntraDocumentReranker(config(), Calibrated(Saturated(1.0), chosen))
+    found = rerank_one(calibrated, "x", candidates)
+    assert found.order[0].score == pytest.approx(3 / (1 + math.exp(-1)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import Document, InvalidInputError, ModelError, Query
@@ -59,6 +59,7 @@ LISTS = st.integers(2, 7).flatmap(
 )
 
 
+@settings(deadline=None)
 @given(LISTS)
 def test_the_loss_is_ndcg_loss2(scores_and_gains):
     scores, gains = scores_and_gains
