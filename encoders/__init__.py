@@ -1,26 +1,34 @@
-"""Text to representations: dense, learned sparse, and lexical terms; and long text to passages.
+"""Text to representations: dense (one vector, or one for each token), learned sparse, weights of a
+text's own tokens, and lexical terms; and long text to passages.
 
 Importing this does not import torch: `load_encoder` does, when it loads a model.
 """
 
-from .fake import FakeDenseEncoder, FakeSparseEncoder
+from .fake import FakeDenseEncoder, FakeLateEncoder, FakeSparseEncoder, FakeTildeEncoder
+from .late_vectors import TokenEncoder
 from .lexical import LexicalEncoder, Token
-from .loading import load_encoder, on_device
+from .loading import load_encoder, load_tilde_encoder, load_token_encoder, on_device
 from .passages import split_passages
 from .promptreps import PromptRepsEncoder
-from .protocol import Encoder, EncoderConfig, EncoderLoader, Gives
+from .protocol import CountingEncoder, Encoder, EncoderConfig, EncoderLoader, Gives
 
 __all__ = [
+    "CountingEncoder",
     "Encoder",
     "EncoderConfig",
     "EncoderLoader",
     "FakeDenseEncoder",
+    "FakeLateEncoder",
     "FakeSparseEncoder",
+    "FakeTildeEncoder",
     "Gives",
     "LexicalEncoder",
     "PromptRepsEncoder",
     "Token",
+    "TokenEncoder",
     "load_encoder",
+    "load_tilde_encoder",
+    "load_token_encoder",
     "on_device",
     "split_passages",
 ]

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from ..core import LateEncoderConfig, Role
 from ..core.rerank_config import Budget, LateInteractionConfig
-from ..encoders.late_vectors import TokenEncoder
-from ..encoders.loading import load_token_encoder
+from ..encoders import TokenEncoder, load_token_encoder
 from .encoded import Encoded, EncodedJudge, Question, Scored, by_score
 from .protocol import Needs, Reranked, Task
 from .rounds import Rounds

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from ..core import Role, TildeEncoderConfig
 from ..core.rerank_config import Budget, TildeConfig
-from ..encoders.loading import load_tilde_encoder
-from ..encoders.protocol import CountingEncoder
+from ..encoders import CountingEncoder, load_tilde_encoder
 from .encoded import Encoded, EncodedJudge, Question, Scored, by_score
 from .protocol import Needs, Reranked, Task
 from .rounds import Rounds
