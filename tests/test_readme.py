@@ -8,15 +8,21 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import twindex
 from twindex.api.cli import main
 from twindex.core import ModelError
+from twindex.core.rerank_config import RerankerConfig
 from twindex.llm import find_weights
+from twindex.rerank.spec import KINDS
+from twindex.search import RerankerRegistry
 
-README = (Path(twindex.__file__).parent / "README.md").read_text()
+HOUSE = Path(twindex.__file__).parent
+README = (HOUSE / "README.md").read_text()
+RERANKING = (HOUSE / "docs" / "reranking.md").read_text()
 
 
 def test_the_five_lines_run(tmp_path):
@@ -40,7 +46,8 @@ def test_the_five_lines_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [line for line in README.splitlines() if line.startswith("twindex ")]
+    "command",
+    [line for line in [*README.splitlines(), *RERANKING.splitlines()] if line[:8] == "twindex "],
 )
 def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatch, capsys):
     """Run in an empty folder: nothing may be wrong but that the files are not there."""
@@ -57,8 +64,38 @@ def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatc
     assert "no such" in message.lower() or "holds no collection" in message, message
 
 
+def test_the_examples_of_reranking_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    one, other = re.findall(r"```python\n(.*?)```", RERANKING, re.DOTALL)
+    exec(compile(one + other, "reranking.md", "exec"), {})  # noqa: S102 - our own page
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["kiwi", "swift"]
+    assert lines[2].startswith("complete Usage(calls=2")
+    assert [line.split()[:3] for line in lines[3:5]] == [["2", "1", "1"], ["1", "2", "2"]]
+    assert lines[5] == "complete 2"
+
+
+def test_the_file_of_rerankers_is_one(tmp_path):
+    (text,) = re.findall(r"```toml\n(.*?)```", RERANKING, re.DOTALL)
+    (tmp_path / "rerankers.toml").write_text(text)
+    read = RerankerRegistry.read(tmp_path / "rerankers.toml")
+    assert read.names == ("fast", "careful", "judge")
+    assert read.config("careful").candidates == 100
+
+
+def test_the_page_has_every_kind_and_every_word():
+    kinds = {
+        get_args(config.model_fields["kind"].annotation)[0]
+        for config in get_args(get_args(RerankerConfig)[0])
+    }
+    cells = " ".join(line.split("|")[1] for line in RERANKING.splitlines() if line[:1] == "|")
+    assert kinds <= set(re.findall(r"`([a-z_]+)`", cells))
+    words = [re.split(r"[\[:]", kind)[0] for kind in KINDS]
+    assert [word for word in words if not re.search(rf"`{word}[`:\[]", RERANKING)] == []
+
+
 def test_the_example_of_language_models_runs(capsys):
-    page = (Path(twindex.__file__).parent / "docs" / "language-models.md").read_text()
+    page = (HOUSE / "docs" / "language-models.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(compile(code, "language-models.md", "exec"), {})  # noqa: S102 - our own page
     printed = capsys.readouterr().out
