@@ -1,0 +1,275 @@
+"""Reranking by what was stored at build time: bytes, build time, speed and nDCG@10.
+
+    python benchmarks/stored_rerank.py --sets cranfield,scifact --json results.json
+    python benchmarks/stored_rerank.py --sets "" --synthetic 50000,1000000
+
+BM25's best 100 documents are ordered anew by a late-interaction leg, stored by each codec, and by a
+TILDEv2-style leg without and with expansion. The time is that of encoding the query and of scoring
+its 100 candidates inside the index, which is what reranking adds to a search; models and searches
+run on `--threads` threads. Collections are kept in --work and built at the first run.
+
+--synthetic times the TILDEv2-style leg over random weights of so many passages: 80 terms of 30,522
+in each, drawn by Zipf's law; queries of 6 terms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from datasets import CACHE, DATA
+from scipy.sparse import csr_array
+from timing import table
+
+from twindex.core import (
+    CollectionConfig,
+    DenseLeg,
+    Int8Codec,
+    LateEncoderConfig,
+    LegConfig,
+    LexicalLeg,
+    ProjectionConfig,
+    Representation,
+    ScalarCodec,
+    SparseLeg,
+    TildeEncoderConfig,
+    VectorStorage,
+)
+from twindex.core.rerank_config import LegScoreConfig
+from twindex.encoders import load_encoder
+from twindex.eval import BeirDataset, evaluate
+from twindex.index import Snapshot
+from twindex.index.legs import segment_part
+from twindex.index.segment import Passages
+from twindex.index.snapshot import Part
+from twindex.search import Engine, LegRequest, RerankerRegistry, RerankRequest, build
+
+DEPTH = 100
+HALF = ProjectionConfig(share=0.5)
+THIRD = ProjectionConfig(share=1 / 3)
+STORAGE: dict[str, VectorStorage] = {
+    "float32": VectorStorage(codec=ScalarCodec(kind="float32")),
+    "float16": VectorStorage(codec=ScalarCodec(kind="float16")),
+    "int8": VectorStorage(codec=Int8Codec()),
+    "int4": VectorStorage(codec=ScalarCodec(kind="int4")),
+    "binary": VectorStorage(codec=ScalarCodec(kind="binary")),
+    "pca 1/2, int4": VectorStorage(codec=ScalarCodec(kind="int4"), projection=HALF),
+    "pca 1/3, int8": VectorStorage(codec=Int8Codec(), projection=THIRD),
+    "pca 1/3, int4": VectorStorage(codec=ScalarCodec(kind="int4"), projection=THIRD),
+    "pca 1/3, binary": VectorStorage(codec=ScalarCodec(kind="binary"), projection=THIRD),
+}
+TILDE = {"tilde": 0, "tilde, 200 expanded": 200}
+
+Row = dict[str, Any]
+
+
+def milliseconds(run: Callable[[int], Any], queries: int) -> tuple[float, float]:
+    """Median and 95th percentile, after a warm-up."""
+    for query in range(min(5, queries)):
+        run(query)
+    taken = []
+    for query in range(queries):
+        began = perf_counter()
+        run(query)
+        taken.append((perf_counter() - began) * 1e3)
+    return statistics.median(taken), float(np.percentile(taken, 95))
+
+
+def built(folder: Path, dataset: BeirDataset, legs: dict[str, LegConfig]) -> float | None:
+    """Build a collection where there is none; the seconds that it took."""
+    if folder.exists():
+        return None
+    began = perf_counter()
+    build(folder, dataset.documents(), CollectionConfig(legs={"lexical": LexicalLeg(), **legs}))
+    return perf_counter() - began
+
+
+def measured(folder: Path, dataset: BeirDataset, leg: str) -> Row:
+    """Of one leg: size, speed, and nDCG@10 of BM25's best reranked by it."""
+    registry = RerankerRegistry({leg: LegScoreConfig(leg=leg)})
+    with Engine.open(folder, rerankers=registry) as engine:
+        first: dict[str, list[str]] = {}
+        run: dict[str, dict[str, float]] = {}
+        for query in dataset.queries:
+            asked: Any = {"legs": [LegRequest(name="lexical")], "limit": DEPTH, "include": []}
+            found = engine.search(
+                query.text, rerank=RerankRequest(model=leg, top_n=DEPTH), **asked
+            ).hits
+            first[query.id] = [hit.id for hit in found]
+            run[query.id] = {hit.id: -float(place) for place, hit in enumerate(found)}
+        info = engine.info()
+        encoder = load_encoder(engine.config.legs[leg].encoder, device="cpu")
+        with engine.collection.reader() as reader:
+            numbers = {
+                name: number
+                for number, document in reader.names(reader.indexed_numbers().tolist()).items()
+                for name in [document.id]
+            }
+            candidates = [
+                np.array([numbers[name] for name in first[query.id]]) for query in dataset.queries
+            ]
+
+            def once(place: int) -> None:
+                query = encoder.encode([dataset.queries[place].text], role="query")
+                masks = reader.snapshot.masks(candidates[place])
+                reader.search(leg, query, DEPTH, masks)
+
+            p50, p95 = milliseconds(once, len(dataset.queries))
+        return {
+            "bytes a passage": info["legs"][leg]["bytes"] / info["passages"],
+            "p50 ms": p50,
+            "p95 ms": p95,
+            "nDCG@10": evaluate(run, dataset.qrels, ["nDCG@10"]).measures["nDCG@10"],
+        }
+
+
+def first_stage(folder: Path, dataset: BeirDataset) -> float:
+    with Engine.open(folder) as engine:
+        run = {
+            query.id: {
+                hit.id: hit.score
+                for hit in engine.search(
+                    query.text, legs=[LegRequest(name="lexical")], limit=10
+                ).hits
+            }
+            for query in dataset.queries
+        }
+    return evaluate(run, dataset.qrels, ["nDCG@10"]).measures["nDCG@10"]
+
+
+def of_set(name: str, data: Path, work: Path) -> list[Row]:
+    """One row for each way of storing, BM25's own first."""
+    dataset = BeirDataset.open(data / name)
+    late = DenseLeg(
+        role="rerank", encoder=LateEncoderConfig(device="cpu"), codec=ScalarCodec(kind="float16")
+    )
+    source = work / f"late-{name}"
+    seconds = built(source, dataset, {"late": late})
+    rows: list[Row] = [
+        {
+            "set": name,
+            "leg": "BM25",
+            "build s": "",
+            "bytes a passage": "",
+            "p50 ms": "",
+            "p95 ms": "",
+            "nDCG@10": first_stage(source, dataset),
+        }
+    ]
+    for how, storage in STORAGE.items():
+        with tempfile.TemporaryDirectory(dir=work) as temporary:
+            folder = Path(temporary) / "c"
+            shutil.copytree(source, folder)
+            began = perf_counter()
+            with Engine.open(folder) as engine:
+                engine.reconfigure({"late": storage})
+            took = perf_counter() - began
+            rows.append(
+                {
+                    "set": name,
+                    "leg": f"late, {how}",
+                    "build s": "" if seconds is None else round(seconds + took, 1),
+                    **measured(folder, dataset, "late"),
+                }
+            )
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    for how, expansion in TILDE.items():
+        encoder = TildeEncoderConfig(device="cpu", expansion=expansion)
+        folder = work / f"tilde{expansion}-{name}"
+        seconds = built(folder, dataset, {"tilde": SparseLeg(role="rerank", encoder=encoder)})
+        took = "" if seconds is None else round(seconds, 1)
+        rows.append(
+            {"set": name, "leg": how, "build s": took, **measured(folder, dataset, "tilde")}
+        )
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return rows
+
+
+def synthetic(passages: int) -> Row:
+    """The TILDEv2-style leg over random weights: encoding real queries, scoring 100 at random."""
+    rng = np.random.default_rng(0)
+    encoder = load_encoder(TildeEncoderConfig(device="cpu"))
+    vocabulary, terms, asked = 30_522, 80, 6
+    frequency = 1 / np.arange(1, vocabulary + 1)
+    places = rng.permutation(vocabulary)
+    bounds = np.cumsum(frequency) / frequency.sum()
+
+    def drawn(rows: int, count: int) -> csr_array:
+        found = places[np.searchsorted(bounds, rng.random((rows, count)))]
+        weights = rng.random(found.size, dtype=np.float32) + np.float32(0.1)
+        indptr = np.arange(rows + 1, dtype=np.int64) * count
+        matrix = csr_array((weights, found.ravel(), indptr), shape=(rows, vocabulary))
+        matrix.sum_duplicates()
+        return matrix
+
+    with tempfile.TemporaryDirectory() as temporary:
+        leg = SparseLeg(role="rerank", encoder=TildeEncoderConfig(device="cpu"))
+        began = perf_counter()
+        kind = segment_part(leg)
+        kind.build(Path(temporary), Representation(sparse=drawn(passages, terms)), leg)
+        seconds = perf_counter() - began
+        size = sum(file.stat().st_size for file in Path(temporary).iterdir())
+        spans = np.full((passages, 2), -1, dtype=np.int32)
+        own = Passages(np.arange(1, passages + 1, dtype=np.int64), spans)
+        part = Part(own, {"tilde": kind.open(Path(temporary), leg)}, None, passages, 1.0)
+        config = CollectionConfig(legs={"lexical": LexicalLeg(), "tilde": leg})
+        snapshot = Snapshot(1, config, [part], {}, [])
+        queries = [drawn(1, asked) for _ in range(200)]
+        chosen = [rng.choice(passages, DEPTH, replace=False) + 1 for _ in queries]
+
+        def once(place: int) -> None:
+            # What a real query takes to encode, though its weights are not of these terms.
+            encoder.encode(["how do ants find the way back to their nest"], role="query")
+            masks = snapshot.masks(chosen[place])
+            snapshot.search("tilde", Representation(sparse=queries[place]), DEPTH, masks)
+
+        p50, p95 = milliseconds(once, len(queries))
+    return {
+        "passages": f"{passages:,}",
+        "build s": round(seconds, 1),
+        "bytes a passage": size / passages,
+        "p50 ms": p50,
+        "p95 ms": p95,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", default="cranfield,scifact")
+    parser.add_argument("--synthetic", default="50000", help="numbers of passages")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--work", type=Path, default=CACHE / "stored_rerank")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    given = parser.parse_args(arguments)
+
+    import torch
+
+    torch.set_num_threads(given.threads)
+    given.work.mkdir(parents=True, exist_ok=True)
+    rows = [
+        row
+        for name in filter(None, given.sets.split(","))
+        for row in of_set(name, given.data, given.work)
+    ]
+    large = [synthetic(int(rows_)) for rows_ in filter(None, given.synthetic.split(","))]
+    for found in (rows, large):
+        if found:
+            print(table(found), end="\n\n")
+    if given.json is not None:
+        told = {"threads": given.threads, "cpus": os.cpu_count(), "sets": rows, "synthetic": large}
+        given.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
