@@ -235,7 +235,8 @@ class Engine:
 
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Several searches of the same state; their queries are encoded together, and those that
-        name the same reranker with the same budget are reranked together.
+        name the same reranker with the same budget are reranked together: a time limit is that of
+        all of them.
 
         An InvalidInputError names the request, as in `requests[2].legs[0].name`.
         """

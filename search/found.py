@@ -31,10 +31,8 @@ class Leg:
             return [None] * len(numbers)
         order = np.argsort(found)
         at = order[np.minimum(np.searchsorted(found, numbers, sorter=order), len(found) - 1)]
-        return [
-            int(place) if found[place] == number else None
-            for place, number in zip(at, numbers, strict=True)
-        ]
+        places = np.where(found[at] == numbers, at, -1).tolist()
+        return [None if place < 0 else place for place in places]
 
 
 Places = Sequence[tuple[Leg, int]]
