@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 from typing import Any
 
 from twindex.eval.tuning.chart import (
@@ -19,7 +20,10 @@ from twindex.eval.tuning.chart import (
     short,
 )
 
-COLOURS = ("#0067a8", "#b84a00", "#007a58", "#a3347f", "#6f6200", "#4a4ad0", "#b00020")
+COLOURS = (
+    *("#0067a8", "#b84a00", "#007a58", "#a3347f", "#6f6200"),
+    *("#4a4ad0", "#b00020", "#00798c", "#7a4f2b"),
+)
 
 STYLE = """<style>text{font:12px system-ui,"DejaVu Sans",sans-serif;fill:#1a1d23}
 .quiet{fill:#5c6370}.title{font-size:14px;font-weight:600}.grid{stroke:#e3e6eb}
@@ -59,7 +63,9 @@ def svg(curves: Mapping[str, Sequence[Mapping[str, Any]]], first: float, judge: 
         )
     parts.append(f'<path class="axis" d="M{LEFT},{TOP}V{floor}H{WIDTH - RIGHT}"/>')
     parts.append(f'<path class="first" d="M{LEFT},{y(first):.1f}H{WIDTH - RIGHT}"/>')
-    for (name, curve), colour in zip(curves.items(), COLOURS, strict=False):
+    labels: list[str] = []
+    taken: list[tuple[float, ...]] = []
+    for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
         places = [(x(point["calls"]), y(point["nDCG@10"])) for point in curve]
         path = "L".join(f"{a:.1f},{b:.1f}" for a, b in places)
         parts.append(f'<path class="line" stroke="{colour}" d="M{path}"/>')
@@ -73,10 +79,28 @@ def svg(curves: Mapping[str, Sequence[Mapping[str, Any]]], first: float, judge: 
                 f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{5 if whole else 3}" fill="{fill}" '
                 f'stroke="{colour}"><title>{escape(about)}</title></circle>'
             )
-        a, b = places[-1]
-        anchor, shift = ("end", -9) if a > WIDTH - 140 else ("start", 9)
-        parts.append(
-            f'<text class="halo" style="fill:{colour}" text-anchor="{anchor}" '
-            f'x="{a + shift:.1f}" y="{b - 8:.1f}">{escape(name)}</text>'
-        )
+        labels.append(_label(name, colour, *places[-1], taken))
+    parts += labels
     return "\n".join([*parts, "</svg>\n"])
+
+
+def _label(name: str, colour: str, a: float, b: float, taken: list[tuple[float, ...]]) -> str:
+    """A name beside its point, where no other stands yet."""
+    length, last = 6.3 * len(name), ("start", a + 9, b - 8)
+    for anchor, x, y in (
+        *(("start", a + 9, b - 8), ("end", a - 9, b - 8)),
+        *(("start", a + 9, b + 16), ("end", a - 9, b + 16)),
+    ):
+        left = x if anchor == "start" else x - length
+        free = all(
+            abs(y - other) > 13 or left > r or left + length < low for low, r, other in taken
+        )
+        if free and left > LEFT and left + length < WIDTH - 4:
+            last = (anchor, x, y)
+            taken.append((left, left + length, y))
+            break
+    anchor, x, y = last
+    return (
+        f'<text class="halo" style="fill:{colour}" text-anchor="{anchor}" x="{x:.1f}" '
+        f'y="{y:.1f}">{escape(name)}</text>'
+    )
