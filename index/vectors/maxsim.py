@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from ..offsets import Offsets, fitting, of_lengths, ranges
 from ..protocol import Mask, Ranking
-from .exact import BLOCK_ROWS, GATHER_SHARE, Best, Vectors, check_width
+from .exact import GATHER_SHARE, Best, Vectors, check_width
 
+BLOCK_ROWS = 1_024
+"""Vectors that are multiplied at once: decoded, they stay in the cache; 8,192 took half as long
+again."""
 QUERY_GROUP = 32
 """Queries that are multiplied at once; each has several vectors."""
 
