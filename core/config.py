@@ -312,7 +312,8 @@ class PassageConfig(Config):
 class StorageConfig(Config):
     """When the delta becomes a segment and when segments are merged.
 
-    seal_passages: the delta is sealed when it holds this many passages.
+    seal_passages: the delta is sealed when it holds this many passages; a fifth of them where a leg
+                   has a vector for each token, as the delta is held in memory and not yet coded.
     max_segments:  neighbouring segments are merged when there are more than this.
     """
 
@@ -332,6 +333,12 @@ class CollectionConfig(Config):
     )
     passages: PassageConfig = PassageConfig()
     storage: StorageConfig = StorageConfig()
+
+    @property
+    def sealed_at(self) -> int:
+        """Passages at which the delta is sealed; see StorageConfig."""
+        late = any(isinstance(leg.encoder, LateEncoderConfig) for leg in self.legs.values())
+        return max(1, self.storage.seal_passages // (5 if late else 1))
 
     @model_validator(mode="after")
     def _searchable(self) -> Self:

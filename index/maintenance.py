@@ -100,7 +100,7 @@ def maintain(collection: Collection) -> None:
         with collection.reader() as reader:
             sealed = int(get_meta(reader.connection, "sealed") or 0)
             pending = count_pending(reader.connection, sealed)
-        if pending >= collection.config.storage.seal_passages:
+        if pending >= collection.config.sealed_at:
             seal(collection)
         elif not merge_due(collection):
             return

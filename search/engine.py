@@ -358,7 +358,7 @@ class Engine:
 
     def _maintain(self) -> None:
         """Seal and merge in the background when enough has been written, one at a time."""
-        if self.collection.pending() < self.config.storage.seal_passages:
+        if self.collection.pending() < self.config.sealed_at:
             return
         with self._pending_lock:
             if self._pending is None or self._pending.done():

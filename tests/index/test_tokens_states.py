@@ -11,8 +11,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from twindex.core import CollectionConfig, CorruptFileError, DenseLeg, ScalarCodec, VectorStorage
-from twindex.index import reconfigure
+from twindex.core import (
+    CollectionConfig,
+    CorruptFileError,
+    DenseLeg,
+    Document,
+    LateEncoderConfig,
+    LexicalLeg,
+    ScalarCodec,
+    StorageConfig,
+    VectorStorage,
+)
+from twindex.index import maintain, reconfigure
 from twindex.index.vectors import kinds
 from twindex.search import Engine, build
 
@@ -74,6 +84,19 @@ def test_what_was_stored_before_is_opened_and_stored_anew(tmp_path: Path) -> Non
             names = {path.name for path in (tmp_path / "c").glob("segments/*/dense/*")}
             assert ("vectors.npy" in names) == (kind == "float32")
             assert ("codes.npy" in names) == (kind != "float32")
+
+
+def test_a_delta_of_tokens_is_sealed_earlier(tmp_path: Path) -> None:
+    late = DenseLeg(role="rerank", encoder=LateEncoderConfig(model="fake"))
+    for legs, pending in (({}, 12), ({"late": late}, 2)):
+        config = CollectionConfig(
+            legs={"lexical": LexicalLeg(), **legs}, storage=StorageConfig(seal_passages=50)
+        )
+        with Engine.create(tmp_path / f"c{pending}", config) as engine:
+            for i in range(12):
+                engine.add([Document(f"d{i}", "ant bee")])
+                maintain(engine.collection)
+            assert engine.collection.pending() == pending
 
 
 def test_damaged_codes_are_named_at_open(tmp_path: Path) -> None:
