@@ -115,7 +115,7 @@ class PairModel:
         return scores.numpy(), logits
 
     def _logits(self, pairs: Sequence[Pair]) -> NDArray[np.float32]:
-        features = self._features(pairs)
+        features = self.features(pairs)
         reduced = self.config.precision == "bfloat16"
         with (
             self._running,
@@ -126,7 +126,8 @@ class PairModel:
             found: NDArray[np.float32] = scores.float().reshape(-1).cpu().numpy()
         return found
 
-    def _features(self, pairs: Sequence[Pair]) -> dict[str, Any]:
+    def features(self, pairs: Sequence[Pair]) -> dict[str, Any]:
+        """The input of the model: padded tokens, their types and mask, each [n, longest]."""
         side = self.tokenizer.padding_side
         columns = {"input_ids": pad([p.ids for p in pairs], fill=self._fill, side=side)}
         if pairs[0].types is not None:
@@ -177,8 +178,10 @@ class PairModel:
         """Tokens of a pair. The model is tried with more than it says that it reads."""
         own = self.model.max_seq_length
         positions = getattr(_transformer(self.model).config, "max_position_embeddings", None)
-        if own is None or own > _UNLIMITED:
-            own = positions
+        if positions is not None:
+            own = min(own or positions, positions)
+        if own is not None and own > _UNLIMITED:
+            own = None
         asked = self.config.max_length
         limit = int(asked or own or 512)
         least = self.tokenizer.num_special_tokens_to_add(pair=True) + 2
@@ -208,7 +211,7 @@ class PairModel:
         identity = torch.nn.Identity()
         with quiet():
             expected = self.model.predict([PROBE], activation_fn=identity, show_progress_bar=False)
-        features = self._features(pair)
+        features = self.features(pair)
         with torch.inference_mode():
             own = float(self.model(features)["scores"].float().reshape(-1)[0])
         if not abs(own - float(expected[0])) <= SAME * max(1.0, abs(own)):

@@ -22,11 +22,12 @@ from . import (
     reconfigure,
     search,
     serve,
+    train,
     tune,
     verify,
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
     build, add, delete, get, search, eval, info, verify, merge, reconfigure, tune,
-    calibrate, serve, demo,
+    train, calibrate, serve, demo,
 )  # fmt: skip

@@ -1,0 +1,43 @@
+"""Make the weights of a reranker, from documents and judged queries.
+
+What is written is a folder that `--rerank` and a file of rerankers can name.
+"""
+
+from __future__ import annotations
+
+import argparse
+from types import ModuleType
+
+from . import train_cross_encoder, train_passage_scorer
+
+EXAMPLE = (
+    "twindex train cross-encoder my-model --documents corpus.jsonl --queries queries.jsonl "
+    "--qrels qrels/train.tsv"
+)
+
+KINDS: dict[str, ModuleType] = {
+    "cross-encoder": train_cross_encoder,
+    "passage-scorer": train_passage_scorer,
+    "passage-scorer": train_passage_scorer,
+}
+"""What can be trained -> its module, which has what the module of a command has."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(
+        metavar="KIND", required=True, dest="trained", parser_class=type(parser)
+    )
+    for name, module in KINDS.items():
+        summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+        sub = kinds.add_parser(
+            name,
+            help=summary[0].lower() + summary[1:],
+            description=module.__doc__,
+            epilog=f"example:\n  {module.EXAMPLE}",
+        )
+        module.add_arguments(sub)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    status: int = KINDS[arguments.trained].run(arguments)
+    return status

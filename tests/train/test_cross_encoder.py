@@ -1,0 +1,180 @@
+"""Training a cross-encoder: it learns, goes on where it stopped, and writes what it used."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from twindex.core import ConflictError, InvalidInputError, ModelError, Query
+from twindex.core.rerank_config import CrossEncoderConfig
+from twindex.rerank import Candidate, rerank_one
+from twindex.rerank.cross_encoder import CrossEncoderReranker
+from twindex.train import fitting
+from twindex.train.checkpoint import FILE, Checkpoint
+from twindex.train.cross_encoder import train_cross_encoder
+from twindex.train.options import CrossEncoderTraining
+
+FAST = {
+    "epochs": 4,
+    "batch": 8,
+    "negatives": 3,
+    "lr": 3e-3,
+    "head_lr": 1.0,
+    "max_length": 64,
+    "rerank": 10,
+    "device": "cpu",
+    "precision": "float32",
+}
+
+
+def options(tiny, **changes):
+    return CrossEncoderTraining.parse({"init": tiny, **FAST, **changes})
+
+
+def scores(folder, documents):
+    reranker = CrossEncoderReranker(CrossEncoderConfig(model=str(folder), device="cpu"))
+    candidates = [Candidate(d.id, d.text, d.title) for d in documents]
+    found = rerank_one(reranker, "does the kiwi sings at night", candidates)
+    return [place.reasons["logit"] for place in sorted(found.order, key=lambda p: p.index)]
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, documents, queries, qrels, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    return train_cross_encoder(folder, documents, queries, qrels, options(tiny, synthetic=20))
+
+
+def test_it_learns(tiny, documents, queries, qrels, tmp_path):
+    chosen = options(tiny, epochs=12)
+    found = train_cross_encoder(tmp_path / "model", documents, queries, qrels, chosen)
+    losses = [entry["loss"] for entry in found.history]
+    assert losses[0] == pytest.approx(np.log(4), rel=0.4)  # guessing among a positive and three
+    assert losses[-1] < 0.8 * losses[0]
+    assert found.best == max(entry["nDCG@10"] for entry in found.history)
+
+
+def test_what_it_learned_from_is_counted(trained):
+    assert trained.queries["judged"] == 24
+    assert trained.held_out == 6
+    assert trained.queries["title"] > 0
+    assert trained.queries["sentence"] > 0
+
+
+def test_the_folder_is_a_cross_encoder_with_its_history(trained, documents):
+    from sentence_transformers import CrossEncoder
+
+    pairs = [("does the kiwi sings at night", f"{d.title} {d.text}") for d in documents]
+    model = CrossEncoder(str(trained.folder), device="cpu", local_files_only=True)
+    assert model.max_seq_length == 64
+    import torch
+
+    expected = model.predict(pairs, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+    np.testing.assert_allclose(scores(trained.folder, documents), expected, atol=1e-5)
+    record = json.loads((trained.folder / "training.json").read_text())
+    assert record["options"]["epochs"] == 4
+    assert record["best"] == trained.best
+    assert set(record["data"]) == {"documents", "queries", "qrels"}
+    assert not (trained.folder.parent / ".model.training").exists()
+
+
+class _StopError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(
+    tiny, documents, queries, qrels, tmp_path, monkeypatch, step
+):
+    data = (documents, queries, qrels)
+    whole = train_cross_encoder(tmp_path / "whole", *data, options(tiny))
+    monkeypatch.setattr(fitting, "SAVED", 0.0)
+    learn = fitting.Fitting._learn
+
+    def stop(self, batch):
+        if self.step == step:
+            raise _StopError
+        return learn(self, batch)
+
+    monkeypatch.setattr(fitting.Fitting, "_learn", stop)
+    with pytest.raises(_StopError):
+        train_cross_encoder(tmp_path / "parts", *data, options(tiny))
+    assert not (tmp_path / "parts").exists()
+    monkeypatch.setattr(fitting.Fitting, "_learn", learn)
+    with pytest.raises(ConflictError, match="other data or options"):
+        train_cross_encoder(tmp_path / "parts", *data, options(tiny, seed=1))
+    with pytest.raises(ConflictError, match="other data or options"):
+        train_cross_encoder(tmp_path / "parts", documents[1:], queries, qrels, options(tiny))
+    parts = train_cross_encoder(tmp_path / "parts", *data, options(tiny))
+    assert (parts.steps, parts.pairs) == (whole.steps, whole.pairs)
+    np.testing.assert_allclose(
+        [list(entry.values()) for entry in parts.history],
+        [list(entry.values()) for entry in whole.history],
+        rtol=1e-4,
+    )
+    np.testing.assert_allclose(
+        scores(tmp_path / "parts", documents), scores(tmp_path / "whole", documents), atol=1e-4
+    )
+
+
+def test_a_seed_gives_the_same_weights(tiny, documents, queries, qrels, tmp_path):
+    found = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        chosen = options(tiny, seed=seed, epochs=1)
+        train_cross_encoder(tmp_path / name, documents, queries, qrels, chosen)
+        found.append(scores(tmp_path / name, documents))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    assert not np.allclose(found[0], found[2], atol=1e-3)
+
+
+def test_minutes_end_a_training(tiny, documents, queries, qrels, tmp_path):
+    chosen = options(tiny, epochs=1_000, minutes=0.02)
+    found = train_cross_encoder(tmp_path / "model", documents, queries, qrels, chosen)
+    assert 0 < found.steps < 5_000
+
+
+@pytest.mark.parametrize("change", [{"loss": "binary"}, {"layers": 1}, {"precision": "bfloat16"}])
+def test_variants(tiny, documents, queries, qrels, tmp_path, change):
+    chosen = options(tiny, epochs=4, **change)
+    found = train_cross_encoder(tmp_path / "model", documents, queries, qrels, chosen)
+    assert found.history[-1]["loss"] < found.history[0]["loss"]
+    assert len(scores(tmp_path / "model", documents[:3])) == 3
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    assert config["num_hidden_layers"] == change.get("layers", 2)
+
+
+def test_what_cannot_be_trained_on(tiny, documents, queries, qrels, tmp_path):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ConflictError, match="exists already"):
+        train_cross_encoder(tmp_path / "there", documents, queries, qrels, options(tiny))
+    with pytest.raises(InvalidInputError, match="documents"):
+        train_cross_encoder(tmp_path / "new", [], queries, qrels, options(tiny))
+    with pytest.raises(InvalidInputError, match="do not belong together"):
+        train_cross_encoder(tmp_path / "new", documents, [Query("x", "y")], qrels, options(tiny))
+    few = dict(list(qrels.items())[:4])
+    with pytest.raises(InvalidInputError, match="none can be held out"):
+        train_cross_encoder(tmp_path / "new", documents, queries, few, options(tiny))
+    with pytest.raises(ModelError):
+        train_cross_encoder(tmp_path / "new", documents, queries, qrels, options("no-such-model"))
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / ".new.training").exists()
+
+
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
+    import torch
+
+    assert Checkpoint.load(tmp_path) is None
+    written = Checkpoint(
+        {"a.b": torch.arange(3.0)}, {}, {0: {"step": torch.tensor(2.0)}},
+        {"cpu": torch.zeros(2, dtype=torch.uint8)}, {"step": 2},
+    )  # fmt: skip
+    written.save(tmp_path)
+    read = Checkpoint.load(tmp_path)
+    assert read is not None
+    assert read.weights["a.b"].tolist() == [0, 1, 2]
+    assert read.optimizer[0]["step"] == 2
+    assert read.state == {"step": 2}
+    (tmp_path / FILE).write_bytes(b"nothing")
+    with pytest.raises(Exception, match="is no checkpoint"):
+        Checkpoint.load(tmp_path)

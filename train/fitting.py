@@ -1,0 +1,237 @@
+"""The loop that fits a cross-encoder to lists of pairs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from ..core import ConflictError, NoProgress, Progress
+from ..rerank.pair_model import Pair, PairModel
+from .checkpoint import Checkpoint
+from .lists import Lists, PairList
+from .options import CrossEncoderTraining
+
+BUDGET = {"cpu": 2_048, "cuda": 65_536}
+"""Padded tokens that are read at once, by device; a list of pairs is never taken apart."""
+SAVED = 120.0
+"""Seconds between checkpoints, which are also written after each validation."""
+
+
+class Fitting:
+    """A training under way.
+
+    validate: gives the figure by which the best weights are chosen; higher is better. folder: where
+    checkpoints are. identity: of the data and the options; a checkpoint of others is refused
+    (ConflictError).
+    """
+
+    def __init__(
+        self,
+        model: PairModel,
+        lists: Lists,
+        options: CrossEncoderTraining,
+        validate: Callable[[], float],
+        folder: Path,
+        identity: str,
+    ) -> None:
+        self._model, self._lists, self._options = model, lists, options
+        self._validate, self._folder = validate, folder
+        self._identity = identity
+        self._reduced = _reduced(options.precision, model.device)
+        self._parameters = [p for p in model.model.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(_groups(model.model, options), lr=options.lr)
+        self._best: dict[str, torch.Tensor] = {}
+        self.steps = options.epochs * -(-len(lists) // options.batch)
+        self.step = 0
+        self.pairs = 0
+        self.seconds = 0.0
+        self.history: list[dict[str, float]] = []
+        self._losses: list[float] = []
+        self.precision = "bfloat16" if self._reduced else "float32"
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Train to the end; the model then has the best weights. Raises KeyboardInterrupt, after
+        which the same call with the same folder goes on."""
+        progress = progress or NoProgress()
+        torch.manual_seed(self._options.seed)
+        self._resume()
+        progress.start("train", self.steps, "steps", self.step)
+        began = saved = perf_counter()
+        before = self.seconds
+        for batch in self._batches():
+            self._losses.append(self._learn(batch))
+            self.step += 1
+            progress.advance()
+            if due := self._due():
+                self._measure()
+            self.seconds = before + perf_counter() - began
+            if due or perf_counter() - saved > SAVED:
+                self._save()
+                saved = perf_counter()
+            if self.done >= 1:
+                break
+        if not self.history or self.history[-1]["step"] != self.step:
+            self._measure()
+        self._model.model.load_state_dict(self._best)
+
+    @property
+    def done(self) -> float:
+        """Share of the training that is done: by steps, or by the time where that is further."""
+        share = self.step / max(1, self.steps)
+        if self._options.minutes is not None:
+            share = max(share, self.seconds / (60 * self._options.minutes))
+        return min(1.0, share)
+
+    def _due(self) -> bool:
+        """Whether this step is one after which the held-out queries are reranked."""
+        return self.done >= (len(self.history) + 1) / self._options.validations
+
+    def _batches(self) -> Iterator[list[PairList]]:
+        """From the present step on."""
+        size, skipped = self._options.batch, self.step
+        for epoch in range(self._options.epochs):
+            order = self._lists.epoch(epoch)
+            for begin in range(0, len(order), size):
+                if skipped:
+                    skipped -= 1
+                    continue
+                yield [self._lists.get(number, epoch) for number in order[begin : begin + size]]
+
+    def _learn(self, batch: Sequence[PairList]) -> float:
+        """One step; the mean loss of its lists."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["highest"] * self._rate()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._model.model.train()
+        total = 0.0
+        for part in self._parts(batch):
+            pairs = [pair for one in part for pair in one]
+            with torch.autocast(self._model.device.type, torch.bfloat16, enabled=self._reduced):
+                logits = self._model.model(self._model.features(pairs))["scores"]
+            scores = logits.float().reshape(-1).split([len(one) for one in part])
+            loss = torch.stack([self._loss(row) for row in scores]).sum() / len(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+            self.pairs += len(pairs)
+        torch.nn.utils.clip_grad_norm_(self._parameters, self._options.clip)
+        self._optimizer.step()
+        return total
+
+    def _loss(self, scores: torch.Tensor) -> torch.Tensor:
+        """Of the logits of one list, whose first is the positive's."""
+        if self._options.loss == "softmax":
+            return -torch.log_softmax(scores, 0)[0]
+        wanted = torch.zeros_like(scores)
+        wanted[0] = 1
+        return torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
+
+    def _parts(self, batch: Sequence[PairList]) -> Iterator[list[list[Pair]]]:
+        """The batch as tokens, in parts of a bounded number of them."""
+        budget = BUDGET[self._model.device.type]
+        part: list[list[Pair]] = []
+        longest = count = 0
+        for one in batch:
+            pairs = self._model.tokenize([one.query] * len(one.texts), one.texts)
+            pairs = [pair for pair in pairs if pair.room >= 1] or pairs[:0]
+            if len(pairs) < 2:
+                continue
+            length = max(len(pair.ids) for pair in pairs)
+            if part and max(longest, length) * (count + len(pairs)) > budget:
+                yield part
+                part, longest, count = [], 0, 0
+            part.append(pairs)
+            longest, count = max(longest, length), count + len(pairs)
+        if part:
+            yield part
+
+    def _rate(self) -> float:
+        """Share of the highest learning rate: up to 1, then down to 0, each in a straight line."""
+        warmup, done = self._options.warmup, self.done
+        if done < warmup:
+            return max(done, 1 / max(1, self.steps)) / warmup
+        return (1 - done) / (1 - warmup)
+
+    def _measure(self) -> None:
+        self._model.model.eval()
+        figure = self._validate()
+        loss = sum(self._losses) / max(1, len(self._losses))
+        self._losses = []
+        self.history.append({"step": self.step, "loss": loss, "figure": figure})
+        if figure >= max(entry["figure"] for entry in self.history):
+            self._best = {n: v.detach().clone() for n, v in self._model.model.state_dict().items()}
+
+    def _save(self) -> None:
+        random = {"cpu": torch.get_rng_state()}
+        if self._model.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self._model.device)
+        state = {
+            "identity": self._identity,
+            "step": self.step,
+            "pairs": self.pairs,
+            "seconds": self.seconds,
+            "history": self.history,
+            "losses": self._losses,
+        }
+        optimizer = self._optimizer.state_dict()["state"]
+        weights = self._model.model.state_dict()
+        Checkpoint(weights, self._best, optimizer, random, state).save(self._folder)
+
+    def _resume(self) -> None:
+        found = Checkpoint.load(self._folder)
+        if found is None:
+            return
+        if found.state["identity"] != self._identity:
+            raise ConflictError(
+                f"{self._folder} has an unfinished training with other data or options: remove it, "
+                "or give the same ones to go on"
+            )
+        self._model.model.load_state_dict(dict(found.weights))
+        whole = self._optimizer.state_dict()
+        whole["state"] = {number: dict(values) for number, values in found.optimizer.items()}
+        self._optimizer.load_state_dict(whole)
+        torch.set_rng_state(found.random["cpu"])
+        if "cuda" in found.random:
+            torch.cuda.set_rng_state(found.random["cuda"], self._model.device)
+        self._best = {name: value.to(self._model.device) for name, value in found.best.items()}
+        self.step, self.pairs = int(found.state["step"]), int(found.state["pairs"])
+        self.seconds = float(found.state["seconds"])
+        self.history = list(found.state["history"])
+        self._losses = list(found.state["losses"])
+
+
+def identity(*parts: Any) -> str:
+    """Of what a training is made from: equal for equal parts, which are JSON."""
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _groups(model: Any, options: CrossEncoderTraining) -> list[dict[str, Any]]:
+    """Parameters by learning rate, and whether they decay: vectors (biases, norms) do not."""
+    inner = {id(p) for p in model.transformers_model.base_model.parameters()}
+    groups: dict[tuple[bool, bool], list[Any]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            key = (id(parameter) in inner, parameter.ndim > 1)
+            groups.setdefault(key, []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "highest": options.lr * (1.0 if in_inner else options.head_lr),
+            "weight_decay": options.weight_decay if decays else 0.0,
+        }
+        for (in_inner, decays), parameters in groups.items()
+    ]
+
+
+def _reduced(precision: str, device: torch.device) -> bool:
+    """Whether the arithmetic is bfloat16."""
+    if precision != "auto":
+        return precision == "bfloat16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
