@@ -136,7 +136,7 @@ def test_several_vectors_and_a_graph_or_a_given_vector_do_not_go_together(client
     assert details.errors[0].field == "vectors.dense"
     several["legs"]["dense"]["index"] = {"kind": "hnsw"}
     details = problem(client.put("/v1/collections/graph", json=several), 422, "invalid")
-    assert "searched exactly" in details.detail
+    assert "compared one by one" in details.detail
 
 
 def test_what_a_model_cannot_do_names_the_field(client, problem):
@@ -243,7 +243,9 @@ def test_the_schema_tells_encoders_apart_by_kind(client):
     assert [choice["$ref"].rpartition("/")[2] for choice in choices] == [
         "DenseEncoderConfig",
         "PromptRepsEncoderConfig",
+        "LateEncoderConfig",
     ]
     # Without a kind an encoder is the usual one: exactly one of them may match.
     assert "kind" not in schemas["DenseEncoderConfig"].get("required", [])
-    assert schemas["PromptRepsEncoderConfig"]["required"] == ["kind"]
+    for other in ("PromptRepsEncoderConfig", "LateEncoderConfig"):
+        assert schemas[other]["required"] == ["kind"]
