@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
 from sentence_transformers import CrossEncoder
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
@@ -37,19 +36,22 @@ from ..core import (
     Query,
 )
 from ..core.rerank_config import CrossEncoderConfig
-from ..eval import evaluate
-from ..llm import find_weights
+from ..llm import GenerativeModel, find_weights, weights_digest
 from ..llm.cache import make_folder
+from ..llm.loading import load_model
 from ..llm.pretrained import FAILURES, pick_device, quiet
+from ..llm.protocol import unsupported
 from ..rerank.pair_model import PairModel
 from .fitting import Fitting, identity
-from .lexical import LexicalSearch, Search
+from .lexical import LexicalSearch
 from .lists import Lists
 from .options import CrossEncoderTraining
 from .queries import TrainingQuery, judged, split
-from .weak_queries import found_again, from_texts
+from .validation import MEASURE, Check
+from .weak_queries import found_again, from_texts, kept, written
 
-MEASURE = "nDCG@10"
+EXAMPLES = 2
+"""Judged queries that a language model is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +106,29 @@ def train_cross_encoder(
         raise InvalidInputError(
             "fewer than 5 queries have relevant documents: none can be held out", field="queries"
         )
+    data = _digests(documents, queries, qrels, options)
+    this = identity(options.model_dump(mode="json"), data, _versions())
+    work = output.parent / f".{output.name}.training"
+    model = begin(options)
+    work.mkdir(parents=True, exist_ok=True)
     progress.start("index", None, "documents")
     with LexicalSearch(list(known.values())) as lexical:
         weak = from_texts(list(known.values()), options.synthetic, options.seed)
+        if options.written:
+            weak += kept(work, this, lambda: _written(known, training, options, progress))
         weak = found_again(weak, lexical.search)
-        lists = _lists([*training, *weak], known, lexical.search, options)
-        check = _Check(validation, qrels, known, lexical.search, options)
+        trained_on = [*training, *weak]
+        ranked = lexical.search([query.text for query in trained_on], options.depth)
+        check = Check(validation, qrels, known, lexical.search, options)
+    lists = Lists(trained_on, ranked, known, negatives=options.negatives, seed=options.seed)
     if not len(lists):
         raise InvalidInputError("BM25 finds no negative for any of them", field="queries")
-    model = begin(options)
-    data = _digests(documents, queries, qrels)
-    identity_ = identity(options.model_dump(mode="json"), data, _versions())
-    work = output.parent / f".{output.name}.training"
-    work.mkdir(parents=True, exist_ok=True)
-    fitting = Fitting(model, lists, options, lambda: check(model), work, identity_)
+    fitting = Fitting(model, lists, options, lambda: check(model), work, this)
     fitting.run(progress)
     progress.close()
-    counted: dict[str, int] = {}
-    for query in [*training, *weak]:
-        counted[query.origin] = counted.get(query.origin, 0) + 1
     report = Trained(
         folder=output,
-        queries=counted,
+        queries=dict(Counter(query.origin for query in trained_on)),
         held_out=len(validation),
         first_stage=check.first_stage,
         best=max(entry["figure"] for entry in fitting.history),
@@ -198,64 +201,34 @@ def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
         raise ConfigError(f"{options.init} has {own}", field="layers")
 
 
-class _Check:
-    """nDCG@10 of the held-out queries, whose BM25 ranking a model reranks."""
-
-    def __init__(
-        self,
-        queries: Sequence[TrainingQuery],
-        qrels: Qrels,
-        documents: Mapping[str, Document],
-        search: Search,
-        options: CrossEncoderTraining,
-    ) -> None:
-        self._qrels = {query.id: qrels[query.id] for query in queries}
-        self._ranked = dict(
-            zip(
-                [query.id for query in queries],
-                search([query.text for query in queries], options.rerank),
-                strict=True,
-            )
-        )
-        self._pairs = [
-            (query.id, query.text, one, query.read(documents[one]))
-            for query in queries
-            for one in self._ranked[query.id]
-        ]
-        self.first_stage = self._figure(
-            {
-                query: {one: -float(rank) for rank, one in enumerate(ids)}
-                for query, ids in self._ranked.items()
-            }
-        )
-
-    def __call__(self, model: PairModel) -> float:
-        _, queries, _, texts = zip(*self._pairs, strict=True)
-        pairs = model.tokenize(queries, texts)
-        fits = [i for i, pair in enumerate(pairs) if pair.room >= 1]
-        logits = np.full(len(pairs), -np.inf)
-        logits[fits] = model.read([pairs[i] for i in fits])[1]
-        run: dict[str, dict[str, float]] = {}
-        for (query, _, one, _), logit in zip(self._pairs, logits.tolist(), strict=True):
-            run.setdefault(query, {})[one] = logit
-        return self._figure(run)
-
-    def _figure(self, run: Mapping[str, Mapping[str, float]]) -> float:
-        return evaluate(run, self._qrels, [MEASURE]).measures[MEASURE]
-
-
-def _lists(
-    queries: Sequence[TrainingQuery],
+def _written(
     documents: Mapping[str, Document],
-    search: Search,
+    training: Sequence[TrainingQuery],
     options: CrossEncoderTraining,
-) -> Lists:
-    ranked = search([query.text for query in queries], options.depth)
-    return Lists(queries, ranked, documents, negatives=options.negatives, seed=options.seed)
+    progress: Progress,
+) -> list[TrainingQuery]:
+    """What a language model writes, shown the first judged queries."""
+    assert options.writer is not None, "the options say so"
+    model = load_model(options.writer, device=options.device)
+    if "generate" not in model.capabilities:
+        raise unsupported(model, "generate")
+    progress.start("write", options.written, "queries")
+    shown = [(documents[query.positives[0]], query.text) for query in training[:EXAMPLES]]
+    return written(
+        cast(GenerativeModel, model),
+        list(documents.values()),
+        shown,
+        options.written,
+        options.seed,
+        advance=progress.advance,
+    )
 
 
 def _digests(
-    documents: Sequence[Document], queries: Sequence[Query], qrels: Qrels
+    documents: Sequence[Document],
+    queries: Sequence[Query],
+    qrels: Qrels,
+    options: CrossEncoderTraining,
 ) -> dict[str, str]:
     """Of what was given, so that a training can be told from one on other data."""
     parts: dict[str, Any] = {
@@ -263,10 +236,8 @@ def _digests(
         "queries": [[query.id, query.text] for query in queries if query.id in qrels],
         "qrels": qrels,
     }
-    return {
-        name: blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
-        for name, value in parts.items()
-    }
+    found = {name: identity(value) for name, value in parts.items()}
+    return {**found, "init": weights_digest(find_weights(options.init))}
 
 
 def _share(folder: Path, like: Path) -> None:

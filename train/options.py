@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..core import Config
 from ..core.config import Device
@@ -21,6 +21,7 @@ class CrossEncoderTraining(Config):
                 estimation, Gao et al., 2021), or "binary", of each pair by itself.
     negatives:  for each positive; drawn anew each epoch from the `depth` best of BM25.
     synthetic:  queries made from the documents, at most; see `twindex.train.weak_queries`.
+    written:    queries that the language model `writer` writes for documents, at most.
     batch:      queries whose gradients make up a step.
     lr:         highest learning rate; reached after the share `warmup` of the steps, it then falls
                 to zero in a straight line. The head has `head_lr` times it.
@@ -39,6 +40,8 @@ class CrossEncoderTraining(Config):
     negatives: int = Field(default=7, ge=1)
     depth: int = Field(default=100, ge=1, le=1_000)
     synthetic: int = Field(default=0, ge=0)
+    written: int = Field(default=0, ge=0)
+    writer: str | None = None
     batch: int = Field(default=8, ge=1)
     lr: float = Field(default=5e-5, gt=0)
     head_lr: float = Field(default=10.0, gt=0)
@@ -53,3 +56,9 @@ class CrossEncoderTraining(Config):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Device = "auto"
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def _who_writes(self) -> Self:
+        if bool(self.written) != (self.writer is not None):
+            raise ValueError("written: goes with a writer, and a writer with a number of queries")
+        return self

@@ -8,18 +8,18 @@ prompt). All are kept only if BM25 finds the document among the first `top`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from ..core import Document
 from ..llm import GenerativeModel, Sampling
+from .lexical import Search
 from .queries import TrainingQuery
-
-Search = Callable[[Sequence[str], int], list[list[str]]]
-"""See `LexicalSearch.search`."""
 
 WORDS = (4, 40)
 """Words that a title or a sentence must have to be a query, at least and at most."""
@@ -81,6 +81,27 @@ def written(
                     TrainingQuery(f"written:{document.id}", text, (document.id,), "written")
                 )
                 break
+    return found
+
+
+def kept(
+    folder: Path, identity: str, make: Callable[[], list[TrainingQuery]]
+) -> list[TrainingQuery]:
+    """What `make` gave when a training of that identity was in this folder before, else what it
+    gives now: queries that a model writes take long."""
+    file = folder / "written.json"
+    if file.is_file():
+        known = json.loads(file.read_text())
+        if known["identity"] == identity:
+            return [
+                TrainingQuery(f"written:{document}", text, (document,), "written")
+                for document, text in known["queries"]
+            ]
+    found = make()
+    value = {"identity": identity, "queries": [[q.positives[0], q.text] for q in found]}
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(value))
+    partial.replace(file)
     return found
 
 

@@ -18,7 +18,6 @@ EXAMPLE = (
 KINDS: dict[str, ModuleType] = {
     "cross-encoder": train_cross_encoder,
     "passage-scorer": train_passage_scorer,
-    "passage-scorer": train_passage_scorer,
 }
 """What can be trained -> its module, which has what the module of a command has."""
 

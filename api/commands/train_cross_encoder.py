@@ -30,6 +30,8 @@ OPTIONS: dict[str, tuple[type, str, str]] = {
     "init": (str, "MODEL", "model that it begins as (default: all-MiniLM-L6-v2)"),
     "layers": (int, "N", "of its layers, the lowest N; fewer are faster (default: all)"),
     "synthetic": (int, "N", "queries made from the documents, at most (default: 0)"),
+    "writer": (str, "MODEL", "language model that writes queries for documents"),
+    "written": (int, "N", "queries that it writes, at most"),
     "epochs": (int, "N", "(default: 2)"),
     "minutes": (float, "M", "stop by then; the learning rate falls with the time"),
     "negatives": (int, "N", "documents that do not answer, for each query (default: 7)"),

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from twindex.core import ConflictError, InvalidInputError, ModelError, Query
+from twindex.core import ConfigError, ConflictError, InvalidInputError, ModelError, Query
 from twindex.core.rerank_config import CrossEncoderConfig
 from twindex.rerank import Candidate, rerank_one
 from twindex.rerank.cross_encoder import CrossEncoderReranker
@@ -75,7 +75,7 @@ def test_the_folder_is_a_cross_encoder_with_its_history(trained, documents):
     record = json.loads((trained.folder / "training.json").read_text())
     assert record["options"]["epochs"] == 4
     assert record["best"] == trained.best
-    assert set(record["data"]) == {"documents", "queries", "qrels"}
+    assert set(record["data"]) == {"documents", "queries", "qrels", "init"}
     assert not (trained.folder.parent / ".model.training").exists()
 
 
@@ -142,6 +142,15 @@ def test_variants(tiny, documents, queries, qrels, tmp_path, change):
     assert len(scores(tmp_path / "model", documents[:3])) == 3
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config["num_hidden_layers"] == change.get("layers", 2)
+
+
+def test_a_language_model_can_write_queries(tiny, documents, queries, qrels, tmp_path):
+    chosen = options(tiny, epochs=1, written=6, writer="fake")
+    found = train_cross_encoder(tmp_path / "model", documents, queries, qrels, chosen)
+    assert 0 < found.queries["written"] <= 6
+    for change in ({"written": 3}, {"writer": "fake"}):
+        with pytest.raises(ConfigError, match="written"):
+            options(tiny, **change)
 
 
 def test_what_cannot_be_trained_on(tiny, documents, queries, qrels, tmp_path):

@@ -13,7 +13,7 @@ from twindex.train.lexical import LexicalSearch
 from twindex.train.lists import Lists
 from twindex.train.negatives import candidates, sample
 from twindex.train.queries import TrainingQuery, judged, split
-from twindex.train.weak_queries import TRIES, found_again, from_texts, prompt, written
+from twindex.train.weak_queries import TRIES, found_again, from_texts, kept, prompt, written
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +150,13 @@ def test_a_model_writes_queries_and_is_asked_again_for_bad_ones(documents):
     )
     assert writer.prompts[0].count("Relevant Query:") == 2
     assert len({sampling.seed for sampling in writer.samplings[:3]}) == 3
+
+
+def test_written_queries_are_kept_for_the_same_training(tmp_path):
+    made = [TrainingQuery("written:d", "what is it", ("d",), "written")]
+    assert kept(tmp_path, "this", lambda: made) == made
+    assert kept(tmp_path, "this", lambda: []) == made
+    assert kept(tmp_path, "another", lambda: []) == []
 
 
 def test_queries_come_in_the_order_of_the_file():

@@ -1,0 +1,62 @@
+"""How well a cross-encoder reranks BM25 for the queries that are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..core import Document, Qrels
+from ..eval import evaluate
+from ..rerank.pair_model import PairModel
+from .lexical import Search
+from .options import CrossEncoderTraining
+from .queries import TrainingQuery
+
+MEASURE = "nDCG@10"
+
+
+class Check:
+    """nDCG@10 of the held-out queries, whose BM25 ranking a model reranks."""
+
+    def __init__(
+        self,
+        queries: Sequence[TrainingQuery],
+        qrels: Qrels,
+        documents: Mapping[str, Document],
+        search: Search,
+        options: CrossEncoderTraining,
+    ) -> None:
+        self._qrels = {query.id: qrels[query.id] for query in queries}
+        self._ranked = dict(
+            zip(
+                [query.id for query in queries],
+                search([query.text for query in queries], options.rerank),
+                strict=True,
+            )
+        )
+        self._pairs = [
+            (query.id, query.text, one, query.read(documents[one]))
+            for query in queries
+            for one in self._ranked[query.id]
+        ]
+        self.first_stage = self._figure(
+            {
+                query: {one: -float(rank) for rank, one in enumerate(ids)}
+                for query, ids in self._ranked.items()
+            }
+        )
+
+    def __call__(self, model: PairModel) -> float:
+        _, queries, _, texts = zip(*self._pairs, strict=True)
+        pairs = model.tokenize(queries, texts)
+        fits = [i for i, pair in enumerate(pairs) if pair.room >= 1]
+        logits = np.full(len(pairs), -np.inf)
+        logits[fits] = model.read([pairs[i] for i in fits])[1]
+        run: dict[str, dict[str, float]] = {}
+        for (query, _, one, _), logit in zip(self._pairs, logits.tolist(), strict=True):
+            run.setdefault(query, {})[one] = logit
+        return self._figure(run)
+
+    def _figure(self, run: Mapping[str, Mapping[str, float]]) -> float:
+        return evaluate(run, self._qrels, [MEASURE]).measures[MEASURE]
