@@ -53,9 +53,13 @@ FIRST = {"bm25": ("lexical",), "hybrid": ("dense", "sparse", "lexical")}
 
 
 def opened(cache: Path, dataset: BeirDataset, name: str, legs: set[str]) -> Engine:
-    """A collection with these legs, built at the first run."""
+    """A collection with these legs at least, built at the first run."""
     chosen = [leg for leg in LEGS if leg in legs]
     folder = cache / "-".join([name, *chosen])
+    for built in sorted(cache.glob(f"{name}-*"), key=lambda path: len(path.name)):
+        if legs <= set(built.name.split("-")[1:]):
+            folder, chosen = built, built.name.split("-")[1:]
+            break
     try:
         return Engine.open(folder, verify="size")
     except (NotFoundError, ConflictError):
@@ -212,6 +216,8 @@ def run(arguments: argparse.Namespace, specs: dict[str, list[str]]) -> None:
     def add(name: str, row: dict[str, Any]) -> None:
         rows.append({"set": name, **row})
         print(line(row), flush=True)
+        for warning, count in row.get("warnings", {}).items():
+            print(f"{'':8}{count} queries: {warning}", flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps({"cpus": os.cpu_count(), "rows": rows}, indent=1))
 

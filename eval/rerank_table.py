@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 FIRST_STAGE = "first stage"
 
+WARNINGS = 3
+"""Kept of those of many queries."""
+
 
 @dataclass(frozen=True, slots=True)
 class RerankCost:
@@ -29,6 +33,7 @@ class RerankCost:
     partial, failed: queries with that status.
     judged:    candidates that were looked at, of `candidates`.
     truncated: candidates whose text was not read to its end.
+    warnings:  the commonest few, each with the queries that had it.
     p50, p95:  median and 95th percentile of the seconds that reranking added to the search of a
                query, the queries one after another: what the reranker reads is fetched in them, the
                first stage and encoding the query are not.
@@ -41,6 +46,7 @@ class RerankCost:
     judged: int
     truncated: int
     usage: Usage
+    warnings: Mapping[str, int]
     p50: float
     p95: float
 
@@ -71,6 +77,7 @@ class RerankRow:
 def rerank_cost(reports: Sequence[RerankReport]) -> RerankCost:
     """Add up the reports of several queries, of which there must be one at least."""
     seconds = [report.seconds for report in reports]
+    warnings = Counter(warning for report in reports for warning in report.warnings)
     return RerankCost(
         queries=len(reports),
         partial=sum(report.status == "partial" for report in reports),
@@ -79,6 +86,7 @@ def rerank_cost(reports: Sequence[RerankReport]) -> RerankCost:
         judged=sum(report.judged for report in reports),
         truncated=sum(report.truncated for report in reports),
         usage=sum((report.usage for report in reports), Usage()),
+        warnings=dict(warnings.most_common(WARNINGS)),
         p50=float(np.percentile(seconds, 50)),
         p95=float(np.percentile(seconds, 95)),
     )

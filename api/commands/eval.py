@@ -234,4 +234,6 @@ def _print(report: dict[str, Any], measures: list[str]) -> None:
     for row in rows:
         if "rerank" in row:
             note(f"{row.get('name') or row['rerank']['model']}: {spent_on(row['rerank'])}")
+            for warning, count in row["rerank"]["warnings"].items():
+                note(f"  {counted(count, 'query', 'queries')}: {warning}")
     note(f"{counted(report['queries'], 'query', 'queries')}, {report['collection']['path']}")

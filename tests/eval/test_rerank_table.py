@@ -92,6 +92,9 @@ def test_the_table_compares_with_the_first_stage(engine: Engine) -> None:
     assert broken.evaluation == first.evaluation
     assert broken.cost is not None
     assert (broken.cost.failed, broken.cost.judged) == (2, 0)
+    ((warning, count),) = broken.cost.warnings.items()
+    assert count == 2
+    assert "fails at hit 0" in warning
 
 
 def test_all_rerankers_see_the_same_list(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
