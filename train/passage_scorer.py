@@ -35,6 +35,7 @@ from ..rerank.intra_document.kernel_model import KernelModel
 from ..rerank.intra_document.kernel_scorer import KernelScorer, ScorerOptions
 from ..rerank.intra_document.reranker import worth
 from ..rerank.intra_document.windows import cut
+from ..rerank.memory import digest
 from .lambda_loss import ndcg_loss2
 
 EMBEDDINGS = ("embeddings.word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight")
@@ -150,12 +151,8 @@ def train_passage_scorer(
     check = [one for one in useful if one.query in held]
     scorer = new_scorer(options)
     model = scorer.model
-    ids = {
-        text: tokens
-        for one in train
-        for texts in [[one.query, *one.windows]]
-        for text, tokens in zip(texts, scorer.tokenize(texts), strict=True)
-    }
+    texts = sorted({text for one in train for text in (one.query, *one.windows)})
+    ids = dict(zip(texts, scorer.tokenize(texts), strict=True))
     optimizer = torch.optim.Adam(
         (p for p in model.parameters() if p.requires_grad), lr=options.learning_rate
     )
@@ -190,18 +187,25 @@ def found_share(scorer: KernelScorer, examples: Sequence[Example], top: int) -> 
     """Of the costly model's `top` best windows, the share that is among the scorer's; a mean over
     examples, None where there are none."""
     shares = []
-    for one in examples:
+    for one, order in zip(examples, ranked(scorer, examples), strict=True):
         best = set(np.argsort(-one.costly, kind="stable")[:top].tolist())
-        shares.append(len(best & set(ranked(scorer, one)[:top].tolist())) / len(best))
+        shares.append(len(best & set(order[:top].tolist())) / len(best))
     return float(np.mean(shares)) if shares else None
 
 
-def ranked(scorer: KernelScorer, one: Example) -> NDArray[np.int64]:
-    """Numbers of an example's windows, the scorer's best first."""
-    text, spans = _joined(one.windows)
-    (scores,) = scorer.scores(one.query, [scorer.prepare(text, spans)])
-    order: NDArray[np.int64] = np.argsort(-scores, kind="stable")
-    return order
+def ranked(scorer: KernelScorer, examples: Sequence[Example]) -> list[NDArray[np.int64]]:
+    """For each example the numbers of its windows, the scorer's best first."""
+    orders: dict[int, NDArray[np.int64]] = {}
+    documents: dict[bytes, list[int]] = {}
+    for number, one in enumerate(examples):
+        documents.setdefault(digest("\0".join(one.windows)), []).append(number)
+    for numbers in documents.values():
+        text, spans = _joined(examples[numbers[0]].windows)
+        form = scorer.prepare(text, spans)
+        for number in numbers:
+            (scores,) = scorer.scores(examples[number].query, [form])
+            orders[number] = np.argsort(-scores, kind="stable")
+    return [orders[number] for number in range(len(examples))]
 
 
 def _loss(

@@ -35,12 +35,12 @@ def window_weights(
     """
     if windows < best:
         raise InvalidInputError(f"only {windows} windows are read", field="best")
+    judged = [one for one in examples if one.query in grades and len(one.windows) >= best]
     lists: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
-    for one in examples:
-        if one.query in grades and len(one.windows) >= best:
-            picked = one.costly[ranked(scorer, one)[:windows]]
-            grade = grades[one.query].get(one.document, 0)
-            lists.setdefault(one.query, []).append((grade, np.sort(picked)[::-1][:best]))
+    for one, order in zip(judged, ranked(scorer, judged), strict=True):
+        grade = grades[one.query].get(one.document, 0)
+        picked = np.sort(one.costly[order[:windows]])[::-1]
+        lists.setdefault(one.query, []).append((grade, picked[:best]))
     differences = [
         better - worse
         for pairs in lists.values()
