@@ -155,8 +155,8 @@ def test_a_model_writes_queries_and_is_asked_again_for_bad_ones(documents):
 def test_written_queries_are_kept_for_the_same_training(tmp_path):
     made = [TrainingQuery("written:d", "what is it", ("d",), "written")]
     assert kept(tmp_path, "this", lambda: made) == made
-    assert kept(tmp_path, "this", lambda: []) == made
-    assert kept(tmp_path, "another", lambda: []) == []
+    assert kept(tmp_path, "this", list) == made
+    assert kept(tmp_path, "another", list) == []
 
 
 def test_queries_come_in_the_order_of_the_file():
