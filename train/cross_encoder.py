@@ -61,6 +61,8 @@ class Trained:
     queries:    trained on, by origin. held_out: that chose the weights.
     first_stage, best: nDCG@10 of BM25 and of the cross-encoder on what BM25 found, for these.
     history:    step, mean loss since the one before, nDCG@10.
+    truncated:  of the pairs, those whose passage was not read to its end.
+    skipped:    queries, counted each time, that left no room for a passage.
     precision:  of the arithmetic.
     """
 
@@ -71,6 +73,8 @@ class Trained:
     best: float
     steps: int
     pairs: int
+    truncated: int
+    skipped: int
     seconds: float
     device: str
     precision: str
@@ -134,6 +138,8 @@ def train_cross_encoder(
         best=max(entry["figure"] for entry in fitting.history),
         steps=fitting.step,
         pairs=fitting.pairs,
+        truncated=fitting.truncated,
+        skipped=fitting.skipped,
         seconds=perf_counter() - began,
         device=model.device.type,
         precision=fitting.precision,

@@ -49,7 +49,7 @@ class Fitting:
         self._best: dict[str, torch.Tensor] = {}
         self.steps = options.epochs * -(-len(lists) // options.batch)
         self.step = 0
-        self.pairs = 0
+        self.pairs = self.truncated = self.skipped = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
         self._losses: list[float] = []
@@ -138,9 +138,10 @@ class Fitting:
         longest = count = 0
         for one in batch:
             pairs = self._model.tokenize([one.query] * len(one.texts), one.texts)
-            pairs = [pair for pair in pairs if pair.room >= 1] or pairs[:0]
-            if len(pairs) < 2:
+            if pairs[0].room < 1:
+                self.skipped += 1
                 continue
+            self.truncated += sum(pair.truncated for pair in pairs)
             length = max(len(pair.ids) for pair in pairs)
             if part and max(longest, length) * (count + len(pairs)) > budget:
                 yield part
@@ -154,7 +155,7 @@ class Fitting:
         """Share of the highest learning rate: up to 1, then down to 0, each in a straight line."""
         warmup, done = self._options.warmup, self.done
         if done < warmup:
-            return max(done, 1 / max(1, self.steps)) / warmup
+            return min(1.0, max(done, 1 / max(1, self.steps)) / warmup)
         return (1 - done) / (1 - warmup)
 
     def _measure(self) -> None:
@@ -174,6 +175,8 @@ class Fitting:
             "identity": self._identity,
             "step": self.step,
             "pairs": self.pairs,
+            "truncated": self.truncated,
+            "skipped": self.skipped,
             "seconds": self.seconds,
             "history": self.history,
             "losses": self._losses,
@@ -200,6 +203,7 @@ class Fitting:
             torch.cuda.set_rng_state(found.random["cuda"], self._model.device)
         self._best = {name: value.to(self._model.device) for name, value in found.best.items()}
         self.step, self.pairs = int(found.state["step"]), int(found.state["pairs"])
+        self.truncated, self.skipped = int(found.state["truncated"]), int(found.state["skipped"])
         self.seconds = float(found.state["seconds"])
         self.history = list(found.state["history"])
         self._losses = list(found.state["losses"])

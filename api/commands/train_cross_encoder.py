@@ -137,6 +137,10 @@ def _print(trained: Trained) -> None:
         f"{counted(trained.steps, 'step')}, {trained.pairs:,} pairs in {trained.seconds:.0f} s "
         f"on {trained.device} in {trained.precision}; queries: {made}"
     )
+    if trained.truncated:
+        note(f"{trained.truncated:,} of the pairs are longer than --max-length; the rest was cut")
+    if trained.skipped:
+        note(f"twindex: warning: {counted(trained.skipped, 'time')} a query left no room for text")
     header = ["step", "loss", "nDCG@10"]
     rows: list[list[Any]] = [["BM25", "", f"{trained.first_stage:.4f}"]]
     rows += [

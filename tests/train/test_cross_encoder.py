@@ -153,6 +153,16 @@ def test_a_language_model_can_write_queries(tiny, documents, queries, qrels, tmp
             options(tiny, **change)
 
 
+def test_what_is_cut_or_left_out_is_counted(tiny, documents, queries, qrels, tmp_path):
+    long = [
+        Query(query.id, query.text + " so" * 99 * (query.id == "kiwi-eats")) for query in queries
+    ]
+    chosen = options(tiny, epochs=2, seed=1, max_length=24)
+    found = train_cross_encoder(tmp_path / "model", documents, long, qrels, chosen)
+    assert found.skipped == 2
+    assert found.pairs == found.truncated == 2 * 4 * 23
+
+
 def test_what_cannot_be_trained_on(tiny, documents, queries, qrels, tmp_path):
     (tmp_path / "there").mkdir()
     with pytest.raises(ConflictError, match="exists already"):
