@@ -19,10 +19,12 @@ FIRST = 4
 """Under a time limit, one of so many candidates is done before all are."""
 
 
-def affordable(budget: Budget, most: Callable[[], Cost], speed: float | None) -> float:
+def affordable(budget: Budget, most: Callable[[], Cost], speed: float | None, least: int) -> float:
     """Questions that a budget pays for; infinity where it has no limit or no speed is known.
 
-    most: what a question costs at most. speed: tokens a second.
+    most: what a question costs at most. speed: tokens a second. least: questions that always
+    fit the time: a model that was slow once must be asked again before it is seen to be fast, and
+    whether there is time for it is decided then.
     """
     limits = (budget.calls, budget.tokens, None if speed is None else budget.milliseconds)
     if all(limit is None for limit in limits):
@@ -34,7 +36,7 @@ def affordable(budget: Budget, most: Callable[[], Cost], speed: float | None) ->
     if budget.tokens is not None:
         paid = min(paid, budget.tokens // tokens)
     if budget.milliseconds is not None and speed is not None:
-        paid = min(paid, budget.milliseconds / 1e3 * SHARE * speed // tokens)
+        paid = min(paid, max(least, budget.milliseconds / 1e3 * SHARE * speed // tokens))
     return paid
 
 

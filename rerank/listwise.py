@@ -108,7 +108,10 @@ class ListwiseReranker:
             return self._config.passes * len(windows(n, width, step))
 
         most = affordable(
-            budget, lambda: self._judge.most(task.query, texts.texts), self._rounds.speed
+            budget,
+            lambda: self._judge.most(task.query, texts.texts),
+            self._rounds.speed,
+            least=needed(2),
         )
         order, judged, tally = list(range(count)), 0, _Tally()
         for size in sizes(fitting(count, needed, most), budget):

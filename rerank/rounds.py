@@ -251,10 +251,15 @@ class Rounds(Generic[Q, A]):
             questions = [item.question for item in asked.values()]
             size = sum(max(1, item.cost.tokens) for item in asked.values())
             deadline = _deadline(items)
-            given = self._waiting.call(lambda: self._judge.ask(questions), size, deadline)
-            for key, judgement in zip(asked, map(_compact, given), strict=True):
-                known[key] = judgement
-                self._memory.put(key, judgement)
+
+            def ask() -> dict[Hashable, Judgement[A]]:
+                given = map(_compact, self._judge.ask(questions))
+                found = dict(zip(asked, given, strict=True))
+                for key, judgement in found.items():  # Also when nobody waits for it any more.
+                    self._memory.put(key, judgement)
+                return found
+
+            known.update(self._waiting.call(ask, size, deadline))
         each = (perf_counter() - began) / max(1, len(asked))
         for item in items:
             judgement = known[item.key]

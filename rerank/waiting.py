@@ -7,15 +7,32 @@ its caller goes on without it.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Sequence
+from math import sqrt
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Event, Lock, Thread
 from time import perf_counter
 from typing import TypeVar
+from weakref import WeakSet
 
 from .meter import Cost
 
 T = TypeVar("T")
+
+GRACE = 5.0
+"""Seconds that a program which ends waits for calls left behind."""
+
+_THREADS: WeakSet[Thread] = WeakSet()
+
+
+@atexit.register
+def _let_end() -> None:
+    """A thread inside a model's native code when the interpreter ends aborts the process."""
+    deadline = perf_counter() + GRACE
+    for thread in list(_THREADS):
+        thread.join(_left(deadline))
+
 
 SHARE = 0.4
 """Of the time left that a call should take, so that little is lost if it takes longer."""
@@ -23,7 +40,10 @@ SHARE = 0.4
 UNDER_WAY = 4
 """Calls under a time limit that go on at a time, those without their caller included."""
 
-DOUBT = 0.9
+QUICKEST = 1e-9
+"""Seconds for a token that can be believed."""
+
+DOUBT = 0.5
 """What is left of the seconds for a token that are believed in when a call was not made because of
 them: a model that was slow once, when it was loaded, is tried again."""
 
@@ -104,7 +124,9 @@ class Waiting:
             self._slots.release()
 
         try:
-            Thread(target=work, name="twindex-rerank", daemon=True).start()
+            thread = Thread(target=work, name="twindex-rerank", daemon=True)
+            thread.start()
+            _THREADS.add(thread)
         except RuntimeError:
             self._slots.release()
             raise
@@ -122,9 +144,12 @@ class Waiting:
         return value  # type: ignore[return-value]
 
     def _learn(self, rate: float) -> None:
-        """Seconds for a token: half of what is known, half of the latest call."""
+        """Seconds for a token: the geometric mean of what is known and the latest call, which one
+        call that is a thousand times slower than the others (the first, an outage) does not upset
+        for long."""
+        rate = max(rate, QUICKEST)
         with self._lock:
-            self._rate = rate if self._rate is None else (self._rate + rate) / 2
+            self._rate = rate if self._rate is None else sqrt(self._rate * rate)
 
 
 def _left(deadline: float) -> float:

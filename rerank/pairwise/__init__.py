@@ -76,7 +76,10 @@ class PairwiseReranker:
         method = self._config.method if self._config.method == "sliding" else self._config.sort
         k, count = self._config.top_k, len(board)
         most = affordable(
-            budget, lambda: self._judge.most(board.query, board.texts), self._rounds.speed
+            budget,
+            lambda: self._judge.most(board.query, board.texts),
+            self._rounds.speed,
+            least=needed(method, 2, k),
         )
         settled: list[int] = []
         judged = 0

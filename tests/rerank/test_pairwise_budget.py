@@ -135,6 +135,19 @@ def test_time_is_kept_and_used(kind: str, preferring: Any) -> None:
     assert any(placed.judged for placed in found.order)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_that_was_slow_once_judges_again(kind: str, preferring: Any) -> None:
+    """A slow start, a moment's outage: however slow it was, it must not be so for ever."""
+    reranker: Any = make(kind, preferring.perfect(list(range(20))))
+    reranker._rounds._waiting._learn(5.0)
+    judged = []
+    for number in range(16):
+        (found,) = reranker.rerank([preferring.task(20, f"q{number}")], Budget(milliseconds=500))
+        judged.append(sum(placed.judged for placed in found.order))
+    assert judged[0] == 0
+    assert judged[-1] > 2
+
+
 @given(count=st.integers(0, 50), most=st.floats(0, 3_000))
 def test_fitting_is_the_most_that_fit(count: int, most: float) -> None:
     def needed(n: int) -> int:
