@@ -39,8 +39,9 @@ class RerankedStage(Shape):
 
 class RerankReport(Shape):
     """What reranking did: of the `candidates` so many were `judged`, of `truncated` ones the text
-    was not read to its end. partial: the budget ran out; failed: a model did, and the hits are in
-    the order that they had."""
+    was not read to its end. partial: the budget ran out, or some of a model's answers could not be
+    used; failed: a model did, and the hits are in the order that they had, or that the stages of a
+    chain before it gave them."""
 
     model: str
     status: RerankStatus

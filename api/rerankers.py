@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from ..core import ModelError, TwindexError
+from ..core import InvalidInputError, ModelError, TwindexError
 from ..core.config import Device
 from ..rerank import Candidate, Reranker, RerankerConfig, load_reranker, rerank_one
 from ..search import RerankerRegistry
@@ -45,7 +45,9 @@ class ServedRerankers(RerankerRegistry):
                 self._use(name, super().get(name))
                 self._ready.add(name)
             except TwindexError as error:
-                self._problems[name] = error
+                # Who asks is not to blame for how it is configured.
+                wrong = isinstance(error, InvalidInputError)
+                self._problems[name] = ModelError(f"reranker {name!r}: {error}") if wrong else error
                 logger.error("reranker %s is not served: %s", name, error)
             except Exception as error:
                 self._problems[name] = ModelError(f"{type(error).__name__} while loading {name}")
@@ -54,7 +56,8 @@ class ServedRerankers(RerankerRegistry):
     def get(self, name: str) -> Reranker:
         """Raises Problem 503 while it is being loaded, and the error that loading it met."""
         if name in self._problems:
-            raise self._problems[name]
+            # Raised anew each time, or it would hold on to the frames of every request.
+            raise self._problems[name].with_traceback(None)
         if name not in self._ready:
             self.config(name)  # An unknown name is no matter of time.
             raise Problem(503, f"reranker {name!r} is loading", headers={"Retry-After": "1"})

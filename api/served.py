@@ -57,7 +57,7 @@ class Served:
                     503, f"collection {self.name!r} is loading", headers={"Retry-After": "1"}
                 )
             if self.mismatch is not None:
-                raise self.mismatch
+                raise self.mismatch.with_traceback(None)
             raise Problem(
                 503, self.problem or self.status, code=self.status, headers={"Retry-After": "60"}
             )

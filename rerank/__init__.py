@@ -12,6 +12,7 @@ from .protocol import (
     RerankerLoader,
     Status,
     Task,
+    failed,
     rerank_one,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "RerankerLoader",
     "Status",
     "Task",
+    "failed",
     "load_reranker",
     "on_device",
     "rerank_one",

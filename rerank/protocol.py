@@ -95,6 +95,12 @@ class Reranked:
     stages: Sequence[tuple[str, Reranked]] = ()
 
 
+def failed(count: int, error: TwindexError) -> Reranked:
+    """What comes of `count` candidates when nothing could be asked."""
+    order = [Placed(i, judged=False) for i in range(count)]
+    return Reranked(order, status="failed", error=error)
+
+
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What of a collection a reranker uses, besides texts.

@@ -92,7 +92,7 @@ def parse_spec(text: str) -> RerankerConfig:
 
 def _stage(stage: str, text: str) -> dict[str, Any]:
     """The fields of one stage."""
-    match = re.fullmatch(r"([^:@]*)(?::(.*?))?(?:@(\d+))?", stage)
+    match = re.fullmatch(r"([^:@]*)(?::(.*?))?(?:@([0-9]+))?", stage)
     word, model, candidates = match.groups() if match else (stage, None, None)
     kind = _KINDS.get(word)
     if match is None or kind is None:

@@ -180,8 +180,9 @@ class RerankStage:
 class RerankReport:
     """What reranking did.
 
-    status:     "complete", "partial" (the budget ran out before all candidates were judged) or
-                "failed" (a model did: hits are in the order that they had).
+    status:     "complete", "partial" (the budget ran out before all candidates were judged, or
+                some of a model's answers could not be used) or "failed" (a model did: hits are in
+                the order that they had, or that the stages of a chain before it gave them).
     candidates: hits handed to the reranker; judged: those that it looked at.
     usage:      what its models did; cache_hits are judgements that were remembered.
     seconds:    from when it was asked until it was done.

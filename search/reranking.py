@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from ..core import HitRerank, InvalidInputError, ModelError, TwindexError
-from ..rerank import Budget, Placed, Reranked, Task
+from ..rerank import Budget, Placed, Reranked, Task, failed
 from .found import Found, Reordered
 from .request import RerankReport, RerankStage
 
@@ -48,14 +48,8 @@ def _ask(found: Sequence[Found]) -> list[Reranked]:
                 if isinstance(failure, TwindexError)
                 else ModelError(f"the reranker failed: {type(failure).__name__}: {failure}")
             )
-    return [
-        Reranked(
-            [Placed(i, judged=False) for i in range(len(task.candidates))],
-            status="failed",
-            error=error,
-        )
-        for task in tasks
-    ]
+    assert error is not None, "a reranker that was not loaded has a reason"
+    return [failed(len(task.candidates), error) for task in tasks]
 
 
 def _task(found: Found) -> Task:
@@ -87,9 +81,10 @@ def reorder(found: Found, result: Reranked | None) -> Reordered | None:
                 f"reranker {asked.request.model} gives no scores: min_score left nothing out"
             )
         else:
-            order = [placed for placed in order if _reaches(placed, least)]
+            # Judged, but not by what gave the scores: the stages of a chain before its last.
+            complete = handed == total and all(p.score is not None for p in order if p.judged)
+            order = _reaching(result, least)
             places = [placed.index for placed in order]
-            complete = handed == total
     hits = [
         HitRerank(
             rank,
@@ -124,8 +119,17 @@ def reorder(found: Found, result: Reranked | None) -> Reordered | None:
     return Reordered(places, hits, report, complete)
 
 
-def _reaches(placed: Placed, least: float) -> bool:
-    return not placed.judged or (placed.score is not None and placed.score >= least)
+def _reaching(result: Reranked, least: float) -> list[Placed]:
+    """Those with so high a score, and those without one that the reranker (of a chain, the last)
+    was handed but did not judge."""
+    last = result.stages[-1][1].order if result.stages else ()
+    judged = [*(placed.judged for placed in last)]
+    judged += [placed.judged for placed in result.order[len(last) :]]
+    return [
+        placed
+        for placed, seen in zip(result.order, judged, strict=True)
+        if (not seen if placed.score is None else placed.score >= least)
+    ]
 
 
 def _judged(result: Reranked) -> int:
@@ -136,11 +140,15 @@ def told(result: Reranked) -> list[str]:
     """In words, what a caller should know of a reranking."""
     warnings = list(result.warnings)
     if result.status == "failed":
-        warnings.insert(0, f"failed, the hits are in the order that they had: {result.error}")
+        before = [name for name, stage in result.stages if stage.status != "failed"]
+        order = f"in the order of {before[-1]}" if before else "in the order that they had"
+        warnings.insert(0, f"failed, the hits are {order}: {result.error}")
     elif result.status == "partial":
-        warnings.insert(
-            0,
-            f"the budget ran out when {_judged(result)} of {len(result.order)} hits were judged; "
-            "the others keep their order",
-        )
+        # Of a chain, the stages that were: others may have judged all that these did not reach.
+        partial = [(f"{name}: ", s) for name, s in result.stages if s.status == "partial"]
+        warnings[:0] = [
+            f"partial, {name}{_judged(one)} of {len(one.order)} hits were judged and the others "
+            "keep their order"
+            for name, one in partial or [("", result)]
+        ]
     return warnings

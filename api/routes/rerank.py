@@ -10,8 +10,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...core import InvalidInputError, ModelError
-from ...rerank import Candidate, Placed, Reranked, Reranker, rerank_one
+from ...core import InvalidInputError, MissingExtraError, ModelError
+from ...rerank import Candidate, Placed, Reranked, Reranker, failed, rerank_one
 from ...search.reranking import told
 from .. import body
 from ..openapi import json_body, problems
@@ -57,12 +57,16 @@ async def rerank(request: Request) -> Response:
     def answer() -> Response:
         began = perf_counter()
         asked = _parse(body.parse_object(raw))
-        reranker = _reranker(service, asked.model)
         candidates = [
             Candidate(str(i), document.text, document.title, score=-float(i))
             for i, document in enumerate(asked.documents)
         ]
-        result = rerank_one(reranker, asked.query, candidates, asked.budget)
+        try:
+            reranker = _reranker(service, asked.model)
+        except (ModelError, MissingExtraError) as error:
+            result = failed(len(candidates), error)
+        else:
+            result = rerank_one(reranker, asked.query, candidates, asked.budget)
         request.app.state.metrics.rerank(asked.model, result.status, result.seconds, result.usage)
         if result.status == "failed" and asked.on_error == "fail":
             raise result.error or ModelError("the reranker failed")

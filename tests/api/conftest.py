@@ -144,6 +144,10 @@ leg = "dense"
 [rerankers.gone]
 kind = "cross_encoder"
 model = "not-on-this-machine"
+
+[rerankers.keyless]
+kind = "pointwise"
+llm = {model = "m", base_url = "http://127.0.0.1:9/v1", api_key_variable = "TWINDEX_NO_SUCH_KEY"}
 """
 """A file of rerankers."""
 

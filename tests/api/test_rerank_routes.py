@@ -100,6 +100,31 @@ def test_a_model_that_is_not_here(reranking, problem):
     assert "not-on-this-machine" in problem(reranking.post(SEARCH, json=asked), 503, "model").detail
 
 
+def test_a_wrong_configuration_is_not_the_fault_of_who_asks(reranking, problem):
+    for _ in range(2):
+        reply = reranking.post(SEARCH, json={"query": "emu", "rerank": {"model": "keyless"}}).json()
+        assert reply["rerank"]["status"] == "failed"
+        assert "keyless" in reply["warnings"][0]
+        asked = {"model": "keyless", "query": "fly", "documents": TEXTS}
+        problem(reranking.post(RERANK, json=asked), 503, "model")
+    error = reranking.app.state.service.rerankers._problems["keyless"]
+    depth, trace = 0, error.__traceback__
+    while trace is not None:
+        depth, trace = depth + 1, trace.tb_next
+    reranking.post(RERANK, json=asked)
+    trace = error.__traceback__
+    for _ in range(depth):
+        trace = trace.tb_next
+    assert trace is None, "requests would be held in memory"
+
+
+def test_documents_keep_their_order_where_a_model_is_not_here(reranking):
+    asked = {"model": "gone", "query": "fly", "documents": TEXTS, "on_error": "keep"}
+    reply = RerankReply.model_validate(reranking.post(RERANK, json=asked).json())
+    assert (reply.status, [r.index for r in reply.results]) == ("failed", [0, 1, 2])
+    assert "not-on-this-machine" in reply.warnings[0]
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [

@@ -137,6 +137,37 @@ def test_min_score_keeps_what_the_budget_left_unjudged(tmp_path):
     assert len(result.hits) - len(judged) == 12
 
 
+CHAINED = {"model": "chain", "top_n": 20, "min_score": 0.7}
+
+
+def test_min_score_of_a_chain_is_that_of_its_last_stage(reranking):
+    result = reranking.search(asked(MANY, rerank=CHAINED))
+    assert 0 < result.total <= 5
+    assert all(hit.rerank.score >= 0.7 for hit in result.hits)
+    assert result.relation == "gte"  # The others might reach it.
+
+
+def test_a_chain_whose_last_stage_has_not_judged_all_is_no_exact_total(reranking):
+    rerank = {**CHAINED, "top_n": 60}
+    result = reranking.search(asked(MANY, filter={"odd": True}, rerank=rerank))
+    assert result.rerank.candidates == 30
+    assert result.relation == "gte"
+
+
+def test_min_score_keeps_what_the_last_stage_of_a_chain_did_not_reach(tmp_path):
+    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as engine:
+        result = engine.search(asked(MANY, rerank={**CHAINED, "calls": 22}))
+    assert [(one.candidates, one.judged) for one in result.rerank.stages] == [(20, 20), (5, 2)]
+    assert sum(hit.rerank.score is None for hit in result.hits) == 3
+    assert "2.fake: 2 of 5 hits were judged" in result.warnings[0]
+
+
+def test_the_order_after_a_failed_stage_is_told(reranking):
+    result = reranking.search(asked(MANY, rerank="half"))
+    assert result.rerank.status == "failed"
+    assert "in the order of 1.fake: " in result.warnings[0]
+
+
 def test_min_score_of_a_reranker_without_scores_is_told(spied):
     engine, _ = spied()
     result = engine.search(asked(rerank={"model": "spy", "min_score": 0.5}))
