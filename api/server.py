@@ -45,6 +45,8 @@ def serve(
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # A line for each request to a language model's server: hundreds for one reranking.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     if not 0 <= port <= 65_535:
         raise ConfigError(f"{port} is not between 0 and 65535", field="port")
     app = create_app(root, settings, host=host)

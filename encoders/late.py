@@ -206,10 +206,12 @@ class LateEncoder:
         """Compare with the library's own way once, and learn the number of dimensions."""
         text = "A text to try the model with, and a mark or two."
         model = self._model.model
-        expected = {
-            "query": model.encode_query([text], prompt=self._prompts["query"])[0],
-            "document": model.encode_document([text], prompt=self._prompts["document"])[0],
-        }
+        prompts = self._prompts
+        query = model.encode_query([text], prompt=prompts["query"], show_progress_bar=False)
+        document = model.encode_document(
+            [text], prompt=prompts["document"], show_progress_bar=False
+        )
+        expected = {"query": query[0], "document": document[0]}
         for read, role in ((self._queries([text]), "query"), (self._documents([text]), "document")):
             own = next(read).vectors[0]
             reference = expected[role].float().cpu().numpy()
