@@ -68,7 +68,8 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "--legs",
         type=parse_legs,
         metavar="LEG[=WEIGHT],...",
-        help="legs that run, e.g. dense,sparse=0.5,lexical (default: all, each with weight 1)",
+        help="legs that run, e.g. dense,sparse=0.5,lexical (default: all but those for reranking, "
+        "each with weight 1)",
     )
     parser.add_argument(
         "--fusion",

@@ -103,7 +103,7 @@ class Form:
 
     def request(self, legs: Mapping[str, Any]) -> SearchRequest:
         """The search that the form asks for; legs of another collection are left out."""
-        chosen = [name for name in self.legs if name in legs] or list(legs)
+        chosen = self.running(legs)
         condition = None
         if self.filter.strip():
             try:
@@ -121,6 +121,11 @@ class Form:
             "rerank": self._rerank(),
         }
         return validate(SearchRequest, asked)
+
+    def running(self, legs: Mapping[str, Any]) -> list[str]:
+        """The legs that were chosen; where none of this collection was, those that searches run."""
+        chosen = [name for name in self.legs if name in legs]
+        return chosen or [name for name, leg in legs.items() if leg.role == "search"]
 
     def _rerank(self) -> dict[str, str] | None:
         if not self.rerank:
@@ -191,13 +196,12 @@ def _fill(served: Served, page: dict[str, Any]) -> None:
     """Add the legs of the collection and what a search of it gave."""
     engine, _ = served.ready()
     form: Form = page["form"]
+    running = form.running(engine.config.legs)
     page["legs"] = {
         name: {
             "kind": leg.kind,
             "encoder": served.encoders[name],
-            "on": not form.legs
-            or name in form.legs
-            or not set(form.legs) & set(engine.config.legs),
+            "on": name in running,
             "weight": form.weights.get(name, "1"),
         }
         for name, leg in engine.config.legs.items()

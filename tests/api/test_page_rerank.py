@@ -205,3 +205,17 @@ def test_before_and_after_of_pages_of_different_length() -> None:
     assert first["before"] == {"name": "a", "to": None}
     assert first["after"]["rerank"]["places"] == 1
     assert (second["place"], second["before"]["to"], second["after"]) == (12, 11, None)
+
+
+def test_legs_for_reranking_run_only_where_chosen(reranking: Any) -> None:
+    def checked(**chosen: Any) -> dict[str, bool]:
+        html = reranking.get("/", params={"collection": "birds", "q": "fly", **chosen}).text
+        boxes = re.findall(r'name="leg" value="(\w+)"([^>]*)', html)
+        ran = re.search(r"</span>late\s+<b>#", html) is not None
+        assert ran == ("late" in chosen.get("leg", []))
+        return {name: "checked" in rest for name, rest in boxes}
+
+    legs = {"dense": True, "sparse": True, "lexical": True, "late": False}
+    assert checked() == legs
+    assert checked(leg=["elsewhere"]) == legs
+    assert checked(leg=["late"]) == {**dict.fromkeys(legs, False), "late": True}

@@ -26,7 +26,7 @@ TEXTS = ["Swifts fly.", "The emu runs and cannot fly.", "Fish swim."]
 def test_models_are_listed(reranking):
     models = ModelList.model_validate(reranking.get("/v1/models").json()).data
     rerankers = {model.id: model for model in models if model.type == "reranker"}
-    assert set(rerankers) == {"fast", "slow", "bad", "short", "stored", "varied", "gone"}
+    assert set(rerankers) == {"fast", "slow", "bad", "short", "stored", "varied", "gone", "keyless"}
     assert (rerankers["gone"].status, rerankers["gone"].weights) == (
         "unavailable",
         "not-on-this-machine",
