@@ -6,8 +6,9 @@ the bottom has no first place yet. So it is given fewer candidates instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
+from time import perf_counter
 
 from ..core.rerank_config import Budget
 from .meter import Cost
@@ -19,8 +20,11 @@ FIRST = 4
 """Under a time limit, one of so many candidates is done before all are."""
 
 
-def affordable(budget: Budget, most: Callable[[], Cost], speed: float | None, least: int) -> float:
-    """Questions that a budget pays for; infinity where it has no limit or no speed is known.
+def affordable(
+    budget: Budget, most: Callable[[], Cost], speed: float | None, least: int
+) -> tuple[float, float]:
+    """Questions that the calls and tokens of a budget pay for, and those of them that there is time
+    for; infinity where it has no limit or no speed is known.
 
     most: what a question costs at most. speed: tokens a second. least: questions that always
     fit the time: a model that was slow once must be asked again before it is seen to be fast, and
@@ -28,16 +32,16 @@ def affordable(budget: Budget, most: Callable[[], Cost], speed: float | None, le
     """
     limits = (budget.calls, budget.tokens, None if speed is None else budget.milliseconds)
     if all(limit is None for limit in limits):
-        return inf
+        return inf, inf
     cost, paid = most(), inf
     calls, tokens = max(1, cost.calls), max(1, cost.tokens)
     if budget.calls is not None:
         paid = min(paid, budget.calls // calls)
     if budget.tokens is not None:
         paid = min(paid, budget.tokens // tokens)
-    if budget.milliseconds is not None and speed is not None:
-        paid = min(paid, max(least, budget.milliseconds / 1e3 * SHARE * speed // tokens))
-    return paid
+    if budget.milliseconds is None or speed is None:
+        return paid, paid
+    return paid, min(paid, max(least, budget.milliseconds / 1e3 * SHARE * speed // tokens))
 
 
 def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
@@ -50,8 +54,19 @@ def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
     )
 
 
-def sizes(count: int, budget: Budget) -> list[int]:
-    """How many candidates are judged at first, and then; the last is `count`."""
-    if budget.milliseconds is None or count <= FIRST:
-        return [count]
-    return [-(-count // FIRST), count]
+def sizes(planned: int, count: int, budget: Budget) -> Iterator[int]:
+    """How many candidates are judged at first, and then.
+
+    The last is `planned`; but twice as many, and so on up to `count`, for as long as little time
+    was needed, because much was remembered or the model is faster than it was.
+    """
+    began = perf_counter()
+    if budget.milliseconds is not None and planned > FIRST:
+        yield -(-planned // FIRST)
+    yield planned
+    if budget.milliseconds is None:
+        return
+    early = began + (1 - SHARE) * budget.milliseconds / 1e3
+    while 0 < planned < count and perf_counter() < early:
+        planned = min(count, 2 * planned)
+        yield planned

@@ -107,14 +107,14 @@ class ListwiseReranker:
         def needed(n: int) -> int:
             return self._config.passes * len(windows(n, width, step))
 
-        most = affordable(
+        paid, timely = affordable(
             budget,
             lambda: self._judge.most(task.query, texts.texts),
             self._rounds.speed,
             least=needed(2),
         )
         order, judged, tally = list(range(count)), 0, _Tally()
-        for size in sizes(fitting(count, needed, most), budget):
+        for size in sizes(fitting(count, needed, timely), fitting(count, needed, paid), budget):
             for _ in range(self._config.passes):
                 now = order[:size]
                 done = yield from self._slide(texts, now, tally)

@@ -75,7 +75,7 @@ class PairwiseReranker:
     def _first_places(self, board: Board, budget: Budget) -> Course[Comparison, Verdict]:
         method = self._config.method if self._config.method == "sliding" else self._config.sort
         k, count = self._config.top_k, len(board)
-        most = affordable(
+        paid, timely = affordable(
             budget,
             lambda: self._judge.most(board.query, board.texts),
             self._rounds.speed,
@@ -83,7 +83,8 @@ class PairwiseReranker:
         )
         settled: list[int] = []
         judged = 0
-        for size in sizes(fitting(count, lambda n: needed(method, n, k), most), budget):
+        planned, most = (fitting(count, lambda n: needed(method, n, k), m) for m in (timely, paid))
+        for size in sizes(planned, most, budget):
             now: list[int] = []
             done = yield from _play(board, METHODS[method](size, k, now))
             settled = now if done else [*now, *(i for i in settled if i not in now)]

@@ -159,6 +159,26 @@ def test_fitting_is_the_most_that_fit(count: int, most: float) -> None:
 
 
 def test_a_part_is_done_before_the_whole_only_under_a_time_limit() -> None:
-    assert sizes(100, Budget(calls=5)) == [100]
-    assert sizes(100, Budget(milliseconds=5)) == [25, 100]
-    assert sizes(3, Budget(milliseconds=5)) == [3]
+    assert list(sizes(100, 100, Budget(calls=5))) == [100]
+    assert list(sizes(100, 100, Budget(milliseconds=5))) == [25, 100]
+    assert list(sizes(3, 3, Budget(milliseconds=5))) == [3]
+
+
+def test_more_than_planned_is_done_where_much_time_is_left() -> None:
+    assert list(sizes(8, 50, Budget(calls=5))) == [8]
+    assert list(sizes(8, 50, Budget(milliseconds=60_000))) == [2, 8, 16, 32, 50]
+    assert list(sizes(0, 0, Budget(milliseconds=60_000))) == [0]
+    slow = sizes(8, 50, Budget(milliseconds=40))
+    assert [next(slow), next(slow)] == [2, 8]
+    time.sleep(0.02)
+    assert list(slow) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_that_is_faster_than_it_was_goes_further_at_once(
+    kind: str, preferring: Any
+) -> None:
+    reranker: Any = make(kind, preferring.perfect(list(range(20))))
+    reranker._rounds._waiting._learn(0.01)  # so that two are planned for
+    (found,) = reranker.rerank([preferring.task(20)], Budget(milliseconds=5_000))
+    assert (found.status, found.order[0].index) == ("complete", 19)
