@@ -163,7 +163,9 @@ def test_flags_reach_legs_of_any_name(tmp_path: Path) -> None:
 def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
     file = tmp_path / "c.toml"
     file.write_text(f'[legs.dense]\nkind = "dense"\nencoder = {wrong}\n')
-    with pytest.raises(SourceError, match='whose kind is "dense", "promptreps" or "late"') as caught:
+    with pytest.raises(
+        SourceError, match='whose kind is "dense", "promptreps" or "late"'
+    ) as caught:
         configured("--config", str(file))
     assert caught.value.field == "legs.dense.encoder"
 
