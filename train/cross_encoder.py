@@ -114,7 +114,6 @@ def train_cross_encoder(
     this = identity(options.model_dump(mode="json"), data, _versions())
     work = output.parent / f".{output.name}.training"
     model = begin(options)
-    work.mkdir(parents=True, exist_ok=True)
     progress.start("index", None, "documents")
     with LexicalSearch(list(known.values())) as lexical:
         weak = from_texts(list(known.values()), options.synthetic, options.seed)
@@ -127,6 +126,7 @@ def train_cross_encoder(
     lists = Lists(trained_on, ranked, known, negatives=options.negatives, seed=options.seed)
     if not len(lists):
         raise InvalidInputError("BM25 finds no negative for any of them", field="queries")
+    work.mkdir(parents=True, exist_ok=True)
     fitting = Fitting(model, lists, options, lambda: check(model), work, this)
     fitting.run(progress)
     progress.close()

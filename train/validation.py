@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..core import Document, Qrels
+from ..core import Document, InvalidInputError, Qrels
 from ..eval import evaluate
 from ..rerank.pair_model import PairModel
 from .lexical import Search
@@ -17,7 +17,10 @@ MEASURE = "nDCG@10"
 
 
 class Check:
-    """nDCG@10 of the held-out queries, whose BM25 ranking a model reranks."""
+    """nDCG@10 of the held-out queries, whose BM25 ranking a model reranks.
+
+    Raises InvalidInputError where BM25 finds nothing for any of them.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,11 @@ class Check:
             for query in queries
             for one in self._ranked[query.id]
         ]
+        if not self._pairs:
+            raise InvalidInputError(
+                "BM25 finds no document for any that is held out: there is nothing to rerank",
+                field="queries",
+            )
         self.first_stage = self._figure(
             {
                 query: {one: -float(rank) for rank, one in enumerate(ids)}

@@ -98,6 +98,7 @@ def kept(
                 for document, text in known["queries"]
             ]
     found = make()
+    folder.mkdir(parents=True, exist_ok=True)
     value = {"identity": identity, "queries": [[q.positives[0], q.text] for q in found]}
     partial = file.with_suffix(".partial")
     partial.write_text(json.dumps(value))

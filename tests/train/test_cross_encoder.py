@@ -174,6 +174,12 @@ def test_what_cannot_be_trained_on(tiny, documents, queries, qrels, tmp_path):
     few = dict(list(qrels.items())[:4])
     with pytest.raises(InvalidInputError, match="none can be held out"):
         train_cross_encoder(tmp_path / "new", documents, queries, few, options(tiny))
+    unknown = [Query(query.id, f"zzz{i} qqq") for i, query in enumerate(queries)]
+    with pytest.raises(InvalidInputError, match="nothing to rerank"):
+        train_cross_encoder(tmp_path / "new", documents, unknown, qrels, options(tiny))
+    with pytest.raises(InvalidInputError, match="no negative"):
+        answers = {id_: {d.id: 1 for d in documents} for id_ in qrels}
+        train_cross_encoder(tmp_path / "new", documents, queries, answers, options(tiny))
     with pytest.raises(ModelError):
         train_cross_encoder(tmp_path / "new", documents, queries, qrels, options("no-such-model"))
     assert not (tmp_path / "new").exists()
