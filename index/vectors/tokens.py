@@ -68,6 +68,8 @@ class Coded:
 
     def means_the_same(self, other: Coded) -> bool:
         """Equal codes stand for equal vectors in both."""
+        if type(self.codec) is not type(other.codec):
+            return False  # Of codecs that are not fitted nothing else tells them apart.
         one, two = self._fits(), other._fits()
         return one.keys() == two.keys() and all(
             np.array_equal(one[name], two[name]) for name in one
