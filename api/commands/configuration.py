@@ -162,4 +162,4 @@ def _set_encoder(leg: dict[str, Any], kind: str, model: str | None) -> None:
     encoder = leg.get(ENCODER, {})
     if encoder.get("kind") != kind:
         encoder = {"kind": kind}  # another kind has other fields
-    leg[ENCODER] = {**encoder, **({"model": model} if model else {})}
+    leg[ENCODER] = {**encoder, **({} if model is None else {"model": model})}

@@ -294,6 +294,13 @@ def test_legs_for_reranking_are_added_where_they_are_asked_for() -> None:
         configured(*nothing, "--late", "a")
 
 
+def test_no_name_of_a_model_is_not_the_usual_model() -> None:
+    for flag in ("dense", "sparse", "late", "tilde"):
+        leg = configured(f"--{flag}", "").legs[flag]
+        assert not isinstance(leg, LexicalLeg)
+        assert leg.encoder.model == ""  # which is refused where it is looked for
+
+
 def test_flags_of_the_dense_leg_leave_the_late_one_alone() -> None:
     legs = configured("--late", "a", "--codec", "float16").legs
     assert isinstance(legs["late"], DenseLeg)
