@@ -177,8 +177,8 @@ def test_what_cannot_be_trained_on(tiny, documents, queries, qrels, tmp_path):
     unknown = [Query(query.id, f"zzz{i} qqq") for i, query in enumerate(queries)]
     with pytest.raises(InvalidInputError, match="nothing to rerank"):
         train_cross_encoder(tmp_path / "new", documents, unknown, qrels, options(tiny))
+    answers = {id_: {d.id: 1 for d in documents} for id_ in qrels}
     with pytest.raises(InvalidInputError, match="no negative"):
-        answers = {id_: {d.id: 1 for d in documents} for id_ in qrels}
         train_cross_encoder(tmp_path / "new", documents, queries, answers, options(tiny))
     with pytest.raises(ModelError):
         train_cross_encoder(tmp_path / "new", documents, queries, qrels, options("no-such-model"))
