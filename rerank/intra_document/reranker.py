@@ -42,6 +42,10 @@ PICKING = 0.5
 """Share of the milliseconds of a budget in which documents are prepared; the costly part begins
 then at the latest, with those that are."""
 
+BESIDE = 10_000
+"""Characters that could be prepared in the time that a document takes whatever its length: the
+first may be short, and must not make long ones seem endless."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Known(Generic[F]):
@@ -163,7 +167,7 @@ class IntraDocumentReranker(Generic[F]):
             return made
 
         # One that is not ready in time goes on in its thread: the next query finds it done.
-        cost = Cost(0, len(text) + 1)
+        cost = Cost(0, len(text) + BESIDE)
         if not self._waiting.chunk([cost], until):
             raise Overdue
         return self._waiting.call(make, cost.tokens, until)

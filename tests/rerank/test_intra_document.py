@@ -244,6 +244,22 @@ def test_preparing_documents_ends_in_time_and_is_remembered():
     assert counts[-1] == 20
 
 
+class LateStarter(LexicalScorer):
+    """The first document takes longer, as something is loaded."""
+
+    def prepare(self, text, windows):
+        if len(windows) == 1:
+            time.sleep(0.02)
+        return super().prepare(text, windows)
+
+
+def test_a_short_document_that_came_first_does_not_make_long_ones_seem_endless():
+    reranker = IntraDocumentReranker(config(), Counting(), LateStarter())
+    candidates = [document("a", "x"), document("b", "x a b c d e " * 2_000)]
+    found = rerank_one(reranker, "x", candidates, Budget(milliseconds=2_000))
+    assert found.status == "complete"
+
+
 def test_a_failing_costly_model_leaves_the_first_order():
     reranker = IntraDocumentReranker(config(), Counting(fails_at="bad"))
     good = Task("x", [document("a", "n n"), document("b", "x x")])
