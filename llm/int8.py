@@ -22,6 +22,9 @@ import torch
 from ..core import ConfigError
 
 LIMIT = 127
+ZERO = 128
+"""What stands for zero in activations, which are so without a sign: for signed ones oneDNN has no
+kernel on processors with VNNI and without AMX, and takes a plain loop, hundreds of times slower."""
 
 
 class Int8Linear(torch.nn.Module):
@@ -39,11 +42,11 @@ class Int8Linear(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(-1, self.in_features)
-        quantised, scale = _quantised(rows)
+        quantised, scale = _quantised(rows, ZERO)
         y: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
             quantised,
             1.0,
-            0,
+            ZERO,
             self.weight,
             self.scale,
             self.zero,
@@ -83,9 +86,11 @@ def quantise(model: Any) -> None:
         )
 
 
-def _quantised(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """int8 [n, d] and the scale of each row, float32 [n, 1]."""
+def _quantised(rows: torch.Tensor, zero: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """The values + zero, int8 [n, d] (uint8 where zero is not 0), and the scale of each row,
+    float32 [n, 1]."""
     # Not aminmax, nor the norm: these two are several times as fast.
     largest = torch.maximum(rows.amax(1, keepdim=True), -rows.amin(1, keepdim=True))
     scale = largest.clamp_(min=1e-12) / LIMIT
-    return (rows * scale.reciprocal()).round_().to(torch.int8), scale
+    values = (rows * scale.reciprocal()).round_()
+    return values.add_(zero).to(torch.uint8 if zero else torch.int8), scale
