@@ -199,7 +199,7 @@ def test_damage_is_not_copied(tmp_path):
     [
         ({"no": HALF}, "legs.no", "there is no leg 'no'; dense legs here: dense, several"),
         ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical"),
-        ({"several": HALF}, "legs.several", "searched exactly"),
+        ({"several": HALF}, "legs.several", "only the codes are kept"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(legs, field, words):
