@@ -38,6 +38,7 @@ OPTIONS: dict[str, tuple[type, str, str]] = {
     "depth": (int, "N", "they are of the N best of BM25 (default: 100)"),
     "batch": (int, "N", "queries in a step (default: 8)"),
     "lr": (float, "X", "highest learning rate (default: 5e-5)"),
+    "head_lr": (float, "X", "times that, for a new head (default: 10)"),
     "max_length": (int, "N", "tokens read of a query and a passage together (default: 256)"),
     "held_out": (int, "N", "queries that choose the weights (default: 80, at most a fifth)"),
     "rerank": (int, "N", "documents reranked for each of these (default: 50)"),
