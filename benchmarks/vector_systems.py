@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
@@ -26,6 +27,8 @@ Search = Callable[[Vectors, int], Any]
 
 PROBES = sorted({round(2 ** (step / 2)) for step in range(24)})
 EFS = [10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 1024]
+RESCORED = (4, 10)
+"""Candidates for each result that are scored again, of systems whose first scores are of codes."""
 IP = faiss.METRIC_INNER_PRODUCT
 
 
@@ -82,25 +85,32 @@ def faiss_system(
     make: Callable[[Vectors], Any],
     settings: Sequence[Any],
     option: str,
-) -> System:
-    """An index of FAISS, searched through its Python interface. option: what a setting sets."""
+    factors: Sequence[int] = (4,),
+) -> Iterator[System]:
+    """An index of FAISS, searched through its Python interface; one system for each of `factors`.
+
+    option: what a setting sets. factors: candidates for each result that a refining index scores
+    again.
+    """
     began = process_time()
     index = make(vectors)
     seconds = process_time() - began
     held = len(faiss.serialize_index(index))
 
-    def tuned(setting: Any) -> Search:
+    def tuned(setting: Any, factor: int) -> Search:
         if option == "efSearch":
             parameters = faiss.SearchParametersHNSW(efSearch=setting)
         else:
             parameters = faiss.SearchParametersIVF(nprobe=setting)
             if isinstance(index, faiss.IndexRefine):
                 parameters = faiss.IndexRefineSearchParameters(
-                    k_factor=4, base_index_params=parameters
+                    k_factor=factor, base_index_params=parameters
                 )
         return lambda query, k: index.search(query, k, params=parameters)[1][0]
 
-    return System(name, seconds, held, 0, settings, tuned)
+    for factor in factors:
+        title = f"{name} {factor}" if len(factors) > 1 else name
+        yield System(title, seconds, held, 0, settings, partial(tuned, factor=factor))
 
 
 def faiss_hnsw(vectors: Vectors) -> Any:
@@ -173,7 +183,8 @@ def usearch_system(vectors: Vectors) -> System:
     return System("usearch f16", seconds, int(index.memory_usage), 0, EFS, tuned)
 
 
-def scann_system(vectors: Vectors, folder: Path) -> System:
+def scann_systems(vectors: Vectors, folder: Path) -> Iterator[System]:
+    """One index; one system for each number of candidates that are scored again."""
     from scann.scann_ops.py import scann_ops_pybind as scann
 
     began = process_time()
@@ -191,10 +202,12 @@ def scann_system(vectors: Vectors, folder: Path) -> System:
     directory.mkdir()
     searcher.serialize(str(directory))
 
-    def tuned(nprobe: Any) -> Search:
-        return lambda query, k: searcher.searcher.search(query[0], k, 4 * k, nprobe)[0]
+    def tuned(nprobe: Any, factor: int) -> Search:
+        return lambda query, k: searcher.searcher.search(query[0], k, factor * k, nprobe)[0]
 
-    return System("ScaNN", seconds, files_size(directory), 0, PROBES, tuned)
+    size = files_size(directory)
+    for factor in RESCORED:
+        yield System(f"ScaNN {factor}", seconds, size, 0, PROBES, partial(tuned, factor=factor))
 
 
 def lancedb_system(vectors: Vectors, folder: Path) -> System:
@@ -245,7 +258,7 @@ def all_systems(vectors: Vectors, folder: Path, leave_out: Sequence[str] = ()) -
     """Build one after the other; says what is not installed."""
     ivf: dict[str, Any] = {"kind": "ivf"}
     hnsw: dict[str, Any] = {"kind": "hnsw"}
-    makers: dict[str, Callable[[], System]] = {
+    makers: dict[str, Callable[[], System | Iterator[System]]] = {
         "faiss HNSW32": lambda: faiss_system("faiss HNSW32", vectors, faiss_hnsw, EFS, "efSearch"),
         "twindex ivf": lambda: ours("twindex ivf", {"index": ivf}, vectors, folder),
         "twindex hnsw": lambda: ours("twindex hnsw", {"index": hnsw}, vectors, folder),
@@ -264,10 +277,11 @@ def all_systems(vectors: Vectors, folder: Path, leave_out: Sequence[str] = ()) -
             faiss_ivf("IVF{lists},PQ{pieces}x4fs,RFlat"),
             PROBES,
             "nprobe",
+            RESCORED,
         ),
         "hnswlib": lambda: hnswlib_system(vectors),
         "usearch": lambda: usearch_system(vectors),
-        "scann": lambda: scann_system(vectors, folder),
+        "scann": lambda: scann_systems(vectors, folder),
         "twindex scann": lambda: ours(
             "twindex scann", {"index": {"kind": "scann"}}, vectors, folder
         ),
@@ -282,4 +296,5 @@ def all_systems(vectors: Vectors, folder: Path, leave_out: Sequence[str] = ()) -
             print(f"{name}: left out, {package} is not installed", flush=True)
             continue
         gc.collect()
-        yield make()
+        made = make()
+        yield from (made,) if isinstance(made, System) else made
