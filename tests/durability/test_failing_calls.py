@@ -1,0 +1,43 @@
+"""Whichever file operation fails, nothing acknowledged is lost and later writes work.
+
+For every n, the n-th operation of a kind fails, alone or with all that follow (a disk that is full
+or broken), in a real process; then the disk works again.
+"""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+SHORT = [
+    ("write", errno.ENOSPC, "rest", 10, 9),
+    ("sync", errno.EIO, "one", 10, 3),
+    ("open,mkdir", errno.ENOSPC, "rest", 10, 3),
+]
+LONG = [
+    (kinds, error, each)
+    for kinds in ("write", "sync", "open", "mkdir", "truncate", "unlink", "rename")
+    for error in (errno.ENOSPC, errno.EIO)
+    for each in ("one", "rest")
+]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "error", "each", "steps", "every"),
+    [
+        *(pytest.param(*case, id="-".join(map(str, case))) for case in SHORT),
+        *(
+            pytest.param(
+                *case, 40, 1, id="long-" + "-".join(map(str, case)), marks=pytest.mark.slow
+            )
+            for case in LONG
+        ),
+    ],
+)
+@pytest.mark.timeout(3_000)
+def test_a_failing_operation_loses_nothing(run_watched, tmp_path, kinds, error, each, steps, every):
+    lines = run_watched("fail", tmp_path / "c", kinds, error, each, 3, steps, every).splitlines()
+    trials = int(lines.pop().removeprefix("operations "))
+    assert trials > 0 or kinds == "rename"  # Nothing is renamed today.
+    assert [line for line in lines if not line.endswith(": unnoticed")] == []
