@@ -25,7 +25,7 @@ from ..core import (
     StorageError,
     TwindexError,
 )
-from ..core.config_base import field_path
+from ..core.config_base import field_path, message_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -131,8 +131,8 @@ def validate(model: type[ConfigT], value: Any) -> ConfigT:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise _invalid([(field_path(e["loc"], value), e["msg"]) for e in found]) from None
+        found = error.errors(include_url=False)
+        raise _invalid([(field_path(e["loc"], value), message_of(e)) for e in found]) from None
 
 
 def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from ..core import Config
+from ..core.bounds import Calls, Count, Milliseconds
 from ..rerank import Budget
 from .shape import LanguageModelUsage, Shape
 
@@ -89,11 +90,11 @@ class RerankBody(Config):
             RerankDocument, BeforeValidator(_document, json_schema_input_type=str | RerankDocument)
         ]
     ] = Field(min_length=1, max_length=1_000)
-    top_n: int | None = Field(default=None, ge=1)
+    top_n: Count | None = None
     return_documents: bool = False
-    timeout_ms: float | None = Field(default=None, gt=0, le=86_400_000)
-    calls: int | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=0)
+    timeout_ms: Milliseconds | None = None
+    calls: Calls | None = None
+    tokens: Calls | None = None
     on_error: Literal["keep", "fail"] = "fail"
 
     @property

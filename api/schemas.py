@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from ..core import Config
+from ..core.filter_help import FILTER_HELP
 from ..search import SearchRequest
 from .rerank_schemas import RerankPlace, RerankReport
 from .shape import LanguageModelUsage, Shape
@@ -72,7 +73,7 @@ class DeleteRequest(Config):
     """Exactly one of `ids` and `filter`."""
 
     ids: list[str] | None = Field(default=None, max_length=10_000, examples=[["kiwi"]])
-    filter: dict[str, Any] | None = None
+    filter: dict[str, Any] | None = Field(default=None, description=FILTER_HELP)
 
 
 class Deleted(Shape):

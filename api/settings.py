@@ -6,11 +6,12 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import SecretStr, ValidationError, field_validator
 
 from ..core import Config, ConfigError
+from ..core.bounds import Bounds
 from ..core.config import Device
 
 PREFIX = "TWINDEX_"
@@ -42,17 +43,17 @@ class Settings(Config):
 
     api_key: SecretStr | None = None
     allowed_hosts: tuple[str, ...] = ()
-    max_body_bytes: int = Field(default=16 << 20, ge=1_024)
-    max_bulk_bytes: int = Field(default=1 << 30, ge=1_024)
-    job_bytes: int = Field(default=8 << 20, ge=0)
-    job_documents: int = Field(default=1_000, ge=0)
-    threads: int = Field(default=0, ge=0, le=256)
-    queue: int = Field(default=128, ge=0)
+    max_body_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 16 << 20
+    max_bulk_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 1 << 30
+    job_bytes: Annotated[int, Bounds(0, 1 << 40)] = 8 << 20
+    job_documents: Annotated[int, Bounds(0, 1_000_000_000)] = 1_000
+    threads: Annotated[int, Bounds(0, 256)] = 0
+    queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     rerankers: Path | None = None
-    rerank_threads: int = Field(default=4, ge=1, le=256)
-    rerank_queue: int = Field(default=16, ge=0)
+    rerank_threads: Annotated[int, Bounds(1, 256)] = 4
+    rerank_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
     device: Device | None = None
-    shutdown_seconds: int = Field(default=30, ge=0)
+    shutdown_seconds: Annotated[int, Bounds(0, 86_400)] = 30
     access_log: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

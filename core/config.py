@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from .bounds import Bounds, Count, Share, Tokens
 from .config_base import Config
 from .vector_config import SCALAR_CODECS, FlatConfig, ScalarCodec, VectorStorage
 
@@ -34,7 +35,7 @@ class DenseEncoderConfig(Config):
     """Text put before a query; None = what the model itself prescribes, "" = nothing."""
     document_prompt: str | None = None
     """Text put before a passage; likewise."""
-    max_length: int | None = Field(default=None, ge=8)
+    max_length: Tokens | None = None
     """Tokens read of each text, special tokens included; None = the model's own limit."""
     normalize: bool = True
     precision: Precision = "float32"
@@ -47,10 +48,10 @@ class SparseEncoderConfig(Config):
     kind: Literal["sparse"] = "sparse"
     model: str = "splade-tiny"
     revision: str | None = None
-    max_length: int | None = Field(default=None, ge=8)
-    top_terms: int | None = Field(default=None, ge=1)
+    max_length: Tokens | None = None
+    top_terms: Count | None = None
     """Keep only the heaviest terms of a document; None = all."""
-    query_top_terms: int | None = Field(default=None, ge=1)
+    query_top_terms: Count | None = None
     precision: Precision = "float32"
     device: Device = "auto"
 
@@ -85,15 +86,15 @@ class PromptRepsEncoderConfig(Config):
     """Markup of the conversation; "auto" is the model's own, "plain" is none, for base models."""
     language: str = "en"
     """Of the stopwords that get no weight; "none" keeps all words."""
-    layer: int = Field(default=-1, le=-1)
+    layer: Annotated[int, Bounds(-1_000, -1)] = -1
     """Whose state is the dense vector: -1 is the last; in small models -2 is often better."""
     center: bool = False
     """Subtract from the dense vector that of the same prompt around no text, which all share."""
-    max_length: int = Field(default=512, ge=1)
+    max_length: Annotated[int, Bounds(1, 1_048_576)] = 512
     """Tokens read of each text; the prompt around it is never cut."""
-    top_terms: int = Field(default=128, ge=1)
+    top_terms: Count = 128
     """Heaviest terms kept of a text, among its own words."""
-    expansion: int = Field(default=0, ge=0)
+    expansion: Annotated[int, Bounds(0, 1_000_000)] = 0
     """Heaviest terms added from outside the text."""
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     """Arithmetic; "int8" quantises the weights and runs on processors only."""
@@ -118,12 +119,12 @@ class LateEncoderConfig(Config):
     """Text put before a query; None = what the model itself prescribes, "" = nothing."""
     document_prompt: str | None = None
     """Text put before a passage; likewise."""
-    query_length: int | None = Field(default=None, ge=4)
+    query_length: Annotated[int, Bounds(4, 1_048_576)] | None = None
     """Tokens read of a query, special tokens included; None = the model's own limit. Where the
     model fills queries up with masks, also how far."""
-    document_length: int | None = Field(default=None, ge=8)
+    document_length: Tokens | None = None
     """Tokens read of a passage; likewise."""
-    pooling: float = Field(default=1.0, ge=1.0, le=16.0)
+    pooling: Annotated[float, Bounds(1, 16)] = 1.0
     """Tokens of a passage for each vector that is kept: neighbours in direction are merged."""
     precision: Precision = "float32"
     device: Device = "auto"
@@ -138,9 +139,9 @@ class TildeEncoderConfig(Config):
     kind: Literal["tilde"] = "tilde"
     model: str = "splade-tiny"
     revision: str | None = None
-    max_length: int | None = Field(default=None, ge=8)
+    max_length: Tokens | None = None
     """Tokens read of a passage, special tokens included; None = the model's own limit."""
-    expansion: int = Field(default=0, ge=0, le=1_000)
+    expansion: Annotated[int, Bounds(0, 1_000)] = 0
     """Likeliest tokens of which those that are not in the passage are added to it, before it is
     weighed; the paper has 200. 0 = none."""
     expansion_model: str | None = None
@@ -281,8 +282,8 @@ class LexicalLeg(Config):
     kind: Literal["lexical"] = "lexical"
     role: LegRole = "search"
     encoder: AnalyzerConfig = AnalyzerConfig()
-    k1: float = Field(default=0.9, ge=0)
-    b: float = Field(default=0.4, ge=0, le=1)
+    k1: Annotated[float, Bounds(0, 1_000)] = 0.9
+    b: Share = 0.4
 
 
 LegConfig = Annotated[DenseLeg | SparseLeg | LexicalLeg, Field(discriminator="kind")]
@@ -298,9 +299,9 @@ class PassageConfig(Config):
     """
 
     unit: Literal["words", "sentences", "none"] = "words"
-    size: int = Field(default=200, ge=1)
-    overlap: int = Field(default=40, ge=0)
-    threshold: int = Field(default=512, ge=0)
+    size: Count = 200
+    overlap: Annotated[int, Bounds(0, 1_000_000)] = 40
+    threshold: Annotated[int, Bounds(0, 1_000_000)] = 512
 
     @model_validator(mode="after")
     def _overlap_smaller(self) -> Self:
@@ -317,8 +318,8 @@ class StorageConfig(Config):
     max_segments:  neighbouring segments are merged when there are more than this.
     """
 
-    seal_passages: int = Field(default=5_000, ge=1)
-    max_segments: int = Field(default=8, ge=1)
+    seal_passages: Count = 5_000
+    max_segments: Annotated[int, Bounds(1, 1_000)] = 8
 
 
 def _default_legs() -> dict[str, LegConfig]:

@@ -3,27 +3,130 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from difflib import get_close_matches
+from functools import cache
+from types import NoneType
+from typing import Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from .bounds import STORED, shown
 from .errors import ConfigError
 
 
 class Config(BaseModel):
-    """Base of every configuration object."""
+    """Base of every configuration object and request.
+
+    An unknown field is refused, by the name of the nearest known one. None, or null in JSON, means
+    the same as leaving the field out. A wrong value is a ConfigError, which names the field.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise _refusal(error, fields) from None
+
+    # Validation of nested objects must not go through __init__, which would lose their place.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Self:
         """Validate a mapping; a wrong value is a ConfigError that names the field."""
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{cls.__name__} needs an object of fields, got {shown(value)}")
+        fields = dict(value)
         try:
-            return cls.model_validate(dict(value))
+            return cls.model_validate(fields)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            message = first["msg"].removeprefix("Value error, ")
-            raise ConfigError(message, field=field_path(first["loc"], value)) from None
+            raise _refusal(error, value) from None
+
+    @classmethod
+    def stored(cls, value: str | Mapping[str, Any]) -> Self:
+        """Read what is on disk, as JSON or a mapping: numbers may lie beyond their bounds.
+
+        Raises pydantic's ValidationError.
+        """
+        if isinstance(value, str):
+            return cls.model_validate_json(value, context=STORED)
+        return cls.model_validate(dict(value), context=STORED)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fields_known(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, Mapping):
+            absent = [name for name in _never_none(cls) if name in value and value[name] is None]
+            if absent:
+                value = {name: item for name, item in value.items() if name not in absent}
+        try:
+            return handler(value)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            if all(one["type"] != "extra_forbidden" or len(one["loc"]) > 1 for one in found):
+                raise
+            raise ValidationError.from_exception_data(
+                error.title, [_named(cls, one) for one in found]
+            ) from None
+
+
+@cache
+def _never_none(model: type[BaseModel]) -> tuple[str, ...]:
+    """Fields of which None is no value, so that it can only mean that they are left out."""
+    return tuple(
+        name for name, field in model.model_fields.items() if not _admits_none(field.annotation)
+    )
+
+
+def _admits_none(annotation: Any) -> bool:
+    return annotation in (None, NoneType, Any) or any(map(_admits_none, get_args(annotation)))
+
+
+def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
+    """The error, and of an unknown field of `model` a better one: the nearest known name."""
+    if error["type"] != "extra_forbidden" or len(error["loc"]) > 1:
+        kind: Any = PydanticCustomError(_TEXT, "{text}", {"text": message_of(error)})
+        return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
+    known = list(model.model_fields)
+    near = get_close_matches(str(error["loc"][0]), known, 1)
+    hint = f"did you mean `{near[0]}`?" if near else f"fields: {', '.join(known)}"
+    kind = PydanticCustomError("extra_forbidden", "unknown field; {hint}", {"hint": hint})
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
+
+
+_TEXT = "text"
+
+
+def message_of(error: ErrorDetails) -> str:
+    """What is wrong, and what to do: pydantic's message in the words of this project."""
+    message, given = error["msg"].removeprefix("Value error, "), error.get("input")
+    message = message.replace("a valid dictionary or object to extract fields from", "an object")
+    message = message.replace("a valid ", "a ").replace("a dictionary", "an object")
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return "is required"
+        case "union_tag_invalid":
+            field = str(context["discriminator"]).strip("'")
+            return f"{field} must be one of {context['expected_tags']}, got {context['tag']!r}"
+        case "union_tag_not_found":
+            return f"needs the field {context['discriminator']}"
+    if message.startswith("Input should be ") and "input" in error:
+        return f"must be {message.removeprefix('Input should be ')}, got {shown(given)}"
+    return message
+
+
+def _refusal(error: ValidationError, value: Any) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    return ConfigError(message_of(first), field=field_path(first["loc"], value))
 
 
 def field_path(place: tuple[int | str, ...], value: Any) -> str | None:

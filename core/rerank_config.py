@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from .bounds import Bounds, Calls, Few, Milliseconds, Score, Share, Tokens
 from .config import LEG_NAME, AnalyzerConfig, Device, Precision
 from .config_base import Config
 
@@ -25,10 +26,10 @@ class Budget(Config):
     milliseconds: wall-clock time.
     """
 
-    candidates: int | None = Field(default=None, ge=0)
-    calls: int | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=0)
-    milliseconds: float | None = Field(default=None, gt=0, le=86_400_000)
+    candidates: Calls | None = None
+    calls: Calls | None = None
+    tokens: Calls | None = None
+    milliseconds: Milliseconds | None = None
 
 
 class CalibrationConfig(Config):
@@ -37,8 +38,8 @@ class CalibrationConfig(Config):
     p = 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits it to judgements.
     """
 
-    slope: float = Field(gt=0)
-    intercept: float
+    slope: Annotated[float, Bounds(0, 1e30, above=True)]
+    intercept: Score
 
 
 class LanguageModelConfig(Config):
@@ -57,7 +58,7 @@ class LanguageModelConfig(Config):
     device: Device = "auto"
     base_url: str | None = None
     api_key_variable: str | None = None
-    timeout_seconds: float = Field(default=60.0, gt=0)
+    timeout_seconds: Annotated[float, Bounds(0, 86_400, above=True)] = 60.0
 
     @model_validator(mode="after")
     def _key_of_a_server(self) -> Self:
@@ -74,7 +75,7 @@ class BaseReranker(Config):
     calibration: of the scores; makes `min_score` of a request a probability.
     """
 
-    candidates: int = Field(default=100, ge=1, le=1_000)
+    candidates: Few = 100
     text: Literal["passage", "document"] = "passage"
     calibration: CalibrationConfig | None = None
 
@@ -91,7 +92,7 @@ class CrossEncoderConfig(BaseReranker):
     kind: Literal["cross_encoder"] = "cross_encoder"
     model: str
     revision: str | None = None
-    max_length: int | None = Field(default=None, ge=8)
+    max_length: Tokens | None = None
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     device: Device = "auto"
 
@@ -116,8 +117,8 @@ class LateInteractionConfig(BaseReranker):
     revision: str | None = None
     query_prompt: str | None = None
     document_prompt: str | None = None
-    query_length: int | None = Field(default=None, ge=4)
-    document_length: int | None = Field(default=None, ge=8)
+    query_length: Annotated[int, Bounds(4, 1_048_576)] | None = None
+    document_length: Tokens | None = None
     precision: Precision = "float32"
     device: Device = "auto"
 
@@ -133,7 +134,7 @@ class PointwiseConfig(BaseReranker):
     kind: Literal["pointwise"] = "pointwise"
     llm: LanguageModelConfig = LanguageModelConfig()
     mode: Literal["scoring", "generation"] = "scoring"
-    passage_tokens: int = Field(default=256, ge=8)
+    passage_tokens: Tokens = 256
 
 
 class PairwiseConfig(BaseReranker):
@@ -150,9 +151,9 @@ class PairwiseConfig(BaseReranker):
     llm: LanguageModelConfig = LanguageModelConfig()
     method: Literal["allpair", "sorting", "sliding"] = "sorting"
     sort: Literal["tournament", "heap"] = "tournament"
-    top_k: int = Field(default=10, ge=1)
+    top_k: Few = 10
     mode: Literal["scoring", "generation"] = "scoring"
-    passage_tokens: int = Field(default=128, ge=8)
+    passage_tokens: Tokens = 128
 
 
 class ListwiseConfig(BaseReranker):
@@ -166,10 +167,10 @@ class ListwiseConfig(BaseReranker):
 
     kind: Literal["listwise"] = "listwise"
     llm: LanguageModelConfig = LanguageModelConfig()
-    window: int = Field(default=20, ge=2)
-    step: int = Field(default=10, ge=1)
-    passes: int = Field(default=1, ge=1)
-    passage_tokens: int = Field(default=128, ge=8)
+    window: Annotated[int, Bounds(2, 1_000)] = 20
+    step: Few = 10
+    passes: Annotated[int, Bounds(1, 100)] = 1
+    passage_tokens: Tokens = 128
 
     @model_validator(mode="after")
     def _windows_overlap(self) -> Self:
@@ -193,11 +194,11 @@ class CriteriaConfig(BaseReranker):
     kind: Literal["criteria"] = "criteria"
     llm: LanguageModelConfig = LanguageModelConfig()
     turns: Literal[1, 2] = 1
-    batch: int = Field(default=10, ge=1, le=100)
-    weight: float = Field(default=0.5, ge=0, le=2)
-    discard: float = Field(default=3.0, ge=0, le=10)
+    batch: Annotated[int, Bounds(1, 100)] = 10
+    weight: Annotated[float, Bounds(0, 2)] = 0.5
+    discard: Annotated[float, Bounds(0, 10)] = 3.0
     relevance_only: bool = False
-    passage_tokens: int = Field(default=256, ge=8)
+    passage_tokens: Tokens = 256
 
 
 class TildeConfig(BaseReranker):
@@ -210,8 +211,8 @@ class TildeConfig(BaseReranker):
     kind: Literal["tilde"] = "tilde"
     model: str = "splade-tiny"
     revision: str | None = None
-    max_length: int | None = Field(default=None, ge=8)
-    expansion: int = Field(default=0, ge=0, le=1_000)
+    max_length: Tokens | None = None
+    expansion: Annotated[int, Bounds(0, 1_000)] = 0
     expansion_model: str | None = None
     expansion_reading: Literal["auto", "first", "max"] = "auto"
     language: str = "en"
@@ -248,14 +249,14 @@ class IntraDocumentConfig(BaseReranker):
         Field(discriminator="kind"),
     ]
     fast: str = "lexical"
-    windows: int = Field(default=4, ge=1)
-    best: int = Field(default=3, ge=1)
-    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    windows: Few = 4
+    best: Few = 3
+    weights: tuple[Annotated[float, Bounds(0, 1e6)], ...] | None = None
     absent: Literal["mean", "zero"] = "mean"
-    size: int = Field(default=50, ge=4)
-    overlap: int = Field(default=7, ge=0)
+    size: Annotated[int, Bounds(4, 100_000)] = 50
+    overlap: Annotated[int, Bounds(0, 100_000)] = 7
     analyzer: AnalyzerConfig = AnalyzerConfig()
-    memory: int = Field(default=512 * 2**20, ge=0)
+    memory: Annotated[int, Bounds(0, 2**40)] = 512 * 2**20
 
     @model_validator(mode="after")
     def _weights_of_best(self) -> Self:
@@ -280,9 +281,9 @@ class DiversityConfig(BaseReranker):
     """
 
     kind: Literal["mmr"] = "mmr"
-    relevance: float = Field(default=0.7, ge=0, le=1)
+    relevance: Share = 0.7
     leg: str | None = Field(default=None, pattern=LEG_NAME)
-    top_k: int = Field(default=10, ge=1)
+    top_k: Few = 10
     analyzer: AnalyzerConfig = AnalyzerConfig()
 
 
@@ -290,7 +291,7 @@ class StageConfig(Config):
     """One stage of a chain: which reranker, and how many of the hits before it it judges."""
 
     reranker: RerankerConfig
-    candidates: int = Field(ge=1, le=1_000)
+    candidates: Few
 
 
 class ChainConfig(Config):
@@ -312,8 +313,8 @@ class FakeRerankerConfig(BaseReranker):
     `fails_at` (from 0)."""
 
     kind: Literal["fake"] = "fake"
-    milliseconds: float = Field(default=0.0, ge=0)
-    fails_at: int | None = Field(default=None, ge=0)
+    milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
+    fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
 
 
 RerankerConfig = Annotated[

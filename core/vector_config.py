@@ -10,17 +10,22 @@ A stored combination is one `VectorStorage`; what a search may say about it is o
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from .bounds import Bounds, Effort, PositiveShare, Rows
 from .config_base import Config
 from .errors import ConfigError
 
 DEFAULT_RECALL = 0.98
 """Share of the true nearest neighbours that an approximate index must find, if nothing is said."""
 
-Recall = Annotated[float, Field(gt=0, le=1)]
+Recall = PositiveShare
+
+Width = Annotated[int, Bounds(1, 65_536)]
+"""Dimensions of a vector, or pieces that it is cut into."""
 
 C = TypeVar("C", bound=Config)
 
@@ -50,7 +55,7 @@ class PqCodec(Config):
     """
 
     kind: Literal["pq"] = "pq"
-    subquantizers: int | None = Field(default=None, ge=1)
+    subquantizers: Width | None = None
     bits: Literal[4, 8] = 4
 
     def pieces(self, dimensions: int) -> int:
@@ -69,7 +74,7 @@ class RabitqCodec(Config):
     """RaBitQ (Gao and Long 2024; extended 2025): a random rotation, then `bits` a dimension."""
 
     kind: Literal["rabitq"] = "rabitq"
-    bits: int = Field(default=1, ge=1, le=9)
+    bits: Annotated[int, Bounds(1, 9)] = 1
 
 
 CodecConfig = Annotated[
@@ -86,8 +91,8 @@ class ProjectionConfig(Config):
     """
 
     kind: Literal["pca", "random", "matryoshka"] = "pca"
-    dimensions: int | None = Field(default=None, ge=1)
-    share: float | None = Field(default=None, gt=0, le=1)
+    dimensions: Width | None = None
+    share: PositiveShare | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -125,11 +130,11 @@ class IvfConfig(Config):
     """
 
     kind: Literal["ivf"] = "ivf"
-    lists: int | None = Field(default=None, ge=1)
+    lists: Effort | None = None
     replicas: Literal[1, 2] | None = None
     recall: Recall | None = None
-    nprobe: int | None = Field(default=None, ge=1)
-    flat_below: int = Field(default=20_000, ge=0)
+    nprobe: Effort | None = None
+    flat_below: Rows = 20_000
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -143,11 +148,11 @@ class HnswConfig(Config):
     """
 
     kind: Literal["hnsw"] = "hnsw"
-    neighbors: int = Field(default=32, ge=2, le=256)
-    ef_construction: int = Field(default=200, ge=8)
+    neighbors: Annotated[int, Bounds(2, 256)] = 32
+    ef_construction: Annotated[int, Bounds(8, 10_000)] = 200
     recall: Recall | None = None
-    ef_search: int | None = Field(default=None, ge=1)
-    flat_below: int = Field(default=2_000, ge=0)
+    ef_search: Effort | None = None
+    flat_below: Rows = 2_000
     """Segments with fewer passages are searched exactly; a graph gains nothing there."""
 
     @model_validator(mode="after")
@@ -162,10 +167,10 @@ class ScannConfig(Config):
     """
 
     kind: Literal["scann"] = "scann"
-    leaves: int | None = Field(default=None, ge=1)
+    leaves: Effort | None = None
     recall: Recall | None = None
-    nprobe: int | None = Field(default=None, ge=1)
-    flat_below: int = Field(default=20_000, ge=0)
+    nprobe: Effort | None = None
+    flat_below: Rows = 20_000
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -184,12 +189,12 @@ class SpannConfig(Config):
     """
 
     kind: Literal["spann"] = "spann"
-    head_share: float | None = Field(default=None, gt=0, le=0.5)
-    replicas: int | None = Field(default=None, ge=1, le=32)
-    epsilon: float | None = Field(default=None, ge=0)
+    head_share: Annotated[float, Bounds(0, 0.5, above=True)] | None = None
+    replicas: Annotated[int, Bounds(1, 32)] | None = None
+    epsilon: Annotated[float, Bounds(0, 1_000)] | None = None
     recall: Recall | None = None
-    nprobe: int | None = Field(default=None, ge=1)
-    flat_below: int = Field(default=20_000, ge=0)
+    nprobe: Effort | None = None
+    flat_below: Rows = 20_000
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -322,6 +327,13 @@ class VectorStorage(Config):
         own = _PARAMETERS[self.index.kind]
         return own if self.lossless or self.kept == "none" else (*own, "oversample")
 
+    def check_stored(self) -> None:
+        """Raise ConfigError if a number that was stored earlier lies beyond its bounds; see
+        `Config.stored`. No search can use it."""
+        problem = _stored_problem(self)
+        if problem is not None:
+            raise ConfigError(problem.message, field=problem.field)
+
     def check_width(self, dimensions: int) -> None:
         """Raise ConfigError if vectors of so many dimensions cannot be stored so."""
         left = dimensions if self.projection is None else self.projection.kept(dimensions)
@@ -347,6 +359,15 @@ class VectorStorage(Config):
         return self
 
 
+@lru_cache(maxsize=128)
+def _stored_problem(storage: VectorStorage) -> ConfigError | None:
+    try:
+        VectorStorage.parse(storage.model_dump(include=set(VectorStorage.model_fields)))
+    except ConfigError as error:
+        return error
+    return None
+
+
 class VectorSearch(Config):
     """How far an approximate index looks: by recall, or by its own parameters.
 
@@ -358,9 +379,9 @@ class VectorSearch(Config):
     """
 
     recall: Recall | None = None
-    nprobe: int | None = Field(default=None, ge=1, le=1_000_000)
-    ef: int | None = Field(default=None, ge=1, le=1_000_000)
-    oversample: int | None = Field(default=None, ge=0, le=1_000)
+    nprobe: Effort | None = None
+    ef: Effort | None = None
+    oversample: Annotated[int, Bounds(0, 1_000)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -31,16 +31,19 @@ from ..core import (
 from .database import Database, get_meta, set_meta
 from .delta import pack
 from .files import sync_directory
-from .filters import everything, names_a_field, select
+from .filters import names_a_field, parse
 from .folder import SegmentFolder
 from .follower import Follower
 from .legs import check_installed
 from .reader import Reader
+from .selection import everything, select, select_newer
 from .snapshot import Masks, Snapshot
 from .tables import (
     count_pending,
     delete_documents,
+    ids_of,
     insert_document,
+    last_number,
     numbers_of,
     read_config,
     read_segments,
@@ -255,9 +258,18 @@ class Collection:
                 "names no field and would delete everything; delete the collection for that",
                 field="filter",
             )
+        parsed = parse(condition)
+        # The filter is looked up before the lock is taken, as it may take long. A document never
+        # changes under its number, so only numbers given meanwhile are looked at again.
+        with self.database.read() as connection:
+            chosen = select(connection, parsed).tolist()
+            last = last_number(connection)
         with self.database.write() as connection:
-            numbers = select(connection, condition)
-            delete_documents(connection, [int(number) for number in numbers])
+            numbers = [
+                *ids_of(connection, chosen),
+                *select_newer(connection, parsed, last).tolist(),
+            ]
+            delete_documents(connection, numbers)
         return len(numbers)
 
     def fingerprints(self) -> dict[str, Any]:

@@ -1,42 +1,46 @@
-"""Conditions on metadata, and the numbers of the documents that meet them.
+"""Conditions on metadata: the filter language (docs/filters.md).
 
     {"year": 1999}                                equal (also {"year": {"eq": 1999}})
+    {"year": {"ne": 1999}}                        not equal, or absent
     {"year": {"gte": 1990, "lt": 2000}}           range: gt, gte, lt, lte
     {"genre": {"in": ["drama", "comedy"]}}        one of
     {"genres": {"contains": ["drama", "war"]}}    a list that holds all of these
+    {"path": {"prefix": "docs/"}}                 a string that begins so
     {"director": {"exists": false}}               absent or null
+    {"day": {"date": {"gte": "2024-05-01T00:00:00+02:00"}}}   ISO 8601, compared as instants
     {"and": [...]}, {"or": [...]}, {"not": {...}} combined; several fields in one object: and
 
-Fields of nested objects are reached with dots ("author.name"). On a list, eq, in and range hold
-when some element meets them. Types are strict: 1 is not "1" and not true; 1 equals 1.0. Strings
-compare by code point, so ISO dates can be ranged.
+Fields of nested objects are reached with dots ("author.name"). `id` and `title` hold those of the
+document besides what its metadata has under these names. On a list, eq, in, prefix, date and range
+hold when some element meets them, ne when none is equal. Types are strict: 1 is not "1" and not
+true; 1 equals 1.0. Strings compare by code point.
 
 A filter has at most `MAX_CONDITIONS` conditions (every value that is compared is one, and so is
-every `not`), nested at most `MAX_DEPTH` deep.
+every `not`) and as many groups (`and`, `or`), nested at most `MAX_DEPTH` deep.
 """
 
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..core import InvalidInputError, checked_text
+from ..core.bounds import shown
+from .instants import instant
 
-Numbers = NDArray[np.int64]
 Scalar = str | int | float
 
 NUMBER, STRING, BOOLEAN = 0, 1, 2
 MAX_DEPTH = 32
 MAX_CONDITIONS = 1_000
 _RANGE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-_OPERATORS = ("eq", "in", "contains", "exists", *_RANGE)
+_SAMPLE = "{'year': {'gte': 1990}}"
+_OPERATORS = ("eq", "ne", "in", "contains", "prefix", "exists", "date", *_RANGE)
+_DATE_OPERATORS = {"eq": "=", **_RANGE}
+OWN = frozenset({"id", "title"})
+"""Fields of the document itself that a filter may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,24 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Dated:
+    """`key` has one date that meets all `bounds`: (operator of SQL, microseconds since 1970)."""
+
+    key: str
+    bounds: tuple[tuple[str, int], ...]
+
+    @property
+    def kind(self) -> int:
+        """Dates are stored as strings."""
+        return STRING
+
+
+@dataclass(frozen=True, slots=True)
 class Exists:
     key: str
 
 
-Condition = And | Or | Not | Equal | Range | Exists
+Condition = And | Or | Not | Equal | Range | Dated | Exists
 
 
 def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int, Any]]:
@@ -115,15 +132,6 @@ def _typed(value: Any, field: str) -> tuple[int, Scalar]:
     )
 
 
-def select(connection: sqlite3.Connection, condition: Mapping[str, Any] | Condition) -> Numbers:
-    """Numbers of the documents that meet `condition`, ascending.
-
-    Raises InvalidInputError that names the wrong part of the condition.
-    """
-    parsed = parse(condition) if isinstance(condition, Mapping) else condition
-    return _Selection(connection).numbers(parsed)
-
-
 def check(condition: Mapping[str, Any]) -> None:
     """Raise InvalidInputError when `condition` is not well formed."""
     parse(condition)
@@ -137,28 +145,31 @@ def parse(condition: Mapping[str, Any]) -> Condition:
     return _Parser().condition(condition, "filter", 0)
 
 
-def everything(connection: sqlite3.Connection) -> Numbers:
-    """Numbers of all documents, ascending."""
-    return _numbers(connection, "SELECT number FROM documents ORDER BY number", ())
-
-
 class _Parser:
-    """Reads one filter and counts its conditions."""
+    """Reads one filter and counts its conditions and groups."""
 
     def __init__(self) -> None:
         self._count = 0
+        self._groups = 0
 
     def condition(self, value: Any, place: str, depth: int) -> Condition:
         if not isinstance(value, Mapping):
-            raise InvalidInputError("must be an object, e.g. {'year': {'gte': 1990}}", field=place)
+            raise InvalidInputError(
+                f"must be an object such as {_SAMPLE}, got {shown(value)}", field=place
+            )
         if depth > MAX_DEPTH:
-            raise InvalidInputError(f"is nested deeper than {MAX_DEPTH}", field=place)
+            raise InvalidInputError(
+                f"is nested deeper than {MAX_DEPTH} levels; write it flatter", field=place
+            )
         parts: list[Condition] = []
         for name, inner in _items(value, place):
             here = f"{place}.{name}"
             if name in ("and", "or"):
-                if not isinstance(inner, Sequence) or isinstance(inner, str):
-                    raise InvalidInputError("must be a list of conditions", field=here)
+                if not isinstance(inner, list | tuple):
+                    raise InvalidInputError(
+                        f"must be a list of conditions, got {shown(inner)}", field=here
+                    )
+                self._group(here)
                 listed = [
                     self.condition(item, f"{here}[{i}]", depth + 1) for i, item in enumerate(inner)
                 ]
@@ -187,9 +198,20 @@ class _Parser:
             yield _range(key, bounds, place)
         if "eq" in tests:
             yield from self._equal(key, [tests["eq"]], f"{place}.eq")
+        if "ne" in tests:
+            (equal,) = self._equal(key, [tests["ne"]], f"{place}.ne")
+            yield Not(equal)
+        if "prefix" in tests:
+            self._counted(1, place)
+            yield _prefix(key, tests["prefix"], f"{place}.prefix")
+        if "date" in tests:
+            self._counted(1, place)
+            yield _dated(key, tests["date"], f"{place}.date")
         if "in" in tests:
             if not isinstance(tests["in"], list | tuple):
-                raise InvalidInputError("must be a list of values", field=f"{place}.in")
+                raise InvalidInputError(
+                    f"must be a list of values, got {shown(tests['in'])}", field=f"{place}.in"
+                )
             yield Or(tuple(self._equal(key, tests["in"], f"{place}.in")))
         if "contains" in tests:
             wanted = tests["contains"]
@@ -198,7 +220,10 @@ class _Parser:
         if "exists" in tests:
             self._counted(1, place)
             if not isinstance(tests["exists"], bool):
-                raise InvalidInputError("must be true or false", field=f"{place}.exists")
+                raise InvalidInputError(
+                    f"must be true or false, got {shown(tests['exists'])}",
+                    field=f"{place}.exists",
+                )
             yield Exists(key) if tests["exists"] else Not(Exists(key))
 
     def _equal(self, key: str, values: Sequence[Any], place: str) -> list[Condition]:
@@ -211,7 +236,15 @@ class _Parser:
         self._count += n
         if self._count > MAX_CONDITIONS:
             raise InvalidInputError(
-                f"the filter has more than {MAX_CONDITIONS:,} conditions", field=place
+                f"the filter has more than {MAX_CONDITIONS:,} conditions; split it", field=place
+            )
+
+    def _group(self, place: str) -> None:
+        self._groups += 1
+        if self._groups > MAX_CONDITIONS:
+            raise InvalidInputError(
+                f"the filter has more than {MAX_CONDITIONS:,} groups (`and`, `or`); split it",
+                field=place,
             )
 
 
@@ -230,50 +263,47 @@ def _range(key: str, bounds: Mapping[str, Any], place: str) -> Range:
     return Range(key, kinds.pop(), tuple((_RANGE[name], v) for name, (_, v) in typed.items()))
 
 
-class _Selection:
-    """Finds the numbers for one filter; those of all documents are read at most once."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    @cached_property
-    def _whole(self) -> Numbers:
-        return everything(self._connection)
-
-    def numbers(self, condition: Condition) -> Numbers:
-        """Ascending."""
-        match condition:
-            case And(parts):
-                result = self.numbers(parts[0]) if parts else self._whole
-                for part in parts[1:]:
-                    result = np.intersect1d(result, self.numbers(part), assume_unique=True)
-                return result
-            case Or(parts):
-                found = [self.numbers(part) for part in parts]
-                return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
-            case Not(part):
-                return np.setdiff1d(self._whole, self.numbers(part), assume_unique=True)
-            case _:
-                return _numbers(self._connection, *_statement(condition))
+def _prefix(key: str, value: Any, place: str) -> Range:
+    if not isinstance(value, str):
+        raise InvalidInputError(f"must be a string, got {shown(value)}", field=place)
+    begin = checked_text(value, place)
+    # The first text after all that begin so; there is none after U+10FFFF.
+    stem = begin.rstrip("\U0010ffff")
+    bounds: tuple[tuple[str, Scalar], ...] = ((">=", begin),)
+    if stem:
+        after = ord(stem[-1]) + 1
+        after = 0xE000 if after == 0xD800 else after  # Surrogates are no text.
+        bounds = (*bounds, ("<", stem[:-1] + chr(after)))
+    return Range(key, STRING, bounds)
 
 
-def _statement(condition: Equal | Range | Exists) -> tuple[str, tuple[Scalar, ...]]:
-    """SQL and its values."""
-    values: tuple[Scalar, ...]
+def _dated(key: str, value: Any, place: str) -> Dated:
+    tests = dict(_items(value, place)) if isinstance(value, Mapping) else {"eq": value}
+    unknown = [name for name in tests if name not in _DATE_OPERATORS]
+    if unknown or not tests:
+        problem = f"unknown operator {unknown[0]!r}" if unknown else "names no operator"
+        raise InvalidInputError(f"{problem}: use {', '.join(_DATE_OPERATORS)}", field=place)
+    bounds = []
+    for name, wanted in tests.items():
+        found = instant(wanted) if isinstance(wanted, str) else None
+        if found is None:
+            raise InvalidInputError(
+                "must be an ISO 8601 date such as '2024-05-01' or '2024-05-01T12:30:00+02:00', "
+                f"got {shown(wanted)}",
+                field=f"{place}.{name}",
+            )
+        bounds.append((_DATE_OPERATORS[name], found))
+    return Dated(key, tuple(bounds))
+
+
+def tested(condition: Condition) -> set[str]:
+    """The fields that a condition tests."""
     match condition:
-        case Equal(key, kind, value):
-            tests, values = "key = ? AND kind = ? AND value = ?", (key, kind, value)
-        case Range(key, kind, bounds):
-            tests = " AND ".join(["key = ? AND kind = ?", *(f"value {op} ?" for op, _ in bounds)])
-            values = (key, kind, *(value for _, value in bounds))
-        case Exists(key):
-            # A nested object exists when anything below it does.
-            tests, values = "key = ? OR (key >= ? AND key < ?)", (key, f"{key}.", f"{key}/")
-    return f"SELECT DISTINCT number FROM fields WHERE {tests} ORDER BY number", values
-
-
-def _numbers(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Numbers:
-    return np.fromiter((row[0] for row in connection.execute(sql, values)), dtype=np.int64)
+        case And(parts) | Or(parts):
+            return set().union(*map(tested, parts))
+        case Not(part):
+            return tested(part)
+    return {condition.key}
 
 
 def names_a_field(condition: Any) -> bool:

@@ -19,7 +19,8 @@ from ..core import (
     VectorSearch,
     checked_text,
 )
-from .filters import Numbers, parse, select
+from .filters import parse
+from .selection import Numbers, select, unknown_fields
 from .snapshot import LegResult, Masks, Snapshot
 from .tables import ids_of, numbers_of, read_documents
 
@@ -60,6 +61,10 @@ class Reader:
                 except KeyError:  # Another thread was quicker.
                     break
         return known
+
+    def filter_warnings(self, condition: Mapping[str, Any] | None) -> list[str]:
+        """What a filter names that no document has."""
+        return [] if condition is None else unknown_fields(self.connection, parse(condition))
 
     def search(
         self,

@@ -109,7 +109,7 @@ def _field_rows(metadata: Mapping[str, Any], number: int) -> list[tuple[str, int
 def read_config(connection: sqlite3.Connection) -> CollectionConfig:
     """The configuration of the collection. Raises StorageError if it cannot be understood."""
     try:
-        return CollectionConfig.model_validate_json(get_meta(connection, "config") or "")
+        return CollectionConfig.stored(get_meta(connection, "config") or "")
     except ValidationError as error:
         path = connection.execute("PRAGMA database_list").fetchone()[2]
         first = error.errors(include_url=False)[0]

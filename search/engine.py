@@ -22,6 +22,7 @@ from ..core import (
     Usage,
     VectorStorage,
 )
+from ..core.arguments import checked
 from ..encoders import EncoderLoader, load_encoder
 from ..index import (
     Collection,
@@ -35,6 +36,7 @@ from ..index import (
     warm,
 )
 from ..index.maintenance import DEFAULT_MEMORY
+from . import parameters
 from .found import Found
 from .info import describe
 from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
@@ -98,6 +100,7 @@ class Engine:
         self._usage_lock = Lock()
 
     @classmethod
+    @checked(**parameters.CREATE)
     def create(
         cls,
         path: Path | str,
@@ -118,6 +121,7 @@ class Engine:
         return cls(Collection.create(Path(path), config), legs, rerankers=rerankers)
 
     @classmethod
+    @checked(**parameters.OPEN)
     def open(
         cls,
         path: Path | str,
@@ -127,11 +131,12 @@ class Engine:
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
     ) -> Engine:
-        """Open a collection; its configuration and encoders are stored in it.
+        """Open a collection; its configuration is stored in it, with the names of its models.
 
-        verify: "full" compares the checksum of every file, "size" only sizes. rerankers: those that
-        searches may name. Raises NotFoundError, CorruptFileError (which names the file) or
-        ConflictError (unfinished build).
+        verify: "full" compares the checksum of every file, "size" only sizes. encoders: needed
+        again for a collection that was made with encoders of your own, as it stores none: the same
+        function as in `create`. rerankers: those that searches may name. Raises NotFoundError,
+        CorruptFileError (which names the file) or ConflictError (unfinished build).
         """
         collection = Collection.open(Path(path), verify=verify, read_only=read_only)
         legs = LegEncoders(collection.config, encoders)
@@ -152,6 +157,7 @@ class Engine:
 
     # -- documents -------------------------------------------------------------------------
 
+    @checked(**parameters.ADD)
     def add(
         self,
         documents: Iterable[Document | Mapping[str, object]],
@@ -183,6 +189,7 @@ class Engine:
             tally.documents, tally.replaced, tally.passages, tally.truncated, tally.usage
         )
 
+    @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents; the ids that existed. Durable when it returns."""
         self._writable()
@@ -190,6 +197,7 @@ class Engine:
         self._maintain()
         return deleted
 
+    @checked(**parameters.DELETE_WHERE)
     def delete_where(self, filter: Mapping[str, Any]) -> int:  # noqa: A002 - the field's word
         """Delete every document that meets a filter; how many there were."""
         self._writable()
@@ -198,11 +206,13 @@ class Engine:
         self._maintain()
         return deleted
 
+    @checked(**parameters.GET)
     def get(self, id: str) -> Document:  # noqa: A002
         """One document. Raises NotFoundError."""
         with self.collection.reader() as reader:
             return reader.get(id)
 
+    @checked(**parameters.DOCUMENTS)
     def documents(
         self,
         *,
@@ -214,6 +224,7 @@ class Engine:
         with self.collection.reader() as reader:
             return reader.page(after, limit, filter)
 
+    @checked(**parameters.COUNT)
     def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
         """Documents stored, or those that meet a filter."""
         with self.collection.reader() as reader:
@@ -223,16 +234,14 @@ class Engine:
 
     def search(self, request: SearchRequest | str, **fields: Any) -> SearchResult:
         """Search. A text stands for `SearchRequest(query=text, **fields)`."""
-        if isinstance(request, str):
-            request = SearchRequest.parse({"query": request, **fields})
-        elif fields:
-            raise InvalidInputError("go with a text only", field=next(iter(fields)))
+        request = parameters.request(request, fields)
         self._expect()
         asked = ask(plan(self.config, request, self.rerankers), self._queries)
         with self.collection.reader() as reader:
             found = find(reader, asked)
         return self._answer([found])[0]
 
+    @checked(requests=parameters.requests)
     def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
         """Several searches of the same state; their queries are encoded together, and those that
         name the same reranker with the same budget are reranked together: a time limit is that of
@@ -279,6 +288,7 @@ class Engine:
         self._writable()
         return seal(self.collection)
 
+    @checked(**parameters.PROGRESS)
     def merge(self, *, progress: Progress | None = None) -> bool:
         """Seal, make all segments one, drop deleted documents and give their space back.
 
@@ -288,6 +298,7 @@ class Engine:
         sealed = seal(self.collection)
         return merge(self.collection, progress=progress) or sealed
 
+    @checked(**parameters.RECONFIGURE)
     def reconfigure(
         self,
         legs: Mapping[str, VectorStorage],

@@ -62,6 +62,7 @@ class Found:
     complete:   no leg was cut at its depth.
     documents:  number -> document, of those that the page may have.
     candidates: what a reranker reads of the best of the list; None where there is none to read it.
+    warnings:   what the filter names that no document has.
     """
 
     asked: Asked
@@ -72,6 +73,7 @@ class Found:
     complete: bool
     documents: Mapping[int, Document]
     candidates: Sequence[Candidate] | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

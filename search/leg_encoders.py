@@ -86,5 +86,6 @@ def _compare(leg: str, actual: Mapping[str, object], stored: Mapping[str, object
             + "; ".join(
                 f"{key} was {stored.get(key)!r} and is {actual.get(key)!r}" for key in changed
             )
-            + ". Use the encoder that built the collection, or build it anew"
+            + ". Use the encoder that built the collection: if it was made with encoders of your "
+            "own, give them again, Engine.open(path, encoders=...); else build it anew"
         )

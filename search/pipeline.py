@@ -26,6 +26,7 @@ def find(reader: Reader, asked: Asked) -> Found:
     check_search(reader.config, plan)
     with trace.stage("filter"):
         masks = reader.masks(request.filter)
+        warnings = reader.filter_warnings(request.filter)
     legs = []
     for leg, query in zip(plan.legs, asked.query.legs[: len(plan.legs)], strict=True):
         with trace.stage(leg.name):
@@ -61,6 +62,7 @@ def find(reader: Reader, asked: Asked) -> Found:
         complete=all(leg.result.complete for leg in legs),
         documents=documents,
         candidates=candidates,
+        warnings=warnings,
     )
 
 
@@ -82,7 +84,11 @@ def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> 
                 numbers.tolist(), scores.tolist(), placed(legs, numbers), reranked, strict=True
             )
         ]
-    complete, total, warnings = found.complete, len(found.numbers), list(asked.query.warnings)
+    complete, total, warnings = (
+        found.complete,
+        len(found.numbers),
+        [*asked.query.warnings, *found.warnings],
+    )
     if reordered is not None:
         complete = complete and reordered.complete
         total = len(reordered.places)

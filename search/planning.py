@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..core import (
     CollectionConfig,
+    ConfigError,
     DenseLeg,
     InvalidInputError,
     MissingExtraError,
@@ -15,6 +16,7 @@ from ..core import (
     TwindexError,
     VectorSearch,
 )
+from ..core.bounds import shown
 from ..index import check_filter
 from ..rerank import Budget, Needs, Reranker
 from .queries import EncodedQuery, QueryEncoder
@@ -88,11 +90,14 @@ def ask(plan: Plan, queries: QueryEncoder) -> Asked:
 
 
 def check_search(config: CollectionConfig, plan: Plan) -> None:
-    """Raise InvalidInputError for parameters that the index of a dense leg does not have.
+    """Raise InvalidInputError for parameters that the index of a dense leg does not have, and for a
+    leg whose stored configuration lies beyond today's bounds.
 
     `config` is that of the state to be searched: unlike which legs there are, how they are stored
     may change while a collection is open.
     """
+    for name in plan.encoded:
+        _check_stored(config, name)
     for i, leg in enumerate(plan.legs):
         storage = config.legs[leg.name]
         search = vector_search(plan.request, leg)
@@ -108,6 +113,21 @@ def check_search(config: CollectionConfig, plan: Plan) -> None:
             )
 
 
+def _check_stored(config: CollectionConfig, name: str) -> None:
+    leg = config.legs[name]
+    if not isinstance(leg, DenseLeg):
+        return
+    try:
+        leg.check_stored()
+    except ConfigError as error:
+        raise ConfigError(
+            f"leg {name!r} cannot be searched: in its stored configuration, {error.field} "
+            f"{error.message}; store it anew, for example: twindex reconfigure COLLECTION "
+            f"--leg {name} --recall 0.98",
+            field=f"legs.{name}.{error.field}",
+        ) from None
+
+
 def vector_search(request: SearchRequest, leg: LegRequest) -> VectorSearch | None:
     """How far a dense leg looks; None = as configured."""
     search = request.search if leg.search is None else leg.search
@@ -120,13 +140,13 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
         names = list(request.vectors)
         if request.query is not None:
             names = [name for name, leg in config.legs.items() if leg.role == "search"]
+        for name in names:
+            if name not in config.legs:
+                raise InvalidInputError(_no_leg(config, name), field=f"vectors.{name}")
         legs = [LegRequest(name=name) for name in names]
     for i, leg in enumerate(legs):
         if leg.name not in config.legs:
-            raise InvalidInputError(
-                f"there is no leg {leg.name!r}; this collection has {', '.join(config.legs)}",
-                field=f"legs[{i}].name" if request.legs else f"vectors.{leg.name}",
-            )
+            raise InvalidInputError(_no_leg(config, leg.name), field=f"legs[{i}].name")
         if request.query is None and leg.name not in request.vectors:
             raise InvalidInputError(
                 f"leg {leg.name!r} has neither a text (`query`) nor a vector to search with",
@@ -148,6 +168,10 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
     if request.search is not None and not dense:
         raise InvalidInputError("no dense leg runs, and no other takes it", field="search")
     return legs
+
+
+def _no_leg(config: CollectionConfig, name: str) -> str:
+    return f"there is no leg {shown(name)}; this collection has {', '.join(config.legs)}"
 
 
 def _reranking(

@@ -6,15 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from ..core import Config, Hit, TopTerms, Usage, VectorSearch, VectorStorage
+from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
 from ..core.config import LEG_NAME
+from ..core.filter_help import FILTER_HELP
 from ..core.rerank_config import RERANKER_NAME
 from ..rerank import Budget, Status
 
 WINDOW = 1_000
 """offset + limit may not go beyond this."""
+
+Depth = Annotated[int, Bounds(1, 10_000)]
+"""Documents that a leg contributes to the fusion."""
 
 
 class LegRequest(Config):
@@ -26,9 +31,12 @@ class LegRequest(Config):
     """
 
     name: str = Field(pattern=LEG_NAME)
-    weight: float = Field(default=1.0, ge=0, le=1e6)
-    depth: int | None = Field(default=None, ge=1, le=10_000)
+    weight: Annotated[float, Bounds(0, 1e6)] = 1.0
+    depth: Depth | None = None
     search: VectorSearch | None = None
+
+
+Method = Literal["rrf", "minmax", "zscore", "dbsf"]
 
 
 class Fusion(Config):
@@ -38,8 +46,8 @@ class Fusion(Config):
     k:      the constant of RRF; None = 60. Only "rrf" takes it.
     """
 
-    method: Literal["rrf", "minmax", "zscore", "dbsf"] = "minmax"
-    k: int | None = Field(default=None, ge=1)
+    method: Method = "minmax"
+    k: Annotated[int, Bounds(1, 1_000_000)] | None = None
 
     @field_validator("k")
     @classmethod
@@ -52,6 +60,11 @@ class Fusion(Config):
     def constant(self) -> int:
         """The k of RRF."""
         return 60 if self.k is None else self.k
+
+
+def _fusion(value: object) -> object:
+    """A method's name stands for the method with its defaults."""
+    return {"method": value} if isinstance(value, str) else value
 
 
 class RerankRequest(Config):
@@ -72,12 +85,12 @@ class RerankRequest(Config):
     """
 
     model: str = Field(pattern=RERANKER_NAME)
-    top_n: int | None = Field(default=None, ge=1, le=WINDOW)
-    timeout_ms: float | None = Field(default=None, gt=0, le=86_400_000)
+    top_n: Few | None = None
+    timeout_ms: Milliseconds | None = None
     on_error: Literal["keep", "fail"] = "keep"
-    calls: int | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=0)
-    min_score: float | None = None
+    calls: Calls | None = None
+    tokens: Calls | None = None
+    min_score: Score | None = None
 
     @property
     def budget(self) -> Budget:
@@ -92,7 +105,9 @@ class SearchRequest(Config):
     vectors: instead of text, the query vector of each dense leg: {leg: [float, ...]}.
     legs:    which legs run; empty = all of the collection with weight 1, but those whose role is
              "rerank".
-    filter:  a condition on metadata, see `twindex.index.filters`; applied inside every leg.
+    fusion:  how the lists become one; a word such as "rrf" stands for {"method": "rrf"}.
+    filter:  a condition on metadata, see docs/filters.md; applied inside every leg. A field that
+             no document has gives a warning.
     depth:   documents each leg contributes to the fusion; fixed, so that pages neither overlap
              nor skip. At least one leg must be as deep as offset + limit.
     search:  how far the indexes of dense legs look; None = as the collection is configured.
@@ -107,13 +122,15 @@ class SearchRequest(Config):
     query: str | None = None
     vectors: dict[str, list[float]] = Field(default_factory=dict)
     legs: tuple[LegRequest, ...] = ()
-    fusion: Fusion = Fusion()
-    filter: dict[str, Any] | None = None
-    depth: int = Field(default=WINDOW, ge=1, le=10_000)
+    fusion: Annotated[Fusion, BeforeValidator(_fusion, json_schema_input_type=Fusion | Method)] = (
+        Fusion()
+    )
+    filter: dict[str, Any] | None = Field(default=None, description=FILTER_HELP)
+    depth: Depth = WINDOW
     search: VectorSearch | None = None
-    limit: int = Field(default=10, ge=1, le=WINDOW)
-    offset: int = Field(default=0, ge=0)
-    min_score: float | None = None
+    limit: Annotated[int, Bounds(1, WINDOW)] = 10
+    offset: Annotated[int, Bounds(0, WINDOW)] = 0
+    min_score: Score | None = None
     explain: bool = False
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
     rerank: RerankRequest | None = None

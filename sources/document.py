@@ -69,8 +69,11 @@ def check_document(document: Document) -> Document:
 
 def parse_id(value: Mapping[str, Any]) -> str:
     """The `_id` or `id` of a document or query, checked. Raises InvalidInputError."""
-    names = [name for name in ("_id", "id") if name in value]
+    names = [name for name in ("_id", "id") if value.get(name) is not None]
     if not names:
+        for name in ("_id", "id"):
+            if name in value:
+                _string(None, name, "a string or an integer")
         raise InvalidInputError("missing; every record needs an `id` (or `_id`)", field="id")
     ids = [
         _checked_id(_string(_decimal(value[name], name), name, "a string or an integer"), name)

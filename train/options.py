@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from ..core import Config
+from ..core.bounds import Bounds, Count, Few, Seed, Tokens
 from ..core.config import Device
 
 
@@ -34,28 +35,28 @@ class CrossEncoderTraining(Config):
     """
 
     init: str = "all-MiniLM-L6-v2"
-    layers: int | None = Field(default=None, ge=1)
+    layers: Few | None = None
     loss: Literal["softmax", "binary"] = "softmax"
-    epochs: int = Field(default=2, ge=1)
-    negatives: int = Field(default=7, ge=1)
-    depth: int = Field(default=100, ge=1, le=1_000)
-    synthetic: int = Field(default=0, ge=0)
-    written: int = Field(default=0, ge=0)
+    epochs: Few = 2
+    negatives: Few = 7
+    depth: Few = 100
+    synthetic: Annotated[int, Bounds(0, 100_000_000)] = 0
+    written: Annotated[int, Bounds(0, 100_000_000)] = 0
     writer: str | None = None
-    batch: int = Field(default=8, ge=1)
-    lr: float = Field(default=5e-5, gt=0)
-    head_lr: float = Field(default=10.0, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
-    clip: float = Field(default=1.0, gt=0)
-    max_length: int = Field(default=256, ge=8)
-    held_out: int = Field(default=80, ge=1)
-    rerank: int = Field(default=50, ge=1, le=1_000)
-    validations: int = Field(default=4, ge=1)
-    minutes: float | None = Field(default=None, gt=0)
+    batch: Annotated[int, Bounds(1, 65_536)] = 8
+    lr: Annotated[float, Bounds(0, 1, above=True)] = 5e-5
+    head_lr: Annotated[float, Bounds(0, 1e6, above=True)] = 10.0
+    weight_decay: Annotated[float, Bounds(0, 1e6)] = 0.01
+    warmup: Annotated[float, Bounds(0, 0.99)] = 0.1
+    clip: Annotated[float, Bounds(0, 1e6, above=True)] = 1.0
+    max_length: Tokens = 256
+    held_out: Count = 80
+    rerank: Few = 50
+    validations: Few = 4
+    minutes: Annotated[float, Bounds(0, 525_600, above=True)] | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: Device = "auto"
-    seed: int = Field(default=0, ge=0, lt=2**32)
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _who_writes(self) -> Self:

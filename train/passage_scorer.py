@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
@@ -28,6 +28,7 @@ from ..core import (
     Progress,
     Query,
 )
+from ..core.bounds import Bounds, Few, Seed
 from ..core.config_base import Config
 from ..llm import find_weights
 from ..rerank import Candidate, Reranker, Task
@@ -54,17 +55,17 @@ class PassageScorerTraining(Config):
     """
 
     model: str = "all-MiniLM-L6-v2"
-    dimensions: int = Field(default=128, ge=8)
-    top: int = Field(default=4, ge=1)
-    windows: int | None = Field(default=64, ge=2)
-    depth: int = Field(default=4, ge=1, le=1_000)
-    epochs: int = Field(default=3, ge=1)
-    batch: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    held_out: float = Field(default=0.1, ge=0, lt=1)
-    seed: int = 0
-    size: int = Field(default=50, ge=4)
-    overlap: int = Field(default=7, ge=0)
+    dimensions: Annotated[int, Bounds(8, 65_536)] = 128
+    top: Few = 4
+    windows: Annotated[int, Bounds(2, 100_000)] | None = 64
+    depth: Few = 4
+    epochs: Few = 3
+    batch: Annotated[int, Bounds(1, 65_536)] = 8
+    learning_rate: Annotated[float, Bounds(0, 1, above=True)] = 1e-3
+    held_out: Annotated[float, Bounds(0, 0.99)] = 0.1
+    seed: Seed = 0
+    size: Annotated[int, Bounds(4, 100_000)] = 50
+    overlap: Annotated[int, Bounds(0, 100_000)] = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ...core import BarProgress, InvalidInputError, NoProgress, Progress, VectorSearch
 from ...core.config import Device
+from ...core.filter_help import FILTER_HELP
 from ...search import Fusion
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def add_filter(parser: argparse._ActionsContainer) -> None:
         "--filter",
         type=parse_filter,
         metavar="JSON",
-        help="""condition on metadata, e.g. '{"year": {"gte": 1990}}'""",
+        help=FILTER_HELP.replace("%", "%%"),
     )
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ...core import InvalidInputError, NotFoundError
+from ...core.filter_help import FILTER_HELP
 from ...sources import parse_document
 from ...sources.document import parse_id
 from .. import body, cursor
@@ -136,7 +137,7 @@ async def list_documents(
     collection: str,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor_: Annotated[str | None, Query(alias="cursor")] = None,
-    filter_: Annotated[str | None, Query(alias="filter", description="JSON")] = None,
+    filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
 ) -> Response:
     """Documents by id, ascending. `total` counts all pages."""
     condition = None if filter_ is None else _filter(filter_)
@@ -168,10 +169,10 @@ async def list_documents(
 async def put_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
     """Insert a document, or replace the one with this id. Percent-encode slashes in the id."""
     given = body.parse_object(await body.read(request))
-    names = [name for name in ("_id", "id") if name in given]
+    names = [name for name in ("_id", "id") if given.get(name) is not None]
     if names and parse_id(given) != id:
         raise InvalidInputError("differs from the id in the path", field=names[0])
-    rest = {name: value for name, value in given.items() if name not in names}
+    rest = {name: value for name, value in given.items() if name not in ("_id", "id")}
     new = parse_document({**rest, "id": id})
 
     def put(served: Served) -> Response:

@@ -83,9 +83,11 @@ async def rerank(request: Request) -> Response:
 
 def _parse(given: dict[str, Any]) -> RerankBody:
     for field, what in _CONFIGURED.items():
-        if field in given:
-            raise InvalidInputError(f"{what} is part of its configuration here", field=field)
-    return validate(RerankBody, given)
+        if given.get(field) is not None:
+            raise InvalidInputError(
+                f"{what} is part of its configuration here; leave it out", field=field
+            )
+    return validate(RerankBody, {k: v for k, v in given.items() if k not in _CONFIGURED})
 
 
 def _reply(asked: RerankBody, result: Reranked) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Built:
             if value["format"] != FORMAT:
                 raise ValueError(f"{FILE}: of format {value['format']}, not {FORMAT}")
             return cls(
-                VectorStorage.model_validate(value["storage"]),
+                VectorStorage.stored(value["storage"]),
                 int(value["rows"]),
                 int(value["width"]),
                 Calibration.from_json(value["calibration"]),
@@ -79,11 +79,11 @@ def storage_of(config: VectorStorage) -> VectorStorage:
 
 
 def as_configured(storage: VectorStorage) -> VectorSearch:
-    """How far a search looks that does not say."""
+    """How far a search looks that does not say. What is stored may lie beyond the bounds."""
     match storage.index:
         case FlatConfig():
             return VectorSearch()
         case HnswConfig(recall=recall, ef_search=ef):
-            return VectorSearch(recall=recall, ef=ef)
+            return VectorSearch.stored({"recall": recall, "ef": ef})
         case index:
-            return VectorSearch(recall=index.recall, nprobe=index.nprobe)
+            return VectorSearch.stored({"recall": index.recall, "nprobe": index.nprobe})

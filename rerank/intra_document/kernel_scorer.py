@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from ...core import ConfigError, ModelError, Passage
+from ...core.bounds import Bounds, Score
 from ...core.config_base import Config
 from .kernel_model import KernelModel
 
@@ -37,11 +38,11 @@ class ScorerOptions(Config):
     trained:       how, for people.
     """
 
-    version: int = Field(default=1, ge=1, le=1)
-    dimensions: int = Field(ge=1)
-    size: int = Field(default=50, ge=4)
-    overlap: int = Field(default=7, ge=0)
-    weights: tuple[float, ...] | None = None
+    version: Annotated[int, Bounds(1, 1)] = 1
+    dimensions: Annotated[int, Bounds(1, 65_536)]
+    size: Annotated[int, Bounds(4, 100_000)] = 50
+    overlap: Annotated[int, Bounds(0, 100_000)] = 7
+    weights: tuple[Score, ...] | None = None
     trained: dict[str, Any] = Field(default_factory=dict)
 
 

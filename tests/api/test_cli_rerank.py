@@ -114,7 +114,10 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
         (["--rerank", "magic", "--rerankers", "FILE"], "rerankers.toml has words, broken"),
         (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice"),
         (["--rerank", "fake", "--rerank", "mmr"], "--rerank: several need --table"),
-        (["--rerank", "fake", "--rerank-top-n", "0"], "--rerank-top-n: Input should"),
+        (
+            ["--rerank", "fake", "--rerank-top-n", "0"],
+            "--rerank-top-n: must be an integer between 1 and 1,000, got 0",
+        ),
         (["--rerank", "fake", "--rerank-timeout-ms", "-1"], "--rerank-timeout-ms: Input"),
         (["--rerank", "fake", "--rerankers", "none.toml"], "none.toml: cannot be read"),
     ],

@@ -99,7 +99,10 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         ),
         ("[legs.lexical]\nkind = 'dense'", "c.toml: legs.lexical: there is no such leg"),
         ("[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnws'}", "c.toml: legs.dense.index"),
-        ("[legs.dense]\nkind = 'dense'\nk1 = 3", "c.toml: legs.dense.k1: Extra inputs"),
+        (
+            "[legs.dense]\nkind = 'dense'\nk1 = 3",
+            "c.toml: legs.dense.k1: unknown field; fields: kind",
+        ),
         (
             "[legs.dense]\nkind = 'dense'\nencoder = {model = 'other'}",
             "c.toml: legs.dense.encoder: differs from the collection's",

@@ -27,7 +27,11 @@ def search(client, **fields):
     ("storage", "field", "words"),
     [
         ({"index": {"kind": "tree"}}, "legs.dense.index", "tree"),
-        ({"index": {"kind": "ivf", "probes": 3}}, "legs.dense.index.probes", "Extra inputs"),
+        (
+            {"index": {"kind": "ivf", "probes": 3}},
+            "legs.dense.index.probes",
+            "did you mean `nprobe`",
+        ),
         (
             {"index": {"kind": "ivf", "nprobe": 3, "recall": 0.9}},
             "legs.dense.index",
@@ -133,8 +137,8 @@ def test_what_cannot_be_reconfigured_is_refused_at_once(client, problem, body, f
 @pytest.mark.parametrize(
     ("fields", "field", "words"),
     [
-        ({"search": {"recall": 2}}, "search.recall", "less than or equal to 1"),
-        ({"search": {"recal": 0.9}}, "search.recal", "Extra inputs"),
+        ({"search": {"recall": 2}}, "search.recall", "above 0 and at most 1, got 2"),
+        ({"search": {"recal": 0.9}}, "search.recal", "did you mean `recall`"),
         ({"search": {"recall": 0.9, "nprobe": 3}}, "search", "give one"),
         ({"search": {"nprobe": 3}}, "search.nprobe", "index is flat: it compares every vector"),
         (

@@ -107,11 +107,14 @@ def test_a_grid_comes_from_a_file(tmp_path: Path) -> None:
     names = [label(storage) for storage in plan(Grid.read(path), anything).storages]
     assert names == ["flat int8", "flat int4"]
     for text, message in (
-        ("recall = [2]\n[[block]]\nindex = ['flat']\n", r"recall\[0\]: Input should be less"),
+        ("recall = [2]\n[[block]]\nindex = ['flat']\n", r"recall\[0\]: must be a number above 0"),
         ("[[block]]\nindex = ['flag']\n", r"block\[0\]\.index\[0\]: "),
         ("[[block]]\nindex = ['flat']\nprojection = ['pca']\n", "exactly one of dimensions"),
         ("block = []\n", "block: "),
-        ("[[block]]\nindex = ['flat']\ncodecs = ['pq']\n", "codecs: Extra"),
+        (
+            "[[block]]\nindex = ['flat']\ncodecs = ['pq']\n",
+            "codecs: unknown field; did you mean `codec`",
+        ),
         ("[[", "not TOML"),
     ):
         path.write_text(text)

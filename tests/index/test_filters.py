@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
-from twindex.index.filters import MAX_CONDITIONS, check, flatten, select
+from twindex.index.filters import MAX_CONDITIONS, check, flatten
+from twindex.index.selection import select
 
 scalars = st.one_of(
     st.booleans(),

@@ -1,0 +1,82 @@
+"""What the arguments of `Engine`'s methods must be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from ..core import CollectionConfig, InvalidInputError, VectorStorage
+from ..core import arguments as is_
+from ..core.arguments import Check, optional, refused
+from ..core.bounds import Bounds
+from ..index import Verify
+from .request import SearchRequest
+from .rerankers import RerankerRegistry
+
+PAGE = Bounds(1, 1_000_000)
+"""Documents in a list of them."""
+
+_SHARED: dict[str, Check] = {
+    "path": is_.path,
+    "encoders": is_.function("a function from an encoder's configuration to an encoder"),
+    "rerankers": optional(is_.instance(RerankerRegistry, "a RerankerRegistry")),
+}
+CREATE: dict[str, Check] = {
+    **_SHARED,
+    "config": optional(is_.instance(CollectionConfig, "a CollectionConfig")),
+}
+OPEN: dict[str, Check] = {
+    **_SHARED,
+    "read_only": is_.flag,
+    "verify": is_.choice(*get_args(Verify)),
+}
+PROGRESS: dict[str, Check] = {"progress": optional(is_.progress)}
+ADD: dict[str, Check] = {"documents": is_.documents, **PROGRESS}
+IDS: dict[str, Check] = {"ids": is_.ids}
+GET: dict[str, Check] = {"id": is_.text}
+DELETE_WHERE: dict[str, Check] = {"filter": is_.condition}
+COUNT: dict[str, Check] = {"filter": optional(is_.condition)}
+DOCUMENTS: dict[str, Check] = {"after": optional(is_.text), "limit": is_.integer(PAGE), **COUNT}
+
+
+def storages(value: object, name: str) -> None:
+    """Leg -> how its vectors are stored."""
+    wanted = 'a mapping such as {"dense": VectorStorage(...)}'
+    if not isinstance(value, Mapping):
+        raise refused(value, name, wanted)
+    for leg, storage in value.items():
+        if not isinstance(leg, str):
+            raise refused(leg, name, wanted)
+        if not isinstance(storage, VectorStorage):
+            raise refused(storage, f"{name}.{leg}", "a VectorStorage")
+
+
+RECONFIGURE: dict[str, Check] = {
+    "legs": storages,
+    "memory": optional(is_.integer(is_.MEMORY)),
+    **PROGRESS,
+}
+
+
+def requests(value: object, name: str) -> None:
+    """Several searches."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        raise refused(value, name, "a list of SearchRequest")
+    for i, one in enumerate(value):
+        if not isinstance(one, SearchRequest):
+            raise refused(one, f"{name}[{i}]", "a SearchRequest")
+
+
+def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
+    """The request that a call of `Engine.search` means."""
+    if isinstance(value, str):
+        return SearchRequest.parse({**fields, "query": value})
+    if not isinstance(value, SearchRequest):
+        raise refused(value, "request", "a text or a SearchRequest")
+    if fields:
+        raise InvalidInputError(
+            "is given beside a SearchRequest; fields require a query text, or put it into the "
+            "request",
+            field=next(iter(fields)),
+        )
+    return value
