@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -114,8 +114,7 @@ def documents(value: object, name: str) -> None:
 
 def ids(value: object, name: str) -> None:
     """A list of ids. A single text is refused: its characters would be taken for ids."""
-    kinds = Sequence | set | frozenset
-    if isinstance(value, str | bytes | bytearray) or not isinstance(value, kinds):
+    if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence | Set):
         hint = f"; write [{shown(value)}]" if isinstance(value, str) else ""
         raise InvalidInputError(f"must be a list of ids, got {shown(value)}{hint}", field=name)
     for i, one in enumerate(value):

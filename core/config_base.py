@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from types import NoneType
-from typing import Any, Self, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -87,7 +87,11 @@ def _never_none(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _admits_none(annotation: Any) -> bool:
-    return annotation in (None, NoneType, Any) or any(map(_admits_none, get_args(annotation)))
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(_admits_none, get_args(annotation)))
+    if get_origin(annotation) is Annotated:
+        return _admits_none(get_args(annotation)[0])
+    return annotation in (None, NoneType, Any)
 
 
 def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:

@@ -27,7 +27,9 @@ from ..core import (
     Passage,
     Representation,
     StorageError,
+    arguments,
 )
+from ..core.arguments import checked
 from .database import Database, get_meta, set_meta
 from .delta import pack
 from .files import sync_directory
@@ -241,6 +243,7 @@ class Collection:
                 row += item.rows
         return Written(len(last), len(known))
 
+    @checked(ids=arguments.ids)
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents; the ids that existed, in the order given. Durable on return."""
         with self.database.write() as connection:

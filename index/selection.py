@@ -160,6 +160,7 @@ def _statement(condition: Equal | Range | Exists | Dated) -> tuple[str, tuple[Sc
         key = condition.key
         sql, values = "key = ? OR (key >= ? AND key < ?)", (key, f"{key}.", f"{key}/")
         own = "{v} <> ''"
+        parts: list[tuple[str, tuple[Scalar, ...]]]
         parts = [(f"SELECT number FROM fields WHERE {sql}", values)]
         own_values: tuple[Scalar, ...] = ()
         kind = STRING

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
-from twindex.index.filters import MAX_CONDITIONS, check, flatten
-from twindex.index.selection import select
+from twindex.index.filters import MAX_CONDITIONS, check, flatten, parse
+from twindex.index.selection import select, select_newer, unknown_fields
 
 scalars = st.one_of(
     st.booleans(),
@@ -33,6 +36,8 @@ tests = st.one_of(
     st.integers(-2, 2).map(lambda v: {"gte": v}),
     st.tuples(st.integers(-2, 0), st.integers(0, 2)).map(lambda p: {"gt": p[0], "lt": p[1]}),
     bounds.map(lambda v: {"lte": v}),
+    scalars.map(lambda v: {"ne": v}),
+    st.sampled_from(["", "a", "ab", "1"]).map(lambda v: {"prefix": v}),
 )
 fields = st.dictionaries(st.sampled_from(["x", "y", "z"]), tests, max_size=2)
 conditions = st.recursive(
@@ -75,6 +80,12 @@ def holds(document: dict[str, Any], condition: dict[str, Any]) -> bool:
             return False
         if "contains" in test and not all(any(same(i, v) for i in items) for v in test["contains"]):
             return False
+        if "ne" in test and any(same(i, test["ne"]) for i in items):
+            return False
+        if "prefix" in test and not any(
+            isinstance(i, str) and i.startswith(test["prefix"]) for i in items
+        ):
+            return False
         return "exists" not in test or bool(items) == test["exists"]
 
     return all(
@@ -90,11 +101,17 @@ def holds(document: dict[str, Any], condition: dict[str, Any]) -> bool:
 
 
 def database(documents: list[dict[str, Any]]) -> sqlite3.Connection:
+    """Documents numbered from 1, whose ids are doc1, doc2 ... and whose titles Title 1 ..."""
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE fields (key TEXT, kind INTEGER, value, number INTEGER)")
-    connection.execute("CREATE TABLE documents (number INTEGER)")
+    connection.execute("CREATE TABLE documents (number INTEGER, id TEXT)")
+    connection.execute("CREATE TABLE contents (number INTEGER, title TEXT, metadata TEXT)")
     for number, document in enumerate(documents, 1):
-        connection.execute("INSERT INTO documents VALUES (?)", (number,))
+        connection.execute("INSERT INTO documents VALUES (?, ?)", (number, f"doc{number}"))
+        connection.execute(
+            "INSERT INTO contents VALUES (?, ?, ?)",
+            (number, f"Title {number}" if number < 9 else "", json.dumps(document)),
+        )
         connection.executemany(
             "INSERT INTO fields VALUES (?, ?, ?, ?)",
             {(key, kind, value, number) for key, kind, value in flatten(document)},
@@ -146,6 +163,14 @@ def test_dates_can_be_ranged_and_large_integers_compared():
         ({"a": "\ud800"}, "filter.a.eq"),
         ({"not": {"\udfff": 1}}, "filter.not"),
         ({"a": 1, 2: 3}, "filter"),
+        ({"a": {"ne": None}}, "filter.a.ne"),
+        ({"a": {"prefix": 3}}, "filter.a.prefix"),
+        ({"a": {"prefix": "\ud800"}}, "filter.a.prefix"),
+        ({"a": {"date": {"gte": "May 2024"}}}, "filter.a.date.gte"),
+        ({"a": {"date": {"in": ["2024-05-01"]}}}, "filter.a.date"),
+        ({"a": {"date": {}}}, "filter.a.date"),
+        ({"a": {"date": 2024}}, "filter.a.date.eq"),
+        ({"and": "a"}, "filter.and"),
         ({"a": {1: 3}}, "filter.a"),
     ],
 )
@@ -195,3 +220,106 @@ def test_metadata_that_cannot_be_compared_is_named():
     with pytest.raises(InvalidInputError) as caught:
         list(flatten({"a": {"n": [10**400]}}))
     assert caught.value.field == "a.n"
+
+
+@given(documents=collections, condition=conditions, after=st.integers(0, 8))
+def test_newer_documents_are_selected_by_the_same_rules(documents, condition, after):
+    connection = database(documents)
+    expected = [n for n in select(connection, condition).tolist() if n > after]
+    assert select_newer(connection, parse(condition), after).tolist() == expected
+    connection.close()
+
+
+def test_prefixes_at_the_ends_of_unicode():
+    texts = ["a\ud7ff", "a\ud7ffb", "a\ue000", "\U0010ffff", "\U0010ffffz", "b"]
+    connection = database([{"t": text} for text in texts])
+    for begin in ("", "a", "a\ud7ff", "\U0010ffff", "z"):
+        expected = [n for n, text in enumerate(texts, 1) if text.startswith(begin)]
+        assert select(connection, {"t": {"prefix": begin}}).tolist() == expected, begin
+    connection.close()
+
+
+zones = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda m: timezone(timedelta(minutes=m)))
+moments = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=zones)
+operators = {"eq": "__eq__", "gt": "__gt__", "gte": "__ge__", "lt": "__lt__", "lte": "__le__"}
+
+
+@given(
+    stored=st.lists(moments, max_size=6),
+    base=moments,
+    near=st.integers(-(10**11), 10**11),
+    name=st.sampled_from(sorted(operators)),
+)
+def test_dates_with_zones_are_compared_as_instants(stored, base, near, name):
+    with suppress(OverflowError):
+        stored.append(base + timedelta(microseconds=near))
+    connection = database([{"day": one.isoformat()} for one in [*stored, base]])
+    wanted = {"day": {"date": {name: base.isoformat()}}}
+    expected = [
+        n for n, one in enumerate([*stored, base], 1) if getattr(one, operators[name])(base)
+    ]
+    assert select(connection, wanted).tolist() == expected
+    connection.close()
+
+
+def test_the_rule_for_dates():
+    days = [
+        "2024-05-01",  # midnight UTC
+        "2024-05-01T00:00:00Z",
+        "2024-05-01T02:00:00+02:00",
+        "2024-04-30 22:00-0200",
+        "2024-05-01T00:00:01",  # UTC where no zone is given
+        "2024-05-01T01:00:00+02:00",  # an hour before midnight UTC
+        "May 2024",
+        ["x", "2024-05-01"],
+        20240501,
+    ]
+    connection = database([{"day": day} for day in days])
+    assert select(connection, {"day": {"date": "2024-05-01"}}).tolist() == [1, 2, 3, 4, 8]
+    assert select(connection, {"day": {"date": {"gt": "2024-05-01"}}}).tolist() == [5]
+    assert select(connection, {"day": {"date": {"lt": "2024-05-01"}}}).tolist() == [6]
+    both = {"day": {"date": {"gte": "2024-04-30T23:00Z", "lt": "2024-05-01"}}}
+    assert select(connection, both).tolist() == [6]
+    connection.close()
+
+
+def test_id_and_title_are_those_of_the_document_and_of_its_metadata():
+    connection = database([{}, {"title": "Title 1"}, {"id": "doc1"}, {"id": 1}])
+    assert select(connection, {"id": "doc1"}).tolist() == [1, 3]
+    assert select(connection, {"id": 1}).tolist() == [4]
+    assert select(connection, {"id": {"in": ["doc2", "doc4"]}}).tolist() == [2, 4]
+    assert select(connection, {"id": {"prefix": "doc"}}).tolist() == [1, 2, 3, 4]
+    assert select(connection, {"id": {"gt": "doc2"}}).tolist() == [3, 4]
+    assert select(connection, {"id": {"ne": "doc1"}}).tolist() == [2, 4]
+    assert select(connection, {"id": {"exists": True}}).tolist() == [1, 2, 3, 4]
+    assert select(connection, {"title": "Title 1"}).tolist() == [1, 2]
+    assert select(connection, {"title": {"prefix": "Title"}}).tolist() == [1, 2, 3, 4]
+    connection.close()
+    connection = database([{}] * 9)
+    assert select(connection, {"title": {"exists": False}}).tolist() == [9]
+    connection.close()
+
+
+def test_groups_are_counted():
+    for group in ({"and": []}, {"or": []}, {"or": [{"and": []}]}):
+        count = MAX_CONDITIONS // (2 if group == {"or": [{"and": []}]} else 1)
+        check({"a": 1, "or": [group] * (count - 1)})
+        with pytest.raises(InvalidInputError, match="more than 1,000 groups"):
+            check({"or": [group] * (count + 1)})
+    deep: Any = {"and": []}
+    for _ in range(31):
+        deep = {"or": [deep]}
+    check(deep)
+    with pytest.raises(InvalidInputError, match="more than 1,000 groups"):
+        check({"and": [deep] * 40})
+
+
+def test_unknown_fields_are_named_with_the_nearest_known_one():
+    connection = database([{"year": 1, "author": {"name": "Ada"}, "genres": []}])
+    known = {"year": 2, "author.name": "x", "author": {"exists": True}, "id": "1", "title": "x"}
+    assert unknown_fields(connection, parse(known)) == []
+    assert unknown_fields(connection, parse({"not": {"yaer": 1}, "zzz": {"ne": 3}})) == [
+        "filter: no document has a field 'yaer'; did you mean 'year'?",
+        "filter: no document has a field 'zzz'",
+    ]
+    connection.close()

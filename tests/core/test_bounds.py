@@ -1,0 +1,166 @@
+"""Every number of every configuration and request has a least and a greatest value."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import TypeAdapter
+
+import twindex
+from twindex.core import ConfigError
+from twindex.core.bounds import STORED, Bounds
+from twindex.core.config_base import Config
+
+ELSEWHERE = {("SearchRequest", "vectors"): "search/queries.py checks components and dimensions"}
+"""Numbers that are bounded in another place."""
+
+NONE_IS_A_VALUE = {("PassageScorerTraining", "windows"): "all windows"}
+"""Fields whose default is not None and which take None; no REST body has any."""
+
+ROOMS = ("core", "llm", "encoders", "index", "rerank", "search", "eval", "train", "api")
+
+
+def models() -> list[type[Config]]:
+    for room in ROOMS:
+        package = importlib.import_module(f"twindex.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"twindex.{room}."):
+            importlib.import_module(module.name)
+    found: dict[str, type[Config]] = {}
+    pending = [Config]
+    while pending:
+        for model in pending.pop().__subclasses__():
+            if model.__module__.startswith(twindex.__name__):
+                found[model.__qualname__] = model
+                pending.append(model)
+    return [found[name] for name in sorted(found)]
+
+
+def numbers(annotation: Any, bounds: Bounds | None = None) -> Iterator[tuple[type, Bounds | None]]:
+    """The numeric types inside an annotation, each with its bounds."""
+    if annotation in (int, float):
+        yield annotation, bounds
+    elif get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        own = [one for one in metadata if isinstance(one, Bounds)]
+        yield from numbers(inner, own[0] if own else bounds)
+    elif get_origin(annotation) is not Literal:
+        for part in get_args(annotation):
+            yield from numbers(part)
+
+
+def numeric_fields() -> list[tuple[type[Config], str, type, Bounds | None]]:
+    found = []
+    for model in models():
+        for name, field in model.model_fields.items():
+            own = [one for one in field.metadata if isinstance(one, Bounds)]
+            for kind, bounds in numbers(field.annotation, own[0] if own else None):
+                if (model.__name__, name) not in ELSEWHERE:
+                    found.append((model, name, kind, bounds))
+    return found
+
+
+FIELDS = numeric_fields()
+IDS = [f"{model.__name__}.{name}" for model, name, _, _ in FIELDS]
+
+
+def test_the_walk_sees_the_models():
+    assert {"IvfConfig.nprobe", "SearchRequest.limit", "RerankBody.top_n", "Settings.queue"} <= {
+        *IDS
+    }
+    assert len(FIELDS) > 120
+
+
+@pytest.mark.parametrize(("model", "name", "kind", "bounds"), FIELDS, ids=IDS)
+def test_a_number_is_bounded(model, name, kind, bounds):
+    assert bounds is not None, f"{model.__name__}.{name}: give it Bounds (core/bounds.py)"
+    adapter = TypeAdapter(Annotated[kind, bounds])
+    least, greatest = kind(bounds.least), kind(bounds.greatest)
+    if bounds.above:
+        least = math.nextafter(least, math.inf)
+    assert adapter.validate_python(least) == least
+    assert adapter.validate_python(greatest) == greatest
+    assert adapter.validate_python(str(greatest)) == greatest
+    beyond = [10**40, "9" * 40, "9" * 5_000, True, "x"]
+    if kind is int:
+        beyond += [least - 1, greatest + 1, str(least - 1), str(greatest + 1), 2.5]
+    else:
+        below = bounds.least if bounds.above else math.nextafter(least, -math.inf)
+        beyond += [below, math.nextafter(greatest, math.inf), math.nan, math.inf, "nan", "inf"]
+    for value in beyond:
+        # As the field of its model: the model's own error, with value, place and remedy.
+        with pytest.raises(ConfigError) as caught:
+            model.parse({**required(model), name: _shaped(model, name, value)})
+        assert caught.value.field in (name, f"{name}[0]"), value
+        assert bounds.words in caught.value.message, value
+        assert ", got " in caught.value.message, value
+    assert adapter.validate_python(10**30, context=STORED) is not None
+
+
+def _shaped(model: type[Config], name: str, value: Any) -> Any:
+    """The value as the field holds it: alone, or in a tuple."""
+    try:
+        model.parse({**required(model), name: [value]})
+    except ConfigError as error:
+        if error.field == f"{name}[0]":
+            return [value]
+    return value
+
+
+def required(model: type[Config]) -> dict[str, Any]:
+    """Values for the fields that a model cannot be without."""
+    needed = [name for name, field in model.model_fields.items() if field.is_required()]
+    needed += {"SearchRequest": ["query"], "ProjectionConfig": ["share"]}.get(model.__name__, [])
+    return {name: _GUESSES.get(name, "fake") for name in needed}
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_none_means_absent(model):
+    for name, field in model.model_fields.items():
+        if field.is_required() or (model.__name__, name) in NONE_IS_A_VALUE:
+            continue
+        given = {key: value for key, value in required(model).items() if key != name}
+        if given == required(model):
+            assert model.parse({**given, name: None}) == model.parse(given), name
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
+def test_an_unknown_field_is_answered_with_known_ones(model):
+    if not model.model_fields:
+        return
+    name = next(iter(model.model_fields))
+    with pytest.raises(ConfigError) as caught:
+        model.parse({**required(model), f"{name}s_": 1})
+    assert caught.value.message == f"unknown field; did you mean `{name}`?"
+    with pytest.raises(ConfigError) as caught:
+        model.parse({**required(model), "qqqqqqqq": 1})
+    assert caught.value.message == f"unknown field; fields: {', '.join(model.model_fields)}"
+    with pytest.raises(ConfigError):
+        model(qqqqqqqq=1)
+
+
+_GUESSES: dict[str, Any] = {
+    "query": "x",
+    "share": 0.5,
+    "slope": 1,
+    "intercept": 0,
+    "dimensions": 8,
+    "candidates": 1,
+    "documents": ["x"],
+    "requests": [{"query": "x"}],
+    "reranker": {"kind": "fake"},
+    "slow": {"kind": "fake"},
+    "stages": [{"reranker": {"kind": "fake"}, "candidates": 1}],
+    "legs": {"dense": {}},
+    "index": ["flat"],
+    "block": [{"index": ["flat"]}],
+}
+
+
+def test_an_object_is_asked_for_in_plain_words():
+    with pytest.raises(ConfigError, match="needs an object of fields, got list"):
+        Config.parse([])  # type: ignore[arg-type]

@@ -1,0 +1,195 @@
+"""A wrongly typed call of the Python interface is refused by name, and changes nothing."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import ExitStack
+from typing import Any, ClassVar
+
+import pytest
+
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    DenseEncoderConfig,
+    DenseLeg,
+    EncoderMismatchError,
+    InvalidInputError,
+    LexicalLeg,
+    TwindexError,
+)
+from twindex.encoders import load_encoder
+from twindex.index import Collection
+from twindex.search import Engine, Fusion, LegRequest, SearchRequest
+
+CONFIG = CollectionConfig(
+    legs={"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")), "lexical": LexicalLeg()}
+)
+WRONG: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**30,
+    1.5,
+    float("nan"),
+    "13",
+    "",
+    "\0",
+    "\ud800",
+    b"13",
+    [],
+    [None],
+    [1],
+    ["\ud800"],
+    [[]],
+    {},
+    {1: 2},
+    {"a": object()},
+    {"and": 1},
+    set(),
+    object(),
+    Engine,
+    lambda: None,
+    iter([3]),
+]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    with Engine.create(tmp_path_factory.mktemp("a") / "c", CONFIG) as engine:
+        engine.add({"id": str(i), "text": f"kiwi n{i}", "metadata": {"y": i}} for i in (1, 3, 13))
+        yield engine
+
+
+def calls() -> list[tuple[str, str, Any]]:
+    """(method, parameter, wrong value) for every public method of Engine."""
+    found = []
+    for name, method in inspect.getmembers(Engine, inspect.isroutine):
+        if name.startswith("_") or name in ("close",):
+            continue
+        for parameter in inspect.signature(method).parameters.values():
+            if parameter.name != "self" and parameter.kind is not parameter.VAR_KEYWORD:
+                found += [
+                    (name, parameter.name, value)
+                    for value in WRONG
+                    if not (parameter.name == "encoders" and callable(value))
+                ]
+    return found
+
+
+GOOD: dict[str, Any] = {
+    "documents": [],
+    "ids": [],
+    "id": "1",
+    "filter": {"nothing": 1},
+    "request": "kiwi",
+    "requests": [],
+    "legs": {},
+}
+HARMLESS = ("get", "documents", "count", "search", "search_batch")
+
+
+def outcome(call: Any, arguments: dict[str, Any]) -> BaseException | None:
+    """The error of a call; None where it ended well."""
+    with ExitStack() as stack:
+        try:
+            opened = call(**arguments)
+        except BaseException as error:  # noqa: BLE001 - which one is what is tested
+            return error
+        if isinstance(opened, Engine):
+            stack.enter_context(opened)
+    return None
+
+
+def test_every_wrongly_typed_call_ends_well_or_in_a_named_error(engine, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tried = refused = 0
+    for name, parameter, value in calls():
+        arguments = {
+            p.name: GOOD[p.name]
+            for p in inspect.signature(getattr(Engine, name)).parameters.values()
+            if p.default is p.empty and p.name in GOOD and p.kind is not p.VAR_KEYWORD
+        }
+        if name in ("create", "open"):
+            arguments["path"] = tmp_path / f"n{tried}" if name == "create" else engine.path
+        tried += 1
+        error = outcome(getattr(engine, name), {**arguments, parameter: value})
+        refused += error is not None
+        assert error is None or isinstance(error, TwindexError), (name, parameter, value, error)
+        if isinstance(error, InvalidInputError):
+            field = error.field or ("documents" if "a document is" in error.message else "")
+            assert field.startswith((parameter, "query", "id")), (name, value, str(error))
+        if name not in HARMLESS:
+            assert engine.count() == 3, (name, parameter, value)
+    assert refused > tried / 2
+    assert tried > 400
+
+
+def test_a_text_is_no_list_of_ids(engine):
+    message = r"ids: must be a list of ids, got '13'; write \['13'\]"
+    with pytest.raises(InvalidInputError, match=message):
+        engine.delete("13")
+    with pytest.raises(InvalidInputError, match=message):
+        engine.collection.delete("13")
+    with pytest.raises(InvalidInputError, match=r"ids\[1\]: must be a string, got 3"):
+        engine.delete(["1", 3])
+    assert engine.count() == 3
+
+
+def test_requests_raise_errors_of_this_project():
+    for model, fields, field in (
+        (SearchRequest, {"query": 5}, "query"),
+        (SearchRequest, {"query": "x", "limit": "many"}, "limit"),
+        (SearchRequest, {"query": "x", "limti": 3}, "limti"),
+        (LegRequest, {"name": "No"}, "name"),
+        (Fusion, {"method": "rff"}, "method"),
+        (Fusion, {"k": 10**400, "method": "rrf"}, "k"),
+        (DenseLeg, {"encoder": 3}, "encoder"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            model(**fields)
+        assert caught.value.field == field
+
+
+def test_fusion_is_named_by_a_word(engine):
+    one = engine.search("kiwi", fusion="rrf")
+    two = engine.search(SearchRequest(query="kiwi", fusion=Fusion(method="rrf")))
+    assert [(hit.id, hit.score) for hit in one.hits] == [(hit.id, hit.score) for hit in two.hits]
+    assert one.hits[0].score == pytest.approx(2 / 61)
+    with pytest.raises(InvalidInputError) as caught:
+        engine.search("kiwi", fusion="rff")
+    assert caught.value.field == "fusion.method"
+
+
+class Own:
+    """An encoder that only this test has."""
+
+    fingerprint: ClassVar = {"mine": 1}
+
+    def __init__(self) -> None:
+        self._fake = load_encoder(DenseEncoderConfig(model="fake"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fake, name)
+
+
+def test_a_collection_with_encoders_of_ones_own_says_how_to_open_it(tmp_path):
+    def own(config):
+        return Own() if config.kind == "dense" else load_encoder(config)
+
+    with Engine.create(tmp_path / "c", CONFIG, encoders=own) as engine:
+        engine.add([{"id": "1", "text": "kiwi"}])
+    match = r"Engine\.open\(path, encoders=\.\.\.\)"
+    with Engine.open(tmp_path / "c") as engine, pytest.raises(EncoderMismatchError, match=match):
+        engine.search("kiwi")
+    with Engine.open(tmp_path / "c", encoders=own) as engine:
+        assert [hit.id for hit in engine.search("kiwi").hits] == ["1"]
+    assert "encoders of your own" in (Engine.open.__doc__ or "")
+
+
+def test_collections_check_ids_too(tmp_path):
+    collection = Collection.create(tmp_path / "c", CONFIG)
+    with pytest.raises(InvalidInputError):
+        collection.delete("13")
+    collection.close()

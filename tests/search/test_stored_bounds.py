@@ -1,0 +1,159 @@
+"""What a configuration accepts can be opened and searched; what was stored before bounds, too."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twindex.api.cli import main
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    VectorSearch,
+    VectorStorage,
+)
+from twindex.core.bounds import Bounds
+from twindex.core.config import StorageConfig
+from twindex.core.vector_config import HnswConfig, IvfConfig, ScannConfig, SpannConfig
+from twindex.index import Collection
+from twindex.search import Engine, SearchRequest
+
+DOCUMENTS = [{"id": str(i), "text": f"kiwi n{i} w{i % 7}"} for i in range(60)]
+
+
+def config(index: dict[str, Any], **fields: Any) -> CollectionConfig:
+    dense = {"kind": "dense", "encoder": {"model": "fake"}, "index": index}
+    return CollectionConfig.parse(
+        {"legs": {"dense": dense, "lexical": {"kind": "lexical"}}, **fields}
+    )
+
+
+def bounds(model: type[Any], name: str) -> Bounds:
+    field = model.model_fields[name]
+    found = [one for one in field.metadata if isinstance(one, Bounds)]
+    if not found:  # of `X | None`
+        found = list(field.annotation.__args__[0].__metadata__)
+    return found[0]
+
+
+def test_parameters_of_configurations_have_the_bounds_of_requests():
+    for model in (IvfConfig, ScannConfig, SpannConfig):
+        assert bounds(model, "nprobe") == bounds(VectorSearch, "nprobe")
+    assert bounds(HnswConfig, "ef_search") == bounds(VectorSearch, "ef")
+
+
+EXTREMES = [
+    ("hnsw", HnswConfig, ("ef_search", "neighbors", "ef_construction", "flat_below")),
+    ("ivf", IvfConfig, ("nprobe", "lists", "flat_below")),
+    ("spann", SpannConfig, ("nprobe", "replicas", "head_share", "epsilon", "flat_below")),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "names"), EXTREMES, ids=[kind for kind, _, _ in EXTREMES]
+)
+def test_every_extreme_can_be_sealed_reopened_searched_and_described(tmp_path, kind, model, names):
+    for name in names:
+        own = bounds(model, name)
+        least = own.least if not own.above else 0.001
+        for i, value in enumerate((least, own.greatest, str(own.greatest))):
+            made = config({"kind": kind, "flat_below": 0, name: value})
+            path = tmp_path / f"{name}-{i}"
+            with Engine.create(path, made) as engine:
+                engine.add(DOCUMENTS)
+                engine.seal()
+            with Engine.open(path) as engine:
+                assert engine.config == made
+                assert engine.search("kiwi n7", legs=[{"name": "dense"}]).hits
+                assert json.loads(json.dumps(engine.info()))["documents"] == len(DOCUMENTS)
+                assert engine.verify() == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"storage": {"seal_passages": 1, "max_segments": 1}},
+        {"storage": {"seal_passages": "1000000", "max_segments": "1000"}},
+    ],
+)
+def test_extremes_of_the_rest_of_a_collection(tmp_path, fields):
+    with Engine.create(tmp_path / "c", config({"kind": "flat"}, **fields)) as engine:
+        engine.add(DOCUMENTS[:10])
+        engine.seal()
+    with Engine.open(tmp_path / "c") as engine:
+        assert len(engine.search("kiwi").hits) == 10
+        assert engine.info()["documents"] == 10
+    own = bounds(StorageConfig, "seal_passages")
+    with pytest.raises(ConfigError, match=r"storage\.seal_passages: must be an integer between"):
+        config({"kind": "flat"}, storage={"seal_passages": own.greatest + 1})
+
+
+def store(path: Path, change: dict[str, Any]) -> None:
+    """Put numbers into a stored configuration that today's bounds refuse."""
+    with closing(sqlite3.connect(path / "collection.db", isolation_level=None)) as connection:
+        value = json.loads(
+            connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0]
+        )
+        value["legs"]["dense"]["index"].update(change)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'config'", (json.dumps(value),))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "field"),
+    [
+        ("hnsw", {"ef_search": 1_000_001}, "index.ef_search"),
+        ("hnsw", {"ef_search": 10**30}, "index.ef_search"),
+        ("ivf", {"nprobe": 2_000_000}, "index.nprobe"),
+    ],
+)
+def test_a_stored_number_beyond_its_bounds_closes_only_its_leg(
+    tmp_path, capsys, kind, change, field
+):
+    path = tmp_path / "c"
+    with Engine.create(path, config({"kind": kind, "flat_below": 0})) as engine:
+        engine.add(DOCUMENTS)
+        engine.seal()
+    store(path, change)
+    with Engine.open(path) as engine:
+        assert engine.get("7").text == DOCUMENTS[7]["text"]
+        assert engine.count() == len(DOCUMENTS)
+        assert engine.verify() == []
+        info = json.dumps(engine.info())
+        assert all(
+            abs(n) < 2**63
+            for n in json.loads(info)["config"]["legs"]["dense"]["index"].values()
+            if isinstance(n, int)
+        )
+        assert engine.search("kiwi", legs=[{"name": "lexical"}]).hits
+        for request in (
+            SearchRequest(query="kiwi"),
+            SearchRequest(query="n", legs=[{"name": "dense"}]),
+        ):
+            with pytest.raises(ConfigError, match="twindex reconfigure") as caught:
+                engine.search(request)
+            assert caught.value.field == f"legs.dense.{field}"
+        engine.delete(["3"])
+        engine.merge()
+    assert Collection.verify(path) == []
+    assert main(["verify", str(path)]) == 0
+    assert main(["reconfigure", str(path), "--recall", "0.95"]) == 0
+    capsys.readouterr()
+    with Engine.open(path) as engine:
+        assert engine.search("kiwi").hits
+        assert engine.count() == len(DOCUMENTS) - 1
+
+
+def test_reconfigure_in_python_mends_it_too(tmp_path):
+    path = tmp_path / "c"
+    with Engine.create(path, config({"kind": "hnsw", "flat_below": 0})) as engine:
+        engine.add(DOCUMENTS)
+        engine.seal()
+    store(path, {"ef_search": 5_000_000})
+    with Engine.open(path) as engine:
+        engine.reconfigure({"dense": VectorStorage.parse({"index": {"kind": "flat"}})})
+        assert engine.search("kiwi").hits
