@@ -1,0 +1,129 @@
+"""docs/limits.md lists every bound and default of the code; run this file to write its tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic_core import PydanticUndefined
+
+from twindex.api.rerank_schemas import RerankBody
+from twindex.api.schemas import BatchRequest
+from twindex.api.settings import Settings
+from twindex.core import config, rerank_config, vector_config
+from twindex.core.bounds import Bounds
+from twindex.core.config_base import Config
+from twindex.index.filters import MAX_CONDITIONS, MAX_DEPTH
+from twindex.search import request
+from twindex.search.parameters import PAGE
+from twindex.search.queries import LARGEST_COMPONENT
+from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
+from twindex.train.options import CrossEncoderTraining
+from twindex.train.passage_scorer import PassageScorerTraining
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "limits.md"
+BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
+
+SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("Requests", (request, RerankBody)),
+    ("Collections", (config, vector_config)),
+    ("Rerankers", (rerank_config,)),
+    ("Server (variables `TWINDEX_*`)", (Settings,)),
+    ("Training", (CrossEncoderTraining, PassageScorerTraining)),
+)
+
+
+def models(place: Any) -> list[type[Config]]:
+    """A model, or those that a module defines, in its order."""
+    if isinstance(place, type):
+        return [place]
+    return [
+        value
+        for value in vars(place).values()
+        if isinstance(value, type)
+        and issubclass(value, Config)
+        and value.__module__ == place.__name__
+    ]
+
+
+def bounds(annotation: Any) -> Bounds | None:
+    """Those of the number inside an annotation."""
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        own = [one for one in metadata if isinstance(one, Bounds)]
+        return own[0] if own else bounds(inner)
+    if get_origin(annotation) in (Union, UnionType, tuple):
+        return next(filter(None, map(bounds, get_args(annotation))), None)
+    return None
+
+
+def rows(place: Any) -> list[str]:
+    found = []
+    for model in models(place):
+        for name, field in model.model_fields.items():
+            own = [one for one in field.metadata if isinstance(one, Bounds)]
+            limit = own[0] if own else bounds(field.annotation)
+            if limit is not None and name in model.__annotations__:
+                found.append(f"| `{model.__name__}.{name}` | {limit.words} | {shown(field.default)} |")
+    return found
+
+
+def shown(default: Any) -> str:
+    if default is PydanticUndefined:
+        return "required"
+    if default is None:
+        return "none"
+    return f"{default:,}" if isinstance(default, int) else f"{default:g}"
+
+
+def tables() -> str:
+    lines = []
+    for title, places in SECTIONS:
+        lines += [f"### {title}", "", "| field | value | default |", "|---|---|---|"]
+        lines += [row for place in places for row in rows(place)] + [""]
+    return "\n".join(lines)
+
+
+def fixed() -> dict[str, str]:
+    """Sentences with figures that the document must have."""
+    batch = BatchRequest.model_fields["requests"].metadata
+    documents = RerankBody.model_fields["documents"].metadata
+    most = [max(getattr(one, "max_length", 0) for one in found) for found in (batch, documents)]
+    return {
+        "conditions": f"{MAX_CONDITIONS:,} conditions and {MAX_CONDITIONS:,} groups",
+        "depth": f"nested {MAX_DEPTH} deep",
+        "ids": f"{MAX_ID_BYTES} bytes of UTF-8",
+        "metadata": f"{MAX_METADATA_DEPTH} levels deep, keys of {MAX_METADATA_KEY} characters",
+        "components": f"±{LARGEST_COMPONENT:g}",
+        "batch": f"{most[0]} searches",
+        "rerank": f"{most[1]:,} documents",
+        "window": f"{request.WINDOW:,} hits",
+        "page": f"{PAGE.greatest:,} documents",
+    }
+
+
+def test_the_document_lists_every_limit():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    assert text[begin:end].strip() == tables().strip(), f"run: python {Path(__file__).name}"
+
+
+def test_the_document_has_the_fixed_limits():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name, words in fixed().items():
+        assert words in text, (name, words)
+
+
+def test_the_tables_have_rows_of_every_section():
+    text = tables()
+    for name in ("SearchRequest.depth", "HnswConfig.ef_search", "Budget.calls", "Settings.queue"):
+        assert f"`{name}`" in text
+
+
+if __name__ == "__main__":
+    text = DOCUMENT.read_text(encoding="utf-8")
+    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    DOCUMENT.write_text(f"{text[:begin]}\n{tables()}\n{text[end:]}", encoding="utf-8")
+    sys.exit(0)
