@@ -64,11 +64,12 @@ def _parse(number: int, line: bytes) -> Line:
 
 @dataclass(slots=True)
 class BulkResult:
-    """What a bulk write has done so far. `truncated`: leg -> passages not read to their end;
-    `usage`: of language models."""
+    """What a bulk write has done so far. `unchanged`: of `documents`, those that were stored
+    already; `truncated`: leg -> passages not read to their end; `usage`: of language models."""
 
     documents: int = 0
     replaced: int = 0
+    unchanged: int = 0
     failed: int = 0
     truncated: dict[str, int] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
@@ -87,6 +88,7 @@ class BulkResult:
             report = engine.add(documents)
             self.documents += len(documents)
             self.replaced += report.replaced
+            self.unchanged += report.unchanged
             self.usage = added(self.usage, report.usage)
             for leg, count in report.truncated.items():
                 self.truncated[leg] = self.truncated.get(leg, 0) + count

@@ -51,11 +51,13 @@ class StoredDocument(Shape):
 
 
 class Written(Shape):
-    """truncated: leg -> passages whose end its encoder did not read; usage: where a leg's encoder
-    is a language model."""
+    """unchanged: the document was stored already, so nothing was encoded (`passages` is 0);
+    truncated: leg -> passages whose end its encoder did not read; usage: where a leg's encoder is a
+    language model."""
 
     id: str
     created: bool
+    unchanged: bool
     passages: int
     truncated: dict[str, int]
     usage: LanguageModelUsage | None = None
@@ -99,11 +101,13 @@ class BulkItem(Shape):
 
 
 class BulkReply(Shape):
-    """One item for each line that is not blank, in order."""
+    """One item for each line that is not blank, in order. unchanged: documents that were stored
+    already and were skipped."""
 
     errors: bool
     items: list[BulkItem]
     replaced: int
+    unchanged: int
     truncated: dict[str, int]
     usage: LanguageModelUsage | None = None
 

@@ -49,6 +49,7 @@ from .tables import (
     numbers_of,
     read_config,
     read_segments,
+    same_documents,
 )
 
 Verify = Literal["full", "size"]
@@ -76,6 +77,10 @@ class Written:
 
     documents: int
     replaced: int
+
+
+class OutdatedError(ConflictError):
+    """A document that a write takes as stored was replaced or deleted before the write."""
 
 
 class Collection:
@@ -212,13 +217,30 @@ class Collection:
 
     # -- writing ---------------------------------------------------------------------------
 
+    def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
+        """id -> number of the documents that are stored with the same title, text and metadata.
+
+        A document whose stored form is damaged has changed: writing it again replaces it.
+        """
+        with self.database.read() as connection:
+            try:
+                return same_documents(connection, documents)
+            except StorageError:
+                return {}
+
     def write(
-        self, batch: Sequence[EncodedDocument], legs: Mapping[str, Representation]
+        self,
+        batch: Sequence[EncodedDocument],
+        legs: Mapping[str, Representation],
+        *,
+        unchanged: Mapping[str, int] | None = None,
     ) -> Written:
         """Insert or replace documents; durable when this returns.
 
         `legs` has for each leg the representations of all passages of `batch`, in order. Of
-        documents with the same id the last one counts.
+        documents with the same id the last one counts. `unchanged` are further documents of the
+        same change (id -> number) that need no writing. Raises OutdatedError, and writes nothing,
+        unless they all still have these numbers.
         """
         expected = sum(item.rows for item in batch)
         for name in self.config.legs:
@@ -229,6 +251,8 @@ class Collection:
         blobs = pack(self.config, legs)
         last = {item.document.id: index for index, item in enumerate(batch)}
         with self.database.write() as connection:
+            if unchanged and numbers_of(connection, list(unchanged)) != dict(unchanged):
+                raise OutdatedError(f"{self.directory}: documents were replaced or deleted")
             known = numbers_of(connection, list(last))
             delete_documents(connection, list(known.values()))
             row = 0

@@ -67,6 +67,23 @@ def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> di
     return found
 
 
+def same_documents(connection: sqlite3.Connection, documents: Sequence[Document]) -> dict[str, int]:
+    """id -> number of those that are stored with equal title, text and metadata."""
+    numbers = numbers_of(connection, [document.id for document in documents])
+    stored = read_documents(connection, list(numbers.values()))
+    return {
+        one.id: numbers[one.id]
+        for one in documents
+        if one.id in numbers and _content(one) == _content(stored[numbers[one.id]])
+    }
+
+
+def _content(document: Document) -> tuple[str, str, str]:
+    """What two equal documents have in common. As JSON, since 1 == 1.0 == True in Python."""
+    metadata = json.dumps(dict(document.metadata), sort_keys=True)
+    return document.title, document.text, metadata
+
+
 def insert_document(connection: sqlite3.Connection, document: Document) -> int:
     """Store a document under a new number."""
     metadata = dict(document.metadata)

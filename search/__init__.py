@@ -1,7 +1,7 @@
 """The pipeline that is served and evaluated: a collection, its encoders, legs and their fusion."""
 
 from .build import BuildReport, build
-from .engine import Engine, WriteReport
+from .engine import Engine
 from .request import (
     Fusion,
     LegRequest,
@@ -12,6 +12,7 @@ from .request import (
     SearchResult,
 )
 from .rerankers import RerankerRegistry
+from .writing import WriteReport
 
 __all__ = [
     "BuildReport",

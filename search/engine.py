@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -18,6 +17,7 @@ from ..core import (
     Document,
     InvalidInputError,
     NoProgress,
+    NotFoundError,
     Progress,
     Usage,
     VectorStorage,
@@ -37,11 +37,10 @@ from ..index import (
 )
 from ..index.maintenance import DEFAULT_MEMORY
 from . import parameters
+from .differing import differing
 from .found import Found
 from .info import describe
-from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .leg_encoders import LegEncoders
-from .pace import FIRST_DOCUMENTS, Pace
 from .pipeline import answer, find
 from .planning import Asked, Plan, ask, check_search, plan
 from .queries import QueryEncoder
@@ -49,30 +48,15 @@ from .request import SearchRequest, SearchResult
 from .rerankers import RerankerRegistry
 from .reranking import reorder, rerank
 from .usage import added
+from .writing import Writer, WriteReport
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WriteReport:
-    """What `Engine.add` did.
-
-    documents: written. replaced: of these, how many had the id of a stored document. passages:
-    encoded. truncated: leg -> passages whose end its encoder did not read. usage: what language
-    models did; None where no leg has one.
-    """
-
-    documents: int
-    replaced: int
-    passages: int
-    truncated: Mapping[str, int]
-    usage: Usage | None = None
 
 
 class Engine:
     """Search and change one collection. Thread-safe; several processes may open the same one.
 
-    >>> engine = Engine.create("my-index")                               # doctest: +SKIP
+    >>> engine = Engine.open_or_create("my-index")                       # doctest: +SKIP
     >>> engine.add([{"id": "1", "text": "The kiwi cannot fly."}])        # doctest: +SKIP
     >>> [hit.id for hit in engine.search("flightless bird").hits]        # doctest: +SKIP
     ['1']
@@ -142,6 +126,32 @@ class Engine:
         legs = LegEncoders(collection.config, encoders)
         return cls(collection, legs, read_only=read_only, rerankers=rerankers)
 
+    @classmethod
+    def open_or_create(
+        cls,
+        path: Path | str,
+        config: CollectionConfig | None = None,
+        *,
+        encoders: EncoderLoader = load_encoder,
+        rerankers: RerankerRegistry | None = None,
+    ) -> Engine:
+        """Open the collection in the folder `path`, or create it where there is none.
+
+        Raises ConfigError where there is one with another configuration than `config` (the device
+        of an encoder may differ); None accepts any. Other errors as in `open` and `create`.
+        """
+        try:
+            engine = cls.open(path, encoders=encoders, rerankers=rerankers)
+        except NotFoundError:
+            try:
+                return cls.create(path, config, encoders=encoders, rerankers=rerankers)
+            except ConflictError:  # Another process was quicker.
+                engine = cls.open(path, encoders=encoders, rerankers=rerankers)
+        if config is not None and (difference := differing(engine.config, config)) is not None:
+            engine.close()
+            raise difference
+        return engine
+
     def load(self) -> None:
         """Load the models and compile the kernels now instead of at the first use."""
         self._expect()
@@ -167,27 +177,18 @@ class Engine:
         """Insert documents, or replace those with the same id. Durable when it returns.
 
         Mappings have `id` (or `_id`), `text`, `title`, `metadata`. Large inputs are written in
-        batches of about a minute of encoding at most, each of which is durable at once.
+        batches of about a minute of encoding at most, each of which is durable at once. Documents
+        that are stored with the same title, text and metadata are skipped (`unchanged`); a batch is
+        skipped or written as one change, whatever other threads and processes write meanwhile.
         """
         self._writable()
-        self._bind()
         progress = progress or NoProgress()
-        tally = Tally()
-        progress.start("add", None, "documents")
-        encoders = list(self._encoders.groups())
-        pace = Pace(progress, encoders, most=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
-        for batch in batches(documents, most=pace.documents):
-            unique = list({document.id: document for document in batch}.values())
-            pace.begin(len(batch))
-            encoded = encode(unique, self.config, self._encoders, advance=pace.read)
-            pace.complete()
-            self._count(encoded.usage)
-            written = self.collection.write(encoded.documents, encoded.legs)
-            tally.add(encoded, documents=written.documents, replaced=written.replaced)
-            self._maintain()
-        return WriteReport(
-            tally.documents, tally.replaced, tally.passages, tally.truncated, tally.usage
+        writer = Writer(
+            self.collection, self._encoders, bind=self._bind, count=self._count, progress=progress
         )
+        for _ in writer.write(documents):
+            self._maintain()
+        return writer.report()
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:

@@ -49,6 +49,7 @@ class Tally:
     documents: int = 0
     passages: int = 0
     replaced: int = 0
+    unchanged: int = 0
     truncated: dict[str, int] = field(default_factory=dict)
     usage: Usage | None = None
 

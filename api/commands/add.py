@@ -1,6 +1,7 @@
 """Add documents to a collection.
 
-A document with the id of a stored one replaces it. What is reported as written is durable.
+A document with the id of a stored one replaces it; one that is stored already with the same title,
+text and metadata is skipped. What is reported as written is durable.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"{counted(report.documents, 'document')} written in "
         f"{counted(report.passages, 'passage')}, {report.replaced} of them replaced"
     )
+    if report.unchanged:
+        print(f"{counted(report.unchanged, 'document')} unchanged")
     if report.usage is not None:
         print(model_usage(report.usage))
     if inputs.skipped:

@@ -100,6 +100,7 @@ def _write_now(served: Served, received: Received) -> dict[str, Any]:
         "errors": result.failed > 0,
         "items": [line.item() for line in lines],
         "replaced": result.replaced,
+        "unchanged": result.unchanged,
         "truncated": result.truncated,
         **usage(result.usage),
     }
@@ -178,10 +179,11 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
     def put(served: Served) -> Response:
         engine, _ = served.ready()
         report = engine.add([new])
-        created = report.replaced == 0
+        created = report.replaced + report.unchanged == 0
         written = {
             "id": new.id,
             "created": created,
+            "unchanged": report.unchanged > 0,
             "passages": report.passages,
             "truncated": report.truncated,
             **usage(report.usage),

@@ -150,7 +150,12 @@ def test_wrong_searches_say_why(index: str, run: Any, argv: list[str], words: st
 def test_add_delete_get(tmp_path: Path, index: str, run: Any) -> None:
     new = jsonl(tmp_path / "new.jsonl", [{"_id": "1", "text": "new"}, {"_id": "4", "text": "four"}])
     report = run("add", index, "--documents", new, "--quiet", "--json").json
-    assert (report["documents"], report["replaced"]) == (2, 1)
+    assert (report["documents"], report["replaced"], report["unchanged"]) == (2, 1, 0)
+    again = run("add", index, "--documents", new, "--quiet")
+    assert (
+        again.out
+        == "0 documents written in 0 passages, 0 of them replaced\n2 documents unchanged\n"
+    )
     assert run("get", index, "1").json["text"] == "new"
     assert run("delete", index, "--id", "1", "9", "1", "--json").json == {
         "deleted": 1, "not_found": 1

@@ -181,7 +181,30 @@ def test_a_bad_line_fails_alone(client):
 
 def test_all_good_and_nothing_at_all(client):
     assert bulk(client, [{"id": "a", "text": "t"}]).json()["errors"] is False
-    assert bulk(client, []).json() == {"errors": False, "items": [], "replaced": 0, "truncated": {}}
+    assert bulk(client, []).json() == {
+        "errors": False, "items": [], "replaced": 0, "unchanged": 0, "truncated": {}
+    }  # fmt: skip
+
+
+def test_documents_that_are_stored_already_are_skipped(client):
+    line = {"id": "moa", "title": "Moa", "text": "A moa.", "metadata": {"year": 1839}}
+    path = f"{DOCUMENTS}/moa"
+    body = {name: line[name] for name in ("title", "text", "metadata")}
+    first, second, third = (
+        client.put(path, json=given) for given in (body, body, {**body, "title": "M"})
+    )
+    assert [reply.status_code for reply in (first, second, third)] == [201, 200, 200]
+    replies = [Written.model_validate(reply.json()) for reply in (first, second, third)]
+    assert [(one.created, one.unchanged, one.passages) for one in replies] == [
+        (True, False, 1),
+        (False, True, 0),
+        (False, False, 1),
+    ]
+    reply = BulkReply.model_validate(bulk(client, [line, {"id": "new", "text": "n"}]).json())
+    assert (reply.replaced, reply.unchanged) == (1, 0)
+    reply = BulkReply.model_validate(bulk(client, [line, {"id": "new", "text": "n"}]).json())
+    assert (reply.replaced, reply.unchanged) == (0, 2)
+    assert [item.status for item in reply.items] == [200, 200]
 
 
 def test_of_two_lines_with_one_id_the_last_counts(client):

@@ -17,6 +17,7 @@ from twindex.core import (
     Document,
     InvalidInputError,
     LexicalLeg,
+    NoProgress,
     PromptRepsEncoderConfig,
     SparseEncoderConfig,
     SparseLeg,
@@ -157,9 +158,15 @@ def test_what_fails_after_the_model_was_asked_is_counted(engine):
     with pytest.raises(InvalidInputError, match="dimensions"):
         engine.search(SearchRequest(legs=[{"name": "sparse"}, {"name": "dense"}], **wrong))
     assert engine.usage.calls == before + 2  # the query, and what has the right dimensions
-    engine.collection.close()
+
+    class Closing(NoProgress):
+        """Closes the collection once the documents are encoded."""
+
+        def advance(self, n: int = 1) -> None:
+            engine.collection.close()
+
     with pytest.raises(StorageError):
-        engine.add(BIRDS)
+        engine.add([replace(bird, text=f"{bird.text} New.") for bird in BIRDS], progress=Closing())
     assert engine.usage.calls == before + 2 + len(BIRDS)
 
 

@@ -1,0 +1,228 @@
+"""Documents that are stored already are skipped, whatever else happens to the collection."""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import replace
+
+import pytest
+
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    DenseEncoderConfig,
+    DenseLeg,
+    Document,
+    HnswConfig,
+    LexicalLeg,
+    NotFoundError,
+)
+from twindex.encoders import load_encoder
+from twindex.search import Engine
+
+CONFIG = CollectionConfig(
+    legs={"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")), "lexical": LexicalLeg()}
+)
+BIRD = Document(
+    "kiwi", "The kiwi cannot fly.", "Kiwi", {"year": 1, "tags": ["a"], "deep": {"x": 1}}
+)
+
+
+class CountingLoader:
+    """Loads encoders, and counts how often."""
+
+    def __init__(self):
+        self.loads = 0
+
+    def __call__(self, config):
+        self.loads += 1
+        return load_encoder(config)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with Engine.create(tmp_path / "c", CONFIG) as engine:
+        yield engine
+
+
+def generation(engine):
+    return engine.info()["generation"]
+
+
+def test_an_unchanged_document_is_neither_encoded_nor_written(engine):
+    first = engine.add([BIRD])
+    assert (first.documents, first.unchanged) == (1, 0)
+    before = generation(engine)
+    again = engine.add([BIRD, {"id": "emu", "text": "An emu."}, BIRD])
+    assert (again.documents, again.replaced, again.passages, again.unchanged) == (1, 0, 1, 1)
+    assert generation(engine) > before
+    before = generation(engine)
+    assert engine.add([BIRD]).unchanged == 1
+    assert generation(engine) == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(BIRD, text=BIRD.text + " "),
+        replace(BIRD, title="kiwi"),
+        replace(BIRD, metadata={}),
+        replace(BIRD, metadata={**BIRD.metadata, "year": 1.0}),
+        replace(BIRD, metadata={**BIRD.metadata, "year": True}),
+        replace(BIRD, metadata={**BIRD.metadata, "tags": "a"}),
+        replace(BIRD, metadata={**BIRD.metadata, "deep": {"x": 2}}),
+    ],
+)
+def test_any_difference_is_written(engine, changed):
+    engine.add([BIRD])
+    report = engine.add([changed])
+    assert (report.documents, report.replaced, report.unchanged) == (1, 1, 0)
+    stored = engine.get("kiwi")
+    assert stored == changed
+    assert repr(stored.metadata) == repr(dict(changed.metadata))
+
+
+def test_the_order_of_keys_and_the_kind_of_sequence_do_not_count(engine):
+    engine.add([BIRD])
+    other = {"deep": {"x": 1}, "tags": ("a",), "year": 1}
+    assert engine.add([replace(BIRD, metadata=other)]).unchanged == 1
+
+
+def test_no_model_is_loaded_when_everything_is_unchanged(tmp_path):
+    documents = [Document(f"d{i}", f"text {i}") for i in range(700)]
+    with Engine.create(tmp_path / "c", CONFIG) as engine:
+        engine.add(documents)
+        engine.merge()
+    loader = CountingLoader()
+    with Engine.open(tmp_path / "c", encoders=loader) as engine:
+        assert engine.add(documents).unchanged == 700
+        assert loader.loads == 0
+        assert engine.add([*documents, Document("new", "x")]).unchanged == 700
+        assert loader.loads == 2
+        assert engine.count() == 701
+
+
+def test_the_last_of_several_with_one_id_decides(engine):
+    engine.add([BIRD])
+    report = engine.add([replace(BIRD, text="other"), BIRD])
+    assert (report.documents, report.unchanged) == (0, 1)
+    report = engine.add([BIRD, replace(BIRD, text="other")])
+    assert (report.documents, report.unchanged) == (1, 0)
+    assert engine.get("kiwi").text == "other"
+
+
+def test_a_document_deleted_meanwhile_is_written_after_all(tmp_path):
+    """Another process deletes what was found unchanged, while the rest of the batch is encoded."""
+    with Engine.create(tmp_path / "c", CONFIG) as engine:
+        engine.add([BIRD])
+    other = Engine.open(tmp_path / "c")
+
+    def load(config):
+        encoder = load_encoder(config)
+        inner = encoder.encode
+
+        def encode(texts, **options):
+            other.delete(["kiwi"])
+            return inner(texts, **options)
+
+        encoder.encode = encode
+        return encoder
+
+    with other, Engine.open(tmp_path / "c", encoders=load) as engine:
+        report = engine.add([BIRD, Document("emu", "An emu.")])
+        assert (report.documents, report.unchanged) == (2, 0)
+        assert engine.get("kiwi") == BIRD
+        assert other.verify() == []
+
+
+def test_writers_that_race_leave_a_state_of_some_order(tmp_path):
+    """Threads of two engines write batches of equal versions and delete them.
+
+    A batch is one change: at every moment, and in the end, all of its documents have the same
+    version or none is there.
+    """
+    names = ["a", "b", "c", "d"]
+    stop = threading.Event()
+    failures = []
+
+    def work(engine, seed):
+        choose = random.Random(seed)
+        for _ in range(40):
+            if choose.random() < 0.3:
+                engine.delete(names)
+            else:
+                version = choose.choice(["one", "two"])
+                engine.add([Document(name, f"{name} {version}") for name in names])
+
+    def watch(engine):
+        while not stop.is_set():
+            found = engine.documents(limit=10)
+            versions = {document.text.split()[1] for document in found}
+            if len(versions) > 1 or len(found) not in (0, len(names)):
+                failures.append([document.text for document in found])
+
+    Engine.create(tmp_path / "c", CONFIG).close()
+    with Engine.open(tmp_path / "c") as one, Engine.open(tmp_path / "c") as two:
+        watcher = threading.Thread(target=watch, args=(two,))
+        workers = [
+            threading.Thread(target=work, args=(engine, seed))
+            for seed, engine in enumerate((one, one, two, two))
+        ]
+        for thread in (watcher, *workers):
+            thread.start()
+        for thread in workers:
+            thread.join()
+        stop.set()
+        watcher.join()
+        assert failures == []
+        assert one.verify() == []
+
+
+def test_open_or_create_does_both(tmp_path):
+    path = tmp_path / "c"
+    with pytest.raises(NotFoundError):
+        Engine.open(path)
+    for unchanged in (0, 1):
+        with Engine.open_or_create(path, CONFIG) as engine:
+            assert engine.add([BIRD]).unchanged == unchanged
+    with Engine.open_or_create(path) as engine:
+        assert engine.config == CONFIG
+
+
+def test_open_or_create_names_the_field_that_differs(tmp_path):
+    path = tmp_path / "c"
+    Engine.create(path, CONFIG).close()
+    encoder = DenseEncoderConfig(model="fake", device="cpu")
+    elsewhere = CollectionConfig(legs={**CONFIG.legs, "dense": DenseLeg(encoder=encoder)})
+    Engine.open_or_create(path, elsewhere).close()
+    hnsw = DenseLeg(encoder=DenseEncoderConfig(model="fake"), index=HnswConfig())
+    for legs, field, words in [
+        ({**CONFIG.legs, "dense": hnsw}, "legs.dense.index.kind", "is 'flat' .* got 'hnsw'"),
+        ({"lexical": LexicalLeg()}, "legs.dense", "configured otherwise .* got absent"),
+        ({**CONFIG.legs, "lexical": LexicalLeg(k1=2.0)}, "legs.lexical.k1", "got 2.0"),
+    ]:
+        with pytest.raises(ConfigError, match=words) as caught:
+            Engine.open_or_create(path, CollectionConfig(legs=legs))
+        assert caught.value.field == field
+
+
+def test_processes_that_create_at_once_share_one_collection(tmp_path):
+    engines, errors = [], []
+
+    def begin():
+        try:
+            engines.append(Engine.open_or_create(tmp_path / "c", CONFIG))
+        except Exception as error:  # noqa: BLE001 - shown below
+            errors.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    engines[0].add([BIRD])
+    assert [engine.get("kiwi") for engine in engines] == [BIRD] * 8
+    for engine in engines:
+        engine.close()
