@@ -94,7 +94,7 @@ def _sentence_bounds(text: str, starts: Sequence[int], size: int) -> list[int]:
 
 
 _SENTENCE_END = re.compile(
-    r"""(?P<points>[.!?…]+)["'”’»)\]]*(?=\s)  # a point and what closes after it
+    r"""(?<![.!?…])(?P<points>[.!?…]+)["'”’»)\]]*(?=\s)  # a point and what closes after it
         |[。！？｡]+[」』”’）】》]*
         |\n[^\S\n]*\n                             # an empty line
     """,

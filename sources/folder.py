@@ -18,7 +18,7 @@ from .lines import read_whole
 MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
 TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt"}
 
-_HEADING = re.compile(r"#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*")
+_HEADING = re.compile(r"#{1,6}[ \t]")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _FRONT_MATTER_LINE = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?")
 
@@ -101,8 +101,13 @@ def _first_heading(text: str) -> str:
     for line in text.split("\n"):
         if _FENCE.match(line):
             fenced = not fenced
-        elif not fenced and (match := _HEADING.fullmatch(line)):
-            return match[1]
+        elif not fenced and (match := _HEADING.match(line)):
+            title = line[match.end() :].strip()
+            bare = title.rstrip("#")
+            if bare != title and bare[-1:] in ("", " ", "\t"):  # "# C#" has no closing marks.
+                title = bare.rstrip()
+            if title:
+                return title
     return ""
 
 

@@ -31,7 +31,7 @@ TRIES = 3
 EXAMPLE_WORDS = 120
 """Of a document in the prompt."""
 
-_SENTENCE = re.compile(r"[^.!?]+[.!?]+")
+_SENTENCE = re.compile(r"(?<![^.!?])[^.!?]++[.!?]+")
 
 
 def from_texts(documents: Sequence[Document], count: int, seed: int) -> list[TrainingQuery]:

@@ -10,7 +10,6 @@ another. --table then compares the first stage alone with each --rerank over the
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -80,8 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             if value:
                 raise InvalidInputError("does not go with --table", field=option)
     _keep_inputs(arguments)
-    outside_brackets = r",(?![^(]*\))"
-    measures = [name.strip() for name in re.split(outside_brackets, arguments.measures)]
+    measures = parse_measures(arguments.measures)
     queries, qrels = _read(arguments)
     progress = progress_of(arguments)
 
@@ -114,6 +112,17 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(report, measures)
     return 0
+
+
+def parse_measures(text: str) -> list[str]:
+    """`nDCG@10,AP(rel=2,judged_only=True)` -> the names; commas inside brackets do not part."""
+    names: list[str] = []
+    for piece in text.split(","):
+        if names and names[-1].count("(") > names[-1].count(")"):
+            names[-1] += f",{piece}"
+        else:
+            names.append(piece)
+    return [name.strip() for name in names]
 
 
 def _keep_inputs(arguments: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from twindex.api.commands.arguments import (
     selection_fields,
 )
 from twindex.api.commands.configuration import FLAGS, configuration
+from twindex.api.commands.eval import parse_measures
 from twindex.api.commands.flags import parse_projection
 from twindex.core import (
     CollectionConfig,
@@ -93,6 +94,11 @@ def test_each_flag_sets_its_field() -> None:
     assert sparse.encoder.top_terms == 9
     assert (lexical.encoder.language, lexical.k1, lexical.b) == ("de", 1.2, 0)
     assert config.passages == PassageConfig(unit="sentences", size=50, overlap=5, threshold=99)
+
+
+def test_measures_are_parted_outside_brackets() -> None:
+    text = "nDCG@10, AP(rel=2,judged_only=True) ,R(rel=2)@100"
+    assert parse_measures(text) == ["nDCG@10", "AP(rel=2,judged_only=True)", "R(rel=2)@100"]
 
 
 def test_legs_can_be_left_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,20 @@ def test_documents_are_counted_without_parsing(tmp_path: Path) -> None:
     text = write(tmp_path / "d.txt", "d")
     assert count_documents([lines, tmp_path / "notes", text]) == 5
     assert count_documents([write(tmp_path / "c.csv", "id,text\n")]) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("# C#", "C#"),
+        ("## Two ##  ", "Two"),
+        ("#\t###\n# Next", "Next"),
+        ("# " + " " * 300_000 + "x", "x"),
+        ("# x" + " " * 300_000 + "#" * 300_000 + "y", None),
+    ],
+)
+def test_headings_are_found_in_linear_time(tmp_path: Path, line: str, title: str | None) -> None:
+    began = time.process_time()
+    document = next(read_documents(write(tmp_path / "n.md", line)))
+    assert time.process_time() - began < 1
+    assert document.title == (line[2:] if title is None else title)
