@@ -36,7 +36,9 @@ class DenseEncoder:
     @classmethod
     def load(cls, config: DenseEncoderConfig) -> DenseEncoder:
         """Raises ModelError when the model cannot be found, read or used."""
-        return cls(TextModel.load(SentenceTransformer, config), config)
+        model = TextModel.load(SentenceTransformer, config)
+        with model.trying():
+            return cls(model, config)
 
     @property
     def gives(self) -> frozenset[Gives]:

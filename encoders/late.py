@@ -76,7 +76,9 @@ class LateEncoder:
     @classmethod
     def load(cls, config: LateEncoderConfig) -> LateEncoder:
         """Raises ModelError when the model cannot be found, read or used."""
-        return cls(TextModel.load(_opened, config), config)
+        model = TextModel.load(_opened, config)
+        with model.trying():
+            return cls(model, config)
 
     @property
     def gives(self) -> frozenset[Gives]:
@@ -226,16 +228,15 @@ class LateEncoder:
         return int(own.shape[1])
 
 
-def _opened(folder: str, *, device: str, local_files_only: bool) -> MultiVectorEncoder:
+def _opened(folder: str, *, device: str, **options: Any) -> MultiVectorEncoder:
     """A model of either kind, as one that gives a vector for each token."""
-    options: Any = {"device": device, "local_files_only": local_files_only}
     if _is_late(Path(folder)):
-        model = MultiVectorEncoder(folder, **options)
+        model = MultiVectorEncoder(folder, device=device, **options)
         # What the model reads of a passage is what TextModel takes for the limit of its texts.
         if (own := getattr(model[0], "document_length", None)) is not None:
             model.max_seq_length = own
         return model
-    bi = SentenceTransformer(folder, **options)
+    bi = SentenceTransformer(folder, device=device, **options)
     return MultiVectorEncoder(
         modules=[
             bi[0],

@@ -48,7 +48,9 @@ class SparseEncoder:
     @classmethod
     def load(cls, config: SparseEncoderConfig) -> SparseEncoder:
         """Raises ModelError when the model cannot be found, read or used."""
-        return cls(TextModel.load(sentence_transformers.SparseEncoder, config), config)
+        model = TextModel.load(sentence_transformers.SparseEncoder, config)
+        with model.trying():
+            return cls(model, config)
 
     @property
     def gives(self) -> frozenset[Gives]:

@@ -25,7 +25,7 @@ from ..core import (
 from ..core.config import Precision
 from ..llm import find_weights, weights_digest
 from ..llm.batching import batches, mask, pad
-from ..llm.pretrained import FAILURES, pick_device, quiet
+from ..llm.pretrained import loading, pick_device, quiet
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
@@ -82,18 +82,24 @@ class TextModel:
         """
         folder = find_weights(config.model, revision=config.revision)
         device = pick_device(config.device)
-        try:
-            with quiet():
-                model = kind(str(folder), device=device, local_files_only=True).eval()
-        except FAILURES as error:
-            raise ModelError(
-                f"model {config.model!r} in {folder} cannot be loaded: {error}"
-            ) from error
+        with loading(config.model, folder), quiet():
+            options: Any = {
+                "local_files_only": True,
+                "trust_remote_code": False,
+                "model_kwargs": {"use_safetensors": True},
+            }
+            model = kind(str(folder), device=device, **options).eval()
         if isinstance(config, LateEncoderConfig):
             max_length = config.document_length
         else:
             max_length = config.max_length
         return cls(model, config.model, weights_digest(folder), max_length)
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """The first texts are read inside; weights that do not fit show there: ModelError."""
+        with loading(self.name, Path(self.name)):
+            yield
 
     def fingerprint(self, config: Config) -> dict[str, Any]:
         """What decides the values. The digest covers pooling, which is a file of the model."""

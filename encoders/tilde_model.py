@@ -158,15 +158,12 @@ def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tenso
 
 
 def _read(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
-    """The tensors of these names, from the formats in which TILDEv2 is published."""
-    safe, pickled = folder / "model.safetensors", folder / "pytorch_model.bin"
-    if safe.is_file():
-        with safe_open(str(safe), "pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys() if key in wanted}  # noqa: SIM118
-    if pickled.is_file():
-        state = torch.load(pickled, map_location="cpu", weights_only=True)
-        return {key: value for key, value in state.items() if key in wanted}
-    return {}
+    """The tensors of these names."""
+    safe = folder / "model.safetensors"
+    if not safe.is_file():
+        return {}
+    with safe_open(str(safe), "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys() if key in wanted}  # noqa: SIM118
 
 
 class _WithHead:

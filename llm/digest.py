@@ -5,6 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
+from ..core import ModelError
+
 BLOCK = 1 << 16
 BLOCKS = 64
 
@@ -18,13 +20,17 @@ def weights_digest(path: Path) -> str:
     Files of configuration and of the tokenizer are read in full. Of a weight file count the size
     and 64 blocks of 64 KiB, spread evenly from its first byte to its last: training changes all
     of it. Read-me files and exports for other runtimes do not count, nor does the folder's name.
+    Raises ModelError for files that cannot be read.
     """
     state = blake2b(digest_size=16)
-    files = [path] if path.is_file() else _files(path)
-    for file in files:
-        name = file.relative_to(path).as_posix() if file != path else ""
-        state.update(f"{name}\0{file.stat().st_size}\0".encode())
-        _read_into(state, file, sampled=file.suffix not in _TEXTS)
+    try:
+        files = [path] if path.is_file() else _files(path)
+        for file in files:
+            name = file.relative_to(path).as_posix() if file != path else ""
+            state.update(f"{name}\0{file.stat().st_size}\0".encode())
+            _read_into(state, file, sampled=file.suffix not in _TEXTS)
+    except OSError as error:
+        raise ModelError(f"the weights in {path} cannot be read: {error.strerror}") from error
     return state.hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -64,13 +65,20 @@ def convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
     for package in ("gguf", "accelerate"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "gguf")
-    options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        file.parent,
-        dtype=dtype,
-        quantization_config=transformers.GgufConfig(dequantize=True),
-        **options,
-    )
-    model.save_pretrained(folder)
-    transformers.AutoTokenizer.from_pretrained(file.parent, **options).save_pretrained(folder)
+    options: dict[str, Any] = {
+        "gguf_file": file.name,
+        "local_files_only": True,
+        "trust_remote_code": False,
+    }
+    # Alone in a folder: configurations that lie beside the file are not part of it.
+    with TemporaryDirectory(prefix="twindex-gguf-") as alone:
+        (Path(alone) / file.name).symlink_to(file.resolve())
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            alone,
+            dtype=dtype,
+            quantization_config=transformers.GgufConfig(dequantize=True),
+            **options,
+        )
+        model.save_pretrained(folder)
+        transformers.AutoTokenizer.from_pretrained(alone, **options).save_pretrained(folder)
     seal(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .digest import weights_digest
 from .gguf import gguf_file, unpacked
 from .int8 import quantise
 from .protocol import Message, States, Tokens
+from .safety import check_weights
 from .tokenizer import Tokenizer
 from .weights import find_weights
 
@@ -38,6 +40,7 @@ _quieting = Lock()
 FAILURES = (
     *(OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError),
     *(AssertionError, ImportError, RuntimeError, SafetensorError, StrictDataclassError),
+    struct.error,
 )
 """What transformers raises for folders that it cannot load: it uses their files unchecked."""
 
@@ -139,18 +142,27 @@ def load_pretrained(
     digest = weights_digest(source)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
+    with loading(name, source):
         with quiet():
             file = gguf_file(source)
             folder = source if file is None else unpacked(file, digest, dtype)
+            check_weights(name, folder)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
-            model = kind.from_pretrained(folder, dtype=dtype, **options).eval().to(place)
+            model = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
+            model = model.eval().to(place)
         if precision == "int8":
             quantise(model)
-    except FAILURES as error:
-        raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
     logger.info("model %s runs on %s in %s", name, place, precision)
     return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
+
+
+@contextmanager
+def loading(name: str, source: Path) -> Iterator[None]:
+    """What the libraries raise inside, becomes a ModelError that names the model."""
+    try:
+        yield
+    except FAILURES as error:
+        raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
 
 
 def pick_device(asked: Device) -> str:

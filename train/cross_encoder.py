@@ -183,10 +183,17 @@ def begin(options: CrossEncoderTraining) -> PairModel:
             with quiet():
                 _check_layers(options, source)
                 network = AutoModelForSequenceClassification.from_pretrained(
-                    source, local_files_only=True, dtype=torch.float32, **changes
+                    source,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    **changes,
                 )
                 network.save_pretrained(folder)
-                AutoTokenizer.from_pretrained(source, local_files_only=True).save_pretrained(folder)
+                AutoTokenizer.from_pretrained(
+                    source, local_files_only=True, trust_remote_code=False
+                ).save_pretrained(folder)
                 model = CrossEncoder(
                     folder,
                     device=pick_device(options.device),
@@ -202,7 +209,8 @@ def begin(options: CrossEncoderTraining) -> PairModel:
 
 def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
     """More layers than there are would begin at random."""
-    own = getattr(AutoConfig.from_pretrained(source), "num_hidden_layers", None)
+    config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+    own = getattr(config, "num_hidden_layers", None)
     if options.layers is not None and (own is None or options.layers > own):
         raise ConfigError(f"{options.init} has {own}", field="layers")
 

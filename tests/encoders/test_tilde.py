@@ -170,18 +170,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("pickled", [False, True])
-def test_trained_weights_are_used_where_the_folder_has_them(
-    trained: Path, pickled: bool, tmp_path: Path
-) -> None:
+def test_trained_weights_are_used_where_the_folder_has_them(trained: Path) -> None:
     state = load_file(trained / "model.safetensors")
     folder = trained
-    if pickled:
-        folder = tmp_path
-        torch.save(state, folder / "pytorch_model.bin")
-        for file in trained.iterdir():
-            if file.suffix == ".json" or file.suffix == ".txt":
-                (folder / file.name).write_bytes(file.read_bytes())
     encoder = TildeEncoder.load(TildeEncoderConfig(model=str(folder), device="cpu"))
     assert encoder.trained
     assert encoder.fingerprint["trained"]
