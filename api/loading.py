@@ -20,7 +20,9 @@ from ..core import (
 from ..core.config import Device
 from ..encoders import Encoder, EncoderConfig, load_encoder, on_device
 from ..index.jobs import JobStore
+from ..llm.weights import find_named
 from ..search import Engine
+from .allowed import FIELDS
 from .jobs import JobRunner
 from .render import encoder_names
 from .rerankers import ServedRerankers
@@ -79,7 +81,8 @@ class Loader:
             field = f"{where}.{error.field}" if error.field else where
             raise ConfigError(error.message, field=field) from None
         except ModelError as error:
-            raise ConfigError(str(error), field=where) from None
+            logger.error("%s: %s", where, error)
+            raise ConfigError(_without_places(str(error), chosen.encoder), field=where) from None
         engine = Engine.create(
             served.path, config, encoders=self._encoder, rerankers=self._rerankers
         )
@@ -109,3 +112,15 @@ class Loader:
             if encoder is None:
                 encoder = self._encoders[key] = load_encoder(key)
             return encoder
+
+
+def _without_places(message: str, encoder: EncoderConfig) -> str:
+    """A message about a model, without the folder where the server keeps it."""
+    for field in FIELDS:
+        name = getattr(encoder, field, None)
+        if name is None:
+            continue
+        for place in (str(find_named(name) or ""), name):
+            if Path(place).is_absolute():
+                message = message.replace(place, Path(place).name)
+    return message

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..core import (
     CollectionConfig,
@@ -23,6 +23,7 @@ from ..core import (
 from ..index.database import FILE_NAME
 from ..index.files import remove_tree, sync_directory
 from ..index.jobs import Job
+from .allowed import AllowedModels
 from .jobs import JobRunner
 from .loading import Loader
 from .pool import Pool
@@ -58,6 +59,7 @@ class Service:
         self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
+        self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time())
         self._loader = Loader(self.root, self.runner, settings.device, self.rerankers)
         self._loading: Thread | None = None
@@ -222,14 +224,15 @@ class Service:
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
         """Create a collection; False when it was there already with the same configuration.
 
-        Its models are loaded now, so that a wrong name is known at once. Raises ConflictError
-        when there is another one.
+        Its models are loaded now, so that a wrong name is known at once. Raises ConfigError for a
+        model that requests may not name, ConflictError when there is another collection.
         """
         if not NAME.fullmatch(name):
             raise InvalidInputError(_RULE, field="collection")
         if self.single:
             raise ConflictError("one collection is served; serve its parent folder to create more")
         path = self._path(name)
+        wanted = self.models.resolved(config)
         present = self._served.get(name)
         if present is not None and present.replaced():
             self._drop(present)
@@ -238,20 +241,27 @@ class Service:
         except NotFoundError:
             pass
         else:
-            if served.engine is not None and served.engine.config == config:
+            if served.engine is not None and served.engine.config in (config, wanted):
                 return served, False
             raise ConflictError(f"collection {name!r} exists and differs ({served.status})")
+        self.models.check(wanted)
         with self._opening:
             with self._lock:
                 if name in self._served:
                     raise ConflictError(f"collection {name!r} is being created; try again")
                 served = self._served[name] = Served(name, path)
             try:
-                self._loader.create(served, config)
+                self._loader.create(served, wanted)
             except BaseException:
                 self._drop(served)
                 raise
         return served, True
+
+    def _configured(self) -> list[dict[str, Any]]:
+        """The configurations whose models are in use here."""
+        engines = [served.engine for served in self.known() if served.engine is not None]
+        rerankers = self.rerankers.configs.values()
+        return [one.model_dump() for one in (*(e.config for e in engines), *rerankers)]
 
     def delete(self, name: str) -> None:
         """Delete a collection, damaged ones too. After a crash midway it is deleted as well."""

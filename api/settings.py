@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError, field_validator
 from ..core import Config, ConfigError
 from ..core.bounds import Bounds
 from ..core.config import Device
+from ..llm.weights import split_models
 
 PREFIX = "TWINDEX_"
 ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_DATA"}
@@ -33,6 +34,8 @@ class Settings(Config):
     threads:         searches that run at the same time; 0 = one for each CPU.
     queue:           requests that may wait for a thread; more are answered 429.
     rerankers:       TOML file of the rerankers that requests may name; without it there are none.
+    models:          models that requests may name beside those that are configured, installed as
+                     packages or in the hub's cache: names and folders, by commas.
     rerank_threads:  requests that are reranked at the same time, beside the searches ...
     rerank_queue:    ... and how many more may wait; beyond that they are answered 429.
     device:          where models run; None = as each collection or reranker was configured, which
@@ -50,6 +53,7 @@ class Settings(Config):
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     rerankers: Path | None = None
+    models: tuple[str, ...] = ()
     rerank_threads: Annotated[int, Bounds(1, 256)] = 4
     rerank_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
     device: Device | None = None
@@ -75,6 +79,11 @@ class Settings(Config):
         if not isinstance(value, str):
             return value
         return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split_models(cls, value: object) -> object:
+        return split_models(value) if isinstance(value, str) else value
 
     @property
     def workers(self) -> int:

@@ -55,6 +55,24 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_allowed_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models",
+        action="append",
+        default=[],
+        metavar="NAME_OR_FOLDER",
+        help="a model that requests may name, beside those of collections and rerankers here, "
+        "packages of weights and the cache of the hub; may be repeated "
+        "(default: those of TWINDEX_MODELS)",
+    )
+
+
+def allow_models(arguments: argparse.Namespace) -> None:
+    """Tell the settings and the model resolver, which ask the environment."""
+    if arguments.models:
+        os.environ["TWINDEX_MODELS"] = ",".join(arguments.models)
+
+
 def loader_of(arguments: argparse.Namespace) -> EncoderLoader:
     """The loader that the arguments of `add_models` mean; they may allow it the network."""
     from ...encoders import load_encoder

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import add_models, allow_download
+from .arguments import add_allowed_models, add_models, allow_download, allow_models
 from .reranking import add_rerankers
 
 EXAMPLE = "twindex serve collections --port 8080"
@@ -21,10 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8080, help="(default: 8080)")
     add_rerankers(parser)
     add_models(parser)
+    add_allowed_models(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     allow_download(arguments)
+    allow_models(arguments)
 
     from ..server import serve
 
