@@ -334,6 +334,7 @@ class Engine:
     def close(self) -> None:
         """Finish maintenance under way and let go of the files."""
         self._maintenance.shutdown(wait=True)
+        self._queries.close()
         self.collection.close()
 
     def __enter__(self) -> Self:

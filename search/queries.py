@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,20 +16,18 @@ from ..core import (
     SparseLeg,
     Usage,
 )
-from ..encoders import EncoderConfig
 from .leg_encoders import LegEncoders
+from .query_cache import REMEMBERED, Key, alone, digest
 from .request import SearchRequest
 from .usage import added, share
 
-_REMEMBERED = 1_024
+_PREPARED = 1_024
+"""Queries of a leg that are encoded together at most."""
 LARGEST_COMPONENT = 1e18
 """Of a given query vector; beyond it inner products could overflow float32."""
 
 _HIT = Usage(cache_hits=1)
 """Of a query that is remembered."""
-
-Key = tuple[EncoderConfig, str]
-"""An encoder and a text: what decides a representation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,8 @@ class QueryEncoder:
     def __init__(self, config: CollectionConfig, encoders: LegEncoders) -> None:
         self._config = config
         self._encoders = encoders
-        # Each with the usage that the next who takes it has to count.
-        self._known: OrderedDict[Key, Representation] = OrderedDict()
+        self._owner = object()
+        # What is remembered has the usage that the next who takes it has to count.
         self._usage: Usage | None = None
         self._lock = threading.Lock()
 
@@ -87,15 +84,15 @@ class QueryEncoder:
     def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Encode the queries of each leg at once, so that `encode` finds them."""
         for leg, queries in texts.items():
-            key = self._encoders.key(leg)
-            missing = [t for t in dict.fromkeys(queries) if (key, t) not in self._known]
-            missing = missing[:_REMEMBERED]
+            distinct = list(dict.fromkeys(queries))
+            missing = [t for t in distinct if REMEMBERED.get(self._key(leg, t)) is None]
+            missing = missing[:_PREPARED]
             if missing:
                 batch = self._encoders[leg].encode(missing, role="query")
                 self._count(batch.usage)
                 for i, text in enumerate(missing):
                     usage = share(batch.usage, i, len(missing))
-                    self._remember((key, text), replace(batch.at(i), usage=usage))
+                    REMEMBERED.put(self._key(leg, text), replace(alone(batch.at(i)), usage=usage))
 
     def is_sparse(self, leg: str) -> bool:
         """A model chooses the terms of its texts."""
@@ -107,33 +104,30 @@ class QueryEncoder:
 
     def _take(self, leg: str, text: str, taken: dict[Key, Representation]) -> Representation:
         """A text encoded for a leg, at most once for all that share `taken`."""
-        key = (self._encoders.key(leg), text)
+        key = self._key(leg, text)
         if key not in taken:
             known = self._recall(key)
-            taken[key] = self._encode(leg, key) if known is None else known
+            taken[key] = self._encode(leg, text, key) if known is None else known
         return taken[key]
 
+    def close(self) -> None:
+        """Forget all queries."""
+        REMEMBERED.forget(self._owner)
+
+    def _key(self, leg: str, text: str) -> Key:
+        return self._owner, self._encoders.key(leg), digest(text)
+
     def _recall(self, key: Key) -> Representation | None:
-        with self._lock:
-            found = self._known.get(key)
-            if found is not None:
-                self._known[key] = _remembered(found)
-                self._known.move_to_end(key)
+        found = REMEMBERED.get(key, _remembered)
         if found is not None and found.usage == _HIT:  # What `prepare` did it has counted.
             self._count(found.usage)
         return found
 
-    def _encode(self, leg: str, key: Key) -> Representation:
-        found = self._encoders[leg].encode([key[1]], role="query")
+    def _encode(self, leg: str, text: str, key: Key) -> Representation:
+        found = self._encoders[leg].encode([text], role="query")
         self._count(found.usage)
-        self._remember(key, _remembered(found))
+        REMEMBERED.put(key, _remembered(found))
         return found
-
-    def _remember(self, key: Key, found: Representation) -> None:
-        with self._lock:
-            self._known[key] = found
-            while len(self._known) > _REMEMBERED * len(self._config.legs):
-                self._known.popitem(last=False)
 
     def _count(self, usage: Usage | None) -> None:
         with self._lock:

@@ -1,0 +1,91 @@
+"""Remembered queries: bounded in bytes, for the whole process, without their texts."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from twindex.core import CollectionConfig, DenseEncoderConfig, Representation
+from twindex.search import Engine, SearchRequest
+from twindex.search import query_cache as cache
+from twindex.search.query_cache import ENTRY_BYTES, QueryCache, digest, size_of
+
+CONFIG = CollectionConfig.parse(
+    {"legs": {"d": {"kind": "dense", "encoder": {"model": "fake"}}, "l": {"kind": "lexical"}}}
+)
+
+
+def vector(size: int) -> Representation:
+    return Representation(dense=np.zeros((1, size), np.float32))
+
+
+def key(text: str, owner: object = None) -> Any:
+    return owner, DenseEncoderConfig(), digest(text)
+
+
+def test_the_least_recently_used_go_first_when_bytes_run_out() -> None:
+    known = QueryCache(limit=4 * (400 + ENTRY_BYTES))
+    for name in "abcd":
+        known.put(key(name), vector(100))
+    assert known.get(key("a")) is not None
+    known.put(key("e"), vector(100))
+    assert known.get(key("b")) is None
+    assert [known.get(key(name)) is not None for name in "acde"] == [True] * 4
+    known.put(key("f"), vector(1_000))  # as large as three
+    assert known.size <= known.limit
+    assert known.get(key("f")) is not None
+    known.put(key("g"), vector(1_000_000))  # larger than all
+    assert known.get(key("g")) is None
+    assert known.get(key("f")) is not None
+
+
+def test_bytes_follow_what_is_put_replaced_and_forgotten() -> None:
+    known, owners = QueryCache(), [object(), object()]
+    for owner in owners:
+        for size in (10, 20):
+            known.put(key("same", owner), vector(size))
+    assert known.size == 2 * (80 + ENTRY_BYTES)
+    known.forget(owners[0])
+    assert (known.size, len(known)) == (80 + ENTRY_BYTES, 1)
+    known.forget(owners[1])
+    assert (known.size, len(known)) == (0, 0)
+
+
+def test_every_part_of_a_representation_counts() -> None:
+    sparse = csr_array(np.ones((1, 50), np.float32))
+    whole = Representation(dense=np.zeros((3, 8), np.float32), sparse=sparse)
+    assert size_of(whole) >= ENTRY_BYTES + 96 + 50 * 8
+    assert size_of(Representation(terms=[{"x" * 1_000: 1}])) > ENTRY_BYTES + 1_000
+
+
+def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 queries of 2 MB each were 120 MB for each leg."""
+    monkeypatch.setattr(cache.REMEMBERED, "limit", 4 << 20)
+    with Engine.create(tmp_path / "c", CONFIG) as engine:
+        engine.add([{"id": "1", "text": "a kiwi"}])
+        engine.search(SearchRequest(query="warm"))
+        gc.collect()
+        tracemalloc.start()
+        for number in range(60):
+            engine.search(SearchRequest(query=f"kiwi {number} " * 100_000))
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert kept < 10 << 20
+        assert cache.REMEMBERED.size > 0
+    assert cache.REMEMBERED.size == 0
+
+
+def test_the_bound_is_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache.REMEMBERED, "limit", 100_000)
+    with Engine.create(tmp_path / "a", CONFIG) as one, Engine.create(tmp_path / "b", CONFIG) as two:
+        for number in range(100):
+            for engine in (one, two):
+                engine.search(SearchRequest(query=f"kiwi number {number}"))
+        assert 50_000 < cache.REMEMBERED.size <= 100_000
