@@ -15,6 +15,7 @@ from ..core import (
     DenseLeg,
     Document,
     Hit,
+    LegScore,
     LexicalLeg,
     SparseLeg,
     TopTerms,
@@ -88,7 +89,7 @@ def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": hit.id,
         "score": hit.score,
-        "legs": {name: {"rank": leg.rank, "score": leg.score} for name, leg in hit.legs.items()},
+        "legs": {name: _leg(leg) for name, leg in hit.legs.items()},
         "passage": None
         if hit.passage is None
         else {"start": hit.passage.start, "end": hit.passage.end},
@@ -119,6 +120,18 @@ def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
         }
         shown["terms"] = _terms(hit.terms)
     return shown
+
+
+def _leg(leg: LegScore) -> dict[str, Any]:
+    place = {"rank": leg.rank, "score": leg.score}
+    if leg.contribution is None:
+        return place
+    return {
+        **place,
+        "scaled": leg.scaled,
+        "weight": leg.weight,
+        "contribution": leg.contribution,
+    }
 
 
 def _rerank_report(report: RerankReport) -> dict[str, Any]:

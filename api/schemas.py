@@ -162,8 +162,14 @@ class CollectionInfo(BaseModel):
 
 
 class LegPlace(Shape):
+    """scaled, weight, contribution: for `explain: true`. The contributions of a hit sum to its
+    score."""
+
     rank: int
     score: float
+    scaled: float | None = None
+    weight: float | None = None
+    contribution: float | None = None
 
 
 class PassagePlace(Shape):

@@ -75,6 +75,13 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     print(f"     {'   '.join(places)}")
     if hit.document and (text := _passage(hit)):
         print(f"     {text}")
+    for leg, place in hit.legs.items():
+        if place.contribution is not None:
+            print(
+                f"     {leg} adds {place.contribution:.4f}: "
+                f"score {figure(place.score)}, scaled {place.scaled:.4f}, "
+                f"weight {figure(place.weight or 0)}"
+            )
     for leg, terms in (hit.explain or {}).items():
         shown = [f"{term.term} {figure(term.score)}" for term in terms[:TERMS]]
         shown += [f"and {len(terms) - TERMS} more"] if len(terms) > TERMS else []

@@ -110,10 +110,20 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class LegScore:
-    """Where one leg put a document: `rank` from 1 (shared by equal scores) and raw `score`."""
+    """Where one leg put a document: `rank` from 1 (shared by equal scores) and raw `score`.
+
+    For searches with `explain`, else None:
+
+    scaled:       the score as the fusion method adds it up; the raw score when one leg ran alone.
+    weight:       the leg's weight in the request.
+    contribution: what the leg added to the fused score. The contributions of a hit sum to it.
+    """
 
     rank: int
     score: float
+    scaled: float | None = None
+    weight: float | None = None
+    contribution: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,25 @@ class Reader:
             return int(self.connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         return len(select(self.connection, condition))
 
+    def fields(self, limit: int = 100) -> list[tuple[str, int]]:
+        """(field, kind) of the metadata, ascending; a field with values of several kinds has an
+        entry for each. At most `limit` entries. Kinds are those of `index.filters`.
+
+        The time grows with the entries, not with the documents.
+        """
+        found: list[tuple[str, int]] = []
+        last = ("", -1)
+        while len(found) < limit:
+            row = self.connection.execute(
+                "SELECT key, kind FROM fields WHERE (key, kind) > (?, ?) ORDER BY key, kind LIMIT 1",
+                last,
+            ).fetchone()
+            if row is None:
+                break
+            last = (str(row[0]), int(row[1]))
+            found.append(last)
+        return found
+
     def indexed_numbers(self) -> Numbers:
         """Numbers of all documents that a search could return, ascending."""
         live = [

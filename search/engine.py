@@ -231,6 +231,15 @@ class Engine:
         with self.collection.reader() as reader:
             return reader.count(filter)
 
+    def fields(self, limit: int = 100) -> dict[str, set[int]]:
+        """Fields of the metadata that a filter may name, by name, with the kinds of their values:
+        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.index.filters`. At most `limit` pairs of both."""
+        found: dict[str, set[int]] = {}
+        with self.collection.reader() as reader:
+            for name, kind in reader.fields(limit):
+                found.setdefault(name, set()).add(kind)
+        return found
+
     # -- search ----------------------------------------------------------------------------
 
     def search(self, request: SearchRequest | str, **fields: Any) -> SearchResult:

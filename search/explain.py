@@ -1,20 +1,58 @@
-"""Why a search found what it did: what each term added to a score, and the words of a model."""
+"""Why a search found what it did: what each leg and each term added to a score, and the words of a
+model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..core import Contribution, Representation, TermWeight, TopTerms
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core import Contribution, LegScore, Representation, TermWeight, TopTerms
 from ..index import LegResult, Snapshot
 from ..index.protocol import heaviest_first
+from .found import Leg, Places
+from .fusion import normalize, shares
 from .queries import QueryEncoder
+from .request import Fusion
 
 TERMS = 20
 """Terms told of a query and of a passage."""
 
 Found = Mapping[str, tuple[LegResult, int]]
 """Leg -> its result, and where in it the document is."""
+
+
+Scaled = Mapping[str, tuple[NDArray[np.float64], float]]
+"""Leg -> float64 [m], the scores of its list as the fusion adds them up, and the factor of that."""
+
+
+def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
+    """How the fused scores came from the lists of `legs`; a leg that ran alone is not scaled."""
+    if len(legs) == 1:
+        return {legs[0].request.name: (legs[0].result.scores.astype(np.float64), 1.0)}
+    factors = shares([leg.request.weight for leg in legs], fusion)
+    return {
+        leg.request.name: (normalize(leg.result.scores, fusion), factor)
+        for leg, factor in zip(legs, factors, strict=True)
+    }
+
+
+def leg_scores(places: Places, scaled: Scaled | None) -> dict[str, LegScore]:
+    """Leg -> where it put a document; with what it added to the fused score if `scaled` is given."""
+    found = {}
+    for leg, at in places:
+        name = leg.request.name
+        score = LegScore(int(leg.ranks[at]), float(leg.result.scores[at]))
+        if scaled is not None:
+            values, factor = scaled[name]
+            value = float(values[at])
+            score = replace(
+                score, scaled=value, weight=leg.request.weight, contribution=value * factor
+            )
+        found[name] = score
+    return found
 
 
 def contributions(

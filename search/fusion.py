@@ -59,6 +59,12 @@ def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
     return np.full_like(values, 0.5) if flat else (values - mean) / (6 * deviation) + 0.5
 
 
+def shares(weights: Sequence[float], fusion: Fusion) -> list[float]:
+    """The factor of each list: scaled score x factor = what the list adds to the fused score."""
+    total = 1.0 if fusion.method == "rrf" else sum(weights) or 1.0
+    return [weight / total for weight in weights]
+
+
 def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Document numbers and fused scores, best first; ties by number, ascending."""
     numbers = np.concatenate([ranked.numbers for ranked in lists])

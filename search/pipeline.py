@@ -7,10 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Document, Hit, HitRerank, LegScore
+from ..core import Document, Hit, HitRerank
 from ..index import Reader
 from .candidates import read_candidates
-from .explain import contributions, passage_terms, query_terms
+from .explain import (
+    Scaled,
+    contributions,
+    leg_scores,
+    passage_terms,
+    query_terms,
+    scaled_scores,
+)
 from .found import Found, Leg, Places, Reordered, best, placed
 from .fusion import Ranked, fuse, ranks
 from .planning import Asked, check_search, vector_search
@@ -78,8 +85,9 @@ def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> 
             at = np.array(reordered.places[request.offset : end], dtype=np.int64)
             numbers, scores = found.numbers[at], found.scores[at]
             reranked = [reordered.hit(request.offset + i) for i in range(len(at))]
+        scaled = scaled_scores(legs, request.fusion) if request.explain else None
         hits = [
-            _hit(queries, found, number, score, places, rerank)
+            _hit(queries, found, number, score, places, scaled, rerank)
             for number, score, places, rerank in zip(
                 numbers.tolist(), scores.tolist(), placed(legs, numbers), reranked, strict=True
             )
@@ -153,6 +161,7 @@ def _hit(
     number: int,
     score: float,
     places: Places,
+    scaled: Scaled | None,
     rerank: HitRerank | None,
 ) -> Hit:
     request, snapshot = found.asked.plan.request, found.snapshot
@@ -166,10 +175,7 @@ def _hit(
     return Hit(
         id=document.id,
         score=score,
-        legs={
-            leg.request.name: LegScore(int(leg.ranks[at]), float(leg.result.scores[at]))
-            for leg, at in places
-        },
+        legs=leg_scores(places, scaled),
         passage=snapshot.passage(*best(places)),
         document=_included(document, request),
         explain=explain,

@@ -113,8 +113,9 @@ class SearchRequest(Config):
     search:  how far the indexes of dense legs look; None = as the collection is configured.
     min_score: leave out documents whose fused score is lower. Comparable between queries only for
              methods with a fixed range (minmax).
-    explain: also return the contribution of each term in sparse and lexical legs, and the heaviest
-             terms that sparse legs have of the query and of each hit.
+    explain: also return what each leg added to the fused score, the contribution of each term in
+             sparse and lexical legs, and the heaviest terms that sparse legs have of the query and
+             of each hit.
     include: parts of the stored document to return with each hit.
     rerank:  have the best hits ordered anew by a reranker, which reads the query's text.
     """
