@@ -140,7 +140,8 @@ class Reader:
         last = ("", -1)
         while len(found) < limit:
             row = self.connection.execute(
-                "SELECT key, kind FROM fields WHERE (key, kind) > (?, ?) ORDER BY key, kind LIMIT 1",
+                "SELECT key, kind FROM fields WHERE (key, kind) > (?, ?) "
+                "ORDER BY key, kind LIMIT 1",
                 last,
             ).fetchone()
             if row is None:

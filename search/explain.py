@@ -40,7 +40,7 @@ def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
 
 
 def leg_scores(places: Places, scaled: Scaled | None) -> dict[str, LegScore]:
-    """Leg -> where it put a document; with what it added to the fused score if `scaled` is given."""
+    """Leg -> where it put a document; with `scaled`, also what it added to the fused score."""
     found = {}
     for leg, at in places:
         name = leg.request.name

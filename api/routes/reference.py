@@ -5,7 +5,7 @@ Everything comes from this server: the framework's own page loads its scripts fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,30 +13,46 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from ..pages import examples
+from ..pages.templates import render
 from ..service import Service
-from .page import render
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/docs", response_class=HTMLResponse)
 async def reference_page(request: Request) -> Response:
-    """Every operation with its parameters, body and replies."""
+    """Every operation with its parameters, body, replies and examples."""
     service: Service = request.app.state.service
-    return await service.readers.run(_page, request.app.openapi())
+    names = [served.name for served in service.known()]
+    base = str(request.base_url).rstrip("/")
+    return await service.readers.run(_page, request.app.openapi(), names, base)
 
 
-def _page(document: Mapping[str, Any]) -> Response:
+def _page(document: Mapping[str, Any], collections: Sequence[str], base: str) -> Response:
+    """base: the address of this server, as the examples have it."""
+    values = {"collection": collections[0]} if collections else {}
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            groups.setdefault(operation["tags"][0], []).append(_operation(path, method, operation))
+        for method, described in methods.items():
+            operation = _operation(path, method, described)
+            operation["curl"] = examples.curl(base, operation, values)
+            operation["python"] = examples.python(base, operation, values)
+            groups.setdefault(described["tags"][0], []).append(operation)
     schemas = {
         name: orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()
         for name, schema in sorted(document["components"]["schemas"].items())
     }
-    values = {"info": document["info"], "groups": groups, "schemas": schemas}
-    return render("reference.html", values)
+    return render(
+        "reference.html",
+        {
+            "info": document["info"],
+            "groups": groups,
+            "schemas": schemas,
+            "collections": collections,
+            "base": base,
+        },
+    )
 
 
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +63,8 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str
     return {
         "id": f"{method}{path}".replace("/", "-").replace("{", "").replace("}", ""),
         "path": path,
+        # The one operation whose collection is not there yet.
+        "creates": method == "put" and path.endswith("{collection}"),
         "method": method.upper(),
         "summary": summary,
         "description": rest,

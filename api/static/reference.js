@@ -12,7 +12,9 @@ function address(form) {
     }
   }
   const text = parameters.toString();
-  return text ? `${path}?${text}` : path;
+  // Relative to this page: a proxy may have put the server under a path.
+  const relative = path.replace(/^\//, "");
+  return text ? `${relative}?${text}` : relative;
 }
 
 function pretty(text, type) {
@@ -69,3 +71,12 @@ function reveal() {
 }
 addEventListener("hashchange", reveal);
 reveal();
+
+// The examples name the address that this page has here, which a proxy may have changed.
+const told = document.querySelector(".reference").dataset.base;
+const here = new URL("./", location.href).href.replace(/\/$/, "");
+if (told !== here) {
+  for (const example of document.querySelectorAll(".example pre")) {
+    example.textContent = example.textContent.replaceAll(told, here);
+  }
+}

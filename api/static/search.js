@@ -6,7 +6,7 @@ const query = document.getElementById("q");
 
 // Other collections have other legs: show the form for the chosen one.
 collection.addEventListener("change", () => {
-  const url = new URL("/", location.origin);
+  const url = new URL("./", location.href);
   url.searchParams.set("collection", collection.value);
   if (query.value) url.searchParams.set("q", query.value);
   location.assign(url);
@@ -19,3 +19,6 @@ document.addEventListener("keydown", (event) => {
     query.select();
   }
 });
+
+// On a phone the hits come first, and the options are folded.
+if (matchMedia("(max-width: 40rem)").matches) document.querySelector(".options").open = false;

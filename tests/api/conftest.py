@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from twindex.api.app import create_app
 from twindex.api.cli import main
 from twindex.api.schemas import ProblemDetails
+from twindex.api.server import _listen
 from twindex.api.settings import Settings
 
 CONFIG: dict[str, Any] = {
@@ -198,3 +204,41 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
         return Outcome(status, *capsys.readouterr())
 
     return call
+
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[[Any], Any]:
+    """Serve an application on a free port; a context of its address."""
+
+    @contextmanager
+    def serve(app: Any) -> Iterator[str]:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        listener = _listen("127.0.0.1", 0)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        while httpx.get(f"{address}/readyz").status_code != 200:
+            time.sleep(0.05)
+        yield address
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+
+    return serve
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx2 as httpx
 import pytest
-import uvicorn
 
 from twindex.api.app import create_app
-from twindex.api.server import _listen
 from twindex.api.settings import Settings
 from twindex.core import CollectionConfig
 from twindex.search import Engine
 
-CHROMIUM = (
-    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-)
 RERANKERS = """
 [rerankers.words]
 kind = "fake"
@@ -41,7 +31,7 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[str]:
     """A server with four collections and two rerankers."""
     root: Path = tmp_path_factory.mktemp("served")
     fake = {
@@ -85,30 +75,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     rerankers = tmp_path_factory.mktemp("settings") / "rerankers.toml"
     rerankers.write_text(RERANKERS)
-    app = create_app(root, Settings(rerankers=rerankers))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-    listener = _listen("127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    while httpx.get(f"{address}/readyz").status_code != 200:
-        time.sleep(0.05)
-    yield address
-    server.should_exit = True
-    thread.join(30)
-    listener.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
+    with serving(create_app(root, Settings(rerankers=rerankers))) as address:
+        yield address
 
 
 @pytest.fixture
@@ -138,6 +106,8 @@ def test_a_search_shows_places_scores_and_marks(page):
     assert first.locator(".chip").all_inner_texts()[1].split()[:2] == ["lexical", "#1"]
     assert first.locator("mark").all_inner_texts() == ["Kiwi", "kiwi", "fly"]
     assert float(first.locator(".score").inner_text()) > 0
+    assert not page.locator(".timings").is_visible()
+    page.locator(".summary summary").click()
     assert "encode" in page.locator(".timings").inner_text()
     assert page.title() == "kiwi flying · Twindex"
 
@@ -148,15 +118,17 @@ def test_options_weights_and_explain(page):
     page.get_by_label("dense fake").uncheck()
     page.get_by_label("Weight of lexical").fill("2.5")
     page.get_by_label("Method").select_option("rrf")
+    page.get_by_text("As JSON").click()
     page.get_by_label("Condition on metadata").fill('{"year": {"gte": 1800}}')
     page.get_by_label("Explain").check()
     page.get_by_role("button", name="Search").click()
     assert page.locator(".hit").count() == 1
-    assert page.locator(".hit .chip").count() == 1
+    assert page.locator(".hit .legs .chip").count() == 1
     assert page.get_by_role("row", name="fli").count() == 1
     assert page.get_by_label("Weight of lexical").input_value() == "2.5"
     assert not page.get_by_label("dense fake").is_checked()
     page.get_by_role("link", name="kiwi/1").click()
+    page.get_by_role("link", name="Raw JSON").click()
     assert json.loads(page.inner_text("body"))["id"] == "kiwi/1"
 
 
@@ -300,22 +272,22 @@ def test_dark_mode(browser, address):
 def test_an_operation_can_be_tried(page):
     page.goto("/docs#post-v1-collections-collection-search")
     operation = page.locator("#post-v1-collections-collection-search")
-    operation.get_by_label("collection").fill("birds")
+    operation.get_by_label("collection").select_option("birds")
     operation.get_by_label("Body").fill('{"query": "kiwi", "limit": 1}')
     operation.get_by_role("button", name="Send").click()
     operation.locator(".status.ok").wait_for()
-    assert json.loads(operation.locator("pre").inner_text())["hits"][0]["id"] == "kiwi/1"
+    assert json.loads(operation.locator(".reply pre").inner_text())["hits"][0]["id"] == "kiwi/1"
     operation.get_by_label("Body").fill("{")
     operation.get_by_role("button", name="Send").click()
     operation.locator(".status.failed").wait_for()
-    assert json.loads(operation.locator("pre").inner_text())["code"] == "malformed"
+    assert json.loads(operation.locator(".reply pre").inner_text())["code"] == "malformed"
 
 
 def test_an_id_with_a_slash_can_be_tried(page):
     page.goto("/docs#get-v1-collections-collection-documents-id")
     operation = page.locator("#get-v1-collections-collection-documents-id")
-    operation.get_by_label("collection").fill("birds")
+    operation.get_by_label("collection").select_option("birds")
     operation.get_by_label("id", exact=False).last.fill("kiwi/1")
     operation.get_by_role("button", name="Send").click()
     operation.locator(".status.ok").wait_for()
-    assert json.loads(operation.locator("pre").inner_text())["title"] == "Kiwi"
+    assert json.loads(operation.locator(".reply pre").inner_text())["title"] == "Kiwi"

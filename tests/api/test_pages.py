@@ -32,8 +32,8 @@ def test_hits_with_places_marks_and_links(page):
     assert "3</strong>" in text
     assert "cannot <mark>fly</mark>." in text
     assert re.search(r"lexical\s*<b>#1</b>", text)
-    assert '/v1/collections/birds/documents/kiwi"' in text
-    assert "&#34;year&#34;:1813" in text
+    assert 'href="document?collection=birds&amp;id=kiwi&amp;q=flying' in text
+    assert re.search(r"year <b>1813</b>", text)
 
 
 def test_options_are_kept_and_obeyed(page):
@@ -85,7 +85,11 @@ def test_errors_are_told_in_words(page, parameters, told):
 
 
 def test_unknown_collection_and_none_at_all(page, serve, tmp_path):
-    assert "no collection" in page(404, collection="nope", q="x")
+    text = page(404, collection="nope", q="x")
+    assert "There is no collection “nope”" in text
+    assert 'href="./?collection=birds"' in text
+    assert re.search(r'<option value="" selected>', text)
+    assert len(re.findall(r"<option[^>]* selected>", text.partition("</select>")[0])) == 1
     (tmp_path / "empty").mkdir()
     empty = serve(tmp_path / "empty")
     assert "No collection yet" in empty.get("/").text
@@ -115,15 +119,15 @@ def test_what_others_wrote_never_becomes_markup(client, page):
 
 
 def test_pages_may_load_only_from_here(client):
-    for path in ("/", "/docs"):
+    for path in ("/", "/docs", "/?q=fly", "/document?collection=birds&id=kiwi"):
         response = client.get(path)
         policy = response.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert not re.search(r'(src|href)="(https?:)?//', response.text)
         assert not re.search(r"<style|style=|<script>| on\w+=", response.text)
-        for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', response.text):
-            assert client.get(address).status_code == 200
+        for address in re.findall(r'(?:src|href)="(static/[^"]+)"', response.text):
+            assert client.get("/" + address).status_code == 200
 
 
 def test_the_reference_has_every_operation(client):

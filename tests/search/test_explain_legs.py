@@ -16,7 +16,7 @@ LEGS = {
     "sparse": {"kind": "sparse", "encoder": {"kind": "sparse", "model": "fake"}},
     "lexical": {"kind": "lexical"},
 }
-WORDS = "kiwi emu fly runs bird sea gull swift sleep number".split()
+WORDS = ["kiwi", "emu", "fly", "runs", "bird", "sea", "gull", "swift", "sleep", "number"]
 
 
 @pytest.fixture(scope="module")

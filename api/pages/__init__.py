@@ -1,0 +1,1 @@
+"""What the HTML pages show: values for the templates, without HTTP."""

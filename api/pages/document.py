@@ -1,0 +1,94 @@
+"""One document as its page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import orjson
+
+from ...core import Document
+from .. import highlight
+from ..highlight import Tokenize
+
+SHOWN = 200_000
+"""Characters shown of a text, around the passage."""
+_SOURCES = ("url", "source_url", "source", "link", "href", "uri", "homepage")
+"""Names of the metadata that usually say where a document comes from, the surest first."""
+
+
+def address(collection: str, document: str, query: str, passage: Any) -> str:
+    """The address of a document's page, relative to the search page.
+
+    passage: a Passage or None.
+    """
+    fields = {"collection": collection, "id": document, "q": query}
+    if passage is not None:
+        fields |= {"start": str(passage.start), "end": str(passage.end)}
+    return f"document?{urlencode(fields)}#passage"
+
+
+def raw_address(collection: str, document: str) -> str:
+    """The address of a document in JSON, relative to the pages."""
+    return f"v1/collections/{quote(collection, safe='')}/documents/{quote(document, safe='')}"
+
+
+def web_address(value: object) -> str | None:
+    """The value, if it is an absolute address of the web; None for anything else, also for
+    addresses that run scripts."""
+    if not isinstance(value, str) or not 8 <= len(value) <= 2_000:
+        return None
+    if not value.isprintable() or any(character.isspace() for character in value):
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return value if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def source(metadata: Mapping[str, Any]) -> str | None:
+    """Where a document comes from, as its metadata has it."""
+    by_name = {name.lower(): value for name, value in metadata.items()}
+    named = [by_name[name] for name in _SOURCES if name in by_name]
+    found = (web_address(value) for value in [*named, *metadata.values()])
+    return next((address for address in found if address), None)
+
+
+def shown(
+    document: Document, span: tuple[int, int] | None, terms: Set[str], tokenize: Tokenize
+) -> dict[str, Any]:
+    """The text in three parts, of which `passage` is the span (characters), with the query's words
+    marked in all; `cut_before`, `cut_after`: what is left out of a very long text."""
+    text = document.text
+    start, end = span if span is not None else (0, 0)
+    start = min(max(start, 0), len(text))
+    end = min(max(end, start), len(text), start + SHOWN)
+    low = max(0, start - (SHOWN - (end - start)) // 2)
+    high = min(len(text), low + SHOWN)
+    marks = [
+        highlight.fragments(text[a:b], terms, tokenize)
+        for a, b in ((low, start), (start, end), (end, high))
+    ]
+    return {
+        "id": document.id,
+        "title": highlight.fragments(document.title, terms, tokenize),
+        "before": marks[0],
+        "passage": marks[1],
+        "after": marks[2],
+        "start": start,
+        "end": end,
+        "length": len(text),
+        "cut_before": low,
+        "cut_after": len(text) - high,
+        "source": source(document.metadata),
+        "metadata": [
+            {"name": name, "text": _text(value), "link": web_address(value)}
+            for name, value in document.metadata.items()
+        ],
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

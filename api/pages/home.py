@@ -1,0 +1,68 @@
+"""The collections as the home page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from ...core import Document, TwindexError
+from ...search import Engine
+from ..problems import Problem
+from ..served import Served
+
+LISTED = 50
+"""Collections that are described; the others are only named."""
+SAMPLES = 3
+READ = 10
+"""Documents that are looked at for samples."""
+LONGEST = 70
+"""Characters of a sample."""
+
+
+def cards(collections: Sequence[Served]) -> list[dict[str, Any]]:
+    """For each collection its documents, legs with encoders, and sample queries."""
+    return [_card(served, described=i < LISTED) for i, served in enumerate(collections)]
+
+
+def _card(served: Served, *, described: bool) -> dict[str, Any]:
+    card: dict[str, Any] = {
+        "name": served.name,
+        "status": served.status,
+        "link": "./?" + urlencode({"collection": served.name}),
+        "documents": None,
+        "legs": [],
+        "samples": [],
+    }
+    if described and served.engine is not None:
+        try:
+            engine, _ = served.ready()
+            card["documents"] = engine.count()
+            card["legs"] = [
+                {"name": name, "kind": leg.kind, "encoder": served.encoders.get(name, "")}
+                for name, leg in engine.config.legs.items()
+            ]
+            card["samples"] = [
+                {"text": text, "link": "./?" + urlencode({"collection": served.name, "q": text})}
+                for text in samples(engine)
+            ]
+        except (TwindexError, Problem):  # Deleted or damaged meanwhile: the search says why.
+            card["status"] = "unavailable"
+    return card
+
+
+def samples(engine: Engine) -> list[str]:
+    """Queries that find something: the titles of the first documents by id, or the words that
+    their texts begin with."""
+    found = dict.fromkeys(_sample(document) for document in engine.documents(limit=READ))
+    return [text for text in found if text][:SAMPLES]
+
+
+def _sample(document: Document) -> str:
+    words = (document.title.strip() or document.text[: LONGEST * 4]).split()
+    text = ""
+    for word in words[: 12 if document.title.strip() else 6]:
+        if len(text) + len(word) + 1 > LONGEST:
+            break
+        text = f"{text} {word}".strip()
+    return text

@@ -1,0 +1,106 @@
+"""Markdown as a reader sees it: marks are removed, code keeps its lines.
+
+Not a parser of Markdown: it removes the usual marks and leaves everything else as it is. The time
+is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, heading, list item or table row, or (`code`) lines of code."""
+
+    text: str
+    code: bool = False
+
+
+_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+_HEADING = re.compile(r"[ ]{0,3}#{1,6}[ \t]+")
+_RULE = re.compile(r"[ ]{0,3}(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\n?\Z")
+_TABLE_RULE = re.compile(r"[ ]{0,3}\|[-:| \t]{3,}\n?\Z")
+_OWN_LINE = re.compile(r"[ \t]{0,12}(?:[-*+][ \t]|\d{1,9}[.)][ \t]|\||>)")
+_INDENTED = re.compile(r"(?:[ ]{4}|\t)[ \t]*\S")
+# Every repetition has a bound, so that no text takes more than linear time.
+_INLINE = re.compile(
+    r"`([^`\n]{1,200})`"
+    r"|!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,1000}(?:[ \t]\"[^\"\n]{0,200}\")?\)"
+    r"|(?<![\w*])\*{1,3}(?=[^\s*])([^*\n]{0,300}[^\s*])\*{1,3}(?![\w*])"
+    r"|(?<![\w_])_{1,3}(?=[^\s_])([^_\n]{0,300}[^\s_])_{1,3}(?![\w_])"
+)
+
+
+def blocks(text: str) -> list[Block]:
+    """The blocks of a text, in order. Joined, they are the text without its marks."""
+    found: list[Block] = []
+    prose: list[str] = []
+    code: list[str] = []
+
+    def end() -> None:
+        if prose:
+            text = _inline("".join(prose))
+            if found and not found[-1].code and not text.strip():
+                found[-1] = Block(found[-1].text + text)
+            else:
+                found.append(Block(text))
+            prose.clear()
+        if code:
+            found.append(Block("".join(code), code=True))
+            code.clear()
+
+    fence = ""
+    blank = True
+    for line in _lines(text):
+        mark = _FENCE.match(line)
+        if fence:
+            if mark and mark[1].startswith(fence) and not line[mark.end() :].strip():
+                fence = ""
+                end()
+            else:
+                code.append(line)
+            continue
+        if mark:
+            end()
+            fence = mark[1]
+            continue
+        if not line.strip():
+            (code or prose).append(line)
+            blank = True
+            continue
+        if _INDENTED.match(line) and (code or (blank and not _OWN_LINE.match(line))):
+            if not code:
+                end()
+            code.append(line)
+            blank = False
+            continue
+        heading = _HEADING.match(line)
+        if code or heading or blank or _OWN_LINE.match(line):
+            end()
+        if _TABLE_RULE.match(line) or (_RULE.match(line) and not _OWN_LINE.match(line)):
+            continue
+        prose.append(line[heading.end() :] if heading else line)
+        if heading:
+            end()
+        blank = False
+    end()
+    return found
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines with their ends; only a newline ends one."""
+    at = 0
+    while at < len(text):
+        end = text.find("\n", at) + 1 or len(text)
+        yield text[at:end]
+        at = end
+
+
+def _inline(text: str) -> str:
+    """Without marks of emphasis, links and code; one inside another goes in a second pass."""
+    for _ in range(2):
+        text = _INLINE.sub(lambda match: next(g for g in match.groups() if g is not None), text)
+    return text

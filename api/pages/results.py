@@ -1,0 +1,115 @@
+"""What a search gave, as the search page shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from time import perf_counter
+from typing import Any
+
+from ...core import AnalyzerConfig, Hit, LexicalLeg
+from ...encoders import LexicalEncoder
+from ...search import Engine, SearchRequest
+from ...search.request import WINDOW
+from .. import highlight, movement
+from ..reranked import spent, stages
+from . import conditions, explained
+from .document import address
+from .form import Form
+
+
+def result(engine: Engine, form: Form) -> dict[str, Any]:
+    """Search as the form asks. Raises InvalidInputError or Problem for fields that are wrong."""
+    asked = form.request(engine.config.legs)
+    began = perf_counter()
+    found = engine.search(asked)
+    took = (perf_counter() - began) * 1e3
+    rows = []
+    if found.rerank is not None:
+        plain = asked.model_copy(update={"rerank": None, "explain": False})
+        first = engine.search(plain)
+        if first.generation == found.generation:  # Nobody has written meanwhile.
+            rows = movement.before_and_after(first.hits, found.hits, asked.offset + 1)
+    analyzer = analyzer_of(engine)
+    terms = query_terms(analyzer, form.query)
+    following = asked.offset + asked.limit
+    more = following < found.total and following + asked.limit <= WINDOW
+    return {
+        "hits": [
+            _hit(place, hit, asked, form, terms, analyzer)
+            for place, hit in enumerate(found.hits, asked.offset + 1)
+        ],
+        "total": found.total,
+        "relation": found.relation,
+        "took": took,
+        "timings": found.timings,
+        "warnings": found.warnings,
+        "query_terms": found.query_terms or {},
+        "rerank": found.rerank
+        and {
+            "model": found.rerank.model,
+            "status": found.rerank.status,
+            "spent": spent(found.rerank),
+            "stages": stages(found.rerank),
+            "rows": rows,
+        },
+        "previous": form.link(max(0, asked.offset - asked.limit)) if asked.offset else None,
+        "next": form.link(following) if more else None,
+    }
+
+
+def _hit(
+    place: int,
+    hit: Hit,
+    asked: SearchRequest,
+    form: Form,
+    terms: set[str],
+    analyzer: LexicalEncoder,
+) -> dict[str, Any]:
+    document = hit.document
+    assert document is not None, "asked for all parts"
+    passage = hit.passage
+    read = document.text if passage is None else document.text[passage.start : passage.end]
+    chips, more = conditions.chips(document.metadata, asked.filter)
+    return {
+        "place": place,
+        "id": hit.id,
+        "link": address(form.collection, hit.id, form.query, passage),
+        "score": hit.score,
+        "legs": hit.legs,
+        "title": highlight.fragments(document.title[: highlight.LENGTH], terms, analyzer.tokens),
+        "excerpt": highlight.excerpt(document.text, terms, analyzer.tokens, passage),
+        "passage": passage,
+        "length": len(document.text),
+        "chips": [_linked(chip, form) for chip in chips],
+        "more_chips": more,
+        "leg_rows": explained.leg_rows(hit, asked),
+        "explain": explained.term_rows(
+            hit.explain, [form.query, document.title, read[: highlight.READ]]
+        ),
+        "terms": hit.terms or {},
+        "rerank": hit.rerank and movement.shown(hit.rerank, document, terms, analyzer.tokens),
+    }
+
+
+def _linked(chip: Mapping[str, Any], form: Form) -> dict[str, Any]:
+    link = None if chip["filter"] is None else form.filtered(chip["filter"])
+    return {"name": chip["name"], "value": chip["value"], "link": link}
+
+
+def query_terms(analyzer: LexicalEncoder, query: str) -> set[str]:
+    """The terms that are marked in texts."""
+    return {token.term for token in analyzer.tokens(query)}
+
+
+def analyzer_of(engine: Engine) -> LexicalEncoder:
+    """That of the collection's lexical leg; plain words where there is none."""
+    for leg in engine.config.legs.values():
+        if isinstance(leg, LexicalLeg):
+            return _analyzer(leg.encoder)
+    return _analyzer(AnalyzerConfig(language="none"))
+
+
+@lru_cache(maxsize=16)
+def _analyzer(config: AnalyzerConfig) -> LexicalEncoder:
+    return LexicalEncoder(config)

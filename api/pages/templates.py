@@ -1,0 +1,38 @@
+"""Pages from templates. Their links are relative, so that a proxy may put them under a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from ..figures import figure
+from .explained import piece
+
+# No inline script or style: text of a document can never become either.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.filters |= {"piece": piece, "figure": figure}
+
+
+def render(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
+    """A page from a template."""
+    return HTMLResponse(templates.get_template(template).render(values), status, HEADERS)
