@@ -54,6 +54,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[
                     "text": f"fly {ATTACK}",
                     "metadata": {ATTACK: ATTACK},
                 },
+                {"id": "wide", "text": "wide " + "x" * 20_000},
                 *({"id": f"filler{n}", "text": f"flying number {n}"} for n in range(20)),
             ]
         )
@@ -244,6 +245,31 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.parametrize("query", ["q=fly&fusion=rrf", "q=fly&filter={", "q=fly&limit=0"])
+def test_on_a_phone_hits_and_errors_come_before_the_options(page, query):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/?collection=birds&{query}")
+    first = page.locator(".hit, [role=alert]").first.bounding_box()
+    options = page.locator(".options").bounding_box()
+    assert first["y"] + first["height"] <= options["y"]
+    assert first["y"] < 400
+    assert options["height"] < 80  # Folded.
+
+
+def test_a_filter_is_made_without_json(page):
+    search(page, "fly")
+    page.get_by_text("Legs, fusion, reranking and filter").click()
+    page.get_by_label("Field of the metadata").select_option("year")
+    page.get_by_label("Operator").select_option("is at least")
+    page.get_by_role("textbox", name="Value").fill("1800")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator(".hit").count() == 1
+    page.get_by_role("link", name="Remove: year is at least 1800").click()
+    assert page.locator(".hit").count() == 10
+    page.locator(".hit", has_text="Kiwi").get_by_role("link", name="year 1813").click()
+    assert page.locator(".hit").count() == 1
+
+
 def test_without_javascript(browser, address):
     context = browser.new_context(java_script_enabled=False, base_url=address)
     page = context.new_page()
@@ -277,6 +303,12 @@ def test_an_operation_can_be_tried(page):
     operation.get_by_role("button", name="Send").click()
     operation.locator(".status.ok").wait_for()
     assert json.loads(operation.locator(".reply pre").inner_text())["hits"][0]["id"] == "kiwi/1"
+    operation.get_by_label("Body").fill('{"query": "wide", "limit": 1}')
+    operation.get_by_role("button", name="Send").click()
+    page.wait_for_function("document.querySelector('.reply').innerText.includes('xxxx')")
+    for width in (1_000, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     operation.get_by_label("Body").fill("{")
     operation.get_by_role("button", name="Send").click()
     operation.locator(".status.failed").wait_for()
