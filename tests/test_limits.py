@@ -66,7 +66,9 @@ def rows(place: Any) -> list[str]:
             own = [one for one in field.metadata if isinstance(one, Bounds)]
             limit = own[0] if own else bounds(field.annotation)
             if limit is not None and name in model.__annotations__:
-                found.append(f"| `{model.__name__}.{name}` | {limit.words} | {shown(field.default)} |")
+                found.append(
+                    f"| `{model.__name__}.{name}` | {limit.words} | {shown(field.default)} |"
+                )
     return found
 
 

@@ -118,7 +118,10 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
             ["--rerank", "fake", "--rerank-top-n", "0"],
             "--rerank-top-n: must be an integer between 1 and 1,000, got 0",
         ),
-        (["--rerank", "fake", "--rerank-timeout-ms", "-1"], "--rerank-timeout-ms: Input"),
+        (
+            ["--rerank", "fake", "--rerank-timeout-ms", "-1"],
+            "--rerank-timeout-ms: must be a number above 0",
+        ),
         (["--rerank", "fake", "--rerankers", "none.toml"], "none.toml: cannot be read"),
     ],
 )

@@ -101,7 +101,7 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         ("[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnws'}", "c.toml: legs.dense.index"),
         (
             "[legs.dense]\nkind = 'dense'\nk1 = 3",
-            "c.toml: legs.dense.k1: unknown field; fields: kind",
+            "c.toml: legs.dense.k1: unknown field; fields: index",
         ),
         (
             "[legs.dense]\nkind = 'dense'\nencoder = {model = 'other'}",
