@@ -169,12 +169,12 @@ def _native(owner: Mapping[str, Any], config: Any) -> bool:
     Then that class is loaded (`trust_remote_code` is False everywhere) and the code stays unread;
     many published models, such as Phi-3, name code for older versions of the library.
     """
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
     kind = owner.get("model_type") or config.get("model_type")
     if kind is not None:
-        return str(kind) in CONFIG_MAPPING_NAMES
+        return str(kind) in CONFIG_MAPPING
     tokenizer = owner.get("tokenizer_class")
     return tokenizer is not None and tokenizer_class_from_name(str(tokenizer)) is not None
 
