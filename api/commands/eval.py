@@ -31,6 +31,7 @@ from .rerank_report import compared, cost_of, line, spent_on
 from .reranking import Chosen, add_rerank, chosen, chosen_one
 
 if TYPE_CHECKING:
+    from ...eval import Row
     from ...search import Engine
 
 EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
@@ -46,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=MEASURES,
         metavar="NAME,...",
         help=f"as ir_measures names them (default: {MEASURES})",
+    )
+    parser.add_argument(
+        "--exclude-seen-in",
+        type=Path,
+        metavar="QRELS",
+        help="judgements of a training set (its queries are in --queries too): leave out test "
+        "queries that share a relevant document with it, or nearly copy one of its queries",
     )
     add_selection(parser)
     parser.add_argument(
@@ -145,6 +153,21 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     if len(queries) < len(qrels):
         lost = counted(len(qrels) - len(queries), "judged query is", "judged queries are")
         note(f"twindex: warning: {lost} not in {arguments.queries}, and count as 0")
+    if arguments.exclude_seen_in is not None:
+        from ...train.separation import separate
+
+        found = separate(
+            queries, qrels, read_queries(arguments.queries), read_qrels(arguments.exclude_seen_in)
+        )
+        note(
+            f"{len(found.clean)} of {counted(len(queries), 'query', 'queries')} not seen in "
+            f"training: {len(found.sharing)} share a relevant document, {len(found.copying)} "
+            "nearly copy a query"
+        )
+        queries = list(found.clean)
+        if not queries:
+            raise InvalidInputError("leaves no query", field="--exclude-seen-in")
+        qrels = {query.id: qrels[query.id] for query in queries}
     return queries, qrels
 
 
@@ -182,8 +205,10 @@ def _single(
     legs = fields.get("legs") or [{"name": name} for name in searching]
     fused = Fusion.parse(fields.get("fusion", {}))
     fusion = {"method": fused.method, **({"k": fused.constant} if fused.method == "rrf" else {})}
+    evaluation = evaluate(run, qrels, measures)
     return {
-        "measures": dict(evaluate(run, qrels, measures).measures),
+        "measures": dict(evaluation.measures),
+        "per_query": evaluation.per_query,
         "queries": len(qrels),
         "legs": [{"weight": 1.0, **leg} for leg in legs],
         "fusion": fusion if len(legs) > 1 else None,
@@ -203,9 +228,20 @@ def _table(
     progress: Progress,
 ) -> dict[str, Any]:
     """The report on each leg alone, and all legs under each fusion."""
-    from ...eval import leg_table
+    from ...eval import compare, leg_table
 
     rows = leg_table(engine, queries, qrels, measures, progress=progress, **fields)
+    single = [row for row in rows if row.system.fusion is None]
+
+    def comparisons(row: Row) -> dict[str, Any]:
+        """Of a fusion with the leg that alone is best by the measure."""
+        found = {}
+        for name in measures if row.system.fusion else ():
+            best = max(single, key=lambda leg: leg.evaluation.measures[name])
+            values = (one.evaluation.per_query[name] for one in (row, best))
+            found[name] = {"baseline": best.system.name, **asdict(compare(*values))}
+        return found
+
     return {
         "queries": len(qrels),
         "filter": fields.get("filter"),
@@ -216,6 +252,8 @@ def _table(
                 "legs": [leg.name for leg in row.system.legs],
                 "fusion": row.system.fusion and row.system.fusion.method,
                 "measures": dict(row.evaluation.measures),
+                "comparisons": comparisons(row),
+                "per_query": row.evaluation.per_query,
                 "ms_per_query": row.seconds / len(queries) * 1e3,
             }
             for row in rows
@@ -223,14 +261,21 @@ def _table(
     }
 
 
+def _cells(row: dict[str, Any], measure: str) -> tuple[str, str]:
+    found = row["comparisons"].get(measure)
+    return f"{row['measures'][measure]:.4f}", f"{found['p_value']:.4f}" if found else ""
+
+
 def _print(report: dict[str, Any], measures: list[str]) -> None:
     if "table" in report:
         lines = [
-            [row["name"], *(f"{row['measures'][name]:.4f}" for name in measures),
+            [row["name"], *(cell for name in measures for cell in _cells(row, name)),
              f"{row['ms_per_query']:.1f}"]
             for row in report["table"]
         ]  # fmt: skip
-        print(table(["", *measures, "ms/query"], lines))
+        header = [column for name in measures for column in (name, "p")]
+        print(table(["", *header, "ms/query"], lines))
+        note("p: of a difference to the best leg alone as large by chance alone")
     elif "rerank_table" in report:
         header = ["", *(column for name in measures for column in (name, "p"))]
         header += ["calls/query", "tokens/query", "p50 ms"]

@@ -236,7 +236,14 @@ def test_eval(tmp_path: Path, index: str, run: Any) -> None:
         ["dense", "sparse", "lexical", "minmax", "zscore", "dbsf", "rrf"]
     )
     text = run("eval", index, *judged, "--table").out
-    assert text.splitlines()[0].split() == ["nDCG@10", "R@100", "RR@10", "ms/query"]
+    header = ["nDCG@10", "p", "R@100", "p", "RR@10", "p", "ms/query"]
+    assert text.splitlines()[0].split() == header
+    for row in table:
+        assert set(row["per_query"]) == set(row["measures"])
+        for found in row["comparisons"].values():
+            assert 0 < found["p_value"] <= 1
+            assert found["baseline"] in ("dense", "sparse", "lexical")
+    assert [bool(row["comparisons"]) for row in table] == [False] * 3 + [True] * 4
     for wrong in (["--table", "--legs", "dense"], ["--measures", "nonsense"]):
         assert run("eval", index, *judged, *wrong).status == 2
     for option, file in (("--queries", queries), ("--qrels", str(qrels))):
