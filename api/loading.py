@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -51,7 +52,12 @@ class Loader:
         False when it holds nothing: its creation was interrupted, and it can be created again.
         """
         try:
-            engine = Engine.open(served.path, encoders=self._encoder, rerankers=self._rerankers)
+            engine = Engine.open(
+                served.path,
+                read_only=not os.access(served.path, os.W_OK),
+                encoders=self._encoder,
+                rerankers=self._rerankers,
+            )
             self._adopt(served, engine)
         except NotFoundError:
             return False
@@ -93,7 +99,7 @@ class Loader:
         """Load models and jobs; from then on the collection answers."""
         try:
             engine.load()
-            jobs = JobStore(served.path)
+            jobs = JobStore(served.path, read_only=engine.read_only)
             jobs.remove_stray_lines()
         except BaseException:
             engine.close()

@@ -38,7 +38,7 @@ from .segment import Passages, Segment, SegmentRow
 from .tables import (
     dead_numbers,
     delete_documents,
-    insert_document,
+    insert_documents,
     insert_segment,
     last_number,
     numbers_of,
@@ -113,9 +113,9 @@ def append_shard(
         _check_building(connection, collection)
         known = numbers_of(connection, [item.document.id for item in batch])
         delete_documents(connection, list(known.values()))
-        for number, item in enumerate(batch, first):
-            if insert_document(connection, item.document) != number:
-                raise ConflictError(f"{collection.directory}: another process wrote to it")
+        numbers = insert_documents(connection, [item.document for item in batch])
+        if numbers != list(range(first, last + 1)):
+            raise ConflictError(f"{collection.directory}: another process wrote to it")
         insert_segment(connection, shard)
         set_meta(connection, "sealed", str(last))
         set_meta(connection, "consumed", json.dumps([done.documents, done.digest]))

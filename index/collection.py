@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +32,7 @@ from ..core import (
     arguments,
 )
 from ..core.arguments import checked
-from .database import Database, get_meta, set_meta
+from .database import Database, get_meta, get_number, set_meta
 from .delta import pack
 from .files import sync_directory
 from .filters import names_a_field, parse
@@ -44,7 +46,8 @@ from .tables import (
     count_pending,
     delete_documents,
     ids_of,
-    insert_document,
+    insert_documents,
+    insert_passages,
     last_number,
     numbers_of,
     read_config,
@@ -54,6 +57,8 @@ from .tables import (
 
 Verify = Literal["full", "size"]
 _ATTEMPTS = 20
+_SIZES_SECONDS = 1.0
+"""How often the sizes of mapped files are compared with those in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class Collection:
         self.segments = SegmentFolder(directory, database)
         self._follower = Follower(self.segments, config)
         self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
+        self._sizes_due = 0.0
 
     @classmethod
     def create(
@@ -132,8 +138,12 @@ class Collection:
         Raises NotFoundError, ConflictError (a build is unfinished), CorruptFileError that names
         the first damaged file, StorageError when the database cannot be read.
         """
-        database = Database.open(directory)
+        database = Database.open(directory, read_only=read_only)
         try:
+            if verify == "full" and (problems := database.problems(deep=False)):
+                raise CorruptFileError(
+                    database.path, problems[0].removeprefix(f"{database.path}: ")
+                )
             with database.read() as connection:
                 config = read_config(connection)
                 actual = get_meta(connection, "state")
@@ -159,14 +169,18 @@ class Collection:
         return collection
 
     @classmethod
-    def verify(cls, directory: Path) -> list[str]:
+    def verify(cls, directory: Path, *, accept: bool = False) -> list[str]:
         """Everything wrong with the collection in `directory`, as `problems`.
+
+        accept: from now on, do without acknowledged writes that are missing.
 
         Checksums are compared before any file is opened: libraries that read an index may not
         survive a damaged one. Raises as `open` for what is not a finished collection.
         """
-        database = Database.open(directory)
+        database = Database.open(directory, read_only=True, complete=False)
         try:
+            if accept:
+                database.accept()
             found = [*database.problems(), *SegmentFolder(directory, database).problems()]
         finally:
             database.close()
@@ -194,6 +208,7 @@ class Collection:
         """A consistent view of the latest committed state, for as long as the block lasts."""
         with ExitStack() as stack:
             connection, snapshot = self._enter(stack)
+            self._check_sizes(snapshot)
             yield Reader(connection, snapshot, self._filters)
 
     def _enter(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
@@ -201,12 +216,12 @@ class Collection:
         for attempt in range(_ATTEMPTS):
             with ExitStack() as trial:
                 connection = trial.enter_context(self.database.read())
-                generation = int(get_meta(connection, "generation") or 0)
+                generation = get_number(connection, "generation")
                 try:
                     snapshot = self._follower.snapshot(connection, generation)
-                except CorruptFileError:
+                except CorruptFileError as error:
                     # A merge may have removed the files after this transaction began: look again.
-                    if attempt == _ATTEMPTS - 1:
+                    if attempt == _ATTEMPTS - 1 or error.path.name == self.database.path.name:
                         raise
                     continue
                 # Another thread may have moved on meanwhile; then this transaction is too old.
@@ -214,6 +229,18 @@ class Collection:
                     stack.push(trial.pop_all())
                     return connection, snapshot
         raise StorageError(f"{self.directory}: changes faster than it can be read")
+
+    def _check_sizes(self, snapshot: Snapshot) -> None:
+        """Raise CorruptFileError for a file that was cut short: to read it would end the process.
+
+        At most every `_SIZES_SECONDS`, so a file that is cut between may still do so.
+        """
+        now = time.monotonic()
+        if now < self._sizes_due:
+            return
+        for segment in snapshot.segments:
+            self.segments.check(segment.row, contents=False)
+        self._sizes_due = now + _SIZES_SECONDS
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -255,16 +282,15 @@ class Collection:
                 raise OutdatedError(f"{self.directory}: documents were replaced or deleted")
             known = numbers_of(connection, list(last))
             delete_documents(connection, list(known.values()))
-            row = 0
-            for index, item in enumerate(batch):
-                if last[item.document.id] == index:
-                    number = insert_document(connection, item.document)
-                    spans = [(p.start, p.end) for p in item.passages] or [(-1, -1)]
-                    connection.executemany(
-                        "INSERT INTO delta (number, start, stop, data) VALUES (?, ?, ?, ?)",
-                        [(number, *span, blobs[row + offset]) for offset, span in enumerate(spans)],
-                    )
-                row += item.rows
+            kept = [i for i, item in enumerate(batch) if last[item.document.id] == i]
+            numbers = insert_documents(connection, [batch[i].document for i in kept])
+            starts = [0, *accumulate(item.rows for item in batch)]
+            for index, number in zip(kept, numbers, strict=True):
+                spans = [(p.start, p.end) for p in batch[index].passages] or [(-1, -1)]
+                insert_passages(
+                    connection,
+                    [(number, *span, blobs[row]) for row, span in enumerate(spans, starts[index])],
+                )
         return Written(len(last), len(known))
 
     @checked(ids=arguments.ids)
@@ -307,7 +333,7 @@ class Collection:
     def pending(self) -> int:
         """Passages and tombstones since the last seal."""
         with self.database.read() as connection:
-            return count_pending(connection, int(get_meta(connection, "sealed") or 0))
+            return count_pending(connection, get_number(connection, "sealed"))
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Store the encoders' fingerprints for legs that have none yet; return those stored."""

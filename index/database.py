@@ -9,45 +9,21 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from ..core import ConflictError, NotFoundError, StorageError
-
-FORMAT = 1
-"""Version of the layout on disk. A reader refuses another one."""
+from ..core import ConflictError, CorruptFileError, NotFoundError, StorageError
+from .access import BUSY_SECONDS, Access, check_header, to_read, to_write
+from .mark import Mark
+from .meta import get_meta, get_number, set_meta, stored_format
+from .schema import FORMAT, VIEWS_OF_FORMAT_1, create_tables
 
 FILE_NAME = "collection.db"
-BUSY_SECONDS = 60.0
 VACUUM_PAGES = 4_000
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
-# `documents` is narrow so that ids are read without paging through texts. `fields` is the metadata
-# flattened to one row for each value, which is what filters look up. `delta` holds passages since
-# the last seal, with their encoded legs; `tombstones` the numbers of dead documents whose passages
-# are still in a segment or have just left the delta.
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE documents (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
-CREATE TABLE contents (
-    number INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL
-);
-CREATE TABLE fields (
-    key TEXT NOT NULL, kind INTEGER NOT NULL, value NOT NULL, number INTEGER NOT NULL,
-    PRIMARY KEY (key, kind, value, number)
-) WITHOUT ROWID;
-CREATE TABLE delta (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL,
-    start INTEGER NOT NULL, stop INTEGER NOT NULL, data BLOB NOT NULL
-);
-CREATE INDEX delta_number ON delta (number);
-CREATE TABLE segments (
-    id TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    passages INTEGER NOT NULL, documents INTEGER NOT NULL, manifest TEXT NOT NULL
-);
-CREATE TABLE tombstones (seq INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL);
-CREATE INDEX tombstones_number ON tombstones (number);
-"""
+__all__ = ["BUSY_SECONDS", "FILE_NAME", "FORMAT", "Database", "get_meta", "get_number", "set_meta"]
 
 
 class Database:
@@ -56,12 +32,16 @@ class Database:
     The write lock is SQLite's own, so it also holds between processes.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         self.path = directory / FILE_NAME
+        self.mark = Mark(directory)
+        self.read_only = read_only
+        self.format = FORMAT
+        self._access: Access | None = None
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._write_lock = threading.Lock()
         self._closed = threading.Event()
-        self._identity: tuple[int, int] | None = None
+        self._identity: tuple[int, ...] | None = None
 
     @classmethod
     def create(cls, directory: Path, meta: dict[str, str]) -> Database:
@@ -70,8 +50,9 @@ class Database:
         Raises ConflictError when there is a collection already.
         """
         database = cls(directory)
+        database._access = Access(database.path, "rwc")
         try:
-            connection = database._connect(create=True)
+            connection = database._connect()
             # Only an empty file takes this setting; it lets deleted pages go back to the disk.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
@@ -83,52 +64,117 @@ class Database:
                 connection.execute("ROLLBACK")
                 connection.close()
                 raise ConflictError(f"{directory} holds a collection already")
-            for statement in SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.executemany(
-                "INSERT INTO meta (key, value) VALUES (?, ?)",
-                [("format", str(FORMAT)), ("generation", "0"), *meta.items()],
-            )
+            create_tables(connection)
+            first = {"format": str(FORMAT), "generation": "0", "fields": "0 0", **meta}
+            for key, value in first.items():
+                set_meta(connection, key, value)
+            database.mark.reset(0)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise StorageError(f"{database.path}: cannot be created: {error}") from error
+        database._access = to_write(database.path)
         database._idle.put(connection)
         return database
 
     @classmethod
-    def open(cls, directory: Path) -> Database:
-        """Raises NotFoundError, or StorageError when the file is not one of ours."""
-        database = cls(directory)
+    def open(cls, directory: Path, *, read_only: bool = False, complete: bool = True) -> Database:
+        """Open a database. One that is opened to write is brought to the latest format.
+
+        complete: refuse a database that lacks acknowledged writes, and leave its files as they are.
+        Raises NotFoundError, or StorageError when the file is not one of ours.
+        """
+        database = cls(directory, read_only=True)
         if not database.path.is_file():
             raise NotFoundError(f"{directory} holds no collection (no {FILE_NAME})")
-        with database.read() as connection:
-            tables = connection.execute(
-                "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'documents')"
-            ).fetchone()[0]
-            if tables == 0:
-                raise NotFoundError(
-                    f"{directory} holds no collection: its creation was interrupted; "
-                    "create it again"
-                )
-            version = get_meta(connection, "format")
-        if version != str(FORMAT):
+        database._begin(complete=complete)
+        if not read_only:
+            # Only now: closing a connection that can write removes the write-ahead log, which is
+            # all that is left of lost writes.
             database.close()
-            raise StorageError(
-                f"{database.path}: layout version {version} is not known to this release "
-                f"(it reads {FORMAT}); use the release that wrote it, or build it anew"
-            )
+            database = database._to_write()
         return database
 
-    def _connect(self, *, create: bool = False) -> sqlite3.Connection:
-        mode = "rwc" if create else "rw"
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=BUSY_SECONDS,
+    def _begin(self, *, complete: bool) -> None:
+        """Look at the file without a change to it."""
+        check_header(self.path)
+        mark = self.mark.known()  # Before the database, which may move on meanwhile.
+        access = self._access = to_read(self.path)
+        if access == to_write(self.path):
+            self._access = Access(self.path, "ro")
+        try:
+            with self.read() as connection:
+                tables = connection.execute(
+                    "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'documents')"
+                ).fetchone()[0]
+                if tables == 0:
+                    raise NotFoundError(
+                        f"{self.path.parent} holds no collection: its creation was interrupted; "
+                        "create it again"
+                    )
+                self.format = stored_format(connection)
+                if not 1 <= self.format <= FORMAT:
+                    raise StorageError(
+                        f"{self.path}: has format {self.format}, and this release reads 1 to "
+                        f"{FORMAT}; use a release that reads format {self.format}, or build the "
+                        "collection anew"
+                    )
+            self._drain()  # These connections know no views.
+            missing = self._missing(mark)
+            if missing and complete:
+                raise StorageError(missing)
+        except BaseException:
+            self.close()
+            raise
+        if not missing:
+            self._drain()
+            self._access = access
+
+    def _to_write(self) -> Database:
+        from .migration import migrate
+
+        database = Database(self.path.parent)
+        database._access = to_write(self.path)
+        database.format = self.format
+        try:
+            if self.format < FORMAT:
+                with database.write() as connection:
+                    migrate(connection)
+                database.format = FORMAT
+            with database.read() as connection:
+                database.mark.raise_to(get_number(connection, "generation"))
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _missing(self, mark: int) -> str | None:
+        """What to say when acknowledged writes are missing. `mark` was read before."""
+        with self.read() as connection:
+            generation = get_number(connection, "generation")
+        if generation >= mark:
+            return None
+        return (
+            f"{self.path}: acknowledged writes are missing: the database is at generation "
+            f"{generation}, and {self.mark.path.name} says that {mark} was reached; "
+            f"{FILE_NAME}-wal is damaged or was removed, or an older {FILE_NAME} was put in place. "
+            "Nothing was changed. Restore the folder from a backup, or continue with what is there "
+            "by `twindex verify --accept`"
         )
-        connection.execute("PRAGMA synchronous=FULL")
+
+    def accept(self) -> None:
+        """Take what is there for complete: later opens do not miss what was lost."""
+        with self.read() as connection:
+            generation = get_number(connection, "generation")
+        self.mark.reset(generation)
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._access is None:
+            self._access = to_read(self.path) if self.read_only else to_write(self.path)
+        connection = self._access.connect()
+        if self.read_only:
+            if self.format == 1:
+                connection.executescript(VIEWS_OF_FORMAT_1)
+            connection.execute("PRAGMA query_only=ON")
         return connection
 
     @contextmanager
@@ -159,7 +205,7 @@ class Database:
                 connection.execute("BEGIN")
                 yield connection
             except sqlite3.Error as error:
-                raise StorageError(f"{self.path}: cannot be read: {error}") from error
+                raise self._failure(error, "cannot be read") from error
             finally:
                 _rollback(connection)
 
@@ -170,19 +216,26 @@ class Database:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
-                connection.execute(
-                    "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'"
-                )
+                generation = get_number(connection, "generation") + 1
+                set_meta(connection, "generation", str(generation))
                 self._check_identity()
                 connection.execute("COMMIT")
+                self.mark.raise_to(generation)
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
                     raise ConflictError(
                         f"{self.path}: another process has been writing for {BUSY_SECONDS:.0f} s"
                     ) from error
-                raise StorageError(f"{self.path}: not written: {error}") from error
+                raise self._failure(error, "not written") from error
             finally:
                 _rollback(connection)
+
+    def _failure(self, error: sqlite3.Error, what: str) -> StorageError:
+        """The error to raise for one of SQLite's, which names damage as such."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _CORRUPT or "decode" in str(error) or "malformed" in str(error):
+            return CorruptFileError(self.path, f"is damaged: {error}")
+        return StorageError(f"{self.path}: {what}: {error}")
 
     def _check_identity(self) -> None:
         """What is written to a file that was removed meanwhile would be lost."""
@@ -190,7 +243,12 @@ class Database:
             found = os.stat(self.path)
         except OSError:
             found = None
-        identity = (found.st_dev, found.st_ino) if found is not None else None
+        identity: tuple[int, ...] | None = None
+        if found is not None:
+            identity = (found.st_dev, found.st_ino)
+            if self._access is not None and (self._access.immutable or self._access.copy):
+                # SQLite takes no locks: whoever writes now makes what was read wrong.
+                identity += (found.st_size, found.st_mtime_ns)
         if self._identity is None:
             self._identity = identity
         if identity is None or identity != self._identity:
@@ -215,17 +273,39 @@ class Database:
             except sqlite3.OperationalError:
                 return
 
-    def problems(self) -> list[str]:
-        """What SQLite's own check of the whole file finds wrong."""
+    def problems(self, *, deep: bool = True) -> list[str]:
+        """What is wrong with the file: its structure, every checksum, and writes that are missing.
+
+        deep: read everything. Else only what reading a row does not notice is checked: lookups by
+        id and by filter, and small tables.
+        """
+        from .soundness import problems
+
+        found = self._mark_problems() if deep else []
         try:
             with self.read() as connection:
-                rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
+                found += [
+                    f"{self.path}: {problem}"
+                    for problem in problems(connection, self.format, deep=deep)
+                ]
+        except StorageError as error:
+            found.append(str(error))
+        return found
+
+    def _mark_problems(self) -> list[str]:
+        try:
+            missing = self._missing(self.mark.read() or 0)
         except StorageError as error:
             return [str(error)]
-        return [f"{self.path}: {row[0]}" for row in rows if row[0] != "ok"]
+        return [] if missing is None else [missing]
 
     def close(self) -> None:
         self._closed.set()
+        self._drain()
+        if self._access is not None and self._access.copy is not None:
+            self._access.copy.cleanup()
+
+    def _drain(self) -> None:
         while True:
             try:
                 self._idle.get_nowait().close()
@@ -235,19 +315,10 @@ class Database:
 
 def _rollback(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
-        connection.execute("ROLLBACK")
+        # SQLite itself may have rolled back, or be unable to: the first error says why.
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
 
 
 UNFINISHED = "unfinished"
 """Key of meta: names of segments that an interrupted build has begun."""
-
-
-def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
-    """The value stored under `key`, or None."""
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
-    """Store `value` under `key`."""
-    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))

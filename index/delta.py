@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..core import CollectionConfig, Representation, StorageError
+from ..core import CollectionConfig, Representation
+from .checks import damaged, delta_check, differs
 from .legs import delta_part
 from .protocol import DeltaPart
 from .segment import Passages
@@ -45,26 +46,29 @@ class Delta:
     def read_new(self, connection: sqlite3.Connection) -> None:
         """Append what was written since the last call."""
         rows = connection.execute(
-            "SELECT seq, number, start, stop, data FROM delta "
+            "SELECT seq, number, start, stop, data, crc FROM delta "
             "WHERE seq > ? AND number > ? ORDER BY seq",
             (self._last_seq, self.watermark),
         ).fetchall()
         if not rows:
             return
-        packed = [_split(data, len(self.legs)) for *_, data in rows]
+        packed = [
+            None if differs(crc, delta_check(*row)) else _split(row[-1], len(self.legs))
+            for _, *row, crc in rows
+        ]
         intact = [pieces for pieces in packed if pieces is not None]
         if len(intact) < len(packed):
-            raise StorageError(
-                f"collection.db: the encoded form of {len(packed) - len(intact)} recent passages "
-                "is damaged: their checksums do not match"
+            wrong = [row[1] for row, pieces in zip(rows, packed, strict=True) if pieces is None]
+            raise damaged(
+                connection,
+                f"the encoded form of {len(wrong)} recent passages",
+                f"their checksums do not match; the first is of document number {wrong[0]}",
             )
         try:
             for index, part in enumerate(self.legs.values()):
                 part.append(part.unpack([pieces[index] for pieces in intact]))
         except ValueError as error:
-            raise StorageError(
-                f"collection.db: a recent passage cannot be read: {error}"
-            ) from error
+            raise damaged(connection, "a recent passage", str(error)) from error
         self._numbers.extend(row[1] for row in rows)
         self._spans.extend((row[2], row[3]) for row in rows)
         self._last_seq = rows[-1][0]
@@ -86,6 +90,7 @@ def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[b
 
 def _split(data: bytes, legs: int) -> list[bytes] | None:
     """The pieces of a blob, or None when it is not what `pack` made."""
+    # Also checked here: rows of format 1 have no other checksum.
     if len(data) < _NUMBER.size or zlib.crc32(data[_NUMBER.size :]) != _NUMBER.unpack_from(data)[0]:
         return None
     pieces = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..core import StorageError
+from .checks import parse_json
 from .database import UNFINISHED, Database, get_meta
 from .files import check_directory, exclusive, remove_tree
 from .segment import SegmentRow
@@ -42,10 +43,14 @@ class SegmentFolder:
                 raise problem
 
     def problems(self) -> list[str]:
-        """Everything wrong with the files, by checksum."""
+        """Everything wrong with the files, by checksum. Without the database, nothing is known."""
+        try:
+            rows = self._rows()
+        except StorageError:
+            return []
         return [
             str(problem)
-            for row in self._rows()
+            for row in rows
             for problem in check_directory(self.path(row.id), row.files, contents=True)
         ]
 
@@ -71,7 +76,8 @@ class SegmentFolder:
     def _unfinished(self) -> set[str]:
         """Segments that an interrupted build has begun and will go on with."""
         with self._database.read() as connection:
-            return set(json.loads(get_meta(connection, UNFINISHED) or "{}").values())
+            names = parse_json(connection, UNFINISHED, get_meta(connection, UNFINISHED) or "{}")
+            return set(names.values())
 
     def _rows(self) -> list[SegmentRow]:
         with self._database.read() as connection:

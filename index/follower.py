@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import CollectionConfig
-from .database import get_meta
+from .database import get_number
 from .delta import Delta
 from .folder import SegmentFolder
 from .protocol import Mask
 from .segment import Segment, SegmentRow
 from .snapshot import Part, Snapshot
-from .tables import read_config, read_segments
+from .tables import read_config, read_segments, tombstones
 
 
 class Follower:
@@ -58,7 +58,7 @@ class Follower:
 
     def _advance(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
         config = read_config(connection)
-        watermark = int(get_meta(connection, "sealed") or 0)
+        watermark = get_number(connection, "sealed")
         if watermark != self._delta.watermark:
             self._delta = Delta(config, watermark)
             self._delta_live = np.empty(0, dtype=np.bool_)
@@ -118,7 +118,5 @@ class Follower:
 
 
 def _tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
-    rows = connection.execute(
-        f"SELECT DISTINCT number FROM tombstones WHERE {condition} ORDER BY number", values
-    )
-    return np.fromiter((row[0] for row in rows), dtype=np.int64)
+    numbers = sorted(tombstones(connection, condition, *values))
+    return np.array(numbers, dtype=np.int64)

@@ -76,16 +76,20 @@ class Reply:
 
 
 class JobStore:
-    """The jobs and kept replies of the collection in `directory`. Thread-safe."""
+    """The jobs and kept replies of the collection in `directory`. Thread-safe.
 
-    def __init__(self, directory: Path) -> None:
+    read_only: `directory` is not touched. There are no jobs, and replies live in memory.
+    """
+
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         self.directory = directory
         self.spool = directory / "jobs"
         self._lock = threading.Lock()
         try:
-            self.spool.mkdir(exist_ok=True)
+            if not read_only:
+                self.spool.mkdir(exist_ok=True)
             self._connection = sqlite3.connect(
-                directory / FILE_NAME,
+                ":memory:" if read_only else directory / FILE_NAME,
                 isolation_level=None,
                 check_same_thread=False,
                 timeout=BUSY_SECONDS,

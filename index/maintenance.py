@@ -16,7 +16,7 @@ import numpy as np
 from ..core import CollectionConfig, NoProgress, Progress, Representation
 from . import segment as segments
 from .collection import Collection
-from .database import get_meta, set_meta
+from .database import get_number, set_meta
 from .files import FileState, exclusive
 from .folder import LOCK
 from .protocol import Mask
@@ -25,6 +25,7 @@ from .tables import (
     count_pending,
     dead_numbers,
     insert_segment,
+    insert_tombstones,
     last_number,
     read_segments,
 )
@@ -38,7 +39,7 @@ def seal(collection: Collection) -> bool:
     with exclusive(collection.directory / LOCK, wait=True):
         with collection.reader() as reader:
             snapshot, config = reader.snapshot, reader.config
-            first = int(get_meta(reader.connection, "sealed") or 0) + 1
+            first = get_number(reader.connection, "sealed") + 1
             last = last_number(reader.connection)
         if last < first:
             return False
@@ -98,7 +99,7 @@ def maintain(collection: Collection) -> None:
     """Seal and merge until neither is due; see StorageConfig."""
     while True:
         with collection.reader() as reader:
-            sealed = int(get_meta(reader.connection, "sealed") or 0)
+            sealed = get_number(reader.connection, "sealed")
             pending = count_pending(reader.connection, sealed)
         if pending >= collection.config.sealed_at:
             seal(collection)
@@ -199,10 +200,8 @@ def replace(
         dead = dead_numbers(connection, first, last)
         still_dead = dead.intersection(np.unique(numbers).tolist())
     connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))
-    connection.executemany(
-        "INSERT INTO tombstones (number) VALUES (?)", [(n,) for n in sorted(still_dead)]
-    )
-    sealed = max(last, int(get_meta(connection, "sealed") or 0))
+    insert_tombstones(connection, sorted(still_dead))
+    sealed = max(last, get_number(connection, "sealed"))
     set_meta(connection, "sealed", str(sealed))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core import DEFAULT_RECALL, DenseLeg, VectorStorage
 from ..index import Collection
-from ..index.database import get_meta
+from ..index.database import get_number
 from ..index.protocol import Approximate
 from ..index.snapshot import Part
 from ..index.tables import read_segments
@@ -23,7 +23,7 @@ def describe(collection: Collection) -> dict[str, Any]:
     """
     with collection.reader() as reader:
         rows = read_segments(reader.connection)
-        sealed = int(get_meta(reader.connection, "sealed") or 0)
+        sealed = get_number(reader.connection, "sealed")
         parts = reader.snapshot.parts
         documents = reader.count(None)
         generation = reader.snapshot.generation

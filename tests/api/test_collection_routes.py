@@ -8,6 +8,7 @@ import pytest
 
 from twindex.api.schemas import CollectionInfo, CollectionList
 from twindex.core import CollectionConfig
+from twindex.index.meta import get_meta, set_meta
 from twindex.search import Engine
 
 BIRDS = "/v1/collections/birds"
@@ -186,10 +187,8 @@ def test_another_encoder_is_a_conflict(serve, tmp_path, problem, fake_config):
     with Engine.create(tmp_path / "birds", config) as engine:
         engine.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
         with engine.collection.database.write() as connection:
-            connection.execute("UPDATE meta SET value = replace(value, 'fake', 'other')")
-            connection.execute(
-                "UPDATE meta SET value = replace(value, 'other', 'fake') WHERE key = 'config'"
-            )
+            fingerprints = get_meta(connection, "fingerprints")
+            set_meta(connection, "fingerprints", fingerprints.replace("fake", "other"))
     client = serve()
     details = problem(client.post(f"{BIRDS}/search", json={"query": "x"}), 409, "encoder_mismatch")
     assert "other" in details.detail

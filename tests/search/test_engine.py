@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from contextlib import closing
 
 import numpy as np
 import pytest
@@ -29,6 +27,7 @@ from twindex.core import (
     StorageError,
 )
 from twindex.encoders import FakeDenseEncoder, load_encoder
+from twindex.index.meta import get_meta, set_meta
 from twindex.search import Engine, LegRequest, SearchRequest
 
 LEGS = {
@@ -340,10 +339,9 @@ def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, engine
 def test_the_configuration_of_a_later_version_is_refused_in_one_line(tmp_path):
     path = tmp_path / "c"
     Engine.create(path, CollectionConfig(legs=LEGS)).close()
-    with closing(sqlite3.connect(path / "collection.db")) as database, database:
-        database.execute(
-            "UPDATE meta SET value = replace(value, 'language', 'later') WHERE key = 'config'"
-        )
+    with Engine.open(path) as engine, engine.collection.database.write() as connection:
+        config = get_meta(connection, "config")
+        set_meta(connection, "config", config.replace("language", "later"))
     with pytest.raises(StorageError, match=r"lexical.*later: .* later version") as caught:
         Engine.open(path)
     assert "\n" not in str(caught.value)
