@@ -132,6 +132,11 @@ class Database:
     def _to_write(self) -> Database:
         from .migration import migrate
 
+        if not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
+            raise StorageError(
+                f"{self.path}: cannot be written here; open the collection with read_only=True, or "
+                "make the folder writable"
+            )
         database = Database(self.path.parent)
         database._access = to_write(self.path)
         database.format = self.format
