@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import copy
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from ..core import Document, InvalidInputError, Usage
-from ..search import Engine
+from ..search import Engine, WriteReport
 from ..search.usage import added
 from ..sources import parse_document
 
@@ -77,23 +79,57 @@ class BulkResult:
 
     @classmethod
     def resumed(cls, stored: Mapping[str, Any]) -> BulkResult:
-        """What `asdict` was stored of."""
-        usage = stored.get("usage")
-        return cls(**{**stored, "usage": None if usage is None else Usage(**usage)})
+        """What `asdict` was stored of. Shares nothing with `stored`."""
+        own = copy.deepcopy(dict(stored))
+        usage = own.get("usage")
+        return cls(**{**own, "usage": None if usage is None else Usage(**usage)})
 
-    def write(self, engine: Engine, lines: list[Line]) -> None:
-        """Write the good lines, durably, and count the bad."""
-        documents = [line.document for line in lines if line.document is not None]
-        if documents:
-            report = engine.add(documents)
-            self.documents += len(documents)
-            self.replaced += report.replaced
-            self.unchanged += report.unchanged
-            self.usage = added(self.usage, report.usage)
-            for leg, count in report.truncated.items():
-                self.truncated[leg] = self.truncated.get(leg, 0) + count
-        for line in lines:
-            if line.error is not None:
-                self.failed += 1
-                if len(self.errors) < ERRORS_KEPT:
-                    self.errors.append({"id": line.id, "status": line.status, **line.error})
+    def write(
+        self,
+        engine: Engine,
+        lines: Iterable[Line],
+        record: Callable[[sqlite3.Connection, int], None] | None = None,
+    ) -> None:
+        """Write the good lines, durably, and count the bad.
+
+        record: runs in each transaction of documents with the number of its last line. `self`
+        then counts the lines up to this one, so both can be stored together.
+        """
+        lines = list(lines)
+        before = replace(self, truncated=dict(self.truncated))
+        reached = 0
+
+        def documents() -> Iterator[Document]:
+            nonlocal reached
+            for line in lines:
+                reached = line.number
+                if line.document is None:
+                    self._count_error(line)
+                else:
+                    self.documents += 1
+                    yield line.document
+
+        def count(report: WriteReport) -> None:
+            self.replaced = before.replaced + report.replaced
+            self.unchanged = before.unchanged + report.unchanged
+            self.usage = added(before.usage, report.usage)
+            self.truncated = dict(before.truncated)
+            for leg, passages in report.truncated.items():
+                self.truncated[leg] = self.truncated.get(leg, 0) + passages
+
+        def count_and_record(connection: sqlite3.Connection, report: WriteReport) -> None:
+            count(report)
+            if record is not None:
+                record(connection, reached)
+
+        if any(line.document is not None for line in lines):
+            # Documents that are stored already need no transaction, and so may end unrecorded.
+            count(engine.add(documents(), record=count_and_record))
+        else:
+            for line in lines:
+                self._count_error(line)
+
+    def _count_error(self, line: Line) -> None:
+        self.failed += 1
+        if len(self.errors) < ERRORS_KEPT:
+            self.errors.append({"id": line.id, "status": line.status, **(line.error or {})})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..index.jobs import Reply
+from ..index.upload import Upload
 from .problems import Problem
+from .render import job
 from .served import Served
 from .service import Service
 
@@ -20,6 +23,20 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 Work = Callable[[Served], tuple[int, Any]]
 """Does the work; the status and the JSON value of the reply."""
+Keep = Callable[[int, bytes], None]
+"""Stores a reply, status and body, for requests with the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to queue. `id`: that of its upload; None = a new one. `total`, `unit`: its progress;
+    `result`: what it begins with."""
+
+    kind: str
+    unit: str
+    total: int | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
 
 
 async def once(request: Request, collection: str, digest: str, work: Work) -> Response:
@@ -28,11 +45,67 @@ async def once(request: Request, collection: str, digest: str, work: Work) -> Re
     digest: of what is asked; the same key with another one is Problem 422, and while the first
     request is under way Problem 409.
     """
+
+    def answer(served: Served, keep: Keep) -> Response:
+        status, value = work(served)
+        body = orjson.dumps(value)
+        keep(status, body)
+        return _response(status, body)
+
+    return await _once(request, collection, digest, answer)
+
+
+async def enqueue(
+    request: Request,
+    collection: str,
+    digest: str,
+    check: Callable[[Served], NewJob],
+    upload: Upload | None = None,
+) -> Response:
+    """Queue the job that `check` returns, as `once`; 202 with the job and its Location.
+
+    The job and its kept reply become durable together: a request that is sent again after a crash
+    or on a full disk never queues a second job. `upload` is kept with its job or removed.
+    """
+    service: Service = request.app.state.service
+
+    def answer(served: Served, keep: Keep) -> Response:
+        _, jobs = served.ready()
+        new = check(served)
+        with jobs.together():
+            queued = jobs.create(
+                new.id or jobs.new_id(),
+                new.kind,
+                total=new.total,
+                unit=new.unit,
+                result=new.result,
+            )
+            body = orjson.dumps(job(served.name, queued))
+            keep(202, body)
+        if upload is not None:
+            upload.keep()
+        service.runner.submit(served, queued.id)
+        return _response(202, body)
+
+    try:
+        response = await _once(request, collection, digest, answer)
+    except Exception:  # Not when it is cancelled: then a thread may be queueing the job.
+        if upload is not None:
+            upload.discard()
+        raise
+    if upload is not None:
+        upload.discard()  # A kept reply names the job that the first request queued.
+    response.headers["Location"] = f"/v1/jobs/{orjson.loads(response.body)['id']}"
+    return response
+
+
+async def _once(
+    request: Request, collection: str, digest: str, answer: Callable[[Served, Keep], Response]
+) -> Response:
     service: Service = request.app.state.service
     key = request.headers.get("idempotency-key")
     if key is None:
-        status, value = await service.write(collection, work)
-        return _response(status, orjson.dumps(value))
+        return await service.write(collection, lambda served: answer(served, _forget))
     if not _KEY.fullmatch(key):
         raise Problem(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
     asked = sha256(f"{request.method} {request.url.path} {digest}".encode()).hexdigest()
@@ -41,28 +114,31 @@ async def once(request: Request, collection: str, digest: str, work: Work) -> Re
         raise Problem(409, "a request with this Idempotency-Key is under way", code="in_progress")
     served.busy_keys.add(key)
     try:
-        return await service.write(collection, lambda s: _keyed(s, key, asked, work))
+        return await service.write(collection, lambda served: _keyed(served, key, asked, answer))
     finally:
         served.busy_keys.discard(key)
 
 
-def _keyed(served: Served, key: str, asked: str, work: Work) -> Response:
+def _forget(status: int, body: bytes) -> None:
+    """Keep nothing: the request has no key."""
+
+
+def _keyed(
+    served: Served, key: str, asked: str, answer: Callable[[Served, Keep], Response]
+) -> Response:
     _, jobs = served.ready()
     kept = jobs.recall(key)
-    if kept is not None:
-        if kept.digest != asked:
-            raise Problem(
-                422,
-                "this Idempotency-Key was used for another request; take a new one",
-                code="idempotency_key_reused",
-            )
-        response = _response(kept.status, kept.body)
-        response.headers["Idempotent-Replayed"] = "true"
-        return response
-    status, value = work(served)
-    body = orjson.dumps(value)
-    jobs.remember(key, Reply(asked, status, body))
-    return _response(status, body)
+    if kept is None:
+        return answer(served, lambda status, body: jobs.remember(key, Reply(asked, status, body)))
+    if kept.digest != asked:
+        raise Problem(
+            422,
+            "this Idempotency-Key was used for another request; take a new one",
+            code="idempotency_key_reused",
+        )
+    response = _response(kept.status, kept.body)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 def _response(status: int, body: bytes) -> Response:

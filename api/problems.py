@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -54,6 +55,9 @@ _CODES = {
     503: "not_ready",
 }
 
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+"""Faults of the disk, not of the program."""
 
 _ROUTING = {
     404: "nothing is served at this path; /docs lists what is",
@@ -118,6 +122,9 @@ def problem_of(error: Exception, root: Path) -> Problem:
             errors = [{"field": error.field, "message": error.message}]
         headers = {"Retry-After": "5"} if status == 503 else {}
         return Problem(status, detail, code=error.code, errors=errors, headers=headers)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        detail = f"the disk does not take or give the data: {error.strerror}"
+        return Problem(503, detail, code=StorageError.code, headers={"Retry-After": "5"})
     if isinstance(error, HTTPException):
         known = error.status_code if error.status_code in _CODES else 400
         # The framework's details are only the status' phrase.
@@ -152,5 +159,5 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
-    (Problem, TwindexError, RequestValidationError, HTTPException), answer
+    (Problem, TwindexError, RequestValidationError, HTTPException, OSError), answer
 )

@@ -120,12 +120,13 @@ class Progress(Shape):
 
 class JobReply(Shape):
     """Long work. A bulk job's `result` counts documents and has the first errors by line; that of a
-    reconfiguration has the legs as asked for, whether they `changed`, and warnings."""
+    reconfiguration has the legs as asked for, whether they `changed`, and warnings. `waiting`: the
+    disk stopped it (`error` says how), and it is tried again by itself."""
 
     id: str
     collection: str
     kind: Literal["bulk", "merge", "reconfigure"]
-    state: Literal["queued", "running", "done", "failed"]
+    state: Literal["queued", "running", "waiting", "done", "failed"]
     progress: Progress
     error: str | None
     result: dict[str, Any]
@@ -141,7 +142,7 @@ class CollectionSummary(Shape):
     """documents: null while it is not ready; `problem` then says why."""
 
     name: str
-    status: Literal["loading", "ready", "building", "damaged", "unavailable"]
+    status: Literal["loading", "ready", "building", "damaged", "unreadable", "unavailable"]
     documents: int | None
     problem: str | None
 
@@ -287,9 +288,12 @@ class ModelList(Shape):
 
 
 class Health(Shape):
-    """collections, rerankers: name -> status."""
+    """collections, rerankers: name -> status. writable: whether the disk takes writes; `problem`
+    says why not. unwritable: it should and does not; a read-only folder is not that."""
 
-    status: Literal["ok", "loading", "degraded"]
+    status: Literal["ok", "loading", "degraded", "unwritable"]
+    writable: bool
+    problem: str | None
     collections: dict[str, str]
     rerankers: dict[str, str]
 

@@ -13,8 +13,25 @@ from ..index.jobs import JobStore
 from ..search import Engine
 from .problems import Problem
 
-Status = Literal["loading", "ready", "building", "damaged", "unavailable"]
-"""building: an offline build is unfinished; damaged: its files are; unavailable: its models are."""
+Status = Literal["loading", "ready", "building", "damaged", "unreadable", "unavailable"]
+"""building: an offline build is unfinished; damaged: its files are; unreadable: its folder is;
+unavailable: its models are."""
+
+
+def folder_name(path: Path) -> str:
+    """The folder's name as text; bytes that are not UTF-8 are replaced."""
+    return os.fsencode(path.name).decode(errors="replace")
+
+
+def unreadable(path: Path) -> str | None:
+    """Why a look into a folder fails; None when it can be read, or is none."""
+    try:
+        os.stat(f"{path}/{FILE_NAME}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return f"its folder cannot be read: {error.strerror}"
+    return None
 
 
 def identity(path: Path) -> tuple[int, int] | None:

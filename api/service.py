@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
@@ -27,8 +31,9 @@ from .allowed import AllowedModels
 from .jobs import JobRunner
 from .loading import Loader
 from .pool import Pool
+from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
-from .served import Served, identity
+from .served import Served, folder_name, identity, unreadable
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -38,6 +43,8 @@ WRITERS = 4
 WATCHERS = 8
 """Readings of the metrics that may wait: these do not queue behind searches."""
 _TRASH = ".deleted-"
+_RETRIED = ("building", "unreadable")
+"""States from which a collection may become ready without a restart."""
 
 T = TypeVar("T")
 
@@ -47,8 +54,12 @@ class Service:
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self.root = root.resolve()
-        if not self.root.is_dir():
-            raise NotFoundError(f"{root} is not a folder; create it to serve from it")
+        try:
+            if not self.root.is_dir():
+                raise NotFoundError(f"{root} is not a folder; create it to serve from it")
+            os.listdir(self.root)
+        except OSError as error:
+            raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         self.single = (self.root / FILE_NAME).is_file()
         if self.single and not NAME.fullmatch(self.root.name):
             raise ConfigError(f"{self.root.name!r} cannot be the name of a collection: {_RULE}")
@@ -62,6 +73,7 @@ class Service:
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time())
         self._loader = Loader(self.root, self.runner, settings.device, self.rerankers)
+        self._probe = WriteProbe()
         self._loading: Thread | None = None
         self._stopping = Event()
         # Held while a collection is opened, created or deleted; `_lock` guards the dictionary.
@@ -77,7 +89,8 @@ class Service:
             logger.info("removing %s, whose deletion was interrupted", path.name)
             remove_tree(path)
         for path in self._folders():
-            self._served[path.name] = Served(path.name, path)
+            name = folder_name(path)
+            self._served[name] = Served(name, path)
         self._loading = Thread(target=self._load_all, name="twindex-load", daemon=True)
         self._loading.start()
 
@@ -95,12 +108,17 @@ class Service:
             served.close()
 
     def _folders(self) -> Iterator[Path]:
+        """Folders that hold a collection, or that cannot be read and may hold one."""
         if self.single:
             yield self.root
             return
         for path in sorted(self.root.iterdir()):
-            if not path.name.startswith(".") and (path / FILE_NAME).is_file():
-                yield path
+            if not path.name.startswith("."):
+                if unreadable(path) is None:
+                    if (path / FILE_NAME).is_file():
+                        yield path
+                elif NAME.fullmatch(path.name):
+                    yield path
 
     def _load_all(self) -> None:
         for served in self.known():
@@ -120,6 +138,10 @@ class Service:
         if not NAME.fullmatch(served.name):
             served.status, served.problem = "damaged", f"its folder must be renamed: {_RULE}"
             logger.error("%s is not served; %s", served.path, served.problem)
+        elif (problem := unreadable(served.path)) is not None:
+            if served.problem != problem:  # It is looked at often, and logged once.
+                logger.error("collection %s is not served: %s", served.name, problem)
+            served.status, served.problem = "unreadable", problem
         elif not self._loader.open(served):
             self._drop(served)
         elif served.deleted:  # meanwhile
@@ -130,6 +152,11 @@ class Service:
         """Whether the collections that were there at the start, or rerankers, are still being
         loaded."""
         return self._loading is None or self._loading.is_alive()
+
+    def writable(self) -> Writable:
+        """Whether the disks of the collections take writes; looked at every two seconds."""
+        ready = [served.path for served in self.known() if served.status == "ready"]
+        return self._probe.check(ready or [self.root])
 
     # -- collections -----------------------------------------------------------------------
 
@@ -144,11 +171,18 @@ class Service:
             for served in self.known():
                 if served.replaced():
                     self._drop(served)
-            for path in self._folders():
-                present = self._served.get(path.name)
-                if present is None or present.status == "building":
+            try:
+                paths = list(self._folders())
+            except OSError as error:
+                logger.error("%s cannot be read: %s", self.root, error.strerror)
+                paths = []
+            # One that is readable again may turn out to be none.
+            paths += [served.path for served in self.known() if served.status == "unreadable"]
+            for path in dict.fromkeys(paths):
+                present = self._served.get(folder_name(path))
+                if present is None or present.status in _RETRIED:
                     try:
-                        self._open_late(path.name, path)
+                        self._open_late(folder_name(path), path)
                     except NotFoundError:
                         continue  # A creation that was interrupted, or it is gone again.
         return self.known()
@@ -164,7 +198,7 @@ class Service:
             served = None
         # While one is being created it is "loading" too: its creation is waited for.
         waits = served is not None and served.status == "loading" and not self.loading
-        if served is None or served.status == "building" or waits:
+        if served is None or served.status in _RETRIED or waits:
             served = await self.writers.run(self._open_late, name, self._path(name))
         return served
 
@@ -180,9 +214,9 @@ class Service:
         with self._opening:
             with self._lock:
                 served = self._served.get(name)
-                if served is None and identity(path) is not None:
+                if served is None and (identity(path) or unreadable(path)):
                     served = self._served[name] = Served(name, path)
-            if served is not None and served.status in ("loading", "building"):
+            if served is not None and served.status in ("loading", *_RETRIED):
                 self._open(served)
             if served is None or served.deleted:
                 raise NotFoundError(f"no collection {name!r}")
@@ -272,6 +306,8 @@ class Service:
             served = self._served.get(name)
             path = self._path(name) if served is None else served.path
             there = identity(path) is not None
+            if (problem := unreadable(path)) is not None:
+                raise StorageError(f"collection {name!r} cannot be deleted: {problem}")
             if there:
                 path.rename(trash)
         if served is not None:
@@ -284,41 +320,54 @@ class Service:
     # -- jobs ------------------------------------------------------------------------------
 
     def jobs(self) -> list[tuple[str, Job]]:
-        """(collection, job) of all collections, newest first."""
-        found = [
-            (served.name, job)
-            for served in self.collections()
-            if served.jobs is not None
-            for job in served.jobs.latest()
-        ]
+        """(collection, job) of all collections that can be read, newest first."""
+        found = []
+        for served in self.collections():
+            with _readable(served):
+                if served.jobs is not None:
+                    found += [(served.name, self._now(served, job)) for job in served.jobs.latest()]
         return sorted(found, key=lambda pair: -pair[1].created)
 
     def job(self, job_id: str) -> tuple[str, Job]:
-        """(collection, job). Raises NotFoundError."""
+        """(collection, job). Raises NotFoundError; StorageError when some could not be read."""
+        failure: StorageError | None = None
         for served in self.known():
             if served.jobs is not None:
                 try:
-                    return served.name, served.jobs.get(job_id)
+                    return served.name, self._now(served, served.jobs.get(job_id))
                 except NotFoundError:
                     continue
+                except StorageError as error:
+                    failure = error
+        if failure is not None:
+            raise failure
         raise NotFoundError(f"no job {job_id!r}; finished ones are kept for a week")
+
+    def _now(self, served: Served, job: Job) -> Job:
+        """The stored job, or "waiting" with the reason: a full disk does not take that state."""
+        reason = self.runner.waiting(served).get(job.id)
+        return job if reason is None else replace(job, state="waiting", error=reason)
 
     def job_counts(self) -> dict[tuple[str, ...], float]:
         """(collection, state) -> jobs."""
-        return {
-            (served.name, state): count
-            for served in self.collections()
-            if served.jobs is not None
-            for state, count in served.jobs.counts().items()
-        }
+        found: Counter[tuple[str, ...]] = Counter()
+        for served in self.collections():
+            with _readable(served):
+                if served.jobs is not None:
+                    found.update({(served.name, s): n for s, n in served.jobs.counts().items()})
+                    for job_id in self.runner.waiting(served):
+                        found[served.name, served.jobs.get(job_id).state] -= 1
+                        found[served.name, "waiting"] += 1
+        return dict(found)
 
     def document_counts(self) -> dict[tuple[str, ...], float]:
-        """(collection,) -> documents."""
-        return {
-            (served.name,): served.engine.count()
-            for served in self.collections()
-            if served.engine is not None
-        }
+        """(collection,) -> documents, of collections that can be read."""
+        found: dict[tuple[str, ...], float] = {}
+        for served in self.collections():
+            with _readable(served):
+                if served.engine is not None:
+                    found[(served.name,)] = float(served.engine.count())
+        return found
 
     def usage(self, field: str) -> dict[tuple[str, ...], float]:
         """(collection,) -> a field of the Usage of its language models, where it has some."""
@@ -327,6 +376,15 @@ class Service:
             for served in self.known()
             if served.engine is not None and (usage := served.engine.usage) is not None
         }
+
+
+@contextmanager
+def _readable(served: Served) -> Iterator[None]:
+    """Skip the rest of the block for a collection that cannot be read any more."""
+    try:
+        yield
+    except (StorageError, NotFoundError) as error:
+        logger.warning("collection %s is left out: %s", served.name, error)
 
 
 _RULE = "a name has 1 to 64 letters a-z, digits, - and _, and begins with a letter or digit"

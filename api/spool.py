@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import BinaryIO
 
 from starlette.requests import Request
 
-from ..index.files import sync_directory
 from ..index.jobs import JobStore
+from ..index.upload import Upload
 from . import body
 from .service import Service
 
@@ -19,17 +17,21 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """digest: of the body. lines: in it. data: the body, or None when it lies in the file of
-    the job `job`, synced."""
+    """digest: of the body. lines: in it. data: the body, or None when `upload` has it, synced; the
+    job must get the id `job`."""
 
     digest: str
     lines: int
     data: bytes | None
     job: str | None = None
+    upload: Upload | None = None
 
 
 async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received:
-    """Read the body. It becomes a file when `as_job` or when it is over the settings' limits."""
+    """Read the body. It becomes a file when `as_job` or when it is over the settings' limits.
+
+    Raises StorageError when the disk does not take it.
+    """
     service: Service = request.app.state.service
     settings = request.app.state.settings
     digest = sha256()
@@ -37,7 +39,7 @@ async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received
     size = lines = 0
     last = b"\n"
     job: str | None = None
-    file: BinaryIO | None = None
+    upload: Upload | None = None
     try:
         async for piece in body.stream(request, body.NDJSON, settings.max_bulk_bytes):
             digest.update(piece)
@@ -45,29 +47,25 @@ async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received
             lines += piece.count(b"\n")
             last = piece[-1:]
             held += piece
-            if file is None and (
+            if upload is None and (
                 as_job or size > settings.job_bytes or lines > settings.job_documents
             ):
                 job = jobs.new_id()
-                file = jobs.lines(job).open("wb")
-            if file is not None and len(held) >= _PIECE:
-                await service.writers.run(file.write, bytes(held))
+                upload = jobs.upload(job)
+            if upload is not None and len(held) >= _PIECE:
+                await service.writers.run(upload.write, bytes(held))
                 held.clear()
         lines += last != b"\n"
-        if file is not None:
-            await service.writers.run(_finish, file, bytes(held), jobs)
-            return Received(digest.hexdigest(), lines, None, job)
+        if upload is not None:
+            await service.writers.run(_finish, upload, bytes(held))
+            return Received(digest.hexdigest(), lines, None, job, upload)
         return Received(digest.hexdigest(), lines, bytes(held))
     except BaseException:
-        if file is not None and job is not None:
-            file.close()
-            jobs.lines(job).unlink(missing_ok=True)
+        if upload is not None:
+            upload.discard()
         raise
 
 
-def _finish(file: BinaryIO, rest: bytes, jobs: JobStore) -> None:
-    with file:
-        file.write(rest)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(jobs.spool)
+def _finish(upload: Upload, rest: bytes) -> None:
+    upload.write(rest)
+    upload.sync()

@@ -1,4 +1,4 @@
-"""A route that refuses query parameters it does not know, so that a slip is not ignored."""
+"""Routes that match exact paths and refuse query parameters that they do not know."""
 
 from __future__ import annotations
 
@@ -6,13 +6,44 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi.routing import APIRoute
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from .problems import Problem
 
 
-class StrictRoute(APIRoute):
+class _TextConvertor(Convertor[str]):
+    """Any text, with slashes and line breaks; those of the framework stop at line breaks."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _TextConvertor())
+
+
+class ExactRoute(APIRoute):
+    """Matches whole paths. The `$` with which the framework ends patterns also matches before a
+    line break at the end, which then belongs to no parameter."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        if match is not Match.NONE and scope["path"].endswith("\n"):
+            values = child.get("path_params", {}).values()
+            if not any(value.endswith("\n") for value in values):
+                return Match.NONE, {}
+        return match, child
+
+
+class StrictRoute(ExactRoute):
     """Answers 422 to a query parameter that is not declared."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -1,7 +1,7 @@
 """Representations on disk and back: durable collections and the indexes inside their segments."""
 
 from .bulk import Consumed, append_shard, consumed, finish, resume
-from .collection import Collection, EncodedDocument, OutdatedError, Verify, Written
+from .collection import Collection, EncodedDocument, OutdatedError, Record, Verify, Written
 from .filters import check as check_filter
 from .legs import warm
 from .maintenance import maintain, merge, merge_due, seal
@@ -19,6 +19,7 @@ __all__ = [
     "Ranking",
     "Reader",
     "Reconfigured",
+    "Record",
     "Snapshot",
     "TermStatistics",
     "Verify",

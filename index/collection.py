@@ -11,7 +11,7 @@ import json
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -82,6 +82,11 @@ class Written:
 
     documents: int
     replaced: int
+
+
+Record = Callable[[sqlite3.Connection, Written], None]
+"""Stores something else together with a write: in its transaction, so both are durable or neither
+is. It must only execute statements."""
 
 
 class OutdatedError(ConflictError):
@@ -261,13 +266,14 @@ class Collection:
         legs: Mapping[str, Representation],
         *,
         unchanged: Mapping[str, int] | None = None,
+        record: Record | None = None,
     ) -> Written:
         """Insert or replace documents; durable when this returns.
 
         `legs` has for each leg the representations of all passages of `batch`, in order. Of
         documents with the same id the last one counts. `unchanged` are further documents of the
         same change (id -> number) that need no writing. Raises OutdatedError, and writes nothing,
-        unless they all still have these numbers.
+        unless they all still have these numbers. `record` runs in the same transaction.
         """
         expected = sum(item.rows for item in batch)
         for name in self.config.legs:
@@ -291,7 +297,10 @@ class Collection:
                     connection,
                     [(number, *span, blobs[row]) for row, span in enumerate(spans, starts[index])],
                 )
-        return Written(len(last), len(known))
+            written = Written(len(last), len(known))
+            if record is not None:
+                record(connection, written)
+        return written
 
     @checked(ids=arguments.ids)
     def delete(self, ids: Sequence[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Long work on a collection, and replies kept for repeated requests; both survive a crash.
 
-They live in tables of their own in collection.db, written over a connection of their own, so that
-the progress of a job never waits inside a transaction on documents. The lines that a bulk job has
-still to write lie beside it in `jobs/<id>.ndjson`.
+They live in tables of their own in collection.db, written over a connection of their own. Only the
+progress of a bulk job is recorded in the transaction of the documents that it wrote. The lines that
+a bulk job has still to write lie beside it in `jobs/<id>.ndjson`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from ..core import NotFoundError, StorageError
 from .database import BUSY_SECONDS, FILE_NAME
+from .upload import Upload, remove_stray
 
-State = Literal["queued", "running", "done", "failed"]
+State = Literal["queued", "running", "waiting", "done", "failed"]
+"""waiting: the disk stopped it, and it is tried again. It is never stored."""
 JOBS_KEPT = 7 * 86_400.0
 """Seconds for which a finished job can be asked about."""
 REPLIES_KEPT = 86_400.0
@@ -84,7 +87,8 @@ class JobStore:
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         self.directory = directory
         self.spool = directory / "jobs"
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._depth = 0
         try:
             if not read_only:
                 self.spool.mkdir(exist_ok=True)
@@ -102,6 +106,10 @@ class JobStore:
     @staticmethod
     def new_id() -> str:
         return secrets.token_hex(8)
+
+    def upload(self, job_id: str) -> Upload:
+        """Begin to receive the lines of a bulk job. Raises StorageError."""
+        return Upload(self.lines(job_id))
 
     def lines(self, job_id: str) -> Path:
         """The file with the lines of a bulk job."""
@@ -176,12 +184,36 @@ class JobStore:
                 (state, done, json.dumps(result), error, time.time(), total, unit, job_id),
             )
 
+    @staticmethod
+    def record(
+        connection: sqlite3.Connection, job_id: str, *, done: int, result: Mapping[str, Any]
+    ) -> None:
+        """Record how far a job is in the transaction of what it did, which the caller commits.
+
+        So a job that is continued never does again what is durable already.
+        """
+        connection.execute(
+            "UPDATE jobs SET done = ?, result = ?, updated = ? WHERE id = ?",
+            (done, json.dumps(result), time.time(), job_id),
+        )
+
     def remove_stray_lines(self) -> None:
-        """Remove files of jobs that are finished, or that were never queued."""
-        wanted = {self.lines(job.id) for job in self.unfinished()}
+        """Remove files of jobs that are finished, or that were never queued.
+
+        A file that another process is still receiving stays.
+        """
         for path in self.spool.glob("*.ndjson"):
-            if path not in wanted:
-                path.unlink(missing_ok=True)
+            remove_stray(path, partial(self._is_unfinished, path.stem))
+
+    def _is_unfinished(self, job_id: str) -> bool:
+        sql = "SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')"
+        return bool(self._read(sql, (job_id,)))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all changes of the block in one transaction: all of them or none."""
+        with self._write():
+            yield
 
     def recall(self, key: str) -> Reply | None:
         """The reply kept under `key`, if it is young enough."""
@@ -216,14 +248,20 @@ class JobStore:
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if self._depth:  # Within `together`.
+                yield self._connection
+                return
+            self._depth += 1
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
+                raise StorageError(f"{self.directory}: job not recorded: {error}") from error
+            finally:
+                self._depth -= 1
                 if self._connection_open() and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                raise StorageError(f"{self.directory}: job not recorded: {error}") from error
 
     def _connection_open(self) -> bool:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,6 +174,7 @@ class Engine:
         documents: Iterable[Document | Mapping[str, object]],
         *,
         progress: Progress | None = None,
+        record: Callable[[sqlite3.Connection, WriteReport], None] | None = None,
     ) -> WriteReport:
         """Insert documents, or replace those with the same id. Durable when it returns.
 
@@ -180,11 +182,19 @@ class Engine:
         batches of about a minute of encoding at most, each of which is durable at once. Documents
         that are stored with the same title, text and metadata are skipped (`unchanged`); a batch is
         skipped or written as one change, whatever other threads and processes write meanwhile.
+        record: runs in the transaction of each batch, with the report up to and including it; then
+        exactly the documents of these batches have been taken from `documents`. It does not run for
+        a batch that is skipped whole.
         """
         self._writable()
         progress = progress or NoProgress()
         writer = Writer(
-            self.collection, self._encoders, bind=self._bind, count=self._count, progress=progress
+            self.collection,
+            self._encoders,
+            bind=self._bind,
+            count=self._count,
+            progress=progress,
+            record=record,
         )
         for _ in writer.write(documents):
             self._maintain()

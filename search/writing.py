@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core import Document, Progress, Usage
 from ..index import Collection, OutdatedError, Written
-from .ingest import BATCH_DOCUMENTS, EncodedBatch, Tally, batches, encode
+from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .leg_encoders import LegEncoders
 from .pace import FIRST_DOCUMENTS, Pace
 
@@ -35,7 +36,8 @@ class Writer:
 
     bind: called before texts are encoded; it must check the encoders. It is not called, and no
     model is loaded, while every document is stored already. count: called with the usage of each
-    encoded batch, before it is written.
+    encoded batch, before it is written. record: runs in the transaction of each batch, with the
+    report up to and including it.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Writer:
         bind: Callable[[], None],
         count: Callable[[Usage | None], None],
         progress: Progress,
+        record: Callable[[sqlite3.Connection, WriteReport], None] | None = None,
     ) -> None:
         self._collection = collection
         self._encoders = encoders
         self._bind = bind
         self._count = count
         self._progress = progress
+        self._record = record
         groups = list(encoders.groups())
         self._pace = Pace(progress, groups, most=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
         self._tally = Tally()
@@ -80,12 +84,14 @@ class Writer:
         encoded = encode(documents, config, self._encoders, advance=self._pace.read)
         self._pace.complete()
         self._count(encoded.usage)
-        written = self._collection.write(encoded.documents, encoded.legs, unchanged=known)
-        self._add(encoded, written, len(known))
 
-    def _add(self, encoded: EncodedBatch, written: Written, unchanged: int) -> None:
-        self._tally.add(encoded, documents=written.documents, replaced=written.replaced)
-        self._tally.unchanged += unchanged
+        def record(connection: sqlite3.Connection, written: Written) -> None:
+            self._tally.add(encoded, documents=written.documents, replaced=written.replaced)
+            self._tally.unchanged += len(known)
+            if self._record is not None:
+                self._record(connection, self.report())
+
+        self._collection.write(encoded.documents, encoded.legs, unchanged=known, record=record)
 
     def report(self) -> WriteReport:
         """What was done so far."""
@@ -94,7 +100,7 @@ class Writer:
             documents=tally.documents,
             replaced=tally.replaced,
             passages=tally.passages,
-            truncated=tally.truncated,
+            truncated=dict(tally.truncated),
             usage=tally.usage,
             unchanged=tally.unchanged,
         )

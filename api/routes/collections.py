@@ -9,14 +9,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...core import CollectionConfig
+from ...core import CollectionConfig, StorageError
 from ...index import reconfigured
 from ...search import ReconfigureRequest
 from .. import body
-from ..idempotency import once
+from ..idempotency import NewJob, enqueue
 from ..openapi import json_body, problems
 from ..problems import validate
-from ..render import job, json_response
+from ..render import json_response
 from ..schemas import CollectionInfo, CollectionList, JobReply
 from ..served import Served
 from ..service import Service
@@ -98,15 +98,8 @@ async def delete_collection(request: Request, collection: str) -> Response:
 )
 async def merge_collection(request: Request, collection: str) -> Response:
     """Make all segments one and give the space of deleted documents back, as a job."""
-    service: Service = request.app.state.service
-
-    def queue(served: Served) -> tuple[int, Any]:
-        _, jobs = served.ready()
-        queued = jobs.create(jobs.new_id(), "merge", total=None, unit="passages")
-        service.runner.submit(served, queued.id)
-        return 202, job(served.name, queued)
-
-    return await once(request, collection, "merge", queue)
+    new = NewJob("merge", "passages")
+    return await enqueue(request, collection, "merge", lambda served: new)
 
 
 @router.post(
@@ -121,30 +114,31 @@ async def reconfigure_collection(request: Request, collection: str) -> Response:
     Searches and writes go on meanwhile. A leg gets all that is said of it, and defaults for the
     rest.
     """
-    service: Service = request.app.state.service
     raw = await body.read(request)
     asked = validate(ReconfigureRequest, body.parse_object(raw))
     wanted = asked.model_dump(mode="json")
 
-    def queue(served: Served) -> tuple[int, Any]:
-        engine, jobs = served.ready()
+    def check(served: Served) -> NewJob:
+        engine, _ = served.ready()
         with engine.collection.reader() as reader:
             reconfigured(reader.snapshot, asked.legs)  # What cannot be is said at once.
-        queued = jobs.create(
-            jobs.new_id(), "reconfigure", total=None, unit="passages", result=wanted
-        )
-        service.runner.submit(served, queued.id)
-        return 202, job(served.name, queued)
+        return NewJob("reconfigure", "passages", result=wanted)
 
-    return await once(request, collection, sha256(raw).hexdigest(), queue)
+    return await enqueue(request, collection, sha256(raw).hexdigest(), check)
 
 
 def _summary(served: Served) -> dict[str, Any]:
+    documents, problem = None, served.problem
+    if served.engine is not None:
+        try:
+            documents = served.engine.count()
+        except StorageError as error:  # It harms no other collection.
+            problem = str(error).replace(f"{served.path.parent}/", "")
     return {
         "name": served.name,
         "status": served.status,
-        "documents": None if served.engine is None else served.engine.count(),
-        "problem": served.problem,
+        "documents": documents,
+        "problem": problem,
     }
 
 

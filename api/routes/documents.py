@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
-import orjson
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,10 +15,10 @@ from ...sources import parse_document
 from ...sources.document import parse_id
 from .. import body, cursor
 from ..bulk import BulkResult, parse_lines
-from ..idempotency import once
+from ..idempotency import NewJob, enqueue, once
 from ..openapi import json_body, ndjson_body, problems
 from ..problems import Problem, validate
-from ..render import document, job, json_response, usage
+from ..render import document, json_response, usage
 from ..schemas import (
     BulkReply,
     Deleted,
@@ -38,7 +37,7 @@ from ..strict import StrictRoute
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 _DOCUMENTS = "/v1/collections/{collection}/documents"
-_DOCUMENT = _DOCUMENTS + "/{id:path}"
+_DOCUMENT = _DOCUMENTS + "/{id:text}"
 _EXAMPLE = {
     "title": "Kiwi",
     "text": "The kiwi is a bird that cannot fly.",
@@ -72,23 +71,10 @@ async def write_bulk(
     def write(served: Served) -> tuple[int, Any]:
         return 200, _write_now(served, received)
 
-    def queue(served: Served) -> tuple[int, Any]:
-        assert received.job is not None, "spooled"
-        queued = jobs.create(received.job, "bulk", total=received.lines, unit="lines")
-        service.runner.submit(served, queued.id)
-        return 202, job(served.name, queued)
-
-    if received.job is None:
+    if received.upload is None:
         return await once(request, collection, received.digest, write)
-    response = None
-    try:
-        response = await once(request, collection, received.digest, queue)
-    finally:
-        if response is None or "Idempotent-Replayed" in response.headers:
-            jobs.lines(received.job).unlink(missing_ok=True)
-    # A kept reply names the job that the first request queued.
-    response.headers["Location"] = f"/v1/jobs/{orjson.loads(response.body)['id']}"
-    return response
+    new = NewJob("bulk", "lines", received.lines, id=received.job)
+    return await enqueue(request, collection, received.digest, lambda served: new, received.upload)
 
 
 def _write_now(served: Served, received: Received) -> dict[str, Any]:

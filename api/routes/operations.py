@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,9 +12,9 @@ from ..openapi import problems
 from ..render import json_response
 from ..schemas import Health, Info
 from ..service import Service
-from ..strict import StrictRoute
+from ..strict import ExactRoute, StrictRoute
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=ExactRoute)
 _v1 = APIRouter(route_class=StrictRoute)
 
 _ALIVE = b'{"status":"ok"}'
@@ -27,9 +28,13 @@ async def live() -> Response:
 
 @router.get("/readyz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def ready(request: Request) -> Response:
-    """200 once models and collections are loaded; until then 503 and which are not."""
-    health = _health(request.app.state.service)
-    return json_response(health, 503 if health["status"] == "loading" else 200)
+    """200 once models and collections are loaded and writes work; until then 503 and why.
+
+    A folder that is read-only is ready for reading: 200 with `"writable": false`.
+    """
+    health = await to_thread.run_sync(_health, request.app.state.service)
+    failed = health["status"] in ("loading", "unwritable")
+    return json_response(health, 503 if failed else 200)
 
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
@@ -69,9 +74,18 @@ router.include_router(_v1)
 def _health(service: Service) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.known()}
     rerankers = {name: service.rerankers.status(name) for name in service.rerankers.names}
+    writable = service.writable()
     if service.loading:
         status = "loading"
+    elif writable.problem is not None and not writable.intended:
+        status = "unwritable"
     else:
         every = (*statuses.values(), *rerankers.values())
         status = "ok" if all(s == "ready" for s in every) else "degraded"
-    return {"status": status, "collections": statuses, "rerankers": rerankers}
+    return {
+        "status": status,
+        "writable": writable.problem is None,
+        "problem": writable.problem,
+        "collections": statuses,
+        "rerankers": rerankers,
+    }

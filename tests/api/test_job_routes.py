@@ -75,16 +75,16 @@ def test_merge_gives_space_back(client, wait_for_job, problem):
 
 
 def test_a_job_that_fails_says_why(client, wait_for_job, monkeypatch):
-    from twindex.core import StorageError
+    from twindex.core import CorruptFileError
 
     engine = client.app.state.service._served["birds"].engine
 
     def fail(*, progress):
-        raise StorageError("the disk is full")
+        raise CorruptFileError(engine.path / "segments" / "s", "is missing")
 
     monkeypatch.setattr(engine, "merge", fail)
     job = wait_for_job(client, client.post(MERGE).json()["id"])
-    assert (job["state"], job["error"]) == ("failed", "the disk is full")
+    assert (job["state"], job["error"]) == ("failed", "birds/segments/s: is missing")
 
 
 def test_an_error_nobody_foresaw_ends_the_job(client, wait_for_job, monkeypatch):

@@ -32,6 +32,7 @@ class Server:
             arguments, env=environment, stderr=subprocess.PIPE, text=True, cwd=root
         )
         assert self.process.stderr is not None
+        self.root = root
         self.log: list[str] = []
         found = None
         while not found:
