@@ -8,10 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from .. import __version__
 from . import openapi
+from .admission import Admission
 from .metrics import Metrics
 from .middleware import Frame
 from .problems import HANDLERS
@@ -32,6 +34,10 @@ from .settings import Settings
 DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
 
 A write is answered when it is on disk. Errors are RFC 9457 problem details."""
+
+CORS_TAKEN = ("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id")
+CORS_SHOWN = ("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed")
+"""Headers that pages of `cors_origins` may send, and read."""
 
 LLM_COUNTS = {
     "calls": "Prompts that language models read.",
@@ -74,12 +80,15 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         exception_handlers=HANDLERS,
         # The framework's own pages load from a CDN.
         docs_url=None,
+        root_path=settings.root_path,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.settings = settings
     app.state.service = service
     app.state.metrics = metrics
+    app.state.admission = admission = Admission.of(settings)
     for module in (
         search,
         rerank,
@@ -93,6 +102,14 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     ):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    app.add_middleware(Frame, settings=settings, metrics=metrics, host=host)
+    app.add_middleware(Frame, settings=settings, metrics=metrics, admission=admission, host=host)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_headers=CORS_TAKEN,
+            expose_headers=CORS_SHOWN,
+        )
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

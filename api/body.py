@@ -8,16 +8,26 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
+from .admission import Hold
 from .problems import Problem
 
 JSON = ("application/json",)
-NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+NDJSON = (
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/octet-stream",
+)
 
 
-async def stream(request: Request, types: Sequence[str], limit: int) -> AsyncIterator[bytes]:
+async def stream(
+    request: Request, types: Sequence[str], limit: int, *, held: int | None = None
+) -> AsyncIterator[bytes]:
     """The pieces of the body.
 
-    Raises Problem 415 for another content type and 413 beyond `limit` bytes.
+    held: bytes that the caller keeps in memory at most; None = all of the body. Raises Problem 415
+    for another content type, 413 beyond `limit` bytes, and 503 when the bodies of all requests
+    together use up the memory set aside for them.
     """
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
@@ -28,6 +38,10 @@ async def stream(request: Request, types: Sequence[str], limit: int) -> AsyncIte
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
+    hold: Hold = request.state.hold
+    most = limit if held is None else held
+    if announced.isdecimal():
+        hold.announce(min(int(announced), most))
     size = 0
     more = True
     while more:
@@ -39,6 +53,7 @@ async def stream(request: Request, types: Sequence[str], limit: int) -> AsyncIte
         size += len(piece)
         if size > limit:
             raise _too_large(limit)
+        hold.grow(min(size, most))
         if piece:
             yield piece
 

@@ -22,6 +22,13 @@ _RERANK_COUNTS = {
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+"""Labels of their own; any other word that a client sends as its method is counted as `OTHER`."""
+OTHER = "other"
+UNMATCHED = "unmatched"
+"""The route of a request that no route takes."""
+
+
 class Metrics:
     """Counts and times requests and the stages of searches."""
 
@@ -71,6 +78,8 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; `route` is its template, so that ids do not become labels."""
+        if method not in METHODS:
+            method = OTHER
         self._requests.labels(method, route, str(status)).inc()
         self._latency.labels(method, route).observe(seconds)
 

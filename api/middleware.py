@@ -12,18 +12,17 @@ import logging
 import re
 import secrets
 from hmac import compare_digest
-from time import perf_counter
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .metrics import Metrics
+from .admission import Admission, Hold
+from .metrics import UNMATCHED, Metrics
 from .problems import Problem
-from .settings import Settings
+from .reply import Reply
+from .settings import OPEN_PATHS, Settings
 
 logger = logging.getLogger(__name__)
-
-OPEN_PATHS = {"/livez", "/readyz"}
-"""Answered without a key: whoever watches the process has none."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -39,70 +38,93 @@ class Frame:
     """
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, host: str = ""
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        admission: Admission,
+        host: str = "",
     ) -> None:
         self.app = app
         self.metrics = metrics
+        self.admission = admission
         self.access_log = settings.access_log
         key = settings.api_key
         self._key = key.get_secret_value().encode() if key is not None else None
+        self._root = settings.root_path
         self._origins = set(settings.allowed_hosts)
+        self._pages = set(settings.cors_origins)
         self._hosts = {"localhost", host.lower(), *settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = perf_counter()
         method = scope["method"]
         if method == "HEAD":
             scope = {**scope, "method": "GET"}  # The server leaves the body out.
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
-        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        hold = Hold(self.admission.bodies)
+        scope.setdefault("state", {}).update(request_id=request_id.decode(), hold=hold)
         extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
         parent = headers.get(b"traceparent")
         if parent is not None and _TRACEPARENT.fullmatch(parent):
             extra.append((b"traceparent", parent))
-        status = 0
-
-        async def send_framed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                total = b"total;dur=%.2f" % ((perf_counter() - began) * 1e3)
-                message["headers"] = [*message["headers"], *extra, (b"server-timing", total)]
-            await send(message)
-
+        reply = Reply(send, self.admission.replies, request_id, extra, self._root.encode())
+        path = self._place(scope)
         try:
-            self._admit(scope, headers)
-            await self.app(scope, receive, send_framed)
+            if path == "":
+                await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
+                return
+            self._admit(scope, path, headers)
+            await self.app(scope, receive, reply)
         except Problem as problem:
-            await problem.response(request_id.decode())(scope, receive, send_framed)
+            await problem.response(request_id.decode())(scope, receive, reply)
         except Exception:
             logger.exception("request %s failed", request_id.decode())
-            if status:
+            if reply.begun:
                 raise  # Too late to say so: the server breaks the connection off.
             failure = Problem(500, "an unexpected error; the log has it under this request_id")
-            await failure.response(request_id.decode())(scope, receive, send_framed)
+            await failure.response(request_id.decode())(scope, receive, reply)
         finally:
-            seconds = perf_counter() - began
-            route = getattr(scope.get("route"), "path", "unmatched")
-            self.metrics.request(method, route, status, seconds)
+            hold.release()
+            route = getattr(scope.get("route"), "path", UNMATCHED)
+            self.metrics.request(method, route, reply.status, reply.seconds)
             if self.access_log:
                 logger.info(
                     "%s %s %d %.1f ms %s",
                     method,
                     scope["path"],
-                    status,
-                    seconds * 1e3,
+                    reply.status,
+                    reply.seconds * 1e3,
                     request_id.decode(),
+                    extra={
+                        "method": method,
+                        "path": scope["path"],
+                        "status": reply.status,
+                        "milliseconds": round(reply.seconds * 1e3, 1),
+                        "request_id": request_id.decode(),
+                    },
                 )
 
-    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+    def _place(self, scope: Scope) -> str:
+        """The path as this server's routes have it: behind `root_path`, whether the proxy took
+        that away or not."""
+        path: str = scope["path"]
+        if not self._root:
+            return path
+        scope["root_path"] = self._root
+        if path == self._root or path.startswith(self._root + "/"):
+            return path.removeprefix(self._root)
+        scope["path"] = self._root + path
+        scope["raw_path"] = self._root.encode() + scope.get("raw_path", path.encode())
+        return path
+
+    def _admit(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
         """Raises Problem for a request that may not come in."""
-        path = scope["path"]
         if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
             raise Problem(400, "the path is not percent-encoded UTF-8")
         if scope["method"] not in _SAFE and self._foreign(headers):
@@ -123,12 +145,18 @@ class Frame:
             )
 
     def _foreign(self, headers: dict[bytes, bytes]) -> bool:
-        """Whether a page of another site, or of another port, makes a browser send this."""
+        """Whether a page of another site, or of another port, makes a browser send this.
+
+        Pages of the origins that CORS allows are not foreign.
+        """
+        page = headers.get(b"origin", b"").decode("latin-1").lower()
+        if page and ("*" in self._pages or page in self._pages):
+            return False
         if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
             return True
         if b"origin" not in headers:
             return False
-        origin = headers[b"origin"].decode("latin-1").lower().partition("://")[2]
+        origin = page.partition("://")[2]
         host = headers.get(b"host", b"").decode("latin-1").lower()
         return origin != host and origin not in self._origins
 

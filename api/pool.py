@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from .problems import Problem
@@ -16,26 +17,38 @@ T = TypeVar("T")
 class Pool:
     """Runs at most `threads` calls at once and lets `queue` more wait.
 
-    Only used from the event loop, so the count of calls needs no lock.
+    A call counts until its thread is free again, even when nobody waits for its result any more.
     """
 
     def __init__(self, name: str, threads: int, queue: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"twindex-{name}")
         self._most = threads + queue
+        self._lock = Lock()
         self._active = 0
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work(...)`. Raises Problem 429 when too many calls wait already."""
-        if self._active >= self._most:
-            raise Problem(
-                429,
-                f"{self._active} requests are under way or waiting; try again in a second",
-                headers={"Retry-After": "1"},
-            )
-        self._active += 1
+        """The result of `work(...)`. Raises Problem 429 when too many calls wait already.
+
+        When the caller is cancelled, a call that waits is dropped; one that runs goes on.
+        """
+        with self._lock:
+            if self._active >= self._most:
+                raise Problem(
+                    429,
+                    f"{self._active} requests are under way or waiting; try again in a second",
+                    headers={"Retry-After": "1"},
+                )
+            self._active += 1
         try:
-            return await asyncio.wrap_future(self._executor.submit(work, *args, **kwargs))
-        finally:
+            future = self._executor.submit(work, *args, **kwargs)
+        except BaseException:
+            self._end(None)
+            raise
+        future.add_done_callback(self._end)
+        return await asyncio.wrap_future(future)
+
+    def _end(self, _: Future[T] | None) -> None:
+        with self._lock:
             self._active -= 1
 
     def close(self) -> None:

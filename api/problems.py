@@ -53,6 +53,7 @@ _CODES = {
     429: "too_many_requests",
     500: "internal",
     503: "not_ready",
+    504: "deadline",
 }
 
 
@@ -102,6 +103,10 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         return Response(
             self.body(request_id), self.status, headers=self.headers, media_type=MEDIA_TYPE
         )
+
+
+class ClientGone(Exception):  # noqa: N818 - an event, no error
+    """The client closed the connection before its answer: nobody reads one."""
 
 
 def problem_of(error: Exception, root: Path) -> Problem:
@@ -154,10 +159,12 @@ def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:
 
 async def answer(request: Request, error: Exception) -> Response:
     """Exception handler of the application."""
+    if isinstance(error, ClientGone):
+        return Response(status_code=499)  # For the metrics, as other servers count it.
     problem = problem_of(error, request.app.state.service.root)
     return problem.response(request.state.request_id)
 
 
 HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
-    (Problem, TwindexError, RequestValidationError, HTTPException, OSError), answer
+    (Problem, ClientGone, TwindexError, RequestValidationError, HTTPException, OSError), answer
 )

@@ -287,6 +287,12 @@ class ModelList(Shape):
     data: list[Model]
 
 
+class Alive(Shape):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
 class Health(Shape):
     """collections, rerankers: name -> status. writable: whether the disk takes writes; `problem`
     says why not. unwritable: it should and does not; a read-only folder is not that."""

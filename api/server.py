@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import ipaddress
 import logging
+import math
 import os
+import resource
 import socket
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from ..core import ConfigError, ConflictError
 from ..core.config import Device
 from .app import create_app
+from .connections import RESERVE, Connections, guarded
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -50,6 +56,7 @@ def serve(
     if not 0 <= port <= 65_535:
         raise ConfigError(f"{port} is not between 0 and 65535", field="port")
     app = create_app(root, settings, host=host)
+    connections = Connections(settings, _places(settings.max_connections))
     with closing(_listen(host, port)) as listener:
         shown = f"[{host}]" if ":" in host else host
         logger.info("serving %s at http://%s:%d", root, shown, listener.getsockname()[1])
@@ -57,13 +64,16 @@ def serve(
             logger.warning("everybody who reaches %s may read and write: set TWINDEX_API_KEY", host)
         config = uvicorn.Config(
             app,
+            http=guarded(connections),
+            ws="none",
+            timeout_keep_alive=math.ceil(settings.idle_seconds),
             log_config=None,
             access_log=False,  # `Frame` writes it, with the request's id.
             server_header=False,
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         try:
-            _Server(config, settings.shutdown_seconds).run(sockets=[listener])
+            _Server(config, settings.shutdown_seconds, connections).run(sockets=[listener])
         except KeyboardInterrupt:
             logger.info("stopped")
 
@@ -71,16 +81,56 @@ def serve(
 class _Server(uvicorn.Server):
     """A server whose process ends in bounded time: threads cannot be stopped from outside."""
 
-    def __init__(self, config: uvicorn.Config, seconds: int) -> None:
+    def __init__(self, config: uvicorn.Config, seconds: int, connections: Connections) -> None:
         super().__init__(config)
+        self._connections = connections
+        self._watch: asyncio.Task[None] | None = None
         self._guard = threading.Timer(seconds + 1, _exit)
         self._guard.daemon = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._report)
+        await super().startup(sockets)
+        self._watch = asyncio.create_task(self._connections.watch())
+
+    def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what the event loop met. Without descriptors it meets the same thousands of times a
+        second; it accepts no connection for a second then."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            self._connections.warn(f"{error.strerror}: no connections are accepted for a second")
+        else:
+            loop.default_exception_handler(context)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._guard.start()
         await super().shutdown(sockets)
+        if self._watch is not None:
+            self._watch.cancel()
         if not self.force_exit:  # Forced, nothing was waited for, but Python would at its end.
             self._guard.cancel()
+
+
+def _places(most: int) -> int:
+    """Connections that the process may have: at most half of its descriptors, after raising their
+    limit as far as it may be raised for `most`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * (most + RESERVE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+            soft = allowed
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return most
+    places = max(1, soft // 2 - RESERVE)
+    logger.warning(
+        "%d connections at most, not %d: the process may open %d files (ulimit -n)",
+        places,
+        most,
+        soft,
+    )
+    return places
 
 
 def _exit() -> None:

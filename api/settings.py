@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from ..core import Config, ConfigError
 from ..core.bounds import Bounds
@@ -18,6 +19,12 @@ from ..llm.weights import split_models
 PREFIX = "TWINDEX_"
 ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_DATA"}
 """Variables that other parts read."""
+
+OPEN_PATHS = frozenset({"/livez", "/readyz"})
+"""Answered without a key: whoever watches the process has none."""
+
+_OWN_PATHS = {"v1", "v2", "rerank", "metrics", "docs", "static", "openapi.json", "healthz"}
+_ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +49,22 @@ class Settings(Config):
                      is "auto" unless it says otherwise.
     shutdown_seconds: how long requests and jobs under way may take to end when the server stops.
     access_log:      log every request.
+    log_level:       what is logged: this level and above.
+    log_format:      lines of text, or one JSON object a line.
+    root_path:       path under which a reverse proxy serves this server, such as `/search`.
+    cors_origins:    pages of these origins may call the interface from a browser; `*` = any.
+    search_seconds:  longest time for a search or a batch; beyond it the answer is 504.
+    body_memory:     bytes of request bodies held at once, of all requests together; beyond it 503.
+    reply_memory:    bytes of large replies held at once until they are read; beyond it 503.
+    page_bytes:      largest sum of titles, texts and metadata in one page of hits.
+    query_chars:     longest query of a search; a batch may have ten times as many in all.
+    batch_depth:     largest sum of documents that the searches of a batch take from their legs.
+    max_connections: open connections; beyond it those without a request under way are closed.
+    head_seconds:    longest time from the first wait for a request to the end of its headers.
+    idle_seconds:    an idle connection is closed this long after its last answer.
+    stall_seconds:   a body or a reply must make progress within this time: less than `min_rate`
+                     bytes a second over it, and the connection is closed.
+    min_rate:        bytes a second; see `stall_seconds`.
     """
 
     api_key: SecretStr | None = None
@@ -60,6 +83,20 @@ class Settings(Config):
     shutdown_seconds: Annotated[int, Bounds(0, 86_400)] = 30
     access_log: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    cors_origins: tuple[str, ...] = ()
+    search_seconds: Annotated[float, Bounds(0.001, 3_600)] = 30.0
+    body_memory: Annotated[int, Bounds(1_024, 1 << 50)] = 256 << 20
+    reply_memory: Annotated[int, Bounds(1_024, 1 << 50)] = 256 << 20
+    page_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 32 << 20
+    query_chars: Annotated[int, Bounds(1, 1 << 30)] = 100_000
+    batch_depth: Annotated[int, Bounds(1, 1_000_000)] = 100_000
+    max_connections: Annotated[int, Bounds(1, 100_000)] = 1_000
+    head_seconds: Annotated[float, Bounds(0.001, 3_600)] = 10.0
+    idle_seconds: Annotated[float, Bounds(0.001, 3_600)] = 30.0
+    stall_seconds: Annotated[float, Bounds(0.001, 3_600)] = 20.0
+    min_rate: Annotated[int, Bounds(0, 1 << 30)] = 1_024
 
     @field_validator("api_key")
     @classmethod
@@ -73,7 +110,27 @@ class Settings(Config):
             raise ValueError("has control or non-ASCII characters, which headers cannot carry")
         return SecretStr(key)
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("root_path", mode="before")
+    @classmethod
+    def _without_slash(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        first = value.strip("/").partition("/")[0]
+        if first in _OWN_PATHS:
+            raise ValueError(f"{value!r} begins as paths of the server do; choose another name")
+        return value.rstrip("/")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is not an origin; write it as https://app.example or use *"
+                )
+        return value
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -41,7 +41,10 @@ async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received
     job: str | None = None
     upload: Upload | None = None
     try:
-        async for piece in body.stream(request, body.NDJSON, settings.max_bulk_bytes):
+        held_most = settings.job_bytes + 2 * _PIECE  # Beyond that, pieces go to a file.
+        async for piece in body.stream(
+            request, body.NDJSON, settings.max_bulk_bytes, held=held_most
+        ):
             digest.update(piece)
             size += len(piece)
             lines += piece.count(b"\n")

@@ -30,6 +30,7 @@ from .errors import (
     TwindexError,
     UnsupportedError,
 )
+from .guard import UNGUARDED, Guard
 from .progress import BarProgress, NoProgress, Progress
 from .toml import parse_toml
 from .trace import Trace
@@ -72,6 +73,7 @@ from .vector_config import (
 
 __all__ = [
     "DEFAULT_RECALL",
+    "UNGUARDED",
     "AnalyzerConfig",
     "BarProgress",
     "CodecConfig",
@@ -86,6 +88,7 @@ __all__ = [
     "Document",
     "EncoderMismatchError",
     "FlatConfig",
+    "Guard",
     "Hit",
     "HitRerank",
     "HnswConfig",

@@ -6,18 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
+from .guard import UNGUARDED, Guard
+
 
 class Trace:
-    """Collects milliseconds by stage name, in the order in which stages first end."""
+    """Collects milliseconds by stage name, in the order in which stages first end.
 
-    __slots__ = ("timings",)
+    guard: its `check` is called before each stage.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("guard", "timings")
+
+    def __init__(self, guard: Guard = UNGUARDED) -> None:
         self.timings: dict[str, float] = {}
+        self.guard = guard
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time a block; a stage entered twice adds up."""
+        self.guard.check()
         began = perf_counter()
         try:
             yield

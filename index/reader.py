@@ -22,7 +22,7 @@ from ..core import (
 from .filters import parse
 from .selection import Numbers, select, unknown_fields
 from .snapshot import LegResult, Masks, Snapshot
-from .tables import ids_of, numbers_of, read_documents
+from .tables import ids_of, numbers_of, read_documents, read_sizes
 
 _CACHED_FILTERS = 32
 
@@ -91,6 +91,10 @@ class Reader:
         """number -> document."""
         return read_documents(self.connection, numbers)
 
+    def sizes(self, numbers: Sequence[int]) -> dict[int, int]:
+        """number -> bytes of title, text and metadata, without reading them into memory."""
+        return read_sizes(self.connection, numbers)
+
     def names(self, numbers: Sequence[int]) -> dict[int, Document]:
         """number -> document without its contents, which is quicker."""
         return {n: Document(name, "") for n, name in ids_of(self.connection, numbers).items()}
@@ -103,11 +107,18 @@ class Reader:
         return self.documents([found[name]])[found[name]]
 
     def page(
-        self, after: str | None, limit: int, condition: Mapping[str, Any] | None
+        self,
+        after: str | None,
+        limit: int,
+        condition: Mapping[str, Any] | None,
+        *,
+        most_bytes: int | None = None,
     ) -> list[Document]:
         """Documents by id, ascending, beginning after the id `after`.
 
-        Raises InvalidInputError for a wrong filter or a `limit` below 1.
+        most_bytes: largest sum of their sizes; the page is cut before it is passed, but has at
+        least one document. None = no limit. Raises InvalidInputError for a wrong filter or a
+        `limit` below 1.
         """
         if limit < 1:
             raise InvalidInputError("must be at least 1", field="limit")
@@ -121,8 +132,19 @@ class Reader:
                 numbers.append(number)
                 if len(numbers) == limit:
                     break
+        if most_bytes is not None:
+            numbers = self._within(numbers, most_bytes)
         found = self.documents(numbers)
         return [found[number] for number in numbers]
+
+    def _within(self, numbers: list[int], most_bytes: int) -> list[int]:
+        """The first numbers, as many as hold at most `most_bytes` together, but at least one."""
+        sizes, size = self.sizes(numbers), 0
+        for i, number in enumerate(numbers):
+            size += sizes[number]
+            if size > most_bytes and i > 0:
+                return numbers[:i]
+        return numbers
 
     def count(self, condition: Mapping[str, Any] | None) -> int:
         """Documents, or those that meet a filter."""

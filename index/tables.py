@@ -106,6 +106,18 @@ def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> di
     return found
 
 
+def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:
+    """number -> bytes of title, text and metadata as they are stored."""
+    found: dict[int, int] = {}
+    for marks, piece in _chunks(numbers):
+        found |= connection.execute(
+            "SELECT number, length(CAST(title AS BLOB)) + length(CAST(text AS BLOB)) "
+            f"+ length(CAST(metadata AS BLOB)) FROM contents WHERE number IN ({marks})",
+            piece,
+        )
+    return found
+
+
 def every_document(connection: sqlite3.Connection) -> Iterator[tuple[int, Document | StorageError]]:
     """(number, document), by number; or what is wrong with it."""
     for row in connection.execute(f"{_DOCUMENT} ORDER BY number"):

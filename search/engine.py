@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..core import (
+    UNGUARDED,
     CollectionConfig,
     ConflictError,
     Document,
+    Guard,
     InvalidInputError,
     NoProgress,
     NotFoundError,
@@ -230,10 +232,15 @@ class Engine:
         after: str | None = None,
         limit: int = 100,
         filter: Mapping[str, Any] | None = None,  # noqa: A002
+        most_bytes: int | None = None,
     ) -> list[Document]:
-        """Documents by id, ascending, beginning after the id `after`."""
+        """Documents by id, ascending, beginning after the id `after`.
+
+        most_bytes: fewer than `limit` documents are returned where they hold more than that
+        together, but at least one.
+        """
         with self.collection.reader() as reader:
-            return reader.page(after, limit, filter)
+            return reader.page(after, limit, filter, most_bytes=most_bytes)
 
     @checked(**parameters.COUNT)
     def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
@@ -252,17 +259,24 @@ class Engine:
 
     # -- search ----------------------------------------------------------------------------
 
-    def search(self, request: SearchRequest | str, **fields: Any) -> SearchResult:
-        """Search. A text stands for `SearchRequest(query=text, **fields)`."""
+    def search(
+        self, request: SearchRequest | str, *, guard: Guard = UNGUARDED, **fields: Any
+    ) -> SearchResult:
+        """Search. A text stands for `SearchRequest(query=text, **fields)`.
+
+        guard: limits that the caller sets; what its `check` raises ends the search.
+        """
         request = parameters.request(request, fields)
         self._expect()
-        asked = ask(plan(self.config, request, self.rerankers), self._queries)
+        asked = ask(plan(self.config, request, self.rerankers), self._queries, guard)
         with self.collection.reader() as reader:
             found = find(reader, asked)
         return self._answer([found])[0]
 
     @checked(requests=parameters.requests)
-    def search_batch(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
+    def search_batch(
+        self, requests: Sequence[SearchRequest], *, guard: Guard = UNGUARDED
+    ) -> list[SearchResult]:
         """Several searches of the same state; their queries are encoded together, and those that
         name the same reranker with the same budget are reranked together: a time limit is that of
         all of them.
@@ -278,11 +292,12 @@ class Engine:
             for leg in plans[-1].encoded:
                 if request.query is not None and leg not in request.vectors:
                     texts.setdefault(leg, []).append(request.query)
+        guard.check()
         self._queries.prepare(texts)
         asked: list[Asked] = []
         for i, one in enumerate(plans):
             with _placed(i):
-                asked.append(ask(one, self._queries))
+                asked.append(ask(one, self._queries, guard))
         with self.collection.reader() as reader:
             for i, one in enumerate(plans):
                 with _placed(i):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Document, Hit, HitRerank
+from ..core import Document, Hit, HitRerank, InvalidInputError
 from ..index import Reader
 from .candidates import read_candidates
 from .explain import (
@@ -59,7 +59,11 @@ def find(reader: Reader, asked: Asked) -> Found:
         page = numbers[request.offset : end].tolist()
         if documents:
             page = [number for number in page if number not in documents]
-        documents |= reader.documents(page) if request.include else reader.names(page)
+        if request.include:
+            _check_size(reader, page, trace.guard.page_bytes)
+            documents |= reader.documents(page)
+        else:
+            documents |= reader.names(page)
     return Found(
         asked=asked,
         snapshot=reader.snapshot,
@@ -71,6 +75,15 @@ def find(reader: Reader, asked: Asked) -> Found:
         candidates=candidates,
         warnings=warnings,
     )
+
+
+def _check_size(reader: Reader, page: Sequence[int], most_bytes: int | None) -> None:
+    if most_bytes is not None and (size := sum(reader.sizes(page).values())) > most_bytes:
+        raise InvalidInputError(
+            f"the {len(page)} hits of this page hold {size} bytes, and at most {most_bytes} are "
+            "returned at once: lower it, or give `include: []` and fetch the documents one by one",
+            field="limit",
+        )
 
 
 def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> SearchResult:
@@ -165,6 +178,7 @@ def _hit(
     rerank: HitRerank | None,
 ) -> Hit:
     request, snapshot = found.asked.plan.request, found.snapshot
+    found.asked.trace.guard.check()  # Explaining a thousand hits takes seconds.
     document = found.documents[number]
     explain, terms = None, None
     if request.explain:

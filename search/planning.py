@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core import (
+    UNGUARDED,
     CollectionConfig,
     ConfigError,
     DenseLeg,
+    Guard,
     InvalidInputError,
     MissingExtraError,
     ModelError,
@@ -78,12 +80,12 @@ def plan(config: CollectionConfig, request: SearchRequest, rerankers: RerankerRe
     return Plan(request, legs, rerank, sorted(rerank.needs.legs - running))
 
 
-def ask(plan: Plan, queries: QueryEncoder) -> Asked:
+def ask(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> Asked:
     """Encode the query.
 
     Apart from the search, for a model may take seconds, in which no state should be held on to.
     """
-    trace = Trace()
+    trace = Trace(guard)
     with trace.stage("encode"):
         encoded = queries.encode(plan.encoded, plan.request)
     return Asked(plan, encoded, trace)

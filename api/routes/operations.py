@@ -10,7 +10,7 @@ from starlette.responses import Response
 from ... import __version__
 from ..openapi import problems
 from ..render import json_response
-from ..schemas import Health, Info
+from ..schemas import Alive, Health, Info
 from ..service import Service
 from ..strict import ExactRoute, StrictRoute
 
@@ -20,7 +20,7 @@ _v1 = APIRouter(route_class=StrictRoute)
 _ALIVE = b'{"status":"ok"}'
 
 
-@router.get("/livez", response_class=Response)
+@router.get("/livez", responses={200: {"model": Alive}})
 async def live() -> Response:
     """The process answers."""
     return Response(_ALIVE, media_type="application/json")
@@ -44,7 +44,11 @@ async def healthy(request: Request) -> Response:
     return await ready(request)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(429)},
+)
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     text = await request.app.state.service.watchers.run(request.app.state.metrics.text)

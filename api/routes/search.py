@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ...search import SearchRequest, SearchResult
 from .. import body
+from ..admission import Deadline
 from ..openapi import COLLECTION, json_body, problems
 from ..problems import validate
 from ..render import json_response, search_result
@@ -18,6 +19,7 @@ from ..schemas import BatchReply, BatchRequest, SearchReply
 from ..served import Served
 from ..service import Service
 from ..strict import StrictRoute
+from ..work import check_work
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
@@ -31,7 +33,10 @@ _EXAMPLE = {
 
 @router.post(
     "/v1/collections/{collection}/search",
-    responses={200: {"model": SearchReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
+    responses={
+        200: {"model": SearchReply},
+        **problems(400, 404, 409, 413, 415, 422, 429, 503, 504),
+    },
     openapi_extra={
         **json_body(SearchRequest, _EXAMPLE),
         "parameters": [COLLECTION],
@@ -45,16 +50,17 @@ async def search(request: Request) -> Response:
     # The path parameter is declared by hand: the framework takes longer to pass it than to route.
     raw = await body.read(request)
 
-    began = perf_counter()
+    began, deadline = perf_counter(), Deadline.of(request)
 
     # All of it in one call, so that the event loop has nothing to do but wait for bytes. Only what
     # reranks goes on elsewhere.
     def begin(served: Served) -> Response | SearchRequest:
         asked = validate(SearchRequest, body.parse_object(raw))
+        check_work(request.app.state.settings, [asked])
         return answer(served, asked) if asked.rerank is None else asked
 
     def answer(served: Served, asked: SearchRequest) -> Response:
-        result = served.ready()[0].search(asked)
+        result = served.ready()[0].search(asked, guard=deadline.guard)
         _observe(request, result)
         reply = {
             "request_id": request.state.request_id,
@@ -65,30 +71,35 @@ async def search(request: Request) -> Response:
 
     service: Service = request.app.state.service
     collection = request.path_params["collection"]
-    begun = await service.read(collection, begin)
-    if isinstance(begun, Response):
-        return begun
-    return await service.rerank(collection, partial(answer, asked=begun))
+
+    async def work() -> Response:
+        begun = await service.read(collection, begin)
+        if isinstance(begun, Response):
+            return begun
+        return await service.rerank(collection, partial(answer, asked=begun))
+
+    return await deadline.wait(request, work())
 
 
 @router.post(
     "/v1/collections/{collection}/search/batch",
-    responses={200: {"model": BatchReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
+    responses={200: {"model": BatchReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503, 504)},
     openapi_extra=json_body(BatchRequest, {"requests": [_EXAMPLE]}),
 )
 async def search_batch(request: Request, collection: str) -> Response:
     """Up to 100 searches of the same state. One that is invalid fails them all, by name."""
     raw = await body.read(request)
 
-    began = perf_counter()
+    began, deadline = perf_counter(), Deadline.of(request)
 
     def begin(served: Served) -> Response | BatchRequest:
         batch = validate(BatchRequest, body.parse_object(raw))
+        check_work(request.app.state.settings, batch.requests, batch=True)
         reranks = any(asked.rerank is not None for asked in batch.requests)
         return batch if reranks else answer(served, batch)
 
     def answer(served: Served, batch: BatchRequest) -> Response:
-        results = served.ready()[0].search_batch(batch.requests)
+        results = served.ready()[0].search_batch(batch.requests, guard=deadline.guard)
         for result in results:
             _observe(request, result)
         reply = {
@@ -102,10 +113,14 @@ async def search_batch(request: Request, collection: str) -> Response:
         return json_response(reply)
 
     service: Service = request.app.state.service
-    begun = await service.read(collection, begin)
-    if isinstance(begun, Response):
-        return begun
-    return await service.rerank(collection, partial(answer, batch=begun))
+
+    async def work() -> Response:
+        begun = await service.read(collection, begin)
+        if isinstance(begun, Response):
+            return begun
+        return await service.rerank(collection, partial(answer, batch=begun))
+
+    return await deadline.wait(request, work())
 
 
 def _observe(request: Request, result: SearchResult) -> None:

@@ -167,7 +167,7 @@ def test_too_many_waiting_requests_are_turned_away(serve, fake_config, monkeypat
     begun, go_on = Event(), Event()
     search = engine.search
 
-    def slow(request):
+    def slow(request, **_):
         begun.set()
         go_on.wait(30)
         return search(request)

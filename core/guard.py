@@ -1,0 +1,27 @@
+"""What a caller allows one search to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+def _always() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Limits of one search.
+
+    check:      called between the stages of a search and between the searches of a batch. It raises
+                to end the search. A stage that runs is not interrupted.
+    page_bytes: largest sum of titles, texts and metadata in the hits of a page; None = no limit.
+    """
+
+    check: Callable[[], None] = _always
+    page_bytes: int | None = None
+
+
+UNGUARDED = Guard()
+"""No limits: the caller waits and has the memory."""
