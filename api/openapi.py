@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -142,6 +143,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas.update(definitions["$defs"])
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        _describe_defaults(schemas)
         document["components"]["securitySchemes"] = _SCHEMES
         for path, methods in document["paths"].items():
             for operation in methods.values():
@@ -171,3 +173,18 @@ def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
         if present is None or "HTTPValidationError" in str(present):
             responses[str(status)] = response
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _describe_defaults(schema: Any) -> None:
+    """Write defaults that are objects into descriptions: generators leave out what has one."""
+    if isinstance(schema, list):
+        for item in schema:
+            _describe_defaults(item)
+    elif isinstance(schema, dict):
+        default = schema.get("default")
+        if isinstance(default, dict) and ("$ref" in schema or "oneOf" in schema):
+            del schema["default"]
+            text = f"Default: `{orjson.dumps(default).decode()}`."
+            schema["description"] = f"{schema.get('description', '')} {text}".strip()
+        for value in schema.values():
+            _describe_defaults(value)
