@@ -80,7 +80,6 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         exception_handlers=HANDLERS,
         # The framework's own pages load from a CDN.
         docs_url=None,
-        root_path=settings.root_path,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,

@@ -199,7 +199,7 @@ class _Guarded(_Base):
             async def answer(scope: Scope, receive: Receive, send: Send) -> None:
                 await reserved(app, scope, receive, send)
 
-            self.app = answer  # type: ignore[assignment]
+            self.app = answer
 
     def data_received(self, data: bytes) -> None:
         found = self.guard.protocols.get(self)

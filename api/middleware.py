@@ -91,7 +91,7 @@ class Frame:
             await failure.response(request_id.decode())(scope, receive, reply)
         finally:
             hold.release()
-            route = getattr(scope.get("route"), "path", UNMATCHED)
+            route = _route(scope, path)
             self.metrics.request(method, route, reply.status, reply.seconds)
             if self.access_log:
                 logger.info(
@@ -173,6 +173,15 @@ class Frame:
         except ValueError:
             return False
         return True
+
+
+def _route(scope: Scope, path: str) -> str:
+    """The template of the route that answered: a bounded set of labels."""
+    if (route := scope.get("route")) is not None and hasattr(route, "path"):
+        return str(route.path)
+    if path.startswith("/static/"):
+        return "/static"
+    return path if path in ("", "/openapi.json") else UNMATCHED
 
 
 def _shown_key(headers: dict[bytes, bytes]) -> bytes:

@@ -21,6 +21,7 @@ from ..core import ConfigError, ConflictError
 from ..core.config import Device
 from .app import create_app
 from .connections import RESERVE, Connections, guarded
+from .logs import configure
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -48,9 +49,7 @@ def serve(
     given = {"device": device, "rerankers": rerankers}
     update = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update=update)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure(settings.log_level, settings.log_format)
     # A line for each request to a language model's server: hundreds for one reranking.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     if not 0 <= port <= 65_535:

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from ..core import Config, ConfigError
 from ..core.bounds import Bounds
 from ..core.config import Device
+from ..core.toml import parse_toml
 from ..llm.weights import split_models
 
 PREFIX = "TWINDEX_"
@@ -148,21 +149,45 @@ class Settings(Config):
         return self.threads or os.cpu_count() or 1
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Raises ConfigError that names the variable. Unknown ones are logged as a warning."""
-        values = {}
+    def from_environment(
+        cls,
+        environment: Mapping[str, str],
+        *,
+        file: Path | None = None,
+        given: Mapping[str, object] | None = None,
+    ) -> Settings:
+        """Settings from a TOML file, variables and given values; the later ones win.
+
+        Raises ConfigError that names the variable, the option of a given value, or the file and its
+        field. Unknown variables are logged as a warning.
+        """
+        values: dict[str, object] = {}
+        places: dict[str, str] = {}
+        if file is not None:
+            values |= parse_toml(file, dict)
+            places |= {name: f"{file}: {name}" for name in values}
         for name, value in environment.items():
             if not name.startswith(PREFIX) or name in ELSEWHERE:
                 continue
             field = name.removeprefix(PREFIX).lower()
             if field in cls.model_fields:
-                values[field] = value
+                values[field], places[field] = value, name
             else:
                 logger.warning("%s is not a setting of the server; it is ignored", name)
+        for field, chosen in (given or {}).items():
+            values[field], places[field] = chosen, option(field)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             # `include_input` is off so that a key can never reach a log.
             first = error.errors(include_url=False, include_input=False)[0]
-            variable = PREFIX + str(first["loc"][0]).upper()
-            raise ConfigError(first["msg"].removeprefix("Value error, "), field=variable) from None
+            field = str(first["loc"][0])
+            message = first["msg"].removeprefix("Value error, ")
+            if first["type"] == "extra_forbidden":
+                message = f"unknown; the settings are {', '.join(sorted(cls.model_fields))}"
+            raise ConfigError(message, field=places.get(field, field)) from None
+
+
+def option(field: str) -> str:
+    """The option of `twindex serve` for a setting."""
+    return "--" + field.replace("_", "-")

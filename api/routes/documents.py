@@ -31,6 +31,7 @@ from ..schemas import (
 )
 from ..served import Served
 from ..service import Service
+from ..settings import Settings
 from ..spool import Received, receive
 from ..strict import StrictRoute
 
@@ -126,18 +127,25 @@ async def list_documents(
     cursor_: Annotated[str | None, Query(alias="cursor")] = None,
     filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
 ) -> Response:
-    """Documents by id, ascending. `total` counts all pages."""
+    """Documents by id, ascending. `total` counts all pages.
+
+    A page of large documents has fewer than `limit`; go on while there is a `next_cursor`.
+    """
+    settings: Settings = request.app.state.settings
     condition = None if filter_ is None else _filter(filter_)
     after = None if cursor_ is None else cursor.decode(cursor_, condition)
 
     def page(served: Served) -> dict[str, Any]:
         engine, _ = served.ready()
-        found = engine.documents(after=after, limit=limit + 1, filter=condition)
-        more = len(found) > limit
+        found = engine.documents(
+            after=after, limit=limit, filter=condition, most_bytes=settings.page_bytes
+        )
+        last = found[-1].id if found else None
+        more = last is not None and bool(engine.documents(after=last, limit=1, filter=condition))
         return {
-            "documents": [document(item) for item in found[:limit]],
+            "documents": [document(item) for item in found],
             "total": engine.count(condition),
-            "next_cursor": cursor.encode(found[limit - 1].id, condition) if more else None,
+            "next_cursor": cursor.encode(last, condition) if last and more else None,
         }
 
     service: Service = request.app.state.service

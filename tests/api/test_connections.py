@@ -155,16 +155,22 @@ def test_a_connection_that_was_answered_is_closed_when_it_stays_idle(server):
 
 
 def test_who_does_not_read_is_closed(server):
-    text = "k" * 900_000
     for name in range(12):
         path = f"{BIRDS}/documents/long-{name}"
-        assert server.call("PUT", path, json={"text": text}).status_code in (200, 201)
+        assert server.call("PUT", path, json={"text": "k" * 900_000}).status_code in (200, 201)
+    page = f"{BIRDS}/documents"
+    assert len(server.get(page).content) > 10_000_000
+    counted = 'route="/v1/collections/{collection}/documents",status="200"} 2.0'
     with server.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        connection.sendall(f"GET {BIRDS}/documents HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        time.sleep(4)
-        assert len(received(connection)) < 10_000_000
-    assert len(server.get(f"{BIRDS}/documents").content) > 10_000_000
+        connection.sendall(f"GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        time.sleep(0.4)
+        assert counted not in server.get("/metrics").text  # Its reply is still being written.
+        for _ in range(100):
+            if counted in server.get("/metrics").text:
+                return
+            time.sleep(0.05)
+    raise AssertionError("the reply was never broken off")
 
 
 def test_idle_connections_give_way_to_new_ones(server):
@@ -179,18 +185,21 @@ def test_idle_connections_give_way_to_new_ones(server):
 
 
 def test_livez_is_answered_when_every_connection_has_a_request(server):
-    busy = [server.connect() for _ in range(12)]
-    try:
-        for connection in busy:
-            connection.sendall(f"{HEAD}Content-Length: 100\r\n\r\n".encode())
-        time.sleep(0.2)
-        assert server.get("/livez").status_code == 200
-        refused = server.get(BIRDS)
-        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-        assert refused.headers["retry-after"] == "5"
-    finally:
-        for connection in busy:
-            connection.close()
+    for _ in range(10):  # On a busy machine they may be closed for being slow before all is asked.
+        busy = [server.connect() for _ in range(12)]
+        try:
+            for connection in busy:
+                connection.sendall(f"{HEAD}Content-Length: 100\r\n\r\n".encode())
+            alive, refused = server.get("/livez"), server.get(BIRDS)
+        finally:
+            for connection in busy:
+                connection.close()
+        assert alive.status_code == 200
+        if refused.status_code == 503:
+            assert refused.json()["code"] == "overloaded"
+            assert refused.headers["retry-after"] == "5"
+            return
+    raise AssertionError("nothing was refused")
 
 
 def test_unfinished_bodies_have_a_budget(server):

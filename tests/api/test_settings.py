@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import sys
+from pathlib import Path
+
 import pytest
 
-from twindex.api.settings import Settings
+from twindex.api.cli import main
+from twindex.api.commands import serve
+from twindex.api.logs import JsonFormatter
+from twindex.api.settings import Settings, option
 from twindex.core import ConfigError
 
 
@@ -54,3 +62,76 @@ def test_a_bad_value_names_its_variable(name, value):
     with pytest.raises(ConfigError, match=name) as raised:
         Settings.from_environment({name: value})
     assert raised.value.field == name
+
+
+def test_options_win_over_variables_and_variables_over_the_file(tmp_path):
+    file = tmp_path / "server.toml"
+    file.write_text(
+        'threads = 1\nqueue = 1\nrerank_queue = 1\ncors_origins = ["https://a.example"]\n'
+    )
+    settings = Settings.from_environment(
+        {"TWINDEX_QUEUE": "2", "TWINDEX_RERANK_QUEUE": "2"}, file=file, given={"rerank_queue": "3"}
+    )
+    assert (settings.threads, settings.queue, settings.rerank_queue) == (1, 2, 3)
+    assert settings.cors_origins == ("https://a.example",)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "named"),
+    [
+        ("threads = -1", {}, "server.toml: threads"),
+        ("threds = 1", {}, "threds.*unknown.*threads"),
+        ("", {"head_seconds": "0"}, "--head-seconds"),
+        ("", {"root_path": "/v1"}, "--root-path"),
+        ("", {"cors_origins": "app.example"}, "--cors-origins.*https://app.example"),
+    ],
+)
+def test_a_bad_value_names_its_file_or_option(tmp_path, text, given, named):
+    file = tmp_path / "server.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        Settings.from_environment({}, file=file, given=given)
+
+
+def test_every_setting_is_an_option_with_a_text(capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    shown = capsys.readouterr().out
+    for name in set(Settings.model_fields) - {"api_key"}:
+        assert option(name) in shown, name
+    assert "--api-key-file" in shown
+    texts = serve._texts()
+    assert set(texts) == set(Settings.model_fields)
+    assert all(texts.values())
+
+
+def test_every_setting_is_documented():
+    document = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
+    for name, field in Settings.model_fields.items():
+        assert f"`{name}`" in document, name
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            assert any(
+                f"`{name}`" in line and _shown(field.default) in line
+                for line in document.splitlines()
+            ), name
+
+
+def _shown(default: float) -> str:
+    for size, unit in ((1 << 30, "GiB"), (1 << 20, "MiB")):
+        if default >= size and default % size == 0:
+            return f"| {default // size:g} {unit} |"
+    return f"| {default:,g} |" if default < 1e6 else f"| {default} |"
+
+
+def test_logs_can_be_json():
+    record = logging.makeLogRecord(
+        {"name": "a", "levelname": "INFO", "msg": "%d ä", "args": (3,), "status": 200}
+    )
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["message"], line["level"], line["logger"]) == ("3 ä", "info", "a")
+    assert line["status"] == 200
+    try:
+        raise ValueError("why")
+    except ValueError:
+        failed = logging.makeLogRecord({"msg": "x", "exc_info": sys.exc_info()})
+    assert "ValueError: why" in json.loads(JsonFormatter().format(failed))["error"]
