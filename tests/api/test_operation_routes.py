@@ -198,7 +198,7 @@ def _as_completed(futures):
 def test_an_error_nobody_foresaw_tells_nothing_but_its_id(client, monkeypatch, caplog, problem):
     engine = client.app.state.service._served["birds"].engine
 
-    def fail(request):
+    def fail(request, **_):
         raise ZeroDivisionError("internals")
 
     monkeypatch.setattr(engine, "search", fail)
