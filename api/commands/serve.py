@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             values["api_key"] = arguments.api_key_file.read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot be read: {error}", field="--api-key-file") from None
-    given = {name: value for name, value in values.items() if value is not None}
+    given = {name: value for name, value in values.items() if value not in (None, [])}
     settings = Settings.from_environment(os.environ, file=arguments.config, given=given)
     serve(arguments.root, host=arguments.host, port=arguments.port, settings=settings)
     return 0
