@@ -292,20 +292,37 @@ LegConfig = Annotated[DenseLeg | SparseLeg | LexicalLeg, Field(discriminator="ki
 class PassageConfig(Config):
     """How long documents are cut.
 
-    unit:      "words", "sentences" (whole sentences packed up to `size` words) or "none".
-    size:      words in a passage.
-    overlap:   words shared by neighbours; for sentences, whole sentences up to this many words.
-    threshold: documents of at most this many words stay whole.
+    unit:      "words", "sentences" (whole sentences packed up to `size` words), "tokens" (whole
+               sentences packed up to what the shortest encoder reads) or "none".
+    size:      words in a passage. For tokens: of the text alone; None = all that the encoder reads.
+    overlap:   words (or tokens) shared by neighbours; for sentences and tokens, whole sentences up
+               to this many. Default 40; 32 for tokens.
+    threshold: documents of at most this many words stay whole. For tokens it is 0: a document
+               stays whole exactly if the encoder reads all of it.
     """
 
-    unit: Literal["words", "sentences", "none"] = "words"
-    size: Count = 200
+    unit: Literal["words", "sentences", "tokens", "none"] = "words"
+    size: Count | None = 200
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 40
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 512
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_tokens(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("unit") == "tokens":
+            return {"size": None, "overlap": 32, "threshold": 0, **value}
+        return {name: item for name, item in value.items() if name != "size" or item is not None}
+
     @model_validator(mode="after")
     def _overlap_smaller(self) -> Self:
-        if self.overlap >= self.size:
+        if self.unit == "tokens" and self.threshold:
+            raise ValueError(
+                f"threshold must be 0 for the unit 'tokens', got {self.threshold}: a document "
+                "stays whole if the encoder reads all of it"
+            )
+        if self.size is not None and self.overlap >= self.size:
             raise ValueError(f"overlap ({self.overlap}) must be smaller than size ({self.size})")
         return self
 

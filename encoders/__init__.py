@@ -10,7 +10,8 @@ from .lexical import LexicalEncoder, Token
 from .loading import load_encoder, load_tilde_encoder, load_token_encoder, on_device
 from .passages import split_passages
 from .promptreps import PromptRepsEncoder
-from .protocol import CountingEncoder, Encoder, EncoderConfig, EncoderLoader, Gives
+from .protocol import CountingEncoder, Encoder, EncoderConfig, EncoderLoader, Gives, TokenReader
+from .token_passages import split_by_tokens
 
 __all__ = [
     "CountingEncoder",
@@ -26,9 +27,11 @@ __all__ = [
     "PromptRepsEncoder",
     "Token",
     "TokenEncoder",
+    "TokenReader",
     "load_encoder",
     "load_tilde_encoder",
     "load_token_encoder",
     "on_device",
+    "split_by_tokens",
     "split_passages",
 ]

@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from ..core import DenseEncoderConfig, InvalidInputError, ModelError, Representation, Role
 from .prescribed import prescribed_prompts
-from .protocol import Gives
+from .protocol import Gives, TokenReader
 from .text_model import TextModel
 
 SAME = 0.999
@@ -43,6 +43,11 @@ class DenseEncoder:
     @property
     def gives(self) -> frozenset[Gives]:
         return frozenset({"dense"})
+
+    @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None for a model without a limit."""
+        return self._model.reader(self._prompts["document"])
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

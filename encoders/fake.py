@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -53,6 +54,12 @@ class FakeDenseEncoder:
         return frozenset({"dense"})
 
     @property
+    def reader(self) -> FakeReader | None:
+        """What cutting by tokens needs; None without a limit."""
+        limit = self.config.max_length
+        return None if limit is None else FakeReader(self.config.document_prompt or "", limit)
+
+    @property
     def fingerprint(self) -> Mapping[str, Any]:
         return self.config.model_dump(exclude={"revision", "device"})
 
@@ -92,6 +99,12 @@ class FakeSparseEncoder:
     @property
     def gives(self) -> frozenset[Gives]:
         return frozenset({"sparse"})
+
+    @property
+    def reader(self) -> FakeReader | None:
+        """What cutting by tokens needs; None without a limit."""
+        limit = self.config.max_length
+        return None if limit is None else FakeReader("", limit)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -259,6 +272,20 @@ class FakeTildeEncoder:
         if not 0 <= index < VOCABULARY:
             raise InvalidInputError(f"must be in [0, {VOCABULARY})", field="index")
         return f"#{index}"
+
+
+@dataclass(frozen=True, slots=True)
+class FakeReader:
+    """See `TokenReader`: a token is a word."""
+
+    prompt: str
+    limit: int
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        return [len(re.findall(r"\w+", (self.prompt + text).lower())) for text in texts]
+
+    def starts(self, text: str) -> list[int]:
+        return [match.start() for match in re.finditer(r"\w+", text)]
 
 
 def _check(

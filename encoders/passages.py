@@ -13,10 +13,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from ..core import Passage, PassageConfig
+from ..core import ConfigError, InvalidInputError, Passage, PassageConfig
 from .scripts import SPACELESS, marks
 
 LONGEST = 40
+
+MOST_PASSAGES = 20_000
+"""Passages of one document; more are refused before anything is encoded."""
 
 _ABBREVIATION = re.compile(
     r"(?i:al|approx|bzw|ca|cf|co|corp|dept|dr|e\.g|eds?|eqs?|etc|figs?|gen|gov|hr|i\.e|inc|jr|lt|ltd"
@@ -41,20 +44,32 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
 
     >>> split_passages("one two three four five", PassageConfig(size=3, overlap=1, threshold=3))
     [Passage(start=0, end=13), Passage(start=8, end=23)]
+
+    Raises InvalidInputError for more than `MOST_PASSAGES` passages, ConfigError for "tokens".
     """
     config = config or PassageConfig()
     if config.unit == "none":
         return []
+    size = config.size
+    if config.unit == "tokens" or size is None:
+        raise ConfigError("'tokens' needs encoders: use split_by_tokens", field="passages.unit")
     spans = word_spans(text)
-    if len(spans) <= max(config.threshold, config.size):
+    if len(spans) <= max(config.threshold, size):
         return []
     bounds: Sequence[int] = range(len(spans) + 1)
     if config.unit == "sentences":
-        bounds = _sentence_bounds(text, [start for start, _ in spans], config.size)
-    return [
-        Passage(spans[first][0], spans[stop - 1][1])
-        for first, stop in _pack(bounds, config.size, config.overlap)
-    ]
+        bounds = _sentence_bounds(text, [start for start, _ in spans], size)
+    found: list[Passage] = []
+    for first, stop in pack(bounds, size, config.overlap):
+        if len(found) == MOST_PASSAGES:
+            raise InvalidInputError(
+                f"the text would be cut into more than {MOST_PASSAGES:,} passages of "
+                f"size={size} and overlap={config.overlap}: choose larger passages "
+                "(passages.size), a smaller overlap, or divide the document",
+                field="text",
+            )
+        found.append(Passage(spans[first][0], spans[stop - 1][1]))
+    return found
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
@@ -62,7 +77,7 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in _word_pattern().finditer(text)]
 
 
-def _pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:
+def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:
     """Ranges of words [first, stop) of at most `size`, made of whole units.
 
     `bounds` has the word at which each unit begins, and at its end the number of words. No unit
@@ -79,6 +94,11 @@ def _pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int,
             bisect_left(bounds, bounds[end] - overlap), bisect_left(bounds, bounds[end + 1] - size)
         )
     yield bounds[bisect_left(bounds, bounds[-1] - size)], bounds[-1]
+
+
+def sentence_bounds(text: str, starts: Sequence[int]) -> list[int]:
+    """The first word of each sentence but the first, ascending; `starts`: where words begin."""
+    return [bisect_left(starts, place) for place in _sentence_ends(text)]
 
 
 def _sentence_bounds(text: str, starts: Sequence[int], size: int) -> list[int]:

@@ -61,5 +61,19 @@ class CountingEncoder(Encoder, Protocol):
         """Tokens of each text that its model would read at most; 0 where no model reads it."""
 
 
+class TokenReader(Protocol):
+    """What cutting by tokens needs of an encoder (`encoder.reader`, None = reads all)."""
+
+    @property
+    def limit(self) -> int:
+        """Tokens that the encoder reads of a document at most, special tokens included."""
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each document if none were cut, prompt and special tokens included."""
+
+    def starts(self, text: str) -> list[int]:
+        """Where each token of `text` begins, in characters, ascending; no special tokens."""
+
+
 EncoderLoader = Callable[[EncoderConfig], Encoder]
 """How an encoder is got from its configuration: `load_encoder`, or what a test puts in place."""

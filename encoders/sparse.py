@@ -16,7 +16,7 @@ import torch
 from scipy.sparse import csr_array, vstack
 
 from ..core import InvalidInputError, ModelError, Representation, Role, SparseEncoderConfig
-from .protocol import Gives
+from .protocol import Gives, TokenReader
 from .pruning import keep_heaviest
 from .text_model import TextModel
 
@@ -55,6 +55,11 @@ class SparseEncoder:
     @property
     def gives(self) -> frozenset[Gives]:
         return frozenset({"sparse"})
+
+    @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None for a model without a limit."""
+        return self._model.reader()
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

@@ -148,6 +148,27 @@ class TextModel:
                 raise
         return [len(ids) for ids in found["input_ids"]]
 
+    def starts(self, text: str) -> list[int]:
+        """Where each token of the text begins, in characters; without special tokens."""
+        with self._tokenizing:
+            try:
+                found = self.tokenizer(
+                    text,
+                    truncation=False,
+                    add_special_tokens=False,
+                    return_attention_mask=False,
+                    return_offsets_mapping=True,
+                    verbose=False,
+                )
+            except TypeError:
+                check_unicode([text])
+                raise
+        return [start for start, _ in found["offset_mapping"]]
+
+    def reader(self, prompt: str = "") -> ModelReader | None:
+        """What cutting by tokens needs; None for a model without a limit."""
+        return None if self.max_length is None else ModelReader(self, prompt, self.max_length)
+
     def batches(self, texts: Sequence[str], prompt: str = "") -> Iterator[Batch]:
         """Tokenise the texts once and yield them in batches of similar length."""
         prompt_length = len(self._prompt_ids(prompt)) if prompt else 0
@@ -217,3 +238,18 @@ class TextModel:
             raise ConfigError(
                 f"the model cannot read {length} tokens ({error})", field="max_length"
             ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReader:
+    """See `TokenReader`."""
+
+    model: TextModel
+    prompt: str
+    limit: int
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        return self.model.lengths([self.prompt + text for text in texts])
+
+    def starts(self, text: str) -> list[int]:
+        return self.model.starts(text)

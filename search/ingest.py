@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from ..core import CollectionConfig, Document, Representation, Usage
-from ..encoders import EncoderConfig, split_passages
+from ..core import CollectionConfig, Document, InvalidInputError, Representation, Usage
+from ..encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
 from ..index import EncodedDocument
 from ..sources import check_document, parse_document
 from .leg_encoders import LegEncoders
@@ -102,7 +102,7 @@ def encode(
     advance: Advance | None = None,
 ) -> EncodedBatch:
     """Cut and encode. `advance` is told what each encoder has read."""
-    cut = [EncodedDocument(d, split_passages(d.text, config.passages)) for d in documents]
+    cut = cut_documents(documents, config, encoders)
     texts = [text for item in cut for text in passage_texts(item)]
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
@@ -117,6 +117,34 @@ def encode(
             if lost:
                 truncated[name] = lost
     return EncodedBatch(cut, legs, truncated, usage)
+
+
+def cut_documents(
+    documents: Sequence[Document], config: CollectionConfig, encoders: LegEncoders
+) -> list[EncodedDocument]:
+    """Documents with their passages. Raises InvalidInputError for too many of one document."""
+    readers: list[TokenReader] = []
+    by_tokens = config.passages.unit == "tokens"
+    if by_tokens:
+        for names in encoders.groups().values():
+            reader = getattr(encoders[names[0]], "reader", None)
+            if reader is not None:
+                readers.append(reader)
+    cut = []
+    for document in documents:
+        try:
+            if by_tokens:
+                passages = split_by_tokens(
+                    document.text, config.passages, readers, title=document.title
+                )
+            else:
+                passages = split_passages(document.text, config.passages)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"document {document.id!r}: {error.message}", field=error.field
+            ) from None
+        cut.append(EncodedDocument(document, passages))
+    return cut
 
 
 def passage_texts(item: EncodedDocument) -> list[str]:

@@ -91,6 +91,8 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
         choose_leg(legs, name, getattr(arguments, name))
     if all(leg.get("role", "search") == "rerank" for leg in legs.values()):
         raise ConfigError("--dense, --sparse and --lexical are all none: nothing could be searched")
+    if arguments.passages == "tokens" and value["passages"]["unit"] != "tokens":
+        value["passages"] = {"unit": "tokens"}  # whose sizes have defaults of their own
     for flag in FLAGS:
         given = getattr(arguments, flag.attribute)
         if given is not None:

@@ -173,10 +173,12 @@ FLAGS = (
          (), str, "TEXT"),
     Flag("--max-length", (ENCODER, "max_length"), "tokens that models read of a text", (), int),
     Flag("--top-terms", (ENCODER, "top_terms"), "heaviest terms kept of a document", (), int),
-    Flag("--passages", ("passages", "unit"), "how long documents are cut", (), str, None,
-         ("words", "sentences", "none")),
-    Flag("--passage-size", ("passages", "size"), "words in a passage", (), int),
-    Flag("--passage-overlap", ("passages", "overlap"), "words shared by neighbours", (), int),
+    Flag("--passages", ("passages", "unit"), "how long documents are cut; tokens: by what the "
+         "shortest encoder reads", (), str, None,
+         ("words", "sentences", "tokens", "none")),
+    Flag("--passage-size", ("passages", "size"), "words (or tokens) in a passage", (), int),
+    Flag("--passage-overlap", ("passages", "overlap"),
+         "words (or tokens) shared by neighbours", (), int),
     Flag("--passage-threshold", ("passages", "threshold"),
          "documents of at most this many words stay whole", (), int),
 )  # fmt: skip

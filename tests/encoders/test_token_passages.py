@@ -1,0 +1,133 @@
+"""Cutting by tokens: every encoder reads all of every passage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    DenseEncoderConfig,
+    DenseLeg,
+    Document,
+    InvalidInputError,
+    LexicalLeg,
+    PassageConfig,
+    SparseEncoderConfig,
+)
+from twindex.encoders import TokenReader, load_encoder, split_by_tokens, split_passages
+from twindex.llm import WHEELS, weights
+from twindex.search import Engine
+
+TOKENS = PassageConfig(unit="tokens")
+PIECES = [
+    "a ",
+    "word. ",
+    "東京。",
+    "x" * 150,
+    "😀",
+    "é",
+    "\n\n",
+    "antidisestablishment",
+    "! ",
+    "0.5",
+]
+TEXTS = st.lists(
+    st.tuples(st.sampled_from(PIECES), st.integers(1, 90)).map(lambda one: one[0] * one[1]),
+    max_size=12,
+).map("".join)
+
+
+@cache
+def readers() -> tuple[TokenReader, ...]:
+    for name in ("all-MiniLM-L6-v2", "splade-tiny"):
+        if weights._member(WHEELS[name]) is None:
+            pytest.skip(f"needs the weight wheel: {WHEELS[name].install}")
+    dense, sparse = load_encoder(DenseEncoderConfig()), load_encoder(SparseEncoderConfig())
+    return dense.reader, sparse.reader  # type: ignore[attr-defined]
+
+
+def check(text: str, title: str, config: PassageConfig, used: Sequence[TokenReader]) -> None:
+    found = split_by_tokens(text, config, used, title=title)
+    spans = [(p.start, p.end) for p in found] or [(0, len(text))]
+    covered: set[int] = set()
+    for start, end in spans:
+        covered.update(range(start, end))
+        for reader in used:
+            assert reader.lengths([f"{title} {text[start:end]}".strip()])[0] <= reader.limit
+    assert all(i in covered or text[i].isspace() for i in range(len(text)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(TEXTS, st.sampled_from(["", "A title of five words"]), st.sampled_from([None, 40, 100]))
+def test_real_tokenizers_read_every_character(text: str, title: str, size: int | None) -> None:
+    check(text, title, PassageConfig(unit="tokens", size=size), readers())
+
+
+@given(TEXTS, st.integers(8, 30))
+def test_the_fake_reads_every_character(text: str, limit: int) -> None:
+    encoder = load_encoder(DenseEncoderConfig(model="fake", max_length=limit))
+    check(text, "of two", TOKENS, [encoder.reader])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("unit", ["word and ", "東京", "x", "😀", "a.b,c;", "é"])
+def test_100_000_characters(unit: str) -> None:
+    check((unit * 100_000)[:100_000], "t", TOKENS, readers())
+
+
+def test_sentences_stay_whole_and_neighbours_overlap() -> None:
+    text = " ".join(f"Sentence {n} has some ordinary words in it." for n in range(120))
+    found = split_by_tokens(text, TOKENS, readers())
+    assert len(found) > 3
+    assert all(text[p.start :].startswith("Sentence") and text[p.end - 1] == "." for p in found)
+    assert all(b.start < a.end for a, b in pairwise(found))
+
+
+def test_without_a_limit_words_are_counted() -> None:
+    text = "word " * 600
+    assert split_by_tokens(text, TOKENS, []) == split_passages(text)
+
+
+def test_a_fact_at_the_end_is_found_by_the_dense_leg(tmp_path: Path) -> None:
+    readers()
+    topics = ["harvests", "bridges", "violins", "glaciers", "taxes", "engines", "poems", "ships"]
+    filler = " ".join(
+        f"The report on {topics[n % 8]} lists {n} entries and their dates." for n in range(42)
+    )
+    fact = "The capital of the island of Orvonia is Tesselby."
+    documents = [
+        Document(id=f"d{n}", text=filler.replace("report", topics[n % 8])) for n in range(20)
+    ]
+    documents.append(Document(id="fact", text=f"{filler} {fact}"))
+    config = CollectionConfig(legs={"dense": DenseLeg()}, passages=TOKENS)
+    with Engine.create(tmp_path / "c", config) as engine:
+        report = engine.add(documents)
+        assert not report.truncated
+        hits = engine.search("What is the capital of Orvonia?").hits
+    assert hits[0].id == "fact"
+
+
+def test_a_document_of_too_many_passages_is_named(tmp_path: Path) -> None:
+    config = CollectionConfig(
+        legs={"bm25": LexicalLeg()}, passages=PassageConfig(size=2, overlap=1, threshold=0)
+    )
+    with Engine.create(tmp_path / "c", config) as engine:
+        with pytest.raises(InvalidInputError, match=r"document 'big'.*more than 20,000 passages"):
+            engine.add([Document(id="big", text="a " * 30_000)])
+        assert engine.count() == 0
+
+
+def test_configuration() -> None:
+    assert (TOKENS.size, TOKENS.overlap, TOKENS.threshold) == (None, 32, 0)
+    assert PassageConfig.parse(TOKENS.model_dump()) == TOKENS
+    with pytest.raises(ConfigError, match="threshold must be 0"):
+        PassageConfig.parse({"unit": "tokens", "threshold": 5})
+    with pytest.raises(ConfigError, match="size must be a number"):
+        PassageConfig.parse({"size": None})
