@@ -95,15 +95,18 @@ def _copied(path: Path, log: Path) -> Access:
     return Access(Path(folder.name) / path.name, copy=folder)
 
 
-def check_header(path: Path) -> None:
+def check_header(path: Path, *, new: bool) -> None:
     """Raise CorruptFileError when the file does not say that it has a write-ahead log.
 
-    SQLite would then ignore the log, and what was acknowledged with it.
+    SQLite would then ignore the log, and what was acknowledged with it. `new`: accept a file that
+    is just being created, which says so a moment later.
     """
     try:
         with path.open("rb") as file:
             head = file.read(20)
     except OSError as error:
         raise StorageError(f"{path}: cannot be read: {error}") from error
-    if head and (head[:16] != b"SQLite format 3\0" or head[18:20] != _WAL_MODE):
+    modes = (_WAL_MODE, _NEW_MODE) if new else (_WAL_MODE,)
+    if head and (head[:16] != b"SQLite format 3\0" or head[18:20] not in modes):
         raise CorruptFileError(path, "its header is damaged")
+_NEW_MODE = b"\x01\x01"

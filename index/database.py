@@ -96,7 +96,7 @@ class Database:
 
     def _begin(self, *, complete: bool) -> None:
         """Look at the file without a change to it."""
-        check_header(self.path)
+        check_header(self.path, new=True)
         mark = self.mark.known()  # Before the database, which may move on meanwhile.
         access = self._access = to_read(self.path)
         if access == to_write(self.path):
@@ -111,6 +111,7 @@ class Database:
                         f"{self.path.parent} holds no collection: its creation was interrupted; "
                         "create it again"
                     )
+                check_header(self.path, new=False)
                 self.format = stored_format(connection)
                 if not 1 <= self.format <= FORMAT:
                     raise StorageError(
