@@ -215,7 +215,13 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
     with TestClient(create_app(tmp_path), base_url="http://localhost") as client:
         response = client.get("/readyz")
         assert response.status_code == 503
-        waiting = {"status": "loading", "collections": {"birds": "loading"}, "rerankers": {}}
+        waiting = {
+            "status": "loading",
+            "writable": True,
+            "problem": None,
+            "collections": {"birds": "loading"},
+            "rerankers": {},
+        }
         assert response.json() == waiting
         assert client.get("/livez").status_code == 200
         details = problem(client.post(f"{BIRDS}/search", json={"query": "x"}), 503, "not_ready")

@@ -34,7 +34,7 @@ def test_metrics_name_routes_and_not_ids(client):
     text = response.text
     route = "/v1/collections/{collection}/search"
     assert f'twindex_requests_total{{method="POST",route="{route}",status="200"}} 1.0' in text
-    route = "/v1/collections/{collection}/documents/{id:path}"
+    route = "/v1/collections/{collection}/documents/{id:text}"
     assert f'twindex_requests_total{{method="GET",route="{route}",status="404"}} 1.0' in text
     assert 'route="unmatched",status="404"' in text
     assert 'twindex_search_stage_seconds_count{stage="fuse"} 1.0' in text
