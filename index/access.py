@@ -109,4 +109,6 @@ def check_header(path: Path, *, new: bool) -> None:
     modes = (_WAL_MODE, _NEW_MODE) if new else (_WAL_MODE,)
     if head and (head[:16] != b"SQLite format 3\0" or head[18:20] not in modes):
         raise CorruptFileError(path, "its header is damaged")
+
+
 _NEW_MODE = b"\x01\x01"

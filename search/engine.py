@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -18,7 +15,6 @@ from ..core import (
     ConflictError,
     Document,
     Guard,
-    InvalidInputError,
     NoProgress,
     NotFoundError,
     Progress,
@@ -32,7 +28,6 @@ from ..index import (
     Reconfigured,
     Verify,
     check_filter,
-    maintain,
     merge,
     reconfigure,
     seal,
@@ -45,15 +40,14 @@ from .found import Found
 from .info import describe
 from .leg_encoders import LegEncoders
 from .pipeline import answer, find
-from .planning import Asked, Plan, ask, check_search, plan
+from .planning import Asked, Plan, ask, check_search, plan, request_named
 from .queries import QueryEncoder
 from .request import SearchRequest, SearchResult
 from .rerankers import RerankerRegistry
 from .reranking import reorder, rerank
+from .upkeep import Upkeep
 from .usage import added
 from .writing import Writer, WriteReport
-
-log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -79,10 +73,7 @@ class Engine:
         self.read_only = read_only
         self._encoders = encoders
         self._queries = QueryEncoder(collection.config, self._encoders)
-        self._maintenance = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
-        self._pending: Future[None] | None = None
-        self._pending_lock = Lock()
-        self._failure: str | None = None
+        self._upkeep = Upkeep(collection)
         self._usage: Usage | None = None
         self._usage_lock = Lock()
 
@@ -199,7 +190,7 @@ class Engine:
             record=record,
         )
         for _ in writer.write(documents):
-            self._maintain()
+            self._upkeep.after_write()
         return writer.report()
 
     @checked(**parameters.IDS)
@@ -207,7 +198,7 @@ class Engine:
         """Delete documents; the ids that existed. Durable when it returns."""
         self._writable()
         deleted = self.collection.delete(ids)
-        self._maintain()
+        self._upkeep.after_write()
         return deleted
 
     @checked(**parameters.DELETE_WHERE)
@@ -216,7 +207,7 @@ class Engine:
         self._writable()
         check_filter(filter)
         deleted = self.collection.delete_where(filter)
-        self._maintain()
+        self._upkeep.after_write()
         return deleted
 
     @checked(**parameters.GET)
@@ -287,7 +278,7 @@ class Engine:
         plans: list[Plan] = []
         texts: dict[str, list[str]] = {}
         for i, request in enumerate(requests):
-            with _placed(i):
+            with request_named(i):
                 plans.append(plan(self.config, request, self.rerankers))
             for leg in plans[-1].encoded:
                 if request.query is not None and leg not in request.vectors:
@@ -296,11 +287,11 @@ class Engine:
         self._queries.prepare(texts)
         asked: list[Asked] = []
         for i, one in enumerate(plans):
-            with _placed(i):
+            with request_named(i):
                 asked.append(ask(one, self._queries, guard))
         with self.collection.reader() as reader:
             for i, one in enumerate(plans):
-                with _placed(i):
+                with request_named(i):
                     check_search(reader.config, one)
             found = [find(reader, one) for one in asked]
         return self._answer(found)
@@ -357,7 +348,7 @@ class Engine:
 
     def info(self) -> dict[str, Any]:
         """What is in the collection, as JSON."""
-        return {**describe(self.collection), "maintenance_error": self._failure}
+        return {**describe(self.collection), "maintenance_error": self._upkeep.failure}
 
     @property
     def usage(self) -> Usage | None:
@@ -367,7 +358,7 @@ class Engine:
 
     def close(self) -> None:
         """Finish maintenance under way and let go of the files."""
-        self._maintenance.shutdown(wait=True)
+        self._upkeep.close()
         self._queries.close()
         self.collection.close()
 
@@ -402,30 +393,3 @@ class Engine:
         if not self._encoders.complete:
             self._encoders.expect(self.collection.bind(own))
             self._encoders.fingerprints()
-
-    def _maintain(self) -> None:
-        """Seal and merge in the background when enough has been written, one at a time."""
-        if self.collection.pending() < self.config.sealed_at:
-            return
-        with self._pending_lock:
-            if self._pending is None or self._pending.done():
-                self._pending = self._maintenance.submit(self._seal_and_merge)
-
-    def _seal_and_merge(self) -> None:
-        try:
-            maintain(self.collection)
-            self._failure = None
-        except Exception as error:
-            # Writes and searches go on without it; `info` shows the reason.
-            self._failure = f"{type(error).__name__}: {error}"
-            log.exception("maintenance of %s failed", self.path)
-
-
-@contextmanager
-def _placed(i: int) -> Iterator[None]:
-    """Let an error about one of several requests say which."""
-    try:
-        yield
-    except InvalidInputError as error:
-        field = f"requests[{i}]" + (f".{error.field}" if error.field else "")
-        raise InvalidInputError(error.message, field=field) from None

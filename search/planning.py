@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..core import (
@@ -203,3 +204,13 @@ def _reranking(
                 field=FIELD,
             )
     return Reranking(request, reranker, needs, top_n, request.budget)
+
+
+@contextmanager
+def request_named(i: int) -> Iterator[None]:
+    """Let an error about one of several requests say which."""
+    try:
+        yield
+    except InvalidInputError as error:
+        field = f"requests[{i}]" + (f".{error.field}" if error.field else "")
+        raise InvalidInputError(error.message, field=field) from None
