@@ -182,7 +182,7 @@ def _describe_defaults(schema: Any) -> None:
             _describe_defaults(item)
     elif isinstance(schema, dict):
         default = schema.get("default")
-        if isinstance(default, dict) and ("$ref" in schema or "oneOf" in schema):
+        if isinstance(default, dict) and not {"$ref", "oneOf", "anyOf"}.isdisjoint(schema):
             del schema["default"]
             text = f"Default: `{orjson.dumps(default).decode()}`."
             schema["description"] = f"{schema.get('description', '')} {text}".strip()

@@ -87,7 +87,7 @@ class Settings(Config):
     log_format: Literal["text", "json"] = "text"
     root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     cors_origins: tuple[str, ...] = ()
-    search_seconds: Annotated[float, Bounds(0.001, 3_600)] = 30.0
+    search_seconds: Annotated[float, Bounds(0.0001, 3_600)] = 30.0
     body_memory: Annotated[int, Bounds(1_024, 1 << 50)] = 256 << 20
     reply_memory: Annotated[int, Bounds(1_024, 1 << 50)] = 256 << 20
     page_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 32 << 20

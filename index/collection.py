@@ -45,7 +45,6 @@ from .snapshot import Masks, Snapshot
 from .tables import (
     count_pending,
     delete_documents,
-    ids_of,
     insert_documents,
     insert_passages,
     last_number,
@@ -53,6 +52,7 @@ from .tables import (
     read_config,
     read_segments,
     same_documents,
+    still_there,
 )
 
 Verify = Literal["full", "size"]
@@ -328,7 +328,7 @@ class Collection:
             last = last_number(connection)
         with self.database.write() as connection:
             numbers = [
-                *ids_of(connection, chosen),
+                *still_there(connection, chosen),
                 *select_newer(connection, parsed, last).tolist(),
             ]
             delete_documents(connection, numbers)

@@ -73,6 +73,17 @@ def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, 
     return found
 
 
+def still_there(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
+    """Those of the numbers whose documents have not been deleted."""
+    return [
+        row[0]
+        for marks, piece in _chunks(numbers)
+        for row in connection.execute(
+            f"SELECT number FROM documents WHERE number IN ({marks})", piece
+        )
+    ]
+
+
 def same_documents(connection: sqlite3.Connection, documents: Sequence[Document]) -> dict[str, int]:
     """id -> number of those that are stored with equal title, text and metadata."""
     numbers = numbers_of(connection, [document.id for document in documents])

@@ -36,7 +36,12 @@ IDS: dict[str, Check] = {"ids": is_.ids}
 GET: dict[str, Check] = {"id": is_.text}
 DELETE_WHERE: dict[str, Check] = {"filter": is_.condition}
 COUNT: dict[str, Check] = {"filter": optional(is_.condition)}
-DOCUMENTS: dict[str, Check] = {"after": optional(is_.text), "limit": is_.integer(PAGE), **COUNT}
+DOCUMENTS: dict[str, Check] = {
+    "after": optional(is_.text),
+    "limit": is_.integer(PAGE),
+    "most_bytes": optional(is_.integer(is_.MEMORY)),
+    **COUNT,
+}
 
 
 def storages(value: object, name: str) -> None:

@@ -199,4 +199,4 @@ def test_serve_takes_a_file(tmp_path: Path, file: str, monkeypatch: Any) -> None
     monkeypatch.setattr(server, "serve", lambda root, **given: taken.append(given))
     assert main(["serve", str(tmp_path), "--rerankers", file]) == 0
     assert main(["serve", str(tmp_path)]) == 0
-    assert [given["rerankers"] for given in taken] == [Path(file), None]
+    assert [given["settings"].rerankers for given in taken] == [Path(file), None]

@@ -13,7 +13,7 @@ import pytest
 
 from twindex.api import loading
 from twindex.api.bulk import BulkResult
-from twindex.api.routes.page import templates
+from twindex.api.pages.templates import templates
 from twindex.api.schemas import BatchReply, BulkReply, SearchReply, Written
 from twindex.api.settings import Settings
 from twindex.core import ConfigError, PromptRepsEncoderConfig, Usage

@@ -129,5 +129,4 @@ def test_configuration() -> None:
     assert PassageConfig.parse(TOKENS.model_dump()) == TOKENS
     with pytest.raises(ConfigError, match="threshold must be 0"):
         PassageConfig.parse({"unit": "tokens", "threshold": 5})
-    with pytest.raises(ConfigError, match="size must be a number"):
-        PassageConfig.parse({"size": None})
+    assert PassageConfig.parse({"size": None}) == PassageConfig()

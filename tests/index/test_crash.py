@@ -263,7 +263,7 @@ def test_failed_maintenance_leaves_no_files_and_says_why(tmp_path, monkeypatch):
         monkeypatch.setattr("twindex.index.segment.seal_directory", full)
         engine.add(document(f"n{i}", i) for i in range(10))
         engine.close()
-        assert "No space left" in engine._failure
+        assert "No space left" in engine._upkeep.failure
     assert list((tmp_path / "c" / "segments").iterdir()) == []
     monkeypatch.undo()
     with Engine.open(tmp_path / "c") as engine:

@@ -171,7 +171,7 @@ def test_a_window_that_the_model_cannot_read_is_refused() -> None:
         ListwiseReranker(ListwiseConfig(), Small())
     assert error.value.field == "window"
     ListwiseReranker(ListwiseConfig(window=4, step=2), Small())
-    with pytest.raises(ValueError, match="step"):
+    with pytest.raises(ConfigError, match="step"):
         ListwiseConfig(window=5)
 
 

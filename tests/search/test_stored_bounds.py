@@ -21,6 +21,7 @@ from twindex.core.bounds import Bounds
 from twindex.core.config import StorageConfig
 from twindex.core.vector_config import HnswConfig, IvfConfig, ScannConfig, SpannConfig
 from twindex.index import Collection
+from twindex.index.meta import set_meta
 from twindex.search import Engine, SearchRequest
 
 DOCUMENTS = [{"id": str(i), "text": f"kiwi n{i} w{i % 7}"} for i in range(60)]
@@ -100,7 +101,7 @@ def store(path: Path, change: dict[str, Any]) -> None:
             connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0]
         )
         value["legs"]["dense"]["index"].update(change)
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'config'", (json.dumps(value),))
+        set_meta(connection, "config", json.dumps(value))
 
 
 @pytest.mark.parametrize(
