@@ -239,6 +239,7 @@ class Engine:
         with self.collection.reader() as reader:
             return reader.count(filter)
 
+    @checked(limit=parameters.LIMIT)
     def fields(self, limit: int = 100) -> dict[str, set[int]]:
         """Fields of the metadata that a filter may name, by name, with the kinds of their values:
         `NUMBER`, `STRING`, `BOOLEAN` of `twindex.index.filters`. At most `limit` pairs of both."""

@@ -16,6 +16,8 @@ from .rerankers import RerankerRegistry
 PAGE = Bounds(1, 1_000_000)
 """Documents in a list of them."""
 
+LIMIT: Check = is_.integer(PAGE)
+
 _SHARED: dict[str, Check] = {
     "path": is_.path,
     "encoders": is_.function("a function from an encoder's configuration to an encoder"),

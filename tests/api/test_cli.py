@@ -354,7 +354,7 @@ def test_a_reader_that_leaves_is_no_failure(index: str) -> None:
 
 
 def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
-    many = [{"_id": str(number), "text": f"text {number} " * 9} for number in range(30_000)]
+    many = [{"_id": str(number), "text": f"text {number} " * 9} for number in range(60_000)]
     documents = jsonl(tmp_path / "c.jsonl", many)
     for attempt in range(5):
         folder = tmp_path / str(attempt)
