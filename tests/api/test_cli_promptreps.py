@@ -179,10 +179,10 @@ def test_a_build_tells_tokens(tmp_path: Path, corpus: str, run: Any) -> None:
     assert report["usage"]["prompt_tokens"] > 100
     done = run("build", str(tmp_path / "b"), "--documents", corpus, *QUIET)
     assert "language models: 6 prompts of " in done.out
-    run("delete", str(tmp_path / "b"), "1", "2", "3")
+    run("delete", str(tmp_path / "b"), "--id", "1", "2", "3")
     done = run("add", str(tmp_path / "b"), "--documents", corpus, "--quiet")
     assert "language models: 6 prompts of " in done.out
-    run("delete", str(tmp_path / "b"), "1", "2", "3")
+    run("delete", str(tmp_path / "b"), "--id", "1", "2", "3")
     added = run("add", str(tmp_path / "b"), "--documents", corpus, "--quiet", "--json").json
     assert added["usage"]["calls"] == 6
 
@@ -244,7 +244,7 @@ def test_the_device_is_that_of_the_process(
         ["eval", index, *files, "--quiet"],
     ):
         if argv[0] == "add":  # Documents that are there need no model.
-            run("delete", index, "1")
+            run("delete", index, "--id", "1")
         asked.clear()
         assert run(*argv, *device).status == 0
         assert set(asked) == {device[1] if device else None}
