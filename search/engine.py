@@ -121,6 +121,7 @@ class Engine:
         return cls(collection, legs, read_only=read_only, rerankers=rerankers)
 
     @classmethod
+    @checked(**parameters.CREATE)
     def open_or_create(
         cls,
         path: Path | str,

@@ -111,8 +111,8 @@ def test_every_wrongly_typed_call_ends_well_or_in_a_named_error(engine, tmp_path
             for p in inspect.signature(getattr(Engine, name)).parameters.values()
             if p.default is p.empty and p.name in GOOD and p.kind is not p.VAR_KEYWORD
         }
-        if name in ("create", "open"):
-            arguments["path"] = tmp_path / f"n{tried}" if name == "create" else engine.path
+        if name in ("create", "open", "open_or_create"):
+            arguments["path"] = tmp_path / f"n{tried}" if name.endswith("create") else engine.path
         tried += 1
         error = outcome(getattr(engine, name), {**arguments, parameter: value})
         refused += error is not None
