@@ -252,6 +252,7 @@ class Engine:
 
     # -- search ----------------------------------------------------------------------------
 
+    @checked(guard=parameters.guard)
     def search(
         self, request: SearchRequest | str, *, guard: Guard = UNGUARDED, **fields: Any
     ) -> SearchResult:
@@ -266,7 +267,7 @@ class Engine:
             found = find(reader, asked)
         return self._answer([found])[0]
 
-    @checked(requests=parameters.requests)
+    @checked(requests=parameters.requests, guard=parameters.guard)
     def search_batch(
         self, requests: Sequence[SearchRequest], *, guard: Guard = UNGUARDED
     ) -> list[SearchResult]:

@@ -87,3 +87,9 @@ def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
             field=next(iter(fields)),
         )
     return value
+
+
+def guard(value: object, name: str) -> None:
+    """Limits of a search."""
+    if not callable(getattr(value, "check", None)):
+        raise refused(value, name, "a Guard")
