@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from ..core import NotFoundError, StorageError
+from ..core import ConflictError, NotFoundError, StorageError
 from .database import BUSY_SECONDS, FILE_NAME
 from .upload import Upload, remove_stray
 
@@ -81,12 +81,13 @@ class Reply:
 class JobStore:
     """The jobs and kept replies of the collection in `directory`. Thread-safe.
 
-    read_only: `directory` is not touched. There are no jobs, and replies live in memory.
+    read_only: `directory` is not touched. Jobs are refused, and replies live in memory.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         self.directory = directory
         self.spool = directory / "jobs"
+        self._read_only = read_only
         self._lock = threading.RLock()
         self._depth = 0
         try:
@@ -108,8 +109,14 @@ class JobStore:
         return secrets.token_hex(8)
 
     def upload(self, job_id: str) -> Upload:
-        """Begin to receive the lines of a bulk job. Raises StorageError."""
+        """Begin to receive the lines of a bulk job. Raises StorageError, or ConflictError where
+        nothing may be written."""
+        self._expect_writable()
         return Upload(self.lines(job_id))
+
+    def _expect_writable(self) -> None:
+        if self._read_only:
+            raise ConflictError(f"{self.directory.name} was opened read-only")
 
     def lines(self, job_id: str) -> Path:
         """The file with the lines of a bulk job."""
@@ -126,8 +133,10 @@ class JobStore:
     ) -> Job:
         """Queue a job; durable on return. Jobs finished long ago are forgotten.
 
-        result: what it has to begin with, where that says what is to be done.
+        result: what it has to begin with, where that says what is to be done. Raises ConflictError
+        where nothing may be written.
         """
+        self._expect_writable()
         now = time.time()
         with self._write() as connection:
             connection.execute(

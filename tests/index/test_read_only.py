@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
+from twindex.api.app import create_app
+from twindex.api.settings import Settings
 from twindex.core import ConflictError, CorruptFileError, StorageError
 from twindex.index import Collection
 from twindex.search import Engine
@@ -20,6 +24,7 @@ from .damage import configuration, documents, fill, observe, picture, to_format_
 
 IDS = [f"n{i}" for i in range(72)]
 NOBODY = 65_534
+NDJSON = {"content-type": "application/x-ndjson"}
 
 
 @pytest.fixture
@@ -216,6 +221,32 @@ def test_the_command_line_reads_a_read_only_mount(folder, mounted):
             text=True,
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_a_server_serves_a_read_only_mount(folder, mounted):
+    collections = folder / "collections"
+    collections.mkdir()
+    made(collections / "birds", "at rest")
+    app = create_app(mounted(collections), Settings())
+    birds = "/v1/collections/birds"
+    with TestClient(app, base_url="http://localhost") as client:
+        while client.get("/readyz").json()["status"] == "loading":
+            time.sleep(0.01)
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["writable"]) == (200, False)
+        assert client.post(f"{birds}/search", json={"query": "kiwi"}).json()["hits"]
+        assert client.get(f"{birds}/documents/n1").status_code == 200
+        assert client.get("/", params={"collection": "birds", "q": "kiwi"}).status_code == 200
+        bulk = {"content": '{"id": "x", "text": "x"}\n', "headers": NDJSON}
+        for reply in (
+            client.put(f"{birds}/documents/x", json={"text": "x"}),
+            client.delete(f"{birds}/documents/n1"),
+            client.post(f"{birds}/documents/bulk", **bulk),
+            client.post(f"{birds}/documents/bulk?async=true", **bulk),
+            client.post(f"{birds}/merge"),
+        ):
+            assert (reply.status_code, "read-only" in reply.json()["detail"]) == (409, True)
+        assert client.get("/v1/jobs").json() == {"jobs": []}
 
 
 def test_a_file_cut_short_while_it_is_served_is_named(tmp_path, monkeypatch):
