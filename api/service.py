@@ -86,7 +86,7 @@ class Service:
     def start(self) -> None:
         """List the collections and begin to load them in the background."""
         for path in sorted(self.root.glob(f".*{_TRASH}*")):
-            logger.info("removing %s, whose deletion was interrupted", path.name)
+            logger.info("removing %s, whose deletion was interrupted", folder_name(path))
             remove_tree(path)
         for path in self._folders():
             name = folder_name(path)
@@ -137,7 +137,7 @@ class Service:
         served.identity = identity(served.path)
         if not NAME.fullmatch(served.name):
             served.status, served.problem = "damaged", f"its folder must be renamed: {_RULE}"
-            logger.error("%s is not served; %s", served.path, served.problem)
+            logger.error("collection %s is not served: %s", served.name, served.problem)
         elif (problem := unreadable(served.path)) is not None:
             if served.problem != problem:  # It is looked at often, and logged once.
                 logger.error("collection %s is not served: %s", served.name, problem)

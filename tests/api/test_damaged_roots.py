@@ -102,7 +102,7 @@ def test_a_collection_that_fails_while_it_is_served(client, monkeypatch, fake_co
     assert client.get("/").status_code == 200
 
 
-def test_a_name_that_is_not_utf_8_is_listed(serve, tmp_path, fake_config):
+def test_a_name_that_is_not_utf_8_is_listed(serve, tmp_path, fake_config, caplog):
     client = serve()
     client.put("/v1/collections/birds", json=fake_config)
     client.__exit__(None, None, None)
@@ -113,6 +113,8 @@ def test_a_name_that_is_not_utf_8_is_listed(serve, tmp_path, fake_config):
         assert found.status_code == 200, found.text
         listed = {item["name"]: item["status"] for item in found.json()["collections"]}
         assert listed == {"birds": "ready", "b\ufffd": "damaged"}
+    assert "b\ufffd is not served" in caplog.text
+    caplog.text.encode()  # A log that is a file, or JSON, is UTF-8.
     for path in ("/", "/metrics", "/healthz"):
         assert client.get(path).status_code == 200
 
