@@ -172,9 +172,9 @@ def test_a_stop_leaves_the_job_for_the_next_start(
     engine = client.app.state.service._served["birds"].engine
     add = engine.add
 
-    def slow(documents):
+    def slow(documents, **options):
         time.sleep(0.1)
-        return add(documents)
+        return add(documents, **options)
 
     monkeypatch.setattr(engine, "add", slow)
     total = 40 * bulk_module.BATCH
