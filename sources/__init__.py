@@ -11,10 +11,12 @@ from .jsonl import read_jsonl_documents
 from .judged import read_qrels, read_queries
 from .read import count_documents, holds_records, read_documents
 from .stdlib import read_stdlib_docstrings
+from .survey import Survey, survey
 from .table import read_table_documents
 
 __all__ = [
     "FieldNames",
+    "Survey",
     "check_document",
     "count_documents",
     "holds_records",
@@ -27,4 +29,5 @@ __all__ = [
     "read_stdlib_docstrings",
     "read_table_documents",
     "read_text_document",
+    "survey",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,7 +51,18 @@ class FieldNames:
             return parse_document(value)
         except InvalidInputError as error:
             field = error.field or ""
-            raise InvalidInputError(error.message, field=self._name_in_file(field)) from None
+            message = error.message
+            name = self._name_in_file(field)
+            if field in ("id", "text") and field not in value and f"_{field}" not in value:
+                option = f"name the field that holds it with --{field}-field"
+                message = f"missing; {offer(name or '', record)}; {option}"
+            raise InvalidInputError(message, field=name) from None
+
+    def named(self) -> list[str]:
+        """Fields that were named though a record may lack them: nobody would notice a wrong one."""
+        title = [] if self.title == DEFAULT_FIELDS.title else [self.title]
+        metadata = () if self.metadata == "rest" else self.metadata
+        return list(dict.fromkeys([*title, *metadata, *self.numeric]))
 
     def _parts(self, record: Mapping[str, Any]) -> dict[str, str]:
         ids = {"id": self.id} if self.id is not None else {"_id": "_id", "id": "id"}
@@ -75,6 +87,15 @@ class FieldNames:
 
 
 DEFAULT_FIELDS = FieldNames()
+
+
+def offer(name: str, names: Iterable[str]) -> str:
+    """Which fields there are, and which of them `name` may have meant."""
+    known = list(names)
+    near = difflib.get_close_matches(name.lower()[:100], [one.lower()[:100] for one in known], 1)
+    meant = [one for one in known if near and one.lower()[:100] == near[0]][:1]
+    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"the fields are: {shown or 'none'}" + (f" (did you mean {meant[0]}?)" if meant else "")
 
 
 def _number(text: str, field: str) -> int | float:

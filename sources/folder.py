@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import orjson
 from ..core import Document, InvalidInputError, SourceError
 from .document import parse_document
 from .errors import OnError, report
-from .lines import read_whole
+from .lines import MAX_LINE, read_whole, special
 
 MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
 TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt"}
+
+HIDDEN = "hidden"
 
 _HEADING = re.compile(r"#{1,6}[ \t]")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
@@ -26,12 +29,14 @@ _FRONT_MATTER_LINE = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?")
 def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iterator[Document]:
     """A document for each `.txt`, `.md` and `.markdown` file below `folder`, sorted by path.
 
-    The id is the path relative to `folder`, with slashes. Hidden files and folders, other files
-    and links to folders are passed over. Raises SourceError when there is nothing to read.
+    The id is the path relative to `folder`, with slashes. Hidden files and folders, other files,
+    links to folders and what cannot be read are left out: `survey` counts them. Raises SourceError
+    when there is nothing to read.
     """
     paths = sorted(text_files(folder), key=lambda path: path.relative_to(folder).as_posix())
     if not paths:
         message = f"the folder holds no text files ({', '.join(sorted(TEXT_SUFFIXES))})"
+        message += "; name files with records, such as .jsonl or .csv, themselves"
         raise SourceError(message, path=folder)
     for path in paths:
         yield from read_text_document(path, path.relative_to(folder).as_posix(), on_error)
@@ -113,12 +118,45 @@ def _first_heading(text: str) -> str:
 
 def text_files(folder: Path) -> Iterator[Path]:
     """The files that `read_folder_documents` reads, in no fixed order."""
+    return (path for path, reason in walk(folder) if reason is None)
 
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"cannot be read: {error.strerror}", path=Path(error.filename))
 
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+    """(path, why it is not read) of all below a folder; None = it is read.
+
+    What is in a folder that is left out is not listed.
+    """
+    refused: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: refused.append(
+        Path(error.filename)
+    )):  # fmt: skip
+        kept = []
+        for name in folders:
+            path = Path(place, name)
+            if name.startswith("."):
+                yield path, HIDDEN
+            elif path.is_symlink():
+                yield path, "link to a folder"
+            else:
+                kept.append(name)
+        folders[:] = kept
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in TEXT_SUFFIXES:
-                yield Path(place, name)
+            yield Path(place, name), _left_out(Path(place, name))
+    for path in refused:
+        yield path, "unreadable"
+
+
+def _left_out(path: Path) -> str | None:
+    if path.name.startswith("."):
+        return HIDDEN
+    if path.suffix.lower() not in TEXT_SUFFIXES:
+        return "of another kind"
+    try:
+        found = path.stat()
+    except OSError:
+        return "unreadable"
+    if not stat.S_ISREG(found.st_mode):
+        return special(found.st_mode).removeprefix("a ")
+    if found.st_size > MAX_LINE:
+        return f"over {MAX_LINE:,} bytes"
+    return None if os.access(path, os.R_OK) else "unreadable"

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import orjson
 
 from ..core import Document, InvalidInputError, SourceError
 from .errors import OnError, report
-from .fields import DEFAULT_FIELDS, FieldNames
-from .lines import read_lines
+from .fields import DEFAULT_FIELDS, FieldNames, offer
+from .json_array import is_array, read_array
+from .lines import plain_suffix, read_lines
+
+LOOKED_AT = 100
+"""Records that are searched for the fields that were named."""
 
 
 def read_jsonl_documents(
@@ -19,17 +25,50 @@ def read_jsonl_documents(
     """One document for each line of a `.jsonl` or `.jsonl.gz` file; empty lines are skipped.
 
     The parts are `_id` or `id`, `title`, `text` and `metadata` (an object); other fields are
-    added to the metadata. A line that cannot be used goes to `on_error`, or is raised.
+    added to the metadata. A line that cannot be used goes to `on_error`, or is raised. A file
+    `.json` may hold one array of such objects instead. Raises SourceError when none of the first
+    records has a title, metadata or numeric field that `fields` names.
     """
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
+    if plain_suffix(path) == ".json" and is_array(path):
+        records: Iterator[tuple[int, object]] = read_array(path)
+    else:
+        records = ((number, line) for number, line in read_lines(path) if line.strip())
+    if named := fields.named():
+        records = _checked(records, named, path)
+    for number, record in records:
         try:
-            document = fields.document(parse_json_line(line), nested="metadata")
+            document = fields.document(_object(record), nested="metadata")
         except InvalidInputError as error:
             report(SourceError(error.message, path=path, line=number, field=error.field), on_error)
         else:
             yield document
+
+
+def _checked(
+    records: Iterator[tuple[int, object]], named: list[str], path: Path
+) -> Iterator[tuple[int, object]]:
+    """The records, once one of the first few has each field that was named."""
+    first = list(islice(records, LOOKED_AT))
+    present: dict[str, None] = {}
+    for _, record in first:
+        with suppress(InvalidInputError):
+            found = _object(record)
+            inner = found.get("metadata")
+            present.update(dict.fromkeys([*found, *(inner if isinstance(inner, dict) else {})]))
+    missing = [name for name in named if name not in present]
+    if missing and present:
+        message = f"is in none of the first {len(first)} records; {offer(missing[0], present)}"
+        raise SourceError(message, path=path, field=missing[0])
+    yield from first
+    yield from records
+
+
+def _object(record: object) -> dict[str, object]:
+    if isinstance(record, bytes):
+        return parse_json_line(record)
+    if not isinstance(record, dict):
+        raise InvalidInputError("an item of the array must be an object")
+    return record
 
 
 def parse_json_line(line: bytes) -> dict[str, object]:
@@ -39,5 +78,6 @@ def parse_json_line(line: bytes) -> dict[str, object]:
     except orjson.JSONDecodeError as error:
         raise InvalidInputError(f"not JSON: {error.msg} (column {error.colno})") from None
     if not isinstance(value, dict):
-        raise InvalidInputError("a line must hold a JSON object")
+        hint = "; a file with one array must be named .json" if isinstance(value, list) else ""
+        raise InvalidInputError(f"a line must hold a JSON object{hint}")
     return value

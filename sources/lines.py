@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import gzip
+import os
+import stat
+import sys
 import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import cast
 
 from ..core import SourceError
 
 BOM = b"\xef\xbb\xbf"
 
+MAX_LINE = 64 * 2**20
+"""Bytes in a line, and in a text file, which is one document. It bounds what a compressed file that
+unpacks to one endless line can take."""
+
+STDIN = Path("-")
+"""Names standard input."""
+
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(line number from 1, bytes with the line end) of a file; `.gz` is unpacked on the way.
 
-    A byte order mark at the start is dropped. Raises SourceError when the file cannot be read.
+    A byte order mark at the start is dropped. Raises SourceError when the file cannot be read, is
+    not a regular file, or has a line of more than `MAX_LINE` bytes.
     """
     try:
-        with _open(path) as file:
-            for number, line in enumerate(file, start=1):
+        with open_source(path) as file:
+            number = 0
+            while line := file.readline(MAX_LINE + 1):
+                number += 1
+                if len(line) > MAX_LINE:
+                    raise SourceError(
+                        f"the line has more than {MAX_LINE:,} bytes; is this the right kind of "
+                        "file?",
+                        path=path,
+                        line=number,
+                    )
                 yield number, line.removeprefix(BOM) if number == 1 else line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(f"damaged gzip file: {error}", path=path) from None
@@ -29,12 +50,20 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def read_whole(path: Path) -> str:
-    """The text of one UTF-8 file, line ends as `\\n`. Raises SourceError, with the line of the
-    first byte that is not UTF-8."""
+    """The text of one UTF-8 file, line ends as `\\n`. Raises SourceError for a file of more than
+    `MAX_LINE` bytes, a NUL byte and, with its line, the first byte that is not UTF-8."""
     try:
-        content = path.read_bytes().removeprefix(BOM)
+        with open_source(path) as file:
+            content = file.read(MAX_LINE + 1)
     except OSError as error:
         raise _unreadable(path, error) from None
+    if len(content) > MAX_LINE:
+        raise SourceError(f"has more than {MAX_LINE:,} bytes; split it", path=path)
+    content = content.removeprefix(BOM)
+    if (place := content.find(b"\0")) >= 0:
+        line = content.count(b"\n", 0, place) + 1
+        message = "holds a NUL byte: binary data, or text in UTF-16; convert it to UTF-8"
+        raise SourceError(message, path=path, line=line)
     try:
         return content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -56,8 +85,46 @@ def plain_suffix(path: Path) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
-    return gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")
+def open_source(path: Path) -> BufferedIOBase:
+    """Open a file to be read; `.gz` is unpacked, `-` is standard input.
+
+    Raises SourceError for what is not a regular file: a pipe or a device may never end.
+    """
+    if path == STDIN:
+        return cast(BufferedIOBase, os.fdopen(os.dup(sys.stdin.fileno()), "rb"))
+    check_regular(path)
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path)
+    return cast(BufferedIOBase, path.open("rb"))
+
+
+def check_regular(path: Path) -> None:
+    """Raise SourceError unless the path, or what it links to, is a regular file."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not stat.S_ISREG(mode):
+        raise SourceError(
+            f"is {special(mode)}, not a regular file; to read from a pipe, give `-`", path=path
+        )
+
+
+def special(mode: int) -> str:
+    """What is not a regular file, in words."""
+    for test, name in _KINDS:
+        if test(mode):
+            return name
+    return "a special file"
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 def _unreadable(path: Path, error: OSError) -> SourceError:

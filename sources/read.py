@@ -10,11 +10,11 @@ from .errors import OnError
 from .fields import DEFAULT_FIELDS, FieldNames
 from .folder import TEXT_SUFFIXES, read_folder_documents, read_text_document, text_files
 from .jsonl import read_jsonl_documents
-from .lines import plain_suffix, read_lines
+from .lines import STDIN, check_regular, plain_suffix, read_lines
 from .table import read_table_documents
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
-RECORD_SUFFIXES = TABLE_SUFFIXES | {".jsonl", ".ndjson"}
+RECORD_SUFFIXES = TABLE_SUFFIXES | {".json", ".jsonl", ".ndjson"}
 """Files with many documents; each may be compressed (`.gz`)."""
 
 
@@ -26,7 +26,8 @@ def read_documents(
 ) -> Iterator[Document]:
     """Documents of the files and folders in the order given, read as they are consumed.
 
-    JSON lines (BEIR), CSV and TSV, each also as `.gz`; plain text, Markdown, and folders of them.
+    JSON lines (BEIR; `-` reads them from standard input), CSV and TSV, each also as `.gz`; `.json`
+    with one array or lines; plain text, Markdown, and folders of them.
     A record that cannot be used goes to `on_error` and reading goes on; without `on_error` the
     first one is raised. A path that does not exist, has an unknown suffix or cannot be read is
     always raised, as far as possible before anything is read.
@@ -47,6 +48,8 @@ def count_documents(paths: Iterable[Path | str]) -> int | None:
     """
     count = 0
     for path in map(Path, paths):
+        if path == STDIN or plain_suffix(path) == ".json":
+            return None
         if path.is_dir():
             count += sum(1 for _ in text_files(path))
         elif not holds_records(path):
@@ -60,12 +63,20 @@ def count_documents(paths: Iterable[Path | str]) -> int | None:
 
 def holds_records(path: Path) -> bool:
     """Whether the file's documents have named fields, so that FieldNames applies to it."""
-    return not path.is_dir() and plain_suffix(path) in RECORD_SUFFIXES
+    return path == STDIN or (not path.is_dir() and plain_suffix(path) in RECORD_SUFFIXES)
 
 
 def _check(path: Path) -> None:
+    if path == STDIN:
+        return
     if not path.exists():
+        scheme, colon, rest = str(path).partition(":/")
+        if colon and scheme in ("http", "https", "ftp", "s3", "gs"):
+            url = f"{scheme}://{rest.lstrip('/')}"
+            raise SourceError(f"is a URL; download it first: curl -LO {url}", path=path)
         raise SourceError("no such file or folder", path=path)
+    if not path.is_dir():
+        check_regular(path)
     if not path.is_dir() and not holds_records(path) and path.suffix.lower() not in TEXT_SUFFIXES:
         known = ", ".join(sorted(RECORD_SUFFIXES)) + " (each also with .gz), "
         known += ", ".join(sorted(TEXT_SUFFIXES)) + ", or a folder"

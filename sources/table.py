@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core import Document, InvalidInputError, SourceError
 from .errors import OnError, report
-from .fields import DEFAULT_FIELDS, FieldNames
+from .fields import DEFAULT_FIELDS, FieldNames, offer
 from .lines import plain_suffix, read_lines
 
 MAX_CELL = 64 * 2**20
@@ -74,16 +74,18 @@ def _check_header(header: list[str], fields: FieldNames, path: Path, line: int) 
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise SourceError(f"column named twice: {', '.join(twice)}", path=path, line=line)
-    wanted = {fields.text, *fields.numeric}
-    if fields.metadata != "rest":
-        wanted.update(fields.metadata)
+    wanted = {fields.text, *fields.named()}
     if fields.id is not None:
         wanted.add(fields.id)
     elif not {"_id", "id"}.intersection(header):
         wanted.add("id")
     missing = sorted(wanted.difference(header))
     if missing:
+        near = offer(missing[0], header).partition(" (")[2]
         message = f"no column {', '.join(missing)} (the file has: {columns})"
+        message += f" ({near}" if near else ""
+        if fields.id is None and "id" in missing:
+            message += "; name the column that holds the id with --id-field"
         raise SourceError(message, path=path, line=line, field=missing[0])
 
 

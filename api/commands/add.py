@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.close()
     inputs.report()
     if arguments.json:
-        print_json({**asdict(report), "skipped": inputs.skipped})
+        print_json({**asdict(report), **inputs.json()})
         return 0
     print(
         f"{counted(report.documents, 'document')} written in "

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     inputs.report()
     if arguments.json:
-        print_json({**asdict(report), "skipped": inputs.skipped})
+        print_json({**asdict(report), **inputs.json()})
         return 0
     if report.resumed_at:
         print(f"continued after {counted(report.resumed_at, 'document')}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ...core import Document, InvalidInputError, SourceError
-from ...sources import FieldNames, count_documents, holds_records, read_documents
+from ...sources import FieldNames, count_documents, holds_records, read_documents, survey
+from ..terminal import note
 
 SHOWN = 10
 """Skipped records that are shown in full."""
@@ -19,8 +21,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "documents",
         "JSON lines in BEIR's layout (_id or id, title, text, metadata; other fields become "
-        "metadata), CSV or TSV with a header, each also as .gz; .txt and .md files, and folders "
-        "of them.",
+        "metadata), CSV or TSV with a header, each also as .gz; .json with one array; .txt and .md "
+        "files, and folders of them. `-` reads JSON lines from standard input.",
     )
     group.add_argument(
         "--documents",
@@ -33,7 +35,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="stop at the first record that cannot be used (default: skip and report)",
+        help="stop when a folder holds files that are not read (hidden ones excepted), and at the "
+        "first record that cannot be used (default: skip and report)",
     )
     names = FieldNames()
     group.add_argument("--id-field", metavar="NAME", help="field or column (default: _id or id)")
@@ -56,10 +59,37 @@ class Inputs:
         self.strict: bool = arguments.strict
         self.skipped = 0
         self._shown: list[SourceError] = []
+        self.survey = survey(self.paths)
         # Reading begins here as far as to find out what cannot be read at all.
         self._documents = read_documents(
             self.paths, fields=self.fields, on_error=None if self.strict else self._skip
         )
+
+        if self.strict and self.survey.lost:
+            examples = ", ".join(map(str, self.survey.examples))
+            message = f"{self._left_out()}, such as {examples}; name the files, or drop --strict"
+            raise InvalidInputError(message, field="--documents")
+        if not arguments.quiet and any(path.is_dir() for path in self.paths):
+            note(f"reading {_kinds(self.survey.read)}")
+            self._note_left_out()
+
+    def json(self) -> dict[str, Any]:
+        """What was read and left out, for reports in JSON."""
+        return {
+            "skipped": self.skipped,
+            "files": {"read": self.survey.read, "left_out": self.survey.left_out},
+        }
+
+    def _note_left_out(self) -> None:
+        if self.survey.left_out:
+            note(f"twindex: {self._left_out()}")
+
+    def _left_out(self) -> str:
+        reasons = [
+            f"{sum(kinds.values())} {reason} ({_kinds(kinds)})"
+            for reason, kinds in self.survey.left_out.items()
+        ]
+        return f"not read: {'; '.join(reasons)}"
 
     def total(self) -> int | None:
         """How many documents there seem to be, for a progress bar."""
@@ -75,7 +105,8 @@ class Inputs:
         return itertools.chain([first], self._documents)
 
     def report(self) -> None:
-        """Tell on standard error which records were skipped."""
+        """Tell on standard error which files were not read and which records were skipped."""
+        self._note_left_out()
         for error in self._shown:
             print(f"twindex: skipped: {error}", file=sys.stderr)
         if self.skipped > len(self._shown):
@@ -106,6 +137,11 @@ def _field_names(arguments: argparse.Namespace) -> FieldNames:
         metadata=_names(arguments.metadata_fields) or defaults.metadata,
         numeric=_names(arguments.numeric_fields),
     )
+
+
+def _kinds(kinds: Mapping[str, int]) -> str:
+    shown = [f"{kind} {count}" for kind, count in list(kinds.items())[:8]]
+    return ", ".join([*shown, *(["..."] if len(kinds) > 8 else [])])
 
 
 def _names(text: str | None) -> tuple[str, ...]:

@@ -373,3 +373,24 @@ def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
     out, err = again.communicate()
     assert again.returncode == 0, err
     assert json.loads(out)["documents"] == len(many)
+
+
+def test_what_a_folder_holds_besides_is_said(tmp_path: Path, run: Any) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("# A\n\ntext")
+    for number in range(52):
+        (notes / f"{number}.pdf").write_bytes(b"%PDF")
+    argv = ["--documents", str(notes), *FAKES]
+    done = run("build", str(tmp_path / "a"), *argv)
+    assert done.status == 0
+    assert "twindex: not read: 52 of another kind (.pdf 52)" in done.err
+    report = run("build", str(tmp_path / "b"), *argv, "--json").json
+    assert report["files"] == {
+        "read": {".md": 1},
+        "left_out": {"of another kind": {".pdf": 52}},
+    }
+    strict = run("build", str(tmp_path / "c"), *argv, "--strict")
+    assert strict.status == 2
+    assert "not read: 52 of another kind (.pdf 52), such as" in strict.err
+    assert not (tmp_path / "c").exists()

@@ -224,7 +224,7 @@ def test_paths_are_checked_before_anything_is_read(tmp_path: Path) -> None:
     good = write(tmp_path / "c.jsonl", "")
     with pytest.raises(SourceError, match="no such file"):
         read_documents([good, tmp_path / "missing.jsonl"])
-    with pytest.raises(SourceError, match=r"known are \.csv, \.jsonl, .* or a folder"):
+    with pytest.raises(SourceError, match=r"known are \.csv, \.json, \.jsonl, .* or a folder"):
         read_documents([good, write(tmp_path / "c.pdf", "")])
     empty = tmp_path / "empty"
     write(empty / "corpus.jsonl", "")

@@ -1,0 +1,182 @@
+"""What is not a file of documents is refused by name; what a folder holds besides is counted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from twindex.core import SourceError
+from twindex.sources import FieldNames, lines, read_documents, survey
+
+
+@pytest.mark.timeout(20)
+def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "zero.txt").symlink_to("/dev/zero")
+    with pytest.raises(SourceError, match=r"pipe\.jsonl: is a named pipe, not a regular file"):
+        read_documents(tmp_path / "pipe.jsonl")
+    with pytest.raises(SourceError, match=r"zero\.txt: is a device, not a regular file"):
+        read_documents(tmp_path / "zero.txt")
+    with pytest.raises(SourceError, match="is a named pipe"):
+        next(lines.read_lines(tmp_path / "pipe.jsonl"))
+    (tmp_path / "a.txt").write_text("good")
+    assert [document.id for document in read_documents(tmp_path)] == ["a.txt"]
+    assert survey([tmp_path]).left_out == {
+        "device": {".txt": 1},
+        "of another kind": {".jsonl": 1},
+    }
+
+
+def test_a_line_has_a_greatest_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "MAX_LINE", 1_000)
+    fits = json.dumps({"id": "a", "text": "x" * 900}) + "\n"
+    path = tmp_path / "c.jsonl.gz"
+    path.write_bytes(gzip.compress(fits.encode() + b"{" * 10_000))
+    reader = read_documents(path)
+    assert next(reader).id == "a"
+    with pytest.raises(SourceError, match=r"c\.jsonl\.gz:2: the line has more than 1,000 bytes"):
+        next(reader)
+    (tmp_path / "t.txt").write_text("x" * 1_001)
+    with pytest.raises(SourceError, match="has more than 1,000 bytes; split it"):
+        list(read_documents(tmp_path / "t.txt"))
+
+
+def test_a_gzip_bomb_takes_bounded_memory(tmp_path: Path) -> None:
+    """One line of 600 MB in 600 kB: the reader may take a fraction of it."""
+    path = tmp_path / "bomb.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(600):
+            file.write(bytes(1 << 20))
+    code = (
+        "import resource, sys\n"
+        "from twindex.core import SourceError\n"
+        "from twindex.sources import read_documents\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (500 << 20,) * 2)\n"
+        "try: list(read_documents(sys.argv[1]))\n"
+        "except SourceError as error: sys.exit(f'refused: {error}')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert done.stderr.startswith("refused: "), done.stderr[-500:]
+    assert "bomb.jsonl.gz:1: the line has more than 67,108,864 bytes" in done.stderr
+
+
+def test_a_binary_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_bytes("one\ntwo".encode("utf-16"))
+    with pytest.raises(SourceError, match=r"t\.txt: .*UTF-16|t\.txt:1: holds a NUL byte"):
+        list(read_documents(tmp_path / "t.txt"))
+
+
+def test_a_folder_is_surveyed_by_kind_and_reason(tmp_path: Path) -> None:
+    for name in ("a.md", "b/c.MD", "b/d.txt", "e.pdf", "b/f.pdf", "g", ".hidden", ".git/x.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("text")
+    (tmp_path / "elsewhere").symlink_to(tmp_path / "b")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nothing")
+    found = survey([tmp_path])
+    assert found.read == {".md": 2, ".txt": 1}
+    assert found.left_out == {
+        "hidden": {"none": 2},
+        "link to a folder": {"none": 1},
+        "of another kind": {".pdf": 2, "none": 1},
+        "unreadable": {".txt": 1},
+    }
+    assert found.lost == 5
+    assert len(found.examples) == 3
+    read = {document.id for document in read_documents(tmp_path)}
+    assert read == {"a.md", "b/c.MD", "b/d.txt"}
+
+
+# Named fields
+
+
+def test_a_wrong_title_field_is_refused_with_the_fields_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_text(json.dumps({"id": "1", "headline": "One", "text": "t"}) + "\n")
+    words = r"hedline: is in none of the first 1 records; .* id, headline, text \(did you mean head"
+    with pytest.raises(SourceError, match=words):
+        list(read_documents(path, fields=FieldNames(title="hedline")))
+    with pytest.raises(SourceError, match="year: is in none"):
+        list(read_documents(path, fields=FieldNames(metadata=("year",))))
+    table = tmp_path / "c.csv"
+    table.write_text("id,Headline,text\n1,One,t\n")
+    with pytest.raises(SourceError, match=r"no column headline .*did you mean Headline"):
+        list(read_documents(table, fields=FieldNames(title="headline")))
+
+
+def test_a_title_may_be_missing_from_some_records(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    records = [{"id": str(i), "text": "t", **({"h": "H"} if i == 50 else {})} for i in range(300)]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    found = list(read_documents(path, fields=FieldNames(title="h")))
+    assert [document.title for document in found].count("H") == 1
+    assert len(found) == 300
+
+
+def test_a_missing_id_or_text_names_the_option(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_text('{"docid": "1", "body": "t"}\n')
+    for fields, option in [(FieldNames(), "--id-field"), (FieldNames(id="docid"), "--text-field")]:
+        with pytest.raises(SourceError, match=f"the fields are: docid, body.*{option}"):
+            list(read_documents(path, fields=fields))
+
+
+# Other inputs
+
+
+def test_a_url_is_refused_with_what_to_do() -> None:
+    with pytest.raises(SourceError, match=r"is a URL; .*curl -LO https://host/c\.jsonl"):
+        read_documents("https://host/c.jsonl")
+
+
+def test_an_array_is_read_as_a_stream(tmp_path: Path) -> None:
+    records = [{"id": str(i), "text": "é" * (i % 7) * 1_000, "n": [i, -1.5e3]} for i in range(500)]
+    for name, indent in (("a.json", None), ("b.json", 2), ("c.json.gz", None)):
+        path = tmp_path / name
+        content = json.dumps(records, indent=indent, ensure_ascii=False).encode()
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        found = list(read_documents(path))
+        assert [document.id for document in found] == [record["id"] for record in records]
+        assert [document.text for document in found] == [record["text"] for record in records]
+        assert found[3].metadata == {"n": [3, -1500.0]}
+    path.write_bytes(b"")
+    lined = tmp_path / "lines.json"
+    lined.write_text('{"id": "1", "text": "a"}\n{"id": "2", "text": "b"}\n')
+    assert [document.id for document in read_documents(lined)] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[{"id": "1", "text": "a"}', ":1: the array is cut off"),
+        ('[{"id": "1", "text": "a"},\n]', ":2: not JSON"),
+        ('[{"id": "1", "text": "a"}\n{"id": "2"}]', ":2: expected `,`, got '{'"),
+        ('[\n{"id": "1", "text": "a"}] x', ":2: expected the end"),
+        ('[{"id": "1", "text": NaN}]', ":1: NaN is not JSON"),
+        ("[\n\n1]", ":3: an item of the array must be an object"),
+        ("[" * 100_000, ":1: nested too deeply"),
+    ],
+)
+def test_a_wrong_array_is_named_by_line(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(content)
+    with pytest.raises(SourceError, match=r"c\.json") as caught:
+        list(read_documents(path))
+    assert words in str(caught.value)
+
+
+def test_json_lines_come_from_standard_input() -> None:
+    code = "from twindex.sources import read_documents\nprint(list(read_documents('-')))"
+    for text, words in (
+        ('{"id": "1", "text": "a"}\n', "Document(id='1'"),
+        ('[{"id": "1"}]\n', "a file with one array must be named .json"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code], input=text, capture_output=True, text=True
+        )
+        assert words in done.stdout + done.stderr
