@@ -117,7 +117,11 @@ def test_search_shows_every_leg(index: str, run: Any) -> None:
     assert [term["term"] for term in hit["explain"]["lexical"]] == ["eel"]
     assert found["total"] == {"value": 1, "relation": "eq"}
     assert found["index"]["encoder"] == {"dense": "fake", "sparse": "fake", "lexical": "en"}
-    assert "eel " in run("search", index, "eel", "--explain").out
+    out = run("search", index, "eel", "--explain").out
+    assert "eel " in out
+    assert "lexical adds " in out
+    leg = found["hits"][0]["legs"]["lexical"]
+    assert leg["contribution"] == leg["scaled"] == found["hits"][0]["score"]  # It ran alone.
 
 
 def test_search_with_filter_weights_and_fusion(index: str, run: Any) -> None:
