@@ -22,3 +22,8 @@ def figure(value: float) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 document`, `2 documents`."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def p_value(value: float) -> str:
+    """Four decimals; what would be shown as 0 is `< 0.0001`. A p-value is never 0."""
+    return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"

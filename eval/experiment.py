@@ -102,6 +102,11 @@ def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[Syste
     return alone + fused
 
 
+def searching_legs(engine: Engine) -> list[str]:
+    """Names of the legs that are for searching, not only for reranking."""
+    return [name for name, leg in engine.config.legs.items() if leg.role == "search"]
+
+
 def leg_table(
     engine: Engine,
     queries: Sequence[Query],
@@ -120,8 +125,7 @@ def leg_table(
     """
     progress = progress or NoProgress()
     judged = judged_queries(list(queries), qrels)
-    searching = [name for name, leg in engine.config.legs.items() if leg.role == "search"]
-    lines = systems(searching, fusions)
+    lines = systems(searching_legs(engine), fusions)
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of searching
     engine.load()  # so that the first system does not pay for it
     progress.start("search", len(lines) * len(judged), "queries")

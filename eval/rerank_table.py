@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import NoProgress, Progress, Qrels, Query, Run, Usage
+from ..core import InvalidInputError, NoProgress, Progress, Qrels, Query, Run, Usage
 from ..search.planning import plan
 from ..search.request import RerankReport, RerankRequest, SearchRequest
 from .beir import judged_queries
@@ -65,7 +65,8 @@ class RerankCost:
 class RerankRow:
     """A line of a table of rerankers.
 
-    cost, comparisons: None for the first stage. The comparisons are with it, by measure.
+    cost:        None for the first stage.
+    comparisons: measure -> this row against the baseline; None for the baseline.
     """
 
     name: str
@@ -133,27 +134,41 @@ def rerank_table(
     rerankers: Mapping[str, RerankRequest],
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
+    baseline: str = FIRST_STAGE,
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[RerankRow]:
     """The first stage alone, and what each reranker makes of its lists.
 
     rerankers: how a line is called -> what is asked for. Only queries with judgements are run.
+    baseline:  name of the line that the others are compared with. Raises InvalidInputError when
+               there is none of this name.
     """
+    if baseline not in (FIRST_STAGE, *rerankers):
+        known = ", ".join((FIRST_STAGE, *rerankers))
+        raise InvalidInputError(f"no line is named {baseline!r}: {known}", field="baseline")
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of reranking
     engine.load()
     judged = judged_queries(list(queries), qrels)
     reranks = [None, *rerankers.values()]
     found = run_reranked(engine, judged, reranks, progress=progress, **fields)
     evaluations = [evaluate(run, qrels, measures) for run, _ in found]
-    first, *others = evaluations
-    rows = [RerankRow(FIRST_STAGE, first)]
-    for name, evaluation, (_, reports) in zip(rerankers, others, found[1:], strict=True):
+    names = [FIRST_STAGE, *rerankers]
+    best = evaluations[names.index(baseline)]
+    rows = []
+    for name, evaluation, (_, reports) in zip(names, evaluations, found, strict=True):
         comparisons = {
-            measure: compare(evaluation.per_query[measure], first.per_query[measure])
+            measure: compare(evaluation.per_query[measure], best.per_query[measure])
             for measure in measures
         }
-        rows.append(RerankRow(name, evaluation, rerank_cost(reports), comparisons))
+        rows.append(
+            RerankRow(
+                name,
+                evaluation,
+                rerank_cost(reports) if reports else None,
+                None if name == baseline else comparisons,
+            )
+        )
     return rows
 
 

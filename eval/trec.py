@@ -36,6 +36,8 @@ def read_run(path: Path) -> Run:
             continue
         if len(columns) != 6:
             message = f"{len(columns)} columns; a run has 6: query Q0 document rank score tag"
+            if line.lstrip().startswith((b"{", b"[")):
+                message += "; a report of `twindex eval --json` must be named .json"
             raise SourceError(message, path=path, line=number)
         query, _, document, _, text, _ = columns
         try:

@@ -52,11 +52,11 @@ class FieldNames:
         except InvalidInputError as error:
             field = error.field or ""
             message = error.message
-            name = self._name_in_file(field)
+            in_file = self._name_in_file(field)
             if field in ("id", "text") and field not in value and f"_{field}" not in value:
                 option = f"name the field that holds it with --{field}-field"
-                message = f"missing; {offer(name or '', record)}; {option}"
-            raise InvalidInputError(message, field=name) from None
+                message = f"missing; {offer(in_file or '', record)}; {option}"
+            raise InvalidInputError(message, field=in_file) from None
 
     def named(self) -> list[str]:
         """Fields that were named though a record may lack them: nobody would notice a wrong one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shlex
@@ -18,11 +19,12 @@ from twindex.core import ModelError
 from twindex.core.rerank_config import RerankerConfig
 from twindex.llm import find_weights
 from twindex.rerank.spec import KINDS
-from twindex.search import RerankerRegistry
+from twindex.search import Engine, RerankerRegistry
 
 HOUSE = Path(twindex.__file__).parent
 README = (HOUSE / "README.md").read_text()
 RERANKING = (HOUSE / "docs" / "reranking.md").read_text()
+EVALUATION = (HOUSE / "docs" / "evaluation.md").read_text()
 
 
 def test_the_five_lines_run_and_run_again(tmp_path):
@@ -51,7 +53,12 @@ def test_the_five_lines_run_and_run_again(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    [line for line in [*README.splitlines(), *RERANKING.splitlines()] if line[:8] == "twindex "],
+    [
+        line
+        for page in (README, RERANKING, EVALUATION)
+        for line in page.splitlines()
+        if line[:8] == "twindex "
+    ],
 )
 def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatch, capsys):
     """Run in an empty folder: nothing may be wrong but that the files are not there."""
@@ -66,6 +73,24 @@ def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatc
     assert main(words) == 2
     message = capsys.readouterr().err
     assert "no such" in message.lower() or "holds no collection" in message, message
+
+
+def test_the_line_that_reads_standard_input_and_an_array_runs(tmp_path):
+    (line,) = re.findall(r"^zcat .* --documents - .*\.json$", README, re.MULTILINE)
+    first, array = tmp_path / "first.jsonl", tmp_path / "array.json"
+    first.write_text('{"_id": "1", "text": "kiwi"}\n')
+    array.write_text('[{"_id": "3", "text": "hawk"},\n{"_id": "4", "text": "gull"}]')
+    (tmp_path / "dump.jsonl.gz").write_bytes(gzip.compress(b'{"_id": "2", "text": "eel"}\n'))
+    fakes = ["--dense", "fake", "--sparse", "none", "--quiet"]
+    index = tmp_path / "my-index"
+    assert main(["build", str(index), "--documents", str(first), *fakes]) == 0
+    program = f'twindex() {{ {shlex.quote(sys.executable)} -m twindex.api.cli "$@"; }}\n'
+    done = subprocess.run(
+        ["bash", "-c", f"{program}{line}"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    with Engine.open(index, read_only=True) as engine:
+        assert [engine.get(name).text for name in "1234"] == ["kiwi", "eel", "hawk", "gull"]
 
 
 def test_the_examples_of_reranking_run(tmp_path, monkeypatch, capsys):

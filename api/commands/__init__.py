@@ -13,6 +13,7 @@ from . import (
     add,
     build,
     calibrate,
+    compare,
     delete,
     demo,
     eval,  # noqa: A004
@@ -28,6 +29,6 @@ from . import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    build, add, delete, get, search, eval, info, verify, merge, reconfigure, tune,
+    build, add, delete, get, search, eval, compare, info, verify, merge, reconfigure, tune,
     train, calibrate, serve, demo,
 )  # fmt: skip

@@ -3,6 +3,8 @@
 Queries come as BEIR's queries.jsonl or `id<TAB>text`, judgements as BEIR's qrels or TREC's. Only
 queries with judgements are run; one that finds nothing counts as 0.
 
+`twindex compare` compares runs and reports that this command wrote.
+
 With --rerank, the cost of reranking is reported too, its time measured with one query after
 another. --table then compares the first stage alone with each --rerank over the same lists.
 """
@@ -27,11 +29,11 @@ from .arguments import (
     progress_of,
     selection_fields,
 )
+from .leg_report import cells, tabled
 from .rerank_report import compared, cost_of, line, spent_on
 from .reranking import Chosen, add_rerank, chosen, chosen_one
 
 if TYPE_CHECKING:
-    from ...eval import Row
     from ...search import Engine
 
 EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
@@ -69,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="each leg alone, and all legs under each fusion; with --rerank, the first stage and "
         "each reranker",
     )
+    parser.add_argument(
+        "--baseline",
+        metavar="NAME",
+        help="with --table: the row that all others are compared with (default: each fusion with "
+        "the best leg alone; each reranker with the first stage)",
+    )
     add_rerank(parser, several=True)
     add_models(parser)
     add_quiet(parser)
@@ -86,6 +94,11 @@ def run(arguments: argparse.Namespace) -> int:
         for option, value in given.items():
             if value:
                 raise InvalidInputError("does not go with --table", field=option)
+    baseline: str | None = arguments.baseline
+    if baseline is not None and not arguments.table:
+        raise InvalidInputError(
+            "goes with --table only; `twindex compare` compares runs", field="--baseline"
+        )
     _keep_inputs(arguments)
     measures = parse_measures(arguments.measures)
     queries, qrels = _read(arguments)
@@ -102,9 +115,11 @@ def run(arguments: argparse.Namespace) -> int:
     ) as engine:
         try:
             if rerank is not None:
-                report = compared(engine, queries, qrels, measures, fields, rerank, progress)
+                report = compared(
+                    engine, queries, qrels, measures, fields, rerank, baseline, progress
+                )
             elif arguments.table:
-                report = _table(engine, queries, qrels, measures, fields, progress)
+                report = tabled(engine, queries, qrels, measures, fields, baseline, progress)
             else:
                 out = arguments.run_file
                 report = _single(engine, queries, qrels, measures, fields, one, progress, out)
@@ -118,7 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(report)
     else:
-        _print(report, measures)
+        _print(report, measures, baseline)
     return 0
 
 
@@ -182,7 +197,15 @@ def _single(
     out: Path | None,
 ) -> dict[str, Any]:
     """The report on one way to search."""
-    from ...eval import engine_search, evaluate, rerank_cost, run_queries, run_reranked, write_run
+    from ...eval import (
+        engine_search,
+        evaluate,
+        rerank_cost,
+        run_queries,
+        run_reranked,
+        searching_legs,
+        write_run,
+    )
     from ...search import Fusion
 
     evaluate({}, qrels, measures)  # wrong measures and options come out before the work
@@ -201,8 +224,7 @@ def _single(
     seconds = time.perf_counter() - began
     if out is not None:
         write_run(out, run)
-    searching = [name for name, leg in engine.config.legs.items() if leg.role == "search"]
-    legs = fields.get("legs") or [{"name": name} for name in searching]
+    legs = fields.get("legs") or [{"name": name} for name in searching_legs(engine)]
     fused = Fusion.parse(fields.get("fusion", {}))
     fusion = {"method": fused.method, **({"k": fused.constant} if fused.method == "rrf" else {})}
     evaluation = evaluate(run, qrels, measures)
@@ -219,68 +241,16 @@ def _single(
     }
 
 
-def _table(
-    engine: Engine,
-    queries: list[Query],
-    qrels: Qrels,
-    measures: list[str],
-    fields: dict[str, Any],
-    progress: Progress,
-) -> dict[str, Any]:
-    """The report on each leg alone, and all legs under each fusion."""
-    from ...eval import compare, leg_table
-
-    rows = leg_table(engine, queries, qrels, measures, progress=progress, **fields)
-    single = [row for row in rows if row.system.fusion is None]
-
-    def comparisons(row: Row) -> dict[str, Any]:
-        """Of a fusion with the leg that alone is best by the measure."""
-        found = {}
-        for name in measures if row.system.fusion else ():
-            best = max(single, key=lambda leg: leg.evaluation.measures[name])
-            values = (one.evaluation.per_query[name] for one in (row, best))
-            found[name] = {"baseline": best.system.name, **asdict(compare(*values))}
-        return found
-
-    return {
-        "queries": len(qrels),
-        "filter": fields.get("filter"),
-        "search": fields.get("search"),
-        "table": [
-            {
-                "name": row.system.name,
-                "legs": [leg.name for leg in row.system.legs],
-                "fusion": row.system.fusion and row.system.fusion.method,
-                "measures": dict(row.evaluation.measures),
-                "comparisons": comparisons(row),
-                "per_query": row.evaluation.per_query,
-                "ms_per_query": row.seconds / len(queries) * 1e3,
-            }
-            for row in rows
-        ],
-    }
-
-
-def _cells(row: dict[str, Any], measure: str) -> tuple[str, str]:
-    found = row["comparisons"].get(measure)
-    return f"{row['measures'][measure]:.4f}", f"{found['p_value']:.4f}" if found else ""
-
-
-def _print(report: dict[str, Any], measures: list[str]) -> None:
+def _print(report: dict[str, Any], measures: list[str], baseline: str | None) -> None:
     if "table" in report:
-        lines = [
-            [row["name"], *(cell for name in measures for cell in _cells(row, name)),
-             f"{row['ms_per_query']:.1f}"]
-            for row in report["table"]
-        ]  # fmt: skip
-        header = [column for name in measures for column in (name, "p")]
-        print(table(["", *header, "ms/query"], lines))
-        note("p: of a difference to the best leg alone as large by chance alone")
+        header = ["", *(column for name in measures for column in (name, "p")), "ms/query"]
+        print(table(header, [cells(row, measures) for row in report["table"]]))
+        note(f"p: of a difference to {baseline or 'the best leg alone'} as large by chance alone")
     elif "rerank_table" in report:
         header = ["", *(column for name in measures for column in (name, "p"))]
         header += ["calls/query", "tokens/query", "p50 ms"]
         print(table(header, [line(row, measures) for row in report["rerank_table"]]))
-        note("p: of a difference to the first stage as large by chance alone")
+        note(f"p: of a difference to {baseline or 'the first stage'} as large by chance alone")
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))

@@ -6,7 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...core import Progress, Qrels, Query
+from ..figures import p_value
 from ..terminal import counted
+from .leg_report import check_baseline
 from .reranking import Chosen
 
 if TYPE_CHECKING:
@@ -21,26 +23,43 @@ def compared(
     measures: list[str],
     fields: dict[str, Any],
     rerank: Chosen,
+    baseline: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """The report on the first stage alone and each reranker."""
-    from ...eval import rerank_table
+    """The report on the first stage alone and each reranker.
 
+    baseline: the row that all others are compared with; None = the first stage. Raises
+    InvalidInputError for an unknown one.
+    """
+    from ...eval import FIRST_STAGE, rerank_table
+
+    baseline = baseline or FIRST_STAGE
+    check_baseline(baseline, [FIRST_STAGE, *rerank.requests])
     rows = rerank_table(
-        engine, queries, qrels, rerank.requests, measures, progress=progress, **fields
+        engine,
+        queries,
+        qrels,
+        rerank.requests,
+        measures,
+        baseline=baseline,
+        progress=progress,
+        **fields,
     )
     return {
         "queries": len(qrels),
         "filter": fields.get("filter"),
         "search": fields.get("search"),
-        "rerank_table": [_row(row) for row in rows],
+        "rerank_table": [_row(row, baseline) for row in rows],
     }
 
 
-def _row(row: RerankRow) -> dict[str, Any]:
+def _row(row: RerankRow, baseline: str) -> dict[str, Any]:
     told: dict[str, Any] = {"name": row.name, "measures": dict(row.evaluation.measures)}
     if row.comparisons is not None:
-        told["comparisons"] = {name: asdict(found) for name, found in row.comparisons.items()}
+        told["comparisons"] = {
+            name: {"baseline": baseline, **asdict(found)} for name, found in row.comparisons.items()
+        }
+    told["per_query"] = row.evaluation.per_query
     if row.cost is not None:
         told["rerank"] = cost_of(row.cost)
     return told
@@ -61,7 +80,7 @@ def line(row: dict[str, Any], measures: list[str]) -> list[str]:
     cost, comparisons = row.get("rerank"), row.get("comparisons")
     for name in measures:
         cells += [f"{row['measures'][name]:.4f}"]
-        cells += [f"{comparisons[name]['p_value']:.3f}" if comparisons else ""]
+        cells += [p_value(comparisons[name]["p_value"]) if comparisons else ""]
     if cost is None:
         return [*cells, "", "", ""]
     return [

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from twindex.api.cli import main
-from twindex.eval import read_run
 
 FAKES = ["--dense", "fake", "--sparse", "fake", "--quiet"]
 DOCUMENTS = [
@@ -214,53 +213,6 @@ def test_damage_is_named_and_ends_with_status_1(tmp_path: Path, index: str, run:
     done = run("search", index, "kiwi")
     assert done.status == 1
     assert victim.name in done.err
-
-
-def test_eval(tmp_path: Path, index: str, run: Any) -> None:
-    queries = jsonl(
-        tmp_path / "q.jsonl",
-        [{"_id": "a", "text": "kiwi"}, {"_id": "b", "text": "hawk"}, {"_id": "c", "text": "eel"}],
-    )
-    qrels = tmp_path / "qrels.tsv"
-    qrels.write_text("query-id\tcorpus-id\tscore\na\t1\t1\nb\t3\t1\nmissing\t1\t1\n")
-    judged = ["--queries", queries, "--qrels", str(qrels), "--quiet"]
-    out = tmp_path / "out.trec"
-    options = ["--legs", "lexical", "--measures", "R@1, AP(rel=1)", "--run", str(out), "--json"]
-    done = run("eval", index, *judged, *options)
-    assert done.json["measures"] == pytest.approx({"R@1": 1 / 3, "AP(rel=1)": 1 / 3})
-    assert done.json["queries"] == 3
-    assert done.json["legs"] == [{"name": "lexical", "weight": 1.0}]
-    assert done.json["fusion"] is None
-    assert "1 judged query is not in" in done.err
-    assert list(read_run(out)) == ["a", "b"]
-    assert "nDCG@10" in run("eval", index, *judged).out
-
-    table = run("eval", index, *judged, "--table", "--measures", "R@1", "--json").json["table"]
-    assert [row["name"] for row in table] == (
-        ["dense", "sparse", "lexical", "minmax", "zscore", "dbsf", "rrf"]
-    )
-    text = run("eval", index, *judged, "--table").out
-    header = ["nDCG@10", "p", "R@100", "p", "RR@10", "p", "ms/query"]
-    assert text.splitlines()[0].split() == header
-    for row in table:
-        assert set(row["per_query"]) == set(row["measures"])
-        for found in row["comparisons"].values():
-            assert 0 < found["p_value"] <= 1
-            assert found["baseline"] in ("dense", "sparse", "lexical")
-    assert [bool(row["comparisons"]) for row in table] == [False] * 3 + [True] * 4
-    for wrong in (["--table", "--legs", "dense"], ["--measures", "nonsense"]):
-        assert run("eval", index, *judged, *wrong).status == 2
-    for option, file in (("--queries", queries), ("--qrels", str(qrels))):
-        (link := tmp_path / f"link{option}").symlink_to(file)
-        before = Path(file).read_bytes()
-        for out_file in (file, str(link)):
-            done = run("eval", index, *judged, "--run", out_file)
-            assert (done.status, option in done.err) == (2, True)
-            assert "--run: would overwrite" in done.err
-        assert Path(file).read_bytes() == before
-    nothing = jsonl(tmp_path / "other.jsonl", [{"_id": "z", "text": "kiwi"}])
-    done = run("eval", index, "--queries", nothing, "--qrels", str(qrels))
-    assert "none of its queries has judgements" in done.err
 
 
 def test_there_must_be_a_collection(tmp_path: Path, run: Any) -> None:

@@ -1,0 +1,127 @@
+"""Several systems compared with one of them, by their values of the same queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from ..core import InvalidInputError, Qrels, Run
+from .measures import DEFAULT_MEASURES, evaluate
+from .significance import Comparison, compare
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A system's value of each query.
+
+    per_query: measure -> query id -> value.
+    absent:    judged queries for which the system found nothing. They count with the values of an
+               empty list.
+    unjudged:  number of queries that were left out because they have no judgement.
+    """
+
+    name: str
+    per_query: Mapping[str, Mapping[str, float]]
+    absent: Set[str] = frozenset()
+    unjudged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSystem:
+    """A line of a comparison.
+
+    means:       measure -> mean over all queries.
+    per_query:   measure -> query id -> value; every query of the comparison is there.
+    absent:      number of queries for which the system has no results; they count as 0.
+    unjudged:    number of queries that were left out because they have no judgement.
+    comparisons: measure -> this system against the baseline; None for the baseline.
+    """
+
+    name: str
+    means: Mapping[str, float]
+    per_query: Mapping[str, Mapping[str, float]]
+    absent: int
+    unjudged: int
+    comparisons: Mapping[str, Comparison] | None
+
+
+def measure_run(
+    name: str, run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES
+) -> Measured:
+    """A run's values of every judged query. Raises InvalidInputError as `evaluate` does."""
+    return Measured(
+        name=name,
+        per_query=evaluate(run, qrels, measures).per_query,
+        absent=frozenset(query for query in qrels if not run.get(query)),
+        unjudged=sum(query not in qrels for query in run),
+    )
+
+
+def compare_systems(
+    systems: Sequence[Measured],
+    measures: Sequence[str],
+    *,
+    baseline: str | None = None,
+    queries: Set[str] | None = None,
+) -> list[ComparedSystem]:
+    """Compare each system with the baseline by a paired randomisation test (`compare`).
+
+    baseline: name of a system; None = the first one.
+    queries:  the queries that count; None = all that any system has. A query that a system lacks
+              counts as 0, the convention of `trec_eval -c`; queries beyond are left out. The result
+              has the numbers of both.
+
+    p-values are not corrected for the number of comparisons. Raises InvalidInputError for fewer
+    than two systems, names that are not unique, an unknown baseline, a measure that a system lacks,
+    and when no query is left.
+    """
+    names = [system.name for system in systems]
+    if len(names) < 2:
+        raise InvalidInputError(f"needs at least 2 systems, got {len(names)}", field="systems")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidInputError(f"{twice[0]!r} is named twice", field="systems")
+    wanted = names[0] if baseline is None else baseline
+    if wanted not in names:
+        message = f"no system is named {wanted!r}; the systems are: {', '.join(names)}"
+        raise InvalidInputError(message, field="baseline")
+    for system in systems:
+        if lost := [name for name in measures if name not in system.per_query]:
+            has = ", ".join(system.per_query) or "none"
+            message = f"{system.name} has no values of {lost[0]}; it has: {has}"
+            raise InvalidInputError(message, field="measures")
+    if queries is None:
+        queries = set().union(*(system.per_query[name] for system in systems for name in measures))
+    if not queries:
+        raise InvalidInputError("no query has a value", field="queries")
+    filled = [_filled(system, measures, queries) for system in systems]
+    first = filled[names.index(wanted)]
+    return [
+        ComparedSystem(
+            name=system.name,
+            means={name: sum(values.values()) / len(values) for name, values in own.items()},
+            per_query=own,
+            absent=sum(
+                query in system.absent or any(query not in system.per_query[n] for n in measures)
+                for query in queries
+            ),
+            unjudged=system.unjudged + len(_queries(system, measures) - queries),
+            comparisons=None
+            if system.name == wanted
+            else {name: compare(own[name], first[name]) for name in measures},
+        )
+        for system, own in zip(systems, filled, strict=True)
+    ]
+
+
+def _queries(system: Measured, measures: Sequence[str]) -> set[str]:
+    return set().union(*(system.per_query[name] for name in measures))
+
+
+def _filled(
+    system: Measured, measures: Sequence[str], queries: Set[str]
+) -> dict[str, dict[str, float]]:
+    ordered = sorted(queries)
+    return {
+        name: {query: system.per_query[name].get(query, 0.0) for query in ordered}
+        for name in measures
+    }
