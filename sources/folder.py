@@ -12,9 +12,10 @@ from typing import Any
 import orjson
 
 from ..core import Document, InvalidInputError, SourceError
+from ..core.files import special
 from .document import parse_document
 from .errors import OnError, report
-from .lines import MAX_LINE, read_whole, special
+from .lines import MAX_LINE, read_whole
 
 MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
 TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt"}

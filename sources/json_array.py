@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..core import SourceError
-from .lines import MAX_LINE, open_source
+from .lines import MAX_LINE, reading
 
 _PIECE = 1 << 16
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -18,7 +18,7 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 
 def is_array(path: Path) -> bool:
     """Whether the first character of the file that is not blank is `[`."""
-    with open_source(path) as file:
+    with reading(path) as file:
         return file.read(_PIECE).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
@@ -57,14 +57,12 @@ class _Reader:
     def _read(self) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8-sig")()
         try:
-            with open_source(self._path) as file:
+            with reading(self._path) as file:
                 while piece := file.read(_PIECE):
                     yield decoder.decode(piece)
                 yield decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             self.fail(f"not UTF-8 in this item or the next: {error.reason}")
-        except (EOFError, OSError) as error:
-            raise SourceError(f"cannot be read: {error}", path=self._path) from None
 
     def _more(self) -> bool:
         for piece in self._pieces:

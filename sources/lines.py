@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
-import stat
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 from typing import cast
 
 from ..core import SourceError
+from ..core.files import check_regular, unreadable
 
 BOM = b"\xef\xbb\xbf"
 
@@ -23,6 +24,9 @@ unpacks to one endless line can take."""
 STDIN = Path("-")
 """Names standard input."""
 
+PIPE = f"to read from a pipe, give `{STDIN}`"
+"""What to do instead of naming a pipe."""
+
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(line number from 1, bytes with the line end) of a file; `.gz` is unpacked on the way.
@@ -30,33 +34,24 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     A byte order mark at the start is dropped. Raises SourceError when the file cannot be read, is
     not a regular file, or has a line of more than `MAX_LINE` bytes.
     """
-    try:
-        with open_source(path) as file:
-            number = 0
-            while line := file.readline(MAX_LINE + 1):
-                number += 1
-                if len(line) > MAX_LINE:
-                    raise SourceError(
-                        f"the line has more than {MAX_LINE:,} bytes; is this the right kind of "
-                        "file?",
-                        path=path,
-                        line=number,
-                    )
-                yield number, line.removeprefix(BOM) if number == 1 else line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(f"damaged gzip file: {error}", path=path) from None
-    except OSError as error:
-        raise _unreadable(path, error) from None
+    with reading(path) as file:
+        number = 0
+        while line := file.readline(MAX_LINE + 1):
+            number += 1
+            if len(line) > MAX_LINE:
+                raise SourceError(
+                    f"the line has more than {MAX_LINE:,} bytes; is this the right kind of file?",
+                    path=path,
+                    line=number,
+                )
+            yield number, line.removeprefix(BOM) if number == 1 else line
 
 
 def read_whole(path: Path) -> str:
     """The text of one UTF-8 file, line ends as `\\n`. Raises SourceError for a file of more than
     `MAX_LINE` bytes, a NUL byte and, with its line, the first byte that is not UTF-8."""
-    try:
-        with open_source(path) as file:
-            content = file.read(MAX_LINE + 1)
-    except OSError as error:
-        raise _unreadable(path, error) from None
+    with reading(path) as file:
+        content = file.read(MAX_LINE + 1)
     if len(content) > MAX_LINE:
         raise SourceError(f"has more than {MAX_LINE:,} bytes; split it", path=path)
     content = content.removeprefix(BOM)
@@ -92,40 +87,20 @@ def open_source(path: Path) -> BufferedIOBase:
     """
     if path == STDIN:
         return cast(BufferedIOBase, os.fdopen(os.dup(sys.stdin.fileno()), "rb"))
-    check_regular(path)
+    check_regular(path, PIPE)
     if path.name.lower().endswith(".gz"):
         return gzip.open(path)
     return cast(BufferedIOBase, path.open("rb"))
 
 
-def check_regular(path: Path) -> None:
-    """Raise SourceError unless the path, or what it links to, is a regular file."""
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedIOBase]:
+    """The open file, as `open_source` does. Raises SourceError, inside too, when it cannot be read
+    or is a damaged gzip file."""
     try:
-        mode = path.stat().st_mode
+        with open_source(path) as file:
+            yield file
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(f"damaged gzip file: {error}", path=path) from None
     except OSError as error:
-        raise _unreadable(path, error) from None
-    if not stat.S_ISREG(mode):
-        raise SourceError(
-            f"is {special(mode)}, not a regular file; to read from a pipe, give `-`", path=path
-        )
-
-
-def special(mode: int) -> str:
-    """What is not a regular file, in words."""
-    for test, name in _KINDS:
-        if test(mode):
-            return name
-    return "a special file"
-
-
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
-
-
-def _unreadable(path: Path, error: OSError) -> SourceError:
-    return SourceError(f"cannot be read: {error.strerror or error}", path=path)
+        raise unreadable(path, error) from None

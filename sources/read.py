@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..core import Document, SourceError
+from ..core.files import check_regular
 from .errors import OnError
 from .fields import DEFAULT_FIELDS, FieldNames
 from .folder import TEXT_SUFFIXES, read_folder_documents, read_text_document, text_files
 from .jsonl import read_jsonl_documents
-from .lines import STDIN, check_regular, plain_suffix, read_lines
+from .lines import PIPE, STDIN, plain_suffix, read_lines
 from .table import read_table_documents
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
@@ -76,7 +77,7 @@ def _check(path: Path) -> None:
             raise SourceError(f"is a URL; download it first: curl -LO {url}", path=path)
         raise SourceError("no such file or folder", path=path)
     if not path.is_dir():
-        check_regular(path)
+        check_regular(path, PIPE)
     if not path.is_dir() and not holds_records(path) and path.suffix.lower() not in TEXT_SUFFIXES:
         known = ", ".join(sorted(RECORD_SUFFIXES)) + " (each also with .gz), "
         known += ", ".join(sorted(TEXT_SUFFIXES)) + ", or a folder"

@@ -9,10 +9,11 @@ from pathlib import Path
 from ..core import Document, InvalidInputError, SourceError
 from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames, offer
-from .lines import plain_suffix, read_lines
+from .lines import MAX_LINE, plain_suffix, read_lines
 
-MAX_CELL = 64 * 2**20
-"""Characters in a cell. A quote that is never closed would otherwise swallow the whole file."""
+MAX_ROW = MAX_LINE
+"""Bytes in a row, which may have many lines. A quote that is never closed would otherwise swallow
+the whole file."""
 
 
 def read_table_documents(
@@ -49,24 +50,52 @@ def _rows(path: Path, on_error: OnError | None) -> Iterator[tuple[int, list[str]
     Bytes that are not UTF-8 are carried through as lone surrogates, so that one bad row does not
     end the reading of the file.
     """
-    if csv.field_size_limit() < MAX_CELL:
-        csv.field_size_limit(MAX_CELL)  # a setting of the process: the module offers no other
-    lines = (line.decode(errors="surrogateescape") for _, line in read_lines(path))
-    if plain_suffix(path) == ".tsv":
-        reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(lines, strict=True)
+    if csv.field_size_limit() < MAX_ROW:
+        csv.field_size_limit(MAX_ROW)  # a setting of the process: the module offers no other
+    lines = _Lines(path)
     while True:
-        begins = reader.line_num + 1
+        # A reader that has raised an error may still be inside a cell, so a new one goes on.
+        reader = lines.reader()
         try:
-            cells = next(reader)
-        except StopIteration:
+            for cells in reader:
+                if cells:
+                    yield lines.begins, cells
+                lines.next_row()
             return
         except csv.Error as error:
-            report(SourceError(f"not a table row: {error}", path=path, line=begins), on_error)
-            continue
-        if cells:
-            yield begins, cells
+            message = f"not a table row: {error}"
+            report(SourceError(message, path=path, line=lines.begins), on_error)
+            lines.next_row()
+
+
+class _Lines:
+    """The lines of a table as text, with the line on which the row begins and its size so far."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = read_lines(path)
+        self._number = 0
+        self._size = 0
+        self.begins = 1
+
+    def reader(self) -> Iterator[list[str]]:
+        """Rows from the next line on."""
+        if plain_suffix(self._path) == ".tsv":
+            return csv.reader(self, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return csv.reader(self, strict=True)
+
+    def next_row(self) -> None:
+        self.begins, self._size = self._number + 1, 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        self._number, line = next(self._lines)
+        self._size += len(line)
+        if self._size > MAX_ROW:
+            raise csv.Error(f"it has more than {MAX_ROW:,} bytes; is a quote not closed?")
+        return line.decode(errors="surrogateescape")
 
 
 def _check_header(header: list[str], fields: FieldNames, path: Path, line: int) -> None:

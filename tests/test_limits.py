@@ -9,17 +9,20 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
+from twindex.api.commands.serve import _MAX_KEY
 from twindex.api.rerank_schemas import RerankBody
 from twindex.api.schemas import BatchRequest
 from twindex.api.settings import Settings
 from twindex.core import config, rerank_config, vector_config
 from twindex.core.bounds import Bounds
 from twindex.core.config_base import Config
+from twindex.core.toml import MAX_TOML
 from twindex.index.filters import MAX_CONDITIONS, MAX_DEPTH
 from twindex.search import request
 from twindex.search.parameters import PAGE
 from twindex.search.queries import LARGEST_COMPONENT
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
+from twindex.sources.lines import MAX_LINE
 from twindex.train.options import CrossEncoderTraining
 from twindex.train.passage_scorer import PassageScorerTraining
 
@@ -103,6 +106,10 @@ def fixed() -> dict[str, str]:
         "rerank": f"{most[1]:,} documents",
         "window": f"{request.WINDOW:,} hits",
         "page": f"{PAGE.greatest:,} documents",
+        "line": f"file of `--ids-file` | {MAX_LINE:,} bytes",
+        "item": f"item of a JSON array | {2 * MAX_LINE:,} characters",
+        "toml": f"TOML configuration | {MAX_TOML:,} bytes",
+        "key": f"file of `--api-key-file` | {_MAX_KEY:,} bytes",
     }
 
 

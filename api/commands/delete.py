@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ...core import SourceError
+from ...sources.lines import read_whole
 from ..terminal import counted, print_json
 from .arguments import add_collection, add_filter, add_json
 
@@ -16,7 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--id", nargs="+", metavar="ID", help="these documents")
-    which.add_argument("--ids-file", type=Path, metavar="FILE", help="ids, one on each line")
+    which.add_argument(
+        "--ids-file",
+        type=Path,
+        metavar="FILE",
+        help="ids, one on each line (at most 64 MiB); `-` reads standard input",
+    )
     add_filter(which)
     add_json(parser)
 
@@ -42,10 +47,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read_ids(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", path=path) from None
-    except UnicodeDecodeError as error:
-        raise SourceError(f"not UTF-8: {error.reason}", path=path) from None
-    return [line for line in lines if line]
+    """The ids of a file; empty lines are skipped. Raises SourceError."""
+    return [line for line in read_whole(path).split("\n") if line]

@@ -14,7 +14,8 @@ import os
 import re
 from pathlib import Path
 
-from ...core import ConfigError
+from ...core import ConfigError, SourceError
+from ...core.files import read_bounded
 from ..settings import Settings, option
 from .arguments import add_allowed_models, add_models, allow_download, allow_models
 from .reranking import add_rerankers
@@ -23,6 +24,8 @@ EXAMPLE = "twindex serve collections --port 8080"
 _ELSEWHERE = {"api_key", "device", "models", "rerankers"}
 """Settings whose options are not made from their names."""
 _ON = {"access_log"}
+_MAX_KEY = 2**16
+"""Bytes of the file with the API key."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
     values = {name: getattr(arguments, name, None) for name in Settings.model_fields}
     if arguments.api_key_file is not None:
         try:
-            values["api_key"] = arguments.api_key_file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
+            values["api_key"] = read_bounded(arguments.api_key_file, _MAX_KEY).decode()
+        except UnicodeDecodeError as error:
             raise ConfigError(f"cannot be read: {error}", field="--api-key-file") from None
+        except SourceError as error:
+            raise ConfigError(str(error), field="--api-key-file") from None
     given = {name: value for name, value in values.items() if value not in (None, [])}
     settings = Settings.from_environment(os.environ, file=arguments.config, given=given)
     serve(arguments.root, host=arguments.host, port=arguments.port, settings=settings)

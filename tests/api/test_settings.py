@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -103,6 +104,22 @@ def test_every_setting_is_an_option_with_a_text(capsys):
     texts = serve._texts()
     assert set(texts) == set(Settings.model_fields)
     assert all(texts.values())
+
+
+def test_a_file_with_the_key_is_regular_and_small(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_text("x" * (2**16 + 1))
+    (tmp_path / "latin").write_bytes(b"\xff")
+    for name, words in (
+        ("pipe", "is a named pipe, not a regular file"),
+        ("large", "has more than 65,536 bytes"),
+        ("latin", "cannot be read"),
+        ("none", "none: cannot be read: No such file"),
+    ):
+        assert main(["serve", str(tmp_path), "--api-key-file", str(tmp_path / name)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("twindex: error: --api-key-file: ")
+        assert words in error
 
 
 def test_every_setting_is_documented():

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,123 @@ def test_json_lines_come_from_standard_input() -> None:
             [sys.executable, "-c", code], input=text, capture_output=True, text=True
         )
         assert words in done.stdout + done.stderr
+
+
+# What a folder holds and cannot be read
+
+
+def as_a_user_without_rights(code: str, *argv: object) -> str:
+    """Output of Python, for which modes of files hold even when root runs the tests."""
+    command = [sys.executable, "-c", code, *map(str, argv)]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a file that can be read, one that cannot, and a folder that cannot."""
+    folder = tmp_path / "notes"
+    locked = folder / "locked"
+    locked.mkdir(parents=True)
+    (folder / "a.md").write_text("# A\n\ntext")
+    (folder / "secret.md").write_text("text")
+    (locked / "inside.md").write_text("text")
+    (folder / "secret.md").chmod(0)
+    locked.chmod(0)
+    yield folder
+    locked.chmod(0o755)
+
+
+def test_unreadable_files_and_folders_are_left_out_with_the_reason(notes: Path) -> None:
+    code = (
+        "import json, pathlib, sys\n"
+        "from twindex.sources import read_documents, survey\n"
+        "found = survey([pathlib.Path(sys.argv[1])])\n"
+        "ids = [document.id for document in read_documents(sys.argv[1])]\n"
+        "examples = [str(path) for path in found.examples]\n"
+        "print(json.dumps([found.read, found.left_out, found.lost, examples, ids]))"
+    )
+    read, left_out, lost, examples, ids = json.loads(as_a_user_without_rights(code, notes))
+    assert (read, left_out, lost) == ({".md": 1}, {"unreadable": {".md": 1, "none": 1}}, 2)
+    assert examples == [str(notes / "locked"), str(notes / "secret.md")]
+    assert ids == ["a.md"]
+
+
+def test_build_says_what_is_unreadable_and_strict_stops(notes: Path, tmp_path: Path) -> None:
+    code = "import sys; from twindex.api.cli import main; print(main(sys.argv[1:]), end='')"
+    options = ["--documents", notes, "--dense", "none", "--sparse", "none", "--quiet", "--json"]
+    report, _, status = as_a_user_without_rights(
+        code, "build", tmp_path / "index", *options
+    ).rpartition("\n")
+    assert status == "0"
+    assert json.loads(report)["files"] == {
+        "read": {".md": 1},
+        "left_out": {"unreadable": {".md": 1, "none": 1}},
+    }
+    strict = [*options, "--strict"]
+    assert as_a_user_without_rights(code, "build", tmp_path / "other", *strict) == "2"
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_file_that_is_too_large_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("good")
+    with (tmp_path / "huge.md").open("wb") as file:
+        file.truncate(lines.MAX_LINE + 1)
+    with (tmp_path / "largest.md").open("wb") as file:
+        file.truncate(lines.MAX_LINE)
+    found = survey([tmp_path])
+    assert found.left_out == {"over 67,108,864 bytes": {".md": 1}}
+    assert found.examples == (tmp_path / "huge.md",)
+    assert found.read == {".txt": 1, ".md": 1}
+
+
+# Rows, gzip files, lists of ids and configuration
+
+
+def test_a_row_of_many_lines_has_a_greatest_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twindex.sources.table.MAX_ROW", 1_000)
+    path = tmp_path / "c.csv"
+    fits = ",".join(['"\n"'] * 200)  # 800 bytes and more
+    row = ",".join(['"\n"'] * 400)
+    names = ",".join(f"c{n}" for n in range(200))
+    path.write_text(f"id,text,{names}\n1,a,{fits}\n2,b,{row}\n")
+    errors: list[SourceError] = []
+    found = read_documents(path, on_error=errors.append)
+    assert next(found).id == "1"
+    list(found)
+    assert errors[0].line == 203
+    message = f"{path}:203: not a table row: it has more than 1,000 bytes; is a quote not closed?"
+    assert str(errors[0]) == message
+    with pytest.raises(SourceError, match="more than 1,000 bytes"):
+        list(read_documents(path))
+    path.write_text('id,text\n1,"' + "x\n" * 2_000)
+    with pytest.raises(SourceError, match=r"c\.csv:2: .* more than 1,000 bytes"):
+        list(read_documents(path))
+
+
+@pytest.mark.parametrize("name", ["c.jsonl.gz", "c.json.gz", "c.csv.gz"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "plain"])
+def test_a_damaged_gzip_file_is_named(tmp_path: Path, name: str, damage: str) -> None:
+    record = '{"id": "1", "text": "a"}'
+    content = {
+        "c.jsonl.gz": f"{record}\n" * 9_000,
+        "c.json.gz": f"[{','.join([record] * 9_000)}]",
+        "c.csv.gz": "id,text\n" + "1,a\n" * 9_000,
+    }[name]
+    packed = bytearray(gzip.compress(content.encode()))
+    if damage == "cut":
+        packed = packed[: len(packed) // 2]
+    elif damage == "flipped":
+        packed[-6] ^= 0xFF  # in the checksum
+    else:
+        packed = bytearray(content.encode())
+    path = tmp_path / name
+    path.write_bytes(packed)
+    with pytest.raises(SourceError, match="damaged gzip file: ") as caught:
+        list(read_documents(path))
+    assert caught.value.path == path
