@@ -79,10 +79,11 @@ class DeleteRequest(Config):
 
 
 class Deleted(Shape):
-    """not_found: the given ids that no document had."""
+    """not_found: the given ids that no document had. warnings: of a filter."""
 
     deleted: int
     not_found: list[str]
+    warnings: list[str]
 
 
 class BulkError(Shape):

@@ -36,6 +36,7 @@ from .toml import parse_toml
 from .trace import Trace
 from .types import (
     Contribution,
+    DeletedCount,
     Document,
     Hit,
     HitRerank,
@@ -83,6 +84,7 @@ __all__ = [
     "ConflictError",
     "Contribution",
     "CorruptFileError",
+    "DeletedCount",
     "DenseEncoderConfig",
     "DenseLeg",
     "Document",

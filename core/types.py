@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,20 @@ class Document:
     text: str
     title: str = ""
     metadata: Metadata = field(default_factory=dict)
+
+
+class DeletedCount(int):
+    """How many documents a filter deleted, with what was odd about the filter.
+
+    warnings: a remark for each field of the filter that no document had.
+    """
+
+    warnings: tuple[str, ...]
+
+    def __new__(cls, count: int, warnings: Sequence[str] = ()) -> Self:
+        self = super().__new__(cls, count)
+        self.warnings = tuple(warnings)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from ..core import (
     CollectionConfig,
     ConflictError,
     CorruptFileError,
+    DeletedCount,
     Document,
     InvalidInputError,
     Passage,
@@ -40,7 +41,7 @@ from .folder import SegmentFolder
 from .follower import Follower
 from .legs import check_installed
 from .reader import Reader
-from .selection import everything, select, select_newer
+from .selection import everything, select, select_newer, unknown_fields
 from .snapshot import Masks, Snapshot
 from .tables import (
     count_pending,
@@ -310,8 +311,9 @@ class Collection:
             delete_documents(connection, list(known.values()))
         return [name for name in dict.fromkeys(ids) if name in known]
 
-    def delete_where(self, condition: Mapping[str, Any]) -> int:
-        """Delete the documents that meet a filter; how many they were. Durable on return.
+    def delete_where(self, condition: Mapping[str, Any]) -> DeletedCount:
+        """Delete the documents that meet a filter; how many they were, with a warning for each
+        field that no document had. Durable on return.
 
         Raises InvalidInputError for a filter without a single field, which would meet all.
         """
@@ -326,13 +328,14 @@ class Collection:
         with self.database.read() as connection:
             chosen = select(connection, parsed).tolist()
             last = last_number(connection)
+            warnings = unknown_fields(connection, parsed)
         with self.database.write() as connection:
             numbers = [
                 *still_there(connection, chosen),
                 *select_newer(connection, parsed, last).tolist(),
             ]
             delete_documents(connection, numbers)
-        return len(numbers)
+        return DeletedCount(len(numbers), warnings)
 
     def fingerprints(self) -> dict[str, Any]:
         """Of the encoder of each leg, as far as something has been encoded."""

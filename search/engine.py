@@ -13,6 +13,7 @@ from ..core import (
     UNGUARDED,
     CollectionConfig,
     ConflictError,
+    DeletedCount,
     Document,
     Guard,
     NoProgress,
@@ -203,8 +204,8 @@ class Engine:
         return deleted
 
     @checked(**parameters.DELETE_WHERE)
-    def delete_where(self, filter: Mapping[str, Any]) -> int:  # noqa: A002 - the field's word
-        """Delete every document that meets a filter; how many there were."""
+    def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
+        """Delete every document that meets a filter; how many there were, with `warnings`."""
         self._writable()
         check_filter(filter)
         deleted = self.collection.delete_where(filter)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ...sources.lines import read_whole
-from ..terminal import counted, print_json
+from ..terminal import counted, note, print_json
 from .arguments import add_collection, add_filter, add_json
 
 EXAMPLE = """twindex delete my-index --filter '{"year": {"lt": 1990}}'"""
@@ -30,9 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine
 
     ids = arguments.id if arguments.ids_file is None else _read_ids(arguments.ids_file)
+    report: dict[str, Any]
     with Engine.open(arguments.collection) as engine:
         if arguments.filter is not None:
-            report = {"deleted": engine.delete_where(arguments.filter)}
+            count = engine.delete_where(arguments.filter)
+            report = {"deleted": int(count), "warnings": list(count.warnings)}
         else:
             wanted = list(dict.fromkeys(ids))
             deleted = len(engine.delete(wanted))
@@ -43,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{counted(report['deleted'], 'document')} deleted")
     if report.get("not_found"):
         print(f"{counted(report['not_found'], 'id')} not found")
+    for warning in report.get("warnings", ()):
+        note(f"warning: {warning}")
     return 0
 
 

@@ -107,10 +107,11 @@ async def delete_many(request: Request, collection: str) -> Response:
     def delete(served: Served) -> dict[str, Any]:
         engine, _ = served.ready()
         if asked.ids is None:
-            return {"deleted": engine.delete_where(asked.filter or {}), "not_found": []}
+            count = engine.delete_where(asked.filter or {})
+            return {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
         found = set(engine.delete(asked.ids))
         missing = [name for name in dict.fromkeys(asked.ids) if name not in found]
-        return {"deleted": len(found), "not_found": missing}
+        return {"deleted": len(found), "not_found": missing, "warnings": []}
 
     service: Service = request.app.state.service
     return json_response(await service.write(collection, delete))

@@ -70,3 +70,14 @@ def test_a_list_of_ids_that_cannot_be_used_is_named(
         assert (done.status, done.out) == (2, "")
         assert words in done.err
     assert left(index) == 4
+
+
+def test_a_field_of_the_filter_that_no_document_has_is_said(index: str, run: Any) -> None:
+    warning = "filter: no document has a field 'yaer'; did you mean 'year'?"
+    done = run("delete", index, "--filter", '{"yaer": {"gt": 1}}')
+    assert (done.status, done.out) == (0, "0 documents deleted\n")
+    assert done.err == f"warning: {warning}\n"
+    report = run("delete", index, "--filter", '{"or": [{"yaer": 1}, {"year": 1}]}', "--json")
+    assert report.json == {"deleted": 1, "warnings": [warning]}
+    done = run("delete", index, "--filter", '{"year": 0}', "--json")
+    assert (done.json, done.err) == ({"deleted": 1, "warnings": []}, "")

@@ -79,10 +79,18 @@ def test_a_document_that_is_none_is_named(client, body, field, problem):
 
 def test_delete_by_ids_and_by_filter(client):
     response = client.post(DOCUMENTS + "/delete", json={"ids": ["kiwi", "nope", "kiwi"]})
-    assert Deleted.model_validate(response.json()) == Deleted(deleted=1, not_found=["nope"])
+    assert Deleted.model_validate(response.json()) == Deleted(
+        deleted=1, not_found=["nope"], warnings=[]
+    )
     response = client.post(DOCUMENTS + "/delete", json={"filter": {"year": {"exists": True}}})
-    assert response.json() == {"deleted": 1, "not_found": []}
+    assert response.json() == {"deleted": 1, "not_found": [], "warnings": []}
     assert [d["id"] for d in client.get(DOCUMENTS).json()["documents"]] == ["swift"]
+
+
+def test_a_field_of_a_delete_that_no_document_has_is_a_warning(client):
+    response = client.post(DOCUMENTS + "/delete", json={"filter": {"yaer": {"gt": 1}}})
+    warning = "filter: no document has a field 'yaer'; did you mean 'year'?"
+    assert response.json() == {"deleted": 0, "not_found": [], "warnings": [warning]}
 
 
 @pytest.mark.parametrize("body", [{}, {"ids": ["a"], "filter": {"a": 1}}, {"ids": [1]}])

@@ -35,6 +35,17 @@ def test_an_unknown_field_is_a_warning_of_the_search(engine):
     assert engine.search_batch([]) == []
 
 
+def test_an_unknown_field_is_a_warning_of_a_delete(engine):
+    """Also where the filter deletes the last documents that have a field."""
+    count = engine.delete_where({"or": [{"evne": True}, {"y": 3}]})
+    assert count == 1
+    assert count.warnings == ("filter: no document has a field 'evne'; did you mean 'even'?",)
+    count = engine.delete_where({"y": {"gte": 0}})
+    assert (count, count.warnings) == (19, ())
+    count = engine.delete_where({"y": 1})
+    assert (count, count.warnings) == (0, ("filter: no document has a field 'y'",))
+
+
 def test_id_and_title_filter_a_search(engine):
     assert [hit.id for hit in engine.search("kiwi", filter={"id": "7"}).hits] == ["7"]
     found = engine.search("kiwi", filter={"title": {"prefix": "T1"}}, limit=20).hits
