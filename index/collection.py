@@ -35,13 +35,14 @@ from ..core import (
 from ..core.arguments import checked
 from .database import Database, get_meta, get_number, set_meta
 from .delta import pack
+from .field_names import unknown_fields
 from .files import sync_directory
 from .filters import names_a_field, parse
 from .folder import SegmentFolder
 from .follower import Follower
 from .legs import check_installed
 from .reader import Reader
-from .selection import everything, select, select_newer, unknown_fields
+from .selection import everything, select, select_newer
 from .snapshot import Masks, Snapshot
 from .tables import (
     count_pending,

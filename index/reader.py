@@ -19,8 +19,9 @@ from ..core import (
     VectorSearch,
     checked_text,
 )
+from .field_names import unknown_fields
 from .filters import parse
-from .selection import Numbers, select, unknown_fields
+from .selection import Numbers, select
 from .snapshot import LegResult, Masks, Snapshot
 from .tables import ids_of, numbers_of, read_documents, read_sizes
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .columns import OWN_COLUMN, Column, Numbers, places_of
 from .filters import (
     OWN,
     STRING,
@@ -27,19 +28,19 @@ from .filters import (
     Scalar,
     flatten,
     parse,
-    tested,
 )
 from .instants import earliest_text, instant, latest_text
 
-Numbers = NDArray[np.int64]
+Masks = NDArray[np.bool_]
 
+MANY = 8
+"""Parts of a filter that many documents may meet, from which it is evaluated with masks."""
+_SHARED = 2
+"""Conditions on a field from which all its values are read once."""
 _PENDING = 1_000_000
 """Numbers that an `or` collects before it drops those that it has twice."""
-_KNOWN = 1_000
-"""Names of fields that are looked through for one like an unknown one."""
 
-_OWN_COLUMN = {"id": ("documents", "id"), "title": ("contents", "title")}
-assert set(_OWN_COLUMN) == OWN
+assert set(OWN_COLUMN) == OWN
 
 _TABLES = """
 CREATE TABLE documents (number INTEGER PRIMARY KEY, id TEXT);
@@ -55,7 +56,7 @@ def select(connection: sqlite3.Connection, condition: Mapping[str, Any] | Condit
     Raises InvalidInputError that names the wrong part of the condition.
     """
     parsed = parse(condition) if isinstance(condition, Mapping) else condition
-    return _Selection(connection).numbers(parsed)
+    return _numbers_of(connection, parsed)
 
 
 def select_newer(connection: sqlite3.Connection, condition: Condition, after: int) -> Numbers:
@@ -74,7 +75,7 @@ def select_newer(connection: sqlite3.Connection, condition: Condition, after: in
                 "INSERT INTO fields VALUES (?, ?, ?, ?)",
                 ((key, kind, value, number) for key, kind, value in flatten(json.loads(metadata))),
             )
-        return _Selection(copy).numbers(condition)
+        return _numbers_of(copy, condition)
 
 
 def everything(connection: sqlite3.Connection) -> Numbers:
@@ -82,65 +83,137 @@ def everything(connection: sqlite3.Connection) -> Numbers:
     return _numbers(connection, "SELECT number FROM documents ORDER BY number", ())
 
 
-def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list[str]:
-    """A warning for each field of a condition that no document has."""
-    warnings = []
-    for key in sorted(tested(condition) - OWN):
-        found = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM fields WHERE key = ?) "
-            "OR EXISTS (SELECT 1 FROM fields WHERE key >= ? AND key < ?)",
-            (key, f"{key}.", f"{key}/"),
-        ).fetchone()[0]
-        if not found:
-            near = get_close_matches(key, [*_keys(connection), *sorted(OWN)], 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            warnings.append(f"filter: no document has a field {key!r}{hint}")
-    return warnings
+def _numbers_of(connection: sqlite3.Connection, condition: Condition) -> Numbers:
+    broad = sum(_is_broad(part) for part in _parts(condition))
+    selection = _Selection(connection)
+    return selection.numbers(condition) if broad < MANY else _Broad(selection, condition).numbers()
 
 
-def _keys(connection: sqlite3.Connection) -> list[str]:
-    """Names of fields, each found by one look into the table's order."""
-    rows = connection.execute(
-        "WITH RECURSIVE known (key) AS (SELECT min(key) FROM fields UNION ALL "
-        "SELECT (SELECT min(key) FROM fields WHERE key > known.key) FROM known "
-        "WHERE known.key IS NOT NULL LIMIT ?) SELECT key FROM known WHERE key IS NOT NULL",
-        (_KNOWN,),
-    )
-    return [row[0] for row in rows]
+def _parts(condition: Condition) -> Iterator[Condition]:
+    """The condition and all that it is made of."""
+    yield condition
+    match condition:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _parts(part)
+        case Not(part):
+            yield from _parts(part)
+
+
+def _is_broad(part: Condition) -> bool:
+    """Whether many documents may meet it, or it takes a look at many.
+
+    Different values of one key cannot each be those of many documents, and `id` has an index.
+    """
+    match part:
+        case And(parts) | Or(parts):
+            return not parts
+        case Equal(key):
+            return key == "title"
+    return True
 
 
 class _Selection:
-    """Finds the numbers for one filter; those of all documents are read at most once."""
+    """Finds the numbers for one filter; equal conditions, and all documents, are read once."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
+        self._known: dict[Condition, Numbers] = {}
 
     @cached_property
-    def _whole(self) -> Numbers:
-        return everything(self._connection)
+    def whole(self) -> Numbers:
+        return everything(self.connection)
 
     @cached_property
     def _dated(self) -> sqlite3.Connection:
         """The connection, which now knows dates."""
-        self._connection.create_function("instant", 1, instant, deterministic=True)
-        return self._connection
+        self.connection.create_function("instant", 1, instant, deterministic=True)
+        return self.connection
 
     def numbers(self, condition: Condition) -> Numbers:
         """Ascending."""
         match condition:
             case And(parts):
-                result = self.numbers(parts[0]) if parts else self._whole
+                result = self.numbers(parts[0]) if parts else self.whole
                 for part in parts[1:]:
                     result = np.intersect1d(result, self.numbers(part), assume_unique=True)
                 return result
             case Or(parts):
                 return _union(self.numbers(part) for part in parts)
             case Not(part):
-                return np.setdiff1d(self._whole, self.numbers(part), assume_unique=True)
+                return np.setdiff1d(self.whole, self.numbers(part), assume_unique=True)
             case Exists("id"):
-                return self._whole
-        connection = self._dated if isinstance(condition, Dated) else self._connection
-        return np.unique(_numbers(connection, *_statement(condition)))
+                return self.whole
+        found = self._known.get(condition)
+        if found is None:
+            connection = self._dated if isinstance(condition, Dated) else self.connection
+            found = np.unique(_numbers(connection, *_statement(condition)))
+            self._known[condition] = found
+        return found
+
+
+class _Broad:
+    """Evaluates a filter of many overlapping conditions: a bit for each document, and the values of
+    a field that has several conditions are read once. The time is that of reading these fields, and
+    of marking what each condition selects."""
+
+    def __init__(self, selection: _Selection, condition: Condition) -> None:
+        self._selection = selection
+        self._condition = condition
+        self._columns: dict[tuple[str, int, bool], Column] = {}
+        leaves = {part for part in _parts(condition) if isinstance(part, Range | Dated | Equal)}
+        # A value of a key is looked up as quickly by itself, but for titles, which have no index.
+        self._shared = Counter(
+            _column(leaf) for leaf in leaves if not isinstance(leaf, Equal) or leaf.key == "title"
+        )
+
+    def numbers(self) -> Numbers:
+        """Ascending."""
+        return self._selection.whole[self._mask(self._condition)]
+
+    def _mask(self, condition: Condition) -> Masks:
+        """A new mask, which the caller may change."""
+        count = len(self._selection.whole)
+        match condition:
+            case And(parts):
+                mask = np.ones(count, dtype=np.bool_)
+                for part in parts:
+                    mask &= self._mask(part)
+            case Not(part):
+                mask = self._mask(part)
+                np.logical_not(mask, out=mask)
+            case _:
+                mask = np.zeros(count, dtype=np.bool_)
+                self._mark(mask, condition)
+        return mask
+
+    def _mark(self, mask: Masks, condition: Condition) -> None:
+        """Set what the condition selects."""
+        match condition:
+            case Or(parts):
+                for part in parts:
+                    self._mark(mask, part)
+            case And() | Not():
+                mask |= self._mask(condition)
+            case Range() | Dated() | Equal() if self._shared[_column(condition)] >= _SHARED:
+                mask[self._column(condition).places(condition)] = True
+            case _:
+                found = self._selection.numbers(condition)
+                mask[places_of(found, self._selection.whole)[0]] = True
+
+    def _column(self, condition: Range | Dated | Equal) -> Column:
+        key = _column(condition)
+        column = self._columns.get(key)
+        if column is None:
+            name, kind, dates = key
+            selection = self._selection
+            column = Column(selection.connection, name, kind, selection.whole, dates=dates)
+            self._columns[key] = column
+        return column
+
+
+def _column(condition: Range | Dated | Equal) -> tuple[str, int, bool]:
+    return condition.key, condition.kind, isinstance(condition, Dated)
 
 
 def _union(found: Iterable[Numbers]) -> Numbers:
@@ -169,8 +242,8 @@ def _statement(condition: Equal | Range | Exists | Dated) -> tuple[str, tuple[Sc
         own, own_values = _tests(condition)
         sql = f"SELECT number FROM fields WHERE key = ? AND kind = ? AND {own.format(v='value')}"
         parts = [(sql, (key, kind, *own_values))]
-    if key in _OWN_COLUMN and kind == STRING:
-        table, column = _OWN_COLUMN[key]
+    if key in OWN_COLUMN and kind == STRING:
+        table, column = OWN_COLUMN[key]
         parts.append((f"SELECT number FROM {table} WHERE {own.format(v=column)}", own_values))
     return " UNION ALL ".join(sql for sql, _ in parts), tuple(
         value for _, values in parts for value in values

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
+from twindex.index.field_names import unknown_fields
 from twindex.index.filters import MAX_CONDITIONS, check, flatten, parse
-from twindex.index.selection import select, select_newer, unknown_fields
+from twindex.index.selection import select, select_newer
 
 scalars = st.one_of(
     st.booleans(),
