@@ -40,9 +40,9 @@ class Column:
         found = np.array(numbers, dtype=np.int64)
         if dates:
             read = {text: instant(text.decode(errors="replace")) for text in set(values)}
-            kept = [i for i, text in enumerate(values) if read[text] is not None]
-            kept.sort(key=lambda i: read[values[i]])
-            values, found = [read[values[i]] for i in kept], found[kept]
+            dated = [(at, i) for i, text in enumerate(values) if (at := read[text]) is not None]
+            dated.sort()
+            values, found = [at for at, _ in dated], found[[i for _, i in dated]]
         elif key in OWN_COLUMN:
             order = sorted(range(len(values)), key=values.__getitem__)
             values, found = [values[i] for i in order], found[order]

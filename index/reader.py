@@ -19,9 +19,10 @@ from ..core import (
     VectorSearch,
     checked_text,
 )
+from .columns import Numbers
 from .field_names import unknown_fields
 from .filters import parse
-from .selection import Numbers, select
+from .selection import select
 from .snapshot import LegResult, Masks, Snapshot
 from .tables import ids_of, numbers_of, read_documents, read_sizes
 
