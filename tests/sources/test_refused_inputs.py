@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from twindex.core import SourceError
 from twindex.sources import FieldNames, lines, read_documents, survey
+from twindex.sources.folder import walk
 
 
 @pytest.mark.timeout(20)
@@ -254,7 +258,24 @@ def test_a_file_that_is_too_large_is_left_out_with_the_reason(tmp_path: Path) ->
     assert found.read == {".txt": 1, ".md": 1}
 
 
-# Rows, gzip files, lists of ids and configuration
+def test_a_walk_that_is_abandoned_leaves_no_folder_open(tmp_path: Path) -> None:
+    """Wherever it stops, and though only the garbage collector finds it, in any order."""
+    for name in ("a/b/c.md", "a/d.md", "e/f.txt", "g.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    for steps in range(8):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ResourceWarning)
+            cycle: list[object] = [walk(tmp_path), read_documents(tmp_path)]
+            for reader in cycle:
+                assert len(list(islice(reader, steps))) == min(steps, 4)  # type: ignore[call-overload]
+            cycle.append(cycle)
+            del reader, cycle
+            gc.collect()
+        assert [str(one.message) for one in caught] == []
+
+
+# Rows and gzip files
 
 
 def test_a_row_of_many_lines_has_a_greatest_size(
