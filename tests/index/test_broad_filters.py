@@ -139,6 +139,16 @@ def test_a_field_is_read_once_however_many_conditions_it_has(group):
     connection.close()
 
 
+def test_more_numbers_than_one_text_can_hold():
+    connection = database([{"y": i % 3, "l": [i % 2, 7]} for i in range(50)])
+    condition = {"or": [{"y": {"gt": 0}}, {"l": {"gte": 0}, "y": {"ne": 2}}]}
+    expected = select(connection, condition).tolist()
+    assert len(expected) == 50
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100)
+    assert select(connection, condition).tolist() == expected
+    connection.close()
+
+
 def test_what_few_documents_meet_is_looked_up_in_the_index():
     """A thousand ids are found without a look at all documents."""
     connection = database([{"y": i % 3} for i in range(50)])
