@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..core import InvalidInputError, Qrels, Run, SourceError
+from ..core.bounds import shown
 from ..sources.lines import decode, read_lines
 from .measures import ranking
 
@@ -45,7 +46,7 @@ def read_run(path: Path) -> Run:
         except ValueError:
             score = math.nan
         if not math.isfinite(score):
-            message = f"must be a finite number, not {text!r}"
+            message = f"must be a finite number, not {shown(text)}"
             raise SourceError(message, path=path, line=number, field="score")
         if document in run.setdefault(query, {}):
             message = f"document {document} is listed twice for query {query}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core import InvalidInputError, Qrels, Query, SourceError
+from ..core.bounds import shown
 from .document import parse_id
 from .jsonl import parse_json_line
 from .lines import decode, plain_suffix, read_lines
@@ -58,7 +59,7 @@ def read_qrels(path: Path) -> Qrels:
         except ValueError:
             if number == 1 and len(columns) == 3:  # the header of BEIR's layout
                 continue
-            message = f"must be a whole number, not {grade!r}"
+            message = f"must be a whole number, not {shown(grade)}"
             raise SourceError(message, path=path, line=number, field="score") from None
         if not query or not document:
             raise SourceError("an id is empty", path=path, line=number)

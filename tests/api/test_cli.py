@@ -169,7 +169,7 @@ def test_add_delete_get(tmp_path: Path, index: str, run: Any) -> None:
     done = run("delete", index, "--ids-file", str(tmp_path / "ids.txt"))
     assert done.out == "1 document deleted\n"
     where = run("delete", index, "--filter", '{"year": {"gte": 2010}}', "--json")
-    assert where.json == {"deleted": 1}
+    assert where.json == {"deleted": 1, "warnings": []}
     assert run("info", index, "--json").json["documents"] == 1
 
 

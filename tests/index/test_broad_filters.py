@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.index import selection
@@ -80,6 +80,7 @@ def broad(connection, condition):
     return selection._Broad(selection._Selection(connection), parsed).numbers().tolist()
 
 
+@settings(deadline=None)
 @given(documents=collections, condition=conditions)
 def test_masks_give_the_documented_meaning(documents, condition):
     connection = database(documents)
@@ -88,6 +89,7 @@ def test_masks_give_the_documented_meaning(documents, condition):
     connection.close()
 
 
+@settings(deadline=None)
 @given(documents=documents_of_all_kinds, condition=trees)
 def test_masks_give_what_the_tables_give(documents, condition):
     """Dates, large numbers, all of Unicode, ids and titles too, which SQLite compares by itself."""
@@ -96,6 +98,7 @@ def test_masks_give_what_the_tables_give(documents, condition):
     connection.close()
 
 
+@settings(deadline=None)
 @given(documents=st.lists(metadata, min_size=1, max_size=6), low=st.lists(st.integers(-3, 3)))
 def test_many_conditions_choose_masks_and_few_do_not(documents, low):
     connection = database(documents)
