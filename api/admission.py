@@ -90,7 +90,7 @@ def _full() -> Problem:
 
 @dataclass(slots=True)
 class Deadline:
-    """When a search has to end, and whether somebody still waits for it."""
+    """When a search or a reranking has to end, and whether somebody still waits for it."""
 
     seconds: float
     page_bytes: int
@@ -102,7 +102,7 @@ class Deadline:
 
     @classmethod
     def of(cls, request: Request) -> Deadline:
-        """The deadline of a search that begins now."""
+        """The deadline of what begins now."""
         settings: Settings = request.app.state.settings
         return cls(settings.search_seconds, settings.page_bytes)
 
@@ -112,7 +112,7 @@ class Deadline:
         return Guard(self.check, self.page_bytes)
 
     def check(self) -> None:
-        """Raise ClientGone or Problem 504 when the search has to end."""
+        """Raise ClientGone or Problem 504 when it has to end."""
         if self.gone:
             raise ClientGone
         if monotonic() >= self.at:
@@ -121,8 +121,8 @@ class Deadline:
     def late(self) -> Problem:
         return Problem(
             504,
-            f"the search took longer than {self.seconds:g} s (`search_seconds`); ask for fewer "
-            "searches at once, a smaller `depth`, or a simpler filter",
+            f"the request took longer than {self.seconds:g} s (`search_seconds`); ask for fewer "
+            "searches at once, a smaller `depth`, a simpler filter, or fewer documents to rerank",
         )
 
     async def wait(self, request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -19,14 +19,9 @@ def check_work(
     from its legs in all."""
     characters = depth = 0
     for i, asked in enumerate(requests):
-        length = len(asked.query or "")
-        if length > settings.query_chars:
-            field = f"requests[{i}].query" if batch else "query"
-            raise _invalid(
-                field,
-                f"has {length} characters; at most {settings.query_chars} (`query_chars`)",
-            )
-        characters += length
+        query = asked.query or ""
+        check_query(settings, query, f"requests[{i}].query" if batch else "query")
+        characters += len(query)
         depth += max((leg.depth or asked.depth for leg in asked.legs), default=asked.depth)
     most = BATCH_QUERIES * settings.query_chars
     if batch and characters > most:
@@ -39,6 +34,14 @@ def check_work(
             "requests",
             f"the depths of a batch add up to {depth}, at most {settings.batch_depth} "
             "(`batch_depth`): lower `depth` or send fewer searches at once",
+        )
+
+
+def check_query(settings: Settings, query: str, field: str = "query") -> None:
+    """Raise Problem 422 for a query that is too long."""
+    if len(query) > settings.query_chars:
+        raise _invalid(
+            field, f"has {len(query)} characters; at most {settings.query_chars} (`query_chars`)"
         )
 
 

@@ -48,7 +48,11 @@ class DiversityReranker:
         """Raises InvalidInputError for scores that are no numbers, and where a leg is configured
         and no candidate has a vector."""
         meter = Meter(budget or Budget())
-        return [self._one(task, meter) for task in tasks]
+        found = []
+        for task in tasks:
+            task.guard.check()
+            found.append(self._one(task, meter))
+        return found
 
     def _one(self, task: Task, meter: Meter) -> Reranked:
         total, most = len(task.candidates), meter.budget.candidates

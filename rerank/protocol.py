@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import ConfigError, TwindexError, Usage
+from ..core import UNGUARDED, ConfigError, Guard, TwindexError, Usage
 from ..core.rerank_config import Budget, RerankerConfig
 
 Status = Literal["complete", "partial", "failed"]
@@ -47,10 +47,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A query and what the first stage found for it, best first. No id occurs twice."""
+    """A query and what the first stage found for it, best first. No id occurs twice.
+
+    guard: its `check` is called before each call of a model; what it raises ends the reranking.
+           Tasks that are reranked together share one.
+    """
 
     query: str
     candidates: Sequence[Candidate]
+    guard: Guard = field(default=UNGUARDED, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ class Reranker(Protocol):
         """One result for each task, in order.
 
         The budget is that of each task; its milliseconds run from the call for all of them. Models
-        that fail give the status "failed" and no exception.
+        that fail give the status "failed" and no exception. Raises what the tasks' guard raises.
         """
 
 
@@ -142,8 +147,12 @@ RerankerLoader = Callable[[RerankerConfig], Reranker]
 
 
 def rerank_one(
-    reranker: Reranker, query: str, candidates: Sequence[Candidate], budget: Budget | None = None
+    reranker: Reranker,
+    query: str,
+    candidates: Sequence[Candidate],
+    budget: Budget | None = None,
+    guard: Guard = UNGUARDED,
 ) -> Reranked:
     """One query."""
-    (found,) = reranker.rerank([Task(query, candidates)], budget)
+    (found,) = reranker.rerank([Task(query, candidates, guard)], budget)
     return found

@@ -7,12 +7,13 @@ query shares batches with the sorts of all others.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate, takewhile
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from ..core import InvalidInputError, ModelError, TwindexError, Usage
+from ..core import UNGUARDED, InvalidInputError, ModelError, TwindexError, Usage
 from ..core.rerank_config import Budget
 from .course import Course, Judge, Judgement, Outcome
 from .memory import Memory, digest
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+GUARDED_TOKENS = 1 << 14
+"""Tokens of a call under a guard, which is checked between calls: about 2 s of a small model on a
+processor, and enough questions for a server to answer several at once."""
 
 __all__ = ["Course", "Judge", "Judgement", "Outcome", "Rounds"]
 
@@ -135,7 +140,10 @@ class Rounds(Generic[Q, A]):
         course: Callable[[Task], Course[Q, A]],
         budget: Budget | None = None,
     ) -> list[Reranked]:
-        """See `Reranker.rerank`. `course` gets a task of which the budget lets it see all."""
+        """See `Reranker.rerank`. `course` gets a task of which the budget lets it see all.
+
+        A guard is checked before each round and each call; calls are then small.
+        """
         budget = budget or Budget()
         began = perf_counter()
         runs: list[_Run[Q, A]] = []
@@ -159,6 +167,7 @@ class Rounds(Generic[Q, A]):
         What was set aside for a question and not spent lets further ones be asked.
         """
         known: dict[Hashable, Judgement[A]] = {}
+        _check(run.task for run in active)
         while open_ := [run for run in active if run.open]:
             asked = self._affordable(open_, known)
             going = {id(item.run) for item in asked}
@@ -166,7 +175,8 @@ class Rounds(Generic[Q, A]):
                 if run.open and id(run) not in going:
                     run.status = "partial"
             while asked:
-                chunk = self._waiting.chunk([item.cost for item in asked], _deadline(asked))
+                costs = _guarded(asked)
+                chunk = self._waiting.chunk(costs, _deadline(asked))
                 now, rest = asked[:chunk], asked[chunk:]
                 try:
                     if not now:
@@ -288,6 +298,23 @@ class _Failures:
 
     def clear(self) -> None:
         self._row = 0
+
+
+def _check(tasks: Iterable[Task]) -> None:
+    for guard in {id(task.guard): task.guard for task in tasks}.values():
+        guard.check()
+
+
+def _guarded(items: Sequence[_Asked[Q, A]]) -> list[Cost]:
+    """Costs of the questions that the next call may have: under a guard few, and it is checked."""
+    costs = [item.cost for item in items]
+    if all(item.run.task.guard is UNGUARDED for item in items):
+        return costs
+    _check(item.run.task for item in items)
+    total = accumulate(max(1, cost.tokens) for cost in costs)
+    return costs[
+        : max(1, sum(1 for _ in takewhile(lambda tokens: tokens <= GUARDED_TOKENS, total)))
+    ]
 
 
 def _deadline(items: Sequence[_Asked[Q, A]]) -> float | None:

@@ -42,6 +42,7 @@ def _ask(found: Sequence[Found]) -> list[Reranked]:
         except InvalidInputError:  # Not the model is at fault, but what it was given.
             raise
         except Exception as failure:
+            found[0].asked.trace.guard.check()  # Nobody waits for the result any more.
             log.exception("reranker %s failed", first.request.model)
             error = (
                 failure
@@ -56,7 +57,7 @@ def _task(found: Found) -> Task:
     query, candidates = found.asked.plan.request.query, found.candidates
     assert query is not None, "checked by the request"
     assert candidates is not None, "the request asks for reranking"
-    return Task(query, candidates)
+    return Task(query, candidates, found.asked.trace.guard)
 
 
 def reorder(found: Found, result: Reranked | None) -> Reordered | None:

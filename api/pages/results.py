@@ -7,38 +7,45 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from ...core import AnalyzerConfig, Hit, LexicalLeg
+from ...core import UNGUARDED, AnalyzerConfig, Guard, Hit, LexicalLeg
 from ...encoders import LexicalEncoder
 from ...search import Engine, SearchRequest
 from ...search.request import WINDOW
 from .. import highlight, movement
 from ..reranked import spent, stages
+from ..settings import Settings
+from ..work import check_work
 from . import conditions, explained
 from .document import address
 from .form import Form
 
 
-def result(engine: Engine, form: Form) -> dict[str, Any]:
-    """Search as the form asks. Raises InvalidInputError or Problem for fields that are wrong."""
+def result(
+    engine: Engine, form: Form, settings: Settings, guard: Guard = UNGUARDED
+) -> dict[str, Any]:
+    """Search as the form asks. Raises InvalidInputError or Problem for fields that are wrong, and
+    what the guard raises."""
     asked = form.request(engine.config.legs)
+    check_work(settings, [asked])
     began = perf_counter()
-    found = engine.search(asked)
+    found = engine.search(asked, guard=guard)
     took = (perf_counter() - began) * 1e3
     rows = []
     if found.rerank is not None:
         plain = asked.model_copy(update={"rerank": None, "explain": False})
-        first = engine.search(plain)
+        first = engine.search(plain, guard=guard)
         if first.generation == found.generation:  # Nobody has written meanwhile.
             rows = movement.before_and_after(first.hits, found.hits, asked.offset + 1)
     analyzer = analyzer_of(engine)
     terms = query_terms(analyzer, form.query)
     following = asked.offset + asked.limit
     more = following < found.total and following + asked.limit <= WINDOW
+    hits = []
+    for place, hit in enumerate(found.hits, asked.offset + 1):
+        guard.check()  # Marking words in long texts takes time.
+        hits.append(_hit(place, hit, asked, form, terms, analyzer))
     return {
-        "hits": [
-            _hit(place, hit, asked, form, terms, analyzer)
-            for place, hit in enumerate(found.hits, asked.offset + 1)
-        ],
+        "hits": hits,
         "total": found.total,
         "relation": found.relation,
         "took": took,

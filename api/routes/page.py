@@ -9,8 +9,9 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ...core import NotFoundError, TwindexError
+from ...core import Guard, NotFoundError, TwindexError
 from ...search import Fusion
+from ..admission import Deadline
 from ..pages import conditions, document, home
 from ..pages.form import Form
 from ..pages.results import analyzer_of, query_terms, result
@@ -18,6 +19,8 @@ from ..pages.templates import render
 from ..problems import Problem, problem_of
 from ..served import Served
 from ..service import Service
+from ..settings import Settings
+from ..work import check_query
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,6 +31,7 @@ METHODS = get_args(Fusion.model_fields["method"].annotation)
 async def search_page(request: Request) -> Response:
     """The form, and the hits when there is a query; without one the collections."""
     service: Service = request.app.state.service
+    deadline = Deadline.of(request)
     collections = await service.readers.run(service.collections)
     form = Form.read(request.query_params)
     if not form.collection:
@@ -50,8 +54,7 @@ async def search_page(request: Request) -> Response:
     status = 200
     try:
         if form.collection:
-            run = service.rerank if form.rerank and form.query.strip() else service.read
-            await run(form.collection, lambda served: _fill(served, page))
+            await deadline.wait(request, _fill(request, form, page, deadline.guard))
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status
@@ -60,12 +63,28 @@ async def search_page(request: Request) -> Response:
     return await service.readers.run(render, "search.html", page, status)
 
 
-def _fill(served: Served, page: dict[str, Any]) -> None:
-    """Add the legs and fields of the collection and what a search of it gave."""
+async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard) -> None:
+    """Add the options of the collection, then what a search of it gave."""
+    service: Service = request.app.state.service
+    settings: Settings = request.app.state.settings
+    page |= await service.read(form.collection, lambda served: _options(served, form))
+    form.add_condition(page["fields"])
+    page["active"] = [
+        {"text": one["text"], "link": form.filtered(one["without"])}
+        for one in conditions.active(conditions.parse(form.filter))
+    ]
+    if form.query.strip():
+        run = service.rerank if form.rerank else service.read
+        page["result"] = await run(
+            form.collection, lambda served: result(served.ready()[0], form, settings, guard)
+        )
+
+
+def _options(served: Served, form: Form) -> dict[str, Any]:
+    """The legs and fields of the collection."""
     engine, _ = served.ready()
-    form: Form = page["form"]
     running = form.running(engine.config.legs)
-    page["legs"] = {
+    legs = {
         name: {
             "kind": leg.kind,
             "role": leg.role,
@@ -75,22 +94,14 @@ def _fill(served: Served, page: dict[str, Any]) -> None:
         }
         for name, leg in engine.config.legs.items()
     }
-    page["changed"] = form.changed(page["legs"])
-    page["fields"] = engine.fields()
-    form.add_condition(page["fields"])
-    page["active"] = [
-        {"text": one["text"], "link": form.filtered(one["without"])}
-        for one in conditions.active(conditions.parse(form.filter))
-    ]
-    if form.query.strip():
-        page["result"] = result(engine, form)
+    return {"legs": legs, "changed": form.changed(legs), "fields": engine.fields()}
 
 
 @router.get("/document", response_class=HTMLResponse)
 async def document_page(request: Request) -> Response:
     """A document: `collection` and `id`; `start` and `end` of the passage, `q` to mark."""
     service: Service = request.app.state.service
-    given = request.query_params
+    given, deadline = request.query_params, Deadline.of(request)
     collection, name = given.get("collection", ""), given.get("id", "")
     page: dict[str, Any] = {
         "collection": collection,
@@ -104,9 +115,9 @@ async def document_page(request: Request) -> Response:
     status = 200
     try:
         span = _span(given)
-        page["document"] = await service.read(
-            collection, lambda served: _document(served, name, page["query"], span)
-        )
+        check_query(request.app.state.settings, page["query"], "q")
+        work = service.read(collection, lambda served: _document(served, name, page["query"], span))
+        page["document"] = await deadline.wait(request, work)
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status

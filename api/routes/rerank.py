@@ -14,12 +14,14 @@ from ...core import InvalidInputError, MissingExtraError, ModelError
 from ...rerank import Candidate, Placed, Reranked, Reranker, failed, rerank_one
 from ...search.reranking import told
 from .. import body
+from ..admission import Deadline
 from ..openapi import json_body, problems
 from ..problems import validate
 from ..render import counts, json_response
 from ..rerank_schemas import RerankBody, RerankReply
 from ..service import Service
 from ..strict import StrictRoute
+from ..work import check_query
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
@@ -46,17 +48,19 @@ _EXAMPLE = {
 @router.post("/v2/rerank", include_in_schema=False)
 @router.post(
     "/v1/rerank",
-    responses={200: {"model": RerankReply}, **problems(400, 413, 415, 422, 429, 503)},
+    responses={200: {"model": RerankReply}, **problems(400, 413, 415, 422, 429, 503, 504)},
     openapi_extra=json_body(RerankBody, _EXAMPLE),
 )
 async def rerank(request: Request) -> Response:
     """Rerank documents that need not be stored. Also at /rerank and /v2/rerank."""
     raw = await body.read(request)
     service: Service = request.app.state.service
+    deadline = Deadline.of(request)
 
     def answer() -> Response:
         began = perf_counter()
         asked = _parse(body.parse_object(raw))
+        check_query(request.app.state.settings, asked.query)
         candidates = [
             Candidate(str(i), document.text, document.title, score=-float(i))
             for i, document in enumerate(asked.documents)
@@ -66,7 +70,7 @@ async def rerank(request: Request) -> Response:
         except (ModelError, MissingExtraError) as error:
             result = failed(len(candidates), error)
         else:
-            result = rerank_one(reranker, asked.query, candidates, asked.budget)
+            result = rerank_one(reranker, asked.query, candidates, asked.budget, deadline.guard)
         request.app.state.metrics.rerank(asked.model, result.status, result.seconds, result.usage)
         if result.status == "failed" and asked.on_error == "fail":
             raise result.error or ModelError("the reranker failed")
@@ -78,7 +82,7 @@ async def rerank(request: Request) -> Response:
         }
         return json_response(reply)
 
-    return await service.reranking.run(answer)
+    return await deadline.wait(request, service.reranking.run(answer))
 
 
 def _parse(given: dict[str, Any]) -> RerankBody:

@@ -144,6 +144,7 @@ class IntraDocumentReranker(Generic[F]):
             for run in runs:
                 if run.error is not None or not place < run.judged:
                     continue
+                run.task.guard.check()
                 text = _text(run.task.candidates[place], self._config.text)
                 try:
                     run.known.append(self._known(text, until))

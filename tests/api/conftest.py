@@ -222,12 +222,14 @@ def serving() -> Callable[[Any], Any]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        while httpx.get(f"{address}/readyz").status_code != 200:
-            time.sleep(0.05)
-        yield address
-        server.should_exit = True
-        thread.join(30)
-        listener.close()
+        try:
+            while httpx.get(f"{address}/readyz").status_code != 200:
+                time.sleep(0.05)
+            yield address
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            listener.close()
 
     return serve
 

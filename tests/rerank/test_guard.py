@@ -1,0 +1,109 @@
+"""A guard ends a reranking between calls of its model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from twindex.core import Guard
+from twindex.core.rerank_config import DiversityConfig, FakeRerankerConfig, IntraDocumentConfig
+from twindex.rerank import Candidate, Chain, Reranker, Task, load_reranker, rerank_one
+from twindex.rerank.fake import FakeReranker
+from twindex.rerank.rounds import GUARDED_TOKENS
+
+WORDS = 500
+FIT = GUARDED_TOKENS // (WORDS + 1)
+"""Questions of a call under a guard."""
+
+
+class Gone(Exception):  # noqa: N818 - an event
+    """The caller left."""
+
+
+class Leaving:
+    """A guard whose caller leaves after some checks."""
+
+    def __init__(self, checks: int) -> None:
+        self.left = checks
+
+    def __call__(self) -> None:
+        if self.left == 0:
+            raise Gone
+        self.left -= 1
+
+    @property
+    def guard(self) -> Guard:
+        return Guard(self)
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[int]:
+    """The sizes of the calls that fake models get."""
+    from twindex.rerank import fake
+
+    sizes: list[int] = []
+    ask = fake._FakeJudge.ask
+
+    def noting(self, questions):
+        sizes.append(len(questions))
+        return ask(self, questions)
+
+    monkeypatch.setattr(fake._FakeJudge, "ask", noting)
+    return sizes
+
+
+def candidates(count: int) -> list[Candidate]:
+    return [Candidate(f"d{i}", f"{i} " + "word " * (WORDS - 1)) for i in range(count)]
+
+
+def fake() -> FakeReranker:
+    return FakeReranker(FakeRerankerConfig())
+
+
+def test_calls_under_a_guard_are_small_and_checked(asked):
+    leaving = Leaving(3)  # One check of the round and one of each call.
+    with pytest.raises(Gone):
+        rerank_one(fake(), "q", candidates(5 * FIT), guard=leaving.guard)
+    assert asked == [FIT, FIT]
+
+
+def test_a_guard_that_never_ends_it_changes_nothing(asked):
+    given = candidates(3 * FIT + 1)
+    guarded = rerank_one(fake(), "1 2", given, guard=Leaving(-1).guard)
+    assert asked == [FIT, FIT, FIT, 1]
+    plain = rerank_one(fake(), "1 2", given)
+    assert asked[4:] == [3 * FIT + 1], "without a guard all are asked at once"
+    assert guarded.order == plain.order
+    assert (guarded.status, guarded.usage.calls) == ("complete", plain.usage.calls)
+
+
+def test_a_question_larger_than_a_call_is_asked_alone(asked):
+    given = [Candidate(str(i), f"{i} " * (GUARDED_TOKENS + 1)) for i in range(2)]
+    assert rerank_one(fake(), "q", given, guard=Leaving(-1).guard).status == "complete"
+    assert asked == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "reranker",
+    [
+        lambda: Chain([(fake(), 10), (fake(), 5)]),
+        lambda: load_reranker(DiversityConfig()),
+        lambda: load_reranker(IntraDocumentConfig(slow=FakeRerankerConfig())),
+    ],
+    ids=["chain", "mmr", "intra-document"],
+)
+def test_every_kind_of_reranker_is_ended(reranker):
+    made: Reranker = reranker()
+    tasks: Sequence[Task] = [Task("word", candidates(10), Leaving(0).guard)]
+    with pytest.raises(Gone):
+        made.rerank(tasks)
+    (found,) = made.rerank([Task("word", candidates(10), Leaving(-1).guard)])
+    assert found.status in ("complete", "partial")
+
+
+def test_a_chain_ends_between_its_stages(asked):
+    chain = Chain([(fake(), 10), (fake(), 5)])
+    with pytest.raises(Gone):
+        chain.rerank([Task("q", candidates(10), Leaving(2).guard)])
+    assert asked == [10]
