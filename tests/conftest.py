@@ -3,12 +3,62 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 # No test may reach a model hub, whatever the developer's environment says.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+NOBODY = 65_534
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that other users can reach.
+
+    It is not in pytest's own folder, which every start of pytest closes to other users.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="twindex-test-")).resolve()
+    folder.chmod(0o755)
+    if not all(parent.stat().st_mode & 0o001 for parent in folder.parents):
+        folder.rmdir()
+        pytest.skip(f"other users cannot reach {folder.parent} (set TMPDIR)")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def as_nobody() -> Callable[[Callable[[], None]], None]:
+    """Run a function in a process without the rights to write here."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+
+    def run(work: Callable[[], None]) -> None:
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:  # pragma: no cover - another process
+            try:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                work()
+            except BaseException:  # noqa: BLE001
+                os.write(write, traceback.format_exc().encode()[-4_000:])
+            finally:
+                os._exit(0)
+        os.close(write)
+        with os.fdopen(read) as pipe:
+            failure = pipe.read()
+        os.waitpid(child, 0)
+        assert failure == ""
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from numba import njit
+from ..compiling import compiled
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -14,11 +14,6 @@ ANY_ORDER = {"reassoc", "contract", "nsz"}
 
 
 def summing(function: F) -> F:
-    """Compile at the first call for the types it has then, keep the code on disk, free the GIL.
-
-    Sums may be added up in any order: otherwise no inner product could use the wide registers.
-    """
-    try:
-        return cast(F, njit(cache=True, nogil=True, fastmath=ANY_ORDER)(function))
-    except RuntimeError:  # No folder to keep it in.
-        return cast(F, njit(nogil=True, fastmath=ANY_ORDER)(function))
+    """See `compiled`. Sums may be added up in any order: otherwise no inner product could use the
+    wide registers."""
+    return compiled(function, fastmath=ANY_ORDER)

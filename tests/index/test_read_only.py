@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,35 +27,8 @@ NDJSON = {"content-type": "application/x-ndjson"}
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder that another user can reach."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == os.getuid() and path != Path(path.root):
-            path.chmod(path.stat().st_mode | 0o055)
-    return tmp_path
-
-
-def as_nobody(work: Callable[[], None]) -> None:
-    """Run `work` in a process without the rights to write here."""
-    if os.getuid() != 0:
-        pytest.skip("only root can become another user")
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - another process
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            work()
-        except BaseException:  # noqa: BLE001
-            os.write(write, traceback.format_exc().encode()[-4_000:])
-        finally:
-            os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        failure = pipe.read()
-    os.waitpid(child, 0)
-    assert failure == ""
+def folder(reachable):
+    return reachable
 
 
 @pytest.fixture
@@ -126,7 +98,7 @@ STATES = ["at rest", "crashed", "crashed, with shared memory", "format 1"]
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_another_user_reads_a_folder_that_he_cannot_write(folder, state):
+def test_another_user_reads_a_folder_that_he_cannot_write(folder, as_nobody, state):
     path = folder / "c"
     expected = made(path, state)
     before = files(path)
@@ -171,7 +143,7 @@ def test_a_reader_without_rights_follows_a_writer(folder):
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_an_immutable_database_that_changes_is_noticed(folder):
+def test_an_immutable_database_that_changes_is_noticed(folder, as_nobody):
     path = folder / "c"
     with Engine.create(path, configuration()) as engine:
         engine.add(documents(0, 5))
