@@ -58,9 +58,9 @@ class Service:
             if not self.root.is_dir():
                 raise NotFoundError(f"{root} is not a folder; create it to serve from it")
             os.listdir(self.root)
+            self.single = (self.root / FILE_NAME).is_file()
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
-        self.single = (self.root / FILE_NAME).is_file()
         if self.single and not NAME.fullmatch(self.root.name):
             raise ConfigError(f"{self.root.name!r} cannot be the name of a collection: {_RULE}")
         self.readers = Pool("search", settings.workers, settings.queue)

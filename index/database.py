@@ -84,7 +84,11 @@ class Database:
         Raises NotFoundError, or StorageError when the file is not one of ours.
         """
         database = cls(directory, read_only=True)
-        if not database.path.is_file():
+        try:
+            found = database.path.is_file()
+        except OSError as error:
+            raise StorageError(f"{database.path}: cannot be read: {error.strerror}") from error
+        if not found:
             raise NotFoundError(f"{directory} holds no collection (no {FILE_NAME})")
         database._begin(complete=complete)
         if not read_only:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import CorruptFileError
+from ..core import CorruptFileError, StorageError
 
 _BLOCK = 1 << 20
 
@@ -99,9 +99,13 @@ def remove_tree(path: Path) -> None:
 def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
     """Hold the lock file `path`; the value says whether it was taken (always, with `wait`).
 
-    The kernel releases it when the process dies, so no stale lock can remain.
+    The kernel releases it when the process dies, so no stale lock can remain. Raises StorageError
+    where it cannot be opened to write.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened to write: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

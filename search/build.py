@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import resource
 import sys
 import time
@@ -84,7 +85,7 @@ def build(
     progress = progress or NoProgress()
     config = config or CollectionConfig()
     legs = LegEncoders(config, encoders)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # Also where nobody may look.
         legs.fingerprints()  # What cannot be loaded should leave nothing behind.
         legs.check_widths()
         _make_folder(path)

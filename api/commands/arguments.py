@@ -153,7 +153,7 @@ def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
 def parse_folder(text: str) -> Path:
     """A folder, or where one can be made."""
     path = Path(text)
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
     return path
 
