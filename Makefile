@@ -35,10 +35,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-# The repository root is the package; the link gives the type checker its name.
+# The repository root is the package; the link in .package gives it its name.
 types: $(READY)
-	mkdir -p .cache/types && ln -sfn ../.. .cache/types/twindex
-	MYPYPATH=.cache/types $(BIN)/mypy $(ROOMS:%=-p twindex.%)
+	MYPYPATH=.package $(BIN)/mypy $(ROOMS:%=-p twindex.%)
 
 test: lint types
 	$(BIN)/pytest -n 2 --dist loadgroup
