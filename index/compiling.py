@@ -22,7 +22,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, cast
 
-from numba import config, njit
+import numba
+from numba import njit
 
 from ..core import StorageError
 from ..llm.cache import CACHE, cache_folder
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., object])
 
 _LOCK = Lock()
+_CONFIG: Any = numba.config
 
 
 def compiled(function: F, **options: Any) -> F:
@@ -40,19 +42,19 @@ def compiled(function: F, **options: Any) -> F:
     options: of `numba.njit`.
     """
     with _LOCK:
-        given = config.CACHE_DIR
+        given = _CONFIG.CACHE_DIR
         if not given and not _writable(Path(function.__code__.co_filename).parent / "__pycache__"):
             own = _own_folder()
             if own is None:
                 return cast(F, njit(nogil=True, **options)(function))
-            config.CACHE_DIR = str(own)
+            _CONFIG.CACHE_DIR = str(own)
         try:
             return cast(F, njit(cache=True, nogil=True, **options)(function))
         except RuntimeError as error:  # Numba found no place.
             _without(str(error))
             return cast(F, njit(nogil=True, **options)(function))
         finally:
-            config.CACHE_DIR = given  # Functions of others stay where they were.
+            _CONFIG.CACHE_DIR = given  # Functions of others stay where they were.
 
 
 @lru_cache(maxsize=64)

@@ -103,3 +103,32 @@ def test_bulk_takes_a_type_that_generators_know(serve, fake_config):
         headers={"content-type": "application/octet-stream"},
     )
     assert response.json()["items"] == [{"id": "kiwi", "status": 200}]
+
+
+def test_what_tells_members_of_a_union_apart_is_required(serve, problem):
+    """A document without it is refused, so generators and linters must know."""
+    schemas = document(serve)["components"]["schemas"]
+    unions = 0
+
+    def check(value: Any) -> None:
+        nonlocal unions
+        if isinstance(value, dict):
+            if "oneOf" in value:
+                unions += 1
+                # Without a discriminator the first is meant where it is left out.
+                for member in value["oneOf"]["discriminator" not in value :]:
+                    assert "kind" in schemas[member["$ref"].rpartition("/")[2]]["required"], member
+            for item in value.values():
+                check(item)
+        elif isinstance(value, list):
+            for item in value:
+                check(item)
+
+    check(schemas)
+    assert unions >= 5
+    client = serve()
+    problem(client.put("/v1/collections/birds", json={"legs": {"words": {}}}), 422, "invalid")
+    late = {"legs": {"late": {"kind": "dense", "encoder": {"model": "fake", "nbits": 2}}}}
+    problem(client.put("/v1/collections/birds", json=late), 422, "invalid")
+    named = {"legs": {"words": {"kind": "lexical"}}}
+    assert client.put("/v1/collections/birds", json=named).status_code == 201
