@@ -106,6 +106,7 @@ class Service:
         self.watchers.close()
         for served in self._served.values():
             served.close()
+        gc.unfreeze()
 
     def _folders(self) -> Iterator[Path]:
         """Folders that hold a collection, or that cannot be read and may hold one."""

@@ -28,7 +28,10 @@ A = TypeVar("A")
 
 GUARDED_TOKENS = 1 << 14
 """Tokens of a call under a guard, which is checked between calls: about 2 s of a small model on a
-processor, and enough questions for a server to answer several at once."""
+processor."""
+
+GUARDED_QUESTIONS = 16
+"""Questions of a call that may have more tokens: a server answers several at once."""
 
 __all__ = ["Course", "Judge", "Judgement", "Outcome", "Rounds"]
 
@@ -312,9 +315,8 @@ def _guarded(items: Sequence[_Asked[Q, A]]) -> list[Cost]:
         return costs
     _check(item.run.task for item in items)
     total = accumulate(max(1, cost.tokens) for cost in costs)
-    return costs[
-        : max(1, sum(1 for _ in takewhile(lambda tokens: tokens <= GUARDED_TOKENS, total)))
-    ]
+    fitting = sum(1 for _ in takewhile(lambda tokens: tokens <= GUARDED_TOKENS, total))
+    return costs[: max(GUARDED_QUESTIONS, fitting)]
 
 
 def _deadline(items: Sequence[_Asked[Q, A]]) -> float | None:

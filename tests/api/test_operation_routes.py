@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 from threading import Event
 
@@ -11,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from twindex.api.app import create_app
 from twindex.api.schemas import Health, Info
+from twindex.api.settings import Settings
 
 SEARCH = "/v1/collections/birds/search"
 
@@ -264,3 +266,11 @@ def test_unknown_query_parameters_are_refused(client, problem, method, path, nam
     assert details.errors[0].field == name
     assert details.detail.endswith(f"known here: {known}")
     assert client.get("/livez?cache=no").status_code == 200
+
+
+def test_a_server_that_stopped_leaves_its_objects_to_the_collector(tmp_path, wait_until_ready):
+    with TestClient(create_app(tmp_path, Settings()), "http://localhost") as client:
+        wait_until_ready(client)
+        client.app.state.service._loading.join()
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0

@@ -10,7 +10,7 @@ from twindex.core import Guard
 from twindex.core.rerank_config import DiversityConfig, FakeRerankerConfig, IntraDocumentConfig
 from twindex.rerank import Candidate, Chain, Reranker, Task, load_reranker, rerank_one
 from twindex.rerank.fake import FakeReranker
-from twindex.rerank.rounds import GUARDED_TOKENS
+from twindex.rerank.rounds import GUARDED_QUESTIONS, GUARDED_TOKENS
 
 WORDS = 500
 FIT = GUARDED_TOKENS // (WORDS + 1)
@@ -78,10 +78,10 @@ def test_a_guard_that_never_ends_it_changes_nothing(asked):
     assert (guarded.status, guarded.usage.calls) == ("complete", plain.usage.calls)
 
 
-def test_a_question_larger_than_a_call_is_asked_alone(asked):
-    given = [Candidate(str(i), f"{i} " * (GUARDED_TOKENS + 1)) for i in range(2)]
+def test_long_questions_are_asked_several_at_a_time(asked):
+    given = [Candidate(str(i), f"{i} " * GUARDED_TOKENS) for i in range(GUARDED_QUESTIONS + 1)]
     assert rerank_one(fake(), "q", given, guard=Leaving(-1).guard).status == "complete"
-    assert asked == [1, 1]
+    assert asked == [GUARDED_QUESTIONS, 1]
 
 
 @pytest.mark.parametrize(
