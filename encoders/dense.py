@@ -87,9 +87,10 @@ class DenseEncoder:
         Some models do more with a text than tokenise it; here that would be lost, silently.
         """
         text = "A text to try the model with."
-        reference = self._model.model.encode(
-            [text], prompt=self._prompts["query"], show_progress_bar=False
-        )
+        with self._model.tokenizing():
+            reference = self._model.model.encode(
+                [text], prompt=self._prompts["query"], show_progress_bar=False
+            )
         self.dimensions = int(reference.shape[1])
         own = self.encode([text], role="query").dense
         if own is None or _cosine(own[0], reference[0]) < SAME:

@@ -33,6 +33,7 @@ from sentence_transformers.multi_vector_encoder.modules import (
 )
 
 from ..core import InvalidInputError, LateEncoderConfig, ModelError, Representation, Role
+from ..llm import find_weights
 from .late_vectors import joined
 from .prescribed import prescribed_prompts
 from .protocol import Gives
@@ -76,7 +77,10 @@ class LateEncoder:
     @classmethod
     def load(cls, config: LateEncoderConfig) -> LateEncoder:
         """Raises ModelError when the model cannot be found, read or used."""
-        model = TextModel.load(_opened, config)
+        if _is_late(find_weights(config.model, revision=config.revision)):
+            model = TextModel.load(MultiVectorEncoder, config, _own_limit)
+        else:
+            model = TextModel.load(SentenceTransformer, config, _token_vectors)
         with model.trying():
             return cls(model, config)
 
@@ -209,10 +213,11 @@ class LateEncoder:
         text = "A text to try the model with, and a mark or two."
         model = self._model.model
         prompts = self._prompts
-        query = model.encode_query([text], prompt=prompts["query"], show_progress_bar=False)
-        document = model.encode_document(
-            [text], prompt=prompts["document"], show_progress_bar=False
-        )
+        with self._model.tokenizing():
+            query = model.encode_query([text], prompt=prompts["query"], show_progress_bar=False)
+            document = model.encode_document(
+                [text], prompt=prompts["document"], show_progress_bar=False
+            )
         expected = {"query": query[0], "document": document[0]}
         for read, role in ((self._queries([text]), "query"), (self._documents([text]), "document")):
             own = next(read).vectors[0]
@@ -228,15 +233,15 @@ class LateEncoder:
         return int(own.shape[1])
 
 
-def _opened(folder: str, *, device: str, **options: Any) -> MultiVectorEncoder:
-    """A model of either kind, as one that gives a vector for each token."""
-    if _is_late(Path(folder)):
-        model = MultiVectorEncoder(folder, device=device, **options)
-        # What the model reads of a passage is what TextModel takes for the limit of its texts.
-        if (own := getattr(model[0], "document_length", None)) is not None:
-            model.max_seq_length = own
-        return model
-    bi = SentenceTransformer(folder, device=device, **options)
+def _own_limit(model: MultiVectorEncoder) -> MultiVectorEncoder:
+    """The model with what it reads of a passage as the limit of its texts."""
+    if (own := getattr(model[0], "document_length", None)) is not None:
+        model.max_seq_length = own
+    return model
+
+
+def _token_vectors(bi: SentenceTransformer) -> MultiVectorEncoder:
+    """A bi-encoder as a model that gives a vector for each token."""
     return MultiVectorEncoder(
         modules=[
             bi[0],
@@ -244,7 +249,7 @@ def _opened(folder: str, *, device: str, **options: Any) -> MultiVectorEncoder:
             Normalize(module_input_name="token_embeddings"),
         ],
         prompts={name: prompt for name, prompt in bi.prompts.items() if prompt},
-        device=device,
+        device=str(bi.device),
     )
 
 

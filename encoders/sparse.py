@@ -97,7 +97,8 @@ class SparseEncoder:
     def _probe(self) -> None:
         """Learn the vocabulary, take the short cut, and compare it with the library's own way."""
         text = "A text to try the model with."
-        encoded = self._model.model.encode([text], show_progress_bar=False)
+        with self._model.tokenizing():
+            encoded = self._model.model.encode([text], show_progress_bar=False)
         reference = encoded.to_dense().cpu().numpy()
         self.vocabulary = int(reference.shape[1])
         self._head = _take_head(self._model.model)

@@ -3,7 +3,7 @@ feeding it tokenised batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,10 @@ from ..core import (
     check_unicode,
 )
 from ..core.config import Precision
-from ..llm import find_weights, weights_digest
+from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.pretrained import loading, pick_device, quiet
+from ..llm.shared import SharedModel, freed_at_once, share
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
@@ -49,15 +50,20 @@ class Batch:
 
 
 class TextModel:
-    """A sentence-transformers model of any kind whose input is tokens. Thread-safe."""
+    """A sentence-transformers model of any kind whose input is tokens. Thread-safe.
 
-    def __init__(self, model: Any, name: str, digest: str, max_length: int | None) -> None:
+    Models of the same weights share them, see `twindex.llm.shared`.
+    """
+
+    def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:
+        """model: a view of `shared`, or made of one."""
         self.model = model
         self.name = name
-        self.digest = digest
+        self.digest = shared.digest
+        self._shared = shared
         self._device = model.device
         self._budget = BUDGET[self._device.type]
-        self._tokenizing = Lock()
+        self._tokenizing = shared.tokenizing
         self._running = Lock()
         self.tokenizer: Any = getattr(model, "tokenizer", None)
         if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
@@ -75,25 +81,39 @@ class TextModel:
             model.max_seq_length = max_length
 
     @classmethod
-    def load(cls, kind: Any, config: Config) -> TextModel:
-        """Find and load a model; `kind` is SentenceTransformer, SparseEncoder or what is made so.
+    def load(
+        cls, kind: Any, config: Config, change: Callable[[Any], Any] | None = None
+    ) -> TextModel:
+        """Find and load a model, or share the weights of one that is in use.
 
-        Raises ModelError when it cannot be found or read, ConfigError for what it cannot do.
+        kind: SentenceTransformer, SparseEncoder or MultiVectorEncoder. change: makes the model that
+        is used of a view of what was loaded. Raises ModelError when it cannot be found or read,
+        ConfigError for what it cannot do.
         """
         folder = find_weights(config.model, revision=config.revision)
         device = pick_device(config.device)
-        with loading(config.model, folder), quiet():
+
+        def load() -> tuple[Any, Any]:
             options: Any = {
                 "local_files_only": True,
                 "trust_remote_code": False,
                 "model_kwargs": {"use_safetensors": True},
             }
-            model = kind(str(folder), device=device, **options).eval()
+            with quiet():
+                model = kind(str(folder), device=device, **options).eval()
+            return model, getattr(model, "tokenizer", None)
+
+        with loading(config.model, folder):
+            shared = share(kind.__name__, folder, device, load)
+            model = shared.view()
+            if change is not None:
+                with shared.tokenizing, quiet():
+                    model = freed_at_once(change(model).eval())
         if isinstance(config, LateEncoderConfig):
             max_length = config.document_length
         else:
             max_length = config.max_length
-        return cls(model, config.model, weights_digest(folder), max_length)
+        return cls(model, config.model, shared, max_length)
 
     @contextmanager
     def trying(self) -> Iterator[None]:

@@ -43,6 +43,7 @@ class _Model:
     """A model of transformers that reads batches of tokens."""
 
     def __init__(self, parts: Pretrained) -> None:
+        self._shared = parts.shared
         self._model = parts.model
         self._device = parts.device
         self._pad = parts.tokenizer.pad_token or 0

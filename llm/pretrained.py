@@ -24,6 +24,7 @@ from .gguf import gguf_file, unpacked
 from .int8 import quantise
 from .protocol import Message, States, Tokens
 from .safety import check_weights
+from .shared import SharedModel, share
 from .tokenizer import Tokenizer
 from .weights import find_weights
 
@@ -47,7 +48,10 @@ FAILURES = (
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """A model as it was loaded, ready to run: what both kinds of models share."""
+    """A model as it was loaded, ready to run: what both kinds of models share.
+
+    model: a view of `shared`, which whoever uses the model must keep; None where there is none.
+    """
 
     name: str
     model: Any
@@ -55,6 +59,7 @@ class Pretrained:
     device: torch.device
     precision: Precision
     digest: str
+    shared: SharedModel | None = None
 
 
 class PretrainedModel:
@@ -129,7 +134,8 @@ def load_pretrained(
     precision: Precision = "float32",
     device: Device = "auto",
 ) -> Pretrained:
-    """Load a model and its tokenizer; `kind` is AutoModelForCausalLM or AutoModelForMaskedLM.
+    """Load a model and its tokenizer, or share those in use that have the same weights and
+    arithmetic; `kind` is AutoModelForCausalLM or AutoModelForMaskedLM.
 
     Raises ModelError when it cannot be found or read, ConfigError for what this machine cannot do.
     """
@@ -139,21 +145,26 @@ def load_pretrained(
             "int8 runs on processors only: bfloat16 is the one for CUDA", field="precision"
         )
     source = find_weights(name, revision=revision)
-    digest = weights_digest(source)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    with loading(name, source):
+
+    def load() -> tuple[Any, Any]:
         with quiet():
             file = gguf_file(source)
-            folder = source if file is None else unpacked(file, digest, dtype)
+            folder = source if file is None else unpacked(file, weights_digest(source), dtype)
             check_weights(name, folder)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
             model = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
-            model = model.eval().to(place)
+        return model.eval().to(place), Tokenizer(tokenizer)
+
+    with loading(name, source):
+        shared = share(f"{kind.__name__} {dtype}", source, str(place), load)
+        model, tokenizer, digest = shared.view(), shared.tokenizer, shared.digest
         if precision == "int8":
             quantise(model)
+    kept = None if precision == "int8" else shared  # Else the weights in float32 stayed.
     logger.info("model %s runs on %s in %s", name, place, precision)
-    return Pretrained(name, model, Tokenizer(tokenizer), place, precision, digest)
+    return Pretrained(name, model, tokenizer, place, precision, digest, kept)
 
 
 @contextmanager

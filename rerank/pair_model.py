@@ -19,6 +19,7 @@ from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.int8 import quantise
 from ..llm.pretrained import loading, pick_device, quiet
+from ..llm.shared import SharedModel, share
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3
@@ -46,12 +47,16 @@ class Pair:
 class PairModel:
     """A cross-encoder with one label. Thread-safe: one batch runs at a time."""
 
-    def __init__(self, model: Any, config: CrossEncoderConfig) -> None:
+    def __init__(
+        self, model: Any, config: CrossEncoderConfig, shared: SharedModel | None = None
+    ) -> None:
+        """shared: what `model` is a view of; None = its weights are its own."""
         self.model = model
         self.config = config
         self.device = model.device
         self.tokenizer: Any = getattr(model, "tokenizer", None)
-        self._tokenizing, self._running = Lock(), Lock()
+        self._tokenizing = Lock() if shared is None else shared.tokenizing
+        self._running = Lock()
         if not getattr(self.tokenizer, "is_fast", False):
             raise ModelError("only cross-encoders with a fast tokenizer can be used here")
         if model.num_labels != 1:
@@ -66,6 +71,8 @@ class PairModel:
             if self.device.type != "cpu":
                 raise ConfigError("int8 runs on processors only", field="precision")
             quantise(_transformer(model))
+            shared = None  # Its weights in float32 are needed no more.
+        self._shared = shared
 
     @classmethod
     def load(cls, config: CrossEncoderConfig) -> Self:
@@ -73,7 +80,8 @@ class PairModel:
         cannot do."""
         folder = find_weights(config.model, revision=config.revision)
         device = pick_device(config.device)
-        with loading(config.model, folder):
+
+        def load() -> tuple[Any, Any]:
             with quiet():
                 model = CrossEncoder(
                     str(folder),
@@ -82,7 +90,11 @@ class PairModel:
                     trust_remote_code=False,
                     model_kwargs={"use_safetensors": True},
                 ).eval()
-            return cls(model, config)
+            return model, getattr(model, "tokenizer", None)
+
+        with loading(config.model, folder):
+            shared = share(CrossEncoder.__name__, folder, device, load)
+            return cls(shared.view(), config, shared)
 
     def tokenize(self, queries: Sequence[str], texts: Sequence[str]) -> list[Pair]:
         """Pairs as the model reads them. Raises InvalidInputError for text that is not Unicode."""
@@ -211,7 +223,7 @@ class PairModel:
         if pair[0].room < 1 or pair[0].truncated:
             return  # The library cuts another text.
         identity = torch.nn.Identity()
-        with quiet():
+        with self._tokenizing, quiet():
             expected = self.model.predict([PROBE], activation_fn=identity, show_progress_bar=False)
         features = self.features(pair)
         with torch.inference_mode():
