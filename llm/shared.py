@@ -46,9 +46,7 @@ _loaded: WeakValueDictionary[tuple[str, ...], SharedModel] = WeakValueDictionary
 _loading = Lock()
 
 
-def share(
-    kind: str, source: Path, device: str, load: Callable[[], tuple[Any, Any]]
-) -> SharedModel:
+def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, Any]]) -> SharedModel:
     """The model of these weights that is in use, or else what `load` gives: (model, tokenizer).
 
     kind: what `load` makes of weights: its class and arithmetic. One is loaded at a time. Raises

@@ -12,6 +12,7 @@ from typing import Any
 from weakref import ref
 
 import pytest
+import torch
 import transformers
 
 from twindex.core import ConfigError, ModelError
@@ -30,6 +31,29 @@ def test_a_model_in_use_is_shared(tiny_llama: Path) -> None:
     del models
     gc.collect()
     assert gone() is None
+
+
+def test_another_name_for_the_same_weights_shares_them(tiny_llama: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_llama, tmp_path / "copy")
+    models: Any = [load_model(str(one), device="cpu") for one in (tiny_llama, tmp_path / "copy")]
+    assert models[0] is not models[1]
+    assert models[1].name == str(tmp_path / "copy")
+    first, second = ({p.data_ptr() for p in one._model.parameters()} for one in models)
+    assert first == second
+
+
+@pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="needs AVX-512 VNNI")
+def test_eight_bits_leave_other_arithmetic_alone(tiny_llama: Path) -> None:
+    texts = [[5, 6, 7, 8], [9, 10], [11]]
+    plain: Any = load_model(str(tiny_llama), device="cpu")
+    before = plain.read(texts).logits
+    coded: Any = load_model(str(tiny_llama), precision="int8", device="cpu")
+    assert (plain.read(texts).logits == before).all()
+    layer = ref(plain._model.model.layers[0].mlp.up_proj.weight)
+    del plain
+    gc.collect()
+    assert layer() is None
+    assert coded.read(texts).logits.shape == before.shape
 
 
 def test_changed_weights_are_loaded_again(tiny_llama: Path, tmp_path: Path) -> None:

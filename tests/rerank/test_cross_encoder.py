@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 
 from twindex.core import ConfigError, InvalidInputError, ModelError
 from twindex.core.rerank_config import Budget, CrossEncoderConfig
-from twindex.llm import WHEELS, find_weights, weights
+from twindex.llm import WHEELS, find_weights, shared, weights
 from twindex.rerank import Candidate, Task, load_reranker, rerank_one
 from twindex.rerank.cross_encoder import CrossEncoderReranker
 
@@ -155,6 +157,25 @@ def test_reduced_precision_is_near(folder, precision):
     reduced = [logits[i] for i in range(len(TEXTS))]
     assert np.corrcoef(exact, reduced)[0, 1] > 0.98
     assert not np.allclose(exact, reduced, atol=1e-6)
+
+
+def scored(reranker: CrossEncoderReranker) -> list[tuple[int, float | None]]:
+    return [(place.index, place.score) for place in rerank_one(reranker, QUERY, CANDIDATES).order]
+
+
+def test_configurations_share_weights_and_nothing_else(folder, monkeypatch):
+    monkeypatch.setattr(shared, "_loaded", WeakValueDictionary())
+    options = [{}, {"max_length": 32}, {"precision": "bfloat16"}]
+    if torch.cpu._is_vnni_supported():
+        options.append({"precision": "int8"})
+    expected = []
+    for one in options:
+        expected.append(scored(load(folder, **one)))
+        gc.collect()
+        assert not shared._loaded  # int8 keeps no weights in float32 either.
+    together = [load(folder, **one) for one in options]
+    assert len(shared._loaded) == 1
+    assert [scored(reranker) for reranker in together] == expected
 
 
 def test_a_classifier_is_refused(tmp_path, folder):
