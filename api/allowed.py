@@ -12,14 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core import AnalyzerConfig, CollectionConfig, ConfigError, ModelError
+from ..core import CollectionConfig, ConfigError, ModelError
 from ..encoders import EncoderConfig
+from ..encoders.places import DIGESTS, named
 from ..llm import WHEELS
 from ..llm.fake import NAME as FAKE
 from ..llm.weights import find_named, local_path, shown
-
-FIELDS = ("model", "expansion_model")
-"""Fields of configurations that name a model."""
 
 
 class AllowedModels:
@@ -46,7 +44,7 @@ class AllowedModels:
         """Raise ConfigError, which names the field, for a model that requests may not name. The
         error is the same whether there is such a model or not."""
         for name, leg in config.legs.items():
-            for field, model in _named(leg.encoder):
+            for field, model in named(leg.encoder):
                 if not self._allows(model, getattr(leg.encoder, "revision", None)):
                     raise ConfigError(
                         f"{shown(model)} is not a model that this server allows; allowed are "
@@ -56,7 +54,7 @@ class AllowedModels:
                     )
 
     def _resolved(self, encoder: EncoderConfig) -> EncoderConfig:
-        update = {field: self._listed.get(model, model) for field, model in _named(encoder)}
+        update = {field: self._listed.get(model, model) for field, model in named(encoder)}
         return encoder.model_copy(update=update)
 
     def _allows(self, name: str, revision: str | None) -> bool:
@@ -74,7 +72,7 @@ class AllowedModels:
     def _served(self) -> Iterator[str]:
         for configuration in self._configured():
             for key, value in _entries(configuration):
-                if key in FIELDS and isinstance(value, str):
+                if key in DIGESTS and isinstance(value, str):
                     yield value
 
     def _names(self) -> list[str]:
@@ -93,14 +91,6 @@ def _spellings(name: str) -> dict[str, str]:
     if name.startswith(("/", ".", "~")):
         raise ConfigError(f"{name!r} is not there", field="models")
     return {name: name}
-
-
-def _named(encoder: EncoderConfig) -> list[tuple[str, str]]:
-    """(field, model) of an encoder."""
-    if isinstance(encoder, AnalyzerConfig):
-        return []
-    found = [(field, getattr(encoder, field, None)) for field in FIELDS]
-    return [(field, model) for field, model in found if model is not None]
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -20,10 +21,10 @@ from ..core import (
 )
 from ..core.config import Device
 from ..encoders import Encoder, EncoderConfig, load_encoder, on_device
+from ..encoders.places import named
 from ..index.jobs import JobStore
 from ..llm.weights import find_named
 from ..search import Engine
-from .allowed import FIELDS
 from .jobs import JobRunner
 from .render import encoder_names
 from .rerankers import ServedRerankers
@@ -36,12 +37,19 @@ class Loader:
     """Loads collections, their models and their jobs; those with the same encoder share one."""
 
     def __init__(
-        self, root: Path, runner: JobRunner, device: Device | None, rerankers: ServedRerankers
+        self,
+        root: Path,
+        runner: JobRunner,
+        device: Device | None,
+        rerankers: ServedRerankers,
+        models: Sequence[str],
     ) -> None:
+        """models: those that the operator lists; one that has moved may be there."""
         self._root = root
         self._rerankers = rerankers
         self._runner = runner
         self._device = device
+        self._models = models
         # Models are large: those that no collection uses any more are let go.
         self._encoders: WeakValueDictionary[EncoderConfig, Encoder] = WeakValueDictionary()
         self._lock = Lock()
@@ -57,6 +65,7 @@ class Loader:
                 read_only=not os.access(served.path, os.W_OK),
                 encoders=self._encoder,
                 rerankers=self._rerankers,
+                models=self._models,
             )
             self._adopt(served, engine)
         except NotFoundError:
@@ -122,10 +131,7 @@ class Loader:
 
 def _without_places(message: str, encoder: EncoderConfig) -> str:
     """A message about a model, without the folder where the server keeps it."""
-    for field in FIELDS:
-        name = getattr(encoder, field, None)
-        if name is None:
-            continue
+    for _, name in named(encoder):
         for place in (str(find_named(name) or ""), name):
             if Path(place).is_absolute():
                 message = message.replace(place, Path(place).name)

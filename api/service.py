@@ -72,7 +72,9 @@ class Service:
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time())
-        self._loader = Loader(self.root, self.runner, settings.device, self.rerankers)
+        self._loader = Loader(
+            self.root, self.runner, settings.device, self.rerankers, settings.models
+        )
         self._probe = WriteProbe()
         self._loading: Thread | None = None
         self._stopping = Event()

@@ -8,6 +8,7 @@ from .maintenance import maintain, merge, merge_due, seal
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .reader import Reader
 from .reconfigure import Reconfigured, reconfigure, reconfigured
+from .repoint import repoint
 from .snapshot import LegResult, Snapshot
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "merge_due",
     "reconfigure",
     "reconfigured",
+    "repoint",
     "resume",
     "seal",
     "warm",

@@ -29,6 +29,7 @@ from ..core import (
     ScalarCodec,
     VectorStorage,
 )
+from ..encoders.places import absolute
 from .collection import Collection, EncodedDocument
 from .database import UNFINISHED, get_meta, set_meta
 from .legs import building_bytes
@@ -59,7 +60,7 @@ def resume(path: Path, config: CollectionConfig) -> Collection | None:
         collection = Collection.open(path, verify="size", state="building")
     except NotFoundError:
         return None
-    if collection.config != config:
+    if absolute(collection.config) != absolute(config):
         collection.close()
         raise ConflictError(
             f"{path}: holds an unfinished build with another configuration; give the same options "

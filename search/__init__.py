@@ -2,6 +2,7 @@
 
 from .build import BuildReport, build
 from .engine import Engine
+from .repoint import repoint
 from .request import (
     Fusion,
     LegRequest,
@@ -27,4 +28,5 @@ __all__ = [
     "SearchResult",
     "WriteReport",
     "build",
+    "repoint",
 ]

@@ -22,6 +22,7 @@ from ..core import (
     Usage,
 )
 from ..encoders import EncoderLoader, load_encoder
+from ..encoders.places import absolute
 from ..index import Collection, Consumed, append_shard, consumed, finish, resume
 from ..index.files import exclusive
 from .ingest import Tally, batches, checked, encode
@@ -83,7 +84,7 @@ def build(
     began = time.perf_counter()
     path = Path(path)
     progress = progress or NoProgress()
-    config = config or CollectionConfig()
+    config = absolute(config or CollectionConfig(), encoders)
     legs = LegEncoders(config, encoders)
     if not os.path.isdir(path):  # Also where nobody may look.
         legs.fingerprints()  # What cannot be loaded should leave nothing behind.

@@ -7,13 +7,24 @@ from typing import Any
 
 from ..core import CollectionConfig, ConfigError
 from ..encoders import on_device
+from ..encoders.places import absolute, same_models, with_encoders
+from ..index import Collection
 
 
-def differing(stored: CollectionConfig, wanted: CollectionConfig) -> ConfigError | None:
+def differing(collection: Collection, wanted: CollectionConfig) -> ConfigError | None:
     """An error that names the first field whose values differ, or None when there is none.
 
-    The devices of encoders do not count: no stored representation depends on them.
+    The devices of encoders do not count, as no stored representation depends on them, nor do names
+    of models that have the stored weights.
     """
+    stored, wanted = absolute(collection.config), absolute(wanted)
+    fingerprints = collection.fingerprints()
+    same = {
+        name: same_models(leg.encoder, stored.legs[name].encoder, fingerprints.get(name, {}))
+        for name, leg in wanted.legs.items()
+        if name in stored.legs
+    }
+    wanted = with_encoders(wanted, same)
     difference = _first(_comparable(stored), _comparable(wanted), "")
     if difference is None:
         return None

@@ -24,6 +24,7 @@ from ..core import (
 )
 from ..core.arguments import checked
 from ..encoders import EncoderLoader, load_encoder
+from ..encoders.places import absolute, model_names
 from ..index import (
     Collection,
     Reconfigured,
@@ -90,11 +91,10 @@ class Engine:
     ) -> Engine:
         """Begin an empty collection in the folder `path`.
 
-        Loads the encoders first, so that one that cannot be had leaves nothing behind. Raises
-        ModelError or ConfigError for these, ConflictError when there is a collection already.
+        Loads the encoders first, so that a missing one leaves nothing behind, and stores folders
+        by absolute paths. Raises ModelError or ConfigError; ConflictError where there is one.
         """
-        config = config or CollectionConfig()
-        legs = LegEncoders(config, encoders)
+        legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
         legs.check_widths()
         return cls(Collection.create(Path(path), config), legs, rerankers=rerankers)
@@ -109,16 +109,17 @@ class Engine:
         verify: Verify = "full",
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
+        models: Sequence[str] = (),
     ) -> Engine:
         """Open a collection; its configuration is stored in it, with the names of its models.
 
-        verify: "full" compares the checksum of every file, "size" only sizes. encoders: needed
-        again for a collection that was made with encoders of your own, as it stores none: the same
-        function as in `create`. rerankers: those that searches may name. Raises NotFoundError,
-        CorruptFileError (which names the file) or ConflictError (unfinished build).
+        verify: "full" compares the checksum of every file, "size" only sizes. encoders: required
+        for a collection that was made with encoders of your own, as it stores none: the same as in
+        `create`. rerankers: those that searches may name. models: where a moved model is looked
+        for. Raises NotFoundError, CorruptFileError, which names the file, or ConflictError.
         """
         collection = Collection.open(Path(path), verify=verify, read_only=read_only)
-        legs = LegEncoders(collection.config, encoders)
+        legs = LegEncoders(collection.config, encoders, models)
         return cls(collection, legs, read_only=read_only, rerankers=rerankers)
 
     @classmethod
@@ -134,16 +135,17 @@ class Engine:
         """Open the collection in the folder `path`, or create it where there is none.
 
         Raises ConfigError where there is one with another configuration than `config` (the device
-        of an encoder may differ); None accepts any. Other errors as in `open` and `create`.
+        or the place of a model may differ); None accepts any. Other errors as `open` and `create`.
         """
+        names = model_names(absolute(config or CollectionConfig(), encoders))
         try:
-            engine = cls.open(path, encoders=encoders, rerankers=rerankers)
+            engine = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
         except NotFoundError:
             try:
                 return cls.create(path, config, encoders=encoders, rerankers=rerankers)
             except ConflictError:  # Another process was quicker.
-                engine = cls.open(path, encoders=encoders, rerankers=rerankers)
-        if config is not None and (difference := differing(engine.config, config)) is not None:
+                engine = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
+        if config is not None and (difference := differing(engine.collection, config)) is not None:
             engine.close()
             raise difference
         return engine

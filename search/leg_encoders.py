@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ..core import CollectionConfig, ConfigError, DenseLeg, EncoderMismatchError
+from ..core import CollectionConfig, ConfigError, DenseLeg, EncoderMismatchError, ModelError
 from ..encoders import Encoder, EncoderConfig, EncoderLoader, on_device
+from ..encoders.places import DIGESTS, relocated
+
+logger = logging.getLogger(__name__)
 
 
 class LegEncoders:
     """The encoder of each leg, loaded when first needed; legs with equal `key` share it.
 
-    Each is compared with the fingerprint that the collection stored, if it has stored one.
+    Each is compared with the fingerprint that the collection stored, if it has stored one. A model
+    that is no longer in its place is found again by the digest there.
     """
 
-    def __init__(self, config: CollectionConfig, load: EncoderLoader) -> None:
+    def __init__(
+        self, config: CollectionConfig, load: EncoderLoader, models: Sequence[str] = ()
+    ) -> None:
+        """models: where models that have moved may be; see `find_by_digest`."""
         self._config = config
         self._load = load
+        self._models = models
         self._keys = {name: on_device(leg.encoder, "auto") for name, leg in config.legs.items()}
         self._loaded: dict[EncoderConfig, Encoder] = {}
         self._expected: Mapping[str, Mapping[str, object]] = {}
@@ -31,11 +40,23 @@ class LegEncoders:
         with self._lock:
             encoder = self._loaded.get(key)
             if encoder is None:
-                encoder = self._loaded[key] = self._load(self._config.legs[leg].encoder)
+                encoder = self._loaded[key] = self._found(leg)
             if leg not in self._checked and leg in self._expected:
                 _compare(leg, encoder.fingerprint, self._expected[leg])
                 self._checked.add(leg)
             return encoder
+
+    def _found(self, leg: str) -> Encoder:
+        """The encoder of a leg, from where its models are now."""
+        config = self._config.legs[leg].encoder
+        try:
+            return self._load(config)
+        except ModelError:
+            moved = relocated(config, self._expected.get(leg, {}), self._models)
+            if moved is None:
+                raise
+        logger.info("leg %s: its model has moved; the same weights are read from elsewhere", leg)
+        return self._load(moved)
 
     def key(self, leg: str) -> EncoderConfig:
         """What legs that share an encoder have in common: all of its configuration but the
@@ -79,13 +100,20 @@ class LegEncoders:
 def _compare(leg: str, actual: Mapping[str, object], stored: Mapping[str, object]) -> None:
     # What is stored went through JSON, which has lists only.
     actual = json.loads(json.dumps(dict(actual)))
-    changed = sorted(key for key in {*actual, *stored} if actual.get(key) != stored.get(key))
+    # The same weights under another name are the same model.
+    names = {
+        name for name, key in DIGESTS.items() if key in stored and actual.get(key) == stored[key]
+    }
+    changed = sorted(
+        key for key in {*actual, *stored} - names if actual.get(key) != stored.get(key)
+    )
     if changed:
         raise EncoderMismatchError(
             f"leg {leg!r} was indexed by another encoder: "
             + "; ".join(
                 f"{key} was {stored.get(key)!r} and is {actual.get(key)!r}" for key in changed
             )
-            + ". Use the encoder that built the collection: if it was made with encoders of your "
-            "own, give them again, Engine.open(path, encoders=...); else build it anew"
+            + ". Use the encoder that built the collection: if its model is elsewhere now, "
+            "`twindex repoint`; if it was made with encoders of your own, give them again, "
+            "Engine.open(path, encoders=...); else build it anew"
         )

@@ -23,6 +23,17 @@ _SHARED: dict[str, Check] = {
     "encoders": is_.function("a function from an encoder's configuration to an encoder"),
     "rerankers": optional(is_.instance(RerankerRegistry, "a RerankerRegistry")),
 }
+
+
+def names(value: object, name: str) -> None:
+    """A list of names. A single one is refused: its characters would be taken for names."""
+    wanted = "a list of names"
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise refused(value, name, wanted)
+    for i, one in enumerate(value):
+        is_.text(one, f"{name}[{i}]")
+
+
 CREATE: dict[str, Check] = {
     **_SHARED,
     "config": optional(is_.instance(CollectionConfig, "a CollectionConfig")),
@@ -31,6 +42,7 @@ OPEN: dict[str, Check] = {
     **_SHARED,
     "read_only": is_.flag,
     "verify": is_.choice(*get_args(Verify)),
+    "models": names,
 }
 PROGRESS: dict[str, Check] = {"progress": optional(is_.progress)}
 ADD: dict[str, Check] = {"documents": is_.documents, **PROGRESS}
@@ -63,6 +75,9 @@ RECONFIGURE: dict[str, Check] = {
     "memory": optional(is_.integer(is_.MEMORY)),
     **PROGRESS,
 }
+
+
+REPOINT: dict[str, Check] = {"path": is_.path, "model": is_.path, "legs": optional(names)}
 
 
 def requests(value: object, name: str) -> None:

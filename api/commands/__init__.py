@@ -21,6 +21,7 @@ from . import (
     info,
     merge,
     reconfigure,
+    repoint,
     search,
     serve,
     train,
@@ -29,6 +30,7 @@ from . import (
 )
 
 COMMANDS: tuple[ModuleType, ...] = (
-    build, add, delete, get, search, eval, compare, info, verify, merge, reconfigure, tune,
+    build, add, delete, get, search, eval, compare, info, verify, merge, reconfigure, repoint,
+    tune,
     train, calibrate, serve, demo,
 )  # fmt: skip
