@@ -85,12 +85,16 @@ def pointed(encoder: EncoderConfig, places: Mapping[str, str]) -> EncoderConfig:
 
 
 def relocated(
-    encoder: EncoderConfig, fingerprint: Mapping[str, object], models: Iterable[str] = ()
-) -> EncoderConfig | None:
+    encoder: EncoderConfig,
+    fingerprint: Mapping[str, object],
+    models: Iterable[str],
+    error: ModelError,
+) -> EncoderConfig:
     """The encoder with the places where its models are now, for those that are not where it says.
 
-    They are found by the digests in the stored fingerprint, see `find_by_digest`. None where every
-    model is where it says, or was never used. Raises ModelError for weights that are not found.
+    They are found by the digests in the stored fingerprint, see `find_by_digest`. error: why the
+    encoder cannot be loaded as it is; raised where every model is where it says or was never used,
+    and with the remedy for weights that are not found.
     """
     update = {}
     for field, model in named(encoder):
@@ -100,12 +104,14 @@ def relocated(
         place = find_by_digest(digest, models)
         if place is None:
             raise ModelError(
-                f"model {shown(model)} is not there, and no listed, installed or cached model has "
-                f"its weights (digest {digest}). Say where they are now: "
+                f"{error}. No listed, installed or cached model has the weights of "
+                f"{shown(model)} (digest {digest}) under another name. If they are elsewhere now: "
                 "twindex repoint COLLECTION PATH"
-            )
+            ) from error
         update[field] = str(place)
-    return pointed(encoder, update) if update else None
+    if not update:
+        raise error
+    return pointed(encoder, update)
 
 
 def same_models(

@@ -51,10 +51,8 @@ class LegEncoders:
         config = self._config.legs[leg].encoder
         try:
             return self._load(config)
-        except ModelError:
-            moved = relocated(config, self._expected.get(leg, {}), self._models)
-            if moved is None:
-                raise
+        except ModelError as error:
+            moved = relocated(config, self._expected.get(leg, {}), self._models, error)
         logger.info("leg %s: its model has moved; the same weights are read from elsewhere", leg)
         return self._load(moved)
 
