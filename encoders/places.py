@@ -115,9 +115,23 @@ def relocated(
 
 
 def same_models(
+    wanted: CollectionConfig,
+    stored: CollectionConfig,
+    fingerprints: Mapping[str, Mapping[str, object]],
+) -> CollectionConfig:
+    """`wanted` with the stored name of each model that has the stored weights under another."""
+    wanted, stored = absolute(wanted), absolute(stored)
+    encoders = {
+        name: _same_models(leg.encoder, stored.legs[name].encoder, fingerprints.get(name, {}))
+        for name, leg in wanted.legs.items()
+        if name in stored.legs
+    }
+    return with_encoders(wanted, encoders)
+
+
+def _same_models(
     wanted: EncoderConfig, stored: EncoderConfig, fingerprint: Mapping[str, object]
 ) -> EncoderConfig:
-    """`wanted` with the stored name of each model that has the stored weights under another."""
     own, update = dict(named(wanted)), {}
     for field, model in named(stored):
         digest, other = fingerprint.get(DIGESTS[field]), own.get(field, model)

@@ -100,7 +100,7 @@ class HeadWeights(_Model):
                 f"is not known here; known: {able}"
             )
         parts.model.set_submodule(place, torch.nn.Identity())
-        self._weight = head.weight.detach().float()
+        self._weight = head.weight.detach()  # In its own arithmetic, as others share it.
         zeros = torch.zeros(len(head.weight), device=parts.device)
         self._bias = zeros if head.bias is None else head.bias.detach().float()
 
@@ -109,7 +109,7 @@ class HeadWeights(_Model):
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
                 states = self._model(input_ids=ids, attention_mask=seen).logits.float()
-                own = (states * self._weight[ids]).sum(dim=-1) + self._bias[ids]
+                own = (states * self._weight[ids].float()).sum(dim=-1) + self._bias[ids]
                 weights = own.relu_().log1p_()
             yield rows, weights.cpu().numpy()
 
@@ -136,7 +136,7 @@ class HeadWeights(_Model):
         """The greatest logit of each token of the vocabulary: float32 [vocabulary]."""
         chunk = CHUNK if states.device.type == "cpu" else len(self._weight)
         parts = [
-            (states @ self._weight[begin : begin + chunk].T).amax(dim=0)
+            (states @ self._weight[begin : begin + chunk].float().T).amax(dim=0)
             for begin in range(0, len(self._weight), chunk)
         ]
         return torch.cat(parts) + self._bias

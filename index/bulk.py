@@ -29,7 +29,7 @@ from ..core import (
     ScalarCodec,
     VectorStorage,
 )
-from ..encoders.places import absolute
+from ..encoders.places import absolute, same_models
 from .collection import Collection, EncodedDocument
 from .database import UNFINISHED, get_meta, set_meta
 from .legs import building_bytes
@@ -60,7 +60,8 @@ def resume(path: Path, config: CollectionConfig) -> Collection | None:
         collection = Collection.open(path, verify="size", state="building")
     except NotFoundError:
         return None
-    if absolute(collection.config) != absolute(config):
+    same = same_models(config, collection.config, collection.fingerprints())
+    if same != absolute(collection.config):
         collection.close()
         raise ConflictError(
             f"{path}: holds an unfinished build with another configuration; give the same options "

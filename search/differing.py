@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core import CollectionConfig, ConfigError
 from ..encoders import on_device
-from ..encoders.places import absolute, same_models, with_encoders
+from ..encoders.places import absolute, same_models
 from ..index import Collection
 
 
@@ -17,14 +17,8 @@ def differing(collection: Collection, wanted: CollectionConfig) -> ConfigError |
     The devices of encoders do not count, as no stored representation depends on them, nor do names
     of models that have the stored weights.
     """
-    stored, wanted = absolute(collection.config), absolute(wanted)
-    fingerprints = collection.fingerprints()
-    same = {
-        name: same_models(leg.encoder, stored.legs[name].encoder, fingerprints.get(name, {}))
-        for name, leg in wanted.legs.items()
-        if name in stored.legs
-    }
-    wanted = with_encoders(wanted, same)
+    stored = absolute(collection.config)
+    wanted = same_models(wanted, stored, collection.fingerprints())
     difference = _first(_comparable(stored), _comparable(wanted), "")
     if difference is None:
         return None

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
     """The demonstration's collection, built or continued when it is not finished."""
     from ...search import Engine, build
+    from ...search.differing import differing
 
     path: Path = arguments.collection
     encoders = loader_of(arguments)
@@ -65,7 +66,7 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
         report = build(path, documents, config, total=total, progress=progress, encoders=encoders)
         print(f"{counted(report.documents, 'document')} indexed in {report.seconds:.1f} s")
         return Engine.open(path, read_only=True, encoders=encoders)
-    if engine.config != config:
+    if differing(engine.collection, config) is not None:
         engine.close()
         raise ConflictError(f"{path} holds another collection; choose another folder")
     print(f"{path} holds {counted(engine.count(), 'document')} already")

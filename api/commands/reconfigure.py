@@ -19,6 +19,7 @@ from ...core import (
     VectorStorage,
     parse_toml,
 )
+from ...encoders.places import absolute
 from ...search import ReconfigureRequest
 from ..terminal import note, print_json, size
 from .arguments import add_collection, add_json, add_quiet, parse_bytes, progress_of
@@ -111,11 +112,11 @@ def _of_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
     """Leg -> how a file wants its vectors stored. Raises SourceError if it wants other changes."""
 
     def parse(value: dict[str, Any]) -> dict[str, Any]:
-        given = CollectionConfig.parse(value)
+        given = absolute(CollectionConfig.parse(value))
         _same(given, present, {"legs"})
         found = {}
         for name, leg in given.legs.items() if "legs" in given.model_fields_set else ():
-            stored = present.legs.get(name)
+            stored = absolute(present).legs.get(name)
             if stored is None or stored.kind != leg.kind:
                 able = ", ".join(f"{other} ({known.kind})" for other, known in present.legs.items())
                 raise ConfigError(f"there is no such leg; legs here: {able}", field=f"legs.{name}")

@@ -39,6 +39,25 @@ def test_search_from_another_folder(work: Path, run: Any, monkeypatch: pytest.Mo
     assert [hit["id"] for hit in done.json["hits"]] == ["kiwi"]
 
 
+def test_a_configuration_with_a_relative_path_is_that_of_the_collection(
+    work: Path, run: Any
+) -> None:
+    file = work / "c.toml"
+    legs = {"sparse": "./mini", "dense": "fake"}
+    file.write_text(
+        "".join(
+            f'[legs.{kind}]\nkind = "{kind}"\nencoder = {{kind = "{kind}", model = "{model}"}}\n'
+            for kind, model in legs.items()
+        )
+    )
+    command = ["--documents", "corpus.jsonl", "--config", str(file), "--quiet"]
+    assert run("build", "collections/two", *command).status == 0
+    with file.open("a") as added:
+        added.write('codec = {kind = "int8"}\n')
+    done = run("reconfigure", "collections/two", "--config", str(file), "--quiet")
+    assert done.status == 0, done.err
+
+
 def test_repoint(work: Path, run: Any) -> None:
     search = ["search", "collections/birds", "kiwi", "--json"]
     before, digest = run(*search).json["hits"], weights_digest(work / "mini")

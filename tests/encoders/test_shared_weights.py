@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary, ref
 
 import numpy as np
 import pytest
+import torch
 
 from twindex.core import (
     DenseEncoderConfig,
@@ -108,6 +109,18 @@ def test_weights_are_shared_and_nothing_else(family: str, monkeypatch: pytest.Mo
     for name, encoder in encoders.items():
         assert places(encoder) <= loaded, name
         assert len(places(encoder)) >= len(loaded) - 2, name  # A head may be cut off.
+
+
+def test_the_head_of_tilde_is_shared_in_reduced_precision() -> None:
+    encoders: list[Any] = [
+        load_encoder(TildeEncoderConfig(max_length=n, precision="bfloat16", device="cpu"))
+        for n in (8, 16)
+    ]
+    for encoder in encoders:
+        encoder.encode(TEXTS, role="document")
+    first, second = (encoder._weigher._weight for encoder in encoders)
+    assert first.data_ptr() == second.data_ptr()
+    assert first.dtype == torch.bfloat16
 
 
 def test_threads_with_other_limits() -> None:

@@ -15,6 +15,7 @@ import pytest
 from twindex.core import (
     CollectionConfig,
     ConfigError,
+    ConflictError,
     DenseEncoderConfig,
     DenseLeg,
     EncoderMismatchError,
@@ -283,7 +284,12 @@ def test_an_interrupted_build_is_continued_from_another_folder(
     with pytest.raises(KeyboardInterrupt):
         build("index", interrupted(), legs("./models/mini"))
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert build(work / "index", BIRDS, legs("../project/models/mini")).resumed_at == 1
+    other = copied(work / "other", "of others")
+    with pytest.raises(ConflictError, match="another configuration"):
+        build(work / "index", BIRDS, legs(str(other)))
+    (work / "models" / "mini").rename(tmp_path / "moved")
+    assert build(work / "index", BIRDS, legs("../moved")).resumed_at == 1
+    assert first(work / "index", models=["../moved"])
 
 
 def test_both_models_of_a_leg_are_followed(work: Path, tmp_path: Path) -> None:
