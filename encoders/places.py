@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import AnalyzerConfig, CollectionConfig, ModelError
-from ..llm.by_digest import digest_of, find_by_digest, is_here
+from ..llm.by_digest import digest_of, find_by_digest
 from ..llm.fake import NAME as FAKE
 from ..llm.weights import local_path, shown
 from .loading import load_encoder
@@ -90,7 +90,8 @@ def relocated(
     models: Iterable[str],
     error: ModelError,
 ) -> EncoderConfig:
-    """The encoder with the places where its models are now, for those that are not where it says.
+    """The encoder with the places where its models are now, for those whose weights are not where
+    it says: the path is gone, or holds something else.
 
     They are found by the digests in the stored fingerprint, see `find_by_digest`. error: why the
     encoder cannot be loaded as it is; raised where every model is where it says or was never used,
@@ -99,7 +100,9 @@ def relocated(
     update = {}
     for field, model in named(encoder):
         digest = fingerprint.get(DIGESTS[field])
-        if not isinstance(digest, str) or is_here(model, revision=_revision(field, encoder)):
+        if not isinstance(digest, str):
+            continue
+        if digest_of(model, revision=_revision(field, encoder)) == digest:
             continue
         place = find_by_digest(digest, models)
         if place is None:

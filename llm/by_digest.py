@@ -31,14 +31,6 @@ def find_by_digest(digest: str, models: Iterable[str] = ()) -> Path | None:
     return None
 
 
-def is_here(name: str, *, revision: str | None = None) -> bool:
-    """Whether a model of that name or path is on this machine, in working order or not."""
-    try:
-        return local_path(name) is not None or find_named(name, revision=revision) is not None
-    except ModelError:
-        return False
-
-
 def digest_of(name: str, *, revision: str | None = None) -> str | None:
     """The digest of the weights of that name or path; None where they cannot be read."""
     try:

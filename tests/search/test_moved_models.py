@@ -185,6 +185,18 @@ def test_a_model_that_is_not_found_is_named_with_the_remedy(index: Path, work: P
     assert repoint(str(index), moved) == []
 
 
+def test_a_place_without_its_weights_is_as_good_as_none(index: Path, work: Path) -> None:
+    """A volume that is not mounted leaves an empty folder; a copy may be cut short."""
+    before, mini = first(index), work / "models" / "mini"
+    moved = mini.rename(work / "moved")
+    mini.mkdir()
+    with pytest.raises(ModelError, match=r"cannot be loaded.* twindex repoint"):
+        first(index)
+    assert first(index, models=[str(moved)]) == before
+    shutil.copy(moved / "config.json", mini)
+    assert first(index, models=[str(moved)]) == before
+
+
 def test_a_package_that_is_not_installed_is_named_with_its_remedy(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
