@@ -137,7 +137,7 @@ def _same_models(
 ) -> EncoderConfig:
     own, update = dict(named(wanted)), {}
     for field, model in named(stored):
-        digest, other = fingerprint.get(DIGESTS[field]), own.get(field, model)
+        other, digest = own.get(field, model), fingerprint.get(DIGESTS[field])
         if other == model or digest is None:
             continue
         if digest_of(other, revision=_revision(field, wanted)) == digest:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..core import ConfigError, ModelError
 from .digest import weights_digest
 from .safety import check_weights
-from .weights import WHEELS, find_named, listed_models, local_path
+from .weights import WHEELS, find_named, find_weights, listed_models
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ def find_by_digest(digest: str, models: Iterable[str] = ()) -> Path | None:
     """
     for place in _places(models):
         try:
+            check_weights(place.name, place)
             if weights_digest(place) == digest:
-                check_weights(place.name, place)
                 return place
         except ModelError as error:
             logger.info("not looked at: %s", error)
@@ -32,22 +33,17 @@ def find_by_digest(digest: str, models: Iterable[str] = ()) -> Path | None:
 
 
 def digest_of(name: str, *, revision: str | None = None) -> str | None:
-    """The digest of the weights of that name or path; None where they cannot be read."""
+    """The digest of the weights of that name or path; None where they could not be loaded."""
     try:
-        place = local_path(name) or find_named(name, revision=revision)
-        return None if place is None else weights_digest(place)
-    except ModelError:
+        return weights_digest(find_weights(name, revision=revision, allow_download=False))
+    except (ModelError, ConfigError):
         return None
 
 
 def _places(models: Iterable[str]) -> Iterator[Path]:
     for name in dict.fromkeys([*models, *listed_models()]):
-        try:
-            place = local_path(name) or find_named(name)
-        except (ModelError, ConfigError):
-            continue
-        if place is not None:
-            yield place
+        with suppress(ModelError, ConfigError):
+            yield find_weights(name, allow_download=False)
     for name in WHEELS:
         if (place := find_named(name)) is not None:
             yield place
