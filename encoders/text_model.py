@@ -34,6 +34,10 @@ BUDGET = {"cpu": 1_536, "cuda": 65_536}
 WINDOW = 1_024
 """Texts tokenised, and sorted by length, together."""
 
+TURN = 64
+"""Texts tokenised at once. A query that waits for the same tokenizer then has its turn, after 0.1 s
+instead of the 1 s that a window takes."""
+
 Config = DenseEncoderConfig | SparseEncoderConfig | LateEncoderConfig
 
 _UNLIMITED = 1_000_000
@@ -154,19 +158,22 @@ class TextModel:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text if none were cut, special tokens included."""
-        with self._tokenizing:
-            try:
-                found = self.tokenizer(
-                    list(texts),
-                    truncation=False,
-                    padding=False,
-                    return_attention_mask=False,
-                    verbose=False,
-                )
-            except TypeError:
-                check_unicode(texts)
-                raise
-        return [len(ids) for ids in found["input_ids"]]
+        lengths: list[int] = []
+        for first in range(0, len(texts), TURN):
+            with self._tokenizing:
+                try:
+                    found = self.tokenizer(
+                        list(texts[first : first + TURN]),
+                        truncation=False,
+                        padding=False,
+                        return_attention_mask=False,
+                        verbose=False,
+                    )
+                except TypeError:
+                    check_unicode(texts)
+                    raise
+            lengths += map(len, found["input_ids"])
+        return lengths
 
     def starts(self, text: str) -> list[int]:
         """Where each token of the text begins, in characters; without special tokens."""
@@ -206,20 +213,25 @@ class TextModel:
         self, texts: Sequence[str], start: int
     ) -> tuple[dict[str, list[list[int]]], NDArray[np.bool_]]:
         # The tokenizer keeps its truncation as state and cannot be shared by threads.
-        with self._tokenizing:
-            try:
-                found = self.tokenizer(
-                    texts,
-                    truncation=self.max_length is not None,
-                    max_length=self.max_length,
-                    return_attention_mask=False,
-                    verbose=False,
-                )
-            except TypeError:
-                check_unicode(texts, start)
-                raise
-        cut = np.array([bool(encoding.overflowing) for encoding in found.encodings], np.bool_)
-        return dict(found), cut
+        columns: dict[str, list[list[int]]] = {}
+        cut: list[bool] = []
+        for first in range(0, len(texts), TURN):
+            with self._tokenizing:
+                try:
+                    found = self.tokenizer(
+                        texts[first : first + TURN],
+                        truncation=self.max_length is not None,
+                        max_length=self.max_length,
+                        return_attention_mask=False,
+                        verbose=False,
+                    )
+                except TypeError:
+                    check_unicode(texts, start)
+                    raise
+            for name, rows in found.items():
+                columns.setdefault(name, []).extend(rows)
+            cut += [bool(encoding.overflowing) for encoding in found.encodings]
+        return columns, np.array(cut, np.bool_)
 
     def _features(
         self, columns: dict[str, list[list[int]]], rows: NDArray[np.int64]

@@ -15,6 +15,7 @@ import torch
 
 from twindex.core import (
     DenseEncoderConfig,
+    InvalidInputError,
     LateEncoderConfig,
     ModelError,
     Representation,
@@ -134,6 +135,28 @@ def test_threads_with_other_limits() -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda number: both(encoders[number]), work))
     assert all(one == expected[number] for one, number in zip(found, work, strict=True))
+
+
+def test_a_long_batch_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are tokenised in turns, and the whole is the same."""
+    encoder: Any = load_encoder(DenseEncoderConfig(max_length=8, device="cpu"))
+    texts = [f"{text} number {n}" for n in range(9) for text in TEXTS[:3]]
+    lengths, (columns, cut) = encoder._model.lengths(texts), encoder._model._tokenize(texts, 0)
+    monkeypatch.setattr("twindex.encoders.text_model.TURN", 4)
+    turns: list[int] = []
+    real = encoder._model.tokenizer.__class__.__call__
+
+    def counted(self: Any, asked: list[str], **options: Any) -> Any:
+        turns.append(len(asked))
+        return real(self, asked, **options)
+
+    monkeypatch.setattr(encoder._model.tokenizer.__class__, "__call__", counted)
+    assert encoder._model.lengths(texts) == lengths
+    again, cut_again = encoder._model._tokenize(texts, 0)
+    assert (again, cut_again.tolist()) == (columns, cut.tolist())
+    assert turns == [4, 4, 4, 4, 4, 4, 3] * 2
+    with pytest.raises(InvalidInputError, match=r"texts\[105\]"):
+        encoder._model._tokenize([*texts[:5], "\ud800"], 100)
 
 
 def test_threads_that_ask_together_load_once(monkeypatch: pytest.MonkeyPatch) -> None:
