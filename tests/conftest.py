@@ -10,6 +10,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Workers share the cores: with as many threads each, they would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fewer examples of each property unless the slow tests run too."""
+    settings.load_profile("quick" if config.option.markexpr == "not slow" else "thorough")
+
 
 # No test may reach a model hub, whatever the developer's environment says.
 os.environ["HF_HUB_OFFLINE"] = "1"

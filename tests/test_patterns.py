@@ -250,10 +250,10 @@ def test_patterns_take_linear_time(use: Use) -> None:
 @pytest.mark.parametrize(
     ("source", "method"),
     [
-        (r"#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*", "fullmatch"),
+        pytest.param(r"#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*", "fullmatch", marks=pytest.mark.slow),
         (r"a*a*b", "match"),
         (r"(?:[^\W_]+[.,]?)*!", "search"),
-        (r"\s+$", "search"),
+        pytest.param(r"\s+$", "search", marks=pytest.mark.slow),
     ],
 )
 def test_slow_patterns_are_noticed(source: str, method: str) -> None:

@@ -186,10 +186,9 @@ def test_equals_the_plain_implementation_on_any_text(
     check_tiny(texts, role, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("smollm2")
-@pytest.mark.parametrize(
-    "count", [1, pytest.param(3, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])]
-)
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.timeout(1200))])
 def test_equals_the_plain_implementation_on_a_real_model(
     smol_folder: Path, shared_data: Path, count: int
 ) -> None:

@@ -42,6 +42,7 @@ def test_words(text: str, expected: str | list[str]) -> None:
     assert words(text) == (expected if isinstance(expected, list) else expected.split())
 
 
+@pytest.mark.slow
 def test_like_nltk_on_a_corpus(shared_data: Path) -> None:
     """Equal on 99.9 % of the texts. What is left are runs such as "::" and ".'" within a word."""
     tokenize = pytest.importorskip("nltk.tokenize").NLTKWordTokenizer().tokenize

@@ -162,6 +162,7 @@ def test_smollm2(smol: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
             row.append(int(states.tokens[number, step]))
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("smollm2")
 @pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.999), ("int8", 0.98)])
 def test_smollm2_reduced(smol: CausalModel, precision: Any, least: float) -> None:

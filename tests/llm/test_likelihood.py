@@ -148,6 +148,7 @@ def test_many_places_are_read_in_parts(tiny: CausalModel, monkeypatch: pytest.Mo
     assert np.allclose(tiny.likelihood(prompts, continuations).total, whole.total, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("smollm2")
 def test_smollm2() -> None:
     try:

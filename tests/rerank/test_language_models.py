@@ -44,6 +44,7 @@ def model() -> Any:
     return load_language_model(LanguageModelConfig(model=NAME))
 
 
+@pytest.mark.slow
 def test_pairs_by_likelihood_and_in_writing(model: Any) -> None:
     scoring = PairwiseReranker(PairwiseConfig(method="allpair"), model)
     (found,) = scoring.rerank([TASK])
@@ -62,6 +63,7 @@ def test_pairs_by_likelihood_and_in_writing(model: Any) -> None:
     assert [placed.index for placed in written.order] == [placed.index for placed in found.order]
 
 
+@pytest.mark.slow
 def test_the_margin_is_that_of_passage_a_and_passage_b(model: Any) -> None:
     """The answer begins with "Passage" either way, so that its likelihood drops out."""
     pair = Task(QUERY, [TASK.candidates[0], TASK.candidates[2]])
@@ -75,6 +77,7 @@ def test_the_margin_is_that_of_passage_a_and_passage_b(model: Any) -> None:
     assert margin == pytest.approx((margins[0] - margins[1]) / 2, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["scoring", "generation"])
 def test_costs_are_no_less_than_what_is_used(mode: Any, model: Any) -> None:
     judge = PairwiseJudge(model, mode, 10)

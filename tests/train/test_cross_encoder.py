@@ -47,7 +47,7 @@ def trained(tiny, documents, queries, qrels, tmp_path_factory):
 
 
 def test_it_learns(tiny, documents, queries, qrels, tmp_path):
-    chosen = options(tiny, epochs=12)
+    chosen = options(tiny, epochs=8)
     found = train_cross_encoder(tmp_path / "model", documents, queries, qrels, chosen)
     losses = [entry["loss"] for entry in found.history]
     assert losses[0] == pytest.approx(np.log(4), rel=0.4)  # guessing among a positive and three
@@ -83,7 +83,7 @@ class _StopError(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", [1, 7])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     tiny, documents, queries, qrels, tmp_path, monkeypatch, step
 ):
@@ -118,6 +118,7 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(
     )
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_weights(tiny, documents, queries, qrels, tmp_path):
     found = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
@@ -134,6 +135,7 @@ def test_minutes_end_a_training(tiny, documents, queries, qrels, tmp_path):
     assert 0 < found.steps < 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"loss": "binary"}, {"layers": 1}, {"precision": "bfloat16"}])
 def test_variants(tiny, documents, queries, qrels, tmp_path, change):
     chosen = options(tiny, epochs=4, **change)
@@ -144,6 +146,7 @@ def test_variants(tiny, documents, queries, qrels, tmp_path, change):
     assert config["num_hidden_layers"] == change.get("layers", 2)
 
 
+@pytest.mark.slow
 def test_a_language_model_can_write_queries(tiny, documents, queries, qrels, tmp_path):
     chosen = options(tiny, epochs=1, written=6, writer="fake")
     found = train_cross_encoder(tmp_path / "model", documents, queries, qrels, chosen)

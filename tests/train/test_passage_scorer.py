@@ -101,6 +101,7 @@ def test_training_reduces_the_loss_and_finds_more_of_the_best_windows():
     assert after > 0.7
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights():
     made = examples(8)
     once, again = (train_passage_scorer(made, SMALL).model.state_dict() for _ in range(2))
