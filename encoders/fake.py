@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -29,7 +28,7 @@ from ..core import (
     TildeEncoderConfig,
 )
 from .late_vectors import joined
-from .protocol import Gives
+from .protocol import Gives, TokenReader
 from .pruning import keep_heaviest, weights_of
 
 NAME = "fake"
@@ -54,10 +53,9 @@ class FakeDenseEncoder:
         return frozenset({"dense"})
 
     @property
-    def reader(self) -> FakeReader | None:
+    def reader(self) -> TokenReader | None:
         """What cutting by tokens needs; None without a limit."""
-        limit = self.config.max_length
-        return None if limit is None else FakeReader(self.config.document_prompt or "", limit)
+        return _reader(self.config.document_prompt or "", self.config.max_length)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -101,10 +99,9 @@ class FakeSparseEncoder:
         return frozenset({"sparse"})
 
     @property
-    def reader(self) -> FakeReader | None:
+    def reader(self) -> TokenReader | None:
         """What cutting by tokens needs; None without a limit."""
-        limit = self.config.max_length
-        return None if limit is None else FakeReader("", limit)
+        return _reader("", self.config.max_length)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -163,6 +160,11 @@ class FakeLateEncoder:
     @property
     def gives(self) -> frozenset[Gives]:
         return frozenset({"dense"})
+
+    @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None without a limit."""
+        return _reader(self.config.document_prompt or "", self.config.document_length)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -235,6 +237,11 @@ class FakeTildeEncoder:
         return frozenset({"sparse"})
 
     @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None without a limit."""
+        return _reader("", self.config.max_length)
+
+    @property
     def fingerprint(self) -> Mapping[str, Any]:
         return self.config.model_dump(exclude={"revision", "device"})
 
@@ -274,18 +281,13 @@ class FakeTildeEncoder:
         return f"#{index}"
 
 
-@dataclass(frozen=True, slots=True)
-class FakeReader:
+def _reader(prompt: str, limit: int | None) -> TokenReader | None:
     """See `TokenReader`: a token is a word."""
 
-    prompt: str
-    limit: int
+    def lengths(texts: Sequence[str]) -> list[int]:
+        return [len(re.findall(r"\w+", (prompt + text).lower())) for text in texts]
 
-    def lengths(self, texts: Sequence[str]) -> list[int]:
-        return [len(re.findall(r"\w+", (self.prompt + text).lower())) for text in texts]
-
-    def starts(self, text: str) -> list[int]:
-        return [match.start() for match in re.finditer(r"\w+", text)]
+    return None if limit is None else TokenReader(limit, lengths)
 
 
 def _check(

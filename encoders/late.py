@@ -36,7 +36,7 @@ from ..core import InvalidInputError, LateEncoderConfig, ModelError, Representat
 from ..llm import find_weights
 from .late_vectors import joined
 from .prescribed import prescribed_prompts
-from .protocol import Gives
+from .protocol import Gives, TokenReader
 from .text_model import TextModel
 
 CLOSE = 0.02
@@ -87,6 +87,11 @@ class LateEncoder:
     @property
     def gives(self) -> frozenset[Gives]:
         return frozenset({"dense"})
+
+    @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None for a model without a limit."""
+        return self._model.reader(self._prompts["document"])
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

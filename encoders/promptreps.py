@@ -62,7 +62,7 @@ from ..llm import StateModel, States
 from ..llm.batching import batches
 from ..llm.protocol import Tokens
 from .prompts import check_markup, prompt
-from .protocol import Gives
+from .protocol import Gives, TokenReader
 from .readings import Reader, unit
 from .terms import OwnTerms, clean_tokens, weigh
 
@@ -124,6 +124,15 @@ class PromptRepsEncoder:
     @property
     def gives(self) -> frozenset[Gives]:
         return frozenset({"dense", "sparse"})
+
+    @property
+    def reader(self) -> TokenReader:
+        """What cutting by tokens needs: the tokens of the text alone, which `max_length` bounds."""
+
+        def lengths(texts: Sequence[str]) -> list[int]:
+            return [len(row) for row in self._model.tokenize([text.strip() for text in texts])]
+
+        return TokenReader(self.config.max_length, lengths)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from ..core import (
@@ -61,18 +62,16 @@ class CountingEncoder(Encoder, Protocol):
         """Tokens of each text that its model would read at most; 0 where no model reads it."""
 
 
-class TokenReader(Protocol):
-    """What cutting by tokens needs of an encoder (`encoder.reader`, None = reads all)."""
+@dataclass(frozen=True, slots=True)
+class TokenReader:
+    """What cutting by tokens needs of an encoder (`encoder.reader`, None = reads all).
 
-    @property
-    def limit(self) -> int:
-        """Tokens that the encoder reads of a document at most, special tokens included."""
+    limit:   tokens that the encoder reads of a document at most, special tokens included.
+    lengths: tokens of each document if none were cut, prompt and special tokens included.
+    """
 
-    def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each document if none were cut, prompt and special tokens included."""
-
-    def starts(self, text: str) -> list[int]:
-        """Where each token of `text` begins, in characters, ascending; no special tokens."""
+    limit: int
+    lengths: Callable[[Sequence[str]], list[int]]
 
 
 EncoderLoader = Callable[[EncoderConfig], Encoder]

@@ -27,6 +27,7 @@ from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.pretrained import loading, pick_device, quiet
 from ..llm.shared import SharedModel, freed_at_once, share
+from .protocol import TokenReader
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
@@ -175,26 +176,13 @@ class TextModel:
             lengths += map(len, found["input_ids"])
         return lengths
 
-    def starts(self, text: str) -> list[int]:
-        """Where each token of the text begins, in characters; without special tokens."""
-        with self._tokenizing:
-            try:
-                found = self.tokenizer(
-                    text,
-                    truncation=False,
-                    add_special_tokens=False,
-                    return_attention_mask=False,
-                    return_offsets_mapping=True,
-                    verbose=False,
-                )
-            except TypeError:
-                check_unicode([text])
-                raise
-        return [start for start, _ in found["offset_mapping"]]
-
-    def reader(self, prompt: str = "") -> ModelReader | None:
+    def reader(self, prompt: str = "") -> TokenReader | None:
         """What cutting by tokens needs; None for a model without a limit."""
-        return None if self.max_length is None else ModelReader(self, prompt, self.max_length)
+
+        def lengths(texts: Sequence[str]) -> list[int]:
+            return self.lengths([prompt + text for text in texts])
+
+        return None if self.max_length is None else TokenReader(self.max_length, lengths)
 
     def batches(self, texts: Sequence[str], prompt: str = "") -> Iterator[Batch]:
         """Tokenise the texts once and yield them in batches of similar length."""
@@ -270,18 +258,3 @@ class TextModel:
             raise ConfigError(
                 f"the model cannot read {length} tokens ({error})", field="max_length"
             ) from None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelReader:
-    """See `TokenReader`."""
-
-    model: TextModel
-    prompt: str
-    limit: int
-
-    def lengths(self, texts: Sequence[str]) -> list[int]:
-        return self.model.lengths([self.prompt + text for text in texts])
-
-    def starts(self, text: str) -> list[int]:
-        return self.model.starts(text)

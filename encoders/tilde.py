@@ -40,7 +40,7 @@ from ..core import (
 from ..llm import find_weights, weights_digest
 from ..llm.pretrained import FAILURES, quiet
 from ..llm.tokenizer import Tokenizer
-from .protocol import Gives
+from .protocol import Gives, TokenReader
 from .pruning import weights_of
 from .terms import stoplist
 from .tilde_model import (
@@ -119,6 +119,16 @@ class TildeEncoder:
     @property
     def gives(self) -> frozenset[Gives]:
         return frozenset({"sparse"})
+
+    @property
+    def reader(self) -> TokenReader:
+        """What cutting by tokens needs."""
+        around = sum(map(len, self._around))
+
+        def lengths(texts: Sequence[str]) -> list[int]:
+            return [len(tokens) + around for tokens in self._tokenizer.tokenize(texts)]
+
+        return TokenReader(self._length, lengths)
 
     @property
     def trained(self) -> bool:

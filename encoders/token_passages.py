@@ -1,13 +1,12 @@
 """Cutting a document so that every encoder reads all of each passage.
 
-Whole sentences are packed by the tokens of the shortest encoder. Then every encoder counts what it
-would read of each passage, with prompt, title and special tokens; a passage that is too long for
-one of them is halved. So the result is exact whatever a tokenizer does at a cut.
+Whole sentences are packed by the tokens of the encoder that reads the least. Then every encoder
+counts what it would read of each passage, with prompt, title and special tokens; a passage that is
+too long for one of them is halved. So the result is exact whatever a tokenizer does at a cut.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -15,25 +14,29 @@ from ..core import InvalidInputError, Passage, PassageConfig
 from .passages import MOST_PASSAGES, pack, sentence_bounds, split_passages, word_spans
 from .protocol import TokenReader
 
+MOST_TOKENS = 512
+"""In a passage's text unless the configuration says otherwise: an encoder that reads a whole book
+makes one vector of it."""
+
 
 def split_by_tokens(
     text: str, config: PassageConfig, readers: Sequence[TokenReader], *, title: str = ""
 ) -> list[Passage]:
     """Cut `text` into passages, in order; an empty list means: index it whole.
 
-    Without readers (no encoder has a limit) the default cutting by words applies. Each character
-    but white space is in a passage. A passage exceeds a limit only where prompt and title leave
-    no room for one character. Raises InvalidInputError for more than `MOST_PASSAGES` passages.
+    Without readers (no encoder has a limit) the cutting by words applies, with its defaults. Each
+    character but white space is in a passage. An encoder reads less than a whole passage only if
+    prompt and title take more than half of what it reads, or leave no room for one character.
+    Raises InvalidInputError for more than `MOST_PASSAGES` passages.
     """
     if not readers:
-        return split_passages(text, PassageConfig())
-    if not text.strip() or _fits([(0, len(text))], text, config, readers, title)[0]:
+        return split_passages(text, PassageConfig(unit="words"))
+    rooms = _rooms(config, readers, title)
+    if not text.strip() or _fits([(0, len(text))], text, title, rooms)[0]:
         return []
-    reader = min(readers, key=lambda one: one.limit)
-    room = reader.limit - reader.lengths([title])[0]
-    room = max(1, min(room, config.size or room))
-    spans = word_spans(text)
-    pieces = _packed(text, spans, reader.starts(text), room, min(config.overlap, room // 2))
+    reader, limit = min(rooms, key=lambda one: one[1])
+    room = max(1, limit - reader.lengths([title])[0])
+    pieces = _packed(text, reader, room, min(config.overlap, room // 2))
     done: list[tuple[int, int]] = []
     while pieces:
         if len(done) + len(pieces) > MOST_PASSAGES:
@@ -42,7 +45,7 @@ def split_by_tokens(
                 "choose larger passages (passages.size) or divide the document",
                 field="text",
             )
-        fits = _fits(pieces, text, config, readers, title)
+        fits = _fits(pieces, text, title, rooms)
         whole = [piece for piece, fit in zip(pieces, fits, strict=True) if fit]
         rest = [piece for piece, fit in zip(pieces, fits, strict=True) if not fit]
         done += whole + [piece for piece in rest if piece[1] - piece[0] == 1]
@@ -52,22 +55,43 @@ def split_by_tokens(
     return [Passage(start, end) for start, end in sorted(done)]
 
 
-def _packed(
-    text: str, spans: Sequence[tuple[int, int]], starts: Sequence[int], room: int, overlap: int
-) -> list[tuple[int, int]]:
+def _rooms(
+    config: PassageConfig, readers: Sequence[TokenReader], title: str
+) -> list[tuple[TokenReader, int]]:
+    """Each reader with the tokens that a passage may have, prompt and title included.
+
+    A text may have half of what the encoder reads, however long the title is.
+    """
+    rooms = []
+    for reader in readers:
+        around = reader.lengths([title])[0]
+        size = min(config.size or MOST_TOKENS, reader.limit - around)
+        rooms.append(
+            (reader, around + max(size, min(config.size or MOST_TOKENS, reader.limit // 2)))
+        )
+    return rooms
+
+
+def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tuple[int, int]]:
     """Ranges of characters of about `room` tokens: whole sentences where they fit, else words."""
-    begins = [begin for begin, _ in spans]
-    counts = [bisect_left(starts, begin) for begin in begins] + [len(starts)]
-    bounds = [0]
-    for word in [*sentence_bounds(text, begins), len(begins)]:
-        if counts[word] - counts[bounds[-1]] > room:
-            bounds.extend(range(bounds[-1] + 1, word))
-        if word > bounds[-1]:
-            bounds.append(word)
-    # In tokens, each unit at most `room`: a single word of more is clipped here and halved later.
-    places = [0]
-    for first, stop in pairwise(bounds):
-        places.append(places[-1] + max(1, min(room, counts[stop] - counts[first])))
+    spans = word_spans(text)
+    around = reader.lengths([""])[0]
+
+    def tokens(bounds: Sequence[int]) -> list[int]:
+        units = [text[spans[first][0] : spans[stop - 1][1]] for first, stop in pairwise(bounds)]
+        return [max(1, length - around) for length in reader.lengths(units)]
+
+    sentences = sentence_bounds(text, [begin for begin, _ in spans])
+    sentences = [0, *(word for word in sentences if 0 < word < len(spans)), len(spans)]
+    bounds, places = [0], [0]  # The words and the tokens before each unit.
+    for (first, stop), count in zip(pairwise(sentences), tokens(sentences), strict=True):
+        units, counts = [stop], [count]
+        if count > room:
+            words = range(first, stop + 1)
+            units, counts = list(words[1:]), tokens(words)
+        for unit, own in zip(units, counts, strict=True):
+            bounds.append(unit)
+            places.append(places[-1] + min(own, room))  # A longer word is halved later.
     at = dict(zip(places, bounds, strict=True))
     return [
         (spans[at[first]][0], spans[at[stop] - 1][1]) for first, stop in pack(places, room, overlap)
@@ -77,16 +101,12 @@ def _packed(
 def _fits(
     pieces: Sequence[tuple[int, int]],
     text: str,
-    config: PassageConfig,
-    readers: Sequence[TokenReader],
     title: str,
+    rooms: Sequence[tuple[TokenReader, int]],
 ) -> list[bool]:
     read = [f"{title} {text[start:end]}".strip() for start, end in pieces]
     fits = [True] * len(read)
-    for reader in readers:
-        limit = reader.limit
-        if config.size is not None:
-            limit = min(limit, config.size + reader.lengths([title])[0])
+    for reader, limit in rooms:
         fits = [fit and n <= limit for fit, n in zip(fits, reader.lengths(read), strict=True)]
     return fits
 

@@ -18,11 +18,21 @@ from twindex.core import (
     DenseLeg,
     Document,
     InvalidInputError,
+    LateEncoderConfig,
     LexicalLeg,
     PassageConfig,
+    PromptRepsEncoderConfig,
     SparseEncoderConfig,
+    TildeEncoderConfig,
 )
-from twindex.encoders import TokenReader, load_encoder, split_by_tokens, split_passages
+from twindex.encoders import (
+    EncoderConfig,
+    TokenReader,
+    load_encoder,
+    split_by_tokens,
+    split_passages,
+)
+from twindex.encoders.token_passages import MOST_TOKENS
 from twindex.llm import WHEELS, weights
 from twindex.search import Engine
 
@@ -88,6 +98,49 @@ def test_sentences_stay_whole_and_neighbours_overlap() -> None:
     assert len(found) > 3
     assert all(text[p.start :].startswith("Sentence") and text[p.end - 1] == "." for p in found)
     assert all(b.start < a.end for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        DenseEncoderConfig(model="fake", max_length=20, document_prompt="a passage "),
+        SparseEncoderConfig(model="fake", max_length=20),
+        LateEncoderConfig(model="fake", document_length=20, document_prompt="a passage "),
+        TildeEncoderConfig(model="fake", max_length=20),
+        PromptRepsEncoderConfig(model="fake", max_length=20),
+        TildeEncoderConfig(model="splade-tiny", max_length=20),
+        LateEncoderConfig(model="all-MiniLM-L6-v2", document_length=20),
+    ],
+    ids=lambda config: f"{type(config).__name__}-{config.model}",
+)
+def test_every_kind_of_encoder_reads_whole_passages(config: EncoderConfig) -> None:
+    if config.model != "fake":
+        readers()
+    encoder = load_encoder(config)
+    text = "One short sentence. Another, which is a little longer than the first one! " * 9
+    found = split_by_tokens(text, TOKENS, [encoder.reader], title="Of two")  # type: ignore[attr-defined]
+    assert len(found) > 5
+    read = [f"Of two {text[p.start : p.end]}" for p in found]
+    truncated = encoder.encode([*read, text], role="document").truncated
+    assert truncated is not None
+    assert truncated.tolist() == [False] * len(read) + [True]
+
+
+@pytest.mark.parametrize("words", [20, 200, 2_000])
+def test_a_long_title_leaves_the_text_half(words: int) -> None:
+    """Such a passage is cut when it is read, which is counted; it is not cut into letters."""
+    text = "A sentence of six words here. " * 100
+    reader = load_encoder(DenseEncoderConfig(model="fake", max_length=40)).reader  # type: ignore[attr-defined]
+    found = split_by_tokens(text, TOKENS, [reader], title="title " * words)
+    assert 600 / 40 <= len(found) <= 600 / 12
+    assert all(text[p.start : p.end].count(" ") > 10 for p in found)
+
+
+def test_an_encoder_that_reads_a_book_gets_passages() -> None:
+    reader = load_encoder(DenseEncoderConfig(model="fake", max_length=100_000)).reader  # type: ignore[attr-defined]
+    found = split_by_tokens("Six words are in this one. " * 1_000, TOKENS, [reader])
+    assert len(found) == 13  # neighbours share five sentences
+    assert max(p.end - p.start for p in found) <= 27 * MOST_TOKENS / 6
 
 
 def test_without_a_limit_words_are_counted() -> None:

@@ -1,0 +1,126 @@
+"""What the checksums of a collection cost: of rows in writes and searches, of files at opening.
+
+    python benchmarks/checksums.py --json results.json
+
+A write is one PUT of a document; a search returns ten documents with their texts. Both are timed
+in turns with the row checksums and with functions in their place that compute nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
+from unittest.mock import patch
+
+from datasets import DATA
+from timing import table
+
+from twindex.core import CollectionConfig, Document
+from twindex.eval import BeirDataset
+from twindex.index import delta, meta, soundness, tables
+from twindex.index.checks import UNCHECKED
+from twindex.search import Engine
+
+CONFIG = CollectionConfig.parse(
+    {
+        "legs": {
+            "dense": {"kind": "dense", "encoder": {"model": "fake"}},
+            "lexical": {"kind": "lexical"},
+        }
+    }
+)
+CHECKS = ("row_check", "content_check", "document_check", "delta_check")
+
+
+@contextlib.contextmanager
+def unchecked() -> Iterator[None]:
+    """Inside, no checksum of a row is computed."""
+    with contextlib.ExitStack() as stack:
+        for module in (delta, meta, soundness, tables):
+            for name in CHECKS:
+                if hasattr(module, name):
+                    stack.enter_context(patch.object(module, name, lambda *_: UNCHECKED))
+            stack.enter_context(patch.object(module, "differs", lambda *_: False))
+        yield
+
+
+def cpu(work: Callable[[], None]) -> float:
+    began = process_time()
+    work()
+    return process_time() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    arguments = parser.parse_args()
+    dataset = BeirDataset.open(DATA / "scifact")
+    documents = list(dataset.documents())
+    queries = cycle(query.text for query in dataset.queries)
+    ways: dict[str, Callable[[], Any]] = {"checked": contextlib.nullcontext, "unchecked": unchecked}
+    spent: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "c"
+        with Engine.create(folder, CONFIG) as engine:
+            engine.add(documents)
+            new = (
+                Document(f"new {i}", documents[i % len(documents)].text)
+                for i in cycle(range(10**9))
+            )
+
+            def write() -> None:
+                for _ in range(20):
+                    engine.add([next(new)])
+
+            def search() -> None:
+                for _ in range(20):
+                    engine.search(next(queries), limit=10)
+
+            for name, work in (("write", write), ("search", search)):
+                work()
+                spent[name] = {way: [] for way in ways}
+                for _ in range(arguments.rounds):
+                    for way, inside in ways.items():
+                        with inside():
+                            spent[name][way].append(cpu(work) / 20)
+            engine.seal()
+            engine.merge()
+        opened: dict[str, list[float]] = {"full": [], "size": []}
+        for _ in range(arguments.rounds):
+            for verify in ("full", "size"):
+                began = perf_counter()
+                Engine.open(folder, read_only=True, verify=verify).close()
+                opened[verify].append(perf_counter() - began)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    figures: dict[str, Any] = {
+        name: {
+            "ms, checked": median(values["checked"]) * 1e3,
+            "ms, unchecked": median(values["unchecked"]) * 1e3,
+            "ratio": median(
+                a / b for a, b in zip(values["checked"], values["unchecked"], strict=True)
+            ),
+        }
+        for name, values in spent.items()
+    }
+    figures["open"] = {
+        "ms, checked": median(opened["full"]) * 1e3,
+        "ms, unchecked": median(opened["size"]) * 1e3,
+        "ratio": median(a / b for a, b in zip(opened["full"], opened["size"], strict=True)),
+    }
+    print(table([{"": name, **values} for name, values in figures.items()]))
+    print(f"open: every file's checksum against sizes only, {size / 1e6:.0f} MB (wall clock)")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({**figures, "bytes": size}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
