@@ -318,12 +318,12 @@ class Collection:
 
         Raises InvalidInputError for a filter without a single field, which would meet all.
         """
+        parsed = parse(condition)
         if not names_a_field(condition):
             raise InvalidInputError(
                 "names no field and would delete everything; delete the collection for that",
                 field="filter",
             )
-        parsed = parse(condition)
         # The filter is looked up before the lock is taken, as it may take long. A document never
         # changes under its number, so only numbers given meanwhile are looked at again.
         with self.database.read() as connection:

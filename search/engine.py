@@ -29,7 +29,6 @@ from ..index import (
     Collection,
     Reconfigured,
     Verify,
-    check_filter,
     merge,
     reconfigure,
     seal,
@@ -209,7 +208,6 @@ class Engine:
     def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter; how many there were, with `warnings`."""
         self._writable()
-        check_filter(filter)
         deleted = self.collection.delete_where(filter)
         self._upkeep.after_write()
         return deleted
