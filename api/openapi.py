@@ -120,7 +120,7 @@ _MEANING = {
     422: "A field or parameter is invalid",
     429: "Too many requests are waiting",
     503: "Not ready or damaged, overloaded, or a model failed",
-    504: "The search took too long",
+    504: "It took longer than `search_seconds`",
 }
 
 
