@@ -123,7 +123,7 @@ def truncation(truncated: Mapping[str, int]) -> list[str]:
     """A remark for each leg whose encoder did not read some passages to their end."""
     return [
         f"leg {leg}: {counted(passages, 'passage')} longer than its encoder reads; the rest was "
-        "cut (--passages tokens makes passages that dense and sparse encoders read whole)"
+        "cut (--passages tokens, the default, makes passages that encoders read whole)"
         for leg, passages in truncated.items()
         if passages
     ]

@@ -11,9 +11,10 @@ from .loading import load_encoder, load_tilde_encoder, load_token_encoder, on_de
 from .passages import split_passages
 from .promptreps import PromptRepsEncoder
 from .protocol import CountingEncoder, Encoder, EncoderConfig, EncoderLoader, Gives, TokenReader
-from .token_passages import split_by_tokens
+from .token_passages import MOST_TOKENS, split_by_tokens
 
 __all__ = [
+    "MOST_TOKENS",
     "CountingEncoder",
     "Encoder",
     "EncoderConfig",

@@ -42,12 +42,13 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
     The last passage reaches back as far as fits, so that it is not a small remainder: it shares
     more than `overlap` words with the one before.
 
-    >>> split_passages("one two three four five", PassageConfig(size=3, overlap=1, threshold=3))
+    >>> config = PassageConfig(unit="words", size=3, overlap=1, threshold=3)
+    >>> split_passages("one two three four five", config)
     [Passage(start=0, end=13), Passage(start=8, end=23)]
 
     Raises InvalidInputError for more than `MOST_PASSAGES` passages, ConfigError for "tokens".
     """
-    config = config or PassageConfig()
+    config = config or PassageConfig(unit="words")
     if config.unit == "none":
         return []
     size = config.size

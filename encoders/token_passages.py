@@ -24,13 +24,14 @@ def split_by_tokens(
 ) -> list[Passage]:
     """Cut `text` into passages, in order; an empty list means: index it whole.
 
-    Without readers (no encoder has a limit) the cutting by words applies, with its defaults. Each
-    character but white space is in a passage. An encoder reads less than a whole passage only if
-    prompt and title take more than half of what it reads, or leave no room for one character.
-    Raises InvalidInputError for more than `MOST_PASSAGES` passages.
+    Without readers (no encoder has a limit) a word counts as a token, and a document of up to 512
+    words stays whole unless a size is given. Each character but white space is in a passage. An
+    encoder reads less than a whole passage only if prompt and title take more than half of what it
+    reads, or leave no room for one character. Raises InvalidInputError for more than
+    `MOST_PASSAGES` passages.
     """
     if not readers:
-        return split_passages(text, PassageConfig(unit="words"))
+        return split_passages(text, _by_words(config))
     rooms = _rooms(config, readers, title)
     if not text.strip() or _fits([(0, len(text))], text, title, rooms)[0]:
         return []
@@ -53,6 +54,13 @@ def split_by_tokens(
             part for piece in rest if piece[1] - piece[0] > 1 for part in _halves(text, piece)
         ]
     return [Passage(start, end) for start, end in sorted(done)]
+
+
+def _by_words(config: PassageConfig) -> PassageConfig:
+    words = PassageConfig(unit="words")
+    if config.size is None:
+        return words.model_copy(update={"overlap": config.overlap})
+    return words.model_copy(update={"size": config.size, "overlap": config.overlap, "threshold": 0})
 
 
 def _rooms(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import DEFAULT_RECALL, DenseLeg, VectorStorage
+from ..core import DEFAULT_RECALL, CollectionConfig, DenseLeg, VectorStorage
+from ..encoders import MOST_TOKENS
 from ..index import Collection
 from ..index.database import get_number
 from ..index.protocol import Approximate
@@ -17,6 +18,8 @@ def describe(collection: Collection) -> dict[str, Any]:
     """Counts, segments, sizes on disk in bytes, legs with their encoders and how their vectors are
     stored, configuration.
 
+    cut: how documents are cut: `unit`, `size` (most tokens or words; None: not cut or no limit),
+    `overlap`, and `leg`, whose encoder sets the size, or None.
     legs: `bytes` in all segments; `vectors` of a dense leg is what is configured and what it takes
     there (of a leg whose passages have several, for each vector).
     segments: `vectors` tells of each dense leg how it is stored there; see `Approximate`.
@@ -39,6 +42,7 @@ def describe(collection: Collection) -> dict[str, Any]:
         "path": str(collection.directory),
         "documents": documents,
         "passages": sum(part.live_passages for part in parts),
+        "cut": _cut(config, fingerprints),
         "generation": generation,
         "sealed": sealed,
         "delta": {"passages": delta.live_passages},
@@ -79,6 +83,23 @@ def describe(collection: Collection) -> dict[str, Any]:
         },
         "config": config.model_dump(mode="json"),
     }
+
+
+def _cut(config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    passages = config.passages
+    found: dict[str, Any] = {"unit": passages.unit, "size": passages.size, "leg": None}
+    if passages.unit == "tokens":
+        reads = {
+            name: one.get("document_length", one.get("max_length"))
+            for name, one in fingerprints.items()
+        }
+        limits = {name: int(limit) for name, limit in reads.items() if limit is not None}
+        if limits:
+            least = min(limits, key=lambda name: limits[name])
+            found["size"] = passages.size or MOST_TOKENS
+            if limits[least] <= found["size"]:
+                found.update(size=limits[least], leg=least)
+    return {**found, "overlap": passages.overlap}
 
 
 def _vectors(part: Part) -> dict[str, dict[str, Any]]:

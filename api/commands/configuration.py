@@ -91,8 +91,9 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
         choose_leg(legs, name, getattr(arguments, name))
     if all(leg.get("role", "search") == "rerank" for leg in legs.values()):
         raise ConfigError("--dense, --sparse and --lexical are all none: nothing could be searched")
-    if arguments.passages == "tokens" and value["passages"]["unit"] != "tokens":
-        value["passages"] = {"unit": "tokens"}  # whose sizes have defaults of their own
+    units = {arguments.passages, value["passages"]["unit"]}
+    if arguments.passages is not None and len(units) == 2 and "tokens" in units:
+        value["passages"] = {"unit": arguments.passages}  # Tokens and words differ in defaults.
     for flag in FLAGS:
         given = getattr(arguments, flag.attribute)
         if given is not None:

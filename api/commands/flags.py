@@ -173,14 +173,16 @@ FLAGS = (
          (), str, "TEXT"),
     Flag("--max-length", (ENCODER, "max_length"), "tokens that models read of a text", (), int),
     Flag("--top-terms", (ENCODER, "top_terms"), "heaviest terms kept of a document", (), int),
-    Flag("--passages", ("passages", "unit"), "how long documents are cut; tokens: by what the "
-         "shortest encoder reads", (), str, None,
-         ("words", "sentences", "tokens", "none")),
-    Flag("--passage-size", ("passages", "size"), "words (or tokens) in a passage", (), int),
+    Flag("--passages", ("passages", "unit"), "how long documents are cut; tokens: whole sentences, "
+         "as many as every encoder reads", (), str, None,
+         ("tokens", "words", "sentences", "none")),
+    Flag("--passage-size", ("passages", "size"), "tokens (or words) in a passage", (), int,
+         default="all that the encoders read, at most 512; 200 words"),
     Flag("--passage-overlap", ("passages", "overlap"),
-         "words (or tokens) shared by neighbours", (), int),
+         "tokens (or words) shared by neighbours", (), int, default="32 tokens, 40 words"),
     Flag("--passage-threshold", ("passages", "threshold"),
-         "documents of at most this many words stay whole", (), int),
+         "with words or sentences: documents of at most this many words stay whole", (), int,
+         default="512"),
 )  # fmt: skip
 
 

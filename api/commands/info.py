@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         counted(info["passages"], "passage"),
     )
     print(f"{info['path']}: {documents} in {passages}, {stored}, generation {info['generation']}")
+    print(f"passages: {_cut(info['cut'])}")
     for name, leg in info["legs"].items():
         encoder = leg["encoder"] or {}
         described = ", ".join(f"{key} {encoder[key]}" for key in SHOWN if key in encoder)
@@ -67,6 +68,19 @@ def run(arguments: argparse.Namespace) -> int:
     if info.get("maintenance_error"):
         print(f"maintenance failed: {info['maintenance_error']}")
     return 0
+
+
+def _cut(cut: dict[str, Any]) -> str:
+    """How documents are cut, in words."""
+    if cut["unit"] == "none":
+        return "whole documents"
+    many = f"at most {cut['size']:,} {'tokens' if cut['unit'] == 'tokens' else 'words'}"
+    if cut["size"] is None:
+        many = "what every encoder reads"
+    elif cut["leg"] is not None:
+        many += f" (all that the encoder of {cut['leg']} reads)"
+    whole = "" if cut["unit"] == "words" else "whole sentences, "
+    return f"{whole}{many}; neighbours share up to {cut['overlap']:,}"
 
 
 def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:

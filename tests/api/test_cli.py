@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,16 @@ def corpus(tmp_path: Path) -> str:
 @pytest.fixture
 def index(tmp_path: Path, corpus: str, capsys: pytest.CaptureFixture[str]) -> str:
     path = str(tmp_path / "index")
-    sizes = ["--passage-threshold", "50", "--passage-size", "40", "--passage-overlap", "0"]
+    sizes = [
+        "--passages",
+        "words",
+        "--passage-threshold",
+        "50",
+        "--passage-size",
+        "40",
+        "--passage-overlap",
+        "0",
+    ]
     assert main(["build", path, "--documents", corpus, *FAKES, *sizes]) == 0
     capsys.readouterr()
     return path
@@ -317,7 +327,9 @@ def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
     ]
     folder = tmp_path / "c"
     arguments = ["build", str(folder), "--documents", "-", *FAKES]
-    process = twindex(*arguments, stdin=subprocess.PIPE)
+    # A test run that was started in the background ignores SIGINT, and so would its children.
+    default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = twindex(*arguments, stdin=subprocess.PIPE, preexec_fn=default)
     assert process.stdin is not None
     process.stdin.write("".join(lines[:5_000]))
     process.stdin.flush()

@@ -69,7 +69,7 @@ def test_passages_are_places_in_the_text(client):
     text = " ".join(f"word{n}" for n in range(30)) + " albatross " + "filler " * 30
     config = {
         "legs": {"lexical": {"kind": "lexical"}},
-        "passages": {"size": 10, "overlap": 2, "threshold": 20},
+        "passages": {"unit": "words", "size": 10, "overlap": 2, "threshold": 20},
     }
     client.put("/v1/collections/long", json=config)
     client.put("/v1/collections/long/documents/1", json={"text": text})

@@ -113,7 +113,7 @@ def test_sentences_overlap_by_whole_sentences() -> None:
 
 
 def test_text_without_spaces_makes_no_giant_passage() -> None:
-    config = PassageConfig(size=10, overlap=2, threshold=10)
+    config = PassageConfig(unit="words", size=10, overlap=2, threshold=10)
     for text in ("QUJD" * 2_000, "東" * 5_000, "ก" * 5_000, "東。" + "。" * 3_000):
         pieces = split_passages(text, config)
         assert max(p.end - p.start for p in pieces) <= 10 * passages.LONGEST

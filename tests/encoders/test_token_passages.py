@@ -144,8 +144,13 @@ def test_an_encoder_that_reads_a_book_gets_passages() -> None:
 
 
 def test_without_a_limit_words_are_counted() -> None:
+    """A word is a token then."""
     text = "word " * 600
-    assert split_by_tokens(text, TOKENS, []) == split_passages(text)
+    words = PassageConfig(unit="words", overlap=32)
+    assert split_by_tokens(text, TOKENS, []) == split_passages(text, words)
+    sized = PassageConfig(unit="tokens", size=50, overlap=9)
+    words = PassageConfig(unit="words", size=50, overlap=9, threshold=0)
+    assert split_by_tokens(text, sized, []) == split_passages(text, words)
 
 
 def test_a_fact_at_the_end_is_found_by_the_dense_leg(tmp_path: Path) -> None:
@@ -169,7 +174,8 @@ def test_a_fact_at_the_end_is_found_by_the_dense_leg(tmp_path: Path) -> None:
 
 def test_a_document_of_too_many_passages_is_named(tmp_path: Path) -> None:
     config = CollectionConfig(
-        legs={"bm25": LexicalLeg()}, passages=PassageConfig(size=2, overlap=1, threshold=0)
+        legs={"bm25": LexicalLeg()},
+        passages=PassageConfig(unit="words", size=2, overlap=1, threshold=0),
     )
     with Engine.create(tmp_path / "c", config) as engine:
         with pytest.raises(InvalidInputError, match=r"document 'big'.*more than 20,000 passages"):
@@ -178,8 +184,35 @@ def test_a_document_of_too_many_passages_is_named(tmp_path: Path) -> None:
 
 
 def test_configuration() -> None:
+    assert PassageConfig() == TOKENS
     assert (TOKENS.size, TOKENS.overlap, TOKENS.threshold) == (None, 32, 0)
     assert PassageConfig.parse(TOKENS.model_dump()) == TOKENS
-    with pytest.raises(ConfigError, match="threshold must be 0"):
-        PassageConfig.parse({"unit": "tokens", "threshold": 5})
-    assert PassageConfig.parse({"size": None}) == PassageConfig()
+    for unit in ("words", "sentences"):
+        found = PassageConfig.parse({"unit": unit, "size": None})
+        assert (found.size, found.overlap, found.threshold) == (200, 40, 512)
+        assert PassageConfig.parse(found.model_dump()) == found
+    with pytest.raises(ConfigError, match=r"threshold must be 0 .* 'words' or 'sentences'"):
+        PassageConfig.parse({"threshold": 5})
+
+
+def test_info_tells_what_the_encoders_read(tmp_path: Path) -> None:
+    legs = {
+        "dense": {"kind": "dense", "encoder": {"model": "fake", "max_length": 60}},
+        "sparse": {"kind": "sparse", "encoder": {"model": "fake", "max_length": 90}},
+    }
+    with Engine.create(tmp_path / "c", CollectionConfig.parse({"legs": legs})) as engine:
+        engine.add([Document(id="a", text="Eight words are in this sentence of mine. " * 20)])
+        told = engine.info()
+    assert told["cut"] == {"unit": "tokens", "size": 60, "leg": "dense", "overlap": 32}
+    assert told["passages"] == 5  # seven sentences each, of which four are shared
+
+
+def test_a_collection_made_by_words_keeps_them(tmp_path: Path) -> None:
+    """The configuration is stored whole: another default changes nothing in what there is."""
+    words = CollectionConfig(passages=PassageConfig(unit="words"), legs={"l": LexicalLeg()})
+    assert '"unit":"words","size":200' in words.model_dump_json()
+    with Engine.create(tmp_path / "c", words) as engine:
+        engine.add([Document(id="a", text="word " * 513)])
+        assert engine.info()["passages"] == 3
+    with Engine.open_or_create(tmp_path / "c") as engine:
+        assert engine.config == words

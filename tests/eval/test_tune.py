@@ -40,7 +40,7 @@ from twindex.search import Engine
 LEG = DenseLeg(encoder=DenseEncoderConfig(model="fake"))
 CONFIG = CollectionConfig(
     legs={"dense": LEG, "lexical": LexicalLeg()},
-    passages=PassageConfig(size=6, overlap=0, threshold=6),
+    passages=PassageConfig(unit="words", size=6, overlap=0, threshold=6),
     storage=StorageConfig(seal_passages=100_000),
 )
 WORDS = [f"w{i}" for i in range(300)]

@@ -37,7 +37,7 @@ QUERY = "cat dog dog fox"
 CONFIG = PromptRepsEncoderConfig(variant="multi_word_multi")
 COLLECTION = CollectionConfig(
     legs={"dense": DenseLeg(encoder=CONFIG), "sparse": SparseLeg(encoder=CONFIG)},
-    passages=PassageConfig(size=4, overlap=1, threshold=5),
+    passages=PassageConfig(unit="words", size=4, overlap=1, threshold=5),
     storage=StorageConfig(max_segments=2),
 )
 VECTORS = np.random.default_rng(0).integers(-3, 4, (len(WORDS), 5)).astype(np.float32)

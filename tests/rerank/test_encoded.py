@@ -194,7 +194,7 @@ def test_a_stored_leg_ranks_as_the_reranker_that_reads_texts(tmp_path: Path) -> 
             "late": DenseLeg(role="rerank", encoder=late),
             "tilde": SparseLeg(role="rerank", encoder=tilde),
         },
-        passages=PassageConfig(size=6, overlap=2, threshold=8),
+        passages=PassageConfig(unit="words", size=6, overlap=2, threshold=8),
     )
     rng = np.random.default_rng(0)
     words = np.array(

@@ -92,7 +92,9 @@ class Spy:
 
 
 def opened(path, rerankers):
-    config = CollectionConfig(legs=LEGS, passages=PassageConfig(size=5, overlap=1, threshold=6))
+    config = CollectionConfig(
+        legs=LEGS, passages=PassageConfig(unit="words", size=5, overlap=1, threshold=6)
+    )
     engine = Engine.create(path, config, rerankers=rerankers)
     given_documents = documents()
     engine.add(given_documents[:30])

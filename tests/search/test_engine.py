@@ -105,7 +105,9 @@ def test_explain_adds_up_to_the_score_and_names_terms(engine):
 
 
 def test_long_documents_are_found_by_their_best_passage(tmp_path):
-    config = CollectionConfig(legs=LEGS, passages=PassageConfig(size=10, overlap=2, threshold=20))
+    config = CollectionConfig(
+        legs=LEGS, passages=PassageConfig(unit="words", size=10, overlap=2, threshold=20)
+    )
     filler = "nothing to see here at all " * 20
     text = f"{filler}the axolotl regenerates its limbs {filler}"
     with Engine.create(tmp_path / "c", config) as engine:
@@ -179,7 +181,8 @@ def test_batch_equals_single_searches(engine):
 
 def test_a_cut_query_is_reported(tmp_path):
     legs = {"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake", max_length=8))}
-    with Engine.create(tmp_path / "c", CollectionConfig(legs=legs)) as engine:
+    whole = PassageConfig(unit="none")
+    with Engine.create(tmp_path / "c", CollectionConfig(legs=legs, passages=whole)) as engine:
         report = engine.add([Document("a", "word " * 9), Document("b", "word")])
         assert report.truncated == {"dense": 1}
         assert engine.search("word").warnings == ()

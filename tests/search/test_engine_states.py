@@ -55,7 +55,7 @@ def configuration() -> CollectionConfig:
             "lexical": LexicalLeg(encoder=AnalyzerConfig(language="none")),
         },
         # Small passages, so that documents have several.
-        passages=PassageConfig(size=5, overlap=1, threshold=6),
+        passages=PassageConfig(unit="words", size=5, overlap=1, threshold=6),
         storage=StorageConfig(max_segments=2),
     )
 

@@ -78,7 +78,7 @@ def test_terms_are_those_of_the_encoder(tmp_path, config, sealed):
 
 def test_terms_are_of_the_passage_that_was_found(tmp_path):
     config = SparseEncoderConfig(model="fake")
-    passages = PassageConfig(size=8, overlap=0, threshold=8)
+    passages = PassageConfig(unit="words", size=8, overlap=0, threshold=8)
     with engine_of(tmp_path / "c", config, passages=passages) as engine:
         (hit,) = engine.search("word20", explain=True).hits
         text = hit.document.text[hit.passage.start : hit.passage.end]
