@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from hashlib import blake2b
 from pathlib import Path
 
 from ..core import ModelError
+from .safety import NOT_LOADED
 
 BLOCK = 1 << 16
 BLOCKS = 64
 
 _TEXTS = frozenset({".json", ".jinja", ".model", ".txt"})
-_EXPORTS = frozenset({"onnx", "openvino", "coreml"})
 
 
 def weights_digest(path: Path) -> str:
@@ -35,14 +36,13 @@ def weights_digest(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that decide what the model computes, by relative path."""
-    found = [
-        file
-        for file in folder.rglob("*")
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and not _EXPORTS.intersection(file.relative_to(folder).parts)
-    ]
+    """The files that decide what the model computes, by relative path. Links to folders are
+    followed, as loaders do."""
+    found: list[Path] = []
+    for place, below, names in os.walk(folder, followlinks=True):
+        below[:] = [name for name in below if not name.startswith(".") and name not in NOT_LOADED]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    found = [file for file in found if file.is_file()]
     texts = [file for file in found if file.suffix in _TEXTS]
     # Where both formats are there, safetensors is the one that is loaded.
     weights = [file for file in found if file.suffix in (".safetensors", ".gguf")] or [

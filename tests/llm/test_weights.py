@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -172,6 +173,16 @@ def test_digest_tells_files_apart(tmp_path: Path, name: str) -> None:
     data[len(data) // 2] ^= 1
     (folder / name).write_bytes(data)
     assert weights_digest(folder) != before
+
+
+def test_digest_reads_folders_that_are_links(tmp_path: Path) -> None:
+    folder = model(tmp_path / "one")
+    plain = weights_digest(folder)
+    shutil.move(folder / "1_Pooling", tmp_path / "pooling")
+    (folder / "1_Pooling").symlink_to(tmp_path / "pooling")
+    assert weights_digest(folder) == plain
+    (tmp_path / "pooling" / "config.json").write_text('{"pooling": "other"}')
+    assert weights_digest(folder) != plain
 
 
 @pytest.mark.parametrize("place", [0, -1])
