@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -21,7 +21,7 @@ from ..core import (
 )
 from ..core.config import Device
 from ..encoders import Encoder, EncoderConfig, load_encoder, on_device
-from ..encoders.places import named
+from ..encoders.places import model_names, named
 from ..index.jobs import JobStore
 from ..llm.weights import find_named
 from ..search import Engine
@@ -59,6 +59,7 @@ class Loader:
 
         False when it holds nothing: its creation was interrupted, and it can be created again.
         """
+        engine = None
         try:
             engine = Engine.open(
                 served.path,
@@ -74,7 +75,7 @@ class Loader:
             if not isinstance(error, TwindexError):
                 served.problem = f"{type(error).__name__} while opening it; the log has more"
                 logger.exception("collection %s is not served", served.name)
-            elif served.problem != (problem := str(error).replace(f"{self._root}/", "")):
+            elif served.problem != (problem := self._told(error, engine)):
                 served.problem = problem  # An unfinished build is tried often: it is logged once.
                 logger.error("collection %s is not served: %s", served.name, error)
             if isinstance(error, EncoderMismatchError):
@@ -97,7 +98,8 @@ class Loader:
             raise ConfigError(error.message, field=field) from None
         except ModelError as error:
             logger.error("%s: %s", where, error)
-            raise ConfigError(_without_places(str(error), chosen.encoder), field=where) from None
+            names = [name for _, name in named(chosen.encoder)]
+            raise ConfigError(_without_places(str(error), names), field=where) from None
         engine = Engine.create(
             served.path, config, encoders=self._encoder, rerankers=self._rerankers
         )
@@ -120,6 +122,11 @@ class Loader:
             logger.info("continuing job %s of collection %s", job.id, served.name)
             self._runner.submit(served, job.id)
 
+    def _told(self, error: TwindexError, engine: Engine | None) -> str:
+        """What requests are told of a collection that cannot be served."""
+        names = [] if engine is None else model_names(engine.config)
+        return _without_places(str(error).replace(f"{self._root}/", ""), [*names, *self._models])
+
     def _encoder(self, config: EncoderConfig) -> Encoder:
         with self._lock:
             key = config if self._device is None else on_device(config, self._device)
@@ -129,10 +136,10 @@ class Loader:
             return encoder
 
 
-def _without_places(message: str, encoder: EncoderConfig) -> str:
-    """A message about a model, without the folder where the server keeps it."""
-    for _, name in named(encoder):
-        for place in (str(find_named(name) or ""), name):
+def _without_places(message: str, names: Iterable[str]) -> str:
+    """A message about models, without the folders where the server keeps them."""
+    for name in names:
+        for place in (str(find_named(name) or ""), os.path.realpath(name), name):
             if Path(place).is_absolute():
                 message = message.replace(place, Path(place).name)
     return message

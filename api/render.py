@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ def json_response(
 
 
 def encoder_names(config: CollectionConfig) -> dict[str, str]:
-    """Leg -> name of the model, or the language, that answers."""
+    """Leg -> name of the model (of a folder without its place), or the language, that answers."""
     return {
         name: leg.encoder.language if isinstance(leg, LexicalLeg) else _model(leg)
         for name, leg in config.legs.items()
@@ -48,7 +49,8 @@ def encoder_names(config: CollectionConfig) -> dict[str, str]:
 def _model(leg: DenseLeg | SparseLeg) -> str:
     """With the kind of encoder before it, where that is not the usual one of the leg."""
     encoder = leg.encoder
-    return encoder.model if encoder.kind == leg.kind else f"{encoder.kind}:{encoder.model}"
+    model = os.path.basename(encoder.model) if os.path.isabs(encoder.model) else encoder.model
+    return model if encoder.kind == leg.kind else f"{encoder.kind}:{model}"
 
 
 def usage(value: Usage | None) -> dict[str, Any]:

@@ -45,15 +45,17 @@ def _weights(config: RerankerConfig) -> str | None:
 
 def _encoders(service: Service) -> list[dict[str, Any]]:
     """Each once, with the legs that it encodes."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str, str], list[str]] = {}
     for served in service.known():
         if served.engine is not None:
             for leg, config in served.engine.config.legs.items():
-                key = (served.encoders[leg], config.encoder.kind)
+                # Models in different folders may have one name.
+                place = getattr(config.encoder, "model", "")
+                key = (served.encoders[leg], config.encoder.kind, place)
                 found.setdefault(key, []).append(f"{served.name}/{leg}")
     return [
         _entry(service, name, "encoder", kind) | {"status": "ready", "legs": sorted(legs)}
-        for (name, kind), legs in sorted(found.items())
+        for (name, kind, _), legs in sorted(found.items())
     ]
 
 

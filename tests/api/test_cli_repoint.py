@@ -105,3 +105,29 @@ def test_a_server_names_a_model_that_is_not_found_and_the_remedy(work: Path) -> 
     assert found.status_code == 503
     assert found.json()["code"] == "unavailable"
     assert "twindex repoint COLLECTION PATH" in found.json()["detail"]
+
+
+@pytest.mark.parametrize("state", ["there", "gone", "damaged"])
+def test_a_server_does_not_tell_in_which_folder_a_model_is(
+    work: Path, run: Any, state: str
+) -> None:
+    (work / "private").mkdir()
+    (work / "mini").rename(work / "private" / "moved")
+    (work / "private" / "link").symlink_to(work / "private" / "moved")
+    assert run("repoint", "collections/birds", "private/link").status == 0
+    if state == "gone":
+        (work / "private" / "link").unlink()
+    if state == "damaged":
+        (work / "private" / "moved" / "config.json").write_text("{")
+    app = create_app(work / "collections", Settings())
+    paths = ["/v1/collections", "/v1/models", "/?collection=birds&query=kiwi"]
+    with TestClient(app, "http://localhost") as client:
+        while app.state.service.loading:
+            time.sleep(0.02)
+        told = [client.get(path).text for path in paths]
+        told.append(client.post("/v1/collections/birds/search", json={"query": "kiwi"}).text)
+        if state != "there":
+            told.append(client.get("/v1/collections/birds").text)
+    assert "link" in told[-1]
+    for text in told:
+        assert "private" not in text
