@@ -17,6 +17,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -90,8 +91,8 @@ def _without(reason: str) -> None:
 def private_folder(path: Path) -> Path:
     """A folder that only this user can write to, made if it is not there.
 
-    Raises StorageError where others could put files into it or another folder in its place, OSError
-    where it cannot be made or written.
+    Raises StorageError where others could put files into it or another folder in its place, or have
+    done so; OSError where it cannot be made or written.
     """
     path = path.resolve()
     for folder in (*reversed(path.parents), path):
@@ -106,5 +107,11 @@ def private_folder(path: Path) -> Path:
         if others and (folder == path or not found.st_mode & stat.S_ISVTX):
             mode = stat.filemode(found.st_mode)
             raise StorageError(f"{folder} can be written by others ({mode}); chmod go-w it")
+    for place, below, names in os.walk(path):
+        for name in (*below, *names):
+            file = Path(place, name)
+            with suppress(FileNotFoundError):  # Another process replaces its files.
+                if (owner := file.lstat().st_uid) != user:
+                    raise StorageError(f"{file} belongs to another user (id {owner}); remove it")
     tempfile.TemporaryFile(dir=path).close()
     return path

@@ -153,6 +153,20 @@ def test_a_planted_folder_is_refused(folder, installed):
     assert list((cache / "kernels").iterdir()) == []
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of other users")
+@pytest.mark.parametrize("name", ["probe.nbi", "folder"])
+def test_what_another_user_left_is_refused_after_the_folder_was_closed(tmp_path, name):
+    """Others could write to it once: what they planted is still there."""
+    folder = private_folder(tmp_path / "kernels")
+    (folder / "own").mkdir()
+    planted = folder / "own" / name
+    planted.mkdir() if name == "folder" else planted.write_bytes(b"")
+    assert private_folder(folder) == folder
+    os.chown(planted, NOBODY, NOBODY)
+    with pytest.raises(StorageError, match=f"{name} belongs to another user .id 65534.; remove it"):
+        private_folder(folder)
+
+
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
 @pytest.mark.parametrize("place", ["kernels", "."])
 def test_a_folder_that_others_can_write_is_refused(tmp_path, mode, place):
