@@ -33,6 +33,8 @@ def check_regular(path: Path, remedy: str) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise unreadable(path, error) from None
+    if stat.S_ISDIR(mode):
+        raise SourceError("is a folder; name a file in it", path=path)
     if not stat.S_ISREG(mode):
         raise SourceError(f"is {special(mode)}, not a regular file; {remedy}", path=path)
 

@@ -13,6 +13,9 @@ from ..core import SourceError
 from .lines import MAX_LINE, reading
 
 _PIECE = 1 << 16
+_TOKEN = 16
+"""Characters at the end of what was read that may be the beginning of something longer, such as
+`-Infinity` or an escaped pair of surrogates."""
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 
@@ -101,14 +104,23 @@ class _Reader:
                     problem, place = "the array is cut off", end
                 except json.JSONDecodeError as error:
                     problem, place = f"not JSON: {error.msg}", error.pos
+                    if not self._may_be_cut(error):
+                        more = False
                 except RecursionError:
                     self.fail("nested too deeply")
+                except ValueError as error:  # An integer of thousands of digits.
+                    self.fail(f"not a number that can be used: {error}")
                 if not more:
                     self._use(place)
                     self.fail(problem)
             if len(self._text) - self._at > 2 * MAX_LINE:
                 self.fail(f"an item has more than {MAX_LINE:,} characters")
             more = self._more()
+
+    def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
+        """Whether the error may be that the item goes on behind the text."""
+        at_end = error.pos > len(self._text) - _TOKEN
+        return at_end or error.msg.startswith("Unterminated")  # A string: `pos` is its begin.
 
     def _use(self, end: int) -> None:
         """Step over the text up to `end`."""

@@ -86,6 +86,8 @@ def open_source(path: Path) -> BufferedIOBase:
     Raises SourceError for what is not a regular file: a pipe or a device may never end.
     """
     if path == STDIN:
+        if sys.stdin is None:  # The process was started without one.
+            raise SourceError("standard input is closed", path=path)
         return cast(BufferedIOBase, os.fdopen(os.dup(sys.stdin.fileno()), "rb"))
     check_regular(path, PIPE)
     if path.name.lower().endswith(".gz"):

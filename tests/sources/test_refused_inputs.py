@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from twindex.core import SourceError
-from twindex.sources import FieldNames, lines, read_documents, survey
+from twindex.sources import FieldNames, json_array, lines, read_documents, survey
 from twindex.sources.folder import walk
 
 
@@ -165,6 +165,7 @@ def test_an_array_is_read_as_a_stream(tmp_path: Path) -> None:
         ('[{"id": "1", "text": NaN}]', ":1: NaN is not JSON"),
         ("[\n\n1]", ":3: an item of the array must be an object"),
         ("[" * 100_000, ":1: nested too deeply"),
+        (f'[{{"id": "1", "text": "a", "n": {"1" * 5_000}}}]', ":1: not a number"),
     ],
 )
 def test_a_wrong_array_is_named_by_line(tmp_path: Path, content: str, words: str) -> None:
@@ -173,6 +174,27 @@ def test_a_wrong_array_is_named_by_line(tmp_path: Path, content: str, words: str
     with pytest.raises(SourceError, match=r"c\.json") as caught:
         list(read_documents(path))
     assert words in str(caught.value)
+
+
+def test_an_item_that_is_no_json_is_named_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much follows it: what follows cannot mend it."""
+    monkeypatch.setattr(json_array, "MAX_LINE", 1_000)
+    path = tmp_path / "c.json"
+    wrong = ['"text": "a" "n": 1', '"text": tru', '"text": "\\u12"', '"text": "\t"']
+    for part in wrong:
+        path.write_text(f'[{{"id": "1",\n{part}}},' + '{"id": "2", "text": "b"},\n' * 10_000 + "{}]")
+        with pytest.raises(SourceError, match="c.json:2: not JSON"):
+            list(read_documents(path))
+
+
+def test_a_closed_standard_input_is_named() -> None:
+    code = "import sys; from twindex.sources import read_documents; next(read_documents('-'))"
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -c "$1" <&-', sys.executable, code], capture_output=True, text=True
+    )
+    assert "SourceError: -: standard input is closed" in done.stderr
 
 
 def test_json_lines_come_from_standard_input() -> None:
