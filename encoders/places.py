@@ -66,9 +66,12 @@ def absolute_name(model: str) -> str:
 
     Raises ModelError for a path that cannot be looked at.
     """
-    if model == FAKE or local_path(model) is None:
+    if model == FAKE or (place := local_path(model)) is None:
         return model
-    return os.path.abspath(Path(model).expanduser())
+    path = Path(model).expanduser()
+    plain = os.path.abspath(path)
+    # `link/..` is the parent of the link's target, which a path without `..` may not be.
+    return plain if os.path.realpath(plain) == str(place) else str(path.absolute())
 
 
 def _absolute(encoder: EncoderConfig) -> EncoderConfig:

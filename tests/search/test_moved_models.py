@@ -84,6 +84,18 @@ def index(work: Path) -> Path:
     return work / "index"
 
 
+def test_a_path_that_leaves_a_link_upwards_is_the_folder_that_it_names(work: Path) -> None:
+    """`link/..` is not the folder of the link: another model may be there."""
+    copied(work / "sub" / "models" / "mini", "another")
+    (work / "sub" / "inner").mkdir()
+    (work / "link").symlink_to(work / "sub" / "inner")
+    config = legs("link/../models/mini")
+    with Engine.create(work / "index", config) as engine:
+        engine.add(BIRDS)
+        stored = engine.collection.fingerprints()["sparse"]["weights"]
+    assert stored == weights_digest(work / "sub" / "models" / "mini")
+
+
 @pytest.mark.parametrize(
     ("name", "how"),
     [
