@@ -202,3 +202,16 @@ def test_runs_need_judgements_and_reports_do_not(files: Path, run: Any) -> None:
     (files / "sub" / "a.json").write_text(one.read_text())
     report = run("compare", "a.json", "sub/a.json", "--json").json
     assert [system["name"] for system in report["systems"]] == ["a.json", "sub/a.json"]
+
+
+def test_systems_without_a_common_query_are_refused(files: Path, run: Any) -> None:
+    for name, query in (("one", "1"), ("two", "2"), ("none", "x")):
+        (files / f"{name}.json").write_text(f'{{"per_query": {{"P@1": {{"{query}": 0.5}}}}}}')
+    for argv, words in (
+        (["one.json", "two.json"], "RUN: two has no query in common with one"),
+        (["best.trec", "none.json", "--qrels", "test.qrels", "--measures", "P@1"], "RUN: none has no"),
+        (["none.json", "one.json", "--qrels", "test.qrels"], "none has no query in common with the jud"),
+    ):
+        done = run("compare", *argv)
+        assert (done.status, done.out) == (2, "")
+        assert words in done.err
