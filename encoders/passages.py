@@ -99,7 +99,8 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
 
 def sentence_bounds(text: str, starts: Sequence[int]) -> list[int]:
     """The first word of each sentence but the first, ascending; `starts`: where words begin."""
-    return [bisect_left(starts, place) for place in _sentence_ends(text)]
+    # A point and the empty line after it end the same sentence.
+    return list(dict.fromkeys(bisect_left(starts, place) for place in _sentence_ends(text)))
 
 
 def _sentence_bounds(text: str, starts: Sequence[int], size: int) -> list[int]:

@@ -47,6 +47,7 @@ PIECES = [
     "\n\n",
     "antidisestablishment",
     "! ",
+    "End.\n\n",
     "0.5",
 ]
 TEXTS = st.lists(
@@ -69,6 +70,7 @@ def check(text: str, title: str, config: PassageConfig, used: Sequence[TokenRead
     spans = [(p.start, p.end) for p in found] or [(0, len(text))]
     covered: set[int] = set()
     for start, end in spans:
+        assert start < end or not text
         covered.update(range(start, end))
         for reader in used:
             assert reader.lengths([f"{title} {text[start:end]}".strip()])[0] <= reader.limit
@@ -85,6 +87,19 @@ def test_real_tokenizers_read_every_character(text: str, title: str, size: int |
 def test_the_fake_reads_every_character(text: str, limit: int) -> None:
     encoder = load_encoder(DenseEncoderConfig(model="fake", max_length=limit))
     check(text, "of two", TOKENS, [encoder.reader])  # type: ignore[attr-defined]
+
+
+def test_a_sentence_that_fills_a_passage_after_a_paragraph_leaves_no_empty_passage() -> None:
+    """The point and the empty line end one sentence, not one and an empty one."""
+    encoder = load_encoder(DenseEncoderConfig(model="fake", max_length=8))
+    text = f"One two three four five six seven eight.\n\n{' '.join(f'W{i}' for i in range(8))}. The end."
+    reader = encoder.reader  # type: ignore[attr-defined]
+    found = split_by_tokens(text, PassageConfig(unit="tokens", size=8, overlap=0), [reader])
+    assert [text[p.start : p.end] for p in found] == [
+        "One two three four five six seven eight.",
+        "W0 W1 W2 W3 W4 W5 W6 W7.",
+        "The end.",
+    ]
 
 
 @pytest.mark.parametrize("unit", ["word and ", "東京", "x", "😀", "a.b,c;", "é"])
