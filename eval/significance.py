@@ -12,6 +12,9 @@ from ..core import InvalidInputError
 _TIE = 1e-9
 """Differences below this are rounding."""
 _BLOCK = 1_000
+"""Exchanges that are drawn together."""
+_SIGNS = 10_000_000
+"""Signs that are drawn together at most; each takes 16 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,9 @@ def _p_value(differences: np.ndarray[tuple[int], np.dtype[np.float64]], n: int, 
         return float((np.abs((1 - 2 * codes) @ differences) >= least).mean())
     random = np.random.default_rng(seed)
     extreme = 1
-    for begin in range(0, n, _BLOCK):
-        rows = min(_BLOCK, n - begin)
+    block = max(1, min(_BLOCK, _SIGNS // len(differences)))
+    for begin in range(0, n, block):
+        rows = min(block, n - begin)
         signs = 1 - 2 * random.integers(0, 2, (rows, len(differences)))
         extreme += int((np.abs(signs @ differences) >= least).sum())
     return extreme / (n + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
-from twindex.eval import compare
+from twindex.eval import compare, significance
 
 values = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=10)
 
@@ -66,3 +67,17 @@ def test_values_that_are_no_numbers_are_refused(value):
     for pair in ((a, by_query([0.0] * 50)), (by_query([0.0] * 50), a), (a, a)):
         with pytest.raises(InvalidInputError, match="finite"):
             compare(*pair)
+
+
+def test_the_p_value_of_many_queries_takes_bounded_memory(monkeypatch):
+    """Exchanges are drawn in blocks, whose size changes no value."""
+    random = np.random.default_rng(1)
+    a, b = by_query(random.random(300)), by_query(random.random(300))
+    whole = compare(a, b)
+    monkeypatch.setattr(significance, "_SIGNS", 1_000)
+    assert compare(a, b) == whole
+    many = by_query(random.random(20_000))
+    tracemalloc.start()
+    compare(many, by_query(random.random(20_000)), permutations=200)
+    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    tracemalloc.stop()
