@@ -161,7 +161,8 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     from ...sources import read_qrels, read_queries
 
     qrels = read_qrels(arguments.qrels)
-    queries = judged_queries(read_queries(arguments.queries), qrels)
+    given = read_queries(arguments.queries)
+    queries = judged_queries(given, qrels)
     if not queries:
         message = f"none of its queries has judgements in {arguments.qrels}"
         raise InvalidInputError(message, field="--queries")
@@ -171,9 +172,14 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     if arguments.exclude_seen_in is not None:
         from ...train.separation import separate
 
-        found = separate(
-            queries, qrels, read_queries(arguments.queries), read_qrels(arguments.exclude_seen_in)
-        )
+        training = read_qrels(arguments.exclude_seen_in)
+        if unknown := len(training.keys() - {query.id for query in given}):
+            note(
+                f"twindex: warning: {unknown} of {counted(len(training), 'query', 'queries')} of "
+                f"{arguments.exclude_seen_in} not in {arguments.queries}: what nearly copies them "
+                "is not left out"
+            )
+        found = separate(queries, qrels, given, training)
         note(
             f"{len(found.clean)} of {counted(len(queries), 'query', 'queries')} not seen in "
             f"training: {len(found.sharing)} share a relevant document, {len(found.copying)} "

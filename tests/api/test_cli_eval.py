@@ -125,6 +125,11 @@ def test_queries_that_training_has_seen_are_left_out(
     table = run("eval", index, *judged, "--exclude-seen-in", str(train), "--table", "--json").json
     assert all(set(row["per_query"]["R@1"]) == {"a", "b"} for row in table["table"])
 
+    assert "warning" not in done.err
+    train.write_text("query-id\tcorpus-id\tscore\nt\t2\t1\nelsewhere\t2\t1\n")
+    words = f"1 of 2 queries of {train} not in {file}: what nearly copies them is not left out"
+    assert words in run(*command, "--json").err
+
     train.write_text("query-id\tcorpus-id\tscore\nt\t3\t1\nother\t1\t1\n")
     done = run(*command)
     assert (done.status, done.out) == (2, "")
