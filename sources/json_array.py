@@ -114,7 +114,7 @@ class _Reader:
                     self._use(place)
                     self.fail(problem)
             if len(self._text) - self._at > 2 * MAX_LINE:
-                self.fail(f"an item has more than {MAX_LINE:,} characters")
+                self.fail(f"an item has more than {2 * MAX_LINE:,} characters")
             more = self._more()
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:

@@ -189,6 +189,18 @@ def test_an_item_that_is_no_json_is_named_at_once(
             list(read_documents(path))
 
 
+def test_the_greatest_size_of_an_item_is_the_one_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_array, "MAX_LINE", 100_000)
+    path = tmp_path / "c.json"
+    path.write_text('[{"id": "1", "text": "' + "x" * 190_000 + '"}]')
+    assert len(list(read_documents(path))) == 1
+    path.write_text('[{"id": "1", "text": "' + "x" * 400_000 + '"}]')
+    with pytest.raises(SourceError, match="an item has more than 200,000 characters"):
+        list(read_documents(path))
+
+
 def test_a_closed_standard_input_is_named() -> None:
     code = "import sys; from twindex.sources import read_documents; next(read_documents('-'))"
     done = subprocess.run(
