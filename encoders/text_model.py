@@ -41,7 +41,7 @@ instead of the 1 s that a window takes."""
 
 Config = DenseEncoderConfig | SparseEncoderConfig | LateEncoderConfig
 
-_UNLIMITED = 1_000_000
+UNLIMITED = 1_000_000
 """Tokenizers without a limit say so by a huge number."""
 
 
@@ -77,7 +77,7 @@ class TextModel:
                 f"this one begins with {type(model[0]).__name__}"
             )
         own_limit = model.max_seq_length
-        if own_limit is not None and own_limit > _UNLIMITED:
+        if own_limit is not None and own_limit > UNLIMITED:
             own_limit = getattr(model[0].auto_model.config, "max_position_embeddings", None)
         self.max_length: int | None = max_length or own_limit
         if max_length is not None:

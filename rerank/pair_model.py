@@ -14,7 +14,7 @@ from sentence_transformers import CrossEncoder
 
 from ..core import ConfigError, ModelError, check_unicode
 from ..core.rerank_config import CrossEncoderConfig
-from ..encoders.text_model import BUDGET
+from ..encoders.text_model import BUDGET, UNLIMITED
 from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.int8 import quantise
@@ -24,9 +24,6 @@ from ..llm.shared import SharedModel, share
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3
 """Logits of the probe that differ by less are the same, up to float32."""
-
-_UNLIMITED = 1_000_000
-"""Tokenizers without a limit say so by a huge number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +191,7 @@ class PairModel:
         positions = getattr(_transformer(self.model).config, "max_position_embeddings", None)
         if positions is not None:
             own = min(own or positions, positions)
-        if own is not None and own > _UNLIMITED:
+        if own is not None and own > UNLIMITED:
             own = None
         asked = self.config.max_length
         limit = int(asked or own or 512)

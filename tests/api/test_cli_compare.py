@@ -209,8 +209,14 @@ def test_systems_without_a_common_query_are_refused(files: Path, run: Any) -> No
         (files / f"{name}.json").write_text(f'{{"per_query": {{"P@1": {{"{query}": 0.5}}}}}}')
     for argv, words in (
         (["one.json", "two.json"], "RUN: two has no query in common with one"),
-        (["best.trec", "none.json", "--qrels", "test.qrels", "--measures", "P@1"], "RUN: none has no"),
-        (["none.json", "one.json", "--qrels", "test.qrels"], "none has no query in common with the jud"),
+        (
+            ["best.trec", "none.json", "--qrels", "test.qrels", "--measures", "P@1"],
+            "RUN: none has no",
+        ),
+        (
+            ["none.json", "one.json", "--qrels", "test.qrels"],
+            "none has no query in common with the jud",
+        ),
     ):
         done = run("compare", *argv)
         assert (done.status, done.out) == (2, "")

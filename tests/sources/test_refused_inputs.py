@@ -184,8 +184,10 @@ def test_an_item_that_is_no_json_is_named_at_once(
     path = tmp_path / "c.json"
     wrong = ['"text": "a" "n": 1', '"text": tru', '"text": "\\u12"', '"text": "\t"']
     for part in wrong:
-        path.write_text(f'[{{"id": "1",\n{part}}},' + '{"id": "2", "text": "b"},\n' * 10_000 + "{}]")
-        with pytest.raises(SourceError, match="c.json:2: not JSON"):
+        path.write_text(
+            f'[{{"id": "1",\n{part}}},' + '{"id": "2", "text": "b"},\n' * 10_000 + "{}]"
+        )
+        with pytest.raises(SourceError, match=r"c\.json:2: not JSON"):
             list(read_documents(path))
 
 
