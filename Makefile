@@ -1,6 +1,6 @@
 # make demo   build a hybrid index of the standard library's documentation and search it
 # make test   format check, lint, type check and tests
-# make setup  only install; make test-all adds the slow tests; make bench prints the figures
+# make setup  only install; make test-all adds the slow tests; make bench runs the benchmarks
 
 PYTHON ?= python3
 VENV := .venv
@@ -45,9 +45,13 @@ test: lint types
 test-all: lint types
 	$(BIN)/pytest -n 2 --dist loadgroup -m "slow or not slow"
 
+# The data sets are not part of the repository: see benchmarks/datasets.py.
 bench: $(READY)
+	@test -d "$${TWINDEX_DATA:-../shared/data}/scifact" || { \
+	  echo 'Name the folder of the data sets in TWINDEX_DATA: see benchmarks/datasets.py' >&2; exit 1; }
 	mkdir -p benchmarks/results
-	for name in lexical sparse encode rest build effectiveness promptreps_speed promptreps storage vectors spann; do \
+	for name in lexical sparse encode rest build effectiveness judges promptreps_speed \
+	  promptreps storage vectors spann stored_rerank rerank cascade; do \
 	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 
 format: $(READY)

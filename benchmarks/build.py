@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from datasets import DATA
+
 UNITS = {"MB": 10**6, "GB": 10**9}
 
 
@@ -60,8 +62,8 @@ def measure(command: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "rfc" / "corpus.jsonl.gz"
-    parser.add_argument("--corpus", type=Path, default=beside, help="JSONL, gzipped or not")
+    corpus = DATA / "rfc" / "corpus.jsonl.gz"
+    parser.add_argument("--corpus", type=Path, default=corpus, help="JSONL, gzipped or not")
     parser.add_argument("--documents", type=int, help="how many of them; default all")
     parser.add_argument("--budgets", default="1200MB,2GB,none", help="sizes, comma-separated")
     parser.add_argument("--dense", default="all-MiniLM-L6-v2")

@@ -1,4 +1,9 @@
-"""Where the test collections are, and how benchmarks read them."""
+"""Where the test collections are, and how benchmarks read them.
+
+They are not part of the repository. `TWINDEX_DATA` names a folder that holds one folder in BEIR's
+layout for each: scifact, cranfield, cisi, nq_open_oracle, msrd_movies, qmsum_meetings_long, and
+rfc/corpus.jsonl.gz. Without it they are looked for in `shared/data` beside the repository.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,9 @@ CACHE = REPOSITORY / ".cache" / "benchmarks"
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a JSONL file, gzipped or not."""
     if not path.exists():
-        raise SystemExit(f"{path} does not exist: name the folder of the collections with --data")
+        raise SystemExit(
+            f"{path} does not exist: name the folder of the collections in TWINDEX_DATA"
+        )
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as lines:
         for line in lines:

@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from datasets import DATA
+
 from twindex.core import BarProgress, ConflictError, NotFoundError
 from twindex.eval import BeirDataset, engine_search, evaluate, leg_table, run_queries
 from twindex.search import Engine, build
@@ -69,8 +71,7 @@ def filtered(engine: Engine, dataset: BeirDataset) -> dict[str, Any] | None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=beside, help="folder of BEIR-style sets")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated")
     parser.add_argument("--work", type=Path, default=Path(".cache/effectiveness"))
     parser.add_argument("--json", type=Path, help="write the figures here")

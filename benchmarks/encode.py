@@ -4,8 +4,8 @@ Rounds are interleaved and medians are reported, of wall-clock seconds and of CP
 library runs at several batch sizes and the best counts. Next to each speed stands what it costs:
 the largest difference to the library's values, and with --quality nDCG@10 of an exact search.
 
-    python benchmarks/encode.py --corpus ../shared/data/scifact
-    python benchmarks/encode.py --corpus ../shared/data/scifact --quality ../shared/data/cranfield
+    python benchmarks/encode.py
+    python benchmarks/encode.py --corpus DATA/scifact --quality DATA/cranfield
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from datasets import DATA
 from scipy.sparse import csr_array
 
 from twindex.core import DenseEncoderConfig, SparseEncoderConfig
@@ -153,7 +154,9 @@ def show(title: str, report: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--corpus", type=Path, required=True, help="a folder in BEIR layout")
+    parser.add_argument(
+        "--corpus", type=Path, default=DATA / "scifact", help="a folder in BEIR layout"
+    )
     parser.add_argument("--documents", type=int, default=512)
     parser.add_argument("--queries", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
