@@ -245,6 +245,15 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_on_a_phone_the_table_of_legs_is_whole(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/?collection=birds&q=fly&explain=1")
+    table = page.locator(".hit .sum").first
+    assert table.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
+    for name in table.locator("tbody th").all():
+        assert name.bounding_box()["height"] < 30, name.inner_text()  # One line.
+
+
 @pytest.mark.parametrize("query", ["q=fly&fusion=rrf", "q=fly&filter={", "q=fly&limit=0"])
 def test_on_a_phone_hits_and_errors_come_before_the_options(page, query):
     page.set_viewport_size({"width": 390, "height": 800})

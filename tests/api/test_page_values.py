@@ -227,6 +227,12 @@ def test_only_the_first_hit_is_explained_at_once(client):
     assert sum(first[:3]) == pytest.approx(first[3], abs=2e-4)
 
 
+def test_code_in_the_reference_is_set_as_code(client):
+    page = client.get("/docs").text
+    assert "It took longer than <code>search_seconds</code>" in page
+    assert "`" not in re.sub(r"<(pre|textarea).*?</\1>", "", page, flags=re.S)
+
+
 def test_examples_of_every_operation_are_programs(client):
     page = client.get("/docs").text
     shown = [
