@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--leg",
         action="append",
         metavar="NAME",
-        help="a dense leg; may be repeated (default: all dense legs)",
+        help="a dense leg; may be repeated (default: all dense legs but those for reranking)",
     )
     group = parser.add_argument_group("how vectors are stored")
     group.add_argument(
@@ -96,7 +96,7 @@ def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str,
     if not given and not value:
         raise InvalidInputError("nothing to change was given: see --index, --codec and --config")
     if given:
-        for name in arguments.leg or _dense(config):
+        for name in arguments.leg or _searched(config):
             leg = config.legs.get(name)
             if not isinstance(leg, DenseLeg):
                 able = ", ".join(_dense(config)) or "none"
@@ -134,6 +134,16 @@ def _same(given: Config, present: Config, but: set[str], place: str = "") -> Non
         if getattr(given, field) != getattr(present, field):
             message = "differs from the collection's and cannot be changed in it: build it anew"
             raise ConfigError(message, field=place + field)
+
+
+def _searched(config: CollectionConfig) -> list[str]:
+    """The dense legs that searches run by themselves: those for reranking are named."""
+    dense = _dense(config)
+    found = [name for name in dense if config.legs[name].role == "search"]
+    if not found:
+        message = f"all dense legs here are for reranking: name one of {', '.join(dense)}"
+        raise InvalidInputError(message, field="--leg")
+    return found
 
 
 def _dense(config: CollectionConfig) -> list[str]:

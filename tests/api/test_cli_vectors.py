@@ -74,6 +74,35 @@ def test_a_collection_is_reconfigured_and_tells_it(index: str, run: Any, tmp_pat
     assert [name for name, _ in hits(run, index)][:3] == [name for name, _ in exact][:3]
 
 
+def test_a_leg_for_reranking_is_stored_anew_only_when_it_is_named(tmp_path: Path, run: Any) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text('{"_id": "kiwi", "text": "A bird that cannot fly."}\n')
+    path = str(tmp_path / "index")
+    late = ["--late", "fake", "--late-codec", "int4"]
+    assert run("build", path, "--documents", str(corpus), *FAKES, *late).status == 0
+
+    def codecs() -> dict[str, str]:
+        legs = run("info", path, "--json").json["config"]["legs"]
+        return {name: legs[name]["codec"]["kind"] for name in ("dense", "late")}
+
+    done = run("reconfigure", path, "--index", "hnsw", "--codec", "int8", "--quiet")
+    assert done.status == 0, done.err
+    assert codecs() == {"dense": "int8", "late": "int4"}
+    assert run("reconfigure", path, "--codec", "binary", "--leg", "late", "--quiet").status == 0
+    assert codecs() == {"dense": "int8", "late": "binary"}
+
+
+def test_legs_for_reranking_alone_must_be_named(tmp_path: Path, run: Any) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text('{"_id": "kiwi", "text": "A bird that cannot fly."}\n')
+    path = str(tmp_path / "index")
+    none = ["--dense", "none", "--sparse", "none", "--quiet", "--late", "fake"]
+    assert run("build", path, "--documents", str(corpus), *none).status == 0
+    assert "--leg: all dense legs here are for reranking: name one of late" in refused(
+        run, "reconfigure", path, "--codec", "int8"
+    )
+
+
 def test_a_build_takes_all_of_it(tmp_path: Path, index: str, run: Any) -> None:
     corpus = str(tmp_path / "corpus.jsonl")
     flags = ["--originals", "float16", "--index", "hnsw", "--recall", "0.9"]
