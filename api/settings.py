@@ -54,7 +54,8 @@ class Settings(Config):
     log_format:      lines of text, or one JSON object a line.
     root_path:       path under which a reverse proxy serves this server, such as `/search`.
     cors_origins:    pages of these origins may call the interface from a browser; `*` = any.
-    search_seconds:  longest time for a search or a batch; beyond it the answer is 504.
+    search_seconds:  longest time for a search, a batch, a page or a reranking; beyond it the answer
+                     is 504.
     body_memory:     bytes of request bodies held at once, of all requests together; beyond it 503.
     reply_memory:    bytes of large replies held at once until they are read; beyond it 503.
     page_bytes:      largest sum of titles, texts and metadata in one page of hits.

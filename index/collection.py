@@ -160,7 +160,8 @@ class Collection:
                     f"{directory}: its build is not finished; run the same build again to "
                     "continue it"
                     if actual == "building"
-                    else f"{directory}: holds a finished collection"
+                    else f"{directory}: holds a finished collection: add documents to it, or "
+                    "remove the folder to build it anew"
                 )
             collection = cls(directory, database, config)
             for row in rows:

@@ -80,8 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n\n".join(_table(name, compared) for name in measures))
         note(
-            f"{counted(queries, 'query', 'queries')}; better, equal, worse: queries; p: of a "
-            "difference as large by chance alone, not corrected for the number of comparisons"
+            f"{counted(queries, 'query', 'queries')}; better, equal, worse: how many of them; p: "
+            "how probable chance alone makes so large a difference, not corrected for the number "
+            "of comparisons"
         )
     return 0
 

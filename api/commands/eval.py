@@ -247,16 +247,21 @@ def _single(
     }
 
 
+def chance(baseline: str) -> str:
+    """What a column of p-values tells."""
+    return f"p: how probable chance alone makes so large a difference from {baseline}"
+
+
 def _print(report: dict[str, Any], measures: list[str], baseline: str | None) -> None:
     if "table" in report:
         header = ["", *(column for name in measures for column in (name, "p")), "ms/query"]
         print(table(header, [cells(row, measures) for row in report["table"]]))
-        note(f"p: of a difference to {baseline or 'the best leg alone'} as large by chance alone")
+        note(chance(baseline or "the best leg alone"))
     elif "rerank_table" in report:
         header = ["", *(column for name in measures for column in (name, "p"))]
         header += ["calls/query", "tokens/query", "p50 ms"]
         print(table(header, [line(row, measures) for row in report["rerank_table"]]))
-        note(f"p: of a difference to {baseline or 'the first stage'} as large by chance alone")
+        note(chance(baseline or "the first stage"))
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))

@@ -20,9 +20,10 @@ SHOWN = 10
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "documents",
-        "JSON lines in BEIR's layout (_id or id, title, text, metadata; other fields become "
-        "metadata), CSV or TSV with a header, each also as .gz; .json with one array; .txt and .md "
-        "files, and folders of them. `-` reads JSON lines from standard input.",
+        "JSON lines in BEIR's layout (_id or id, title, text, metadata; other fields become\n"
+        "metadata), CSV or TSV with a header, .json with one array, each also as .gz; .txt and\n"
+        ".md files, and folders of them, from which nothing else is read. `-` reads JSON lines\n"
+        "from standard input.",
     )
     group.add_argument(
         "--documents",
@@ -140,7 +141,8 @@ def _field_names(arguments: argparse.Namespace) -> FieldNames:
 
 
 def _kinds(kinds: Mapping[str, int]) -> str:
-    shown = [f"{kind} {count}" for kind, count in list(kinds.items())[:8]]
+    names = {"none": "no suffix"}
+    shown = [f"{names.get(kind, kind)} {count}" for kind, count in list(kinds.items())[:8]]
     return ", ".join([*shown, *(["..."] if len(kinds) > 8 else [])])
 
 

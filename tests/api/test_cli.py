@@ -366,3 +366,22 @@ def test_what_a_folder_holds_besides_is_said(tmp_path: Path, run: Any) -> None:
     assert strict.status == 2
     assert "not read: 52 of another kind (.pdf 52), such as" in strict.err
     assert not (tmp_path / "c").exists()
+
+
+def test_a_file_without_a_suffix_is_told_as_such(tmp_path: Path, run: Any) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("# A\n\ntext")
+    (notes / "LICENSE").write_text("free")
+    done = run("build", str(tmp_path / "a"), "--documents", str(notes), *FAKES)
+    assert "twindex: not read: 1 of another kind (no suffix 1)" in done.err
+
+
+def test_a_build_over_a_finished_collection_says_what_to_do(tmp_path: Path, run: Any) -> None:
+    notes = tmp_path / "a.md"
+    notes.write_text("# A\n\ntext")
+    argv = ["build", str(tmp_path / "index"), "--documents", str(notes), *FAKES]
+    assert run(*argv).status == 0
+    again = run(*argv)
+    assert again.status == 2
+    assert "add documents to it, or remove the folder to build it anew" in again.err

@@ -36,7 +36,7 @@ def test_two_runs(files: Path, run: Any) -> None:
     assert header.split() == ["P@1", "mean", "difference", "better", "equal", "worse", "p"]
     assert base.split() == ["half", "(baseline)", "0.5000"]
     assert other.split() == ["best", "1.0000", "+0.5000", "10", "10", "0", "0.0020"]
-    assert "20 queries; better, equal, worse: queries" in done.err
+    assert "20 queries; better, equal, worse: how many of them; p: how probable" in done.err
     assert "warning" not in done.err
     report = run("compare", *argv, "--json").json
     assert (report["baseline"], report["queries"]) == ("half", 20)

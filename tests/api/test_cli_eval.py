@@ -155,7 +155,7 @@ def test_a_table_is_compared_with_the_row_that_is_named(
             )
     assert sum(bool(row["comparisons"]) for row in report["table"]) == 6
     done = run("eval", index, *judged, "--table", "--baseline", "lexical")
-    assert "p: of a difference to lexical" in done.err
+    assert "so large a difference from lexical" in done.err
     reranked = ["--table", "--rerank", "fake", "--rerank", "mmr", "--baseline", "fake"]
     first, fake, mmr = run("eval", index, *judged, *reranked, "--json").json["rerank_table"]
     assert "comparisons" not in fake
