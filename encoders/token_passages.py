@@ -73,10 +73,8 @@ def _rooms(
     rooms = []
     for reader in readers:
         around = reader.lengths([title])[0]
-        size = min(config.size or MOST_TOKENS, reader.limit - around)
-        rooms.append(
-            (reader, around + max(size, min(config.size or MOST_TOKENS, reader.limit // 2)))
-        )
+        room = max(reader.limit - around, reader.limit // 2)
+        rooms.append((reader, around + min(config.size or MOST_TOKENS, room)))
     return rooms
 
 

@@ -78,7 +78,10 @@ def _run_lines(run: Run, tag: str) -> Iterator[str]:
 
 def _word(text: str, what: str) -> str:
     if text.split() != [text]:
-        raise InvalidInputError(f"the {what} {text!r} has white space, which a TREC file forbids")
+        raise InvalidInputError(
+            f"the {what} {text!r} has white space, which a TREC file "
+            "forbids; the report of `twindex eval --json` holds the value of each query"
+        )
     return text
 
 

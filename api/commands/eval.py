@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core import InvalidInputError, Progress, Qrels, Query
+from ...core import InvalidInputError, Progress, Qrels, Query, Run
 from ..terminal import counted, note, print_json, table
 from .arguments import (
     add_collection,
@@ -107,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ...search import Engine
 
     asked = rerank or (one and one[0])
+    found: Run | None = None
     with Engine.open(
         arguments.collection,
         read_only=True,
@@ -121,8 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
             elif arguments.table:
                 report = tabled(engine, queries, qrels, measures, fields, baseline, progress)
             else:
-                out = arguments.run_file
-                report = _single(engine, queries, qrels, measures, fields, one, progress, out)
+                report, found = _single(engine, queries, qrels, measures, fields, one, progress)
         finally:
             progress.close()
         info = engine.info()
@@ -134,6 +134,10 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(report)
     else:
         _print(report, measures, baseline)
+    if arguments.run_file is not None and found is not None:
+        from ...eval import write_run
+
+        write_run(arguments.run_file, found)  # Last: an id that no run can hold costs no figures.
     return 0
 
 
@@ -200,9 +204,8 @@ def _single(
     fields: dict[str, Any],
     rerank: tuple[Chosen, str] | None,
     progress: Progress,
-    out: Path | None,
-) -> dict[str, Any]:
-    """The report on one way to search."""
+) -> tuple[dict[str, Any], Run]:
+    """The report on one way to search, and what was found."""
     from ...eval import (
         engine_search,
         evaluate,
@@ -210,7 +213,6 @@ def _single(
         run_queries,
         run_reranked,
         searching_legs,
-        write_run,
     )
     from ...search import Fusion
 
@@ -228,13 +230,11 @@ def _single(
         ((run, reports),) = run_reranked(engine, queries, wanted, progress=progress, **fields)
         told = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
     seconds = time.perf_counter() - began
-    if out is not None:
-        write_run(out, run)
     legs = fields.get("legs") or [{"name": name} for name in searching_legs(engine)]
     fused = Fusion.parse(fields.get("fusion", {}))
     fusion = {"method": fused.method, **({"k": fused.constant} if fused.method == "rrf" else {})}
     evaluation = evaluate(run, qrels, measures)
-    return {
+    report = {
         "measures": dict(evaluation.measures),
         "per_query": evaluation.per_query,
         "queries": len(qrels),
@@ -245,6 +245,7 @@ def _single(
         "seconds": seconds,
         **told,
     }
+    return report, run
 
 
 def chance(baseline: str) -> str:

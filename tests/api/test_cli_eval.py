@@ -169,3 +169,19 @@ def test_a_table_is_compared_with_the_row_that_is_named(
         done = run("eval", index, *judged, *options)
         assert (done.status, done.out) == (2, "")
         assert words in done.err
+
+
+def test_an_id_that_no_run_can_hold_costs_no_figures(tmp_path: Path, run: Any) -> None:
+    fakes = ["--dense", "fake", "--sparse", "fake", "--quiet"]
+    documents = jsonl(tmp_path / "c.jsonl", [{"_id": "a kiwi.md", "text": "kiwi"}])
+    assert run("build", str(tmp_path / "i"), "--documents", documents, *fakes).status == 0
+    queries = jsonl(tmp_path / "q.jsonl", [{"_id": "q", "text": "kiwi"}])
+    qrels = tmp_path / "qrels.tsv"
+    qrels.write_text("q\ta kiwi.md\t1\n")
+    out = tmp_path / "out.trec"
+    judged = ["--queries", queries, "--qrels", str(qrels), "--measures", "R@1", "--quiet"]
+    done = run("eval", str(tmp_path / "i"), *judged, "--run", str(out))
+    assert done.status == 2
+    assert "1.0000" in done.out
+    assert "'a kiwi.md' has white space" in done.err
+    assert not out.exists()
