@@ -11,7 +11,7 @@ from .loading import load_encoder, load_tilde_encoder, load_token_encoder, on_de
 from .passages import split_passages
 from .promptreps import PromptRepsEncoder
 from .protocol import CountingEncoder, Encoder, EncoderConfig, EncoderLoader, Gives, TokenReader
-from .token_passages import MOST_TOKENS, split_by_tokens
+from .token_passages import MOST_TOKENS, counted_by_words, split_by_tokens
 
 __all__ = [
     "MOST_TOKENS",
@@ -29,6 +29,7 @@ __all__ = [
     "Token",
     "TokenEncoder",
     "TokenReader",
+    "counted_by_words",
     "load_encoder",
     "load_tilde_encoder",
     "load_token_encoder",

@@ -31,7 +31,7 @@ def split_by_tokens(
     `MOST_PASSAGES` passages.
     """
     if not readers:
-        return split_passages(text, _by_words(config))
+        return split_passages(text, counted_by_words(config))
     rooms = _rooms(config, readers, title)
     if not text.strip() or _fits([(0, len(text))], text, title, rooms)[0]:
         return []
@@ -56,7 +56,8 @@ def split_by_tokens(
     return [Passage(start, end) for start, end in sorted(done)]
 
 
-def _by_words(config: PassageConfig) -> PassageConfig:
+def counted_by_words(config: PassageConfig) -> PassageConfig:
+    """What cutting by tokens means where no encoder has a limit."""
     words = PassageConfig(unit="words")
     if config.size is None:
         return words.model_copy(update={"overlap": config.overlap})

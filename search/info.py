@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core import DEFAULT_RECALL, CollectionConfig, DenseLeg, VectorStorage
-from ..encoders import MOST_TOKENS
+from ..encoders import MOST_TOKENS, counted_by_words
 from ..index import Collection
 from ..index.database import get_number
 from ..index.protocol import Approximate
@@ -18,8 +18,8 @@ def describe(collection: Collection) -> dict[str, Any]:
     """Counts, segments, sizes on disk in bytes, legs with their encoders and how their vectors are
     stored, configuration.
 
-    cut: how documents are cut: `unit`, `size` (most tokens or words; None: not cut or no limit),
-    `overlap`, and `leg`, whose encoder sets the size, or None.
+    cut: how documents are cut: `unit`, `size` (most tokens or words; None: not cut, or not known
+    before a document was encoded), `overlap`, and `leg`, whose encoder sets the size, or None.
     legs: `bytes` in all segments; `vectors` of a dense leg is what is configured and what it takes
     there (of a leg whose passages have several, for each vector).
     segments: `vectors` tells of each dense leg how it is stored there; see `Approximate`.
@@ -87,19 +87,25 @@ def describe(collection: Collection) -> dict[str, Any]:
 
 def _cut(config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     passages = config.passages
-    found: dict[str, Any] = {"unit": passages.unit, "size": passages.size, "leg": None}
-    if passages.unit == "tokens":
-        reads = {
-            name: one.get("document_length", one.get("max_length"))
-            for name, one in fingerprints.items()
-        }
-        limits = {name: int(limit) for name, limit in reads.items() if limit is not None}
-        if limits:
-            least = min(limits, key=lambda name: limits[name])
-            found["size"] = passages.size or MOST_TOKENS
-            if limits[least] <= found["size"]:
-                found.update(size=limits[least], leg=least)
-    return {**found, "overlap": passages.overlap}
+    found: dict[str, Any] = passages.model_dump(include={"unit", "size", "overlap"})
+    found["leg"] = None
+    if passages.unit == "none":
+        return {**found, "size": None, "overlap": 0}
+    if passages.unit != "tokens" or not fingerprints:
+        return found
+    reads = {
+        name: one.get("document_length", one.get("max_length"))
+        for name, one in fingerprints.items()
+    }
+    limits = {name: int(limit) for name, limit in reads.items() if limit is not None}
+    if not limits:
+        words = counted_by_words(passages)
+        return {**found, "unit": words.unit, "size": words.size}
+    least = min(limits, key=lambda name: limits[name])
+    found["size"] = passages.size or MOST_TOKENS
+    if limits[least] <= found["size"]:
+        found.update(size=limits[least], leg=least)
+    return found
 
 
 def _vectors(part: Part) -> dict[str, dict[str, Any]]:

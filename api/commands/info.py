@@ -74,10 +74,12 @@ def _cut(cut: dict[str, Any]) -> str:
     """How documents are cut, in words."""
     if cut["unit"] == "none":
         return "whole documents"
-    many = f"at most {cut['size']:,} {'tokens' if cut['unit'] == 'tokens' else 'words'}"
     if cut["size"] is None:
-        many = "what every encoder reads"
-    elif cut["leg"] is not None:
+        many = "as many as every encoder reads"
+    else:
+        unit = "tokens" if cut["unit"] == "tokens" else "words"
+        many = f"at most {cut['size']:,} {unit}"
+    if cut["leg"] is not None:
         many += f" (all that the encoder of {cut['leg']} reads)"
     whole = "" if cut["unit"] == "words" else "whole sentences, "
     return f"{whole}{many}; neighbours share up to {cut['overlap']:,}"

@@ -175,16 +175,16 @@ def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
 
 def test_a_build_tells_tokens(tmp_path: Path, corpus: str, run: Any) -> None:
     report = run("build", str(tmp_path / "a"), "--documents", corpus, *QUIET, "--json").json
-    assert report["usage"]["calls"] == report["passages"] == 6
+    assert report["usage"]["calls"] == report["passages"] == 4
     assert report["usage"]["prompt_tokens"] > 100
     done = run("build", str(tmp_path / "b"), "--documents", corpus, *QUIET)
-    assert "language models: 6 prompts of " in done.out
+    assert "language models: 4 prompts of " in done.out
     run("delete", str(tmp_path / "b"), "--id", "1", "2", "3")
     done = run("add", str(tmp_path / "b"), "--documents", corpus, "--quiet")
-    assert "language models: 6 prompts of " in done.out
+    assert "language models: 4 prompts of " in done.out
     run("delete", str(tmp_path / "b"), "--id", "1", "2", "3")
     added = run("add", str(tmp_path / "b"), "--documents", corpus, "--quiet", "--json").json
-    assert added["usage"]["calls"] == 6
+    assert added["usage"]["calls"] == 4
 
 
 def test_a_search_shows_words_and_usage(index: str, run: Any) -> None:

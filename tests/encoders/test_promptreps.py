@@ -164,6 +164,7 @@ def test_equals_the_plain_implementation(
     check_tiny(TEXTS[:3], "query", variant=variant, style=style, top_terms=3, expansion=4)
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("tiny_llama")
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.api.cli import main
 from twindex.core import (
     CollectionConfig,
     ConfigError,
@@ -220,6 +221,26 @@ def test_info_tells_what_the_encoders_read(tmp_path: Path) -> None:
         told = engine.info()
     assert told["cut"] == {"unit": "tokens", "size": 60, "leg": "dense", "overlap": 32}
     assert told["passages"] == 5  # seven sentences each, of which four are shared
+
+
+@pytest.mark.parametrize(
+    ("passages", "size"), [({}, 200), ({"size": 90}, 90), ({"unit": "none"}, None)]
+)
+def test_info_where_no_encoder_has_a_limit(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    passages: dict[str, object],
+    size: int | None,
+) -> None:
+    config = CollectionConfig.parse({"legs": {"l": {"kind": "lexical"}}, "passages": passages})
+    with Engine.create(tmp_path / "c", config) as engine:
+        assert engine.info()["cut"]["unit"] == config.passages.unit
+        assert main(["info", str(tmp_path / "c")]) == 0
+        engine.add([Document(id="a", text="word " * 600)])
+        assert engine.info()["cut"]["size"] == size
+    assert main(["info", str(tmp_path / "c")]) == 0
+    shown = capsys.readouterr().out
+    assert ("whole documents" if size is None else f"at most {size} words") in shown
 
 
 def test_a_collection_made_by_words_keeps_them(tmp_path: Path) -> None:
