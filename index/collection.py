@@ -185,7 +185,10 @@ class Collection:
         Checksums are compared before any file is opened: libraries that read an index may not
         survive a damaged one. Raises as `open` for what is not a finished collection.
         """
-        database = Database.open(directory, read_only=True, complete=False)
+        try:
+            database = Database.open(directory, read_only=True, complete=False)
+        except CorruptFileError as error:
+            return [str(error)]
         try:
             if accept:
                 database.accept()

@@ -110,6 +110,9 @@ class Database:
                 tables = connection.execute(
                     "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'documents')"
                 ).fetchone()[0]
+                if tables == 0 and mark:
+                    lost = self._lost("it is empty", mark)
+                    raise CorruptFileError(self.path, f"{lost} Restore the folder from a backup")
                 if tables == 0:
                     raise NotFoundError(
                         f"{self.path.parent} holds no collection: its creation was interrupted; "
@@ -163,12 +166,17 @@ class Database:
             generation = get_number(connection, "generation")
         if generation >= mark:
             return None
+        lost = self._lost(f"the database is at generation {generation}", mark)
         return (
-            f"{self.path}: acknowledged writes are missing: the database is at generation "
-            f"{generation}, and {self.mark.path.name} says that {mark} was reached; "
-            f"{FILE_NAME}-wal is damaged or was removed, or an older {FILE_NAME} was put in place. "
-            "Nothing was changed. Restore the folder from a backup, or continue with what is there "
+            f"{self.path}: {lost} Restore the folder from a backup, or continue with what is there "
             "by `twindex verify --accept`"
+        )
+
+    def _lost(self, state: str, mark: int) -> str:
+        return (
+            f"acknowledged writes are missing: {state}, and {self.mark.path.name} says that "
+            f"generation {mark} was reached; {FILE_NAME}-wal is damaged or was removed, or an "
+            f"older {FILE_NAME} was put in place. Nothing was changed."
         )
 
     def accept(self) -> None:

@@ -70,6 +70,13 @@ def test_damage_of_the_log_is_named_and_deletes_nothing(crashed, tmp_path):
     assert outcomes["missing"] > 20
 
 
+def test_damage_of_the_first_page_of_the_log_is_no_unfinished_creation(crashed, tmp_path):
+    """Nothing was written to the database itself yet, so that it is empty without its log."""
+    assert trial(crashed, tmp_path / "c", 8 * 40) == "missing"
+    (found,) = Collection.verify(tmp_path / "c", accept=True)
+    assert f"{MISSING}: it is empty" in found
+
+
 @pytest.mark.slow
 def test_damage_of_the_log_is_named_in_300_trials(crashed, tmp_path):
     print(run(crashed, tmp_path / "c", 300))
