@@ -18,7 +18,7 @@ from typing import Any
 
 from datasets import DATA
 
-from twindex.core import BarProgress, ConflictError, NotFoundError
+from twindex.core import BarProgress, CollectionConfig, ConflictError, NotFoundError
 from twindex.eval import BeirDataset, engine_search, evaluate, leg_table, run_queries
 from twindex.search import Engine, build
 
@@ -26,12 +26,13 @@ SETS = "scifact,cranfield,cisi,nq_open_oracle,msrd_movies"
 MEASURES = ("nDCG@10", "R@100", "RR@10")
 
 
-def opened(folder: Path, dataset: BeirDataset) -> Engine:
+def opened(folder: Path, dataset: BeirDataset, passages: str) -> Engine:
     """The set's collection, built at the first run."""
     try:
         return Engine.open(folder)
     except (NotFoundError, ConflictError):
-        build(folder, dataset.documents(), progress=BarProgress())
+        config = CollectionConfig.parse({"passages": {"unit": passages}})
+        build(folder, dataset.documents(), config, progress=BarProgress())
         return Engine.open(folder)
 
 
@@ -73,13 +74,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated")
+    parser.add_argument("--passages", default="tokens", help="how documents are cut")
     parser.add_argument("--work", type=Path, default=Path(".cache/effectiveness"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     figures: dict[str, Any] = {}
     for name in arguments.sets.split(","):
         dataset = BeirDataset.open(arguments.data / name)
-        with opened(arguments.work / name, dataset) as engine:
+        with opened(
+            arguments.work / arguments.passages / name, dataset, arguments.passages
+        ) as engine:
             rows = leg_table(engine, dataset.queries, dataset.qrels, MEASURES)
             print(f"\n{name}: {engine.count()} documents, {len(dataset.queries)} queries")
             print(f"  {'':10}" + "".join(f"{measure:>10}" for measure in MEASURES))

@@ -79,7 +79,7 @@ def python(project, tmp_path_factory):
 @pytest.mark.parametrize(
     ("program", "expected"),
     [
-        pytest.param(CORE, "Mapping[str, Any]", id="core"),
+        pytest.param(CORE, "Mapping[str, Any]", id="core", marks=pytest.mark.slow),
         pytest.param(
             SEARCH,
             "def (id: str) -> twindex.core.types.Document",

@@ -81,7 +81,9 @@ Collection.write = die
 """
 
 
-@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize(
+    "n", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_a_continued_job_writes_nothing_twice(start, tmp_path, n):
     """Killed after the n-th commit of documents; the second step has two of them."""
     with Engine.create(tmp_path / "birds", _config()) as engine:

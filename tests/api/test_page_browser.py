@@ -314,7 +314,7 @@ def test_an_operation_can_be_tried(page):
     assert json.loads(operation.locator(".reply pre").inner_text())["hits"][0]["id"] == "kiwi/1"
     operation.get_by_label("Body").fill('{"query": "wide", "limit": 1}')
     operation.get_by_role("button", name="Send").click()
-    page.wait_for_function("document.querySelector('.reply').innerText.includes('xxxx')")
+    operation.locator(".reply pre", has_text="xxxx").wait_for()
     for width in (1_000, 390):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -102,6 +102,7 @@ def wait_for_job(client: httpx.Client, job_id: str) -> dict:
     raise AssertionError(job)
 
 
+@pytest.mark.slow
 def test_a_bulk_job_survives_kill_9(start, fake_config):
     server = start()
     server.client.put(BIRDS, json=fake_config)
@@ -127,6 +128,7 @@ def test_a_bulk_job_survives_kill_9(start, fake_config):
     assert hits[0]["id"] == "d11999"
 
 
+@pytest.mark.slow
 def test_an_acknowledged_write_survives_kill_9(start, fake_config):
     server = start()
     server.client.put(BIRDS, json=fake_config)

@@ -155,7 +155,7 @@ TEXTS = [
 
 
 @pytest.mark.xdist_group("tiny_llama")
-@pytest.mark.parametrize("style", ["chat", "literal"])
+@pytest.mark.parametrize("style", ["chat", pytest.param("literal", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_equals_the_plain_implementation(
     check_tiny: Callable[..., None], variant: str, style: str

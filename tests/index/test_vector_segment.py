@@ -155,7 +155,7 @@ def test_without_originals_codes_are_all_that_is_known(index: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", ["pca", "random", "matryoshka"])
-@pytest.mark.parametrize("index", ["flat", "ivf", "hnsw"])
+@pytest.mark.parametrize("index", ["flat", "ivf", pytest.param("hnsw", marks=pytest.mark.slow)])
 def test_projections_keep_the_width_of_queries(index: str, kind: str, tmp_path: Path) -> None:
     projection = {"kind": kind, "share": 0.5}
     config = leg(index, projection=projection)

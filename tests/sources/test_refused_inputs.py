@@ -294,6 +294,7 @@ def test_a_file_that_is_too_large_is_left_out_with_the_reason(tmp_path: Path) ->
     assert found.read == {".txt": 1, ".md": 1}
 
 
+@pytest.mark.slow
 def test_a_walk_that_is_abandoned_leaves_no_folder_open(tmp_path: Path) -> None:
     """Wherever it stops, and though only the garbage collector finds it, in any order."""
     for name in ("a/b/c.md", "a/d.md", "e/f.txt", "g.txt"):
