@@ -51,7 +51,7 @@ bench: $(READY)
 	  echo 'Name the folder of the data sets in TWINDEX_DATA: see benchmarks/datasets.py' >&2; exit 1; }
 	mkdir -p benchmarks/results
 	for name in lexical sparse encode rest build effectiveness judges promptreps_speed \
-	  promptreps storage vectors spann stored_rerank rerank cascade; do \
+	  promptreps storage vectors spann stored_rerank rerank cascade passage_cutting checksums; do \
 	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 
 format: $(READY)
