@@ -40,7 +40,7 @@ types: $(READY)
 	MYPYPATH=.package $(BIN)/mypy $(ROOMS:%=-p twindex.%)
 
 test: lint types
-	$(BIN)/pytest -n 3 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-all: lint types
 	$(BIN)/pytest -n 2 --dist loadgroup -m "slow or not slow"
