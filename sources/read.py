@@ -39,6 +39,8 @@ def read_documents(
     sources = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     for path in sources:
         _check(path)
+    if sources.count(STDIN) > 1:
+        raise SourceError("standard input can be read only once; name it once", path=STDIN)
     return _read(sources, fields, on_error)
 
 

@@ -223,6 +223,11 @@ def test_json_lines_come_from_standard_input() -> None:
         assert words in done.stdout + done.stderr
 
 
+def test_standard_input_named_twice_is_refused() -> None:
+    with pytest.raises(SourceError, match="-: standard input can be read only once"):
+        read_documents(["-", "-"])
+
+
 # What a folder holds and cannot be read
 
 
