@@ -102,6 +102,12 @@ class Database:
         """Look at the file without a change to it."""
         check_header(self.path, new=True)
         mark = self.mark.known()  # Before the database, which may move on meanwhile.
+        unfinished = NotFoundError(
+            f"{self.path.parent} holds no collection: its creation was interrupted; create it again"
+        )
+        if not mark and self.path.with_name(f"{FILE_NAME}-journal").exists():
+            # SQLite has one only before the database gets its write-ahead log.
+            raise unfinished
         access = self._access = to_read(self.path)
         if access == to_write(self.path):
             self._access = Access(self.path, "ro")
@@ -114,10 +120,7 @@ class Database:
                     lost = self._lost("it is empty", mark)
                     raise CorruptFileError(self.path, f"{lost} Restore the folder from a backup")
                 if tables == 0:
-                    raise NotFoundError(
-                        f"{self.path.parent} holds no collection: its creation was interrupted; "
-                        "create it again"
-                    )
+                    raise unfinished
                 check_header(self.path, new=False)
                 self.format = stored_format(connection)
                 if not 1 <= self.format <= FORMAT:

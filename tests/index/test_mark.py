@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from twindex.core import StorageError
+from twindex.core import NotFoundError, StorageError
 from twindex.index import Collection
 from twindex.index.mark import Mark
 from twindex.search import Engine
@@ -68,6 +68,20 @@ def test_damage_of_the_log_is_named_and_deletes_nothing(crashed, tmp_path):
     assert len(names(crashed)) == 3
     outcomes = run(crashed, tmp_path / "c", 30)
     assert outcomes["missing"] > 20
+
+
+def test_a_creation_that_lost_power_is_begun_again(tmp_path):
+    """Before there is a write-ahead log, SQLite has a journal, which a reader can't roll back."""
+    path = tmp_path / "c"
+    path.mkdir()
+    (path / "collection.db").write_bytes(b"")
+    (path / "collection.db-journal").write_bytes(b"\0" * 512)
+    for read_only in (True, False):
+        with pytest.raises(NotFoundError, match="its creation was interrupted"):
+            Engine.open(path, read_only=read_only)
+    with Engine.open_or_create(path, configuration()) as engine:
+        engine.add(documents(0, 1))
+    assert Collection.verify(path) == []
 
 
 def test_damage_of_the_first_page_of_the_log_is_no_unfinished_creation(crashed, tmp_path):
