@@ -25,7 +25,6 @@ from datasets import DATA
 from twindex.core import (
     CollectionConfig,
     Document,
-    PassageConfig,
     Query,
     Representation,
     Role,
@@ -127,11 +126,9 @@ def measured(
     found: dict[str, Any] = {"documents": len(documents), "queries": len(queries), "ways": {}}
     print(f"\n{name}: {len(documents):,} documents, {len(queries):,} queries", flush=True)
     for way, passages in ways.items():
-        config = CollectionConfig.model_validate({"passages": PassageConfig(**passages)})
-        if precision != "float32":
-            raw = config.model_dump()
-            raw["legs"]["dense"]["encoder"]["precision"] = precision
-            config = CollectionConfig.model_validate(raw)
+        raw = CollectionConfig().model_dump()
+        raw["legs"]["dense"]["encoder"]["precision"] = precision
+        config = CollectionConfig.parse({**raw, "passages": passages})
         folder = work / name / way.replace(" ", "-").replace(",", "")
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -144,13 +141,17 @@ def measured(
             "truncated": dict(report.truncated),
             "systems": values,
         }
-        cells = "".join(
-            f"  {system} " + " ".join(f"{value:.4f}" for value in measures.values())
-            for system, measures in values.items()
-        )
-        print(f"  {way:24} {report.passages:6,} passages{cells}", flush=True)
+        print(f"  {way:24} {report.passages:6,} passages{line(values)}", flush=True)
         shutil.rmtree(folder)
     return found
+
+
+def line(systems: Mapping[str, Mapping[str, float]]) -> str:
+    """The measures of each system."""
+    return "".join(
+        f"  {system} " + " ".join(f"{value:.4f}" for value in measures.values())
+        for system, measures in systems.items()
+    )
 
 
 def means(figures: Mapping[str, Any], ways: Sequence[str]) -> dict[str, Any]:
@@ -187,11 +188,7 @@ def main() -> None:
             everything = {"sets": figures, "means": means(figures, list(ways))}
             arguments.json.write_text(json.dumps(everything, indent=1))
     for way, systems in means(figures, list(ways)).items():
-        cells = "".join(
-            f"  {system} " + " ".join(f"{value:.4f}" for value in measures.values())
-            for system, measures in systems.items()
-        )
-        print(f"mean {way:24}{cells}")
+        print(f"mean {way:24}{line(systems)}")
     sys.stdout.flush()
 
 

@@ -106,8 +106,7 @@ def sentence_bounds(text: str, starts: Sequence[int]) -> list[int]:
 def _sentence_bounds(text: str, starts: Sequence[int], size: int) -> list[int]:
     """The first word of each sentence (each word of a sentence that is too long), and the end."""
     bounds = [0]
-    for place in [*_sentence_ends(text), len(text)]:
-        word = bisect_left(starts, place)
+    for word in [*sentence_bounds(text, starts), len(starts)]:
         if word - bounds[-1] > size:
             bounds.extend(range(bounds[-1] + 1, word))
         if word > bounds[-1]:

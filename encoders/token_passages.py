@@ -35,8 +35,8 @@ def split_by_tokens(
     rooms = _rooms(config, readers, title)
     if not text.strip() or _fits([(0, len(text))], text, title, rooms)[0]:
         return []
-    reader, limit = min(rooms, key=lambda one: one[1])
-    room = max(1, limit - reader.lengths([title])[0])
+    reader, limit, around = min(rooms, key=lambda one: one[1])
+    room = max(1, limit - around)
     pieces = _packed(text, reader, room, min(config.overlap, room // 2))
     done: list[tuple[int, int]] = []
     while pieces:
@@ -64,10 +64,12 @@ def counted_by_words(config: PassageConfig) -> PassageConfig:
     return words.model_copy(update={"size": config.size, "overlap": config.overlap, "threshold": 0})
 
 
-def _rooms(
-    config: PassageConfig, readers: Sequence[TokenReader], title: str
-) -> list[tuple[TokenReader, int]]:
-    """Each reader with the tokens that a passage may have, prompt and title included.
+Room = tuple[TokenReader, int, int]
+"""A reader, tokens that a passage may have with prompt and title, and tokens of these alone."""
+
+
+def _rooms(config: PassageConfig, readers: Sequence[TokenReader], title: str) -> list[Room]:
+    """What each reader can take of a document with this title.
 
     A text may have half of what the encoder reads, however long the title is.
     """
@@ -75,7 +77,7 @@ def _rooms(
     for reader in readers:
         around = reader.lengths([title])[0]
         room = max(reader.limit - around, reader.limit // 2)
-        rooms.append((reader, around + min(config.size or MOST_TOKENS, room)))
+        rooms.append((reader, around + min(config.size or MOST_TOKENS, room), around))
     return rooms
 
 
@@ -109,11 +111,11 @@ def _fits(
     pieces: Sequence[tuple[int, int]],
     text: str,
     title: str,
-    rooms: Sequence[tuple[TokenReader, int]],
+    rooms: Sequence[Room],
 ) -> list[bool]:
     read = [f"{title} {text[start:end]}".strip() for start, end in pieces]
     fits = [True] * len(read)
-    for reader, limit in rooms:
+    for reader, limit, _ in rooms:
         fits = [fit and n <= limit for fit, n in zip(fits, reader.lengths(read), strict=True)]
     return fits
 
