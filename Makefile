@@ -9,7 +9,7 @@ READY := $(VENV)/ready
 DEMO := demo/stdlib
 ROOMS := core llm sources encoders index rerank search eval train api
 
-.PHONY: setup demo serve lint types test test-all bench format clean
+.PHONY: setup demo serve lint types test tests test-all bench format clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -39,11 +39,18 @@ lint: $(READY)
 types: $(READY)
 	MYPYPATH=.package $(BIN)/mypy $(ROOMS:%=-p twindex.%)
 
-test: lint types
-	$(BIN)/pytest -n 2 --dist loadgroup
+# Three workers on two cores, since some tests wait for servers; a file's fixtures are made once.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile
+
+# Types are checked beside the tests.
+test: lint
+	@$(MAKE) --no-print-directory -j 2 types tests
+
+tests: $(READY)
+	$(PYTEST)
 
 test-all: lint types
-	$(BIN)/pytest -n 2 --dist loadgroup -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 # The data sets are not part of the repository: see benchmarks/datasets.py.
 bench: $(READY)

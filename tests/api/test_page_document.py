@@ -12,7 +12,7 @@ from twindex.api.pages.document import SHOWN, source, web_address
 from twindex.core import CollectionConfig
 from twindex.search import Engine
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 ATTACK = "<img src=x onerror=\"document.title='taken'\">"
 
 

@@ -18,7 +18,7 @@ from twindex.search import Engine
 PREFIX = "/under/a path"
 QUOTED = "/under/a%20path"
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 class Proxy(BaseHTTPRequestHandler):

@@ -154,7 +154,6 @@ TEXTS = [
 ]
 
 
-@pytest.mark.xdist_group("tiny_llama")
 @pytest.mark.parametrize("style", ["chat", pytest.param("literal", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_equals_the_plain_implementation(
@@ -165,7 +164,6 @@ def test_equals_the_plain_implementation(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("tiny_llama")
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     st.lists(st.text(max_size=60), min_size=1, max_size=3),
@@ -188,7 +186,6 @@ def test_equals_the_plain_implementation_on_any_text(
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("smollm2")
 @pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.timeout(1200))])
 def test_equals_the_plain_implementation_on_a_real_model(
     smol_folder: Path, shared_data: Path, count: int
@@ -204,7 +201,6 @@ def test_equals_the_plain_implementation_on_a_real_model(
         check(queries, "query", variant=variant, style="literal")
 
 
-@pytest.mark.xdist_group("tiny_llama")
 def test_rows_do_not_depend_on_company(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"model": str(tiny_folder), "variant": "multi_word_multi"}
     encoder = PromptRepsEncoder.load(PromptRepsEncoderConfig.parse(options))
@@ -220,7 +216,6 @@ def test_rows_do_not_depend_on_company(tiny_folder: Path, monkeypatch: pytest.Mo
     assert all(np.allclose(r.dense, together.dense, atol=1e-5) for r in again)  # type: ignore[arg-type]
 
 
-@pytest.mark.xdist_group("tiny_llama")
 @pytest.mark.parametrize("layer", [-1, -2, -3])
 def test_layers_and_center(tiny_folder: Path, layer: int) -> None:
     import torch
@@ -250,7 +245,6 @@ def test_layers_and_center(tiny_folder: Path, layer: int) -> None:
     assert np.allclose(found, expected / np.maximum(lengths, 1e-30)[:, None], atol=1e-3)
 
 
-@pytest.mark.xdist_group("tiny_llama")
 def test_the_layer_of_later_steps(tiny_folder: Path) -> None:
     model = load_model(str(tiny_folder))
     (row,) = model.tokenize(["a red fox"])
@@ -260,7 +254,6 @@ def test_the_layer_of_later_steps(tiny_folder: Path) -> None:
     assert np.allclose(states.hidden[0, 2], again.hidden[0, 0], atol=1e-4)
 
 
-@pytest.mark.xdist_group("tiny_llama")
 def test_a_layer_that_is_not_there_is_refused_when_the_encoder_is_loaded(tiny_folder: Path) -> None:
     for model, layer in ((str(tiny_folder), -9), ("fake", -2)):
         with pytest.raises(ConfigError) as error:

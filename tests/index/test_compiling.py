@@ -124,6 +124,7 @@ def test_the_second_start_compiles_nothing(folder, installed):
     assert list(kernels.rglob("*.nbi"))
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_named_is_used(folder, installed):
     home = Path("/nowhere")
     cache = start(installed, home, TWINDEX_CACHE=str(own(folder / "cache")))

@@ -180,6 +180,7 @@ MEASURED = """
 """
 
 
+@pytest.mark.slow
 def test_memory_is_bounded(tmp_path: Path) -> None:
     child = textwrap.dedent(MEASURED).format(
         tests=str(Path(__file__).parent), directory=str(tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import faiss
@@ -62,6 +64,21 @@ def built(directory: Path, config: DenseLeg, vectors: Vectors = VECTORS) -> Vect
     return VectorSegment.open(directory, config)
 
 
+Shared = Callable[[str, str | None], tuple[Path, VectorSegment]]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Segments that tests only read, with their folders."""
+
+    @cache
+    def made(index: str, codec: str | None) -> tuple[Path, VectorSegment]:
+        folder = tmp_path_factory.mktemp("shared")
+        return folder, built(folder, leg(index, codec))
+
+    return made
+
+
 def best(
     queries: Vectors, vectors: Vectors, k: int, allowed: Mask | None = None
 ) -> NDArray[np.int64]:
@@ -79,9 +96,9 @@ def recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
 
 @pytest.mark.parametrize(("index", "codec"), KINDS)
 def test_every_kind_finds_what_it_was_calibrated_for(
-    index: str, codec: str, tmp_path: Path
+    index: str, codec: str, shared: Shared
 ) -> None:
-    part = built(tmp_path / "a", leg(index, codec))
+    folder, part = shared(index, codec)
     queries = Representation(dense=QUERIES)
     found = part.search(queries, 10, None)
     assert recall(found.rows, best(QUERIES, VECTORS, 10)) > 0.93  # Asked: .98 of sampled rows.
@@ -97,15 +114,15 @@ def test_every_kind_finds_what_it_was_calibrated_for(
     told = part.description()
     assert json.loads(json.dumps(told)) == told
     assert (told["rows"], told["index"], told["codec"]) == (ROWS, index, codec)
-    size = sum(file.stat().st_size for file in (tmp_path / "a").iterdir())
+    size = sum(file.stat().st_size for file in folder.iterdir())
     assert told["bytes_per_vector"] == size / ROWS
 
 
 @pytest.mark.parametrize("index", SMALL)
 @pytest.mark.parametrize("share", [0.004, 0.1, 0.5])
-def test_filters_leave_out_the_rest_and_find_k(index: str, share: float, tmp_path: Path) -> None:
+def test_filters_leave_out_the_rest_and_find_k(index: str, share: float, shared: Shared) -> None:
     allowed = np.random.default_rng(3).random(ROWS) < share
-    part = built(tmp_path / "a", leg(index))
+    part = shared(index, None)[1]
     k = min(10, int(allowed.sum()))
     found = part.search(Representation(dense=QUERIES), k, allowed)
     assert allowed[found.rows].all()
@@ -138,9 +155,11 @@ def test_merge_equals_build_and_drops_the_dead(index: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("index", SMALL)
-def test_without_originals_codes_are_all_that_is_known(index: str, tmp_path: Path) -> None:
+def test_without_originals_codes_are_all_that_is_known(
+    index: str, shared: Shared, tmp_path: Path
+) -> None:
     codec = "int8" if index != "flat" else "float8_e4m3"
-    kept = built(tmp_path / "k", leg(index, codec))
+    kept = shared(index, codec)[1]
     none = built(tmp_path / "n", leg(index, codec, originals="none"))
     assert not (tmp_path / "n" / "vectors.npy").exists()
     assert none.description()["bytes_per_vector"] < kept.description()["bytes_per_vector"]
@@ -327,8 +346,8 @@ def test_what_a_request_leaves_open_is_as_configured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("index", "codec"), KINDS)
-def test_what_a_codec_loses_is_told(index: str, codec: str, tmp_path: Path) -> None:
-    loss = built(tmp_path / "a", leg(index, codec)).description()["loss"]
+def test_what_a_codec_loses_is_told(index: str, codec: str, shared: Shared) -> None:
+    loss = shared(index, codec)[1].description()["loss"]
     if codec in ("float32", "rabitq") or (index, codec) == ("flat", "float16"):
         assert loss is None
     else:

@@ -241,7 +241,7 @@ def smol() -> CausalModel:
     return CausalModel.load("SmolLM2-135M-Instruct")
 
 
-@pytest.mark.xdist_group("smollm2")
+@pytest.mark.slow
 def test_smollm2(smol: CausalModel) -> None:
     asked = [Message("user", "What is the capital of France?")]
     begun = [*asked, Message("assistant", 'In one word: "')]

@@ -133,7 +133,6 @@ def smol() -> CausalModel:
     return CausalModel.load(NAME, device="cpu")
 
 
-@pytest.mark.xdist_group("smollm2")
 def test_smollm2(smol: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is unpacked once; one prompt for several texts equals one pass for each."""
     monkeypatch.setattr(gguf, "convert", None)
@@ -163,7 +162,6 @@ def test_smollm2(smol: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("smollm2")
 @pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.999), ("int8", 0.98)])
 def test_smollm2_reduced(smol: CausalModel, precision: Any, least: float) -> None:
     reduced = CausalModel.load(NAME, precision=precision, device="cpu")
@@ -173,7 +171,6 @@ def test_smollm2_reduced(smol: CausalModel, precision: Any, least: float) -> Non
     assert cosine.min() > least
 
 
-@pytest.mark.xdist_group("smollm2")
 def test_smollm2_tokens(smol: CausalModel) -> None:
     texts = ["In 1999, 12 people: née <|im_end|> ...  \n\n x", ""]
     tokens = smol.tokenize(texts)

@@ -149,7 +149,6 @@ def test_many_places_are_read_in_parts(tiny: CausalModel, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("smollm2")
 def test_smollm2() -> None:
     try:
         find_weights("SmolLM2-135M-Instruct", allow_download=False)

@@ -65,20 +65,20 @@ def test_every_part_of_a_representation_counts() -> None:
 
 
 def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """12 queries of 200 KB each would be 2.4 MB for each leg."""
+    """8 queries of 100 KB each would be .8 MB for each leg."""
     before = cache.REMEMBERED.size  # Other engines of this process share the cache.
-    monkeypatch.setattr(cache.REMEMBERED, "limit", before + (1 << 20))
+    monkeypatch.setattr(cache.REMEMBERED, "limit", before + (1 << 18))
     with Engine.create(tmp_path / "c", CONFIG) as engine:
         engine.add([{"id": "1", "text": "a kiwi"}])
-        engine.search(SearchRequest(query="kiwi warm " * 20_000))
+        engine.search(SearchRequest(query="kiwi warm " * 10_000))
         gc.collect()
         tracemalloc.start()
-        for number in range(12):
-            engine.search(SearchRequest(query=f"kiwi {number} " * 20_000))
+        for number in range(8):
+            engine.search(SearchRequest(query=f"kiwi {number} " * 12_000))
         gc.collect()
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert kept < 1 << 20
+        assert kept < 1 << 19
         assert cache.REMEMBERED.size > before
     assert cache.REMEMBERED.size == before
 
