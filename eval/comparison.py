@@ -73,7 +73,8 @@ def compare_systems(
 
     p-values are not corrected for the number of comparisons. Raises InvalidInputError for fewer
     than two systems, names that are not unique, an unknown baseline, a measure that a system lacks,
-    and when no query is left.
+    when no query is left, and for a system that would count as 0 for every query that the baseline
+    has: the two are of different queries.
     """
     names = [system.name for system in systems]
     if len(names) < 2:
@@ -93,6 +94,12 @@ def compare_systems(
         queries = set().union(*(system.per_query[name] for system in systems for name in measures))
     if not queries:
         raise InvalidInputError("no query has a value", field="queries")
+    common = queries & _queries(systems[names.index(wanted)], measures)
+    for system in systems:
+        if not common & _queries(system, measures):
+            other = "the queries that count" if system.name == wanted else wanted
+            message = f"{system.name} has no query in common with {other}"
+            raise InvalidInputError(f"{message}; query ids must be the same", field="systems")
     filled = [_filled(system, measures, queries) for system in systems]
     first = filled[names.index(wanted)]
     return [

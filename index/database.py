@@ -88,6 +88,8 @@ class Database:
             found = database.path.is_file()
         except OSError as error:
             raise StorageError(f"{database.path}: cannot be read: {error.strerror}") from error
+        if not found and not directory.exists():
+            raise NotFoundError(f"{directory}: no such folder")
         if not found:
             raise NotFoundError(f"{directory} holds no collection (no {FILE_NAME})")
         database._begin(complete=complete)
@@ -145,8 +147,8 @@ class Database:
 
         if not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
             raise StorageError(
-                f"{self.path}: cannot be written here; open the collection with read_only=True, or "
-                "make the folder writable"
+                f"{self.path}: cannot be written here; make its folder writable, or only read it (in "
+                "Python: read_only=True)"
             )
         database = Database(self.path.parent)
         database._access = to_write(self.path)

@@ -8,7 +8,7 @@ counts as 0. The p-values are of a paired, two-sided randomisation test.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidInputError(message, field="RUN")
     baseline = _baseline(arguments, [system.name for system in systems])
     judged = None if qrels is None else qrels.keys()
-    _check_queries(systems, baseline, judged)
-    compared = compare_systems(systems, measures, baseline=baseline, queries=judged)
+    try:
+        compared = compare_systems(systems, measures, baseline=baseline, queries=judged)
+    except InvalidInputError as error:
+        if error.field != "systems":
+            raise
+        raise InvalidInputError(error.message, field="RUN") from None
     queries = len(compared[0].per_query[measures[0]])
     for system in compared:
         _notices(system, queries)
@@ -142,21 +146,6 @@ def _checked(path: Path, found: Run, qrels: Qrels, of: Path) -> Run:
         message = f"none of its queries has judgements in {of}; query ids must be the same"
         raise SourceError(message, path=path)
     return found
-
-
-def _check_queries(systems: list[Measured], baseline: str, judged: Set[str] | None) -> None:
-    """Raise InvalidInputError for a system that would count as 0 for every query that the baseline
-    has: the files are of different queries."""
-    queries = {
-        system.name: {query for values in system.per_query.values() for query in values}
-        for system in systems
-    }
-    common = queries[baseline] if judged is None else queries[baseline] & judged
-    for name, own in queries.items():
-        if not own & common:
-            other = baseline if name != baseline else "the judgements"
-            message = f"{name} has no query in common with {other}; query ids must be the same"
-            raise InvalidInputError(message, field="RUN")
 
 
 def _names(paths: list[Path]) -> list[str]:

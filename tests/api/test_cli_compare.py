@@ -215,7 +215,7 @@ def test_systems_without_a_common_query_are_refused(files: Path, run: Any) -> No
         ),
         (
             ["none.json", "one.json", "--qrels", "test.qrels"],
-            "none has no query in common with the jud",
+            "RUN: none has no query in common with the queries",
         ),
     ):
         done = run("compare", *argv)

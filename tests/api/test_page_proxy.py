@@ -86,7 +86,7 @@ def test_every_link_form_and_script_stays_under_the_path(browser, proxied):
     page.get_by_role("combobox", name="Collection").select_option("words")
     page.wait_for_url("**collection=words**")
     page.get_by_role("button", name="Search").click()
-    page.locator(".hit .where a").first.click()
+    page.locator(".hit h2 a").first.click()
     assert page.locator("#passage").count() == 0  # Indexed whole.
     page.get_by_role("link", name="Raw JSON").click()
     assert json.loads(page.inner_text("body"))["id"].startswith("kiwi/")

@@ -15,7 +15,7 @@ from twindex.eval import Measured, compare_systems, measure_run
 grades = st.integers(0, 10)
 two_systems = st.dictionaries(
     st.sampled_from("abcdefgh"), st.tuples(grades | st.none(), grades | st.none()), min_size=1
-).filter(lambda values: any(pair != (None, None) for pair in values.values()))
+).filter(lambda values: any(None not in pair for pair in values.values()))
 
 
 def measured(name, values):
@@ -100,11 +100,14 @@ def test_queries_of_the_judgements_alone_count():
 
 def test_what_cannot_be_compared_is_named():
     a, b = measured("a", {"1": 0.5}), measured("b", {"1": 0.5})
+    c = measured("c", {"2": 0.5})
     for systems, options, words in (
         ([a], {}, "systems: needs at least 2 systems, got 1"),
         ([a, a], {}, "systems: 'a' is named twice"),
         ([a, b], {"baseline": "c"}, "baseline: no system is named 'c'; the systems are: a, b"),
         ([a, b], {"queries": set()}, "queries: no query has a value"),
+        ([a, c], {}, "systems: c has no query in common with a; query ids must be the same"),
+        ([a, c], {"queries": {"2"}}, "systems: a has no query in common with the queries that"),
     ):
         with pytest.raises(InvalidInputError, match=words):
             compare_systems(systems, ["m"], **options)

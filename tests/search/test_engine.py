@@ -330,7 +330,7 @@ def test_texts_without_words_are_stored_and_do_no_harm(tmp_path):
 def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, engine):
     with pytest.raises(ConflictError, match="holds a collection already"):
         Engine.create(engine.path)
-    with pytest.raises(NotFoundError, match="holds no collection"):
+    with pytest.raises(NotFoundError, match="no such folder"):
         Engine.open(tmp_path / "nothing")
     with pytest.raises(ConfigError, match="language"):
         Engine.create(
