@@ -33,6 +33,9 @@ processor."""
 GUARDED_QUESTIONS = 16
 """Questions of a call that may have more tokens: a server answers several at once."""
 
+GUARDED_COSTS = 64
+"""Questions whose costs are told at once under a guard: telling may mean to tokenise long texts."""
+
 __all__ = ["Course", "Judge", "Judgement", "Outcome", "Rounds"]
 
 
@@ -145,7 +148,8 @@ class Rounds(Generic[Q, A]):
     ) -> list[Reranked]:
         """See `Reranker.rerank`. `course` gets a task of which the budget lets it see all.
 
-        A guard is checked before each round and each call; calls are then small.
+        A guard is checked before each round and each call, which are then small, and while costs
+        are told.
         """
         budget = budget or Budget()
         began = perf_counter()
@@ -202,6 +206,7 @@ class Rounds(Generic[Q, A]):
                 failures.check()
                 found.extend(self._plan(run, known))
             except Exception as error:  # noqa: BLE001 - whatever a model's tokenizer raises
+                run.task.guard.check()  # Its own error is no failure of the run.
                 run.fail(failures.add(error))
         return sorted(found, key=lambda item: item.number)
 
@@ -211,9 +216,14 @@ class Rounds(Generic[Q, A]):
             if (found := known.get(run.keys[i]) or self._memory.get(run.keys[i])) is not None:
                 run.answer(i, found, Usage(cache_hits=1), Cost(0, 0))
         unknown = run.open
-        if new := [i for i in unknown if i not in run.costs]:
-            costs = self._judge.costs([run.questions[i] for i in new])
-            run.costs.update(zip(new, costs, strict=True))
+        new = [i for i in unknown if i not in run.costs]
+        size = max(1, len(new)) if run.task.guard is UNGUARDED else GUARDED_COSTS
+        for start in range(0, len(new), size):
+            if start:
+                run.task.guard.check()
+            part = new[start : start + size]
+            costs = self._judge.costs([run.questions[i] for i in part])
+            run.costs.update(zip(part, costs, strict=True))
         planned: dict[Hashable, _Asked[Q, A]] = {}
         again = []
         for i in unknown:

@@ -10,7 +10,7 @@ from twindex.core import Guard
 from twindex.core.rerank_config import DiversityConfig, FakeRerankerConfig, IntraDocumentConfig
 from twindex.rerank import Candidate, Chain, Reranker, Task, load_reranker, rerank_one
 from twindex.rerank.fake import FakeReranker
-from twindex.rerank.rounds import GUARDED_QUESTIONS, GUARDED_TOKENS
+from twindex.rerank.rounds import GUARDED_COSTS, GUARDED_QUESTIONS, GUARDED_TOKENS
 
 WORDS = 500
 FIT = GUARDED_TOKENS // (WORDS + 1)
@@ -62,10 +62,31 @@ def fake() -> FakeReranker:
 
 
 def test_calls_under_a_guard_are_small_and_checked(asked):
-    leaving = Leaving(3)  # One check of the round and one of each call.
+    count = 5 * FIT
+    costs = (count - 1) // GUARDED_COSTS
+    leaving = Leaving(1 + costs + 2)  # The round, costs but for the first ones, and two calls.
     with pytest.raises(Gone):
-        rerank_one(fake(), "q", candidates(5 * FIT), guard=leaving.guard)
+        rerank_one(fake(), "q", candidates(count), guard=leaving.guard)
     assert asked == [FIT, FIT]
+
+
+def test_telling_costs_ends_as_well(asked, monkeypatch):
+    from twindex.rerank import fake as module
+
+    told: list[int] = []
+    costs = module._FakeJudge.costs
+
+    def noting(self, questions):
+        told.append(len(questions))
+        return costs(self, questions)
+
+    monkeypatch.setattr(module._FakeJudge, "costs", noting)
+    given = candidates(3 * GUARDED_COSTS)
+    with pytest.raises(Gone):
+        rerank_one(fake(), "q", given, guard=Leaving(2).guard)
+    assert told == [GUARDED_COSTS, GUARDED_COSTS]
+    assert rerank_one(fake(), "q", given).status == "complete"
+    assert told[2:] == [3 * GUARDED_COSTS], "without a guard all are told at once"
 
 
 def test_a_guard_that_never_ends_it_changes_nothing(asked):
