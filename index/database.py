@@ -147,8 +147,8 @@ class Database:
 
         if not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
             raise StorageError(
-                f"{self.path}: cannot be written here; make its folder writable, or only read it (in "
-                "Python: read_only=True)"
+                f"{self.path}: cannot be written here; make its folder writable, or only read it "
+                "(in Python: read_only=True)"
             )
         database = Database(self.path.parent)
         database._access = to_write(self.path)
