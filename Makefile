@@ -42,9 +42,9 @@ types: $(READY)
 # Three workers on two cores, since some tests wait for servers; a file's fixtures are made once.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
-# Types are checked beside the tests.
+# Types are checked beside the tests; what is wrong with them is said once more at the end.
 test: lint
-	@$(MAKE) --no-print-directory -j 2 types tests
+	@$(MAKE) --no-print-directory -j 2 types tests || { $(MAKE) --no-print-directory types; exit 1; }
 
 tests: $(READY)
 	$(PYTEST)
@@ -53,9 +53,12 @@ test-all: lint types
 	$(PYTEST) -m "slow or not slow"
 
 # The data sets are not part of the repository: see benchmarks/datasets.py.
+SETS := scifact cranfield cisi nq_open_oracle msrd_movies qmsum_meetings_long musique_100 \
+  xquad_de xquad_en rfc
 bench: $(READY)
-	@test -d "$${TWINDEX_DATA:-../shared/data}/scifact" || { \
-	  echo 'Name the folder of the data sets in TWINDEX_DATA: see benchmarks/datasets.py' >&2; exit 1; }
+	@for set in $(SETS); do test -d "$${TWINDEX_DATA:-../shared/data}/$$set" || { \
+	  echo "$$set is missing: name the folder of the data sets in TWINDEX_DATA," \
+	    "see benchmarks/datasets.py" >&2; exit 1; }; done
 	mkdir -p benchmarks/results
 	for name in lexical sparse encode rest build effectiveness judges promptreps_speed \
 	  promptreps storage vectors spann stored_rerank rerank cascade passage_cutting checksums; do \

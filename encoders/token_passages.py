@@ -53,7 +53,8 @@ def split_by_tokens(
         pieces = [
             part for piece in rest if piece[1] - piece[0] > 1 for part in _halves(text, piece)
         ]
-    return [Passage(start, end) for start, end in sorted(done)]
+    # Pieces that overlap may have equal halves.
+    return [Passage(start, end) for start, end in sorted(set(done))]
 
 
 def counted_by_words(config: PassageConfig) -> PassageConfig:

@@ -78,10 +78,8 @@ def _run_lines(run: Run, tag: str) -> Iterator[str]:
 
 def _word(text: str, what: str) -> str:
     if text.split() != [text]:
-        raise InvalidInputError(
-            f"the {what} {text!r} has white space, which a TREC file "
-            "forbids; the report of `twindex eval --json` holds the value of each query"
-        )
+        fault = "has white space" if text else "is empty"
+        raise InvalidInputError(f"the {what} {text!r} {fault}, which a TREC file forbids")
     return text
 
 

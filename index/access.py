@@ -111,4 +111,17 @@ def check_header(path: Path, *, new: bool) -> None:
         raise CorruptFileError(path, "its header is damaged")
 
 
+def is_hot(journal: Path) -> bool:
+    """Whether it is a rollback journal that SQLite would undo a broken write with. One that was
+    ended is removed, or has no header."""
+    try:
+        with journal.open("rb") as file:
+            return file.read(8) == _JOURNAL
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StorageError(f"{journal}: cannot be read: {error.strerror}") from error
+
+
+_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _NEW_MODE = b"\x01\x01"

@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from ..core import ConflictError, CorruptFileError, NotFoundError, StorageError
-from .access import BUSY_SECONDS, Access, check_header, to_read, to_write
+from .access import BUSY_SECONDS, Access, check_header, is_hot, to_read, to_write
 from .mark import Mark
 from .meta import get_meta, get_number, set_meta, stored_format
 from .schema import FORMAT, VIEWS_OF_FORMAT_1, create_tables
@@ -102,14 +102,14 @@ class Database:
 
     def _begin(self, *, complete: bool) -> None:
         """Look at the file without a change to it."""
-        check_header(self.path, new=True)
         mark = self.mark.known()  # Before the database, which may move on meanwhile.
         unfinished = NotFoundError(
             f"{self.path.parent} holds no collection: its creation was interrupted; create it again"
         )
-        if not mark and self.path.with_name(f"{FILE_NAME}-journal").exists():
+        if is_hot(self.path.with_name(f"{FILE_NAME}-journal")):
             # SQLite has one only before the database gets its write-ahead log.
             raise unfinished
+        check_header(self.path, new=True)
         access = self._access = to_read(self.path)
         if access == to_write(self.path):
             self._access = Access(self.path, "ro")
@@ -120,7 +120,8 @@ class Database:
                 ).fetchone()[0]
                 if tables == 0 and mark:
                     lost = self._lost("it is empty", mark)
-                    raise CorruptFileError(self.path, f"{lost} Restore the folder from a backup")
+                    remedy = "Restore the folder from a backup, or remove it and build it anew"
+                    raise CorruptFileError(self.path, f"{lost} {remedy}")
                 if tables == 0:
                     raise unfinished
                 check_header(self.path, new=False)

@@ -86,25 +86,26 @@ def describe(collection: Collection) -> dict[str, Any]:
 
 
 def _cut(config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """How documents are cut. whole: words of a document that is not cut; leg: whose encoder reads
+    no more than a passage has."""
     passages = config.passages
-    found: dict[str, Any] = passages.model_dump(include={"unit", "size", "overlap"})
-    found["leg"] = None
-    if passages.unit == "none":
-        return {**found, "size": None, "overlap": 0}
-    if passages.unit != "tokens" or not fingerprints:
-        return found
     reads = {
         name: one.get("document_length", one.get("max_length"))
         for name, one in fingerprints.items()
     }
     limits = {name: int(limit) for name, limit in reads.items() if limit is not None}
-    if not limits:
-        words = counted_by_words(passages)
-        return {**found, "unit": words.unit, "size": words.size}
-    least = min(limits, key=lambda name: limits[name])
-    found["size"] = passages.size or MOST_TOKENS
-    if limits[least] <= found["size"]:
-        found.update(size=limits[least], leg=least)
+    if passages.unit == "tokens" and fingerprints and not limits:
+        passages = counted_by_words(passages)
+    found: dict[str, Any] = passages.model_dump(include={"unit", "size", "overlap"})
+    found |= {"whole": passages.threshold, "leg": None}
+    if passages.unit == "none":
+        return {**found, "size": None, "overlap": 0, "whole": 0}
+    if passages.unit == "tokens" and limits:
+        least = min(limits, key=lambda name: limits[name])
+        found["size"] = passages.size or MOST_TOKENS
+        if limits[least] <= found["size"]:
+            found.update(size=limits[least], leg=least)
+        found["overlap"] = min(passages.overlap, found["size"] // 2)
     return found
 
 

@@ -9,12 +9,14 @@ from .fields import FieldNames
 from .folder import read_folder_documents, read_text_document
 from .jsonl import read_jsonl_documents
 from .judged import read_qrels, read_queries
+from .lines import STDIN
 from .read import count_documents, holds_records, read_documents
 from .stdlib import read_stdlib_docstrings
 from .survey import Survey, survey
 from .table import read_table_documents
 
 __all__ = [
+    "STDIN",
     "FieldNames",
     "Survey",
     "check_document",

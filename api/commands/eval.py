@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core import InvalidInputError, Progress, Qrels, Query, Run
+from ...core import InvalidInputError, Progress, Qrels, Query, Run, SourceError
+from ...sources import STDIN
 from ..terminal import counted, note, print_json, table
 from .arguments import (
     add_collection,
@@ -130,15 +131,28 @@ def run(arguments: argparse.Namespace) -> int:
     report["collection"] = {key: info[key] for key in ("path", "documents", "generation", "legs")}
     if usage is not None:
         report["usage"] = asdict(usage)
+    unwritten = None if arguments.run_file is None or found is None else _write(arguments, found)
     if arguments.json:
         print_json(report)
     else:
         _print(report, measures, baseline)
-    if arguments.run_file is not None and found is not None:
-        from ...eval import write_run
-
-        write_run(arguments.run_file, found)  # Last: an id that no run can hold costs no figures.
+    if unwritten is not None:  # Only now: an id that no run can hold costs no figures.
+        raise unwritten
     return 0
+
+
+def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:
+    """Write the run; what was wrong with it."""
+    from ...eval import write_run
+
+    try:
+        write_run(arguments.run_file, run)
+    except SourceError as error:
+        return error
+    except InvalidInputError as error:
+        message = f"{error.message}; the report of `--json` holds the value of each query"
+        return InvalidInputError(message, field="--run")
+    return None
 
 
 def parse_measures(text: str) -> list[str]:
@@ -153,7 +167,10 @@ def parse_measures(text: str) -> list[str]:
 
 
 def _keep_inputs(arguments: argparse.Namespace) -> None:
-    """Refuse to write the run over what it is made from."""
+    """Refuse to write the run over what it is made from, and to read standard input twice."""
+    if arguments.queries == arguments.qrels == STDIN:
+        message = "standard input is read once, and --qrels names it too; name a file"
+        raise InvalidInputError(message, field="--queries")
     out: Path | None = arguments.run_file
     for option, path in (("--queries", arguments.queries), ("--qrels", arguments.qrels)):
         if out is not None and out.exists() and path.exists() and out.samefile(path):
@@ -257,12 +274,13 @@ def _print(report: dict[str, Any], measures: list[str], baseline: str | None) ->
     if "table" in report:
         header = ["", *(column for name in measures for column in (name, "p")), "ms/query"]
         print(table(header, [cells(row, measures) for row in report["table"]]))
-        note(chance(baseline or "the best leg alone"))
+        if any(row["comparisons"] for row in report["table"]):
+            note(chance(baseline or "the best leg alone"))
     elif "rerank_table" in report:
         header = ["", *(column for name in measures for column in (name, "p"))]
         header += ["calls/query", "tokens/query", "p50 ms"]
         print(table(header, [line(row, measures) for row in report["rerank_table"]]))
-        note(chance(baseline or "the first stage"))
+        note(chance(baseline or "first stage"))
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))

@@ -82,7 +82,9 @@ def _cut(cut: dict[str, Any]) -> str:
     if cut["leg"] is not None:
         many += f" (all that the encoder of {cut['leg']} reads)"
     whole = "" if cut["unit"] == "words" else "whole sentences, "
-    return f"{whole}{many}; neighbours share up to {cut['overlap']:,}"
+    shared = f"; neighbours share up to {cut['overlap']:,}" if cut["overlap"] else ""
+    kept = f"; documents of up to {cut['whole']:,} words stay whole" if cut["whole"] else ""
+    return f"{whole}{many}{shared}{kept}"
 
 
 def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:

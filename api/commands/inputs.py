@@ -20,10 +20,10 @@ SHOWN = 10
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "documents",
-        "JSON lines in BEIR's layout (_id or id, title, text, metadata; other fields become\n"
-        "metadata), CSV or TSV with a header, .json with one array, each also as .gz; .txt and\n"
-        ".md files, and folders of them, from which nothing else is read. `-` reads JSON lines\n"
-        "from standard input.",
+        "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
+        "fields become metadata), CSV or TSV with a header, .json with one array,\n"
+        "each also as .gz; .txt and .md files, and folders of them, from which\n"
+        "nothing else is read. `-` reads JSON lines from standard input.",
     )
     group.add_argument(
         "--documents",

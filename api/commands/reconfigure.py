@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--leg",
         action="append",
         metavar="NAME",
-        help="a dense leg; may be repeated (default: all dense legs but those for reranking)",
+        help="a dense leg; may be repeated (default: those that --config changes, or all dense "
+        "legs but those for reranking)",
     )
     group = parser.add_argument_group("how vectors are stored")
     group.add_argument(
@@ -96,7 +97,7 @@ def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str,
     if not given and not value:
         raise InvalidInputError("nothing to change was given: see --index, --codec and --config")
     if given:
-        for name in arguments.leg or _searched(config):
+        for name in arguments.leg or [*value] or _searched(config):
             leg = config.legs.get(name)
             if not isinstance(leg, DenseLeg):
                 able = ", ".join(_dense(config)) or "none"
@@ -141,7 +142,7 @@ def _searched(config: CollectionConfig) -> list[str]:
     dense = _dense(config)
     found = [name for name in dense if config.legs[name].role == "search"]
     if not found:
-        message = f"all dense legs here are for reranking: name one of {', '.join(dense)}"
+        message = f"all dense legs here are for reranking: name one, as in --leg {dense[0]}"
         raise InvalidInputError(message, field="--leg")
     return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +187,35 @@ def test_an_id_that_no_run_can_hold_costs_no_figures(tmp_path: Path, run: Any) -
     assert "1.0000" in done.out
     assert "'a kiwi.md' has white space" in done.err
     assert not out.exists()
+
+
+def test_a_run_outlives_an_output_that_takes_no_figures(
+    index: str, judged: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "twindex.api.cli", "eval", index, *judged, "--quiet"]
+    out = tmp_path / "out.trec"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*command, "--run", str(out)], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert out.read_text()
+
+
+def test_standard_input_is_read_once(index: str, run: Any) -> None:
+    done = run("eval", index, "--queries", "-", "--qrels", "-")
+    assert (done.status, done.out) == (2, "")
+    assert "--queries: standard input is read once, and --qrels names it too" in done.err
+
+
+def test_the_p_values_are_explained_where_there_are_any(
+    tmp_path: Path, judged: list[str], index: str, run: Any
+) -> None:
+    assert "best leg alone" in run("eval", index, *judged, "--table", "--quiet").err
+    documents = jsonl(tmp_path / "c.jsonl", [{"_id": "1", "text": "kiwi"}])
+    alone = ["--dense", "none", "--sparse", "none", "--quiet"]
+    assert run("build", str(tmp_path / "i"), "--documents", documents, *alone).status == 0
+    done = run("eval", str(tmp_path / "i"), *judged, "--table", "--quiet")
+    assert done.status == 0, done.err
+    assert "best leg alone" not in done.err

@@ -90,6 +90,15 @@ def test_a_leg_for_reranking_is_stored_anew_only_when_it_is_named(tmp_path: Path
     assert codecs() == {"dense": "int8", "late": "int4"}
     assert run("reconfigure", path, "--codec", "binary", "--leg", "late", "--quiet").status == 0
     assert codecs() == {"dense": "int8", "late": "binary"}
+    file = tmp_path / "late.toml"
+    file.write_text(
+        '[legs.dense]\nkind = "dense"\nencoder = {model = "fake"}\n'
+        '[legs.late]\nkind = "dense"\nrole = "rerank"\ncodec = {kind = "int4"}\n'
+        'encoder = {kind = "late", model = "fake"}\n'
+    )
+    done = run("reconfigure", path, "--config", str(file), "--codec", "float16", "--quiet")
+    assert done.status == 0, done.err
+    assert codecs() == {"dense": "int8", "late": "float16"}
 
 
 def test_legs_for_reranking_alone_must_be_named(tmp_path: Path, run: Any) -> None:
@@ -98,7 +107,7 @@ def test_legs_for_reranking_alone_must_be_named(tmp_path: Path, run: Any) -> Non
     path = str(tmp_path / "index")
     none = ["--dense", "none", "--sparse", "none", "--quiet", "--late", "fake"]
     assert run("build", path, "--documents", str(corpus), *none).status == 0
-    assert "--leg: all dense legs here are for reranking: name one of late" in refused(
+    assert "--leg: all dense legs here are for reranking: name one, as in --leg late" in refused(
         run, "reconfigure", path, "--codec", "int8"
     )
 

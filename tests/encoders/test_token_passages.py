@@ -219,7 +219,7 @@ def test_info_tells_what_the_encoders_read(tmp_path: Path) -> None:
     with Engine.create(tmp_path / "c", CollectionConfig.parse({"legs": legs})) as engine:
         engine.add([Document(id="a", text="Eight words are in this sentence of mine. " * 20)])
         told = engine.info()
-    assert told["cut"] == {"unit": "tokens", "size": 60, "leg": "dense", "overlap": 32}
+    assert told["cut"] == {"unit": "tokens", "size": 60, "leg": "dense", "overlap": 30, "whole": 0}
     assert told["passages"] == 5  # seven sentences each, of which four are shared
 
 
@@ -240,6 +240,7 @@ def test_info_where_no_encoder_has_a_limit(
         assert engine.info()["cut"]["size"] == size
     assert main(["info", str(tmp_path / "c")]) == 0
     shown = capsys.readouterr().out
+    assert ("documents of up to 512 words stay whole" in shown) == (size == 200)
     assert ("whole documents" if size is None else f"at most {size} words") in shown
 
 
@@ -252,3 +253,24 @@ def test_a_collection_made_by_words_keeps_them(tmp_path: Path) -> None:
         assert engine.info()["passages"] == 3
     with Engine.open_or_create(tmp_path / "c") as engine:
         assert engine.config == words
+
+
+def test_no_passage_is_stored_twice() -> None:
+    """Halves of pieces that overlap may be equal."""
+
+    class Words:
+        limit = 20
+
+        def lengths(self, texts: Sequence[str]) -> list[int]:
+            return [len(text.split()) for text in texts]
+
+    class Letters:
+        limit = 64
+
+        def lengths(self, texts: Sequence[str]) -> list[int]:
+            return [len(text) for text in texts]
+
+    text = "one two. " * 300
+    found = split_by_tokens(text, TOKENS, [Words(), Letters()])
+    assert len(found) == len({(passage.start, passage.end) for passage in found})
+    assert found[-1].end == len(text.rstrip())

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sqlite3
+import struct
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -70,18 +71,45 @@ def test_damage_of_the_log_is_named_and_deletes_nothing(crashed, tmp_path):
     assert outcomes["missing"] > 20
 
 
-def test_a_creation_that_lost_power_is_begun_again(tmp_path):
+def hot_journal() -> bytes:
+    """What SQLite has on disk before it writes the first page of an empty database."""
+    numbers = (0, 7, 0, 512, 4096)  # Records, nonce, pages before, size of a sector and of a page.
+    return (bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", *numbers)).ljust(512, b"\0")
+
+
+@pytest.mark.parametrize("first", ["nothing", "zeros", "a page"])
+def test_a_creation_that_lost_power_is_begun_again(first, tmp_path):
     """Before there is a write-ahead log, SQLite has a journal, which a reader can't roll back."""
     path = tmp_path / "c"
     path.mkdir()
-    (path / "collection.db").write_bytes(b"")
-    (path / "collection.db-journal").write_bytes(b"\0" * 512)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE meta (a)")
+    page = (tmp_path / "other.db").read_bytes()[:4096]
+    written = {"nothing": b"", "zeros": b"\0" * 4096, "a page": page}[first]
+    (path / "collection.db").write_bytes(written)
+    (path / "collection.db-journal").write_bytes(hot_journal())
     for read_only in (True, False):
         with pytest.raises(NotFoundError, match="its creation was interrupted"):
             Engine.open(path, read_only=read_only)
     with Engine.open_or_create(path, configuration()) as engine:
         engine.add(documents(0, 1))
     assert Collection.verify(path) == []
+
+
+def test_a_journal_that_is_not_hot_harms_nothing(tmp_path):
+    path = tmp_path / "c"
+    with Engine.open_or_create(path, configuration()) as engine:
+        engine.add(documents(0, 1))
+    for content in (b"", b"\0" * 512):
+        (path / "collection.db-journal").write_bytes(content)
+        for mark in (path / "collection.mark").read_bytes(), None:
+            if mark is None:
+                (path / "collection.mark").unlink()
+            with Engine.open(path, read_only=True) as engine:
+                assert engine.count() == 1
+        (path / "collection.db-journal").unlink(missing_ok=True)
+        with Engine.open(path):
+            pass
 
 
 def test_damage_of_the_first_page_of_the_log_is_no_unfinished_creation(crashed, tmp_path):
