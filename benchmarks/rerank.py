@@ -52,7 +52,7 @@ LEGS: dict[str, Any] = {
 FIRST = {"bm25": ("lexical",), "hybrid": ("dense", "sparse", "lexical")}
 
 
-def opened(cache: Path, dataset: BeirDataset, name: str, legs: set[str]) -> Engine:
+def opened(cache: Path, dataset: BeirDataset, name: str, legs: set[str], passages: str) -> Engine:
     """A collection with these legs at least, built at the first run."""
     chosen = [leg for leg in LEGS if leg in legs]
     folder = cache / "-".join([name, *chosen])
@@ -64,7 +64,9 @@ def opened(cache: Path, dataset: BeirDataset, name: str, legs: set[str]) -> Engi
         return Engine.open(folder, verify="size")
     except (NotFoundError, ConflictError):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        config = CollectionConfig.parse({"legs": {leg: LEGS[leg] for leg in chosen}})
+        config = CollectionConfig.parse(
+            {"legs": {leg: LEGS[leg] for leg in chosen}, "passages": {"unit": passages}}
+        )
         began = perf_counter()
         build(folder, dataset.documents(), config=config, progress=BarProgress())
         print(f"{folder.name}: built in {perf_counter() - began:.0f} s", flush=True)
@@ -192,6 +194,7 @@ def main() -> None:
     )
     parser.add_argument("--sets", default="scifact,cranfield", help="names of sets")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
+    parser.add_argument("--passages", default="tokens", help="how documents are cut")
     parser.add_argument("--first", default="bm25,hybrid", help="first stages: bm25, hybrid")
     parser.add_argument("--cross-encoder", metavar="FOLDER", help="also what this one makes of it")
     parser.add_argument("--only", help="of the rerankers, those of these kinds")
@@ -221,6 +224,7 @@ def run(arguments: argparse.Namespace, specs: dict[str, list[str]]) -> None:
         if arguments.json:
             arguments.json.write_text(json.dumps({"cpus": os.cpu_count(), "rows": rows}, indent=1))
 
+    cache = arguments.cache / arguments.passages
     for name in arguments.sets.split(","):
         dataset = BeirDataset.open(arguments.data / name)
         print(f"\n{name}: {len(dataset.queries)} queries\n{COLUMNS}", flush=True)
@@ -228,7 +232,7 @@ def run(arguments: argparse.Namespace, specs: dict[str, list[str]]) -> None:
             legs = set(FIRST[first])
             for spec in wanted:
                 legs |= stored_legs(parse_spec(spec))
-            with opened(arguments.cache, dataset, name, legs) as engine:
+            with opened(cache, dataset, name, legs, arguments.passages) as engine:
                 queries = sampled(dataset, arguments.queries, arguments.seed)
                 add(name, first_row(engine, dataset, queries, first))
                 for spec in wanted:

@@ -38,6 +38,7 @@ from twindex.core import (
     LateEncoderConfig,
     LegConfig,
     LexicalLeg,
+    PassageConfig,
     ProjectionConfig,
     Representation,
     ScalarCodec,
@@ -91,12 +92,15 @@ def milliseconds(run: Callable[[int], Any], queries: int) -> Row:
     }
 
 
-def built(folder: Path, dataset: BeirDataset, legs: dict[str, LegConfig]) -> float | None:
+def built(
+    folder: Path, dataset: BeirDataset, legs: dict[str, LegConfig], passages: PassageConfig
+) -> float | None:
     """Build a collection where there is none; the seconds that it took."""
     if folder.exists():
         return None
     began = perf_counter()
-    build(folder, dataset.documents(), CollectionConfig(legs={"lexical": LexicalLeg(), **legs}))
+    config = CollectionConfig(legs={"lexical": LexicalLeg(), **legs}, passages=passages)
+    build(folder, dataset.documents(), config)
     return perf_counter() - began
 
 
@@ -152,14 +156,14 @@ def first_stage(folder: Path, dataset: BeirDataset) -> float:
     return evaluate(run, dataset.qrels, ["nDCG@10"]).measures["nDCG@10"]
 
 
-def of_set(name: str, data: Path, work: Path) -> list[Row]:
+def of_set(name: str, data: Path, work: Path, passages: PassageConfig) -> list[Row]:
     """One row for each way of storing, BM25's own first."""
     dataset = BeirDataset.open(data / name)
     late = DenseLeg(
         role="rerank", encoder=LateEncoderConfig(device="cpu"), codec=ScalarCodec(kind="float16")
     )
     source = work / f"late-{name}"
-    seconds = built(source, dataset, {"late": late})
+    seconds = built(source, dataset, {"late": late}, passages)
     rows: list[Row] = [
         {
             "set": name,
@@ -192,7 +196,8 @@ def of_set(name: str, data: Path, work: Path) -> list[Row]:
     for how, expansion in TILDE.items():
         encoder = TildeEncoderConfig(device="cpu", expansion=expansion)
         folder = work / f"tilde{expansion}-{name}"
-        seconds = built(folder, dataset, {"tilde": SparseLeg(role="rerank", encoder=encoder)})
+        leg = SparseLeg(role="rerank", encoder=encoder)
+        seconds = built(folder, dataset, {"tilde": leg}, passages)
         took = "" if seconds is None else round(seconds, 1)
         rows.append(
             {"set": name, "leg": how, "build s": took, **measured(folder, dataset, "tilde")}
@@ -252,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", default="cranfield,scifact")
     parser.add_argument("--synthetic", default="50000", help="numbers of passages")
+    parser.add_argument("--passages", default="tokens", help="how documents are cut")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=CACHE / "stored_rerank")
     parser.add_argument("--threads", type=int, default=2)
@@ -261,11 +267,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import torch
 
     torch.set_num_threads(given.threads)
-    given.work.mkdir(parents=True, exist_ok=True)
+    work = given.work / given.passages
+    work.mkdir(parents=True, exist_ok=True)
+    passages = PassageConfig.parse({"unit": given.passages})
     rows = [
         row
         for name in filter(None, given.sets.split(","))
-        for row in of_set(name, given.data, given.work)
+        for row in of_set(name, given.data, work, passages)
     ]
     large = [synthetic(int(rows_)) for rows_ in filter(None, given.synthetic.split(","))]
     for found in (rows, large):
