@@ -29,6 +29,11 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PROGRAMS = ("/v1/", "/v2/", "/rerank", "/metrics")
 """What programs ask for, and no person with a browser."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
+_FOREIGN = (
+    "requests from pages of other sites may only read: the Origin of this one is neither the Host, "
+    "port included, nor allowed; a proxy must pass the Host header on as it came, and "
+    "`cors_origins` allows others"
+)
 
 
 class Frame:
@@ -128,7 +133,7 @@ class Frame:
         if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
             raise Problem(400, "the path is not percent-encoded UTF-8")
         if scope["method"] not in _SAFE and self._foreign(headers):
-            raise Problem(403, "requests from pages of other sites may only read")
+            raise Problem(403, _FOREIGN)
         if path in OPEN_PATHS:
             return
         if self._key is None:

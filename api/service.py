@@ -282,6 +282,8 @@ class Service:
                 return served, False
             raise ConflictError(f"collection {name!r} exists and differs ({served.status})")
         self.models.check(wanted)
+        if not os.access(path.parent, os.W_OK):
+            raise ConflictError(f"{name!r} cannot be created: this server only reads its folder")
         with self._opening:
             with self._lock:
                 if name in self._served:

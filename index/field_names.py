@@ -1,16 +1,18 @@
-"""Fields that a filter names and no document has."""
+"""Fields that a filter names and no document has, or none with such a value."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Set
 from difflib import get_close_matches
 
-from .filters import OWN, Condition, tested
+from .filters import BOOLEAN, NUMBER, OWN, STRING, Condition, kinds, tested
 
 _KNOWN = 1_000
 """Names of fields that are looked through for one like an unknown one."""
 _NAMED = 10
 """Unknown fields of a filter that are named; looking for one that is like it takes time."""
+_KINDS = {NUMBER: "a number", STRING: "a text", BOOLEAN: "true or false"}
 
 
 def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list[str]:
@@ -24,7 +26,29 @@ def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list
         warnings.append(f"filter: no document has a field {key!r}{hint}")
     if (rest := len(unknown) - _NAMED) > 0:
         warnings.append(f"filter: no document has {rest:,} more of its fields")
-    return warnings
+    return warnings + _other_kinds(connection, condition, OWN.union(unknown))
+
+
+def _other_kinds(
+    connection: sqlite3.Connection, condition: Condition, left_out: Set[str]
+) -> list[str]:
+    """A warning for each field that has values, and none of the kind that is looked for."""
+    asked = sorted((key, kind) for key, kind in kinds(condition) if key not in left_out)
+    warnings = []
+    for key, kind in asked:
+        found = {own for own in _KINDS if _exists_as(connection, key, own)}
+        if found and kind not in found:
+            has = " and ".join(_KINDS[own] for own in sorted(found))
+            warning = f"filter: {key!r} is compared with {_KINDS[kind]}, and documents have {has}"
+            if found == {STRING} and kind == NUMBER:
+                warning += " there; name it when a table is read: --numeric-fields"
+            warnings.append(warning)
+    return warnings[:_NAMED]
+
+
+def _exists_as(connection: sqlite3.Connection, key: str, kind: int) -> bool:
+    sql = "SELECT EXISTS (SELECT 1 FROM fields WHERE key = ? AND kind = ?)"
+    return bool(connection.execute(sql, (key, kind)).fetchone()[0])
 
 
 def _exists(connection: sqlite3.Connection, key: str) -> bool:

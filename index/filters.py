@@ -306,6 +306,18 @@ def tested(condition: Condition) -> set[str]:
     return {condition.key}
 
 
+def kinds(condition: Condition) -> set[tuple[str, int]]:
+    """The fields whose values a condition looks at, with the kind of value that it looks for."""
+    match condition:
+        case And(parts) | Or(parts):
+            return set().union(*map(kinds, parts))
+        case Not(part):
+            return kinds(part)
+        case Exists():
+            return set()
+    return {(condition.key, condition.kind)}
+
+
 def names_a_field(condition: Any) -> bool:
     """Whether some field is tested anywhere; a filter without any is met by every document."""
     if not isinstance(condition, Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from ..core import Config, Hit, TopTerms, Usage, VectorSearch, VectorStorage
-from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
+from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score, shown
 from ..core.config import LEG_NAME
 from ..core.filter_help import FILTER_HELP
 from ..core.rerank_config import RERANKER_NAME
@@ -67,6 +68,9 @@ def _fusion(value: object) -> object:
     return {"method": value} if isinstance(value, str) else value
 
 
+_RERANKER = re.compile(RERANKER_NAME)
+
+
 class RerankRequest(Config):
     """Reranking of the best hits.
 
@@ -84,13 +88,23 @@ class RerankRequest(Config):
                 those that a budget kept from being judged stay.
     """
 
-    model: str = Field(pattern=RERANKER_NAME)
+    model: str = Field(json_schema_extra={"pattern": RERANKER_NAME})
     top_n: Few | None = None
     timeout_ms: Milliseconds | None = None
     on_error: Literal["keep", "fail"] = "keep"
     calls: Calls | None = None
     tokens: Calls | None = None
     min_score: Score | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _name(cls, model: str) -> str:
+        if _RERANKER.fullmatch(model) is None:
+            raise ValueError(
+                f"must be the name of a reranker that is configured, got {shown(model)}; words "
+                "such as leg:late or cross-encoder:FOLDER are for the command line"
+            )
+        return model
 
     @property
     def budget(self) -> Budget:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core import Document, SourceError
 from ..core.files import check_regular
-from .errors import OnError
+from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
 from .folder import TEXT_SUFFIXES, read_folder_documents, read_text_document, text_files
 from .jsonl import read_jsonl_documents
@@ -87,12 +87,28 @@ def _check(path: Path) -> None:
 
 
 def _read(paths: list[Path], fields: FieldNames, on_error: OnError | None) -> Iterator[Document]:
+    texts: dict[str, Path] = {}
     for path in paths:
         if path.is_dir():
-            yield from read_folder_documents(path, on_error)
+            for document in read_folder_documents(path, on_error):
+                if _is_new(document.id, path / document.id, texts, on_error):
+                    yield document
         elif not holds_records(path):
-            yield from read_text_document(path, on_error=on_error)
+            for document in read_text_document(path, on_error=on_error):
+                if _is_new(document.id, path, texts, on_error):
+                    yield document
         elif plain_suffix(path) in TABLE_SUFFIXES:
             yield from read_table_documents(path, fields, on_error)
         else:
             yield from read_jsonl_documents(path, fields, on_error)
+
+
+def _is_new(id_: str, path: Path, known: dict[str, Path], on_error: OnError | None) -> bool:
+    """Whether no other file gave its document this id, which its own path below what was named is;
+    else the record goes to `on_error`: it would replace the other document."""
+    other = known.setdefault(id_, path)
+    if other == path:
+        return True
+    message = f"{id_!r} is the id of {other} too; name a folder above both: ids are paths below it"
+    report(SourceError(message, path=path, field="id"), on_error)
+    return False

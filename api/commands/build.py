@@ -21,6 +21,11 @@ from .arguments import (
 from .configuration import add_configuration, configuration
 from .inputs import Inputs, add_inputs
 
+INTERRUPTED = (
+    "twindex: what is stored is kept; about a minute of encoding at most is done again: run the "
+    "same command again to continue"
+)
+
 EXAMPLE = "twindex build my-index --documents corpus.jsonl.gz --language en --memory-budget 2GB"
 
 
@@ -56,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             encoders=loader_of(arguments),
         )
     except KeyboardInterrupt:
-        note("twindex: what is done is kept; run the same command again to continue")
+        note(INTERRUPTED)
         raise
     inputs.report()
     if arguments.json:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from ...core import CollectionConfig, ConflictError, NotFoundError
 from ...sources import read_stdlib_docstrings
-from ..terminal import counted, print_result
+from ..terminal import counted, note, print_result
 from .arguments import add_collection, add_models, add_quiet, loader_of, progress_of
+from .build import INTERRUPTED
 from .configuration import add_legs, choose_leg
 
 if TYPE_CHECKING:
@@ -63,7 +64,13 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
         documents = list(read_stdlib_docstrings())
         progress = progress_of(arguments)
         total = len(documents)
-        report = build(path, documents, config, total=total, progress=progress, encoders=encoders)
+        try:
+            report = build(
+                path, documents, config, total=total, progress=progress, encoders=encoders
+            )
+        except KeyboardInterrupt:
+            note(INTERRUPTED)
+            raise
         print(f"{counted(report.documents, 'document')} indexed in {report.seconds:.1f} s")
         return Engine.open(path, read_only=True, encoders=encoders)
     if differing(engine.collection, config) is not None:

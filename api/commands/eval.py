@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from ...search import Engine
 
 EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
+MAX_NAMES = 500
+"""Ids that are looked for at once."""
+
 MEASURES = "nDCG@10,R@100,RR@10"
 
 
@@ -126,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
                 report, found = _single(engine, queries, qrels, measures, fields, one, progress)
         finally:
             progress.close()
+        _note_missing(engine, qrels)
         info = engine.info()
         usage = engine.usage
     report["collection"] = {key: info[key] for key in ("path", "documents", "generation", "legs")}
@@ -139,6 +143,15 @@ def run(arguments: argparse.Namespace) -> int:
     if unwritten is not None:  # Only now: an id that no run can hold costs no figures.
         raise unwritten
     return 0
+
+
+def _note_missing(engine: Engine, qrels: Qrels) -> None:
+    """Warn of relevant documents that no search of the collection can find."""
+    names = sorted({n for judged in qrels.values() for n, grade in judged.items() if grade > 0})
+    parts = [names[i : i + MAX_NAMES] for i in range(0, len(names), MAX_NAMES)]
+    if lost := len(names) - sum(engine.count({"id": {"in": part}}) for part in parts):
+        many = f"{lost:,} of {counted(len(names), 'relevant document')}"
+        note(f"twindex: warning: {many} not in the collection, so no search finds them")
 
 
 def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:

@@ -68,7 +68,7 @@ class Inputs:
 
         if self.strict and self.survey.lost:
             examples = ", ".join(map(str, self.survey.examples))
-            message = f"{self._left_out()}, such as {examples}; name the files, or drop --strict"
+            message = f"{self._left_out()}, such as {examples}; move them away, or drop --strict"
             raise InvalidInputError(message, field="--documents")
         if not arguments.quiet and any(path.is_dir() for path in self.paths):
             note(f"reading {_kinds(self.survey.read)}")

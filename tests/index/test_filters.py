@@ -324,3 +324,19 @@ def test_unknown_fields_are_named_with_the_nearest_known_one():
         "filter: no document has a field 'zzz'",
     ]
     connection.close()
+
+
+def test_values_of_another_kind_are_told():
+    connection = database([{"year": "1990", "n": 1, "both": 1}, {"both": "1", "flag": True}])
+    known = {"year": {"prefix": "19"}, "n": {"gt": 0}, "both": 1, "flag": True}
+    assert unknown_fields(connection, parse(known)) == []
+    assert (
+        unknown_fields(connection, parse({"or": [{"both": "1"}, {"year": {"exists": True}}]})) == []
+    )
+    assert unknown_fields(connection, parse({"year": {"gte": 1990}, "n": "1", "flag": 1})) == [
+        "filter: 'flag' is compared with a number, and documents have true or false",
+        "filter: 'n' is compared with a text, and documents have a number",
+        "filter: 'year' is compared with a number, and documents have a text there; name it when a "
+        "table is read: --numeric-fields",
+    ]
+    connection.close()

@@ -277,3 +277,23 @@ def test_headings_are_found_in_linear_time(tmp_path: Path, line: str, title: str
     document = next(read_documents(write(tmp_path / "n.md", line)))
     assert time.process_time() - began < 1
     assert document.title == (line[2:] if title is None else title)
+
+
+def test_no_file_takes_the_place_of_another(tmp_path: Path) -> None:
+    for folder, text in (("a", "alpha"), ("b", "beta")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "readme.md").write_text(text)
+    first, second = tmp_path / "a", tmp_path / "b"
+    told: list[SourceError] = []
+    for one, other in ((first, second), (first / "readme.md", second / "readme.md")):
+        found = list(read_documents([one, other], on_error=told.append))
+        assert [(document.id, document.text) for document in found] == [("readme.md", "alpha")]
+        with pytest.raises(SourceError, match="is the id of"):
+            list(read_documents([one, other]))
+    assert [error.path for error in told] == [second / "readme.md"] * 2
+    assert f"'readme.md' is the id of {first / 'readme.md'} too; name a folder above" in str(
+        told[0]
+    )
+    found = list(read_documents(tmp_path))
+    assert [document.id for document in found] == ["a/readme.md", "b/readme.md"]
+    assert len(list(read_documents([first, first]))) == 2  # The same document twice.
