@@ -113,7 +113,9 @@ def _check_header(header: list[str], fields: FieldNames, path: Path, line: int) 
         near = offer(missing[0], header).partition(" (")[2]
         message = f"no column {', '.join(missing)} (the file has: {columns})"
         message += f" ({near}" if near else ""
-        if fields.id is None and "id" in missing:
+        if len(header) == 1 and (found := next((s for s in ";\t|" if s in header[0]), None)):
+            message += f"; {found!r} parts no columns: .csv takes commas, .tsv takes tabs"
+        elif fields.id is None and "id" in missing:
             message += "; name the column that holds the id with --id-field"
         raise SourceError(message, path=path, line=line, field=missing[0])
 

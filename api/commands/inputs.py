@@ -67,11 +67,10 @@ class Inputs:
         )
 
         if self.strict and self.survey.lost:
-            examples = ", ".join(map(str, self.survey.examples))
-            message = f"{self._left_out()}, such as {examples}; move them away, or drop --strict"
+            message = f"{self._left_out()}; move them away, or drop --strict"
             raise InvalidInputError(message, field="--documents")
         if not arguments.quiet and any(path.is_dir() for path in self.paths):
-            note(f"reading {_kinds(self.survey.read)}")
+            note(f"reading {_kinds(self.survey.read) or 'nothing'}")
             self._note_left_out()
 
     def json(self) -> dict[str, Any]:
@@ -90,7 +89,8 @@ class Inputs:
             f"{sum(kinds.values())} {reason} ({_kinds(kinds)})"
             for reason, kinds in self.survey.left_out.items()
         ]
-        return f"not read: {'; '.join(reasons)}"
+        named = f", such as {self.survey.examples[0]}" if self.survey.examples else ""
+        return f"not read: {'; '.join(reasons)}{named}"
 
     def total(self) -> int | None:
         """How many documents there seem to be, for a progress bar."""
@@ -102,7 +102,9 @@ class Inputs:
         first = next(self._documents, None)
         if first is None:
             self.report()
-            raise InvalidInputError("holds no document that can be used", field="--documents")
+            named = ", ".join(map(str, self.paths[:3]))
+            message = f"{named} {'holds' if len(self.paths) == 1 else 'hold'} no document"
+            raise InvalidInputError(f"{message} that can be used", field="--documents")
         return itertools.chain([first], self._documents)
 
     def report(self) -> None:

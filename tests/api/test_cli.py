@@ -356,7 +356,7 @@ def test_what_a_folder_holds_besides_is_said(tmp_path: Path, run: Any) -> None:
     argv = ["--documents", str(notes), *FAKES]
     done = run("build", str(tmp_path / "a"), *argv)
     assert done.status == 0
-    assert "twindex: not read: 52 of another kind (.pdf 52)" in done.err
+    assert f"twindex: not read: 52 of another kind (.pdf 52), such as {notes / '0.pdf'}" in done.err
     report = run("build", str(tmp_path / "b"), *argv, "--json").json
     assert report["files"] == {
         "read": {".md": 1},

@@ -41,6 +41,7 @@ def command(meetings: Path, output: Path, *more: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_folder_that_it_writes_picks_windows(meetings, tmp_path, capsys):
     output = tmp_path / "scorer"
     assert main(command(meetings, output, "--json")) == 0

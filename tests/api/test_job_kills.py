@@ -334,7 +334,7 @@ def run(root: Path, kills: int, seed: int, fake_config: dict) -> Trial:
 
 
 def test_kills_lose_and_repeat_nothing(tmp_path, fake_config):
-    trial = run(tmp_path, 3, 11, fake_config)
+    trial = run(tmp_path, 2, 11, fake_config)
     assert trial.acknowledged > 20
 
 

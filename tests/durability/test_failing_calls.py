@@ -11,7 +11,7 @@ import errno
 import pytest
 
 SHORT = [
-    ("write", errno.ENOSPC, "rest", 10, 9),
+    ("write", errno.ENOSPC, "rest", 10, 18),
     ("sync", errno.EIO, "one", 10, 3),
     ("open,mkdir", errno.ENOSPC, "rest", 10, 3),
 ]

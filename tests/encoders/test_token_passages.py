@@ -103,7 +103,9 @@ def test_a_sentence_that_fills_a_passage_after_a_paragraph_leaves_no_empty_passa
     ]
 
 
-@pytest.mark.parametrize("unit", ["word and ", "東京", "x", "😀", "a.b,c;", "é"])
+@pytest.mark.parametrize(
+    "unit", ["word and ", pytest.param("東京", marks=pytest.mark.slow), "x", "😀", "a.b,c;", "é"]
+)
 def test_100_000_characters(unit: str) -> None:
     check((unit * 100_000)[:100_000], "t", TOKENS, readers())
 

@@ -154,7 +154,9 @@ def test_merge_equals_build_and_drops_the_dead(index: str, tmp_path: Path) -> No
         np.testing.assert_array_equal(found.rows, again.rows)
 
 
-@pytest.mark.parametrize("index", SMALL)
+@pytest.mark.parametrize(
+    "index", ["flat", "ivf", "spann", pytest.param("hnsw", marks=pytest.mark.slow)]
+)
 def test_without_originals_codes_are_all_that_is_known(
     index: str, shared: Shared, tmp_path: Path
 ) -> None:

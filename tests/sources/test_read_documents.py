@@ -136,6 +136,7 @@ def test_bad_rows_are_named_by_the_line_on_which_they_begin(tmp_path: Path) -> N
     [
         ("name,text", FieldNames(), r"no column id \(the file has: name, text\)"),
         ("id,body", FieldNames(), "no column text"),
+        ("id;text", FieldNames(), "no column id, text .*';' parts no columns: .csv takes commas"),
         ("id,text", FieldNames(id="key"), "no column key"),
         ("id,text", FieldNames(metadata=("year",)), "no column year"),
         ("id,text", FieldNames(numeric=("year",)), "no column year"),

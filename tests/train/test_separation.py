@@ -14,6 +14,7 @@ def trigrams(text):
     return {folded[i : i + 3] for i in range(max(1, len(folded) - 2))}
 
 
+@pytest.mark.slow
 def test_scifact_has_102_clean_queries(shared_data):
     folder = shared_data / "scifact"
     queries = read_queries(folder / "queries.jsonl")
