@@ -151,7 +151,7 @@ def _note_missing(engine: Engine, qrels: Qrels) -> None:
     parts = [names[i : i + MAX_NAMES] for i in range(0, len(names), MAX_NAMES)]
     if lost := len(names) - sum(engine.count({"id": {"in": part}}) for part in parts):
         many = f"{lost:,} of {counted(len(names), 'relevant document')}"
-        note(f"twindex: warning: {many} not in the collection, so no search finds them")
+        note(f"twindex: warning: missing from the collection: {many}; no search finds them")
 
 
 def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:

@@ -224,10 +224,10 @@ def test_the_p_values_are_explained_where_there_are_any(
 def test_relevant_documents_that_are_not_there_are_told(
     index: str, judged: list[str], tmp_path: Path, run: Any
 ) -> None:
-    assert "not in the collection" not in run("eval", index, *judged, "--quiet").err
+    assert "missing from the collection" not in run("eval", index, *judged, "--quiet").err
     qrels = tmp_path / "other.tsv"
     qrels.write_text("a\tzzz\t1\na\t1\t1\na\tyyy\t0\n")
     queries = judged[judged.index("--queries") + 1]
     done = run("eval", index, "--queries", queries, "--qrels", str(qrels), "--quiet")
     assert done.status == 0, done.err
-    assert "1 of 2 relevant documents not in the collection" in done.err
+    assert "missing from the collection: 1 of 2 relevant documents" in done.err
