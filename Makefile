@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := demo/stdlib
-ROOMS := core llm sources encoders index rerank search eval train api
+ROOMS := core llm ask sources encoders index rerank search eval train api
 
 .PHONY: setup demo serve lint types test tests test-all bench format clean
 .DEFAULT_GOAL := setup

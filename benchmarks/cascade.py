@@ -27,19 +27,19 @@ from datasets import CACHE, DATA
 from numpy.typing import NDArray
 from timing import table
 
+from twindex.ask.course import Judgement
+from twindex.ask.memory import digest
+from twindex.ask.meter import Cost
 from twindex.core import BarProgress, DenseEncoderConfig, Document, Passage, Query, Usage
 from twindex.core.rerank_config import FakeRerankerConfig, IntraDocumentConfig
 from twindex.encoders import load_encoder
 from twindex.eval import BeirDataset, compare, evaluate
 from twindex.rerank import Budget, Candidate, Needs, Reranked, Reranker, Task, load_reranker
-from twindex.rerank.course import Judgement
 from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer, WindowScorer
 from twindex.rerank.intra_document.kernel_scorer import KernelScorer
 from twindex.rerank.intra_document.windows import cut
-from twindex.rerank.memory import digest
-from twindex.rerank.meter import Cost
+from twindex.rerank.placing import Placing
 from twindex.rerank.pointwise_course import by_score
-from twindex.rerank.rounds import Rounds
 from twindex.rerank.spec import parse_spec
 from twindex.train.lexical import LexicalSearch
 from twindex.train.passage_scorer import PassageScorerTraining
@@ -60,7 +60,7 @@ class Cosine:
 
     def __init__(self, known: Sequence[str], file: Path) -> None:
         self._encoder = load_encoder(DenseEncoderConfig())
-        self._rounds: Rounds[tuple[str, str], float] = Rounds(self, remembered=0)
+        self._placing: Placing[tuple[str, str], float] = Placing(self, remembered=0)
         self._queries: dict[str, NDArray[np.float32]] = {}
         if not file.exists():
             made = []
@@ -72,7 +72,7 @@ class Cosine:
         self._known = dict(zip(map(digest, known), np.load(file), strict=True))
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._rounds.rerank(
+        return self._placing.rerank(
             tasks, lambda task: by_score(task, lambda t, c, _: (t.query, c.read())), budget
         )
 

@@ -19,9 +19,10 @@ from time import perf_counter, process_time
 import datasets
 from timing import table
 
+from twindex.ask import asking
+from twindex.ask.loading import load_language_model
 from twindex.core.rerank_config import LanguageModelConfig, PairwiseConfig
-from twindex.rerank import Candidate, Task, asking
-from twindex.rerank.language_model import load_language_model
+from twindex.rerank import Candidate, Task
 from twindex.rerank.pairwise import PairwiseReranker
 
 NEVER = 10**9

@@ -10,26 +10,21 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .bounds import Bounds, Calls, Few, Milliseconds, Score, Share, Tokens
+from .ask_config import LanguageModelConfig, Limits
+from .bounds import Bounds, Calls, Few, Score, Share, Tokens
 from .config import LEG_NAME, AnalyzerConfig, Device, Precision
 from .config_base import Config
 
 RERANKER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
-class Budget(Config):
+class Budget(Limits):
     """What reranking one query may cost at most; None = no limit.
 
-    candidates:   hits that are judged, from the top of the first stage; others keep their order.
-    calls:        prompts (of cross-encoders: pairs) that models read.
-    tokens:       tokens that models read and write.
-    milliseconds: wall-clock time.
+    candidates: hits that are judged, from the top of the first stage; others keep their order.
     """
 
     candidates: Calls | None = None
-    calls: Calls | None = None
-    tokens: Calls | None = None
-    milliseconds: Milliseconds | None = None
 
 
 class CalibrationConfig(Config):
@@ -40,31 +35,6 @@ class CalibrationConfig(Config):
 
     slope: Annotated[float, Bounds(0, 1e30, above=True)]
     intercept: Score
-
-
-class LanguageModelConfig(Config):
-    """Which language model judges.
-
-    model:     its name on this machine, a folder, a GGUF file or "fake"; with `base_url`, the name
-               that the server there knows it by.
-    base_url:  of an OpenAI-compatible server, for example "http://127.0.0.1:8000/v1".
-    api_key_variable: the environment variable that holds the server's key.
-    timeout_seconds:  for one request to the server.
-    """
-
-    model: str = "SmolLM2-135M-Instruct"
-    revision: str | None = None
-    precision: Literal["float32", "bfloat16", "int8"] = "float32"
-    device: Device = "auto"
-    base_url: str | None = None
-    api_key_variable: str | None = None
-    timeout_seconds: Annotated[float, Bounds(0, 86_400, above=True)] = 60.0
-
-    @model_validator(mode="after")
-    def _key_of_a_server(self) -> Self:
-        if self.api_key_variable is not None and self.base_url is None:
-            raise ValueError("api_key_variable: only a server (base_url) takes a key")
-        return self
 
 
 class BaseReranker(Config):

@@ -1,5 +1,6 @@
 """Hits in a better order: rerankers behind one protocol, under a budget."""
 
+from ..ask import Status
 from ..core.rerank_config import Budget, RerankerConfig
 from .chain import Chain
 from .loading import load_reranker, on_device
@@ -10,7 +11,6 @@ from .protocol import (
     Reranked,
     Reranker,
     RerankerLoader,
-    Status,
     Task,
     failed,
     rerank_one,

@@ -8,10 +8,10 @@ from functools import reduce
 from operator import or_
 from time import perf_counter
 
+from ..ask import Meter, Status
 from ..core import Usage
 from ..core.rerank_config import Budget
-from .meter import Meter
-from .protocol import Needs, Placed, Reranked, Reranker, Status, Task
+from .protocol import Needs, Placed, Reranked, Reranker, Task
 
 
 class Chain:
@@ -56,7 +56,7 @@ class _Run:
     """A task on its way through the stages."""
 
     task: Task
-    meter: Meter
+    meter: Meter[Budget]
     order: list[Placed] = field(init=False)
     status: Status = "complete"
     stages: list[tuple[str, Reranked]] = field(default_factory=list)

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from ..ask import Cost, Judge, Judgement, digest
 from ..core import ConfigError, InvalidInputError, Usage
 from ..core.rerank_config import Budget, CrossEncoderConfig
-from .course import Course, Judge, Judgement
-from .memory import digest
-from .meter import Cost
 from .pair_model import Pair, PairModel
+from .placing import Course, Placing
 from .pointwise_course import placed
 from .protocol import Candidate, Needs, Placed, Reranked, Task
-from .rounds import Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +56,10 @@ class CrossEncoderReranker:
             judge = _FakeJudge(config)
         else:
             judge = _PairJudge(PairModel.load(config))
-        self._rounds: Rounds[_Question, Scored] = Rounds(judge)
+        self._placing: Placing[_Question, Scored] = Placing(judge)
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._rounds.rerank(tasks, self._course, budget)
+        return self._placing.rerank(tasks, self._course, budget)
 
     def _course(self, task: Task) -> Course[_Question, Scored]:
         answers = yield [_question(task, one, self.config) for one in task.candidates]

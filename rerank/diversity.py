@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from ..ask import Meter, Status
 from ..core import InvalidInputError
 from ..core.rerank_config import Budget, DiversityConfig
 from ..encoders import LexicalEncoder
-from .meter import Meter
-from .protocol import Candidate, Needs, Placed, Reranked, Status, Task
+from .protocol import Candidate, Needs, Placed, Reranked, Task
 
 DECIMALS = 6
 """Of a similarity, so that equal texts are equally like a third, whatever the order of sums."""
@@ -54,7 +54,7 @@ class DiversityReranker:
             found.append(self._one(task, meter))
         return found
 
-    def _one(self, task: Task, meter: Meter) -> Reranked:
+    def _one(self, task: Task, meter: Meter[Budget]) -> Reranked:
         total, most = len(task.candidates), meter.budget.candidates
         candidates = task.candidates[:most]
         order: list[Placed] = []
@@ -68,7 +68,7 @@ class DiversityReranker:
         rest = (Placed(i, judged=False) for i in range(total) if i not in taken)
         return Reranked([*order, *rest], status, seconds=perf_counter() - meter.began)
 
-    def _placed(self, candidates: Sequence[Candidate], meter: Meter) -> list[Placed]:
+    def _placed(self, candidates: Sequence[Candidate], meter: Meter[Budget]) -> list[Placed]:
         share = self._config.relevance
         relevance = _relevance(candidates)
         similar = self._similar(candidates)
@@ -148,5 +148,5 @@ def _cosine(found: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(found, 0, 1).round(DECIMALS)
 
 
-def _late(meter: Meter) -> bool:
+def _late(meter: Meter[Budget]) -> bool:
     return meter.deadline is not None and perf_counter() > meter.deadline

@@ -9,10 +9,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from ..ask import Cost, Judgement, Memory, digest
 from ..core import Role, Usage
-from .course import Course, Judgement
-from .memory import Memory, digest
-from .meter import Cost
+from .placing import Course
 from .pointwise_course import placed
 from .protocol import Candidate, Placed, Task
 

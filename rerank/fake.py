@@ -6,13 +6,12 @@ import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
+from ..ask import Cost, Judgement, digest
 from ..core import ModelError, Usage
 from ..core.rerank_config import Budget, FakeRerankerConfig
-from .memory import digest
-from .meter import Cost
+from .placing import Placing
 from .pointwise_course import by_score
 from .protocol import Candidate, Needs, Reranked, Task
-from .rounds import Judgement, Rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,13 @@ class FakeReranker:
 
     def __init__(self, config: FakeRerankerConfig | None = None) -> None:
         self._config = config or FakeRerankerConfig()
-        self._rounds: Rounds[_Question, float] = Rounds(_FakeJudge(self._config))
+        self._placing: Placing[_Question, float] = Placing(_FakeJudge(self._config))
 
     kind = "fake"
     needs = Needs()
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._rounds.rerank(tasks, lambda task: by_score(task, self._question), budget)
+        return self._placing.rerank(tasks, lambda task: by_score(task, self._question), budget)
 
     def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
         return _Question(task.query, candidate.read(self._config.text), place)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from math import inf
 from time import perf_counter
 
+from ..ask import Cost
 from ..core.rerank_config import Budget
-from .meter import Cost
 
 SHARE = 0.7
 """Of the milliseconds that are planned with: speed is an estimate."""

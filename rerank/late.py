@@ -17,8 +17,8 @@ from ..core import LateEncoderConfig, Role
 from ..core.rerank_config import Budget, LateInteractionConfig
 from ..encoders import TokenEncoder, load_token_encoder
 from .encoded import Encoded, EncodedJudge, Question, Scored, by_score
+from .placing import Placing
 from .protocol import Needs, Reranked, Task
-from .rounds import Rounds
 
 SHOWN = 5
 """Pairs of tokens in the reasons: those that add most to the score."""
@@ -37,14 +37,14 @@ class LateInteractionReranker:
     def __init__(self, config: LateInteractionConfig, encoder: TokenEncoder | None = None) -> None:
         """encoder: None = that of the configuration is loaded."""
         self.config = config
-        self._rounds: Rounds[Question, Scored] = Rounds(
+        self._placing: Placing[Question, Scored] = Placing(
             EncodedJudge(TokenReader(encoder or load_token_encoder(_encoder(config))))
         )
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         """See Reranker."""
         part = self.config.text
-        return self._rounds.rerank(
+        return self._placing.rerank(
             tasks, lambda task: by_score(task, lambda one: one.read(part)), budget
         )
 

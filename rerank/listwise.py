@@ -11,20 +11,18 @@ from collections import Counter
 from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 
+from ..ask import Cost, Judgement, digest
+from ..ask.asking import Asking
+from ..ask.loading import load_language_model
+from ..ask.reading import SLACK, Reader
 from ..core.rerank_config import Budget, ListwiseConfig
 from ..llm import LanguageModel
 from ..llm.protocol import Prompt
 from . import prompts
-from .asking import Asking
-from .course import Course, Judgement, Outcome
 from .fitting import affordable, fitting, sizes
-from .language_model import load_language_model
-from .memory import digest
-from .meter import Cost
 from .permutation import Permutation, permutation
+from .placing import Course, Outcome, Placing
 from .protocol import Needs, Placed, Reranked, Task
-from .reading import SLACK, Reader
-from .rounds import Rounds
 
 WRITTEN = 6
 """Tokens of a written answer for each passage: "[12] > " in most vocabularies."""
@@ -94,11 +92,11 @@ class ListwiseReranker:
         model = load_language_model(config.llm) if model is None else model
         self._config = config
         self._judge = _Judge(model, config)
-        self._rounds: Rounds[_Window, Permutation] = Rounds(self._judge)
+        self._placing: Placing[_Window, Permutation] = Placing(self._judge)
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         limits = budget or Budget()
-        return self._rounds.rerank(tasks, lambda task: self._course(task, limits), budget)
+        return self._placing.rerank(tasks, lambda task: self._course(task, limits), budget)
 
     def _course(self, task: Task, budget: Budget) -> Course[_Window, Permutation]:
         texts = _Texts(task, self._config)
@@ -110,7 +108,7 @@ class ListwiseReranker:
         paid, timely = affordable(
             budget,
             lambda: self._judge.most(task.query, texts.texts),
-            self._rounds.speed,
+            self._placing.speed,
             least=needed(2),
         )
         order, judged, tally = list(range(count)), 0, _Tally()

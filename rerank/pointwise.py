@@ -13,19 +13,17 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..ask import Cost, Judgement, digest
+from ..ask.asking import Asking, Mode, calls
+from ..ask.loading import load_language_model
+from ..ask.reading import Reader
 from ..core import ModelError, Usage
 from ..core.rerank_config import Budget, PointwiseConfig
 from ..llm import LanguageModel
 from . import prompts
-from .asking import Asking, Mode, calls
-from .course import Course, Judgement, Outcome
-from .language_model import load_language_model
-from .memory import digest
-from .meter import Cost
+from .placing import Course, Outcome, Placing
 from .pointwise_course import placed
 from .protocol import Candidate, Needs, Placed, Reranked, Task
-from .reading import Reader
-from .rounds import Rounds
 
 WRITTEN = 4
 """Tokens of a written answer."""
@@ -67,12 +65,12 @@ class PointwiseReranker:
     def __init__(self, config: PointwiseConfig, model: LanguageModel | None = None) -> None:
         model = load_language_model(config.llm) if model is None else model
         self._config = config
-        self._rounds: Rounds[_Question, Relevance] = Rounds(
+        self._placing: Placing[_Question, Relevance] = Placing(
             _Judge(model, config.mode, config.passage_tokens)
         )
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._rounds.rerank(tasks, self._course, budget)
+        return self._placing.rerank(tasks, self._course, budget)
 
     def _course(self, task: Task) -> Course[_Question, Relevance]:
         query = digest(task.query)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..core import ModelError
+from .placing import Course
 from .protocol import Candidate, Placed, Task
-from .rounds import Course
 
 Q = TypeVar("Q")
 

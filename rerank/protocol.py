@@ -9,13 +9,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ask import Status
 from ..core import UNGUARDED, ConfigError, Guard, TwindexError, Usage
 from ..core.rerank_config import Budget, RerankerConfig
-
-Status = Literal["complete", "partial", "failed"]
-"""complete: all that was asked for was judged; partial: not all, because the budget ran out before
-or (then a warning says so) some of a model's answers could not be used; failed: a model failed, and
-the order is the first stage's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +76,7 @@ class Reranked:
     """What reranking one query gave.
 
     order:     every candidate of the task exactly once, best first.
+    status:    see `ask.Status`; "failed": the order is the first stage's.
     usage:     what models did, in calls that ended in time. calls: prompts, or pairs, that they
                read. cache_hits: judgements that were remembered and took no call.
     seconds:   wall-clock time of the reranking; of tasks done together, each has the time until it

@@ -13,8 +13,8 @@ from ..core import Role, TildeEncoderConfig
 from ..core.rerank_config import Budget, TildeConfig
 from ..encoders import CountingEncoder, load_tilde_encoder
 from .encoded import Encoded, EncodedJudge, Question, Scored, by_score
+from .placing import Placing
 from .protocol import Needs, Reranked, Task
-from .rounds import Rounds
 
 SHOWN = 10
 """Terms in the reasons: those that add most to the score."""
@@ -33,14 +33,14 @@ class TildeReranker:
     def __init__(self, config: TildeConfig, encoder: CountingEncoder | None = None) -> None:
         """encoder: None = that of the configuration is loaded."""
         self.config = config
-        self._rounds: Rounds[Question, Scored] = Rounds(
+        self._placing: Placing[Question, Scored] = Placing(
             EncodedJudge(WeightReader(encoder or load_tilde_encoder(_encoder(config))))
         )
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         """See Reranker."""
         part = self.config.text
-        return self._rounds.rerank(
+        return self._placing.rerank(
             tasks, lambda task: by_score(task, lambda one: one.read(part)), budget
         )
 

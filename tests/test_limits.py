@@ -13,7 +13,7 @@ from twindex.api.commands.serve import _MAX_KEY
 from twindex.api.rerank_schemas import RerankBody
 from twindex.api.schemas import BatchRequest
 from twindex.api.settings import Settings
-from twindex.core import config, rerank_config, vector_config
+from twindex.core import ask_config, config, rerank_config, vector_config
 from twindex.core.bounds import Bounds
 from twindex.core.config_base import Config
 from twindex.core.toml import MAX_TOML
@@ -32,7 +32,7 @@ BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
 SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Requests", (request, RerankBody)),
     ("Collections", (config, vector_config)),
-    ("Rerankers", (rerank_config,)),
+    ("Rerankers", (ask_config.LanguageModelConfig, rerank_config)),
     ("Server (variables `TWINDEX_*`)", (Settings,)),
     ("Training", (CrossEncoderTraining, PassageScorerTraining)),
 )
@@ -65,10 +65,13 @@ def bounds(annotation: Any) -> Bounds | None:
 def rows(place: Any) -> list[str]:
     found = []
     for model in models(place):
+        named = {*model.__annotations__}
+        if issubclass(model, ask_config.Limits):
+            named.update(ask_config.Limits.__annotations__)
         for name, field in model.model_fields.items():
             own = [one for one in field.metadata if isinstance(one, Bounds)]
             limit = own[0] if own else bounds(field.annotation)
-            if limit is not None and name in model.__annotations__:
+            if limit is not None and name in named:
                 found.append(
                     f"| `{model.__name__}.{name}` | {limit.words} | {shown(field.default)} |"
                 )

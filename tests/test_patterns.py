@@ -22,7 +22,19 @@ import pytest
 import twindex
 
 HOUSE = Path(twindex.__file__).parent
-ROOMS = ["core", "llm", "sources", "encoders", "index", "rerank", "search", "eval", "train", "api"]
+ROOMS = [
+    "core",
+    "llm",
+    "ask",
+    "sources",
+    "encoders",
+    "index",
+    "rerank",
+    "search",
+    "eval",
+    "train",
+    "api",
+]
 METHODS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "split")
 
 SIZES = (22, 400, 16_000)

@@ -15,6 +15,7 @@ import twindex
 ROOMS = [
     "core",
     "llm",
+    "ask",
     "sources",
     "encoders",
     "index",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
+from ..ask.memory import digest
 from ..core import (
     Document,
     InvalidInputError,
@@ -36,7 +37,6 @@ from ..rerank.intra_document.kernel_model import KernelModel
 from ..rerank.intra_document.kernel_scorer import KernelScorer, ScorerOptions
 from ..rerank.intra_document.reranker import worth
 from ..rerank.intra_document.windows import cut
-from ..rerank.memory import digest
 from .lambda_loss import ndcg_loss2
 
 EMBEDDINGS = ("embeddings.word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight")

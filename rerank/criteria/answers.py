@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from ..reading import one_line
+from ...ask.reading import one_line
 from .scores import RELEVANCE, Criteria, Criterion, Scores
 
 TRIED = 50

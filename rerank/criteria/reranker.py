@@ -6,18 +6,16 @@ from collections.abc import Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from ...ask import Cost, Judgement, digest
+from ...ask.loading import load_language_model
+from ...ask.reading import SLACK, Extract, Reader
 from ...core import ModelError
 from ...core.rerank_config import Budget, CriteriaConfig
 from ...llm import GenerativeModel, Sampling
 from ...llm.protocol import unsupported
-from ..course import Course, Judgement, Outcome
-from ..language_model import load_language_model
-from ..memory import digest
-from ..meter import Cost
+from ..placing import Course, Outcome, Placing
 from ..pointwise_course import placed
 from ..protocol import Candidate, Needs, Reranked, Task
-from ..reading import SLACK, Extract, Reader
-from ..rounds import Rounds
 from . import prompts
 from .answers import BadAnswer, read_criteria, read_scores
 from .scores import Criteria, Scores, order
@@ -81,7 +79,7 @@ class CriteriaReranker:
             raise unsupported(loaded, "generate")
         found = cast(GenerativeModel, loaded)
         self._reader = Reader(found, config.passage_tokens)
-        self._rounds: Rounds[_Question, str] = Rounds(
+        self._placing: Placing[_Question, str] = Placing(
             _Judge(found, self._reader), remembered=REMEMBERED
         )
         scored = () if config.relevance_only else prompts.FIXED
@@ -93,7 +91,7 @@ class CriteriaReranker:
         self._reader.check_limit(tokens, field="batch")
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._rounds.rerank(tasks, self._course, budget)
+        return self._placing.rerank(tasks, self._course, budget)
 
     def _course(self, task: Task) -> Course[_Question, str]:
         size, count = self._config.batch, len(task.candidates)

@@ -25,13 +25,12 @@ from typing import Any, Generic, Literal
 
 import numpy as np
 
+from ...ask import Cost, Memory, Meter, Status, digest
+from ...ask.waiting import Overdue, Waiting
 from ...core import ConfigError, ModelError, Passage, TwindexError
 from ...core.rerank_config import Budget, IntraDocumentConfig
-from ..memory import Memory, digest
-from ..meter import Cost, Meter
 from ..pointwise_course import placed
-from ..protocol import Candidate, Needs, Placed, Reranked, Reranker, Status, Task
-from ..waiting import Overdue, Waiting
+from ..protocol import Candidate, Needs, Placed, Reranked, Reranker, Task
 from .lexical_scorer import LexicalScorer
 from .scorer import F, WindowScorer
 from .windows import cut

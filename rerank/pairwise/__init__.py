@@ -19,13 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 
+from ...ask.loading import load_language_model
 from ...core.rerank_config import Budget, PairwiseConfig
 from ...llm import LanguageModel
-from ..course import Course, Outcome
 from ..fitting import affordable, fitting, sizes
-from ..language_model import load_language_model
+from ..placing import Course, Outcome, Placing
 from ..protocol import Needs, Placed, Reranked, Task
-from ..rounds import Rounds
 from .board import Board, Comparison, Verdict
 from .judge import PairwiseJudge
 from .methods import METHODS, Method, all_pairs, needed
@@ -60,11 +59,11 @@ class PairwiseReranker:
         model = load_language_model(config.llm) if model is None else model
         self._config = config
         self._judge = PairwiseJudge(model, config.mode, config.passage_tokens)
-        self._rounds: Rounds[Comparison, Verdict] = Rounds(self._judge)
+        self._placing: Placing[Comparison, Verdict] = Placing(self._judge)
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         limits = budget or Budget()
-        return self._rounds.rerank(tasks, lambda task: self._course(task, limits), budget)
+        return self._placing.rerank(tasks, lambda task: self._course(task, limits), budget)
 
     def _course(self, task: Task, budget: Budget) -> Course[Comparison, Verdict]:
         board = Board(task, self._config.text)
@@ -78,7 +77,7 @@ class PairwiseReranker:
         paid, timely = affordable(
             budget,
             lambda: self._judge.most(board.query, board.texts),
-            self._rounds.speed,
+            self._placing.speed,
             least=needed(method, 2, k),
         )
         settled: list[int] = []

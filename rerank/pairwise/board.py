@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..memory import digest
+from ...ask import digest
 from ..protocol import Task
 
 Pair = tuple[int, int]

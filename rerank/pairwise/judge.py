@@ -7,14 +7,13 @@ import re
 from collections.abc import Hashable, Sequence
 from typing import Literal
 
+from ...ask import Cost, Judgement
+from ...ask.asking import Asking, Mode, calls
+from ...ask.reading import Reader
 from ...core import ModelError, Usage
 from ...llm import LanguageModel
 from ...llm.protocol import Prompt
 from .. import prompts
-from ..asking import Asking, Mode, calls
-from ..course import Judgement
-from ..meter import Cost
-from ..reading import Reader
 from .board import Comparison, Verdict
 
 WRITTEN = 4

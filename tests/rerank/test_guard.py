@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from twindex.ask.rounds import GUARDED_COSTS, GUARDED_QUESTIONS, GUARDED_TOKENS
 from twindex.core import Guard
 from twindex.core.rerank_config import DiversityConfig, FakeRerankerConfig, IntraDocumentConfig
 from twindex.rerank import Candidate, Chain, Reranker, Task, load_reranker, rerank_one
 from twindex.rerank.fake import FakeReranker
-from twindex.rerank.rounds import GUARDED_COSTS, GUARDED_QUESTIONS, GUARDED_TOKENS
 
 WORDS = 500
 FIT = GUARDED_TOKENS // (WORDS + 1)

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.ask.course import Judgement
+from twindex.ask.memory import Memory, digest
+from twindex.ask.meter import Cost
 from twindex.core import ConfigError, ModelError, Usage
 from twindex.core.rerank_config import (
     CalibrationConfig,
@@ -19,14 +22,11 @@ from twindex.core.rerank_config import (
 )
 from twindex.rerank import Budget, Candidate, Task, load_reranker, rerank_one
 from twindex.rerank.calibrated import Calibrated
-from twindex.rerank.course import Judgement
 from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer
 from twindex.rerank.intra_document.windows import cut
-from twindex.rerank.memory import Memory, digest
-from twindex.rerank.meter import Cost
+from twindex.rerank.placing import Placing
 from twindex.rerank.pointwise_course import by_score
 from twindex.rerank.protocol import Needs
-from twindex.rerank.rounds import Rounds
 
 FAKE = FakeRerankerConfig()
 
@@ -40,7 +40,7 @@ class Counting:
     def __init__(self, zero=0.0, seconds=0.0, fails_at=None):
         self.zero, self.seconds, self.fails_at = zero, seconds, fails_at
         self.texts = []
-        self.rounds = Rounds(self)
+        self.rounds = Placing(self)
 
     def rerank(self, tasks, budget=None):
         return self.rounds.rerank(tasks, lambda t: by_score(t, lambda _, c, i: c.read()), budget)

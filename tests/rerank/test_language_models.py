@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from twindex.ask.loading import load_language_model
 from twindex.core import ModelError
 from twindex.core.rerank_config import (
     LanguageModelConfig,
@@ -16,7 +17,6 @@ from twindex.core.rerank_config import (
 )
 from twindex.llm import Message, find_weights
 from twindex.rerank import Candidate, Task
-from twindex.rerank.language_model import load_language_model
 from twindex.rerank.listwise import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker
 from twindex.rerank.pairwise.board import Board

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.ask import Judgement
+from twindex.ask.meter import Cost
 from twindex.core import InvalidInputError, ModelError, Usage
 from twindex.core.rerank_config import Budget
 from twindex.rerank import Candidate, Placed, Reranked, Task
-from twindex.rerank.meter import Cost
+from twindex.rerank.placing import Course, Outcome, Placing
 from twindex.rerank.pointwise_course import by_score, placed
-from twindex.rerank.rounds import Course, Judgement, Outcome, Rounds
 
 
 @dataclass
@@ -109,7 +110,7 @@ def test_budgets_hold_and_results_are_permutations(
     plans, costs, spent, calls, tokens, candidates, remembered
 ):
     judge = Judge(costs, spent)
-    rounds: Rounds[int, float] = Rounds(judge, remembered=remembered)
+    rounds: Placing[int, float] = Placing(judge, remembered=remembered)
     budget = Budget(calls=calls, tokens=tokens, candidates=candidates)
     seen: list[list[list[float | None]]] = [[] for _ in plans]
     tasks = [task(size, f"{number}") for number, (size, _) in enumerate(plans)]
@@ -149,7 +150,7 @@ def test_budgets_hold_and_results_are_permutations(
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_exactly_as_many_calls_as_allowed(questions, calls):
     judge, seen = Judge(), []
-    rounds: Rounds[int, float] = Rounds(judge)
+    rounds: Placing[int, float] = Placing(judge)
     begin = course([range(questions)], seen, 3)
     (found,) = rounds.rerank([task(3)], begin, Budget(calls=calls))
     assert found.usage.calls == min(calls, questions)
@@ -160,7 +161,7 @@ def test_exactly_as_many_calls_as_allowed(questions, calls):
 def test_tokens_set_aside_and_not_spent_are_used():
     """Each may cost 10 tokens and takes 3: with 30 tokens 8 are asked, not 3."""
     judge, seen = Judge(dict.fromkeys(range(20), 10), 0.3), []
-    (found,) = Rounds(judge).rerank([task(2)], course([range(20)], seen, 2), Budget(tokens=30))
+    (found,) = Placing(judge).rerank([task(2)], course([range(20)], seen, 2), Budget(tokens=30))
     assert found.usage.calls == 7
     assert found.usage.prompt_tokens == 21  # 21 + 10 > 30
     assert found.status == "partial"
@@ -169,7 +170,7 @@ def test_tokens_set_aside_and_not_spent_are_used():
 
 def test_two_tasks_share_a_question_and_one_batch():
     judge = Judge()
-    rounds: Rounds[int, float] = Rounds(judge)
+    rounds: Placing[int, float] = Placing(judge)
     tasks = [task(3, "a"), task(3, "b")]
     found = rounds.rerank(tasks, course([[1, 2, 3]], [], 3), Budget(calls=3))
     assert judge.asked == [[1, 2, 3]]
@@ -182,7 +183,7 @@ def test_a_shared_answer_leaves_the_budget_for_the_next_question():
     """The second task's two calls are not spent on what the first asks as well."""
     judge = Judge()
     plans = {"a": [1, 2], "b": [1, 2, 3, 4]}
-    rounds: Rounds[int, float] = Rounds(judge)
+    rounds: Placing[int, float] = Placing(judge)
     found = rounds.rerank(
         [task(2, "a"), task(2, "b")],
         lambda one: course([plans[one.query]], [], 2)(one),
@@ -194,7 +195,7 @@ def test_a_shared_answer_leaves_the_budget_for_the_next_question():
 
 def test_the_same_question_twice_costs_once():
     judge, seen = Judge(), []
-    (found,) = Rounds(judge, remembered=0).rerank(
+    (found,) = Placing(judge, remembered=0).rerank(
         [task(2)], course([[5, 5, 6, 5]], seen, 2), Budget(calls=2)
     )
     assert judge.asked == [[5, 6]]
@@ -204,7 +205,7 @@ def test_the_same_question_twice_costs_once():
 
 def test_what_is_remembered_is_answered_without_a_budget():
     judge, seen = Judge(), []
-    rounds: Rounds[int, float] = Rounds(judge)
+    rounds: Placing[int, float] = Placing(judge)
     rounds.rerank([task(2)], course([[1, 2]], [], 2))
     (found,) = rounds.rerank([task(2)], course([[1, 2]], seen, 2), Budget(calls=0, tokens=0))
     assert seen == [[1.0, 2.0]]
@@ -215,7 +216,7 @@ def test_one_bad_text_fails_its_task_only():
     judge = Judge(broken={13: ValueError("bad text")})
     plans = {"a": [1, 2], "b": [3, 13], "c": [4, 5], "d": [6, 13]}
     tasks = [task(3, name) for name in plans]
-    found = Rounds(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
+    found = Placing(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
     assert [one.status for one in found] == ["complete", "failed", "complete", "failed"]
     assert isinstance(found[1].error, ModelError)
     assert "bad text" in str(found[1].error)
@@ -227,7 +228,7 @@ def test_many_texts_that_the_model_refuses_do_not_fail_the_others():
     judge = Judge(broken=dict.fromkeys(range(100, 105), refused))
     plans = {str(i): [100 + i if i < 5 else i] for i in range(8)}
     tasks = [task(2, name) for name in plans]
-    found = Rounds(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
+    found = Placing(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
     assert [one.status for one in found] == ["failed"] * 5 + ["complete"] * 3
     assert found[0].error is refused
 
@@ -236,7 +237,7 @@ def test_a_text_without_costs_fails_its_task_only():
     judge = Judge(no_cost={13})
     plans = {"a": [1, 2], "b": [3, 13], "c": [4, 5]}
     tasks = [task(3, name) for name in plans]
-    found = Rounds(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
+    found = Placing(judge).rerank(tasks, lambda one: course([plans[one.query]], [], 2)(one))
     assert [one.status for one in found] == ["complete", "failed", "complete"]
     assert judge.all == Counter([1, 2, 4, 5])
 
@@ -244,14 +245,14 @@ def test_a_text_without_costs_fails_its_task_only():
 def test_a_dead_model_fails_all_after_a_few_attempts():
     judge = Judge(dead=True)
     tasks = [task(2, str(i)) for i in range(50)]
-    found = Rounds(judge).rerank(tasks, lambda one: course([[int(one.query)]], [], 2)(one))
+    found = Placing(judge).rerank(tasks, lambda one: course([[int(one.query)]], [], 2)(one))
     assert all(one.status == "failed" and isinstance(one.error, ModelError) for one in found)
     assert judge.attempts == 3
 
 
 def test_a_model_that_dies_later_leaves_the_first_order():
     judge = Judge(broken={9: ModelError("gone")})
-    (found,) = Rounds(judge).rerank([task(4)], course([[6, 5], [9]], [], 4))
+    (found,) = Placing(judge).rerank([task(4)], course([[6, 5], [9]], [], 4))
     assert (found.status, order_of(found)) == ("failed", [0, 1, 2, 3])
     assert found.usage.calls == 2
     assert all(not one.judged and one.score is None for one in found.order)
@@ -262,7 +263,7 @@ def test_too_few_judgements_are_a_failure():
         def ask(self, questions):
             return super().ask(questions)[:-1]
 
-    (found,) = Rounds(Short()).rerank([task(2)], course([[1, 2]], [], 2))
+    (found,) = Placing(Short()).rerank([task(2)], course([[1, 2]], [], 2))
     assert found.status == "failed"
 
 
@@ -273,7 +274,7 @@ def test_an_error_of_a_course_fails_its_task_only():
             raise ModelError("cannot be read")
         return placed([answers[0], *[0.0] * (len(one.candidates) - 1)])
 
-    good, bad = Rounds(Judge()).rerank([task(2, "good"), task(2, "bad")], run)
+    good, bad = Placing(Judge()).rerank([task(2, "good"), task(2, "bad")], run)
     assert (good.status, bad.status, str(bad.error)) == ("complete", "failed", "cannot be read")
 
 
@@ -283,7 +284,7 @@ def test_a_score_that_is_no_number_fails(score):
         yield [1]
         return placed([0.5, score])
 
-    (found,) = Rounds(Judge()).rerank([task(2)], run)
+    (found,) = Placing(Judge()).rerank([task(2)], run)
     assert found.status == "failed"
     assert "candidate 1" in str(found.error)
 
@@ -293,7 +294,7 @@ def test_an_outcome_says_what_a_model_could_not_do():
         answers = yield [1, 2]
         return Outcome(placed([answers[0], None]), complete=False, warnings=["no answer to 2"])
 
-    (found,) = Rounds(Judge()).rerank([task(2)], run)
+    (found,) = Placing(Judge()).rerank([task(2)], run)
     assert (found.status, found.warnings) == ("partial", ("no answer to 2",))
 
 
@@ -301,7 +302,7 @@ def test_equal_scores_keep_their_order():
     def question(one: Task, candidate: Candidate, place: int) -> int:
         return 7 * place + (place == 3)
 
-    (found,) = Rounds(Judge()).rerank([task(6)], lambda one: by_score(one, question))
+    (found,) = Placing(Judge()).rerank([task(6)], lambda one: by_score(one, question))
     assert order_of(found) == [3, 0, 1, 2, 4, 5]
     assert [one.score for one in found.order] == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
@@ -312,12 +313,12 @@ def test_texts_that_were_cut_count_once_and_are_not_remembered():
             text = "a long text"
             return [Judgement(1.0, Usage(calls=1), truncated=(text,)) for _ in questions]
 
-    rounds: Rounds[int, float] = Rounds(Cutting())
+    rounds: Placing[int, float] = Placing(Cutting())
     (found,) = rounds.rerank([task(2)], course([[1, 2], [3]], [], 2))
     assert found.truncated == 1
     (again,) = rounds.rerank([task(2)], course([[1]], [], 2))
     assert (again.truncated, again.usage.calls) == (1, 0)
-    remembered = rounds._memory.get(1)
+    remembered = rounds._rounds._memory.get(1)
     assert remembered is not None
     assert all(isinstance(one, bytes) for one in remembered.truncated)
 
@@ -327,20 +328,20 @@ def test_many_threads_get_what_one_gets():
         numbers = random.Random(number)
         return [[numbers.randrange(60) for _ in range(8)] for _ in range(4)]
 
-    def run(rounds: Rounds[int, float], number: int) -> list[Placed]:
+    def run(rounds: Placing[int, float], number: int) -> list[Placed]:
         (found,) = rounds.rerank([task(5)], course(plan(number), [], 5), Budget(calls=100))
         assert found.status == "complete"
         return list(found.order)
 
-    expected = [run(Rounds(Judge()), number) for number in range(40)]
+    expected = [run(Placing(Judge()), number) for number in range(40)]
     judge = Judge()
-    shared: Rounds[int, float] = Rounds(judge, remembered=20)
+    shared: Placing[int, float] = Placing(judge, remembered=20)
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(lambda number: run(shared, number), range(40))) == expected
 
 
 def test_nothing_to_do():
-    rounds: Rounds[int, float] = Rounds(Judge())
+    rounds: Placing[int, float] = Placing(Judge())
     assert rounds.rerank([], course([[1]], [], 0)) == []
     (found,) = rounds.rerank([task(0)], course([], [], 0), Budget(candidates=0))
     assert (found.status, found.order) == ("complete", [])

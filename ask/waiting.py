@@ -124,7 +124,7 @@ class Waiting:
             self._slots.release()
 
         try:
-            thread = Thread(target=work, name="twindex-rerank", daemon=True)
+            thread = Thread(target=work, name="twindex-ask", daemon=True)
             thread.start()
             _THREADS.add(thread)
         except RuntimeError:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.rerank.memory import Memory, digest
+from twindex.ask.memory import Memory, digest
 
 
 @given(

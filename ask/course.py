@@ -1,7 +1,7 @@
 """What an algorithm that asks a model is: a generator, and a judge that answers it.
 
-The generator (a `Course`) yields the questions of a round, is sent their answers, and returns the
-order. `rounds` runs it.
+The generator (a `Course`) yields the questions of a round, is sent their answers, and returns a
+result. `rounds` runs it.
 """
 
 from __future__ import annotations
@@ -12,32 +12,31 @@ from typing import Generic, Protocol, TypeVar
 
 from ..core import Usage
 from .meter import Cost
-from .protocol import Placed
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+R = TypeVar("R")
 Q_contra = TypeVar("Q_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The end of a course that has more to say than an order.
+@dataclass(frozen=True)
+class Outcome(Generic[R]):
+    """The end of a course that has more to say than a result.
 
-    complete: False where a model's answers could not be used, so that hits were not judged that the
-              budget would have reached. `warnings` say why.
+    complete: False where a model's answers could not be used, so that less was done than the limits
+              would have allowed. `warnings` say why.
     """
 
-    order: Sequence[Placed]
+    result: R
     complete: bool = True
     warnings: Sequence[str] = ()
 
 
-Course = Generator[Sequence[Q], Sequence[A | None], Sequence[Placed] | Outcome]
+Course = Generator[Sequence[Q], Sequence[A | None], R | Outcome[R]]
 """Rounds of questions in the order of their importance -> answers, None for those not reached. Once
-there is a None nothing is answered in later rounds: the course returns the best order that it has,
-which has every candidate of its task once. A TwindexError that it raises makes its task "failed".
-"""
+there is a None nothing is answered in later rounds: the course returns the best result that it has.
+A TwindexError that it raises makes it "failed"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,31 @@
-"""Runs courses for many queries at once under a budget.
+"""Runs many courses at once under limits.
 
-All that courses know nothing of is here: batches, budgets, memory, time and failure. A sort of one
-query shares batches with the sorts of all others.
+All that courses know nothing of is here: batches, limits, memory, time and failure. The questions
+of one course share batches with those of all others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ..core import UNGUARDED, InvalidInputError, ModelError, TwindexError, Usage
-from ..core.rerank_config import Budget
-from .course import Course, Judge, Judgement, Outcome
+from ..core import UNGUARDED, Guard, InvalidInputError, ModelError, TwindexError, Usage
+from ..core.ask_config import Limits
+from .course import Course, Judge, Judgement
 from .memory import Memory, digest
 from .meter import Cost, Meter
-from .protocol import Placed, Reranked, Status, Task
+from .running import Finished, Run
 from .waiting import Overdue, Waiting
 
 log = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+R = TypeVar("R")
 
 GUARDED_TOKENS = 1 << 14
 """Tokens of a call under a guard, which is checked between calls: about 2 s of a small model on a
@@ -36,85 +37,12 @@ GUARDED_QUESTIONS = 16
 GUARDED_COSTS = 64
 """Questions whose costs are told at once under a guard: telling may mean to tokenise long texts."""
 
-__all__ = ["Course", "Judge", "Judgement", "Outcome", "Rounds"]
-
-
-@dataclass(slots=True)
-class _Run(Generic[Q, A]):
-    """A course under way."""
-
-    task: Task
-    judged: int
-    course: Course[Q, A]
-    meter: Meter
-    questions: Sequence[Q] = ()
-    answers: list[A | None] = field(default_factory=list)
-    keys: Sequence[Hashable] = ()
-    costs: dict[int, Cost] = field(default_factory=dict)
-    order: Sequence[Placed] | None = None
-    truncated: set[str | bytes] = field(default_factory=set)
-    status: Status = "complete"
-    error: TwindexError | None = None
-    warnings: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def open(self) -> list[int]:
-        """Numbers of the questions that have no answer, where there may still be one."""
-        if self.status != "complete" or self.order is not None:
-            return []
-        return [i for i, answer in enumerate(self.answers) if answer is None]
-
-    def go_on(self, answers: Sequence[A | None] | None) -> None:
-        """Hand the answers over, None at the start; take the next questions, or the order."""
-        try:
-            self.questions = next(self.course) if answers is None else self.course.send(answers)
-            self.answers = [None] * len(self.questions)
-            self.keys, self.costs = (), {}
-        except StopIteration as end:
-            outcome = end.value if isinstance(end.value, Outcome) else Outcome(end.value)
-            self.order = outcome.order
-            self.warnings.extend(outcome.warnings)
-            if self.status == "complete" and not outcome.complete:
-                self.status = "partial"
-            self.seconds = perf_counter() - self.meter.began
-        except TwindexError as error:
-            self.fail(error)
-
-    def answer(self, number: int, judgement: Judgement[A], usage: Usage, cost: Cost) -> None:
-        """cost: what was set aside for the question."""
-        self.meter.settle(cost, usage)
-        self.answers[number] = judgement.answer
-        self.truncated.update(judgement.truncated)
-
-    def fail(self, error: TwindexError) -> None:
-        self.course.close()
-        self.status, self.error = "failed", error
-        self.order = [Placed(i, judged=False) for i in range(self.judged)]
-        self.seconds = perf_counter() - self.meter.began
-
-    def result(self) -> Reranked:
-        assert self.order is not None, "the course has ended"
-        places = sorted(placed.index for placed in self.order)
-        assert places == list(range(self.judged)), "a course returns every candidate once"
-        rest = range(self.judged, len(self.task.candidates))
-        status = "partial" if rest and self.status == "complete" else self.status
-        return Reranked(
-            order=[*self.order, *(Placed(i, judged=False) for i in rest)],
-            status=status,
-            usage=self.meter.usage,
-            seconds=self.seconds,
-            truncated=len(self.truncated),
-            warnings=tuple(self.warnings),
-            error=self.error,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class _Asked(Generic[Q, A]):
     """A question to be asked: whose it is, its number in the round, what was set aside for it."""
 
-    run: _Run[Q, A]
+    run: Run[Q, A, Any]
     number: int
     cost: Cost
     key: Hashable
@@ -140,49 +68,47 @@ class Rounds(Generic[Q, A]):
         """Tokens (of costs) a second in the latest calls; None before the first."""
         return self._waiting.speed
 
-    def rerank(
+    def run(
         self,
-        tasks: Sequence[Task],
-        course: Callable[[Task], Course[Q, A]],
-        budget: Budget | None = None,
-    ) -> list[Reranked]:
-        """See `Reranker.rerank`. `course` gets a task of which the budget lets it see all.
+        courses: Iterable[Course[Q, A, R]],
+        limits: Limits | None = None,
+        guard: Guard = UNGUARDED,
+    ) -> list[Finished[R]]:
+        """What became of each course, in order.
 
-        A guard is checked before each round and each call, which are then small, and while costs
-        are told.
+        The limits are those of each course; their milliseconds run from the call for all of them. A
+        model that fails gives the status "failed" and no exception.
+
+        guard: checked before each round and each call, which are then small, and while costs are
+               told. What it raises ends the run.
         """
-        budget = budget or Budget()
+        limits = limits or Limits()
         began = perf_counter()
-        runs: list[_Run[Q, A]] = []
-        for task in tasks:
-            total = len(task.candidates)
-            judged = total if budget.candidates is None else min(total, budget.candidates)
-            seen = replace(task, candidates=task.candidates[:judged])
-            runs.append(_Run(task, judged, course(seen), Meter(budget, began)))
+        runs: list[Run[Q, A, R]] = [Run(course, Meter(limits, began)) for course in courses]
         for run in runs:
             run.go_on(None)
-        while active := [run for run in runs if run.order is None]:
-            self._round(active)
+        while active := [run for run in runs if not run.ended]:
+            self._round(active, guard)
             for run in active:
-                if run.order is None:
+                if not run.ended:
                     run.go_on(run.answers)
-        return [run.result() for run in runs]
+        return [run.finished() for run in runs]
 
-    def _round(self, active: Sequence[_Run[Q, A]]) -> None:
-        """Fill in the answers of every run, as far as budgets reach.
+    def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:
+        """Fill in the answers of every run, as far as limits reach.
 
         What was set aside for a question and not spent lets further ones be asked.
         """
         known: dict[Hashable, Judgement[A]] = {}
-        _check(run.task for run in active)
+        guard.check()
         while open_ := [run for run in active if run.open]:
-            asked = self._affordable(open_, known)
+            asked = self._affordable(open_, known, guard)
             going = {id(item.run) for item in asked}
             for run in open_:
                 if run.open and id(run) not in going:
                     run.status = "partial"
             while asked:
-                costs = _guarded(asked)
+                costs = _guarded(asked, guard)
                 chunk = self._waiting.chunk(costs, _deadline(asked))
                 now, rest = asked[:chunk], asked[chunk:]
                 try:
@@ -192,10 +118,13 @@ class Rounds(Generic[Q, A]):
                 except Overdue as error:
                     _late(asked, error.warnings)
                     return
-                asked = [item for item in rest if item.run.order is None]
+                asked = [item for item in rest if not item.run.ended]
 
     def _affordable(
-        self, runs: Sequence[_Run[Q, A]], known: Mapping[Hashable, Judgement[A]]
+        self,
+        runs: Sequence[Run[Q, A, Any]],
+        known: Mapping[Hashable, Judgement[A]],
+        guard: Guard,
     ) -> list[_Asked[Q, A]]:
         """Questions to be asked, first those that come first in each run. What is remembered is
         filled in."""
@@ -204,23 +133,25 @@ class Rounds(Generic[Q, A]):
         for run in runs:
             try:
                 failures.check()
-                found.extend(self._plan(run, known))
+                found.extend(self._plan(run, known, guard))
             except Exception as error:  # noqa: BLE001 - whatever a model's tokenizer raises
-                run.task.guard.check()  # Its own error is no failure of the run.
+                guard.check()  # Its own error is no failure of the run.
                 run.fail(failures.add(error))
         return sorted(found, key=lambda item: item.number)
 
-    def _plan(self, run: _Run[Q, A], known: Mapping[Hashable, Judgement[A]]) -> list[_Asked[Q, A]]:
+    def _plan(
+        self, run: Run[Q, A, Any], known: Mapping[Hashable, Judgement[A]], guard: Guard
+    ) -> list[_Asked[Q, A]]:
         run.keys = run.keys or [self._judge.key(question) for question in run.questions]
         for i in run.open:
             if (found := known.get(run.keys[i]) or self._memory.get(run.keys[i])) is not None:
                 run.answer(i, found, Usage(cache_hits=1), Cost(0, 0))
         unknown = run.open
         new = [i for i in unknown if i not in run.costs]
-        size = max(1, len(new)) if run.task.guard is UNGUARDED else GUARDED_COSTS
+        size = max(1, len(new)) if guard is UNGUARDED else GUARDED_COSTS
         for start in range(0, len(new), size):
             if start:
-                run.task.guard.check()
+                guard.check()
             part = new[start : start + size]
             costs = self._judge.costs([run.questions[i] for i in part])
             run.costs.update(zip(part, costs, strict=True))
@@ -313,17 +244,12 @@ class _Failures:
         self._row = 0
 
 
-def _check(tasks: Iterable[Task]) -> None:
-    for guard in {id(task.guard): task.guard for task in tasks}.values():
-        guard.check()
-
-
-def _guarded(items: Sequence[_Asked[Q, A]]) -> list[Cost]:
+def _guarded(items: Sequence[_Asked[Q, A]], guard: Guard) -> list[Cost]:
     """Costs of the questions that the next call may have: under a guard few, and it is checked."""
     costs = [item.cost for item in items]
-    if all(item.run.task.guard is UNGUARDED for item in items):
+    if guard is UNGUARDED:
         return costs
-    _check(item.run.task for item in items)
+    guard.check()
     total = accumulate(max(1, cost.tokens) for cost in costs)
     fitting = sum(1 for _ in takewhile(lambda tokens: tokens <= GUARDED_TOKENS, total))
     return costs[: max(GUARDED_QUESTIONS, fitting)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..core import ConfigError, UnsupportedError
-from ..core.rerank_config import LanguageModelConfig
+from ..core.ask_config import LanguageModelConfig
 from ..llm import GenerativeModel, LikelihoodModel
 from ..llm.loading import load_model
 

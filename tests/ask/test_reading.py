@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twindex.ask import asking
+from twindex.ask.asking import calls, shares
+from twindex.ask.reading import BYTES, Reader, one_line
 from twindex.core import ConfigError, Usage
 from twindex.llm import FakeModel, Message
-from twindex.rerank import asking
-from twindex.rerank.asking import calls, shares
-from twindex.rerank.reading import BYTES, Reader, one_line
 
 
 class Server:

@@ -1,12 +1,15 @@
-"""A budget while it is being spent."""
+"""Limits while what they allow is being spent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Generic, TypeVar
 
 from ..core import Usage
-from ..core.rerank_config import Budget
+from ..core.ask_config import Limits
+
+L = TypeVar("L", bound=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +21,13 @@ class Cost:
 
 
 @dataclass(slots=True)
-class Meter:
+class Meter(Generic[L]):
     """What one task may still spend, and what it has spent.
 
     began: `perf_counter()` from which the milliseconds of the budget run.
     """
 
-    budget: Budget
+    budget: L
     began: float = field(default_factory=perf_counter)
     usage: Usage = field(default_factory=Usage)
     reserved: Cost = field(default_factory=lambda: Cost(0, 0))
@@ -52,7 +55,7 @@ class Meter:
         self.reserved = Cost(self.reserved.calls - cost.calls, self.reserved.tokens - cost.tokens)
         self.usage += usage
 
-    def left(self) -> Budget:
+    def left(self) -> L:
         """What is left of the budget, from now on. At least a thousandth of a millisecond is."""
         update: dict[str, float] = {}
         if self.budget.calls is not None:

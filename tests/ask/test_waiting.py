@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from twindex.ask import Judgement
+from twindex.ask.meter import Cost
+from twindex.ask.waiting import UNDER_WAY, Overdue, Waiting
 from twindex.core import ModelError, Usage
 from twindex.core.rerank_config import Budget, FakeRerankerConfig
 from twindex.rerank import Candidate, Task, rerank_one
 from twindex.rerank.fake import FakeReranker
-from twindex.rerank.meter import Cost
+from twindex.rerank.placing import Placing
 from twindex.rerank.pointwise_course import by_score
-from twindex.rerank.rounds import Judgement, Rounds
-from twindex.rerank.waiting import UNDER_WAY, Overdue, Waiting
 
 SLACK = 0.05
 
@@ -70,7 +71,7 @@ def place(task: Task, candidate: Candidate, number: int) -> int:
 
 
 def test_a_model_that_does_not_answer_costs_the_budget_only(held):
-    rounds: Rounds[int, float] = Rounds(held)
+    rounds: Placing[int, float] = Placing(held)
     (found,), seconds = timed(
         lambda: rounds.rerank(
             [Task("q", hits(5))], lambda one: by_score(one, place), Budget(milliseconds=200)
@@ -82,7 +83,7 @@ def test_a_model_that_does_not_answer_costs_the_budget_only(held):
 
 
 def test_what_comes_too_late_is_remembered(held):
-    rounds: Rounds[int, float] = Rounds(held)
+    rounds: Placing[int, float] = Placing(held)
 
     def ask():
         return rounds.rerank(
@@ -103,7 +104,7 @@ def test_what_comes_too_late_is_remembered(held):
 def test_a_program_that_ends_waits_for_calls_left_behind():
     program = (
         "import time\n"
-        "from twindex.rerank.waiting import Overdue, Waiting\n"
+        "from twindex.ask.waiting import Overdue, Waiting\n"
         "def slow():\n    time.sleep(0.5)\n    print('done', flush=True)\n"
         "try:\n    Waiting().call(slow, 1, time.perf_counter() + 0.05)\n"
         "except Overdue:\n    print('late')\n"
@@ -154,8 +155,8 @@ def test_late_tasks_are_partial_and_failed_ones_stay_failed():
                 time.sleep(0.4)
             return [Judgement(0.5, Usage(calls=1)) for _ in questions]
 
-    rounds: Rounds[int, float] = Rounds(Mixed())
-    rounds._waiting._learn(1e-6)  # so that all go in one batch
+    rounds: Placing[int, float] = Placing(Mixed())
+    rounds._rounds._waiting._learn(1e-6)  # so that all go in one batch
     tasks = [Task(str(i), hits(1)) for i in range(4)]
     found = rounds.rerank(
         tasks,
@@ -167,7 +168,7 @@ def test_late_tasks_are_partial_and_failed_ones_stay_failed():
 
 
 def test_calls_left_behind_are_bounded(held):
-    rounds: Rounds[int, float] = Rounds(held)
+    rounds: Placing[int, float] = Placing(held)
 
     def one(number: int):
         return rounds.rerank(

@@ -1,0 +1,24 @@
+"""Questions to models, many at once and under limits: what answers them, and what that takes."""
+
+from ..core.ask_config import LanguageModelConfig, Limits
+from .course import Course, Judge, Judgement, Outcome
+from .memory import Memory, digest
+from .meter import Cost, Meter
+from .rounds import Rounds
+from .running import Finished, Status
+
+__all__ = [
+    "Cost",
+    "Course",
+    "Finished",
+    "Judge",
+    "Judgement",
+    "LanguageModelConfig",
+    "Limits",
+    "Memory",
+    "Meter",
+    "Outcome",
+    "Rounds",
+    "Status",
+    "digest",
+]

@@ -1,0 +1,111 @@
+"""A course under way, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Generic, Literal, TypeVar
+
+from ..core import TwindexError, Usage
+from ..core.ask_config import Limits
+from .course import Course, Judgement, Outcome
+from .meter import Cost, Meter
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+R = TypeVar("R")
+
+Status = Literal["complete", "partial", "failed"]
+"""complete: all that was asked for was answered; partial: not all, because the limits were reached
+before or (then a warning says so) some of a model's answers could not be used; failed: a model
+failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[R]):
+    """What became of a course.
+
+    result:    what it returned; None where it failed.
+    usage:     what models did, in calls that ended in time. cache_hits: judgements that were
+               remembered and took no call.
+    seconds:   from the call of `run` until this course ended.
+    truncated: texts that were not read to their end.
+    error:     why the status is "failed".
+    """
+
+    result: R | None
+    status: Status
+    usage: Usage
+    seconds: float
+    truncated: int
+    warnings: Sequence[str]
+    error: TwindexError | None
+
+
+@dataclass(slots=True)
+class Run(Generic[Q, A, R]):
+    """A course under way."""
+
+    course: Course[Q, A, R]
+    meter: Meter[Limits]
+    questions: Sequence[Q] = ()
+    answers: list[A | None] = field(default_factory=list)
+    keys: Sequence[Hashable] = ()
+    costs: dict[int, Cost] = field(default_factory=dict)
+    ended: bool = False
+    result: R | None = None
+    truncated: set[str | bytes] = field(default_factory=set)
+    status: Status = "complete"
+    error: TwindexError | None = None
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def open(self) -> list[int]:
+        """Numbers of the questions that have no answer, where there may still be one."""
+        if self.status != "complete" or self.ended:
+            return []
+        return [i for i, answer in enumerate(self.answers) if answer is None]
+
+    def go_on(self, answers: Sequence[A | None] | None) -> None:
+        """Hand the answers over, None at the start; take the next questions, or the result."""
+        try:
+            self.questions = next(self.course) if answers is None else self.course.send(answers)
+            self.answers = [None] * len(self.questions)
+            self.keys, self.costs = (), {}
+        except StopIteration as end:
+            outcome = end.value if isinstance(end.value, Outcome) else Outcome(end.value)
+            self.result = outcome.result
+            self.warnings.extend(outcome.warnings)
+            if self.status == "complete" and not outcome.complete:
+                self.status = "partial"
+            self._end()
+        except TwindexError as error:
+            self.fail(error)
+
+    def answer(self, number: int, judgement: Judgement[A], usage: Usage, cost: Cost) -> None:
+        """cost: what was set aside for the question."""
+        self.meter.settle(cost, usage)
+        self.answers[number] = judgement.answer
+        self.truncated.update(judgement.truncated)
+
+    def fail(self, error: TwindexError) -> None:
+        self.course.close()
+        self.status, self.error = "failed", error
+        self._end()
+
+    def _end(self) -> None:
+        self.ended = True
+        self.seconds = perf_counter() - self.meter.began
+
+    def finished(self) -> Finished[R]:
+        return Finished(
+            self.result,
+            self.status,
+            self.meter.usage,
+            self.seconds,
+            len(self.truncated),
+            tuple(self.warnings),
+            self.error,
+        )
