@@ -19,22 +19,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import twindex
+from .house import HOUSE, ROOMS
 
-HOUSE = Path(twindex.__file__).parent
-ROOMS = [
-    "core",
-    "llm",
-    "ask",
-    "sources",
-    "encoders",
-    "index",
-    "rerank",
-    "search",
-    "eval",
-    "train",
-    "api",
-]
 METHODS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "split")
 
 SIZES = (22, 400, 16_000)

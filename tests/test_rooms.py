@@ -10,22 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import twindex
-
-ROOMS = [
-    "core",
-    "llm",
-    "ask",
-    "sources",
-    "encoders",
-    "index",
-    "rerank",
-    "search",
-    "eval",
-    "train",
-    "api",
-]
-HOUSE = Path(twindex.__file__).parent
+from .house import HOUSE, ROOMS
 
 
 def imported_rooms(path: Path) -> set[str]:

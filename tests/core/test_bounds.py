@@ -16,13 +16,13 @@ from twindex.core import ConfigError
 from twindex.core.bounds import STORED, Bounds
 from twindex.core.config_base import Config
 
+from ..house import ROOMS
+
 ELSEWHERE = {("SearchRequest", "vectors"): "search/queries.py checks components and dimensions"}
 """Numbers that are bounded in another place."""
 
 NONE_IS_A_VALUE = {("PassageScorerTraining", "windows"): "all windows"}
 """Fields whose default is not None and which take None; no REST body has any."""
-
-ROOMS = ("core", "llm", "encoders", "index", "rerank", "search", "eval", "train", "api")
 
 
 def models() -> list[type[Config]]:

@@ -37,20 +37,25 @@ class Leaving:
         return Guard(self)
 
 
-@pytest.fixture
-def asked(monkeypatch) -> list[int]:
-    """The sizes of the calls that fake models get."""
+def sizes_of(method: str, monkeypatch) -> list[int]:
+    """How many questions each call of a method of the fake judge gets, from now on."""
     from twindex.rerank import fake
 
     sizes: list[int] = []
-    ask = fake._FakeJudge.ask
+    real = getattr(fake._FakeJudge, method)
 
     def noting(self, questions):
         sizes.append(len(questions))
-        return ask(self, questions)
+        return real(self, questions)
 
-    monkeypatch.setattr(fake._FakeJudge, "ask", noting)
+    monkeypatch.setattr(fake._FakeJudge, method, noting)
     return sizes
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[int]:
+    """The sizes of the calls that fake models get."""
+    return sizes_of("ask", monkeypatch)
 
 
 def candidates(count: int) -> list[Candidate]:
@@ -71,16 +76,7 @@ def test_calls_under_a_guard_are_small_and_checked(asked):
 
 
 def test_telling_costs_ends_as_well(asked, monkeypatch):
-    from twindex.rerank import fake as module
-
-    told: list[int] = []
-    costs = module._FakeJudge.costs
-
-    def noting(self, questions):
-        told.append(len(questions))
-        return costs(self, questions)
-
-    monkeypatch.setattr(module._FakeJudge, "costs", noting)
+    told = sizes_of("costs", monkeypatch)
     given = candidates(3 * GUARDED_COSTS)
     with pytest.raises(Gone):
         rerank_one(fake(), "q", given, guard=Leaving(2).guard)
