@@ -22,7 +22,7 @@ def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | Genera
         if not model.capabilities & {"likelihood", "generate"}:
             raise UnsupportedError(f"model {config.model!r} neither judges nor writes text")
         return model
-    from ..llm.openai import OpenAIModel
+    from ..llm.server.openai import OpenAIModel
 
     key = None
     if config.api_key_variable is not None:

@@ -77,7 +77,7 @@ def main() -> None:
         print(f"{count} documents, dense {arguments.dense}, sparse {arguments.sparse}")
         print(f"{'budget':>10} {'peak MB':>9} {'of budget':>10} {'passages':>9} {'seconds':>8}")
         for budget in arguments.budgets.split(","):
-            command = [sys.executable, "-m", "twindex.api.cli", "build", str(work / budget)]
+            command = [sys.executable, "-m", "twindex.api.cli.main", "build", str(work / budget)]
             command += ["--documents", str(work / "corpus.jsonl"), "--quiet", "--json"]
             command += ["--dense", arguments.dense, "--sparse", arguments.sparse]
             if budget != "none":

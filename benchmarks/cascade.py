@@ -39,7 +39,7 @@ from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer, 
 from twindex.rerank.intra_document.kernel_scorer import KernelScorer
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise_course import by_score
+from twindex.rerank.pointwise.course import by_score
 from twindex.rerank.spec import parse_spec
 from twindex.train.lexical import LexicalSearch
 from twindex.train.passage_scorer import PassageScorerTraining

@@ -25,8 +25,9 @@ from timing import table
 
 from twindex.core import CollectionConfig, Document
 from twindex.eval import BeirDataset
-from twindex.index import delta, meta, soundness, tables
-from twindex.index.checks import UNCHECKED
+from twindex.index.store import delta
+from twindex.index.store.database import meta, soundness, tables
+from twindex.index.store.database.checks import UNCHECKED
 from twindex.search import Engine
 
 CONFIG = CollectionConfig.parse(

@@ -42,9 +42,9 @@ from twindex.core.rerank_config import Budget, ListwiseConfig, PairwiseConfig, P
 from twindex.eval import evaluate
 from twindex.llm import Completion, FakeModel, Likelihoods
 from twindex.rerank import Candidate, Chain, Reranked, Reranker, Task
-from twindex.rerank.listwise import ListwiseReranker
+from twindex.rerank.listwise.reranker import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker
-from twindex.rerank.pointwise import PointwiseReranker
+from twindex.rerank.pointwise.reranker import PointwiseReranker
 
 COUNT, PLACES, WRONG = 100, 10, 0.2
 GRADES = [3] * 5 + [2] * 10 + [1] * 15 + [0] * 70

@@ -22,13 +22,7 @@ import numpy as np
 import scipy.sparse
 from datasets import DATA
 
-from twindex.core import (
-    CollectionConfig,
-    Document,
-    Query,
-    Representation,
-    Role,
-)
+from twindex.core import CollectionConfig, Document, Query, Representation, Role
 from twindex.encoders import Encoder, EncoderConfig, load_encoder
 from twindex.eval import BeirDataset, leg_table
 from twindex.search import Engine, build

@@ -27,11 +27,11 @@ from timing import table
 
 from twindex.core import PromptRepsEncoderConfig
 from twindex.encoders import Encoder, load_encoder
-from twindex.encoders.prompts import prompt
+from twindex.encoders.promptreps.prompts import prompt
 from twindex.encoders.terms import stoplist
 from twindex.encoders.words import words
 from twindex.llm.loading import load_model
-from twindex.llm.pretrained import load_pretrained
+from twindex.llm.local.pretrained import load_pretrained
 
 BATCH = 8
 Vectors = list[tuple[Any, dict[int, int]]]

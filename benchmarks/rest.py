@@ -69,7 +69,7 @@ class Server:
     """`twindex serve` in a process of its own, and one connection to it."""
 
     def __init__(self, root: Path) -> None:
-        command = "import sys; from twindex.api.cli import main; sys.exit(main())"
+        command = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
         self.process = subprocess.Popen(
             [sys.executable, "-c", command, "serve", str(root), "--port", "0"],
             stderr=subprocess.PIPE,

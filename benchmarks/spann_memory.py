@@ -18,9 +18,9 @@ from spann_systems import say, storage
 from timing import table
 
 from twindex.core import NoProgress
-from twindex.index.npy import NpyWriter
-from twindex.index.spann.structure import SpannIndex
-from twindex.index.vectors.originals import Originals
+from twindex.index.arrays.npy import NpyWriter
+from twindex.index.structures.originals import Originals
+from twindex.index.structures.spann.structure import SpannIndex
 
 
 def memory(vectors: int, folder: Path, budget: int) -> dict[str, Any]:

@@ -16,15 +16,15 @@ from clustered import Clustered
 from numpy.typing import NDArray
 
 from twindex.core import Int8Codec, NoProgress, ScalarCodec, SpannConfig, VectorStorage
+from twindex.index.arrays.npy import NpyWriter
+from twindex.index.arrays.prefetch import prefetch
 from twindex.index.codecs import fit_codec
-from twindex.index.npy import NpyWriter
-from twindex.index.spann.heads import Heads
-from twindex.index.spann.postings import FILE, PostingsWriter
-from twindex.index.spann.reading import Postings
-from twindex.index.spann.search import Searcher
-from twindex.index.spann.structure import SpannIndex
-from twindex.index.vectors.prefetch import prefetch
-from twindex.index.vectors.rescoring import rescored
+from twindex.index.dense.rescoring import rescored
+from twindex.index.structures.spann.heads import Heads
+from twindex.index.structures.spann.postings import FILE, PostingsWriter
+from twindex.index.structures.spann.reading import Postings
+from twindex.index.structures.spann.search import Searcher
+from twindex.index.structures.spann.structure import SpannIndex
 
 K = 10
 MEMORY = 512 << 20

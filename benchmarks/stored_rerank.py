@@ -51,8 +51,8 @@ from twindex.encoders import load_encoder
 from twindex.eval import BeirDataset, evaluate
 from twindex.index import Snapshot
 from twindex.index.legs import segment_part
-from twindex.index.segment import Passages
-from twindex.index.snapshot import Part
+from twindex.index.store.segment import Passages
+from twindex.index.store.snapshot import Part
 from twindex.search import Engine, LegRequest, RerankerRegistry, RerankRequest, build
 
 DEPTH = 100

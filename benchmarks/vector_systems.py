@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twindex.core import DenseLeg, Representation, VectorSearch
-from twindex.index.vectors import VectorSegment
+from twindex.index.dense import VectorSegment
 
 Vectors = NDArray[np.float32]
 Search = Callable[[Vectors, int], Any]

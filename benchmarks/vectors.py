@@ -32,7 +32,7 @@ from timing import cpu_rounds, table
 from vector_systems import PARTS, Search, System, Vectors, all_systems
 
 from twindex.core import VectorSearch
-from twindex.index.vectors import exact
+from twindex.index.structures import exact
 
 RECALLS = (0.90, 0.95, 0.98, 0.99)
 BASE = "faiss HNSW32"

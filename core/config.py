@@ -59,7 +59,7 @@ class SparseEncoderConfig(Config):
 Variant = Literal[
     "single", "first_word", "multi_token_single", "multi_token_multi", "multi_word_multi"
 ]
-"""How PromptReps reads a text, see `twindex.encoders.promptreps`."""
+"""How PromptReps reads a text, see `twindex.encoders.promptreps.encoder`."""
 
 MULTI_VARIANTS = frozenset({"multi_token_multi", "multi_word_multi"})
 """Variants that give a text several vectors, scored by MaxSim."""
@@ -108,7 +108,7 @@ class PromptRepsEncoderConfig(Config):
 
 
 class LateEncoderConfig(Config):
-    """A vector for each token of a text (late interaction), see `twindex.encoders.late`."""
+    """A vector for each token of a text (late interaction), see `twindex.encoders.late.encoder`."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 
@@ -132,7 +132,7 @@ class LateEncoderConfig(Config):
 
 class TildeEncoderConfig(Config):
     """Weights of a text's own tokens, and queries without a model (TILDEv2), see
-    `twindex.encoders.tilde`."""
+    `twindex.encoders.tilde.encoder`."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 

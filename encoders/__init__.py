@@ -5,13 +5,13 @@ Importing this does not import torch: `load_encoder` does, when it loads a model
 """
 
 from .fake import FakeDenseEncoder, FakeLateEncoder, FakeSparseEncoder, FakeTildeEncoder
-from .late_vectors import TokenEncoder
-from .lexical import LexicalEncoder, Token
+from .late.vectors import TokenEncoder
+from .lexical.encoder import LexicalEncoder, Token
 from .loading import load_encoder, load_tilde_encoder, load_token_encoder, on_device
-from .passages import split_passages
-from .promptreps import PromptRepsEncoder
+from .passages.passages import split_passages
+from .passages.tokens import MOST_TOKENS, counted_by_words, split_by_tokens
+from .promptreps.encoder import PromptRepsEncoder
 from .protocol import CountingEncoder, Encoder, EncoderConfig, EncoderLoader, Gives, TokenReader
-from .token_passages import MOST_TOKENS, counted_by_words, split_by_tokens
 
 __all__ = [
     "MOST_TOKENS",

@@ -27,7 +27,7 @@ from ..core import (
     SparseEncoderConfig,
     TildeEncoderConfig,
 )
-from .late_vectors import joined
+from .late.vectors import joined
 from .protocol import Gives, TokenReader
 from .pruning import keep_heaviest, weights_of
 

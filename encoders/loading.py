@@ -13,9 +13,9 @@ from ..core import (
 from ..core.config import Device
 from ..llm.fake import FakeModel
 from . import fake
-from .late_vectors import TokenEncoder
-from .lexical import LexicalEncoder
-from .promptreps import PromptRepsEncoder
+from .late.vectors import TokenEncoder
+from .lexical.encoder import LexicalEncoder
+from .promptreps.encoder import PromptRepsEncoder
 from .protocol import CountingEncoder, Encoder, EncoderConfig
 
 
@@ -41,7 +41,7 @@ def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Enco
     if isinstance(config, DenseEncoderConfig):
         if config.model == fake.NAME:
             return fake.FakeDenseEncoder(config)
-        from .dense import DenseEncoder
+        from .dense.encoder import DenseEncoder
 
         return DenseEncoder.load(config)
     if isinstance(config, PromptRepsEncoderConfig):
@@ -55,7 +55,7 @@ def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Enco
         return load_tilde_encoder(config)
     if config.model == fake.NAME:
         return fake.FakeSparseEncoder(config)
-    from .sparse import SparseEncoder
+    from .sparse.encoder import SparseEncoder
 
     return SparseEncoder.load(config)
 
@@ -64,7 +64,7 @@ def load_token_encoder(config: LateEncoderConfig) -> TokenEncoder:
     """A late encoder, which also names the token of each vector. Raises as `load_encoder`."""
     if config.model == fake.NAME:
         return fake.FakeLateEncoder(config)
-    from .late import LateEncoder
+    from .late.encoder import LateEncoder
 
     return LateEncoder.load(config)
 
@@ -73,7 +73,7 @@ def load_tilde_encoder(config: TildeEncoderConfig) -> CountingEncoder:
     """An encoder of TILDEv2. Raises as `load_encoder`."""
     if config.model == fake.NAME:
         return fake.FakeTildeEncoder(config)
-    from .tilde import TildeEncoder
+    from .tilde.encoder import TildeEncoder
 
     return TildeEncoder.load(config)
 

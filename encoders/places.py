@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core import AnalyzerConfig, CollectionConfig, ModelError
-from ..llm.by_digest import digest_of, find_by_digest
 from ..llm.fake import NAME as FAKE
-from ..llm.weights import local_path, shown
+from ..llm.weights.by_digest import digest_of, find_by_digest
+from ..llm.weights.places import local_path, shown
 from .loading import load_encoder
 from .protocol import EncoderConfig, EncoderLoader
 

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from ..core import ConfigError
 from ..llm import StateModel
-from .lexical import languages, stopwords
+from .lexical.encoder import languages, stopwords
 from .words import words
 
 SCALE = 100

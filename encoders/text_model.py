@@ -25,8 +25,8 @@ from ..core import (
 from ..core.config import Precision
 from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
-from ..llm.pretrained import loading, pick_device, quiet
-from ..llm.shared import SharedModel, freed_at_once, share
+from ..llm.local.pretrained import loading, pick_device, quiet
+from ..llm.weights.shared import SharedModel, freed_at_once, share
 from .protocol import TokenReader
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
@@ -57,7 +57,7 @@ class Batch:
 class TextModel:
     """A sentence-transformers model of any kind whose input is tokens. Thread-safe.
 
-    Models of the same weights share them, see `twindex.llm.shared`.
+    Models of the same weights share them, see `twindex.llm.weights.shared`.
     """
 
     def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import InvalidInputError, NoProgress, Progress, Qrels, Query, Run, Usage
-from ..search.planning import plan
+from ..search.finding.planning import plan
 from ..search.request import RerankReport, RerankRequest, SearchRequest
 from .beir import judged_queries
 from .experiment import run_scores, widest

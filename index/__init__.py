@@ -1,15 +1,15 @@
 """Representations on disk and back: durable collections and the indexes inside their segments."""
 
-from .bulk import Consumed, append_shard, consumed, finish, resume
-from .collection import Collection, EncodedDocument, OutdatedError, Record, Verify, Written
-from .filters import check as check_filter
 from .legs import warm
-from .maintenance import maintain, merge, merge_due, seal
 from .protocol import Ranking, TermStatistics, heaviest_first
-from .reader import Reader
-from .reconfigure import Reconfigured, reconfigure, reconfigured
-from .repoint import repoint
-from .snapshot import LegResult, Snapshot
+from .store.bulk import Consumed, append_shard, consumed, finish, resume
+from .store.collection import Collection, EncodedDocument, OutdatedError, Record, Verify, Written
+from .store.filters.filters import check as check_filter
+from .store.maintenance import maintain, merge, merge_due, seal
+from .store.reader import Reader
+from .store.reconfigure import Reconfigured, reconfigure, reconfigured
+from .store.repoint import repoint
+from .store.snapshot import LegResult, Snapshot
 
 __all__ = [
     "Collection",

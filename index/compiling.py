@@ -27,7 +27,7 @@ import numba
 from numba import njit
 
 from ..core import StorageError
-from ..llm.cache import CACHE, cache_folder
+from ..llm.weights.cache import CACHE, cache_folder
 
 logger = logging.getLogger(__name__)
 

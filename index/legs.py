@@ -12,11 +12,11 @@ def segment_part(config: LegConfig) -> type[SegmentPart]:
     """The class of a leg's part in a segment. Imports what that kind needs, and no other."""
     match config:
         case DenseLeg(multi=True):
-            from .vectors import MultiDenseSegment
+            from .dense import MultiDenseSegment
 
             return MultiDenseSegment
         case DenseLeg():
-            from .vectors import VectorSegment
+            from .dense import VectorSegment
 
             return VectorSegment
         case SparseLeg(multi=True):
@@ -38,7 +38,7 @@ def building_bytes(config: LegConfig, rows: int, width: int) -> int:
     are merged as streams."""
     if not isinstance(config, DenseLeg) or config.multi:
         return 0
-    from .vectors import building_bytes as held
+    from .dense import building_bytes as held
 
     return held(rows, width, config)
 
@@ -54,11 +54,11 @@ def delta_part(config: LegConfig) -> type[DeltaPart]:
     """The class of a leg's part in the delta."""
     match config:
         case DenseLeg(multi=True):
-            from .vectors import MultiDenseDelta
+            from .dense import MultiDenseDelta
 
             return MultiDenseDelta
         case DenseLeg():
-            from .vectors import DenseDelta
+            from .dense import DenseDelta
 
             return DenseDelta
         case SparseLeg(multi=True):

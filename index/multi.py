@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Contribution, InvalidInputError, Progress, Representation, TermWeight
-from .growing import GrowingArray
-from .npy import NpyFile, NpyWriter, save
-from .offsets import Offsets, of_lengths, ranges
+from .arrays.growing import GrowingArray
+from .arrays.npy import NpyFile, NpyWriter, save
+from .arrays.offsets import Offsets, of_lengths, ranges
 from .protocol import DeltaPart, LegPart, Mask, Ranking, SegmentPart, heaviest_first
 
 FILE = "offsets.npy"

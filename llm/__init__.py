@@ -1,6 +1,5 @@
 """Language models: from a name to weights on this machine, their identity, and what they can do."""
 
-from .digest import weights_digest
 from .fake import FakeModel
 from .protocol import (
     Capability,
@@ -16,7 +15,8 @@ from .protocol import (
     StateModel,
     States,
 )
-from .weights import WHEELS, Wheel, downloads_allowed, find_weights
+from .weights.digest import weights_digest
+from .weights.places import WHEELS, Wheel, downloads_allowed, find_weights
 
 __all__ = [
     "WHEELS",

@@ -10,15 +10,15 @@ from weakref import WeakValueDictionary
 
 from ..core import ModelError
 from ..core.config import Device
-from .digest import weights_digest
 from .fake import NAME as FAKE
 from .fake import FakeModel
-from .weights import find_weights
+from .weights.digest import weights_digest
+from .weights.places import find_weights
 
 if TYPE_CHECKING:
-    from .causal import CausalModel
-    from .masked import MaskedModel
-    from .pretrained import Precision
+    from .local.causal import CausalModel
+    from .local.masked import MaskedModel
+    from .local.pretrained import Precision
 
 _CAUSAL = ("ForCausalLM", "LMHeadModel")
 _MASKED = ("ForMaskedLM",)
@@ -44,7 +44,7 @@ def load_model(
     """
     if name == FAKE:
         return FakeModel()
-    from .pretrained import pick_device
+    from .local.pretrained import pick_device
 
     source = find_weights(name, revision=revision)
     key = (name, str(source), weights_digest(source), precision, pick_device(device))
@@ -53,11 +53,11 @@ def load_model(
         model = _loaded.get(key)
         if model is None:
             if _kind(name, source) == "masked":
-                from .masked import MaskedModel
+                from .local.masked import MaskedModel
 
                 model = MaskedModel.load(name, **options)
             else:
-                from .causal import CausalModel
+                from .local.causal import CausalModel
 
                 model = CausalModel.load(name, **options)
             _loaded[key] = model
@@ -66,7 +66,7 @@ def load_model(
 
 
 def _kind(name: str, source: Path) -> Literal["causal", "masked"]:
-    from .gguf import gguf_file
+    from .weights.gguf import gguf_file
 
     if gguf_file(source) is not None:
         return "causal"

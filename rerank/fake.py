@@ -10,7 +10,7 @@ from ..ask import Cost, Judgement, digest
 from ..core import ModelError, Usage
 from ..core.rerank_config import Budget, FakeRerankerConfig
 from .placing import Placing
-from .pointwise_course import by_score
+from .pointwise.course import by_score
 from .protocol import Candidate, Needs, Reranked, Task
 
 

@@ -23,14 +23,14 @@ from .protocol import Reranker
 LANGUAGE_MODEL_KINDS = (PointwiseConfig, PairwiseConfig, ListwiseConfig, CriteriaConfig)
 
 _CLASSES = {
-    "cross_encoder": ("cross_encoder", "CrossEncoderReranker"),
-    "leg": ("stored", "StoredLegReranker"),
-    "late": ("late", "LateInteractionReranker"),
-    "pointwise": ("pointwise", "PointwiseReranker"),
+    "cross_encoder": ("cross_encoder.reranker", "CrossEncoderReranker"),
+    "leg": ("encoded.stored", "StoredLegReranker"),
+    "late": ("encoded.late", "LateInteractionReranker"),
+    "pointwise": ("pointwise.reranker", "PointwiseReranker"),
     "pairwise": ("pairwise", "PairwiseReranker"),
-    "listwise": ("listwise", "ListwiseReranker"),
+    "listwise": ("listwise.reranker", "ListwiseReranker"),
     "criteria": ("criteria", "CriteriaReranker"),
-    "tilde": ("tilde", "TildeReranker"),
+    "tilde": ("encoded.tilde", "TildeReranker"),
     "mmr": ("diversity", "DiversityReranker"),
     "fake": ("fake", "FakeReranker"),
 }

@@ -1,6 +1,5 @@
 """The pipeline that is served and evaluated: a collection, its encoders, legs and their fusion."""
 
-from .build import BuildReport, build
 from .engine import Engine
 from .repoint import repoint
 from .request import (
@@ -13,7 +12,8 @@ from .request import (
     SearchResult,
 )
 from .rerankers import RerankerRegistry
-from .writing import WriteReport
+from .writing.build import BuildReport, build
+from .writing.writer import WriteReport
 
 __all__ = [
     "BuildReport",

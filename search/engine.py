@@ -25,30 +25,22 @@ from ..core import (
 from ..core.arguments import checked
 from ..encoders import EncoderLoader, load_encoder
 from ..encoders.places import absolute, model_names
-from ..index import (
-    Collection,
-    Reconfigured,
-    Verify,
-    merge,
-    reconfigure,
-    seal,
-    warm,
-)
-from ..index.maintenance import DEFAULT_MEMORY
+from ..index import Collection, Reconfigured, Verify, merge, reconfigure, seal, warm
+from ..index.store.maintenance import DEFAULT_MEMORY
 from . import parameters
 from .differing import differing
-from .found import Found
+from .encoding.leg_encoders import LegEncoders
+from .encoding.queries import QueryEncoder
+from .finding.found import Found
+from .finding.pipeline import answer, find
+from .finding.planning import Asked, Plan, ask, check_search, plan, request_named
+from .finding.reranking import reorder, rerank
 from .info import describe
-from .leg_encoders import LegEncoders
-from .pipeline import answer, find
-from .planning import Asked, Plan, ask, check_search, plan, request_named
-from .queries import QueryEncoder
 from .request import SearchRequest, SearchResult
 from .rerankers import RerankerRegistry
-from .reranking import reorder, rerank
-from .upkeep import Upkeep
 from .usage import added
-from .writing import Writer, WriteReport
+from .writing.upkeep import Upkeep
+from .writing.writer import Writer, WriteReport
 
 
 class Engine:
@@ -244,7 +236,8 @@ class Engine:
     @checked(limit=parameters.LIMIT)
     def fields(self, limit: int = 100) -> dict[str, set[int]]:
         """Fields of the metadata that a filter may name, by name, with the kinds of their values:
-        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.index.filters`. At most `limit` pairs of both."""
+        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.index.store.filters.filters`. At most `limit`
+        pairs of both."""
         found: dict[str, set[int]] = {}
         with self.collection.reader() as reader:
             for name, kind in reader.fields(limit):

@@ -8,10 +8,10 @@ from typing import Any
 from ..core import DEFAULT_RECALL, CollectionConfig, DenseLeg, VectorStorage
 from ..encoders import MOST_TOKENS, counted_by_words
 from ..index import Collection
-from ..index.database import get_number
 from ..index.protocol import Approximate
-from ..index.snapshot import Part
-from ..index.tables import read_segments
+from ..index.store.database.database import get_number
+from ..index.store.database.tables import read_segments
+from ..index.store.snapshot import Part
 
 
 def describe(collection: Collection) -> dict[str, Any]:

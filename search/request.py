@@ -41,7 +41,7 @@ Method = Literal["rrf", "minmax", "zscore", "dbsf"]
 
 
 class Fusion(Config):
-    """How the legs' lists become one. See `twindex.search.fusion` for the formulae.
+    """How the legs' lists become one. See `twindex.search.finding.fusion` for the formulae.
 
     method: "minmax", "zscore", "dbsf" (distribution-based), or "rrf" (reciprocal rank).
     k:      the constant of RRF; None = 60. Only "rrf" takes it.

@@ -9,18 +9,18 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from twindex.api.commands.serve import _MAX_KEY
-from twindex.api.rerank_schemas import RerankBody
-from twindex.api.schemas import BatchRequest
-from twindex.api.settings import Settings
+from twindex.api.cli.commands.serve import _MAX_KEY
+from twindex.api.http.shapes.reranking import RerankBody
+from twindex.api.http.shapes.schemas import BatchRequest
+from twindex.api.serving.settings import Settings
 from twindex.core import ask_config, config, rerank_config, vector_config
 from twindex.core.bounds import Bounds
 from twindex.core.config_base import Config
 from twindex.core.toml import MAX_TOML
-from twindex.index.filters import MAX_CONDITIONS, MAX_DEPTH
+from twindex.index.store.filters.filters import MAX_CONDITIONS, MAX_DEPTH
 from twindex.search import request
+from twindex.search.encoding.queries import LARGEST_COMPONENT
 from twindex.search.parameters import PAGE
-from twindex.search.queries import LARGEST_COMPONENT
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
 from twindex.sources.lines import MAX_LINE
 from twindex.train.options import CrossEncoderTraining

@@ -14,7 +14,7 @@ from typing import get_args
 import pytest
 
 import twindex
-from twindex.api.cli import main
+from twindex.api.cli.main import main
 from twindex.core import ModelError
 from twindex.core.rerank_config import RerankerConfig
 from twindex.llm import find_weights
@@ -88,7 +88,7 @@ def test_the_line_that_reads_standard_input_and_an_array_runs(tmp_path):
     fakes = ["--dense", "fake", "--sparse", "none", "--quiet"]
     index = tmp_path / "my-index"
     assert main(["build", str(index), "--documents", str(first), *fakes]) == 0
-    program = f'twindex() {{ {shlex.quote(sys.executable)} -m twindex.api.cli "$@"; }}\n'
+    program = f'twindex() {{ {shlex.quote(sys.executable)} -m twindex.api.cli.main "$@"; }}\n'
     done = subprocess.run(
         ["bash", "-c", f"{program}{line}"], cwd=tmp_path, capture_output=True, text=True
     )

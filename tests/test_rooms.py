@@ -6,11 +6,56 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from .house import HOUSE, ROOMS
+
+MOST_SIBLINGS = 20
+"""Files and folders in a folder."""
+
+
+def modules() -> dict[str, Path]:
+    """Name -> file of every module of the project."""
+    return {
+        ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
+        for room in ROOMS
+        for path in (HOUSE / room).rglob("*.py")
+    }
+
+
+def imported_modules(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
+    """Modules that a module imports, wherever in it and whether at run time or for types only."""
+    parts = name.split(".")
+    package = parts if path.name == "__init__.py" else parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) - (node.level - 1)]
+            source = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                inner = f"{source}.{alias.name}"
+                found.add(inner if inner in known else source)
+    return (found & set(known)) - {name}
+
+
+def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
+    """Groups of names that import one another, directly or not: strongly connected components."""
+    reached: dict[str, set[str]] = {}
+    for name in imports:
+        seen, stack = set(), [name]
+        while stack:
+            for one in imports.get(stack.pop(), ()):
+                if one not in seen:
+                    seen.add(one)
+                    stack.append(one)
+        reached[name] = seen
+    groups = {
+        frozenset({a, *(b for b in seen if a in reached.get(b, ()))}) for a, seen in reached.items()
+    }
+    return sorted(sorted(group) for group in groups if len(group) > 1)
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -36,6 +81,36 @@ def test_a_room_imports_only_from_rooms_below_it(room):
         assert imported_rooms(path) - {"__version__"} <= allowed, path
 
 
+def test_modules_import_one_another_in_no_circle():
+    known = modules()
+    imports = {name: imported_modules(name, path, known) for name, path in known.items()}
+    assert circles(imports) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+def test_folders_beside_each_other_import_one_another_in_no_circle():
+    known = modules()
+    beside: dict[str, set[str]] = {}
+    for name, path in known.items():
+        for other in imported_modules(name, path, known):
+            one = [*path.parent.relative_to(HOUSE).parts]
+            two = [*known[other].parent.relative_to(HOUSE).parts]
+            while one and two and one[0] == two[0]:
+                one, two = one[1:], two[1:]
+            if one and two:  # Neither is inside the other.
+                place = known[other].parent.relative_to(HOUSE).parts[: -len(two)]
+                beside.setdefault(".".join([*place, one[0]]), set()).add(".".join([*place, two[0]]))
+    assert circles(beside) == []
+
+
+def test_no_folder_must_be_scrolled():
+    for folder in {path.parent for path in HOUSE.rglob("*.py")}:
+        inside = folder.relative_to(HOUSE).parts
+        if inside and inside[0] in {*ROOMS, "tests"}:
+            entries = [p for p in folder.iterdir() if not p.name.startswith(("_", "."))]
+            assert len(entries) <= MOST_SIBLINGS, folder
+
+
 def test_the_root_imports_nothing():
     tree = ast.parse((HOUSE / "__init__.py").read_text())
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -56,7 +131,7 @@ def test_every_package_is_listed_for_the_wheel():
 
 def test_importing_loads_no_model_library_and_leaves_logging_alone():
     code = (
-        "import sys, logging, twindex.search, twindex.eval, twindex.api.cli;"
+        "import sys, logging, twindex.search, twindex.eval, twindex.api.cli.main;"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'numba', 'faiss'};"
         "heavy &= set(sys.modules);"
         "assert not heavy, heavy;"

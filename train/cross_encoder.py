@@ -37,11 +37,11 @@ from ..core import (
 )
 from ..core.rerank_config import CrossEncoderConfig
 from ..llm import GenerativeModel, find_weights, weights_digest
-from ..llm.cache import make_folder
 from ..llm.loading import load_model
-from ..llm.pretrained import FAILURES, pick_device, quiet
+from ..llm.local.pretrained import FAILURES, pick_device, quiet
 from ..llm.protocol import unsupported
-from ..rerank.pair_model import PairModel
+from ..llm.weights.cache import make_folder
+from ..rerank.cross_encoder.pair_model import PairModel
 from .fitting import Fitting, identity
 from .lexical import LexicalSearch
 from .lists import Lists

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from ..core import ConflictError, NoProgress, Progress
-from ..rerank.pair_model import Pair, PairModel
+from ..rerank.cross_encoder.pair_model import Pair, PairModel
 from .checkpoint import Checkpoint
 from .lists import Lists, PairList
 from .options import CrossEncoderTraining

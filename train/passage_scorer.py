@@ -20,15 +20,7 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from ..ask.memory import digest
-from ..core import (
-    Document,
-    InvalidInputError,
-    ModelError,
-    NoProgress,
-    Passage,
-    Progress,
-    Query,
-)
+from ..core import Document, InvalidInputError, ModelError, NoProgress, Passage, Progress, Query
 from ..core.bounds import Bounds, Few, Seed
 from ..core.config_base import Config
 from ..llm import find_weights

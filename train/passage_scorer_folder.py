@@ -7,16 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from ..core import (
-    ConflictError,
-    Document,
-    InvalidInputError,
-    NoProgress,
-    Progress,
-    Qrels,
-    Query,
-)
-from ..llm.cache import make_folder
+from ..core import ConflictError, Document, InvalidInputError, NoProgress, Progress, Qrels, Query
+from ..llm.weights.cache import make_folder
 from ..rerank import Reranker
 from ..rerank.intra_document.kernel_scorer import KernelScorer
 from .lexical import LexicalSearch

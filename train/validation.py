@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import Document, InvalidInputError, Qrels
 from ..eval import evaluate
-from ..rerank.pair_model import PairModel
+from ..rerank.cross_encoder.pair_model import PairModel
 from .lexical import Search
 from .options import CrossEncoderTraining
 from .queries import TrainingQuery

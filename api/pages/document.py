@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 
 from ...core import Document
-from .. import highlight
-from ..highlight import Tokenize
+from . import highlight
+from .highlight import Tokenize
 
 SHOWN = 200_000
 """Characters shown of a text, around the passage."""

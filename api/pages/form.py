@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.datastructures import QueryParams
 
 from ...search import Fusion, SearchRequest
-from ..problems import validate
+from ..serving.problems import validate
 from . import conditions
 from .conditions import Kinds
 

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from ...core import Document, TwindexError
 from ...search import Engine
-from ..problems import Problem
-from ..served import Served
+from ..serving.problems import Problem
+from ..serving.served import Served
 
 LISTED = 50
 """Collections that are described; the others are only named."""

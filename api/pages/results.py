@@ -11,11 +11,10 @@ from ...core import UNGUARDED, AnalyzerConfig, Guard, Hit, LexicalLeg
 from ...encoders import LexicalEncoder
 from ...search import Engine, SearchRequest
 from ...search.request import WINDOW
-from .. import highlight, movement
 from ..reranked import spent, stages
-from ..settings import Settings
-from ..work import check_work
-from . import conditions, explained
+from ..serving.settings import Settings
+from ..serving.work import check_work
+from . import conditions, explained, highlight, movement
 from .document import address
 from .form import Form
 

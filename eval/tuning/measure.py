@@ -20,9 +20,9 @@ from ...core import (
     VectorSearch,
     VectorStorage,
 )
-from ...index.vectors.built import as_configured
-from ...index.vectors.kinds import plain
-from ...index.vectors.segment import VectorSegment
+from ...index.dense.built import as_configured
+from ...index.dense.segment import VectorSegment
+from ...index.structures.kinds import plain
 from .grid import Grid, Skipped, label
 from .quality import Quality, Searcher, Truth
 from .sample import Queries, Sample

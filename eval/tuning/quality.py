@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ...core import CollectionConfig, DenseLeg, Representation, VectorSearch
 from ...index import LegResult
+from ...index.dense import DenseDelta
 from ...index.protocol import LegPart
-from ...index.snapshot import Part, Snapshot
-from ...index.vectors import DenseDelta
+from ...index.store.snapshot import Part, Snapshot
 from ..measures import evaluate
 from .sample import Queries, Sample
 

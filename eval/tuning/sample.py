@@ -19,11 +19,11 @@ from ...core import (
     Representation,
 )
 from ...encoders import EncoderLoader
-from ...index.reader import Reader
-from ...index.segment import Passages
-from ...index.snapshot import Part
+from ...index.store.reader import Reader
+from ...index.store.segment import Passages
+from ...index.store.snapshot import Part
 from ...search import Engine
-from ...search.leg_encoders import LegEncoders
+from ...search.encoding.leg_encoders import LegEncoders
 
 BLOCK = 8_192
 """Vectors read at a time."""

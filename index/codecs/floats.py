@@ -11,8 +11,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.vectors import Vectors
 from . import kernels
-from .protocol import Codes, Vectors
+from .protocol import Codes
 from .scalar import Unfitted
 
 SIGN = 0x80

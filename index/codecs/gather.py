@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.vectors import Vectors
 from .half import widened
 from .kernel import summing
-from .protocol import Vectors
 
 
 def dot_rows(

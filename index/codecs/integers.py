@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ..arrays.vectors import Vectors
 from . import files, kernels
-from .protocol import Codes, Vectors
+from .protocol import Codes
 from .scalar import Scalar
 
 

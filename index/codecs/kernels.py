@@ -16,10 +16,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ..arrays.vectors import Vectors
 from .half import widened
 from .kernel import summing
 from .memory import float32_at, uint8_at, uint16_at
-from .protocol import Codes, Vectors
+from .protocol import Codes
 
 FLOAT32, FLOAT16, BFLOAT16, E4M3, E5M2, BYTE, NIBBLES, BITS = range(8)
 """What a cell is. E4M3 is read as if its bits were of a float16: 2^-8 of what it stands for."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...core import CodecConfig, Int8Codec
+from ..arrays.vectors import Vectors
 from .floats import BFloat16, Float8E4M3, Float8E5M2, Float16, Float32
 from .integers import Int4, Int8
-from .protocol import Codec, Vectors
+from .protocol import Codec
 from .signs import Binary
 
 _KINDS: dict[

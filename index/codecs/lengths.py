@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .protocol import Vectors
+from ..arrays.vectors import Vectors
 
 
 def length_ratio(before: Vectors, after: Vectors) -> Vectors:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.vectors import Vectors, VectorSource
 from .projection import Projection
-from .protocol import Codec, Vectors
+from .protocol import Codec
 
 VECTORS = 10_000
 QUERIES = 200
@@ -20,14 +21,6 @@ _TIE = 1e-6
 
 RoundTrip = Callable[[Vectors], Vectors]
 """float32 [n, d] -> what is left of these vectors, float32 [n, d]."""
-
-
-class Source(Protocol):
-    """Where vectors are taken from."""
-
-    def __len__(self) -> int: ...
-
-    def take(self, rows: NDArray[np.int64]) -> Vectors: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +64,7 @@ def round_trip(codec: Codec | None, projection: Projection | None) -> RoundTrip:
 
 def measure(
     left: RoundTrip,
-    source: Source,
+    source: VectorSource,
     fitted: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> Loss:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import ProjectionConfig
+from ..arrays.vectors import Vectors
 from . import files
 from .lengths import length_ratio
-from .protocol import Vectors
 
 SEED = 0
 """Of the random directions: equal collections have equal files."""

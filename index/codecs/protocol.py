@@ -9,7 +9,8 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+from ..arrays.vectors import Vectors
+
 Codes = NDArray[np.uint8]
 
 

@@ -9,9 +9,10 @@ from typing import ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.vectors import Vectors
 from . import files, kernels
 from .lengths import length_ratio
-from .protocol import Codes, Vectors
+from .protocol import Codes
 
 T = TypeVar("T", bound=np.generic)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays.vectors import Vectors
 from . import kernels
-from .protocol import Codes, Vectors
+from .protocol import Codes
 from .scalar import Unfitted
 
 

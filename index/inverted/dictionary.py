@@ -20,7 +20,7 @@ from typing import Self
 
 import numpy as np
 
-from ..npy import NpyFile, NpyWriter
+from ..arrays.npy import NpyFile, NpyWriter
 
 _REMEMBERED = 4096
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,10 @@ from ...core import (
     TermCounts,
     TermWeight,
 )
-from ..npy import NpyFile
 from ..protocol import Mask, Ranking, TermStatistics, check_rows, heaviest_first
+from . import lexical_files
 from .bm25 import average_length, length_norms, query_weights
-from .dictionary import TermDictionary
-from .postings import Postings
+from .lexical_files import LexicalFiles
 from .ranking import QueryTerms, rank
 from .scoring import add_coded_weights, count_live
 from .selection import Scores
@@ -45,28 +44,20 @@ class LexicalSegment:
 
     def __init__(self, directory: Path, config: LexicalLeg) -> None:
         self.config = config
-        self.dictionary = TermDictionary(directory)
-        self.lengths = NpyFile(directory / "lengths.npy", np.int32)
-        self.pairs = NpyFile(directory / "pairs.npy", np.int32, dimensions=2)
-        if self.pairs.array.shape[1] != 2:
-            raise ValueError(f"pairs.npy: {self.pairs.array.shape[1]} columns, not 2")
-        codes: NpyFile[Any] = NpyFile(directory / "codes.npy", np.uint16, np.uint32)
-        codes.check_below(len(self.pairs))
-        self.postings = Postings(directory, codes, len(self.dictionary), len(self.lengths))
-        self._total = int(self.lengths.array.sum(dtype=np.int64))
+        self.files = LexicalFiles(directory)
+        self.dictionary, self.postings = self.files.dictionary, self.files.postings
+        self._total = int(self.files.lengths.array.sum(dtype=np.int64))
         self._live: tuple[Mask | None, int, int] = (None, len(self), self._total)
         self._table: tuple[float, NDArray[np.float32]] = (0.0, np.empty(0, dtype=np.float32))
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.files)
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: LexicalLeg) -> None:
         """See SegmentPart."""
-        from .lexical_files import write
-
         check_rows(len(rows))
-        write(directory, term_counts(rows))
+        lexical_files.write(directory, term_counts(rows))
 
     @classmethod
     def open(cls, directory: Path, config: LexicalLeg) -> Self:
@@ -83,9 +74,8 @@ class LexicalSegment:
         progress: Progress | None = None,
     ) -> None:
         """See SegmentPart."""
-        from .lexical_files import merge
-
-        merge(directory, sources, memory)
+        files = [(source.files, mask) for source, mask in sources]
+        lexical_files.merge(directory, files, memory)
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """See LegPart. `live` is remembered by identity: it must not be changed afterwards."""
@@ -111,7 +101,7 @@ class LexicalSegment:
         remembered, passages, total = self._live
         if remembered is not live:
             passages = int(np.count_nonzero(live))
-            total = int(self.lengths.array[live].sum(dtype=np.int64))
+            total = int(self.files.lengths.array[live].sum(dtype=np.int64))
             self._live = (live, passages, total)
         return passages, total
 
@@ -155,7 +145,7 @@ class LexicalSegment:
         """Weight of each pair: tf / (tf + norm of the length)."""
         known, table = self._table
         if known != average:
-            frequencies, lengths = self.pairs.array[:, 0], self.pairs.array[:, 1]
+            frequencies, lengths = self.files.pairs.array.T
             norms = length_norms(lengths, average, self.config)
             table = (frequencies / (frequencies + norms)).astype(np.float32)
             self._table = (average, table)
@@ -181,7 +171,7 @@ class LexicalSegment:
     def terms(self, row: int) -> Sequence[TermWeight]:
         """See LegPart. Milliseconds: every list is asked."""
         terms, places = self.postings.terms_of(row)
-        frequencies = self.pairs.array[self.postings.values[places], 0]
+        frequencies = self.files.pairs.array[self.postings.values[places], 0]
         return heaviest_first(
             TermWeight(self.dictionary.name(term), frequency)
             for term, frequency in zip(terms.tolist(), frequencies.tolist(), strict=True)

@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ...core import Contribution, LexicalLeg, Representation, TermCounts, TermWeight
-from ..growing import GrowingArray
+from ..arrays.growing import GrowingArray
 from ..protocol import Mask, Ranking, TermStatistics, heaviest_first
 from .bm25 import average_length, length_norms, query_weights
 from .lexical import term_counts

@@ -1,29 +1,44 @@
-"""Writing the files of a lexical segment: from analysed text, or from other segments."""
+"""The files of a lexical segment: mapped, and written from analysed text or from other segments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ...core import TermCounts
-from ..npy import NpyWriter, save
+from ..arrays.npy import NpyFile, NpyWriter, save
 from ..protocol import Mask, kept_rows
-from .dictionary import DictionaryWriter, encode, hash_of
-from .postings import MERGE_BYTES, Block, PostingsWriter, join, new_numbers
-
-if TYPE_CHECKING:
-    from .lexical import LexicalSegment
+from .dictionary import DictionaryWriter, TermDictionary, encode, hash_of
+from .postings import MERGE_BYTES, Block, Postings, PostingsWriter, join, new_numbers
 
 TERM_BYTES = 256
 """Working memory of a merge for each term in a block, of each source."""
 
 Pairs = NDArray[np.int64]
 """(frequency, length) as frequency * 2**32 + length."""
+
+
+class LexicalFiles:
+    """The files of a segment, mapped. `len` is the number of rows."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises OSError or ValueError for files that do not belong together."""
+        self.dictionary = TermDictionary(directory)
+        self.lengths = NpyFile(directory / "lengths.npy", np.int32)
+        self.pairs = NpyFile(directory / "pairs.npy", np.int32, dimensions=2)
+        if self.pairs.array.shape[1] != 2:
+            raise ValueError(f"pairs.npy: {self.pairs.array.shape[1]} columns, not 2")
+        codes: NpyFile[Any] = NpyFile(directory / "codes.npy", np.uint16, np.uint32)
+        codes.check_below(len(self.pairs))
+        self.postings = Postings(directory, codes, len(self.dictionary), len(self.lengths))
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
 
 def write(directory: Path, passages: Sequence[TermCounts]) -> None:
@@ -58,7 +73,7 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
 
 
 def merge(
-    directory: Path, sources: Sequence[tuple[LexicalSegment, Mask | None]], memory: int
+    directory: Path, sources: Sequence[tuple[LexicalFiles, Mask | None]], memory: int
 ) -> None:
     """Write one segment with the live passages of `sources`, in order.
 
@@ -113,7 +128,7 @@ def _pairs(frequencies: NDArray[np.int32], lengths: NDArray[np.int32]) -> Pairs:
     return (frequencies.astype(np.int64) << 32) | lengths
 
 
-def _part_pairs(part: LexicalSegment) -> Pairs:
+def _part_pairs(part: LexicalFiles) -> Pairs:
     return _pairs(part.pairs.array[:, 0], part.pairs.array[:, 1])
 
 
@@ -127,7 +142,7 @@ def _code_type(pairs: Pairs) -> type[np.unsignedinteger]:
 
 
 def _used_pairs(
-    part: LexicalSegment, mask: Mask | None, numbers: NDArray[np.int32], memory: int
+    part: LexicalFiles, mask: Mask | None, numbers: NDArray[np.int32], memory: int
 ) -> Pairs:
     """The pairs of a source that occur in a kept row, ascending."""
     if mask is None:
@@ -138,7 +153,7 @@ def _used_pairs(
     return _part_pairs(part)[used]
 
 
-def _ends(parts: Sequence[LexicalSegment], begins: Sequence[int], memory: int) -> list[int]:
+def _ends(parts: Sequence[LexicalFiles], begins: Sequence[int], memory: int) -> list[int]:
     """Where the next range of hashes ends in each source: as far as `memory` allows."""
 
     def ends(hash_: int) -> list[int]:

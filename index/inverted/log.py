@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..growing import GrowingArray
+from ..arrays.growing import GrowingArray
 from .kernel import kernel
 
 

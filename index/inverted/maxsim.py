@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 
 import numpy as np
 
-from ..offsets import Offsets
+from ..arrays.offsets import Offsets
 from ..protocol import Mask, Ranking
 from .ranking import Add, QueryTerms
 from .selection import empty_ranking, pool, select

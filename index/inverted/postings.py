@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..npy import NpyFile, NpyWriter
-from ..offsets import fitting
+from ..arrays.npy import NpyFile, NpyWriter
+from ..arrays.offsets import fitting
 from ..protocol import Mask
 from .kernel import kernel
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
 from ...core import Contribution, InvalidInputError, Progress, Representation, SparseLeg, TermWeight
-from ..npy import NpyFile, save
-from ..offsets import Offsets, fitting
+from ..arrays.npy import NpyFile, save
+from ..arrays.offsets import Offsets, fitting
 from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
 from . import maxsim
 from .postings import MERGE_BYTES, Postings, PostingsWriter, join, new_numbers

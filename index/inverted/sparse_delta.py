@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ...core import Contribution, Representation, SparseLeg, TermWeight
-from ..offsets import Offsets
+from ..arrays.offsets import Offsets
 from ..protocol import Mask, Ranking
 from . import maxsim
 from .log import LogState, PostingsLog, add_linked_weights

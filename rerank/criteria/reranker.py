@@ -14,7 +14,7 @@ from ...core.rerank_config import Budget, CriteriaConfig
 from ...llm import GenerativeModel, Sampling
 from ...llm.protocol import unsupported
 from ..placing import Course, Outcome, Placing
-from ..pointwise_course import placed
+from ..pointwise.course import placed
 from ..protocol import Candidate, Needs, Reranked, Task
 from . import prompts
 from .answers import BadAnswer, read_criteria, read_scores

@@ -29,7 +29,7 @@ from ...ask import Cost, Memory, Meter, Status, digest
 from ...ask.waiting import Overdue, Waiting
 from ...core import ConfigError, ModelError, Passage, TwindexError
 from ...core.rerank_config import Budget, IntraDocumentConfig
-from ..pointwise_course import placed
+from ..pointwise.course import placed
 from ..protocol import Candidate, Needs, Placed, Reranked, Reranker, Task
 from .lexical_scorer import LexicalScorer
 from .scorer import F, WindowScorer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core import Passage
-from ...encoders.passages import word_spans
+from ...encoders.passages.passages import word_spans
 
 
 def cut(text: str, size: int = 50, overlap: int = 7) -> list[Passage]:

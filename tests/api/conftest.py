@@ -18,11 +18,11 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from twindex.api.app import create_app
-from twindex.api.cli import main
-from twindex.api.schemas import ProblemDetails
-from twindex.api.server import _listen
-from twindex.api.settings import Settings
+from twindex.api.cli.main import main
+from twindex.api.http.app import create_app
+from twindex.api.http.server import _listen
+from twindex.api.http.shapes.schemas import ProblemDetails
+from twindex.api.serving.settings import Settings
 
 CONFIG: dict[str, Any] = {
     "legs": {

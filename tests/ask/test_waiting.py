@@ -20,7 +20,7 @@ from twindex.core.rerank_config import Budget, FakeRerankerConfig
 from twindex.rerank import Candidate, Task, rerank_one
 from twindex.rerank.fake import FakeReranker
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise_course import by_score
+from twindex.rerank.pointwise.course import by_score
 
 SLACK = 0.05
 

@@ -18,7 +18,9 @@ from twindex.core.config_base import Config
 
 from ..house import ROOMS
 
-ELSEWHERE = {("SearchRequest", "vectors"): "search/queries.py checks components and dimensions"}
+ELSEWHERE = {
+    ("SearchRequest", "vectors"): "search/encoding/queries.py checks components and dimensions"
+}
 """Numbers that are bounded in another place."""
 
 NONE_IS_A_VALUE = {("PassageScorerTraining", "windows"): "all windows"}

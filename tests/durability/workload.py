@@ -206,7 +206,7 @@ def _failed(
 
 def _without_syncs() -> None:
     """SQLite as it is when it does not wait for the disk: the control."""
-    from twindex.index.database import Database
+    from twindex.index.store.database.database import Database
 
     connect = Database._connect
 

@@ -14,7 +14,7 @@ from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
 from twindex.core import ConfigError, LateEncoderConfig, ModelError
 from twindex.encoders import load_encoder
-from twindex.encoders.late import LateEncoder
+from twindex.encoders.late.encoder import LateEncoder
 from twindex.encoders.loading import load_token_encoder
 from twindex.llm import find_weights
 

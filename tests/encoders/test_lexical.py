@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import AnalyzerConfig, ConfigError, InvalidInputError
-from twindex.encoders import LexicalEncoder, lexical
+from twindex.encoders import LexicalEncoder
+from twindex.encoders.lexical import encoder as lexical
 
 
 def terms(text: str, language: str = "en", **options: bool) -> list[str]:

@@ -21,7 +21,8 @@ from twindex.core import (
     SparseEncoderConfig,
 )
 from twindex.encoders import Encoder, load_encoder
-from twindex.llm import WHEELS, find_weights, weights
+from twindex.llm import WHEELS, find_weights
+from twindex.llm.weights import places as weights
 
 SENTENCES = [
     "Aspirin inhibits the production of prostaglandins.",

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import Passage, PassageConfig
-from twindex.encoders import passages, split_passages
+from twindex.encoders import split_passages
+from twindex.encoders.passages import passages
 
 PIECES = [
     "a",

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, PromptRepsEncoderConfig
 from twindex.core.config import MULTI_VARIANTS, Variant
-from twindex.encoders import PromptRepsEncoder, load_encoder, promptreps
-from twindex.encoders.lexical import stopwords
+from twindex.encoders import PromptRepsEncoder, load_encoder
+from twindex.encoders.lexical.encoder import stopwords
+from twindex.encoders.promptreps import encoder as promptreps
 from twindex.encoders.words import words
 from twindex.llm import WHEELS, find_weights, weights_digest
 from twindex.llm.loading import load_model
@@ -53,7 +54,7 @@ def smol_folder() -> Path:
     """SmolLM2's weights and tokenizer as transformers reads them."""
     import torch
 
-    from twindex.llm.gguf import unpacked
+    from twindex.llm.weights.gguf import unpacked
 
     file = weights_of(SMOL)
     return unpacked(file, weights_digest(file), torch.float32)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from twindex.core import ConfigError, InvalidInputError, ModelError, PromptRepsEncoderConfig
 from twindex.encoders import PromptRepsEncoder, load_encoder
-from twindex.encoders.readings import used_steps
+from twindex.encoders.promptreps.readings import used_steps
 from twindex.encoders.terms import weigh
 from twindex.llm import Message
 from twindex.llm.fake import END, QUOTE, FakeModel

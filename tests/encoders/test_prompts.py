@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from twindex.core import ConfigError, PromptRepsEncoderConfig
-from twindex.encoders.prompts import TEMPLATES, prompt
+from twindex.encoders.promptreps.prompts import TEMPLATES, prompt
 from twindex.llm import Message
 from twindex.llm.fake import FakeModel
 

@@ -24,7 +24,9 @@ from twindex.core import (
     TildeEncoderConfig,
 )
 from twindex.encoders import Encoder, EncoderConfig, load_encoder
-from twindex.llm import WHEELS, find_weights, shared, weights
+from twindex.llm import WHEELS, find_weights
+from twindex.llm.weights import places as weights
+from twindex.llm.weights import shared
 
 TEXTS = [
     "The kiwi cannot fly.",

@@ -15,7 +15,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertMo
 
 from twindex.core import ConfigError, ModelError, TildeEncoderConfig
 from twindex.encoders import load_encoder
-from twindex.encoders.tilde import TildeEncoder
+from twindex.encoders.tilde.encoder import TildeEncoder
 from twindex.llm import find_weights
 
 TEXTS = [

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.api.cli import main
+from twindex.api.cli.main import main
 from twindex.core import (
     CollectionConfig,
     ConfigError,
@@ -33,8 +33,9 @@ from twindex.encoders import (
     split_by_tokens,
     split_passages,
 )
-from twindex.encoders.token_passages import MOST_TOKENS
-from twindex.llm import WHEELS, weights
+from twindex.encoders.passages.tokens import MOST_TOKENS
+from twindex.llm import WHEELS
+from twindex.llm.weights import places as weights
 from twindex.search import Engine
 
 TOKENS = PassageConfig(unit="tokens")

@@ -34,7 +34,7 @@ from twindex.eval.tuning import Grid, Limits, Report, choose, tune, write
 from twindex.eval.tuning.measure import obstacle
 from twindex.eval.tuning.quality import K, Searcher, Truth
 from twindex.eval.tuning.sample import Queries, Sample, read_sample, sampled_queries
-from twindex.index.vectors import DenseDelta
+from twindex.index.dense import DenseDelta
 from twindex.search import Engine
 
 LEG = DenseLeg(encoder=DenseEncoderConfig(model="fake"))

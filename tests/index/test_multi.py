@@ -152,7 +152,7 @@ def test_exact_search(leg: Leg, seed: int, rows: int, k: int, share: float | Non
 @legs
 def test_blocks_and_groups_are_not_seen(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
     """Passages of more vectors than a block, and more queries than a group."""
-    from twindex.index.vectors import maxsim
+    from twindex.index.dense import maxsim
 
     monkeypatch.setattr(maxsim, "BLOCK_ROWS", 5)
     monkeypatch.setattr(maxsim, "QUERY_GROUP", 3)

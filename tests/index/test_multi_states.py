@@ -193,7 +193,7 @@ def some_documents() -> dict[str, Document]:
 
 def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In shards, of which one has documents that a later one replaces."""
-    monkeypatch.setattr(sys.modules["twindex.search.build"], "SHARD_DOCUMENTS", 9)
+    monkeypatch.setattr(sys.modules["twindex.search.writing.build"], "SHARD_DOCUMENTS", 9)
     stored = some_documents()
     old = [Document(f"d{i}", "ant bee cat", metadata={"year": 2}) for i in range(5)]
     build(tmp_path / "c", [*old, *stored.values()], COLLECTION, encoders=load)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from twindex.llm import http_client
-from twindex.llm.openai import OpenAIModel
+from twindex.llm.server import http_client
+from twindex.llm.server.openai import OpenAIModel
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from twindex.llm import weights_digest
-from twindex.llm.by_digest import digest_of, find_by_digest
+from twindex.llm.weights.by_digest import digest_of, find_by_digest
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,9 @@ def test_weights_that_name_code_are_passed_over(tiny_llama: Path, tmp_path: Path
 
 def test_a_folder_of_everything_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    monkeypatch.setattr("twindex.llm.by_digest.weights_digest", lambda path: read.append(path))
+    monkeypatch.setattr(
+        "twindex.llm.weights.by_digest.weights_digest", lambda path: read.append(path)
+    )
     assert digest_of("/") is None
     assert find_by_digest("0" * 32, ["/"]) is None
     assert Path("/") not in read

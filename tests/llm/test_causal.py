@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from twindex.core import ConfigError, InvalidInputError, ModelError
-from twindex.llm import States, causal
-from twindex.llm.causal import CausalModel
+from twindex.llm import States
+from twindex.llm.local import causal
+from twindex.llm.local.causal import CausalModel
 
 Row = list[int]
 

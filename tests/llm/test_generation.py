@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from twindex.core import InvalidInputError, ModelError
 from twindex.llm import GenerativeModel, Message, Prompt, Sampling, find_weights
-from twindex.llm.causal import CausalModel
-from twindex.llm.generation import choose
+from twindex.llm.local.causal import CausalModel
+from twindex.llm.local.generation import choose
 
 PROMPTS: list[Prompt] = [
     "the cat sat",

@@ -14,9 +14,10 @@ import torch
 from numpy.testing import assert_allclose
 
 from twindex.core import MissingExtraError, ModelError
-from twindex.llm import Message, find_weights, gguf
-from twindex.llm.causal import CausalModel
-from twindex.llm.gguf import gguf_file, unpacked
+from twindex.llm import Message, find_weights
+from twindex.llm.local.causal import CausalModel
+from twindex.llm.weights import gguf
+from twindex.llm.weights.gguf import gguf_file, unpacked
 
 NAME = "SmolLM2-135M-Instruct"
 TEXTS = ["A cat sat on a mat.", "Quantum chromodynamics describes the strong interaction.", "x"]

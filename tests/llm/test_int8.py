@@ -11,8 +11,8 @@ import transformers
 from numpy.testing import assert_allclose
 
 from twindex.core import ConfigError
-from twindex.llm.causal import CausalModel
-from twindex.llm.int8 import Int8Linear, quantise
+from twindex.llm.local.causal import CausalModel
+from twindex.llm.local.int8 import Int8Linear, quantise
 
 pytestmark = pytest.mark.skipif(
     not torch.cpu._is_vnni_supported(), reason="needs a processor with AVX-512 VNNI"

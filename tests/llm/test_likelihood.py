@@ -15,8 +15,9 @@ from tokenizers import normalizers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from twindex.core import InvalidInputError, ModelError
-from twindex.llm import LikelihoodModel, Message, Prompt, find_weights, likelihood
-from twindex.llm.causal import CausalModel
+from twindex.llm import LikelihoodModel, Message, Prompt, find_weights
+from twindex.llm.local import likelihood
+from twindex.llm.local.causal import CausalModel
 
 TEXT = st.text("the cat. on", max_size=30)
 PROMPT = st.one_of(TEXT, TEXT.map(lambda text: [Message("user", text)]))

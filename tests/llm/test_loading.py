@@ -18,7 +18,7 @@ import transformers
 from twindex.core import ConfigError, ModelError
 from twindex.llm import FakeModel
 from twindex.llm.loading import load_model
-from twindex.llm.pretrained import quiet
+from twindex.llm.local.pretrained import quiet
 
 
 def test_a_model_in_use_is_shared(tiny_llama: Path) -> None:

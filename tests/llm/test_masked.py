@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from twindex.core import InvalidInputError, ModelError, UnsupportedError
 from twindex.llm import find_weights
-from twindex.llm.masked import MaskedModel
+from twindex.llm.local.masked import MaskedModel
 
 TEXTS = ["a cat sat on a mat", "x", "the strong interaction between quarks, mediated by gluons"]
 

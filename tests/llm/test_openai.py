@@ -11,7 +11,7 @@ import pytest
 
 from twindex.core import InvalidInputError, ModelError, UnsupportedError
 from twindex.llm import FakeModel, Message, Sampling
-from twindex.llm.openai import OpenAIModel
+from twindex.llm.server.openai import OpenAIModel
 
 CHAT = [Message("user", "Who?")]
 

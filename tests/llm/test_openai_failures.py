@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from twindex.core import ConfigError, InvalidInputError, ModelError
-from twindex.llm import Message, http_client, sse
-from twindex.llm.openai import OpenAIModel
+from twindex.llm import Message
+from twindex.llm.server import http_client, sse
+from twindex.llm.server.openai import OpenAIModel
 
 KEY = "sk-very-secret"
 CHAT = [Message("user", "Who?")]

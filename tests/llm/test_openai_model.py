@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from twindex.llm import Message, Prompt, Sampling
-from twindex.llm.causal import CausalModel
-from twindex.llm.openai import OpenAIModel
+from twindex.llm.local.causal import CausalModel
 from twindex.llm.prompts import PromptTokens
+from twindex.llm.server.openai import OpenAIModel
 
 PROMPTS: list[Prompt] = [
     "the cat sat on a mat",

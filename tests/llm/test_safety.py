@@ -206,7 +206,7 @@ def test_code_for_older_versions_of_the_library_stays_unread(tiny: Path, tmp_pat
 
 
 def test_files_beside_a_gguf_file_are_not_read(tmp_path: Path) -> None:
-    from twindex.llm.pretrained import load_pretrained
+    from twindex.llm.local.pretrained import load_pretrained
 
     pytest.importorskip("gguf")
     (tmp_path / "tokenizer_config.json").write_text('{"auto_map": {"AutoTokenizer": ["p.T", 0]}}')
@@ -236,7 +236,7 @@ def test_names_that_cannot_be_folders(name: str, said: str) -> None:
 
 
 def test_a_folder_of_everything_is_no_model(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("twindex.llm.safety.MOST_FILES", 3)
+    monkeypatch.setattr("twindex.llm.weights.safety.MOST_FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.txt").touch()
     with pytest.raises(ModelError, match="more than 3 files"):

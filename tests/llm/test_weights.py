@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from twindex.core import ConfigError, ModelError
-from twindex.llm import WHEELS, downloads_allowed, find_weights, weights, weights_digest
+from twindex.llm import WHEELS, downloads_allowed, find_weights, weights_digest
+from twindex.llm.weights import places as weights
 
 
 @pytest.fixture(autouse=True)

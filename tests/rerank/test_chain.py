@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twindex.core import ConfigError, ModelError, Usage
 from twindex.core.rerank_config import Budget
 from twindex.rerank import Candidate, Chain, Needs, Placed, Reranked, Task
-from twindex.rerank.pointwise_course import placed
+from twindex.rerank.pointwise.course import placed
 
 
 class Stage:

@@ -21,18 +21,13 @@ from twindex.core import (
     SparseLeg,
     TildeEncoderConfig,
 )
-from twindex.core.rerank_config import (
-    Budget,
-    LateInteractionConfig,
-    LegScoreConfig,
-    TildeConfig,
-)
+from twindex.core.rerank_config import Budget, LateInteractionConfig, LegScoreConfig, TildeConfig
 from twindex.encoders import FakeLateEncoder, FakeTildeEncoder, load_encoder, split_passages
 from twindex.rerank import Candidate, Needs, Task, load_reranker, rerank_one
-from twindex.rerank.encoded import EncodedJudge, Question
-from twindex.rerank.late import LateInteractionReranker, TokenReader
-from twindex.rerank.stored import StoredLegReranker
-from twindex.rerank.tilde import TildeReranker
+from twindex.rerank.encoded.base import EncodedJudge, Question
+from twindex.rerank.encoded.late import LateInteractionReranker, TokenReader
+from twindex.rerank.encoded.stored import StoredLegReranker
+from twindex.rerank.encoded.tilde import TildeReranker
 from twindex.search import Engine, LegRequest, RerankerRegistry, RerankRequest
 
 QUERY = "ants build large nests"

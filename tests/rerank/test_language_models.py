@@ -17,12 +17,12 @@ from twindex.core.rerank_config import (
 )
 from twindex.llm import Message, find_weights
 from twindex.rerank import Candidate, Task
-from twindex.rerank.listwise import ListwiseReranker
+from twindex.rerank.listwise.reranker import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker
 from twindex.rerank.pairwise.board import Board
 from twindex.rerank.pairwise.judge import PairwiseJudge
 from twindex.rerank.pairwise.methods import all_pairs
-from twindex.rerank.pointwise import PointwiseReranker
+from twindex.rerank.pointwise.reranker import PointwiseReranker
 from twindex.rerank.prompts import pairwise, pointwise
 
 NAME = "SmolLM2-135M-Instruct"

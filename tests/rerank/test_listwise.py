@@ -16,8 +16,8 @@ from twindex.core import ConfigError, UnsupportedError
 from twindex.core.rerank_config import ListwiseConfig
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, Task
-from twindex.rerank.listwise import ListwiseReranker, windows
-from twindex.rerank.permutation import permutation
+from twindex.rerank.listwise.permutation import permutation
+from twindex.rerank.listwise.reranker import ListwiseReranker, windows
 
 
 def writing(answer: Any) -> FakeModel:

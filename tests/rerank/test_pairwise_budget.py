@@ -13,9 +13,9 @@ from twindex.core.rerank_config import Budget, ListwiseConfig, PairwiseConfig, P
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, Reranked, Reranker, Task
 from twindex.rerank.fitting import fitting, sizes
-from twindex.rerank.listwise import ListwiseReranker
+from twindex.rerank.listwise.reranker import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker
-from twindex.rerank.pointwise import PointwiseReranker
+from twindex.rerank.pointwise.reranker import PointwiseReranker
 
 KINDS = ["allpair", "sliding", "heap", "tournament", "pointwise", "listwise"]
 

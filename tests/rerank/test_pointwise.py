@@ -13,7 +13,7 @@ from twindex.core import UnsupportedError
 from twindex.core.rerank_config import PointwiseConfig
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, Task
-from twindex.rerank.pointwise import PointwiseReranker, said
+from twindex.rerank.pointwise.reranker import PointwiseReranker, said
 
 WRITTEN = PointwiseConfig(mode="generation")
 

@@ -19,7 +19,7 @@ from twindex.core import InvalidInputError, ModelError, Usage
 from twindex.core.rerank_config import Budget
 from twindex.rerank import Candidate, Placed, Reranked, Task
 from twindex.rerank.placing import Course, Outcome, Placing
-from twindex.rerank.pointwise_course import by_score, placed
+from twindex.rerank.pointwise.course import by_score, placed
 
 
 @dataclass

@@ -27,7 +27,7 @@ from twindex.core import (
     StorageError,
 )
 from twindex.encoders import FakeDenseEncoder, load_encoder
-from twindex.index.meta import get_meta, set_meta
+from twindex.index.store.database.meta import get_meta, set_meta
 from twindex.search import Engine, LegRequest, SearchRequest
 
 LEGS = {

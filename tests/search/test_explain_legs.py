@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from twindex.core import CollectionConfig
-from twindex.index.filters import BOOLEAN, NUMBER, STRING
+from twindex.index.store.filters.filters import BOOLEAN, NUMBER, STRING
 from twindex.search import Engine, Fusion, SearchRequest
 
 METHODS = get_args(Fusion.model_fields["method"].annotation)

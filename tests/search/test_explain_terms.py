@@ -16,7 +16,7 @@ from twindex.core import (
 )
 from twindex.encoders import load_encoder
 from twindex.search import Engine
-from twindex.search.explain import TERMS
+from twindex.search.finding.explain import TERMS
 
 LONG = " ".join(f"word{n}" for n in range(TERMS + 15))
 DOCUMENTS = [

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from twindex.core import CollectionConfig, Document, LexicalLeg
-from twindex.index import collection as collections
+from twindex.index.store import collection as collections
 from twindex.search import Engine
 
 

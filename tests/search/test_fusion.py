@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError
-from twindex.search.fusion import Ranked, fuse, normalize
+from twindex.search.finding.fusion import Ranked, fuse, normalize
 from twindex.search.request import Fusion
 
 METHODS = ["rrf", "minmax", "zscore", "dbsf"]

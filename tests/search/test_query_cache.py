@@ -13,8 +13,8 @@ from scipy.sparse import csr_array
 
 from twindex.core import CollectionConfig, DenseEncoderConfig, Representation
 from twindex.search import Engine, SearchRequest
-from twindex.search import query_cache as cache
-from twindex.search.query_cache import ENTRY_BYTES, QueryCache, digest, size_of
+from twindex.search.encoding import query_cache as cache
+from twindex.search.encoding.query_cache import ENTRY_BYTES, QueryCache, digest, size_of
 
 CONFIG = CollectionConfig.parse(
     {"legs": {"d": {"kind": "dense", "encoder": {"model": "fake"}}, "l": {"kind": "lexical"}}}

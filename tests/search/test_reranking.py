@@ -9,29 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core import (
-    CollectionConfig,
-    DenseLeg,
-    HnswConfig,
-    LexicalLeg,
-    Usage,
-)
+from twindex.core import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg, Usage
 from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.encoders import load_encoder
 from twindex.rerank import Needs
 from twindex.search import Engine, LegRequest, RerankerRegistry, SearchRequest
 
-from .rerank_engines import (
-    DENSE,
-    QUERY,
-    SEARCHED,
-    WORDS,
-    Spy,
-    asked,
-    best_passage,
-    plain,
-    share,
-)
+from .rerank_engines import DENSE, QUERY, SEARCHED, WORDS, Spy, asked, best_passage, plain, share
 
 # -- order -----------------------------------------------------------------------------------
 

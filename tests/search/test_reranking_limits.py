@@ -6,20 +6,11 @@ import time
 
 import pytest
 
-from twindex.core import (
-    ModelError,
-)
+from twindex.core import ModelError
 from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.search import RerankerRegistry
 
-from .rerank_engines import (
-    FAKES,
-    MANY,
-    QUERY,
-    asked,
-    opened,
-    plain,
-)
+from .rerank_engines import FAKES, MANY, QUERY, asked, opened, plain
 
 # -- budgets, thresholds, failure ------------------------------------------------------------
 

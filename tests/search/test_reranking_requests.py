@@ -9,19 +9,12 @@ from contextlib import closing
 
 import pytest
 
-from twindex.core import (
-    Document,
-    InvalidInputError,
-)
+from twindex.core import Document, InvalidInputError
 from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.rerank import load_reranker
 from twindex.search import RerankerRegistry, SearchRequest
 
-from .rerank_engines import (
-    FAKES,
-    QUERY,
-    asked,
-)
+from .rerank_engines import FAKES, QUERY, asked
 
 # -- batches, changes --------------------------------------------------------------------------
 

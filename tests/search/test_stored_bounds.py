@@ -10,18 +10,13 @@ from typing import Any
 
 import pytest
 
-from twindex.api.cli import main
-from twindex.core import (
-    CollectionConfig,
-    ConfigError,
-    VectorSearch,
-    VectorStorage,
-)
+from twindex.api.cli.main import main
+from twindex.core import CollectionConfig, ConfigError, VectorSearch, VectorStorage
 from twindex.core.bounds import Bounds
 from twindex.core.config import StorageConfig
 from twindex.core.vector_config import HnswConfig, IvfConfig, ScannConfig, SpannConfig
 from twindex.index import Collection
-from twindex.index.meta import set_meta
+from twindex.index.store.database.meta import set_meta
 from twindex.search import Engine, SearchRequest
 
 DOCUMENTS = [{"id": str(i), "text": f"kiwi n{i} w{i % 7}"} for i in range(60)]

@@ -26,7 +26,7 @@ from twindex.core import (
 )
 from twindex.encoders import load_encoder
 from twindex.search import Engine, SearchRequest, build
-from twindex.search.queries import QueryEncoder
+from twindex.search.encoding.queries import QueryEncoder
 from twindex.search.usage import added, share
 
 MODEL = PromptRepsEncoderConfig(model="fake")

@@ -272,7 +272,7 @@ def test_unreadable_files_and_folders_are_left_out_with_the_reason(notes: Path) 
 
 
 def test_build_says_what_is_unreadable_and_strict_stops(notes: Path, tmp_path: Path) -> None:
-    code = "import sys; from twindex.api.cli import main; print(main(sys.argv[1:]), end='')"
+    code = "import sys; from twindex.api.cli.main import main; print(main(sys.argv[1:]), end='')"
     options = ["--documents", notes, "--dense", "none", "--sparse", "none", "--quiet", "--json"]
     report, _, status = as_a_user_without_rights(
         code, "build", tmp_path / "index", *options

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from twindex.core import Document, Query
-from twindex.llm import WHEELS, find_weights, weights
+from twindex.llm import WHEELS, find_weights
+from twindex.llm.weights import places as weights
 
 ANIMALS = ["kiwi", "swan", "otter", "heron", "lynx", "viper", "gecko", "moose", "bison", "raven"]
 FIRST = ("ba", "do", "fe", "gu", "hi", "ka", "lo", "me", "nu", "pi")

@@ -10,7 +10,7 @@ import pytest
 from twindex.core import ConfigError, ConflictError, InvalidInputError, ModelError, Query
 from twindex.core.rerank_config import CrossEncoderConfig
 from twindex.rerank import Candidate, rerank_one
-from twindex.rerank.cross_encoder import CrossEncoderReranker
+from twindex.rerank.cross_encoder.reranker import CrossEncoderReranker
 from twindex.train import fitting
 from twindex.train.checkpoint import FILE, Checkpoint
 from twindex.train.cross_encoder import train_cross_encoder

@@ -1,0 +1,219 @@
+"""Arguments that several commands share, and the values they are parsed into."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from ....core import BarProgress, InvalidInputError, NoProgress, Progress, VectorSearch
+from ....core.config import Device
+from ....core.filter_help import FILTER_HELP
+from ....search import Fusion
+
+if TYPE_CHECKING:
+    from ....encoders import EncoderLoader
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def add_collection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "collection", metavar="DIR", type=parse_folder, help="folder of the collection"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_download(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-download",
+        action="store_true",
+        help="fetch models that are not on this machine from the hub (default: no network)",
+    )
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Where models come from, and where they run."""
+    add_download(parser)
+    parser.add_argument(
+        "--device",
+        choices=get_args(Device),
+        help="where models run here, which the collection does not keep (default: as it was "
+        "configured, else auto: CUDA where there is one)",
+    )
+
+
+def add_allowed_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models",
+        action="append",
+        default=[],
+        metavar="NAME_OR_FOLDER",
+        help="a model that requests may name, beside those of collections and rerankers here, "
+        "packages of weights and the cache of the hub; may be repeated "
+        "(default: those of TWINDEX_MODELS)",
+    )
+
+
+def allow_models(arguments: argparse.Namespace) -> None:
+    """Tell the settings and the model resolver, which ask the environment."""
+    if arguments.models:
+        os.environ["TWINDEX_MODELS"] = ",".join(arguments.models)
+
+
+def loader_of(arguments: argparse.Namespace) -> EncoderLoader:
+    """The loader that the arguments of `add_models` mean; they may allow it the network."""
+    from ....encoders import load_encoder
+
+    allow_download(arguments)
+    return partial(load_encoder, device=arguments.device)
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """Which legs run, and how they are fused."""
+    parser.add_argument(
+        "--legs",
+        type=parse_legs,
+        metavar="LEG[=WEIGHT],...",
+        help="legs that run, e.g. dense,sparse=0.5,lexical (default: all but those for reranking, "
+        "each with weight 1)",
+    )
+    parser.add_argument(
+        "--fusion",
+        choices=get_args(Fusion.model_fields["method"].annotation),
+        help="how the legs' lists become one (default: minmax)",
+    )
+    parser.add_argument("--rrf-k", type=int, metavar="K", help="constant of rrf (default: 60)")
+    add_filter(parser)
+    parser.add_argument(
+        "--depth", type=int, metavar="N", help="documents taken from each leg (default: 1000)"
+    )
+    search = parser.add_mutually_exclusive_group()
+    search.add_argument(
+        "--recall",
+        type=float,
+        metavar="X",
+        help="share of the true nearest that indexes of dense legs shall find, as calibrated "
+        "(default: as the collection is configured)",
+    )
+    search.add_argument(
+        "--exact", action="store_true", help="compare every vector of dense legs: recall 1"
+    )
+    search.add_argument(
+        "--search",
+        type=parse_search,
+        metavar="NAME=N,...",
+        help="parameters of these indexes instead: nprobe (ivf, scann, spann), ef (hnsw), "
+        "oversample, e.g. nprobe=17,oversample=4",
+    )
+
+
+def add_filter(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--filter",
+        type=parse_filter,
+        metavar="JSON",
+        help=FILTER_HELP.replace("%", "%%"),
+    )
+
+
+def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Fields of SearchRequest that the arguments of `add_selection` give."""
+    given = {"filter": arguments.filter, "depth": arguments.depth}
+    fields = {name: value for name, value in given.items() if value is not None}
+    if arguments.legs:
+        fields["legs"] = arguments.legs
+    recall = 1.0 if arguments.exact else arguments.recall
+    if recall is not None:
+        fields["search"] = {"recall": recall}
+    elif arguments.search is not None:
+        fields["search"] = arguments.search
+    if arguments.rrf_k is not None and arguments.fusion != "rrf":
+        raise InvalidInputError("goes with --fusion rrf only", field="--rrf-k")
+    if arguments.fusion:
+        if arguments.legs and len(arguments.legs) == 1:
+            raise InvalidInputError("a single leg has nothing to fuse", field="--fusion")
+        k = {} if arguments.rrf_k is None else {"k": arguments.rrf_k}
+        fields["fusion"] = {"method": arguments.fusion, **k}
+    return fields
+
+
+def parse_folder(text: str) -> Path:
+    """A folder, or where one can be made."""
+    path = Path(text)
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return path
+
+
+def parse_legs(text: str) -> list[dict[str, Any]]:
+    """`dense,sparse=0.5` -> [{"name": "dense"}, {"name": "sparse", "weight": 0.5}]."""
+    legs: list[dict[str, Any]] = []
+    for item in text.split(","):
+        name, equals, weight = item.strip().partition("=")
+        leg: dict[str, Any] = {"name": name}
+        if equals:
+            try:
+                leg["weight"] = float(weight)
+            except ValueError:
+                message = f"{item.strip()!r}: a weight is a number, as in dense=0.5"
+                raise argparse.ArgumentTypeError(message) from None
+        if not name:
+            raise argparse.ArgumentTypeError("a leg has no name, write e.g. dense,lexical=0.5")
+        legs.append(leg)
+    return legs
+
+
+def parse_search(text: str) -> dict[str, int]:
+    """`nprobe=17,oversample=4` -> {"nprobe": 17, "oversample": 4}."""
+    found: dict[str, int] = {}
+    for item in text.split(","):
+        name, _, value = item.strip().partition("=")
+        known = [field for field in VectorSearch.model_fields if field != "recall"]
+        if name not in known or name in found or not re.fullmatch(r"\d+", value):
+            raise argparse.ArgumentTypeError(
+                f"{item.strip()!r} is not NAME=N, as in nprobe=17; names: {', '.join(known)}"
+            )
+        found[name] = int(value)
+    return found
+
+
+def parse_filter(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError('a filter is a JSON object, as in {"lang": "en"}')
+    return value
+
+
+def parse_bytes(text: str) -> int:
+    """`2GB`, `500 MB`, `1.5GiB` or plain bytes -> number of bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", text.strip().lower())
+    factor = {**_UNITS, **_BINARY_UNITS}.get(match[2]) if match else None
+    if match is None or factor is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write e.g. 2GB or 1500MiB")
+    return int(float(match[1]) * factor)
+
+
+def progress_of(arguments: argparse.Namespace) -> Progress:
+    return NoProgress() if arguments.quiet else BarProgress()
+
+
+def allow_download(arguments: argparse.Namespace) -> None:
+    """Tell the model resolver, which asks the environment, that the network may be used."""
+    if arguments.allow_download:
+        os.environ["TWINDEX_ALLOW_DOWNLOAD"] = "1"

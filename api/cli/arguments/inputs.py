@@ -1,0 +1,152 @@
+"""Arguments that name input files, and the documents read from them."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ....core import Document, InvalidInputError, SourceError
+from ....sources import FieldNames, count_documents, holds_records, read_documents, survey
+from ..terminal import note
+
+SHOWN = 10
+"""Skipped records that are shown in full."""
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "documents",
+        "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
+        "fields become metadata), CSV or TSV with a header, .json with one array,\n"
+        "each also as .gz; .txt and .md files, and folders of them, from which\n"
+        "nothing else is read. `-` reads JSON lines from standard input.",
+    )
+    group.add_argument(
+        "--documents",
+        nargs="+",
+        required=True,
+        type=Path,
+        metavar="PATH",
+        help="files and folders to read, in this order",
+    )
+    group.add_argument(
+        "--strict",
+        action="store_true",
+        help="stop when a folder holds files that are not read (hidden ones excepted), and at the "
+        "first record that cannot be used (default: skip and report)",
+    )
+    names = FieldNames()
+    group.add_argument("--id-field", metavar="NAME", help="field or column (default: _id or id)")
+    group.add_argument("--title-field", metavar="NAME", help=f"(default: {names.title})")
+    group.add_argument("--text-field", metavar="NAME", help=f"(default: {names.text})")
+    group.add_argument(
+        "--metadata-fields", metavar="NAME,...", help="kept as metadata (default: all others)"
+    )
+    group.add_argument(
+        "--numeric-fields", metavar="NAME,...", help="metadata that is numbers written as text"
+    )
+
+
+class Inputs:
+    """The documents that the arguments name, and how many records were skipped on the way."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.paths: list[Path] = arguments.documents
+        self.fields = _field_names(arguments)
+        self.strict: bool = arguments.strict
+        self.skipped = 0
+        self._shown: list[SourceError] = []
+        self.survey = survey(self.paths)
+        # Reading begins here as far as to find out what cannot be read at all.
+        self._documents = read_documents(
+            self.paths, fields=self.fields, on_error=None if self.strict else self._skip
+        )
+
+        if self.strict and self.survey.lost:
+            message = f"{self._left_out()}; move them away, or drop --strict"
+            raise InvalidInputError(message, field="--documents")
+        if not arguments.quiet and any(path.is_dir() for path in self.paths):
+            note(f"reading {_kinds(self.survey.read) or 'nothing'}")
+            self._note_left_out()
+
+    def json(self) -> dict[str, Any]:
+        """What was read and left out, for reports in JSON."""
+        return {
+            "skipped": self.skipped,
+            "files": {"read": self.survey.read, "left_out": self.survey.left_out},
+        }
+
+    def _note_left_out(self) -> None:
+        if self.survey.left_out:
+            note(f"twindex: {self._left_out()}")
+
+    def _left_out(self) -> str:
+        reasons = [
+            f"{sum(kinds.values())} {reason} ({_kinds(kinds)})"
+            for reason, kinds in self.survey.left_out.items()
+        ]
+        named = f", such as {self.survey.examples[0]}" if self.survey.examples else ""
+        return f"not read: {'; '.join(reasons)}{named}"
+
+    def total(self) -> int | None:
+        """How many documents there seem to be, for a progress bar."""
+        return count_documents(self.paths)
+
+    def documents(self) -> Iterator[Document]:
+        """The documents, once. Raises InvalidInputError, before anything is done with them, when
+        there is none."""
+        first = next(self._documents, None)
+        if first is None:
+            self.report()
+            named = ", ".join(map(str, self.paths[:3]))
+            message = f"{named} {'holds' if len(self.paths) == 1 else 'hold'} no document"
+            raise InvalidInputError(f"{message} that can be used", field="--documents")
+        return itertools.chain([first], self._documents)
+
+    def report(self) -> None:
+        """Tell on standard error which files were not read and which records were skipped."""
+        self._note_left_out()
+        for error in self._shown:
+            print(f"twindex: skipped: {error}", file=sys.stderr)
+        if self.skipped > len(self._shown):
+            print(f"twindex: skipped: ... {self.skipped} records in all", file=sys.stderr)
+
+    def _skip(self, error: SourceError) -> None:
+        self.skipped += 1
+        if len(self._shown) < SHOWN:
+            self._shown.append(error)
+
+
+def _field_names(arguments: argparse.Namespace) -> FieldNames:
+    options = {
+        "--id-field": arguments.id_field,
+        "--title-field": arguments.title_field,
+        "--text-field": arguments.text_field,
+        "--metadata-fields": arguments.metadata_fields,
+        "--numeric-fields": arguments.numeric_fields,
+    }
+    given = [option for option, value in options.items() if value is not None]
+    if given and not any(holds_records(path) for path in arguments.documents):
+        raise InvalidInputError("only JSON lines and tables have named fields", field=given[0])
+    defaults = FieldNames()
+    return FieldNames(
+        id=arguments.id_field,
+        title=arguments.title_field or defaults.title,
+        text=arguments.text_field or defaults.text,
+        metadata=_names(arguments.metadata_fields) or defaults.metadata,
+        numeric=_names(arguments.numeric_fields),
+    )
+
+
+def _kinds(kinds: Mapping[str, int]) -> str:
+    names = {"none": "no suffix"}
+    shown = [f"{names.get(kind, kind)} {count}" for kind, count in list(kinds.items())[:8]]
+    return ", ".join([*shown, *(["..."] if len(kinds) > 8 else [])])
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip()) if text else ()

@@ -1,0 +1,62 @@
+"""Add documents to a collection.
+
+A document with the id of a stored one replaces it; one that is stored already with the same title,
+text and metadata is skipped. What is reported as written is durable.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from ...figures import counted
+from ..arguments.common import (
+    add_collection,
+    add_json,
+    add_models,
+    add_quiet,
+    loader_of,
+    progress_of,
+)
+from ..arguments.inputs import Inputs, add_inputs
+from ..terminal import model_usage, print_json, truncation
+
+EXAMPLE = "twindex add my-index --documents new.jsonl"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_inputs(parser)
+    add_models(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    inputs = Inputs(arguments)
+
+    from ....search import Engine
+
+    progress = progress_of(arguments)
+    try:
+        with Engine.open(arguments.collection, encoders=loader_of(arguments)) as engine:
+            report = engine.add(inputs.documents(), progress=progress)
+    finally:
+        progress.close()
+    inputs.report()
+    if arguments.json:
+        print_json({**asdict(report), **inputs.json()})
+        return 0
+    print(
+        f"{counted(report.documents, 'document')} written in "
+        f"{counted(report.passages, 'passage')}, {report.replaced} of them replaced"
+    )
+    if report.unchanged:
+        print(f"{counted(report.unchanged, 'document')} unchanged")
+    if report.usage is not None:
+        print(model_usage(report.usage))
+    if inputs.skipped:
+        print(f"{counted(inputs.skipped, 'record')} skipped")
+    for remark in truncation(report.truncated):
+        print(remark)
+    return 0

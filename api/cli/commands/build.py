@@ -1,0 +1,87 @@
+"""Build a collection from files.
+
+The work is durable as it goes: run the same command again to continue a build that was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from ...figures import counted, size
+from ..arguments.common import (
+    add_collection,
+    add_json,
+    add_models,
+    add_quiet,
+    loader_of,
+    parse_bytes,
+    progress_of,
+)
+from ..arguments.configuration import add_configuration, configuration
+from ..arguments.inputs import Inputs, add_inputs
+from ..terminal import model_usage, note, print_json, truncation
+
+INTERRUPTED = (
+    "twindex: what is stored is kept; about a minute of encoding at most is done again: run the "
+    "same command again to continue"
+)
+
+EXAMPLE = "twindex build my-index --documents corpus.jsonl.gz --language en --memory-budget 2GB"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_inputs(parser)
+    add_configuration(parser)
+    parser.add_argument(
+        "--memory-budget",
+        type=parse_bytes,
+        metavar="SIZE",
+        help="memory that the build may take, models included, e.g. 2GB (default: not bounded)",
+    )
+    add_models(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config = configuration(arguments)
+    inputs = Inputs(arguments)
+
+    from ....search import build
+
+    try:
+        report = build(
+            arguments.collection,
+            inputs.documents(),
+            config,
+            memory_budget=arguments.memory_budget,
+            total=inputs.total(),
+            progress=progress_of(arguments),
+            encoders=loader_of(arguments),
+        )
+    except KeyboardInterrupt:
+        note(INTERRUPTED)
+        raise
+    inputs.report()
+    if arguments.json:
+        print_json({**asdict(report), **inputs.json()})
+        return 0
+    if report.resumed_at:
+        print(f"continued after {counted(report.resumed_at, 'document')}")
+    written = sum(file.stat().st_size for file in arguments.collection.rglob("*") if file.is_file())
+    print(
+        f"{counted(report.documents, 'document')} in {counted(report.passages, 'passage')}, "
+        f"{size(written)} in {arguments.collection}, {report.seconds:.1f} s"
+    )
+    if report.usage is not None:
+        print(model_usage(report.usage))
+    if report.duplicates:
+        repeated = counted(report.duplicates, "document")
+        print(f"{repeated} had an id that came again later; the last one counts")
+    if inputs.skipped:
+        print(f"{counted(inputs.skipped, 'record')} skipped")
+    for remark in truncation(report.truncated):
+        print(remark)
+    return 0

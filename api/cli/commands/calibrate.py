@@ -1,0 +1,176 @@
+"""Turn a reranker's scores into probabilities, fitted to judged queries.
+
+The reranker orders the best hits of each judged query anew; Platt scaling (two numbers) then makes
+its scores probabilities of being relevant, so that --rerank-min-score 0.5 means something. It is
+measured on queries that it was not fitted to, and printed as it stands in a file of rerankers.
+
+Hits without a judgement count as not relevant, as in most measures. If relevant documents were
+overlooked, probabilities are too low; where others than relevant ones are judged too, --judged-only
+leaves them out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....core import InvalidInputError
+from ...figures import counted
+from ..arguments.common import (
+    add_collection,
+    add_json,
+    add_models,
+    add_quiet,
+    add_selection,
+    loader_of,
+    progress_of,
+    selection_fields,
+)
+from ..arguments.reranking import OPTIONS, add_rerank, chosen_one
+from ..terminal import note, print_json, table
+
+if TYPE_CHECKING:
+    from ....eval.calibration import CalibrationReport
+    from ....eval.judged_scores import Scored
+
+EXAMPLE = (
+    "twindex calibrate my-index --queries queries.jsonl --qrels qrels/train.tsv "
+    "--rerank NAME --rerankers rerankers.toml"
+)
+
+UNUSED = ("min_score", "on_error")
+"""Options of --rerank that would change which scores there are."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
+    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    parser.add_argument(
+        "--relevant-from",
+        type=int,
+        default=1,
+        metavar="GRADE",
+        help="lowest grade that is relevant (default: 1)",
+    )
+    parser.add_argument(
+        "--judged-only",
+        action="store_true",
+        help="leave out hits without a judgement (default: they count as not relevant)",
+    )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="parts of the queries, each measured with what the others gave (default: 5)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of these (default: 0)")
+    add_rerank(parser)
+    add_selection(parser)
+    add_models(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....eval.calibration import calibrate
+    from ....eval.judged_scores import judged_scores
+    from ....rerank import load_reranker
+    from ....search import Engine, RerankerRegistry
+    from ....sources import read_qrels, read_queries
+
+    fields = selection_fields(arguments)
+    for name in UNUSED:
+        if getattr(arguments, f"rerank_{name}") is not None:
+            raise InvalidInputError("does not go with calibrate", field=OPTIONS[name])
+    if arguments.folds < 2:
+        raise InvalidInputError("must be at least 2", field="--folds")
+    chosen = chosen_one(arguments)
+    if chosen is None:
+        raise InvalidInputError("say which reranker", field="--rerank")
+    asked = chosen[0].requests[chosen[1]]
+    # Its scores as they are, whatever calibration it has by now.
+    config = chosen[0].registry.config(asked.model).model_copy(update={"calibration": None})
+    load = partial(load_reranker, device=arguments.device)
+    qrels = read_qrels(arguments.qrels)
+    queries = read_queries(arguments.queries)
+    if not any(query.id in qrels for query in queries):
+        message = f"none of its queries has judgements in {arguments.qrels}"
+        raise InvalidInputError(message, field="--queries")
+    progress = progress_of(arguments)
+    with Engine.open(
+        arguments.collection,
+        read_only=True,
+        encoders=loader_of(arguments),
+        rerankers=RerankerRegistry({asked.model: config}, load=load),
+    ) as engine:
+        try:
+            scored = judged_scores(
+                engine,
+                queries,
+                qrels,
+                asked,
+                asked.top_n or config.candidates,
+                relevant_from=arguments.relevant_from,
+                unjudged=not arguments.judged_only,
+                progress=progress,
+                **fields,
+            )
+        finally:
+            progress.close()
+    report = calibrate(scored.judged, folds=arguments.folds, seed=arguments.seed)
+    if arguments.json:
+        print_json({"model": asked.model, **_json(scored, report)})
+    else:
+        _print(asked.model, scored, report)
+    return 0
+
+
+def _json(scored: Scored, report: CalibrationReport) -> dict[str, Any]:
+    return {**asdict(report), "calibration": report.calibration.model_dump(), **_left(scored)}
+
+
+def _left(scored: Scored) -> dict[str, int]:
+    return {"unscored": scored.unscored, "left_out": scored.left_out}
+
+
+def _print(name: str, scored: Scored, report: CalibrationReport) -> None:
+    from ....eval.calibration import BINS
+
+    columns = (report.before, report.constant, report.after)
+    figures = {"log loss": "log_loss", "Brier": "brier", "calibration error": "error"}
+    print(
+        table(
+            ["lower is better", "before", "constant", "calibrated"],
+            [
+                [label, *(f"{getattr(column, key):.4f}" for column in columns)]
+                for label, key in figures.items()
+            ],
+        )
+    )
+    bins = [
+        [
+            f"{one.low:.1f} to {one.low + 1 / BINS:.1f}",
+            f"{one.hits:,}",
+            f"{one.probability:.3f}",
+            f"{one.relevant:.3f}",
+        ]
+        for one in report.after.bins
+    ]
+    print(table(["calibrated", "hits", "mean", "relevant"], bins))
+    note(
+        f"{counted(report.hits, 'hit')} of {counted(report.queries, 'query', 'queries')}, "
+        f"{report.relevant:,} relevant; measured in {report.folds} parts, each with what the "
+        "others gave"
+    )
+    note("before: scores as they are, or 1 / (1 + exp(-score)); constant: the share of relevant")
+    for words, count in (("without a score", scored.unscored), ("not judged", scored.left_out)):
+        if count:
+            note(f"left out: {counted(count, 'hit')} {words}")
+    print(f"\n[rerankers.{name}.calibration]")
+    print(f"slope = {report.calibration.slope!r}")
+    print(f"intercept = {report.calibration.intercept!r}")

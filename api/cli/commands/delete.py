@@ -1,0 +1,57 @@
+"""Delete documents by id, or all that meet a filter."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ....sources.lines import read_whole
+from ...figures import counted
+from ..arguments.common import add_collection, add_filter, add_json
+from ..terminal import note, print_json
+
+EXAMPLE = """twindex delete my-index --filter '{"year": {"lt": 1990}}'"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--id", nargs="+", metavar="ID", help="these documents")
+    which.add_argument(
+        "--ids-file",
+        type=Path,
+        metavar="FILE",
+        help="ids, one on each line (at most 64 MiB); `-` reads standard input",
+    )
+    add_filter(which)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....search import Engine
+
+    ids = arguments.id if arguments.ids_file is None else _read_ids(arguments.ids_file)
+    report: dict[str, Any]
+    with Engine.open(arguments.collection) as engine:
+        if arguments.filter is not None:
+            count = engine.delete_where(arguments.filter)
+            report = {"deleted": int(count), "warnings": list(count.warnings)}
+        else:
+            wanted = list(dict.fromkeys(ids))
+            deleted = len(engine.delete(wanted))
+            report = {"deleted": deleted, "not_found": len(wanted) - deleted}
+    if arguments.json:
+        print_json(report)
+        return 0
+    print(f"{counted(report['deleted'], 'document')} deleted")
+    if report.get("not_found"):
+        print(f"{counted(report['not_found'], 'id')} not found")
+    for warning in report.get("warnings", ()):
+        note(f"warning: {warning}")
+    return 0
+
+
+def _read_ids(path: Path) -> list[str]:
+    """The ids of a file; empty lines are skipped. Raises SourceError."""
+    return [line for line in read_whole(path).split("\n") if line]

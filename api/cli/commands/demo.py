@@ -1,0 +1,81 @@
+"""Index and search Python's own documentation.
+
+The documents are the docstrings of the standard library, about three thousand, so no data and
+no network are needed. The collection is built at the first run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....core import CollectionConfig, ConflictError, NotFoundError
+from ....sources import read_stdlib_docstrings
+from ...figures import counted
+from ..arguments.common import add_collection, add_models, add_quiet, loader_of, progress_of
+from ..arguments.configuration import add_legs, choose_leg
+from ..terminal import note, print_result
+from .build import INTERRUPTED
+
+if TYPE_CHECKING:
+    from ....search import Engine
+
+EXAMPLE = "twindex demo demo/stdlib"
+HITS = 3
+
+QUERIES = (
+    ("make a temporary directory that cleans up after itself", "meaning: words alone mislead"),
+    ("HTTPStatus 404 Not Found", "a name: words decide"),
+    ("wait until several threads have all arrived", "no leg alone has the barrier on top"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_legs(parser)
+    add_models(parser)
+    add_quiet(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    value = CollectionConfig().model_dump(mode="json")
+    for leg in ("dense", "sparse"):
+        choose_leg(value["legs"], leg, getattr(arguments, leg))
+    with _open(arguments, CollectionConfig.parse(value)) as engine:
+        for query, why in QUERIES:
+            print(f"\n» {query}   ({why})")
+            print_result(engine.search(query, limit=HITS))
+    root: Path = arguments.collection.parent
+    print(f"\nTo go on: twindex serve {root}, then open http://127.0.0.1:8080/")
+    print(f'or:       twindex search {arguments.collection} "your question" --explain')
+    return 0
+
+
+def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
+    """The demonstration's collection, built or continued when it is not finished."""
+    from ....search import Engine, build
+    from ....search.differing import differing
+
+    path: Path = arguments.collection
+    encoders = loader_of(arguments)
+    try:
+        engine = Engine.open(path, read_only=True, encoders=encoders)
+    except (NotFoundError, ConflictError):  # there is none, or its build was interrupted
+        documents = list(read_stdlib_docstrings())
+        progress = progress_of(arguments)
+        total = len(documents)
+        try:
+            report = build(
+                path, documents, config, total=total, progress=progress, encoders=encoders
+            )
+        except KeyboardInterrupt:
+            note(INTERRUPTED)
+            raise
+        print(f"{counted(report.documents, 'document')} indexed in {report.seconds:.1f} s")
+        return Engine.open(path, read_only=True, encoders=encoders)
+    if differing(engine.collection, config) is not None:
+        engine.close()
+        raise ConflictError(f"{path} holds another collection; choose another folder")
+    print(f"{path} holds {counted(engine.count(), 'document')} already")
+    return engine

@@ -1,0 +1,307 @@
+"""Evaluate searches with judged queries.
+
+Queries come as BEIR's queries.jsonl or `id<TAB>text`, judgements as BEIR's qrels or TREC's. Only
+queries with judgements are run; one that finds nothing counts as 0.
+
+`twindex compare` compares runs and reports that this command wrote.
+
+With --rerank, the cost of reranking is reported too, its time measured with one query after
+another. --table then compares the first stage alone with each --rerank over the same lists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....core import InvalidInputError, Progress, Qrels, Query, Run, SourceError
+from ....sources import STDIN
+from ...figures import counted
+from ..arguments.common import (
+    add_collection,
+    add_json,
+    add_models,
+    add_quiet,
+    add_selection,
+    loader_of,
+    progress_of,
+    selection_fields,
+)
+from ..arguments.reranking import Chosen, add_rerank, chosen, chosen_one
+from ..reports.legs import cells, tabled
+from ..reports.reranking import compared, cost_of, line, spent_on
+from ..terminal import note, print_json, table
+
+if TYPE_CHECKING:
+    from ....search import Engine
+
+EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
+MAX_NAMES = 500
+"""Ids that are looked for at once."""
+
+MEASURES = "nDCG@10,R@100,RR@10"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
+    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    parser.add_argument(
+        "--measures",
+        default=MEASURES,
+        metavar="NAME,...",
+        help=f"as ir_measures names them (default: {MEASURES})",
+    )
+    parser.add_argument(
+        "--exclude-seen-in",
+        type=Path,
+        metavar="QRELS",
+        help="judgements of a training set (its queries are in --queries too): leave out test "
+        "queries that share a relevant document with it, or nearly copy one of its queries",
+    )
+    add_selection(parser)
+    parser.add_argument(
+        "--run",
+        type=Path,
+        dest="run_file",
+        metavar="OUT.trec",
+        help="also write what was found, as a TREC run",
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="each leg alone, and all legs under each fusion; with --rerank, the first stage and "
+        "each reranker",
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="NAME",
+        help="with --table: the row that all others are compared with (default: each fusion with "
+        "the best leg alone; each reranker with the first stage)",
+    )
+    add_rerank(parser, several=True)
+    add_models(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    fields = selection_fields(arguments)
+    rerank = chosen(arguments) if arguments.table else None
+    one = None if arguments.table else chosen_one(arguments)
+    if arguments.table:
+        given = {"--run": arguments.run_file}
+        if rerank is None:
+            given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
+        for option, value in given.items():
+            if value:
+                raise InvalidInputError("does not go with --table", field=option)
+    baseline: str | None = arguments.baseline
+    if baseline is not None and not arguments.table:
+        raise InvalidInputError(
+            "goes with --table only; `twindex compare` compares runs", field="--baseline"
+        )
+    _keep_inputs(arguments)
+    measures = parse_measures(arguments.measures)
+    queries, qrels = _read(arguments)
+    progress = progress_of(arguments)
+
+    from ....search import Engine
+
+    asked = rerank or (one and one[0])
+    found: Run | None = None
+    with Engine.open(
+        arguments.collection,
+        read_only=True,
+        encoders=loader_of(arguments),
+        rerankers=asked.registry if asked else None,
+    ) as engine:
+        try:
+            if rerank is not None:
+                report = compared(
+                    engine, queries, qrels, measures, fields, rerank, baseline, progress
+                )
+            elif arguments.table:
+                report = tabled(engine, queries, qrels, measures, fields, baseline, progress)
+            else:
+                report, found = _single(engine, queries, qrels, measures, fields, one, progress)
+        finally:
+            progress.close()
+        _note_missing(engine, qrels)
+        info = engine.info()
+        usage = engine.usage
+    report["collection"] = {key: info[key] for key in ("path", "documents", "generation", "legs")}
+    if usage is not None:
+        report["usage"] = asdict(usage)
+    unwritten = None if arguments.run_file is None or found is None else _write(arguments, found)
+    if arguments.json:
+        print_json(report)
+    else:
+        _print(report, measures, baseline)
+    if unwritten is not None:  # Only now: an id that no run can hold costs no figures.
+        raise unwritten
+    return 0
+
+
+def _note_missing(engine: Engine, qrels: Qrels) -> None:
+    """Warn of relevant documents that no search of the collection can find."""
+    names = sorted({n for judged in qrels.values() for n, grade in judged.items() if grade > 0})
+    parts = [names[i : i + MAX_NAMES] for i in range(0, len(names), MAX_NAMES)]
+    if lost := len(names) - sum(engine.count({"id": {"in": part}}) for part in parts):
+        many = f"{lost:,} of {counted(len(names), 'relevant document')}"
+        note(f"twindex: warning: missing from the collection: {many}; no search finds them")
+
+
+def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:
+    """Write the run; what was wrong with it."""
+    from ....eval import write_run
+
+    try:
+        write_run(arguments.run_file, run)
+    except SourceError as error:
+        return error
+    except InvalidInputError as error:
+        message = f"{error.message}; the report of `--json` holds the value of each query"
+        return InvalidInputError(message, field="--run")
+    return None
+
+
+def parse_measures(text: str) -> list[str]:
+    """`nDCG@10,AP(rel=2,judged_only=True)` -> the names; commas inside brackets do not part."""
+    names: list[str] = []
+    for piece in text.split(","):
+        if names and names[-1].count("(") > names[-1].count(")"):
+            names[-1] += f",{piece}"
+        else:
+            names.append(piece)
+    return [name.strip() for name in names]
+
+
+def _keep_inputs(arguments: argparse.Namespace) -> None:
+    """Refuse to write the run over what it is made from, and to read standard input twice."""
+    if arguments.queries == arguments.qrels == STDIN:
+        message = "standard input is read once, and --qrels names it too; name a file"
+        raise InvalidInputError(message, field="--queries")
+    out: Path | None = arguments.run_file
+    for option, path in (("--queries", arguments.queries), ("--qrels", arguments.qrels)):
+        if out is not None and out.exists() and path.exists() and out.samefile(path):
+            raise InvalidInputError(f"would overwrite the file of {option}", field="--run")
+
+
+def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
+    from ....eval import judged_queries
+    from ....sources import read_qrels, read_queries
+
+    qrels = read_qrels(arguments.qrels)
+    given = read_queries(arguments.queries)
+    queries = judged_queries(given, qrels)
+    if not queries:
+        message = f"none of its queries has judgements in {arguments.qrels}"
+        raise InvalidInputError(message, field="--queries")
+    if len(queries) < len(qrels):
+        lost = counted(len(qrels) - len(queries), "judged query is", "judged queries are")
+        note(f"twindex: warning: {lost} not in {arguments.queries}, and count as 0")
+    if arguments.exclude_seen_in is not None:
+        from ....train.separation import separate
+
+        training = read_qrels(arguments.exclude_seen_in)
+        if unknown := len(training.keys() - {query.id for query in given}):
+            note(
+                f"twindex: warning: {unknown} of {counted(len(training), 'query', 'queries')} of "
+                f"{arguments.exclude_seen_in} not in {arguments.queries}: what nearly copies them "
+                "is not left out"
+            )
+        found = separate(queries, qrels, given, training)
+        note(
+            f"{len(found.clean)} of {counted(len(queries), 'query', 'queries')} not seen in "
+            f"training: {len(found.sharing)} share a relevant document, {len(found.copying)} "
+            "nearly copy a query"
+        )
+        queries = list(found.clean)
+        if not queries:
+            raise InvalidInputError("leaves no query", field="--exclude-seen-in")
+        qrels = {query.id: qrels[query.id] for query in queries}
+    return queries, qrels
+
+
+def _single(
+    engine: Engine,
+    queries: list[Query],
+    qrels: Qrels,
+    measures: list[str],
+    fields: dict[str, Any],
+    rerank: tuple[Chosen, str] | None,
+    progress: Progress,
+) -> tuple[dict[str, Any], Run]:
+    """The report on one way to search, and what was found."""
+    from ....eval import (
+        engine_search,
+        evaluate,
+        rerank_cost,
+        run_queries,
+        run_reranked,
+        searching_legs,
+    )
+    from ....search import Fusion
+
+    evaluate({}, qrels, measures)  # wrong measures and options come out before the work
+    search = engine_search(engine, **fields)
+    engine.load()
+    began = time.perf_counter()
+    if rerank is None:
+        progress.start("search", len(queries), "queries")
+        run = run_queries(search, queries, progress.advance)
+        told = {}
+    else:
+        asked, name = rerank
+        wanted = [asked.requests[name]]
+        ((run, reports),) = run_reranked(engine, queries, wanted, progress=progress, **fields)
+        told = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
+    seconds = time.perf_counter() - began
+    legs = fields.get("legs") or [{"name": name} for name in searching_legs(engine)]
+    fused = Fusion.parse(fields.get("fusion", {}))
+    fusion = {"method": fused.method, **({"k": fused.constant} if fused.method == "rrf" else {})}
+    evaluation = evaluate(run, qrels, measures)
+    report = {
+        "measures": dict(evaluation.measures),
+        "per_query": evaluation.per_query,
+        "queries": len(qrels),
+        "legs": [{"weight": 1.0, **leg} for leg in legs],
+        "fusion": fusion if len(legs) > 1 else None,
+        "filter": fields.get("filter"),
+        "search": fields.get("search"),
+        "seconds": seconds,
+        **told,
+    }
+    return report, run
+
+
+def chance(baseline: str) -> str:
+    """What a column of p-values tells."""
+    return f"p: how probable chance alone makes so large a difference from {baseline}"
+
+
+def _print(report: dict[str, Any], measures: list[str], baseline: str | None) -> None:
+    if "table" in report:
+        header = ["", *(column for name in measures for column in (name, "p")), "ms/query"]
+        print(table(header, [cells(row, measures) for row in report["table"]]))
+        if any(row["comparisons"] for row in report["table"]):
+            note(chance(baseline or "the best leg alone"))
+    elif "rerank_table" in report:
+        header = ["", *(column for name in measures for column in (name, "p"))]
+        header += ["calls/query", "tokens/query", "p50 ms"]
+        print(table(header, [line(row, measures) for row in report["rerank_table"]]))
+        note(chance(baseline or "first stage"))
+    else:
+        values = report["measures"].items()
+        print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))
+    rows = report.get("rerank_table", [report])
+    for row in rows:
+        if "rerank" in row:
+            note(f"{row.get('name') or row['rerank']['model']}: {spent_on(row['rerank'])}")
+            for warning, count in row["rerank"]["warnings"].items():
+                note(f"  {counted(count, 'query', 'queries')}: {warning}")
+    note(f"{counted(report['queries'], 'query', 'queries')}, {report['collection']['path']}")

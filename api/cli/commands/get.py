@@ -1,0 +1,24 @@
+"""Print one stored document."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from ..arguments.common import add_collection
+from ..terminal import print_json
+
+EXAMPLE = "twindex get my-index 4983"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    parser.add_argument("id", metavar="ID", help="id of the document, printed as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....search import Engine
+
+    with Engine.open(arguments.collection, read_only=True) as engine:
+        print_json(asdict(engine.get(arguments.id)))
+    return 0

@@ -1,0 +1,140 @@
+"""Say what is in a collection.
+
+Counts, legs with their encoders and how their vectors are stored, segments and sizes. --json has
+more: the configuration, and of each segment the whole calibration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from ...figures import counted, size
+from ..arguments.common import add_collection, add_json
+from ..terminal import print_json, table
+
+EXAMPLE = "twindex info my-index --json"
+
+SHOWN = ("model", "variant", "style", "language")
+PROMPTS = ("query_prompt", "document_prompt")
+"""What is told of an encoder; --json has all."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....search import Engine
+
+    with Engine.open(arguments.collection, read_only=True) as engine:
+        info = engine.info()
+    if arguments.json:
+        print_json(info)
+        return 0
+    stored = size(sum(info["bytes"].values()))
+    documents, passages = (
+        counted(info["documents"], "document"),
+        counted(info["passages"], "passage"),
+    )
+    print(f"{info['path']}: {documents} in {passages}, {stored}, generation {info['generation']}")
+    print(f"passages: {_cut(info['cut'])}")
+    for name, leg in info["legs"].items():
+        encoder = leg["encoder"] or {}
+        described = ", ".join(f"{key} {encoder[key]}" for key in SHOWN if key in encoder)
+        words = [leg["kind"], *([described] if described else []), size(leg["bytes"])]
+        if leg["role"] == "rerank":
+            words.insert(1, "for reranking")
+        print(f"leg {name}: {', '.join(words)}")
+        if "vectors" in leg:
+            for line in _stored(leg["vectors"], name, info["segments"]):
+                print(f"  {line}")
+        for key in PROMPTS:
+            if prompt := encoder.get(key):
+                print(f"  {key.replace('_', ' ')}: {_whole(prompt)}")
+    print(f"delta: {counted(info['delta']['passages'], 'passage')}")
+    rows = [
+        [
+            segment["id"],
+            str(segment["passages"]),
+            str(segment["dead_passages"]),
+            size(segment["bytes"]),
+        ]
+        for segment in info["segments"]
+    ]
+    if rows:
+        print(table(["segment", "passages", "deleted", "size"], rows))
+    if info.get("maintenance_error"):
+        print(f"maintenance failed: {info['maintenance_error']}")
+    return 0
+
+
+def _cut(cut: dict[str, Any]) -> str:
+    """How documents are cut, in words."""
+    if cut["unit"] == "none":
+        return "whole documents"
+    if cut["size"] is None:
+        many = "as many as every encoder reads"
+    else:
+        unit = "tokens" if cut["unit"] == "tokens" else "words"
+        many = f"at most {cut['size']:,} {unit}"
+    if cut["leg"] is not None:
+        many += f" (all that the encoder of {cut['leg']} reads)"
+    whole = "" if cut["unit"] == "words" else "whole sentences, "
+    shared = f"; neighbours share up to {cut['overlap']:,}" if cut["overlap"] else ""
+    kept = f"; documents of up to {cut['whole']:,} words stay whole" if cut["whole"] else ""
+    return f"{whole}{many}{shared}{kept}"
+
+
+def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
+    """How the vectors of a leg are stored; what is said of search is of the largest segment."""
+    words = [f"index {vectors['index']}"]
+    if vectors["codec"] is not None:
+        words.append(f"codec {vectors['codec']}")
+    if projection := vectors["projection"]:
+        kept = projection["dimensions"] or f"{projection['share']:g} of the"
+        words.append(f"projection {projection['kind']} to {kept} dimensions")
+    words.append(f"originals {vectors['originals']}")
+    if vectors["bytes_per_vector"] is not None:
+        words.append(f"{vectors['bytes_per_vector']:,.0f} bytes a vector")
+        words.append(f"{size(vectors['memory'])} in memory")
+    lines = [f"stored: {', '.join(words)}"]
+    told = [segment["vectors"][leg] for segment in segments if leg in segment["vectors"]]
+    largest = max(told, key=lambda one: one["rows"], default=None)
+    if largest is None:
+        return lines
+    lines.append(f"search: {_searched(vectors, largest)}")
+    if largest["loss"]:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in largest["loss"].items()
+        )
+        lines.append(f"codec: {figures}")
+    return lines
+
+
+def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
+    """How far a search looks in a segment, and why."""
+    parameters, goal = segment["parameters"], configured["recall"]
+    if not isinstance(parameters, str):
+        words = (
+            ", ".join(f"{name} {n}" for name, n in parameters.items()) or "every code is compared"
+        )
+        aim = "" if goal is None or not parameters else f", for recall {goal:g} of the 10 nearest"
+        return words + aim
+    if segment["calibration"] is not None and goal is not None and goal < 1:
+        return f"exact, as the index does not find {goal:g} of the 10 nearest for less"
+    # Vectors that are kept as they are hold float32 as well as originals do.
+    small = configured["codec"] not in ("float32", segment["codec"]) or any(
+        segment[name] != configured[name] for name in ("index", "projection")
+    )
+    if segment["calibration"] is None and small:
+        return "exact, as segments are too small to be stored so"
+    return "exact"
+
+
+def _whole(prompt: str | list[str]) -> str:
+    """What a model reads, on one line. Some prompts go on after the text."""
+    before, after = (prompt, "") if isinstance(prompt, str) else prompt
+    return json.dumps(f"{before}{{text}}{after}", ensure_ascii=False)

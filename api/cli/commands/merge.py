@@ -1,0 +1,40 @@
+"""Merge all segments into one.
+
+What was deleted or replaced is dropped for good, and its space on disk given back.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ...figures import size
+from ..arguments.common import add_collection, add_json, add_quiet, progress_of
+from ..terminal import print_json
+
+EXAMPLE = "twindex merge my-index"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....search import Engine
+
+    progress = progress_of(arguments)
+    with Engine.open(arguments.collection) as engine:
+        before = sum(engine.info()["bytes"].values())
+        try:
+            merged = engine.merge(progress=progress)
+        finally:
+            progress.close()
+        after = sum(engine.info()["bytes"].values())
+    if arguments.json:
+        print_json({"merged": merged, "bytes_before": before, "bytes_after": after})
+    elif merged:
+        print(f"merged: {size(before)} before, {size(after)} now")
+    else:
+        print("nothing to merge")
+    return 0

@@ -1,0 +1,44 @@
+"""Say where the model of a collection is now, after its folder was moved.
+
+A collection stores the path or name of each model with a digest of its weights. PATH must hold the
+same weights: vectors of another model cannot be compared with those stored, so it is refused. No
+vector changes. A server that could not load the model loads it when it is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..arguments.common import add_collection, add_json
+from ..terminal import print_json
+
+EXAMPLE = "twindex repoint my-index /srv/models/mini"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    parser.add_argument(
+        "model", metavar="PATH", help="a folder, a GGUF file, or the name of an installed model"
+    )
+    parser.add_argument(
+        "--leg",
+        action="append",
+        metavar="NAME",
+        help="only this leg; may be repeated (default: every leg that was made with these weights)",
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....encoders.places import absolute_name
+    from ....search import repoint
+
+    changed = repoint(arguments.collection, arguments.model, legs=arguments.leg)
+    place = absolute_name(arguments.model)
+    if arguments.json:
+        print_json({"changed": changed, "model": place})
+    elif changed:
+        print(f"{', '.join(changed)}: {place}")
+    else:
+        print("stored so already")
+    return 0

@@ -1,0 +1,78 @@
+"""Search a collection.
+
+Each hit is shown with its fused score, and its rank and raw score in every leg that found it. With
+--rerank it is shown with the reranker's score, its place before and how far it moved; --explain
+adds the reasons that the reranker gives. --json prints what the REST interface replies.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..arguments.common import (
+    add_collection,
+    add_json,
+    add_models,
+    add_selection,
+    loader_of,
+    selection_fields,
+)
+from ..arguments.reranking import add_rerank, chosen_one
+from ..terminal import print_json, print_report, print_result
+
+EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    parser.add_argument("query", metavar="QUERY", help="text to search for")
+    add_selection(parser)
+    add_rerank(parser)
+    parser.add_argument("--limit", type=int, default=10, metavar="N", help="hits (default: 10)")
+    parser.add_argument(
+        "--offset", type=int, default=0, metavar="N", help="hits left out at the top"
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="show what each term contributed to the score, the words that models chose, and the "
+        "reasons of a reranker",
+    )
+    add_models(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....search import Engine, SearchRequest
+
+    chosen = chosen_one(arguments)
+    rerank = {} if chosen is None else {"rerank": chosen[0].requests[chosen[1]]}
+    request = SearchRequest.parse(
+        {
+            "query": arguments.query,
+            "limit": arguments.limit,
+            "offset": arguments.offset,
+            "explain": arguments.explain,
+            **selection_fields(arguments),
+            **rerank,
+        }
+    )
+    encoders = loader_of(arguments)
+    with Engine.open(
+        arguments.collection,
+        read_only=True,
+        encoders=encoders,
+        rerankers=None if chosen is None else chosen[0].registry,
+    ) as engine:
+        result = engine.search(request)
+    if arguments.json:
+        from ...http.render import search_result
+        from ...serving.served import encoder_names
+
+        names = encoder_names(engine.config)
+        print_json({"query": request.query, **search_result(request, result, names)})
+    else:
+        print_result(result, first=request.offset + 1, explain=request.explain)
+        if chosen is not None and result.rerank is not None:
+            print_report(chosen[1], result.rerank)
+    return 0

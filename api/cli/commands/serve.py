@@ -1,0 +1,85 @@
+"""Serve collections over HTTP, with a search page.
+
+ROOT holds one folder for each collection. The page is at /, the interactive documentation of the
+interface at /docs. Requests may name the rerankers of --rerankers, and no others.
+
+Every setting is an option, an environment variable (TWINDEX_ and its name in capitals) and a key of
+the file --config. An option wins over a variable, and a variable over the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from ....core import ConfigError, SourceError
+from ....core.files import read_bounded
+from ...serving.settings import Settings, option
+from ..arguments.common import add_allowed_models, add_models, allow_download, allow_models
+from ..arguments.reranking import add_rerankers
+
+EXAMPLE = "twindex serve collections --port 8080"
+_ELSEWHERE = {"api_key", "device", "models", "rerankers"}
+"""Settings whose options are not made from their names."""
+_ON = {"access_log"}
+_MAX_KEY = 2**16
+"""Bytes of the file with the API key."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("root", metavar="ROOT", type=Path, help="folder that holds collections")
+    parser.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8080, help="(default: 8080)")
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings by name")
+    add_rerankers(parser)
+    add_models(parser)
+    add_allowed_models(parser)
+    group = parser.add_argument_group("settings")
+    group.add_argument(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="file that holds the key; a key among the arguments could be read by every user",
+    )
+    texts = _texts()
+    for name, field in Settings.model_fields.items():
+        if name in _ELSEWHERE:
+            continue
+        text = texts.get(name, "").replace("%", "%%")
+        if name in _ON:
+            group.add_argument(option(name), action="store_true", default=None, help=text)
+            continue
+        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+        shown = "" if default in ("", None) else f" (default: {default})"
+        flags = [option(name)]
+        if name == "cors_origins":
+            flags.append("--cors-origin")
+        group.add_argument(*flags, dest=name, metavar="VALUE", help=text + shown)
+
+
+def _texts() -> dict[str, str]:
+    """setting -> what it is, from the documentation of `Settings`."""
+    found = re.findall(r"^    (\w+): +(.*(?:\n {8,}.*)*)", Settings.__doc__ or "", re.MULTILINE)
+    return {name: " ".join(text.split()).rstrip(".") for name, text in found}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    allow_download(arguments)
+    allow_models(arguments)
+
+    from ...http.server import serve
+
+    values = {name: getattr(arguments, name, None) for name in Settings.model_fields}
+    if arguments.api_key_file is not None:
+        try:
+            values["api_key"] = read_bounded(arguments.api_key_file, _MAX_KEY).decode()
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"cannot be read: {error}", field="--api-key-file") from None
+        except SourceError as error:
+            raise ConfigError(str(error), field="--api-key-file") from None
+    given = {name: value for name, value in values.items() if value not in (None, [])}
+    settings = Settings.from_environment(os.environ, file=arguments.config, given=given)
+    serve(arguments.root, host=arguments.host, port=arguments.port, settings=settings)
+    return 0

@@ -1,0 +1,277 @@
+"""Choose how vectors are stored, by measuring on the collection.
+
+Every configuration of a grid (index x codec x projection, at several recall targets) is built of
+the collection's own vectors and searched. Quality is the share of the 10 nearest documents that is
+found, or nDCG@10 with --qrels. One configuration within the limits is recommended and written, with
+all figures, plots and a page. Exit status 1: nothing meets the limits.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ....core import InvalidInputError, NotFoundError, Qrels, Query, TwindexError
+from ...figures import counted
+from ..arguments.common import (
+    add_collection,
+    add_json,
+    add_models,
+    add_quiet,
+    loader_of,
+    parse_bytes,
+    parse_folder,
+    progress_of,
+)
+from ..terminal import note, print_json, table
+
+if TYPE_CHECKING:
+    from ....eval.tuning import Point, Report
+
+EXAMPLE = "twindex tune my-index --memory 500MB --p95-ms 5 --min-recall 0.95 --apply"
+
+AXES = {"indexes": "index", "codecs": "codec", "projections": "projection"}
+OPTIONS = {
+    "leg": "--leg",
+    "sample": "--sample",
+    "number": "--query-sample",
+    "depth": "--depth",
+    "seed": "--seed",
+    "queries": "--queries",
+    "qrels": "--qrels",
+    "grid": "--grid",
+    "bytes_per_vector": "--bytes-per-vector",
+    "memory": "--memory",
+    "p95_ms": "--p95-ms",
+    "min_recall": "--min-recall",
+    **{axis: f"--{option}" for option, axis in AXES.items()},
+}
+"""Argument of the library -> the option that it came from."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_collection(parser)
+    parser.add_argument("--leg", default="dense", metavar="NAME", help="dense leg (default: dense)")
+    measured = parser.add_argument_group("what is measured on")
+    measured.add_argument(
+        "--queries",
+        type=Path,
+        metavar="FILE",
+        help="BEIR's queries.jsonl or id<TAB>text (default: documents of the collection, which do "
+        "not count as found for themselves)",
+    )
+    measured.add_argument(
+        "--qrels", type=Path, metavar="FILE", help="judgements; quality is then nDCG@10"
+    )
+    measured.add_argument(
+        "--sample", type=int, metavar="N", help="passages, at most (default: 50000)"
+    )
+    measured.add_argument(
+        "--query-sample", type=int, metavar="N", help="queries, at most (default: 500)"
+    )
+    measured.add_argument(
+        "--depth",
+        type=int,
+        metavar="N",
+        help="documents that a search asks the leg for (default: 10; `twindex search` asks for "
+        "1000 unless told otherwise)",
+    )
+    measured.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    limits = parser.add_argument_group("limits")
+    limits.add_argument("--bytes-per-vector", type=float, metavar="N", help="of all files, at most")
+    limits.add_argument(
+        "--memory",
+        type=parse_bytes,
+        metavar="SIZE",
+        help="that the index of the whole collection holds, at most, e.g. 500MB",
+    )
+    limits.add_argument("--p95-ms", type=float, metavar="X", help="of a single query, at most")
+    limits.add_argument(
+        "--min-recall", type=float, metavar="R", help="recall@10 against exact search, at least"
+    )
+    grid = parser.add_argument_group("what is tried")
+    grid.add_argument(
+        "--grid",
+        type=Path,
+        metavar="FILE.toml",
+        help="`recall = [...]` and [[block]] tables of index, codec, projection, originals "
+        "(default: what makes sense of everything)",
+    )
+    for option in AXES:
+        example = {"indexes": "flat,ivf", "codecs": "int8,pq", "projections": "none,pca:0.5"}
+        text = f"of the grid, only these, e.g. {example[option]}"
+        grid.add_argument(f"--{option}", type=_names, metavar="NAME,...", help=text)
+    parser.add_argument(
+        "--output",
+        type=parse_folder,
+        metavar="DIR",
+        help="folder for what is written (default: NAME-tuning, of the collection's name)",
+    )
+    parser.add_argument(
+        "--apply", action="store_true", help="store the collection as recommended, at once"
+    )
+    add_models(parser)
+    add_quiet(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ....eval.tuning import QUERIES, SAMPLE, Grid, Limits, tune, write
+    from ....eval.tuning.files import as_json
+    from ....search import Engine
+
+    output = _output(arguments)
+    queries, qrels = _read(arguments)
+    grid = None if arguments.grid is None else Grid.read(arguments.grid)
+    only = {axis: names for option, axis in AXES.items() if (names := getattr(arguments, option))}
+    limits = Limits(
+        arguments.bytes_per_vector, arguments.memory, arguments.p95_ms, arguments.min_recall
+    )
+    encoders = loader_of(arguments)
+    progress = progress_of(arguments)
+    # That nothing can be written there should not be found after measuring.
+    new = not output.exists()
+    with Engine.open(
+        arguments.collection, read_only=not arguments.apply, encoders=encoders
+    ) as engine:
+        output.mkdir(parents=True, exist_ok=True)
+        try:
+            report = tune(
+                engine,
+                arguments.leg,
+                limits=limits,
+                grid=grid,
+                only=only,
+                queries=queries,
+                qrels=qrels,
+                sample=_given(arguments.sample, SAMPLE),
+                number=_given(arguments.query_sample, QUERIES),
+                depth=_given(arguments.depth, 10),
+                seed=arguments.seed,
+                encoders=encoders,
+                progress=progress,
+            )
+            written = write(report, output)
+            applied = None
+            if arguments.apply and report.recommended is not None:
+                storage = report.recommended.storage
+                applied = engine.reconfigure({report.leg: storage}, progress=progress)
+        except TwindexError as error:
+            if new:
+                with suppress(OSError):  # What is written already stays.
+                    output.rmdir()
+            raise _named(error) from None
+        finally:
+            progress.close()
+        segments = len(engine.info()["segments"])
+    files = [str(path) for path in written]
+    if arguments.json:
+        changed = None if applied is None else applied.changed
+        print_json({**as_json(report), "files": files, "applied": changed})
+    else:
+        _print(report)
+        note(f"written: {', '.join(files)}")
+    for warning in () if applied is None else applied.warnings:
+        note(f"twindex: warning: {warning}")
+    if report.recommended is None:
+        return 1
+    if applied is not None:
+        note("the collection is stored so now" if applied.changed else "it was stored so already")
+        if applied.changed and not report.recommended.keeps_originals:
+            note("twindex: warning: originals are not kept from now on; that cannot be undone")
+        if segments > 1:
+            note(f"it has {segments} segments; `twindex merge` makes it one, as was measured")
+    return 0
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError("a name is empty; write e.g. flat,ivf")
+    return names
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _output(arguments: argparse.Namespace) -> Path:
+    """Where files go; not into the collection, whose folder holds nothing else."""
+    collection: Path = arguments.collection.resolve()
+    output = arguments.output or Path(f"{collection.name}-tuning")
+    if collection in (output.resolve(), *output.resolve().parents):
+        raise InvalidInputError("lies inside the collection", field="--output")
+    return output
+
+
+def _read(arguments: argparse.Namespace) -> tuple[list[Query] | None, Qrels | None]:
+    from ....sources import read_qrels, read_queries
+
+    if arguments.queries is None:
+        if arguments.qrels is not None:
+            raise InvalidInputError("goes with --queries only", field="--qrels")
+        return None, None
+    qrels = None if arguments.qrels is None else read_qrels(arguments.qrels)
+    return read_queries(arguments.queries), qrels
+
+
+def _named(error: TwindexError) -> TwindexError:
+    """The same error, about the option instead of the library's argument."""
+    if isinstance(error, InvalidInputError) and error.field in OPTIONS:
+        return type(error)(error.message, field=OPTIONS[error.field])
+    if isinstance(error, NotFoundError) and "leg" in str(error):
+        return InvalidInputError(str(error), field="--leg")
+    return error
+
+
+def _print(report: Report) -> None:
+    """The points that none beats, and the one to take."""
+    from ....eval.tuning.files import limits, summary
+
+    on = report.measured_on
+    of = f" of {on['of_passages']:,}" if on["passages"] != on["of_passages"] else ""
+    queries = counted(on["queries"], "query", "queries")
+    if on["queries_are"] == "documents":
+        queries = f"{counted(on['queries'], 'document')} as queries"
+    note(
+        f"{counted(len(report.points), 'configuration')} on {on['passages']:,}{of} passages, "
+        f"{queries}; {counted(len(report.skipped), 'other')} not measured"
+    )
+    for text in report.notes:
+        note(f"note: {text}")
+    print(table(_HEADER, [_line(report.points[i]) for i in _shown(report)]))
+    given: Mapping[str, str] = limits(report)
+    if given:
+        print("limits: " + ", ".join(f"{name} {value}" for name, value in given.items()))
+    if report.recommended is None:
+        print(f"nothing recommended: {report.choice.reason}")
+        return
+    print(f"recommended: {report.recommended.name}, {report.choice.reason}")
+    shown = summary(report, report.recommended)
+    print("  " + ", ".join(f"{name} {value}" for name, value in shown))
+
+
+_HEADER = ["not beaten", "quality", "recall", "bytes/vector", "memory MB", "p95 ms", "CPU ms"]
+
+
+def _line(point: Point) -> list[str]:
+    from ....eval.tuning.chart import short
+
+    figures: Sequence[Any] = (
+        f"{point.quality:.4f}",
+        f"{point.recall:.4f}",
+        f"{point.bytes_per_vector:,.0f}",
+        short(point.memory / 1e6),
+        short(point.p95_ms),
+        short(point.cpu_ms),
+    )
+    return [point.name, *figures]
+
+
+def _shown(report: Report) -> list[int]:
+    chosen = report.choice.recommended
+    shown = {*report.front, *(() if chosen is None else (chosen,))}
+    return sorted(shown, key=lambda i: -report.points[i].quality)

@@ -1,0 +1,107 @@
+"""The command line `twindex`: it turns arguments into the objects of the library, and no more."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NoReturn
+
+from ... import __version__
+from ...core import InvalidInputError, StorageError, TwindexError
+from .commands import COMMANDS
+
+FAILURE, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+DESCRIPTION = "Dense, learned-sparse and lexical retrieval in one durable index."
+EPILOG = """\
+exit status: 0 success, 1 damaged data or another failure, 2 wrong arguments or input
+
+example:
+  twindex build my-index --documents corpus.jsonl
+  twindex search my-index "what is a hybrid index"
+
+`twindex COMMAND --help` tells about a command. TWINDEX_DEBUG=1 shows tracebacks."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors look like all others of the program."""
+
+    def __init__(self, **options: object) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(MISUSE, f"twindex: error: {message}\nSee: {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    top = Parser(prog="twindex", description=DESCRIPTION, epilog=EPILOG)
+    top.add_argument("--version", action="version", version=f"twindex {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        summary = (command.__doc__ or "").partition("\n")[0].rstrip(".")
+        sub = commands.add_parser(
+            name,
+            help=summary[0].lower() + summary[1:],
+            description=command.__doc__,
+            epilog=f"example:\n  {command.EXAMPLE}",
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. Wrong arguments raise SystemExit, as argparse does."""
+    arguments = parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
+    try:
+        _check_text(arguments)
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Nobody reads on. What is still buffered must not be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except (TwindexError, OSError, sqlite3.Error) as error:
+        if os.environ.get("TWINDEX_DEBUG") == "1":
+            raise
+        misuse = isinstance(error, TwindexError) and not isinstance(error, StorageError)
+        return _fail(f"error: {error}", MISUSE if misuse else FAILURE)
+
+
+def _check_text(arguments: argparse.Namespace) -> None:
+    """Raise InvalidInputError for an argument that is not UTF-8. Paths may be any bytes."""
+    for name, value in vars(arguments).items():
+        for text in _texts(value):
+            if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+                raise InvalidInputError("is not UTF-8", field=name)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts([*value, *value.values()])
+    elif isinstance(value, Iterable):
+        for item in value:
+            yield from _texts(item)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"twindex: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

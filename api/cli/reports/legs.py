@@ -1,0 +1,87 @@
+"""The report of `twindex eval --table` on legs and fusions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ....core import InvalidInputError, Progress, Qrels, Query
+from ...figures import p_value
+
+if TYPE_CHECKING:
+    from ....eval import Row
+    from ....search import Engine
+
+
+def tabled(
+    engine: Engine,
+    queries: list[Query],
+    qrels: Qrels,
+    measures: list[str],
+    fields: dict[str, Any],
+    baseline: str | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The report on each leg alone, and all legs under each fusion.
+
+    baseline: the row that all others are compared with; None = each fusion is compared with the leg
+    that alone is best by the measure. Raises InvalidInputError for an unknown one.
+    """
+    from ....eval import leg_table, searching_legs, systems
+
+    known = [system.name for system in systems(searching_legs(engine))]
+    check_baseline(baseline, known)
+    rows = leg_table(engine, queries, qrels, measures, progress=progress, **fields)
+    return {
+        "queries": len(qrels),
+        "filter": fields.get("filter"),
+        "search": fields.get("search"),
+        "table": [
+            {
+                "name": row.system.name,
+                "legs": [leg.name for leg in row.system.legs],
+                "fusion": row.system.fusion and row.system.fusion.method,
+                "measures": dict(row.evaluation.measures),
+                "comparisons": _comparisons(row, rows, measures, baseline),
+                "per_query": row.evaluation.per_query,
+                "ms_per_query": row.seconds / len(queries) * 1e3,
+            }
+            for row in rows
+        ],
+    }
+
+
+def check_baseline(baseline: str | None, known: list[str]) -> None:
+    """Raise InvalidInputError, before any work, when no row will have this name."""
+    if baseline is not None and baseline not in known:
+        message = f"no row is named {baseline!r}; the rows are: {', '.join(known)}"
+        raise InvalidInputError(message, field="--baseline")
+
+
+def _comparisons(
+    row: Row, rows: list[Row], measures: list[str], baseline: str | None
+) -> dict[str, Any]:
+    from ....eval import compare
+
+    found = {}
+    for name in measures:
+        if baseline is None:
+            legs = [other for other in rows if other.system.fusion is None]
+            best = max(legs, key=lambda leg: leg.evaluation.measures[name])
+            compared = row.system.fusion is not None
+        else:
+            (best,) = (other for other in rows if other.system.name == baseline)
+            compared = row is not best
+        if compared:
+            values = (one.evaluation.per_query[name] for one in (row, best))
+            found[name] = {"baseline": best.system.name, **asdict(compare(*values))}
+    return found
+
+
+def cells(row: dict[str, Any], measures: list[str]) -> list[str]:
+    """The cells of a row."""
+    shown = [row["name"]]
+    for name in measures:
+        found = row["comparisons"].get(name)
+        shown += [f"{row['measures'][name]:.4f}", p_value(found["p_value"]) if found else ""]
+    return [*shown, f"{row['ms_per_query']:.1f}"]

@@ -1,0 +1,102 @@
+"""The report of `twindex eval` on rerankers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ....core import Progress, Qrels, Query
+from ...figures import counted, p_value
+from ..arguments.reranking import Chosen
+from .legs import check_baseline
+
+if TYPE_CHECKING:
+    from ....eval import RerankCost, RerankRow
+    from ....search import Engine
+
+
+def compared(
+    engine: Engine,
+    queries: list[Query],
+    qrels: Qrels,
+    measures: list[str],
+    fields: dict[str, Any],
+    rerank: Chosen,
+    baseline: str | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The report on the first stage alone and each reranker.
+
+    baseline: the row that all others are compared with; None = the first stage. Raises
+    InvalidInputError for an unknown one.
+    """
+    from ....eval import FIRST_STAGE, rerank_table
+
+    baseline = baseline or FIRST_STAGE
+    check_baseline(baseline, [FIRST_STAGE, *rerank.requests])
+    rows = rerank_table(
+        engine,
+        queries,
+        qrels,
+        rerank.requests,
+        measures,
+        baseline=baseline,
+        progress=progress,
+        **fields,
+    )
+    return {
+        "queries": len(qrels),
+        "filter": fields.get("filter"),
+        "search": fields.get("search"),
+        "rerank_table": [_row(row, baseline) for row in rows],
+    }
+
+
+def _row(row: RerankRow, baseline: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"name": row.name, "measures": dict(row.evaluation.measures)}
+    if row.comparisons is not None:
+        told["comparisons"] = {
+            name: {"baseline": baseline, **asdict(found)} for name, found in row.comparisons.items()
+        }
+    told["per_query"] = row.evaluation.per_query
+    if row.cost is not None:
+        told["rerank"] = cost_of(row.cost)
+    return told
+
+
+def cost_of(cost: RerankCost) -> dict[str, Any]:
+    """What reranking cost, as JSON."""
+    return {
+        **asdict(cost),
+        "calls_per_query": cost.calls,
+        "tokens_per_query": cost.tokens,
+    }
+
+
+def line(row: dict[str, Any], measures: list[str]) -> list[str]:
+    """The cells of a row."""
+    cells = [row["name"]]
+    cost, comparisons = row.get("rerank"), row.get("comparisons")
+    for name in measures:
+        cells += [f"{row['measures'][name]:.4f}"]
+        cells += [p_value(comparisons[name]["p_value"]) if comparisons else ""]
+    if cost is None:
+        return [*cells, "", "", ""]
+    return [
+        *cells,
+        f"{cost['calls_per_query']:.1f}",
+        f"{cost['tokens_per_query']:,.0f}",
+        f"{cost['p50'] * 1e3:.1f}",
+    ]
+
+
+def spent_on(cost: dict[str, Any]) -> str:
+    """What reranking cost and where it fell short, in one line."""
+    shown = [
+        f"{cost['calls_per_query']:.1f} calls and {cost['tokens_per_query']:,.0f} tokens a query",
+        f"{cost['usage']['cache_hits']:,} remembered",
+        f"{counted(cost['truncated'], 'text')} cut",
+        f"{cost['judged']:,} of {cost['candidates']:,} hits judged",
+        f"{cost['partial']} partial, {cost['failed']} failed",
+    ]
+    return f"{', '.join(shown)}; p50 {cost['p50'] * 1e3:.1f} ms, p95 {cost['p95'] * 1e3:.1f} ms"

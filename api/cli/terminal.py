@@ -1,0 +1,149 @@
+"""Results as text for a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..figures import counted, figure
+from ..reranked import moved, reasons, spent, stages
+
+if TYPE_CHECKING:
+    from ...core import Hit, TopTerms, Usage
+    from ...search import RerankReport, SearchResult
+
+SNIPPET = 160
+TERMS = 8
+"""Terms shown of an explanation."""
+
+REASONS = 400
+"""Characters shown of a reranker's reasons."""
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output, for people and programs."""
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not unicode, indent=2))
+
+
+def note(message: str) -> None:
+    """A remark on standard error, beside the result."""
+    print(message, file=sys.stderr)
+
+
+def print_result(result: SearchResult, first: int = 1, *, explain: bool = False) -> None:
+    """Hits with rank and score in every leg; counts, timings and warnings on standard error.
+
+    explain: with the reasons of a reranker.
+    """
+    for leg, terms in (result.query_terms or {}).items():
+        print(f"query in {leg}: {_top(terms)}")
+    for rank, hit in enumerate(result.hits, start=first):
+        print_hit(rank, hit, explain=explain)
+    sys.stdout.flush()
+    more = "at least " if result.relation == "gte" else ""
+    spent = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.timings.items())
+    found = f"{more}{counted(result.total, 'document')}"
+    note(f"{len(result.hits)} of {found} in {sum(result.timings.values()):.1f} ms ({spent})")
+    if result.usage is not None:
+        note(model_usage(result.usage))
+    for warning in result.warnings:
+        note(f"warning: {warning}")
+
+
+def print_report(name: str, report: RerankReport) -> None:
+    """What reranking cost, on standard error."""
+    note(f"{name}: {spent(report)}")
+    for line in stages(report):
+        note(f"  {line}")
+
+
+def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
+    title = hit.document.title if hit.document else ""
+    score, moves = f"{hit.score:.4f}", ""
+    places = [f"{leg} #{place.rank} ({place.score:.4f})" for leg, place in hit.legs.items()]
+    if hit.rerank is not None:
+        judged = "" if hit.rerank.judged else ", not judged"
+        moves = f"  (was {hit.rerank.previous}, {moved(hit.rerank)}{judged})"
+        places.insert(0, f"before ({score})")
+        score = "-" if hit.rerank.score is None else f"{hit.rerank.score:.4f}"
+    print(f"{rank:>3}. {score}  {hit.id}{f'  {_line(title)}' if title else ''}{moves}")
+    print(f"     {'   '.join(places)}")
+    if hit.document and (text := _passage(hit)):
+        print(f"     {text}")
+    for leg, place in hit.legs.items():
+        if place.contribution is not None:
+            print(
+                f"     {leg} adds {place.contribution:.4f}: "
+                f"score {figure(place.score)}, scaled {place.scaled:.4f}, "
+                f"weight {figure(place.weight or 0)}"
+            )
+    for leg, terms in (hit.explain or {}).items():
+        shown = [f"{term.term} {figure(term.score)}" for term in terms[:TERMS]]
+        shown += [f"and {len(terms) - TERMS} more"] if len(terms) > TERMS else []
+        print(f"     {leg}: {', '.join(shown)}")
+    for leg, words in (hit.terms or {}).items():
+        print(f"     {leg} has: {_top(words)}")
+    if explain and hit.rerank is not None and hit.rerank.reasons:
+        told = [f"{name} {value}" for name, value in reasons(hit.rerank.reasons)]
+        print(f"     reranked: {_line('; '.join(told), REASONS)}")
+
+
+def model_usage(usage: Usage) -> str:
+    """What language models did, with their speed where they did something."""
+    if not usage.calls:
+        return f"language models: {counted(usage.cache_hits, 'text')} remembered"
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    speed = f", {tokens / usage.seconds:,.0f} tokens a second" if usage.seconds > 0 else ""
+    return (
+        f"language models: {counted(usage.calls, 'prompt')} of {usage.prompt_tokens:,} tokens "
+        f"({usage.cached_tokens:,} reused), {usage.completion_tokens:,} generated; "
+        f"{usage.seconds:.1f} s{speed}"
+    )
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, the first to the left and the others to the right."""
+    lines = [header, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def truncation(truncated: Mapping[str, int]) -> list[str]:
+    """A remark for each leg whose encoder did not read some passages to their end."""
+    return [
+        f"leg {leg}: {counted(passages, 'passage')} longer than its encoder reads; the rest was "
+        "cut (--passages tokens, the default, makes passages that encoders read whole)"
+        for leg, passages in truncated.items()
+        if passages
+    ]
+
+
+def _top(terms: TopTerms) -> str:
+    shown = [f"{item.term} {figure(item.weight)}" for item in terms.top[:TERMS]]
+    more = terms.total - len(shown)
+    return ", ".join([*shown, *([f"and {more} more"] if more else [])]) or "nothing"
+
+
+def _passage(hit: Hit) -> str:
+    assert hit.document is not None
+    text = hit.document.text
+    if hit.passage is None:
+        return _line(text, SNIPPET)
+    place = f"[{hit.passage.start}-{hit.passage.end}] "
+    return place + _line(text[hit.passage.start : hit.passage.end], SNIPPET)
+
+
+def _line(text: str, limit: int = 100) -> str:
+    """Text on one line, cut at a length; control characters could steer the terminal."""
+    words = " ".join(text.split())
+    words = "".join(character if character.isprintable() else "?" for character in words)
+    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"

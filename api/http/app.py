@@ -1,0 +1,117 @@
+"""The REST application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+
+from ... import __version__
+from ..serving.problems import HANDLERS
+from ..serving.service import Service
+from ..serving.settings import Settings
+from . import openapi
+from .admission import Admission
+from .metrics import Metrics
+from .middleware import Frame
+from .routes import (
+    collections,
+    documents,
+    jobs,
+    models,
+    operations,
+    page,
+    reference,
+    rerank,
+    search,
+)
+
+DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
+
+A write is answered when it is on disk. Errors are RFC 9457 problem details."""
+
+CORS_TAKEN = ("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id")
+CORS_SHOWN = ("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed")
+"""Headers that pages of `cors_origins` may send, and read."""
+
+LLM_COUNTS = {
+    "calls": "Prompts that language models read.",
+    "prompt_tokens": "Tokens in these prompts.",
+    "cached_tokens": "Of these, tokens whose keys and values were reused.",
+    "completion_tokens": "Tokens that language models generated.",
+    "cache_hits": "Texts that needed no call because their result was remembered.",
+    "seconds": "Time spent in language models.",
+}
+"""Fields of Usage that are metrics."""
+
+
+STATIC = Path(__file__).parents[1] / "pages" / "static"
+
+
+def create_app(root: Path, settings: Settings | None = None, *, host: str = "") -> FastAPI:
+    """The application that serves the collections under `root`.
+
+    Collections and models are loaded when it starts, in the background: `/readyz` says when they
+    are. `host` is the name that the server listens on. Raises NotFoundError when `root` is no
+    folder and SourceError for a file of rerankers that cannot be used.
+    """
+    settings = settings or Settings()
+    service = Service(root, settings)
+    metrics = Metrics()
+    metrics.gauge("twindex_documents", "Documents.", ("collection",), service.document_counts)
+    metrics.gauge("twindex_jobs", "Jobs by state.", ("collection", "state"), service.job_counts)
+    for field, meaning in LLM_COUNTS.items():
+        read = partial(service.usage, field)
+        metrics.counter(f"twindex_llm_{field}", meaning, ("collection",), read)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Twindex",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        exception_handlers=HANDLERS,
+        # The framework's own pages load from a CDN.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
+    )
+    app.state.settings = settings
+    app.state.service = service
+    app.state.metrics = metrics
+    app.state.admission = admission = Admission.of(settings)
+    for module in (
+        search,
+        rerank,
+        documents,
+        collections,
+        jobs,
+        models,
+        operations,
+        page,
+        reference,
+    ):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Frame, settings=settings, metrics=metrics, admission=admission, host=host)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_headers=CORS_TAKEN,
+            expose_headers=CORS_SHOWN,
+        )
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,145 @@
+"""`Idempotency-Key`: a request that is sent again gets the reply that it got the first time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...index.store.jobs import Reply
+from ...index.store.upload import Upload
+from ..serving.problems import Problem
+from ..serving.served import Served
+from ..serving.service import Service
+from .render import job
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+Work = Callable[[Served], tuple[int, Any]]
+"""Does the work; the status and the JSON value of the reply."""
+Keep = Callable[[int, bytes], None]
+"""Stores a reply, status and body, for requests with the same key."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to queue. `id`: that of its upload; None = a new one. `total`, `unit`: its progress;
+    `result`: what it begins with."""
+
+    kind: str
+    unit: str
+    total: int | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+
+
+async def once(request: Request, collection: str, digest: str, work: Work) -> Response:
+    """The reply of `work`, or the one kept for this key. Only successes are kept, for 24 hours.
+
+    digest: of what is asked; the same key with another one is Problem 422, and while the first
+    request is under way Problem 409.
+    """
+
+    def answer(served: Served, keep: Keep) -> Response:
+        status, value = work(served)
+        body = orjson.dumps(value)
+        keep(status, body)
+        return _response(status, body)
+
+    return await _once(request, collection, digest, answer)
+
+
+async def enqueue(
+    request: Request,
+    collection: str,
+    digest: str,
+    check: Callable[[Served], NewJob],
+    upload: Upload | None = None,
+) -> Response:
+    """Queue the job that `check` returns, as `once`; 202 with the job and its Location.
+
+    The job and its kept reply become durable together: a request that is sent again after a crash
+    or on a full disk never queues a second job. `upload` is kept with its job or removed.
+    """
+    service: Service = request.app.state.service
+
+    def answer(served: Served, keep: Keep) -> Response:
+        _, jobs = served.ready()
+        new = check(served)
+        with jobs.together():
+            queued = jobs.create(
+                new.id or jobs.new_id(),
+                new.kind,
+                total=new.total,
+                unit=new.unit,
+                result=new.result,
+            )
+            body = orjson.dumps(job(served.name, queued))
+            keep(202, body)
+        if upload is not None:
+            upload.keep()
+        service.runner.submit(served, queued.id)
+        return _response(202, body)
+
+    try:
+        response = await _once(request, collection, digest, answer)
+    except Exception:  # Not when it is cancelled: then a thread may be queueing the job.
+        if upload is not None:
+            upload.discard()
+        raise
+    if upload is not None:
+        upload.discard()  # A kept reply names the job that the first request queued.
+    response.headers["Location"] = f"/v1/jobs/{orjson.loads(response.body)['id']}"
+    return response
+
+
+async def _once(
+    request: Request, collection: str, digest: str, answer: Callable[[Served, Keep], Response]
+) -> Response:
+    service: Service = request.app.state.service
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return await service.write(collection, lambda served: answer(served, _forget))
+    if not _KEY.fullmatch(key):
+        raise Problem(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
+    asked = sha256(f"{request.method} {request.url.path} {digest}".encode()).hexdigest()
+    served = await service.served(collection)
+    if key in served.busy_keys:
+        raise Problem(409, "a request with this Idempotency-Key is under way", code="in_progress")
+    served.busy_keys.add(key)
+    try:
+        return await service.write(collection, lambda served: _keyed(served, key, asked, answer))
+    finally:
+        served.busy_keys.discard(key)
+
+
+def _forget(status: int, body: bytes) -> None:
+    """Keep nothing: the request has no key."""
+
+
+def _keyed(
+    served: Served, key: str, asked: str, answer: Callable[[Served, Keep], Response]
+) -> Response:
+    _, jobs = served.ready()
+    kept = jobs.recall(key)
+    if kept is None:
+        return answer(served, lambda status, body: jobs.remember(key, Reply(asked, status, body)))
+    if kept.digest != asked:
+        raise Problem(
+            422,
+            "this Idempotency-Key was used for another request; take a new one",
+            code="idempotency_key_reused",
+        )
+    response = _response(kept.status, kept.body)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def _response(status: int, body: bytes) -> Response:
+    return Response(body, status, media_type="application/json")

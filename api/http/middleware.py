@@ -1,0 +1,204 @@
+"""What surrounds every request: its id, the key, timing, metrics, and the last net for errors.
+
+One plain ASGI callable: a stack of framework middlewares costs more than a small search.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import logging
+import re
+import secrets
+from hmac import compare_digest
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..serving.problems import Problem
+from ..serving.settings import OPEN_PATHS, Settings
+from .admission import Admission, Hold
+from .metrics import UNMATCHED, Metrics
+from .reply import Reply
+
+logger = logging.getLogger(__name__)
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/metrics")
+"""What programs ask for, and no person with a browser."""
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_FOREIGN = (
+    "requests from pages of other sites may only read: the Origin of this one is neither the Host, "
+    "port included, nor allowed; a proxy must pass the Host header on as it came, and "
+    "`cors_origins` allows others"
+)
+
+
+class Frame:
+    """Wraps the application. Puts `request_id` into the request's state.
+
+    host: the name that the server listens on.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        admission: Admission,
+        host: str = "",
+    ) -> None:
+        self.app = app
+        self.metrics = metrics
+        self.admission = admission
+        self.access_log = settings.access_log
+        key = settings.api_key
+        self._key = key.get_secret_value().encode() if key is not None else None
+        self._root = settings.root_path
+        self._origins = set(settings.allowed_hosts)
+        self._pages = set(settings.cors_origins)
+        self._hosts = {"localhost", host.lower(), *settings.allowed_hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        method = scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}  # The server leaves the body out.
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
+        hold = Hold(self.admission.bodies)
+        scope.setdefault("state", {}).update(request_id=request_id.decode(), hold=hold)
+        extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
+        parent = headers.get(b"traceparent")
+        if parent is not None and _TRACEPARENT.fullmatch(parent):
+            extra.append((b"traceparent", parent))
+        reply = Reply(send, self.admission.replies, request_id, extra, self._root.encode())
+        path = self._place(scope)
+        try:
+            if path == "":
+                await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
+                return
+            self._admit(scope, path, headers)
+            await self.app(scope, receive, reply)
+        except Problem as problem:
+            await problem.response(request_id.decode())(scope, receive, reply)
+        except Exception:
+            logger.exception("request %s failed", request_id.decode())
+            if reply.begun:
+                raise  # Too late to say so: the server breaks the connection off.
+            failure = Problem(500, "an unexpected error; the log has it under this request_id")
+            await failure.response(request_id.decode())(scope, receive, reply)
+        finally:
+            hold.release()
+            route = _route(scope, path)
+            self.metrics.request(method, route, reply.status, reply.seconds)
+            if self.access_log:
+                logger.info(
+                    "%s %s %d %.1f ms %s",
+                    method,
+                    scope["path"],
+                    reply.status,
+                    reply.seconds * 1e3,
+                    request_id.decode(),
+                    extra={
+                        "method": method,
+                        "path": scope["path"],
+                        "status": reply.status,
+                        "milliseconds": round(reply.seconds * 1e3, 1),
+                        "request_id": request_id.decode(),
+                    },
+                )
+
+    def _place(self, scope: Scope) -> str:
+        """The path as this server's routes have it: behind `root_path`, whether the proxy took
+        that away or not."""
+        path: str = scope["path"]
+        if not self._root:
+            return path
+        scope["root_path"] = self._root
+        if path == self._root or path.startswith(self._root + "/"):
+            return path.removeprefix(self._root)
+        scope["path"] = self._root + path
+        scope["raw_path"] = self._root.encode() + scope.get("raw_path", path.encode())
+        return path
+
+    def _admit(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
+        """Raises Problem for a request that may not come in."""
+        if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
+            raise Problem(400, "the path is not percent-encoded UTF-8")
+        if scope["method"] not in _SAFE and self._foreign(headers):
+            raise Problem(403, _FOREIGN)
+        if path in OPEN_PATHS:
+            return
+        if self._key is None:
+            # A page can point a name of its own at this address, and is then no other site.
+            if b"host" in headers and not self._ours(headers[b"host"].decode("latin-1").lower()):
+                raise Problem(403, "the host is not served here; see TWINDEX_ALLOWED_HOSTS")
+        elif not compare_digest(_shown_key(headers), self._key):
+            # A browser asks its user for Basic credentials, but not for a bearer token.
+            scheme = "Bearer" if path.startswith(_PROGRAMS) else "Basic"
+            raise Problem(
+                401,
+                "give the key as `Authorization: Bearer KEY` or `api-key: KEY`",
+                headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
+            )
+
+    def _foreign(self, headers: dict[bytes, bytes]) -> bool:
+        """Whether a page of another site, or of another port, makes a browser send this.
+
+        Pages of the origins that CORS allows are not foreign.
+        """
+        page = headers.get(b"origin", b"").decode("latin-1").lower()
+        if page and ("*" in self._pages or page in self._pages):
+            return False
+        if headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site"):
+            return True
+        if b"origin" not in headers:
+            return False
+        origin = page.partition("://")[2]
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        return origin != host and origin not in self._origins
+
+    def _ours(self, authority: str) -> bool:
+        """Whether a `Host` is an address or one of the names of this server."""
+        if authority.startswith("["):
+            name = authority[1:].partition("]")[0]
+        else:
+            name = authority.partition(":")[0]
+        if name in self._hosts or authority in self._hosts:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _route(scope: Scope, path: str) -> str:
+    """The template of the route that answered: a bounded set of labels."""
+    if (route := scope.get("route")) is not None and hasattr(route, "path"):
+        return str(route.path)
+    if path.startswith("/static/"):
+        return "/static"
+    return path if path in ("", "/openapi.json") else UNMATCHED
+
+
+def _shown_key(headers: dict[bytes, bytes]) -> bytes:
+    """The key of a bearer token, of the `api-key` header, or a Basic password; else empty."""
+    if b"api-key" in headers:
+        return headers[b"api-key"]
+    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        return value.strip()
+    if scheme.lower() == b"basic":
+        try:
+            return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return b""

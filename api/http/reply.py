@@ -1,0 +1,112 @@
+"""Sends a reply in pieces, within the memory set aside for replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from starlette.types import Message, Send
+
+from ..serving.problems import MEDIA_TYPE, Problem
+from .admission import Budget
+
+PIECE = 1 << 18
+"""A larger reply is written piece by piece, as the client reads it."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Reply:
+    """The `send` of one request: adds headers, and waits until the client reads.
+
+    status: of the reply; 0 before there is one. begun: its head is sent.
+    """
+
+    def __init__(
+        self, send: Send, budget: Budget, request_id: bytes, extra: Headers, root_path: bytes
+    ) -> None:
+        self._send = send
+        self._budget = budget
+        self._request_id = request_id
+        self._extra = extra
+        self._root = root_path
+        self._began = perf_counter()
+        self._start: Message | None = None
+        self._refused = False
+        self.status = 0
+        self.begun = False
+
+    @property
+    def seconds(self) -> float:
+        """Since the request began."""
+        return perf_counter() - self._began
+
+    async def __call__(self, message: Message) -> None:
+        if self._refused:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._start = message
+            return
+        body = message.get("body", b"")
+        if len(body) <= PIECE:
+            await self._begin()
+            await self._send(message)
+            return
+        if not self._budget.take(len(body)):
+            await self._refuse()
+            return
+        try:
+            await self._begin()
+            more, view = message.get("more_body", False), memoryview(body)
+            for at in range(0, len(body), PIECE):
+                last = at + PIECE >= len(body)
+                piece = bytes(view[at : at + PIECE])
+                await self._send(
+                    {"type": "http.response.body", "body": piece, "more_body": more or not last}
+                )
+        finally:
+            self._budget.give(len(body))
+
+    async def _begin(self) -> None:
+        """Send the head, unless it is sent already."""
+        start, self._start = self._start, None
+        if start is not None:
+            self.begun = True
+            start["headers"] = [*self._placed(start.get("headers", ())), *self._framing()]
+            await self._send(start)
+
+    def _framing(self) -> Headers:
+        total = b"total;dur=%.2f" % (self.seconds * 1e3)
+        return [*self._extra, (b"server-timing", total)]
+
+    def _placed(self, headers: Sequence[tuple[bytes, bytes]]) -> Headers:
+        """The headers, with `Location` under the path at which a proxy serves this server."""
+        if not self._root:
+            return list(headers)
+        return [
+            (name, self._root + value)
+            if name.lower() == b"location" and value.startswith(b"/")
+            else (name, value)
+            for name, value in headers
+        ]
+
+    async def _refuse(self) -> None:
+        """Answer 503 instead of a reply for which there is no memory."""
+        self._refused = self.begun = True
+        problem = Problem(
+            503,
+            "replies that clients are slow to read use all memory set aside for them "
+            "(`reply_memory`); try again in a few seconds, or ask for less at once",
+            code="overloaded",
+        )
+        self.status = 503
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"retry-after", b"5"),
+            *self._framing(),
+        ]
+        body = problem.body(self._request_id.decode())
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self._send({"type": "http.response.start", "status": 503, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,149 @@
+"""Collections: create, list, describe, delete, merge, store vectors anew."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ....core import CollectionConfig, StorageError
+from ....index import reconfigured
+from ....search import ReconfigureRequest
+from ...serving.problems import validate
+from ...serving.served import Served
+from ...serving.service import Service
+from .. import body
+from ..idempotency import NewJob, enqueue
+from ..openapi import json_body, problems
+from ..render import json_response
+from ..shapes.schemas import CollectionInfo, CollectionList, JobReply
+from ..strict import StrictRoute
+
+router = APIRouter(tags=["collections"], route_class=StrictRoute)
+
+_EXAMPLE = {
+    "legs": {
+        "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "all-MiniLM-L6-v2"}},
+        "lexical": {"kind": "lexical", "encoder": {"kind": "analyzer", "language": "en"}},
+    }
+}
+
+_STORED = {
+    "legs": {"dense": {"index": {"kind": "hnsw", "recall": 0.95}, "codec": {"kind": "int8"}}}
+}
+
+
+@router.get("/v1/collections", responses={200: {"model": CollectionList}, **problems(429)})
+async def list_collections(request: Request) -> Response:
+    """All collections, those that cannot be served too."""
+    service: Service = request.app.state.service
+    summaries = await service.readers.run(lambda: [_summary(s) for s in service.collections()])
+    return json_response({"collections": summaries})
+
+
+@router.put(
+    "/v1/collections/{collection}",
+    responses={
+        200: {"model": CollectionInfo, "description": "It exists with this configuration"},
+        201: {"model": CollectionInfo},
+        **problems(400, 409, 413, 415, 422, 429, 503),
+    },
+    openapi_extra=json_body(CollectionConfig, _EXAMPLE, required=False),
+)
+async def create_collection(request: Request, collection: str) -> Response:
+    """Create a collection. Without a body it gets a dense, a sparse and a lexical leg.
+
+    Its models are loaded before the answer.
+    """
+    service: Service = request.app.state.service
+    config = CollectionConfig()
+    if request.headers.get("content-length", "0") != "0" or "content-type" in request.headers:
+        raw = await body.read(request)
+        config = validate(CollectionConfig, body.parse_object(raw))
+
+    def create() -> tuple[dict[str, Any], bool]:
+        served, created = service.create(collection, config)
+        return _description(served), created
+
+    description, created = await service.writers.run(create)
+    location = {"Location": f"/v1/collections/{collection}"}
+    return json_response(description, 201 if created else 200, location if created else {})
+
+
+@router.get(
+    "/v1/collections/{collection}",
+    responses={200: {"model": CollectionInfo}, **problems(404, 409, 429, 503)},
+)
+async def describe_collection(request: Request, collection: str) -> Response:
+    """Counts, segments, sizes, legs with their encoders, configuration."""
+    service: Service = request.app.state.service
+    return json_response(await service.read(collection, _description))
+
+
+@router.delete("/v1/collections/{collection}", status_code=204, responses=problems(404, 409, 429))
+async def delete_collection(request: Request, collection: str) -> Response:
+    """Delete a collection and its files."""
+    service: Service = request.app.state.service
+    await service.writers.run(service.delete, collection)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/collections/{collection}/merge",
+    status_code=202,
+    responses={202: {"model": JobReply}, **problems(404, 409, 422, 429, 503)},
+)
+async def merge_collection(request: Request, collection: str) -> Response:
+    """Make all segments one and give the space of deleted documents back, as a job."""
+    new = NewJob("merge", "passages")
+    return await enqueue(request, collection, "merge", lambda served: new)
+
+
+@router.post(
+    "/v1/collections/{collection}/reconfigure",
+    status_code=202,
+    responses={202: {"model": JobReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
+    openapi_extra=json_body(ReconfigureRequest, _STORED),
+)
+async def reconfigure_collection(request: Request, collection: str) -> Response:
+    """Change how the vectors of dense legs are stored, as a job; nothing is encoded again.
+
+    Searches and writes go on meanwhile. A leg gets all that is said of it, and defaults for the
+    rest.
+    """
+    raw = await body.read(request)
+    asked = validate(ReconfigureRequest, body.parse_object(raw))
+    wanted = asked.model_dump(mode="json")
+
+    def check(served: Served) -> NewJob:
+        engine, _ = served.ready()
+        with engine.collection.reader() as reader:
+            reconfigured(reader.snapshot, asked.legs)  # What cannot be is said at once.
+        return NewJob("reconfigure", "passages", result=wanted)
+
+    return await enqueue(request, collection, sha256(raw).hexdigest(), check)
+
+
+def _summary(served: Served) -> dict[str, Any]:
+    documents, problem = None, served.problem
+    if served.engine is not None:
+        try:
+            documents = served.engine.count()
+        except StorageError as error:  # It harms no other collection.
+            problem = str(error).replace(f"{served.path.parent}/", "")
+    return {
+        "name": served.name,
+        "status": served.status,
+        "documents": documents,
+        "problem": problem,
+    }
+
+
+def _description(served: Served) -> dict[str, Any]:
+    engine, _ = served.ready()
+    info = engine.info()
+    del info["path"]  # Where the server keeps its data is nobody's business.
+    return {"name": served.name, "status": served.status, **info}

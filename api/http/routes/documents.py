@@ -1,0 +1,219 @@
+"""Documents: put, get, delete, list, bulk. A write is answered when it is on disk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ....core import InvalidInputError, NotFoundError
+from ....core.filter_help import FILTER_HELP
+from ....sources import parse_document
+from ....sources.document import parse_id
+from ...serving.bulk import BulkResult, parse_lines
+from ...serving.problems import Problem, validate
+from ...serving.served import Served
+from ...serving.service import Service
+from ...serving.settings import Settings
+from .. import body, cursor
+from ..idempotency import NewJob, enqueue, once
+from ..openapi import json_body, ndjson_body, problems
+from ..render import document, json_response, usage
+from ..shapes.schemas import (
+    BulkReply,
+    Deleted,
+    DeleteRequest,
+    DocumentBody,
+    DocumentPage,
+    JobReply,
+    StoredDocument,
+    Written,
+)
+from ..spool import Received, receive
+from ..strict import StrictRoute
+
+router = APIRouter(tags=["documents"], route_class=StrictRoute)
+
+_DOCUMENTS = "/v1/collections/{collection}/documents"
+_DOCUMENT = _DOCUMENTS + "/{id:text}"
+_EXAMPLE = {
+    "title": "Kiwi",
+    "text": "The kiwi is a bird that cannot fly.",
+    "metadata": {"year": 2024},
+}
+_LINES = '{"id": "kiwi", "text": "The kiwi is a bird."}\n{"id": "emu", "text": "So is the emu."}\n'
+
+
+@router.post(
+    _DOCUMENTS + "/bulk",
+    responses={
+        200: {"model": BulkReply},
+        202: {"model": JobReply, "description": "Large: a job writes it"},
+        **problems(400, 404, 409, 413, 415, 422, 429, 503),
+    },
+    openapi_extra=ndjson_body(_LINES),
+)
+async def write_bulk(
+    request: Request,
+    collection: str,
+    as_job: Annotated[bool, Query(alias="async", description="always as a job")] = False,
+) -> Response:
+    """Insert or replace many documents, one JSON object in each line.
+
+    A bad line fails alone. Large bodies become a job (202); `Idempotency-Key` is honoured.
+    """
+    service: Service = request.app.state.service
+    _, jobs = (await service.served(collection)).ready()
+    received = await receive(request, jobs, as_job=as_job)
+
+    def write(served: Served) -> tuple[int, Any]:
+        return 200, _write_now(served, received)
+
+    if received.upload is None:
+        return await once(request, collection, received.digest, write)
+    new = NewJob("bulk", "lines", received.lines, id=received.job)
+    return await enqueue(request, collection, received.digest, lambda served: new, received.upload)
+
+
+def _write_now(served: Served, received: Received) -> dict[str, Any]:
+    engine, _ = served.ready()
+    lines = list(parse_lines((received.data or b"").split(b"\n")))
+    result = BulkResult()
+    result.write(engine, lines)
+    return {
+        "errors": result.failed > 0,
+        "items": [line.item() for line in lines],
+        "replaced": result.replaced,
+        "unchanged": result.unchanged,
+        "truncated": result.truncated,
+        **usage(result.usage),
+    }
+
+
+@router.post(
+    _DOCUMENTS + "/delete",
+    responses={200: {"model": Deleted}, **problems(400, 404, 413, 415, 422, 429, 503)},
+    openapi_extra=json_body(DeleteRequest, {"ids": ["kiwi", "emu"]}),
+)
+async def delete_many(request: Request, collection: str) -> Response:
+    """Delete documents by id, or all that meet a filter."""
+    asked = validate(DeleteRequest, body.parse_object(await body.read(request)))
+    if (asked.ids is None) == (asked.filter is None):
+        raise Problem(422, "give exactly one of `ids` and `filter`")
+
+    def delete(served: Served) -> dict[str, Any]:
+        engine, _ = served.ready()
+        if asked.ids is None:
+            count = engine.delete_where(asked.filter or {})
+            return {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
+        found = set(engine.delete(asked.ids))
+        missing = [name for name in dict.fromkeys(asked.ids) if name not in found]
+        return {"deleted": len(found), "not_found": missing, "warnings": []}
+
+    service: Service = request.app.state.service
+    return json_response(await service.write(collection, delete))
+
+
+@router.get(
+    _DOCUMENTS,
+    responses={200: {"model": DocumentPage}, **problems(404, 422, 429, 503)},
+)
+async def list_documents(
+    request: Request,
+    collection: str,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor_: Annotated[str | None, Query(alias="cursor")] = None,
+    filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
+) -> Response:
+    """Documents by id, ascending. `total` counts all pages.
+
+    A page of large documents has fewer than `limit`; go on while there is a `next_cursor`.
+    """
+    settings: Settings = request.app.state.settings
+    condition = None if filter_ is None else _filter(filter_)
+    after = None if cursor_ is None else cursor.decode(cursor_, condition)
+
+    def page(served: Served) -> dict[str, Any]:
+        engine, _ = served.ready()
+        found = engine.documents(
+            after=after, limit=limit, filter=condition, most_bytes=settings.page_bytes
+        )
+        last = found[-1].id if found else None
+        more = last is not None and bool(engine.documents(after=last, limit=1, filter=condition))
+        return {
+            "documents": [document(item) for item in found],
+            "total": engine.count(condition),
+            "next_cursor": cursor.encode(last, condition) if last and more else None,
+        }
+
+    service: Service = request.app.state.service
+    return json_response(await service.read(collection, page))
+
+
+@router.put(
+    _DOCUMENT,
+    responses={
+        200: {"model": Written, "description": "Replaced"},
+        201: {"model": Written, "description": "New"},
+        **problems(400, 404, 413, 415, 422, 429, 503),
+    },
+    openapi_extra=json_body(DocumentBody, _EXAMPLE),
+)
+async def put_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
+    """Insert a document, or replace the one with this id. Percent-encode slashes in the id."""
+    given = body.parse_object(await body.read(request))
+    names = [name for name in ("_id", "id") if given.get(name) is not None]
+    if names and parse_id(given) != id:
+        raise InvalidInputError("differs from the id in the path", field=names[0])
+    rest = {name: value for name, value in given.items() if name not in ("_id", "id")}
+    new = parse_document({**rest, "id": id})
+
+    def put(served: Served) -> Response:
+        engine, _ = served.ready()
+        report = engine.add([new])
+        created = report.replaced + report.unchanged == 0
+        written = {
+            "id": new.id,
+            "created": created,
+            "unchanged": report.unchanged > 0,
+            "passages": report.passages,
+            "truncated": report.truncated,
+            **usage(report.usage),
+        }
+        location = f"/v1/collections/{served.name}/documents/{quote(new.id, safe='')}"
+        return json_response(
+            written, 201 if created else 200, {"Location": location} if created else None
+        )
+
+    service: Service = request.app.state.service
+    return await service.write(collection, put)
+
+
+@router.get(_DOCUMENT, responses={200: {"model": StoredDocument}, **problems(404, 429, 503)})
+async def get_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
+    """One document."""
+    service: Service = request.app.state.service
+    found = await service.read(collection, lambda served: served.ready()[0].get(id))
+    return json_response(document(found))
+
+
+@router.delete(_DOCUMENT, status_code=204, responses=problems(404, 429, 503))
+async def delete_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
+    """Delete one document."""
+    service: Service = request.app.state.service
+    if not await service.write(collection, lambda served: served.ready()[0].delete([id])):
+        raise NotFoundError(f"no document {id!r} in collection {collection!r}")
+    return Response(status_code=204)
+
+
+def _filter(text: str) -> dict[str, Any]:
+    try:
+        value = body.parse(text.encode())
+    except Problem as problem:
+        raise InvalidInputError(problem.detail.removeprefix("the body "), field="filter") from None
+    if not isinstance(value, dict):
+        raise InvalidInputError("must be a JSON object", field="filter")
+    return value

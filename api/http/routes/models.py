@@ -1,0 +1,70 @@
+"""The models that this server uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ....core.rerank_config import RerankerConfig
+from ...serving.service import Service
+from ..openapi import problems
+from ..render import json_response
+from ..shapes.schemas import ModelList
+from ..strict import StrictRoute
+
+router = APIRouter(tags=["operations"], route_class=StrictRoute)
+
+
+@router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
+async def models(request: Request) -> Response:
+    """Encoders of the collections, and the rerankers that requests may name."""
+    service: Service = request.app.state.service
+    return json_response({"object": "list", "data": [*_rerankers(service), *_encoders(service)]})
+
+
+def _rerankers(service: Service) -> list[dict[str, Any]]:
+    return [
+        _entry(service, name, "reranker", config.kind)
+        | {
+            "status": service.rerankers.status(name),
+            "weights": _weights(config),
+            "candidates": config.candidates,
+        }
+        for name, config in service.rerankers.configs.items()
+    ]
+
+
+def _weights(config: RerankerConfig) -> str | None:
+    """The name of the model that a reranker asks."""
+    found = getattr(config, "model", None) or getattr(getattr(config, "llm", None), "model", None)
+    return None if found is None else str(found)
+
+
+def _encoders(service: Service) -> list[dict[str, Any]]:
+    """Each once, with the legs that it encodes."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for served in service.known():
+        if served.engine is not None:
+            for leg, config in served.engine.config.legs.items():
+                # Models in different folders may have one name.
+                place = getattr(config.encoder, "model", "")
+                key = (served.encoders[leg], config.encoder.kind, place)
+                found.setdefault(key, []).append(f"{served.name}/{leg}")
+    return [
+        _entry(service, name, "encoder", kind) | {"status": "ready", "legs": sorted(legs)}
+        for (name, kind, _), legs in sorted(found.items())
+    ]
+
+
+def _entry(service: Service, name: str, type_: str, kind: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": service.started,
+        "owned_by": "twindex",
+        "type": type_,
+        "kind": kind,
+    }

@@ -1,0 +1,95 @@
+"""Whether the server lives, is ready and healthy; its metrics and what it is."""
+
+from __future__ import annotations
+
+from anyio import to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .... import __version__
+from ...serving.service import Service
+from ..openapi import problems
+from ..render import json_response
+from ..shapes.schemas import Alive, Health, Info
+from ..strict import ExactRoute, StrictRoute
+
+router = APIRouter(tags=["operations"], route_class=ExactRoute)
+_v1 = APIRouter(route_class=StrictRoute)
+
+_ALIVE = b'{"status":"ok"}'
+
+
+@router.get("/livez", responses={200: {"model": Alive}})
+async def live() -> Response:
+    """The process answers."""
+    return Response(_ALIVE, media_type="application/json")
+
+
+@router.get("/readyz", responses={200: {"model": Health}, 503: {"model": Health}})
+async def ready(request: Request) -> Response:
+    """200 once models and collections are loaded and writes work; until then 503 and why.
+
+    A folder that is read-only is ready for reading: 200 with `"writable": false`.
+    """
+    health = await to_thread.run_sync(_health, request.app.state.service)
+    failed = health["status"] in ("loading", "unwritable")
+    return json_response(health, 503 if failed else 200)
+
+
+@router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
+async def healthy(request: Request) -> Response:
+    """As `/readyz`. "degraded": some collection or reranker cannot be served, the others
+    are."""
+    return await ready(request)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(429)},
+)
+async def metrics(request: Request) -> Response:
+    """Prometheus metrics."""
+    text = await request.app.state.service.watchers.run(request.app.state.metrics.text)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@_v1.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
+async def info(request: Request) -> Response:
+    """Version and limits of this server."""
+    settings = request.app.state.settings
+    limits = settings.model_dump(
+        include={"max_body_bytes", "max_bulk_bytes", "job_bytes", "job_documents"}
+    )
+    return json_response(
+        {
+            "name": "twindex",
+            "version": __version__,
+            "limits": limits,
+            "collections": len(request.app.state.service.known()),
+        }
+    )
+
+
+router.include_router(_v1)
+
+
+def _health(service: Service) -> dict[str, object]:
+    statuses = {served.name: served.status for served in service.known()}
+    rerankers = {name: service.rerankers.status(name) for name in service.rerankers.names}
+    writable = service.writable()
+    if service.loading:
+        status = "loading"
+    elif writable.problem is not None and not writable.intended:
+        status = "unwritable"
+    else:
+        every = (*statuses.values(), *rerankers.values())
+        status = "ok" if all(s == "ready" for s in every) else "degraded"
+    return {
+        "status": status,
+        "writable": writable.problem is None,
+        "problem": writable.problem,
+        "collections": statuses,
+        "rerankers": rerankers,
+    }

@@ -1,0 +1,154 @@
+"""The search page and the page of a document: they work without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from fastapi import APIRouter
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from ....core import Guard, NotFoundError, TwindexError
+from ....search import Fusion
+from ...pages import conditions, document, home
+from ...pages.form import Form
+from ...pages.results import analyzer_of, query_terms, result
+from ...pages.templates import render
+from ...serving.problems import Problem, problem_of
+from ...serving.served import Served
+from ...serving.service import Service
+from ...serving.settings import Settings
+from ...serving.work import check_query
+from ..admission import Deadline
+
+router = APIRouter(include_in_schema=False)
+
+METHODS = get_args(Fusion.model_fields["method"].annotation)
+
+
+@router.get("/", response_class=HTMLResponse)
+async def search_page(request: Request) -> Response:
+    """The form, and the hits when there is a query; without one the collections."""
+    service: Service = request.app.state.service
+    deadline = Deadline.of(request)
+    collections = await service.readers.run(service.collections)
+    form = Form.read(request.query_params)
+    if not form.collection:
+        ready = [served.name for served in collections if served.status == "ready"]
+        form.collection = ready[0] if ready else ""
+    page: dict[str, Any] = {
+        "form": form,
+        "methods": METHODS,
+        "operators": conditions.OPERATORS,
+        "collections": collections,
+        "cards": None,
+        "legs": {},
+        "changed": [],
+        "active": [],
+        "fields": {},
+        "rerankers": service.rerankers.names,
+        "result": None,
+        "problem": None,
+    }
+    status = 200
+    try:
+        if form.collection:
+            await deadline.wait(request, _fill(request, form, page, deadline.guard))
+    except (TwindexError, Problem) as error:
+        problem = problem_of(error, service.root)
+        page["problem"], status = problem, problem.status
+    if page["result"] is None and (status == 404 or not form.query.strip()):
+        page["cards"] = await service.readers.run(home.cards, collections)
+    return await service.readers.run(render, "search.html", page, status)
+
+
+async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard) -> None:
+    """Add the options of the collection, then what a search of it gave."""
+    service: Service = request.app.state.service
+    settings: Settings = request.app.state.settings
+    page |= await service.read(form.collection, lambda served: _options(served, form))
+    form.add_condition(page["fields"])
+    page["active"] = [
+        {"text": one["text"], "link": form.filtered(one["without"])}
+        for one in conditions.active(conditions.parse(form.filter))
+    ]
+    if form.query.strip():
+        run = service.rerank if form.rerank else service.read
+        page["result"] = await run(
+            form.collection, lambda served: result(served.ready()[0], form, settings, guard)
+        )
+
+
+def _options(served: Served, form: Form) -> dict[str, Any]:
+    """The legs and fields of the collection."""
+    engine, _ = served.ready()
+    running = form.running(engine.config.legs)
+    legs = {
+        name: {
+            "kind": leg.kind,
+            "role": leg.role,
+            "encoder": served.encoders[name],
+            "on": name in running,
+            "weight": form.weights.get(name, "1"),
+        }
+        for name, leg in engine.config.legs.items()
+    }
+    return {"legs": legs, "changed": form.changed(legs), "fields": engine.fields()}
+
+
+@router.get("/document", response_class=HTMLResponse)
+async def document_page(request: Request) -> Response:
+    """A document: `collection` and `id`; `start` and `end` of the passage, `q` to mark."""
+    service: Service = request.app.state.service
+    given, deadline = request.query_params, Deadline.of(request)
+    collection, name = given.get("collection", ""), given.get("id", "")
+    page: dict[str, Any] = {
+        "collection": collection,
+        "id": name,
+        "query": given.get("q", ""),
+        "document": None,
+        "problem": None,
+        "raw": document.raw_address(collection, name),
+        "back": Form(collection, given.get("q", "")).link(0),
+    }
+    status = 200
+    try:
+        span = _span(given)
+        check_query(request.app.state.settings, page["query"], "q")
+        work = service.read(collection, lambda served: _document(served, name, page["query"], span))
+        page["document"] = await deadline.wait(request, work)
+    except (TwindexError, Problem) as error:
+        problem = problem_of(error, service.root)
+        page["problem"], status = problem, problem.status
+    return await service.readers.run(render, "document.html", page, status)
+
+
+def _document(
+    served: Served, name: str, query: str, span: tuple[int, int] | None
+) -> dict[str, Any]:
+    engine, _ = served.ready()
+    if not name:
+        raise NotFoundError("there is no document without an id: give `id`")
+    analyzer = analyzer_of(engine)
+    found = engine.get(name)
+    return document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
+
+
+def _span(given: QueryParams) -> tuple[int, int] | None:
+    """Characters of the passage; None where none is given. Raises Problem."""
+    if "start" not in given and "end" not in given:
+        return None
+    values = []
+    for name in ("start", "end"):
+        text = given.get(name, "")
+        if not (text.isascii() and text.isdigit() and len(text) <= 12):
+            raise Problem(
+                422,
+                f"{name} must be a whole number from 0, got {text[:40]!r}",
+                errors=[
+                    {"field": name, "message": f"must be a whole number from 0, got {text[:40]!r}"}
+                ],
+            )
+        values.append(int(text))
+    return values[0], values[1]

@@ -1,0 +1,89 @@
+"""The API reference: made from the OpenAPI document, with a form to try each operation.
+
+Everything comes from this server: the framework's own page loads its scripts from a CDN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from ...pages import examples
+from ...pages.templates import render
+from ...serving.service import Service
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs", response_class=HTMLResponse)
+async def reference_page(request: Request) -> Response:
+    """Every operation with its parameters, body, replies and examples."""
+    service: Service = request.app.state.service
+    names = [served.name for served in service.known()]
+    base = str(request.base_url).rstrip("/")
+    return await service.readers.run(_page, request.app.openapi(), names, base)
+
+
+def _page(document: Mapping[str, Any], collections: Sequence[str], base: str) -> Response:
+    """base: the address of this server, as the examples have it."""
+    values = {"collection": collections[0]} if collections else {}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            operation = _operation(path, method, described)
+            operation["curl"] = examples.curl(base, operation, values)
+            operation["python"] = examples.python(base, operation, values)
+            groups.setdefault(described["tags"][0], []).append(operation)
+    schemas = {
+        name: orjson.dumps(schema, option=orjson.OPT_INDENT_2).decode()
+        for name, schema in sorted(document["components"]["schemas"].items())
+    }
+    return render(
+        "reference.html",
+        {
+            "info": document["info"],
+            "groups": groups,
+            "schemas": schemas,
+            "collections": collections,
+            "base": base,
+        },
+    )
+
+
+def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    summary, _, rest = operation.get("description", operation["summary"]).partition("\n\n")
+    content = operation.get("requestBody", {}).get("content", {})
+    media_type = next(iter(content), "")
+    example = content.get(media_type, {}).get("example", "")
+    return {
+        "id": f"{method}{path}".replace("/", "-").replace("{", "").replace("}", ""),
+        "path": path,
+        # The one operation whose collection is not there yet.
+        "creates": method == "put" and path.endswith("{collection}"),
+        "method": method.upper(),
+        "summary": summary,
+        "description": rest,
+        "parameters": operation.get("parameters", []),
+        "media_type": media_type,
+        "example": example
+        if isinstance(example, str)
+        else orjson.dumps(example, option=orjson.OPT_INDENT_2).decode(),
+        "schema": _schema_name(content.get(media_type, {})),
+        "responses": [
+            {
+                "status": status,
+                "description": response["description"],
+                "schema": _schema_name(next(iter(response.get("content", {}).values()), {})),
+            }
+            for status, response in sorted(operation["responses"].items())
+        ],
+    }
+
+
+def _schema_name(content: Mapping[str, Any]) -> str:
+    return str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]

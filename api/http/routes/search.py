@@ -1,0 +1,138 @@
+"""Search, and several searches at once."""
+
+from __future__ import annotations
+
+from functools import partial
+from time import perf_counter
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ....search import SearchRequest, SearchResult
+from ...serving.problems import validate
+from ...serving.served import Served
+from ...serving.service import Service
+from ...serving.work import check_work
+from .. import body
+from ..admission import Deadline
+from ..openapi import COLLECTION, json_body, problems
+from ..render import json_response, search_result
+from ..shapes.schemas import BatchReply, BatchRequest, SearchReply
+from ..strict import StrictRoute
+
+router = APIRouter(tags=["search"], route_class=StrictRoute)
+
+_EXAMPLE = {
+    "query": "birds that cannot fly",
+    "fusion": {"method": "minmax"},
+    "limit": 10,
+    "explain": False,
+}
+
+
+@router.post(
+    "/v1/collections/{collection}/search",
+    responses={
+        200: {"model": SearchReply},
+        **problems(400, 404, 409, 413, 415, 422, 429, 503, 504),
+    },
+    openapi_extra={
+        **json_body(SearchRequest, _EXAMPLE),
+        "parameters": [COLLECTION],
+    },
+)
+async def search(request: Request) -> Response:
+    """Search one collection.
+
+    Pages are cut from a list fused once to a fixed depth: `offset` + `limit` is at most 1,000.
+    """
+    # The path parameter is declared by hand: the framework takes longer to pass it than to route.
+    raw = await body.read(request)
+
+    began, deadline = perf_counter(), Deadline.of(request)
+
+    # All of it in one call, so that the event loop has nothing to do but wait for bytes. Only what
+    # reranks goes on elsewhere.
+    def begin(served: Served) -> Response | SearchRequest:
+        asked = validate(SearchRequest, body.parse_object(raw))
+        check_work(request.app.state.settings, [asked])
+        return answer(served, asked) if asked.rerank is None else asked
+
+    def answer(served: Served, asked: SearchRequest) -> Response:
+        result = served.ready()[0].search(asked, guard=deadline.guard)
+        _observe(request, result)
+        reply = {
+            "request_id": request.state.request_id,
+            "took_ms": _milliseconds(began),
+            **search_result(asked, result, served.encoders),
+        }
+        return json_response(reply, headers={"Server-Timing": _server_timing(result)})
+
+    service: Service = request.app.state.service
+    collection = request.path_params["collection"]
+
+    async def work() -> Response:
+        begun = await service.read(collection, begin)
+        if isinstance(begun, Response):
+            return begun
+        return await service.rerank(collection, partial(answer, asked=begun))
+
+    return await deadline.wait(request, work())
+
+
+@router.post(
+    "/v1/collections/{collection}/search/batch",
+    responses={200: {"model": BatchReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503, 504)},
+    openapi_extra=json_body(BatchRequest, {"requests": [_EXAMPLE]}),
+)
+async def search_batch(request: Request, collection: str) -> Response:
+    """Up to 100 searches of the same state. One that is invalid fails them all, by name."""
+    raw = await body.read(request)
+
+    began, deadline = perf_counter(), Deadline.of(request)
+
+    def begin(served: Served) -> Response | BatchRequest:
+        batch = validate(BatchRequest, body.parse_object(raw))
+        check_work(request.app.state.settings, batch.requests, batch=True)
+        reranks = any(asked.rerank is not None for asked in batch.requests)
+        return batch if reranks else answer(served, batch)
+
+    def answer(served: Served, batch: BatchRequest) -> Response:
+        results = served.ready()[0].search_batch(batch.requests, guard=deadline.guard)
+        for result in results:
+            _observe(request, result)
+        reply = {
+            "request_id": request.state.request_id,
+            "took_ms": _milliseconds(began),
+            "results": [
+                search_result(asked, result, served.encoders)
+                for asked, result in zip(batch.requests, results, strict=True)
+            ],
+        }
+        return json_response(reply)
+
+    service: Service = request.app.state.service
+
+    async def work() -> Response:
+        begun = await service.read(collection, begin)
+        if isinstance(begun, Response):
+            return begun
+        return await service.rerank(collection, partial(answer, batch=begun))
+
+    return await deadline.wait(request, work())
+
+
+def _observe(request: Request, result: SearchResult) -> None:
+    metrics = request.app.state.metrics
+    metrics.search(result.timings)
+    if (done := result.rerank) is not None:
+        metrics.rerank(done.model, done.status, done.seconds, done.usage)
+
+
+def _milliseconds(began: float) -> float:
+    return round((perf_counter() - began) * 1e3, 3)
+
+
+def _server_timing(result: SearchResult) -> str:
+    return ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in result.timings.items())

@@ -1,0 +1,1 @@
+"""Shapes of requests and replies, for the OpenAPI document."""

@@ -1,0 +1,74 @@
+"""Takes in a bulk body: small ones in memory, large ones in a file that a job will write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from starlette.requests import Request
+
+from ...index.store.jobs import JobStore
+from ...index.store.upload import Upload
+from ..serving.service import Service
+from . import body
+
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """digest: of the body. lines: in it. data: the body, or None when `upload` has it, synced; the
+    job must get the id `job`."""
+
+    digest: str
+    lines: int
+    data: bytes | None
+    job: str | None = None
+    upload: Upload | None = None
+
+
+async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received:
+    """Read the body. It becomes a file when `as_job` or when it is over the settings' limits.
+
+    Raises StorageError when the disk does not take it.
+    """
+    service: Service = request.app.state.service
+    settings = request.app.state.settings
+    digest = sha256()
+    held = bytearray()
+    size = lines = 0
+    last = b"\n"
+    job: str | None = None
+    upload: Upload | None = None
+    try:
+        held_most = settings.job_bytes + 2 * _PIECE  # Beyond that, pieces go to a file.
+        async for piece in body.stream(
+            request, body.NDJSON, settings.max_bulk_bytes, held=held_most
+        ):
+            digest.update(piece)
+            size += len(piece)
+            lines += piece.count(b"\n")
+            last = piece[-1:]
+            held += piece
+            if upload is None and (
+                as_job or size > settings.job_bytes or lines > settings.job_documents
+            ):
+                job = jobs.new_id()
+                upload = jobs.upload(job)
+            if upload is not None and len(held) >= _PIECE:
+                await service.writers.run(upload.write, bytes(held))
+                held.clear()
+        lines += last != b"\n"
+        if upload is not None:
+            await service.writers.run(_finish, upload, bytes(held))
+            return Received(digest.hexdigest(), lines, None, job, upload)
+        return Received(digest.hexdigest(), lines, bytes(held))
+    except BaseException:
+        if upload is not None:
+            upload.discard()
+        raise
+
+
+def _finish(upload: Upload, rest: bytes) -> None:
+    upload.write(rest)
+    upload.sync()

@@ -1,0 +1,144 @@
+"""Which part of a text to show for a hit, and which words in it match the query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from itertools import accumulate
+
+from ...core import Passage
+from ...encoders import Token
+from .markdown import Block, blocks
+
+Tokenize = Callable[[str], Sequence[Token]]
+LENGTH = 420
+"""Characters shown of a long text."""
+READ = 20_000
+"""Characters of a text that are looked at: an excerpt is not worth more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of text; `marked` when it matches the query."""
+
+    text: str
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A block of an excerpt: a paragraph, or lines of code."""
+
+    fragments: Sequence[Fragment]
+    code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Blocks in order. `cut_before`, `cut_after`: there is more of the text there."""
+
+    blocks: Sequence[Shown]
+    cut_before: bool
+    cut_after: bool
+
+    @property
+    def fragments(self) -> list[Fragment]:
+        """Those of all blocks."""
+        return [fragment for block in self.blocks for fragment in block.fragments]
+
+
+def fragments(text: str, terms: Set[str], tokenize: Tokenize) -> list[Fragment]:
+    """The whole text with the matching words marked."""
+    return _split(text, 0, len(text), _spans(text, terms, tokenize))
+
+
+def excerpt(
+    text: str,
+    terms: Set[str],
+    tokenize: Tokenize,
+    passage: Passage | None = None,
+    length: int = LENGTH,
+) -> Excerpt:
+    """About `length` characters of the passage (None = the whole text), without Markdown's marks:
+    the stretch that has the most matching words; of equal ones the first. It begins at a sentence
+    where one is near, else at a word."""
+    begin, stop = (0, len(text)) if passage is None else (passage.start, passage.end)
+    stop = min(stop, begin + READ)
+    parts = blocks(text[begin:stop])
+    plain = "".join(part.text for part in parts)
+    spans = _spans(plain, terms, tokenize)
+    low, high = 0, len(plain)
+    if high > length:
+        best, most = 0, 0
+        for i, (start, _) in enumerate(spans):
+            inside = sum(end <= start + length * 3 // 4 for _, end in spans[i : i + 100])
+            if inside > most:
+                best, most = start, inside
+        low = _begin(plain, parts, max(0, min(best - length // 4, high - length)), best)
+        high = _end(plain, low, min(low + length, high))
+    shown = []
+    at = 0
+    for part in parts:
+        start, end = max(at, low), min(at + len(part.text), high)
+        at += len(part.text)
+        if start < end:
+            shown.append(Shown(_split(plain, start, end, spans), part.code))
+    cut_after = high < len(plain) or stop < len(text)
+    return Excerpt(shown, begin > 0 or low > 0, cut_after)
+
+
+def _spans(text: str, terms: Set[str], tokenize: Tokenize) -> list[tuple[int, int]]:
+    """Places of the matching tokens, in order; overlapping ones joined."""
+    spans: list[tuple[int, int]] = []
+    for token in tokenize(text) if terms else ():
+        if token.term in terms:
+            if spans and token.start < spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(spans[-1][1], token.end))
+            else:
+                spans.append((token.start, token.end))
+    return spans
+
+
+_SENTENCE = re.compile(r"[.!?][\"')\]]?\s+|[\u3002\uff01\uff1f]")
+_WORD = re.compile(r"\s+")
+NEAR = 120
+"""Characters that an excerpt moves to begin at a sentence, or to end at a word."""
+
+
+def _begin(text: str, parts: Sequence[Block], start: int, best: int) -> int:
+    """The start of a block or sentence near `start` and not after `best`, else that of a word."""
+    if start == 0:
+        return 0
+    low, high = max(0, start - NEAR), min(start + NEAR, best)
+    starts = [0, *accumulate(len(part.text) for part in parts)]
+    ends = [at for at in starts if low <= at <= high]
+    ends += [match.end() for match in _SENTENCE.finditer(text, low, high)]
+    ends = ends or [match.end() for match in _WORD.finditer(text, low, high)]
+    return min(ends, key=lambda end: abs(end - start), default=start)
+
+
+def _end(text: str, start: int, end: int) -> int:
+    """The last border of a word before `end`."""
+    if end == len(text):
+        return end
+    at = end
+    while at > max(end - NEAR, start) and not text[at].isspace():
+        at -= 1
+    return at if text[at].isspace() else end
+
+
+def _split(text: str, low: int, high: int, spans: Sequence[tuple[int, int]]) -> list[Fragment]:
+    found = []
+    at = low
+    for start, end in spans:
+        if end <= low or start >= high:
+            continue
+        start, end = max(start, low), min(end, high)
+        if start > at:
+            found.append(Fragment(text[at:start], marked=False))
+        found.append(Fragment(text[start:end], marked=True))
+        at = end
+    if at < high:
+        found.append(Fragment(text[at:high], marked=False))
+    return found

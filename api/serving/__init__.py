@@ -1,0 +1,1 @@
+"""The collections, rerankers and jobs that a server holds."""

@@ -1,0 +1,248 @@
+"""Runs the jobs of all collections, one at a time, and continues those that were interrupted."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from threading import Condition, Thread
+from time import monotonic, perf_counter
+
+from ...core import CorruptFileError, StorageError, TwindexError
+from ...index.arrays.files import exclusive
+from ...index.store.jobs import Job, JobStore
+from ...search import Engine, ReconfigureRequest
+from .bulk import BATCH, BulkResult, parse_lines
+from .served import Served
+
+logger = logging.getLogger(__name__)
+
+FIRST_STEP = 8
+"""Lines of a bulk job's first step, when its speed is not known."""
+STEP_SECONDS = 10.0
+"""About how long a step takes: until then a stop waits, and progress is not told."""
+RETRY_SECONDS = (1.0, 30.0)
+"""First and longest pause before a new attempt of a job that the disk stopped; it doubles."""
+
+
+class Interruption(Exception):  # noqa: N818 - no error
+    """The server stops, or the collection is gone: leave the job as it is."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A job in the queue. retry_at, pause: seconds; `reason`: why the last attempt stopped."""
+
+    served: Served
+    job_id: str
+    retry_at: float = 0.0
+    pause: float = RETRY_SECONDS[0]
+    reason: str | None = None
+
+
+class JobRunner:
+    """A queue of jobs and the thread that works on them.
+
+    A job that the disk stops (it is full, or fails) keeps its place and is tried again. Later jobs
+    of the same collection wait for it, because their order matters; other collections do not.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._queue: list[_Entry] = []
+        self._stopping = False
+        self._thread = Thread(target=self._work, name="twindex-jobs", daemon=True)
+
+    def submit(self, served: Served, job_id: str) -> None:
+        """Queue a job that is in the collection's store."""
+        with self._changed:
+            self._queue.append(_Entry(served, job_id))
+            if self._thread.ident is None:
+                self._thread.start()
+            self._changed.notify_all()
+
+    def waiting(self, served: Served) -> dict[str, str]:
+        """Job id -> why it could not go on; it is tried again."""
+        with self._changed:
+            return {
+                entry.job_id: entry.reason
+                for entry in self._queue
+                if entry.served is served and entry.reason is not None
+            }
+
+    def close(self) -> None:
+        """Leave the job under way after its current step; the next start continues it."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (entry := self._next()) is not None:
+            reason = self._attempt(entry)
+            with self._changed:
+                if reason is None:
+                    self._queue.remove(entry)
+                    continue
+                if entry.retry_at == 0.0:  # Once, not for each attempt.
+                    logger.warning("job %s waits and is tried again: %s", entry.job_id, reason)
+                entry.reason, entry.retry_at = reason, monotonic() + entry.pause
+                entry.pause = min(2 * entry.pause, RETRY_SECONDS[1])
+
+    def _next(self) -> _Entry | None:
+        """The oldest job whose collection has no older one; None when the server stops."""
+        with self._changed:
+            while not self._stopping:
+                first: dict[int, _Entry] = {}
+                for entry in self._queue:
+                    first.setdefault(id(entry.served), entry)
+                now = monotonic()
+                for entry in first.values():
+                    if entry.retry_at <= now:
+                        entry.reason = None
+                        return entry
+                soonest = min((entry.retry_at for entry in first.values()), default=None)
+                self._changed.wait(None if soonest is None else soonest - now)
+            return None
+
+    def _attempt(self, entry: _Entry) -> str | None:
+        """Work on a job until it ends or must wait; then the reason."""
+        served, job_id = entry.served, entry.job_id
+        engine, store = served.engine, served.jobs
+
+        def proceed() -> None:
+            if self._stopping or served.deleted:
+                raise Interruption
+
+        try:
+            proceed()
+            if engine is None or store is None:
+                return None
+            # Another server on the same folder may be at it.
+            with exclusive(store.spool / "lock", wait=True):
+                job = store.get(job_id)
+                if not job.finished:
+                    _perform(engine, store, job, proceed)
+                store.lines(job_id).unlink(missing_ok=True)
+        except Interruption:
+            return None
+        except Exception as error:
+            if self._stopping or served.deleted or served.replaced():
+                return None
+            if _may_pass(error):
+                return _reason(error, served)
+            logger.exception("job %s failed", job_id)
+        return None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a later attempt may succeed: the disk was full or failed, damage does not heal."""
+    if isinstance(error, StorageError):
+        return not isinstance(error, CorruptFileError)
+    return isinstance(error, OSError)
+
+
+def _reason(error: Exception, served: Served) -> str:
+    return str(error).replace(f"{served.path.parent}/", "")
+
+
+def _perform(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+    """Raises what may pass: then the job stays as it is."""
+    proceed()
+    try:
+        _KINDS[job.kind](engine, store, job, proceed)
+    except Interruption:
+        raise
+    except Exception as error:
+        proceed()  # A collection that is being deleted fails in any way it likes.
+        if _may_pass(error):
+            raise
+        # Failed is failed, or the next start would run into it again.
+        if isinstance(error, TwindexError):
+            reason = str(error).replace(f"{engine.path.parent}/", "")
+            logger.warning("job %s failed: %s", job.id, reason)
+        else:
+            reason = "an unexpected error; the log has it under the id of the job"
+            logger.exception("job %s failed", job.id)
+        latest = store.get(job.id)
+        store.save(job.id, "failed", done=latest.done, result=latest.result, error=reason)
+
+
+def _bulk(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+    result = BulkResult.resumed(job.result)
+    done = job.done
+
+    def record(connection: sqlite3.Connection, line: int) -> None:
+        store.record(connection, job.id, done=line, result=asdict(result))
+
+    store.save(job.id, "running", done=done, result=asdict(result))
+    try:
+        file = store.lines(job.id).open("rb")
+    except FileNotFoundError:
+        raise CorruptFileError(store.lines(job.id), "is missing: send the lines again") from None
+    with file:
+        for _ in islice(file, done):
+            pass
+        step = FIRST_STEP
+        while lines := list(islice(file, step)):
+            proceed()
+            began = perf_counter()
+            result.write(engine, parse_lines(lines, done + 1), record)
+            done += len(lines)
+            store.save(job.id, "running", done=done, result=asdict(result))
+            step = _next_step(len(lines), perf_counter() - began)
+    store.save(job.id, "done", done=done, result=asdict(result))
+
+
+def _next_step(lines: int, seconds: float) -> int:
+    """Lines of the next step, after one that took so long: a model may need seconds for each."""
+    return max(1, min(BATCH, int(lines * STEP_SECONDS / max(seconds, 1e-9))))
+
+
+class _StoredProgress:
+    """Progress written to the job's row."""
+
+    def __init__(self, store: JobStore, job: Job) -> None:
+        self._store = store
+        self._id = job.id
+        self._result = job.result
+        self._done = 0
+
+    def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
+        self._done = done
+        result = self._result
+        self._store.save(self._id, "running", done=done, result=result, total=total, unit=unit)
+
+    def advance(self, n: int = 1) -> None:
+        self._done += n
+        self._store.save(self._id, "running", done=self._done, result=self._result)
+
+    def close(self) -> None: ...
+
+
+def _merge(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+    progress = _StoredProgress(store, job)
+    progress.start("merge", None, job.unit)
+    merged = engine.merge(progress=progress)
+    latest = store.get(job.id)
+    store.save(job.id, "done", done=latest.done, result={"merged": merged})
+
+
+def _reconfigure(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+    progress = _StoredProgress(store, job)
+    progress.start("reconfigure", None, job.unit)
+    asked = ReconfigureRequest.parse({"legs": job.result["legs"]})
+    done = engine.reconfigure(asked.legs, progress=progress)
+    latest = store.get(job.id)
+    result = {**job.result, "changed": done.changed, "warnings": list(done.warnings)}
+    store.save(job.id, "done", done=latest.done, result=result)
+
+
+_KINDS: dict[str, Callable[[Engine, JobStore, Job, Callable[[], None]], None]] = {
+    "bulk": _bulk,
+    "merge": _merge,
+    "reconfigure": _reconfigure,
+}

@@ -1,0 +1,144 @@
+"""Opens and creates the collections that a service holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from threading import Lock
+from weakref import WeakValueDictionary
+
+from ...core import (
+    CollectionConfig,
+    ConfigError,
+    ConflictError,
+    EncoderMismatchError,
+    MissingExtraError,
+    ModelError,
+    NotFoundError,
+    TwindexError,
+)
+from ...core.config import Device
+from ...encoders import Encoder, EncoderConfig, load_encoder, on_device
+from ...encoders.places import model_names, named
+from ...index.store.jobs import JobStore
+from ...llm.weights.places import find_named
+from ...search import Engine
+from .jobs import JobRunner
+from .rerankers import ServedRerankers
+from .served import Served, encoder_names, identity
+
+logger = logging.getLogger(__name__)
+
+
+class Loader:
+    """Loads collections, their models and their jobs; those with the same encoder share one."""
+
+    def __init__(
+        self,
+        root: Path,
+        runner: JobRunner,
+        device: Device | None,
+        rerankers: ServedRerankers,
+        models: Sequence[str],
+    ) -> None:
+        """models: those that the operator lists; one that has moved may be there."""
+        self._root = root
+        self._rerankers = rerankers
+        self._runner = runner
+        self._device = device
+        self._models = models
+        # Models are large: those that no collection uses any more are let go.
+        self._encoders: WeakValueDictionary[EncoderConfig, Encoder] = WeakValueDictionary()
+        self._lock = Lock()
+
+    def open(self, served: Served) -> bool:
+        """Open and load one collection; what is wrong with it is kept, and harms no other.
+
+        False when it holds nothing: its creation was interrupted, and it can be created again.
+        """
+        engine = None
+        try:
+            engine = Engine.open(
+                served.path,
+                read_only=not os.access(served.path, os.W_OK),
+                encoders=self._encoder,
+                rerankers=self._rerankers,
+                models=self._models,
+            )
+            self._adopt(served, engine)
+        except NotFoundError:
+            return False
+        except Exception as error:
+            if not isinstance(error, TwindexError):
+                served.problem = f"{type(error).__name__} while opening it; the log has more"
+                logger.exception("collection %s is not served", served.name)
+            elif served.problem != (problem := self._told(error, engine)):
+                served.problem = problem  # An unfinished build is tried often: it is logged once.
+                logger.error("collection %s is not served: %s", served.name, error)
+            if isinstance(error, EncoderMismatchError):
+                served.status, served.mismatch = "unavailable", error
+            elif isinstance(error, ModelError | MissingExtraError | ConfigError):
+                served.status = "unavailable"
+            else:
+                served.status = "building" if isinstance(error, ConflictError) else "damaged"
+        return True
+
+    def create(self, served: Served, config: CollectionConfig) -> None:
+        """Create a collection. Its models are loaded first, so that a wrong name makes nothing."""
+        loaded = []  # kept until the engine has them
+        try:
+            for leg, chosen in config.legs.items():
+                where = f"legs.{leg}.encoder"
+                loaded.append(self._encoder(chosen.encoder))
+        except ConfigError as error:
+            field = f"{where}.{error.field}" if error.field else where
+            raise ConfigError(error.message, field=field) from None
+        except ModelError as error:
+            logger.error("%s: %s", where, error)
+            names = [name for _, name in named(chosen.encoder)]
+            raise ConfigError(_without_places(str(error), names), field=where) from None
+        engine = Engine.create(
+            served.path, config, encoders=self._encoder, rerankers=self._rerankers
+        )
+        served.identity = identity(served.path)
+        self._adopt(served, engine)
+
+    def _adopt(self, served: Served, engine: Engine) -> None:
+        """Load models and jobs; from then on the collection answers."""
+        try:
+            engine.load()
+            jobs = JobStore(served.path, read_only=engine.read_only)
+            jobs.remove_stray_lines()
+        except BaseException:
+            engine.close()
+            raise
+        served.encoders = encoder_names(engine.config)
+        served.engine, served.jobs = engine, jobs
+        served.status, served.problem = "ready", None
+        for job in jobs.unfinished():
+            logger.info("continuing job %s of collection %s", job.id, served.name)
+            self._runner.submit(served, job.id)
+
+    def _told(self, error: TwindexError, engine: Engine | None) -> str:
+        """What requests are told of a collection that cannot be served."""
+        names = [] if engine is None else model_names(engine.config)
+        return _without_places(str(error).replace(f"{self._root}/", ""), [*names, *self._models])
+
+    def _encoder(self, config: EncoderConfig) -> Encoder:
+        with self._lock:
+            key = config if self._device is None else on_device(config, self._device)
+            encoder = self._encoders.get(key)
+            if encoder is None:
+                encoder = self._encoders[key] = load_encoder(key)
+            return encoder
+
+
+def _without_places(message: str, names: Iterable[str]) -> str:
+    """A message about models, without the folders where the server keeps them."""
+    for name in names:
+        for place in (str(find_named(name) or ""), os.path.realpath(name), name):
+            if Path(place).is_absolute():
+                message = message.replace(place, Path(place).name)
+    return message

@@ -1,0 +1,170 @@
+"""Errors as RFC 9457 problem details: `{type, title, status, detail, code, request_id, errors}`."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...core import (
+    Config,
+    ConflictError,
+    InvalidInputError,
+    MissingExtraError,
+    ModelError,
+    NotFoundError,
+    StorageError,
+    TwindexError,
+)
+from ...core.config_base import field_path, message_of
+
+MEDIA_TYPE = "application/problem+json"
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+_STATUS: tuple[tuple[type[TwindexError], int], ...] = (
+    (InvalidInputError, 422),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (ModelError, 503),
+    (MissingExtraError, 503),
+    (StorageError, 503),
+)
+
+_CODES = {
+    400: "malformed",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "too_many_requests",
+    500: "internal",
+    503: "not_ready",
+    504: "deadline",
+}
+
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
+"""Faults of the disk, not of the program."""
+
+_ROUTING = {
+    404: "nothing is served at this path; /docs lists what is",
+    405: "this path does not take this method; see the Allow header",
+}
+
+
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """An error reply. `errors` name the wrong fields: `{"field", "message"}`."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: str | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.code = code or _CODES[status]
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+    def body(self, request_id: str) -> bytes:
+        return orjson.dumps(
+            {
+                "type": f"urn:twindex:problem:{self.code}",
+                "title": HTTPStatus(self.status).phrase,
+                "status": self.status,
+                "detail": self.detail,
+                "code": self.code,
+                "request_id": request_id,
+                "errors": self.errors,
+            },
+            option=orjson.OPT_NON_STR_KEYS,
+        )
+
+    def response(self, request_id: str) -> Response:
+        return Response(
+            self.body(request_id), self.status, headers=self.headers, media_type=MEDIA_TYPE
+        )
+
+
+class ClientGone(Exception):  # noqa: N818 - an event, no error
+    """The client closed the connection before its answer: nobody reads one."""
+
+
+def problem_of(error: Exception, root: Path) -> Problem:
+    """The reply to an error raised on purpose; any other is raised again.
+
+    `root` is taken away from paths in messages: where the server keeps its data is not told.
+    """
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        # The first part of each place is where the value was: "query", "path".
+        return _invalid([(field_path(e["loc"][1:], None), e["msg"]) for e in error.errors()])
+    if isinstance(error, TwindexError):
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        detail = str(error).replace(str(root) + os.sep, "")
+        errors = []
+        if isinstance(error, InvalidInputError) and error.field is not None:
+            errors = [{"field": error.field, "message": error.message}]
+        headers = {"Retry-After": "5"} if status == 503 else {}
+        return Problem(status, detail, code=error.code, errors=errors, headers=headers)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        detail = f"the disk does not take or give the data: {error.strerror}"
+        return Problem(503, detail, code=StorageError.code, headers={"Retry-After": "5"})
+    if isinstance(error, HTTPException):
+        known = error.status_code if error.status_code in _CODES else 400
+        # The framework's details are only the status' phrase.
+        detail = _ROUTING.get(error.status_code, str(error.detail))
+        return Problem(error.status_code, detail, code=_CODES[known], headers=error.headers)
+    raise error
+
+
+def validate(model: type[ConfigT], value: Any) -> ConfigT:
+    """Validate a value of a request. Raises Problem 422 that names every wrong field."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise _invalid([(field_path(e["loc"], value), message_of(e)) for e in found]) from None
+
+
+def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:
+    errors = [
+        {"field": field or "", "message": message.removeprefix("Value error, ")}
+        for field, message in found
+    ]
+    first = errors[0]
+    detail = f"{first['field']}: {first['message']}" if first["field"] else first["message"]
+    return Problem(422, detail, errors=errors)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """Exception handler of the application."""
+    if isinstance(error, ClientGone):
+        return Response(status_code=499)  # For the metrics, as other servers count it.
+    problem = problem_of(error, request.app.state.service.root)
+    return problem.response(request.state.request_id)
+
+
+HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
+    (Problem, ClientGone, TwindexError, RequestValidationError, HTTPException, OSError), answer
+)

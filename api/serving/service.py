@@ -1,0 +1,395 @@
+"""The collections under one folder, opened once and served to every route."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Any, TypeVar
+
+from ...core import (
+    CollectionConfig,
+    ConfigError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    StorageError,
+)
+from ...index.arrays.files import remove_tree, sync_directory
+from ...index.store.database.database import FILE_NAME
+from ...index.store.jobs import Job
+from .allowed import AllowedModels
+from .jobs import JobRunner
+from .loading import Loader
+from .pool import Pool
+from .probe import Writable, WriteProbe
+from .rerankers import ServedRerankers
+from .served import Served, folder_name, identity, unreadable
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+WRITERS = 4
+WATCHERS = 8
+"""Readings of the metrics that may wait: these do not queue behind searches."""
+_TRASH = ".deleted-"
+_RETRIED = ("building", "unreadable")
+"""States from which a collection may become ready without a restart."""
+
+T = TypeVar("T")
+
+
+class Service:
+    """The collections in the subfolders of `root`, or `root` itself if it is a collection."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root = root.resolve()
+        try:
+            if not self.root.is_dir():
+                raise NotFoundError(f"{root} is not a folder; create it to serve from it")
+            os.listdir(self.root)
+            self.single = (self.root / FILE_NAME).is_file()
+        except OSError as error:
+            raise StorageError(f"{root} cannot be read: {error.strerror}") from None
+        if self.single and not NAME.fullmatch(self.root.name):
+            raise ConfigError(f"{self.root.name!r} cannot be the name of a collection: {_RULE}")
+        self.readers = Pool("search", settings.workers, settings.queue)
+        # A reranker may take seconds: searches without one never wait for it.
+        self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
+        self.writers = Pool("write", WRITERS, settings.queue)
+        self.watchers = Pool("watch", 1, WATCHERS)
+        self.runner = JobRunner()
+        self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
+        self.models = AllowedModels(settings.models, self._configured)
+        self.started = int(time.time())
+        self._loader = Loader(
+            self.root, self.runner, settings.device, self.rerankers, settings.models
+        )
+        self._probe = WriteProbe()
+        self._loading: Thread | None = None
+        self._stopping = Event()
+        # Held while a collection is opened, created or deleted; `_lock` guards the dictionary.
+        self._opening = Lock()
+        self._lock = Lock()
+        self._served: dict[str, Served] = {}
+
+    # -- life ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """List the collections and begin to load them in the background."""
+        for path in sorted(self.root.glob(f".*{_TRASH}*")):
+            logger.info("removing %s, whose deletion was interrupted", folder_name(path))
+            remove_tree(path)
+        for path in self._folders():
+            name = folder_name(path)
+            self._served[name] = Served(name, path)
+        self._loading = Thread(target=self._load_all, name="twindex-load", daemon=True)
+        self._loading.start()
+
+    def close(self) -> None:
+        """Let work under way end, then close every collection."""
+        self._stopping.set()
+        if self._loading is not None:
+            self._loading.join()
+        self.runner.close()
+        self.readers.close()
+        self.reranking.close()
+        self.writers.close()
+        self.watchers.close()
+        for served in self._served.values():
+            served.close()
+        gc.unfreeze()
+
+    def _folders(self) -> Iterator[Path]:
+        """Folders that hold a collection, or that cannot be read and may hold one."""
+        if self.single:
+            yield self.root
+            return
+        for path in sorted(self.root.iterdir()):
+            if not path.name.startswith("."):
+                if unreadable(path) is None:
+                    if (path / FILE_NAME).is_file():
+                        yield path
+                elif NAME.fullmatch(path.name):
+                    yield path
+
+    def _load_all(self) -> None:
+        for served in self.known():
+            if self._stopping.is_set():
+                return
+            with self._opening:
+                if served.status == "loading" and not served.deleted:
+                    self._open(served)
+        self.rerankers.load(self._stopping.is_set)
+        # Models and libraries stay as long as the process: full collections, which stop every
+        # thread, need not look at their objects each time (0.3 s with torch and transformers).
+        gc.freeze()
+
+    def _open(self, served: Served) -> None:
+        """Open a collection, or forget it when it holds nothing. `_opening` is held."""
+        served.identity = identity(served.path)
+        if not NAME.fullmatch(served.name):
+            served.status, served.problem = "damaged", f"its folder must be renamed: {_RULE}"
+            logger.error("collection %s is not served: %s", served.name, served.problem)
+        elif (problem := unreadable(served.path)) is not None:
+            if served.problem != problem:  # It is looked at often, and logged once.
+                logger.error("collection %s is not served: %s", served.name, problem)
+            served.status, served.problem = "unreadable", problem
+        elif not self._loader.open(served):
+            self._drop(served)
+        elif served.deleted:  # meanwhile
+            served.close()
+
+    @property
+    def loading(self) -> bool:
+        """Whether the collections that were there at the start, or rerankers, are still being
+        loaded."""
+        return self._loading is None or self._loading.is_alive()
+
+    def writable(self) -> Writable:
+        """Whether the disks of the collections take writes; looked at every two seconds."""
+        ready = [served.path for served in self.known() if served.status == "ready"]
+        return self._probe.check(ready or [self.root])
+
+    # -- collections -----------------------------------------------------------------------
+
+    def known(self) -> list[Served]:
+        """The collections by name, damaged ones too, without a look at the disk."""
+        with self._lock:
+            return sorted(self._served.values(), key=lambda served: served.name)
+
+    def collections(self) -> list[Served]:
+        """As `known`, with what other processes made, replaced or removed meanwhile."""
+        if not self.loading:
+            for served in self.known():
+                if served.replaced():
+                    self._drop(served)
+            try:
+                paths = list(self._folders())
+            except OSError as error:
+                logger.error("%s cannot be read: %s", self.root, error.strerror)
+                paths = []
+            # One that is readable again may turn out to be none.
+            paths += [served.path for served in self.known() if served.status == "unreadable"]
+            for path in dict.fromkeys(paths):
+                present = self._served.get(folder_name(path))
+                if present is None or present.status in _RETRIED:
+                    try:
+                        self._open_late(folder_name(path), path)
+                    except NotFoundError:
+                        continue  # A creation that was interrupted, or it is gone again.
+        return self.known()
+
+    async def served(self, name: str) -> Served:
+        """A collection by name. Raises NotFoundError.
+
+        One that another process made, replaced or finished building meanwhile is opened now.
+        """
+        served = self._served.get(name)
+        if served is not None and served.replaced():
+            await self.writers.run(self._drop, served)
+            served = None
+        # While one is being created it is "loading" too: its creation is waited for.
+        waits = served is not None and served.status == "loading" and not self.loading
+        if served is None or served.status in _RETRIED or waits:
+            served = await self.writers.run(self._open_late, name, self._path(name))
+        return served
+
+    def _path(self, name: str) -> Path:
+        """Where the collection is, or will be. Raises NotFoundError for what cannot be a name."""
+        if self.single and name == self.root.name:
+            return self.root
+        if self.single or not NAME.fullmatch(name):
+            raise NotFoundError(f"no collection {name!r}")
+        return self.root / name
+
+    def _open_late(self, name: str, path: Path) -> Served:
+        with self._opening:
+            with self._lock:
+                served = self._served.get(name)
+                if served is None and (identity(path) or unreadable(path)):
+                    served = self._served[name] = Served(name, path)
+            if served is not None and served.status in ("loading", *_RETRIED):
+                self._open(served)
+            if served is None or served.deleted:
+                raise NotFoundError(f"no collection {name!r}")
+            return served
+
+    def _drop(self, served: Served) -> None:
+        """Forget a collection that is no longer there; what works on it ends with an error."""
+        with self._lock:
+            if served.deleted:
+                return
+            served.deleted = True
+            if self._served.get(served.name) is served:
+                del self._served[served.name]
+        served.close()
+
+    async def read(self, name: str, work: Callable[[Served], T]) -> T:
+        """Run `work` on a collection in a thread for searches."""
+        return await self._run(self.readers, name, work)
+
+    async def rerank(self, name: str, work: Callable[[Served], T]) -> T:
+        """Run `work`, which reranks, on a collection in a thread for that."""
+        return await self._run(self.reranking, name, work)
+
+    async def write(self, name: str, work: Callable[[Served], T]) -> T:
+        """Run `work` on a collection in a thread for writes, which never keep searches waiting."""
+        return await self._run(self.writers, name, work)
+
+    async def _run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
+        served = await self.served(name)
+        try:
+            return await pool.run(work, served)
+        except StorageError:
+            if not served.deleted and not served.replaced():
+                raise
+        # It was deleted meanwhile, here or by another process: there may be a new one.
+        await self.writers.run(self._drop, served)
+        return await pool.run(work, await self.served(name))
+
+    def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
+        """Create a collection; False when it was there already with the same configuration.
+
+        Its models are loaded now, so that a wrong name is known at once. Raises ConfigError for a
+        model that requests may not name, ConflictError when there is another collection.
+        """
+        if not NAME.fullmatch(name):
+            raise InvalidInputError(_RULE, field="collection")
+        if self.single:
+            raise ConflictError("one collection is served; serve its parent folder to create more")
+        path = self._path(name)
+        wanted = self.models.resolved(config)
+        present = self._served.get(name)
+        if present is not None and present.replaced():
+            self._drop(present)
+        try:
+            served = self._open_late(name, path)
+        except NotFoundError:
+            pass
+        else:
+            if served.engine is not None and served.engine.config in (config, wanted):
+                return served, False
+            raise ConflictError(f"collection {name!r} exists and differs ({served.status})")
+        self.models.check(wanted)
+        if not os.access(path.parent, os.W_OK):
+            raise ConflictError(f"{name!r} cannot be created: this server only reads its folder")
+        with self._opening:
+            with self._lock:
+                if name in self._served:
+                    raise ConflictError(f"collection {name!r} is being created; try again")
+                served = self._served[name] = Served(name, path)
+            try:
+                self._loader.create(served, wanted)
+            except BaseException:
+                self._drop(served)
+                raise
+        return served, True
+
+    def _configured(self) -> list[dict[str, Any]]:
+        """The configurations whose models are in use here."""
+        engines = [served.engine for served in self.known() if served.engine is not None]
+        rerankers = self.rerankers.configs.values()
+        return [one.model_dump() for one in (*(e.config for e in engines), *rerankers)]
+
+    def delete(self, name: str) -> None:
+        """Delete a collection, damaged ones too. After a crash midway it is deleted as well."""
+        if self.single:
+            raise ConflictError("the folder being served is not deleted")
+        trash = self.root / f".{name}{_TRASH}{secrets.token_hex(4)}"
+        with self._opening:
+            served = self._served.get(name)
+            path = self._path(name) if served is None else served.path
+            there = identity(path) is not None
+            if (problem := unreadable(path)) is not None:
+                raise StorageError(f"collection {name!r} cannot be deleted: {problem}")
+            if there:
+                path.rename(trash)
+        if served is not None:
+            self._drop(served)
+        if not there:
+            raise NotFoundError(f"no collection {name!r}")
+        sync_directory(self.root)
+        remove_tree(trash)
+
+    # -- jobs ------------------------------------------------------------------------------
+
+    def jobs(self) -> list[tuple[str, Job]]:
+        """(collection, job) of all collections that can be read, newest first."""
+        found = []
+        for served in self.collections():
+            with _readable(served):
+                if served.jobs is not None:
+                    found += [(served.name, self._now(served, job)) for job in served.jobs.latest()]
+        return sorted(found, key=lambda pair: -pair[1].created)
+
+    def job(self, job_id: str) -> tuple[str, Job]:
+        """(collection, job). Raises NotFoundError; StorageError when some could not be read."""
+        failure: StorageError | None = None
+        for served in self.known():
+            if served.jobs is not None:
+                try:
+                    return served.name, self._now(served, served.jobs.get(job_id))
+                except NotFoundError:
+                    continue
+                except StorageError as error:
+                    failure = error
+        if failure is not None:
+            raise failure
+        raise NotFoundError(f"no job {job_id!r}; finished ones are kept for a week")
+
+    def _now(self, served: Served, job: Job) -> Job:
+        """The stored job, or "waiting" with the reason: a full disk does not take that state."""
+        reason = self.runner.waiting(served).get(job.id)
+        return job if reason is None else replace(job, state="waiting", error=reason)
+
+    def job_counts(self) -> dict[tuple[str, ...], float]:
+        """(collection, state) -> jobs."""
+        found: Counter[tuple[str, ...]] = Counter()
+        for served in self.collections():
+            with _readable(served):
+                if served.jobs is not None:
+                    found.update({(served.name, s): n for s, n in served.jobs.counts().items()})
+                    for job_id in self.runner.waiting(served):
+                        found[served.name, served.jobs.get(job_id).state] -= 1
+                        found[served.name, "waiting"] += 1
+        return dict(found)
+
+    def document_counts(self) -> dict[tuple[str, ...], float]:
+        """(collection,) -> documents, of collections that can be read."""
+        found: dict[tuple[str, ...], float] = {}
+        for served in self.collections():
+            with _readable(served):
+                if served.engine is not None:
+                    found[(served.name,)] = float(served.engine.count())
+        return found
+
+    def usage(self, field: str) -> dict[tuple[str, ...], float]:
+        """(collection,) -> a field of the Usage of its language models, where it has some."""
+        return {
+            (served.name,): getattr(usage, field)
+            for served in self.known()
+            if served.engine is not None and (usage := served.engine.usage) is not None
+        }
+
+
+@contextmanager
+def _readable(served: Served) -> Iterator[None]:
+    """Skip the rest of the block for a collection that cannot be read any more."""
+    try:
+        yield
+    except (StorageError, NotFoundError) as error:
+        logger.warning("collection %s is left out: %s", served.name, error)
+
+
+_RULE = "a name has 1 to 64 letters a-z, digits, - and _, and begins with a letter or digit"

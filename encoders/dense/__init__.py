@@ -1,0 +1,1 @@
+"""Dense vectors from a sentence-transformers bi-encoder."""

@@ -1,0 +1,110 @@
+"""Dense vectors from a sentence-transformers bi-encoder, with the model's own pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+from ...core import DenseEncoderConfig, InvalidInputError, ModelError, Representation, Role
+from ..prescribed import prescribed_prompts
+from ..protocol import Gives, TokenReader
+from ..text_model import TextModel
+
+SAME = 0.999
+"""Cosine from which two vectors are the same up to the precision of the arithmetic."""
+
+
+class DenseEncoder:
+    """A bi-encoder. Gives `dense`: float32 [n, dimensions], of length 1 if `normalize`.
+
+    Equals `SentenceTransformer.encode(prompt + text)`. Thread-safe: one batch runs at a time.
+    """
+
+    def __init__(self, model: TextModel, config: DenseEncoderConfig) -> None:
+        self.config = config
+        self._model = model
+        self._prompts = prescribed_prompts(model.model, config)
+        if not config.normalize:
+            _drop_normalization(model.model)
+        self.dimensions = self._probe()
+
+    @classmethod
+    def load(cls, config: DenseEncoderConfig) -> DenseEncoder:
+        """Raises ModelError when the model cannot be found, read or used."""
+        model = TextModel.load(SentenceTransformer, config)
+        with model.trying():
+            return cls(model, config)
+
+    @property
+    def gives(self) -> frozenset[Gives]:
+        return frozenset({"dense"})
+
+    @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None for a model without a limit."""
+        return self._model.reader(self._prompts["document"])
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {
+            **self._model.fingerprint(self.config),
+            **{f"{role}_prompt": prompt for role, prompt in self._prompts.items()},
+        }
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        prompt = self._prompts[role]
+        dense = np.empty((len(texts), self.dimensions), np.float32)
+        truncated = np.zeros(len(texts), np.bool_)
+        for batch in self._model.batches(texts, prompt):
+            with self._model.running(self.config.precision):
+                vectors = self._model.model(batch.features)["sentence_embedding"].float()
+                if self.config.normalize:
+                    vectors = torch.nn.functional.normalize(vectors, dim=1)
+                dense[batch.rows] = vectors.cpu().numpy()
+            truncated[batch.rows] = batch.truncated
+            if advance is not None:
+                advance(len(batch.rows))
+        return Representation(dense=dense, truncated=truncated)
+
+    def term(self, index: int) -> str:
+        """Dense dimensions have no names: InvalidInputError."""
+        raise InvalidInputError("the dimensions of a dense vector have no names")
+
+    def _probe(self) -> int:
+        """Compare with the library's own way once, and learn the number of dimensions.
+
+        Some models do more with a text than tokenise it; here that would be lost, silently.
+        """
+        text = "A text to try the model with."
+        with self._model.tokenizing():
+            reference = self._model.model.encode(
+                [text], prompt=self._prompts["query"], show_progress_bar=False
+            )
+        self.dimensions = int(reference.shape[1])
+        own = self.encode([text], role="query").dense
+        if own is None or _cosine(own[0], reference[0]) < SAME:
+            raise ModelError(
+                f"model {self.config.model!r} reads text in a way of its own that is not supported"
+            )
+        return self.dimensions
+
+
+def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
+    return float(left @ right / (np.linalg.norm(left) * np.linalg.norm(right)))
+
+
+def _drop_normalization(model: Any) -> None:
+    """Take a model's own scaling to length 1 off its end, if it has one."""
+    if type(model[-1]).__name__ == "Normalize":
+        del model[-1]

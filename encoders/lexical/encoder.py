@@ -1,0 +1,268 @@
+"""Lexical analysis: how text becomes the terms that BM25 counts.
+
+1. Words: runs of letters, digits and combining marks. An underscore separates; a point or comma
+   between digits joins ("3.14"). An apostrophe joins in English ("o'neil", where a possessive
+   's is then dropped) and separates in every other language ("l'avion" is "l" and "avion").
+2. Scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar): every two neighbouring
+   characters are a term, and every Han character by itself is one too, so that words of one
+   character can be found (Nie et al. 2000).
+3. Normal form: NFKC and case folding (Turkish keeps its two letters i); accents stay.
+4. Stopwords of the language are dropped, then Snowball stems what is left.
+
+Words of more than `MAX_WORD` characters are no terms: they are data, and nobody asks for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from threading import Lock
+from typing import Any, cast
+from unicodedata import normalize
+
+import Stemmer
+
+from ...core import AnalyzerConfig, ConfigError, InvalidInputError, Representation, Role, TermCounts
+from ..protocol import Gives
+from ..scripts import HAN, INVISIBLE, SPACELESS, marks
+
+VERSION = 1
+"""Raised whenever the same text would give other terms."""
+
+MAX_WORD = 255
+CACHED_WORDS = 500_000
+BATCH = 256
+
+_SNOWBALL = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "cs": "czech",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "eo": "esperanto",
+    "es": "spanish",
+    "et": "estonian",
+    "eu": "basque",
+    "fa": "persian",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "ne": "nepali",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pl": "polish",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "st": "sesotho",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    "yi": "yiddish",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A term and the characters `start` to `end` (exclusive) of the text it came from."""
+
+    term: str
+    start: int
+    end: int
+
+
+@cache
+def languages() -> tuple[str, ...]:
+    """Codes of the languages that the installed Snowball can stem."""
+    known = set(Stemmer.algorithms())
+    return tuple(code for code, name in _SNOWBALL.items() if name in known)
+
+
+@cache
+def stopwords(language: str) -> frozenset[str]:
+    """The stopwords of a language; empty where Twindex has no list."""
+    resource = files(__package__).joinpath("stopwords", f"{language}.txt")
+    if not resource.is_file():
+        return frozenset()
+    return frozenset(resource.read_text(encoding="utf-8").split())
+
+
+class LexicalEncoder:
+    """The analyzer of one language. Gives `terms`; queries and documents are treated alike."""
+
+    def __init__(self, config: AnalyzerConfig | None = None) -> None:
+        config = config or AnalyzerConfig()
+        language = config.language
+        if language != "none" and language not in languages():
+            raise ConfigError(
+                f"no stemmer for {language!r}; known: {', '.join(languages())}, "
+                'and "none" for words as they are',
+                field="language",
+            )
+        if config.stopwords and not stopwords(language):
+            listed = ", ".join(code for code in languages() if stopwords(code))
+            raise ConfigError(
+                f"there is no list for {language!r}; there is one for {listed}", field="stopwords"
+            )
+        self.config = config
+        self._terms = _Terms(config)
+        self._words = _words(apostrophe=language == "en")
+        self._ascii_words = _ascii_words(apostrophe=language == "en")
+
+    @property
+    def gives(self) -> frozenset[Gives]:
+        return frozenset({"terms"})
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        language = self.config.language
+        stems = self.config.stem and language != "none"
+        return {
+            **self.config.model_dump(),
+            "stopwords": self.config.stopwords is not False and bool(stopwords(language)),
+            "version": VERSION,
+            "snowball": Stemmer.version() if stems else None,
+        }
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        """Count the terms of each text. `role` changes nothing."""
+        rows: list[TermCounts] = []
+        for start in range(0, len(texts), BATCH):
+            batch = texts[start : start + BATCH]
+            rows.extend(map(self._count, batch))
+            if advance is not None:
+                advance(len(batch))
+        return Representation(terms=rows)
+
+    def tokens(self, text: str) -> list[Token]:
+        """The terms of a text in order, with their places. Those of spaceless scripts overlap."""
+        tokens = []
+        for match in self._words.finditer(text):
+            for term, start, end in self._read(match.group(), match.start()):
+                if term is not None:
+                    tokens.append(Token(term, start, end))
+        return tokens
+
+    def term(self, index: int) -> str:
+        """Terms have no numbers here: InvalidInputError."""
+        raise InvalidInputError("an analyzer gives terms, not a sparse vector")
+
+    def _count(self, text: str) -> TermCounts:
+        words = (self._ascii_words if text.isascii() else self._words).findall(text)
+        if not text.isascii() and _spaceless().search(text):
+            counts = Counter(term for word in words for term, _, _ in self._read(word, 0))
+        else:
+            counts = Counter(map(self._terms.__getitem__, words))
+        counts.pop(None, None)
+        return cast(TermCounts, counts)
+
+    def _read(self, word: str, offset: int) -> Iterator[tuple[str | None, int, int]]:
+        """The terms of one match of the word pattern and their places."""
+        if not _spaceless().match(word):
+            yield self._terms[word], offset, offset + len(word)
+            return
+        characters = [(m.group(), m.start(), m.end()) for m in _characters().finditer(word)]
+        for here, after in zip(characters, [*characters[1:], None], strict=True):
+            text, start, end = here
+            if _han().match(text) or len(characters) == 1:
+                yield self._terms[text], offset + start, offset + end
+            if after is not None:
+                yield self._terms[text + after[0]], offset + start, offset + after[2]
+
+
+class _Terms(dict[str, str | None]):
+    """Word as written -> term, or None for a stopword; computed once for each word.
+
+    Thread-safe: the stemmer, which is not, is only used under the lock.
+    """
+
+    def __init__(self, config: AnalyzerConfig) -> None:
+        language = config.language
+        self._language = language
+        self._lock = Lock()
+        self._stop: frozenset[str] = frozenset()
+        self._stem: Callable[[str], str] = str
+        if language != "none":
+            if config.stopwords is not False:
+                self._stop = frozenset(map(self._fold, stopwords(language)))
+            if config.stem:
+                self._stem = Stemmer.Stemmer(_SNOWBALL[language], 0).stemWord
+
+    def __missing__(self, word: str) -> str | None:
+        folded = self._fold(word)
+        term = None
+        if 0 < len(folded) <= MAX_WORD and folded not in self._stop:
+            with self._lock:
+                term = self._stem(folded)
+        if len(self) >= CACHED_WORDS:
+            self.clear()
+        self[word] = term
+        return term
+
+    def _fold(self, word: str) -> str:
+        if self._language == "tr":
+            word = word.replace("I", "ı").replace("İ", "i")
+        if word.isascii():
+            word = word.lower()
+        else:
+            word = word.translate(_REWRITTEN)
+            word = normalize("NFKC", normalize("NFKC", word).casefold())
+        return word.removesuffix("'s") if self._language == "en" else word
+
+
+_REWRITTEN = {**dict.fromkeys(map(ord, INVISIBLE)), ord("’"): "'"}
+
+
+def _joint(*, apostrophe: bool) -> str:
+    return r"(?<=\d)[.,](?=\d)" + (r"|['’](?=[^\W\d_])" if apostrophe else "")
+
+
+@cache
+def _ascii_words(*, apostrophe: bool) -> re.Pattern[str]:
+    """What `_words` comes to on ASCII; several times as fast."""
+    word = r"[^\W_]+"
+    return re.compile(f"{word}(?:(?:{_joint(apostrophe=apostrophe)}){word})*")
+
+
+@cache
+def _words(*, apostrophe: bool) -> re.Pattern[str]:
+    # The lookahead spares most characters the search in the long class of marks.
+    mark, other = rf"(?![\0-\x7f])[{marks()}]", rf"[^\W_{SPACELESS}]"
+    word = f"{other}+(?:(?:{mark})+{other}*)*"
+    run = f"[{SPACELESS}](?:[{SPACELESS}]|{mark})*"
+    return re.compile(f"{word}(?:(?:{_joint(apostrophe=apostrophe)}){word})*|{run}")
+
+
+@cache
+def _spaceless() -> re.Pattern[str]:
+    return re.compile(f"[{SPACELESS}]")
+
+
+@cache
+def _han() -> re.Pattern[str]:
+    return re.compile(f"[{HAN}]")
+
+
+@cache
+def _characters() -> re.Pattern[str]:
+    """One character of a spaceless script with the marks on it."""
+    return re.compile(f"[{SPACELESS}][{marks()}]*")

@@ -1,0 +1,1 @@
+"""Cutting long documents into passages."""

@@ -1,0 +1,1 @@
+"""A language model asked for a text in one word (PromptReps)."""

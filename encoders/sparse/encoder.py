@@ -1,0 +1,153 @@
+"""Learned sparse vectors (SPLADE, Formal et al. 2021) through sentence-transformers.
+
+The weight of vocabulary entry j in a text is max over its tokens i of log(1 + relu(logit_ij)).
+Both functions grow, so the maximum may be taken first: log(1 + relu(max_i logit_ij)), which
+spares the logarithm of all but one token and never holds the logits of a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sentence_transformers
+import torch
+from scipy.sparse import csr_array, vstack
+
+from ...core import InvalidInputError, ModelError, Representation, Role, SparseEncoderConfig
+from ..protocol import Gives, TokenReader
+from ..pruning import keep_heaviest
+from ..text_model import TextModel
+
+HEADS = {
+    "BertForMaskedLM": "cls.predictions.decoder",
+    "DistilBertForMaskedLM": "vocab_projector",
+    "ModernBertForMaskedLM": "decoder",
+    "RobertaForMaskedLM": "lm_head.decoder",
+    "XLMRobertaForMaskedLM": "lm_head.decoder",
+}
+"""Architectures whose logits are exactly this linear layer's output, and where it is."""
+
+CHUNK = 4_096
+"""Vocabulary entries whose logits are held at once; they and their weights fit the cache."""
+
+
+class SparseEncoder:
+    """A SPLADE model. Gives `sparse`: CSR float32 [n, vocabulary], as many terms as configured.
+
+    Equals `sentence_transformers.SparseEncoder.encode`. Thread-safe: one batch runs at a time.
+    """
+
+    def __init__(self, model: TextModel, config: SparseEncoderConfig) -> None:
+        self.config = config
+        self._model = model
+        self._own_limit: int | None = getattr(model.model, "max_active_dims", None)
+        self._probe()
+
+    @classmethod
+    def load(cls, config: SparseEncoderConfig) -> SparseEncoder:
+        """Raises ModelError when the model cannot be found, read or used."""
+        model = TextModel.load(sentence_transformers.SparseEncoder, config)
+        with model.trying():
+            return cls(model, config)
+
+    @property
+    def gives(self) -> frozenset[Gives]:
+        return frozenset({"sparse"})
+
+    @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None for a model without a limit."""
+        return self._model.reader()
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return self._model.fingerprint(self.config)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        top = self.config.query_top_terms if role == "query" else self.config.top_terms
+        parts = [csr_array((0, self.vocabulary), dtype=np.float32)]
+        order = [np.empty(0, np.int64)]
+        truncated = np.zeros(len(texts), np.bool_)
+        for batch in self._model.batches(texts):
+            with self._model.running(self.config.precision):
+                weights = self._weights(batch.features).cpu().numpy()
+            parts.append(keep_heaviest(csr_array(weights), top or self._own_limit))
+            order.append(batch.rows)
+            truncated[batch.rows] = batch.truncated
+            if advance is not None:
+                advance(len(batch.rows))
+        rows = csr_array(vstack(parts, format="csr"))[np.argsort(np.concatenate(order))]
+        rows.sort_indices()
+        return Representation(sparse=rows, truncated=truncated)
+
+    def term(self, index: int) -> str:
+        if not 0 <= index < self.vocabulary:
+            raise InvalidInputError(f"must be in [0, {self.vocabulary})", field="index")
+        # The model may have more outputs than the tokenizer has names.
+        return str(self._model.tokenizer.convert_ids_to_tokens(int(index)) or f"#{index}")
+
+    def _probe(self) -> None:
+        """Learn the vocabulary, take the short cut, and compare it with the library's own way."""
+        text = "A text to try the model with."
+        with self._model.tokenizing():
+            encoded = self._model.model.encode([text], show_progress_bar=False)
+        reference = encoded.to_dense().cpu().numpy()
+        self.vocabulary = int(reference.shape[1])
+        self._head = _take_head(self._model.model)
+        (batch,) = self._model.batches([text])
+        with self._model.running(self.config.precision):
+            own = self._weights(batch.features).cpu().numpy()
+        if not np.allclose(own[reference > 0], reference[reference > 0], rtol=0.05, atol=0.05):
+            raise ModelError(
+                f"model {self.config.model!r} reads text in a way of its own that is not supported"
+            )
+
+    def _weights(self, features: dict[str, Any]) -> torch.Tensor:
+        """Weights of every vocabulary entry: float32 [batch, vocabulary]."""
+        model, head = self._model.model, self._head
+        if head is None:
+            weights: torch.Tensor = model(features)["sentence_embedding"].float()
+            return weights
+        hidden = model[0](features)["token_embeddings"]
+        mask = features["attention_mask"].bool()
+        chunk = CHUNK if hidden.device.type == "cpu" else self.vocabulary
+        logits = torch.zeros((len(hidden), self.vocabulary), device=hidden.device)
+        for row, tokens in enumerate(hidden):
+            tokens = tokens[mask[row]]
+            for begin in range(0, self.vocabulary, chunk):
+                part = slice(begin, begin + chunk)
+                logits[row, part] = (tokens @ head.weight[part].T).amax(dim=0)
+        if head.bias is not None:
+            logits += head.bias
+        return logits.relu_().log1p_()
+
+
+def _take_head(model: Any) -> torch.nn.Linear | None:
+    """Cut the vocabulary layer off a model that ends in SPLADE's max pooling, and return it.
+
+    None, and the model as it is, where the short cut would not be the same function.
+    """
+    pooling = model[-1]
+    if (
+        len(model) != 2
+        or getattr(pooling, "pooling_strategy", None) != "max"
+        or getattr(pooling, "activation_function", None) != "relu"
+    ):
+        return None
+    network = model[0].auto_model
+    place = HEADS.get(type(network).__name__)
+    if place is None:
+        return None
+    head = network.get_submodule(place)
+    if not isinstance(head, torch.nn.Linear):
+        return None
+    network.set_submodule(place, torch.nn.Identity())
+    return head

@@ -1,0 +1,1 @@
+"""Weights of a text's own tokens (TILDEv2)."""

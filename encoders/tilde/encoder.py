@@ -1,0 +1,291 @@
+"""TILDEv2 (Zhuang and Zuccon, 2021): weights of a passage's own tokens; queries need no model.
+
+    score(q, d) = sum over the tokens t of q of the greatest w_j over the places j of d with d_j = t
+
+A query is the bag of its tokens, each with its count, without stop tokens: stopwords (but not the
+question words), what has no letter or digit, and "##s". So a passage's weights are all there is to
+compute, once, and ranking is looking them up.
+
+Where the model has TILDEv2's own weights (BERT and `tok_proj`), w_j = relu(W h_j + b). Other masked
+language models and SPLADE stand in for them: w_j = log(1 + relu(z_j)), where z_j is the logit of
+d_j at its own place j. What differs: these weights were trained to find a token from its
+surroundings (or, in SPLADE, for products with weights of queries, the greatest over all places),
+not to add up over the tokens of a query. They say less of which tokens matter.
+
+With `expansion`, the likeliest tokens of a language-model head that are not in the passage are put
+behind it, and the whole is weighed in a second pass. TILDE's own model reads them at the first
+position; SPLADE and others at the place where they are greatest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
+import transformers
+from numpy.typing import NDArray
+
+from ...core import (
+    ConfigError,
+    InvalidInputError,
+    ModelError,
+    Representation,
+    Role,
+    TildeEncoderConfig,
+)
+from ...llm import find_weights, weights_digest
+from ...llm.local.pretrained import FAILURES, quiet
+from ...llm.tokenizer import Tokenizer
+from ..protocol import Gives, TokenReader
+from ..pruning import weights_of
+from ..terms import stoplist
+from .model import HeadWeights, TrainedWeights, load_expander, load_weigher, trained_projection
+
+KEPT = frozenset({"where", "how", "what", "when", "which", "why", "who"})
+"""Stopwords that say what a question asks for: they have weights."""
+
+WINDOW = 1_024
+"""Passages tokenised, and sorted by length, together."""
+
+
+class TildeEncoder:
+    """Gives `sparse`: CSR float32 [n, vocabulary], without stop tokens. Thread-safe.
+
+    Models are loaded when the first passage is read: queries need none.
+    """
+
+    def __init__(
+        self,
+        config: TildeEncoderConfig,
+        tokenizer: Tokenizer,
+        names: Sequence[str],
+        limit: int,
+        digests: Mapping[str, str],
+        projection: Any,
+    ) -> None:
+        """names: of all tokens. limit: tokens that the model reads, special ones included.
+        projection: see `trained_projection`."""
+        self.config = config
+        self._tokenizer = tokenizer
+        self._names = names
+        self._around = tokenizer.around()
+        self._limit = limit
+        self._length = min(config.max_length or limit, limit)
+        self._digests = digests
+        self._projection = projection
+        self.stop = stop_tokens(tokenizer, names, config.language)
+        """Tokens without a weight."""
+        self._weigher: TrainedWeights | HeadWeights | None = None
+        self._expander: HeadWeights | None = None
+        self._loading = Lock()
+
+    @classmethod
+    def load(cls, config: TildeEncoderConfig) -> TildeEncoder:
+        """Raises ModelError when a model cannot be found or used, and ConfigError for options that
+        it cannot serve."""
+        folder = find_weights(config.model, revision=config.revision)
+        projection = trained_projection(config.model, config.revision)
+        if config.expansion and projection is not None and config.expansion_model is None:
+            raise ConfigError(
+                f"model {config.model!r} weighs tokens only: name the model that expands, such as "
+                "TILDE's (expansion_model)",
+                field="expansion",
+            )
+        tokenizer, names = _tokenizer(config.model, folder)
+        digests = {"weights": weights_digest(folder)}
+        if config.expansion and config.expansion_model is not None:
+            other = find_weights(config.expansion_model)
+            digests["expansion_weights"] = weights_digest(other)
+            if _tokenizer(config.expansion_model, other)[1] != names:
+                raise ConfigError(
+                    f"model {config.expansion_model!r} has other tokens than {config.model!r}",
+                    field="expansion_model",
+                )
+        limit = min(_positions(config.model, folder), tokenizer.limit)
+        if config.max_length is not None and config.max_length > limit:
+            raise ConfigError(f"the model reads {limit} tokens at most", field="max_length")
+        return cls(config, tokenizer, names, limit, digests, projection)
+
+    @property
+    def gives(self) -> frozenset[Gives]:
+        return frozenset({"sparse"})
+
+    @property
+    def reader(self) -> TokenReader:
+        """What cutting by tokens needs."""
+        around = sum(map(len, self._around))
+
+        def lengths(texts: Sequence[str]) -> list[int]:
+            return [len(tokens) + around for tokens in self._tokenizer.tokenize(texts)]
+
+        return TokenReader(self._length, lengths)
+
+    @property
+    def trained(self) -> bool:
+        """The weights are TILDEv2's own."""
+        return self._projection is not None
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        expander = self.config.expansion_model
+        return {
+            **self.config.model_dump(exclude={"revision", "device"}),
+            "model": Path(self.config.model).name,
+            "expansion_model": None if expander is None else Path(expander).name,
+            "expansion_reading": self._reading,
+            "max_length": self._length,
+            "trained": self.trained,
+            **self._digests,
+        }
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        rows: list[Mapping[int, float]] = []
+        truncated: list[bool] = []
+        for start in range(0, len(texts), WINDOW):
+            window = texts[start : start + WINDOW]
+            tokens = self._tokenizer.tokenize(window)
+            if role == "query":
+                rows += [self._counted(own) for own in tokens]
+                truncated += [False] * len(tokens)
+                if advance is not None:
+                    advance(len(tokens))
+            else:
+                room = self._length - sum(map(len, self._around))
+                truncated += [len(own) > room for own in tokens]
+                rows += self._weighed([own[:room] for own in tokens], advance)
+        sparse = weights_of(rows, len(self._names))
+        return Representation(sparse=sparse, truncated=np.array(truncated, np.bool_))
+
+    def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
+        """See CountingEncoder. Expanding reads a text twice."""
+        if role == "query":
+            return [0] * len(texts)
+        around = sum(map(len, self._around))
+        read = [
+            min(len(tokens) + around, self._length) for tokens in self._tokenizer.tokenize(texts)
+        ]
+        more = self.config.expansion
+        return [own + min(own + more + 1, self._limit) for own in read] if more else read
+
+    def term(self, index: int) -> str:
+        if not 0 <= index < len(self._names):
+            raise InvalidInputError(f"must be in [0, {len(self._names)})", field="index")
+        return self._names[index]
+
+    def _counted(self, tokens: Sequence[int]) -> Mapping[int, float]:
+        return Counter(token for token in tokens if token not in self.stop)
+
+    def _weighed(
+        self, texts: Sequence[Sequence[int]], advance: Callable[[int], None] | None
+    ) -> list[Mapping[int, float]]:
+        """Of each token of each text its greatest weight."""
+        weigher = self._loaded()
+        before, after = self._around
+        whole = [[*before, *text, *after] for text in texts]
+        if self.config.expansion:
+            whole = self._expanded(whole)
+        found: list[Mapping[int, float]] = [{}] * len(texts)
+        for rows, weights in weigher.weigh(whole):
+            for row, own in zip(rows.tolist(), weights, strict=True):
+                found[row] = self._greatest(whole[row], own)
+            if advance is not None:
+                advance(len(rows))
+        return found
+
+    def _greatest(self, tokens: Sequence[int], weights: NDArray[np.float32]) -> Mapping[int, float]:
+        greatest: dict[int, float] = {}
+        for token, weight in zip(tokens, weights.tolist(), strict=False):
+            if weight > 0 and token not in self.stop and weight > greatest.get(token, 0.0):
+                greatest[token] = weight
+        return greatest
+
+    def _expanded(self, texts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """The texts, special tokens around them, with likely tokens and one more end behind: as
+        many as the model has room for, likeliest first."""
+        after = self._around[1]
+        expander = self._expander
+        assert expander is not None, "loaded with the weigher"
+        likely = expander.likely(texts, self.config.expansion, self._reading)
+        stop = self.stop | self._question_words
+        expanded = []
+        for text, found in zip(texts, likely, strict=True):
+            room = max(0, self._limit - len(text) - len(after))
+            present = set(text)
+            new = [token for token in found.tolist() if token not in present | stop]
+            expanded.append([*text, *new[:room], *after] if new[:room] else list(text))
+        return expanded
+
+    @property
+    def _question_words(self) -> frozenset[int]:
+        return frozenset(own[0] for own in self._tokenizer.tokenize(sorted(KEPT)) if len(own) == 1)
+
+    @property
+    def _reading(self) -> Literal["first", "max"]:
+        asked = self.config.expansion_reading
+        if asked != "auto":
+            return asked
+        return "max" if self.config.expansion_model is None else "first"
+
+    def _loaded(self) -> TrainedWeights | HeadWeights:
+        with self._loading:
+            if self._weigher is None:
+                weigher = load_weigher(self.config, self._projection)
+                if self.config.expansion:
+                    if self.config.expansion_model is not None:
+                        self._expander = load_expander(self.config)
+                    elif isinstance(weigher, HeadWeights):
+                        self._expander = weigher
+                self._weigher = weigher
+            return self._weigher
+
+
+def stop_tokens(tokenizer: Tokenizer, names: Sequence[str], language: str) -> frozenset[int]:
+    """Tokens that get no weight: special ones, stopwords that are one token (question words are
+    not), "##s", and those with anything but letters, digits, "-" and "_" or with neither of the
+    first two.
+
+    Raises ConfigError for a language without a list.
+    """
+    words = sorted(stoplist(language) - KEPT)
+    single = {own[0] for own in tokenizer.tokenize(words) if len(own) == 1}
+    other = {token for token, name in enumerate(names) if name == "##s" or not _is_word(name)}
+    return frozenset(tokenizer.special_tokens | single | other)
+
+
+def _is_word(name: str) -> bool:
+    bare = name.removeprefix("##").lstrip("\u0120\u2581")  # Marks of a word's begin in BPE.
+    return any(map(str.isalnum, bare)) and all(c.isalnum() or c in "-_" for c in bare)
+
+
+def _tokenizer(name: str, folder: Path) -> tuple[Tokenizer, list[str]]:
+    """The tokenizer of a folder of weights, and the names of all its tokens."""
+    try:
+        with quiet():
+            found = transformers.AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+    except FAILURES as error:
+        raise ModelError(f"model {name!r} in {folder} cannot be loaded: {error}") from error
+    tokenizer = Tokenizer(found)
+    return tokenizer, [tokenizer.piece(token) for token in range(len(found))]
+
+
+def _positions(name: str, folder: Path) -> int:
+    """Tokens that a model has places for."""
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        return int(config.max_position_embeddings)
+    except FAILURES as error:
+        raise ModelError(f"model {name!r} in {folder} cannot be loaded: {error}") from error

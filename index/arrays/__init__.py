@@ -1,0 +1,1 @@
+"""Arrays and files on disk, and vectors that are read piece by piece."""

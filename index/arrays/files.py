@@ -1,0 +1,117 @@
+"""Files that must be whole: checksums, syncing, and a lock between processes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core import CorruptFileError, StorageError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """Size in bytes and CRC-32 of a file."""
+
+    size: int
+    crc32: int
+
+
+def state_of(path: Path) -> FileState:
+    """Read the whole file."""
+    crc = 0
+    size = 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+            size += len(block)
+    return FileState(size, crc)
+
+
+def seal_directory(directory: Path) -> dict[str, FileState]:
+    """Sync every file under `directory`, and it itself; return the files' states by name.
+
+    After this a crash cannot take away or change what was written.
+    """
+    states = {}
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            states[path.relative_to(directory).as_posix()] = state_of(path)
+    for path in [*directory.rglob("*"), directory, directory.parent]:
+        if path.is_dir():
+            sync_directory(path)
+    return states
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_directory(
+    directory: Path, states: Mapping[str, FileState], *, contents: bool
+) -> Iterator[CorruptFileError]:
+    """What is wrong with the files under `directory`; `contents` also reads every byte."""
+    for name, expected in states.items():
+        path = directory / name
+        try:
+            size = path.stat().st_size
+            if size != expected.size:
+                yield CorruptFileError(path, f"has {size} bytes instead of {expected.size}")
+            elif contents and state_of(path) != expected:
+                yield CorruptFileError(path, "its checksum does not match: it was altered")
+        except FileNotFoundError:
+            yield CorruptFileError(path, "is missing")
+        except OSError as error:
+            yield CorruptFileError(path, f"cannot be read: {error}")
+
+
+def dump_states(states: Mapping[str, FileState]) -> str:
+    """As JSON, for the database."""
+    return json.dumps({name: [state.size, state.crc32] for name, state in states.items()})
+
+
+def load_states(text: str) -> dict[str, FileState]:
+    """The inverse of `dump_states`."""
+    return {name: FileState(*pair) for name, pair in json.loads(text).items()}
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory that other processes may be removing as well."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold the lock file `path`; the value says whether it was taken (always, with `wait`).
+
+    The kernel releases it when the process dies, so no stale lock can remain. Raises StorageError
+    where it cannot be opened to write.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be opened to write: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)

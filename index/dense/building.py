@@ -1,0 +1,111 @@
+"""Writing the files of a dense leg in a segment: originals first, then what is made of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core import Progress, VectorStorage
+from ..arrays.vectors import Vectors, VectorSource
+from ..codecs import load_codec
+from ..codecs.loss import compare, measure, round_trip
+from ..codecs.projection import Projection
+from ..structures import originals
+from ..structures.kinds import plain, structure_kind
+from ..structures.originals import Originals, Projected, spread
+from ..structures.protocol import Structure
+from . import built
+from .built import Built, storage_of
+from .calibration import calibrate
+from .rescoring import find
+
+PROJECTION = "projection.npz"
+FITTED = 50_000
+"""Vectors that projections and codecs are fitted on."""
+CODEC = "codec.npz"
+"""Where structures that have one of our codecs keep it."""
+MEASURED, PIECE = 10_000, 500
+"""Vectors, in pieces of so many, on which it is measured what FAISS has lost."""
+
+
+def write(
+    directory: Path,
+    blocks: Callable[[], Iterable[Vectors]],
+    rows: int,
+    width: int,
+    config: VectorStorage,
+    memory: int,
+    progress: Progress,
+) -> None:
+    """Write a segment's part into `directory`, which may hold what an interrupted try has left.
+
+    blocks: gives the vectors, anew at each call. memory: see Structure.build.
+    """
+    storage = storage_of(config)
+    (directory / built.FILE).unlink(missing_ok=True)
+    if plain(storage, rows):
+        for left in directory.iterdir():  # An earlier try may have had more rows.
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        half = storage.kept == "float16" or (storage.kept == "none" and not storage.lossless)
+        originals.write(directory, blocks, width, half=half)
+        progress.advance(rows)
+        return
+    # Where none are kept they are coded from what came, not from what float16 leaves of it.
+    originals.write(directory, blocks, width, half=storage.kept == "float16")
+    vectors = Originals.open(directory)
+    projection, source = _projected(directory, vectors, storage)
+    kind = structure_kind(storage)
+    kind.build(directory, source, storage, memory, progress)
+    structure = kind.open(directory, storage)
+    calibration = calibrate(
+        lambda queries, k, parameters: find(
+            structure, projection, vectors, queries, k, parameters, None
+        ),
+        structure.ladder(),
+        vectors,
+    )
+    loss = _loss(directory, structure, projection, vectors, storage)
+    if storage.kept == "none" or structure.exact_vectors is not None:
+        (directory / originals.FILE).unlink()
+    Built(storage, rows, width, calibration, loss).save(directory)
+
+
+def _projected(
+    directory: Path, vectors: Originals, storage: VectorStorage
+) -> tuple[Projection | None, VectorSource]:
+    if storage.projection is None:
+        return None, vectors
+    sample = vectors.take(spread(len(vectors), FITTED, seed=0))
+    projection = Projection.fit(sample, storage.projection)
+    projection.save(directory / PROJECTION)
+    return projection, Projected(vectors, projection)
+
+
+def _loss(
+    directory: Path,
+    structure: Structure,
+    projection: Projection | None,
+    vectors: Originals,
+    storage: VectorStorage,
+) -> dict[str, Any] | None:
+    """What is lost of the vectors; None where nothing is, or nobody can say (ScaNN)."""
+    codec = storage.used_codec
+    if storage.lossless or codec is None:
+        return None
+    if (directory / CODEC).exists():
+        left = round_trip(load_codec(codec, directory / CODEC), projection)
+        return measure(left, vectors, fitted=spread(len(vectors), FITTED, seed=0)).as_json()
+    if codec.kind == "rabitq":
+        return None  # FAISS gives none back.
+    # What FAISS has coded it only gives back in the order of rows: some pieces of it.
+    before, after = [], []
+    for piece in spread(-(-len(vectors) // PIECE), MEASURED // PIECE, seed=0).tolist():
+        start, stop = piece * PIECE, min((piece + 1) * PIECE, len(vectors))
+        decoded = structure.read(start, stop)
+        before.append(vectors.read(start, stop))
+        after.append(decoded if projection is None else projection.lift(decoded))
+    return compare(np.concatenate(before), np.concatenate(after)).as_json()

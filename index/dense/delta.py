@@ -1,0 +1,90 @@
+"""The delta part of a dense leg, whatever its index: a growing matrix, searched exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import DenseLeg, Representation
+from ..arrays.growing import GrowingArray
+from ..arrays.offsets import Offsets
+from ..arrays.vectors import Vectors
+from ..protocol import Mask, Ranking
+from ..structures import exact
+from . import maxsim
+from .termless import Termless
+
+
+class DenseDelta(Termless):
+    """Vectors that came in since the last seal."""
+
+    def __init__(self, config: DenseLeg) -> None:
+        self._vectors: GrowingArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return 0 if self._vectors is None else len(self._vectors)
+
+    def append(self, rows: Representation) -> None:
+        """See DeltaPart. The first rows decide the number of dimensions."""
+        vectors = exact.dense(rows)
+        if len(vectors) == 0:
+            return
+        if self._vectors is None:
+            self._vectors = GrowingArray(np.float32, columns=vectors.shape[1])
+        width = self._vectors.values.shape[1]
+        if vectors.shape[1] != width:
+            raise ValueError(f"a vector of {vectors.shape[1]} dimensions after those of {width}")
+        self._vectors.append(vectors)
+
+    def rows(self, keep: NDArray[np.int64]) -> Representation:
+        """See DeltaPart."""
+        return Representation(dense=self._values(width=0)[keep])
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See Dense."""
+        return self._values(width=0)[rows]
+
+    def _values(self, width: int) -> Vectors:
+        """The matrix; while there is none, an empty one of this width."""
+        if self._vectors is None:
+            return np.empty((0, width), dtype=np.float32)
+        return self._vectors.values
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart; the length of `allowed` bounds the search."""
+        vectors = exact.dense(queries)
+        known = self._values(vectors.shape[1])
+        if allowed is not None:
+            known = known[: len(allowed)]
+        return exact.search(vectors, known, k, allowed)
+
+    def max_sim(
+        self,
+        queries: Representation,
+        bounds: Offsets,
+        offsets: Offsets,
+        k: int,
+        allowed: Mask | None,
+    ) -> Ranking:
+        """See MaxSim."""
+        vectors = exact.dense(queries)
+        known = self._values(vectors.shape[1])
+        return maxsim.search(vectors, bounds, maxsim.Matrix(known), offsets, k, allowed)
+
+    @staticmethod
+    def pack(rows: Representation) -> list[bytes]:
+        """See DeltaPart. Little-endian float32. Raises InvalidInputError as `exact.storable`."""
+        return [vector.astype("<f4").tobytes() for vector in exact.storable(rows)]
+
+    @staticmethod
+    def unpack(packed: Sequence[bytes]) -> Representation:
+        """See DeltaPart. Raises ValueError if they are not vectors of one length."""
+        width = len(packed[0]) // 4 if packed else 0
+        if any(len(data) != 4 * width for data in packed):
+            raise ValueError("packed vectors are not all of one length")
+        joined = np.frombuffer(b"".join(packed), dtype="<f4")
+        return Representation(dense=joined.reshape(len(packed), width).astype(np.float32))

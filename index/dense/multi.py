@@ -1,0 +1,96 @@
+"""The parts of a dense leg in which a passage has several vectors."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from ...core import Representation, VectorSearch
+from ..arrays.offsets import of_lengths
+from ..arrays.vectors import Vectors
+from ..multi import MultiDelta, MultiSegment, ungrouped
+from ..structures.exact import storable
+from .delta import DenseDelta
+from .tokens import TokenSegment
+
+_HEADER = struct.Struct("<IBI")
+"""Of a packed passage: vectors and `_MARK`, bytes of a number, dimensions."""
+_MARK = 1 << 31
+"""Set in the number of vectors: before there was this form, vectors were packed one by one."""
+_TYPES: dict[int, np.dtype[Any]] = {2: np.dtype("<f2"), 4: np.dtype("<f4")}
+
+
+class MultiDenseSegment(MultiSegment):
+    """Exact MaxSim over what is stored."""
+
+    single = TokenSegment
+    _vectors: TokenSegment
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return self._vectors.width
+
+    def tuned(self, search: VectorSearch) -> Self:
+        """See Approximate: all vectors are compared."""
+        return self
+
+    def description(self) -> dict[str, Any]:
+        """See Approximate; `rows` are vectors, of which a passage has several."""
+        return self._vectors.description()
+
+
+class MultiDenseDelta(MultiDelta):
+    """Passages that came in since the last seal."""
+
+    single = DenseDelta
+
+    @classmethod
+    def pack(cls, rows: Representation) -> list[bytes]:
+        """See DeltaPart: float16 where the numbers are such, which is exact then, else float32."""
+        vectors, offsets = ungrouped(rows)
+        dense = storable(vectors)
+        with np.errstate(over="ignore"):
+            half = dense.astype(np.float16)
+        size = 2 if np.array_equal(half, dense) else 4
+        stored = (half if size == 2 else dense).astype(_TYPES[size], copy=False)
+        return [
+            _HEADER.pack((last - first) | _MARK, size, dense.shape[1])
+            + stored[first:last].tobytes()
+            for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        ]
+
+    @classmethod
+    def unpack(cls, packed: Sequence[bytes]) -> Representation:
+        """See DeltaPart. Raises ValueError if a passage is damaged."""
+        passages = [_numbers(data) if _is_marked(data) else cls._earlier(data) for data in packed]
+        if len({dense.shape[1] for dense in passages}) > 1:
+            raise ValueError("packed vectors are not all of one length")
+        width = passages[0].shape[1] if passages else 0
+        dense = np.concatenate([np.empty((0, width), np.float32), *passages])
+        return Representation(dense=dense, offsets=of_lengths([len(own) for own in passages]))
+
+    @classmethod
+    def _earlier(cls, data: bytes) -> Vectors:
+        """A passage as `MultiDelta` packs it."""
+        dense = super().unpack([data]).dense
+        assert dense is not None, "a delta of dense vectors"
+        return dense
+
+
+def _is_marked(data: bytes) -> bool:
+    return len(data) >= _HEADER.size and bool(_HEADER.unpack_from(data)[0] & _MARK)
+
+
+def _numbers(data: bytes) -> Vectors:
+    """The vectors of a packed passage. Raises ValueError if it is damaged."""
+    marked, size, width = _HEADER.unpack_from(data)
+    count = marked & ~_MARK
+    if count == 0 or size not in _TYPES or len(data) != _HEADER.size + count * width * size:
+        raise ValueError(f"a packed passage of {count} vectors has {len(data)} bytes")
+    numbers = np.frombuffer(data, dtype=_TYPES[size], offset=_HEADER.size)
+    vectors: Vectors = numbers.reshape(count, width).astype(np.float32)
+    return vectors

@@ -1,0 +1,166 @@
+"""The vectors of a leg in which a passage has several, in a segment: as they came, or coded.
+
+    vectors.npy      float16 or float32 [rows, d]: of few vectors, or where nothing is coded
+    codes.npy        uint8 [rows, bytes of a code], otherwise
+    codec.npz        what the codec was fitted to
+    projection.npz   how vectors got fewer dimensions, where they did
+    storage.json     configuration, what was lost (`built.py`); absent beside vectors.npy
+
+Token vectors are many: originals beside the codes would be most of the bytes, and MaxSim looks at
+all vectors of a passage, so that nothing could be rescored for less. So the codes are all there is;
+scores are exact MaxSim over what they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import DenseLeg, NoProgress, Progress, Representation
+from ..arrays.npy import NpyFile
+from ..arrays.offsets import Offsets
+from ..arrays.vectors import Vectors
+from ..codecs import load_codec
+from ..codecs.projection import Projection
+from ..protocol import Mask, Ranking, check_rows, kept_rows
+from ..structures import coded, exact
+from ..structures.originals import Originals
+from . import building, built, maxsim, tokens_building
+from .built import Built
+from .termless import Termless
+from .tokens_coded import Coded
+
+T = TypeVar("T")
+
+SEAL_MEMORY = 256 << 20
+"""Bytes that coding a sealed delta may take beyond its vectors."""
+
+
+class TokenSegment(Termless):
+    """Vectors that are compared one by one. Rows here are vectors."""
+
+    def __init__(self, vectors: Originals | None, coded: Coded | None, size: int) -> None:
+        """One of them; size: bytes of all files."""
+        self._vectors = vectors
+        self.coded = coded
+        self._size = size
+        self.width = vectors.width if vectors is not None else _some(coded).built.width
+        """Dimensions of a vector."""
+
+    def __len__(self) -> int:
+        return len(self._vectors) if self._vectors is not None else len(_some(self.coded).codes)
+
+    @classmethod
+    def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
+        """See SegmentPart."""
+        check_rows(len(rows))
+        source = cls(Originals(exact.storable(rows)), None, 0)
+        tokens_building.write(directory, [(source, None)], config, SEAL_MEMORY, NoProgress())
+
+    @classmethod
+    def merge(
+        cls,
+        directory: Path,
+        sources: Sequence[tuple[Self, Mask | None]],
+        config: DenseLeg,
+        memory: int,
+        progress: Progress | None = None,
+    ) -> None:
+        """See SegmentPart, but for equality with `build`: see `tokens_building`."""
+        kept_rows(sources)
+        tokens_building.write(directory, sources, config, memory, NoProgress())
+
+    @classmethod
+    def open(cls, directory: Path, config: DenseLeg) -> Self:
+        """See SegmentPart. How it was built stands in the directory; `config` may be newer."""
+        size = sum(file.stat().st_size for file in directory.iterdir())
+        if not (directory / built.FILE).exists():
+            return cls(Originals.open(directory), None, size)
+        known = Built.load(directory)
+        codec = load_codec(known.storage.held_codec, directory / coded.CODEC)
+        codes = NpyFile(directory / coded.CODES, np.uint8, dimensions=2)
+        if codes.array.shape != (known.rows, codec.stride):
+            raise ValueError(
+                f"{coded.CODES}: {codes.array.shape[0]} codes of {codes.array.shape[1]} bytes, not "
+                f"{known.rows} of {codec.stride}"
+            )
+        projection: Projection | None = None
+        if known.storage.projection is not None:
+            projection = Projection.load(directory / building.PROJECTION)
+        if codec.width != (known.width if projection is None else projection.width):
+            raise ValueError(f"{coded.CODEC}: of {codec.width} dimensions, not those of the codes")
+        return cls(None, Coded(codes, codec, projection, known), size)
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """A copy of some vectors, as well as they are known."""
+        if self._vectors is not None:
+            return self._vectors.read(start, stop)
+        coded = _some(self.coded)
+        return coded.lifted(coded.codes.read(start, stop))
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """Those with these numbers."""
+        if self._vectors is not None:
+            return self._vectors.take(rows)
+        coded = _some(self.coded)
+        return coded.lifted(coded.codes.array[rows])
+
+    def search(
+        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
+    ) -> Ranking:
+        """See LegPart: each vector by itself."""
+        each = np.arange(len(self) + 1)
+        return self.max_sim(queries, np.arange(len(queries) + 1), each, k, allowed)
+
+    def max_sim(
+        self,
+        queries: Representation,
+        bounds: Offsets,
+        offsets: Offsets,
+        k: int,
+        allowed: Mask | None,
+    ) -> Ranking:
+        """See MaxSim."""
+        vectors = exact.dense(queries)
+        exact.check_width(vectors, self.width)
+        if self._vectors is not None:
+            rows: maxsim.Rows = maxsim.Matrix(self._vectors.array)
+        else:
+            coded = _some(self.coded)
+            rows = coded
+            if coded.projection is not None:
+                vectors = coded.projection.apply(vectors)
+        return maxsim.search(vectors, bounds, rows, offsets, k, allowed)
+
+    def description(self) -> dict[str, Any]:
+        """As `VectorSegment.description`, of vectors and not of passages."""
+        told: dict[str, Any] = {
+            "rows": len(self),
+            "index": "flat",
+            "codec": None if self._vectors is None else str(self._vectors.array.dtype),
+            "projection": None,
+            "originals": "none" if self._vectors is None else str(self._vectors.array.dtype),
+            "bytes_per_vector": self._size / max(1, len(self)),
+            "memory": 0,
+            "parameters": "exact",
+            "calibration": None,
+            "loss": None,
+        }
+        if self.coded is not None:
+            storage = self.coded.built.storage
+            projection = storage.projection
+            told |= {
+                "codec": storage.held_codec.kind,
+                "projection": None if projection is None else projection.model_dump(),
+                "loss": self.coded.built.loss,
+            }
+        return told
+
+
+def _some(value: T | None) -> T:
+    assert value is not None, "a part has vectors or codes"
+    return value

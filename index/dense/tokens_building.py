@@ -1,0 +1,184 @@
+"""Writing the vectors of a leg in which a passage has several.
+
+A codec and a projection are fitted to a sample of what comes. Codes know no originals, so each time
+that they are written anew with another codec something more is lost. So a merge takes over codec
+and projection of its largest part, and that part's codes as they are, unless they were fitted to
+far fewer vectors than there are now, or the configuration has changed; the other parts are decoded
+and coded again. While a collection grows a vector is so coded anew about once each time that the
+segment which it is in doubles.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import Progress, VectorStorage
+from ..arrays.npy import NpyWriter
+from ..arrays.vectors import Vectors, VectorSource
+from ..codecs import Codec, fit_codec
+from ..codecs.loss import measure, round_trip
+from ..codecs.projection import Projection
+from ..protocol import Mask
+from ..structures import coded, originals
+from ..structures.coded import FITTED
+from ..structures.exact import BLOCK_ROWS
+from ..structures.kinds import plain
+from ..structures.originals import spread
+from . import building
+from .built import Built, storage_of
+from .calibration import Calibration
+from .kept import kept_blocks
+from .tokens_coded import Coded
+
+_COPIES = 6
+"""Of a block, as float32, that encoding makes."""
+_MASKED = 1 << 20
+"""Elements of a mask that are looked at together."""
+FEWER = 4
+"""A codec fitted to so many times fewer vectors than there are (and than it is ever fitted to) is
+fitted anew."""
+
+
+class Source(VectorSource, Protocol):
+    """A part whose vectors are written anew."""
+
+    @property
+    def coded(self) -> Coded | None:
+        """Its codes; None where it has the vectors as they came."""
+
+
+Sources = Sequence[tuple[Source, Mask | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How vectors are coded. fitted: to how many."""
+
+    codec: Codec
+    projection: Projection | None
+    fitted: int
+
+    def encode(self, vectors: Vectors) -> NDArray[np.uint8]:
+        projected = vectors if self.projection is None else self.projection.apply(vectors)
+        return self.codec.encode(projected)
+
+
+def write(
+    directory: Path, sources: Sources, config: VectorStorage, memory: int, progress: Progress
+) -> None:
+    """Write the kept vectors of `sources` into `directory`, which may hold what an interrupted try
+    has left. Takes `memory` bytes or so beyond the sample."""
+    storage = storage_of(config)
+    kept = _Kept(sources)
+    for left in directory.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    if plain(storage, len(kept)):
+        half = not storage.lossless
+        originals.write(directory, lambda: kept_blocks(sources, memory), kept.width, half=half)
+        return
+    adopted = _adopted([source for source, _ in sources], storage, len(kept))
+    if adopted is None:
+        sampled = spread(len(kept), FITTED, seed=0)
+        means = _fitted(kept.take(sampled), storage)
+        trip = round_trip(means.codec, means.projection)
+        loss = measure(trip, kept, fitted=sampled).as_json()
+    else:
+        means = Means(adopted.codec, adopted.projection, adopted.built.fitted or 0)
+        loss = dict(adopted.built.loss or {})
+    means.codec.save(directory / coded.CODEC)
+    if means.projection is not None:
+        means.projection.save(directory / building.PROJECTION)
+    with NpyWriter(directory / coded.CODES, np.uint8, columns=means.codec.stride) as writer:
+        for codes in _codes(sources, means, adopted, memory):
+            writer.append(codes)
+            progress.advance(len(codes))
+    Built(storage, len(kept), kept.width, Calibration(0, {}), loss or None, means.fitted).save(
+        directory
+    )
+
+
+def _codes(
+    sources: Sources, means: Means, adopted: Coded | None, memory: int
+) -> Iterator[NDArray[np.uint8]]:
+    """The codes of all kept vectors, in order, in blocks."""
+    for source, mask in sources:
+        step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * source.width)))
+        own = source.coded
+        as_they_are = own is not None and adopted is not None and own.means_the_same(adopted)
+        for start in range(0, len(source), step):
+            stop = min(start + step, len(source))
+            keep = slice(None) if mask is None else mask[start:stop]
+            if as_they_are:
+                assert own is not None
+                yield own.codes.read(start, stop)[keep]
+            else:
+                yield means.encode(source.read(start, stop)[keep])
+
+
+def _adopted(sources: Sequence[Source], storage: VectorStorage, rows: int) -> Coded | None:
+    """The part whose codec stays; None = it is fitted anew."""
+    able = [
+        source.coded
+        for source in sources
+        if source.coded is not None
+        and source.coded.built.storage.layout == storage.layout
+        and (source.coded.built.fitted or 0) * FEWER >= min(rows, FITTED)
+    ]
+    return max(able, key=lambda one: one.built.rows, default=None)
+
+
+def _fitted(sample: Vectors, storage: VectorStorage) -> Means:
+    projection = None
+    if storage.projection is not None:
+        projection = Projection.fit(sample, storage.projection)
+    projected = sample if projection is None else projection.apply(sample)
+    return Means(fit_codec(storage.held_codec, projected), projection, len(sample))
+
+
+class _Kept:
+    """A VectorSource: the kept vectors of several sources, in order."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._pieces: list[tuple[Source, int, int, Mask | None]] = []
+        counts = [0]
+        for source, mask in sources:
+            for start in range(0, len(source), _MASKED):
+                stop = min(start + _MASKED, len(source))
+                piece = None if mask is None else mask[start:stop]
+                self._pieces.append((source, start, stop, piece))
+                counts.append(stop - start if piece is None else int(np.count_nonzero(piece)))
+        self._bounds = np.cumsum(counts)
+        self.width = sources[0][0].width
+
+    def __len__(self) -> int:
+        return int(self._bounds[-1])
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See VectorSource."""
+        return self.take(np.arange(start, stop))
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See VectorSource."""
+        found = np.empty((len(rows), self.width), dtype=np.float32)
+        order = np.argsort(rows, kind="stable")
+        ends = np.searchsorted(rows[order], self._bounds[1:])
+        first = 0
+        for (source, start, stop, mask), begin, last in zip(
+            self._pieces, self._bounds.tolist(), ends.tolist(), strict=False
+        ):
+            if last > first:
+                places = order[first:last]
+                inside = rows[places] - begin
+                if mask is not None:
+                    inside = np.flatnonzero(mask)[inside]
+                assert stop - start > int(inside.max()), "a number beyond the last"
+                found[places] = source.take(start + inside)
+            first = last
+        return found

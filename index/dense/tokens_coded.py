@@ -1,0 +1,62 @@
+"""Codes of the vectors of a leg in which a passage has several, and what they mean."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.npy import NpyFile
+from ..arrays.vectors import Vectors
+from ..codecs import Codec
+from ..codecs.projection import Projection
+from .built import Built
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Codes of vectors, mapped, and what they mean."""
+
+    codes: NpyFile[np.uint8]
+    codec: Codec
+    projection: Projection | None
+    built: Built
+
+    @property
+    def width(self) -> int:
+        """See `maxsim.Rows`: of what is coded."""
+        return self.codec.width
+
+    def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
+        """See `maxsim.Rows`."""
+        row, page = self.codes.array.shape[1], mmap.PAGESIZE
+        firsts = (self.codes.offset + starts * row) // page * page
+        ends = np.minimum(self.codes.offset + stops * row, len(self.codes.mapping))
+        for first, end in zip(firsts.tolist(), ends.tolist(), strict=True):
+            self.codes.mapping.madvise(mmap.MADV_WILLNEED, first, end - first)
+
+    def vectors(self, rows: slice | NDArray[np.int64]) -> Vectors:
+        """See `maxsim.Rows`."""
+        return self.codec.decode(self.codes.array[rows])
+
+    def means_the_same(self, other: Coded) -> bool:
+        """Equal codes stand for equal vectors in both."""
+        if type(self.codec) is not type(other.codec):
+            return False  # Of codecs that are not fitted nothing else tells them apart.
+        one, two = self._fits(), other._fits()
+        return one.keys() == two.keys() and all(
+            np.array_equal(one[name], two[name]) for name in one
+        )
+
+    def _fits(self) -> dict[str, NDArray[Any]]:
+        """What was fitted."""
+        axes = {} if self.projection is None else {"axes": self.projection.axes}
+        return {**axes, **self.codec.fits}
+
+    def lifted(self, codes: NDArray[np.uint8]) -> Vectors:
+        """What codes stand for, in all dimensions."""
+        decoded = self.codec.decode(codes)
+        return decoded if self.projection is None else self.projection.lift(decoded)

@@ -1,0 +1,1 @@
+"""A durable collection in a folder: its database, its segments, its delta."""

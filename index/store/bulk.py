@@ -1,0 +1,278 @@
+"""Filling a new collection offline: shards first, then as few segments as memory allows.
+
+A shard is a segment whose vectors are not yet in an index. It becomes true in one transaction
+together with its documents and with how much of the input is done, so an interrupted build
+continues after its last shard. Nobody else reads the collection before `finish`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core import (
+    CollectionConfig,
+    ConflictError,
+    DenseLeg,
+    Document,
+    Int8Codec,
+    NotFoundError,
+    Progress,
+    Representation,
+    ScalarCodec,
+    VectorStorage,
+)
+from ...encoders.places import absolute, same_models
+from ..legs import building_bytes
+from ..protocol import Mask
+from .collection import Collection, EncodedDocument
+from .database.database import UNFINISHED, get_meta, set_meta
+from .database.rows import SegmentRow
+from .database.tables import (
+    dead_numbers,
+    delete_documents,
+    insert_documents,
+    insert_segment,
+    last_number,
+    numbers_of,
+    read_segments,
+)
+from .maintenance import merge_segments, new_name, write_segment
+from .segment import Passages, Segment
+
+MOST_SHARDS = 24
+"""Shards that are merged, and so open, at once."""
+
+
+def resume(path: Path, config: CollectionConfig) -> Collection | None:
+    """The collection whose build was interrupted, or None when the folder holds none.
+
+    Raises ConflictError when the folder holds a finished collection, or an unfinished one with
+    another configuration.
+    """
+    try:
+        collection = Collection.open(path, verify="size", state="building")
+    except NotFoundError:
+        return None
+    same = same_models(config, collection.config, collection.fingerprints())
+    if same != absolute(collection.config):
+        collection.close()
+        raise ConflictError(
+            f"{path}: holds an unfinished build with another configuration; give the same options "
+            "again to continue it, or remove the folder to start anew"
+        )
+    return collection
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """How much of the input is done: documents, and a digest of them in their order."""
+
+    documents: int = 0
+    digest: str = ""
+
+    def after(self, document: Document) -> Consumed:
+        """With one more document."""
+        content = [document.id, document.title, document.text, dict(document.metadata)]
+        link = self.digest + json.dumps(content, sort_keys=True, ensure_ascii=True)
+        return Consumed(self.documents + 1, sha256(link.encode()).hexdigest())
+
+
+def consumed(collection: Collection) -> Consumed:
+    """What earlier runs of this build have done."""
+    with collection.database.read() as connection:
+        stored = get_meta(connection, "consumed")
+    return Consumed(*json.loads(stored)) if stored else Consumed()
+
+
+def append_shard(
+    collection: Collection,
+    batch: Sequence[EncodedDocument],
+    legs: Mapping[str, Representation],
+    done: Consumed,
+) -> None:
+    """Add documents, whose ids must differ, with their representations.
+
+    Documents of earlier shards with the same ids are replaced. `done` of the input is done when
+    this returns.
+    """
+    with collection.database.read() as connection:
+        first = last_number(connection) + 1
+    last = first + len(batch) - 1
+    spans = [[(p.start, p.end) for p in item.passages] or [(-1, -1)] for item in batch]
+    passages = Passages(
+        np.repeat(np.arange(first, last + 1, dtype=np.int64), [len(s) for s in spans]),
+        np.array([span for s in spans for span in s], dtype=np.int32).reshape(-1, 2),
+    )
+    shard = write_segment(collection, passages, legs, first, last, shard_config(collection.config))
+    with collection.database.write() as connection:
+        _check_building(connection, collection)
+        known = numbers_of(connection, [item.document.id for item in batch])
+        delete_documents(connection, list(known.values()))
+        numbers = insert_documents(connection, [item.document for item in batch])
+        if numbers != list(range(first, last + 1)):
+            raise ConflictError(f"{collection.directory}: another process wrote to it")
+        insert_segment(connection, shard)
+        set_meta(connection, "sealed", str(last))
+        set_meta(connection, "consumed", json.dumps([done.documents, done.digest]))
+
+
+def finish(collection: Collection, memory: int, progress: Progress) -> tuple[int, int]:
+    """Merge the shards and make the collection visible; its documents and passages."""
+    config = collection.config
+    rows = _few_shards(collection, memory)
+    replaced: list[SegmentRow] = []
+    merged: list[SegmentRow] = []
+    for group in _groups(rows, config, memory):
+        sources = _open_shards(collection, group)
+        clean = all(live is None for _, live in sources)
+        if len(group) > 1 or not clean or shard_config(config) != config:
+            replaced.extend(group)
+            name = _announced(collection, group)
+            row = _merge_shards(collection, group, sources, memory, config, progress, name)
+            merged.extend([] if row is None else [row])
+    with collection.database.write() as connection:
+        _check_building(connection, collection)
+        _swap(connection, replaced, merged)
+        connection.execute("DELETE FROM tombstones")
+        connection.execute("DELETE FROM meta WHERE key IN ('consumed', ?)", (UNFINISHED,))
+        set_meta(connection, "state", "ready")
+        documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+        passages = sum(row.passages for row in read_segments(connection))
+    collection.segments.remove(replaced)
+    collection.database.shrink()
+    return documents, passages
+
+
+def _few_shards(collection: Collection, memory: int) -> list[SegmentRow]:
+    """Merge shards by the dozen until few are left: each takes memory and open files."""
+    with collection.database.read() as connection:
+        rows = read_segments(connection)
+    while len(rows) > MOST_SHARDS:
+        for start in range(0, len(rows), MOST_SHARDS):
+            group = rows[start : start + MOST_SHARDS]
+            if len(group) == 1:
+                continue
+            sources = _open_shards(collection, group)
+            row = _merge_shards(collection, group, sources, memory, shard_config(collection.config))
+            with collection.database.write() as connection:
+                _check_building(connection, collection)
+                _swap(connection, group, [] if row is None else [row])
+            collection.segments.remove(group)
+        with collection.database.read() as connection:
+            rows = read_segments(connection)
+    return rows
+
+
+def _merge_shards(
+    collection: Collection,
+    group: Sequence[SegmentRow],
+    sources: Sequence[tuple[Segment, Mask | None]],
+    memory: int,
+    config: CollectionConfig,
+    progress: Progress | None = None,
+    name: str | None = None,
+) -> SegmentRow | None:
+    """One segment of several shards, or None when all that is in them was replaced.
+
+    name: of the segment, if an interrupted merge of the same shards shall be continued.
+    """
+    if not any(live is None or live.any() for _, live in sources):
+        return None
+    first, last = group[0].first, group[-1].last
+    return merge_segments(collection, sources, first, last, memory, config, progress, name)
+
+
+def _announced(collection: Collection, group: Sequence[SegmentRow]) -> str:
+    """The name of the segment that these shards become, the same in each try: an index that takes
+    hours to build can then go on where it was interrupted. Its files are no garbage meanwhile."""
+    shards = " ".join(row.id for row in group)
+    with collection.database.write() as connection:
+        names = json.loads(get_meta(connection, UNFINISHED) or "{}")
+        if shards not in names:
+            names[shards] = new_name(group[-1].last)
+            set_meta(connection, UNFINISHED, json.dumps(names))
+        return str(names[shards])
+
+
+def _swap(
+    connection: sqlite3.Connection, old: Sequence[SegmentRow], new: Sequence[SegmentRow]
+) -> None:
+    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+    for row in new:
+        insert_segment(connection, row)
+
+
+def _check_building(connection: sqlite3.Connection, collection: Collection) -> None:
+    if get_meta(connection, "state") != "building":
+        raise ConflictError(f"{collection.directory}: another process finished this build")
+
+
+def shard_config(config: CollectionConfig) -> CollectionConfig:
+    """The same legs with plain vectors: indexes are built once, when shards are merged."""
+    legs = {
+        name: leg.model_copy(update=_plain(leg)) if isinstance(leg, DenseLeg) else leg
+        for name, leg in config.legs.items()
+    }
+    return config.model_copy(update={"legs": legs})
+
+
+def _plain(leg: DenseLeg) -> dict[str, Any]:
+    """Storage whose vectors are as good as plain: of those of tokens, which are many, in few bytes,
+    of which what they become is coded without a loss that counts."""
+    storage = VectorStorage()
+    if leg.multi and not leg.lossless:
+        wide = leg.held_codec.kind in ("float32", "float16", "bfloat16")
+        codec = ScalarCodec(kind="float16") if wide else Int8Codec()
+        storage = VectorStorage(codec=codec, originals="none")
+    return storage.storage_fields
+
+
+def _open_shards(
+    collection: Collection, rows: Sequence[SegmentRow]
+) -> list[tuple[Segment, Mask | None]]:
+    """Shards, whole by their checksums, with masks of what later shards have not replaced."""
+    config = shard_config(collection.config)
+    opened: list[tuple[Segment, Mask | None]] = []
+    for row in rows:
+        collection.segments.check(row)
+        segment = Segment.open(collection.segments.path(row.id), row, config)
+        with collection.database.read() as connection:
+            dead = sorted(dead_numbers(connection, row.first, row.last))
+        opened.append((segment, segment.without(np.array(dead, dtype=np.int64))))
+    return opened
+
+
+def _groups(
+    rows: Sequence[SegmentRow], config: CollectionConfig, memory: int
+) -> list[list[SegmentRow]]:
+    """Neighbouring shards that can be made one segment within `memory` bytes."""
+    groups: list[list[SegmentRow]] = []
+    for row in rows:
+        if groups and _held([*groups[-1], row], config) <= memory:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return groups
+
+
+def _held(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
+    """Bytes that must be in memory to make one segment of shards; most indexes are streams."""
+    passages = sum(row.passages for row in rows)
+    total = 0
+    for name, leg in config.legs.items():
+        stored = sum(
+            state.size
+            for row in rows
+            for file, state in row.files.items()
+            if file.startswith(f"{name}/")
+        )
+        total += building_bytes(leg, passages, width=stored // (4 * max(1, passages)))
+    return total

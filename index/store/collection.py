@@ -1,0 +1,391 @@
+"""A durable collection: documents, their passages and their encoded legs, on disk.
+
+Every change of state is one transaction of the database; files are written and synced before the
+transaction that names them. See `docs/architecture.md` for one write and one search followed
+through.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ...core import (
+    CollectionConfig,
+    ConflictError,
+    CorruptFileError,
+    DeletedCount,
+    Document,
+    InvalidInputError,
+    Passage,
+    Representation,
+    StorageError,
+    arguments,
+)
+from ...core.arguments import checked
+from ..arrays.files import sync_directory
+from ..legs import check_installed
+from .database.database import Database, get_meta, get_number, set_meta
+from .database.tables import (
+    count_pending,
+    delete_documents,
+    insert_documents,
+    insert_passages,
+    last_number,
+    numbers_of,
+    read_config,
+    read_segments,
+    same_documents,
+    still_there,
+)
+from .delta import pack
+from .filters.field_names import unknown_fields
+from .filters.filters import names_a_field, parse
+from .filters.selection import everything, select, select_newer
+from .folder import SegmentFolder
+from .follower import Follower
+from .reader import Reader
+from .snapshot import Masks, Snapshot
+
+Verify = Literal["full", "size"]
+_ATTEMPTS = 20
+_SIZES_SECONDS = 1.0
+"""How often the sizes of mapped files are compared with those in the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedDocument:
+    """A document to write: where its passages lie in the batch's representations.
+
+    passages: empty = the document is one passage, whole.
+    """
+
+    document: Document
+    passages: Sequence[Passage] = ()
+
+    @property
+    def rows(self) -> int:
+        return max(1, len(self.passages))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did: documents written, and how many of them replaced another."""
+
+    documents: int
+    replaced: int
+
+
+Record = Callable[[sqlite3.Connection, Written], None]
+"""Stores something else together with a write: in its transaction, so both are durable or neither
+is. It must only execute statements."""
+
+
+class OutdatedError(ConflictError):
+    """A document that a write takes as stored was replaced or deleted before the write."""
+
+
+class Collection:
+    """A collection in `directory`. Safe to use from several threads and processes."""
+
+    def __init__(self, directory: Path, database: Database, config: CollectionConfig) -> None:
+        self.directory = directory
+        self.database = database
+        self.segments = SegmentFolder(directory, database)
+        self._follower = Follower(self.segments, config)
+        self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
+        self._sizes_due = 0.0
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        config: CollectionConfig,
+        *,
+        state: Literal["ready", "building"] = "ready",
+    ) -> Collection:
+        """Begin an empty collection. Raises ConflictError when there is one already, and
+        MissingExtraError for an index whose library is not installed."""
+        check_installed(config)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{directory}: cannot be created: {error}") from error
+        database = Database.create(
+            directory, {"config": config.model_dump_json(), "state": state, "fingerprints": "{}"}
+        )
+        collection = cls(directory, database, config)
+        collection.segments.create()
+        sync_directory(directory)
+        sync_directory(directory.parent)
+        return collection
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        *,
+        verify: Verify = "full",
+        state: Literal["ready", "building"] = "ready",
+        read_only: bool = False,
+    ) -> Collection:
+        """Open a collection, check its files and remove those that no row names.
+
+        verify: "full" reads every byte and compares checksums; "size" only looks at sizes.
+        Raises NotFoundError, ConflictError (a build is unfinished), CorruptFileError that names
+        the first damaged file, StorageError when the database cannot be read.
+        """
+        database = Database.open(directory, read_only=read_only)
+        try:
+            if verify == "full" and (problems := database.problems(deep=False)):
+                raise CorruptFileError(
+                    database.path, problems[0].removeprefix(f"{database.path}: ")
+                )
+            with database.read() as connection:
+                config = read_config(connection)
+                actual = get_meta(connection, "state")
+                rows = read_segments(connection)
+            if actual != state:
+                raise ConflictError(
+                    f"{directory}: its build is not finished; run the same build again to "
+                    "continue it"
+                    if actual == "building"
+                    else f"{directory}: holds a finished collection: add documents to it, or "
+                    "remove the folder to build it anew"
+                )
+            collection = cls(directory, database, config)
+            for row in rows:
+                collection.segments.check(row, contents=verify == "full")
+            if not read_only:
+                collection.segments.remove_garbage()
+            if state == "ready":
+                with collection.reader():
+                    pass  # Maps every segment, so that what cannot be opened is known now.
+        except BaseException:
+            database.close()
+            raise
+        return collection
+
+    @classmethod
+    def verify(cls, directory: Path, *, accept: bool = False) -> list[str]:
+        """Everything wrong with the collection in `directory`, as `problems`.
+
+        accept: from now on, do without acknowledged writes that are missing.
+
+        Checksums are compared before any file is opened: libraries that read an index may not
+        survive a damaged one. Raises as `open` for what is not a finished collection.
+        """
+        try:
+            database = Database.open(directory, read_only=True, complete=False)
+        except CorruptFileError as error:
+            return [str(error)]
+        try:
+            if accept:
+                database.accept()
+            found = [*database.problems(), *SegmentFolder(directory, database).problems()]
+        finally:
+            database.close()
+        if found:
+            return found
+        try:
+            collection = cls.open(directory, verify="size", read_only=True)
+        except CorruptFileError as error:
+            return [str(error)]
+        try:
+            return collection._disagreements()
+        finally:
+            collection.close()
+
+    # -- reading ---------------------------------------------------------------------------
+
+    @property
+    def config(self) -> CollectionConfig:
+        """The configuration. How dense legs are stored is that of the state last seen by a reader:
+        another process may change it (`reconfigure`); nothing else of it ever changes."""
+        return self._follower.config
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """A consistent view of the latest committed state, for as long as the block lasts."""
+        with ExitStack() as stack:
+            connection, snapshot = self._enter(stack)
+            self._check_sizes(snapshot)
+            yield Reader(connection, snapshot, self._filters)
+
+    def _enter(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
+        """A transaction and the snapshot of exactly the state that it sees."""
+        for attempt in range(_ATTEMPTS):
+            with ExitStack() as trial:
+                connection = trial.enter_context(self.database.read())
+                generation = get_number(connection, "generation")
+                try:
+                    snapshot = self._follower.snapshot(connection, generation)
+                except CorruptFileError as error:
+                    # A merge may have removed the files after this transaction began: look again.
+                    if attempt == _ATTEMPTS - 1 or error.path.name == self.database.path.name:
+                        raise
+                    continue
+                # Another thread may have moved on meanwhile; then this transaction is too old.
+                if snapshot.generation == generation:
+                    stack.push(trial.pop_all())
+                    return connection, snapshot
+        raise StorageError(f"{self.directory}: changes faster than it can be read")
+
+    def _check_sizes(self, snapshot: Snapshot) -> None:
+        """Raise CorruptFileError for a file that was cut short: to read it would end the process.
+
+        At most every `_SIZES_SECONDS`, so a file that is cut between may still do so.
+        """
+        now = time.monotonic()
+        if now < self._sizes_due:
+            return
+        for segment in snapshot.segments:
+            self.segments.check(segment.row, contents=False)
+        self._sizes_due = now + _SIZES_SECONDS
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
+        """id -> number of the documents that are stored with the same title, text and metadata.
+
+        A document whose stored form is damaged has changed: writing it again replaces it.
+        """
+        with self.database.read() as connection:
+            try:
+                return same_documents(connection, documents)
+            except StorageError:
+                return {}
+
+    def write(
+        self,
+        batch: Sequence[EncodedDocument],
+        legs: Mapping[str, Representation],
+        *,
+        unchanged: Mapping[str, int] | None = None,
+        record: Record | None = None,
+    ) -> Written:
+        """Insert or replace documents; durable when this returns.
+
+        `legs` has for each leg the representations of all passages of `batch`, in order. Of
+        documents with the same id the last one counts. `unchanged` are further documents of the
+        same change (id -> number) that need no writing. Raises OutdatedError, and writes nothing,
+        unless they all still have these numbers. `record` runs in the same transaction.
+        """
+        expected = sum(item.rows for item in batch)
+        for name in self.config.legs:
+            if len(legs[name]) != expected:
+                raise InvalidInputError(
+                    f"has {len(legs[name])} rows for {expected} passages", field=name
+                )
+        blobs = pack(self.config, legs)
+        last = {item.document.id: index for index, item in enumerate(batch)}
+        with self.database.write() as connection:
+            if unchanged and numbers_of(connection, list(unchanged)) != dict(unchanged):
+                raise OutdatedError(f"{self.directory}: documents were replaced or deleted")
+            known = numbers_of(connection, list(last))
+            delete_documents(connection, list(known.values()))
+            kept = [i for i, item in enumerate(batch) if last[item.document.id] == i]
+            numbers = insert_documents(connection, [batch[i].document for i in kept])
+            starts = [0, *accumulate(item.rows for item in batch)]
+            for index, number in zip(kept, numbers, strict=True):
+                spans = [(p.start, p.end) for p in batch[index].passages] or [(-1, -1)]
+                insert_passages(
+                    connection,
+                    [(number, *span, blobs[row]) for row, span in enumerate(spans, starts[index])],
+                )
+            written = Written(len(last), len(known))
+            if record is not None:
+                record(connection, written)
+        return written
+
+    @checked(ids=arguments.ids)
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Delete documents; the ids that existed, in the order given. Durable on return."""
+        with self.database.write() as connection:
+            known = numbers_of(connection, ids)
+            delete_documents(connection, list(known.values()))
+        return [name for name in dict.fromkeys(ids) if name in known]
+
+    def delete_where(self, condition: Mapping[str, Any]) -> DeletedCount:
+        """Delete the documents that meet a filter; how many they were, with a warning for each
+        field that no document had. Durable on return.
+
+        Raises InvalidInputError for a filter without a single field, which would meet all.
+        """
+        parsed = parse(condition)
+        if not names_a_field(condition):
+            raise InvalidInputError(
+                "names no field and would delete everything; delete the collection for that",
+                field="filter",
+            )
+        # The filter is looked up before the lock is taken, as it may take long. A document never
+        # changes under its number, so only numbers given meanwhile are looked at again.
+        with self.database.read() as connection:
+            chosen = select(connection, parsed).tolist()
+            last = last_number(connection)
+            warnings = unknown_fields(connection, parsed)
+        with self.database.write() as connection:
+            numbers = [
+                *still_there(connection, chosen),
+                *select_newer(connection, parsed, last).tolist(),
+            ]
+            delete_documents(connection, numbers)
+        return DeletedCount(len(numbers), warnings)
+
+    def fingerprints(self) -> dict[str, Any]:
+        """Of the encoder of each leg, as far as something has been encoded."""
+        with self.database.read() as connection:
+            return dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
+
+    def pending(self) -> int:
+        """Passages and tombstones since the last seal."""
+        with self.database.read() as connection:
+            return count_pending(connection, get_number(connection, "sealed"))
+
+    def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Store the encoders' fingerprints for legs that have none yet; return those stored."""
+        stored = self.fingerprints()
+        if all(leg in stored for leg in fingerprints):
+            return stored
+        with self.database.write() as connection:
+            stored = dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
+            for leg, fingerprint in fingerprints.items():
+                stored.setdefault(leg, dict(fingerprint))
+            set_meta(connection, "fingerprints", json.dumps(stored))
+        return stored
+
+    # -- housekeeping ----------------------------------------------------------------------
+
+    def problems(self) -> list[str]:
+        """Everything wrong on disk: segment files by checksum, the database by its own check."""
+        found = [*self.database.problems(), *self.segments.problems()]
+        return found or self._disagreements()
+
+    def _disagreements(self) -> list[str]:
+        """Documents that the index lacks or has too many of."""
+        with self.reader() as reader:
+            indexed = reader.indexed_numbers()
+            stored = everything(reader.connection)
+        missing = len(np.setdiff1d(stored, indexed))
+        extra = len(np.setdiff1d(indexed, stored))
+        found = []
+        if missing:
+            found.append(f"{self.directory}: {missing} documents are stored but not indexed")
+        if extra:
+            found.append(f"{self.directory}: {extra} documents are indexed but not stored")
+        return found
+
+    def close(self) -> None:
+        """Let go of files and connections. Searches under way fail."""
+        self._follower.forget()
+        self.database.close()

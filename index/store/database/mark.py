@@ -1,0 +1,94 @@
+"""The high-water mark of a collection: the latest generation that was acknowledged.
+
+SQLite ends the recovery of a write-ahead log at the first damaged frame without a word, so one
+flipped bit takes acknowledged transactions away. The file `collection.mark` is written after each
+commit. If the database is behind the mark when it is opened, writes are missing.
+
+The mark is not synced: it is never ahead of what is on disk, and after a power loss it may be
+behind, where it only notices less. A mark that is damaged or missing is no loss of data: `verify`
+names the damaged one, and the next write replaces either.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from pathlib import Path
+from zlib import crc32
+
+from ....core import CorruptFileError, StorageError
+
+FILE_NAME = "collection.mark"
+_HEAD = b"twindex mark 1 %020d "
+_LENGTH = len(_HEAD % 0) + 9
+
+logger = logging.getLogger(__name__)
+
+
+class Mark:
+    """The mark in a collection's folder. Several processes may raise it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / FILE_NAME
+
+    def read(self) -> int | None:
+        """The generation; None when there is no mark. Raises CorruptFileError."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CorruptFileError(self.path, f"cannot be read: {error}") from error
+        generation = _parse(data)
+        if generation is None:
+            raise CorruptFileError(
+                self.path,
+                "is damaged: its checksum does not match; no document is lost by this, and the "
+                "next write replaces the file",
+            )
+        return generation
+
+    def known(self) -> int:
+        """The generation; 0 when the mark is missing or damaged, which is logged."""
+        try:
+            return self.read() or 0
+        except CorruptFileError as error:
+            logger.warning("%s", error)
+            return 0
+
+    def raise_to(self, generation: int) -> None:
+        """Record that `generation` is on disk. A failure is logged: the commit holds anyway."""
+        try:
+            self._write(generation, lower=False)
+        except OSError as error:
+            logger.warning("%s: cannot be written: %s", self.path, error)
+
+    def reset(self, generation: int) -> None:
+        """Replace the mark, also by a lower one; durable on return. Raises StorageError."""
+        try:
+            self._write(generation, lower=True)
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be written: {error}") from error
+
+    def _write(self, generation: int, *, lower: bool) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            # Another process may have committed a later generation meanwhile.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            present = _parse(os.pread(descriptor, _LENGTH + 1, 0))
+            if lower or present is None or present < generation:
+                head = _HEAD % generation
+                os.pwrite(descriptor, head + b"%08x\n" % crc32(head), 0)
+                os.ftruncate(descriptor, _LENGTH)
+            if lower:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _parse(data: bytes) -> int | None:
+    """The generation, or None for what is not a mark."""
+    if len(data) != _LENGTH or data[-9:] != b"%08x\n" % crc32(data[:-9]):
+        return None
+    return int(data[-30:-10])

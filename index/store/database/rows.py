@@ -1,0 +1,25 @@
+"""What the database says of a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...arrays.files import FileState
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """What the database says of a segment."""
+
+    id: str
+    first: int
+    last: int
+    passages: int
+    documents: int
+    files: Mapping[str, FileState]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(state.size for state in self.files.values())

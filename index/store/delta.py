@@ -1,0 +1,103 @@
+"""The delta in memory: passages that were written since the last seal.
+
+It only grows, so a snapshot is the delta and a number of rows. When a seal empties it, a new one
+is begun; snapshots that hold the old one go on using it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...core import CollectionConfig, Representation
+from ..legs import delta_part
+from ..protocol import DeltaPart
+from .database.checks import damaged, delta_check, differs
+from .segment import Passages
+
+_NUMBER = struct.Struct("<I")
+
+
+class Delta:
+    """Passages after document number `watermark`, with one part for each leg."""
+
+    def __init__(self, config: CollectionConfig, watermark: int) -> None:
+        self.watermark = watermark
+        self.legs: dict[str, DeltaPart] = {
+            name: delta_part(leg)(leg) for name, leg in config.legs.items()
+        }
+        self._numbers: list[int] = []
+        self._spans: list[tuple[int, int]] = []
+        self._last_seq = 0
+        self._passages = Passages(np.empty(0, np.int64), np.empty((0, 2), np.int32))
+
+    def __len__(self) -> int:
+        return len(self._passages)
+
+    @property
+    def passages(self) -> Passages:
+        """All rows so far, dead ones included; numbers ascend."""
+        return self._passages
+
+    def read_new(self, connection: sqlite3.Connection) -> None:
+        """Append what was written since the last call."""
+        rows = connection.execute(
+            "SELECT seq, number, start, stop, data, crc FROM delta "
+            "WHERE seq > ? AND number > ? ORDER BY seq",
+            (self._last_seq, self.watermark),
+        ).fetchall()
+        if not rows:
+            return
+        packed = [
+            None if differs(crc, delta_check(*row)) else _split(row[-1], len(self.legs))
+            for _, *row, crc in rows
+        ]
+        intact = [pieces for pieces in packed if pieces is not None]
+        if len(intact) < len(packed):
+            wrong = [row[1] for row, pieces in zip(rows, packed, strict=True) if pieces is None]
+            raise damaged(
+                connection,
+                f"the encoded form of {len(wrong)} recent passages",
+                f"their checksums do not match; the first is of document number {wrong[0]}",
+            )
+        try:
+            for index, part in enumerate(self.legs.values()):
+                part.append(part.unpack([pieces[index] for pieces in intact]))
+        except ValueError as error:
+            raise damaged(connection, "a recent passage", str(error)) from error
+        self._numbers.extend(row[1] for row in rows)
+        self._spans.extend((row[2], row[3]) for row in rows)
+        self._last_seq = rows[-1][0]
+        self._passages = Passages(
+            np.array(self._numbers, dtype=np.int64),
+            np.array(self._spans, dtype=np.int32).reshape(-1, 2),
+        )
+
+
+def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[bytes]:
+    """One blob for each passage: a CRC-32, then its legs as configured, each with its length."""
+    columns = [delta_part(leg).pack(legs[name]) for name, leg in config.legs.items()]
+    blobs = []
+    for pieces in zip(*columns, strict=True):
+        body = b"".join(_NUMBER.pack(len(piece)) + piece for piece in pieces)
+        blobs.append(_NUMBER.pack(zlib.crc32(body)) + body)
+    return blobs
+
+
+def _split(data: bytes, legs: int) -> list[bytes] | None:
+    """The pieces of a blob, or None when it is not what `pack` made."""
+    # Also checked here: rows of format 1 have no other checksum.
+    if len(data) < _NUMBER.size or zlib.crc32(data[_NUMBER.size :]) != _NUMBER.unpack_from(data)[0]:
+        return None
+    pieces = []
+    position = _NUMBER.size
+    for _ in range(legs):
+        (length,) = _NUMBER.unpack_from(data, position)
+        position += _NUMBER.size
+        pieces.append(data[position : position + length])
+        position += length
+    return pieces

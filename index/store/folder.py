@@ -1,0 +1,84 @@
+"""The folder of a collection's segments. Which of them count, the database says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ...core import StorageError
+from ..arrays.files import check_directory, exclusive, remove_tree
+from .database.checks import parse_json
+from .database.database import UNFINISHED, Database, get_meta
+from .database.rows import SegmentRow
+from .database.tables import read_segments
+
+LOCK = "maintenance.lock"
+"""In the collection's folder; held by who seals or merges."""
+
+
+class SegmentFolder:
+    """The files of all segments of the collection in `directory`."""
+
+    def __init__(self, directory: Path, database: Database) -> None:
+        self._root = directory / "segments"
+        self._lock = directory / LOCK
+        self._database = database
+
+    def create(self) -> None:
+        """Make the folder, if there is none."""
+        self._root.mkdir(exist_ok=True)
+
+    def path(self, name: str) -> Path:
+        """The directory of one segment."""
+        return self._root / name
+
+    def check(self, row: SegmentRow, *, contents: bool = True) -> None:
+        """Raise CorruptFileError for the first damaged file of a segment.
+
+        `contents`: read every byte and compare checksums, not only sizes.
+        """
+        for problem in check_directory(self.path(row.id), row.files, contents=contents):
+            # A merge by another process may just have replaced this segment.
+            if row.id in {named.id for named in self._rows()}:
+                raise problem
+
+    def problems(self) -> list[str]:
+        """Everything wrong with the files, by checksum. Without the database, nothing is known."""
+        try:
+            rows = self._rows()
+        except StorageError:
+            return []
+        return [
+            str(problem)
+            for row in rows
+            for problem in check_directory(self.path(row.id), row.files, contents=True)
+        ]
+
+    def remove(self, rows: Iterable[SegmentRow]) -> None:
+        """Remove the files of segments that the database names no more."""
+        for row in rows:
+            remove_tree(self.path(row.id))
+
+    def remove_garbage(self) -> int:
+        """Remove segment directories that no row names; how many.
+
+        Skipped while another process seals or merges: its files are not named yet.
+        """
+        with exclusive(self._lock, wait=False) as held:
+            if not held:
+                return 0
+            named = {row.id for row in self._rows()} | self._unfinished()
+            unnamed = [path for path in sorted(self._root.glob("*")) if path.name not in named]
+            for path in unnamed:
+                remove_tree(path)
+            return len(unnamed)
+
+    def _unfinished(self) -> set[str]:
+        """Segments that an interrupted build has begun and will go on with."""
+        with self._database.read() as connection:
+            names = parse_json(connection, UNFINISHED, get_meta(connection, UNFINISHED) or "{}")
+            return set(names.values())
+
+    def _rows(self) -> list[SegmentRow]:
+        with self._database.read() as connection:
+            return read_segments(connection)

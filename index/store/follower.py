@@ -1,0 +1,123 @@
+"""Keeps one process's snapshot in step with what processes commit.
+
+Each new generation costs what has changed: new segments are mapped, new rows of the delta are
+appended, new tombstones are marked in copies of the masks that they touch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import CollectionConfig
+from ..protocol import Mask
+from .database.database import get_number
+from .database.rows import SegmentRow
+from .database.tables import read_config, read_segments, tombstones
+from .delta import Delta
+from .folder import SegmentFolder
+from .segment import Segment
+from .snapshot import Part, Snapshot
+
+
+class Follower:
+    """The latest snapshot, and the configuration of its state. Thread-safe."""
+
+    def __init__(self, folder: SegmentFolder, config: CollectionConfig) -> None:
+        self._folder = folder
+        self.config = config
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew; snapshots that are in use stay whole."""
+        self._segments: dict[str, tuple[Segment, Part]] = {}
+        self._delta = Delta(self.config, 0)
+        self._delta_live: Mask = np.empty(0, dtype=np.bool_)
+        self._last_tombstone = 0
+        self._snapshot: Snapshot | None = None
+
+    def snapshot(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
+        """The snapshot of `generation`, which is what `connection` sees, or a later one."""
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.generation >= generation:
+            return snapshot
+        with self._lock:
+            snapshot = self._snapshot
+            if snapshot is None or snapshot.generation < generation:
+                try:
+                    snapshot = self._advance(connection, generation)
+                except BaseException:
+                    # Legs may have taken in different rows: nothing of it can be built upon.
+                    self.forget()
+                    raise
+                self._snapshot = snapshot
+            return snapshot
+
+    def _advance(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
+        config = read_config(connection)
+        watermark = get_number(connection, "sealed")
+        if watermark != self._delta.watermark:
+            self._delta = Delta(config, watermark)
+            self._delta_live = np.empty(0, dtype=np.bool_)
+        if config != self.config:
+            self._segments = {}  # They are searched as the collection is configured.
+        died = _tombstones(connection, "seq > ?", self._last_tombstone)
+        rows = read_segments(connection)
+        self._segments = {row.id: self._follow(connection, row, config, died) for row in rows}
+        self._delta.read_new(connection)
+        delta = self._delta_part(died)
+        last = connection.execute("SELECT max(seq) FROM tombstones").fetchone()[0]
+        self._last_tombstone = max(self._last_tombstone, last or 0)
+        segments = [segment for segment, _ in self._segments.values()]
+        parts = [part for _, part in self._segments.values()]
+        self.config = config
+        return Snapshot(generation, config, [*parts, delta], self._delta.legs, segments)
+
+    def _follow(
+        self,
+        connection: sqlite3.Connection,
+        row: SegmentRow,
+        config: CollectionConfig,
+        died: NDArray[np.int64],
+    ) -> tuple[Segment, Part]:
+        known = self._segments.get(row.id)
+        if known is None:
+            segment = Segment.open(self._folder.path(row.id), row, config)
+            died = _tombstones(connection, "number BETWEEN ? AND ?", row.first, row.last)
+            live = segment.without(died)
+        else:
+            segment, part = known
+            live = segment.without(died, part.live)
+            if live is part.live:
+                return known
+        return segment, Part(
+            passages=segment.passages,
+            legs=segment.legs,
+            live=live,
+            live_passages=row.passages if live is None else int(live.sum()),
+            spread=row.passages / row.documents,
+        )
+
+    def _delta_part(self, died: NDArray[np.int64]) -> Part:
+        passages = self._delta.passages
+        live = np.ones(len(passages), dtype=np.bool_)
+        live[: len(self._delta_live)] = self._delta_live
+        live[np.isin(passages.numbers, died)] = False
+        self._delta_live = live
+        documents = 1 + int(np.count_nonzero(np.diff(passages.numbers)))
+        return Part(
+            passages=passages,
+            legs=self._delta.legs,
+            live=live,
+            live_passages=int(live.sum()),
+            spread=len(passages) / documents,
+        )
+
+
+def _tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
+    numbers = sorted(tombstones(connection, condition, *values))
+    return np.array(numbers, dtype=np.int64)

@@ -1,0 +1,218 @@
+"""Sealing the delta and merging segments.
+
+Both write files without holding up readers or writers, then change the state in one transaction.
+Documents that were deleted meanwhile keep their tombstones. A lock file keeps two processes from
+doing either at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...core import CollectionConfig, NoProgress, Progress, Representation
+from ..arrays.files import FileState, exclusive
+from ..protocol import Mask
+from . import segment as segments
+from .collection import Collection
+from .database.database import get_number, set_meta
+from .database.rows import SegmentRow
+from .database.tables import (
+    count_pending,
+    dead_numbers,
+    insert_segment,
+    insert_tombstones,
+    last_number,
+    read_segments,
+)
+from .folder import LOCK
+from .segment import Passages, Segment
+
+DEFAULT_MEMORY = 256 << 20
+"""Working memory of a merge, in bytes."""
+
+
+def seal(collection: Collection) -> bool:
+    """Turn the delta into a segment; False when it is empty."""
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.reader() as reader:
+            snapshot, config = reader.snapshot, reader.config
+            first = get_number(reader.connection, "sealed") + 1
+            last = last_number(reader.connection)
+        if last < first:
+            return False
+        delta = snapshot.parts[-1]
+        assert delta.live is not None, "the delta always has a mask"
+        keep = np.flatnonzero(delta.live)
+        row = None
+        if len(keep):
+            passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
+            legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
+            row = write_segment(collection, passages, legs, first, last, config)
+        with collection.database.write() as connection:
+            replace(connection, collection, [], row, first, last)
+        return True
+
+
+def write_segment(
+    collection: Collection,
+    passages: Passages,
+    legs: Mapping[str, Representation],
+    first: int,
+    last: int,
+    config: CollectionConfig,
+) -> SegmentRow:
+    """Write the files of a segment that no row names yet."""
+    name = new_name(last)
+    directory = collection.segments.path(name)
+    files = segments.write(directory, passages, legs, config)
+    return _row(name, passages, first, last, files)
+
+
+def merge(
+    collection: Collection,
+    *,
+    memory: int = DEFAULT_MEMORY,
+    progress: Progress | None = None,
+) -> bool:
+    """Make all segments one, drop what is dead for good and give the disk space back.
+
+    False when there is nothing to gain: at most one segment, and nothing in it is dead.
+    """
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.reader() as reader:
+            rows = read_segments(reader.connection)
+            alive = all(part.live is None for part in reader.snapshot.parts[: len(rows)])
+        if len(rows) > 1 or not alive:
+            _merge_run(collection, 0, len(rows), memory, progress or NoProgress())
+            done = True
+        else:
+            done = False
+        collection.database.shrink()
+    collection.segments.remove_garbage()
+    return done
+
+
+def maintain(collection: Collection) -> None:
+    """Seal and merge until neither is due; see StorageConfig."""
+    while True:
+        with collection.reader() as reader:
+            sealed = get_number(reader.connection, "sealed")
+            pending = count_pending(reader.connection, sealed)
+        if pending >= collection.config.sealed_at:
+            seal(collection)
+        elif not merge_due(collection):
+            return
+
+
+def merge_due(collection: Collection, *, memory: int = DEFAULT_MEMORY) -> bool:
+    """Merge the newest segments when there are more than the configuration allows, or else
+    rewrite a segment that is mostly dead. False when neither is due.
+
+    Taken together are the newest ones up to the first that is larger than all of them: each
+    passage is then rewritten a number of times that only grows with the logarithm of their number.
+    """
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.reader() as reader:
+            rows = read_segments(reader.connection)
+            parts = reader.snapshot.parts[: len(rows)]
+        if len(rows) > collection.config.storage.max_segments:
+            start = len(rows) - 2
+            total = rows[-1].passages + rows[-2].passages
+            while start > 0 and rows[start - 1].passages <= total:
+                start -= 1
+                total += rows[start].passages
+            stop = len(rows)
+        else:
+            mostly_dead = (i for i, part in enumerate(parts) if part.dead_share > 0.5)
+            start = next(mostly_dead, -1)
+            stop = start + 1
+            if start < 0:
+                return False
+        _merge_run(collection, start, stop, memory, NoProgress())
+    collection.segments.remove_garbage()
+    return True
+
+
+def _merge_run(
+    collection: Collection, start: int, stop: int, memory: int, progress: Progress
+) -> None:
+    """Replace the segments `start` to `stop` by one. The caller holds the lock."""
+    with collection.reader() as reader:
+        rows = read_segments(reader.connection)[start:stop]
+        snapshot, config = reader.snapshot, reader.config
+    for row in rows:
+        collection.segments.check(row)  # Damage must not be copied under a new, valid checksum.
+    parts = snapshot.parts[start:stop]
+    first, last = rows[0].first, rows[-1].last
+    merged = None
+    if any(part.live_passages for part in parts):
+        opened = snapshot.segments[start:stop]
+        sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
+        merged = merge_segments(collection, sources, first, last, memory, config, progress)
+    with collection.database.write() as connection:
+        replace(connection, collection, rows, merged, first, last)
+    collection.segments.remove(rows)
+
+
+def merge_segments(
+    collection: Collection,
+    sources: Sequence[tuple[Segment, Mask | None]],
+    first: int,
+    last: int,
+    memory: int,
+    config: CollectionConfig,
+    progress: Progress | None = None,
+    unfinished: str | None = None,
+) -> SegmentRow:
+    """Write the files of one segment that holds the live passages of several.
+
+    unfinished: the name under which an earlier try may have begun it, and a later one may go on.
+    """
+    name = unfinished or new_name(last)
+    directory = collection.segments.path(name)
+    resume = unfinished is not None
+    files = segments.merge(directory, sources, config, memory, progress, resume=resume)
+    passages = Passages(
+        np.load(directory / "numbers.npy", mmap_mode="r"),
+        np.load(directory / "spans.npy", mmap_mode="r"),
+    )
+    return _row(name, passages, first, last, files)
+
+
+def replace(
+    connection: sqlite3.Connection,
+    collection: Collection,
+    old: Sequence[SegmentRow],
+    new: SegmentRow | None,
+    first: int,
+    last: int,
+) -> None:
+    """Part of a transaction: `new` stands for the numbers `first` to `last` from now on."""
+    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+    connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
+    still_dead: set[int] = set()
+    if new is not None:
+        insert_segment(connection, new)
+        numbers = np.load(collection.segments.path(new.id) / "numbers.npy", mmap_mode="r")
+        dead = dead_numbers(connection, first, last)
+        still_dead = dead.intersection(np.unique(numbers).tolist())
+    connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))
+    insert_tombstones(connection, sorted(still_dead))
+    sealed = max(last, get_number(connection, "sealed"))
+    set_meta(connection, "sealed", str(sealed))
+
+
+def _row(
+    name: str, passages: Passages, first: int, last: int, files: Mapping[str, FileState]
+) -> SegmentRow:
+    documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
+    return SegmentRow(name, first, last, len(passages), documents, files)
+
+
+def new_name(last: int) -> str:
+    """Ordered by age, and never used before even if an earlier try was killed."""
+    return f"{last:012d}-{secrets.token_hex(4)}"

@@ -1,0 +1,102 @@
+"""Giving the models of a collection another place, without changing what they are."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...core import CollectionConfig, EncoderMismatchError, InvalidInputError
+from ...encoders.places import DIGESTS, absolute_name, named, pointed, with_encoders
+from ...llm import find_weights, weights_digest
+from ..arrays.files import exclusive
+from .collection import Collection
+from .database.database import get_meta, set_meta
+from .database.tables import read_config
+from .folder import LOCK
+
+
+def repoint(collection: Collection, model: str, legs: Sequence[str] | None = None) -> list[str]:
+    """Store `model` (a folder or a name) as the place of the models that have its weights.
+
+    legs: only these; None = every leg whose vectors were made with these weights. Returns the legs
+    whose configuration changed. Durable on return.
+
+    Raises ModelError for a model that cannot be had, InvalidInputError for a leg without a model,
+    and EncoderMismatchError for other weights than those that made a leg's vectors. A leg that has
+    no vectors yet takes any model, if it is named.
+    """
+    model = absolute_name(model)
+    digest = weights_digest(find_weights(model))
+    with exclusive(collection.directory / LOCK, wait=True):
+        with collection.database.read() as connection:
+            if not _changed(connection, model, digest, legs):
+                return []
+        with collection.database.write() as connection:
+            changed = _changed(connection, model, digest, legs)
+            config, fingerprints = _stored(connection)
+            encoders = {
+                name: pointed(config.legs[name].encoder, places) for name, places in changed.items()
+            }
+            for name, places in changed.items():
+                if name in fingerprints:
+                    fingerprints[name] |= {f: Path(place).name for f, place in places.items()}
+            config = with_encoders(config, encoders)
+            set_meta(connection, "config", config.model_dump_json())
+            set_meta(connection, "fingerprints", json.dumps(fingerprints))
+    return list(changed)
+
+
+def _stored(connection: sqlite3.Connection) -> tuple[CollectionConfig, dict[str, Any]]:
+    """The configuration and the fingerprint of each leg's encoder."""
+    return read_config(connection), json.loads(get_meta(connection, "fingerprints") or "{}")
+
+
+def _changed(
+    connection: sqlite3.Connection, model: str, digest: str, legs: Sequence[str] | None
+) -> dict[str, dict[str, str]]:
+    """Leg -> field -> new name, of the legs that change."""
+    config, fingerprints = _stored(connection)
+    models = {name: dict(named(leg.encoder)) for name, leg in config.legs.items()}
+    able = ", ".join(name for name, own in models.items() if own) or "none"
+    for name in legs or ():
+        if not models.get(name):
+            raise InvalidInputError(
+                f"leg {name!r} has no model; legs with one: {able}", field=f"legs.{name}"
+            )
+    found, others = {}, []
+    for name in models if legs is None else legs:
+        fingerprint = fingerprints.get(name)
+        if fingerprint is None and legs is not None:
+            fingerprint = {"weights": digest}  # Without vectors nothing binds it to a model.
+        fields = [f for f in models[name] if (fingerprint or {}).get(DIGESTS[f]) == digest]
+        if fields:
+            found[name] = dict.fromkeys(fields, model)
+        elif models[name]:
+            others.append(_described(name, models[name], fingerprint))
+    if others and (legs is not None or not found):
+        raise EncoderMismatchError(
+            f"{model} has other weights (digest {digest}) than {'; '.join(others)}. Vectors of "
+            "different models cannot be compared: give the place of the same weights, or build the "
+            "collection anew"
+        )
+    return {
+        name: places
+        for name, places in found.items()
+        if config.legs[name].encoder != pointed(config.legs[name].encoder, places)
+    }
+
+
+def _described(
+    leg: str, models: Mapping[str, str], fingerprint: Mapping[str, object] | None
+) -> str:
+    """The models of a leg with what is known of their weights."""
+    if fingerprint is None:
+        return f"leg {leg!r}, which has no vectors yet and takes any model if it is named"
+    told = (
+        f"{name} with digest {fingerprint.get(DIGESTS[field], 'unknown')}"
+        for field, name in models.items()
+    )
+    return f"leg {leg!r} ({', '.join(told)})"

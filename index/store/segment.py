@@ -1,0 +1,181 @@
+"""A segment: immutable files that hold the passages of a range of document numbers.
+
+    segments/<id>/numbers.npy   int64 [n]     document number of each passage, ascending
+                  spans.npy     int32 [n, 2]  first and last+1 character; -1, -1 = whole document
+                  <leg>/...                   the files of one leg
+
+A segment covers every number from `first` to `last`, of which some may be dead or never used.
+Ranges of segments do not overlap and grow in the order of writing.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import (
+    CollectionConfig,
+    CorruptFileError,
+    NoProgress,
+    Progress,
+    Representation,
+    StorageError,
+)
+from ..arrays.files import FileState, remove_tree, seal_directory
+from ..arrays.npy import load
+from ..arrays.offsets import ranges
+from ..legs import segment_part
+from ..protocol import Mask, SegmentPart
+from .database.rows import SegmentRow
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """Which document each row is of, and which characters of it."""
+
+    numbers: NDArray[np.int64]
+    spans: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class Segment:
+    """One segment, its files mapped."""
+
+    def __init__(self, row: SegmentRow, passages: Passages, legs: Mapping[str, SegmentPart]):
+        self.row = row
+        self.passages = passages
+        self.legs = legs
+
+    @classmethod
+    def open(cls, directory: Path, row: SegmentRow, config: CollectionConfig) -> Segment:
+        """Map the files. Raises CorruptFileError."""
+        try:
+            # Plain views of the mapped files: numpy's own subclass is slow to index.
+            passages = Passages(
+                np.asarray(load(directory / "numbers.npy", mapped=True)),
+                np.asarray(load(directory / "spans.npy", mapped=True)),
+            )
+            legs = {
+                name: segment_part(leg).open(directory / name, leg)
+                for name, leg in config.legs.items()
+            }
+            for name, part in legs.items():
+                if not len(part) == len(passages.spans) == len(passages) == row.passages:
+                    raise ValueError(f"leg {name} has {len(part)} rows for {row.passages} passages")
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise StorageError(
+                    f"{directory}: too many open files; raise the limit (ulimit -n) or merge"
+                ) from error
+            raise CorruptFileError(directory, f"cannot be opened: {error}") from error
+        except ValueError as error:
+            raise CorruptFileError(directory, f"cannot be opened: {error}") from error
+        return cls(row, passages, legs)
+
+    def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the documents with these numbers, as far as they are here."""
+        starts = np.searchsorted(self.passages.numbers, numbers, side="left")
+        return ranges(starts, np.searchsorted(self.passages.numbers, numbers, side="right"))
+
+    def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
+        """The mask `live` (None = all rows) less the documents with these numbers.
+
+        A new one when that changes it; else `live` itself.
+        """
+        dead = self.rows_of(numbers)
+        if len(dead) == 0:
+            return live
+        less = np.ones(len(self.passages), dtype=np.bool_) if live is None else live.copy()
+        less[dead] = False
+        return less
+
+
+def write(
+    directory: Path,
+    passages: Passages,
+    legs: Mapping[str, Representation],
+    config: CollectionConfig,
+) -> dict[str, FileState]:
+    """Write and sync the files of a new segment into `directory`, which must not exist."""
+    with _started(directory, passages, config):
+        for name, leg in config.legs.items():
+            segment_part(leg).build(directory / name, legs[name], leg)
+        return seal_directory(directory)
+
+
+def merge(
+    directory: Path,
+    sources: Sequence[tuple[Segment, Mask | None]],
+    config: CollectionConfig,
+    memory: int,
+    progress: Progress | None = None,
+    *,
+    resume: bool = False,
+) -> dict[str, FileState]:
+    """Write one segment with the live passages of `sources`, in order.
+
+    resume: `directory` may be there, with what an interrupted try of the same merge has left, and
+    stays if this one is interrupted.
+    """
+    progress = progress or NoProgress()
+    kept = [slice(None) if live is None else live for _, live in sources]
+    passages = Passages(
+        np.concatenate([s.passages.numbers[k] for (s, _), k in zip(sources, kept, strict=True)]),
+        np.concatenate([s.passages.spans[k] for (s, _), k in zip(sources, kept, strict=True)]),
+    )
+    with _started(directory, passages, config, resume=resume):
+        for name, leg in config.legs.items():
+            progress.start(f"index {name}", len(passages), "passages")
+            told = _Told(progress)
+            segment_part(leg).merge(
+                directory / name,
+                [(segment.legs[name], live) for segment, live in sources],
+                leg,
+                memory,
+                told,
+            )
+            progress.advance(len(passages) - told.rows)
+        return seal_directory(directory)
+
+
+class _Told:
+    """Passes progress on, counting."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.rows = 0
+
+    def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None: ...
+
+    def advance(self, n: int = 1) -> None:
+        self.rows += n
+        self._progress.advance(n)
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def _started(
+    directory: Path, passages: Passages, config: CollectionConfig, *, resume: bool = False
+) -> Iterator[None]:
+    """The directory with what does not depend on legs; removed again when the block fails, unless
+    another try shall `resume`."""
+    directory.mkdir(parents=True, exist_ok=resume)
+    try:
+        np.save(directory / "numbers.npy", passages.numbers)
+        np.save(directory / "spans.npy", passages.spans)
+        for name in config.legs:
+            (directory / name).mkdir(exist_ok=resume)
+        yield
+    except BaseException:
+        if not resume:
+            remove_tree(directory)
+        raise

@@ -1,0 +1,208 @@
+"""Structures that compare a query with every vector, by their codes.
+
+codes.npy  uint8 [rows, bytes of a code]
+codec.npz  what the codec was fitted to
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from ...core import IvfConfig, Progress, VectorStorage
+from ..arrays.npy import NpyFile, NpyWriter
+from ..arrays.vectors import Vectors, VectorSource
+from ..codecs import Codec, fit_codec, load_codec
+from ..protocol import Mask, Ranking
+from .exact import BLOCK_ROWS, GATHER_SHARE, QUERY_GROUP, Best, check_width
+from .ivf import IvfLists
+from .originals import spread
+from .protocol import Parameters
+
+CODES = "codes.npy"
+CODEC = "codec.npz"
+
+FITTED = 50_000
+"""Vectors that a codec is fitted on: the same, and so as many, as those of a projection."""
+SEED = 0
+OVERSAMPLES = (1, 2, 4, 8, 16, 32)
+QUICKER = 2
+"""Codes are compared at least so many times as fast as the vectors themselves."""
+_COPIES = 6
+"""Of a block, as float32, that encoding makes."""
+
+
+class CodedFlat:
+    """Every vector as a code of its own: as exact as the codec is."""
+
+    def __init__(self, codec: Codec, codes: NpyFile[np.uint8], rescored: bool) -> None:
+        self._codec = codec
+        self._codes = codes
+        self._rescored = rescored
+
+    @classmethod
+    def build(
+        cls,
+        directory: Path,
+        vectors: VectorSource,
+        storage: VectorStorage,
+        memory: int,
+        progress: Progress,
+    ) -> None:
+        """See Structure."""
+        codec_config = storage.held_codec
+        step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * vectors.width)))
+        codec = fit_codec(codec_config, vectors.take(spread(len(vectors), FITTED, SEED)))
+        codec.save(directory / CODEC)
+        with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
+            for start in range(0, len(vectors), step):
+                block = vectors.read(start, min(start + step, len(vectors)))
+                writer.append(codec.encode(block))
+                progress.advance(len(block))
+
+    @classmethod
+    def open(cls, directory: Path, storage: VectorStorage) -> Self:
+        """See Structure."""
+        codec_config = storage.held_codec
+        codec = load_codec(codec_config, directory / CODEC)
+        codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
+        if codes.array.shape[1] != codec.stride:
+            raise ValueError(f"{CODES}: codes of {codes.array.shape[1]} bytes, not {codec.stride}")
+        return cls(codec, codes, "oversample" in storage.parameters)
+
+    @classmethod
+    def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
+        """The sample; codes are written as they come."""
+        return min(rows, FITTED) * width * 4
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @property
+    def memory(self) -> int:
+        """All codes are read by every search."""
+        return self._codes.array.nbytes
+
+    @property
+    def exact_vectors(self) -> Vectors | None:
+        """None: see Structure."""
+        return None
+
+    def ladder(self) -> Sequence[Parameters]:
+        """How many candidates are rescored; nothing where they cannot be."""
+        return _oversamples(self._rescored)
+
+    def cost(self, parameters: Parameters, k: int) -> float:
+        """See Structure."""
+        return len(self) / QUICKER + k * parameters.get("oversample", 0)
+
+    def search(
+        self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
+    ) -> Ranking:
+        """See Structure. Ties by row, ascending."""
+        check_width(queries, self._codec.width)
+        found = Ranking(
+            np.full((len(queries), k), -1, dtype=np.int64),
+            np.full((len(queries), k), -np.inf, dtype=np.float32),
+        )
+        codes, rows = self._codes.array, None
+        if allowed is not None and np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed):
+            rows, allowed = np.flatnonzero(allowed), None
+        total = len(codes) if rows is None else len(rows)
+        for start in range(0, len(queries), QUERY_GROUP):
+            group = queries[start : start + QUERY_GROUP]
+            best = [Best(k) for _ in group]
+            for first in range(0, total, BLOCK_ROWS):
+                piece = slice(first, min(first + BLOCK_ROWS, total))
+                block = codes[piece if rows is None else rows[piece]]
+                mask = None if allowed is None else allowed[piece]
+                for scores, one in zip(self._codec.score(group, block), best, strict=True):
+                    one.offer(scores, first, mask)
+            for index, one in enumerate(best, start):
+                places, scores = one.result()
+                found.rows[index, : len(places)] = places if rows is None else rows[places]
+                found.scores[index, : len(places)] = scores
+        return found
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See Structure."""
+        return self._codec.decode(self._codes.read(start, stop))
+
+
+class FaissFlat:
+    """Every vector by a code that only FAISS knows: product quantisation, RaBitQ.
+
+    It is a single inverted list: FAISS filters while it scans lists, but not in its flat indexes.
+    The scores are FAISS's own; lengths are not restored.
+    """
+
+    def __init__(self, lists: IvfLists, storage: VectorStorage) -> None:
+        self._lists = lists
+        self._rescored = "oversample" in storage.parameters
+
+    @classmethod
+    def build(
+        cls,
+        directory: Path,
+        vectors: VectorSource,
+        storage: VectorStorage,
+        memory: int,
+        progress: Progress,
+    ) -> None:
+        """See Structure."""
+        IvfLists.build(directory, vectors, _one_list(storage), memory, progress)
+
+    @classmethod
+    def open(cls, directory: Path, storage: VectorStorage) -> Self:
+        """See Structure."""
+        return cls(IvfLists.open(directory, _one_list(storage)), storage)
+
+    @classmethod
+    def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
+        """See Structure."""
+        return IvfLists.building_bytes(rows, width, _one_list(storage))
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    @property
+    def memory(self) -> int:
+        """See Structure."""
+        return self._lists.memory
+
+    @property
+    def exact_vectors(self) -> Vectors | None:
+        """None: see Structure."""
+        return None
+
+    def ladder(self) -> Sequence[Parameters]:
+        """See CodedFlat."""
+        return _oversamples(self._rescored)
+
+    def cost(self, parameters: Parameters, k: int) -> float:
+        """See Structure."""
+        return self._lists.cost({**parameters, **_ALL}, k)
+
+    def search(
+        self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
+    ) -> Ranking:
+        """See Structure."""
+        return self._lists.search(queries, k, _ALL, allowed)
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See Structure."""
+        return self._lists.read(start, stop)
+
+
+_ALL = {"nprobe": 1}
+
+
+def _one_list(storage: VectorStorage) -> VectorStorage:
+    return storage.model_copy(update={"index": IvfConfig(lists=1)})
+
+
+def _oversamples(rescored: bool) -> Sequence[Parameters]:
+    return [{"oversample": times} for times in OVERSAMPLES] if rescored else [{}]

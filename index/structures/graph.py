@@ -1,0 +1,152 @@
+"""A graph (Malkov and Yashunin 2018) over vectors or their codes, through FAISS.
+
+    hnsw.faiss   the graph and what it is over, in FAISS's own format, mapped
+
+Over float32 the file holds the vectors themselves, which are then not kept a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ...core import HnswConfig, Progress, VectorStorage
+from ..arrays.vectors import Vectors, VectorSource
+from ..protocol import Mask, Ranking
+from . import faiss_calls
+from .faiss_calls import faiss
+from .protocol import Parameters
+
+FILE = "hnsw.faiss"
+
+_FITTED = 50_000
+"""Vectors that codecs are fitted on: the extremes of each dimension are wanted."""
+
+_EXACT_RATIO = 16
+"""Visiting a graph with some ef costs about as much as comparing 16 times as many rows one after
+another (measured: 20,000 vectors of 128 dimensions, ef 64 to 1,000)."""
+
+
+class HnswGraph:
+    """See Structure."""
+
+    def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
+        """size: bytes of the file."""
+        self._index = index
+        self._storage = storage
+        self._size = size
+        self._settings: dict[int, Any] = {}
+        self._vectors: Vectors | None = None
+        if isinstance(index, faiss().IndexHNSWFlat):
+            values = faiss().rev_swig_ptr(
+                faiss().downcast_index(index.storage).get_xb(), index.ntotal * index.d
+            )
+            self._vectors = values.reshape(index.ntotal, index.d)
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @classmethod
+    def build(
+        cls,
+        directory: Path,
+        vectors: VectorSource,
+        storage: VectorStorage,
+        memory: int,
+        progress: Progress,
+    ) -> None:
+        """See Structure. Threads add to the graph together: its links are not reproducible."""
+        index = _new_index(vectors.width, storage)
+        if not index.is_trained:
+            faiss_calls.train(index, faiss_calls.sample(vectors, _FITTED))
+        for block in faiss_calls.blocks(vectors, memory):
+            index.add(block)
+            progress.advance(len(block))
+        faiss_calls.write(index, directory / FILE)
+
+    @classmethod
+    def open(cls, directory: Path, storage: VectorStorage) -> Self:
+        """See Structure."""
+        path = directory / FILE
+        index = faiss_calls.read(path)
+        flat = storage.used_codec is None or storage.used_codec.kind == "float32"
+        kind = faiss().IndexHNSWFlat if flat else faiss().IndexHNSWSQ
+        if not isinstance(index, kind) or index.storage.ntotal != index.ntotal:
+            raise ValueError(f"{path}: not a graph over {'float32' if flat else 'codes'}")
+        return cls(index, storage, path.stat().st_size)
+
+    @classmethod
+    def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
+        """See Structure."""
+        codec = storage.used_codec
+        bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
+        code = width * bits["float32" if codec is None else codec.kind] // 8
+        # The lowest level has twice the links, the others together a few percent of that.
+        graph = rows * (code + 4 * 2 * _settings(storage).neighbors + 24)
+        return graph + (0 if storage.lossless else 4 * width * min(rows, _FITTED))
+
+    @property
+    def memory(self) -> int:
+        """See Structure. All of it is mapped, and all of it touched."""
+        return self._size
+
+    @property
+    def exact_vectors(self) -> Vectors | None:
+        """See Structure."""
+        return self._vectors if self._storage.lossless else None
+
+    def ladder(self) -> Sequence[Parameters]:
+        """See Structure."""
+        values = [round(2 ** (step / 2)) for step in range(7, 22)]
+        return faiss_calls.rungs("ef", values, self._storage)
+
+    def cost(self, parameters: Parameters, k: int) -> float:
+        """See Structure."""
+        return _EXACT_RATIO * max(parameters["ef"], k)
+
+    def search(
+        self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
+    ) -> Ranking:
+        """See Structure."""
+        if allowed is None:
+            ef = min(max(parameters["ef"], k), len(self))
+            settings = self._settings.get(ef)
+            if settings is None:
+                settings = self._settings[ef] = faiss().SearchParametersHNSW(efSearch=ef)
+        else:
+            # FAISS walks through forbidden rows too, and they use up its list of candidates.
+            share = np.count_nonzero(allowed) / max(1, len(self))
+            ef = min(max(parameters["ef"], ceil(k / max(share, 1e-9))), len(self))
+            settings = faiss().SearchParametersHNSW(efSearch=ef, sel=faiss_calls.selector(allowed))
+        return faiss_calls.call(self._index, queries, k, settings)
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See Structure."""
+        if self._vectors is not None:
+            return self._vectors[start:stop].copy()
+        if start >= stop:
+            return np.empty((0, self._index.d), np.float32)
+        decoded: Vectors = self._index.storage.reconstruct_n(start, stop - start)
+        return decoded
+
+
+def _settings(storage: VectorStorage) -> HnswConfig:
+    if not isinstance(storage.index, HnswConfig):
+        raise TypeError(f"a graph with the configuration of {storage.index.kind}")
+    return storage.index
+
+
+def _new_index(width: int, storage: VectorStorage) -> Any:
+    library, config, codec = faiss(), _settings(storage), storage.used_codec
+    metric = library.METRIC_INNER_PRODUCT
+    if codec is None or codec.kind == "float32":
+        index = library.IndexHNSWFlat(width, config.neighbors, metric)
+    else:
+        kind = faiss_calls.scalar_type(codec)
+        index = library.IndexHNSWSQ(width, kind, config.neighbors, metric)
+    index.hnsw.efConstruction = config.ef_construction
+    return index

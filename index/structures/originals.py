@@ -1,0 +1,121 @@
+"""The vectors of a segment as they came, on disk: what is rescored from, searched exactly, merged.
+
+vectors.npy  float16 or float32 [rows, d]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays.npy import NpyFile, NpyWriter
+from ..arrays.prefetch import prefetch
+from ..arrays.vectors import Stored, Vectors, VectorSource
+from ..codecs.projection import Projection
+
+FILE = "vectors.npy"
+
+LARGEST_HALF = 65_504.0
+"""Values beyond this are infinite as float16."""
+LEAST_HALF = 2.0**-14
+"""A vector without a number as large as this has fewer digits as float16 than others, or none."""
+
+
+class Originals:
+    """A VectorSource over a mapped matrix."""
+
+    def __init__(
+        self,
+        array: Stored,
+        file: NpyFile[Any] | None = None,
+        *,
+        cold: bool = False,
+    ) -> None:
+        """file: what `array` maps, if it is a file of its own. cold: its rows are not expected to
+        be in memory."""
+        self.array = array
+        self._file = file
+        self._cold = cold
+
+    @classmethod
+    def open(cls, directory: Path, *, cold: bool = False) -> Self:
+        """Those of a segment. Raises OSError or ValueError."""
+        file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
+        return cls(file.array, file, cold=cold)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return int(self.array.shape[1])
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See VectorSource."""
+        rows = self.array[start:stop] if self._file is None else self._file.read(start, stop)
+        return rows.astype(np.float32, copy=self._file is None)
+
+    def expect(self, rows: NDArray[np.int64]) -> None:
+        """These rows of `array` (-1 = none) will be looked at next."""
+        if self._cold and self._file is not None:
+            row_bytes = self.width * self.array.itemsize
+            prefetch(self._file.mapping, self._file.offset, row_bytes, rows)
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See VectorSource."""
+        return self.array[rows].astype(np.float32)
+
+
+class Projected:
+    """Vectors in fewer dimensions, projected as they are read."""
+
+    def __init__(self, vectors: VectorSource, projection: Projection) -> None:
+        self._vectors = vectors
+        self._projection = projection
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    @property
+    def width(self) -> int:
+        """Dimensions that are left."""
+        return self._projection.width
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See VectorSource."""
+        return self._projection.apply(self._vectors.read(start, stop))
+
+    def take(self, rows: NDArray[np.int64]) -> Vectors:
+        """See VectorSource."""
+        return self._projection.apply(self._vectors.take(rows))
+
+
+def write(
+    directory: Path, blocks: Callable[[], Iterable[Vectors]], width: int, *, half: bool
+) -> None:
+    """Write the vectors that `blocks()` gives, as float16 if `half` and all of them can be."""
+    if half:
+        with NpyWriter(directory / FILE, np.float16, columns=width) as writer:
+            for block in blocks():
+                largest = np.abs(block).max(axis=1, initial=0)
+                if ((largest > LARGEST_HALF) | ((largest > 0) & (largest < LEAST_HALF))).any():
+                    break
+                writer.append(block)
+            else:
+                return
+    with NpyWriter(directory / FILE, np.float32, columns=width) as writer:
+        for block in blocks():
+            writer.append(block)
+
+
+def spread(rows: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """Row numbers of a random sample without repetition, ascending; all rows if they are few."""
+    if rows <= wanted:
+        return np.arange(rows, dtype=np.int64)
+    chosen = np.random.default_rng(seed).choice(rows, wanted, replace=False)
+    return np.sort(chosen).astype(np.int64)

@@ -1,0 +1,233 @@
+"""Building inverted lists on disk, out of core: vectors are read in order, twice.
+
+    1  a sample that fits into memory: the codec is fitted on it, heads are chosen from it, and the
+       number of lists that a vector may be in
+    2  each block of vectors: its lists (`closure`), its codes; both into scratch files (`spill`)
+    3  scratch files to lists (`lists`), one range of lists after another
+
+What is finished is kept in scratch/ with a checkpoint: a build that was killed and is called again
+goes on after the last block (or, in stage 3, at its beginning).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....core import DEFAULT_RECALL, Progress, SpannConfig, VectorStorage
+from ...arrays.files import sync_directory
+from ...arrays.npy import save
+from ...arrays.vectors import Vectors, VectorSource
+from ...codecs import Codec, fit_codec, load_codec
+from ..originals import spread
+from .calibrating import Cap, choose, measure
+from .candidates import nearest_heads
+from .checkpoint import Checkpoint, identify
+from .closure import close
+from .heads import Heads, normalized
+from .lists import length_limit, write_lists
+from .selection import select
+from .sizing import REPLICAS, Sizes, head_count, sample_size, sizes
+from .spill import Spill, written
+
+FILE = "spann.json"
+CODEC = "codec.npz"
+SCRATCH = "scratch"
+SEED = 0
+FITTED = 50_000
+"""Vectors that a codec is fitted on."""
+READ = 8_192
+"""Vectors that are read together for the sample."""
+
+
+def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
+    """Memory that a build holds however little it is given: heads, their graph, a few bytes for
+    each vector."""
+    heads = head_count(rows, width, _settings(storage))  # About: a code has a byte a dimension.
+    return heads * 4 * width + Heads.building_bytes(heads, width) + 2 * rows + (32 << 20)
+
+
+def build(
+    directory: Path,
+    vectors: VectorSource,
+    storage: VectorStorage,
+    memory: int,
+    progress: Progress,
+) -> None:
+    """See Structure.build. Calling it again after it was killed goes on with the work, if vectors,
+    storage and memory are the same. One result for one number of threads."""
+    scratch = directory / SCRATCH
+    source = identify(vectors, storage, memory)
+    state = Checkpoint.load(scratch, source)
+    if state is None or not written(scratch, state.sizes):
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        seconds: dict[str, float] = {}
+        chosen = _choose(directory, vectors, storage, memory, seconds)
+        state = Checkpoint(source, chosen, seconds=seconds)
+        state.save(scratch)
+    codec_config = storage.held_codec
+    codec = load_codec(codec_config, directory / CODEC)
+    heads, replicas = state.chosen["heads"], state.chosen["replicas"]
+    plan = sizes(len(vectors), vectors.width, codec.stride, heads, replicas, memory)
+    spill = Spill(scratch, heads, plan.files, codec.stride)
+    state = _assign(directory, vectors, storage, codec, plan, spill, state, progress)
+    with _timed(state.seconds, "lists"):
+        entries = sum(state.sizes) // spill.entry_bytes
+        limit = length_limit(entries, heads)
+        memberships = np.zeros(len(vectors), dtype=np.uint8)
+        lengths = write_lists(directory, spill, codec.stride, limit, memberships)
+    if not memberships.all():
+        raise RuntimeError(f"{np.count_nonzero(memberships == 0):,} vectors are in no list")
+    report = {
+        "rows": len(vectors),
+        **state.chosen,
+        "epsilon": _settings(storage).epsilon,
+        "candidates": plan.candidates,
+        "limit": limit,
+        "cut": entries - int(lengths.sum()),
+        **_described(lengths, memberships),
+        "seconds": {stage: round(value, 2) for stage, value in state.seconds.items()},
+    }
+    (directory / FILE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(scratch)
+
+
+def _choose(
+    directory: Path,
+    vectors: VectorSource,
+    storage: VectorStorage,
+    memory: int,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """Write codec.npz, heads.faiss, scratch/heads.npy and scratch/rows.npy, which says what
+    vectors the heads are. Returns what was chosen, for the report."""
+    config, codec_config = _settings(storage), storage.held_codec
+    with _timed(seconds, "sample"):
+        rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
+    with _timed(seconds, "codec"):
+        step = max(1, -(-len(sample) // FITTED))
+        codec = fit_codec(codec_config, np.ascontiguousarray(sample[::step]))
+        codec.save(directory / CODEC)
+    with _timed(seconds, "clustering"):
+        for start in range(0, len(sample), READ):
+            sample[start : start + READ] = normalized(sample[start : start + READ])
+        chosen = select(sample, head_count(len(vectors), codec.stride, config), SEED)
+        heads = sample[chosen]
+    with _timed(seconds, "graph"):
+        graph = Heads.build(heads, SEED)
+        graph.save(directory)
+    caps: list[Cap] = []
+    if config.replicas is None:
+        with _timed(seconds, "calibration"):
+            vector_bytes = len(vectors) * (codec.stride + 4) / len(heads)
+            recall = config.recall or DEFAULT_RECALL
+            caps = measure(sample, heads, graph, recall, vector_bytes, SEED)
+    save(directory / SCRATCH / "heads.npy", heads)
+    save(directory / SCRATCH / "rows.npy", rows[chosen])
+    for path in (CODEC, "heads.faiss", f"{SCRATCH}/heads.npy", f"{SCRATCH}/rows.npy"):
+        with (directory / path).open("rb") as file:
+            os.fsync(file.fileno())
+    sync_directory(directory)
+    return {
+        "sample": len(sample),
+        "heads": len(heads),
+        "replicas": config.replicas or choose(caps, REPLICAS),
+        "caps": [asdict(cap) for cap in caps],
+    }
+
+
+def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vectors]:
+    """Random rows, ascending, and their vectors; all vectors are read, in order."""
+    rows = spread(len(vectors), wanted, SEED)
+    sample = np.empty((len(rows), vectors.width), dtype=np.float32)
+    for start in range(0, len(vectors), READ):
+        first, last = np.searchsorted(rows, (start, start + READ))
+        if first < last:
+            block = vectors.read(start, min(start + READ, len(vectors)))
+            sample[first:last] = block[rows[first:last] - start]
+    return rows, sample
+
+
+def _assign(
+    directory: Path,
+    vectors: VectorSource,
+    storage: VectorStorage,
+    codec: Codec,
+    plan: Sizes,
+    spill: Spill,
+    state: Checkpoint,
+    progress: Progress,
+) -> Checkpoint:
+    """Every vector's lists and code into the scratch files. Returns the last checkpoint."""
+    scratch = directory / SCRATCH
+    heads = Heads.open(directory)
+    directions = np.load(scratch / "heads.npy")
+    own = np.load(scratch / "rows.npy")
+    spill.truncate(state.sizes or [0] * len(spill))
+    if state.assigned:
+        progress.advance(state.assigned)
+    for start in range(state.assigned, len(vectors), plan.block):
+        stop = min(start + plan.block, len(vectors))
+        block = np.ascontiguousarray(vectors.read(start, stop))
+        seconds = dict(state.seconds)
+        with _timed(seconds, "nearest heads"):
+            points = normalized(block)
+            candidates = nearest_heads(points, directions, heads, plan.candidates)
+            # The graph may miss it, but a head is in its own list.
+            first, last = np.searchsorted(own, (start, stop))
+            mine = np.arange(first, last)
+            here = own[first:last] - start
+            missed = ~(candidates[here] == mine[:, None]).any(axis=1)
+            candidates[here[missed], -1] = mine[missed]
+        with _timed(seconds, "closure"):
+            epsilon = _settings(storage).epsilon
+            replicas = state.chosen["replicas"]
+            lists, distances = close(points, directions, candidates, replicas, epsilon)
+        with _timed(seconds, "codes"):
+            codes = codec.encode(block)
+        with _timed(seconds, "spill"):
+            spill.append(start, lists, distances, codes)
+            state = Checkpoint(state.source, state.chosen, stop, spill.sync(), seconds)
+        state.save(scratch)
+        progress.advance(stop - start)
+    return state
+
+
+def _described(lengths: NDArray[np.int64], memberships: NDArray[np.uint8]) -> dict[str, Any]:
+    counts = np.bincount(memberships)
+    return {
+        "mean_replicas": round(float(memberships.mean()), 4),
+        "vectors_by_lists": {str(n): int(count) for n, count in enumerate(counts) if count},
+        "lengths": {
+            "mean": round(float(lengths.mean()), 2),
+            "deviation": round(float(lengths.std()), 2),
+            **{
+                f"p{percent}": int(np.percentile(lengths, percent, method="nearest"))
+                for percent in (0, 1, 10, 50, 90, 99, 100)
+            },
+        },
+    }
+
+
+def _settings(storage: VectorStorage) -> SpannConfig:
+    if not isinstance(storage.index, SpannConfig):
+        raise TypeError(f"lists on disk with the configuration of {storage.index.kind}")
+    return storage.index
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    before = time.process_time()
+    yield
+    seconds[stage] = seconds.get(stage, 0.0) + time.process_time() - before

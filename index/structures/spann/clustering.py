@@ -1,0 +1,145 @@
+"""K-means with clusters of similar size, whose centres are vectors of the data (SPTAG's BKT).
+
+Distances are squared Euclidean ones between unit vectors, 2 - 2 x.c. In round t a vector goes to
+
+    argmin over clusters c of  |x - mean_c|^2 + lambda * (size of c in round t - 1)
+
+    lambda = min(1 / (factor * n), (largest - mean distance within the largest cluster) / n)
+
+At the end lambda is 0 and each mean is replaced by the medoid: the vector nearest to it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from ...arrays.vectors import Vectors
+
+Labels = NDArray[np.int64]
+
+SAMPLE = 1_000
+"""Vectors that the means are found from."""
+
+ROUNDS = 100
+PATIENCE = 5
+"""Rounds without a better sum of costs after which it ends."""
+
+STILL = 1e-3
+"""Movement of the means (sum of squares) under which it ends."""
+
+FACTORS = tuple(10.0**power for power in range(-3, 4))
+"""Of lambda, among which `best_factor` chooses."""
+
+BLOCK = 8_192
+"""Vectors whose distances are computed together."""
+
+
+def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labels, Labels]:
+    """Divide unit vectors float32 [n, d], n >= k, into at most k clusters.
+
+    Returns the cluster of each vector, int64 [n], and the row of each cluster's medoid, int64
+    [clusters]. No cluster is empty; there are fewer than k only where vectors are equal.
+    """
+    rows = np.arange(len(vectors), dtype=np.int64)
+    if len(rows) > max(SAMPLE, 2 * k):
+        rows = np.sort(rng.choice(len(rows), max(SAMPLE, 2 * k), replace=False))
+    sample = vectors[rows]
+    medoids = rows[_medoids(sample, _means(sample, k, factor, rng))]
+    labels = _nearest(vectors, vectors[medoids])
+    if (labels == labels[0]).all():  # Most are equal: means of them are too.
+        different = distinct(vectors)
+        medoids = rng.choice(different, min(k, len(different)), replace=False)
+        labels = _nearest(vectors, vectors[medoids])
+    kept, labels = np.unique(labels, return_inverse=True)
+    return labels, medoids[kept]
+
+
+def best_factor(vectors: Vectors, k: int, rng: Generator) -> float:
+    """The factor of FACTORS that splits these vectors most evenly."""
+
+    def unevenness(factor: float) -> float:
+        sizes = np.bincount(split(vectors, k, factor, rng)[0], minlength=k)
+        return float(sizes.std())
+
+    return min(FACTORS, key=unevenness)
+
+
+def medoid(vectors: Vectors) -> int:
+    """The row nearest to the mean."""
+    return int(np.argmin(_distances(vectors, vectors.mean(axis=0, keepdims=True))[:, 0]))
+
+
+def distinct(vectors: Vectors) -> Labels:
+    """The first row of each vector that occurs, ascending."""
+    whole = np.dtype((np.void, vectors.itemsize * vectors.shape[1]))
+    as_bytes = np.ascontiguousarray(vectors).view(whole)[:, 0]
+    return np.sort(np.unique(as_bytes, return_index=True)[1])
+
+
+def _means(sample: Vectors, k: int, factor: float, rng: Generator) -> Vectors:
+    n = len(sample)
+    means = sample[rng.choice(n, k, replace=False)]
+    sizes = np.zeros(k, dtype=np.int64)
+    penalty, least, since = 0.0, math.inf, 0
+    best = means
+    for _ in range(ROUNDS):
+        distances = _distances(sample, means)
+        costs = distances + (penalty * sizes).astype(np.float32)
+        labels = np.argmin(costs, axis=1)
+        cost = float(costs[np.arange(n), labels].sum(dtype=np.float64))
+        own = distances[np.arange(n), labels]
+        sizes = np.bincount(labels, minlength=k).astype(np.int64)
+        if cost < least:
+            least, since, best = cost, 0, means
+        else:
+            since += 1
+        largest = own[labels == sizes.argmax()]
+        penalty = min(1 / (factor * n), float(largest.max() - largest.mean()) / n)
+        moved = _updated(sample, labels, own, sizes)
+        still = float(((moved - means) ** 2).sum()) < STILL
+        means = moved
+        if still or since >= PATIENCE:
+            break
+    return means if still else best
+
+
+def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.int64]) -> Vectors:
+    """The mean of each cluster. Empty ones take the vectors of the largest that are farthest."""
+    member = (labels == np.arange(len(sizes))[:, None]).astype(np.float32)
+    means: Vectors = (member @ sample) / np.maximum(sizes, 1)[:, None].astype(np.float32)
+    empty = np.flatnonzero(sizes == 0)
+    if len(empty):
+        largest = np.flatnonzero(labels == sizes.argmax())
+        farthest = largest[np.argsort(-own[largest], kind="stable")]
+        means[empty] = sample[np.resize(farthest, len(empty))]
+    return means
+
+
+def _medoids(sample: Vectors, means: Vectors) -> Labels:
+    """The row nearest to each mean among those of its cluster, without repetition."""
+    distances = _distances(sample, means)
+    labels = np.argmin(distances, axis=1)
+    distances[labels[:, None] != np.arange(len(means))] = np.inf
+    filled = np.bincount(labels, minlength=len(means)) > 0
+    rows: Labels = np.argmin(distances[:, filled], axis=0)
+    return rows
+
+
+def _nearest(vectors: Vectors, centres: Vectors) -> Labels:
+    labels = np.empty(len(vectors), dtype=np.int64)
+    for start in range(0, len(vectors), BLOCK):
+        block = vectors[start : start + BLOCK]
+        labels[start : start + BLOCK] = np.argmin(_distances(block, centres), axis=1)
+    return labels
+
+
+def _distances(vectors: Vectors, centres: Vectors) -> Vectors:
+    """Squared, less the squared length of the vector, plus 1: the vectors are unit vectors."""
+    lengths = np.einsum("kd,kd->k", centres, centres)
+    distances: Vectors = vectors @ (-2 * centres.T)
+    distances += lengths + 1
+    return distances

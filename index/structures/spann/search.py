@@ -1,0 +1,116 @@
+"""Search: the nearest lists of each query, read whole, their entries scored, the best kept.
+
+A list that several queries of a batch need is read once. At most PIECE bytes of lists are in
+memory at a time (or one list, if it is longer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...arrays.vectors import Vectors
+from ...codecs.protocol import Codec
+from ...protocol import Mask, Ranking
+from .best import Best, slots
+from .heads import Heads
+from .reading import Block, Lists, Postings
+
+PIECE = 8 << 20
+GROUP = 32 << 20
+"""Bytes that queries which are answered together may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """What a search needs. rows: of the segment."""
+
+    heads: Heads
+    postings: Postings
+    codec: Codec
+    rows: int
+
+    def search(self, queries: Vectors, k: int, nprobe: int, allowed: Mask | None) -> Ranking:
+        """The best k allowed rows of the `nprobe` nearest lists of each query, by the scores of
+        the codec. queries: float32 [n, d], contiguous."""
+        nprobe = min(nprobe, len(self.heads))
+        entries = self._most_entries(nprobe)
+        size = 4 * slots(self.rows, entries) + 12 * k + 16 * nprobe
+        together = max(1, GROUP // size)
+        if len(queries) <= together:
+            return self._together(queries, k, nprobe, entries, allowed)
+        groups = [
+            self._together(queries[start : start + together], k, nprobe, entries, allowed)
+            for start in range(0, len(queries), together)
+        ]
+        return Ranking(
+            np.concatenate([group.rows for group in groups]),
+            np.concatenate([group.scores for group in groups]),
+        )
+
+    def _most_entries(self, nprobe: int) -> int:
+        """In so many lists."""
+        table = self.postings.table
+        return min(table.longest * nprobe, table.entries)
+
+    def _together(
+        self, queries: Vectors, k: int, nprobe: int, entries: int, allowed: Mask | None
+    ) -> Ranking:
+        wanted = self._nearest(queries, nprobe)
+        best = Best(len(queries), k, self.rows, entries)
+        for piece in self._pieces(wanted[0] if len(queries) == 1 else np.unique(wanted)):
+            with self.postings.read(piece) as block:
+                for query, lists in enumerate(wanted):
+                    here = _positions(piece, lists)
+                    if here is None or len(here):
+                        wrong = self._score(queries, query, block, here, best, allowed)
+                        if wrong >= 0:
+                            number = int(piece[wrong if here is None else here[wrong]])
+                            raise self.postings.corrupt(number, "has rows that are none")
+        return best.ranking()
+
+    def _score(
+        self,
+        queries: Vectors,
+        query: int,
+        block: Block,
+        here: Lists | None,
+        best: Best,
+        allowed: Mask | None,
+    ) -> int:
+        scores = self.codec.score_lists(
+            queries[query : query + 1],
+            block.data,
+            block.codes if here is None else block.codes[here],
+            block.counts if here is None else block.counts[here],
+        )
+        return best.offer(query, block, here, scores[0], allowed)
+
+    def _nearest(self, queries: Vectors, nprobe: int) -> Lists:
+        """The lists of each query, ascending: int64 [n, nprobe]."""
+        if nprobe == len(self.heads):
+            return np.broadcast_to(np.arange(nprobe), (len(queries), nprobe))
+        lists, _ = self.heads.nearest(queries, nprobe)
+        lists.sort(axis=1)
+        return lists
+
+    def _pieces(self, lists: Lists) -> Iterator[Lists]:
+        """Lists in pieces that fit into PIECE bytes."""
+        ends = np.cumsum(self.postings.nbytes(lists))
+        first, before = 0, 0
+        while first < len(lists):
+            last = int(np.searchsorted(ends, before + PIECE, side="right"))
+            last = max(last, first + 1)
+            yield lists[first:last]
+            first, before = last, int(ends[last - 1])
+
+
+def _positions(piece: Lists, lists: Lists) -> Lists | None:
+    """Where in `piece` those of `lists` are that are there; None = they are the piece. Both are
+    ascending, and a piece is all of the lists from its first to its last that any query wants."""
+    first, last = np.searchsorted(lists, (piece[0], piece[-1] + 1))
+    if last - first == len(piece):
+        return None
+    return np.searchsorted(piece, lists[first:last])

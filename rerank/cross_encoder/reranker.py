@@ -1,0 +1,144 @@
+"""Cross-encoders: one transformer reads query and passage together (Nogueira and Cho, 2019).
+
+The score is that of sentence-transformers' `CrossEncoder.predict`: the model's logit, put through
+the activation that its folder names (a sigmoid where it names none). Where that changes the number,
+the reasons have the logit too, and hits are ordered by it: far from zero a sigmoid is flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from ...ask import Cost, Judge, Judgement, digest
+from ...core import ConfigError, InvalidInputError, Usage
+from ...core.rerank_config import Budget, CrossEncoderConfig
+from ..placing import Course, Placing
+from ..pointwise.course import placed
+from ..protocol import Candidate, Needs, Placed, Reranked, Task
+from .pair_model import Pair, PairModel
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a cross-encoder says of a pair."""
+
+    score: float
+    logit: float
+
+
+@dataclass(slots=True)
+class _Question:
+    """`pair` is filled in when its cost is asked for, so that each text is tokenised once."""
+
+    query: str
+    text: str
+    pair: Pair | None = None
+
+
+class CrossEncoderReranker:
+    """Orders hits by a cross-encoder. Thread-safe.
+
+    The query is never cut, and the passage at its end: a query that leaves it no room fails with
+    InvalidInputError. Raises ModelError when the model cannot be found, read or used, and
+    ConfigError for a model of several labels and for options that it cannot have.
+    """
+
+    kind = "cross_encoder"
+    needs = Needs()
+
+    def __init__(self, config: CrossEncoderConfig) -> None:
+        self.config = config
+        judge: Judge[_Question, Scored]
+        if config.model == "fake":
+            judge = _FakeJudge(config)
+        else:
+            judge = _PairJudge(PairModel.load(config))
+        self._placing: Placing[_Question, Scored] = Placing(judge)
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        return self._placing.rerank(tasks, self._course, budget)
+
+    def _course(self, task: Task) -> Course[_Question, Scored]:
+        answers = yield [_question(task, one, self.config) for one in task.candidates]
+        order = placed([None if answer is None else answer.logit for answer in answers])
+        return [_with_score(place, answers[place.index]) for place in order]
+
+
+def _question(task: Task, candidate: Candidate, config: CrossEncoderConfig) -> _Question:
+    return _Question(task.query, candidate.read(config.text))
+
+
+def _with_score(place: Placed, answer: Scored | None) -> Placed:
+    if answer is None:
+        return place
+    reasons = {} if answer.score == answer.logit else {"logit": answer.logit}
+    return Placed(place.index, answer.score, reasons)
+
+
+class _Keyed:
+    def key(self, question: _Question) -> Hashable:
+        return digest(question.query), digest(question.text)
+
+
+class _PairJudge(_Keyed):
+    """Asks a model."""
+
+    def __init__(self, model: PairModel) -> None:
+        self._model = model
+
+    def costs(self, questions: Sequence[_Question]) -> list[Cost]:
+        new = [question for question in questions if question.pair is None]
+        pairs = self._model.tokenize([question.query for question in new], [q.text for q in new])
+        for question, pair in zip(new, pairs, strict=True):
+            question.pair = pair
+        return [Cost(1, len(question.pair.ids)) for question in questions if question.pair]
+
+    def ask(self, questions: Sequence[_Question]) -> list[Judgement[Scored]]:
+        pairs = [question.pair for question in questions if question.pair is not None]
+        for pair in pairs:
+            if pair.room < 1:
+                raise InvalidInputError(
+                    f"has {len(pair.ids)} tokens with the markup of a pair, which leaves no room "
+                    f"for a passage in the {self._model.max_length} that the cross-encoder reads",
+                    field="query",
+                )
+        scores, logits = self._model.read(pairs)
+        return [
+            Judgement(
+                Scored(float(score), float(logit)),
+                Usage(calls=1, prompt_tokens=len(pair.ids)),
+                (question.text,) if pair.truncated else (),
+            )
+            for question, pair, score, logit in zip(questions, pairs, scores, logits, strict=True)
+        ]
+
+
+class _FakeJudge(_Keyed):
+    """No model: a number from -4 to 4 that follows from the two texts; a token for each word."""
+
+    def __init__(self, config: CrossEncoderConfig) -> None:
+        if config.precision == "int8" and config.device == "cuda":
+            raise ConfigError("int8 runs on processors only", field="precision")
+        self._limit = config.max_length
+
+    def costs(self, questions: Sequence[_Question]) -> list[Cost]:
+        return [Cost(1, len(self._words(question))) for question in questions]
+
+    def ask(self, questions: Sequence[_Question]) -> list[Judgement[Scored]]:
+        found = []
+        for question in questions:
+            words = self._words(question)
+            hashed = blake2b(" ".join(words).encode(errors="surrogatepass"), digest_size=4).digest()
+            logit = int.from_bytes(hashed, "big") / 2**29 - 4
+            cut = len(words) < len(question.query.split()) + len(question.text.split())
+            usage = Usage(calls=1, prompt_tokens=len(words))
+            found.append(Judgement(Scored(logit, logit), usage, (question.text,) if cut else ()))
+        return found
+
+    def _words(self, question: _Question) -> list[Any]:
+        query = question.query.split()
+        room = None if self._limit is None else max(0, self._limit - len(query))
+        return [*query, *question.text.split()[:room]]

@@ -1,0 +1,1 @@
+"""Rerankers that score by representations: stored in a collection, or encoded when asked."""

@@ -1,0 +1,44 @@
+"""Order by a leg whose representations are stored: only the query is encoded, by the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from ...core.rerank_config import Budget, LegScoreConfig
+from ..pointwise.course import placed
+from ..protocol import Needs, Placed, Reranked, Task
+
+
+class StoredLegReranker:
+    """Orders hits by their scores in a leg of the collection. Thread-safe.
+
+    Late interaction over stored token vectors and TILDEv2 are this. A hit of which the leg has
+    nothing to say shares no term with the query: its score is 0. No model is called here, so of a
+    budget only `candidates` counts.
+    """
+
+    kind = "leg"
+
+    def __init__(self, config: LegScoreConfig) -> None:
+        self.config = config
+        self.needs = Needs(legs=frozenset({config.leg}))
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        """See Reranker."""
+        began = perf_counter()
+        most = None if budget is None else budget.candidates
+        return [self._rerank(task, most, began) for task in tasks]
+
+    def _rerank(self, task: Task, most: int | None, began: float) -> Reranked:
+        leg = self.config.leg
+        total = len(task.candidates)
+        judged = total if most is None else min(total, most)
+        scores = [one.legs.get(leg, 0.0) for one in task.candidates[:judged]]
+        order = placed(scores, lambda score: {"leg": leg, "leg_score": score})
+        rest = [Placed(i, judged=False) for i in range(judged, total)]
+        return Reranked(
+            [*order, *rest],
+            status="partial" if rest else "complete",
+            seconds=perf_counter() - began,
+        )

@@ -1,0 +1,103 @@
+"""TILDEv2 for texts that are not stored (Zhuang and Zuccon, 2021).
+
+For the documents of a collection a stored leg (kind "leg") with a "tilde" encoder saves encoding
+them: then ranking is looking weights up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...core import Role, TildeEncoderConfig
+from ...core.rerank_config import Budget, TildeConfig
+from ...encoders import CountingEncoder, load_tilde_encoder
+from ..placing import Placing
+from ..protocol import Needs, Reranked, Task
+from .base import Encoded, EncodedJudge, Question, Scored, by_score
+
+SHOWN = 10
+"""Terms in the reasons: those that add most to the score."""
+
+
+class TildeReranker:
+    """Orders hits by the weights of the query's tokens in them. Thread-safe.
+
+    Reasons: `terms`, what each token of the query adds to the score. Raises ModelError when the
+    model cannot be found, read or used.
+    """
+
+    kind = "tilde"
+    needs = Needs()
+
+    def __init__(self, config: TildeConfig, encoder: CountingEncoder | None = None) -> None:
+        """encoder: None = that of the configuration is loaded."""
+        self.config = config
+        self._placing: Placing[Question, Scored] = Placing(
+            EncodedJudge(WeightReader(encoder or load_tilde_encoder(_encoder(config))))
+        )
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        """See Reranker."""
+        part = self.config.text
+        return self._placing.rerank(
+            tasks, lambda task: by_score(task, lambda one: one.read(part)), budget
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Of each term."""
+
+    of: dict[int, float]
+
+
+class WeightReader:
+    """A Reader of sparse vectors. No model reads a query."""
+
+    def __init__(self, encoder: CountingEncoder) -> None:
+        self._encoder = encoder
+
+    def encode(self, texts: Sequence[str], role: Role) -> list[Encoded[Weights]]:
+        """See Reader."""
+        found = self._encoder.encode(texts, role=role)
+        assert found.sparse is not None, "a TILDE encoder gives sparse vectors"
+        assert found.truncated is not None, "a TILDE encoder says what it cut"
+        bounds = found.sparse.indptr.tolist()
+        indices, data = found.sparse.indices.tolist(), found.sparse.data.tolist()
+        return [
+            Encoded(
+                Weights(dict(zip(indices[first:last], data[first:last], strict=True))),
+                count,
+                bool(cut),
+            )
+            for first, last, count, cut in zip(
+                bounds[:-1], bounds[1:], self.tokens(texts, role), found.truncated, strict=True
+            )
+        ]
+
+    def tokens(self, texts: Sequence[str], role: Role) -> list[int]:
+        """See Reader."""
+        return [0] * len(texts) if role == "query" else self._encoder.count_tokens(texts, role=role)
+
+    def size(self, value: Weights) -> int:
+        """See Reader: a number and a key in a dictionary."""
+        return 100 * len(value.of)
+
+    def score(self, query: Weights, text: Weights) -> Scored:
+        """See Reader."""
+        shares = [
+            (term, count * text.of[term]) for term, count in query.of.items() if term in text.of
+        ]
+        shares.sort(key=lambda share: -share[1])
+        terms = [
+            {"term": self._encoder.term(term), "score": round(share, 4)}
+            for term, share in shares[:SHOWN]
+        ]
+        return Scored(float(sum(share for _, share in shares)), {"terms": terms})
+
+
+def _encoder(config: TildeConfig) -> TildeEncoderConfig:
+    """All fields of the encoder but its kind are fields of the reranker too."""
+    fields = set(TildeEncoderConfig.model_fields) & set(type(config).model_fields) - {"kind"}
+    return TildeEncoderConfig(**{name: getattr(config, name) for name in fields})

@@ -1,0 +1,1 @@
+"""A language model asked to order a window of passages."""

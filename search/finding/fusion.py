@@ -1,0 +1,81 @@
+"""From several ranked lists to one.
+
+With s the raw score of a document in one leg's list and w the leg's weight:
+
+    rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009); equal scores
+            share the best of their ranks, so that a rank does not depend on the order of writing
+    minmax  weighted mean of (s - min) / (max - min)
+    zscore  weighted mean of (s - mean) / sd, shifted so that the list's last document has 0
+    dbsf    weighted mean of (s - (mean - 3 sd)) / 6 sd (distribution-based), not cut at 0 or 1
+
+min, max, mean and sd (of the population) are taken over the leg's list, cut at its depth. A
+document that is absent from a leg's list gets 0 from it, which is what the last of the list gets
+under minmax and zscore, and what lies three deviations below the mean under dbsf. Where all scores
+of a list are equal, each of its documents gets 1 (0.5 under dbsf).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..request import Fusion
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One leg's list, best first: int64 [m] document numbers, float [m] scores, and its weight."""
+
+    numbers: NDArray[np.int64]
+    scores: NDArray[Any]
+    weight: float
+
+
+def ranks(scores: NDArray[Any]) -> NDArray[np.int64]:
+    """Ranks from 1 of scores that descend; equal scores share the best of their ranks."""
+    places = np.arange(1, len(scores) + 1)
+    places[1:][scores[1:] == scores[:-1]] = 0
+    return np.maximum.accumulate(places)
+
+
+def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
+    """The scores of one list, best first, as `fusion` adds them up (before the weight)."""
+    values = scores.astype(np.float64)
+    if len(values) == 0:
+        return values
+    if fusion.method == "rrf":
+        return 1.0 / (fusion.constant + ranks(values))
+    if fusion.method == "minmax":
+        low, high = values.min(), values.max()
+        return (values - low) / (high - low) if high > low else np.ones_like(values)
+    mean, deviation = values.mean(), values.std()
+    flat = deviation <= 1e-12 * max(1.0, abs(float(mean)))
+    if fusion.method == "zscore":
+        return np.ones_like(values) if flat else (values - values.min()) / deviation
+    return np.full_like(values, 0.5) if flat else (values - mean) / (6 * deviation) + 0.5
+
+
+def shares(weights: Sequence[float], fusion: Fusion) -> list[float]:
+    """The factor of each list: scaled score x factor = what the list adds to the fused score."""
+    total = 1.0 if fusion.method == "rrf" else sum(weights) or 1.0
+    return [weight / total for weight in weights]
+
+
+def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Document numbers and fused scores, best first; ties by number, ascending."""
+    numbers = np.concatenate([ranked.numbers for ranked in lists])
+    gained = np.concatenate([ranked.weight * normalize(ranked.scores, fusion) for ranked in lists])
+    by_number = np.argsort(numbers, kind="stable")
+    numbers, gained = numbers[by_number], gained[by_number]
+    begins = np.flatnonzero(np.diff(numbers, prepend=-1))
+    unique = numbers[begins]
+    scores = np.add.reduceat(gained, begins) if len(begins) else gained
+    if fusion.method != "rrf":
+        # A mean, so that the fused score has the same range whatever the number of legs.
+        scores = scores / (sum(ranked.weight for ranked in lists) or 1.0)
+    order = np.lexsort((unique, -scores))
+    return unique[order], scores[order]

@@ -1,0 +1,154 @@
+"""Documents to encoded passages: cut, encode for every leg, count what was not read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+from ...core import CollectionConfig, Document, InvalidInputError, Representation, Usage
+from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
+from ...index import EncodedDocument
+from ...sources import check_document, parse_document
+from ..encoding.leg_encoders import LegEncoders
+from ..usage import added
+
+BATCH_DOCUMENTS = 512
+BATCH_CHARACTERS = 4_000_000
+
+
+class Advance(Protocol):
+    """Told that an encoder has read `n` more of `of` texts."""
+
+    def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBatch:
+    """Documents with the representations of all their passages, by leg.
+
+    truncated: leg -> passages whose end its encoder did not read. usage: of language models.
+    """
+
+    documents: Sequence[EncodedDocument]
+    legs: Mapping[str, Representation]
+    truncated: Mapping[str, int]
+    usage: Usage | None
+
+    @property
+    def passages(self) -> int:
+        return sum(item.rows for item in self.documents)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Adds up what several batches did."""
+
+    documents: int = 0
+    passages: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    truncated: dict[str, int] = field(default_factory=dict)
+    usage: Usage | None = None
+
+    def add(self, batch: EncodedBatch, *, documents: int, replaced: int) -> None:
+        self.documents += documents
+        self.replaced += replaced
+        self.passages += batch.passages
+        for leg, count in batch.truncated.items():
+            self.truncated[leg] = self.truncated.get(leg, 0) + count
+        self.usage = added(self.usage, batch.usage)
+
+
+def checked(item: Document | Mapping[str, object]) -> Document:
+    """A document that may be stored. Raises InvalidInputError that names the field."""
+    return check_document(item) if isinstance(item, Document) else parse_document(item)
+
+
+def batches(
+    documents: Iterable[Document | Mapping[str, object]],
+    *,
+    most: Callable[[], int],
+    characters: int = BATCH_CHARACTERS,
+) -> Iterator[list[Document]]:
+    """Documents in pieces of at most `most()` and of about `characters`, all checked.
+
+    `most` is asked before each piece. Text, title and the JSON of the metadata count. Raises
+    InvalidInputError, whose `field` names the offending field of a document.
+    """
+    batch: list[Document] = []
+    size = 0
+    limit = most()
+    for item in documents:
+        document = checked(item)
+        batch.append(document)
+        size += len(document.text) + len(document.title)
+        if document.metadata:
+            size += len(json.dumps(document.metadata, ensure_ascii=False))
+        if len(batch) >= limit or size >= characters:
+            yield batch
+            batch, size, limit = [], 0, most()
+    if batch:
+        yield batch
+
+
+def encode(
+    documents: Sequence[Document],
+    config: CollectionConfig,
+    encoders: LegEncoders,
+    *,
+    advance: Advance | None = None,
+) -> EncodedBatch:
+    """Cut and encode. `advance` is told what each encoder has read."""
+    cut = cut_documents(documents, config, encoders)
+    texts = [text for item in cut for text in passage_texts(item)]
+    legs: dict[str, Representation] = {}
+    truncated: dict[str, int] = {}
+    usage: Usage | None = None
+    for key, names in encoders.groups().items():
+        told = None if advance is None else partial(advance, key, of=len(texts))
+        found = encoders[names[0]].encode(texts, role="document", advance=told)
+        usage = added(usage, found.usage)
+        lost = 0 if found.truncated is None else int(found.truncated.sum())
+        for name in names:
+            legs[name] = found
+            if lost:
+                truncated[name] = lost
+    return EncodedBatch(cut, legs, truncated, usage)
+
+
+def cut_documents(
+    documents: Sequence[Document], config: CollectionConfig, encoders: LegEncoders
+) -> list[EncodedDocument]:
+    """Documents with their passages. Raises InvalidInputError for too many of one document."""
+    readers: list[TokenReader] = []
+    by_tokens = config.passages.unit == "tokens"
+    if by_tokens:
+        for names in encoders.groups().values():
+            reader = getattr(encoders[names[0]], "reader", None)
+            if reader is not None:
+                readers.append(reader)
+    cut = []
+    for document in documents:
+        try:
+            if by_tokens:
+                passages = split_by_tokens(
+                    document.text, config.passages, readers, title=document.title
+                )
+            else:
+                passages = split_passages(document.text, config.passages)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"document {document.id!r}: {error.message}", field=error.field
+            ) from None
+        cut.append(EncodedDocument(document, passages))
+    return cut
+
+
+def passage_texts(item: EncodedDocument) -> list[str]:
+    """What the encoders read of each passage: the document's title before it."""
+    document = item.document
+    pieces = [document.text[p.start : p.end] for p in item.passages] or [document.text]
+    return [f"{document.title} {piece}".strip() for piece in pieces]

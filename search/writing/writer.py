@@ -1,0 +1,106 @@
+"""Writing documents: those that the collection has already are neither encoded nor written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...core import Document, Progress, Usage
+from ...index import Collection, OutdatedError, Written
+from ..encoding.leg_encoders import LegEncoders
+from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
+from .pace import FIRST_DOCUMENTS, Pace
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What `Engine.add` did.
+
+    documents: written. replaced: of these, how many had the id of a stored document. unchanged:
+    skipped, because the collection has the same document already. passages: encoded. truncated:
+    leg -> passages whose end its encoder did not read. usage: what language models did; None where
+    no leg has one.
+    """
+
+    documents: int
+    replaced: int
+    passages: int
+    truncated: Mapping[str, int]
+    usage: Usage | None = None
+    unchanged: int = 0
+
+
+class Writer:
+    """Writes documents to a collection in batches, each of them one transaction.
+
+    bind: called before texts are encoded; it must check the encoders. It is not called, and no
+    model is loaded, while every document is stored already. count: called with the usage of each
+    encoded batch, before it is written. record: runs in the transaction of each batch, with the
+    report up to and including it.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        encoders: LegEncoders,
+        *,
+        bind: Callable[[], None],
+        count: Callable[[Usage | None], None],
+        progress: Progress,
+        record: Callable[[sqlite3.Connection, WriteReport], None] | None = None,
+    ) -> None:
+        self._collection = collection
+        self._encoders = encoders
+        self._bind = bind
+        self._count = count
+        self._progress = progress
+        self._record = record
+        groups = list(encoders.groups())
+        self._pace = Pace(progress, groups, most=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
+        self._tally = Tally()
+
+    def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
+        """Write the documents; yields after each durable batch."""
+        self._progress.start("add", None, "documents")
+        for batch in batches(documents, most=self._pace.documents):
+            unique = list({document.id: document for document in batch}.values())
+            known = self._collection.unchanged(unique)
+            if skipped := len(batch) - len(unique) + len(known):
+                self._progress.advance(skipped)
+            if len(known) == len(unique):
+                self._tally.unchanged += len(known)
+                continue
+            try:
+                self._write([one for one in unique if one.id not in known], known)
+            except OutdatedError:  # Others replaced or deleted some of `known` meanwhile.
+                self._write(unique, {})
+            yield
+
+    def _write(self, documents: Sequence[Document], known: Mapping[str, int]) -> None:
+        self._bind()
+        self._pace.begin(len(documents))
+        config = self._collection.config
+        encoded = encode(documents, config, self._encoders, advance=self._pace.read)
+        self._pace.complete()
+        self._count(encoded.usage)
+
+        def record(connection: sqlite3.Connection, written: Written) -> None:
+            self._tally.add(encoded, documents=written.documents, replaced=written.replaced)
+            self._tally.unchanged += len(known)
+            if self._record is not None:
+                self._record(connection, self.report())
+
+        self._collection.write(encoded.documents, encoded.legs, unchanged=known, record=record)
+
+    def report(self) -> WriteReport:
+        """What was done so far."""
+        tally = self._tally
+        return WriteReport(
+            documents=tally.documents,
+            replaced=tally.replaced,
+            passages=tally.passages,
+            truncated=dict(tally.truncated),
+            usage=tally.usage,
+            unchanged=tally.unchanged,
+        )

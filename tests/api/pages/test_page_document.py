@@ -1,0 +1,143 @@
+"""The page of a document, in a browser and as it is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from twindex.api.http.app import create_app
+from twindex.api.pages.document import SHOWN, source, web_address
+from twindex.core import CollectionConfig
+from twindex.search import Engine
+
+pytestmark = pytest.mark.timeout(180)
+ATTACK = "<img src=x onerror=\"document.title='taken'\">"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: Any, serving: Any) -> Iterator[str]:
+    root = tmp_path_factory.mktemp("served")
+    legs = {"lexical": {"kind": "lexical"}}
+    with Engine.create(root / "long", CollectionConfig.parse({"legs": legs})) as engine:
+        filler = " ".join(f"filler{n}" for n in range(3_000))
+        text = f"A kiwi at first. {filler} The emu runs with a kiwi. {filler}"
+        metadata = {
+            "url": "https://example.org/a?b=1&c=2",
+            "evil": "javascript:alert(1)",
+            "year": 7,
+        }
+        engine.add(
+            [
+                {"id": "a/b ü", "title": "Long & wide", "text": text, "metadata": metadata},
+                {
+                    "id": ATTACK,
+                    "title": ATTACK,
+                    "text": f"gull {ATTACK}",
+                    "metadata": {ATTACK: ATTACK},
+                },
+                {"id": "huge", "text": "word " * (SHOWN // 5 * 3)},
+            ]
+        )
+    with serving(create_app(root)) as address:
+        yield address
+
+
+def test_a_hit_leads_to_its_marked_passage(browser, address):
+    page = browser.new_page(base_url=address, viewport={"width": 1_000, "height": 700})
+    page.goto("/?collection=long&q=emu+kiwi")
+    page.get_by_role("link", name="Long & wide").click()
+    passage = page.locator("#passage")
+    assert "The emu runs with a kiwi." in passage.inner_text()
+    box = passage.bounding_box()
+    assert 0 <= box["y"] < 700  # It was scrolled to.
+    assert {"emu", "kiwi"} <= set(passage.locator("mark").all_inner_texts())
+    # What matches elsewhere in the text is marked as well.
+    assert page.locator(".whole > mark").all_inner_texts() == ["kiwi"]
+    assert page.locator("h1").inner_text() == "Long & wide"
+    assert (
+        page.get_by_role("link", name="Source").get_attribute("href")
+        == "https://example.org/a?b=1&c=2"
+    )
+    links = [a.get_attribute("href") for a in page.locator(".metadata a").all()]
+    assert links == ["https://example.org/a?b=1&c=2"]
+    assert "javascript:alert(1)" in page.locator(".metadata").inner_text()
+    page.get_by_role("link", name="Search for “emu kiwi”").click()
+    assert page.locator(".hit").count() == 1
+    page.close()
+
+
+def test_a_narrow_screen_needs_no_sideways_scrolling(browser, address):
+    page = browser.new_page(base_url=address, viewport={"width": 360, "height": 700})
+    for name in ("a/b ü", ATTACK, "huge"):
+        page.goto("/?collection=long&q=word+gull+emu")
+        page.locator(".hit", has_text=name).locator("h2 a").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert page.title() != "taken"
+        assert page.locator("img[src=x]").count() == 0
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status", "words"),
+    [
+        ({"id": "nope"}, 404, "there is no document"),
+        ({}, 404, "give `id`"),
+        ({"collection": "nope", "id": "x"}, 404, "no collection"),
+        (
+            {"id": "kiwi", "start": "-1"},
+            422,
+            "start must be a whole number from 0, got &#39;-1&#39;",
+        ),
+        ({"id": "kiwi", "start": "1", "end": "²"}, 422, "end must be"),
+        ({"id": "kiwi", "start": "5", "end": "2"}, 200, "Kiwi"),
+        ({"id": "kiwi", "start": "5", "end": "999999999999"}, 200, "kiwi"),
+    ],
+)
+def test_wrong_addresses_are_told_in_words(client, parameters, status, words):
+    response = client.get("/document", params={"collection": "birds", **parameters})
+    assert response.status_code == status
+    assert words in response.text
+
+
+def test_a_very_long_text_is_cut_around_the_passage(client):
+    text = "word " * (SHOWN // 5 * 3)
+    client.put("/v1/collections/birds/documents/huge", json={"text": text})
+    span = {"start": str(len(text) // 2), "end": str(len(text) // 2 + 100)}
+    page = client.get(
+        "/document", params={"collection": "birds", "id": "huge", "q": "", **span}
+    ).text
+    assert len(page) < SHOWN + 10_000
+    assert "characters are left out" in page
+    assert "passage" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ("https://example.org/a", True),
+        ("http://localhost:1/", True),
+        ("HTTPS://example.org", True),
+        ("javascript:alert(1)", False),
+        (" javascript:alert(1)", False),
+        ("java\nscript:alert(1)", False),
+        ("data:text/html,x", False),
+        ("//example.org/a", False),
+        ("https://", False),
+        ("https://[", False),
+        ("https://example.org/\u202e", False),
+        ("vbscript:x", False),
+        (7, False),
+        (None, False),
+    ],
+)
+def test_only_addresses_of_the_web_become_links(value, good):
+    assert (web_address(value) is not None) is good
+
+
+def test_the_source_is_the_surest_field():
+    other = "https://other.example"
+    assert source({"see": other, "URL": "https://a.example"}) == "https://a.example"
+    assert source({"url": "nothing", "see": other}) == other
+    assert source({"url": "javascript:alert(1)"}) is None

@@ -1,0 +1,260 @@
+"""Real sockets against a real server: what holds a connection and does not use it is closed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+CONFIG = {"legs": {"lexical": {"kind": "lexical"}}}
+BIRDS = "/v1/collections/birds"
+HEAD = f"PUT {BIRDS}/documents/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+QUICK = {
+    "TWINDEX_HEAD_SECONDS": "0.6",
+    "TWINDEX_STALL_SECONDS": "0.8",
+    "TWINDEX_IDLE_SECONDS": "1",
+    "TWINDEX_MIN_RATE": "100",
+    "TWINDEX_MAX_CONNECTIONS": "12",
+    "TWINDEX_MAX_BODY_BYTES": "1000000",
+    "TWINDEX_BODY_MEMORY": "1000000",
+}
+
+
+class Server:
+    """`twindex serve` in a process of its own."""
+
+    def __init__(self, root: Path, prelude: str = "", **variables: str) -> None:
+        code = f"{prelude}\nimport sys; from twindex.api.cli.main import main; sys.exit(main())"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, "serve", str(root), "--port", "0"],
+            env={**os.environ, **QUICK, **variables, "OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.log: list[str] = []
+        while not (found := re.search(r"127\.0\.0\.1:(\d+)", "".join(self.log))):
+            line = self.process.stderr.readline()
+            assert line, "".join(self.log)
+            self.log.append(line)
+        self.address = ("127.0.0.1", int(found.group(1)))
+        threading.Thread(target=self._drain, daemon=True).start()
+        for _ in range(1_500):
+            if self.get("/readyz").status_code == 200:
+                return
+            time.sleep(0.02)
+        raise AssertionError("".join(self.log))
+
+    def _drain(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line)
+
+    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        host, port = self.address
+        headers = {"connection": "close"} | options.pop("headers", {})
+        return httpx.request(
+            method, f"http://{host}:{port}{path}", timeout=30, headers=headers, **options
+        )
+
+    def get(self, path: str) -> httpx.Response:
+        return self.call("GET", path)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("root"))
+    assert started.call("PUT", BIRDS, json=CONFIG).status_code == 201
+    yield started
+    started.process.kill()
+    started.process.wait()
+    started.process.stderr.close()
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the server closes the connection."""
+    pieces = []
+    try:
+        while piece := connection.recv(1 << 20):
+            pieces.append(piece)
+    except ConnectionError:
+        pass
+    return b"".join(pieces)
+
+
+def seconds_until_closed(connection: socket.socket) -> float:
+    began = time.perf_counter()
+    received(connection)
+    return time.perf_counter() - began
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "GET / HTTP/1.1\r\nHost: loc",
+        f"{HEAD}Content-Length: 100\r\n\r\n",
+        f'{HEAD}Content-Length: 100\r\n\r\n{{"text": ',
+        f"{HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\n",
+    ],
+    ids=["nothing", "part of a head", "no body", "part of a body", "part of a chunk"],
+)
+def test_what_sends_nothing_or_a_part_is_closed(server, sent):
+    with server.connect() as connection:
+        connection.sendall(sent.encode())
+        assert 0.3 < seconds_until_closed(connection) < 5
+
+
+@pytest.mark.parametrize(
+    "head", ["GET / HTTP/1.1\r\nX: ", f"{HEAD}Content-Length: 10000\r\n\r\n"], ids=["head", "body"]
+)
+def test_what_sends_byte_by_byte_is_closed(server, head):
+    with server.connect() as connection:
+        connection.sendall(head.encode())
+        began = time.perf_counter()
+        try:
+            for _ in range(1_000):
+                connection.sendall(b" ")
+                time.sleep(0.02)
+        except ConnectionError:
+            assert 0.4 < time.perf_counter() - began < 6
+        else:
+            raise AssertionError("it was never closed")
+
+
+def test_a_body_that_moves_is_read_to_its_end(server):
+    body = json.dumps({"text": "kiwi " * 400}).encode()
+    with server.connect() as connection:
+        connection.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode())
+        for at in range(0, len(body), 50):  # 2 s, more than any limit, at 1,000 bytes a second
+            connection.sendall(body[at : at + 50])
+            time.sleep(0.05)
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 20")
+
+
+def test_a_connection_that_was_answered_is_closed_when_it_stays_idle(server):
+    with server.connect() as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        assert 0.5 < seconds_until_closed(connection) < 6
+
+
+def test_who_does_not_read_is_closed(server):
+    for name in range(12):
+        path = f"{BIRDS}/documents/long-{name}"
+        assert server.call("PUT", path, json={"text": "k" * 900_000}).status_code in (200, 201)
+    page = f"{BIRDS}/documents"
+    assert len(server.get(page).content) > 10_000_000
+    counted = 'route="/v1/collections/{collection}/documents",status="200"} 2.0'
+    with server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.sendall(f"GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        time.sleep(0.4)
+        assert counted not in server.get("/metrics").text  # Its reply is still being written.
+        for _ in range(100):
+            if counted in server.get("/metrics").text:
+                return
+            time.sleep(0.05)
+    raise AssertionError("the reply was never broken off")
+
+
+def test_idle_connections_give_way_to_new_ones(server):
+    idle = [server.connect() for _ in range(60)]
+    try:
+        for _ in range(5):
+            assert server.get(BIRDS).status_code == 200
+    finally:
+        for connection in idle:
+            connection.close()
+    assert sum("longest idle" in line for line in server.log) <= 1
+
+
+def test_livez_is_answered_when_every_connection_has_a_request(server):
+    for _ in range(10):  # On a busy machine they may be closed for being slow before all is asked.
+        busy = [server.connect() for _ in range(12)]
+        try:
+            for connection in busy:
+                connection.sendall(f"{HEAD}Content-Length: 100\r\n\r\n".encode())
+            alive, refused = server.get("/livez"), server.get(BIRDS)
+        finally:
+            for connection in busy:
+                connection.close()
+        assert alive.status_code == 200
+        if refused.status_code == 503:
+            assert refused.json()["code"] == "overloaded"
+            assert refused.headers["retry-after"] == "5"
+            return
+    raise AssertionError("nothing was refused")
+
+
+def test_unfinished_bodies_have_a_budget(server):
+    """Two of 900 kB do not fit into 1 MB."""
+    head = f"{HEAD}Content-Length: 900000\r\n\r\n".encode()
+    with server.connect() as first, server.connect() as second:
+        first.sendall(head + b" " * 800_000)
+        time.sleep(0.2)
+        second.sendall(head)
+        answer = received(second)
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: 5" in answer.lower()
+        assert b"overloaded" in answer
+    for _ in range(100):
+        if server.call("PUT", f"{BIRDS}/documents/b", json={"text": "x" * 500_000}).is_success:
+            break
+        time.sleep(0.02)
+    else:
+        raise AssertionError("the memory of the first was not given back")
+
+
+def test_without_descriptors_the_log_stays_short(tmp_path):
+    """Connections take the last descriptors: few lines, and it goes on when some are free."""
+    prelude = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (110, 110))"
+    other = f"{prelude}\nimport twindex.api.http.server as s; s._places = lambda most: most"
+    server = Server(tmp_path, other, TWINDEX_MAX_CONNECTIONS="1000", TWINDEX_HEAD_SECONDS="3")
+    try:
+        held = [server.connect() for _ in range(300)]
+        time.sleep(1.5)
+        for connection in held:
+            connection.close()
+        for _ in range(200):
+            try:
+                if server.get("/livez").status_code == 200:
+                    break
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        else:
+            raise AssertionError("it does not go on")
+        lines = [line for line in server.log if "Too many open files" in line]
+        assert len(lines) == 1
+        assert len("".join(server.log)) < 5_000
+    finally:
+        server.process.kill()
+        server.process.wait()
+        server.process.stderr.close()
+
+
+def test_connections_leave_half_of_the_descriptors(monkeypatch, caplog):
+    from twindex.api.http import server
+
+    limits = {"now": (200, 300)}
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
+    assert server._places(100) == 100
+    assert limits["now"] == (232, 300)
+    assert server._places(1_000) == 134
+    assert "ulimit -n" in caplog.text

@@ -1,0 +1,189 @@
+"""Reranking and the search page have a deadline, and end when their client has left."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from twindex.api.http.app import create_app
+from twindex.api.http.routes import rerank as rerank_route
+from twindex.api.serving.problems import ClientGone, Problem
+from twindex.core import UNGUARDED
+from twindex.search import Engine
+
+LONG = "word " * 199
+DOCUMENTS = [f"{i} {LONG}" for i in range(1_000)]
+"""The fake reranker `slow` takes 20 ms for each, 20 s for all, and 80 fit into a call."""
+
+RERANK = {"model": "slow", "query": "word", "documents": DOCUMENTS}
+
+
+def wait_until_free(pool: Any, seconds: float) -> None:
+    """Wait until no thread of the pool works."""
+    ends = time.perf_counter() + seconds
+    while pool._active:
+        assert time.perf_counter() < ends, "the work goes on"
+        time.sleep(0.02)
+
+
+def send_and_leave(address: str, request: bytes, began: threading.Event) -> None:
+    """Send a request, and close the connection when its work has begun."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request)
+        assert began.wait(20)
+
+
+def post(path: str, body: Any) -> bytes:
+    sent = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(sent)}\r\n\r\n".encode() + sent
+
+
+@pytest.fixture
+def quick(reranking):
+    """The server with rerankers, and a way to set how long a request may take."""
+
+    def limit(seconds: float) -> Any:
+        app = reranking.app
+        app.state.settings = app.state.settings.model_copy(update={"search_seconds": seconds})
+        return reranking
+
+    return limit
+
+
+@pytest.fixture
+def another(reranking):
+    """An application on the same folder, to be served on a port."""
+    return create_app(reranking.app.state.service.root, reranking.app.state.settings)
+
+
+# -- POST /v1/rerank ---------------------------------------------------------------------------
+
+
+def test_a_reranking_that_takes_too_long_is_504_and_ends(quick, problem):
+    client = quick(0.3)
+    began = time.perf_counter()
+    details = problem(client.post("/v1/rerank", json=RERANK), 504, "deadline")
+    assert time.perf_counter() - began < 5
+    assert "search_seconds" in details.detail
+    wait_until_free(client.app.state.service.reranking, 8)
+    few = {**RERANK, "documents": DOCUMENTS[:2]}
+    assert quick(30).post("/v1/rerank", json=few).json()["status"] == "complete"
+
+
+def test_a_search_that_is_reranked_too_long_ends_between_calls(quick, problem):
+    client = quick(0.3)
+    lines = [{"id": f"long{i}", "text": text} for i, text in enumerate(DOCUMENTS[:400])]
+    bulk = "\n".join(json.dumps(line) for line in lines)
+    loaded = quick(30).post(
+        "/v1/collections/birds/documents/bulk",
+        content=bulk,
+        headers={"content-type": "application/x-ndjson"},
+    )
+    assert loaded.status_code == 200
+    client = quick(0.5)
+    asked = {"query": "word", "limit": 1, "rerank": {"model": "slow", "top_n": 400}}
+    problem(client.post("/v1/collections/birds/search", json=asked), 504, "deadline")
+    wait_until_free(client.app.state.service.reranking, 5)  # Not after 8 s.
+
+
+def test_a_reranking_of_a_client_that_left_ends(another, serving, monkeypatch):
+    began, ended = threading.Event(), []
+    rerank_one = rerank_route.rerank_one
+
+    def noted(*arguments):
+        began.set()
+        try:
+            return rerank_one(*arguments)
+        except ClientGone as error:
+            ended.append(error)
+            raise
+
+    monkeypatch.setattr(rerank_route, "rerank_one", noted)
+    with serving(another) as address:
+        send_and_leave(address, post("/v1/rerank", RERANK), began)
+        wait_until_free(another.state.service.reranking, 8)
+    assert ended
+
+
+def test_the_query_of_a_reranking_has_a_largest_length(reranking, problem):
+    few = {**RERANK, "documents": DOCUMENTS[:1]}
+    long = reranking.post("/v1/rerank", json={**few, "query": "x" * 100_001})
+    assert problem(long, 422, "invalid").errors[0].field == "query"
+    fits = reranking.post("/v1/rerank", json={**few, "query": "x" * 100_000})
+    assert fits.status_code == 200
+
+
+# -- the search page ---------------------------------------------------------------------------
+
+PAGE = {"collection": "birds", "q": "fly"}
+
+
+@pytest.fixture
+def slow_engine(reranking, monkeypatch):
+    """Engines take 0.6 s before they search; events for the beginning, and the end by the guard."""
+    search, began, ended = Engine.search, threading.Event(), threading.Event()
+
+    def slow(engine, request, *, guard=UNGUARDED):
+        if guard is UNGUARDED:  # Warming up.
+            return search(engine, request)
+        began.set()
+        time.sleep(0.6)
+        try:
+            return search(engine, request, guard=guard)
+        except (Problem, ClientGone):
+            ended.set()
+            raise
+
+    monkeypatch.setattr(Engine, "search", slow)
+    return began, ended
+
+
+def test_a_page_whose_search_takes_too_long_says_so(quick, slow_engine):
+    client = quick(0.2)
+    began = time.perf_counter()
+    page = client.get("/", params=PAGE)
+    assert time.perf_counter() - began < 3
+    assert page.status_code == 504
+    assert page.headers["content-type"].startswith("text/html")
+    assert "search_seconds" in page.text
+    assert 'value="fly"' in page.text, "the form keeps what was asked"
+    assert 'name="leg"' in page.text, "and its options"
+    assert slow_engine[1].wait(5), "the search did not stop at its next stage"
+    assert quick(30).get("/", params=PAGE).status_code == 200
+
+
+def test_the_page_of_a_client_that_left_ends(another, serving, slow_engine):
+    began, ended = slow_engine
+    request = b"GET /?collection=birds&q=fly HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    with serving(another) as address:
+        send_and_leave(address, request, began)
+        assert ended.wait(5), "the search went on"
+        wait_until_free(another.state.service.readers, 5)
+
+
+def test_the_query_of_a_page_has_a_largest_length(serve, fake_config):
+    client = serve(query_chars=20)
+    client.put("/v1/collections/birds", json=fake_config)
+    assert client.get("/", params={**PAGE, "q": "x" * 20}).status_code == 200
+    page = client.get("/", params={**PAGE, "q": "x" * 21})
+    assert page.status_code == 422
+    assert "query_chars" in page.text
+
+
+def test_hits_of_a_page_have_a_largest_size(serve, fake_config):
+    client = serve(page_bytes=50_000)
+    client.put("/v1/collections/birds", json=fake_config)
+    for n in range(3):
+        path = f"/v1/collections/birds/documents/{n}"
+        assert client.put(path, json={"text": "fly " * 10_000}).status_code == 201
+    page = client.get("/", params=PAGE)
+    assert page.status_code == 422
+    assert "50000" in page.text
+    assert client.get("/", params={**PAGE, "limit": "1"}).status_code == 200

@@ -1,0 +1,115 @@
+"""Collections whose vectors of several are coded, whatever happens to them, against MaxSim.
+
+float16 holds the small whole numbers of these tests exactly, so coding them loses nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from twindex.core import (
+    CollectionConfig,
+    CorruptFileError,
+    DenseLeg,
+    Document,
+    LateEncoderConfig,
+    LexicalLeg,
+    ScalarCodec,
+    StorageConfig,
+    VectorStorage,
+)
+from twindex.index import maintain, reconfigure
+from twindex.index.structures import kinds
+from twindex.search import Engine, build
+
+from .. import test_multi_states as states
+
+CODED = CollectionConfig.model_validate(
+    {
+        **states.COLLECTION.model_dump(),
+        "legs": {
+            "dense": DenseLeg(encoder=states.CONFIG, codec=ScalarCodec(kind="float16")),
+            "sparse": states.COLLECTION.legs["sparse"],
+        },
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def few_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "CODED_FROM", 5)
+
+
+class CodedStates(states.MultiStates):
+    collection = CODED
+
+
+TestCodedStates = CodedStates.TestCase
+TestCodedStates.settings = settings(
+    max_examples=20,
+    stateful_step_count=12,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["twindex.search.writing.build"], "SHARD_DOCUMENTS", 9)
+    stored = states.some_documents()
+    build(tmp_path / "c", list(stored.values()), CODED, encoders=states.load)
+    with Engine.open(tmp_path / "c", encoders=states.load) as engine:
+        states.check(engine, stored)
+        (segment,) = engine.info()["segments"]
+        assert segment["vectors"]["dense"]["codec"] == "float16"
+        assert engine.info()["legs"]["dense"]["vectors"]["originals"] == "none"
+
+
+def test_what_was_stored_before_is_opened_and_stored_anew(tmp_path: Path) -> None:
+    """From vectors as they are to codes and back, while nothing is encoded."""
+    stored = states.some_documents()
+    with Engine.create(tmp_path / "c", states.COLLECTION, encoders=states.load) as engine:
+        engine.add(stored.values())
+        engine.seal()
+        for kind in ("float16", "bfloat16", "float32"):
+            storage = VectorStorage(codec=ScalarCodec(kind=kind))
+            done = reconfigure(engine.collection, {"dense": storage})
+            assert done.changed
+            # Coded vectors have no originals, which is told before they are coded again.
+            assert len(done.warnings) == (kind != "float16")
+            states.check(engine, stored)
+            names = {path.name for path in (tmp_path / "c").glob("segments/*/dense/*")}
+            assert ("vectors.npy" in names) == (kind == "float32")
+            assert ("codes.npy" in names) == (kind != "float32")
+
+
+def test_a_delta_of_tokens_is_sealed_earlier(tmp_path: Path) -> None:
+    late = DenseLeg(role="rerank", encoder=LateEncoderConfig(model="fake"))
+    for legs, pending in (({}, 12), ({"late": late}, 2)):
+        config = CollectionConfig(
+            legs={"lexical": LexicalLeg(), **legs}, storage=StorageConfig(seal_passages=50)
+        )
+        with Engine.create(tmp_path / f"c{pending}", config) as engine:
+            for i in range(12):
+                engine.add([Document(f"d{i}", "ant bee")])
+                maintain(engine.collection)
+            assert engine.collection.pending() == pending
+
+
+def test_damaged_codes_are_named_at_open(tmp_path: Path) -> None:
+    """Also where the sizes fit: what a file says is checked against the others."""
+    with Engine.create(tmp_path / "c", CODED, encoders=states.load) as engine:
+        engine.add(states.some_documents().values())
+        engine.seal()
+    (folder,) = (tmp_path / "c").glob("segments/*/dense")
+    for path in folder.iterdir():
+        whole = path.read_bytes()
+        for damaged in (whole[: len(whole) // 2], b"", bytes(len(whole))):
+            path.write_bytes(damaged)
+            with pytest.raises(CorruptFileError, match=path.name.replace(".", r"\.")):
+                Engine.open(tmp_path / "c", encoders=states.load)
+        path.write_bytes(whole)
+    Engine.open(tmp_path / "c", encoders=states.load).close()

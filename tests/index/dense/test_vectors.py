@@ -1,0 +1,339 @@
+"""Dense parts against every inner product in numpy.
+
+The vectors have small whole numbers where results must agree to the bit: their products are
+exact, whatever the order in which they are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from twindex.core import (
+    DenseLeg,
+    FlatConfig,
+    HnswConfig,
+    InvalidInputError,
+    Representation,
+    StorageError,
+)
+from twindex.index import protocol
+from twindex.index.dense import DenseDelta, TokenSegment, VectorSegment
+from twindex.index.protocol import Mask, Ranking
+from twindex.index.structures.exact import BLOCK_ROWS, QUERY_GROUP
+
+examples = settings(deadline=None, max_examples=60)
+FLAT = DenseLeg(index=FlatConfig())
+HNSW = DenseLeg(index=HnswConfig(neighbors=16, ef_construction=80, flat_below=100))
+
+Vectors = NDArray[np.float32]
+seeds = st.integers(0, 2**32 - 1)
+shares = st.sampled_from([None, 0.0, 0.1, 0.6, 1.0])
+
+
+def whole(rng: np.random.Generator, rows: int, width: int = 4) -> Vectors:
+    return rng.integers(-3, 4, (rows, width)).astype(np.float32)
+
+
+def unit(rng: np.random.Generator, rows: int, width: int = 32) -> Vectors:
+    """Normalized vectors near a subspace of eight dimensions, as those of a model are."""
+    subspace = np.random.default_rng(0).standard_normal((8, width))
+    made = rng.standard_normal((rows, 8)) @ subspace + 0.3 * rng.standard_normal((rows, width))
+    return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+
+
+def mask(rng: np.random.Generator, rows: int, share: float | None) -> Mask | None:
+    return None if share is None else rng.random(rows) < share
+
+
+def reference(vectors: Vectors, queries: Vectors, k: int, allowed: Mask | None) -> Ranking:
+    """Every inner product, sorted."""
+    shape = (len(queries), k)
+    found = Ranking(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
+    for index, scores in enumerate(queries @ vectors.T):
+        order = np.lexsort((np.arange(len(scores)), -scores))
+        best = (order if allowed is None else order[allowed[order]])[:k]
+        found.rows[index, : len(best)], found.scores[index, : len(best)] = best, scores[best]
+    return found
+
+
+def same(one: Ranking, other: Ranking) -> None:
+    np.testing.assert_array_equal(one.rows, other.rows)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    assert (one.rows.dtype, one.scores.dtype) == (np.int64, np.float32)
+
+
+@contextmanager
+def flat(vectors: Vectors) -> Iterator[VectorSegment]:
+    with TemporaryDirectory() as directory:
+        VectorSegment.build(Path(directory), Representation(dense=vectors), FLAT)
+        yield VectorSegment.open(Path(directory), FLAT)
+
+
+@contextmanager
+def graph(vectors: Vectors, config: DenseLeg = HNSW) -> Iterator[VectorSegment]:
+    with TemporaryDirectory() as directory:
+        VectorSegment.build(Path(directory), Representation(dense=vectors), config)
+        yield VectorSegment.open(Path(directory), config)
+
+
+def delta(*batches: Vectors) -> DenseDelta:
+    made = DenseDelta(FLAT)
+    for batch in batches:
+        made.append(Representation(dense=batch))
+    return made
+
+
+@examples
+@given(
+    seed=seeds,
+    rows=st.sampled_from([0, 1, 50, 900]),
+    k=st.sampled_from([1, 10, 1000]),
+    share=shares,
+)
+def test_exact_search(seed: int, rows: int, k: int, share: float | None) -> None:
+    rng = np.random.default_rng(seed)
+    vectors, queries = whole(rng, rows), whole(rng, 3)
+    allowed = mask(rng, rows, share)
+    expected = reference(vectors, queries, k, allowed)
+    asked = Representation(dense=queries)
+    with flat(vectors) as part:
+        assert len(part) == rows
+        same(part.search(asked, k, allowed), expected)
+        assert part.explain(asked, 0) == part.terms(0) == ()
+        assert part.statistics(asked, None) is None
+    growing = delta(vectors[: rows // 3], vectors[rows // 3 :])
+    same(growing.search(asked, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
+
+
+@pytest.mark.parametrize("share", [None, 0.01, 0.2, 0.9])
+@pytest.mark.parametrize("k", [1, 100, 3000])
+def test_exact_search_over_several_blocks(k: int, share: float | None) -> None:
+    """More rows than a block and more queries than a group; many equal scores."""
+    rng = np.random.default_rng(1)
+    rows = 2 * BLOCK_ROWS + 100
+    vectors, queries = whole(rng, rows, 3), whole(rng, QUERY_GROUP + 5, 3)
+    allowed = mask(rng, rows, share)
+    with flat(vectors) as part:
+        found = part.search(Representation(dense=queries), k, allowed)
+    same(found, reference(vectors, queries, k, allowed))
+
+
+@examples
+@given(
+    seed=seeds,
+    rows=st.lists(st.integers(0, 90), min_size=1, max_size=4),
+    share=st.sampled_from([None, 0.0, 0.6]),
+    memory=st.sampled_from([1, 200, 1 << 20]),
+)
+def test_merge_equals_build(seed: int, rows: list[int], share: float | None, memory: int) -> None:
+    rng = np.random.default_rng(seed)
+    parts = [whole(rng, count) for count in rows]
+    masks = [mask(rng, count, share) for count in rows]
+    kept = np.concatenate([p if m is None else p[m] for p, m in zip(parts, masks, strict=True)])
+    kind = VectorSegment
+    for config in (FLAT, HNSW):
+        with TemporaryDirectory() as temporary:
+            merged, sources = Path(temporary, "merged"), []
+            merged.mkdir()
+            for index, (part, live) in enumerate(zip(parts, masks, strict=True)):
+                directory = Path(temporary, str(index))
+                directory.mkdir()
+                kind.build(directory, Representation(dense=part), config)
+                sources.append((kind.open(directory, config), live))
+            kind.merge(merged, sources, config, memory)
+            opened = kind.open(merged, config)
+            np.testing.assert_array_equal(opened.read(0, len(opened)), kept)
+            is_graph = config is HNSW and len(kept) >= 100
+            assert sorted(file.name for file in merged.iterdir()) == (
+                ["hnsw.faiss", "storage.json"] if is_graph else ["vectors.npy"]
+            )
+
+
+@pytest.mark.parametrize("share", [None, 0.7, 0.45])
+def test_graph_finds_nearly_all(share: float | None) -> None:
+    rng = np.random.default_rng(2)
+    vectors, queries = unit(rng, 8000), unit(rng, 50)
+    allowed = mask(rng, 8000, share)
+    expected = reference(vectors, queries, 10, allowed)
+    with graph(vectors) as part:
+        found = part.search(Representation(dense=queries), 10, allowed)
+    hits = [len(np.intersect1d(a, b)) for a, b in zip(found.rows, expected.rows, strict=True)]
+    assert np.mean(hits) / 10 >= 0.95
+    assert allowed is None or allowed[found.rows].all()
+    computed = np.einsum("qd,qkd->qk", queries, vectors[found.rows])
+    np.testing.assert_allclose(found.scores, computed, atol=1e-5)
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize(("share", "k"), [(0.3, 10), (0.0, 10), (None, 400), (None, 5000)])
+def test_graph_segment_is_exact_where_that_is_cheap(share: float | None, k: int) -> None:
+    rng = np.random.default_rng(3)
+    vectors, queries = whole(rng, 3000), whole(rng, 4)
+    allowed = mask(rng, 3000, share)
+    with graph(vectors) as part:
+        same(
+            part.search(Representation(dense=queries), k, allowed),
+            reference(vectors, queries, k, allowed),
+        )
+
+
+def test_rows_out_of_reach_of_the_graph_are_found() -> None:
+    """Thousands of equal vectors make islands that links do not leave."""
+    config = DenseLeg(index=HnswConfig(neighbors=2, ef_construction=8, ef_search=1, flat_below=1))
+    vectors = np.ones((4000, 4), dtype=np.float32)
+    with graph(vectors, config) as part:
+        found = part.search(Representation(dense=vectors[:3]), 150, None)
+    assert (found.rows >= 0).all()
+    assert all(len(set(row)) == 150 for row in found.rows.tolist())
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    rng = np.random.default_rng(5)
+    vectors, allowed = unit(rng, 3000), rng.random(3000) < 0.5
+    queries = [Representation(dense=unit(rng, 2)) for _ in range(30)]
+    with flat(vectors) as exact, graph(vectors) as approximate:
+        jobs = [(part, query) for query in queries for part in (exact, approximate)]
+
+        def run(job: tuple[VectorSegment, Representation]) -> Ranking:
+            return job[0].search(job[1], 10, allowed)
+
+        alone = [run(job) for job in jobs]
+        with ThreadPoolExecutor(8) as pool:
+            for one, other in zip(alone, pool.map(run, jobs), strict=True):
+                np.testing.assert_array_equal(one.rows, other.rows)
+
+
+@examples
+@given(seed=seeds, rows=st.integers(1, 10))
+def test_packed_rows_are_exact(seed: int, rows: int) -> None:
+    vectors = np.random.default_rng(seed).standard_normal((rows, 5)).astype(np.float32)
+    unpacked = DenseDelta.unpack(DenseDelta.pack(Representation(dense=vectors))).dense
+    assert unpacked is not None
+    np.testing.assert_array_equal(unpacked, vectors)
+    keep = np.arange(rows - 1, -1, -2)
+    np.testing.assert_array_equal(delta(unpacked).rows(keep).dense, vectors[keep])
+
+
+def test_a_growing_delta_keeps_what_readers_know() -> None:
+    rng = np.random.default_rng(6)
+    first, query = whole(rng, 40), Representation(dense=whole(rng, 1))
+    part = delta(first)
+    known = np.ones(40, np.bool_)
+    before = part.search(query, 10, known)
+    for _ in range(20):
+        part.append(Representation(dense=whole(rng, 30)))
+        same(part.search(query, 10, known), before)
+
+
+def test_wrong_input() -> None:
+    vectors = np.ones((200, 4), dtype=np.float32)
+    wide = Representation(dense=np.ones((1, 5), dtype=np.float32))
+    with flat(vectors) as exact, graph(vectors) as approximate:
+        for part in (exact, approximate, delta(vectors)):
+            for query in (wide, Representation(terms=[{"a": 1}])):
+                with pytest.raises(InvalidInputError, match="dense"):
+                    part.search(query, 1, np.ones(200, np.bool_))
+
+
+def test_damaged_rows_of_a_delta_are_refused() -> None:
+    first, *_ = packed = DenseDelta.pack(Representation(dense=np.ones((3, 4), np.float32)))
+    for damaged in (first[:-1], first[:-4], first + first, b""):
+        with pytest.raises(ValueError, match="length"):
+            DenseDelta.unpack([*packed, damaged])
+    growing = delta(np.ones((3, 4), np.float32))
+    with pytest.raises(ValueError, match="dimensions"):
+        growing.append(Representation(dense=np.ones((2, 1), np.float32)))
+    assert len(growing) == 3
+
+
+@pytest.mark.parametrize(("kind", "config"), [(TokenSegment, FLAT), (VectorSegment, HNSW)])
+def test_more_rows_than_can_be_numbered_are_refused(
+    kind: type[TokenSegment | VectorSegment],
+    config: DenseLeg,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    batch = Representation(dense=np.ones((5, 4), np.float32))
+    kind.build(tmp_path, batch, config)
+    sources = [(kind.open(tmp_path, config), mask) for mask in (None, np.ones(5, np.bool_))]
+    monkeypatch.setattr(protocol, "MAX_ROWS", 9)
+    with pytest.raises(InvalidInputError, match="10 passages"):
+        kind.merge(tmp_path, sources, config, 1 << 20)
+    monkeypatch.setattr(protocol, "MAX_ROWS", 4)
+    with pytest.raises(InvalidInputError, match="5 passages"):
+        kind.build(tmp_path, batch, config)
+
+
+def test_a_file_of_other_numbers_is_refused(tmp_path: Path) -> None:
+    for wrong in (np.ones((2, 4)), np.ones(8, np.float32)):
+        np.save(tmp_path / "vectors.npy", wrong)
+        for config in (FLAT, HNSW):
+            with pytest.raises(ValueError, match=r"vectors\.npy"):
+                VectorSegment.open(tmp_path, config)
+
+
+def test_a_damaged_graph_is_an_os_error(tmp_path: Path) -> None:
+    VectorSegment.build(tmp_path, Representation(dense=np.ones((200, 4), np.float32)), HNSW)
+    file = tmp_path / "hnsw.faiss"
+    file.write_bytes(b"nonsense" + file.read_bytes()[8:])
+    with pytest.raises(OSError, match=r"hnsw\.faiss"):
+        VectorSegment.open(tmp_path, HNSW)
+
+
+def test_a_damaged_link_of_a_graph_is_an_os_error(tmp_path: Path) -> None:
+    """FAISS follows links without checking them; it must have done so when it opened the file."""
+    vectors = np.random.default_rng(7).standard_normal((200, 4)).astype(np.float32)
+    VectorSegment.build(tmp_path, Representation(dense=vectors), HNSW)
+    file = tmp_path / "hnsw.faiss"
+    index = faiss.read_index(str(file))
+    links = faiss.vector_to_array(index.hnsw.neighbors).tobytes()
+    whole = file.read_bytes()
+    place = whole.index(links)
+    file.write_bytes(whole[: place + 3] + b"\x40" + whole[place + 4 :])
+    with pytest.raises(OSError, match=r"hnsw\.faiss"):
+        VectorSegment.open(tmp_path, HNSW)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1.1e8])
+def test_numbers_that_no_index_bears_are_refused(number: float, tmp_path: Path) -> None:
+    vectors = unit(np.random.default_rng(0), 200)
+    vectors[7, 3] = number
+    rows = Representation(dense=vectors)
+    for write in (
+        lambda: VectorSegment.build(tmp_path, rows, HNSW),
+        lambda: VectorSegment.build(tmp_path, rows, FLAT),
+        lambda: DenseDelta.pack(rows),
+    ):
+        with pytest.raises(InvalidInputError, match="vector 7 of 200"):
+            write()
+
+
+@pytest.mark.parametrize("k", [1, 10, 300])
+def test_a_vector_that_became_no_number_is_told(k: int, tmp_path: Path) -> None:
+    vectors = unit(np.random.default_rng(0), 200)
+    vectors[:150, 3] = np.nan
+    np.save(tmp_path / "vectors.npy", vectors)
+    segment = VectorSegment.open(tmp_path, FLAT)
+    with pytest.raises(StorageError, match="not a number"):
+        segment.search(Representation(dense=vectors[-2:]), k, None)
+
+
+def test_an_array_whose_header_was_altered_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "vectors.npy"
+    np.save(file, np.zeros((3, 4), np.float32))
+    good = file.read_bytes()
+    for old, new in ((b"{'descr'", b"{(descr'"), (b"}", b" "), (b"(3, 4)", b"(3e99)")):
+        file.write_bytes(good.replace(old, new))
+        with pytest.raises(ValueError):
+            VectorSegment.open(tmp_path, FLAT)

@@ -1,0 +1,329 @@
+"""kill -9 at random moments of a write, seal and merge loop; damaged files; space given back."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from twindex.core import (
+    CollectionConfig,
+    CorruptFileError,
+    DenseEncoderConfig,
+    DenseLeg,
+    Document,
+    LateEncoderConfig,
+    LexicalLeg,
+    SparseEncoderConfig,
+    SparseLeg,
+    StorageConfig,
+    StorageError,
+    TildeEncoderConfig,
+)
+from twindex.index import merge_due
+from twindex.search import Engine, LegRequest
+
+
+def configuration() -> CollectionConfig:
+    return CollectionConfig(
+        legs={
+            "dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")),
+            "sparse": SparseLeg(encoder=SparseEncoderConfig(model="fake")),
+            "lexical": LexicalLeg(),
+            "late": DenseLeg(role="rerank", encoder=LateEncoderConfig(model="fake")),
+            "tilde": SparseLeg(role="rerank", encoder=TildeEncoderConfig(model="fake")),
+        },
+        storage=StorageConfig(max_segments=2),
+    )
+
+
+def document(name: str, version: int) -> Document:
+    return Document(name, f"alpha {name} version{version} " + "filler " * 20)
+
+
+def work(path: Path, seed: int, log: int) -> None:
+    """Write, delete, seal and merge until killed; every acknowledged step goes to `log`."""
+    random_ = random.Random(seed)
+    engine = Engine.open(path)
+    while True:
+        version = random_.randrange(10**9)
+        names = [f"n{random_.randrange(60)}" for _ in range(3)]
+        step = random_.random()
+        if step < 0.55:
+            os.write(log, f"start put {version} {' '.join(names)}\n".encode())
+            engine.add([document(name, version) for name in dict.fromkeys(names)])
+            os.write(log, f"done put {version} {' '.join(names)}\n".encode())
+        elif step < 0.75:
+            os.write(log, f"start delete 0 {' '.join(names)}\n".encode())
+            engine.delete(names)
+            os.write(log, f"done delete 0 {' '.join(names)}\n".encode())
+        elif step < 0.92:
+            engine.seal()
+        else:
+            engine.merge()
+
+
+def run_and_kill(path: Path, seed: int, seconds: float) -> list[list[str]]:
+    """The log of a worker process that was killed after `seconds` of work."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        os.close(read)
+        try:
+            work(path, seed, write)
+        finally:
+            os._exit(1)
+    os.close(write)
+    chunks = [os.read(read, 1 << 16)]  # The first step has begun.
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    while chunk := os.read(read, 1 << 16):
+        chunks.append(chunk)
+    os.close(read)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the worker failed by itself"
+    return [line.split() for line in b"".join(chunks).decode().splitlines()]
+
+
+def apply(log: Sequence[Sequence[str]], state: dict[str, set[int | None]]) -> None:
+    """Fold a log into what each document may be now: versions, or None = absent."""
+    for phase, kind, version, *names in log:
+        for name in names:
+            outcome = None if kind == "delete" else int(version)
+            if phase == "start":
+                state.setdefault(name, {None}).add(outcome)
+            else:
+                state[name] = {outcome}
+
+
+def version_of(text: str) -> int:
+    return int(text.split("version")[1].split()[0])
+
+
+@pytest.mark.parametrize("kills", [15, pytest.param(100, marks=pytest.mark.slow)])
+def test_nothing_acknowledged_is_lost_after_kill_9(tmp_path, kills):
+    path = tmp_path / "c"
+    Engine.create(path, configuration()).close()
+    state: dict[str, set[int | None]] = {}
+    random_ = random.Random(7)
+    steps = 0
+    for kill in range(kills):
+        log = run_and_kill(path, kill, random_.uniform(0.0, 0.12))
+        steps += sum(line[0] == "done" for line in log)
+        apply(log, state)
+        with Engine.open(path) as engine:
+            stored = {d.id: version_of(d.text) for d in engine.documents(limit=1000)}
+            for name, allowed in state.items():
+                assert stored.get(name) in allowed, f"{name} after kill {kill}"
+                state[name] = {stored.get(name)}
+            assert engine.verify() == []
+            for leg in configuration().legs:
+                hits = engine.search("alpha", legs=[LegRequest(name=leg)], limit=1000).hits
+                found = {hit.id: version_of(hit.document.text) for hit in hits}
+                assert found == stored, f"{leg} after kill {kill}"
+            named = {segment["id"] for segment in engine.info()["segments"]}
+        assert {p.name for p in (path / "segments").iterdir()} == named, "a file leaked"
+    # About three for each kill on a machine of its own; a busy one leaves them little time.
+    assert steps >= kills // 5, "the workers hardly worked"
+
+
+def sealed(path: Path, documents: int = 30) -> Path:
+    with Engine.create(path, configuration()) as engine:
+        engine.add(document(f"n{i}", i) for i in range(documents))
+        engine.seal()
+    (segment,) = (path / "segments").iterdir()
+    return segment
+
+
+def every_file(segment: Path) -> list[Path]:
+    return sorted(p for p in segment.rglob("*") if p.is_file() and p.stat().st_size)
+
+
+def test_a_damaged_file_is_named_at_open(tmp_path):
+    segment = sealed(tmp_path / "c", 60)
+    files = every_file(segment)
+    assert segment / "late" / "codes.npy" in files, "so many vectors of tokens are coded"
+    for path in files:
+        original = path.read_bytes()
+        middle = len(original) // 2
+        flipped = original[:middle] + bytes([original[middle] ^ 4]) + original[middle + 1 :]
+        for damaged in (original[:-1], flipped):
+            path.write_bytes(damaged)
+            with pytest.raises(CorruptFileError) as caught:
+                Engine.open(tmp_path / "c")
+            assert caught.value.path == path
+        path.unlink()
+        with pytest.raises(CorruptFileError, match="is missing"):
+            Engine.open(tmp_path / "c")
+        path.write_bytes(original)
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.verify() == []
+
+
+def test_verify_names_the_file_that_was_altered_while_open(tmp_path):
+    segment = sealed(tmp_path / "c")
+    with Engine.open(tmp_path / "c") as engine:
+        path = segment / "lexical" / every_file(segment / "lexical")[0].name
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(bytes(data))
+        assert any(str(path) in problem for problem in engine.verify())
+
+
+def test_a_merge_does_not_launder_damage(tmp_path):
+    segment = sealed(tmp_path / "c")
+    with Engine.open(tmp_path / "c") as engine:
+        engine.add([document("late", 1)])
+        path = segment / "dense" / every_file(segment / "dense")[0].name
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        path.write_bytes(bytes(data))
+        with pytest.raises(CorruptFileError) as caught:
+            engine.merge()
+        assert caught.value.path == path
+        assert any(str(path) in problem for problem in engine.verify())
+        assert engine.count() == 31
+
+
+def test_a_damaged_recent_passage_is_an_error_and_not_a_crash(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add([document("n1", 1)])
+    database = sqlite3.connect(tmp_path / "c" / "collection.db")
+    (data,) = database.execute("SELECT data FROM delta").fetchone()
+    database.execute("UPDATE delta SET data = ?", (data[:40] + b"\xff" + data[41:],))
+    database.commit()
+    database.close()
+    with pytest.raises(StorageError, match="checksums do not match"):
+        Engine.open(tmp_path / "c")
+
+
+def test_a_damaged_database_is_an_error(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add([document(f"n{i}", 1) for i in range(50)])
+    path = tmp_path / "c" / "collection.db"
+    path.write_bytes(b"x" * 5_000 + path.read_bytes()[5_000:])
+    with pytest.raises(StorageError, match=r"collection\.db"):
+        Engine.open(tmp_path / "c")
+
+
+def test_writes_to_a_collection_that_was_replaced_are_refused(tmp_path):
+    path = tmp_path / "c"
+    with Engine.create(path, configuration()) as engine:
+        engine.add([document("n1", 1)])
+        path.rename(tmp_path / "moved")
+        for change in (lambda: engine.add([document("n2", 1)]), lambda: engine.delete(["n1"])):
+            with pytest.raises(StorageError, match="removed or replaced"):
+                change()
+        with Engine.create(path, configuration()) as other:
+            with pytest.raises(StorageError, match="removed or replaced"):
+                engine.add([document("n2", 1)])
+            assert other.count() == 0
+    with Engine.open(tmp_path / "moved") as engine:
+        assert engine.count() == 1
+
+
+def test_rewriting_the_same_documents_is_sealed_too(tmp_path):
+    config = configuration().model_copy(
+        update={"storage": StorageConfig(seal_passages=100, max_segments=2)}
+    )
+    with Engine.create(tmp_path / "c", config) as engine:
+        for version in range(60):
+            engine.add([document(f"n{i}", version) for i in range(10)])
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.collection.pending() < 200
+        assert engine.count() == 10
+        assert engine.verify() == []
+
+
+def test_a_segment_that_is_mostly_dead_is_rewritten(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add(document(f"n{i}", i) for i in range(100))
+        engine.seal()
+        assert merge_due(engine.collection) is False
+        engine.delete([f"n{i}" for i in range(60)])
+        assert merge_due(engine.collection) is True
+        (segment,) = engine.info()["segments"]
+        assert (segment["passages"], segment["dead_passages"]) == (40, 0)
+
+
+def test_failed_maintenance_leaves_no_files_and_says_why(tmp_path, monkeypatch):
+    config = configuration().model_copy(update={"storage": StorageConfig(seal_passages=5)})
+    with Engine.create(tmp_path / "c", config) as engine:
+
+        def full(*arguments):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("twindex.index.store.segment.seal_directory", full)
+        engine.add(document(f"n{i}", i) for i in range(10))
+        engine.close()
+        assert "No space left" in engine._upkeep.failure
+    assert list((tmp_path / "c" / "segments").iterdir()) == []
+    monkeypatch.undo()
+    with Engine.open(tmp_path / "c") as engine:
+        assert len(engine.search("alpha", limit=100).hits) == 10
+
+
+def test_a_merge_does_not_wait_for_readers(tmp_path):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add(document(f"n{i}", i) for i in range(500))
+        engine.seal()
+        engine.delete([f"n{i}" for i in range(400)])
+        with engine.collection.reader() as reader:
+            began = time.monotonic()
+            engine.merge()
+            assert time.monotonic() - began < 20
+            assert reader.count(None) == 100
+
+
+def bytes_on_disk(path: Path) -> int:
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+
+
+def test_disk_shrinks_after_delete_and_merge(tmp_path):
+    path = tmp_path / "c"
+    with Engine.create(path, configuration()) as engine:
+        engine.add(document(f"n{i}", i) for i in range(3_000))
+        engine.merge()
+        full = bytes_on_disk(path)
+        engine.delete([f"n{i}" for i in range(2_700)])
+        engine.merge()
+        assert bytes_on_disk(path) < 0.3 * full
+        assert engine.count() == 300
+
+
+def test_readers_in_other_processes_see_committed_writes(tmp_path):
+    path = tmp_path / "c"
+    with Engine.create(path, configuration()) as engine:
+        ask, told = os.pipe(), os.pipe()
+        child = os.fork()
+        if child == 0:  # pragma: no cover - another process
+            code = 1
+            try:
+                reader = Engine.open(path, read_only=True)
+                for _ in range(4):
+                    os.read(ask[0], 1)
+                    found = len(reader.search("alpha", limit=1000).hits)
+                    os.write(told[1], f"{found}\n".encode())
+                code = 0
+            finally:
+                os._exit(code)
+        counts = []
+        for step in range(4):
+            if step == 1:
+                engine.add(document(f"n{i}", i) for i in range(10))
+            elif step == 2:
+                engine.merge()
+                engine.delete(["n0"])
+            elif step == 3:
+                engine.add([document("late", 1)])
+                engine.merge()
+            os.write(ask[1], b".")
+            counts.append(int(os.read(told[0], 100)))
+        os.waitpid(child, 0)
+    assert counts == [0, 10, 9, 10]

@@ -1,0 +1,232 @@
+"""Acknowledged writes that a damaged write-ahead log lost are noticed; nothing is removed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import struct
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from twindex.core import NotFoundError, StorageError
+from twindex.index import Collection
+from twindex.index.store.database.mark import Mark
+from twindex.search import Engine
+
+from .damage import configuration, documents, flip, picture
+
+DOCUMENTS = 300
+MISSING = "acknowledged writes are missing"
+
+
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory) -> Path:
+    """A collection whose writes are all in the write-ahead log, as kill -9 leaves it."""
+    root = tmp_path_factory.mktemp("crashed")
+    with Engine.create(root / "c", configuration()) as engine:
+        for first in range(0, DOCUMENTS, 20):
+            engine.add(documents(first, first + 20))
+            if first % 100 == 80:
+                engine.seal()
+        return picture(root / "c", root / "crashed")
+
+
+def names(path: Path) -> set[str]:
+    return {p.name for p in (path / "segments").iterdir()}
+
+
+def trial(crashed: Path, path: Path, bit: int) -> str:
+    shutil.rmtree(path, ignore_errors=True)
+    picture(crashed, path)
+    flip(path / "collection.db-wal", bit)
+    log = (path / "collection.db-wal").read_bytes()
+    verified = Collection.verify(path)
+    try:
+        engine = Engine.open(path)
+    except StorageError as error:
+        assert verified, f"bit {bit}: verify is silent about: {error}"  # noqa: PT017
+        assert names(path) == names(crashed), f"bit {bit}: segments were removed"
+        assert (path / "collection.db-wal").read_bytes() == log, f"bit {bit}: the log is gone"
+        return "missing" if MISSING in str(error) else "damaged"
+    with engine:
+        count = engine.count()
+    assert count == DOCUMENTS, f"bit {bit}: {count} documents, in silence"
+    return "harmless"
+
+
+def run(crashed: Path, path: Path, trials: int) -> Counter:
+    random_ = random.Random(4)
+    bits = 8 * (crashed / "collection.db-wal").stat().st_size
+    return Counter(trial(crashed, path, random_.randrange(bits)) for _ in range(trials))
+
+
+def test_damage_of_the_log_is_named_and_deletes_nothing(crashed, tmp_path):
+    assert len(names(crashed)) == 3
+    outcomes = run(crashed, tmp_path / "c", 30)
+    assert outcomes["missing"] > 20
+
+
+def hot_journal() -> bytes:
+    """What SQLite has on disk before it writes the first page of an empty database."""
+    numbers = (0, 7, 0, 512, 4096)  # Records, nonce, pages before, size of a sector and of a page.
+    return (bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", *numbers)).ljust(512, b"\0")
+
+
+@pytest.mark.parametrize("first", ["nothing", "zeros", "a page"])
+def test_a_creation_that_lost_power_is_begun_again(first, tmp_path):
+    """Before there is a write-ahead log, SQLite has a journal, which a reader can't roll back."""
+    path = tmp_path / "c"
+    path.mkdir()
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE meta (a)")
+    page = (tmp_path / "other.db").read_bytes()[:4096]
+    written = {"nothing": b"", "zeros": b"\0" * 4096, "a page": page}[first]
+    (path / "collection.db").write_bytes(written)
+    (path / "collection.db-journal").write_bytes(hot_journal())
+    for read_only in (True, False):
+        with pytest.raises(NotFoundError, match="its creation was interrupted"):
+            Engine.open(path, read_only=read_only)
+    with Engine.open_or_create(path, configuration()) as engine:
+        engine.add(documents(0, 1))
+    assert Collection.verify(path) == []
+
+
+def test_a_journal_that_is_not_hot_harms_nothing(tmp_path):
+    path = tmp_path / "c"
+    with Engine.open_or_create(path, configuration()) as engine:
+        engine.add(documents(0, 1))
+    for content in (b"", b"\0" * 512):
+        (path / "collection.db-journal").write_bytes(content)
+        for mark in (path / "collection.mark").read_bytes(), None:
+            if mark is None:
+                (path / "collection.mark").unlink()
+            with Engine.open(path, read_only=True) as engine:
+                assert engine.count() == 1
+        (path / "collection.db-journal").unlink(missing_ok=True)
+        with Engine.open(path):
+            pass
+
+
+def test_damage_of_the_first_page_of_the_log_is_no_unfinished_creation(crashed, tmp_path):
+    """Nothing was written to the database itself yet, so that it is empty without its log."""
+    assert trial(crashed, tmp_path / "c", 8 * 40) == "missing"
+    (found,) = Collection.verify(tmp_path / "c", accept=True)
+    assert f"{MISSING}: it is empty" in found
+
+
+@pytest.mark.slow
+def test_damage_of_the_log_is_named_in_300_trials(crashed, tmp_path):
+    print(run(crashed, tmp_path / "c", 300))
+
+
+def test_without_the_mark_the_same_damage_is_silent(crashed, tmp_path):
+    """A control: this is what SQLite does by itself."""
+    picture(crashed, tmp_path / "c")
+    (tmp_path / "c" / "collection.mark").unlink()
+    flip(tmp_path / "c" / "collection.db-wal", 4 * (crashed / "collection.db-wal").stat().st_size)
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.count() < DOCUMENTS
+
+
+def lost(crashed: Path, path: Path) -> Path:
+    """A collection that lacks acknowledged writes."""
+    picture(crashed, path)
+    flip(path / "collection.db-wal", 7 * (crashed / "collection.db-wal").stat().st_size)
+    return path
+
+
+def test_lost_writes_are_accepted_only_on_request(crashed, tmp_path):
+    path = lost(crashed, tmp_path / "c")
+    for read_only in (False, True, False):
+        with pytest.raises(StorageError, match=f"{MISSING}.*twindex verify --accept"):
+            Engine.open(path, read_only=read_only)
+    assert names(path) == names(crashed)
+    assert Collection.verify(path, accept=True) == []
+    with Engine.open(path) as engine:
+        assert 0 < engine.count() < DOCUMENTS
+        assert engine.verify() == []
+        engine.add(documents(0, 5))
+    assert Collection.verify(path) == []
+
+
+def test_verify_accept_is_a_command(crashed, tmp_path, capsys):
+    from twindex.api.cli.main import main
+
+    path = lost(crashed, tmp_path / "c")
+    assert main(["verify", str(path)]) == 1
+    assert MISSING in capsys.readouterr().out
+    assert main(["verify", str(path), "--accept"]) == 0
+    assert main(["verify", str(path)]) == 0
+
+
+def test_an_older_database_put_in_place_is_noticed(tmp_path):
+    path = tmp_path / "c"
+    with Engine.create(path, configuration()) as engine:
+        engine.add(documents(0, 5))
+    backup = (path / "collection.db").read_bytes()
+    with Engine.open(path) as engine:
+        engine.add(documents(5, 10))
+    (path / "collection.db").write_bytes(backup)
+    with pytest.raises(StorageError, match=MISSING):
+        Engine.open(path)
+
+
+def test_a_damaged_or_missing_mark_harms_nothing_and_is_replaced(tmp_path):
+    path = tmp_path / "c"
+    with Engine.create(path, configuration()) as engine:
+        engine.add(documents(0, 5))
+    mark = Mark(path)
+    generation = mark.read()
+    for damaged in (b"", b"\0" * 45, mark.path.read_bytes()[:-1], mark.path.read_bytes() + b"x"):
+        mark.path.write_bytes(damaged)
+        (problem,) = Collection.verify(path)
+        assert "collection.mark: is damaged" in problem
+        with Engine.open(path, read_only=True) as engine:
+            assert engine.count() == 5
+        Engine.open(path).close()
+        assert mark.read() == generation
+    mark.path.unlink()
+    assert Collection.verify(path) == []
+    Engine.open(path).close()
+    assert mark.read() == generation
+
+
+def test_the_mark_follows_every_process_and_never_falls(tmp_path):
+    path = tmp_path / "c"
+    Engine.create(path, configuration()).close()
+    children = []
+    for child in range(3):
+        pid = os.fork()
+        if pid == 0:  # pragma: no cover - another process
+            code = 1
+            try:
+                with Engine.open(path) as engine:
+                    for i in range(8):
+                        engine.add(documents(100 * child + i, 100 * child + i + 1))
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(pid)
+    assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
+    with closing(sqlite3.connect(path / "collection.db")) as database:
+        (generation,) = database.execute(
+            "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'"
+        ).fetchone()
+    assert Mark(path).read() == generation >= 24
+    Mark(path).raise_to(1)
+    assert Mark(path).read() == generation
+
+
+def test_a_mark_that_cannot_be_written_fails_no_write(tmp_path, caplog):
+    path = tmp_path / "c"
+    with Engine.create(path, configuration()) as engine:
+        (path / "collection.mark").unlink()
+        (path / "collection.mark").mkdir()
+        engine.add(documents(0, 5))
+        assert engine.count() == 5
+    assert "cannot be written" in caplog.text

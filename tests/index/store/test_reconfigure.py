@@ -1,0 +1,397 @@
+"""Storing the vectors of a collection in another way while it is used, and crashing in between."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    CorruptFileError,
+    DenseEncoderConfig,
+    DenseLeg,
+    Document,
+    HnswConfig,
+    InvalidInputError,
+    IvfConfig,
+    LexicalLeg,
+    PromptRepsEncoderConfig,
+    ScalarCodec,
+    SpannConfig,
+    StorageConfig,
+    VectorStorage,
+)
+from twindex.index import reconfigure as reconfigure_collection
+from twindex.index.store.snapshot import Snapshot
+from twindex.search import Engine, LegRequest
+
+module = sys.modules["twindex.index.store.reconfigure"]
+
+PLAIN = VectorStorage()
+HALF = VectorStorage(originals="float16")
+GRAPH = VectorStorage(index=HnswConfig(flat_below=50))
+KILLS = 12
+
+
+def configuration(**storage: Any) -> CollectionConfig:
+    return CollectionConfig(
+        legs={
+            "dense": DenseLeg(encoder=DenseEncoderConfig(model="fake"), **storage),
+            "lexical": LexicalLeg(),
+        },
+        storage=StorageConfig(seal_passages=10**6, max_segments=100),
+    )
+
+
+def documents(first: int, last: int) -> list[Document]:
+    return [
+        Document(f"d{i}", f"common topic{i % 17} item{i} {'pad ' * (i % 5)}")
+        for i in range(first, last)
+    ]
+
+
+def filled(path: Path, segments: int = 3, each: int = 100, **storage: Any) -> Engine:
+    """A collection of some segments, one dead document in the first, and two in the delta."""
+    engine = Engine.create(path, configuration(**storage))
+    for i in range(segments):
+        engine.add(documents(i * each, (i + 1) * each))
+        engine.seal()
+    engine.delete(["d7"])
+    engine.add([Document("new1", "common item new1"), Document("new2", "topic3 new2")])
+    return engine
+
+
+def found(engine: Engine, leg: str = "dense", **fields: Any) -> dict[str, float]:
+    hits = engine.search("common topic3 item20", legs=[LegRequest(name=leg)], limit=500, **fields)
+    return {hit.id: hit.score for hit in hits.hits}
+
+
+def kept(engine: Engine) -> list[str]:
+    """What each segment keeps as originals."""
+    return [segment["vectors"]["dense"]["originals"] for segment in engine.info()["segments"]]
+
+
+def test_every_segment_is_written_anew_and_nothing_else_changes(tmp_path):
+    with filled(tmp_path / "c") as engine:
+        before, words = found(engine), found(engine, "lexical")
+        fingerprints = engine.collection.fingerprints()
+        done = engine.reconfigure({"dense": HALF})
+        assert done.changed
+        assert not done.warnings
+        assert kept(engine) == ["float16"] * 3
+        assert engine.config.legs["dense"].originals == "float16"
+        assert found(engine) == pytest.approx(before, abs=2e-3)
+        assert found(engine, "lexical") == pytest.approx(words, rel=1e-6)
+        info = engine.info()
+        assert [segment["dead_passages"] for segment in info["segments"]] == [0, 0, 0]
+        assert info["delta"]["passages"] == 2
+        assert engine.collection.fingerprints() == fingerprints
+        assert engine.verify() == []
+        assert not engine.reconfigure({"dense": HALF}).changed
+    with Engine.open(tmp_path / "c") as engine:
+        assert engine.config.legs["dense"].originals == "float16"
+        engine.seal()
+        assert kept(engine) == ["float16"] * 4
+        engine.merge()
+        assert kept(engine) == ["float16"]
+        assert set(found(engine)) == set(before)
+    assert len(list((tmp_path / "c" / "segments").iterdir())) == 1
+
+
+def test_what_is_written_and_deleted_meanwhile_stays_so(tmp_path, monkeypatch):
+    original = module.merge_segments
+    with filled(tmp_path / "c") as engine:
+        steps = iter(
+            [
+                lambda: engine.delete(["d20", "d250"]),
+                lambda: engine.add(
+                    [Document("d120", "topic3 changed"), Document("late", "topic3")]
+                ),
+                lambda: engine.delete(["new1"]),
+            ]
+        )
+
+        def slow(*arguments, **options):
+            row = original(*arguments, **options)
+            next(steps)()
+            assert "common" in engine.get("d1").text  # Reading goes on.
+            assert len(found(engine)) > 100
+            return row
+
+        monkeypatch.setattr(module, "merge_segments", slow)
+        engine.reconfigure({"dense": HALF})
+        ids = set(found(engine))
+        assert {"late", "new2", "d120"} <= ids
+        assert not ids & {"d20", "d250", "d7", "new1"}
+        assert engine.get("d120").text == "topic3 changed"
+        assert len(ids) == engine.count() == 300 - 3 + 2
+        assert engine.verify() == []
+
+
+def test_a_failure_leaves_the_old_state_and_no_files(tmp_path, monkeypatch):
+    original, calls = module.merge_segments, []
+
+    def failing(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    with filled(tmp_path / "c") as engine:
+        before = found(engine)
+        monkeypatch.setattr(module, "merge_segments", failing)
+        with pytest.raises(KeyboardInterrupt):
+            engine.reconfigure({"dense": HALF})
+        assert engine.config.legs["dense"].originals == "auto"
+        assert found(engine) == before
+        assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
+
+
+def test_a_failure_after_the_transaction_keeps_the_new_state(tmp_path, monkeypatch):
+    with filled(tmp_path / "c") as engine:
+        before = set(found(engine))
+
+        def interrupted(rows):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(engine.collection.segments, "remove", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.reconfigure({"dense": HALF})
+        assert kept(engine) == ["float16"] * 3
+        assert set(found(engine)) == before
+        assert engine.verify() == []
+        assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
+
+
+def test_segments_that_are_all_dead_go(tmp_path):
+    with filled(tmp_path / "c", segments=2, each=10) as engine:
+        engine.delete([f"d{i}" for i in range(10)])
+        engine.reconfigure({"dense": HALF})
+        assert kept(engine) == ["float16"]
+        assert set(found(engine)) == {f"d{i}" for i in range(10, 20)} | {"new1", "new2"}
+        assert engine.verify() == []
+
+
+def test_damage_is_not_copied(tmp_path):
+    with filled(tmp_path / "c") as engine:
+        name = engine.info()["segments"][1]["id"]
+        file = tmp_path / "c" / "segments" / name / "dense" / "vectors.npy"
+        data = bytearray(file.read_bytes())
+        data[-3] ^= 1
+        file.write_bytes(data)
+        with pytest.raises(CorruptFileError, match=r"vectors\.npy"):
+            engine.reconfigure({"dense": HALF})
+        assert kept(engine) == ["float32"] * 3
+
+
+@pytest.mark.parametrize(
+    ("legs", "field", "words"),
+    [
+        ({"no": HALF}, "legs.no", "there is no leg 'no'; dense legs here: dense, several"),
+        ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical"),
+        ({"several": HALF}, "legs.several", "only the codes are kept"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(legs, field, words):
+    several = PromptRepsEncoderConfig(model="fake", variant="multi_token_multi")
+    config = configuration()
+    config = config.model_copy(
+        update={"legs": {**config.legs, "several": DenseLeg(encoder=several)}}
+    )
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        module.reconfigured(Snapshot(0, config, [], {}, []), legs)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize(
+    ("how", "field"),
+    [
+        ({"projection": {"kind": "pca", "dimensions": 65}}, "projection.dimensions"),
+        ({"index": {"kind": "ivf"}, "codec": {"kind": "pq", "subquantizers": 7}},
+         "codec.subquantizers"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_the_vectors_is_refused_before_an_index_is_built(
+    tmp_path, how, field, sealed
+):
+    with Engine.create(tmp_path / "c", configuration()) as engine:
+        engine.add([{"id": "1", "text": "too few for an index"}])
+        if sealed:
+            engine.seal()
+        with pytest.raises(ConfigError, match="64 dimensions") as caught:
+            engine.reconfigure({"dense": VectorStorage.parse(how)})
+        assert caught.value.field == f"legs.dense.{field}"
+
+
+def test_a_codec_that_the_index_cannot_hold_is_refused():
+    with pytest.raises(ConfigError, match="cannot hold codec pq"):
+        VectorStorage.parse({"index": {"kind": "hnsw"}, "codec": {"kind": "pq"}})
+
+
+def test_a_reader_meanwhile_sees_one_state_or_the_other(tmp_path):
+    with filled(tmp_path / "c") as engine:
+        wanted, stop, wrong = set(found(engine)), threading.Event(), []
+
+        def read() -> None:
+            while not stop.is_set():
+                ids = set(found(engine))
+                if ids != wanted:
+                    wrong.append(ids ^ wanted)
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for storage in (HALF, PLAIN) * 3:
+            engine.reconfigure({"dense": storage})
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert not wrong
+
+
+OTHER = """
+import sys
+from twindex.search import Engine, ReconfigureRequest
+legs = ReconfigureRequest.model_validate_json(sys.argv[2]).legs
+with Engine.open(sys.argv[1]) as engine:
+    assert engine.reconfigure(legs).changed
+"""
+
+
+def by_another_process(path: Path, legs: str) -> None:
+    subprocess.run([sys.executable, "-c", OTHER, str(path), legs], check=True, timeout=120)
+
+
+def test_how_far_searches_look_changes_without_the_files(tmp_path):
+    def stored(recall: float | None, **more: Any) -> VectorStorage:
+        index = IvfConfig(flat_below=50, lists=24, recall=recall, **more)
+        return VectorStorage(index=index, codec=ScalarCodec(kind="float32"), originals="none")
+
+    with filled(tmp_path / "c", segments=2, each=300, **dict(stored(0.3))) as engine:
+        files = {p: p.stat().st_mtime_ns for p in (tmp_path / "c" / "segments").rglob("*.faiss")}
+        with Engine.open(tmp_path / "c") as other:
+
+            def probes() -> list[int]:
+                told = (part["vectors"]["dense"] for part in other.info()["segments"])
+                return [part["parameters"]["nprobe"] for part in told]
+
+            few = probes()
+            assert engine.reconfigure({"dense": stored(0.97)}).changed
+            assert all(now > before for now, before in zip(probes(), few, strict=True))
+            engine.reconfigure({"dense": stored(None, nprobe=5)})
+            assert probes() == [5, 5]
+        assert {p: p.stat().st_mtime_ns for p in files} == files
+        assert engine.verify() == []
+    assert stored(0.9).layout == stored(0.5).layout != HALF.layout
+    lists = VectorStorage(index=SpannConfig(recall=0.9))
+    assert lists.layout != VectorStorage(index=SpannConfig(recall=0.8)).layout
+    fixed = VectorStorage(index=SpannConfig(recall=0.9, replicas=2))
+    assert fixed.layout == VectorStorage(index=SpannConfig(recall=0.8, replicas=2)).layout
+
+
+def test_other_processes_follow(tmp_path):
+    with filled(tmp_path / "c") as engine:
+        before = found(engine)
+        by_another_process(tmp_path / "c", '{"legs": {"dense": {"originals": "float16"}}}')
+        assert engine.seal()  # Without a search before: the new configuration is seen all the same.
+        assert kept(engine) == ["float16"] * 4
+        assert found(engine) == pytest.approx(before, abs=2e-3)
+        assert engine.config.legs["dense"].originals == "float16"
+
+
+def test_parameters_are_those_of_the_index_that_is_there_now(tmp_path):
+    with filled(tmp_path / "c") as engine:
+        exact = found(engine)
+        with pytest.raises(
+            InvalidInputError, match="index is flat: it compares every vector"
+        ) as caught:
+            found(engine, search={"ef": 40})
+        assert caught.value.field == "search.ef"
+        by_another_process(
+            tmp_path / "c", '{"legs": {"dense": {"index": {"kind": "hnsw", "flat_below": 50}}}}'
+        )
+        assert len(found(engine, search={"ef": 300})) > 250
+        assert found(engine, search={"recall": 1}) == pytest.approx(exact, abs=1e-5)
+        with pytest.raises(InvalidInputError, match="takes recall, or ef"):
+            found(engine, search={"nprobe": 3})
+
+
+def test_what_no_originals_lost_is_said(tmp_path):
+    coded = {"index": HnswConfig(flat_below=50), "codec": ScalarCodec(kind="float16")}
+    with filled(tmp_path / "c", originals="none", **coded) as engine:
+        assert kept(engine) == ["none"] * 3
+        done = engine.reconfigure({"dense": GRAPH})
+        assert done.changed
+        assert "no originals were kept" in done.warnings[0]
+        assert "float16" in done.warnings[0]
+        assert kept(engine) == ["float32"] * 3
+
+
+def work(path: Path, log: int) -> None:
+    """Change how vectors are stored, again and again, while documents come and go."""
+    engine = Engine.open(path)
+    for i in range(10**6):
+        engine.add([Document("moving", f"common item{i}")])
+        os.write(log, b"r")
+        engine.reconfigure({"dense": (HALF, PLAIN)[i % 2]})
+        if i % 3 == 0:
+            engine.seal()
+
+
+def run_and_kill(path: Path, begun: int, share: float) -> None:
+    """Kill a worker process when it has begun so many changes; the last for about this share of
+    the time that the first took."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        os.close(read)
+        try:
+            work(path, write)
+        finally:
+            os._exit(1)
+    os.close(write)
+    times = []
+    for _ in range(begun):
+        assert os.read(read, 1) == b"r", "the worker failed by itself"
+        times.append(time.monotonic())
+    time.sleep(share * (times[1] - times[0]))
+    os.kill(child, signal.SIGKILL)
+    os.close(read)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the worker failed by itself"
+
+
+def test_kill_9_leaves_one_state_or_the_other(tmp_path):
+    path = tmp_path / "c"
+    with filled(path, each=40) as engine:
+        wanted = found(engine)
+    random_ = random.Random(5)
+    seen = set()
+    for _ in range(KILLS):
+        run_and_kill(path, random_.randint(2, 4), random_.random())
+        with Engine.open(path) as engine:
+            own = engine.config.legs["dense"].kept
+            seen.add(own)
+            assert set(kept(engine)) == {own}
+            assert engine.verify() == []
+            scores = found(engine)
+            assert {name: scores[name] for name in wanted} == pytest.approx(wanted, abs=2e-3)
+            named = {segment["id"] for segment in engine.info()["segments"]}
+            assert {p.name for p in (path / "segments").iterdir()} == named
+    assert seen == {"float16", "float32"}
+
+
+def test_the_library_takes_a_collection(tmp_path):
+    with filled(tmp_path / "c") as engine:
+        assert reconfigure_collection(engine.collection, {"dense": HALF}).changed

@@ -1,0 +1,124 @@
+"""Folders and files that a user may not read or enter are named errors, never Python's own."""
+
+from __future__ import annotations
+
+import logging.config  # noqa: F401 - loaded while this user can read Python's own files
+import os
+from pathlib import Path
+
+import pytest
+
+import twindex.api.http.server  # noqa: F401 - as above
+from twindex.api.cli.main import main
+from twindex.api.http.app import create_app
+from twindex.api.serving.settings import Settings
+from twindex.core import Document, StorageError
+from twindex.index import Collection
+from twindex.search import Engine, build
+
+from .damage import configuration, fill
+
+PLACES = {
+    "root": ".",
+    "folder": "c",
+    "database": "c/collection.db",
+    "segments": "c/segments",
+    "segment": "c/segments/*",
+    "leg": "c/segments/*/dense",
+    "file": "c/segments/*/spans.npy",
+}
+
+
+@pytest.fixture
+def root(reachable):
+    """A folder with a collection, in a folder that others can reach."""
+    root = reachable / "root"
+    root.mkdir()
+    with Engine.create(root / "c", configuration()) as engine:
+        fill(engine)
+    return root
+
+
+def closed_to_others(root: Path, place: str) -> None:
+    for path in root.glob(place) if "*" in place else [root / place]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def search(path: Path, *, read_only: bool) -> None:
+    with Engine.open(path, read_only=read_only) as engine:
+        engine.search("kiwi")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_another_user_closed_is_a_named_error(root, as_nobody, place, capfd):
+    closed_to_others(root, PLACES[place])
+    path = root / "c"
+
+    def work() -> None:
+        named = r"(collection\.(db|mark)|\.npy|vectors|lists|terms)"
+        with pytest.raises(StorageError, match=named):
+            search(path, read_only=True)
+        with pytest.raises(StorageError):
+            search(path, read_only=False)
+        for make in (Engine.create, Engine.open_or_create):
+            with pytest.raises(StorageError):
+                make(path, configuration())
+        with pytest.raises(StorageError):
+            build(path, [Document("a", "b")], configuration())
+        if place in ("root", "folder", "database"):
+            with pytest.raises(StorageError):
+                Collection.verify(path)
+        else:
+            assert Collection.verify(path) != []
+        for command in (["info"], ["search", "kiwi"], ["get", "n1"], ["merge"], ["verify"]):
+            assert main([command[0], str(path), *command[1:]]) == 1, command
+
+    as_nobody(work)
+    lines = capfd.readouterr().err.splitlines()
+    assert len([line for line in lines if line.startswith("twindex: error: ")]) >= 4
+    assert not any("[Errno" in line and "cannot be" not in line for line in lines), lines
+
+
+def test_a_mark_that_cannot_be_read_keeps_nobody_from_reading(root, as_nobody, caplog):
+    (root / "c" / "collection.mark").chmod(0o600)
+
+    def work() -> None:
+        search(root / "c", read_only=True)
+        assert "collection.mark: cannot be read" in caplog.text
+        (problem,) = Collection.verify(root / "c")
+        assert "collection.mark: cannot be read" in problem
+
+    as_nobody(work)
+
+
+def test_a_server_of_a_folder_that_cannot_be_entered_does_not_start(root, as_nobody):
+    def work() -> None:
+        for given in (root, root / "c"):
+            with pytest.raises(StorageError, match="cannot be read: Permission denied"):
+                create_app(given, Settings())
+            assert main(["serve", str(given), "--port", "0"]) == 1
+
+    root.chmod(0o700)
+    as_nobody(work)
+    root.chmod(0o744)  # It can be listed, and nothing in it can be opened.
+    as_nobody(lambda: _names_are_seen(root))
+
+
+def _names_are_seen(root: Path) -> None:
+    assert os.listdir(root) == ["c"]
+    with pytest.raises(StorageError, match="cannot be read: Permission denied"):
+        create_app(root, Settings())
+
+
+def test_a_lock_of_another_user_is_named(root, as_nobody):
+    for path in (root, *root.rglob("*")):
+        os.chown(path, 65_534, 65_534)
+    os.chown(root / "c" / "maintenance.lock", 0, 0)
+    (root / "c" / "maintenance.lock").chmod(0o600)
+
+    def work() -> None:
+        with pytest.raises(StorageError, match=r"maintenance\.lock: cannot be opened to write"):
+            Engine.open(root / "c")
+        search(root / "c", read_only=True)
+
+    as_nobody(work)

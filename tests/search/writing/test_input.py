@@ -1,0 +1,142 @@
+"""Input that cannot be used is refused in words, whatever it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from twindex.core import (
+    CollectionConfig,
+    ConfigError,
+    DenseEncoderConfig,
+    DenseLeg,
+    Document,
+    InvalidInputError,
+    LexicalLeg,
+    NotFoundError,
+)
+from twindex.search import Engine, SearchRequest
+from twindex.search.writing.ingest import batches
+
+LEGS = {"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")), "lexical": LexicalLeg()}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    with Engine.create(tmp_path_factory.mktemp("c") / "c", CollectionConfig(legs=LEGS)) as engine:
+        engine.add({"id": str(i), "text": f"kiwi n{i}", "metadata": {"y": i}} for i in range(9))
+        yield engine
+
+
+def nested(levels: int) -> dict[str, Any]:
+    condition: dict[str, Any] = {"y": 1}
+    for _ in range(levels):
+        condition = {"not": condition}
+    return condition
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [{"y": 10**400}, {"y": "\ud800"}, {"\ud800": 1}, {"y": 1, 2: 3}, nested(100), nested(3_000)],
+    ids=["huge", "surrogate", "surrogate key", "mixed keys", "deep", "very deep"],
+)
+def test_a_filter_that_cannot_be_used(engine, condition):
+    calls = [
+        lambda: engine.count(condition),
+        lambda: engine.documents(filter=condition),
+        lambda: engine.delete_where(condition),
+        lambda: engine.search("kiwi", filter=condition),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidInputError, match="filter"):
+            call()
+    assert engine.count() == 9
+
+
+def test_a_remembered_filter_is_told_from_one_that_only_looks_like_it(engine):
+    found = [
+        [hit.id for hit in engine.search("kiwi", filter={"y": value}).hits]
+        for value in (1, "1", True, 1.0, 1)
+    ]
+    assert found == [["1"], [], [], ["1"], ["1"]]
+
+
+def test_a_query_that_is_no_text(engine):
+    with pytest.raises(InvalidInputError) as caught:
+        engine.search("kiwi \ud800")
+    assert caught.value.field == "query"
+
+
+def test_ids_that_cannot_exist(engine):
+    with pytest.raises(NotFoundError):
+        engine.get("\ud800")
+    assert engine.delete(["\ud800"]) == []
+    with pytest.raises(InvalidInputError, match="after"):
+        engine.documents(after="\ud800")
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_page_of_documents_holds_at_least_one(engine, limit):
+    with pytest.raises(InvalidInputError) as caught:
+        engine.documents(limit=limit)
+    assert caught.value.field == "limit"
+    assert len(engine.documents(limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        Document(5, "x"),
+        Document("", "x"),
+        Document("a", None),
+        Document("a", "\ud800"),
+        Document("a", "x", metadata={"a": {1, 2}}),
+        Document("a", "x", metadata={"a": 10**400}),
+        Document("a", "x", metadata={"a": [[math.nan]]}),
+    ],
+)
+def test_a_document_is_checked(engine, document):
+    with pytest.raises(InvalidInputError):
+        engine.add([document])
+    assert engine.count() == 9
+
+
+@pytest.mark.parametrize("value", [1e19, -1e39, 1e300])
+def test_a_vector_that_could_overflow(engine, value):
+    request = SearchRequest(vectors={"dense": [value] * 64})
+    with pytest.raises(InvalidInputError) as caught:
+        engine.search(request)
+    assert caught.value.field == "vectors.dense"
+
+
+def test_scores_of_large_vectors_and_weights_are_finite(engine):
+    request = SearchRequest(vectors={"dense": [1e18, -1e18] * 32})
+    assert all(math.isfinite(hit.score) for hit in engine.search(request).hits)
+    legs = [{"name": name, "weight": 1e6} for name in LEGS]
+    assert all(0 <= hit.score <= 1 for hit in engine.search("kiwi", legs=legs).hits)
+    with pytest.raises(ConfigError) as caught:
+        engine.search("kiwi", legs=[{"name": "dense", "weight": 1e308}])
+    assert caught.value.field == "legs[0].weight"
+
+
+def test_a_page_deeper_than_every_leg_is_refused(engine):
+    shallow, deep = {"name": "dense", "depth": 3}, {"name": "lexical", "depth": 10}
+    for fields in (
+        {"depth": 3},
+        {"depth": 9, "offset": 5, "limit": 5},
+        {"legs": [shallow]},
+        {"legs": [shallow, {"name": "lexical"}], "depth": 4},
+    ):
+        with pytest.raises(InvalidInputError, match="`depth`"):
+            engine.search("kiwi", **fields)
+    assert len(engine.search("kiwi", legs=[shallow, deep]).hits) == 9
+    assert len(engine.search("kiwi", depth=3, limit=3).hits) == 3
+
+
+def test_title_and_metadata_count_for_the_size_of_a_batch():
+    for part in ({"title": "t" * 600}, {"metadata": {"k": "m" * 600}}, {"text": "x" * 600}):
+        given = [{"id": str(i), "text": "x", **part} for i in range(10)]
+        pieces = batches(given, most=lambda: 512, characters=1_000)
+        assert [len(piece) for piece in pieces] == [2] * 5
