@@ -28,7 +28,7 @@ from twindex.eval import BeirDataset
 from twindex.index.store import delta
 from twindex.index.store.database import meta, soundness, tables
 from twindex.index.store.database.checks import UNCHECKED
-from twindex.search import Engine
+from twindex.search import Collection
 
 CONFIG = CollectionConfig.parse(
     {
@@ -71,8 +71,8 @@ def main() -> None:
     spent: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "c"
-        with Engine.create(folder, CONFIG) as engine:
-            engine.add(documents)
+        with Collection.create(folder, CONFIG) as collection:
+            collection.add(documents)
             new = (
                 Document(f"new {i}", documents[i % len(documents)].text)
                 for i in cycle(range(10**9))
@@ -80,11 +80,11 @@ def main() -> None:
 
             def write() -> None:
                 for _ in range(20):
-                    engine.add([next(new)])
+                    collection.add([next(new)])
 
             def search() -> None:
                 for _ in range(20):
-                    engine.search(next(queries), limit=10)
+                    collection.search(next(queries), limit=10)
 
             for name, work in (("write", write), ("search", search)):
                 work()
@@ -93,13 +93,13 @@ def main() -> None:
                     for way, inside in ways.items():
                         with inside():
                             spent[name][way].append(cpu(work) / 20)
-            engine.seal()
-            engine.merge()
+            collection.seal()
+            collection.merge()
         opened: dict[str, list[float]] = {"full": [], "size": []}
         for _ in range(arguments.rounds):
             for verify in ("full", "size"):
                 began = perf_counter()
-                Engine.open(folder, read_only=True, verify=verify).close()
+                Collection.open(folder, read_only=True, verify=verify).close()
                 opened[verify].append(perf_counter() - began)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     figures: dict[str, Any] = {

@@ -20,23 +20,23 @@ from datasets import DATA
 
 from twindex.core import BarProgress, CollectionConfig, ConflictError, NotFoundError
 from twindex.eval import BeirDataset, engine_search, evaluate, leg_table, run_queries
-from twindex.search import Engine, build
+from twindex.search import Collection, build
 
 SETS = "scifact,cranfield,cisi,nq_open_oracle,msrd_movies"
 MEASURES = ("nDCG@10", "R@100", "RR@10")
 
 
-def opened(folder: Path, dataset: BeirDataset, passages: str) -> Engine:
+def opened(folder: Path, dataset: BeirDataset, passages: str) -> Collection:
     """The set's collection, built at the first run."""
     try:
-        return Engine.open(folder)
+        return Collection.open(folder)
     except (NotFoundError, ConflictError):
         config = CollectionConfig.parse({"passages": {"unit": passages}})
         build(folder, dataset.documents(), config, progress=BarProgress())
-        return Engine.open(folder)
+        return Collection.open(folder)
 
 
-def filtered(engine: Engine, dataset: BeirDataset) -> dict[str, Any] | None:
+def filtered(collection: Collection, dataset: BeirDataset) -> dict[str, Any] | None:
     """Searches under `year >= median`, by a filter inside the legs and by filtering afterwards."""
     years = {d.id: d.metadata.get("year") for d in dataset.documents()}
     known = [year for year in years.values() if isinstance(year, int)]
@@ -52,8 +52,8 @@ def filtered(engine: Engine, dataset: BeirDataset) -> dict[str, Any] | None:
     qrels = {query: judged for query, judged in qrels.items() if any(judged.values())}
     queries = [query for query in dataset.queries if query.id in qrels]
     condition = {"year": {"gte": bound}}
-    inside = run_queries(engine_search(engine, filter=condition, limit=100), queries)
-    plain = run_queries(engine_search(engine, limit=10), queries)
+    inside = run_queries(engine_search(collection, filter=condition, limit=100), queries)
+    plain = run_queries(engine_search(collection, limit=10), queries)
     after = {
         query: {name: score for name, score in found.items() if name in passes}
         for query, found in plain.items()
@@ -83,19 +83,19 @@ def main() -> None:
         dataset = BeirDataset.open(arguments.data / name)
         with opened(
             arguments.work / arguments.passages / name, dataset, arguments.passages
-        ) as engine:
-            rows = leg_table(engine, dataset.queries, dataset.qrels, MEASURES)
-            print(f"\n{name}: {engine.count()} documents, {len(dataset.queries)} queries")
+        ) as collection:
+            rows = leg_table(collection, dataset.queries, dataset.qrels, MEASURES)
+            print(f"\n{name}: {collection.count()} documents, {len(dataset.queries)} queries")
             print(f"  {'':10}" + "".join(f"{measure:>10}" for measure in MEASURES))
             for row in rows:
                 values = [row.evaluation.measures[measure] for measure in MEASURES]
                 print(f"  {row.system.name:10}" + "".join(f"{value:10.4f}" for value in values))
             figures[name] = {
-                "documents": engine.count(),
+                "documents": collection.count(),
                 "queries": len(dataset.queries),
                 "systems": {row.system.name: dict(row.evaluation.measures) for row in rows},
             }
-            under = filtered(engine, dataset)
+            under = filtered(collection, dataset)
             if under:
                 figures[name]["filtered"] = under
                 print(f"  with {under['filter']} ({under['share_of_documents']:.0%} of documents):")

@@ -25,7 +25,7 @@ from datasets import DATA
 from twindex.core import CollectionConfig, Document, Query, Representation, Role
 from twindex.encoders import Encoder, EncoderConfig, load_encoder
 from twindex.eval import BeirDataset, leg_table
-from twindex.search import Engine, build
+from twindex.search import Collection, build
 
 SETS = "xquad_de,cranfield,cisi,qmsum_meetings_long:20,scifact:1500,musique_100,xquad_en"
 MEASURES = ("nDCG@10", "R@100")
@@ -127,8 +127,8 @@ def measured(
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         report = build(folder, documents, config, encoders=remembered)
-        with Engine.open(folder, encoders=remembered) as engine:
-            rows = leg_table(engine, queries, qrels, MEASURES, ["minmax"])
+        with Collection.open(folder, encoders=remembered) as collection:
+            rows = leg_table(collection, queries, qrels, MEASURES, ["minmax"])
         values = {row.system.name: dict(row.evaluation.measures) for row in rows}
         found["ways"][way] = {
             "passages": report.passages,

@@ -32,7 +32,7 @@ from twindex.core import (
 )
 from twindex.core.config import Variant
 from twindex.eval import BeirDataset, Evaluation, compare, engine_search, evaluate, run_queries
-from twindex.search import Engine, build
+from twindex.search import Collection, build
 
 SETS = "scifact,nq_open_oracle,cranfield"
 MEASURES = ("nDCG@10", "R@100")
@@ -99,23 +99,23 @@ def configuration(encoder: Mapping[str, Any], *, peers: bool) -> CollectionConfi
 
 def opened(
     folder: Path, documents: Sequence[Document], config: CollectionConfig, progress: Progress
-) -> Engine:
+) -> Collection:
     """The collection, built at the first run and continued when it was interrupted."""
     try:
-        return Engine.open(folder)
+        return Collection.open(folder)
     except (NotFoundError, ConflictError):
         report = build(folder, documents, config, total=len(documents), progress=progress)
         print(f"  {folder.name}: {report.seconds:.0f} s, {report.usage}", file=sys.stderr)
-        return Engine.open(folder)
+        return Collection.open(folder)
 
 
-def measured(engine: Engine, dataset: BeirDataset) -> dict[str, Evaluation]:
+def measured(collection: Collection, dataset: BeirDataset) -> dict[str, Evaluation]:
     """Every system of `LEGS` whose legs the collection has."""
     found = {}
     for name, legs in LEGS.items():
-        if set(legs) <= set(engine.config.legs):
+        if set(legs) <= set(collection.config.legs):
             weighted = [{"name": leg, "weight": weight} for leg, weight in legs.items()]
-            search = engine_search(engine, legs=weighted)
+            search = engine_search(collection, legs=weighted)
             run = run_queries(search, dataset.queries)
             found[name] = evaluate(run, dataset.qrels, MEASURES)
     return found
@@ -184,8 +184,8 @@ def main() -> None:
                  arguments.precision]
             )  # fmt: skip
             config = configuration(encoder, peers=variant == "single")
-            with opened(folder, documents, config, progress) as engine:
-                found = measured(engine, dataset)
+            with opened(folder, documents, config, progress) as collection:
+                found = measured(collection, dataset)
             title = f"{name}, {len(documents)} documents, {len(dataset.queries)} queries, {variant}"
             show(title, found)
             figures.setdefault(name, {"documents": len(documents)})[variant] = {

@@ -34,7 +34,7 @@ from twindex.eval.experiment import engine_search, run_queries
 from twindex.rerank import RerankerConfig, load_reranker
 from twindex.rerank.loading import LANGUAGE_MODEL_KINDS
 from twindex.rerank.spec import KINDS, parse_spec
-from twindex.search import Engine, RerankerRegistry, RerankRequest, build
+from twindex.search import Collection, RerankerRegistry, RerankRequest, build
 
 MEASURE = "nDCG@10"
 STORED = ("leg:tilde", "leg:late")
@@ -52,7 +52,9 @@ LEGS: dict[str, Any] = {
 FIRST = {"bm25": ("lexical",), "hybrid": ("dense", "sparse", "lexical")}
 
 
-def opened(cache: Path, dataset: BeirDataset, name: str, legs: set[str], passages: str) -> Engine:
+def opened(
+    cache: Path, dataset: BeirDataset, name: str, legs: set[str], passages: str
+) -> Collection:
     """A collection with these legs at least, built at the first run."""
     chosen = [leg for leg in LEGS if leg in legs]
     folder = cache / "-".join([name, *chosen])
@@ -61,7 +63,7 @@ def opened(cache: Path, dataset: BeirDataset, name: str, legs: set[str], passage
             folder, chosen = built, built.name.split("-")[1:]
             break
     try:
-        return Engine.open(folder, verify="size")
+        return Collection.open(folder, verify="size")
     except (NotFoundError, ConflictError):
         folder.parent.mkdir(parents=True, exist_ok=True)
         config = CollectionConfig.parse(
@@ -70,7 +72,7 @@ def opened(cache: Path, dataset: BeirDataset, name: str, legs: set[str], passage
         began = perf_counter()
         build(folder, dataset.documents(), config=config, progress=BarProgress())
         print(f"{folder.name}: built in {perf_counter() - began:.0f} s", flush=True)
-        return Engine.open(folder, verify="size")
+        return Collection.open(folder, verify="size")
 
 
 def stages(config: RerankerConfig) -> Iterator[RerankerConfig]:
@@ -107,7 +109,7 @@ def sampled(dataset: BeirDataset, count: int | None, seed: int) -> list[Any]:
 
 
 def measured(
-    engine: Engine,
+    collection: Collection,
     dataset: BeirDataset,
     queries: list[Any],
     first: str,
@@ -116,13 +118,13 @@ def measured(
 ) -> dict[str, Any]:
     """A row: one reranker on some queries."""
     # A registry of its own, so that the models of the row before it are let go.
-    engine.rerankers = RerankerRegistry({"it": parse_spec(spec)}, load=load_reranker)
+    collection.rerankers = RerankerRegistry({"it": parse_spec(spec)}, load=load_reranker)
     legs = [{"name": leg} for leg in FIRST[first]]
     qrels = {query.id: dataset.qrels[query.id] for query in queries}
     request = {spec: RerankRequest(model="it", top_n=top_n)}
     began = perf_counter()
     alone, row = rerank_table(
-        engine, queries, qrels, request, [MEASURE], legs=legs, limit=100, progress=BarProgress()
+        collection, queries, qrels, request, [MEASURE], legs=legs, limit=100, progress=BarProgress()
     )
     return told(alone, row, first, top_n, perf_counter() - began)
 
@@ -232,25 +234,25 @@ def run(arguments: argparse.Namespace, specs: dict[str, list[str]]) -> None:
             legs = set(FIRST[first])
             for spec in wanted:
                 legs |= stored_legs(parse_spec(spec))
-            with opened(cache, dataset, name, legs, arguments.passages) as engine:
+            with opened(cache, dataset, name, legs, arguments.passages) as collection:
                 queries = sampled(dataset, arguments.queries, arguments.seed)
-                add(name, first_row(engine, dataset, queries, first))
+                add(name, first_row(collection, dataset, queries, first))
                 for spec in wanted:
                     some, top_n = queries, parse_spec(spec).candidates
                     if asks(spec):
                         some = sampled(dataset, arguments.llm_queries, arguments.seed)
                         top_n = top_n if "@" in spec else arguments.llm_candidates
                     try:
-                        add(name, measured(engine, dataset, some, first, spec, top_n))
+                        add(name, measured(collection, dataset, some, first, spec, top_n))
                     except TwindexError as error:
                         print(f"{first:8}{spec:34} {error}", file=sys.stderr, flush=True)
 
 
 def first_row(
-    engine: Engine, dataset: BeirDataset, queries: list[Any], first: str
+    collection: Collection, dataset: BeirDataset, queries: list[Any], first: str
 ) -> dict[str, Any]:
     legs = [{"name": leg} for leg in FIRST[first]]
-    found = run_queries(engine_search(engine, legs=legs, limit=100), queries)
+    found = run_queries(engine_search(collection, legs=legs, limit=100), queries)
     qrels = {query.id: dataset.qrels[query.id] for query in queries}
     value = evaluate(found, qrels, [MEASURE]).measures[MEASURE]
     return {"first": first, "queries": len(queries), MEASURE: value}

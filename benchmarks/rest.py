@@ -24,7 +24,7 @@ from itertools import cycle
 from pathlib import Path
 
 from twindex.core import CollectionConfig
-from twindex.search import Engine, SearchRequest
+from twindex.search import Collection, SearchRequest
 from twindex.sources import read_stdlib_docstrings
 
 LEGS = {
@@ -59,9 +59,9 @@ def fill(path: Path, count: int) -> list[str]:
         documents.append(document)
         if len(documents) == count:
             break
-    with Engine.create(path, CollectionConfig.parse({"legs": LEGS})) as engine:
-        engine.add(documents)
-        engine.merge()
+    with Collection.create(path, CollectionConfig.parse({"legs": LEGS})) as collection:
+        collection.add(documents)
+        collection.merge()
     return [" ".join(document.text.split()[:6]) for document in documents[:: len(documents) // 100]]
 
 
@@ -112,8 +112,8 @@ def measure(
     ]
     bodies = [request.model_dump_json(exclude_defaults=True).encode() for request in requests]
     server = Server(root)
-    engine = Engine.open(root / NAME, read_only=True)
-    engine.load()
+    collection = Collection.open(root / NAME, read_only=True)
+    collection.load()
     times: dict[str, list[float]] = {"ping": [], "http": [], "process": []}
     cpu: dict[str, list[float]] = {"ping": [], "http": [], "process": []}
 
@@ -135,13 +135,15 @@ def measure(
             chosen = [next(pairs) for _ in range(arguments.requests)]
             timed("ping", [lambda: server.ask("GET", "/livez")] * len(chosen), server.cpu_seconds)
             timed("http", [lambda b=b: search_http(b) for _, b in chosen], server.cpu_seconds)
-            timed("process", [lambda r=r: engine.search(r) for r, _ in chosen], time.process_time)
+            timed(
+                "process", [lambda r=r: collection.search(r) for r, _ in chosen], time.process_time
+            )
             if number == 0:  # Warms caches and kernels.
                 for figures in (*times.values(), *cpu.values()):
                     figures.clear()
     finally:
         server.close()
-        engine.close()
+        collection.close()
     return summarise(times, cpu)
 
 

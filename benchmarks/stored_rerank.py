@@ -53,7 +53,7 @@ from twindex.index import Snapshot
 from twindex.index.legs import segment_part
 from twindex.index.store.segment import Passages
 from twindex.index.store.snapshot import Part
-from twindex.search import Engine, LegRequest, RerankerRegistry, RerankRequest, build
+from twindex.search import Collection, LegRequest, RerankerRegistry, RerankRequest, build
 
 DEPTH = 100
 HALF = ProjectionConfig(share=0.5)
@@ -107,19 +107,19 @@ def built(
 def measured(folder: Path, dataset: BeirDataset, leg: str) -> Row:
     """Of one leg: size, speed, and nDCG@10 of BM25's best reranked by it."""
     registry = RerankerRegistry({leg: LegScoreConfig(leg=leg)})
-    with Engine.open(folder, rerankers=registry) as engine:
+    with Collection.open(folder, rerankers=registry) as collection:
         first: dict[str, list[str]] = {}
         run: dict[str, dict[str, float]] = {}
         for query in dataset.queries:
             asked: Any = {"legs": [LegRequest(name="lexical")], "limit": DEPTH, "include": []}
-            found = engine.search(
+            found = collection.search(
                 query.text, rerank=RerankRequest(model=leg, top_n=DEPTH), **asked
             ).hits
             first[query.id] = [hit.id for hit in found]
             run[query.id] = {hit.id: -float(place) for place, hit in enumerate(found)}
-        info = engine.info()
-        encoder = load_encoder(engine.config.legs[leg].encoder, device="cpu")
-        with engine.collection.reader() as reader:
+        info = collection.info()
+        encoder = load_encoder(collection.config.legs[leg].encoder, device="cpu")
+        with collection.store.reader() as reader:
             numbers = {
                 name: number
                 for number, document in reader.names(reader.indexed_numbers().tolist()).items()
@@ -143,11 +143,11 @@ def measured(folder: Path, dataset: BeirDataset, leg: str) -> Row:
 
 
 def first_stage(folder: Path, dataset: BeirDataset) -> float:
-    with Engine.open(folder) as engine:
+    with Collection.open(folder) as collection:
         run = {
             query.id: {
                 hit.id: hit.score
-                for hit in engine.search(
+                for hit in collection.search(
                     query.text, legs=[LegRequest(name="lexical")], limit=10
                 ).hits
             }
@@ -181,8 +181,8 @@ def of_set(name: str, data: Path, work: Path, passages: PassageConfig) -> list[R
             folder = Path(temporary) / "c"
             shutil.copytree(source, folder)
             began = perf_counter()
-            with Engine.open(folder) as engine:
-                engine.reconfigure({"late": storage})
+            with Collection.open(folder) as collection:
+                collection.reconfigure({"late": storage})
             took = perf_counter() - began
             rows.append(
                 {

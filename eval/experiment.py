@@ -1,4 +1,4 @@
-"""Queries run through an engine, for one system or for a table of legs and fusions."""
+"""Queries run through a collection, for one system or for a table of legs and fusions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .beir import judged_queries
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate
 
 if TYPE_CHECKING:
-    from ..search import Engine, SearchResult
+    from ..search import Collection, SearchResult
 
 FUSIONS = ("minmax", "zscore", "dbsf", "rrf")
 
@@ -59,8 +59,8 @@ def run_queries(
     return run
 
 
-def engine_search(engine: Engine, **fields: Any) -> Search:
-    """`Search` by an engine; `fields` are those of SearchRequest.
+def engine_search(collection: Collection, **fields: Any) -> Search:
+    """`Search` by a collection; `fields` are those of SearchRequest.
 
     As many documents as a search can return are taken, unless `limit` says otherwise. See
     `run_scores` for their scores.
@@ -69,7 +69,7 @@ def engine_search(engine: Engine, **fields: Any) -> Search:
 
     def search(texts: Sequence[str]) -> Iterable[Mapping[str, float]]:
         requests = [request.model_copy(update={"query": text}) for text in texts]
-        return [run_scores(result) for result in engine.search_batch(requests)]
+        return [run_scores(result) for result in collection.search_batch(requests)]
 
     return search
 
@@ -102,13 +102,13 @@ def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[Syste
     return alone + fused
 
 
-def searching_legs(engine: Engine) -> list[str]:
+def searching_legs(collection: Collection) -> list[str]:
     """Names of the legs that are for searching, not only for reranking."""
-    return [name for name, leg in engine.config.legs.items() if leg.role == "search"]
+    return [name for name, leg in collection.config.legs.items() if leg.role == "search"]
 
 
 def leg_table(
-    engine: Engine,
+    collection: Collection,
     queries: Sequence[Query],
     qrels: Qrels,
     measures: Sequence[str] = DEFAULT_MEASURES,
@@ -125,15 +125,15 @@ def leg_table(
     """
     progress = progress or NoProgress()
     judged = judged_queries(list(queries), qrels)
-    lines = systems(searching_legs(engine), fusions)
+    lines = systems(searching_legs(collection), fusions)
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of searching
-    engine.load()  # so that the first system does not pay for it
+    collection.load()  # so that the first system does not pay for it
     progress.start("search", len(lines) * len(judged), "queries")
-    dense = {name for name, leg in engine.config.legs.items() if isinstance(leg, DenseLeg)}
+    dense = {name for name, leg in collection.config.legs.items() if isinstance(leg, DenseLeg)}
     others = {name: value for name, value in fields.items() if name != "search"}
     searches = [
         engine_search(
-            engine,
+            collection,
             legs=line.legs,
             fusion=line.fusion or Fusion(),
             **(fields if dense & {leg.name for leg in line.legs} else others),

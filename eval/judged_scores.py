@@ -15,7 +15,7 @@ from .calibration import JudgedScores
 from .experiment import BATCH
 
 if TYPE_CHECKING:
-    from ..search import Engine
+    from ..search import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Scored:
 
 
 def judged_scores(
-    engine: Engine,
+    collection: Collection,
     queries: Sequence[Query],
     qrels: Qrels,
     rerank: RerankRequest,
@@ -64,7 +64,7 @@ def judged_scores(
     for begin in range(0, len(queries), BATCH):
         batch = queries[begin : begin + BATCH]
         requests = [request.model_copy(update={"query": query.text}) for query in batch]
-        for query, result in zip(batch, engine.search_batch(requests), strict=True):
+        for query, result in zip(batch, collection.search_batch(requests), strict=True):
             grades = qrels[query.id]
             for hit in result.hits:
                 if hit.rerank is None or hit.rerank.score is None:

@@ -18,7 +18,7 @@ from .measures import DEFAULT_MEASURES, Evaluation, evaluate
 from .significance import Comparison, compare
 
 if TYPE_CHECKING:
-    from ..search import Engine
+    from ..search import Collection
 
 FIRST_STAGE = "first stage"
 
@@ -94,7 +94,7 @@ def rerank_cost(reports: Sequence[RerankReport]) -> RerankCost:
 
 
 def run_reranked(
-    engine: Engine,
+    collection: Collection,
     queries: Sequence[Query],
     reranks: Sequence[RerankRequest | None],
     *,
@@ -111,13 +111,13 @@ def run_reranked(
     progress = progress or NoProgress()
     base = widest({**fields, "include": ()})
     for rerank in reranks:  # Load them, and find what cannot be before the work begins.
-        plan(engine.config, base.model_copy(update={"rerank": rerank}), engine.rerankers)
+        plan(collection.config, base.model_copy(update={"rerank": rerank}), collection.rerankers)
     runs: list[dict[str, Mapping[str, float]]] = [{} for _ in reranks]
     reports: list[list[RerankReport]] = [[] for _ in reranks]
     progress.start("search", len(queries), "queries")
     for query in queries:
         asked = [_asked(base, query, rerank) for rerank in reranks]
-        for i, result in enumerate(engine.search_batch(asked)):
+        for i, result in enumerate(collection.search_batch(asked)):
             runs[i][query.id] = run_scores(result)
             if result.rerank is not None:
                 seconds = result.timings["rerank"] / 1e3
@@ -128,7 +128,7 @@ def run_reranked(
 
 
 def rerank_table(
-    engine: Engine,
+    collection: Collection,
     queries: Sequence[Query],
     qrels: Qrels,
     rerankers: Mapping[str, RerankRequest],
@@ -148,10 +148,10 @@ def rerank_table(
         known = ", ".join((FIRST_STAGE, *rerankers))
         raise InvalidInputError(f"no line is named {baseline!r}: {known}", field="baseline")
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of reranking
-    engine.load()
+    collection.load()
     judged = judged_queries(list(queries), qrels)
     reranks = [None, *rerankers.values()]
-    found = run_reranked(engine, judged, reranks, progress=progress, **fields)
+    found = run_reranked(collection, judged, reranks, progress=progress, **fields)
     evaluations = [evaluate(run, qrels, measures) for run, _ in found]
     names = [FIRST_STAGE, *rerankers]
     best = evaluations[names.index(baseline)]

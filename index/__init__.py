@@ -3,8 +3,8 @@
 from .legs import warm
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
-from .store.collection import Collection, EncodedDocument, OutdatedError, Record, Verify, Written
 from .store.filters.filters import check as check_filter
+from .store.local import EncodedDocument, LocalStore, OutdatedError, Record, Verify, Written
 from .store.maintenance import maintain, merge, merge_due, seal
 from .store.reader import Reader
 from .store.reconfigure import Reconfigured, reconfigure, reconfigured
@@ -12,10 +12,10 @@ from .store.repoint import repoint
 from .store.snapshot import LegResult, Snapshot
 
 __all__ = [
-    "Collection",
     "Consumed",
     "EncodedDocument",
     "LegResult",
+    "LocalStore",
     "OutdatedError",
     "Ranking",
     "Reader",

@@ -1,6 +1,6 @@
 """The pipeline that is served and evaluated: a collection, its encoders, legs and their fusion."""
 
-from .engine import Engine
+from .collection import Collection
 from .repoint import repoint
 from .request import (
     Fusion,
@@ -17,7 +17,7 @@ from .writing.writer import WriteReport
 
 __all__ = [
     "BuildReport",
-    "Engine",
+    "Collection",
     "Fusion",
     "LegRequest",
     "ReconfigureRequest",

@@ -8,17 +8,17 @@ from typing import Any
 from ..core import CollectionConfig, ConfigError
 from ..encoders import on_device
 from ..encoders.places import absolute, same_models
-from ..index import Collection
+from ..index import LocalStore
 
 
-def differing(collection: Collection, wanted: CollectionConfig) -> ConfigError | None:
+def differing(store: LocalStore, wanted: CollectionConfig) -> ConfigError | None:
     """An error that names the first field whose values differ, or None when there is none.
 
     The devices of encoders do not count, as no stored representation depends on them, nor do names
     of models that have the stored weights.
     """
-    stored = absolute(collection.config)
-    wanted = same_models(wanted, stored, collection.fingerprints())
+    stored = absolute(store.config)
+    wanted = same_models(wanted, stored, store.fingerprints())
     difference = _first(_comparable(stored), _comparable(wanted), "")
     if difference is None:
         return None

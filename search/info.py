@@ -7,14 +7,14 @@ from typing import Any
 
 from ..core import DEFAULT_RECALL, CollectionConfig, DenseLeg, VectorStorage
 from ..encoders import MOST_TOKENS, counted_by_words
-from ..index import Collection
+from ..index import LocalStore
 from ..index.protocol import Approximate
 from ..index.store.database.database import get_number
 from ..index.store.database.tables import read_segments
 from ..index.store.snapshot import Part
 
 
-def describe(collection: Collection) -> dict[str, Any]:
+def describe(store: LocalStore) -> dict[str, Any]:
     """Counts, segments, sizes on disk in bytes, legs with their encoders and how their vectors are
     stored, configuration.
 
@@ -24,7 +24,7 @@ def describe(collection: Collection) -> dict[str, Any]:
     there (of a leg whose passages have several, for each vector).
     segments: `vectors` tells of each dense leg how it is stored there; see `Approximate`.
     """
-    with collection.reader() as reader:
+    with store.reader() as reader:
         rows = read_segments(reader.connection)
         sealed = get_number(reader.connection, "sealed")
         parts = reader.snapshot.parts
@@ -33,13 +33,12 @@ def describe(collection: Collection) -> dict[str, Any]:
         config = reader.config
     delta = parts[-1]
     stored = [_vectors(part) for part in parts[:-1]]
-    fingerprints = collection.fingerprints()
+    fingerprints = store.fingerprints()
     database = sum(
-        path.stat().st_size
-        for path in collection.directory.glob(f"{collection.database.path.name}*")
+        path.stat().st_size for path in store.directory.glob(f"{store.database.path.name}*")
     )
     return {
-        "path": str(collection.directory),
+        "path": str(store.directory),
         "documents": documents,
         "passages": sum(part.live_passages for part in parts),
         "cut": _cut(config, fingerprints),

@@ -1,4 +1,4 @@
-"""What the arguments of `Engine`'s methods must be."""
+"""What the arguments of `Collection`'s methods must be."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def requests(value: object, name: str) -> None:
 
 
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
-    """The request that a call of `Engine.search` means."""
+    """The request that a call of `Collection.search` means."""
     if isinstance(value, str):
         return SearchRequest.parse({**fields, "query": value})
     if not isinstance(value, SearchRequest):

@@ -19,7 +19,7 @@ from twindex.core import ModelError
 from twindex.core.rerank_config import RerankerConfig
 from twindex.llm import find_weights
 from twindex.rerank.spec import KINDS
-from twindex.search import Engine, RerankerRegistry
+from twindex.search import Collection, RerankerRegistry
 
 HOUSE = Path(twindex.__file__).parent
 README = (HOUSE / "README.md").read_text()
@@ -93,8 +93,8 @@ def test_the_line_that_reads_standard_input_and_an_array_runs(tmp_path):
         ["bash", "-c", f"{program}{line}"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    with Engine.open(index, read_only=True) as engine:
-        assert [engine.get(name).text for name in "1234"] == ["kiwi", "eel", "hawk", "gull"]
+    with Collection.open(index, read_only=True) as collection:
+        assert [collection.get(name).text for name in "1234"] == ["kiwi", "eel", "hawk", "gull"]
 
 
 def test_the_examples_of_reranking_run(tmp_path, monkeypatch, capsys):

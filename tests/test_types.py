@@ -23,9 +23,9 @@ reveal_type(Document("1", "kiwi").metadata)
 Document(7, "kiwi")
 """
 SEARCH = """
-from twindex.search import Engine
-reveal_type(Engine.open("index").get)
-Engine.open(7)
+from twindex.search import Collection
+reveal_type(Collection.open("index").get)
+Collection.open(7)
 """
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ..core import AnalyzerConfig, CollectionConfig, Document, LexicalLeg, PassageConfig
-from ..search import Engine, SearchRequest
+from ..search import Collection, SearchRequest
 
 BATCH = 256
 ADDED = 2_000
@@ -29,7 +29,7 @@ class LexicalSearch:
             legs={"lexical": LexicalLeg(encoder=analyzer or AnalyzerConfig())},
             passages=PassageConfig(unit="none"),
         )
-        self._engine = Engine.create(Path(self._folder.name) / "documents", config)
+        self._engine = Collection.create(Path(self._folder.name) / "documents", config)
         for begin in range(0, len(documents), ADDED):
             self._engine.add(documents[begin : begin + ADDED])
 

@@ -108,7 +108,7 @@ class Deadline:
 
     @property
     def guard(self) -> Guard:
-        """For the engine; it is used from other threads."""
+        """For the collection; it is used from other threads."""
         return Guard(self.check, self.page_bytes)
 
     def check(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ...core import Document, TwindexError
-from ...search import Engine
+from ...search import Collection
 from ..serving.problems import Problem
 from ..serving.served import Served
 
@@ -34,27 +34,27 @@ def _card(served: Served, *, described: bool) -> dict[str, Any]:
         "legs": [],
         "samples": [],
     }
-    if described and served.engine is not None:
+    if described and served.collection is not None:
         try:
-            engine, _ = served.ready()
-            card["documents"] = engine.count()
+            collection, _ = served.ready()
+            card["documents"] = collection.count()
             card["legs"] = [
                 {"name": name, "kind": leg.kind, "encoder": served.encoders.get(name, "")}
-                for name, leg in engine.config.legs.items()
+                for name, leg in collection.config.legs.items()
             ]
             card["samples"] = [
                 {"text": text, "link": "./?" + urlencode({"collection": served.name, "q": text})}
-                for text in samples(engine)
+                for text in samples(collection)
             ]
         except (TwindexError, Problem):  # Deleted or damaged meanwhile: the search says why.
             card["status"] = "unavailable"
     return card
 
 
-def samples(engine: Engine) -> list[str]:
+def samples(collection: Collection) -> list[str]:
     """Queries that find something: the titles of the first documents by id, or the words that
     their texts begin with."""
-    found = dict.fromkeys(_sample(document) for document in engine.documents(limit=READ))
+    found = dict.fromkeys(_sample(document) for document in collection.documents(limit=READ))
     return [text for text in found if text][:SAMPLES]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core import UNGUARDED, AnalyzerConfig, Guard, Hit, LexicalLeg
 from ...encoders import LexicalEncoder
-from ...search import Engine, SearchRequest
+from ...search import Collection, SearchRequest
 from ...search.request import WINDOW
 from ..reranked import spent, stages
 from ..serving.settings import Settings
@@ -20,22 +20,22 @@ from .form import Form
 
 
 def result(
-    engine: Engine, form: Form, settings: Settings, guard: Guard = UNGUARDED
+    opened: Collection, form: Form, settings: Settings, guard: Guard = UNGUARDED
 ) -> dict[str, Any]:
     """Search as the form asks. Raises InvalidInputError or Problem for fields that are wrong, and
     what the guard raises."""
-    asked = form.request(engine.config.legs)
+    asked = form.request(opened.config.legs)
     check_work(settings, [asked])
     began = perf_counter()
-    found = engine.search(asked, guard=guard)
+    found = opened.search(asked, guard=guard)
     took = (perf_counter() - began) * 1e3
     rows = []
     if found.rerank is not None:
         plain = asked.model_copy(update={"rerank": None, "explain": False})
-        first = engine.search(plain, guard=guard)
+        first = opened.search(plain, guard=guard)
         if first.generation == found.generation:  # Nobody has written meanwhile.
             rows = movement.before_and_after(first.hits, found.hits, asked.offset + 1)
-    analyzer = analyzer_of(engine)
+    analyzer = analyzer_of(opened)
     terms = query_terms(analyzer, form.query)
     following = asked.offset + asked.limit
     more = following < found.total and following + asked.limit <= WINDOW
@@ -108,9 +108,9 @@ def query_terms(analyzer: LexicalEncoder, query: str) -> set[str]:
     return {token.term for token in analyzer.tokens(query)}
 
 
-def analyzer_of(engine: Engine) -> LexicalEncoder:
+def analyzer_of(opened: Collection) -> LexicalEncoder:
     """That of the collection's lexical leg; plain words where there is none."""
-    for leg in engine.config.legs.values():
+    for leg in opened.config.legs.values():
         if isinstance(leg, LexicalLeg):
             return _analyzer(leg.encoder)
     return _analyzer(AnalyzerConfig(language="none"))

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ...core import Document, InvalidInputError, Usage
-from ...search import Engine, WriteReport
+from ...search import Collection, WriteReport
 from ...search.usage import added
 from ...sources import parse_document
 
@@ -86,7 +86,7 @@ class BulkResult:
 
     def write(
         self,
-        engine: Engine,
+        collection: Collection,
         lines: Iterable[Line],
         record: Callable[[sqlite3.Connection, int], None] | None = None,
     ) -> None:
@@ -124,7 +124,7 @@ class BulkResult:
 
         if any(line.document is not None for line in lines):
             # Documents that are stored already need no transaction, and so may end unrecorded.
-            count(engine.add(documents(), record=count_and_record))
+            count(collection.add(documents(), record=count_and_record))
         else:
             for line in lines:
                 self._count_error(line)

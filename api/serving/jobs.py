@@ -13,7 +13,7 @@ from time import monotonic, perf_counter
 from ...core import CorruptFileError, StorageError, TwindexError
 from ...index.arrays.files import exclusive
 from ...index.store.jobs import Job, JobStore
-from ...search import Engine, ReconfigureRequest
+from ...search import Collection, ReconfigureRequest
 from .bulk import BATCH, BulkResult, parse_lines
 from .served import Served
 
@@ -111,7 +111,7 @@ class JobRunner:
     def _attempt(self, entry: _Entry) -> str | None:
         """Work on a job until it ends or must wait; then the reason."""
         served, job_id = entry.served, entry.job_id
-        engine, store = served.engine, served.jobs
+        collection, store = served.collection, served.jobs
 
         def proceed() -> None:
             if self._stopping or served.deleted:
@@ -119,13 +119,13 @@ class JobRunner:
 
         try:
             proceed()
-            if engine is None or store is None:
+            if collection is None or store is None:
                 return None
             # Another server on the same folder may be at it.
             with exclusive(store.spool / "lock", wait=True):
                 job = store.get(job_id)
                 if not job.finished:
-                    _perform(engine, store, job, proceed)
+                    _perform(collection, store, job, proceed)
                 store.lines(job_id).unlink(missing_ok=True)
         except Interruption:
             return None
@@ -149,11 +149,13 @@ def _reason(error: Exception, served: Served) -> str:
     return str(error).replace(f"{served.path.parent}/", "")
 
 
-def _perform(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+def _perform(
+    collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]
+) -> None:
     """Raises what may pass: then the job stays as it is."""
     proceed()
     try:
-        _KINDS[job.kind](engine, store, job, proceed)
+        _KINDS[job.kind](collection, store, job, proceed)
     except Interruption:
         raise
     except Exception as error:
@@ -162,7 +164,7 @@ def _perform(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], No
             raise
         # Failed is failed, or the next start would run into it again.
         if isinstance(error, TwindexError):
-            reason = str(error).replace(f"{engine.path.parent}/", "")
+            reason = str(error).replace(f"{collection.path.parent}/", "")
             logger.warning("job %s failed: %s", job.id, reason)
         else:
             reason = "an unexpected error; the log has it under the id of the job"
@@ -171,7 +173,7 @@ def _perform(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], No
         store.save(job.id, "failed", done=latest.done, result=latest.result, error=reason)
 
 
-def _bulk(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
     result = BulkResult.resumed(job.result)
     done = job.done
 
@@ -190,7 +192,7 @@ def _bulk(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]
         while lines := list(islice(file, step)):
             proceed()
             began = perf_counter()
-            result.write(engine, parse_lines(lines, done + 1), record)
+            result.write(collection, parse_lines(lines, done + 1), record)
             done += len(lines)
             store.save(job.id, "running", done=done, result=asdict(result))
             step = _next_step(len(lines), perf_counter() - began)
@@ -223,25 +225,27 @@ class _StoredProgress:
     def close(self) -> None: ...
 
 
-def _merge(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+def _merge(collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
     progress = _StoredProgress(store, job)
     progress.start("merge", None, job.unit)
-    merged = engine.merge(progress=progress)
+    merged = collection.merge(progress=progress)
     latest = store.get(job.id)
     store.save(job.id, "done", done=latest.done, result={"merged": merged})
 
 
-def _reconfigure(engine: Engine, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
+def _reconfigure(
+    collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]
+) -> None:
     progress = _StoredProgress(store, job)
     progress.start("reconfigure", None, job.unit)
     asked = ReconfigureRequest.parse({"legs": job.result["legs"]})
-    done = engine.reconfigure(asked.legs, progress=progress)
+    done = collection.reconfigure(asked.legs, progress=progress)
     latest = store.get(job.id)
     result = {**job.result, "changed": done.changed, "warnings": list(done.warnings)}
     store.save(job.id, "done", done=latest.done, result=result)
 
 
-_KINDS: dict[str, Callable[[Engine, JobStore, Job, Callable[[], None]], None]] = {
+_KINDS: dict[str, Callable[[Collection, JobStore, Job, Callable[[], None]], None]] = {
     "bulk": _bulk,
     "merge": _merge,
     "reconfigure": _reconfigure,

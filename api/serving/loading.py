@@ -24,7 +24,7 @@ from ...encoders import Encoder, EncoderConfig, load_encoder, on_device
 from ...encoders.places import model_names, named
 from ...index.store.jobs import JobStore
 from ...llm.weights.places import find_named
-from ...search import Engine
+from ...search import Collection
 from .jobs import JobRunner
 from .rerankers import ServedRerankers
 from .served import Served, encoder_names, identity
@@ -58,23 +58,23 @@ class Loader:
 
         False when it holds nothing: its creation was interrupted, and it can be created again.
         """
-        engine = None
+        collection = None
         try:
-            engine = Engine.open(
+            collection = Collection.open(
                 served.path,
                 read_only=not os.access(served.path, os.W_OK),
                 encoders=self._encoder,
                 rerankers=self._rerankers,
                 models=self._models,
             )
-            self._adopt(served, engine)
+            self._adopt(served, collection)
         except NotFoundError:
             return False
         except Exception as error:
             if not isinstance(error, TwindexError):
                 served.problem = f"{type(error).__name__} while opening it; the log has more"
                 logger.exception("collection %s is not served", served.name)
-            elif served.problem != (problem := self._told(error, engine)):
+            elif served.problem != (problem := self._told(error, collection)):
                 served.problem = problem  # An unfinished build is tried often: it is logged once.
                 logger.error("collection %s is not served: %s", served.name, error)
             if isinstance(error, EncoderMismatchError):
@@ -87,7 +87,7 @@ class Loader:
 
     def create(self, served: Served, config: CollectionConfig) -> None:
         """Create a collection. Its models are loaded first, so that a wrong name makes nothing."""
-        loaded = []  # kept until the engine has them
+        loaded = []  # kept until the collection has them
         try:
             for leg, chosen in config.legs.items():
                 where = f"legs.{leg}.encoder"
@@ -99,31 +99,31 @@ class Loader:
             logger.error("%s: %s", where, error)
             names = [name for _, name in named(chosen.encoder)]
             raise ConfigError(_without_places(str(error), names), field=where) from None
-        engine = Engine.create(
+        collection = Collection.create(
             served.path, config, encoders=self._encoder, rerankers=self._rerankers
         )
         served.identity = identity(served.path)
-        self._adopt(served, engine)
+        self._adopt(served, collection)
 
-    def _adopt(self, served: Served, engine: Engine) -> None:
+    def _adopt(self, served: Served, collection: Collection) -> None:
         """Load models and jobs; from then on the collection answers."""
         try:
-            engine.load()
-            jobs = JobStore(served.path, read_only=engine.read_only)
+            collection.load()
+            jobs = JobStore(served.path, read_only=collection.read_only)
             jobs.remove_stray_lines()
         except BaseException:
-            engine.close()
+            collection.close()
             raise
-        served.encoders = encoder_names(engine.config)
-        served.engine, served.jobs = engine, jobs
+        served.encoders = encoder_names(collection.config)
+        served.collection, served.jobs = collection, jobs
         served.status, served.problem = "ready", None
         for job in jobs.unfinished():
             logger.info("continuing job %s of collection %s", job.id, served.name)
             self._runner.submit(served, job.id)
 
-    def _told(self, error: TwindexError, engine: Engine | None) -> str:
+    def _told(self, error: TwindexError, collection: Collection | None) -> str:
         """What requests are told of a collection that cannot be served."""
-        names = [] if engine is None else model_names(engine.config)
+        names = [] if collection is None else model_names(collection.config)
         return _without_places(str(error).replace(f"{self._root}/", ""), [*names, *self._models])
 
     def _encoder(self, config: EncoderConfig) -> Encoder:

@@ -10,7 +10,7 @@ from typing import Literal
 from ...core import CollectionConfig, DenseLeg, EncoderMismatchError, LexicalLeg, SparseLeg
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import JobStore
-from ...search import Engine
+from ...search import Collection
 from .problems import Problem
 
 Status = Literal["loading", "ready", "building", "damaged", "unreadable", "unavailable"]
@@ -47,7 +47,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 class Served:
     """One collection and how it stands.
 
-    engine, jobs: there once it is ready.
+    collection, jobs: there once it is ready.
     identity:     of the database that was opened; None until then.
     deleted:      it is served no more.
     encoders:     leg -> name of the model or language that answers.
@@ -59,16 +59,16 @@ class Served:
     status: Status = "loading"
     problem: str | None = None
     mismatch: EncoderMismatchError | None = None
-    engine: Engine | None = None
+    collection: Collection | None = None
     jobs: JobStore | None = None
     identity: tuple[int, int] | None = None
     deleted: bool = False
     encoders: dict[str, str] = field(default_factory=dict)
     busy_keys: set[str] = field(default_factory=set)
 
-    def ready(self) -> tuple[Engine, JobStore]:
-        """The engine and the jobs, or Problem 503."""
-        if self.engine is None or self.jobs is None:
+    def ready(self) -> tuple[Collection, JobStore]:
+        """The collection and the jobs, or Problem 503."""
+        if self.collection is None or self.jobs is None:
             if self.status == "loading":
                 raise Problem(
                     503, f"collection {self.name!r} is loading", headers={"Retry-After": "1"}
@@ -78,15 +78,15 @@ class Served:
             raise Problem(
                 503, self.problem or self.status, code=self.status, headers={"Retry-After": "60"}
             )
-        return self.engine, self.jobs
+        return self.collection, self.jobs
 
     def replaced(self) -> bool:
         """Whether another process deleted what was opened, or put another in its place."""
         return self.identity is not None and self.identity != identity(self.path)
 
     def close(self) -> None:
-        if self.engine is not None:
-            self.engine.close()
+        if self.collection is not None:
+            self.collection.close()
         if self.jobs is not None:
             self.jobs.close()
 

@@ -278,7 +278,7 @@ class Service:
         except NotFoundError:
             pass
         else:
-            if served.engine is not None and served.engine.config in (config, wanted):
+            if served.collection is not None and served.collection.config in (config, wanted):
                 return served, False
             raise ConflictError(f"collection {name!r} exists and differs ({served.status})")
         self.models.check(wanted)
@@ -298,9 +298,9 @@ class Service:
 
     def _configured(self) -> list[dict[str, Any]]:
         """The configurations whose models are in use here."""
-        engines = [served.engine for served in self.known() if served.engine is not None]
+        opened = [served.collection for served in self.known() if served.collection is not None]
         rerankers = self.rerankers.configs.values()
-        return [one.model_dump() for one in (*(e.config for e in engines), *rerankers)]
+        return [one.model_dump() for one in (*(e.config for e in opened), *rerankers)]
 
     def delete(self, name: str) -> None:
         """Delete a collection, damaged ones too. After a crash midway it is deleted as well."""
@@ -370,8 +370,8 @@ class Service:
         found: dict[tuple[str, ...], float] = {}
         for served in self.collections():
             with _readable(served):
-                if served.engine is not None:
-                    found[(served.name,)] = float(served.engine.count())
+                if served.collection is not None:
+                    found[(served.name,)] = float(served.collection.count())
         return found
 
     def usage(self, field: str) -> dict[tuple[str, ...], float]:
@@ -379,7 +379,7 @@ class Service:
         return {
             (served.name,): getattr(usage, field)
             for served in self.known()
-            if served.engine is not None and (usage := served.engine.usage) is not None
+            if served.collection is not None and (usage := served.collection.usage) is not None
         }
 
 

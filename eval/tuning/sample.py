@@ -22,7 +22,7 @@ from ...encoders import EncoderLoader
 from ...index.store.reader import Reader
 from ...index.store.segment import Passages
 from ...index.store.snapshot import Part
-from ...search import Engine
+from ...search import Collection
 from ...search.encoding.leg_encoders import LegEncoders
 
 BLOCK = 8_192
@@ -89,10 +89,10 @@ class Queries:
         return bool(len(self.own)) and bool((self.own >= 0).all())
 
 
-def dense_leg(engine: Engine, name: str) -> DenseLeg:
+def dense_leg(collection: Collection, name: str) -> DenseLeg:
     """The configuration of a leg whose storage can be chosen. Raises NotFoundError for none of
     that name, and InvalidInputError for one that is not dense or has several vectors a text."""
-    legs = engine.config.legs
+    legs = collection.config.legs
     if name not in legs:
         raise NotFoundError(f"there is no leg {name!r}; there are {', '.join(legs)}")
     leg = legs[name]
@@ -107,18 +107,18 @@ def dense_leg(engine: Engine, name: str) -> DenseLeg:
 
 
 def read_sample(
-    engine: Engine, leg: str, most: int, seed: int, judged: Qrels | None, progress: Progress
+    collection: Collection, leg: str, most: int, seed: int, judged: Qrels | None, progress: Progress
 ) -> Sample:
     """All live vectors of a leg, or those of a random sample of documents with at most `most`
     passages, in which all relevant documents are. Raises InvalidInputError if there are fewer
     than two documents."""
-    with engine.collection.reader() as reader:
+    with collection.store.reader() as reader:
         snapshot = reader.snapshot
         owners = np.concatenate([_numbers(part) for part in snapshot.parts])
         names = {n: d.id for n, d in reader.names(np.unique(owners).tolist()).items()}
         if len(names) < 2:
             raise InvalidInputError(
-                f"{engine.path} has {len(names)} documents, among which there is nothing to find"
+                f"{collection.path} has {len(names)} documents: there is nothing to find among them"
             )
         relevant = {d for grades in (judged or {}).values() for d, g in grades.items() if g > 0}
         first = [number for number, name in names.items() if name in relevant]
@@ -144,7 +144,7 @@ def sampled_queries(sample: Sample, number: int, seed: int) -> Queries:
 
 
 def encoded_queries(
-    engine: Engine,
+    collection: Collection,
     leg: str,
     queries: Sequence[Query],
     qrels: Qrels | None,
@@ -156,8 +156,8 @@ def encoded_queries(
     """At most `number` of the queries, read by the encoder of the leg, with their judgements."""
     order = np.random.default_rng(seed).permutation(len(queries))[:number]
     chosen = [queries[i] for i in np.sort(order).tolist()]
-    encoders = LegEncoders(engine.config, load)
-    encoders.expect(engine.collection.fingerprints())
+    encoders = LegEncoders(collection.config, load)
+    encoders.expect(collection.store.fingerprints())
     progress.start("encode", len(chosen), "queries")
     batch = encoders[leg].encode(
         [query.text for query in chosen], role="query", advance=progress.advance

@@ -21,7 +21,7 @@ from ...core import (
     Query,
 )
 from ...encoders import EncoderLoader, load_encoder
-from ...search import Engine
+from ...search import Collection
 from ..beir import judged_queries
 from .choice import COSTS, Choice, Limits, choose, front
 from .grid import Grid, Skipped, default_grid, plan
@@ -75,7 +75,7 @@ class Report:
 
 
 def tune(
-    engine: Engine,
+    collection: Collection,
     leg: str = "dense",
     *,
     limits: Limits | None = None,
@@ -123,19 +123,21 @@ def tune(
         if not queries:
             raise InvalidInputError("none of them has judgements", field="queries")
         qrels = {query.id: qrels[query.id] for query in queries}
-    config = dense_leg(engine, leg)
+    config = dense_leg(collection, leg)
     grid = (grid or default_grid()).with_recall(limits.min_recall)
     plan(grid, lambda storage: None, only)  # A wrong name should not be found after reading.
-    vectors = read_sample(engine, leg, sample, seed, qrels, progress)
+    vectors = read_sample(collection, leg, sample, seed, qrels, progress)
     planned = plan(grid, lambda storage: obstacle(storage, vectors), only)
     if queries is None:
         asked = sampled_queries(vectors, number, seed)
     else:
         _check_relevant(vectors, qrels)
-        asked = encoded_queries(engine, leg, queries, qrels, number, seed, encoders, progress)
+        asked = encoded_queries(collection, leg, queries, qrels, number, seed, encoders, progress)
     truth = Truth(vectors, asked, config)
     # Beside the collection: on the disk that will be searched.
-    with tempfile.TemporaryDirectory(dir=engine.path.parent, prefix=".twindex-tune-") as scratch:
+    with tempfile.TemporaryDirectory(
+        dir=collection.path.parent, prefix=".twindex-tune-"
+    ) as scratch:
         points, failed = measure(
             planned.storages,
             grid,
@@ -165,8 +167,8 @@ def tune(
         "seed": seed,
     }
     return Report(
-        collection=str(engine.path),
-        config=engine.config,
+        collection=str(collection.path),
+        config=collection.config,
         leg=leg,
         measured_on=measured_on,
         machine=_machine(),

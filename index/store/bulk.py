@@ -32,7 +32,6 @@ from ...core import (
 from ...encoders.places import absolute, same_models
 from ..legs import building_bytes
 from ..protocol import Mask
-from .collection import Collection, EncodedDocument
 from .database.database import UNFINISHED, get_meta, set_meta
 from .database.rows import SegmentRow
 from .database.tables import (
@@ -44,6 +43,7 @@ from .database.tables import (
     numbers_of,
     read_segments,
 )
+from .local import EncodedDocument, LocalStore
 from .maintenance import merge_segments, new_name, write_segment
 from .segment import Passages, Segment
 
@@ -51,24 +51,24 @@ MOST_SHARDS = 24
 """Shards that are merged, and so open, at once."""
 
 
-def resume(path: Path, config: CollectionConfig) -> Collection | None:
+def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
     """The collection whose build was interrupted, or None when the folder holds none.
 
     Raises ConflictError when the folder holds a finished collection, or an unfinished one with
     another configuration.
     """
     try:
-        collection = Collection.open(path, verify="size", state="building")
+        store = LocalStore.open(path, verify="size", state="building")
     except NotFoundError:
         return None
-    same = same_models(config, collection.config, collection.fingerprints())
-    if same != absolute(collection.config):
-        collection.close()
+    same = same_models(config, store.config, store.fingerprints())
+    if same != absolute(store.config):
+        store.close()
         raise ConflictError(
             f"{path}: holds an unfinished build with another configuration; give the same options "
             "again to continue it, or remove the folder to start anew"
         )
-    return collection
+    return store
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,15 @@ class Consumed:
         return Consumed(self.documents + 1, sha256(link.encode()).hexdigest())
 
 
-def consumed(collection: Collection) -> Consumed:
+def consumed(store: LocalStore) -> Consumed:
     """What earlier runs of this build have done."""
-    with collection.database.read() as connection:
+    with store.database.read() as connection:
         stored = get_meta(connection, "consumed")
     return Consumed(*json.loads(stored)) if stored else Consumed()
 
 
 def append_shard(
-    collection: Collection,
+    store: LocalStore,
     batch: Sequence[EncodedDocument],
     legs: Mapping[str, Representation],
     done: Consumed,
@@ -103,7 +103,7 @@ def append_shard(
     Documents of earlier shards with the same ids are replaced. `done` of the input is done when
     this returns.
     """
-    with collection.database.read() as connection:
+    with store.database.read() as connection:
         first = last_number(connection) + 1
     last = first + len(batch) - 1
     spans = [[(p.start, p.end) for p in item.passages] or [(-1, -1)] for item in batch]
@@ -111,68 +111,68 @@ def append_shard(
         np.repeat(np.arange(first, last + 1, dtype=np.int64), [len(s) for s in spans]),
         np.array([span for s in spans for span in s], dtype=np.int32).reshape(-1, 2),
     )
-    shard = write_segment(collection, passages, legs, first, last, shard_config(collection.config))
-    with collection.database.write() as connection:
-        _check_building(connection, collection)
+    shard = write_segment(store, passages, legs, first, last, shard_config(store.config))
+    with store.database.write() as connection:
+        _check_building(connection, store)
         known = numbers_of(connection, [item.document.id for item in batch])
         delete_documents(connection, list(known.values()))
         numbers = insert_documents(connection, [item.document for item in batch])
         if numbers != list(range(first, last + 1)):
-            raise ConflictError(f"{collection.directory}: another process wrote to it")
+            raise ConflictError(f"{store.directory}: another process wrote to it")
         insert_segment(connection, shard)
         set_meta(connection, "sealed", str(last))
         set_meta(connection, "consumed", json.dumps([done.documents, done.digest]))
 
 
-def finish(collection: Collection, memory: int, progress: Progress) -> tuple[int, int]:
+def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int]:
     """Merge the shards and make the collection visible; its documents and passages."""
-    config = collection.config
-    rows = _few_shards(collection, memory)
+    config = store.config
+    rows = _few_shards(store, memory)
     replaced: list[SegmentRow] = []
     merged: list[SegmentRow] = []
     for group in _groups(rows, config, memory):
-        sources = _open_shards(collection, group)
+        sources = _open_shards(store, group)
         clean = all(live is None for _, live in sources)
         if len(group) > 1 or not clean or shard_config(config) != config:
             replaced.extend(group)
-            name = _announced(collection, group)
-            row = _merge_shards(collection, group, sources, memory, config, progress, name)
+            name = _announced(store, group)
+            row = _merge_shards(store, group, sources, memory, config, progress, name)
             merged.extend([] if row is None else [row])
-    with collection.database.write() as connection:
-        _check_building(connection, collection)
+    with store.database.write() as connection:
+        _check_building(connection, store)
         _swap(connection, replaced, merged)
         connection.execute("DELETE FROM tombstones")
         connection.execute("DELETE FROM meta WHERE key IN ('consumed', ?)", (UNFINISHED,))
         set_meta(connection, "state", "ready")
         documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         passages = sum(row.passages for row in read_segments(connection))
-    collection.segments.remove(replaced)
-    collection.database.shrink()
+    store.segments.remove(replaced)
+    store.database.shrink()
     return documents, passages
 
 
-def _few_shards(collection: Collection, memory: int) -> list[SegmentRow]:
+def _few_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
     """Merge shards by the dozen until few are left: each takes memory and open files."""
-    with collection.database.read() as connection:
+    with store.database.read() as connection:
         rows = read_segments(connection)
     while len(rows) > MOST_SHARDS:
         for start in range(0, len(rows), MOST_SHARDS):
             group = rows[start : start + MOST_SHARDS]
             if len(group) == 1:
                 continue
-            sources = _open_shards(collection, group)
-            row = _merge_shards(collection, group, sources, memory, shard_config(collection.config))
-            with collection.database.write() as connection:
-                _check_building(connection, collection)
+            sources = _open_shards(store, group)
+            row = _merge_shards(store, group, sources, memory, shard_config(store.config))
+            with store.database.write() as connection:
+                _check_building(connection, store)
                 _swap(connection, group, [] if row is None else [row])
-            collection.segments.remove(group)
-        with collection.database.read() as connection:
+            store.segments.remove(group)
+        with store.database.read() as connection:
             rows = read_segments(connection)
     return rows
 
 
 def _merge_shards(
-    collection: Collection,
+    store: LocalStore,
     group: Sequence[SegmentRow],
     sources: Sequence[tuple[Segment, Mask | None]],
     memory: int,
@@ -187,14 +187,14 @@ def _merge_shards(
     if not any(live is None or live.any() for _, live in sources):
         return None
     first, last = group[0].first, group[-1].last
-    return merge_segments(collection, sources, first, last, memory, config, progress, name)
+    return merge_segments(store, sources, first, last, memory, config, progress, name)
 
 
-def _announced(collection: Collection, group: Sequence[SegmentRow]) -> str:
+def _announced(store: LocalStore, group: Sequence[SegmentRow]) -> str:
     """The name of the segment that these shards become, the same in each try: an index that takes
     hours to build can then go on where it was interrupted. Its files are no garbage meanwhile."""
     shards = " ".join(row.id for row in group)
-    with collection.database.write() as connection:
+    with store.database.write() as connection:
         names = json.loads(get_meta(connection, UNFINISHED) or "{}")
         if shards not in names:
             names[shards] = new_name(group[-1].last)
@@ -210,9 +210,9 @@ def _swap(
         insert_segment(connection, row)
 
 
-def _check_building(connection: sqlite3.Connection, collection: Collection) -> None:
+def _check_building(connection: sqlite3.Connection, store: LocalStore) -> None:
     if get_meta(connection, "state") != "building":
-        raise ConflictError(f"{collection.directory}: another process finished this build")
+        raise ConflictError(f"{store.directory}: another process finished this build")
 
 
 def shard_config(config: CollectionConfig) -> CollectionConfig:
@@ -236,15 +236,15 @@ def _plain(leg: DenseLeg) -> dict[str, Any]:
 
 
 def _open_shards(
-    collection: Collection, rows: Sequence[SegmentRow]
+    store: LocalStore, rows: Sequence[SegmentRow]
 ) -> list[tuple[Segment, Mask | None]]:
     """Shards, whole by their checksums, with masks of what later shards have not replaced."""
-    config = shard_config(collection.config)
+    config = shard_config(store.config)
     opened: list[tuple[Segment, Mask | None]] = []
     for row in rows:
-        collection.segments.check(row)
-        segment = Segment.open(collection.segments.path(row.id), row, config)
-        with collection.database.read() as connection:
+        store.segments.check(row)
+        segment = Segment.open(store.segments.path(row.id), row, config)
+        with store.database.read() as connection:
             dead = sorted(dead_numbers(connection, row.first, row.last))
         opened.append((segment, segment.without(np.array(dead, dtype=np.int64))))
     return opened

@@ -17,7 +17,6 @@ from ...core import CollectionConfig, NoProgress, Progress, Representation
 from ..arrays.files import FileState, exclusive
 from ..protocol import Mask
 from . import segment as segments
-from .collection import Collection
 from .database.database import get_number, set_meta
 from .database.rows import SegmentRow
 from .database.tables import (
@@ -29,16 +28,17 @@ from .database.tables import (
     read_segments,
 )
 from .folder import LOCK
+from .local import LocalStore
 from .segment import Passages, Segment
 
 DEFAULT_MEMORY = 256 << 20
 """Working memory of a merge, in bytes."""
 
 
-def seal(collection: Collection) -> bool:
+def seal(store: LocalStore) -> bool:
     """Turn the delta into a segment; False when it is empty."""
-    with exclusive(collection.directory / LOCK, wait=True):
-        with collection.reader() as reader:
+    with exclusive(store.directory / LOCK, wait=True):
+        with store.reader() as reader:
             snapshot, config = reader.snapshot, reader.config
             first = get_number(reader.connection, "sealed") + 1
             last = last_number(reader.connection)
@@ -51,14 +51,14 @@ def seal(collection: Collection) -> bool:
         if len(keep):
             passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
             legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
-            row = write_segment(collection, passages, legs, first, last, config)
-        with collection.database.write() as connection:
-            replace(connection, collection, [], row, first, last)
+            row = write_segment(store, passages, legs, first, last, config)
+        with store.database.write() as connection:
+            replace(connection, store, [], row, first, last)
         return True
 
 
 def write_segment(
-    collection: Collection,
+    store: LocalStore,
     passages: Passages,
     legs: Mapping[str, Representation],
     first: int,
@@ -67,13 +67,13 @@ def write_segment(
 ) -> SegmentRow:
     """Write the files of a segment that no row names yet."""
     name = new_name(last)
-    directory = collection.segments.path(name)
+    directory = store.segments.path(name)
     files = segments.write(directory, passages, legs, config)
     return _row(name, passages, first, last, files)
 
 
 def merge(
-    collection: Collection,
+    store: LocalStore,
     *,
     memory: int = DEFAULT_MEMORY,
     progress: Progress | None = None,
@@ -82,44 +82,44 @@ def merge(
 
     False when there is nothing to gain: at most one segment, and nothing in it is dead.
     """
-    with exclusive(collection.directory / LOCK, wait=True):
-        with collection.reader() as reader:
+    with exclusive(store.directory / LOCK, wait=True):
+        with store.reader() as reader:
             rows = read_segments(reader.connection)
             alive = all(part.live is None for part in reader.snapshot.parts[: len(rows)])
         if len(rows) > 1 or not alive:
-            _merge_run(collection, 0, len(rows), memory, progress or NoProgress())
+            _merge_run(store, 0, len(rows), memory, progress or NoProgress())
             done = True
         else:
             done = False
-        collection.database.shrink()
-    collection.segments.remove_garbage()
+        store.database.shrink()
+    store.segments.remove_garbage()
     return done
 
 
-def maintain(collection: Collection) -> None:
+def maintain(store: LocalStore) -> None:
     """Seal and merge until neither is due; see StorageConfig."""
     while True:
-        with collection.reader() as reader:
+        with store.reader() as reader:
             sealed = get_number(reader.connection, "sealed")
             pending = count_pending(reader.connection, sealed)
-        if pending >= collection.config.sealed_at:
-            seal(collection)
-        elif not merge_due(collection):
+        if pending >= store.config.sealed_at:
+            seal(store)
+        elif not merge_due(store):
             return
 
 
-def merge_due(collection: Collection, *, memory: int = DEFAULT_MEMORY) -> bool:
+def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
     """Merge the newest segments when there are more than the configuration allows, or else
     rewrite a segment that is mostly dead. False when neither is due.
 
     Taken together are the newest ones up to the first that is larger than all of them: each
     passage is then rewritten a number of times that only grows with the logarithm of their number.
     """
-    with exclusive(collection.directory / LOCK, wait=True):
-        with collection.reader() as reader:
+    with exclusive(store.directory / LOCK, wait=True):
+        with store.reader() as reader:
             rows = read_segments(reader.connection)
             parts = reader.snapshot.parts[: len(rows)]
-        if len(rows) > collection.config.storage.max_segments:
+        if len(rows) > store.config.storage.max_segments:
             start = len(rows) - 2
             total = rows[-1].passages + rows[-2].passages
             while start > 0 and rows[start - 1].passages <= total:
@@ -132,34 +132,32 @@ def merge_due(collection: Collection, *, memory: int = DEFAULT_MEMORY) -> bool:
             stop = start + 1
             if start < 0:
                 return False
-        _merge_run(collection, start, stop, memory, NoProgress())
-    collection.segments.remove_garbage()
+        _merge_run(store, start, stop, memory, NoProgress())
+    store.segments.remove_garbage()
     return True
 
 
-def _merge_run(
-    collection: Collection, start: int, stop: int, memory: int, progress: Progress
-) -> None:
+def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: Progress) -> None:
     """Replace the segments `start` to `stop` by one. The caller holds the lock."""
-    with collection.reader() as reader:
+    with store.reader() as reader:
         rows = read_segments(reader.connection)[start:stop]
         snapshot, config = reader.snapshot, reader.config
     for row in rows:
-        collection.segments.check(row)  # Damage must not be copied under a new, valid checksum.
+        store.segments.check(row)  # Damage must not be copied under a new, valid checksum.
     parts = snapshot.parts[start:stop]
     first, last = rows[0].first, rows[-1].last
     merged = None
     if any(part.live_passages for part in parts):
         opened = snapshot.segments[start:stop]
         sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
-        merged = merge_segments(collection, sources, first, last, memory, config, progress)
-    with collection.database.write() as connection:
-        replace(connection, collection, rows, merged, first, last)
-    collection.segments.remove(rows)
+        merged = merge_segments(store, sources, first, last, memory, config, progress)
+    with store.database.write() as connection:
+        replace(connection, store, rows, merged, first, last)
+    store.segments.remove(rows)
 
 
 def merge_segments(
-    collection: Collection,
+    store: LocalStore,
     sources: Sequence[tuple[Segment, Mask | None]],
     first: int,
     last: int,
@@ -173,7 +171,7 @@ def merge_segments(
     unfinished: the name under which an earlier try may have begun it, and a later one may go on.
     """
     name = unfinished or new_name(last)
-    directory = collection.segments.path(name)
+    directory = store.segments.path(name)
     resume = unfinished is not None
     files = segments.merge(directory, sources, config, memory, progress, resume=resume)
     passages = Passages(
@@ -185,7 +183,7 @@ def merge_segments(
 
 def replace(
     connection: sqlite3.Connection,
-    collection: Collection,
+    store: LocalStore,
     old: Sequence[SegmentRow],
     new: SegmentRow | None,
     first: int,
@@ -197,7 +195,7 @@ def replace(
     still_dead: set[int] = set()
     if new is not None:
         insert_segment(connection, new)
-        numbers = np.load(collection.segments.path(new.id) / "numbers.npy", mmap_mode="r")
+        numbers = np.load(store.segments.path(new.id) / "numbers.npy", mmap_mode="r")
         dead = dead_numbers(connection, first, last)
         still_dead = dead.intersection(np.unique(numbers).tolist())
     connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))

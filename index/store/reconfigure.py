@@ -24,11 +24,11 @@ from ...core import (
 from ..arrays.files import exclusive
 from ..legs import check_installed
 from ..protocol import Approximate
-from .collection import Collection
 from .database.database import set_meta
 from .database.rows import SegmentRow
 from .database.tables import read_segments
 from .folder import LOCK
+from .local import LocalStore
 from .maintenance import DEFAULT_MEMORY, merge_segments, replace
 from .segment import Segment
 from .snapshot import Snapshot
@@ -49,7 +49,7 @@ class Reconfigured:
 
 
 def reconfigure(
-    collection: Collection,
+    store: LocalStore,
     legs: Mapping[str, VectorStorage],
     *,
     memory: int = DEFAULT_MEMORY,
@@ -64,46 +64,46 @@ def reconfigure(
     memory: bytes that it may take, beyond what an index must hold to be built.
     """
     try:
-        with exclusive(collection.directory / LOCK, wait=True):
-            return _reconfigure(collection, legs, memory, progress)
+        with exclusive(store.directory / LOCK, wait=True):
+            return _reconfigure(store, legs, memory, progress)
     except BaseException:
         # Only what no row names: the failure may have come after the transaction.
-        collection.segments.remove_garbage()
+        store.segments.remove_garbage()
         raise
 
 
 def _reconfigure(
-    collection: Collection,
+    store: LocalStore,
     legs: Mapping[str, VectorStorage],
     memory: int,
     progress: Progress | None,
 ) -> Reconfigured:
     """The caller holds the lock."""
-    with collection.reader() as reader:
+    with store.reader() as reader:
         snapshot, old = reader.snapshot, reader.config
         rows = read_segments(reader.connection)
     new = reconfigured(snapshot, legs)
     if new == old:
         return Reconfigured(changed=False)
     if _layouts(new) == _layouts(old):
-        with collection.database.write() as connection:
+        with store.database.write() as connection:
             set_meta(connection, "config", new.model_dump_json())
         return Reconfigured(changed=True)
     for row in rows:
-        collection.segments.check(row)  # Damage must not get a new, valid checksum.
+        store.segments.check(row)  # Damage must not get a new, valid checksum.
     written: list[SegmentRow | None] = []
     for row, part, segment in zip(rows, snapshot.parts[:-1], snapshot.segments, strict=True):
         made = None
         if part.live_passages:
             sources = [(segment, part.live)]
-            made = merge_segments(collection, sources, row.first, row.last, memory, new, progress)
+            made = merge_segments(store, sources, row.first, row.last, memory, new, progress)
         written.append(made)
-    with collection.database.write() as connection:
+    with store.database.write() as connection:
         for row, made in zip(rows, written, strict=True):
-            replace(connection, collection, [row], made, row.first, row.last)
+            replace(connection, store, [row], made, row.first, row.last)
         set_meta(connection, "config", new.model_dump_json())
-    collection.segments.remove(rows)
-    collection.database.shrink()
+    store.segments.remove(rows)
+    store.database.shrink()
     changed = (name for name, leg in new.legs.items() if leg != old.legs[name])
     return Reconfigured(changed=True, warnings=_lost(snapshot.segments, changed))
 

@@ -12,13 +12,13 @@ from ...core import CollectionConfig, EncoderMismatchError, InvalidInputError
 from ...encoders.places import DIGESTS, absolute_name, named, pointed, with_encoders
 from ...llm import find_weights, weights_digest
 from ..arrays.files import exclusive
-from .collection import Collection
 from .database.database import get_meta, set_meta
 from .database.tables import read_config
 from .folder import LOCK
+from .local import LocalStore
 
 
-def repoint(collection: Collection, model: str, legs: Sequence[str] | None = None) -> list[str]:
+def repoint(store: LocalStore, model: str, legs: Sequence[str] | None = None) -> list[str]:
     """Store `model` (a folder or a name) as the place of the models that have its weights.
 
     legs: only these; None = every leg whose vectors were made with these weights. Returns the legs
@@ -30,11 +30,11 @@ def repoint(collection: Collection, model: str, legs: Sequence[str] | None = Non
     """
     model = absolute_name(model)
     digest = weights_digest(find_weights(model))
-    with exclusive(collection.directory / LOCK, wait=True):
-        with collection.database.read() as connection:
+    with exclusive(store.directory / LOCK, wait=True):
+        with store.database.read() as connection:
             if not _changed(connection, model, digest, legs):
                 return []
-        with collection.database.write() as connection:
+        with store.database.write() as connection:
             changed = _changed(connection, model, digest, legs)
             config, fingerprints = _stored(connection)
             encoders = {

@@ -113,5 +113,5 @@ def _compare(leg: str, actual: Mapping[str, object], stored: Mapping[str, object
             )
             + ". Use the encoder that built the collection: if its model is elsewhere now, "
             "`twindex repoint`; if it was made with encoders of your own, give them again, "
-            "Engine.open(path, encoders=...); else build it anew"
+            "Collection.open(path, encoders=...); else build it anew"
         )

@@ -23,7 +23,7 @@ from ...core import (
 )
 from ...encoders import EncoderLoader, load_encoder
 from ...encoders.places import absolute
-from ...index import Collection, Consumed, append_shard, consumed, finish, resume
+from ...index import Consumed, LocalStore, append_shard, consumed, finish, resume
 from ...index.arrays.files import exclusive
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import Tally, batches, checked, encode
@@ -94,19 +94,19 @@ def build(
         if not held:
             raise ConflictError(f"{path}: another process is building it")
         try:
-            collection = resume(path, config)
-            if collection is None:
+            store = resume(path, config)
+            if store is None:
                 legs.fingerprints()
                 legs.check_widths()
-                collection = Collection.create(path, config, state="building")
+                store = LocalStore.create(path, config, state="building")
         except BaseException:
             _remove_lock(path)
             raise
         try:
-            legs.expect(collection.bind(legs.fingerprints()))
+            legs.expect(store.bind(legs.fingerprints()))
             legs.fingerprints()
             working = _working_bytes(memory_budget)
-            earlier = consumed(collection)
+            earlier = consumed(store)
             rest = _rest(documents, earlier, path)
             read = earlier
             tally = Tally()
@@ -118,14 +118,14 @@ def build(
                     read = read.after(document)
                 unique = list({document.id: document for document in shard}.values())
                 pace.begin(len(shard))
-                encoded = encode(unique, collection.config, legs, advance=pace.read)
+                encoded = encode(unique, store.config, legs, advance=pace.read)
                 pace.complete()
-                append_shard(collection, encoded.documents, encoded.legs, read)
+                append_shard(store, encoded.documents, encoded.legs, read)
                 tally.add(encoded, documents=len(shard), replaced=0)
-            stored, passages = finish(collection, working // 2, progress)
+            stored, passages = finish(store, working // 2, progress)
             _remove_lock(path)
         finally:
-            collection.close()
+            store.close()
             progress.close()
     return BuildReport(
         documents=stored,

@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
-from ...index import Collection, maintain
+from ...index import LocalStore, maintain
 
 log = logging.getLogger(__name__)
 
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 class Upkeep:
     """Seals and merges a collection in a thread when enough has been written."""
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, store: LocalStore) -> None:
         self.failure: str | None = None
         """Why the last maintenance failed; None when it did not."""
-        self._collection = collection
+        self._collection = store
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
         self._pending: Future[None] | None = None
         self._lock = Lock()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...core import Document, Progress, Usage
-from ...index import Collection, OutdatedError, Written
+from ...index import LocalStore, OutdatedError, Written
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
@@ -15,7 +15,7 @@ from .pace import FIRST_DOCUMENTS, Pace
 
 @dataclass(frozen=True, slots=True)
 class WriteReport:
-    """What `Engine.add` did.
+    """What `Collection.add` did.
 
     documents: written. replaced: of these, how many had the id of a stored document. unchanged:
     skipped, because the collection has the same document already. passages: encoded. truncated:
@@ -42,7 +42,7 @@ class Writer:
 
     def __init__(
         self,
-        collection: Collection,
+        store: LocalStore,
         encoders: LegEncoders,
         *,
         bind: Callable[[], None],
@@ -50,7 +50,7 @@ class Writer:
         progress: Progress,
         record: Callable[[sqlite3.Connection, WriteReport], None] | None = None,
     ) -> None:
-        self._collection = collection
+        self._collection = store
         self._encoders = encoders
         self._bind = bind
         self._count = count

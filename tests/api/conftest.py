@@ -1,4 +1,4 @@
-"""Applications over real engines with encoders that need no model."""
+"""Applications over real collections with encoders that need no model."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from twindex.core import (
     StorageConfig,
     TwindexError,
 )
-from twindex.search import Engine
+from twindex.search import Collection
 
 KINDS = {"write": 1, "sync": 2, "open": 4, "rename": 8, "truncate": 16, "unlink": 32, "mkdir": 64}
 NAMES = 12
@@ -53,7 +53,7 @@ def document(name: str, version: int) -> Document:
     return Document(name, text, metadata={"version": version})
 
 
-def steps(engine: Engine, seed: int, count: int, log: Callable[[str], None]) -> None:
+def steps(collection: Collection, seed: int, count: int, log: Callable[[str], None]) -> None:
     """Every step is announced, done and acknowledged; one that fails is not acknowledged."""
     random = Random(seed)
     for _ in range(count):
@@ -64,13 +64,13 @@ def steps(engine: Engine, seed: int, count: int, log: Callable[[str], None]) -> 
         try:
             match kind:
                 case "put":
-                    engine.add([document(name, version) for name in names])
+                    collection.add([document(name, version) for name in names])
                 case "delete":
-                    engine.delete(names)
+                    collection.delete(names)
                 case "seal":
-                    engine.seal()
+                    collection.seal()
                 case "merge":
-                    engine.merge()
+                    collection.merge()
         except (TwindexError, OSError) as error:
             log(f"failed {kind} {type(error).__name__}: {error}")
         else:
@@ -95,9 +95,9 @@ def apply(lines: list[str], state: dict[str, set[int | None]]) -> None:
 def problems(path: Path, state: dict[str, set[int | None]]) -> list[str]:
     """What is wrong with the collection, given what its documents may be."""
     found = []
-    with Engine.open(path) as engine:
-        found += engine.verify()
-        stored = {document.id: document for document in engine.documents(limit=1_000)}
+    with Collection.open(path) as collection:
+        found += collection.verify()
+        stored = {document.id: document for document in collection.documents(limit=1_000)}
         for name, allowed in state.items():
             one = stored.get(name)
             version = None if one is None else one.metadata["version"]
@@ -105,11 +105,11 @@ def problems(path: Path, state: dict[str, set[int | None]]) -> list[str]:
                 found.append(f"{name} is {version}, allowed {allowed}")
             if one is not None and one != document(name, one.metadata["version"]):
                 found.append(f"{name} has another text")
-        hits = {hit.id for hit in engine.search("alpha", limit=100).hits}
+        hits = {hit.id for hit in collection.search("alpha", limit=100).hits}
         if hits != set(stored):
             found.append(f"search finds {hits}, stored are {set(stored)}")
-        engine.add([document("after", 1)])
-        if engine.get("after") != document("after", 1):
+        collection.add([document("after", 1)])
+        if collection.get("after") != document("after", 1):
             found.append("a write afterwards is lost")
     return found
 
@@ -127,9 +127,9 @@ def record(root: Path, log: Path, seed: int, count: int, synchronous: str) -> No
     ctypes.CDLL(None).shim_record(os.fsencode(log))
     note = logger(root.with_name(root.name + ".ack"))
     note("start create 0")
-    with Engine.create(root, configuration()) as engine:
+    with Collection.create(root, configuration()) as collection:
         note("done create 0")
-        steps(engine, seed, count, note)
+        steps(collection, seed, count, note)
 
 
 def fail(root: Path, kinds: str, error: int, each: str, seed: int, count: int, every: int) -> None:
@@ -141,8 +141,10 @@ def fail(root: Path, kinds: str, error: int, each: str, seed: int, count: int, e
     shim = ctypes.CDLL(None)
     mask = sum(KINDS[kind] for kind in kinds.split(","))
     root.mkdir()
-    with Engine.create(root / "warm", configuration()) as engine:  # Imports what children need.
-        steps(engine, seed, 3, lambda line: None)
+    with Collection.create(
+        root / "warm", configuration()
+    ) as collection:  # Imports what children need.
+        steps(collection, seed, 3, lambda line: None)
     for problem in problems(root / "warm", {}):
         print(f"before: {problem}")
     sys.stdout.flush()
@@ -185,9 +187,9 @@ def _failed(
 ) -> int:
     acknowledged = path.with_name(path.name + ".ack")
     note = logger(acknowledged)
-    engine = Engine.create(path, configuration())
+    collection = Collection.create(path, configuration())
     shim.shim_fail(mask, ctypes.c_long(n), ctypes.c_long(NEVER if rest else n), error)
-    steps(engine, seed, count, note)
+    steps(collection, seed, count, note)
     total = int(shim.shim_count(mask))
     shim.shim_fail(0, ctypes.c_long(0), ctypes.c_long(0), 0)
     lines = acknowledged.read_text().splitlines()
@@ -196,8 +198,8 @@ def _failed(
     if n != NEVER and not any(line.startswith("failed") for line in lines):
         print(f"{n}: unnoticed")
     for problem in problems(path, state):
-        print(f"{n}: beside the running engine: {problem}")
-    engine.close()
+        print(f"{n}: beside the running collection: {problem}")
+    collection.close()
     for problem in problems(path, state):
         print(f"{n}: after closing: {problem}")
     sys.stdout.flush()

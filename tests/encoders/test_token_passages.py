@@ -36,7 +36,7 @@ from twindex.encoders import (
 from twindex.encoders.passages.tokens import MOST_TOKENS
 from twindex.llm import WHEELS
 from twindex.llm.weights import places as weights
-from twindex.search import Engine
+from twindex.search import Collection
 
 TOKENS = PassageConfig(unit="tokens")
 PIECES = [
@@ -184,10 +184,10 @@ def test_a_fact_at_the_end_is_found_by_the_dense_leg(tmp_path: Path) -> None:
     ]
     documents.append(Document(id="fact", text=f"{filler} {fact}"))
     config = CollectionConfig(legs={"dense": DenseLeg()}, passages=TOKENS)
-    with Engine.create(tmp_path / "c", config) as engine:
-        report = engine.add(documents)
+    with Collection.create(tmp_path / "c", config) as collection:
+        report = collection.add(documents)
         assert not report.truncated
-        hits = engine.search("What is the capital of Orvonia?").hits
+        hits = collection.search("What is the capital of Orvonia?").hits
     assert hits[0].id == "fact"
 
 
@@ -196,10 +196,10 @@ def test_a_document_of_too_many_passages_is_named(tmp_path: Path) -> None:
         legs={"bm25": LexicalLeg()},
         passages=PassageConfig(unit="words", size=2, overlap=1, threshold=0),
     )
-    with Engine.create(tmp_path / "c", config) as engine:
+    with Collection.create(tmp_path / "c", config) as collection:
         with pytest.raises(InvalidInputError, match=r"document 'big'.*more than 20,000 passages"):
-            engine.add([Document(id="big", text="a " * 30_000)])
-        assert engine.count() == 0
+            collection.add([Document(id="big", text="a " * 30_000)])
+        assert collection.count() == 0
 
 
 def test_configuration() -> None:
@@ -219,9 +219,9 @@ def test_info_tells_what_the_encoders_read(tmp_path: Path) -> None:
         "dense": {"kind": "dense", "encoder": {"model": "fake", "max_length": 60}},
         "sparse": {"kind": "sparse", "encoder": {"model": "fake", "max_length": 90}},
     }
-    with Engine.create(tmp_path / "c", CollectionConfig.parse({"legs": legs})) as engine:
-        engine.add([Document(id="a", text="Eight words are in this sentence of mine. " * 20)])
-        told = engine.info()
+    with Collection.create(tmp_path / "c", CollectionConfig.parse({"legs": legs})) as collection:
+        collection.add([Document(id="a", text="Eight words are in this sentence of mine. " * 20)])
+        told = collection.info()
     assert told["cut"] == {"unit": "tokens", "size": 60, "leg": "dense", "overlap": 30, "whole": 0}
     assert told["passages"] == 5  # seven sentences each, of which four are shared
 
@@ -236,11 +236,11 @@ def test_info_where_no_encoder_has_a_limit(
     size: int | None,
 ) -> None:
     config = CollectionConfig.parse({"legs": {"l": {"kind": "lexical"}}, "passages": passages})
-    with Engine.create(tmp_path / "c", config) as engine:
-        assert engine.info()["cut"]["unit"] == config.passages.unit
+    with Collection.create(tmp_path / "c", config) as collection:
+        assert collection.info()["cut"]["unit"] == config.passages.unit
         assert main(["info", str(tmp_path / "c")]) == 0
-        engine.add([Document(id="a", text="word " * 600)])
-        assert engine.info()["cut"]["size"] == size
+        collection.add([Document(id="a", text="word " * 600)])
+        assert collection.info()["cut"]["size"] == size
     assert main(["info", str(tmp_path / "c")]) == 0
     shown = capsys.readouterr().out
     assert ("documents of up to 512 words stay whole" in shown) == (size == 200)
@@ -251,11 +251,11 @@ def test_a_collection_made_by_words_keeps_them(tmp_path: Path) -> None:
     """The configuration is stored whole: another default changes nothing in what there is."""
     words = CollectionConfig(passages=PassageConfig(unit="words"), legs={"l": LexicalLeg()})
     assert '"unit":"words","size":200' in words.model_dump_json()
-    with Engine.create(tmp_path / "c", words) as engine:
-        engine.add([Document(id="a", text="word " * 513)])
-        assert engine.info()["passages"] == 3
-    with Engine.open_or_create(tmp_path / "c") as engine:
-        assert engine.config == words
+    with Collection.create(tmp_path / "c", words) as collection:
+        collection.add([Document(id="a", text="word " * 513)])
+        assert collection.info()["passages"] == 3
+    with Collection.open_or_create(tmp_path / "c") as collection:
+        assert collection.config == words
 
 
 def test_no_passage_is_stored_twice() -> None:

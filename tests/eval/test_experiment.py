@@ -1,4 +1,4 @@
-"""Queries through an engine, and the table of legs and fusions."""
+"""Queries through a collection, and the table of legs and fusions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from twindex.eval import (
     systems,
 )
 from twindex.eval.experiment import BATCH
-from twindex.search import Engine
+from twindex.search import Collection
 
 TEXTS = {"kiwi": "the kiwi cannot fly", "hawk": "the hawk can fly", "eel": "an eel can swim"}
 QUERIES = [Query("1", "kiwi"), Query("2", "swim"), Query("3", "nobody judged this")]
@@ -37,13 +37,13 @@ QRELS = {"1": {"kiwi": 1}, "2": {"eel": 2}, "absent": {"hawk": 1}}
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterable[Engine]:
+def collection(tmp_path: Path) -> Iterable[Collection]:
     config = CollectionConfig(
         legs={"lexical": LexicalLeg(), "dense": DenseLeg(encoder=DenseEncoderConfig(model="fake"))}
     )
-    with Engine.create(tmp_path / "index", config) as engine:
-        engine.add(Document(id=name, text=text) for name, text in TEXTS.items())
-        yield engine
+    with Collection.create(tmp_path / "index", config) as collection:
+        collection.add(Document(id=name, text=text) for name, text in TEXTS.items())
+        yield collection
 
 
 def test_queries_run_in_batches() -> None:
@@ -59,22 +59,22 @@ def test_queries_run_in_batches() -> None:
     assert run_queries(search, []) == {}
 
 
-def test_an_engine_answers_for_evaluation(engine: Engine) -> None:
-    run = run_queries(engine_search(engine, legs=[{"name": "lexical"}]), QUERIES)
+def test_an_engine_answers_for_evaluation(collection: Collection) -> None:
+    run = run_queries(engine_search(collection, legs=[{"name": "lexical"}]), QUERIES)
     assert list(run) == ["1", "2", "3"]
     assert list(run["1"]) == ["kiwi"]
     assert list(run["2"]) == ["eel"]
-    fused = run_queries(engine_search(engine, limit=2), QUERIES[:1])
+    fused = run_queries(engine_search(collection, limit=2), QUERIES[:1])
     assert len(fused["1"]) == 2
     with pytest.raises(InvalidInputError, match="limit"):
-        engine_search(engine, limit=0)
+        engine_search(collection, limit=0)
 
 
-def test_the_table_has_each_leg_and_each_fusion(engine: Engine) -> None:
-    rows = leg_table(engine, QUERIES, QRELS, ["R@1", "nDCG@10"], ("rrf", "minmax"))
+def test_the_table_has_each_leg_and_each_fusion(collection: Collection) -> None:
+    rows = leg_table(collection, QUERIES, QRELS, ["R@1", "nDCG@10"], ("rrf", "minmax"))
     assert [row.system.name for row in rows] == ["lexical", "dense", "rrf", "minmax"]
     for row in rows:
-        search = engine_search(engine, legs=row.system.legs, **_fusion(row.system.fusion))
+        search = engine_search(collection, legs=row.system.legs, **_fusion(row.system.fusion))
         run = run_queries(search, judged_queries(QUERIES, QRELS))
         assert row.evaluation == evaluate(run, QRELS, ["R@1", "nDCG@10"])
         assert row.evaluation.queries == 3
@@ -87,14 +87,14 @@ def test_a_table_encodes_each_query_once(tmp_path: Path, monkeypatch: pytest.Mon
     legs = {"dense": DenseLeg(encoder=encoder), "sparse": SparseLeg(encoder=encoder)}
     queries = [Query(str(n), f"query {n}") for n in range(3 * BATCH)]
     qrels = {query.id: {"kiwi": 1} for query in queries}
-    with Engine.create(tmp_path / "index", CollectionConfig(legs=legs)) as engine:
-        engine.add(Document(id=name, text=text) for name, text in TEXTS.items())
-        engine.load()
-        before = engine.usage
-        rows = leg_table(engine, queries, qrels, ["R@1"])
+    with Collection.create(tmp_path / "index", CollectionConfig(legs=legs)) as collection:
+        collection.add(Document(id=name, text=text) for name, text in TEXTS.items())
+        collection.load()
+        before = collection.usage
+        rows = leg_table(collection, queries, qrels, ["R@1"])
         assert before is not None
-        assert engine.usage is not None
-        assert engine.usage.calls - before.calls == len(queries)
+        assert collection.usage is not None
+        assert collection.usage.calls - before.calls == len(queries)
     assert len(rows) == 6
     assert all(row.evaluation.queries == len(queries) for row in rows)
 
@@ -103,8 +103,8 @@ def _fusion(fusion: object) -> dict[str, object]:
     return {} if fusion is None else {"fusion": fusion}
 
 
-def test_a_filter_holds_for_every_system(engine: Engine) -> None:
-    rows = leg_table(engine, QUERIES, QRELS, ["R@3"], filter={"lang": "en"})
+def test_a_filter_holds_for_every_system(collection: Collection) -> None:
+    rows = leg_table(collection, QUERIES, QRELS, ["R@3"], filter={"lang": "en"})
     assert {row.evaluation.measures["R@3"] for row in rows} == {0.0}
 
 
@@ -114,9 +114,9 @@ def test_a_single_leg_has_nothing_to_fuse() -> None:
     assert names == ["a", "b", "minmax", "zscore", "dbsf", "rrf"]
 
 
-def test_a_wrong_measure_is_found_before_searching(engine: Engine) -> None:
+def test_a_wrong_measure_is_found_before_searching(collection: Collection) -> None:
     with pytest.raises(InvalidInputError, match="not a measure"):
-        leg_table(engine, QUERIES, QRELS, ["nDGC@10"])
+        leg_table(collection, QUERIES, QRELS, ["nDGC@10"])
 
 
 def test_beir_layout(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from twindex.eval import (
 )
 from twindex.eval.rerank_table import FIRST_STAGE
 from twindex.rerank.fake import FakeReranker
-from twindex.search import Engine, RerankerRegistry, RerankReport, RerankRequest
+from twindex.search import Collection, RerankerRegistry, RerankReport, RerankRequest
 
 QUERIES = [Query("1", "emu flightless"), Query("2", "bird fly"), Query("3", "nobody judged this")]
 QRELS = {"1": {"kiwi": 1}, "2": {"hawk": 1}, "absent": {"hawk": 1}}
@@ -34,14 +34,14 @@ FAKE, BROKEN = RerankRequest(model="fake"), RerankRequest(model="broken")
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterable[Engine]:
+def collection(tmp_path: Path) -> Iterable[Collection]:
     config = CollectionConfig(legs={"lexical": LexicalLeg()})
     registry = RerankerRegistry(
         {"fake": FakeRerankerConfig(), "broken": FakeRerankerConfig(fails_at=0)}
     )
-    with Engine.create(tmp_path / "index", config, rerankers=registry) as engine:
-        engine.add(Document(id=name, text=text) for name, text in TEXTS.items())
-        yield engine
+    with Collection.create(tmp_path / "index", config, rerankers=registry) as collection:
+        collection.add(Document(id=name, text=text) for name, text in TEXTS.items())
+        yield collection
 
 
 def report(seconds: float, status: str = "complete", calls: int = 3) -> RerankReport:
@@ -60,25 +60,25 @@ def test_the_cost_adds_up() -> None:
     assert cost.p95 == pytest.approx(np.quantile(seconds, 0.95))
 
 
-def test_a_run_is_in_the_order_of_the_reranker(engine: Engine) -> None:
+def test_a_run_is_in_the_order_of_the_reranker(collection: Collection) -> None:
     """Though a hit that it was not handed has no score."""
     request = RerankRequest(model="fake", top_n=2)
-    ((run, (first, *_)),) = run_reranked(engine, QUERIES[:1], [request])
-    shown = engine.search(QUERIES[0].text, rerank={"model": "fake", "top_n": 2})
+    ((run, (first, *_)),) = run_reranked(collection, QUERIES[:1], [request])
+    shown = collection.search(QUERIES[0].text, rerank={"model": "fake", "top_n": 2})
     assert shown.hits[-1].rerank is not None
     assert shown.hits[-1].rerank.score is None
     assert list(run["1"]) == [hit.id for hit in shown.hits] == ["kiwi", "emu", "hawk"]
     assert list(run["1"].values()) == [1, 1 / 2, 1 / 3]
     assert (first.status, first.candidates) == ("complete", 2)
-    assert run_queries(engine_search(engine, rerank=request), QUERIES[:1]) == run
+    assert run_queries(engine_search(collection, rerank=request), QUERIES[:1]) == run
 
 
-def test_the_table_compares_with_the_first_stage(engine: Engine) -> None:
-    rows = rerank_table(engine, QUERIES, QRELS, {"a": FAKE, "b": BROKEN}, ["RR@10", "R@10"])
+def test_the_table_compares_with_the_first_stage(collection: Collection) -> None:
+    rows = rerank_table(collection, QUERIES, QRELS, {"a": FAKE, "b": BROKEN}, ["RR@10", "R@10"])
     first, good, broken = rows
     assert [row.name for row in rows] == [FIRST_STAGE, "a", "b"]
     assert (first.cost, first.comparisons) == (None, None)
-    alone = run_queries(engine_search(engine), QUERIES)
+    alone = run_queries(engine_search(collection), QUERIES)
     assert first.evaluation == evaluate(alone, QRELS, ["RR@10", "R@10"])
     assert good.evaluation.measures["RR@10"] == pytest.approx(2 / 3)
     assert good.evaluation.measures["R@10"] == first.evaluation.measures["R@10"]
@@ -97,33 +97,35 @@ def test_the_table_compares_with_the_first_stage(engine: Engine) -> None:
     assert "fails at hit 0" in warning
 
 
-def test_all_rerankers_see_the_same_list(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_rerankers_see_the_same_list(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A document that is written meanwhile is in all lists or in none."""
     seen: list[list[str]] = []
     plain = FakeReranker.rerank
 
     def writing(self, tasks, budget=None):  # type: ignore[no-untyped-def]
         seen.append([candidate.id for candidate in tasks[0].candidates])
-        engine.add([Document(id=f"new{len(seen)}", text="emu flightless")])
+        collection.add([Document(id=f"new{len(seen)}", text="emu flightless")])
         return plain(self, tasks, budget)
 
     monkeypatch.setattr(FakeReranker, "rerank", writing)
-    (alone, _), (_, _), (_, _) = run_reranked(engine, QUERIES[:1], [None, FAKE, BROKEN])
+    (alone, _), (_, _), (_, _) = run_reranked(collection, QUERIES[:1], [None, FAKE, BROKEN])
     assert len(seen) == 2
     assert seen[0] == seen[1] == list(alone["1"])
 
 
-def test_what_cannot_be_is_found_before_the_work(engine: Engine) -> None:
+def test_what_cannot_be_is_found_before_the_work(collection: Collection) -> None:
     calls: list[int] = []
     progress_like = type("P", (), {"start": lambda *a: calls.append(1)})
     with pytest.raises(InvalidInputError, match=r"rerank\.model: there is no reranker 'none'"):
         rerank_table(
-            engine,
+            collection,
             QUERIES,
             QRELS,
             {"x": RerankRequest(model="none")},
             progress=progress_like(),
         )
     with pytest.raises(InvalidInputError, match="not a measure"):
-        rerank_table(engine, QUERIES, QRELS, {"x": FAKE}, ["nonsense"])
+        rerank_table(collection, QUERIES, QRELS, {"x": FAKE}, ["nonsense"])
     assert not calls

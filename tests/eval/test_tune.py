@@ -35,7 +35,7 @@ from twindex.eval.tuning.measure import obstacle
 from twindex.eval.tuning.quality import K, Searcher, Truth
 from twindex.eval.tuning.sample import Queries, Sample, read_sample, sampled_queries
 from twindex.index.dense import DenseDelta
-from twindex.search import Engine
+from twindex.search import Collection
 
 LEG = DenseLeg(encoder=DenseEncoderConfig(model="fake"))
 CONFIG = CollectionConfig(
@@ -66,39 +66,41 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two segments, a delta, deleted and replaced documents, of one to three passages."""
     random = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("tune") / "index"
-    with Engine.create(path, CONFIG) as engine:
+    with Collection.create(path, CONFIG) as collection:
         for start in range(0, DOCUMENTS, 300):
             if start:
-                engine.seal()
-            engine.add(
+                collection.seal()
+            collection.add(
                 Document(f"d{i}", text(random, i % 15, 6 * int(random.integers(1, 4))))
                 for i in range(start, start + 300)
             )
-        engine.delete([f"d{i}" for i in range(0, DOCUMENTS, 50)])
-        engine.add([Document("d1", text(random, 3, 6))])
+        collection.delete([f"d{i}" for i in range(0, DOCUMENTS, 50)])
+        collection.add([Document("d1", text(random, 3, 6))])
     return path
 
 
 @pytest.fixture
-def engine(path: Path) -> Iterator[Engine]:
-    with Engine.open(path, read_only=True) as engine:
-        yield engine
+def collection(path: Path) -> Iterator[Collection]:
+    with Collection.open(path, read_only=True) as collection:
+        yield collection
 
 
-def read(engine: Engine, most: int = 10**9, judged: Any = None, seed: int = 0) -> Sample:
-    return read_sample(engine, "dense", most, seed, judged, NoProgress())
+def read(collection: Collection, most: int = 10**9, judged: Any = None, seed: int = 0) -> Sample:
+    return read_sample(collection, "dense", most, seed, judged, NoProgress())
 
 
-def test_all_live_vectors_are_read(engine: Engine) -> None:
-    sample = read(engine)
+def test_all_live_vectors_are_read(collection: Collection) -> None:
+    sample = read(collection)
     assert sample.complete
-    assert sample.documents == engine.count() == DOCUMENTS - 18
-    assert len(sample) == sample.total == engine.info()["passages"]
+    assert sample.documents == collection.count() == DOCUMENTS - 18
+    assert len(sample) == sample.total == collection.info()["passages"]
     assert not sample.rounded
     assert (np.diff(sample.passages.numbers) >= 0).all()
-    assert sorted(sample.ids.values()) == sorted(d.id for d in engine.documents(limit=1000))
-    hits = {hit.id: hit.score for hit in engine.search("w3 w4 w50", legs=[{"name": "dense"}]).hits}
-    query = engine._encoders["dense"].encode(["w3 w4 w50"], role="query").dense
+    assert sorted(sample.ids.values()) == sorted(d.id for d in collection.documents(limit=1000))
+    hits = {
+        hit.id: hit.score for hit in collection.search("w3 w4 w50", legs=[{"name": "dense"}]).hits
+    }
+    query = collection._encoders["dense"].encode(["w3 w4 w50"], role="query").dense
     assert query is not None
     scores: dict[str, float] = {}
     for number, score in zip(sample.passages.numbers, sample.vectors @ query[0], strict=True):
@@ -107,25 +109,25 @@ def test_all_live_vectors_are_read(engine: Engine) -> None:
     assert hits == pytest.approx({name: scores[name] for name in hits}, abs=1e-6)
 
 
-def test_a_sample_has_whole_documents_and_all_relevant_ones(engine: Engine) -> None:
+def test_a_sample_has_whole_documents_and_all_relevant_ones(collection: Collection) -> None:
     judged = {"q": {"d7": 1, "d8": 0, "d507": 2}}
-    sample = read(engine, 100, judged)
-    whole = read(engine)
+    sample = read(collection, 100, judged)
+    whole = read(collection)
     assert 2 <= sample.documents < len(sample) <= 100 < sample.total == whole.total
     assert not sample.complete
     assert {"d7", "d507"} <= set(sample.ids.values())
     for number in sample.ids:
         own = whole.vectors[whole.passages.numbers == number]
         assert (sample.vectors[sample.passages.numbers == number] == own).all()
-    assert read(engine, 100, judged).ids == sample.ids
-    assert read(engine, 100, judged, seed=1).ids != sample.ids
+    assert read(collection, 100, judged).ids == sample.ids
+    assert read(collection, 100, judged, seed=1).ids != sample.ids
     with pytest.raises(InvalidInputError, match="sample: the relevant documents alone"):
-        read(engine, 2, {"q": {f"d{i}": 1 for i in range(1, 40)}})
+        read(collection, 2, {"q": {f"d{i}": 1 for i in range(1, 40)}})
 
 
-def test_quality_against_brute_force(engine: Engine) -> None:
+def test_quality_against_brute_force(collection: Collection) -> None:
     """Documents by their best passage; a query that is a document does not count itself."""
-    sample = read(engine)
+    sample = read(collection)
     random = np.random.default_rng(1)
     noise = random.normal(size=sample.vectors.shape).astype(np.float32) / 40
     poor = DenseDelta(LEG)
@@ -174,8 +176,8 @@ def best_documents(sample: Sample, scores: np.ndarray) -> dict[int, float]:
 
 @pytest.fixture(scope="module")
 def report(path: Path) -> Report:
-    with Engine.open(path, read_only=True) as engine:
-        return tune(engine, grid=GRID, number=40, limits=Limits(min_recall=0.9))
+    with Collection.open(path, read_only=True) as collection:
+        return tune(collection, grid=GRID, number=40, limits=Limits(min_recall=0.9))
 
 
 def test_a_report(report: Report, path: Path) -> None:
@@ -202,8 +204,8 @@ def test_a_report(report: Report, path: Path) -> None:
     assert not [child for child in path.parent.iterdir() if child != path]  # no scratch is left
 
 
-def test_measures_are_reproducible(report: Report, engine: Engine) -> None:
-    again = tune(engine, grid=GRID, number=40, limits=Limits(min_recall=0.9))
+def test_measures_are_reproducible(report: Report, collection: Collection) -> None:
+    again = tune(collection, grid=GRID, number=40, limits=Limits(min_recall=0.9))
 
     def figures(report: Report) -> list[tuple[Any, ...]]:
         return [(p.name, p.recall, p.memory, p.parameters, p.loss) for p in report.points]
@@ -249,11 +251,11 @@ def test_names_are_escaped(report: Report, tmp_path: Path) -> None:
     assert "<b>&" not in (tmp_path / "tune.html").read_text()
 
 
-def test_judgements_make_it_ndcg(engine: Engine) -> None:
+def test_judgements_make_it_ndcg(collection: Collection) -> None:
     queries = [Query(f"q{i}", f"w{i} w{i + 1}") for i in range(0, 200, 10)]
     qrels = {query.id: {"d3": 1, "d7": 2} for query in queries}
     grid = Grid.parse({"block": [{"index": ["flat"], "codec": ["float32", "float16"]}]})
-    report = tune(engine, grid=grid, queries=queries, qrels=qrels, number=12, sample=500)
+    report = tune(collection, grid=grid, queries=queries, qrels=qrels, number=12, sample=500)
     assert report.measure == "nDCG@10"
     assert report.reference.ndcg == report.points[0].ndcg == report.points[0].quality
     assert report.measured_on["queries"] == 12
@@ -265,8 +267,8 @@ def test_judgements_make_it_ndcg(engine: Engine) -> None:
     assert report.points[0].memory == pytest.approx(256 * report.measured_on["of_passages"], 0.02)
 
 
-def test_small_collections_are_told_that_exact_search_is_right(engine: Engine) -> None:
-    sample = read(engine)
+def test_small_collections_are_told_that_exact_search_is_right(collection: Collection) -> None:
+    sample = read(collection)
     flat = VectorStorage()
     ivf = VectorStorage.parse({"index": {"kind": "ivf"}})
     always = VectorStorage.parse({"index": {"kind": "ivf", "flat_below": 0}})
@@ -280,20 +282,20 @@ def test_small_collections_are_told_that_exact_search_is_right(engine: Engine) -
     assert "so few are searched exactly" in str(obstacle(coded, replace(few, total=100)))
 
 
-def test_queries_without_judgements_do_not_count(engine: Engine) -> None:
+def test_queries_without_judgements_do_not_count(collection: Collection) -> None:
     grid = Grid.parse({"block": [{"index": ["flat"]}]})
     queries = [Query("q1", "w3 w4"), Query("q2", "w5")]
-    report = tune(engine, grid=grid, queries=queries, qrels={"q2": {"d3": 1}, "q3": {"d4": 1}})
+    report = tune(collection, grid=grid, queries=queries, qrels={"q2": {"d3": 1}, "q3": {"d4": 1}})
     assert report.measured_on["queries"] == report.measured_on["of_queries"] == 1
 
 
-def test_wrong_arguments_are_named(engine: Engine) -> None:
+def test_wrong_arguments_are_named(collection: Collection) -> None:
     asked = [Query("q", "w3")]
     grid = Grid.parse({"block": [{"index": ["flat"]}]})
     with pytest.raises(NotFoundError, match="no leg 'sparse'; there are dense, lexical"):
-        tune(engine, "sparse")
+        tune(collection, "sparse")
     with pytest.raises(InvalidInputError, match="leg: the leg lexical is lexical, not dense"):
-        tune(engine, "lexical")
+        tune(collection, "lexical")
     for fields, message in (
         ({"limits": Limits(p95_ms=0)}, "p95_ms: must be more than 0"),
         ({"limits": Limits(memory=float("nan"))}, "memory: must be more than 0"),
@@ -310,29 +312,29 @@ def test_wrong_arguments_are_named(engine: Engine) -> None:
         ({"only": {"index": ["ivf"]}}, "index: the grid has no 'ivf'"),
     ):
         with pytest.raises(InvalidInputError, match=message):
-            tune(engine, grid=grid, **fields)
+            tune(collection, grid=grid, **fields)
     impossible = Grid.parse({"block": [{"index": ["hnsw"], "codec": ["pq"]}]})
     with pytest.raises(ConfigError, match="cannot hold codec pq"):
-        tune(engine, grid=impossible)
+        tune(collection, grid=impossible)
 
 
 def test_legs_that_cannot_be_stored_otherwise(tmp_path: Path) -> None:
     encoder = PromptRepsEncoderConfig(model="fake", variant="multi_token_multi")
     config = CollectionConfig(legs={"dense": DenseLeg(encoder=encoder)})
     with (
-        Engine.create(tmp_path / "multi", config) as engine,
+        Collection.create(tmp_path / "multi", config) as collection,
         pytest.raises(InvalidInputError, match="several vectors"),
     ):
-        tune(engine)
+        tune(collection)
     with (
-        Engine.create(tmp_path / "empty", CONFIG) as engine,
+        Collection.create(tmp_path / "empty", CONFIG) as collection,
         pytest.raises(InvalidInputError, match="has 0 documents"),
     ):
-        tune(engine)
+        tune(collection)
 
 
 def test_one_kind_that_fails_does_not_lose_the_others(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twindex.eval.tuning import measure
 
@@ -345,11 +347,11 @@ def test_one_kind_that_fails_does_not_lose_the_others(
 
     monkeypatch.setattr(measure, "_build", failing)
     grid = Grid.parse({"block": [{"index": ["flat"], "codec": ["float32", "float16"]}]})
-    report = tune(engine, grid=grid, number=5)
+    report = tune(collection, grid=grid, number=5)
     assert [point.name for point in report.points] == ["flat float32"]
     assert [(item.name, item.reason) for item in report.skipped] == [("flat float16", "no room")]
     with pytest.raises(ConfigError, match="nothing could be measured: flat float16: no room"):
-        tune(engine, grid=grid, only={"codec": ["float16"]})
+        tune(collection, grid=grid, only={"codec": ["float16"]})
 
 
 def test_codes_alone_are_searched_as_codes_whatever_the_target(report: Report) -> None:

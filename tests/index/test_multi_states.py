@@ -29,8 +29,8 @@ from twindex.core import (
     StorageConfig,
 )
 from twindex.encoders import split_passages
-from twindex.index import Collection, merge_due
-from twindex.search import Engine, LegRequest, build
+from twindex.index import LocalStore, merge_due
+from twindex.search import Collection, LegRequest, build
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu"]
 QUERY = "cat dog dog fox"
@@ -102,12 +102,12 @@ def expected(stored: Mapping[str, Document], leg: str) -> dict[str, float]:
     return scores
 
 
-def check(engine: Engine, stored: Mapping[str, Document]) -> None:
+def check(collection: Collection, stored: Mapping[str, Document]) -> None:
     for leg in COLLECTION.legs:
         of_two = {name: d for name, d in stored.items() if d.metadata["year"] == 2}
         for condition, kept in ((None, stored), ({"year": 2}, of_two)):
             asked = {"legs": [LegRequest(name=leg)], "limit": 100, "filter": condition}
-            hits = engine.search(QUERY, explain=True, **asked).hits
+            hits = collection.search(QUERY, explain=True, **asked).hits
             assert {hit.id: hit.score for hit in hits} == expected(kept, leg)
             order = [(-hit.score, hit.id) for hit in hits]
             assert order == sorted(order)
@@ -126,7 +126,7 @@ documents = st.builds(
 
 
 class MultiStates(RuleBasedStateMachine):
-    collection = COLLECTION
+    store = COLLECTION
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,44 +135,44 @@ class MultiStates(RuleBasedStateMachine):
     @initialize()
     def create(self) -> None:
         self.path = Path(tempfile.mkdtemp())
-        self.engine = Engine.create(self.path / "c", self.collection, encoders=load)
+        self.collection = Collection.create(self.path / "c", self.store, encoders=load)
 
     @rule(batch=st.lists(documents, min_size=1, max_size=4))
     def add(self, batch: list[Document]) -> None:
-        self.engine.add(batch)
+        self.collection.add(batch)
         self.stored.update({document.id: document for document in batch})
 
     @rule(names=st.lists(ids, max_size=3))
     def delete(self, names: list[str]) -> None:
-        for name in self.engine.delete(names):
+        for name in self.collection.delete(names):
             del self.stored[name]
 
     @rule()
     def seal(self) -> None:
-        self.engine.seal()
+        self.collection.seal()
 
     @rule()
     def merge_due(self) -> None:
-        merge_due(self.engine.collection)
+        merge_due(self.collection.store)
 
     @rule()
     def merge(self) -> None:
-        self.engine.merge()
+        self.collection.merge()
 
     @rule()
     def reopen(self) -> None:
-        self.engine.close()
-        self.engine = Engine.open(self.path / "c", encoders=load)
+        self.collection.close()
+        self.collection = Collection.open(self.path / "c", encoders=load)
 
     @invariant()
     def searches_like_a_fresh_index(self) -> None:
-        if hasattr(self, "engine"):
-            check(self.engine, self.stored)
+        if hasattr(self, "collection"):
+            check(self.collection, self.stored)
 
     def teardown(self) -> None:
-        if hasattr(self, "engine"):
-            assert self.engine.verify() == []
-            self.engine.close()
+        if hasattr(self, "collection"):
+            assert self.collection.verify() == []
+            self.collection.close()
             shutil.rmtree(self.path)
 
 
@@ -197,20 +197,20 @@ def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     stored = some_documents()
     old = [Document(f"d{i}", "ant bee cat", metadata={"year": 2}) for i in range(5)]
     build(tmp_path / "c", [*old, *stored.values()], COLLECTION, encoders=load)
-    engine = Engine.open(tmp_path / "c", encoders=load)
-    check(engine, stored)
-    engine.close()
+    collection = Collection.open(tmp_path / "c", encoders=load)
+    check(collection, stored)
+    collection.close()
 
 
 def test_terms_of_a_result(tmp_path: Path) -> None:
     """Those of the best passage, wherever it is stored; a dense leg has none."""
-    engine = Engine.create(tmp_path / "c", COLLECTION, encoders=load)
+    collection = Collection.create(tmp_path / "c", COLLECTION, encoders=load)
     query = OneVectorPerWord().encode(["gnu"], role="query")
     for name, text in (("sealed", "gnu ant gnu"), ("new", "bee cat cat dog elk fox gnu bee")):
-        engine.add([Document(name, text)])
+        collection.add([Document(name, text)])
         if name == "sealed":
-            engine.seal()
-    with engine.collection.reader() as reader:
+            collection.seal()
+    with collection.store.reader() as reader:
         result = reader.search("sparse", query, 10, reader.masks(None))[0]
         found = [
             [(term.term, term.weight) for term in reader.snapshot.terms("sparse", result, position)]
@@ -223,21 +223,21 @@ def test_terms_of_a_result(tmp_path: Path) -> None:
         [(numbers[word], 2.0) for word in words]
         for words in (["ant", "gnu"], ["dog", "elk", "fox", "gnu"])
     ]
-    engine.close()
+    collection.close()
 
 
 def test_damaged_offsets_are_named_at_open(tmp_path: Path) -> None:
     """Also where the checksum fits them: what a part says is checked against the other files."""
-    engine = Engine.create(tmp_path / "c", COLLECTION, encoders=load)
-    engine.add(some_documents().values())
-    engine.seal()
-    engine.close()
+    collection = Collection.create(tmp_path / "c", COLLECTION, encoders=load)
+    collection.add(some_documents().values())
+    collection.seal()
+    collection.close()
     (file,) = (tmp_path / "c").glob("segments/*/dense/offsets.npy")
     offsets = np.load(file)
     offsets[3] = offsets[4]
     np.save(file, offsets)
     with pytest.raises(CorruptFileError, match=r"offsets\.npy"):
-        Engine.open(tmp_path / "c", encoders=load)
+        Collection.open(tmp_path / "c", encoders=load)
     # Sizes alone do not tell, but the segment does when it is mapped.
     with pytest.raises(CorruptFileError, match=r"offsets\.npy"):
-        Collection.open(tmp_path / "c", verify="size")
+        LocalStore.open(tmp_path / "c", verify="size")

@@ -28,7 +28,7 @@ from twindex.rerank.encoded.base import EncodedJudge, Question
 from twindex.rerank.encoded.late import LateInteractionReranker, TokenReader
 from twindex.rerank.encoded.stored import StoredLegReranker
 from twindex.rerank.encoded.tilde import TildeReranker
-from twindex.search import Engine, LegRequest, RerankerRegistry, RerankRequest
+from twindex.search import Collection, LegRequest, RerankerRegistry, RerankRequest
 
 QUERY = "ants build large nests"
 TEXTS = [
@@ -214,21 +214,21 @@ def test_a_stored_leg_ranks_as_the_reranker_that_reads_texts(tmp_path: Path) -> 
         for i in range(60)
     }
     rerankers = RerankerRegistry({name: LegScoreConfig(leg=name) for name in ("late", "tilde")})
-    with Engine.create(tmp_path / "c", config, rerankers=rerankers) as engine:
-        engine.add([Document(f"d{i}", "jay jay jay") for i in range(0, 60, 2)])
-        engine.seal()
-        engine.add(list(documents.values()))
-        engine.delete(["d1", "d2"])
-        engine.seal()
-        engine.add([documents["d3"]])
+    with Collection.create(tmp_path / "c", config, rerankers=rerankers) as collection:
+        collection.add([Document(f"d{i}", "jay jay jay") for i in range(0, 60, 2)])
+        collection.seal()
+        collection.add(list(documents.values()))
+        collection.delete(["d1", "d2"])
+        collection.seal()
+        collection.add([documents["d3"]])
         query = "ant build nests nests"
-        plain = engine.search(query, limit=30)
+        plain = collection.search(query, limit=30)
         assert set(plain.hits[0].legs) == {"lexical"}, "legs for reranking do not run"
         for name, encoder in (("late", FakeLateEncoder(late)), ("tilde", FakeTildeEncoder(tilde))):
             asked = encoder.encode([query], role="query")
-            alone = engine.search(query, legs=[LegRequest(name=name)], limit=60)
+            alone = collection.search(query, legs=[LegRequest(name=name)], limit=60)
             scores = {hit.id: hit.score for hit in alone.hits}
-            found = engine.search(query, limit=30, rerank=RerankRequest(model=name, top_n=30))
+            found = collection.search(query, limit=30, rerank=RerankRequest(model=name, top_n=30))
             assert {hit.id for hit in found.hits} == {hit.id for hit in plain.hits}
             order = [hit.rerank.score for hit in found.hits]
             assert order == sorted(order, reverse=True)

@@ -1,4 +1,4 @@
-"""Engines that rerank."""
+"""Collections that rerank."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.rerank import Needs
 from twindex.search import RerankerRegistry
 
-from .rerank_engines import FAKES, Spy, opened
+from .rerank_collections import FAKES, Spy, opened
 
 
 @pytest.fixture(scope="module")
 def reranking(tmp_path_factory):
-    with opened(tmp_path_factory.mktemp("data") / "c", RerankerRegistry(FAKES)) as engine:
-        yield engine
+    with opened(tmp_path_factory.mktemp("data") / "c", RerankerRegistry(FAKES)) as collection:
+        yield collection
 
 
 @pytest.fixture
 def spied(tmp_path):
-    """Make an engine whose only reranker is a Spy with some needs."""
-    engines = []
+    """Make a collection whose only reranker is a Spy with some needs."""
+    collections = []
 
     def make(**needs):
         spy = Spy(Needs(**needs))
         registry = RerankerRegistry({"spy": FakeRerankerConfig()}, load=lambda config: spy)
-        engines.append(opened(tmp_path / "c", registry))
-        return engines[-1], spy
+        collections.append(opened(tmp_path / "c", registry))
+        return collections[-1], spy
 
     yield make
-    for engine in engines:
-        engine.close()
+    for collection in collections:
+        collection.close()

@@ -19,8 +19,8 @@ from twindex.core import (
     TwindexError,
 )
 from twindex.encoders import load_encoder
-from twindex.index import Collection
-from twindex.search import Engine, Fusion, LegRequest, SearchRequest
+from twindex.index import LocalStore
+from twindex.search import Collection, Fusion, LegRequest, SearchRequest
 
 CONFIG = CollectionConfig(
     legs={"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")), "lexical": LexicalLeg()}
@@ -49,23 +49,25 @@ WRONG: list[Any] = [
     {"and": 1},
     set(),
     object(),
-    Engine,
+    Collection,
     lambda: None,
     iter([3]),
 ]
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    with Engine.create(tmp_path_factory.mktemp("a") / "c", CONFIG) as engine:
-        engine.add({"id": str(i), "text": f"kiwi n{i}", "metadata": {"y": i}} for i in (1, 3, 13))
-        yield engine
+def collection(tmp_path_factory):
+    with Collection.create(tmp_path_factory.mktemp("a") / "c", CONFIG) as collection:
+        collection.add(
+            {"id": str(i), "text": f"kiwi n{i}", "metadata": {"y": i}} for i in (1, 3, 13)
+        )
+        yield collection
 
 
 def calls() -> list[tuple[str, str, Any]]:
-    """(method, parameter, wrong value) for every public method of Engine."""
+    """(method, parameter, wrong value) for every public method of Collection."""
     found = []
-    for name, method in inspect.getmembers(Engine, inspect.isroutine):
+    for name, method in inspect.getmembers(Collection, inspect.isroutine):
         if name.startswith("_") or name in ("close",):
             continue
         for parameter in inspect.signature(method).parameters.values():
@@ -97,44 +99,46 @@ def outcome(call: Any, arguments: dict[str, Any]) -> BaseException | None:
             opened = call(**arguments)
         except BaseException as error:  # noqa: BLE001 - which one is what is tested
             return error
-        if isinstance(opened, Engine):
+        if isinstance(opened, Collection):
             stack.enter_context(opened)
     return None
 
 
-def test_every_wrongly_typed_call_ends_well_or_in_a_named_error(engine, tmp_path, monkeypatch):
+def test_every_wrongly_typed_call_ends_well_or_in_a_named_error(collection, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tried = refused = 0
     for name, parameter, value in calls():
         arguments = {
             p.name: GOOD[p.name]
-            for p in inspect.signature(getattr(Engine, name)).parameters.values()
+            for p in inspect.signature(getattr(Collection, name)).parameters.values()
             if p.default is p.empty and p.name in GOOD and p.kind is not p.VAR_KEYWORD
         }
         if name in ("create", "open", "open_or_create"):
-            arguments["path"] = tmp_path / f"n{tried}" if name.endswith("create") else engine.path
+            arguments["path"] = (
+                tmp_path / f"n{tried}" if name.endswith("create") else collection.path
+            )
         tried += 1
-        error = outcome(getattr(engine, name), {**arguments, parameter: value})
+        error = outcome(getattr(collection, name), {**arguments, parameter: value})
         refused += error is not None
         assert error is None or isinstance(error, TwindexError), (name, parameter, value, error)
         if isinstance(error, InvalidInputError):
             field = error.field or ("documents" if "a document is" in error.message else "")
             assert field.startswith((parameter, "query", "id")), (name, value, str(error))
         if name not in HARMLESS:
-            assert engine.count() == 3, (name, parameter, value)
+            assert collection.count() == 3, (name, parameter, value)
     assert refused > tried / 2
     assert tried > 400
 
 
-def test_a_text_is_no_list_of_ids(engine):
+def test_a_text_is_no_list_of_ids(collection):
     message = r"ids: must be a list of ids, got '13'; write \['13'\]"
     with pytest.raises(InvalidInputError, match=message):
-        engine.delete("13")
+        collection.delete("13")
     with pytest.raises(InvalidInputError, match=message):
-        engine.collection.delete("13")
+        collection.store.delete("13")
     with pytest.raises(InvalidInputError, match=r"ids\[1\]: must be a string, got 3"):
-        engine.delete(["1", 3])
-    assert engine.count() == 3
+        collection.delete(["1", 3])
+    assert collection.count() == 3
 
 
 def test_requests_raise_errors_of_this_project():
@@ -152,13 +156,13 @@ def test_requests_raise_errors_of_this_project():
         assert caught.value.field == field
 
 
-def test_fusion_is_named_by_a_word(engine):
-    one = engine.search("kiwi", fusion="rrf")
-    two = engine.search(SearchRequest(query="kiwi", fusion=Fusion(method="rrf")))
+def test_fusion_is_named_by_a_word(collection):
+    one = collection.search("kiwi", fusion="rrf")
+    two = collection.search(SearchRequest(query="kiwi", fusion=Fusion(method="rrf")))
     assert [(hit.id, hit.score) for hit in one.hits] == [(hit.id, hit.score) for hit in two.hits]
     assert one.hits[0].score == pytest.approx(2 / 61)
     with pytest.raises(InvalidInputError) as caught:
-        engine.search("kiwi", fusion="rff")
+        collection.search("kiwi", fusion="rff")
     assert caught.value.field == "fusion.method"
 
 
@@ -178,18 +182,21 @@ def test_a_collection_with_encoders_of_ones_own_says_how_to_open_it(tmp_path):
     def own(config):
         return Own() if config.kind == "dense" else load_encoder(config)
 
-    with Engine.create(tmp_path / "c", CONFIG, encoders=own) as engine:
-        engine.add([{"id": "1", "text": "kiwi"}])
-    match = r"Engine\.open\(path, encoders=\.\.\.\)"
-    with Engine.open(tmp_path / "c") as engine, pytest.raises(EncoderMismatchError, match=match):
-        engine.search("kiwi")
-    with Engine.open(tmp_path / "c", encoders=own) as engine:
-        assert [hit.id for hit in engine.search("kiwi").hits] == ["1"]
-    assert "encoders of your own" in (Engine.open.__doc__ or "")
+    with Collection.create(tmp_path / "c", CONFIG, encoders=own) as collection:
+        collection.add([{"id": "1", "text": "kiwi"}])
+    match = r"Collection\.open\(path, encoders=\.\.\.\)"
+    with (
+        Collection.open(tmp_path / "c") as collection,
+        pytest.raises(EncoderMismatchError, match=match),
+    ):
+        collection.search("kiwi")
+    with Collection.open(tmp_path / "c", encoders=own) as collection:
+        assert [hit.id for hit in collection.search("kiwi").hits] == ["1"]
+    assert "encoders of your own" in (Collection.open.__doc__ or "")
 
 
 def test_collections_check_ids_too(tmp_path):
-    collection = Collection.create(tmp_path / "c", CONFIG)
+    collection = LocalStore.create(tmp_path / "c", CONFIG)
     with pytest.raises(InvalidInputError):
         collection.delete("13")
     collection.close()

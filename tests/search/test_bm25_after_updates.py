@@ -12,7 +12,7 @@ import pytest
 from twindex.core import CollectionConfig, Document, LexicalLeg, PassageConfig, StorageConfig
 from twindex.encoders import LexicalEncoder
 from twindex.eval import BeirDataset
-from twindex.search import Engine, build
+from twindex.search import Collection, build
 
 CONFIG = CollectionConfig(
     legs={"lexical": LexicalLeg()},
@@ -22,8 +22,8 @@ CONFIG = CollectionConfig(
 QUERIES = 60
 
 
-def check(engine: Engine, stored: dict[str, Document], queries: list[str]) -> None:
-    """Scores of the engine and of bm25s over the same documents, query by query."""
+def check(collection: Collection, stored: dict[str, Document], queries: list[str]) -> None:
+    """Scores of a collection and of bm25s over the same documents, query by query."""
     encoder = LexicalEncoder()
     names = list(stored)
 
@@ -35,7 +35,7 @@ def check(engine: Engine, stored: dict[str, Document], queries: list[str]) -> No
     retriever.index(corpus, show_progress=False)
     for query in queries:
         wanted = retriever.get_scores(terms(query))
-        found = {hit.id: hit.score for hit in engine.search(query, include=(), limit=1000).hits}
+        found = {hit.id: hit.score for hit in collection.search(query, include=(), limit=1000).hits}
         assert len(found) == min(1000, int(np.count_nonzero(wanted > 0)))
         place = {name: i for i, name in enumerate(names)}
         for name, score in found.items():
@@ -54,14 +54,14 @@ def test_bm25_equals_bm25s_after_changes(tmp_path: Path, shared_data: Path, most
     build(tmp_path / "c", kept, CONFIG)
     stored = {document.id: document for document in kept}
     random_ = random.Random(11)
-    with Engine.open(tmp_path / "c") as engine:
-        check(engine, stored, queries)
+    with Collection.open(tmp_path / "c") as collection:
+        check(collection, stored, queries)
         changes = 0
         while changes < most:
             names = list(stored)
             if random_.random() < 0.35:
                 gone = random_.sample(names, 8)
-                assert engine.delete(gone) == gone
+                assert collection.delete(gone) == gone
                 for name in gone:
                     del stored[name]
                 changes += len(gone)
@@ -71,10 +71,10 @@ def test_bm25_equals_bm25s_after_changes(tmp_path: Path, shared_data: Path, most
                     Document(name, random_.choice(documents).text, "changed")
                     for name in random_.sample(names, 8)
                 ]
-                engine.add([*fresh, *changed])
+                collection.add([*fresh, *changed])
                 stored.update({document.id: document for document in [*fresh, *changed]})
                 changes += 16
-        check(engine, stored, queries[: QUERIES // 2])
-        engine.merge()
-        check(engine, stored, queries[QUERIES // 2 :])
-        assert engine.verify() == []
+        check(collection, stored, queries[: QUERIES // 2])
+        collection.merge()
+        check(collection, stored, queries[QUERIES // 2 :])
+        assert collection.verify() == []

@@ -8,7 +8,7 @@ import pytest
 
 from twindex.core import CollectionConfig
 from twindex.index.store.filters.filters import BOOLEAN, NUMBER, STRING
-from twindex.search import Engine, Fusion, SearchRequest
+from twindex.search import Collection, Fusion, SearchRequest
 
 METHODS = get_args(Fusion.model_fields["method"].annotation)
 LEGS = {
@@ -20,22 +20,22 @@ WORDS = ["kiwi", "emu", "fly", "runs", "bird", "sea", "gull", "swift", "sleep", 
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
+def collection(tmp_path_factory):
     path = tmp_path_factory.mktemp("legs") / "c"
-    with Engine.create(path, CollectionConfig.parse({"legs": LEGS})) as engine:
-        engine.add(
+    with Collection.create(path, CollectionConfig.parse({"legs": LEGS})) as collection:
+        collection.add(
             [
                 {"id": str(n), "text": " ".join(WORDS[n % 7 :: 1 + n % 4]) + f" {n}"}
                 for n in range(60)
             ]
         )
-        yield engine
+        yield collection
 
 
-def search(engine, method, weights, **fields):
+def search(collection, method, weights, **fields):
     legs = [{"name": name, "weight": weight} for name, weight in weights.items()]
     asked = {"query": "kiwi bird sea", "legs": legs, "fusion": {"method": method}, "limit": 60}
-    return engine.search(SearchRequest.parse({**asked, "explain": True, **fields}))
+    return collection.search(SearchRequest.parse({**asked, "explain": True, **fields}))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -50,8 +50,8 @@ def search(engine, method, weights, **fields):
     ids=str,
 )
 @pytest.mark.parametrize("depth", [1_000, 7])
-def test_contributions_sum_to_the_score(engine, method, weights, depth):
-    result = search(engine, method, weights, depth=depth, limit=7)
+def test_contributions_sum_to_the_score(collection, method, weights, depth):
+    result = search(collection, method, weights, depth=depth, limit=7)
     assert result.hits
     for hit in result.hits:
         added = [leg.contribution for leg in hit.legs.values()]
@@ -59,11 +59,11 @@ def test_contributions_sum_to_the_score(engine, method, weights, depth):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_contribution_is_the_scaled_score_times_the_weight(engine, method):
+def test_a_contribution_is_the_scaled_score_times_the_weight(collection, method):
     weights = {"dense": 0.5, "sparse": 3, "lexical": 0.25}
     total = 1 if method == "rrf" else sum(weights.values())
     scaled = {name: [] for name in weights}
-    for hit in search(engine, method, weights).hits:
+    for hit in search(collection, method, weights).hits:
         for name, leg in hit.legs.items():
             assert leg.weight == weights[name]
             assert leg.contribution == pytest.approx(leg.scaled * leg.weight / total)
@@ -73,24 +73,24 @@ def test_a_contribution_is_the_scaled_score_times_the_weight(engine, method):
         assert [value for _, value in pairs] == sorted(value for _, value in pairs)
 
 
-def test_without_explain_there_are_none(engine):
-    result = search(engine, "minmax", {"dense": 1, "lexical": 1}, explain=False)
+def test_without_explain_there_are_none(collection):
+    result = search(collection, "minmax", {"dense": 1, "lexical": 1}, explain=False)
     assert {leg.contribution for hit in result.hits for leg in hit.legs.values()} == {None}
 
 
 def test_fields_of_the_metadata_with_their_kinds(tmp_path):
-    with Engine.create(
+    with Collection.create(
         tmp_path / "c", CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
-    ) as engine:
-        assert engine.fields() == {}
-        engine.add(
+    ) as collection:
+        assert collection.fields() == {}
+        collection.add(
             [
                 {"id": "1", "text": "a", "metadata": {"year": 1, "name": "x", "at": {"b": True}}},
                 {"id": "2", "text": "a", "metadata": {"year": "old", "tags": ["x", "y"]}},
             ]
         )
         found = {"at.b": {BOOLEAN}, "name": {STRING}, "tags": {STRING}, "year": {NUMBER, STRING}}
-        assert engine.fields() == found
-        assert engine.fields(limit=2) == {"at.b": {BOOLEAN}, "name": {STRING}}
-        engine.delete(["1"])
-        assert engine.fields() == {"tags": {STRING}, "year": {STRING}}
+        assert collection.fields() == found
+        assert collection.fields(limit=2) == {"at.b": {BOOLEAN}, "name": {STRING}}
+        collection.delete(["1"])
+        assert collection.fields() == {"tags": {STRING}, "year": {STRING}}

@@ -15,7 +15,7 @@ from twindex.core import (
     SparseLeg,
 )
 from twindex.encoders import load_encoder
-from twindex.search import Engine
+from twindex.search import Collection
 from twindex.search.finding.explain import TERMS
 
 LONG = " ".join(f"word{n}" for n in range(TERMS + 15))
@@ -30,9 +30,9 @@ def engine_of(path, encoder, **options):
     legs = {"sparse": SparseLeg(encoder=encoder), "lexical": LexicalLeg()}
     if isinstance(encoder, PromptRepsEncoderConfig):
         legs["dense"] = DenseLeg(encoder=encoder)
-    engine = Engine.create(path, CollectionConfig(legs=legs, **options))
-    engine.add(DOCUMENTS)
-    return engine
+    collection = Collection.create(path, CollectionConfig(legs=legs, **options))
+    collection.add(DOCUMENTS)
+    return collection
 
 
 def expected(encoder, text, role):
@@ -54,11 +54,11 @@ def expected(encoder, text, role):
 @pytest.mark.parametrize("sealed", [False, True])
 def test_terms_are_those_of_the_encoder(tmp_path, config, sealed):
     encoder = load_encoder(config)
-    with engine_of(tmp_path / "c", config) as engine:
+    with engine_of(tmp_path / "c", config) as collection:
         if sealed:
-            engine.seal()
+            collection.seal()
         for query in ("kiwi bird", f"kiwi {LONG}"):
-            result = engine.search(query, explain=True)
+            result = collection.search(query, explain=True)
             texts = [(result.query_terms, query, "query")]
             texts += [(h.terms, h.document.text, "document") for h in result.hits if h.terms]
             assert len(texts) >= 3
@@ -79,8 +79,8 @@ def test_terms_are_those_of_the_encoder(tmp_path, config, sealed):
 def test_terms_are_of_the_passage_that_was_found(tmp_path):
     config = SparseEncoderConfig(model="fake")
     passages = PassageConfig(unit="words", size=8, overlap=0, threshold=8)
-    with engine_of(tmp_path / "c", config, passages=passages) as engine:
-        (hit,) = engine.search("word20", explain=True).hits
+    with engine_of(tmp_path / "c", config, passages=passages) as collection:
+        (hit,) = collection.search("word20", explain=True).hits
         text = hit.document.text[hit.passage.start : hit.passage.end]
         assert "word20" in text
         wanted = expected(load_encoder(config), text, "document")
@@ -88,10 +88,10 @@ def test_terms_are_of_the_passage_that_was_found(tmp_path):
 
 
 def test_nothing_is_told_unless_asked(tmp_path):
-    with engine_of(tmp_path / "c", PromptRepsEncoderConfig(model="fake")) as engine:
-        result = engine.search("kiwi")
+    with engine_of(tmp_path / "c", PromptRepsEncoderConfig(model="fake")) as collection:
+        result = collection.search("kiwi")
         assert result.query_terms is None
         assert all(hit.terms is None and hit.explain is None for hit in result.hits)
-        lexical = engine.search("kiwi", legs=[{"name": "lexical"}], explain=True)
+        lexical = collection.search("kiwi", legs=[{"name": "lexical"}], explain=True)
         assert lexical.query_terms == {}
         assert all(hit.terms == {} for hit in lexical.hits)

@@ -12,7 +12,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from twindex.core import CollectionConfig, DenseEncoderConfig, Representation
-from twindex.search import Engine, SearchRequest
+from twindex.search import Collection, SearchRequest
 from twindex.search.encoding import query_cache as cache
 from twindex.search.encoding.query_cache import ENTRY_BYTES, QueryCache, digest, size_of
 
@@ -66,15 +66,15 @@ def test_every_part_of_a_representation_counts() -> None:
 
 def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """8 queries of 100 KB each would be .8 MB for each leg."""
-    before = cache.REMEMBERED.size  # Other engines of this process share the cache.
+    before = cache.REMEMBERED.size  # Other collections of this process share the cache.
     monkeypatch.setattr(cache.REMEMBERED, "limit", before + (1 << 18))
-    with Engine.create(tmp_path / "c", CONFIG) as engine:
-        engine.add([{"id": "1", "text": "a kiwi"}])
-        engine.search(SearchRequest(query="kiwi warm " * 10_000))
+    with Collection.create(tmp_path / "c", CONFIG) as collection:
+        collection.add([{"id": "1", "text": "a kiwi"}])
+        collection.search(SearchRequest(query="kiwi warm " * 10_000))
         gc.collect()
         tracemalloc.start()
         for number in range(8):
-            engine.search(SearchRequest(query=f"kiwi {number} " * 12_000))
+            collection.search(SearchRequest(query=f"kiwi {number} " * 12_000))
         gc.collect()
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -85,8 +85,11 @@ def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_the_bound_is_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache.REMEMBERED, "limit", 100_000)
-    with Engine.create(tmp_path / "a", CONFIG) as one, Engine.create(tmp_path / "b", CONFIG) as two:
+    with (
+        Collection.create(tmp_path / "a", CONFIG) as one,
+        Collection.create(tmp_path / "b", CONFIG) as two,
+    ):
         for number in range(100):
-            for engine in (one, two):
-                engine.search(SearchRequest(query=f"kiwi number {number}"))
+            for collection in (one, two):
+                collection.search(SearchRequest(query=f"kiwi number {number}"))
         assert 50_000 < cache.REMEMBERED.size <= 100_000

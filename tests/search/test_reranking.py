@@ -13,9 +13,19 @@ from twindex.core import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg, Usa
 from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.encoders import load_encoder
 from twindex.rerank import Needs
-from twindex.search import Engine, LegRequest, RerankerRegistry, SearchRequest
+from twindex.search import Collection, LegRequest, RerankerRegistry, SearchRequest
 
-from .rerank_engines import DENSE, QUERY, SEARCHED, WORDS, Spy, asked, best_passage, plain, share
+from .rerank_collections import (
+    DENSE,
+    QUERY,
+    SEARCHED,
+    WORDS,
+    Spy,
+    asked,
+    best_passage,
+    plain,
+    share,
+)
 
 # -- order -----------------------------------------------------------------------------------
 
@@ -84,8 +94,8 @@ def test_a_chain_tells_of_its_stages(reranking):
 
 
 def test_only_what_the_filter_lets_through_is_read(spied):
-    engine, spy = spied()
-    engine.search(asked(rerank="spy", filter={"odd": True}))
+    collection, spy = spied()
+    collection.search(asked(rerank="spy", filter={"odd": True}))
     assert {candidate.id for candidate in spy.candidates} == {f"d{i:02}" for i in range(1, 60, 2)}
 
 
@@ -116,10 +126,10 @@ def test_hits_without_their_documents(reranking):
 
 
 def test_candidates_have_title_passage_and_whole_text(spied):
-    engine, spy = spied()
+    collection, spy = spied()
     request = asked(rerank={"model": "spy", "top_n": 25})
-    first = engine.search(plain(request)).hits[:25]
-    engine.search(request)
+    first = collection.search(plain(request)).hits[:25]
+    collection.search(request)
     assert any(hit.passage for hit in first)
     for candidate, hit in zip(spy.candidates, first, strict=True):
         assert candidate.id == hit.id
@@ -132,9 +142,11 @@ def test_candidates_have_title_passage_and_whole_text(spied):
 
 @pytest.mark.parametrize("leg", ["sparse", "coded", "lexical", "dense"])
 def test_stored_scores_are_those_that_the_leg_itself_gives(spied, leg):
-    engine, spy = spied(legs=frozenset({leg}))
-    engine.search(asked(rerank={"model": "spy", "top_n": 40}, legs=[{"name": "lexical"}]))
-    alone = engine.search(SearchRequest(query=QUERY, legs=(LegRequest(name=leg),), limit=60)).hits
+    collection, spy = spied(legs=frozenset({leg}))
+    collection.search(asked(rerank={"model": "spy", "top_n": 40}, legs=[{"name": "lexical"}]))
+    alone = collection.search(
+        SearchRequest(query=QUERY, legs=(LegRequest(name=leg),), limit=60)
+    ).hits
     scores = {hit.id: hit.legs[leg].score for hit in alone}
     assert spy.candidates
     for candidate in spy.candidates:
@@ -144,10 +156,10 @@ def test_stored_scores_are_those_that_the_leg_itself_gives(spied, leg):
 
 @pytest.mark.parametrize(("leg", "loss"), [("dense", 1e-6), ("coded", 0.02)])
 def test_vectors_are_those_of_the_best_passage(spied, leg, loss):
-    engine, spy = spied(vectors=leg)
+    collection, spy = spied(vectors=leg)
     request = asked(rerank="spy")
-    first = engine.search(plain(request)).hits
-    engine.search(request)
+    first = collection.search(plain(request)).hits
+    collection.search(request)
     texts = [f"{hit.document.title} {best_passage(hit)}".strip() for hit in first]
     expected = load_encoder(DENSE).encode(texts, role="document").dense
     found = np.array([candidate.vector for candidate in spy.candidates])
@@ -165,11 +177,11 @@ def test_stored_scores_of_an_approximate_leg_are_exact(tmp_path):
     spy = Spy(Needs(legs=frozenset({"dense"})))
     registry = RerankerRegistry({"spy": FakeRerankerConfig()}, load=lambda config: spy)
     chosen = random.Random(3)
-    with Engine.create(tmp_path / "c", config, rerankers=registry) as engine:
+    with Collection.create(tmp_path / "c", config, rerankers=registry) as collection:
         texts = [" ".join(chosen.choices(WORDS, k=9)) for _ in range(3_000)]
-        engine.add({"id": str(i), "text": text} for i, text in enumerate(texts))
-        engine.seal()
-        engine.search(asked("hen", legs=[{"name": "lexical"}], rerank={"model": "spy"}))
+        collection.add({"id": str(i), "text": text} for i, text in enumerate(texts))
+        collection.seal()
+        collection.search(asked("hen", legs=[{"name": "lexical"}], rerank={"model": "spy"}))
     encoder = load_encoder(DENSE)
     query = encoder.encode(["hen"], role="query").dense[0]
     vectors = encoder.encode([texts[int(c.id)] for c in spy.candidates], role="document").dense

@@ -10,7 +10,7 @@ from twindex.core import ModelError
 from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.search import RerankerRegistry
 
-from .rerank_engines import FAKES, MANY, QUERY, asked, opened, plain
+from .rerank_collections import FAKES, MANY, QUERY, asked, opened, plain
 
 # -- budgets, thresholds, failure ------------------------------------------------------------
 
@@ -79,18 +79,18 @@ def test_what_was_spent_before_a_failure_is_counted(reranking):
 
 @pytest.mark.parametrize("error", [ModelError("gone"), RuntimeError("a slip")])
 def test_whatever_a_reranker_raises_harms_only_itself(spied, error):
-    engine, spy = spied()
+    collection, spy = spied()
 
     def fail(tasks, budget=None):
         raise error
 
     spy.rerank = fail
-    result = engine.search(asked(rerank="spy"))
+    result = collection.search(asked(rerank="spy"))
     assert result.rerank.status == "failed"
     assert str(error) in result.warnings[0]
     assert len(result.hits) == 60
     with pytest.raises(ModelError, match=str(error)):
-        engine.search(asked(rerank={"model": "spy", "on_error": "fail"}))
+        collection.search(asked(rerank={"model": "spy", "on_error": "fail"}))
 
 
 def test_a_model_that_is_not_here(tmp_path):
@@ -98,13 +98,15 @@ def test_a_model_that_is_not_here(tmp_path):
         raise ModelError("no such weights")
 
     registry = RerankerRegistry({"gone": FakeRerankerConfig()}, load=load)
-    with opened(tmp_path / "c", registry) as engine:
-        result = engine.search(asked(rerank="gone"))
+    with opened(tmp_path / "c", registry) as collection:
+        result = collection.search(asked(rerank="gone"))
         assert result.rerank.status == "failed"
         assert "no such weights" in result.warnings[0]
-        assert [h.id for h in result.hits] == [h.id for h in engine.search(QUERY, limit=60).hits]
+        assert [h.id for h in result.hits] == [
+            h.id for h in collection.search(QUERY, limit=60).hits
+        ]
         with pytest.raises(ModelError, match="no such weights"):
-            engine.search(asked(rerank={"model": "gone", "on_error": "fail"}))
+            collection.search(asked(rerank={"model": "gone", "on_error": "fail"}))
 
 
 @pytest.mark.parametrize(("top_n", "relation"), [(60, "eq"), (20, "gte")])
@@ -119,9 +121,9 @@ def test_hits_below_min_score_are_left_out(reranking, top_n, relation):
 
 
 def test_min_score_keeps_what_the_budget_left_unjudged(tmp_path):
-    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as engine:
+    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as collection:
         rerank = {"model": "fake", "top_n": 20, "calls": 8, "min_score": 0.7}
-        result = engine.search(asked(MANY, rerank=rerank))
+        result = collection.search(asked(MANY, rerank=rerank))
     judged = [hit for hit in result.hits if hit.rerank.judged]
     assert len(judged) < result.rerank.judged == 8
     assert all(hit.rerank.score >= 0.7 for hit in judged)
@@ -146,8 +148,8 @@ def test_a_chain_whose_last_stage_has_not_judged_all_is_no_exact_total(reranking
 
 
 def test_min_score_keeps_what_the_last_stage_of_a_chain_did_not_reach(tmp_path):
-    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as engine:
-        result = engine.search(asked(MANY, rerank={**CHAINED, "calls": 22}))
+    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as collection:
+        result = collection.search(asked(MANY, rerank={**CHAINED, "calls": 22}))
     assert [(one.candidates, one.judged) for one in result.rerank.stages] == [(20, 20), (5, 2)]
     assert sum(hit.rerank.score is None for hit in result.hits) == 3
     assert "2.fake: 2 of 5 hits were judged" in result.warnings[0]
@@ -160,18 +162,18 @@ def test_the_order_after_a_failed_stage_is_told(reranking):
 
 
 def test_min_score_of_a_reranker_without_scores_is_told(spied):
-    engine, _ = spied()
-    result = engine.search(asked(rerank={"model": "spy", "min_score": 0.5}))
+    collection, _ = spied()
+    result = collection.search(asked(rerank={"model": "spy", "min_score": 0.5}))
     assert result.total == 60
     assert "gives no scores" in result.warnings[0]
 
 
 def test_usage_of_rerankers_is_apart_and_counted_by_the_engine(tmp_path):
-    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as engine:
-        assert engine.usage is None
-        one = engine.search(asked(rerank={"model": "fake", "top_n": 10}))
-        again = engine.search(asked(rerank={"model": "fake", "top_n": 10}))
+    with opened(tmp_path / "c", RerankerRegistry(FAKES)) as collection:
+        assert collection.usage is None
+        one = collection.search(asked(rerank={"model": "fake", "top_n": 10}))
+        again = collection.search(asked(rerank={"model": "fake", "top_n": 10}))
         assert one.usage is None
         assert (one.rerank.usage.calls, one.rerank.usage.cache_hits) == (10, 0)
         assert (again.rerank.usage.calls, again.rerank.usage.cache_hits) == (0, 10)
-        assert engine.usage == one.rerank.usage + again.rerank.usage
+        assert collection.usage == one.rerank.usage + again.rerank.usage

@@ -14,7 +14,7 @@ from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.rerank import load_reranker
 from twindex.search import RerankerRegistry, SearchRequest
 
-from .rerank_engines import FAKES, QUERY, asked
+from .rerank_collections import FAKES, QUERY, asked
 
 # -- batches, changes --------------------------------------------------------------------------
 
@@ -44,8 +44,8 @@ def test_a_batch_answers_as_single_searches_do(reranking):
 
 
 def test_searches_of_a_batch_with_one_budget_are_handed_over_together(spied):
-    engine, spy = spied()
-    results = engine.search_batch(
+    collection, spy = spied()
+    results = collection.search_batch(
         [
             asked("ant", rerank="spy"),
             asked("bee", rerank={"model": "spy", "calls": 3}),
@@ -66,21 +66,21 @@ def test_an_invalid_request_of_a_batch_is_named(reranking):
 
 
 def test_writes_and_merges_go_on_while_a_reranker_works(spied):
-    engine, spy = spied(legs=frozenset({"sparse"}), vectors="dense")
-    expected = [hit.id for hit in engine.search(asked(rerank="spy", explain=True)).hits]
+    collection, spy = spied(legs=frozenset({"sparse"}), vectors="dense")
+    expected = [hit.id for hit in collection.search(asked(rerank="spy", explain=True)).hits]
     spy.began.clear()
     spy.gate = threading.Event()
     found = []
     searching = threading.Thread(
-        target=lambda: found.append(engine.search(asked(rerank="spy", explain=True)))
+        target=lambda: found.append(collection.search(asked(rerank="spy", explain=True)))
     )
     searching.start()
     assert spy.began.wait(30)
-    assert engine.delete([f"d{i:02}" for i in range(30)])
-    engine.add([Document(f"d{i:02}", "something else entirely") for i in range(30, 60)])
-    assert engine.merge()
+    assert collection.delete([f"d{i:02}" for i in range(30)])
+    collection.add([Document(f"d{i:02}", "something else entirely") for i in range(30, 60)])
+    assert collection.merge()
     # No read transaction is open: the whole log can be written back and cut.
-    with closing(sqlite3.connect(engine.collection.database.path)) as connection:
+    with closing(sqlite3.connect(collection.store.database.path)) as connection:
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert busy == 0
     spy.gate.set()
@@ -89,7 +89,7 @@ def test_writes_and_merges_go_on_while_a_reranker_works(spied):
     assert [hit.id for hit in result.hits] == expected
     assert all("something" not in hit.document.text for hit in result.hits)
     assert all(hit.explain["lexical"] for hit in result.hits if "lexical" in hit.legs)
-    assert engine.search(QUERY).total == 30
+    assert collection.search(QUERY).total == 30
 
 
 # -- requests ----------------------------------------------------------------------------------
@@ -138,9 +138,9 @@ def test_an_unknown_reranker_is_refused_with_those_there_are(reranking):
     ],
 )
 def test_a_leg_that_is_not_there_is_refused(spied, needs, words):
-    engine, _ = spied(**needs)
+    collection, _ = spied(**needs)
     with pytest.raises(InvalidInputError, match=words) as caught:
-        engine.search(asked(rerank="spy"))
+        collection.search(asked(rerank="spy"))
     assert caught.value.field == "rerank.model"
 
 

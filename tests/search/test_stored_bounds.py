@@ -15,9 +15,9 @@ from twindex.core import CollectionConfig, ConfigError, VectorSearch, VectorStor
 from twindex.core.bounds import Bounds
 from twindex.core.config import StorageConfig
 from twindex.core.vector_config import HnswConfig, IvfConfig, ScannConfig, SpannConfig
-from twindex.index import Collection
+from twindex.index import LocalStore
 from twindex.index.store.database.meta import set_meta
-from twindex.search import Engine, SearchRequest
+from twindex.search import Collection, SearchRequest
 
 DOCUMENTS = [{"id": str(i), "text": f"kiwi n{i} w{i % 7}"} for i in range(60)]
 
@@ -60,14 +60,14 @@ def test_every_extreme_can_be_sealed_reopened_searched_and_described(tmp_path, k
         for i, value in enumerate((least, own.greatest, str(own.greatest))):
             made = config({"kind": kind, "flat_below": 0, name: value})
             path = tmp_path / f"{name}-{i}"
-            with Engine.create(path, made) as engine:
-                engine.add(DOCUMENTS)
-                engine.seal()
-            with Engine.open(path) as engine:
-                assert engine.config == made
-                assert engine.search("kiwi n7", legs=[{"name": "dense"}]).hits
-                assert json.loads(json.dumps(engine.info()))["documents"] == len(DOCUMENTS)
-                assert engine.verify() == []
+            with Collection.create(path, made) as collection:
+                collection.add(DOCUMENTS)
+                collection.seal()
+            with Collection.open(path) as collection:
+                assert collection.config == made
+                assert collection.search("kiwi n7", legs=[{"name": "dense"}]).hits
+                assert json.loads(json.dumps(collection.info()))["documents"] == len(DOCUMENTS)
+                assert collection.verify() == []
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_every_extreme_can_be_sealed_reopened_searched_and_described(tmp_path, k
     ],
 )
 def test_extremes_of_the_rest_of_a_collection(tmp_path, fields):
-    with Engine.create(tmp_path / "c", config({"kind": "flat"}, **fields)) as engine:
-        engine.add(DOCUMENTS[:10])
-        engine.seal()
-    with Engine.open(tmp_path / "c") as engine:
-        assert len(engine.search("kiwi").hits) == 10
-        assert engine.info()["documents"] == 10
+    with Collection.create(tmp_path / "c", config({"kind": "flat"}, **fields)) as collection:
+        collection.add(DOCUMENTS[:10])
+        collection.seal()
+    with Collection.open(tmp_path / "c") as collection:
+        assert len(collection.search("kiwi").hits) == 10
+        assert collection.info()["documents"] == 10
     own = bounds(StorageConfig, "seal_passages")
     with pytest.raises(ConfigError, match=r"storage\.seal_passages: must be an integer between"):
         config({"kind": "flat"}, storage={"seal_passages": own.greatest + 1})
@@ -111,45 +111,45 @@ def test_a_stored_number_beyond_its_bounds_closes_only_its_leg(
     tmp_path, capsys, kind, change, field
 ):
     path = tmp_path / "c"
-    with Engine.create(path, config({"kind": kind, "flat_below": 0})) as engine:
-        engine.add(DOCUMENTS)
-        engine.seal()
+    with Collection.create(path, config({"kind": kind, "flat_below": 0})) as collection:
+        collection.add(DOCUMENTS)
+        collection.seal()
     store(path, change)
-    with Engine.open(path) as engine:
-        assert engine.get("7").text == DOCUMENTS[7]["text"]
-        assert engine.count() == len(DOCUMENTS)
-        assert engine.verify() == []
-        info = json.dumps(engine.info())
+    with Collection.open(path) as collection:
+        assert collection.get("7").text == DOCUMENTS[7]["text"]
+        assert collection.count() == len(DOCUMENTS)
+        assert collection.verify() == []
+        info = json.dumps(collection.info())
         assert all(
             abs(n) < 2**63
             for n in json.loads(info)["config"]["legs"]["dense"]["index"].values()
             if isinstance(n, int)
         )
-        assert engine.search("kiwi", legs=[{"name": "lexical"}]).hits
+        assert collection.search("kiwi", legs=[{"name": "lexical"}]).hits
         for request in (
             SearchRequest(query="kiwi"),
             SearchRequest(query="n", legs=[{"name": "dense"}]),
         ):
             with pytest.raises(ConfigError, match="twindex reconfigure") as caught:
-                engine.search(request)
+                collection.search(request)
             assert caught.value.field == f"legs.dense.{field}"
-        engine.delete(["3"])
-        engine.merge()
-    assert Collection.verify(path) == []
+        collection.delete(["3"])
+        collection.merge()
+    assert LocalStore.verify(path) == []
     assert main(["verify", str(path)]) == 0
     assert main(["reconfigure", str(path), "--recall", "0.95"]) == 0
     capsys.readouterr()
-    with Engine.open(path) as engine:
-        assert engine.search("kiwi").hits
-        assert engine.count() == len(DOCUMENTS) - 1
+    with Collection.open(path) as collection:
+        assert collection.search("kiwi").hits
+        assert collection.count() == len(DOCUMENTS) - 1
 
 
 def test_reconfigure_in_python_mends_it_too(tmp_path):
     path = tmp_path / "c"
-    with Engine.create(path, config({"kind": "hnsw", "flat_below": 0})) as engine:
-        engine.add(DOCUMENTS)
-        engine.seal()
+    with Collection.create(path, config({"kind": "hnsw", "flat_below": 0})) as collection:
+        collection.add(DOCUMENTS)
+        collection.seal()
     store(path, {"ef_search": 5_000_000})
-    with Engine.open(path) as engine:
-        engine.reconfigure({"dense": VectorStorage.parse({"index": {"kind": "flat"}})})
-        assert engine.search("kiwi").hits
+    with Collection.open(path) as collection:
+        collection.reconfigure({"dense": VectorStorage.parse({"index": {"kind": "flat"}})})
+        assert collection.search("kiwi").hits

@@ -25,7 +25,7 @@ from twindex.core import (
     Usage,
 )
 from twindex.encoders import load_encoder
-from twindex.search import Engine, SearchRequest, build
+from twindex.search import Collection, SearchRequest, build
 from twindex.search.encoding.queries import QueryEncoder
 from twindex.search.usage import added, share
 
@@ -76,19 +76,19 @@ def spy():
 
 
 @pytest.fixture
-def engine(tmp_path, spy):
-    with Engine.create(tmp_path / "birds", CONFIG, encoders=spy) as engine:
-        engine.add(BIRDS)
-        yield engine
+def collection(tmp_path, spy):
+    with Collection.create(tmp_path / "birds", CONFIG, encoders=spy) as collection:
+        collection.add(BIRDS)
+        yield collection
 
 
 def untimed(usage):
     return replace(usage, seconds=0.0)
 
 
-def test_one_pass_serves_both_legs(engine, spy):
+def test_one_pass_serves_both_legs(collection, spy):
     assert spy.asked["document"] == [[bird.text for bird in BIRDS]]
-    engine.search("which bird cannot fly")
+    collection.search("which bird cannot fly")
     assert spy.asked["query"] == [["which bird cannot fly"]]
     assert [config.kind for config in spy.loaded] == ["promptreps", "analyzer"]
 
@@ -96,40 +96,40 @@ def test_one_pass_serves_both_legs(engine, spy):
 def test_legs_that_differ_in_device_only_share_an_encoder(tmp_path, spy):
     other = MODEL.model_copy(update={"device": "cpu"})
     legs = {"dense": DenseLeg(encoder=MODEL), "sparse": SparseLeg(encoder=other)}
-    with Engine.create(tmp_path / "c", CollectionConfig(legs=legs), encoders=spy) as engine:
-        engine.add(BIRDS)
-        engine.search("kiwi")
+    with Collection.create(tmp_path / "c", CollectionConfig(legs=legs), encoders=spy) as collection:
+        collection.add(BIRDS)
+        collection.search("kiwi")
     assert len(spy.loaded) == len(spy.asked["document"]) == len(spy.asked["query"]) == 1
 
 
 def test_the_device_is_not_stored(tmp_path):
     on_cpu = partial(load_encoder, device="cpu")
     build(tmp_path / "c", BIRDS, CONFIG, encoders=on_cpu)
-    with Engine.open(tmp_path / "c") as engine:  # elsewhere
-        assert engine.config == CONFIG
-        assert engine.search("kiwi").hits[0].id == "kiwi"
+    with Collection.open(tmp_path / "c") as collection:  # elsewhere
+        assert collection.config == CONFIG
+        assert collection.search("kiwi").hits[0].id == "kiwi"
 
 
-def test_a_remembered_query_needs_no_call(engine):
-    first = engine.search("which bird").usage
+def test_a_remembered_query_needs_no_call(collection):
+    first = collection.search("which bird").usage
     assert (first.calls, first.cache_hits) == (1, 0)
     assert first.prompt_tokens > 0
-    again = engine.search("which bird", legs=[{"name": "dense"}]).usage
+    again = collection.search("which bird", legs=[{"name": "dense"}]).usage
     assert again == Usage(cache_hits=1)
 
 
-def test_without_a_language_model_there_is_no_usage(engine, tmp_path):
-    assert engine.search("bird", legs=[{"name": "lexical"}]).usage is None
+def test_without_a_language_model_there_is_no_usage(collection, tmp_path):
+    assert collection.search("bird", legs=[{"name": "lexical"}]).usage is None
     legs = {"sparse": SparseLeg(encoder=SparseEncoderConfig(model="fake"))}
-    with Engine.create(tmp_path / "other", CollectionConfig(legs=legs)) as other:
+    with Collection.create(tmp_path / "other", CollectionConfig(legs=legs)) as other:
         assert other.add(BIRDS).usage is None
         assert other.search("bird").usage is None
         assert other.usage is None
 
 
-def test_queries_encoded_together_share_the_usage(engine, spy):
+def test_queries_encoded_together_share_the_usage(collection, spy):
     queries = ["kiwi", "a longer query about gulls", "kiwi", "emu"]
-    results = engine.search_batch([SearchRequest(query=query) for query in queries])
+    results = collection.search_batch([SearchRequest(query=query) for query in queries])
     assert spy.asked["query"] == [["kiwi", "a longer query about gulls", "emu"]]
     assert [result.usage.calls for result in results] == [1, 1, 0, 1]
     assert [result.usage.cache_hits for result in results] == [0, 0, 1, 0]
@@ -140,41 +140,43 @@ def test_queries_encoded_together_share_the_usage(engine, spy):
     assert untimed(told) == untimed(whole + Usage(cache_hits=1))
 
 
-def test_the_engine_adds_up_and_so_does_a_build(engine, tmp_path):
-    written = engine.usage
-    found = [engine.search(query).usage for query in ("kiwi", "emu", "kiwi")]
+def test_the_engine_adds_up_and_so_does_a_build(collection, tmp_path):
+    written = collection.usage
+    found = [collection.search(query).usage for query in ("kiwi", "emu", "kiwi")]
     total = written
     for usage in found:
         total += usage
-    assert untimed(engine.usage) == untimed(total)
+    assert untimed(collection.usage) == untimed(total)
     assert total.calls == len(BIRDS) + 2
     report = build(tmp_path / "built", BIRDS, CONFIG)
     assert untimed(report.usage) == untimed(written)
 
 
-def test_what_fails_after_the_model_was_asked_is_counted(engine):
-    before = engine.usage.calls
+def test_what_fails_after_the_model_was_asked_is_counted(collection):
+    before = collection.usage.calls
     wrong = {"query": "new", "vectors": {"dense": [0.0] * 3}}
     with pytest.raises(InvalidInputError, match="dimensions"):
-        engine.search(SearchRequest(legs=[{"name": "sparse"}, {"name": "dense"}], **wrong))
-    assert engine.usage.calls == before + 2  # the query, and what has the right dimensions
+        collection.search(SearchRequest(legs=[{"name": "sparse"}, {"name": "dense"}], **wrong))
+    assert collection.usage.calls == before + 2  # the query, and what has the right dimensions
 
     class Closing(NoProgress):
         """Closes the collection once the documents are encoded."""
 
         def advance(self, n: int = 1) -> None:
-            engine.collection.close()
+            collection.store.close()
 
     with pytest.raises(StorageError):
-        engine.add([replace(bird, text=f"{bird.text} New.") for bird in BIRDS], progress=Closing())
-    assert engine.usage.calls == before + 2 + len(BIRDS)
+        collection.add(
+            [replace(bird, text=f"{bird.text} New.") for bird in BIRDS], progress=Closing()
+        )
+    assert collection.usage.calls == before + 2 + len(BIRDS)
 
 
-def test_a_wrong_filter_costs_no_call(engine, spy):
+def test_a_wrong_filter_costs_no_call(collection, spy):
     wrong = {"filter": {"year": {"about": 3}}}
     for search in (
-        lambda: engine.search("new", **wrong),
-        lambda: engine.search_batch(
+        lambda: collection.search("new", **wrong),
+        lambda: collection.search_batch(
             [SearchRequest(query="new"), SearchRequest(query="x", **wrong)]
         ),
     ):
@@ -183,24 +185,24 @@ def test_a_wrong_filter_costs_no_call(engine, spy):
     assert spy.asked["query"] == []
 
 
-def test_no_state_is_held_while_a_model_reads_the_query(engine, monkeypatch):
+def test_no_state_is_held_while_a_model_reads_the_query(collection, monkeypatch):
     def writing(self, *arguments):
-        engine.add([Document(f"late{len(arguments[1].query)}", "A late kiwi.")])
+        collection.add([Document(f"late{len(arguments[1].query)}", "A late kiwi.")])
         return encode(self, *arguments)
 
     encode = QueryEncoder.encode
     monkeypatch.setattr(QueryEncoder, "encode", writing)
-    assert "late4" in {hit.id for hit in engine.search("kiwi").hits}
-    found = engine.search_batch([SearchRequest(query="bird"), SearchRequest(query="birds")])
+    assert "late4" in {hit.id for hit in collection.search("kiwi").hits}
+    found = collection.search_batch([SearchRequest(query="bird"), SearchRequest(query="birds")])
     assert {"late4", "late5"} <= {hit.id for hit in found[0].hits}
 
 
-def test_threads_that_ask_the_same_count_every_call_once(engine, spy):
+def test_threads_that_ask_the_same_count_every_call_once(collection, spy):
     barrier = Barrier(8)
 
     def ask(number):
         barrier.wait()
-        return [engine.search(f"query {step}").usage for step in range(20)]
+        return [collection.search(f"query {step}").usage for step in range(20)]
 
     with ThreadPoolExecutor(8) as pool:
         usages = [usage for found in pool.map(ask, range(8)) for usage in found]
@@ -212,11 +214,11 @@ def test_threads_that_ask_the_same_count_every_call_once(engine, spy):
 def test_a_vector_is_refused_where_a_text_has_several(tmp_path):
     encoder = PromptRepsEncoderConfig(model="fake", variant="multi_token_multi")
     config = CollectionConfig(legs={"dense": DenseLeg(encoder=encoder)})
-    with Engine.create(tmp_path / "c", config) as engine:
-        engine.add(BIRDS)
-        assert engine.search("kiwi").hits[0].id == "kiwi"
+    with Collection.create(tmp_path / "c", config) as collection:
+        collection.add(BIRDS)
+        assert collection.search("kiwi").hits[0].id == "kiwi"
         with pytest.raises(InvalidInputError, match="several vectors") as caught:
-            engine.search(SearchRequest(vectors={"dense": [0.0] * 64}))
+            collection.search(SearchRequest(vectors={"dense": [0.0] * 64}))
         assert caught.value.field == "vectors.dense"
 
 

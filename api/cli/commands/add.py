@@ -35,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     inputs = Inputs(arguments)
 
-    from ....search import Engine
+    from ....search import Collection
 
     progress = progress_of(arguments)
     try:
-        with Engine.open(arguments.collection, encoders=loader_of(arguments)) as engine:
-            report = engine.add(inputs.documents(), progress=progress)
+        with Collection.open(arguments.collection, encoders=loader_of(arguments)) as collection:
+            report = collection.add(inputs.documents(), progress=progress)
     finally:
         progress.close()
     inputs.report()

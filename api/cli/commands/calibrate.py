@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ....eval.calibration import calibrate
     from ....eval.judged_scores import judged_scores
     from ....rerank import load_reranker
-    from ....search import Engine, RerankerRegistry
+    from ....search import Collection, RerankerRegistry
     from ....sources import read_qrels, read_queries
 
     fields = selection_fields(arguments)
@@ -102,15 +102,15 @@ def run(arguments: argparse.Namespace) -> int:
         message = f"none of its queries has judgements in {arguments.qrels}"
         raise InvalidInputError(message, field="--queries")
     progress = progress_of(arguments)
-    with Engine.open(
+    with Collection.open(
         arguments.collection,
         read_only=True,
         encoders=loader_of(arguments),
         rerankers=RerankerRegistry({asked.model: config}, load=load),
-    ) as engine:
+    ) as collection:
         try:
             scored = judged_scores(
-                engine,
+                collection,
                 queries,
                 qrels,
                 asked,

@@ -29,17 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....search import Engine
+    from ....search import Collection
 
     ids = arguments.id if arguments.ids_file is None else _read_ids(arguments.ids_file)
     report: dict[str, Any]
-    with Engine.open(arguments.collection) as engine:
+    with Collection.open(arguments.collection) as collection:
         if arguments.filter is not None:
-            count = engine.delete_where(arguments.filter)
+            count = collection.delete_where(arguments.filter)
             report = {"deleted": int(count), "warnings": list(count.warnings)}
         else:
             wanted = list(dict.fromkeys(ids))
-            deleted = len(engine.delete(wanted))
+            deleted = len(collection.delete(wanted))
             report = {"deleted": deleted, "not_found": len(wanted) - deleted}
     if arguments.json:
         print_json(report)

@@ -19,7 +19,7 @@ from ..terminal import note, print_result
 from .build import INTERRUPTED
 
 if TYPE_CHECKING:
-    from ....search import Engine
+    from ....search import Collection
 
 EXAMPLE = "twindex demo demo/stdlib"
 HITS = 3
@@ -42,25 +42,25 @@ def run(arguments: argparse.Namespace) -> int:
     value = CollectionConfig().model_dump(mode="json")
     for leg in ("dense", "sparse"):
         choose_leg(value["legs"], leg, getattr(arguments, leg))
-    with _open(arguments, CollectionConfig.parse(value)) as engine:
+    with _open(arguments, CollectionConfig.parse(value)) as collection:
         for query, why in QUERIES:
             print(f"\n» {query}   ({why})")
-            print_result(engine.search(query, limit=HITS))
+            print_result(collection.search(query, limit=HITS))
     root: Path = arguments.collection.parent
     print(f"\nTo go on: twindex serve {root}, then open http://127.0.0.1:8080/")
     print(f'or:       twindex search {arguments.collection} "your question" --explain')
     return 0
 
 
-def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
+def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection:
     """The demonstration's collection, built or continued when it is not finished."""
-    from ....search import Engine, build
+    from ....search import Collection, build
     from ....search.differing import differing
 
     path: Path = arguments.collection
     encoders = loader_of(arguments)
     try:
-        engine = Engine.open(path, read_only=True, encoders=encoders)
+        collection = Collection.open(path, read_only=True, encoders=encoders)
     except (NotFoundError, ConflictError):  # there is none, or its build was interrupted
         documents = list(read_stdlib_docstrings())
         progress = progress_of(arguments)
@@ -73,9 +73,9 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Engine:
             note(INTERRUPTED)
             raise
         print(f"{counted(report.documents, 'document')} indexed in {report.seconds:.1f} s")
-        return Engine.open(path, read_only=True, encoders=encoders)
-    if differing(engine.collection, config) is not None:
-        engine.close()
+        return Collection.open(path, read_only=True, encoders=encoders)
+    if differing(collection.store, config) is not None:
+        collection.close()
         raise ConflictError(f"{path} holds another collection; choose another folder")
-    print(f"{path} holds {counted(engine.count(), 'document')} already")
-    return engine
+    print(f"{path} holds {counted(collection.count(), 'document')} already")
+    return collection

@@ -36,7 +36,7 @@ from ..reports.reranking import compared, cost_of, line, spent_on
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
-    from ....search import Engine
+    from ....search import Collection
 
 EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
 MAX_NAMES = 500
@@ -109,30 +109,30 @@ def run(arguments: argparse.Namespace) -> int:
     queries, qrels = _read(arguments)
     progress = progress_of(arguments)
 
-    from ....search import Engine
+    from ....search import Collection
 
     asked = rerank or (one and one[0])
     found: Run | None = None
-    with Engine.open(
+    with Collection.open(
         arguments.collection,
         read_only=True,
         encoders=loader_of(arguments),
         rerankers=asked.registry if asked else None,
-    ) as engine:
+    ) as collection:
         try:
             if rerank is not None:
                 report = compared(
-                    engine, queries, qrels, measures, fields, rerank, baseline, progress
+                    collection, queries, qrels, measures, fields, rerank, baseline, progress
                 )
             elif arguments.table:
-                report = tabled(engine, queries, qrels, measures, fields, baseline, progress)
+                report = tabled(collection, queries, qrels, measures, fields, baseline, progress)
             else:
-                report, found = _single(engine, queries, qrels, measures, fields, one, progress)
+                report, found = _single(collection, queries, qrels, measures, fields, one, progress)
         finally:
             progress.close()
-        _note_missing(engine, qrels)
-        info = engine.info()
-        usage = engine.usage
+        _note_missing(collection, qrels)
+        info = collection.info()
+        usage = collection.usage
     report["collection"] = {key: info[key] for key in ("path", "documents", "generation", "legs")}
     if usage is not None:
         report["usage"] = asdict(usage)
@@ -146,11 +146,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _note_missing(engine: Engine, qrels: Qrels) -> None:
+def _note_missing(collection: Collection, qrels: Qrels) -> None:
     """Warn of relevant documents that no search of the collection can find."""
     names = sorted({n for judged in qrels.values() for n, grade in judged.items() if grade > 0})
     parts = [names[i : i + MAX_NAMES] for i in range(0, len(names), MAX_NAMES)]
-    if lost := len(names) - sum(engine.count({"id": {"in": part}}) for part in parts):
+    if lost := len(names) - sum(collection.count({"id": {"in": part}}) for part in parts):
         many = f"{lost:,} of {counted(len(names), 'relevant document')}"
         note(f"twindex: warning: missing from the collection: {many}; no search finds them")
 
@@ -228,7 +228,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
 
 
 def _single(
-    engine: Engine,
+    collection: Collection,
     queries: list[Query],
     qrels: Qrels,
     measures: list[str],
@@ -248,8 +248,8 @@ def _single(
     from ....search import Fusion
 
     evaluate({}, qrels, measures)  # wrong measures and options come out before the work
-    search = engine_search(engine, **fields)
-    engine.load()
+    search = engine_search(collection, **fields)
+    collection.load()
     began = time.perf_counter()
     if rerank is None:
         progress.start("search", len(queries), "queries")
@@ -258,10 +258,10 @@ def _single(
     else:
         asked, name = rerank
         wanted = [asked.requests[name]]
-        ((run, reports),) = run_reranked(engine, queries, wanted, progress=progress, **fields)
+        ((run, reports),) = run_reranked(collection, queries, wanted, progress=progress, **fields)
         told = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
     seconds = time.perf_counter() - began
-    legs = fields.get("legs") or [{"name": name} for name in searching_legs(engine)]
+    legs = fields.get("legs") or [{"name": name} for name in searching_legs(collection)]
     fused = Fusion.parse(fields.get("fusion", {}))
     fusion = {"method": fused.method, **({"k": fused.constant} if fused.method == "rrf" else {})}
     evaluation = evaluate(run, qrels, measures)

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....search import Engine
+    from ....search import Collection
 
-    with Engine.open(arguments.collection, read_only=True) as engine:
-        print_json(asdict(engine.get(arguments.id)))
+    with Collection.open(arguments.collection, read_only=True) as collection:
+        print_json(asdict(collection.get(arguments.id)))
     return 0

@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....search import Engine
+    from ....search import Collection
 
-    with Engine.open(arguments.collection, read_only=True) as engine:
-        info = engine.info()
+    with Collection.open(arguments.collection, read_only=True) as collection:
+        info = collection.info()
     if arguments.json:
         print_json(info)
         return 0

@@ -21,16 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....search import Engine
+    from ....search import Collection
 
     progress = progress_of(arguments)
-    with Engine.open(arguments.collection) as engine:
-        before = sum(engine.info()["bytes"].values())
+    with Collection.open(arguments.collection) as collection:
+        before = sum(collection.info()["bytes"].values())
         try:
-            merged = engine.merge(progress=progress)
+            merged = collection.merge(progress=progress)
         finally:
             progress.close()
-        after = sum(engine.info()["bytes"].values())
+        after = sum(collection.info()["bytes"].values())
     if arguments.json:
         print_json({"merged": merged, "bytes_before": before, "bytes_after": after})
     elif merged:

@@ -59,17 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....search import Engine
+    from ....search import Collection
 
     progress = progress_of(arguments)
-    with Engine.open(arguments.collection) as engine:
-        legs = chosen(arguments, engine.config)
-        before = sum(engine.info()["bytes"].values())
+    with Collection.open(arguments.collection) as collection:
+        legs = chosen(arguments, collection.config)
+        before = sum(collection.info()["bytes"].values())
         try:
-            done = engine.reconfigure(legs, memory=arguments.memory, progress=progress)
+            done = collection.reconfigure(legs, memory=arguments.memory, progress=progress)
         finally:
             progress.close()
-        after = sum(engine.info()["bytes"].values())
+        after = sum(collection.info()["bytes"].values())
     for warning in done.warnings:
         note(f"twindex: warning: {warning}")
     if arguments.json:

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....search import Engine, SearchRequest
+    from ....search import Collection, SearchRequest
 
     chosen = chosen_one(arguments)
     rerank = {} if chosen is None else {"rerank": chosen[0].requests[chosen[1]]}
@@ -58,18 +58,18 @@ def run(arguments: argparse.Namespace) -> int:
         }
     )
     encoders = loader_of(arguments)
-    with Engine.open(
+    with Collection.open(
         arguments.collection,
         read_only=True,
         encoders=encoders,
         rerankers=None if chosen is None else chosen[0].registry,
-    ) as engine:
-        result = engine.search(request)
+    ) as collection:
+        result = collection.search(request)
     if arguments.json:
         from ...http.render import search_result
         from ...serving.served import encoder_names
 
-        names = encoder_names(engine.config)
+        names = encoder_names(collection.config)
         print_json({"query": request.query, **search_result(request, result, names)})
     else:
         print_result(result, first=request.offset + 1, explain=request.explain)

@@ -121,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ....eval.tuning import QUERIES, SAMPLE, Grid, Limits, tune, write
     from ....eval.tuning.files import as_json
-    from ....search import Engine
+    from ....search import Collection
 
     output = _output(arguments)
     queries, qrels = _read(arguments)
@@ -134,13 +134,13 @@ def run(arguments: argparse.Namespace) -> int:
     progress = progress_of(arguments)
     # That nothing can be written there should not be found after measuring.
     new = not output.exists()
-    with Engine.open(
+    with Collection.open(
         arguments.collection, read_only=not arguments.apply, encoders=encoders
-    ) as engine:
+    ) as collection:
         output.mkdir(parents=True, exist_ok=True)
         try:
             report = tune(
-                engine,
+                collection,
                 arguments.leg,
                 limits=limits,
                 grid=grid,
@@ -158,7 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
             applied = None
             if arguments.apply and report.recommended is not None:
                 storage = report.recommended.storage
-                applied = engine.reconfigure({report.leg: storage}, progress=progress)
+                applied = collection.reconfigure({report.leg: storage}, progress=progress)
         except TwindexError as error:
             if new:
                 with suppress(OSError):  # What is written already stays.
@@ -166,7 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise _named(error) from None
         finally:
             progress.close()
-        segments = len(engine.info()["segments"])
+        segments = len(collection.info()["segments"])
     files = [str(path) for path in written]
     if arguments.json:
         changed = None if applied is None else applied.changed

@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....index import Collection
+    from ....index import LocalStore
 
-    problems = Collection.verify(arguments.collection, accept=arguments.accept)
+    problems = LocalStore.verify(arguments.collection, accept=arguments.accept)
     if arguments.json:
         print_json({"sound": not problems, "problems": problems})
     else:

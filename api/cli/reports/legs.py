@@ -10,11 +10,11 @@ from ...figures import p_value
 
 if TYPE_CHECKING:
     from ....eval import Row
-    from ....search import Engine
+    from ....search import Collection
 
 
 def tabled(
-    engine: Engine,
+    collection: Collection,
     queries: list[Query],
     qrels: Qrels,
     measures: list[str],
@@ -29,9 +29,9 @@ def tabled(
     """
     from ....eval import leg_table, searching_legs, systems
 
-    known = [system.name for system in systems(searching_legs(engine))]
+    known = [system.name for system in systems(searching_legs(collection))]
     check_baseline(baseline, known)
-    rows = leg_table(engine, queries, qrels, measures, progress=progress, **fields)
+    rows = leg_table(collection, queries, qrels, measures, progress=progress, **fields)
     return {
         "queries": len(qrels),
         "filter": fields.get("filter"),

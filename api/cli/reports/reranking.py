@@ -12,11 +12,11 @@ from .legs import check_baseline
 
 if TYPE_CHECKING:
     from ....eval import RerankCost, RerankRow
-    from ....search import Engine
+    from ....search import Collection
 
 
 def compared(
-    engine: Engine,
+    collection: Collection,
     queries: list[Query],
     qrels: Qrels,
     measures: list[str],
@@ -35,7 +35,7 @@ def compared(
     baseline = baseline or FIRST_STAGE
     check_baseline(baseline, [FIRST_STAGE, *rerank.requests])
     rows = rerank_table(
-        engine,
+        collection,
         queries,
         qrels,
         rerank.requests,

@@ -119,8 +119,8 @@ async def reconfigure_collection(request: Request, collection: str) -> Response:
     wanted = asked.model_dump(mode="json")
 
     def check(served: Served) -> NewJob:
-        engine, _ = served.ready()
-        with engine.collection.reader() as reader:
+        opened, _ = served.ready()
+        with opened.store.reader() as reader:
             reconfigured(reader.snapshot, asked.legs)  # What cannot be is said at once.
         return NewJob("reconfigure", "passages", result=wanted)
 
@@ -129,9 +129,9 @@ async def reconfigure_collection(request: Request, collection: str) -> Response:
 
 def _summary(served: Served) -> dict[str, Any]:
     documents, problem = None, served.problem
-    if served.engine is not None:
+    if served.collection is not None:
         try:
-            documents = served.engine.count()
+            documents = served.collection.count()
         except StorageError as error:  # It harms no other collection.
             problem = str(error).replace(f"{served.path.parent}/", "")
     return {
@@ -143,7 +143,7 @@ def _summary(served: Served) -> dict[str, Any]:
 
 
 def _description(served: Served) -> dict[str, Any]:
-    engine, _ = served.ready()
-    info = engine.info()
+    opened, _ = served.ready()
+    info = opened.info()
     del info["path"]  # Where the server keeps its data is nobody's business.
     return {"name": served.name, "status": served.status, **info}

@@ -79,10 +79,10 @@ async def write_bulk(
 
 
 def _write_now(served: Served, received: Received) -> dict[str, Any]:
-    engine, _ = served.ready()
+    opened, _ = served.ready()
     lines = list(parse_lines((received.data or b"").split(b"\n")))
     result = BulkResult()
-    result.write(engine, lines)
+    result.write(opened, lines)
     return {
         "errors": result.failed > 0,
         "items": [line.item() for line in lines],
@@ -105,11 +105,11 @@ async def delete_many(request: Request, collection: str) -> Response:
         raise Problem(422, "give exactly one of `ids` and `filter`")
 
     def delete(served: Served) -> dict[str, Any]:
-        engine, _ = served.ready()
+        opened, _ = served.ready()
         if asked.ids is None:
-            count = engine.delete_where(asked.filter or {})
+            count = opened.delete_where(asked.filter or {})
             return {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
-        found = set(engine.delete(asked.ids))
+        found = set(opened.delete(asked.ids))
         missing = [name for name in dict.fromkeys(asked.ids) if name not in found]
         return {"deleted": len(found), "not_found": missing, "warnings": []}
 
@@ -137,15 +137,15 @@ async def list_documents(
     after = None if cursor_ is None else cursor.decode(cursor_, condition)
 
     def page(served: Served) -> dict[str, Any]:
-        engine, _ = served.ready()
-        found = engine.documents(
+        opened, _ = served.ready()
+        found = opened.documents(
             after=after, limit=limit, filter=condition, most_bytes=settings.page_bytes
         )
         last = found[-1].id if found else None
-        more = last is not None and bool(engine.documents(after=last, limit=1, filter=condition))
+        more = last is not None and bool(opened.documents(after=last, limit=1, filter=condition))
         return {
             "documents": [document(item) for item in found],
-            "total": engine.count(condition),
+            "total": opened.count(condition),
             "next_cursor": cursor.encode(last, condition) if last and more else None,
         }
 
@@ -172,8 +172,8 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
     new = parse_document({**rest, "id": id})
 
     def put(served: Served) -> Response:
-        engine, _ = served.ready()
-        report = engine.add([new])
+        opened, _ = served.ready()
+        report = opened.add([new])
         created = report.replaced + report.unchanged == 0
         written = {
             "id": new.id,

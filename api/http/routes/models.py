@@ -47,8 +47,8 @@ def _encoders(service: Service) -> list[dict[str, Any]]:
     """Each once, with the legs that it encodes."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for served in service.known():
-        if served.engine is not None:
-            for leg, config in served.engine.config.legs.items():
+        if served.collection is not None:
+            for leg, config in served.collection.config.legs.items():
                 # Models in different folders may have one name.
                 place = getattr(config.encoder, "model", "")
                 key = (served.encoders[leg], config.encoder.kind, place)

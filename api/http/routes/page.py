@@ -82,8 +82,8 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
 
 def _options(served: Served, form: Form) -> dict[str, Any]:
     """The legs and fields of the collection."""
-    engine, _ = served.ready()
-    running = form.running(engine.config.legs)
+    opened, _ = served.ready()
+    running = form.running(opened.config.legs)
     legs = {
         name: {
             "kind": leg.kind,
@@ -92,9 +92,9 @@ def _options(served: Served, form: Form) -> dict[str, Any]:
             "on": name in running,
             "weight": form.weights.get(name, "1"),
         }
-        for name, leg in engine.config.legs.items()
+        for name, leg in opened.config.legs.items()
     }
-    return {"legs": legs, "changed": form.changed(legs), "fields": engine.fields()}
+    return {"legs": legs, "changed": form.changed(legs), "fields": opened.fields()}
 
 
 @router.get("/document", response_class=HTMLResponse)
@@ -127,11 +127,11 @@ async def document_page(request: Request) -> Response:
 def _document(
     served: Served, name: str, query: str, span: tuple[int, int] | None
 ) -> dict[str, Any]:
-    engine, _ = served.ready()
+    opened, _ = served.ready()
     if not name:
         raise NotFoundError("there is no document without an id: give `id`")
-    analyzer = analyzer_of(engine)
-    found = engine.get(name)
+    analyzer = analyzer_of(opened)
+    found = opened.get(name)
     return document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
 
 

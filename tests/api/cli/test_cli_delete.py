@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from twindex.api.cli.main import main
-from twindex.search import Engine
+from twindex.search import Collection
 from twindex.sources import lines
 
 
@@ -29,8 +29,8 @@ def index(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def left(index: str) -> int:
-    with Engine.open(index, read_only=True) as engine:
-        return engine.count()
+    with Collection.open(index, read_only=True) as collection:
+        return collection.count()
 
 
 def test_ids_are_lines_of_a_file(index: str, tmp_path: Path, run: Any) -> None:

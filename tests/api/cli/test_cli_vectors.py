@@ -231,15 +231,15 @@ def test_damaged_files_of_an_index_are_named(index: str, run: Any, tmp_path: Pat
 
 def test_two_real_processes(index: str, run: Any) -> None:
     """Another process changes the storage while this one has the collection open."""
-    from twindex.search import Engine
+    from twindex.search import Collection
 
-    with Engine.open(index) as engine:
-        before = {hit.id for hit in engine.search("bird number5", limit=40).hits}
+    with Collection.open(index) as collection:
+        before = {hit.id for hit in collection.search("bird number5", limit=40).hits}
         command = [sys.executable, "-m", "twindex.api.cli.main", "reconfigure", index]
         flags = ["--originals", "float16", "--quiet"]
         done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=120)
         assert (done.returncode, done.stderr) == (0, "")
-        assert {hit.id for hit in engine.search("bird number5", limit=40).hits} == before
-        assert engine.config.legs["dense"].originals == "float16"  # type: ignore[union-attr]
+        assert {hit.id for hit in collection.search("bird number5", limit=40).hits} == before
+        assert collection.config.legs["dense"].originals == "float16"  # type: ignore[union-attr]
         with pytest.raises(TwindexError, match=r"search\.nprobe"):
-            engine.search("bird", search={"nprobe": 3})
+            collection.search("bird", search={"nprobe": 3})

@@ -9,7 +9,7 @@ import pytest
 from twindex.api.http.shapes.schemas import CollectionInfo, CollectionList
 from twindex.core import CollectionConfig
 from twindex.index.store.database.meta import get_meta, set_meta
-from twindex.search import Engine
+from twindex.search import Collection
 
 BIRDS = "/v1/collections/birds"
 
@@ -98,9 +98,9 @@ def test_everything_is_there_after_a_restart(serve, tmp_path, fake_config):
 
 def damage(path, config):
     """Write a sealed collection and cut one of its files short."""
-    with Engine.create(path, CollectionConfig.model_validate(config)) as engine:
-        engine.add([{"id": str(n), "text": f"bird {n}"} for n in range(50)])
-        engine.seal()
+    with Collection.create(path, CollectionConfig.model_validate(config)) as opened:
+        opened.add([{"id": str(n), "text": f"bird {n}"} for n in range(50)])
+        opened.seal()
     file = max((path / "segments").rglob("*.*"), key=lambda f: f.stat().st_size)
     file.write_bytes(file.read_bytes()[:-1])
     return file
@@ -108,8 +108,10 @@ def damage(path, config):
 
 def test_a_damaged_collection_harms_no_other(serve, tmp_path, problem, fake_config):
     file = damage(tmp_path / "broken", fake_config)
-    with Engine.create(tmp_path / "sound", CollectionConfig.model_validate(fake_config)) as engine:
-        engine.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
+    with Collection.create(
+        tmp_path / "sound", CollectionConfig.model_validate(fake_config)
+    ) as opened:
+        opened.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
     client = serve()
     listed = {c["name"]: c for c in client.get("/v1/collections").json()["collections"]}
     assert listed["sound"]["status"] == "ready"
@@ -158,7 +160,7 @@ def test_an_interrupted_deletion_is_finished(serve, tmp_path, fake_config):
 
 
 def test_a_folder_whose_name_cannot_be_served_is_reported(serve, tmp_path, fake_config):
-    Engine.create(tmp_path / "my birds", CollectionConfig.model_validate(fake_config)).close()
+    Collection.create(tmp_path / "my birds", CollectionConfig.model_validate(fake_config)).close()
     (summary,) = serve().get("/v1/collections").json()["collections"]
     assert summary["status"] == "damaged"
     assert "renamed" in summary["problem"]
@@ -166,8 +168,8 @@ def test_a_folder_whose_name_cannot_be_served_is_reported(serve, tmp_path, fake_
 
 def test_the_root_may_be_a_collection_itself(serve, tmp_path, problem, fake_config):
     root = tmp_path / "birds"
-    with Engine.create(root, CollectionConfig.model_validate(fake_config)) as engine:
-        engine.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
+    with Collection.create(root, CollectionConfig.model_validate(fake_config)) as opened:
+        opened.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
     client = serve(root)
     assert client.get(BIRDS).json()["documents"] == 1
     problem(client.put("/v1/collections/more", json=fake_config), 409, "conflict")
@@ -177,16 +179,18 @@ def test_the_root_may_be_a_collection_itself(serve, tmp_path, problem, fake_conf
 def test_a_collection_built_meanwhile_is_found(serve, tmp_path, problem, fake_config):
     client = serve()
     problem(client.get(BIRDS), 404, "not_found")
-    with Engine.create(tmp_path / "birds", CollectionConfig.model_validate(fake_config)) as engine:
-        engine.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
+    with Collection.create(
+        tmp_path / "birds", CollectionConfig.model_validate(fake_config)
+    ) as opened:
+        opened.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
     assert client.get(BIRDS).json()["documents"] == 1
 
 
 def test_another_encoder_is_a_conflict(serve, tmp_path, problem, fake_config):
     config = CollectionConfig.model_validate(fake_config)
-    with Engine.create(tmp_path / "birds", config) as engine:
-        engine.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
-        with engine.collection.database.write() as connection:
+    with Collection.create(tmp_path / "birds", config) as opened:
+        opened.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
+        with opened.store.database.write() as connection:
             fingerprints = get_meta(connection, "fingerprints")
             set_meta(connection, "fingerprints", fingerprints.replace("fake", "other"))
     client = serve()
@@ -203,7 +207,7 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
     from twindex.api.http.app import create_app
     from twindex.api.serving import loading
 
-    Engine.create(tmp_path / "birds", CollectionConfig.model_validate(fake_config)).close()
+    Collection.create(tmp_path / "birds", CollectionConfig.model_validate(fake_config)).close()
     loaded = Event()
     load = loading.load_encoder
 
@@ -235,8 +239,8 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
 
 
 def make(path, config, *ids):
-    with Engine.create(path, CollectionConfig.model_validate(config)) as engine:
-        engine.add([{"id": name, "text": f"The {name} cannot fly."} for name in ids])
+    with Collection.create(path, CollectionConfig.model_validate(config)) as opened:
+        opened.add([{"id": name, "text": f"The {name} cannot fly."} for name in ids])
 
 
 def names(client):
@@ -298,8 +302,8 @@ def test_a_collection_that_was_replaced_is_opened_anew(
     assert client.put(f"{BIRDS}/documents/rhea", json={"text": "kept"}).status_code == 201
     page = client.get(f"{BIRDS}/documents").json()
     assert [document["id"] for document in page["documents"]] == ["ostrich", "rhea"]
-    with Engine.open(tmp_path / "birds", read_only=True) as engine:
-        assert engine.get("rhea").text == "kept"
+    with Collection.open(tmp_path / "birds", read_only=True) as opened:
+        assert opened.get("rhea").text == "kept"
 
 
 def test_a_failed_deletion_leaves_the_collection(client, monkeypatch):

@@ -247,11 +247,11 @@ def test_a_text_that_an_encoder_cut_is_reported(client):
 
 
 def test_a_written_document_is_found_at_once_by_a_reader_of_the_files(client, tmp_path):
-    from twindex.search import Engine
+    from twindex.search import Collection
 
     client.put(f"{DOCUMENTS}/rhea", json={"text": "The rhea lives in the pampas."})
-    with Engine.open(tmp_path / "birds", read_only=True) as engine:
-        assert engine.search("pampas").hits[0].id == "rhea"
+    with Collection.open(tmp_path / "birds", read_only=True) as collection:
+        assert collection.search("pampas").hits[0].id == "rhea"
 
 
 def test_bodies_have_limits(serve, problem):

@@ -128,8 +128,8 @@ def test_a_job_id_with_a_line_break_is_no_job(client, wait_for_job):
 
 @pytest.mark.parametrize("ids", ["13", b"13"])
 def test_one_string_is_no_list_of_ids(client, ids):
-    engine = client.app.state.service._served["birds"].engine
-    engine.add([{"id": "1", "text": "one"}, {"id": "3", "text": "three"}])
+    collection = client.app.state.service._served["birds"].collection
+    collection.add([{"id": "1", "text": "one"}, {"id": "3", "text": "three"}])
     with pytest.raises(InvalidInputError, match=r"ids: must be a list of ids, got b?'13'"):
-        engine.delete(ids)
-    assert engine.count() == 5
+        collection.delete(ids)
+    assert collection.count() == 5

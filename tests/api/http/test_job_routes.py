@@ -77,23 +77,23 @@ def test_merge_gives_space_back(client, wait_for_job, problem):
 def test_a_job_that_fails_says_why(client, wait_for_job, monkeypatch):
     from twindex.core import CorruptFileError
 
-    engine = client.app.state.service._served["birds"].engine
+    opened = client.app.state.service._served["birds"].collection
 
     def fail(*, progress):
-        raise CorruptFileError(engine.path / "segments" / "s", "is missing")
+        raise CorruptFileError(opened.path / "segments" / "s", "is missing")
 
-    monkeypatch.setattr(engine, "merge", fail)
+    monkeypatch.setattr(opened, "merge", fail)
     job = wait_for_job(client, client.post(MERGE).json()["id"])
     assert (job["state"], job["error"]) == ("failed", "birds/segments/s: is missing")
 
 
 def test_an_error_nobody_foresaw_ends_the_job(client, wait_for_job, monkeypatch):
-    engine = client.app.state.service._served["birds"].engine
+    opened = client.app.state.service._served["birds"].collection
 
     def fail(*, progress):
         raise ZeroDivisionError("internals")
 
-    monkeypatch.setattr(engine, "merge", fail)
+    monkeypatch.setattr(opened, "merge", fail)
     job = wait_for_job(client, client.post(MERGE).json()["id"])
     assert job["state"] == "failed"
     assert "internals" not in job["error"]
@@ -169,14 +169,14 @@ def test_a_stop_leaves_the_job_for_the_next_start(
 ):
     client = serve()
     client.put("/v1/collections/birds", json=fake_config)
-    engine = client.app.state.service._served["birds"].engine
-    add = engine.add
+    opened = client.app.state.service._served["birds"].collection
+    add = opened.add
 
     def slow(documents, **options):
         time.sleep(0.1)
         return add(documents, **options)
 
-    monkeypatch.setattr(engine, "add", slow)
+    monkeypatch.setattr(opened, "add", slow)
     total = 40 * bulk_module.BATCH
     content = lines(total)
     job_id = post(client, content).json()["id"]

@@ -41,8 +41,8 @@ def birds(serve, fake_config):
 
 def test_a_search_that_takes_too_long_is_504(birds, problem, monkeypatch):
     client = birds(search_seconds=0.2)
-    engine = client.app.state.service._served["birds"].engine
-    search, ended = engine.search, threading.Event()
+    collection = client.app.state.service._served["birds"].collection
+    search, ended = collection.search, threading.Event()
 
     def slow(request, *, guard):
         time.sleep(0.4)
@@ -52,13 +52,13 @@ def test_a_search_that_takes_too_long_is_504(birds, problem, monkeypatch):
             ended.set()
             raise
 
-    monkeypatch.setattr(engine, "search", slow)
+    monkeypatch.setattr(collection, "search", slow)
     began = time.perf_counter()
     details = problem(client.post(f"{BIRDS}/search", json={"query": "bird"}), 504, "deadline")
     assert time.perf_counter() - began < 0.4 + 2
     assert "search_seconds" in details.detail
     assert ended.wait(5), "the work did not stop at its next stage"
-    monkeypatch.setattr(engine, "search", search)
+    monkeypatch.setattr(collection, "search", search)
     for _ in range(200):
         if client.post(f"{BIRDS}/search", json={"query": "bird"}).status_code == 200:
             return

@@ -165,16 +165,16 @@ def test_without_the_key_nothing_opens(guarded, headers, caplog, problem):
 def test_too_many_waiting_requests_are_turned_away(serve, fake_config, monkeypatch, problem):
     client = serve(threads=1, queue=1)
     client.put("/v1/collections/birds", json=fake_config)
-    engine = client.app.state.service._served["birds"].engine
+    collection = client.app.state.service._served["birds"].collection
     begun, go_on = Event(), Event()
-    search = engine.search
+    search = collection.search
 
     def slow(request, **_):
         begun.set()
         go_on.wait(30)
         return search(request)
 
-    monkeypatch.setattr(engine, "search", slow)
+    monkeypatch.setattr(collection, "search", slow)
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(4) as pool:
@@ -198,12 +198,12 @@ def _as_completed(futures):
 
 
 def test_an_error_nobody_foresaw_tells_nothing_but_its_id(client, monkeypatch, caplog, problem):
-    engine = client.app.state.service._served["birds"].engine
+    collection = client.app.state.service._served["birds"].collection
 
     def fail(request, **_):
         raise ZeroDivisionError("internals")
 
-    monkeypatch.setattr(engine, "search", fail)
+    monkeypatch.setattr(collection, "search", fail)
     response = client.post(SEARCH, json={"query": "x"}, headers={"x-request-id": "find-me"})
     details = problem(response, 500, "internal")
     assert "internals" not in response.text

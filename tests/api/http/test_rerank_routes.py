@@ -39,9 +39,9 @@ def test_a_reranked_search_answers_in_the_declared_shape(reranking):
 
 
 def test_the_reply_equals_the_engine(reranking):
-    engine = reranking.app.state.service._served["birds"].engine
+    collection = reranking.app.state.service._served["birds"].collection
     asked = {"query": "emu cannot fly", "rerank": {"model": "fast"}, "filter": {"odd": 1}}
-    expected = engine.search(SearchRequest.parse(asked)).hits
+    expected = collection.search(SearchRequest.parse(asked)).hits
     hits = reranking.post(SEARCH, json=asked).json()["hits"]
     assert [(h["id"], h["rerank"]["score"]) for h in hits] == [
         (h.id, h.rerank.score) for h in expected

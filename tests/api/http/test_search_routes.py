@@ -31,8 +31,8 @@ def test_a_search_answers_in_the_declared_shape(client):
 
 
 def test_the_reply_equals_the_engine(client):
-    engine = client.app.state.service._served["birds"].engine
-    expected = engine.search("fly", limit=3)
+    collection = client.app.state.service._served["birds"].collection
+    expected = collection.search("fly", limit=3)
     hits = client.post(SEARCH, json={"query": "fly", "limit": 3}).json()["hits"]
     assert [(h["id"], h["score"]) for h in hits] == [(h.id, h.score) for h in expected.hits]
 

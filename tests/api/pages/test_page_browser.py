@@ -13,7 +13,7 @@ import pytest
 from twindex.api.http.app import create_app
 from twindex.api.serving.settings import Settings
 from twindex.core import CollectionConfig
-from twindex.search import Engine
+from twindex.search import Collection
 
 RERANKERS = """
 [rerankers.words]
@@ -38,8 +38,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[
         "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
         "lexical": {"kind": "lexical"},
     }
-    with Engine.create(root / "birds", CollectionConfig.parse({"legs": fake})) as engine:
-        engine.add(
+    with Collection.create(root / "birds", CollectionConfig.parse({"legs": fake})) as collection:
+        collection.add(
             [
                 {
                     "id": "kiwi/1",
@@ -61,13 +61,13 @@ def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[
     words = {"words": {"kind": "lexical", "encoder": {"language": "none"}}}
     model = {"kind": "promptreps", "model": "fake"}
     chosen = {"sparse": {"kind": "sparse", "encoder": model}}
-    with Engine.create(root / "chosen", CollectionConfig.parse({"legs": chosen})) as engine:
-        engine.add([{"id": "1", "text": " ".join(f"word{n}" for n in range(60))}])
-    with Engine.create(root / "words", CollectionConfig.parse({"legs": words})) as engine:
-        engine.add([{"id": "1", "text": "one word"}])
+    with Collection.create(root / "chosen", CollectionConfig.parse({"legs": chosen})) as collection:
+        collection.add([{"id": "1", "text": " ".join(f"word{n}" for n in range(60))}])
+    with Collection.create(root / "words", CollectionConfig.parse({"legs": words})) as collection:
+        collection.add([{"id": "1", "text": "one word"}])
     legs = {"words": {"kind": "lexical"}}
-    with Engine.create(root / "moving", CollectionConfig.parse({"legs": legs})) as engine:
-        engine.add(
+    with Collection.create(root / "moving", CollectionConfig.parse({"legs": legs})) as collection:
+        collection.add(
             [
                 {"id": "emu", "title": "Emu", "text": "emu emu emu emu and nothing else"},
                 {"id": "kiwi", "text": f"no emu but flightless{' feathers' * 60}"},

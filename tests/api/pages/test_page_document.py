@@ -10,7 +10,7 @@ import pytest
 from twindex.api.http.app import create_app
 from twindex.api.pages.document import SHOWN, source, web_address
 from twindex.core import CollectionConfig
-from twindex.search import Engine
+from twindex.search import Collection
 
 pytestmark = pytest.mark.timeout(180)
 ATTACK = "<img src=x onerror=\"document.title='taken'\">"
@@ -20,7 +20,7 @@ ATTACK = "<img src=x onerror=\"document.title='taken'\">"
 def address(tmp_path_factory: Any, serving: Any) -> Iterator[str]:
     root = tmp_path_factory.mktemp("served")
     legs = {"lexical": {"kind": "lexical"}}
-    with Engine.create(root / "long", CollectionConfig.parse({"legs": legs})) as engine:
+    with Collection.create(root / "long", CollectionConfig.parse({"legs": legs})) as collection:
         filler = " ".join(f"filler{n}" for n in range(3_000))
         text = f"A kiwi at first. {filler} The emu runs with a kiwi. {filler}"
         metadata = {
@@ -28,7 +28,7 @@ def address(tmp_path_factory: Any, serving: Any) -> Iterator[str]:
             "evil": "javascript:alert(1)",
             "year": 7,
         }
-        engine.add(
+        collection.add(
             [
                 {"id": "a/b ü", "title": "Long & wide", "text": text, "metadata": metadata},
                 {

@@ -13,7 +13,7 @@ import pytest
 
 from twindex.api.http.app import create_app
 from twindex.core import CollectionConfig
-from twindex.search import Engine
+from twindex.search import Collection
 
 PREFIX = "/under/a path"
 QUOTED = "/under/a%20path"
@@ -55,8 +55,8 @@ def proxied(tmp_path_factory: Any, serving: Any) -> Iterator[tuple[str, list[str
     root = tmp_path_factory.mktemp("served")
     for name in ("birds", "words"):
         config = CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
-        with Engine.create(root / name, config) as engine:
-            engine.add(
+        with Collection.create(root / name, config) as collection:
+            collection.add(
                 [
                     {"id": f"kiwi/{n}", "title": f"Kiwi {n}", "text": "The kiwi runs."}
                     for n in range(12)

@@ -89,7 +89,7 @@ def test_a_collection_that_fails_while_it_is_served(client, monkeypatch, fake_co
     def fail(*arguments):
         raise StorageError(f"{served.path}/collection.db: cannot be read: disk I/O error")
 
-    monkeypatch.setattr(served.engine, "count", fail)
+    monkeypatch.setattr(served.collection, "count", fail)
     monkeypatch.setattr(served.jobs, "_read", fail)
     found = client.get("/v1/collections").json()["collections"]
     assert [item["documents"] for item in found] == [None, 0]

@@ -14,7 +14,7 @@ from twindex.api.http.app import create_app
 from twindex.api.http.routes import rerank as rerank_route
 from twindex.api.serving.problems import ClientGone, Problem
 from twindex.core import UNGUARDED
-from twindex.search import Engine
+from twindex.search import Collection
 
 LONG = "word " * 199
 DOCUMENTS = [f"{i} {LONG}" for i in range(1_000)]
@@ -127,21 +127,21 @@ PAGE = {"collection": "birds", "q": "fly"}
 
 @pytest.fixture
 def slow_engine(reranking, monkeypatch):
-    """Engines take 0.6 s before they search; events for the beginning, and the end by the guard."""
-    search, began, ended = Engine.search, threading.Event(), threading.Event()
+    """Collections take 0.6 s before they search; events for beginning and end."""
+    search, began, ended = Collection.search, threading.Event(), threading.Event()
 
-    def slow(engine, request, *, guard=UNGUARDED):
+    def slow(collection, request, *, guard=UNGUARDED):
         if guard is UNGUARDED:  # Warming up.
-            return search(engine, request)
+            return search(collection, request)
         began.set()
         time.sleep(0.6)
         try:
-            return search(engine, request, guard=guard)
+            return search(collection, request, guard=guard)
         except (Problem, ClientGone):
             ended.set()
             raise
 
-    monkeypatch.setattr(Engine, "search", slow)
+    monkeypatch.setattr(Collection, "search", slow)
     return began, ended
 
 

@@ -18,7 +18,7 @@ from twindex.core import CollectionConfig, StorageError
 from twindex.index.arrays.files import exclusive
 from twindex.index.store.jobs import JobStore
 from twindex.index.store.upload import Upload, remove_stray
-from twindex.search import Engine
+from twindex.search import Collection
 
 from .test_server_process import BIRDS, NDJSON, Server, wait_for_job
 
@@ -69,15 +69,15 @@ def fill(disk: Path) -> Path:
 
 DIES_AFTER_WRITE = """
 import os, signal
-from twindex.index.store.collection import Collection
-write, writes = Collection.write, []
+from twindex.index.store.local import LocalStore
+write, writes = LocalStore.write, []
 def die(*arguments, **options):
     written = write(*arguments, **options)
     writes.append(written)
     if len(writes) == {n}:
         os.kill(os.getpid(), signal.SIGKILL)
     return written
-Collection.write = die
+LocalStore.write = die
 """
 
 
@@ -86,16 +86,16 @@ Collection.write = die
 )
 def test_a_continued_job_writes_nothing_twice(start, tmp_path, n):
     """Killed after the n-th commit of documents; the second step has two of them."""
-    with Engine.create(tmp_path / "birds", _config()) as engine:
-        engine.add([{"id": "d4", "text": "before"}, {"id": "d41", "text": "before"}])
+    with Collection.create(tmp_path / "birds", _config()) as collection:
+        collection.add([{"id": "d4", "text": "before"}, {"id": "d41", "text": "before"}])
     lines = [json.dumps({"id": f"d{i}", "text": "job"}) if i % 5 else "bad" for i in range(60)]
     lines[7] = ""
     server = start(DIES_AFTER_WRITE.format(n=n))
     reply = server.client.post(BULK, content="\n".join(lines), headers=NDJSON, params={"async": 1})
     assert reply.status_code == 202
     assert server.process.wait(30) == -signal.SIGKILL
-    with Engine.open(tmp_path / "birds") as engine:
-        written = [d.id for d in engine.documents(limit=100) if d.text == "job"]
+    with Collection.open(tmp_path / "birds") as collection:
+        written = [d.id for d in collection.documents(limit=100) if d.text == "job"]
         assert {"d1", "d2", "d3", "d4"} <= set(written)
         store = JobStore(tmp_path / "birds")
         done = store.get(reply.json()["id"])
@@ -103,15 +103,15 @@ def test_a_continued_job_writes_nothing_twice(start, tmp_path, n):
         # Progress is that of the documents, to the line.
         assert done.done == max(int(name[1:]) for name in written) + 1
         assert done.result["documents"] == len(written)
-        engine.add([{"id": "d1", "text": "newer"}])
-        engine.delete(["d2"])
+        collection.add([{"id": "d1", "text": "newer"}])
+        collection.delete(["d2"])
     job = wait_for_job(start().client, reply.json()["id"])
     result = job["result"]
     assert (job["state"], job["progress"]["done"]) == ("done", 60)
     assert (result["documents"], result["failed"], result["replaced"]) == (47, 12, 2)
     assert [error["line"] for error in result["errors"]] == list(range(1, 60, 5))
-    with Engine.open(tmp_path / "birds") as engine:
-        texts = {document.id: document.text for document in engine.documents(limit=100)}
+    with Collection.open(tmp_path / "birds") as collection:
+        texts = {document.id: document.text for document in collection.documents(limit=100)}
     assert texts.pop("d1") == "newer"
     assert "d2" not in texts
     assert set(texts.values()) == {"job"}
@@ -182,15 +182,15 @@ def test_a_waiting_job_holds_up_no_other_collection(serve, tmp_path, wait_for_jo
     client = serve()
     for name in ("one", "two"):
         client.put(f"/v1/collections/{name}", json=LEXICAL)
-    engine = client.app.state.service._served["one"].engine
-    merge, fails = engine.merge, [True]
+    collection = client.app.state.service._served["one"].collection
+    merge, fails = collection.merge, [True]
 
     def fail(**options):
         if fails[0]:
             raise OSError(28, "No space left on device")
         return merge(**options)
 
-    monkeypatch.setattr(engine, "merge", fail)
+    monkeypatch.setattr(collection, "merge", fail)
     first = client.post("/v1/collections/one/merge").json()["id"]
     assert "No space left" in _wait_for_state(client, first, "waiting")["error"]
     second = client.post("/v1/collections/two/merge").json()["id"]
@@ -203,12 +203,12 @@ def test_a_waiting_job_holds_up_no_other_collection(serve, tmp_path, wait_for_jo
 def test_a_waiting_job_does_not_hold_up_the_end(serve, monkeypatch, tmp_path):
     client = serve()
     client.put(BIRDS, json=LEXICAL)
-    engine = client.app.state.service._served["birds"].engine
+    collection = client.app.state.service._served["birds"].collection
 
     def fail(**options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(engine, "merge", fail)
+    monkeypatch.setattr(collection, "merge", fail)
     job_id = client.post(f"{BIRDS}/merge").json()["id"]
     _wait_for_state(client, job_id, "waiting")
     began = time.perf_counter()

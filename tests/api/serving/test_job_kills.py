@@ -325,10 +325,10 @@ def run(root: Path, kills: int, seed: int, fake_config: dict) -> Trial:
         trial.kill()
     finally:
         trial.close()
-    from twindex.search import Engine
+    from twindex.search import Collection
 
-    with Engine.open(root / "birds") as engine:
-        assert engine.verify() == []
+    with Collection.open(root / "birds") as collection:
+        assert collection.verify() == []
     assert "Traceback" not in (root / ".log").read_text()
     return trial
 

@@ -164,7 +164,7 @@ def test_requests_under_way_may_end(start, fake_config):
 
 def test_a_merge_does_not_hold_up_the_end(start, fake_config):
     endless = "import time, twindex.search; "
-    endless += "twindex.search.Engine.merge = lambda *_, **__: time.sleep(600)"
+    endless += "twindex.search.Collection.merge = lambda *_, **__: time.sleep(600)"
     server = start(endless, TWINDEX_SHUTDOWN_SECONDS="0")
     server.client.put(BIRDS, json=fake_config)
     job = server.client.post(f"{BIRDS}/merge").json()["id"]

@@ -24,7 +24,7 @@ from twindex.core import (
 )
 from twindex.index import maintain, reconfigure
 from twindex.index.structures import kinds
-from twindex.search import Engine, build
+from twindex.search import Collection, build
 
 from .. import test_multi_states as states
 
@@ -45,7 +45,7 @@ def few_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class CodedStates(states.MultiStates):
-    collection = CODED
+    store = CODED
 
 
 TestCodedStates = CodedStates.TestCase
@@ -61,26 +61,26 @@ def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sys.modules["twindex.search.writing.build"], "SHARD_DOCUMENTS", 9)
     stored = states.some_documents()
     build(tmp_path / "c", list(stored.values()), CODED, encoders=states.load)
-    with Engine.open(tmp_path / "c", encoders=states.load) as engine:
-        states.check(engine, stored)
-        (segment,) = engine.info()["segments"]
+    with Collection.open(tmp_path / "c", encoders=states.load) as collection:
+        states.check(collection, stored)
+        (segment,) = collection.info()["segments"]
         assert segment["vectors"]["dense"]["codec"] == "float16"
-        assert engine.info()["legs"]["dense"]["vectors"]["originals"] == "none"
+        assert collection.info()["legs"]["dense"]["vectors"]["originals"] == "none"
 
 
 def test_what_was_stored_before_is_opened_and_stored_anew(tmp_path: Path) -> None:
     """From vectors as they are to codes and back, while nothing is encoded."""
     stored = states.some_documents()
-    with Engine.create(tmp_path / "c", states.COLLECTION, encoders=states.load) as engine:
-        engine.add(stored.values())
-        engine.seal()
+    with Collection.create(tmp_path / "c", states.COLLECTION, encoders=states.load) as collection:
+        collection.add(stored.values())
+        collection.seal()
         for kind in ("float16", "bfloat16", "float32"):
             storage = VectorStorage(codec=ScalarCodec(kind=kind))
-            done = reconfigure(engine.collection, {"dense": storage})
+            done = reconfigure(collection.store, {"dense": storage})
             assert done.changed
             # Coded vectors have no originals, which is told before they are coded again.
             assert len(done.warnings) == (kind != "float16")
-            states.check(engine, stored)
+            states.check(collection, stored)
             names = {path.name for path in (tmp_path / "c").glob("segments/*/dense/*")}
             assert ("vectors.npy" in names) == (kind == "float32")
             assert ("codes.npy" in names) == (kind != "float32")
@@ -92,24 +92,24 @@ def test_a_delta_of_tokens_is_sealed_earlier(tmp_path: Path) -> None:
         config = CollectionConfig(
             legs={"lexical": LexicalLeg(), **legs}, storage=StorageConfig(seal_passages=50)
         )
-        with Engine.create(tmp_path / f"c{pending}", config) as engine:
+        with Collection.create(tmp_path / f"c{pending}", config) as collection:
             for i in range(12):
-                engine.add([Document(f"d{i}", "ant bee")])
-                maintain(engine.collection)
-            assert engine.collection.pending() == pending
+                collection.add([Document(f"d{i}", "ant bee")])
+                maintain(collection.store)
+            assert collection.store.pending() == pending
 
 
 def test_damaged_codes_are_named_at_open(tmp_path: Path) -> None:
     """Also where the sizes fit: what a file says is checked against the others."""
-    with Engine.create(tmp_path / "c", CODED, encoders=states.load) as engine:
-        engine.add(states.some_documents().values())
-        engine.seal()
+    with Collection.create(tmp_path / "c", CODED, encoders=states.load) as collection:
+        collection.add(states.some_documents().values())
+        collection.seal()
     (folder,) = (tmp_path / "c").glob("segments/*/dense")
     for path in folder.iterdir():
         whole = path.read_bytes()
         for damaged in (whole[: len(whole) // 2], b"", bytes(len(whole))):
             path.write_bytes(damaged)
             with pytest.raises(CorruptFileError, match=path.name.replace(".", r"\.")):
-                Engine.open(tmp_path / "c", encoders=states.load)
+                Collection.open(tmp_path / "c", encoders=states.load)
         path.write_bytes(whole)
-    Engine.open(tmp_path / "c", encoders=states.load).close()
+    Collection.open(tmp_path / "c", encoders=states.load).close()

@@ -29,7 +29,7 @@ from twindex.core import (
     VectorSearch,
 )
 from twindex.core.vector_config import CODECS_OF
-from twindex.index import Collection, legs
+from twindex.index import LocalStore, legs
 from twindex.index.dense import VectorSegment
 from twindex.index.protocol import Mask
 
@@ -366,7 +366,7 @@ def test_a_missing_library_is_found_before_anything_is_made(
     monkeypatch.setattr(legs, "find_spec", lambda name: None)
     config = CollectionConfig(legs={"dense": DenseLeg(index=ScannConfig())})
     with pytest.raises(MissingExtraError, match=r"twindex\[scann\]"):
-        Collection.create(tmp_path / "c", config)
+        LocalStore.create(tmp_path / "c", config)
     assert not (tmp_path / "c").exists()
 
 

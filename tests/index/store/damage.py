@@ -19,7 +19,7 @@ from twindex.core import (
     StorageConfig,
     TwindexError,
 )
-from twindex.search import Engine
+from twindex.search import Collection
 
 WORDS = ["alpha", "beta", "gamma", "delta", "kiwi", "heron", "falcon", "river", "stone", "cloud"]
 
@@ -45,14 +45,14 @@ def documents(first: int, last: int, version: int = 0) -> list[Document]:
     return made
 
 
-def fill(engine: Engine, size: int = 60) -> None:
+def fill(collection: Collection, size: int = 60) -> None:
     """Two segments with dead documents, and a delta."""
-    engine.add(documents(0, size))
-    engine.seal()
-    engine.add(documents(size - 10, size + 10, version=1))
-    engine.seal()
-    engine.delete(["n3", f"n{size}"])
-    engine.add(documents(5, 15, version=2))
+    collection.add(documents(0, size))
+    collection.seal()
+    collection.add(documents(size - 10, size + 10, version=1))
+    collection.seal()
+    collection.delete(["n3", f"n{size}"])
+    collection.add(documents(5, 15, version=2))
 
 
 def flip(path: Path, bit: int) -> None:
@@ -76,18 +76,18 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
 )
 
 
-def observe(engine: Engine, ids: list[str]) -> dict[str, Any]:
+def observe(collection: Collection, ids: list[str]) -> dict[str, Any]:
     """What a reader sees, each answer by itself: a value, or the message of a TwindexError."""
 
     def get(name: str) -> Any:
         try:
-            found = engine.get(name)
+            found = collection.get(name)
         except NotFoundError:
             return None
         return (found.id, found.title, found.text, dict(found.metadata))
 
     def search(question: dict[str, Any]) -> Any:
-        hits = engine.search(
+        hits = collection.search(
             question["query"], **{k: question[k] for k in question if k != "query"}
         )
         return [(hit.id, round(hit.score, 6), hit.document.text) for hit in hits.hits]
@@ -97,10 +97,10 @@ def observe(engine: Engine, ids: list[str]) -> dict[str, Any]:
         seen[f"get {name}"] = answer(lambda name=name: get(name))
     for question in QUESTIONS:
         seen[f"search {question}"] = answer(lambda question=question: search(question))
-    seen["documents"] = answer(lambda: [d.id for d in engine.documents(limit=1000)])
-    seen["count"] = answer(engine.count)
-    seen["filtered"] = answer(lambda: engine.count({"tags": {"in": ["kiwi", "cloud"]}}))
-    seen["info"] = answer(lambda: len(engine.info()["segments"]))
+    seen["documents"] = answer(lambda: [d.id for d in collection.documents(limit=1000)])
+    seen["count"] = answer(collection.count)
+    seen["filtered"] = answer(lambda: collection.count({"tags": {"in": ["kiwi", "cloud"]}}))
+    seen["info"] = answer(lambda: len(collection.info()["segments"]))
     return seen
 
 

@@ -27,7 +27,7 @@ from twindex.core import (
     TildeEncoderConfig,
 )
 from twindex.index import merge_due
-from twindex.search import Engine, LegRequest
+from twindex.search import Collection, LegRequest
 
 
 def configuration() -> CollectionConfig:
@@ -50,23 +50,23 @@ def document(name: str, version: int) -> Document:
 def work(path: Path, seed: int, log: int) -> None:
     """Write, delete, seal and merge until killed; every acknowledged step goes to `log`."""
     random_ = random.Random(seed)
-    engine = Engine.open(path)
+    collection = Collection.open(path)
     while True:
         version = random_.randrange(10**9)
         names = [f"n{random_.randrange(60)}" for _ in range(3)]
         step = random_.random()
         if step < 0.55:
             os.write(log, f"start put {version} {' '.join(names)}\n".encode())
-            engine.add([document(name, version) for name in dict.fromkeys(names)])
+            collection.add([document(name, version) for name in dict.fromkeys(names)])
             os.write(log, f"done put {version} {' '.join(names)}\n".encode())
         elif step < 0.75:
             os.write(log, f"start delete 0 {' '.join(names)}\n".encode())
-            engine.delete(names)
+            collection.delete(names)
             os.write(log, f"done delete 0 {' '.join(names)}\n".encode())
         elif step < 0.92:
-            engine.seal()
+            collection.seal()
         else:
-            engine.merge()
+            collection.merge()
 
 
 def run_and_kill(path: Path, seed: int, seconds: float) -> list[list[str]]:
@@ -109,7 +109,7 @@ def version_of(text: str) -> int:
 @pytest.mark.parametrize("kills", [15, pytest.param(100, marks=pytest.mark.slow)])
 def test_nothing_acknowledged_is_lost_after_kill_9(tmp_path, kills):
     path = tmp_path / "c"
-    Engine.create(path, configuration()).close()
+    Collection.create(path, configuration()).close()
     state: dict[str, set[int | None]] = {}
     random_ = random.Random(7)
     steps = 0
@@ -117,26 +117,26 @@ def test_nothing_acknowledged_is_lost_after_kill_9(tmp_path, kills):
         log = run_and_kill(path, kill, random_.uniform(0.0, 0.12))
         steps += sum(line[0] == "done" for line in log)
         apply(log, state)
-        with Engine.open(path) as engine:
-            stored = {d.id: version_of(d.text) for d in engine.documents(limit=1000)}
+        with Collection.open(path) as collection:
+            stored = {d.id: version_of(d.text) for d in collection.documents(limit=1000)}
             for name, allowed in state.items():
                 assert stored.get(name) in allowed, f"{name} after kill {kill}"
                 state[name] = {stored.get(name)}
-            assert engine.verify() == []
+            assert collection.verify() == []
             for leg in configuration().legs:
-                hits = engine.search("alpha", legs=[LegRequest(name=leg)], limit=1000).hits
+                hits = collection.search("alpha", legs=[LegRequest(name=leg)], limit=1000).hits
                 found = {hit.id: version_of(hit.document.text) for hit in hits}
                 assert found == stored, f"{leg} after kill {kill}"
-            named = {segment["id"] for segment in engine.info()["segments"]}
+            named = {segment["id"] for segment in collection.info()["segments"]}
         assert {p.name for p in (path / "segments").iterdir()} == named, "a file leaked"
     # About three for each kill on a machine of its own; a busy one leaves them little time.
     assert steps >= kills // 5, "the workers hardly worked"
 
 
 def sealed(path: Path, documents: int = 30) -> Path:
-    with Engine.create(path, configuration()) as engine:
-        engine.add(document(f"n{i}", i) for i in range(documents))
-        engine.seal()
+    with Collection.create(path, configuration()) as collection:
+        collection.add(document(f"n{i}", i) for i in range(documents))
+        collection.seal()
     (segment,) = (path / "segments").iterdir()
     return segment
 
@@ -156,127 +156,130 @@ def test_a_damaged_file_is_named_at_open(tmp_path):
         for damaged in (original[:-1], flipped):
             path.write_bytes(damaged)
             with pytest.raises(CorruptFileError) as caught:
-                Engine.open(tmp_path / "c")
+                Collection.open(tmp_path / "c")
             assert caught.value.path == path
         path.unlink()
         with pytest.raises(CorruptFileError, match="is missing"):
-            Engine.open(tmp_path / "c")
+            Collection.open(tmp_path / "c")
         path.write_bytes(original)
-    with Engine.open(tmp_path / "c") as engine:
-        assert engine.verify() == []
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.verify() == []
 
 
 def test_verify_names_the_file_that_was_altered_while_open(tmp_path):
     segment = sealed(tmp_path / "c")
-    with Engine.open(tmp_path / "c") as engine:
+    with Collection.open(tmp_path / "c") as collection:
         path = segment / "lexical" / every_file(segment / "lexical")[0].name
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(bytes(data))
-        assert any(str(path) in problem for problem in engine.verify())
+        assert any(str(path) in problem for problem in collection.verify())
 
 
 def test_a_merge_does_not_launder_damage(tmp_path):
     segment = sealed(tmp_path / "c")
-    with Engine.open(tmp_path / "c") as engine:
-        engine.add([document("late", 1)])
+    with Collection.open(tmp_path / "c") as collection:
+        collection.add([document("late", 1)])
         path = segment / "dense" / every_file(segment / "dense")[0].name
         data = bytearray(path.read_bytes())
         data[-3] ^= 1
         path.write_bytes(bytes(data))
         with pytest.raises(CorruptFileError) as caught:
-            engine.merge()
+            collection.merge()
         assert caught.value.path == path
-        assert any(str(path) in problem for problem in engine.verify())
-        assert engine.count() == 31
+        assert any(str(path) in problem for problem in collection.verify())
+        assert collection.count() == 31
 
 
 def test_a_damaged_recent_passage_is_an_error_and_not_a_crash(tmp_path):
-    with Engine.create(tmp_path / "c", configuration()) as engine:
-        engine.add([document("n1", 1)])
+    with Collection.create(tmp_path / "c", configuration()) as collection:
+        collection.add([document("n1", 1)])
     database = sqlite3.connect(tmp_path / "c" / "collection.db")
     (data,) = database.execute("SELECT data FROM delta").fetchone()
     database.execute("UPDATE delta SET data = ?", (data[:40] + b"\xff" + data[41:],))
     database.commit()
     database.close()
     with pytest.raises(StorageError, match="checksums do not match"):
-        Engine.open(tmp_path / "c")
+        Collection.open(tmp_path / "c")
 
 
 def test_a_damaged_database_is_an_error(tmp_path):
-    with Engine.create(tmp_path / "c", configuration()) as engine:
-        engine.add([document(f"n{i}", 1) for i in range(50)])
+    with Collection.create(tmp_path / "c", configuration()) as collection:
+        collection.add([document(f"n{i}", 1) for i in range(50)])
     path = tmp_path / "c" / "collection.db"
     path.write_bytes(b"x" * 5_000 + path.read_bytes()[5_000:])
     with pytest.raises(StorageError, match=r"collection\.db"):
-        Engine.open(tmp_path / "c")
+        Collection.open(tmp_path / "c")
 
 
 def test_writes_to_a_collection_that_was_replaced_are_refused(tmp_path):
     path = tmp_path / "c"
-    with Engine.create(path, configuration()) as engine:
-        engine.add([document("n1", 1)])
+    with Collection.create(path, configuration()) as collection:
+        collection.add([document("n1", 1)])
         path.rename(tmp_path / "moved")
-        for change in (lambda: engine.add([document("n2", 1)]), lambda: engine.delete(["n1"])):
+        for change in (
+            lambda: collection.add([document("n2", 1)]),
+            lambda: collection.delete(["n1"]),
+        ):
             with pytest.raises(StorageError, match="removed or replaced"):
                 change()
-        with Engine.create(path, configuration()) as other:
+        with Collection.create(path, configuration()) as other:
             with pytest.raises(StorageError, match="removed or replaced"):
-                engine.add([document("n2", 1)])
+                collection.add([document("n2", 1)])
             assert other.count() == 0
-    with Engine.open(tmp_path / "moved") as engine:
-        assert engine.count() == 1
+    with Collection.open(tmp_path / "moved") as collection:
+        assert collection.count() == 1
 
 
 def test_rewriting_the_same_documents_is_sealed_too(tmp_path):
     config = configuration().model_copy(
         update={"storage": StorageConfig(seal_passages=100, max_segments=2)}
     )
-    with Engine.create(tmp_path / "c", config) as engine:
+    with Collection.create(tmp_path / "c", config) as collection:
         for version in range(60):
-            engine.add([document(f"n{i}", version) for i in range(10)])
-    with Engine.open(tmp_path / "c") as engine:
-        assert engine.collection.pending() < 200
-        assert engine.count() == 10
-        assert engine.verify() == []
+            collection.add([document(f"n{i}", version) for i in range(10)])
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.store.pending() < 200
+        assert collection.count() == 10
+        assert collection.verify() == []
 
 
 def test_a_segment_that_is_mostly_dead_is_rewritten(tmp_path):
-    with Engine.create(tmp_path / "c", configuration()) as engine:
-        engine.add(document(f"n{i}", i) for i in range(100))
-        engine.seal()
-        assert merge_due(engine.collection) is False
-        engine.delete([f"n{i}" for i in range(60)])
-        assert merge_due(engine.collection) is True
-        (segment,) = engine.info()["segments"]
+    with Collection.create(tmp_path / "c", configuration()) as collection:
+        collection.add(document(f"n{i}", i) for i in range(100))
+        collection.seal()
+        assert merge_due(collection.store) is False
+        collection.delete([f"n{i}" for i in range(60)])
+        assert merge_due(collection.store) is True
+        (segment,) = collection.info()["segments"]
         assert (segment["passages"], segment["dead_passages"]) == (40, 0)
 
 
 def test_failed_maintenance_leaves_no_files_and_says_why(tmp_path, monkeypatch):
     config = configuration().model_copy(update={"storage": StorageConfig(seal_passages=5)})
-    with Engine.create(tmp_path / "c", config) as engine:
+    with Collection.create(tmp_path / "c", config) as collection:
 
         def full(*arguments):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr("twindex.index.store.segment.seal_directory", full)
-        engine.add(document(f"n{i}", i) for i in range(10))
-        engine.close()
-        assert "No space left" in engine._upkeep.failure
+        collection.add(document(f"n{i}", i) for i in range(10))
+        collection.close()
+        assert "No space left" in collection._upkeep.failure
     assert list((tmp_path / "c" / "segments").iterdir()) == []
     monkeypatch.undo()
-    with Engine.open(tmp_path / "c") as engine:
-        assert len(engine.search("alpha", limit=100).hits) == 10
+    with Collection.open(tmp_path / "c") as collection:
+        assert len(collection.search("alpha", limit=100).hits) == 10
 
 
 def test_a_merge_does_not_wait_for_readers(tmp_path):
-    with Engine.create(tmp_path / "c", configuration()) as engine:
-        engine.add(document(f"n{i}", i) for i in range(500))
-        engine.seal()
-        engine.delete([f"n{i}" for i in range(400)])
-        with engine.collection.reader() as reader:
+    with Collection.create(tmp_path / "c", configuration()) as collection:
+        collection.add(document(f"n{i}", i) for i in range(500))
+        collection.seal()
+        collection.delete([f"n{i}" for i in range(400)])
+        with collection.store.reader() as reader:
             began = time.monotonic()
-            engine.merge()
+            collection.merge()
             assert time.monotonic() - began < 20
             assert reader.count(None) == 100
 
@@ -287,25 +290,25 @@ def bytes_on_disk(path: Path) -> int:
 
 def test_disk_shrinks_after_delete_and_merge(tmp_path):
     path = tmp_path / "c"
-    with Engine.create(path, configuration()) as engine:
-        engine.add(document(f"n{i}", i) for i in range(3_000))
-        engine.merge()
+    with Collection.create(path, configuration()) as collection:
+        collection.add(document(f"n{i}", i) for i in range(3_000))
+        collection.merge()
         full = bytes_on_disk(path)
-        engine.delete([f"n{i}" for i in range(2_700)])
-        engine.merge()
+        collection.delete([f"n{i}" for i in range(2_700)])
+        collection.merge()
         assert bytes_on_disk(path) < 0.3 * full
-        assert engine.count() == 300
+        assert collection.count() == 300
 
 
 def test_readers_in_other_processes_see_committed_writes(tmp_path):
     path = tmp_path / "c"
-    with Engine.create(path, configuration()) as engine:
+    with Collection.create(path, configuration()) as collection:
         ask, told = os.pipe(), os.pipe()
         child = os.fork()
         if child == 0:  # pragma: no cover - another process
             code = 1
             try:
-                reader = Engine.open(path, read_only=True)
+                reader = Collection.open(path, read_only=True)
                 for _ in range(4):
                     os.read(ask[0], 1)
                     found = len(reader.search("alpha", limit=1000).hits)
@@ -316,13 +319,13 @@ def test_readers_in_other_processes_see_committed_writes(tmp_path):
         counts = []
         for step in range(4):
             if step == 1:
-                engine.add(document(f"n{i}", i) for i in range(10))
+                collection.add(document(f"n{i}", i) for i in range(10))
             elif step == 2:
-                engine.merge()
-                engine.delete(["n0"])
+                collection.merge()
+                collection.delete(["n0"])
             elif step == 3:
-                engine.add([document("late", 1)])
-                engine.merge()
+                collection.add([document("late", 1)])
+                collection.merge()
             os.write(ask[1], b".")
             counts.append(int(os.read(told[0], 100)))
         os.waitpid(child, 0)

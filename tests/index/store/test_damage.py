@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from twindex.core import TwindexError
-from twindex.index import Collection
-from twindex.search import Engine
+from twindex.index import LocalStore
+from twindex.search import Collection
 
 from .damage import Refused, configuration, fill, flip, observe, picture
 
@@ -22,10 +22,10 @@ IDS = [f"n{i}" for i in range(72)]
 def pictures(tmp_path_factory):
     """A collection at rest, one after a crash, and what both answer."""
     root = tmp_path_factory.mktemp("pictures")
-    with Engine.create(root / "c", configuration()) as engine:
-        fill(engine)
+    with Collection.create(root / "c", configuration()) as collection:
+        fill(collection)
         crashed = picture(root / "c", root / "crashed")
-        expected = observe(engine, IDS)
+        expected = observe(collection, IDS)
     assert (crashed / "collection.db-wal").stat().st_size > 100_000
     assert not (root / "c" / "collection.db-wal").exists()
     return root / "c", crashed, expected
@@ -39,18 +39,18 @@ def trial(source: Path, target: Path, name: str, bit: int, expected: dict) -> st
     flip(target / name, bit)
     place = f"{name} bit {bit}"
     try:
-        verified = Collection.verify(target)
+        verified = LocalStore.verify(target)
     except TwindexError as error:
         verified = [str(error)]
     try:
-        engine = Engine.open(target)
+        collection = Collection.open(target)
     except TwindexError as error:
         kept = {path.name for path in (target / "segments").iterdir()}
         if kept != segments:
             return f"{place}: segments were removed"
         return "named" if verified else f"{place}: verify is silent about: {error}"
-    with engine:
-        seen = observe(engine, IDS)
+    with collection:
+        seen = observe(collection, IDS)
     for key, value in seen.items():
         if value != expected[key] and not isinstance(value, Refused):
             return f"{place}: {key} gives {value!r}"

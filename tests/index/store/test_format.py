@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from twindex.core import CorruptFileError, StorageError
-from twindex.index import Collection
+from twindex.index import LocalStore
 from twindex.index.store.database.meta import set_meta
-from twindex.search import Engine
+from twindex.search import Collection
 
 from .damage import configuration, documents, fill, observe, to_format_1
 
@@ -22,9 +22,9 @@ IDS = [f"n{i}" for i in range(72)]
 @pytest.fixture
 def old(tmp_path):
     """A collection of format 1 and what it answers."""
-    with Engine.create(tmp_path / "c", configuration()) as engine:
-        fill(engine)
-        expected = observe(engine, IDS)
+    with Collection.create(tmp_path / "c", configuration()) as collection:
+        fill(collection)
+        expected = observe(collection, IDS)
     to_format_1(tmp_path / "c")
     return tmp_path / "c", expected
 
@@ -41,35 +41,37 @@ def digest(path: Path) -> str:
 def test_reading_a_collection_of_format_1_leaves_it_as_it_is(old):
     path, expected = old
     before = digest(path)
-    with Engine.open(path, read_only=True) as engine:
-        assert observe(engine, IDS) == expected
-        assert engine.verify() == []
-    assert Collection.verify(path) == []
+    with Collection.open(path, read_only=True) as collection:
+        assert observe(collection, IDS) == expected
+        assert collection.verify() == []
+    assert LocalStore.verify(path) == []
     assert digest(path) == before
     assert not (path / "collection.mark").exists()
 
 
 def test_opening_a_collection_of_format_1_to_write_migrates_it(old):
     path, expected = old
-    with Engine.open(path) as engine:
+    with Collection.open(path) as collection:
         assert format_of(path) == "2"
-        assert observe(engine, IDS) == expected
-        assert engine.verify() == []
-        last = engine.info()["sealed"]
-        engine.add(documents(80, 82))
-        engine.merge()
-        assert engine.info()["sealed"] == last + 12, "numbers of deleted documents come not again"
-        assert engine.verify() == []
-    with Engine.open(path) as engine:
-        assert engine.get("n81").title == "Title 81"
-        assert engine.get("n30").text == expected["get n30"][2]
-    assert Collection.verify(path) == []
+        assert observe(collection, IDS) == expected
+        assert collection.verify() == []
+        last = collection.info()["sealed"]
+        collection.add(documents(80, 82))
+        collection.merge()
+        assert collection.info()["sealed"] == last + 12, (
+            "numbers of deleted documents come not again"
+        )
+        assert collection.verify() == []
+    with Collection.open(path) as collection:
+        assert collection.get("n81").title == "Title 81"
+        assert collection.get("n30").text == expected["get n30"][2]
+    assert LocalStore.verify(path) == []
 
 
 def test_an_interrupted_build_of_format_1_continues(tmp_path):
-    Collection.create(tmp_path / "c", configuration(), state="building").close()
+    LocalStore.create(tmp_path / "c", configuration(), state="building").close()
     to_format_1(tmp_path / "c")
-    Collection.open(tmp_path / "c", state="building").close()
+    LocalStore.open(tmp_path / "c", state="building").close()
     assert format_of(tmp_path / "c") == "2"
 
 
@@ -81,17 +83,17 @@ def test_a_failed_migration_leaves_format_1(old, monkeypatch):
 
     monkeypatch.setattr("twindex.index.store.database.migration._copy", fail)
     with pytest.raises(StorageError, match="cannot be brought to format 2: disk I/O error"):
-        Engine.open(path)
+        Collection.open(path)
     monkeypatch.undo()
     assert format_of(path) == "1"
-    with Engine.open(path, read_only=True) as engine:
-        assert observe(engine, IDS) == expected
+    with Collection.open(path, read_only=True) as collection:
+        assert observe(collection, IDS) == expected
 
 
 def test_a_release_of_format_1_cannot_write_after_the_migration(old):
     path, _ = old
     with closing(sqlite3.connect(path / "collection.db", isolation_level=None)) as earlier:
-        Engine.open(path).close()
+        Collection.open(path).close()
         for insert in (
             "INSERT INTO documents (id) VALUES ('x')",
             "INSERT INTO tombstones (number) VALUES (1)",
@@ -99,7 +101,7 @@ def test_a_release_of_format_1_cannot_write_after_the_migration(old):
         ):
             with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
                 earlier.execute(insert)
-    assert Collection.verify(path) == []
+    assert LocalStore.verify(path) == []
 
 
 def test_damage_is_not_migrated(old):
@@ -108,22 +110,22 @@ def test_damage_is_not_migrated(old):
     data[data.index(b"documentsdocuments") + 3] ^= 1
     (path / "collection.db").write_bytes(bytes(data))
     with pytest.raises(StorageError, match=r"collection\.db"):
-        Engine.open(path)
+        Collection.open(path)
     assert bytes(data) == (path / "collection.db").read_bytes()
 
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_newer_format_is_refused_by_name(tmp_path, read_only):
-    engine = Engine.create(tmp_path / "c", configuration())
-    with engine, engine.collection.database.write() as connection:
+    collection = Collection.create(tmp_path / "c", configuration())
+    with collection, collection.store.database.write() as connection:
         set_meta(connection, "format", "3")
     with pytest.raises(StorageError, match="has format 3, and this release reads 1 to 2"):
-        Engine.open(tmp_path / "c", read_only=read_only)
+        Collection.open(tmp_path / "c", read_only=read_only)
 
 
 def test_a_flipped_format_is_damage_and_not_another_format(tmp_path):
-    Engine.create(tmp_path / "c", configuration()).close()
+    Collection.create(tmp_path / "c", configuration()).close()
     with closing(sqlite3.connect(tmp_path / "c" / "collection.db")) as database, database:
         database.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
     with pytest.raises(CorruptFileError, match="'format' is damaged"):
-        Engine.open(tmp_path / "c")
+        Collection.open(tmp_path / "c")

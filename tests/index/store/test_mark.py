@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from twindex.core import NotFoundError, StorageError
-from twindex.index import Collection
+from twindex.index import LocalStore
 from twindex.index.store.database.mark import Mark
-from twindex.search import Engine
+from twindex.search import Collection
 
 from .damage import configuration, documents, flip, picture
 
@@ -28,11 +28,11 @@ MISSING = "acknowledged writes are missing"
 def crashed(tmp_path_factory) -> Path:
     """A collection whose writes are all in the write-ahead log, as kill -9 leaves it."""
     root = tmp_path_factory.mktemp("crashed")
-    with Engine.create(root / "c", configuration()) as engine:
+    with Collection.create(root / "c", configuration()) as collection:
         for first in range(0, DOCUMENTS, 20):
-            engine.add(documents(first, first + 20))
+            collection.add(documents(first, first + 20))
             if first % 100 == 80:
-                engine.seal()
+                collection.seal()
         return picture(root / "c", root / "crashed")
 
 
@@ -45,16 +45,16 @@ def trial(crashed: Path, path: Path, bit: int) -> str:
     picture(crashed, path)
     flip(path / "collection.db-wal", bit)
     log = (path / "collection.db-wal").read_bytes()
-    verified = Collection.verify(path)
+    verified = LocalStore.verify(path)
     try:
-        engine = Engine.open(path)
+        collection = Collection.open(path)
     except StorageError as error:
         assert verified, f"bit {bit}: verify is silent about: {error}"  # noqa: PT017
         assert names(path) == names(crashed), f"bit {bit}: segments were removed"
         assert (path / "collection.db-wal").read_bytes() == log, f"bit {bit}: the log is gone"
         return "missing" if MISSING in str(error) else "damaged"
-    with engine:
-        count = engine.count()
+    with collection:
+        count = collection.count()
     assert count == DOCUMENTS, f"bit {bit}: {count} documents, in silence"
     return "harmless"
 
@@ -90,32 +90,32 @@ def test_a_creation_that_lost_power_is_begun_again(first, tmp_path):
     (path / "collection.db-journal").write_bytes(hot_journal())
     for read_only in (True, False):
         with pytest.raises(NotFoundError, match="its creation was interrupted"):
-            Engine.open(path, read_only=read_only)
-    with Engine.open_or_create(path, configuration()) as engine:
-        engine.add(documents(0, 1))
-    assert Collection.verify(path) == []
+            Collection.open(path, read_only=read_only)
+    with Collection.open_or_create(path, configuration()) as collection:
+        collection.add(documents(0, 1))
+    assert LocalStore.verify(path) == []
 
 
 def test_a_journal_that_is_not_hot_harms_nothing(tmp_path):
     path = tmp_path / "c"
-    with Engine.open_or_create(path, configuration()) as engine:
-        engine.add(documents(0, 1))
+    with Collection.open_or_create(path, configuration()) as collection:
+        collection.add(documents(0, 1))
     for content in (b"", b"\0" * 512):
         (path / "collection.db-journal").write_bytes(content)
         for mark in (path / "collection.mark").read_bytes(), None:
             if mark is None:
                 (path / "collection.mark").unlink()
-            with Engine.open(path, read_only=True) as engine:
-                assert engine.count() == 1
+            with Collection.open(path, read_only=True) as collection:
+                assert collection.count() == 1
         (path / "collection.db-journal").unlink(missing_ok=True)
-        with Engine.open(path):
+        with Collection.open(path):
             pass
 
 
 def test_damage_of_the_first_page_of_the_log_is_no_unfinished_creation(crashed, tmp_path):
     """Nothing was written to the database itself yet, so that it is empty without its log."""
     assert trial(crashed, tmp_path / "c", 8 * 40) == "missing"
-    (found,) = Collection.verify(tmp_path / "c", accept=True)
+    (found,) = LocalStore.verify(tmp_path / "c", accept=True)
     assert f"{MISSING}: it is empty" in found
 
 
@@ -129,8 +129,8 @@ def test_without_the_mark_the_same_damage_is_silent(crashed, tmp_path):
     picture(crashed, tmp_path / "c")
     (tmp_path / "c" / "collection.mark").unlink()
     flip(tmp_path / "c" / "collection.db-wal", 4 * (crashed / "collection.db-wal").stat().st_size)
-    with Engine.open(tmp_path / "c") as engine:
-        assert engine.count() < DOCUMENTS
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.count() < DOCUMENTS
 
 
 def lost(crashed: Path, path: Path) -> Path:
@@ -144,14 +144,14 @@ def test_lost_writes_are_accepted_only_on_request(crashed, tmp_path):
     path = lost(crashed, tmp_path / "c")
     for read_only in (False, True, False):
         with pytest.raises(StorageError, match=f"{MISSING}.*twindex verify --accept"):
-            Engine.open(path, read_only=read_only)
+            Collection.open(path, read_only=read_only)
     assert names(path) == names(crashed)
-    assert Collection.verify(path, accept=True) == []
-    with Engine.open(path) as engine:
-        assert 0 < engine.count() < DOCUMENTS
-        assert engine.verify() == []
-        engine.add(documents(0, 5))
-    assert Collection.verify(path) == []
+    assert LocalStore.verify(path, accept=True) == []
+    with Collection.open(path) as collection:
+        assert 0 < collection.count() < DOCUMENTS
+        assert collection.verify() == []
+        collection.add(documents(0, 5))
+    assert LocalStore.verify(path) == []
 
 
 def test_verify_accept_is_a_command(crashed, tmp_path, capsys):
@@ -166,48 +166,48 @@ def test_verify_accept_is_a_command(crashed, tmp_path, capsys):
 
 def test_an_older_database_put_in_place_is_noticed(tmp_path):
     path = tmp_path / "c"
-    with Engine.create(path, configuration()) as engine:
-        engine.add(documents(0, 5))
+    with Collection.create(path, configuration()) as collection:
+        collection.add(documents(0, 5))
     backup = (path / "collection.db").read_bytes()
-    with Engine.open(path) as engine:
-        engine.add(documents(5, 10))
+    with Collection.open(path) as collection:
+        collection.add(documents(5, 10))
     (path / "collection.db").write_bytes(backup)
     with pytest.raises(StorageError, match=MISSING):
-        Engine.open(path)
+        Collection.open(path)
 
 
 def test_a_damaged_or_missing_mark_harms_nothing_and_is_replaced(tmp_path):
     path = tmp_path / "c"
-    with Engine.create(path, configuration()) as engine:
-        engine.add(documents(0, 5))
+    with Collection.create(path, configuration()) as collection:
+        collection.add(documents(0, 5))
     mark = Mark(path)
     generation = mark.read()
     for damaged in (b"", b"\0" * 45, mark.path.read_bytes()[:-1], mark.path.read_bytes() + b"x"):
         mark.path.write_bytes(damaged)
-        (problem,) = Collection.verify(path)
+        (problem,) = LocalStore.verify(path)
         assert "collection.mark: is damaged" in problem
-        with Engine.open(path, read_only=True) as engine:
-            assert engine.count() == 5
-        Engine.open(path).close()
+        with Collection.open(path, read_only=True) as collection:
+            assert collection.count() == 5
+        Collection.open(path).close()
         assert mark.read() == generation
     mark.path.unlink()
-    assert Collection.verify(path) == []
-    Engine.open(path).close()
+    assert LocalStore.verify(path) == []
+    Collection.open(path).close()
     assert mark.read() == generation
 
 
 def test_the_mark_follows_every_process_and_never_falls(tmp_path):
     path = tmp_path / "c"
-    Engine.create(path, configuration()).close()
+    Collection.create(path, configuration()).close()
     children = []
     for child in range(3):
         pid = os.fork()
         if pid == 0:  # pragma: no cover - another process
             code = 1
             try:
-                with Engine.open(path) as engine:
+                with Collection.open(path) as collection:
                     for i in range(8):
-                        engine.add(documents(100 * child + i, 100 * child + i + 1))
+                        collection.add(documents(100 * child + i, 100 * child + i + 1))
                 code = 0
             finally:
                 os._exit(code)
@@ -224,9 +224,9 @@ def test_the_mark_follows_every_process_and_never_falls(tmp_path):
 
 def test_a_mark_that_cannot_be_written_fails_no_write(tmp_path, caplog):
     path = tmp_path / "c"
-    with Engine.create(path, configuration()) as engine:
+    with Collection.create(path, configuration()) as collection:
         (path / "collection.mark").unlink()
         (path / "collection.mark").mkdir()
-        engine.add(documents(0, 5))
-        assert engine.count() == 5
+        collection.add(documents(0, 5))
+        assert collection.count() == 5
     assert "cannot be written" in caplog.text

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 from twindex.api.http.app import create_app
 from twindex.api.serving.settings import Settings
 from twindex.core import ConflictError, CorruptFileError, StorageError
-from twindex.index import Collection
-from twindex.search import Engine
+from twindex.index import LocalStore
+from twindex.search import Collection
 
 from .damage import configuration, documents, fill, observe, picture, to_format_1
 
@@ -58,9 +58,9 @@ def mounted(folder):
 
 def made(path: Path, state: str) -> dict:
     """A collection and what it answers; `state` says how it was left."""
-    with Engine.create(path, configuration()) as engine:
-        fill(engine)
-        expected = observe(engine, IDS)
+    with Collection.create(path, configuration()) as collection:
+        fill(collection)
+        expected = observe(collection, IDS)
         if state == "crashed":
             picture(path, path.with_name("picture"))
         elif state == "crashed, with shared memory":
@@ -83,15 +83,15 @@ def files(path: Path) -> dict[str, bytes]:
 
 def check_reading(path: Path, expected: dict) -> None:
     for verify in ("full", "size"):
-        with Engine.open(path, read_only=True, verify=verify) as engine:
-            assert observe(engine, IDS) == expected
-            assert engine.info()["documents"] == expected["count"]
-            assert engine.verify() == []
+        with Collection.open(path, read_only=True, verify=verify) as collection:
+            assert observe(collection, IDS) == expected
+            assert collection.info()["documents"] == expected["count"]
+            assert collection.verify() == []
             with pytest.raises(ConflictError, match="read-only"):
-                engine.delete(["n1"])
-    assert Collection.verify(path) == []
+                collection.delete(["n1"])
+    assert LocalStore.verify(path) == []
     with pytest.raises(StorageError, match=r"collection\.(db|mark)"):
-        Engine.open(path)
+        Collection.open(path)
 
 
 STATES = ["at rest", "crashed", "crashed, with shared memory", "format 1"]
@@ -118,8 +118,8 @@ def test_a_read_only_mount_is_read(folder, mounted, state):
 def test_a_reader_without_rights_follows_a_writer(folder):
     path = folder / "c"
     ready, go = os.pipe(), os.pipe()
-    with Engine.create(path, configuration()) as engine:
-        engine.add(documents(0, 5))
+    with Collection.create(path, configuration()) as collection:
+        collection.add(documents(0, 5))
         child = os.fork()
         if child == 0:  # pragma: no cover - another process
             code = 1
@@ -127,7 +127,7 @@ def test_a_reader_without_rights_follows_a_writer(folder):
                 os.setgroups([])
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
-                reader = Engine.open(path, read_only=True)
+                reader = Collection.open(path, read_only=True)
                 first = reader.count()
                 os.write(ready[1], b".")
                 os.read(go[0], 1)
@@ -138,29 +138,29 @@ def test_a_reader_without_rights_follows_a_writer(folder):
                 os._exit(code)
         os.close(ready[1])
         assert os.read(ready[0], 1) == b"."
-        engine.add(documents(5, 8))
+        collection.add(documents(5, 8))
         os.write(go[1], b".")
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_an_immutable_database_that_changes_is_noticed(folder, as_nobody):
     path = folder / "c"
-    with Engine.create(path, configuration()) as engine:
-        engine.add(documents(0, 5))
+    with Collection.create(path, configuration()) as collection:
+        collection.add(documents(0, 5))
 
     def read() -> None:
-        with Engine.open(path, read_only=True) as engine:
+        with Collection.open(path, read_only=True) as collection:
             os.write(ready[1], b".")
             os.read(go[0], 1)
             with pytest.raises(StorageError, match="removed or replaced"):
-                engine.count()
+                collection.count()
 
     ready, go = os.pipe(), os.pipe()
     writer = os.fork()
     if writer == 0:  # pragma: no cover - another process
         os.read(ready[0], 1)
-        with Engine.open(path) as engine:
-            engine.add(documents(5, 10))
+        with Collection.open(path) as collection:
+            collection.add(documents(5, 10))
         os.write(go[1], b".")
         os._exit(0)
     as_nobody(read)
@@ -172,9 +172,9 @@ def test_reading_makes_no_file(tmp_path):
     made(path, "at rest")
     (path / "maintenance.lock").unlink()
     before = files(path)
-    with Engine.open(path, read_only=True) as engine:
-        engine.search("kiwi")
-    Collection.verify(path)
+    with Collection.open(path, read_only=True) as collection:
+        collection.search("kiwi")
+    LocalStore.verify(path)
     assert files(path) == before
 
 
@@ -222,13 +222,13 @@ def test_a_server_serves_a_read_only_mount(folder, mounted):
 
 
 def test_a_file_cut_short_while_it_is_served_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("twindex.index.store.collection._SIZES_SECONDS", 0.0)
-    with Engine.create(tmp_path / "c", configuration()) as engine:
-        fill(engine)
-        engine.search("kiwi")
+    monkeypatch.setattr("twindex.index.store.local._SIZES_SECONDS", 0.0)
+    with Collection.create(tmp_path / "c", configuration()) as collection:
+        fill(collection)
+        collection.search("kiwi")
         (segment, _) = sorted((tmp_path / "c" / "segments").iterdir())
         path = max((segment / "dense").iterdir(), key=lambda p: p.stat().st_size)
         os.truncate(path, path.stat().st_size - 1)
         with pytest.raises(CorruptFileError, match=f"{path.name}: has .* bytes instead of"):
-            engine.search("kiwi")
-        assert any(path.name in problem for problem in engine.verify())
+            collection.search("kiwi")
+        assert any(path.name in problem for problem in collection.verify())

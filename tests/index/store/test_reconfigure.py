@@ -33,7 +33,7 @@ from twindex.core import (
 )
 from twindex.index import reconfigure as reconfigure_collection
 from twindex.index.store.snapshot import Snapshot
-from twindex.search import Engine, LegRequest
+from twindex.search import Collection, LegRequest
 
 module = sys.modules["twindex.index.store.reconfigure"]
 
@@ -60,82 +60,84 @@ def documents(first: int, last: int) -> list[Document]:
     ]
 
 
-def filled(path: Path, segments: int = 3, each: int = 100, **storage: Any) -> Engine:
+def filled(path: Path, segments: int = 3, each: int = 100, **storage: Any) -> Collection:
     """A collection of some segments, one dead document in the first, and two in the delta."""
-    engine = Engine.create(path, configuration(**storage))
+    collection = Collection.create(path, configuration(**storage))
     for i in range(segments):
-        engine.add(documents(i * each, (i + 1) * each))
-        engine.seal()
-    engine.delete(["d7"])
-    engine.add([Document("new1", "common item new1"), Document("new2", "topic3 new2")])
-    return engine
+        collection.add(documents(i * each, (i + 1) * each))
+        collection.seal()
+    collection.delete(["d7"])
+    collection.add([Document("new1", "common item new1"), Document("new2", "topic3 new2")])
+    return collection
 
 
-def found(engine: Engine, leg: str = "dense", **fields: Any) -> dict[str, float]:
-    hits = engine.search("common topic3 item20", legs=[LegRequest(name=leg)], limit=500, **fields)
+def found(collection: Collection, leg: str = "dense", **fields: Any) -> dict[str, float]:
+    hits = collection.search(
+        "common topic3 item20", legs=[LegRequest(name=leg)], limit=500, **fields
+    )
     return {hit.id: hit.score for hit in hits.hits}
 
 
-def kept(engine: Engine) -> list[str]:
+def kept(collection: Collection) -> list[str]:
     """What each segment keeps as originals."""
-    return [segment["vectors"]["dense"]["originals"] for segment in engine.info()["segments"]]
+    return [segment["vectors"]["dense"]["originals"] for segment in collection.info()["segments"]]
 
 
 def test_every_segment_is_written_anew_and_nothing_else_changes(tmp_path):
-    with filled(tmp_path / "c") as engine:
-        before, words = found(engine), found(engine, "lexical")
-        fingerprints = engine.collection.fingerprints()
-        done = engine.reconfigure({"dense": HALF})
+    with filled(tmp_path / "c") as collection:
+        before, words = found(collection), found(collection, "lexical")
+        fingerprints = collection.store.fingerprints()
+        done = collection.reconfigure({"dense": HALF})
         assert done.changed
         assert not done.warnings
-        assert kept(engine) == ["float16"] * 3
-        assert engine.config.legs["dense"].originals == "float16"
-        assert found(engine) == pytest.approx(before, abs=2e-3)
-        assert found(engine, "lexical") == pytest.approx(words, rel=1e-6)
-        info = engine.info()
+        assert kept(collection) == ["float16"] * 3
+        assert collection.config.legs["dense"].originals == "float16"
+        assert found(collection) == pytest.approx(before, abs=2e-3)
+        assert found(collection, "lexical") == pytest.approx(words, rel=1e-6)
+        info = collection.info()
         assert [segment["dead_passages"] for segment in info["segments"]] == [0, 0, 0]
         assert info["delta"]["passages"] == 2
-        assert engine.collection.fingerprints() == fingerprints
-        assert engine.verify() == []
-        assert not engine.reconfigure({"dense": HALF}).changed
-    with Engine.open(tmp_path / "c") as engine:
-        assert engine.config.legs["dense"].originals == "float16"
-        engine.seal()
-        assert kept(engine) == ["float16"] * 4
-        engine.merge()
-        assert kept(engine) == ["float16"]
-        assert set(found(engine)) == set(before)
+        assert collection.store.fingerprints() == fingerprints
+        assert collection.verify() == []
+        assert not collection.reconfigure({"dense": HALF}).changed
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.config.legs["dense"].originals == "float16"
+        collection.seal()
+        assert kept(collection) == ["float16"] * 4
+        collection.merge()
+        assert kept(collection) == ["float16"]
+        assert set(found(collection)) == set(before)
     assert len(list((tmp_path / "c" / "segments").iterdir())) == 1
 
 
 def test_what_is_written_and_deleted_meanwhile_stays_so(tmp_path, monkeypatch):
     original = module.merge_segments
-    with filled(tmp_path / "c") as engine:
+    with filled(tmp_path / "c") as collection:
         steps = iter(
             [
-                lambda: engine.delete(["d20", "d250"]),
-                lambda: engine.add(
+                lambda: collection.delete(["d20", "d250"]),
+                lambda: collection.add(
                     [Document("d120", "topic3 changed"), Document("late", "topic3")]
                 ),
-                lambda: engine.delete(["new1"]),
+                lambda: collection.delete(["new1"]),
             ]
         )
 
         def slow(*arguments, **options):
             row = original(*arguments, **options)
             next(steps)()
-            assert "common" in engine.get("d1").text  # Reading goes on.
-            assert len(found(engine)) > 100
+            assert "common" in collection.get("d1").text  # Reading goes on.
+            assert len(found(collection)) > 100
             return row
 
         monkeypatch.setattr(module, "merge_segments", slow)
-        engine.reconfigure({"dense": HALF})
-        ids = set(found(engine))
+        collection.reconfigure({"dense": HALF})
+        ids = set(found(collection))
         assert {"late", "new2", "d120"} <= ids
         assert not ids & {"d20", "d250", "d7", "new1"}
-        assert engine.get("d120").text == "topic3 changed"
-        assert len(ids) == engine.count() == 300 - 3 + 2
-        assert engine.verify() == []
+        assert collection.get("d120").text == "topic3 changed"
+        assert len(ids) == collection.count() == 300 - 3 + 2
+        assert collection.verify() == []
 
 
 def test_a_failure_leaves_the_old_state_and_no_files(tmp_path, monkeypatch):
@@ -147,51 +149,51 @@ def test_a_failure_leaves_the_old_state_and_no_files(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return original(*arguments, **options)
 
-    with filled(tmp_path / "c") as engine:
-        before = found(engine)
+    with filled(tmp_path / "c") as collection:
+        before = found(collection)
         monkeypatch.setattr(module, "merge_segments", failing)
         with pytest.raises(KeyboardInterrupt):
-            engine.reconfigure({"dense": HALF})
-        assert engine.config.legs["dense"].originals == "auto"
-        assert found(engine) == before
+            collection.reconfigure({"dense": HALF})
+        assert collection.config.legs["dense"].originals == "auto"
+        assert found(collection) == before
         assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
 
 
 def test_a_failure_after_the_transaction_keeps_the_new_state(tmp_path, monkeypatch):
-    with filled(tmp_path / "c") as engine:
-        before = set(found(engine))
+    with filled(tmp_path / "c") as collection:
+        before = set(found(collection))
 
         def interrupted(rows):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(engine.collection.segments, "remove", interrupted)
+        monkeypatch.setattr(collection.store.segments, "remove", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            engine.reconfigure({"dense": HALF})
-        assert kept(engine) == ["float16"] * 3
-        assert set(found(engine)) == before
-        assert engine.verify() == []
+            collection.reconfigure({"dense": HALF})
+        assert kept(collection) == ["float16"] * 3
+        assert set(found(collection)) == before
+        assert collection.verify() == []
         assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
 
 
 def test_segments_that_are_all_dead_go(tmp_path):
-    with filled(tmp_path / "c", segments=2, each=10) as engine:
-        engine.delete([f"d{i}" for i in range(10)])
-        engine.reconfigure({"dense": HALF})
-        assert kept(engine) == ["float16"]
-        assert set(found(engine)) == {f"d{i}" for i in range(10, 20)} | {"new1", "new2"}
-        assert engine.verify() == []
+    with filled(tmp_path / "c", segments=2, each=10) as collection:
+        collection.delete([f"d{i}" for i in range(10)])
+        collection.reconfigure({"dense": HALF})
+        assert kept(collection) == ["float16"]
+        assert set(found(collection)) == {f"d{i}" for i in range(10, 20)} | {"new1", "new2"}
+        assert collection.verify() == []
 
 
 def test_damage_is_not_copied(tmp_path):
-    with filled(tmp_path / "c") as engine:
-        name = engine.info()["segments"][1]["id"]
+    with filled(tmp_path / "c") as collection:
+        name = collection.info()["segments"][1]["id"]
         file = tmp_path / "c" / "segments" / name / "dense" / "vectors.npy"
         data = bytearray(file.read_bytes())
         data[-3] ^= 1
         file.write_bytes(data)
         with pytest.raises(CorruptFileError, match=r"vectors\.npy"):
-            engine.reconfigure({"dense": HALF})
-        assert kept(engine) == ["float32"] * 3
+            collection.reconfigure({"dense": HALF})
+        assert kept(collection) == ["float32"] * 3
 
 
 @pytest.mark.parametrize(
@@ -225,12 +227,12 @@ def test_what_cannot_be_is_refused_by_name(legs, field, words):
 def test_what_does_not_fit_the_vectors_is_refused_before_an_index_is_built(
     tmp_path, how, field, sealed
 ):
-    with Engine.create(tmp_path / "c", configuration()) as engine:
-        engine.add([{"id": "1", "text": "too few for an index"}])
+    with Collection.create(tmp_path / "c", configuration()) as collection:
+        collection.add([{"id": "1", "text": "too few for an index"}])
         if sealed:
-            engine.seal()
+            collection.seal()
         with pytest.raises(ConfigError, match="64 dimensions") as caught:
-            engine.reconfigure({"dense": VectorStorage.parse(how)})
+            collection.reconfigure({"dense": VectorStorage.parse(how)})
         assert caught.value.field == f"legs.dense.{field}"
 
 
@@ -240,12 +242,12 @@ def test_a_codec_that_the_index_cannot_hold_is_refused():
 
 
 def test_a_reader_meanwhile_sees_one_state_or_the_other(tmp_path):
-    with filled(tmp_path / "c") as engine:
-        wanted, stop, wrong = set(found(engine)), threading.Event(), []
+    with filled(tmp_path / "c") as collection:
+        wanted, stop, wrong = set(found(collection)), threading.Event(), []
 
         def read() -> None:
             while not stop.is_set():
-                ids = set(found(engine))
+                ids = set(found(collection))
                 if ids != wanted:
                     wrong.append(ids ^ wanted)
 
@@ -253,7 +255,7 @@ def test_a_reader_meanwhile_sees_one_state_or_the_other(tmp_path):
         for thread in threads:
             thread.start()
         for storage in (HALF, PLAIN) * 3:
-            engine.reconfigure({"dense": storage})
+            collection.reconfigure({"dense": storage})
         stop.set()
         for thread in threads:
             thread.join()
@@ -262,10 +264,10 @@ def test_a_reader_meanwhile_sees_one_state_or_the_other(tmp_path):
 
 OTHER = """
 import sys
-from twindex.search import Engine, ReconfigureRequest
+from twindex.search import Collection, ReconfigureRequest
 legs = ReconfigureRequest.model_validate_json(sys.argv[2]).legs
-with Engine.open(sys.argv[1]) as engine:
-    assert engine.reconfigure(legs).changed
+with Collection.open(sys.argv[1]) as collection:
+    assert collection.reconfigure(legs).changed
 """
 
 
@@ -278,21 +280,21 @@ def test_how_far_searches_look_changes_without_the_files(tmp_path):
         index = IvfConfig(flat_below=50, lists=24, recall=recall, **more)
         return VectorStorage(index=index, codec=ScalarCodec(kind="float32"), originals="none")
 
-    with filled(tmp_path / "c", segments=2, each=300, **dict(stored(0.3))) as engine:
+    with filled(tmp_path / "c", segments=2, each=300, **dict(stored(0.3))) as collection:
         files = {p: p.stat().st_mtime_ns for p in (tmp_path / "c" / "segments").rglob("*.faiss")}
-        with Engine.open(tmp_path / "c") as other:
+        with Collection.open(tmp_path / "c") as other:
 
             def probes() -> list[int]:
                 told = (part["vectors"]["dense"] for part in other.info()["segments"])
                 return [part["parameters"]["nprobe"] for part in told]
 
             few = probes()
-            assert engine.reconfigure({"dense": stored(0.97)}).changed
+            assert collection.reconfigure({"dense": stored(0.97)}).changed
             assert all(now > before for now, before in zip(probes(), few, strict=True))
-            engine.reconfigure({"dense": stored(None, nprobe=5)})
+            collection.reconfigure({"dense": stored(None, nprobe=5)})
             assert probes() == [5, 5]
         assert {p: p.stat().st_mtime_ns for p in files} == files
-        assert engine.verify() == []
+        assert collection.verify() == []
     assert stored(0.9).layout == stored(0.5).layout != HALF.layout
     lists = VectorStorage(index=SpannConfig(recall=0.9))
     assert lists.layout != VectorStorage(index=SpannConfig(recall=0.8)).layout
@@ -301,52 +303,52 @@ def test_how_far_searches_look_changes_without_the_files(tmp_path):
 
 
 def test_other_processes_follow(tmp_path):
-    with filled(tmp_path / "c") as engine:
-        before = found(engine)
+    with filled(tmp_path / "c") as collection:
+        before = found(collection)
         by_another_process(tmp_path / "c", '{"legs": {"dense": {"originals": "float16"}}}')
-        assert engine.seal()  # Without a search before: the new configuration is seen all the same.
-        assert kept(engine) == ["float16"] * 4
-        assert found(engine) == pytest.approx(before, abs=2e-3)
-        assert engine.config.legs["dense"].originals == "float16"
+        assert collection.seal()  # Without a search before: the new one is seen all the same.
+        assert kept(collection) == ["float16"] * 4
+        assert found(collection) == pytest.approx(before, abs=2e-3)
+        assert collection.config.legs["dense"].originals == "float16"
 
 
 def test_parameters_are_those_of_the_index_that_is_there_now(tmp_path):
-    with filled(tmp_path / "c") as engine:
-        exact = found(engine)
+    with filled(tmp_path / "c") as collection:
+        exact = found(collection)
         with pytest.raises(
             InvalidInputError, match="index is flat: it compares every vector"
         ) as caught:
-            found(engine, search={"ef": 40})
+            found(collection, search={"ef": 40})
         assert caught.value.field == "search.ef"
         by_another_process(
             tmp_path / "c", '{"legs": {"dense": {"index": {"kind": "hnsw", "flat_below": 50}}}}'
         )
-        assert len(found(engine, search={"ef": 300})) > 250
-        assert found(engine, search={"recall": 1}) == pytest.approx(exact, abs=1e-5)
+        assert len(found(collection, search={"ef": 300})) > 250
+        assert found(collection, search={"recall": 1}) == pytest.approx(exact, abs=1e-5)
         with pytest.raises(InvalidInputError, match="takes recall, or ef"):
-            found(engine, search={"nprobe": 3})
+            found(collection, search={"nprobe": 3})
 
 
 def test_what_no_originals_lost_is_said(tmp_path):
     coded = {"index": HnswConfig(flat_below=50), "codec": ScalarCodec(kind="float16")}
-    with filled(tmp_path / "c", originals="none", **coded) as engine:
-        assert kept(engine) == ["none"] * 3
-        done = engine.reconfigure({"dense": GRAPH})
+    with filled(tmp_path / "c", originals="none", **coded) as collection:
+        assert kept(collection) == ["none"] * 3
+        done = collection.reconfigure({"dense": GRAPH})
         assert done.changed
         assert "no originals were kept" in done.warnings[0]
         assert "float16" in done.warnings[0]
-        assert kept(engine) == ["float32"] * 3
+        assert kept(collection) == ["float32"] * 3
 
 
 def work(path: Path, log: int) -> None:
     """Change how vectors are stored, again and again, while documents come and go."""
-    engine = Engine.open(path)
+    collection = Collection.open(path)
     for i in range(10**6):
-        engine.add([Document("moving", f"common item{i}")])
+        collection.add([Document("moving", f"common item{i}")])
         os.write(log, b"r")
-        engine.reconfigure({"dense": (HALF, PLAIN)[i % 2]})
+        collection.reconfigure({"dense": (HALF, PLAIN)[i % 2]})
         if i % 3 == 0:
-            engine.seal()
+            collection.seal()
 
 
 def run_and_kill(path: Path, begun: int, share: float) -> None:
@@ -374,24 +376,24 @@ def run_and_kill(path: Path, begun: int, share: float) -> None:
 
 def test_kill_9_leaves_one_state_or_the_other(tmp_path):
     path = tmp_path / "c"
-    with filled(path, each=40) as engine:
-        wanted = found(engine)
+    with filled(path, each=40) as collection:
+        wanted = found(collection)
     random_ = random.Random(5)
     seen = set()
     for _ in range(KILLS):
         run_and_kill(path, random_.randint(2, 4), random_.random())
-        with Engine.open(path) as engine:
-            own = engine.config.legs["dense"].kept
+        with Collection.open(path) as collection:
+            own = collection.config.legs["dense"].kept
             seen.add(own)
-            assert set(kept(engine)) == {own}
-            assert engine.verify() == []
-            scores = found(engine)
+            assert set(kept(collection)) == {own}
+            assert collection.verify() == []
+            scores = found(collection)
             assert {name: scores[name] for name in wanted} == pytest.approx(wanted, abs=2e-3)
-            named = {segment["id"] for segment in engine.info()["segments"]}
+            named = {segment["id"] for segment in collection.info()["segments"]}
             assert {p.name for p in (path / "segments").iterdir()} == named
     assert seen == {"float16", "float32"}
 
 
 def test_the_library_takes_a_collection(tmp_path):
-    with filled(tmp_path / "c") as engine:
-        assert reconfigure_collection(engine.collection, {"dense": HALF}).changed
+    with filled(tmp_path / "c") as collection:
+        assert reconfigure_collection(collection.store, {"dense": HALF}).changed

@@ -13,8 +13,8 @@ from twindex.api.cli.main import main
 from twindex.api.http.app import create_app
 from twindex.api.serving.settings import Settings
 from twindex.core import Document, StorageError
-from twindex.index import Collection
-from twindex.search import Engine, build
+from twindex.index import LocalStore
+from twindex.search import Collection, build
 
 from .damage import configuration, fill
 
@@ -34,8 +34,8 @@ def root(reachable):
     """A folder with a collection, in a folder that others can reach."""
     root = reachable / "root"
     root.mkdir()
-    with Engine.create(root / "c", configuration()) as engine:
-        fill(engine)
+    with Collection.create(root / "c", configuration()) as collection:
+        fill(collection)
     return root
 
 
@@ -45,8 +45,8 @@ def closed_to_others(root: Path, place: str) -> None:
 
 
 def search(path: Path, *, read_only: bool) -> None:
-    with Engine.open(path, read_only=read_only) as engine:
-        engine.search("kiwi")
+    with Collection.open(path, read_only=read_only) as collection:
+        collection.search("kiwi")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -60,16 +60,16 @@ def test_what_another_user_closed_is_a_named_error(root, as_nobody, place, capfd
             search(path, read_only=True)
         with pytest.raises(StorageError):
             search(path, read_only=False)
-        for make in (Engine.create, Engine.open_or_create):
+        for make in (Collection.create, Collection.open_or_create):
             with pytest.raises(StorageError):
                 make(path, configuration())
         with pytest.raises(StorageError):
             build(path, [Document("a", "b")], configuration())
         if place in ("root", "folder", "database"):
             with pytest.raises(StorageError):
-                Collection.verify(path)
+                LocalStore.verify(path)
         else:
-            assert Collection.verify(path) != []
+            assert LocalStore.verify(path) != []
         for command in (["info"], ["search", "kiwi"], ["get", "n1"], ["merge"], ["verify"]):
             assert main([command[0], str(path), *command[1:]]) == 1, command
 
@@ -85,7 +85,7 @@ def test_a_mark_that_cannot_be_read_keeps_nobody_from_reading(root, as_nobody, c
     def work() -> None:
         search(root / "c", read_only=True)
         assert "collection.mark: cannot be read" in caplog.text
-        (problem,) = Collection.verify(root / "c")
+        (problem,) = LocalStore.verify(root / "c")
         assert "collection.mark: cannot be read" in problem
 
     as_nobody(work)
@@ -118,7 +118,7 @@ def test_a_lock_of_another_user_is_named(root, as_nobody):
 
     def work() -> None:
         with pytest.raises(StorageError, match=r"maintenance\.lock: cannot be opened to write"):
-            Engine.open(root / "c")
+            Collection.open(root / "c")
         search(root / "c", read_only=True)
 
     as_nobody(work)

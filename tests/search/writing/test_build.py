@@ -26,7 +26,7 @@ from twindex.core import (
     SparseEncoderConfig,
     SparseLeg,
 )
-from twindex.search import Engine, LegRequest, build
+from twindex.search import Collection, LegRequest, build
 from twindex.search.writing.build import SHARD_DOCUMENTS
 from twindex.search.writing.pace import FIRST_DOCUMENTS
 
@@ -47,7 +47,7 @@ def corpus(n: int) -> list[Document]:
     return [Document(f"d{i}", f"common topic{i % 17} item{i}", metadata={"n": i}) for i in range(n)]
 
 
-def assert_same(one: Engine, other: Engine) -> None:
+def assert_same(one: Collection, other: Collection) -> None:
     """Both find the same documents with the same scores. (Equal scores may be ordered
     differently by rounding, and at the cut another of the equal documents may be in.)"""
     for query in ("common topic3", "item7 topic7"):
@@ -66,8 +66,8 @@ def test_a_build_equals_adding(tmp_path):
     report = build(tmp_path / "built", documents, configuration())
     assert (report.documents, report.passages, report.resumed_at) == (300, 300, 0)
     with (
-        Engine.create(tmp_path / "added", configuration()) as added,
-        Engine.open(tmp_path / "built") as built,
+        Collection.create(tmp_path / "added", configuration()) as added,
+        Collection.open(tmp_path / "built") as built,
     ):
         added.add(documents)
         assert_same(built, added)
@@ -83,12 +83,12 @@ def test_of_equal_ids_the_last_one_counts(tmp_path):
     early = [Document("d5", "early"), *corpus(SHARD_DOCUMENTS + 10), Document("d7", "late")]
     report = build(tmp_path / "c", early, configuration())
     assert report.duplicates == 2
-    with Engine.open(tmp_path / "c") as engine:
-        assert engine.count() == SHARD_DOCUMENTS + 10
-        assert engine.get("d7").text == "late"
-        assert engine.get("d5").text == "common topic5 item5"
-        assert [h.id for h in engine.search("early", legs=[{"name": "lexical"}]).hits] == []
-        assert engine.verify() == []
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.count() == SHARD_DOCUMENTS + 10
+        assert collection.get("d7").text == "late"
+        assert collection.get("d5").text == "common topic5 item5"
+        assert [h.id for h in collection.search("early", legs=[{"name": "lexical"}]).hits] == []
+        assert collection.verify() == []
 
 
 def test_an_interrupted_build_continues(tmp_path):
@@ -108,13 +108,13 @@ def test_an_interrupted_build_continues(tmp_path):
             os._exit(1)
     os.waitpid(child, 0)
     with pytest.raises(ConflictError, match="not finished"):
-        Engine.open(tmp_path / "c")
+        Collection.open(tmp_path / "c")
     with pytest.raises(ConflictError, match="another configuration"):
         build(tmp_path / "c", documents, configuration(index=HnswConfig()))
     report = build(tmp_path / "c", documents, configuration())
     assert report.resumed_at == TWO_SHARDS
     build(tmp_path / "whole", documents, configuration())
-    with Engine.open(tmp_path / "c") as resumed, Engine.open(tmp_path / "whole") as whole:
+    with Collection.open(tmp_path / "c") as resumed, Collection.open(tmp_path / "whole") as whole:
         assert_same(resumed, whole)
         assert resumed.verify() == []
 
@@ -159,7 +159,7 @@ def test_a_build_killed_inside_an_index_goes_on_there(tmp_path):
     assert [path.name for path in tmp_path.glob("c/segments/*")] == [began.name]
     assert not unfinished.exists()
     build(tmp_path / "whole", corpus(4_000), on_disk())
-    with Engine.open(tmp_path / "c") as resumed, Engine.open(tmp_path / "whole") as whole:
+    with Collection.open(tmp_path / "c") as resumed, Collection.open(tmp_path / "whole") as whole:
         assert_same(resumed, whole)
         assert resumed.verify() == []
 
@@ -215,14 +215,14 @@ def test_another_build_and_an_open_do_no_harm_to_files_not_yet_named(tmp_path, m
         with pytest.raises(ConflictError):
             build(tmp_path / "c", corpus(5), configuration())
         with pytest.raises(ConflictError, match="not finished"):
-            Engine.open(tmp_path / "c")
+            Collection.open(tmp_path / "c")
         return row
 
     monkeypatch.setattr(bulk, "merge_segments", intruded)
     build(tmp_path / "c", corpus(SHARD_DOCUMENTS + 5), configuration())
-    with Engine.open(tmp_path / "c") as engine:
-        assert engine.verify() == []
-        assert engine.count() == SHARD_DOCUMENTS + 5
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.verify() == []
+        assert collection.count() == SHARD_DOCUMENTS + 5
 
 
 def test_many_shards_are_merged_a_few_at_a_time(tmp_path, monkeypatch):
@@ -233,7 +233,7 @@ def test_many_shards_are_merged_a_few_at_a_time(tmp_path, monkeypatch):
     build(tmp_path / "c", documents, configuration())
     monkeypatch.undo()
     build(tmp_path / "whole", documents, configuration())
-    with Engine.open(tmp_path / "c") as several, Engine.open(tmp_path / "whole") as whole:
+    with Collection.open(tmp_path / "c") as several, Collection.open(tmp_path / "whole") as whole:
         assert_same(several, whole)
         assert several.verify() == []
         assert len(several.info()["segments"]) == 1
@@ -244,7 +244,7 @@ def test_a_graph_is_built_of_the_shards(tmp_path):
     build(tmp_path / "c", corpus(SHARD_DOCUMENTS + 500), configuration(index=index))
     build(tmp_path / "flat", corpus(SHARD_DOCUMENTS + 500), configuration())
     dense = [LegRequest(name="dense")]
-    with Engine.open(tmp_path / "c") as graph, Engine.open(tmp_path / "flat") as flat:
+    with Collection.open(tmp_path / "c") as graph, Collection.open(tmp_path / "flat") as flat:
         found = {h.id: h.score for h in graph.search("topic4 item4", legs=dense, limit=5).hits}
         exact = {h.id: h.score for h in flat.search("topic4 item4", legs=dense, limit=5).hits}
         assert found == pytest.approx(exact)
@@ -259,8 +259,8 @@ def test_too_small_a_budget_is_refused_with_the_least_that_would_do(tmp_path):
 
 def test_an_empty_build_is_an_empty_collection(tmp_path):
     assert build(tmp_path / "c", [], configuration()).documents == 0
-    with Engine.open(tmp_path / "c") as engine:
-        assert engine.search("anything").hits == []
+    with Collection.open(tmp_path / "c") as collection:
+        assert collection.search("anything").hits == []
 
 
 def test_progress_counts_every_document(tmp_path):
@@ -290,7 +290,10 @@ def test_a_projection_to_more_dimensions_than_there_are_is_refused_before_encodi
     folder = tmp_path / "c"
     if exists:
         folder.mkdir()
-    for make in (lambda: build(folder, corpus(3), config), lambda: Engine.create(folder, config)):
+    for make in (
+        lambda: build(folder, corpus(3), config),
+        lambda: Collection.create(folder, config),
+    ):
         with pytest.raises(ConfigError, match="more than the 64 dimensions") as caught:
             make()
         assert caught.value.field == "legs.dense.projection.dimensions"

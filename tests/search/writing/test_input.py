@@ -17,17 +17,19 @@ from twindex.core import (
     LexicalLeg,
     NotFoundError,
 )
-from twindex.search import Engine, SearchRequest
+from twindex.search import Collection, SearchRequest
 from twindex.search.writing.ingest import batches
 
 LEGS = {"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")), "lexical": LexicalLeg()}
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    with Engine.create(tmp_path_factory.mktemp("c") / "c", CollectionConfig(legs=LEGS)) as engine:
-        engine.add({"id": str(i), "text": f"kiwi n{i}", "metadata": {"y": i}} for i in range(9))
-        yield engine
+def collection(tmp_path_factory):
+    with Collection.create(
+        tmp_path_factory.mktemp("c") / "c", CollectionConfig(legs=LEGS)
+    ) as collection:
+        collection.add({"id": str(i), "text": f"kiwi n{i}", "metadata": {"y": i}} for i in range(9))
+        yield collection
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -42,47 +44,47 @@ def nested(levels: int) -> dict[str, Any]:
     [{"y": 10**400}, {"y": "\ud800"}, {"\ud800": 1}, {"y": 1, 2: 3}, nested(100), nested(3_000)],
     ids=["huge", "surrogate", "surrogate key", "mixed keys", "deep", "very deep"],
 )
-def test_a_filter_that_cannot_be_used(engine, condition):
+def test_a_filter_that_cannot_be_used(collection, condition):
     calls = [
-        lambda: engine.count(condition),
-        lambda: engine.documents(filter=condition),
-        lambda: engine.delete_where(condition),
-        lambda: engine.search("kiwi", filter=condition),
+        lambda: collection.count(condition),
+        lambda: collection.documents(filter=condition),
+        lambda: collection.delete_where(condition),
+        lambda: collection.search("kiwi", filter=condition),
     ]
     for call in calls:
         with pytest.raises(InvalidInputError, match="filter"):
             call()
-    assert engine.count() == 9
+    assert collection.count() == 9
 
 
-def test_a_remembered_filter_is_told_from_one_that_only_looks_like_it(engine):
+def test_a_remembered_filter_is_told_from_one_that_only_looks_like_it(collection):
     found = [
-        [hit.id for hit in engine.search("kiwi", filter={"y": value}).hits]
+        [hit.id for hit in collection.search("kiwi", filter={"y": value}).hits]
         for value in (1, "1", True, 1.0, 1)
     ]
     assert found == [["1"], [], [], ["1"], ["1"]]
 
 
-def test_a_query_that_is_no_text(engine):
+def test_a_query_that_is_no_text(collection):
     with pytest.raises(InvalidInputError) as caught:
-        engine.search("kiwi \ud800")
+        collection.search("kiwi \ud800")
     assert caught.value.field == "query"
 
 
-def test_ids_that_cannot_exist(engine):
+def test_ids_that_cannot_exist(collection):
     with pytest.raises(NotFoundError):
-        engine.get("\ud800")
-    assert engine.delete(["\ud800"]) == []
+        collection.get("\ud800")
+    assert collection.delete(["\ud800"]) == []
     with pytest.raises(InvalidInputError, match="after"):
-        engine.documents(after="\ud800")
+        collection.documents(after="\ud800")
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_a_page_of_documents_holds_at_least_one(engine, limit):
+def test_a_page_of_documents_holds_at_least_one(collection, limit):
     with pytest.raises(InvalidInputError) as caught:
-        engine.documents(limit=limit)
+        collection.documents(limit=limit)
     assert caught.value.field == "limit"
-    assert len(engine.documents(limit=1)) == 1
+    assert len(collection.documents(limit=1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -97,31 +99,31 @@ def test_a_page_of_documents_holds_at_least_one(engine, limit):
         Document("a", "x", metadata={"a": [[math.nan]]}),
     ],
 )
-def test_a_document_is_checked(engine, document):
+def test_a_document_is_checked(collection, document):
     with pytest.raises(InvalidInputError):
-        engine.add([document])
-    assert engine.count() == 9
+        collection.add([document])
+    assert collection.count() == 9
 
 
 @pytest.mark.parametrize("value", [1e19, -1e39, 1e300])
-def test_a_vector_that_could_overflow(engine, value):
+def test_a_vector_that_could_overflow(collection, value):
     request = SearchRequest(vectors={"dense": [value] * 64})
     with pytest.raises(InvalidInputError) as caught:
-        engine.search(request)
+        collection.search(request)
     assert caught.value.field == "vectors.dense"
 
 
-def test_scores_of_large_vectors_and_weights_are_finite(engine):
+def test_scores_of_large_vectors_and_weights_are_finite(collection):
     request = SearchRequest(vectors={"dense": [1e18, -1e18] * 32})
-    assert all(math.isfinite(hit.score) for hit in engine.search(request).hits)
+    assert all(math.isfinite(hit.score) for hit in collection.search(request).hits)
     legs = [{"name": name, "weight": 1e6} for name in LEGS]
-    assert all(0 <= hit.score <= 1 for hit in engine.search("kiwi", legs=legs).hits)
+    assert all(0 <= hit.score <= 1 for hit in collection.search("kiwi", legs=legs).hits)
     with pytest.raises(ConfigError) as caught:
-        engine.search("kiwi", legs=[{"name": "dense", "weight": 1e308}])
+        collection.search("kiwi", legs=[{"name": "dense", "weight": 1e308}])
     assert caught.value.field == "legs[0].weight"
 
 
-def test_a_page_deeper_than_every_leg_is_refused(engine):
+def test_a_page_deeper_than_every_leg_is_refused(collection):
     shallow, deep = {"name": "dense", "depth": 3}, {"name": "lexical", "depth": 10}
     for fields in (
         {"depth": 3},
@@ -130,9 +132,9 @@ def test_a_page_deeper_than_every_leg_is_refused(engine):
         {"legs": [shallow, {"name": "lexical"}], "depth": 4},
     ):
         with pytest.raises(InvalidInputError, match="`depth`"):
-            engine.search("kiwi", **fields)
-    assert len(engine.search("kiwi", legs=[shallow, deep]).hits) == 9
-    assert len(engine.search("kiwi", depth=3, limit=3).hits) == 3
+            collection.search("kiwi", **fields)
+    assert len(collection.search("kiwi", legs=[shallow, deep]).hits) == 9
+    assert len(collection.search("kiwi", depth=3, limit=3).hits) == 3
 
 
 def test_title_and_metadata_count_for_the_size_of_a_batch():

@@ -32,7 +32,7 @@ from twindex.encoders import load_encoder
 from twindex.index.store.database.meta import get_meta, set_meta
 from twindex.llm import WHEELS, find_weights, weights_digest
 from twindex.llm.weights import places as weights
-from twindex.search import Engine, build, repoint
+from twindex.search import Collection, build, repoint
 
 BIRDS = [
     {"id": "kiwi", "text": "The kiwi cannot fly. It lives in New Zealand."},
@@ -55,13 +55,13 @@ def copied(folder: Path, note: str | None = "of our own") -> Path:
 
 def place(path: Path | str, leg: str = "sparse") -> str:
     """The stored name of a leg's model."""
-    with Engine.open(path, read_only=True) as engine:
-        return str(engine.config.legs[leg].encoder.model)  # type: ignore[union-attr]
+    with Collection.open(path, read_only=True) as collection:
+        return str(collection.config.legs[leg].encoder.model)  # type: ignore[union-attr]
 
 
 def first(path: Path | str, **options: Any) -> list[tuple[str, float]]:
-    with Engine.open(path, **options) as engine:
-        return [(hit.id, hit.score) for hit in engine.search("flightless bird").hits]
+    with Collection.open(path, **options) as collection:
+        return [(hit.id, hit.score) for hit in collection.search("flightless bird").hits]
 
 
 @pytest.fixture(autouse=True)
@@ -79,9 +79,9 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def index(work: Path) -> Path:
-    with Engine.create("index", legs("models/mini")) as engine:
-        engine.add(BIRDS)
-        engine.merge()
+    with Collection.create("index", legs("models/mini")) as collection:
+        collection.add(BIRDS)
+        collection.merge()
     return work / "index"
 
 
@@ -91,9 +91,9 @@ def test_a_path_that_leaves_a_link_upwards_is_the_folder_that_it_names(work: Pat
     (work / "sub" / "inner").mkdir()
     (work / "link").symlink_to(work / "sub" / "inner")
     config = legs("link/../models/mini")
-    with Engine.create(work / "index", config) as engine:
-        engine.add(BIRDS)
-        stored = engine.collection.fingerprints()["sparse"]["weights"]
+    with Collection.create(work / "index", config) as collection:
+        collection.add(BIRDS)
+        stored = collection.store.fingerprints()["sparse"]["weights"]
     assert stored == weights_digest(work / "sub" / "models" / "mini")
 
 
@@ -113,8 +113,8 @@ def test_a_relative_path_works_from_everywhere(
     if how == "build":
         build("index", BIRDS, legs(name))
     else:
-        with getattr(Engine, how)("index", legs(name)) as engine:
-            engine.add(BIRDS)
+        with getattr(Collection, how)("index", legs(name)) as collection:
+            collection.add(BIRDS)
     here = first(work / "index")
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert first(work / "index") == here
@@ -123,7 +123,7 @@ def test_a_relative_path_works_from_everywhere(
 
 def test_links_are_kept(work: Path) -> None:
     (work / "current").symlink_to(work / "models" / "mini")
-    Engine.create("index", legs("current")).close()
+    Collection.create("index", legs("current")).close()
     assert place("index") == str(work / "current")
 
 
@@ -131,16 +131,16 @@ def test_names_stay_names(work: Path) -> None:
     copied(work / "fake")
     copied(work / "mine")
     config = legs("splade-tiny")
-    Engine.create("a", config).close()
+    Collection.create("a", config).close()
     assert place("a") == "splade-tiny"
     dense = DenseLeg(encoder=DenseEncoderConfig(model="fake"))
-    Engine.create("b", CollectionConfig(legs={"dense": dense})).close()
+    Collection.create("b", CollectionConfig(legs={"dense": dense})).close()
     assert place("b", "dense") == "fake"
     # What other loaders make of a name is theirs.
     loaded = load_encoder(SparseEncoderConfig(device="cpu"))
     lexical = load_encoder(LexicalLeg().encoder)
     own = {"sparse": loaded, "analyzer": lexical}
-    Engine.create("c", legs("mine"), encoders=lambda config: own[config.kind]).close()
+    Collection.create("c", legs("mine"), encoders=lambda config: own[config.kind]).close()
     assert place("c") == "mine"
 
 
@@ -163,8 +163,8 @@ def test_a_moved_model_is_found_by_its_weights(
 ) -> None:
     if where == "wheel":
         (work / "models" / "mini" / "note.txt").unlink()
-    with Engine.create("index", legs("models/mini")) as engine:
-        engine.add(BIRDS)
+    with Collection.create("index", legs("models/mini")) as collection:
+        collection.add(BIRDS)
     before = first("index")
     moved = (work / "models" / "mini").rename(tmp_path / "elsewhere" / "another-name")
     options: dict[str, Any] = {"read_only": read_only}
@@ -178,9 +178,9 @@ def test_a_moved_model_is_found_by_its_weights(
     else:
         shutil.rmtree(moved)
     assert first("index", **options) == before
-    with Engine.open("index", **options) as engine:
+    with Collection.open("index", **options) as collection:
         if not read_only:
-            assert engine.add([{"id": "emu", "text": "The emu runs."}]).documents == 1
+            assert collection.add([{"id": "emu", "text": "The emu runs."}]).documents == 1
     assert place("index") == str(work / "models" / "mini")  # It may come back.
 
 
@@ -213,8 +213,8 @@ def test_a_place_without_its_weights_is_as_good_as_none(index: Path, work: Path)
 def test_a_package_that_is_not_installed_is_named_with_its_remedy(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Engine.create("index", legs("splade-tiny")) as engine:
-        engine.add(BIRDS)
+    with Collection.create("index", legs("splade-tiny")) as collection:
+        collection.add(BIRDS)
     before = first("index")
     monkeypatch.setitem(
         weights.WHEELS, "splade-tiny", replace(WHEELS["splade-tiny"], package="not-installed")
@@ -249,7 +249,7 @@ def test_other_weights_are_refused_by_name(index: Path, work: Path) -> None:
 
 
 def test_a_leg_without_vectors_takes_any_weights_if_it_is_named(work: Path) -> None:
-    Engine.create("index", legs("models/mini")).close()
+    Collection.create("index", legs("models/mini")).close()
     other = copied(work / "other", "of others")
     shutil.rmtree(work / "models")
     with pytest.raises(ModelError, match="no such folder"):
@@ -257,8 +257,8 @@ def test_a_leg_without_vectors_takes_any_weights_if_it_is_named(work: Path) -> N
     with pytest.raises(EncoderMismatchError, match="no vectors yet and takes any model if it is"):
         repoint("index", other)
     assert repoint("index", other, legs=["sparse"]) == ["sparse"]
-    with Engine.open("index") as engine:
-        engine.add(BIRDS)
+    with Collection.open("index") as collection:
+        collection.add(BIRDS)
     assert first("index")
 
 
@@ -266,13 +266,13 @@ def test_a_collection_that_stored_the_path_as_typed(
     index: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = first(index)
-    with Engine.open(index) as engine, engine.collection.database.write() as connection:
+    with Collection.open(index) as collection, collection.store.database.write() as connection:
         typed = json.loads(get_meta(connection, "config") or "")
         typed["legs"]["sparse"]["encoder"]["model"] = "./models/mini"
         set_meta(connection, "config", json.dumps(typed))
     assert place(index) == "./models/mini"
     assert first(index) == before
-    Engine.open_or_create(index, legs("models/mini")).close()
+    Collection.open_or_create(index, legs("models/mini")).close()
     monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(ModelError, match=r"'./models/mini': there is no.* twindex repoint"):
         first(index)
@@ -287,13 +287,13 @@ def test_a_project_may_move_as_a_whole(
     other = copied(work / "other", "of others")
     work.rename(tmp_path / "moved")
     monkeypatch.chdir(tmp_path / "moved")
-    with Engine.open_or_create("index", legs("./models/mini")) as engine:
-        assert [(h.id, h.score) for h in engine.search("flightless bird").hits] == before
+    with Collection.open_or_create("index", legs("./models/mini")) as collection:
+        assert [(h.id, h.score) for h in collection.search("flightless bird").hits] == before
     with pytest.raises(ConfigError, match=r"legs\.sparse\.encoder\.model"):
-        Engine.open_or_create("index", legs(other.name))
+        Collection.open_or_create("index", legs(other.name))
     longer = SparseLeg(encoder=SparseEncoderConfig(model="models/mini", max_length=9))
     with pytest.raises(ConfigError, match=r"legs\.sparse\.encoder\.max_length"):
-        Engine.open_or_create("index", legs("models/mini").model_copy(
+        Collection.open_or_create("index", legs("models/mini").model_copy(
             update={"legs": {"sparse": longer, "lexical": LexicalLeg()}}
         ))  # fmt: skip
 
@@ -325,8 +325,8 @@ def test_both_models_of_a_leg_are_followed(work: Path, tmp_path: Path) -> None:
     tilde = CollectionConfig(
         legs={"tilde": SparseLeg(encoder=encoder), "again": SparseLeg(encoder=encoder)}
     )
-    with Engine.create("index", tilde) as engine:
-        engine.add(BIRDS)
+    with Collection.create("index", tilde) as collection:
+        collection.add(BIRDS)
     before = first("index")
     moved = [(work / name).rename(tmp_path / name.replace("/", "-"))
              for name in ("models/mini", "expander")]  # fmt: skip
@@ -349,9 +349,9 @@ def test_repoint_waits_for_a_reconfiguration_and_keeps_it(
     dense = DenseLeg(encoder=DenseEncoderConfig(model="fake"))
     both = config.model_copy(update={"legs": {**config.legs, "dense": dense}})
     moved = copied(work / "moved")
-    with Engine.create("index", both) as engine:
-        engine.add(BIRDS)
-        engine.seal()
+    with Collection.create("index", both) as collection:
+        collection.add(BIRDS)
+        collection.seal()
         module = sys.modules["twindex.index.store.reconfigure"]
         merge = module.merge_segments
         other = threading.Thread(target=repoint, args=("index", moved))
@@ -363,9 +363,9 @@ def test_repoint_waits_for_a_reconfiguration_and_keeps_it(
             return merge(*arguments)
 
         monkeypatch.setattr(module, "merge_segments", slow)
-        engine.reconfigure({"dense": VectorStorage(index=HnswConfig())})
+        collection.reconfigure({"dense": VectorStorage(index=HnswConfig())})
         other.join()
-        with engine.collection.reader() as reader:
+        with collection.store.reader() as reader:
             stored = reader.config
     assert stored.legs["sparse"].encoder.model == str(moved)  # type: ignore[union-attr]
     assert stored.legs["dense"].index == HnswConfig()  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from twindex.core import (
     NoProgress,
 )
 from twindex.encoders import load_encoder
-from twindex.search import Engine, build
+from twindex.search import Collection, build
 from twindex.search.writing.pace import BATCH_SECONDS, FIRST_DOCUMENTS, Pace
 
 SLOW, FAST = DenseEncoderConfig(model="fake"), AnalyzerConfig()
@@ -119,10 +119,10 @@ CORPUS = [Document(f"d{i}", f"common topic{i % 7} item{i}") for i in range(300)]
 
 
 def found(path, loader=load_encoder):
-    with Engine.open(path, encoders=loader) as engine:
-        assert engine.verify() == []
+    with Collection.open(path, encoders=loader) as collection:
+        assert collection.verify() == []
         return [
-            [(hit.id, pytest.approx(hit.score, abs=1e-5)) for hit in engine.search(query).hits]
+            [(hit.id, pytest.approx(hit.score, abs=1e-5)) for hit in collection.search(query).hits]
             for query in ("topic3", "item17 topic2")
         ]
 
@@ -165,7 +165,7 @@ def test_a_slow_build_loses_about_a_minute_and_gives_the_same_result(tmp_path, s
 def test_adding_is_bounded_by_time_too(tmp_path, shards, loader):
     told = Told()
     documents = [Document(f"d{i}", "text") for i in range(FIRST_DOCUMENTS + 200)]
-    with Engine.create(tmp_path / "c", CONFIG, encoders=loader) as engine:
-        engine.add(documents, progress=told)
+    with Collection.create(tmp_path / "c", CONFIG, encoders=loader) as collection:
+        collection.add(documents, progress=told)
     assert shards == [FIRST_DOCUMENTS, IN_TIME, 200 - IN_TIME]
     assert told.done == len(documents)

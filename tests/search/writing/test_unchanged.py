@@ -19,7 +19,7 @@ from twindex.core import (
     NotFoundError,
 )
 from twindex.encoders import load_encoder
-from twindex.search import Engine
+from twindex.search import Collection
 
 CONFIG = CollectionConfig(
     legs={"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")), "lexical": LexicalLeg()}
@@ -41,25 +41,25 @@ class CountingLoader:
 
 
 @pytest.fixture
-def engine(tmp_path):
-    with Engine.create(tmp_path / "c", CONFIG) as engine:
-        yield engine
+def collection(tmp_path):
+    with Collection.create(tmp_path / "c", CONFIG) as collection:
+        yield collection
 
 
-def generation(engine):
-    return engine.info()["generation"]
+def generation(collection):
+    return collection.info()["generation"]
 
 
-def test_an_unchanged_document_is_neither_encoded_nor_written(engine):
-    first = engine.add([BIRD])
+def test_an_unchanged_document_is_neither_encoded_nor_written(collection):
+    first = collection.add([BIRD])
     assert (first.documents, first.unchanged) == (1, 0)
-    before = generation(engine)
-    again = engine.add([BIRD, {"id": "emu", "text": "An emu."}, BIRD])
+    before = generation(collection)
+    again = collection.add([BIRD, {"id": "emu", "text": "An emu."}, BIRD])
     assert (again.documents, again.replaced, again.passages, again.unchanged) == (1, 0, 1, 1)
-    assert generation(engine) > before
-    before = generation(engine)
-    assert engine.add([BIRD]).unchanged == 1
-    assert generation(engine) == before
+    assert generation(collection) > before
+    before = generation(collection)
+    assert collection.add([BIRD]).unchanged == 1
+    assert generation(collection) == before
 
 
 @pytest.mark.parametrize(
@@ -74,49 +74,49 @@ def test_an_unchanged_document_is_neither_encoded_nor_written(engine):
         replace(BIRD, metadata={**BIRD.metadata, "deep": {"x": 2}}),
     ],
 )
-def test_any_difference_is_written(engine, changed):
-    engine.add([BIRD])
-    report = engine.add([changed])
+def test_any_difference_is_written(collection, changed):
+    collection.add([BIRD])
+    report = collection.add([changed])
     assert (report.documents, report.replaced, report.unchanged) == (1, 1, 0)
-    stored = engine.get("kiwi")
+    stored = collection.get("kiwi")
     assert stored == changed
     assert repr(stored.metadata) == repr(dict(changed.metadata))
 
 
-def test_the_order_of_keys_and_the_kind_of_sequence_do_not_count(engine):
-    engine.add([BIRD])
+def test_the_order_of_keys_and_the_kind_of_sequence_do_not_count(collection):
+    collection.add([BIRD])
     other = {"deep": {"x": 1}, "tags": ("a",), "year": 1}
-    assert engine.add([replace(BIRD, metadata=other)]).unchanged == 1
+    assert collection.add([replace(BIRD, metadata=other)]).unchanged == 1
 
 
 def test_no_model_is_loaded_when_everything_is_unchanged(tmp_path):
     documents = [Document(f"d{i}", f"text {i}") for i in range(700)]
-    with Engine.create(tmp_path / "c", CONFIG) as engine:
-        engine.add(documents)
-        engine.merge()
+    with Collection.create(tmp_path / "c", CONFIG) as collection:
+        collection.add(documents)
+        collection.merge()
     loader = CountingLoader()
-    with Engine.open(tmp_path / "c", encoders=loader) as engine:
-        assert engine.add(documents).unchanged == 700
+    with Collection.open(tmp_path / "c", encoders=loader) as collection:
+        assert collection.add(documents).unchanged == 700
         assert loader.loads == 0
-        assert engine.add([*documents, Document("new", "x")]).unchanged == 700
+        assert collection.add([*documents, Document("new", "x")]).unchanged == 700
         assert loader.loads == 2
-        assert engine.count() == 701
+        assert collection.count() == 701
 
 
-def test_the_last_of_several_with_one_id_decides(engine):
-    engine.add([BIRD])
-    report = engine.add([replace(BIRD, text="other"), BIRD])
+def test_the_last_of_several_with_one_id_decides(collection):
+    collection.add([BIRD])
+    report = collection.add([replace(BIRD, text="other"), BIRD])
     assert (report.documents, report.unchanged) == (0, 1)
-    report = engine.add([BIRD, replace(BIRD, text="other")])
+    report = collection.add([BIRD, replace(BIRD, text="other")])
     assert (report.documents, report.unchanged) == (1, 0)
-    assert engine.get("kiwi").text == "other"
+    assert collection.get("kiwi").text == "other"
 
 
 def test_a_document_deleted_meanwhile_is_written_after_all(tmp_path):
     """Another process deletes what was found unchanged, while the rest of the batch is encoded."""
-    with Engine.create(tmp_path / "c", CONFIG) as engine:
-        engine.add([BIRD])
-    other = Engine.open(tmp_path / "c")
+    with Collection.create(tmp_path / "c", CONFIG) as collection:
+        collection.add([BIRD])
+    other = Collection.open(tmp_path / "c")
 
     def load(config):
         encoder = load_encoder(config)
@@ -129,15 +129,15 @@ def test_a_document_deleted_meanwhile_is_written_after_all(tmp_path):
         encoder.encode = encode
         return encoder
 
-    with other, Engine.open(tmp_path / "c", encoders=load) as engine:
-        report = engine.add([BIRD, Document("emu", "An emu.")])
+    with other, Collection.open(tmp_path / "c", encoders=load) as collection:
+        report = collection.add([BIRD, Document("emu", "An emu.")])
         assert (report.documents, report.unchanged) == (2, 0)
-        assert engine.get("kiwi") == BIRD
+        assert collection.get("kiwi") == BIRD
         assert other.verify() == []
 
 
 def test_writers_that_race_leave_a_state_of_some_order(tmp_path):
-    """Threads of two engines write batches of equal versions and delete them.
+    """Threads of two collections write batches of equal versions and delete them.
 
     A batch is one change: at every moment, and in the end, all of its documents have the same
     version or none is there.
@@ -146,28 +146,28 @@ def test_writers_that_race_leave_a_state_of_some_order(tmp_path):
     stop = threading.Event()
     failures = []
 
-    def work(engine, seed):
+    def work(collection, seed):
         choose = random.Random(seed)
         for _ in range(40):
             if choose.random() < 0.3:
-                engine.delete(names)
+                collection.delete(names)
             else:
                 version = choose.choice(["one", "two"])
-                engine.add([Document(name, f"{name} {version}") for name in names])
+                collection.add([Document(name, f"{name} {version}") for name in names])
 
-    def watch(engine):
+    def watch(collection):
         while not stop.is_set():
-            found = engine.documents(limit=10)
+            found = collection.documents(limit=10)
             versions = {document.text.split()[1] for document in found}
             if len(versions) > 1 or len(found) not in (0, len(names)):
                 failures.append([document.text for document in found])
 
-    Engine.create(tmp_path / "c", CONFIG).close()
-    with Engine.open(tmp_path / "c") as one, Engine.open(tmp_path / "c") as two:
+    Collection.create(tmp_path / "c", CONFIG).close()
+    with Collection.open(tmp_path / "c") as one, Collection.open(tmp_path / "c") as two:
         watcher = threading.Thread(target=watch, args=(two,))
         workers = [
-            threading.Thread(target=work, args=(engine, seed))
-            for seed, engine in enumerate((one, one, two, two))
+            threading.Thread(target=work, args=(collection, seed))
+            for seed, collection in enumerate((one, one, two, two))
         ]
         for thread in (watcher, *workers):
             thread.start()
@@ -182,20 +182,20 @@ def test_writers_that_race_leave_a_state_of_some_order(tmp_path):
 def test_open_or_create_does_both(tmp_path):
     path = tmp_path / "c"
     with pytest.raises(NotFoundError):
-        Engine.open(path)
+        Collection.open(path)
     for unchanged in (0, 1):
-        with Engine.open_or_create(path, CONFIG) as engine:
-            assert engine.add([BIRD]).unchanged == unchanged
-    with Engine.open_or_create(path) as engine:
-        assert engine.config == CONFIG
+        with Collection.open_or_create(path, CONFIG) as collection:
+            assert collection.add([BIRD]).unchanged == unchanged
+    with Collection.open_or_create(path) as collection:
+        assert collection.config == CONFIG
 
 
 def test_open_or_create_names_the_field_that_differs(tmp_path):
     path = tmp_path / "c"
-    Engine.create(path, CONFIG).close()
+    Collection.create(path, CONFIG).close()
     encoder = DenseEncoderConfig(model="fake", device="cpu")
     elsewhere = CollectionConfig(legs={**CONFIG.legs, "dense": DenseLeg(encoder=encoder)})
-    Engine.open_or_create(path, elsewhere).close()
+    Collection.open_or_create(path, elsewhere).close()
     hnsw = DenseLeg(encoder=DenseEncoderConfig(model="fake"), index=HnswConfig())
     for legs, field, words in [
         ({**CONFIG.legs, "dense": hnsw}, "legs.dense.index.kind", "is 'flat' .* got 'hnsw'"),
@@ -203,16 +203,16 @@ def test_open_or_create_names_the_field_that_differs(tmp_path):
         ({**CONFIG.legs, "lexical": LexicalLeg(k1=2.0)}, "legs.lexical.k1", "got 2.0"),
     ]:
         with pytest.raises(ConfigError, match=words) as caught:
-            Engine.open_or_create(path, CollectionConfig(legs=legs))
+            Collection.open_or_create(path, CollectionConfig(legs=legs))
         assert caught.value.field == field
 
 
 def test_processes_that_create_at_once_share_one_collection(tmp_path):
-    engines, errors = [], []
+    collections, errors = [], []
 
     def begin():
         try:
-            engines.append(Engine.open_or_create(tmp_path / "c", CONFIG))
+            collections.append(Collection.open_or_create(tmp_path / "c", CONFIG))
         except Exception as error:  # noqa: BLE001 - shown below
             errors.append(error)
 
@@ -222,7 +222,7 @@ def test_processes_that_create_at_once_share_one_collection(tmp_path):
     for thread in threads:
         thread.join()
     assert errors == []
-    engines[0].add([BIRD])
-    assert [engine.get("kiwi") for engine in engines] == [BIRD] * 8
-    for engine in engines:
-        engine.close()
+    collections[0].add([BIRD])
+    assert [collection.get("kiwi") for collection in collections] == [BIRD] * 8
+    for collection in collections:
+        collection.close()

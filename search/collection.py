@@ -25,7 +25,7 @@ from ..core import (
 from ..core.arguments import checked
 from ..encoders import EncoderLoader, load_encoder
 from ..encoders.places import absolute, model_names
-from ..index import Collection, Reconfigured, Verify, merge, reconfigure, seal, warm
+from ..index import LocalStore, Reconfigured, Verify, merge, reconfigure, seal, warm
 from ..index.store.maintenance import DEFAULT_MEMORY
 from . import parameters
 from .differing import differing
@@ -43,30 +43,30 @@ from .writing.upkeep import Upkeep
 from .writing.writer import Writer, WriteReport
 
 
-class Engine:
+class Collection:
     """Search and change one collection. Thread-safe; several processes may open the same one.
 
-    >>> engine = Engine.open_or_create("my-index")                       # doctest: +SKIP
-    >>> engine.add([{"id": "1", "text": "The kiwi cannot fly."}])        # doctest: +SKIP
-    >>> [hit.id for hit in engine.search("flightless bird").hits]        # doctest: +SKIP
+    >>> collection = Collection.open_or_create("my-index")                   # doctest: +SKIP
+    >>> collection.add([{"id": "1", "text": "The kiwi cannot fly."}])    # doctest: +SKIP
+    >>> [hit.id for hit in collection.search("flightless bird").hits]    # doctest: +SKIP
     ['1']
     """
 
     def __init__(
         self,
-        collection: Collection,
+        store: LocalStore,
         encoders: LegEncoders,
         *,
         read_only: bool = False,
         rerankers: RerankerRegistry | None = None,
     ) -> None:
-        self.collection = collection
+        self.store = store
         self.rerankers = rerankers or RerankerRegistry()
-        self.path = collection.directory
+        self.path = store.directory
         self.read_only = read_only
         self._encoders = encoders
-        self._queries = QueryEncoder(collection.config, self._encoders)
-        self._upkeep = Upkeep(collection)
+        self._queries = QueryEncoder(store.config, self._encoders)
+        self._upkeep = Upkeep(store)
         self._usage: Usage | None = None
         self._usage_lock = Lock()
 
@@ -79,7 +79,7 @@ class Engine:
         *,
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
-    ) -> Engine:
+    ) -> Collection:
         """Begin an empty collection in the folder `path`.
 
         Loads the encoders first, so that a missing one leaves nothing behind, and stores folders
@@ -88,7 +88,7 @@ class Engine:
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
         legs.check_widths()
-        return cls(Collection.create(Path(path), config), legs, rerankers=rerankers)
+        return cls(LocalStore.create(Path(path), config), legs, rerankers=rerankers)
 
     @classmethod
     @checked(**parameters.OPEN)
@@ -101,7 +101,7 @@ class Engine:
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
         models: Sequence[str] = (),
-    ) -> Engine:
+    ) -> Collection:
         """Open a collection; its configuration is stored in it, with the names of its models.
 
         verify: "full" compares the checksum of every file, "size" only sizes. encoders: required
@@ -109,9 +109,9 @@ class Engine:
         `create`. rerankers: those that searches may name. models: where a moved model is looked
         for. Raises NotFoundError, CorruptFileError, which names the file, or ConflictError.
         """
-        collection = Collection.open(Path(path), verify=verify, read_only=read_only)
-        legs = LegEncoders(collection.config, encoders, models)
-        return cls(collection, legs, read_only=read_only, rerankers=rerankers)
+        store = LocalStore.open(Path(path), verify=verify, read_only=read_only)
+        legs = LegEncoders(store.config, encoders, models)
+        return cls(store, legs, read_only=read_only, rerankers=rerankers)
 
     @classmethod
     @checked(**parameters.CREATE)
@@ -122,7 +122,7 @@ class Engine:
         *,
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
-    ) -> Engine:
+    ) -> Collection:
         """Open the collection in the folder `path`, or create it where there is none.
 
         Raises ConfigError where there is one with another configuration than `config` (the device
@@ -130,16 +130,16 @@ class Engine:
         """
         names = model_names(absolute(config or CollectionConfig(), encoders))
         try:
-            engine = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
+            collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
         except NotFoundError:
             try:
                 return cls.create(path, config, encoders=encoders, rerankers=rerankers)
             except ConflictError:  # Another process was quicker.
-                engine = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
-        if config is not None and (difference := differing(engine.collection, config)) is not None:
-            engine.close()
+                collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
+        if config is not None and (difference := differing(collection.store, config)) is not None:
+            collection.close()
             raise difference
-        return engine
+        return collection
 
     def load(self) -> None:
         """Load the models and compile the kernels now instead of at the first use."""
@@ -151,8 +151,8 @@ class Engine:
 
     @property
     def config(self) -> CollectionConfig:
-        """The configuration; see `Collection.config`."""
-        return self.collection.config
+        """The configuration; see `LocalStore.config`."""
+        return self.store.config
 
     # -- documents -------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class Engine:
         self._writable()
         progress = progress or NoProgress()
         writer = Writer(
-            self.collection,
+            self.store,
             self._encoders,
             bind=self._bind,
             count=self._count,
@@ -192,7 +192,7 @@ class Engine:
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents; the ids that existed. Durable when it returns."""
         self._writable()
-        deleted = self.collection.delete(ids)
+        deleted = self.store.delete(ids)
         self._upkeep.after_write()
         return deleted
 
@@ -200,14 +200,14 @@ class Engine:
     def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter; how many there were, with `warnings`."""
         self._writable()
-        deleted = self.collection.delete_where(filter)
+        deleted = self.store.delete_where(filter)
         self._upkeep.after_write()
         return deleted
 
     @checked(**parameters.GET)
     def get(self, id: str) -> Document:  # noqa: A002
         """One document. Raises NotFoundError."""
-        with self.collection.reader() as reader:
+        with self.store.reader() as reader:
             return reader.get(id)
 
     @checked(**parameters.DOCUMENTS)
@@ -224,13 +224,13 @@ class Engine:
         most_bytes: fewer than `limit` documents are returned where they hold more than that
         together, but at least one.
         """
-        with self.collection.reader() as reader:
+        with self.store.reader() as reader:
             return reader.page(after, limit, filter, most_bytes=most_bytes)
 
     @checked(**parameters.COUNT)
     def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
         """Documents stored, or those that meet a filter."""
-        with self.collection.reader() as reader:
+        with self.store.reader() as reader:
             return reader.count(filter)
 
     @checked(limit=parameters.LIMIT)
@@ -239,7 +239,7 @@ class Engine:
         `NUMBER`, `STRING`, `BOOLEAN` of `twindex.index.store.filters.filters`. At most `limit`
         pairs of both."""
         found: dict[str, set[int]] = {}
-        with self.collection.reader() as reader:
+        with self.store.reader() as reader:
             for name, kind in reader.fields(limit):
                 found.setdefault(name, set()).add(kind)
         return found
@@ -257,7 +257,7 @@ class Engine:
         request = parameters.request(request, fields)
         self._expect()
         asked = ask(plan(self.config, request, self.rerankers), self._queries, guard)
-        with self.collection.reader() as reader:
+        with self.store.reader() as reader:
             found = find(reader, asked)
         return self._answer([found])[0]
 
@@ -286,7 +286,7 @@ class Engine:
         for i, one in enumerate(plans):
             with request_named(i):
                 asked.append(ask(one, self._queries, guard))
-        with self.collection.reader() as reader:
+        with self.store.reader() as reader:
             for i, one in enumerate(plans):
                 with request_named(i):
                     check_search(reader.config, one)
@@ -309,7 +309,7 @@ class Engine:
     def seal(self) -> bool:
         """Turn recent writes into a segment; False when there are none."""
         self._writable()
-        return seal(self.collection)
+        return seal(self.store)
 
     @checked(**parameters.PROGRESS)
     def merge(self, *, progress: Progress | None = None) -> bool:
@@ -318,8 +318,8 @@ class Engine:
         False when there was nothing to do.
         """
         self._writable()
-        sealed = seal(self.collection)
-        return merge(self.collection, progress=progress) or sealed
+        sealed = seal(self.store)
+        return merge(self.store, progress=progress) or sealed
 
     @checked(**parameters.RECONFIGURE)
     def reconfigure(
@@ -337,27 +337,27 @@ class Engine:
         """
         self._writable()
         memory = DEFAULT_MEMORY if memory is None else memory
-        return reconfigure(self.collection, legs, memory=memory, progress=progress)
+        return reconfigure(self.store, legs, memory=memory, progress=progress)
 
     def verify(self) -> list[str]:
         """Read everything and say what is wrong with it; empty when sound."""
-        return self.collection.problems()
+        return self.store.problems()
 
     def info(self) -> dict[str, Any]:
         """What is in the collection, as JSON."""
-        return {**describe(self.collection), "maintenance_error": self._upkeep.failure}
+        return {**describe(self.store), "maintenance_error": self._upkeep.failure}
 
     @property
     def usage(self) -> Usage | None:
-        """What language models did for all searches and writes through this engine so far, those
-        that failed afterwards included; and what rerankers did."""
+        """What language models did for all searches and writes so far, those that failed
+        afterwards included; and what rerankers did."""
         return added(self._usage, self._queries.usage)
 
     def close(self) -> None:
         """Finish maintenance under way and let go of the files."""
         self._upkeep.close()
         self._queries.close()
-        self.collection.close()
+        self.store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -381,12 +381,12 @@ class Engine:
     def _expect(self) -> None:
         """Until every leg has been indexed, look again which encoders it was indexed with."""
         if not self._encoders.complete:
-            self._encoders.expect(self.collection.fingerprints())
+            self._encoders.expect(self.store.fingerprints())
 
     def _bind(self) -> None:
         """Before a write: its encoders become those of the collection, or must equal them."""
         self._expect()
         own = self._encoders.fingerprints()
         if not self._encoders.complete:
-            self._encoders.expect(self.collection.bind(own))
+            self._encoders.expect(self.store.bind(own))
             self._encoders.fingerprints()

@@ -19,7 +19,7 @@ from twindex.core import (
 )
 from twindex.core.rerank_config import ChainConfig, FakeRerankerConfig, StageConfig
 from twindex.rerank import Needs, Placed, Reranked
-from twindex.search import Engine, SearchRequest
+from twindex.search import Collection, SearchRequest
 
 QUERY = "ant bee cat"
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen"]
@@ -95,12 +95,12 @@ def opened(path, rerankers):
     config = CollectionConfig(
         legs=LEGS, passages=PassageConfig(unit="words", size=5, overlap=1, threshold=6)
     )
-    engine = Engine.create(path, config, rerankers=rerankers)
+    collection = Collection.create(path, config, rerankers=rerankers)
     given_documents = documents()
-    engine.add(given_documents[:30])
-    engine.seal()
-    engine.add(given_documents[20:])  # Ten of the segment are dead; the rest is in the delta.
-    return engine
+    collection.add(given_documents[:30])
+    collection.seal()
+    collection.add(given_documents[20:])  # Ten of the segment are dead; the rest is in the delta.
+    return collection
 
 
 def asked(query=QUERY, **fields):

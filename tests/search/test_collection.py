@@ -28,7 +28,7 @@ from twindex.core import (
 )
 from twindex.encoders import FakeDenseEncoder, load_encoder
 from twindex.index.store.database.meta import get_meta, set_meta
-from twindex.search import Engine, LegRequest, SearchRequest
+from twindex.search import Collection, LegRequest, SearchRequest
 
 LEGS = {
     "dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")),
@@ -44,20 +44,20 @@ BIRDS = [
 
 
 @pytest.fixture
-def engine(tmp_path):
-    with Engine.create(tmp_path / "birds", CollectionConfig(legs=LEGS)) as engine:
-        engine.add(BIRDS)
-        yield engine
+def collection(tmp_path):
+    with Collection.create(tmp_path / "birds", CollectionConfig(legs=LEGS)) as collection:
+        collection.add(BIRDS)
+        yield collection
 
 
-def test_hits_carry_ranks_and_scores_of_every_leg(engine):
-    result = engine.search("birds that cannot fly")
+def test_hits_carry_ranks_and_scores_of_every_leg(collection):
+    result = collection.search("birds that cannot fly")
     assert {hit.id for hit in result.hits[:2]} == {"kiwi", "ostrich"}
     top = result.hits[0]
     assert set(top.legs) == {"dense", "sparse", "lexical"}
     assert top.document == next(b for b in BIRDS if b.id == top.id)
     for name in LEGS:
-        alone = engine.search("birds that cannot fly", legs=[LegRequest(name=name)])
+        alone = collection.search("birds that cannot fly", legs=[LegRequest(name=name)])
         for hit in alone.hits:
             better = sum(other.score > hit.score for other in alone.hits)
             assert hit.legs[name].rank == 1 + better
@@ -69,29 +69,29 @@ def test_hits_carry_ranks_and_scores_of_every_leg(engine):
     )
 
 
-def test_the_best_two_of_three_equal_documents_are_those_with_the_lowest_ids(engine):
-    engine.add([Document(name, "twin text") for name in ("t3", "t1", "t2")])
+def test_the_best_two_of_three_equal_documents_are_those_with_the_lowest_ids(collection):
+    collection.add([Document(name, "twin text") for name in ("t3", "t1", "t2")])
     # (A matrix product may give equal vectors scores that differ in the last bit.)
     lexical, sparse = {"name": "lexical"}, {"name": "sparse"}
     for legs in ([lexical], [sparse], [lexical, sparse]):
-        hits = engine.search("twin", legs=legs, limit=2).hits
+        hits = collection.search("twin", legs=legs, limit=2).hits
         assert [hit.id for hit in hits] == ["t1", "t2"]
 
 
-def test_pages_neither_overlap_nor_skip(engine):
-    engine.add([Document(f"p{i:03}", f"word{i % 7} common") for i in range(120)])
-    whole = [h.id for h in engine.search("common word3", limit=200).hits]
+def test_pages_neither_overlap_nor_skip(collection):
+    collection.add([Document(f"p{i:03}", f"word{i % 7} common") for i in range(120)])
+    whole = [h.id for h in collection.search("common word3", limit=200).hits]
     paged = [
         hit.id
         for offset in range(0, 130, 13)
-        for hit in engine.search("common word3", offset=offset, limit=13).hits
+        for hit in collection.search("common word3", offset=offset, limit=13).hits
     ]
     assert paged == whole
     assert len(set(whole)) == len(whole)
 
 
-def test_explain_adds_up_to_the_score_and_names_terms(engine):
-    result = engine.search("cannot fly", explain=True)
+def test_explain_adds_up_to_the_score_and_names_terms(collection):
+    result = collection.search("cannot fly", explain=True)
     for hit in result.hits:
         for leg in ("sparse", "lexical"):
             if leg in hit.legs:
@@ -110,11 +110,13 @@ def test_long_documents_are_found_by_their_best_passage(tmp_path):
     )
     filler = "nothing to see here at all " * 20
     text = f"{filler}the axolotl regenerates its limbs {filler}"
-    with Engine.create(tmp_path / "c", config) as engine:
-        report = engine.add([{"_id": "long", "text": text}, {"_id": "short", "text": "an axolotl"}])
+    with Collection.create(tmp_path / "c", config) as collection:
+        report = collection.add(
+            [{"_id": "long", "text": text}, {"_id": "short", "text": "an axolotl"}]
+        )
         assert report.documents == 2
         assert report.passages > 20
-        hits = engine.search("axolotl regenerates", limit=10).hits
+        hits = collection.search("axolotl regenerates", limit=10).hits
         assert sorted(h.id for h in hits) == ["long", "short"]
         long = next(h for h in hits if h.id == "long")
         assert isinstance(long.passage, Passage)
@@ -122,102 +124,104 @@ def test_long_documents_are_found_by_their_best_passage(tmp_path):
         assert next(h for h in hits if h.id == "short").passage is None
 
 
-def test_a_filter_holds_inside_every_leg(engine):
+def test_a_filter_holds_inside_every_leg(collection):
     for legs in ((), *(({"name": name},) for name in LEGS)):
-        hits = engine.search("the bird", legs=legs, filter={"year": {"lt": 1800}}).hits
+        hits = collection.search("the bird", legs=legs, filter={"year": {"lt": 1800}}).hits
         assert {h.id for h in hits} <= {"gull", "ostrich", "emu"}
-    assert {h.id for h in engine.search("cannot fly", filter={"year": 1758}, limit=1).hits} == {
+    assert {h.id for h in collection.search("cannot fly", filter={"year": 1758}, limit=1).hits} == {
         "ostrich"
     }
-    assert engine.count({"year": 1758}) == 2
+    assert collection.count({"year": 1758}) == 2
 
 
-def test_a_filter_does_not_change_scores(engine):
+def test_a_filter_does_not_change_scores(collection):
     legs = ({"name": "lexical"},)
-    free = {h.id: h.score for h in engine.search("fly", legs=legs).hits}
-    kept = {h.id: h.score for h in engine.search("fly", legs=legs, filter={"year": 1813}).hits}
+    free = {h.id: h.score for h in collection.search("fly", legs=legs).hits}
+    kept = {h.id: h.score for h in collection.search("fly", legs=legs, filter={"year": 1813}).hits}
     assert kept == {"kiwi": free["kiwi"]}
 
 
-def test_weights_decide(engine):
-    lexical = engine.search(
+def test_weights_decide(collection):
+    lexical = collection.search(
         "gull", legs=[{"name": "lexical", "weight": 1}, {"name": "dense", "weight": 0}]
     )
     assert lexical.hits[0].id == "gull"
     assert "dense" in lexical.hits[0].legs, "a leg of weight 0 is still shown"
 
 
-def test_min_score_and_include(engine):
-    result = engine.search("cannot fly", min_score=0.5, include=["title"])
+def test_min_score_and_include(collection):
+    result = collection.search("cannot fly", min_score=0.5, include=["title"])
     assert all(hit.score >= 0.5 for hit in result.hits)
     assert result.total == len(result.hits)
     assert result.hits[0].document.title
     assert result.hits[0].document.text == ""
-    assert engine.search("fly", include=[]).hits[0].document is None
+    assert collection.search("fly", include=[]).hits[0].document is None
 
 
-def test_a_vector_can_be_given_instead_of_text(engine):
+def test_a_vector_can_be_given_instead_of_text(collection):
     vector = FakeDenseEncoder(DenseEncoderConfig(model="fake")).encode(["emu"], role="query")
-    hits = engine.search(SearchRequest(vectors={"dense": vector.dense[0].tolist()})).hits
-    by_text = engine.search("emu", legs=[{"name": "dense"}]).hits
+    hits = collection.search(SearchRequest(vectors={"dense": vector.dense[0].tolist()})).hits
+    by_text = collection.search("emu", legs=[{"name": "dense"}]).hits
     assert [(h.id, h.score) for h in hits] == [(h.id, h.score) for h in by_text]
 
 
-def test_total_says_whether_it_is_all(engine):
-    everything = engine.search("fly", legs=[{"name": "lexical"}])
+def test_total_says_whether_it_is_all(collection):
+    everything = collection.search("fly", legs=[{"name": "lexical"}])
     assert (everything.total, everything.relation) == (3, "eq")
-    cut = engine.search("the bird", depth=1, limit=1)
+    cut = collection.search("the bird", depth=1, limit=1)
     assert cut.relation == "gte"
 
 
-def test_batch_equals_single_searches(engine):
+def test_batch_equals_single_searches(collection):
     requests = [SearchRequest(query=q, limit=3) for q in ("fly", "sea gull", "fly", "tall")]
-    batch = engine.search_batch(requests)
+    batch = collection.search_batch(requests)
     for request, result in zip(requests, batch, strict=True):
         assert [(h.id, h.score) for h in result.hits] == [
-            (h.id, h.score) for h in engine.search(request).hits
+            (h.id, h.score) for h in collection.search(request).hits
         ]
 
 
 def test_a_cut_query_is_reported(tmp_path):
     legs = {"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake", max_length=8))}
     whole = PassageConfig(unit="none")
-    with Engine.create(tmp_path / "c", CollectionConfig(legs=legs, passages=whole)) as engine:
-        report = engine.add([Document("a", "word " * 9), Document("b", "word")])
+    with Collection.create(
+        tmp_path / "c", CollectionConfig(legs=legs, passages=whole)
+    ) as collection:
+        report = collection.add([Document("a", "word " * 9), Document("b", "word")])
         assert report.truncated == {"dense": 1}
-        assert engine.search("word").warnings == ()
-        assert "was cut" in engine.search("word " * 9).warnings[0]
+        assert collection.search("word").warnings == ()
+        assert "was cut" in collection.search("word " * 9).warnings[0]
 
 
-def test_documents_are_replaced_listed_and_deleted(engine):
-    report = engine.add([Document("emu", "now about something else", metadata={"year": 1})])
+def test_documents_are_replaced_listed_and_deleted(collection):
+    report = collection.add([Document("emu", "now about something else", metadata={"year": 1})])
     assert (report.documents, report.replaced) == (1, 1)
-    assert engine.get("emu").text == "now about something else"
-    assert engine.count({"year": 1790}) == 0
-    assert [d.id for d in engine.documents(limit=2)] == ["emu", "gull"]
-    assert [d.id for d in engine.documents(after="gull")] == ["kiwi", "ostrich"]
-    assert [d.id for d in engine.documents(filter={"year": 1758})] == ["gull", "ostrich"]
-    assert engine.delete(["emu", "dodo", "emu"]) == ["emu"]
+    assert collection.get("emu").text == "now about something else"
+    assert collection.count({"year": 1790}) == 0
+    assert [d.id for d in collection.documents(limit=2)] == ["emu", "gull"]
+    assert [d.id for d in collection.documents(after="gull")] == ["kiwi", "ostrich"]
+    assert [d.id for d in collection.documents(filter={"year": 1758})] == ["gull", "ostrich"]
+    assert collection.delete(["emu", "dodo", "emu"]) == ["emu"]
     with pytest.raises(NotFoundError, match="dodo"):
-        engine.get("dodo")
-    assert engine.delete_where({"year": {"gte": 1758}}) == 3
-    assert engine.search("fly").hits == []
+        collection.get("dodo")
+    assert collection.delete_where({"year": {"gte": 1758}}) == 3
+    assert collection.search("fly").hits == []
 
 
-def test_the_last_of_two_equal_ids_in_one_call_counts(engine):
-    engine.add([Document("x", "first"), Document("x", "second")])
-    assert engine.get("x").text == "second"
-    assert [h.id for h in engine.search("first", legs=[{"name": "lexical"}]).hits] == []
+def test_the_last_of_two_equal_ids_in_one_call_counts(collection):
+    collection.add([Document("x", "first"), Document("x", "second")])
+    assert collection.get("x").text == "second"
+    assert [h.id for h in collection.search("first", legs=[{"name": "lexical"}]).hits] == []
 
 
-def test_searches_and_writes_run_side_by_side(engine):
+def test_searches_and_writes_run_side_by_side(collection):
     failures: list[Exception] = []
     stop = threading.Event()
 
     def read() -> None:
         try:
             while not stop.is_set():
-                result = engine.search("kiwi cannot fly", limit=50)
+                result = collection.search("kiwi cannot fly", limit=50)
                 assert "kiwi" in {h.id for h in result.hits}
         except Exception as error:  # noqa: BLE001 - told to the main thread
             failures.append(error)
@@ -226,10 +230,10 @@ def test_searches_and_writes_run_side_by_side(engine):
     for thread in threads:
         thread.start()
     for round_ in range(15):
-        engine.add([Document(f"r{round_}-{i}", f"filler {i}") for i in range(5)])
-        engine.delete([f"r{round_}-0"])
+        collection.add([Document(f"r{round_}-{i}", f"filler {i}") for i in range(5)])
+        collection.delete([f"r{round_}-0"])
         if round_ % 4 == 0:
-            engine.merge()
+            collection.merge()
     stop.set()
     for thread in threads:
         thread.join()
@@ -240,21 +244,21 @@ def test_many_writes_are_sealed_and_merged_without_being_asked(tmp_path):
     config = CollectionConfig(
         legs={"lexical": LexicalLeg()}, storage=StorageConfig(seal_passages=20, max_segments=2)
     )
-    with Engine.create(tmp_path / "c", config) as engine:
+    with Collection.create(tmp_path / "c", config) as collection:
         for i in range(300):
-            engine.add([Document(f"d{i}", f"common n{i}")])
-    with Engine.open(tmp_path / "c") as engine:
-        info = engine.info()
+            collection.add([Document(f"d{i}", f"common n{i}")])
+    with Collection.open(tmp_path / "c") as collection:
+        info = collection.info()
         assert 1 <= len(info["segments"]) <= 3
         assert info["delta"]["passages"] < 60
         assert info["documents"] == 300
-        assert engine.search("common", limit=1000).total == 300
-        assert engine.verify() == []
+        assert collection.search("common", limit=1000).total == 300
+        assert collection.verify() == []
 
 
 def test_another_encoder_is_refused(tmp_path):
-    with Engine.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as engine:
-        engine.add(BIRDS)
+    with Collection.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as collection:
+        collection.add(BIRDS)
 
     def other(config):
         if isinstance(config, DenseEncoderConfig):
@@ -262,14 +266,14 @@ def test_another_encoder_is_refused(tmp_path):
         return load_encoder(config)
 
     with (
-        Engine.open(tmp_path / "c", encoders=other) as engine,
+        Collection.open(tmp_path / "c", encoders=other) as collection,
         pytest.raises(EncoderMismatchError, match=r"'dense'.*query_prompt was '' and is 'query: '"),
     ):
-        engine.search("fly")
+        collection.search("fly")
 
 
-def test_read_only_refuses_writes(tmp_path, engine):
-    with Engine.open(engine.path, read_only=True) as reader:
+def test_read_only_refuses_writes(tmp_path, collection):
+    with Collection.open(collection.path, read_only=True) as reader:
         assert reader.count() == 4
         for change in (
             lambda: reader.add(BIRDS),
@@ -297,43 +301,43 @@ def test_read_only_refuses_writes(tmp_path, engine):
         ({"unknown": 1}, "unknown"),
     ],
 )
-def test_wrong_requests_name_the_field(engine, fields, field):
+def test_wrong_requests_name_the_field(collection, fields, field):
     with pytest.raises(InvalidInputError) as caught:
-        engine.search("fly", **fields)
+        collection.search("fly", **fields)
     if field is not None:
         assert caught.value.field == field
 
 
-def test_wrong_documents_name_the_field_and_write_nothing(engine):
+def test_wrong_documents_name_the_field_and_write_nothing(collection):
     with pytest.raises(InvalidInputError) as caught:
-        engine.add([{"id": "good", "text": "fine"}, {"id": "bad", "text": 3}])
+        collection.add([{"id": "good", "text": "fine"}, {"id": "bad", "text": 3}])
     assert caught.value.field == "text"
-    assert engine.count() == 4
+    assert collection.count() == 4
 
 
 def test_an_empty_collection_answers(tmp_path):
-    with Engine.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as engine:
-        result = engine.search("anything")
+    with Collection.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as collection:
+        result = collection.search("anything")
         assert (result.hits, result.total, result.relation) == ([], 0, "eq")
-        assert engine.seal() is False
-        assert engine.merge() is False
-        assert engine.verify() == []
+        assert collection.seal() is False
+        assert collection.merge() is False
+        assert collection.verify() == []
 
 
 def test_texts_without_words_are_stored_and_do_no_harm(tmp_path):
-    with Engine.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as engine:
-        engine.add([Document("empty", ""), Document("dots", "..."), Document("a", "word")])
-        assert engine.search("word").hits[0].id == "a"
-        assert engine.search("").hits == [] or np.isfinite(engine.search("").hits[0].score)
+    with Collection.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as collection:
+        collection.add([Document("empty", ""), Document("dots", "..."), Document("a", "word")])
+        assert collection.search("word").hits[0].id == "a"
+        assert collection.search("").hits == [] or np.isfinite(collection.search("").hits[0].score)
 
 
-def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, engine):
+def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, collection):
     with pytest.raises(ConflictError, match="holds a collection already"):
-        Engine.create(engine.path)
+        Collection.create(collection.path)
     with pytest.raises(NotFoundError, match="no such folder"):
-        Engine.open(tmp_path / "nothing")
+        Collection.open(tmp_path / "nothing")
     with pytest.raises(ConfigError, match="language"):
-        Engine.create(
+        Collection.create(
             tmp_path / "x",
             CollectionConfig(legs={"lexical": LexicalLeg(encoder=AnalyzerConfig(language="xx"))}),
         ).add(BIRDS)
@@ -341,10 +345,10 @@ def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, engine
 
 def test_the_configuration_of_a_later_version_is_refused_in_one_line(tmp_path):
     path = tmp_path / "c"
-    Engine.create(path, CollectionConfig(legs=LEGS)).close()
-    with Engine.open(path) as engine, engine.collection.database.write() as connection:
+    Collection.create(path, CollectionConfig(legs=LEGS)).close()
+    with Collection.open(path) as collection, collection.store.database.write() as connection:
         config = get_meta(connection, "config")
         set_meta(connection, "config", config.replace("language", "later"))
     with pytest.raises(StorageError, match=r"lexical.*later: .* later version") as caught:
-        Engine.open(path)
+        Collection.open(path)
     assert "\n" not in str(caught.value)

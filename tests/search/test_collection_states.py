@@ -29,7 +29,7 @@ from twindex.core import (
 )
 from twindex.encoders import load_encoder
 from twindex.index import merge_due
-from twindex.search import Engine, LegRequest
+from twindex.search import Collection, LegRequest
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox"]
 QUERY = "cat dog dog unseen"
@@ -108,50 +108,50 @@ class EngineStates(RuleBasedStateMachine):
     @initialize()
     def create(self) -> None:
         self.path = Path(tempfile.mkdtemp())
-        self.engine = Engine.create(self.path / "c", configuration())
+        self.collection = Collection.create(self.path / "c", configuration())
 
     @rule(batch=st.lists(documents, min_size=1, max_size=4))
     def add(self, batch: list[Document]) -> None:
-        self.engine.add(batch)
+        self.collection.add(batch)
         self.stored.update({document.id: document for document in batch})
 
     @rule(names=st.lists(ids, max_size=3))
     def delete(self, names: list[str]) -> None:
         existed = [name for name in dict.fromkeys(names) if name in self.stored]
-        assert self.engine.delete(names) == existed
+        assert self.collection.delete(names) == existed
         for name in existed:
             del self.stored[name]
 
     @rule(year=st.integers(1, 3))
     def delete_where(self, year: int) -> None:
         doomed = [n for n, d in self.stored.items() if d.metadata["year"] == year]
-        assert self.engine.delete_where({"year": year}) == len(doomed)
+        assert self.collection.delete_where({"year": year}) == len(doomed)
         for name in doomed:
             del self.stored[name]
 
     @rule()
     def seal(self) -> None:
-        self.engine.seal()
+        self.collection.seal()
 
     @rule()
     def merge_due(self) -> None:
-        merge_due(self.engine.collection)
+        merge_due(self.collection.store)
 
     @rule()
     def merge(self) -> None:
-        self.engine.merge()
+        self.collection.merge()
 
     @rule()
     def reopen(self) -> None:
-        self.engine.close()
-        self.engine = Engine.open(self.path / "c")
+        self.collection.close()
+        self.collection = Collection.open(self.path / "c")
 
     @invariant()
     def searches_like_a_fresh_index(self) -> None:
-        if not hasattr(self, "engine"):
+        if not hasattr(self, "collection"):
             return
         for leg in ("dense", "sparse", "lexical"):
-            result = self.engine.search(QUERY, legs=[LegRequest(name=leg)], limit=100)
+            result = self.collection.search(QUERY, legs=[LegRequest(name=leg)], limit=100)
             wanted = expected_scores(self.stored, leg)
             found = {hit.id: hit.score for hit in result.hits}
             assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5)
@@ -160,19 +160,19 @@ class EngineStates(RuleBasedStateMachine):
 
     @invariant()
     def holds_what_was_stored(self) -> None:
-        if not hasattr(self, "engine"):
+        if not hasattr(self, "collection"):
             return
-        assert {d.id: d for d in self.engine.documents(limit=100)} == self.stored
-        assert self.engine.count() == len(self.stored)
-        hits = self.engine.search(QUERY, filter={"year": {"gte": 2}}, limit=100).hits
+        assert {d.id: d for d in self.collection.documents(limit=100)} == self.stored
+        assert self.collection.count() == len(self.stored)
+        hits = self.collection.search(QUERY, filter={"year": {"gte": 2}}, limit=100).hits
         assert {h.id for h in hits} == {
             n for n, d in self.stored.items() if d.metadata["year"] >= 2
         }
 
     def teardown(self) -> None:
-        if hasattr(self, "engine"):
-            assert self.engine.verify() == []
-            self.engine.close()
+        if hasattr(self, "collection"):
+            assert self.collection.verify() == []
+            self.collection.close()
             shutil.rmtree(self.path)
 
 

@@ -95,7 +95,7 @@ class OutdatedError(ConflictError):
     """A document that a write takes as stored was replaced or deleted before the write."""
 
 
-class Collection:
+class LocalStore:
     """A collection in `directory`. Safe to use from several threads and processes."""
 
     def __init__(self, directory: Path, database: Database, config: CollectionConfig) -> None:
@@ -113,7 +113,7 @@ class Collection:
         config: CollectionConfig,
         *,
         state: Literal["ready", "building"] = "ready",
-    ) -> Collection:
+    ) -> LocalStore:
         """Begin an empty collection. Raises ConflictError when there is one already, and
         MissingExtraError for an index whose library is not installed."""
         check_installed(config)
@@ -124,11 +124,11 @@ class Collection:
         database = Database.create(
             directory, {"config": config.model_dump_json(), "state": state, "fingerprints": "{}"}
         )
-        collection = cls(directory, database, config)
-        collection.segments.create()
+        store = cls(directory, database, config)
+        store.segments.create()
         sync_directory(directory)
         sync_directory(directory.parent)
-        return collection
+        return store
 
     @classmethod
     def open(
@@ -138,7 +138,7 @@ class Collection:
         verify: Verify = "full",
         state: Literal["ready", "building"] = "ready",
         read_only: bool = False,
-    ) -> Collection:
+    ) -> LocalStore:
         """Open a collection, check its files and remove those that no row names.
 
         verify: "full" reads every byte and compares checksums; "size" only looks at sizes.
@@ -163,18 +163,18 @@ class Collection:
                     else f"{directory}: holds a finished collection: add documents to it, or "
                     "remove the folder to build it anew"
                 )
-            collection = cls(directory, database, config)
+            store = cls(directory, database, config)
             for row in rows:
-                collection.segments.check(row, contents=verify == "full")
+                store.segments.check(row, contents=verify == "full")
             if not read_only:
-                collection.segments.remove_garbage()
+                store.segments.remove_garbage()
             if state == "ready":
-                with collection.reader():
+                with store.reader():
                     pass  # Maps every segment, so that what cannot be opened is known now.
         except BaseException:
             database.close()
             raise
-        return collection
+        return store
 
     @classmethod
     def verify(cls, directory: Path, *, accept: bool = False) -> list[str]:
@@ -198,13 +198,13 @@ class Collection:
         if found:
             return found
         try:
-            collection = cls.open(directory, verify="size", read_only=True)
+            store = cls.open(directory, verify="size", read_only=True)
         except CorruptFileError as error:
             return [str(error)]
         try:
-            return collection._disagreements()
+            return store._disagreements()
         finally:
-            collection.close()
+            store.close()
 
     # -- reading ---------------------------------------------------------------------------
 
