@@ -1,6 +1,6 @@
 """Questions to models, many at once and under limits: what answers them, and what that takes."""
 
-from ..core.ask_config import LanguageModelConfig, Limits
+from .config import LanguageModelConfig, Limits
 from .course import Course, Judge, Judgement, Outcome
 from .memory import Memory, digest
 from .meter import Cost, Meter

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from ..core import ConfigError, UnsupportedError
-from ..core.ask_config import LanguageModelConfig
 from ..llm import GenerativeModel, LikelihoodModel
 from ..llm.loading import load_model
+from .config import LanguageModelConfig
 
 
 def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:

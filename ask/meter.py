@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Generic, TypeVar
 
 from ..core import Usage
-from ..core.ask_config import Limits
+from .config import Limits
 
 L = TypeVar("L", bound=Limits)
 

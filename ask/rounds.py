@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from ..core import UNGUARDED, Guard, InvalidInputError, ModelError, TwindexError, Usage
-from ..core.ask_config import Limits
+from .config import Limits
 from .course import Course, Judge, Judgement
 from .memory import Memory, digest
 from .meter import Cost, Meter

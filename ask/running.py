@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Generic, Literal, TypeVar
 
 from ..core import TwindexError, Usage
-from ..core.ask_config import Limits
+from .config import Limits
 from .course import Course, Judgement, Outcome
 from .meter import Cost, Meter
 

@@ -30,11 +30,11 @@ from timing import table
 from twindex.ask.course import Judgement
 from twindex.ask.memory import digest
 from twindex.ask.meter import Cost
-from twindex.core import BarProgress, DenseEncoderConfig, Document, Passage, Query, Usage
-from twindex.core.rerank_config import FakeRerankerConfig, IntraDocumentConfig
-from twindex.encoders import load_encoder
+from twindex.core import BarProgress, Document, Passage, Query, Usage
+from twindex.encoders import DenseEncoderConfig, load_encoder
 from twindex.eval import BeirDataset, compare, evaluate
 from twindex.rerank import Budget, Candidate, Needs, Reranked, Reranker, Task, load_reranker
+from twindex.rerank.config import FakeRerankerConfig, IntraDocumentConfig
 from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer, WindowScorer
 from twindex.rerank.intra_document.kernel_scorer import KernelScorer
 from twindex.rerank.intra_document.windows import cut

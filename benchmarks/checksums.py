@@ -23,8 +23,9 @@ from unittest.mock import patch
 from datasets import DATA
 from timing import table
 
-from twindex.core import CollectionConfig, Document
+from twindex.core import Document
 from twindex.eval import BeirDataset
+from twindex.index import CollectionConfig
 from twindex.index.store import delta
 from twindex.index.store.database import meta, soundness, tables
 from twindex.index.store.database.checks import UNCHECKED

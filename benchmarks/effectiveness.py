@@ -18,8 +18,9 @@ from typing import Any
 
 from datasets import DATA
 
-from twindex.core import BarProgress, CollectionConfig, ConflictError, NotFoundError
+from twindex.core import BarProgress, ConflictError, NotFoundError
 from twindex.eval import BeirDataset, engine_search, evaluate, leg_table, run_queries
+from twindex.index import CollectionConfig
 from twindex.search import Collection, build
 
 SETS = "scifact,cranfield,cisi,nq_open_oracle,msrd_movies"

@@ -24,8 +24,7 @@ import transformers
 from datasets import DATA
 from scipy.sparse import csr_array
 
-from twindex.core import DenseEncoderConfig, SparseEncoderConfig
-from twindex.encoders import Encoder, load_encoder
+from twindex.encoders import DenseEncoderConfig, Encoder, SparseEncoderConfig, load_encoder
 from twindex.llm import find_weights
 
 CONFIGS: dict[str, DenseEncoderConfig | SparseEncoderConfig] = {

@@ -38,10 +38,10 @@ import numpy as np
 from timing import table
 
 from twindex.core import Usage
-from twindex.core.rerank_config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
 from twindex.eval import evaluate
 from twindex.llm import Completion, FakeModel, Likelihoods
 from twindex.rerank import Candidate, Chain, Reranked, Reranker, Task
+from twindex.rerank.config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
 from twindex.rerank.listwise.reranker import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker
 from twindex.rerank.pointwise.reranker import PointwiseReranker

@@ -21,8 +21,8 @@ from timing import table
 
 from twindex.ask import asking
 from twindex.ask.loading import load_language_model
-from twindex.core.rerank_config import LanguageModelConfig, PairwiseConfig
 from twindex.rerank import Candidate, Task
+from twindex.rerank.config import LanguageModelConfig, PairwiseConfig
 from twindex.rerank.pairwise import PairwiseReranker
 
 NEVER = 10**9

@@ -26,9 +26,10 @@ import numpy as np
 from datasets import DATA, corpus_texts, json_lines, query_texts
 from timing import cpu_per_query, table
 
-from twindex.core import LexicalLeg, Representation
+from twindex.core import Representation
 from twindex.encoders import LexicalEncoder
-from twindex.index.inverted import LexicalSegment
+from twindex.index import LexicalLeg
+from twindex.index.inverted.lexical import LexicalSegment
 
 Counts = Mapping[str, int]
 LEG = LexicalLeg()

@@ -22,9 +22,10 @@ import numpy as np
 import scipy.sparse
 from datasets import DATA
 
-from twindex.core import CollectionConfig, Document, Query, Representation, Role
+from twindex.core import Document, Query, Representation, Role
 from twindex.encoders import Encoder, EncoderConfig, load_encoder
 from twindex.eval import BeirDataset, leg_table
+from twindex.index import CollectionConfig
 from twindex.search import Collection, build
 
 SETS = "xquad_de,cranfield,cisi,qmsum_meetings_long:20,scifact:1500,musique_100,xquad_en"

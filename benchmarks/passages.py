@@ -38,8 +38,7 @@ def rfc_vectors(limit: int, number: int) -> tuple[Vectors, Vectors]:
     """Vectors of passages and of `number` queries; kept in CACHE."""
     file = CACHE / f"rfc-{WORDS}-{limit}.npz"
     if not file.exists():
-        from twindex.core import DenseEncoderConfig
-        from twindex.encoders import load_encoder
+        from twindex.encoders import DenseEncoderConfig, load_encoder
 
         encoder = load_encoder(DenseEncoderConfig())
         passages, queries = texts(limit)

@@ -22,16 +22,10 @@ from typing import Any, get_args
 
 import datasets
 
-from twindex.core import (
-    BarProgress,
-    CollectionConfig,
-    ConflictError,
-    Document,
-    NotFoundError,
-    Progress,
-)
-from twindex.core.config import Variant
+from twindex.core import BarProgress, ConflictError, Document, NotFoundError, Progress
+from twindex.encoders.promptreps.config import Variant
 from twindex.eval import BeirDataset, Evaluation, compare, engine_search, evaluate, run_queries
+from twindex.index import CollectionConfig
 from twindex.search import Collection, build
 
 SETS = "scifact,nq_open_oracle,cranfield"

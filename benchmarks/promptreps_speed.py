@@ -25,8 +25,7 @@ import torch
 import transformers
 from timing import table
 
-from twindex.core import PromptRepsEncoderConfig
-from twindex.encoders import Encoder, load_encoder
+from twindex.encoders import Encoder, PromptRepsEncoderConfig, load_encoder
 from twindex.encoders.promptreps.prompts import prompt
 from twindex.encoders.terms import stoplist
 from twindex.encoders.words import words

@@ -27,11 +27,12 @@ from typing import Any
 
 from datasets import CACHE, DATA
 
-from twindex.core import BarProgress, CollectionConfig, ConflictError, NotFoundError, TwindexError
-from twindex.core.rerank_config import ChainConfig, DiversityConfig, LegScoreConfig
+from twindex.core import BarProgress, ConflictError, NotFoundError, TwindexError
 from twindex.eval import BeirDataset, RerankRow, evaluate, rerank_table
 from twindex.eval.experiment import engine_search, run_queries
+from twindex.index import CollectionConfig
 from twindex.rerank import RerankerConfig, load_reranker
+from twindex.rerank.config import ChainConfig, DiversityConfig, LegScoreConfig
 from twindex.rerank.loading import LANGUAGE_MODEL_KINDS
 from twindex.rerank.spec import KINDS, parse_spec
 from twindex.search import Collection, RerankerRegistry, RerankRequest, build

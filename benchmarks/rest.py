@@ -23,7 +23,7 @@ from http.client import HTTPConnection
 from itertools import cycle
 from pathlib import Path
 
-from twindex.core import CollectionConfig
+from twindex.index import CollectionConfig
 from twindex.search import Collection, SearchRequest
 from twindex.sources import read_stdlib_docstrings
 

@@ -15,10 +15,10 @@ import numpy as np
 from clustered import Clustered
 from numpy.typing import NDArray
 
-from twindex.core import Int8Codec, NoProgress, ScalarCodec, SpannConfig, VectorStorage
+from twindex.core import NoProgress
+from twindex.index import Int8Codec, ScalarCodec, SpannConfig, VectorStorage
 from twindex.index.arrays.npy import NpyWriter
 from twindex.index.arrays.prefetch import prefetch
-from twindex.index.codecs import fit_codec
 from twindex.index.dense.rescoring import rescored
 from twindex.index.structures.spann.heads import Heads
 from twindex.index.structures.spann.postings import FILE, PostingsWriter
@@ -162,7 +162,7 @@ def plain_ivf(source: Clustered, folder: Path, lists: int) -> System:
     """As many lists as ours has, around k-means centres, each vector in one: the same memory, the
     same reader, no replicas."""
     directory = folder / f"ivf-{lists}"
-    codec = fit_codec(ScalarCodec(), source.read(0, 1))
+    codec = ScalarCodec().fit(source.read(0, 1))
     began = process_time()
     if not (directory / "done").exists():
         directory.mkdir(parents=True, exist_ok=True)

@@ -28,8 +28,10 @@ from datasets import CACHE, DATA, corpus_texts, query_texts
 from scipy.sparse import csr_array, load_npz, save_npz
 from timing import cpu_per_query, table
 
-from twindex.core import Representation, SparseEncoderConfig, SparseLeg
-from twindex.index.inverted import SparseSegment
+from twindex.core import Representation
+from twindex.encoders import SparseEncoderConfig
+from twindex.index import SparseLeg
+from twindex.index.inverted.sparse import SparseSegment
 
 LEG = SparseLeg()
 SEISMIC = {"query_cut": 20, "heap_factor": 0.8}

@@ -29,10 +29,9 @@ from numpy.typing import NDArray
 from sentence_transformers.util import quantize_embeddings
 from timing import table
 
-from twindex.core import DenseEncoderConfig, Int8Codec, ProjectionConfig, ScalarCodec
-from twindex.encoders import Encoder, load_encoder
+from twindex.encoders import DenseEncoderConfig, Encoder, load_encoder
 from twindex.eval import BeirDataset, compare, evaluate
-from twindex.index.codecs import fit_codec
+from twindex.index import Int8Codec, ProjectionConfig, ScalarCodec
 from twindex.index.codecs.projection import Projection
 
 SETS = "scifact,cranfield,nq_open_oracle,cisi"
@@ -91,7 +90,7 @@ def ours(documents: Vectors, queries: Vectors) -> Iterator[Way]:
             projection = Projection.fit(documents, ProjectionConfig(share=share))
             short, wanted = projection.apply(documents), projection.apply(queries)
         for name, config in CODECS.items():
-            codec = fit_codec(config, short)
+            codec = config.fit(short)
             yield Way(name, share, codec.stride, codec.score(wanted, codec.encode(short)))
         for name, new in FAISS.items():
             index = new(short.shape[1])

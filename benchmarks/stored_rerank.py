@@ -31,28 +31,24 @@ from datasets import CACHE, DATA
 from scipy.sparse import csr_array
 from timing import table
 
-from twindex.core import (
+from twindex.core import Representation
+from twindex.encoders import LateEncoderConfig, PassageConfig, TildeEncoderConfig, load_encoder
+from twindex.eval import BeirDataset, evaluate
+from twindex.index import (
     CollectionConfig,
     DenseLeg,
     Int8Codec,
-    LateEncoderConfig,
     LegConfig,
     LexicalLeg,
-    PassageConfig,
     ProjectionConfig,
-    Representation,
     ScalarCodec,
+    Snapshot,
     SparseLeg,
-    TildeEncoderConfig,
     VectorStorage,
 )
-from twindex.core.rerank_config import LegScoreConfig
-from twindex.encoders import load_encoder
-from twindex.eval import BeirDataset, evaluate
-from twindex.index import Snapshot
-from twindex.index.legs import segment_part
 from twindex.index.store.segment import Passages
 from twindex.index.store.snapshot import Part
+from twindex.rerank.config import LegScoreConfig
 from twindex.search import Collection, LegRequest, RerankerRegistry, RerankRequest, build
 
 DEPTH = 100
@@ -226,7 +222,7 @@ def synthetic(passages: int) -> Row:
     with tempfile.TemporaryDirectory() as temporary:
         leg = SparseLeg(role="rerank", encoder=TildeEncoderConfig(device="cpu"))
         began = perf_counter()
-        kind = segment_part(leg)
+        kind = leg.segment_part()
         kind.build(Path(temporary), Representation(sparse=drawn(passages, terms)), leg)
         seconds = perf_counter() - began
         size = sum(file.stat().st_size for file in Path(temporary).iterdir())

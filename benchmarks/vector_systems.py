@@ -18,8 +18,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from twindex.core import DenseLeg, Representation, VectorSearch
-from twindex.index.dense import VectorSegment
+from twindex.core import Representation
+from twindex.index import DenseLeg, VectorSearch
+from twindex.index.dense.segment import VectorSegment
 
 Vectors = NDArray[np.float32]
 Search = Callable[[Vectors, int], Any]

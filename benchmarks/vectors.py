@@ -31,7 +31,7 @@ from passages import rfc_vectors
 from timing import cpu_rounds, table
 from vector_systems import PARTS, Search, System, Vectors, all_systems
 
-from twindex.core import VectorSearch
+from twindex.index import VectorSearch
 from twindex.index.structures import exact
 
 RECALLS = (0.90, 0.95, 0.98, 0.99)

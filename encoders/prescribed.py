@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import DenseEncoderConfig, LateEncoderConfig, Role
+from ..core import Role
+from .dense.config import DenseEncoderConfig
+from .late.config import LateEncoderConfig
 
 
 def prescribed_prompts(

@@ -6,25 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..core import (
-    AnalyzerConfig,
-    DenseEncoderConfig,
-    LateEncoderConfig,
-    PromptRepsEncoderConfig,
-    Representation,
-    Role,
-    SparseEncoderConfig,
-    TildeEncoderConfig,
-)
+from ..core import Representation, Role
 
-EncoderConfig = (
-    DenseEncoderConfig
-    | SparseEncoderConfig
-    | PromptRepsEncoderConfig
-    | LateEncoderConfig
-    | TildeEncoderConfig
-    | AnalyzerConfig
-)
 Gives = Literal["dense", "sparse", "terms"]
 
 
@@ -72,7 +55,3 @@ class TokenReader:
 
     limit: int
     lengths: Callable[[Sequence[str]], list[int]]
-
-
-EncoderLoader = Callable[[EncoderConfig], Encoder]
-"""How an encoder is got from its configuration: `load_encoder`, or what a test puts in place."""

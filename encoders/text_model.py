@@ -14,20 +14,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..core import (
-    ConfigError,
-    DenseEncoderConfig,
-    LateEncoderConfig,
-    ModelError,
-    SparseEncoderConfig,
-    check_unicode,
-)
+from ..core import ConfigError, ModelError, check_unicode
 from ..core.config import Precision
 from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.local.pretrained import loading, pick_device, quiet
 from ..llm.weights.shared import SharedModel, freed_at_once, share
+from .dense.config import DenseEncoderConfig
+from .late.config import LateEncoderConfig
 from .protocol import TokenReader
+from .sparse.config import SparseEncoderConfig
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
 """Padded tokens in a batch, by device; measured with benchmarks/encode.py."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InvalidInputError
-from ..core.rerank_config import CalibrationConfig
+from ..rerank.config import CalibrationConfig
 
 BINS = 10
 """Of probabilities, equally wide, for the calibration error."""

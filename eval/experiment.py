@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..core import DenseLeg, NoProgress, Progress, Qrels, Query, Run
+from ..core import NoProgress, Progress, Qrels, Query, Run
+from ..index import DenseLeg
 from ..search.request import WINDOW, Fusion, LegRequest, SearchRequest
 from .beir import judged_queries
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate

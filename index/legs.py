@@ -1,88 +1,64 @@
-"""Which parts a leg of a collection is made of."""
+"""What the configuration of every leg has, and the kinds of leg that there are."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from typing import ClassVar, Literal
 
-from ..core import CollectionConfig, DenseLeg, LegConfig, LexicalLeg, MissingExtraError, SparseLeg
+from ..core import Config
+from ..core.kinds import Kinds, named
+from ..encoders.config import EncoderConfig
 from .protocol import DeltaPart, SegmentPart
 
+LEG_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
-def segment_part(config: LegConfig) -> type[SegmentPart]:
-    """The class of a leg's part in a segment. Imports what that kind needs, and no other."""
-    match config:
-        case DenseLeg(multi=True):
-            from .dense import MultiDenseSegment
-
-            return MultiDenseSegment
-        case DenseLeg():
-            from .dense import VectorSegment
-
-            return VectorSegment
-        case SparseLeg(multi=True):
-            from .inverted import MultiSparseSegment
-
-            return MultiSparseSegment
-        case SparseLeg():
-            from .inverted import SparseSegment
-
-            return SparseSegment
-        case LexicalLeg():
-            from .inverted import LexicalSegment
-
-            return LexicalSegment
+LegRole = Literal["search", "rerank"]
+"""What a leg is for: "search" runs in every search that names no legs; "rerank" is stored for
+rerankers that order by its scores, and runs only where it is named."""
 
 
-def building_bytes(config: LegConfig, rows: int, width: int) -> int:
-    """Memory that a merge to so many vectors must hold, however little it is given; 0 for legs that
-    are merged as streams."""
-    if not isinstance(config, DenseLeg) or config.multi:
+class LegConfig(Config):
+    """A way to rank: an encoder, and how what it gives is indexed.
+
+    parts: (of one vector or none for each text, of several): each a part of segments and of the
+           delta, as "module:name"; ".module:name" is beside the configuration.
+    """
+
+    segments: ClassVar[tuple[str, str]]
+    deltas: ClassVar[tuple[str, str]]
+
+    kind: str
+    role: LegRole = "search"
+    encoder: EncoderConfig
+
+    @property
+    def multi(self) -> bool:
+        """A text may have several vectors."""
+        return self.encoder.many
+
+    def segment_part(self) -> type[SegmentPart]:
+        """The class of its part in a segment. Imports what that needs, and no other."""
+        part: type[SegmentPart] = named(self.segments[self.multi], type(self))
+        return part
+
+    def delta_part(self) -> type[DeltaPart]:
+        """The class of its part in the delta."""
+        part: type[DeltaPart] = named(self.deltas[self.multi], type(self))
+        return part
+
+    def building_bytes(self, rows: int, width: int) -> int:
+        """Memory that a merge to so many vectors must hold, however little it is given; 0 for legs
+        that are merged as streams."""
         return 0
-    from .dense import building_bytes as held
 
-    return held(rows, width, config)
+    def check_installed(self) -> None:
+        """Raise MissingExtraError for an index whose library is not here: before anything is
+        made."""
 
+    def check_stored(self) -> None:
+        """Raise ConfigError for what was stored earlier and no search can use now."""
 
-def check_installed(config: CollectionConfig) -> None:
-    """Raise MissingExtraError for an index whose library is not here: before anything is made."""
-    for leg in config.legs.values():
-        if isinstance(leg, DenseLeg) and leg.index.kind == "scann" and find_spec("scann") is None:
-            raise MissingExtraError("scann", "scann")
-
-
-def delta_part(config: LegConfig) -> type[DeltaPart]:
-    """The class of a leg's part in the delta."""
-    match config:
-        case DenseLeg(multi=True):
-            from .dense import MultiDenseDelta
-
-            return MultiDenseDelta
-        case DenseLeg():
-            from .dense import DenseDelta
-
-            return DenseDelta
-        case SparseLeg(multi=True):
-            from .inverted import MultiSparseDelta
-
-            return MultiSparseDelta
-        case SparseLeg():
-            from .inverted import SparseDelta
-
-            return SparseDelta
-        case LexicalLeg():
-            from .inverted import LexicalDelta
-
-            return LexicalDelta
+    def warm(self) -> None:
+        """Have its code compiled before the first search needs it."""
 
 
-def warm(config: LegConfig) -> None:
-    """Have the code of a leg compiled before the first search needs it."""
-    match config:
-        case SparseLeg() | LexicalLeg():
-            from .inverted import warm as warm_kernels
-
-            warm_kernels()
-        case DenseLeg():
-            from .codecs.warm import warm as warm_codecs
-
-            warm_codecs()
+LEGS = Kinds(LegConfig, "leg")

@@ -15,14 +15,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import (
-    Contribution,
-    InvalidInputError,
-    Progress,
-    Representation,
-    TermWeight,
-    VectorSearch,
-)
+from ..core import Contribution, InvalidInputError, Progress, Representation, TermWeight
+from .structures.looking import VectorSearch
 
 Mask = NDArray[np.bool_]
 

@@ -1,8 +1,8 @@
 """Hits in a better order: rerankers behind one protocol, under a budget."""
 
 from ..ask import Status
-from ..core.rerank_config import Budget, RerankerConfig
 from .chain import Chain
+from .config import Budget, RerankerConfig
 from .loading import load_reranker, on_device
 from .protocol import (
     Candidate,

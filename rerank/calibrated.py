@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..core.rerank_config import Budget, CalibrationConfig
+from .config import Budget, CalibrationConfig
 from .protocol import Needs, Placed, Reranked, Reranker, Task
 
 

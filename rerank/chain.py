@@ -10,7 +10,7 @@ from time import perf_counter
 
 from ..ask import Meter, Status
 from ..core import Usage
-from ..core.rerank_config import Budget
+from .config import Budget
 from .protocol import Needs, Placed, Reranked, Reranker, Task
 
 

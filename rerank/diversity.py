@@ -13,8 +13,8 @@ from scipy.sparse import csr_array
 
 from ..ask import Meter, Status
 from ..core import InvalidInputError
-from ..core.rerank_config import Budget, DiversityConfig
 from ..encoders import LexicalEncoder
+from .config import Budget, DiversityConfig
 from .protocol import Candidate, Needs, Placed, Reranked, Task
 
 DECIMALS = 6

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..ask import Cost, Judgement, digest
 from ..core import ModelError, Usage
-from ..core.rerank_config import Budget, FakeRerankerConfig
+from .config import Budget, FakeRerankerConfig
 from .placing import Placing
 from .pointwise.course import by_score
 from .protocol import Candidate, Needs, Reranked, Task

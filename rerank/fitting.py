@@ -11,7 +11,7 @@ from math import inf
 from time import perf_counter
 
 from ..ask import Cost
-from ..core.rerank_config import Budget
+from .config import Budget
 
 SHARE = 0.7
 """Of the milliseconds that are planned with: speed is an estimate."""

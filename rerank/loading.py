@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import Any
 
 from ..core.config import Device
-from ..core.rerank_config import (
+from .calibrated import Calibrated
+from .chain import Chain
+from .config import (
     ChainConfig,
     CriteriaConfig,
     IntraDocumentConfig,
@@ -16,8 +18,6 @@ from ..core.rerank_config import (
     PointwiseConfig,
     RerankerConfig,
 )
-from .calibrated import Calibrated
-from .chain import Chain
 from .protocol import Reranker
 
 LANGUAGE_MODEL_KINDS = (PointwiseConfig, PairwiseConfig, ListwiseConfig, CriteriaConfig)

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from .. import ask
 from ..ask import Finished, Judge, Rounds
 from ..core import UNGUARDED
-from ..core.rerank_config import Budget
+from .config import Budget
 from .protocol import Placed, Reranked, Task
 
 Q = TypeVar("Q")

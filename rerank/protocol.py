@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..ask import Status
 from ..core import UNGUARDED, ConfigError, Guard, TwindexError, Usage
-from ..core.rerank_config import Budget, RerankerConfig
+from .config import Budget, RerankerConfig
 
 
 @dataclass(frozen=True, slots=True)

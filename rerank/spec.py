@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import ConfigError
-from ..core.rerank_config import ChainConfig, RerankerConfig, Rerankers
+from .config import ChainConfig, RerankerConfig, Rerankers
 
 _MODEL = ("llm", "model")
 

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from ..core import (
     UNGUARDED,
-    CollectionConfig,
     ConflictError,
     DeletedCount,
     Document,
@@ -20,12 +19,20 @@ from ..core import (
     NotFoundError,
     Progress,
     Usage,
-    VectorStorage,
 )
 from ..core.arguments import checked
 from ..encoders import EncoderLoader, load_encoder
-from ..encoders.places import absolute, model_names
-from ..index import LocalStore, Reconfigured, Verify, merge, reconfigure, seal, warm
+from ..index import (
+    CollectionConfig,
+    LocalStore,
+    Reconfigured,
+    VectorStorage,
+    Verify,
+    merge,
+    reconfigure,
+    seal,
+)
+from ..index.models import absolute, model_names
 from ..index.store.maintenance import DEFAULT_MEMORY
 from . import parameters
 from .differing import differing
@@ -146,7 +153,7 @@ class Collection:
         self._expect()
         self._encoders.fingerprints()
         for leg in self.config.legs.values():
-            warm(leg)
+            leg.warm()
         self.search(SearchRequest(query="warm", limit=1))
 
     @property

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..core import CollectionConfig, ConfigError
-from ..encoders import on_device
-from ..encoders.places import absolute, same_models
-from ..index import LocalStore
+from ..core import ConfigError
+from ..index import CollectionConfig, LocalStore
+from ..index.models import absolute, same_models
 
 
 def differing(store: LocalStore, wanted: CollectionConfig) -> ConfigError | None:
@@ -32,7 +31,7 @@ def differing(store: LocalStore, wanted: CollectionConfig) -> ConfigError | None
 
 def _comparable(config: CollectionConfig) -> dict[str, Any]:
     legs = {
-        name: leg.model_copy(update={"encoder": on_device(leg.encoder, "auto")})
+        name: leg.model_copy(update={"encoder": leg.encoder.on("auto")})
         for name, leg in config.legs.items()
     }
     return config.model_copy(update={"legs": legs}).model_dump(mode="json")

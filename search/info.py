@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import DEFAULT_RECALL, CollectionConfig, DenseLeg, VectorStorage
 from ..encoders import MOST_TOKENS, counted_by_words
-from ..index import LocalStore
+from ..index import DEFAULT_RECALL, CollectionConfig, DenseLeg, LocalStore, VectorStorage
 from ..index.protocol import Approximate
 from ..index.store.database.database import get_number
 from ..index.store.database.tables import read_segments
@@ -76,7 +75,11 @@ def describe(store: LocalStore) -> dict[str, Any]:
                     if file.startswith(f"{name}/")
                 ),
                 "encoder": fingerprints.get(name),
-                **({"vectors": _storage(name, leg, stored)} if isinstance(leg, DenseLeg) else {}),
+                **(
+                    {"vectors": _storage(name, leg.storage, stored)}
+                    if isinstance(leg, DenseLeg)
+                    else {}
+                ),
             }
             for name, leg in config.legs.items()
         },
@@ -116,24 +119,26 @@ def _vectors(part: Part) -> dict[str, dict[str, Any]]:
 
 
 def _storage(
-    name: str, leg: VectorStorage, segments: Sequence[Mapping[str, Mapping[str, Any]]]
+    name: str, storage: VectorStorage, segments: Sequence[Mapping[str, Mapping[str, Any]]]
 ) -> dict[str, Any]:
     """How a leg's vectors are stored as configured, and what they take in all segments.
 
     recall: the target of a search that says nothing; None where parameters are configured.
     bytes_per_vector: on disk; None while there is no segment. memory: bytes that indexes hold.
     """
-    codec = leg.used_codec
+    codec = storage.used_codec
     told = [segment[name] for segment in segments if name in segment]
     rows = sum(one["rows"] for one in told)
-    fields = dict(leg.index)
+    fields = dict(storage.index)
     fixed = any(fields.get(parameter) is not None for parameter in ("nprobe", "ef_search"))
-    target = 1.0 if leg.index.kind == "flat" and leg.lossless else DEFAULT_RECALL
+    target = 1.0 if storage.index.kind == "flat" and storage.lossless else DEFAULT_RECALL
     return {
-        "index": leg.index.kind,
+        "index": storage.index.kind,
         "codec": None if codec is None else codec.kind,
-        "projection": None if leg.projection is None else leg.projection.model_dump(mode="json"),
-        "originals": leg.kept,
+        "projection": None
+        if storage.projection is None
+        else storage.projection.model_dump(mode="json"),
+        "originals": storage.kept,
         "recall": None if fixed else fields.get("recall") or target,
         "bytes_per_vector": sum(one["rows"] * one["bytes_per_vector"] for one in told) / rows
         if rows

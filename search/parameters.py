@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from ..core import CollectionConfig, InvalidInputError, VectorStorage
+from ..core import InvalidInputError
 from ..core import arguments as is_
 from ..core.arguments import Check, optional, refused
 from ..core.bounds import Bounds
-from ..index import Verify
+from ..index import CollectionConfig, VectorStorage, Verify
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
 

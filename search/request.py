@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from ..core import Config, Hit, TopTerms, Usage, VectorSearch, VectorStorage
+from ..core import Config, Hit, TopTerms, Usage
 from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score, shown
-from ..core.config import LEG_NAME
 from ..core.filter_help import FILTER_HELP
-from ..core.rerank_config import RERANKER_NAME
+from ..index import VectorSearch, VectorStorage
+from ..index.legs import LEG_NAME
 from ..rerank import Budget, Status
+from ..rerank.config import RERANKER_NAME
 
 WINDOW = 1_000
 """offset + limit may not go beyond this."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Self
 
 from ..core import InvalidInputError, parse_toml
-from ..core.rerank_config import Rerankers
 from ..rerank import Reranker, RerankerConfig, RerankerLoader, load_reranker
+from ..rerank.config import Rerankers
 
 FIELD = "rerank.model"
 

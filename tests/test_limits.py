@@ -13,11 +13,23 @@ from twindex.api.cli.commands.serve import _MAX_KEY
 from twindex.api.http.shapes.reranking import RerankBody
 from twindex.api.http.shapes.schemas import BatchRequest
 from twindex.api.serving.settings import Settings
-from twindex.core import ask_config, config, rerank_config, vector_config
+from twindex.ask import config as ask_config
 from twindex.core.bounds import Bounds
 from twindex.core.config_base import Config
 from twindex.core.toml import MAX_TOML
+from twindex.encoders import ENCODERS, PassageConfig
+from twindex.index import (
+    CODECS,
+    LEGS,
+    PROJECTIONS,
+    STRUCTURES,
+    CollectionConfig,
+    StorageConfig,
+    VectorSearch,
+)
+from twindex.index.codecs.config import BaseProjection
 from twindex.index.store.filters.filters import MAX_CONDITIONS, MAX_DEPTH
+from twindex.rerank import config as rerank_config
 from twindex.search import request
 from twindex.search.encoding.queries import LARGEST_COMPONENT
 from twindex.search.parameters import PAGE
@@ -29,9 +41,19 @@ from twindex.train.passage_scorer import PassageScorerTraining
 DOCUMENT = Path(__file__).parents[1] / "docs" / "limits.md"
 BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
 
+
+def collections() -> tuple[type[Config], ...]:
+    """What a collection is made of, and every kind of that."""
+    kinds = [
+        family.classes().values() for family in (LEGS, ENCODERS, STRUCTURES, CODECS, PROJECTIONS)
+    ]
+    parts = (CollectionConfig, PassageConfig, StorageConfig, VectorSearch)
+    return tuple(dict.fromkeys([*parts, *(one for family in kinds for one in family)]))
+
+
 SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Requests", (request, RerankBody)),
-    ("Collections", (config, vector_config)),
+    ("Collections", collections()),
     ("Rerankers", (ask_config.LanguageModelConfig, rerank_config)),
     ("Server (variables `TWINDEX_*`)", (Settings,)),
     ("Training", (CrossEncoderTraining, PassageScorerTraining)),
@@ -66,8 +88,9 @@ def rows(place: Any) -> list[str]:
     found = []
     for model in models(place):
         named = {*model.__annotations__}
-        if issubclass(model, ask_config.Limits):
-            named.update(ask_config.Limits.__annotations__)
+        for base in (ask_config.Limits, BaseProjection):
+            if issubclass(model, base):
+                named.update(base.__annotations__)
         for name, field in model.model_fields.items():
             own = [one for one in field.metadata if isinstance(one, Bounds)]
             limit = own[0] if own else bounds(field.annotation)

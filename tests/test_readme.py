@@ -16,8 +16,8 @@ import pytest
 import twindex
 from twindex.api.cli.main import main
 from twindex.core import ModelError
-from twindex.core.rerank_config import RerankerConfig
 from twindex.llm import find_weights
+from twindex.rerank.config import RerankerConfig
 from twindex.rerank.spec import KINDS
 from twindex.search import Collection, RerankerRegistry
 

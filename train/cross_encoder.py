@@ -35,12 +35,12 @@ from ..core import (
     Qrels,
     Query,
 )
-from ..core.rerank_config import CrossEncoderConfig
 from ..llm import GenerativeModel, find_weights, weights_digest
 from ..llm.loading import load_model
 from ..llm.local.pretrained import FAILURES, pick_device, quiet
 from ..llm.protocol import unsupported
 from ..llm.weights.cache import make_folder
+from ..rerank.config import CrossEncoderConfig
 from ..rerank.cross_encoder.pair_model import PairModel
 from .fitting import Fitting, identity
 from .lexical import LexicalSearch

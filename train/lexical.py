@@ -8,7 +8,9 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from ..core import AnalyzerConfig, CollectionConfig, Document, LexicalLeg, PassageConfig
+from ..core import Document
+from ..encoders import AnalyzerConfig, PassageConfig
+from ..index import CollectionConfig, LexicalLeg
 from ..search import Collection, SearchRequest
 
 BATCH = 256

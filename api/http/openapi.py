@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from ...core import CollectionConfig
+from ...index import CollectionConfig
 from ...search import ReconfigureRequest, SearchRequest
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings

@@ -10,13 +10,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from ...core import (
-    Document,
-    Hit,
-    LegScore,
-    TopTerms,
-    Usage,
-)
+from ...core import Document, Hit, LegScore, TopTerms, Usage
 from ...index.store.jobs import Job
 from ...search import RerankReport, SearchRequest, SearchResult
 

@@ -7,8 +7,9 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from ...core import UNGUARDED, AnalyzerConfig, Guard, Hit, LexicalLeg
-from ...encoders import LexicalEncoder
+from ...core import UNGUARDED, Guard, Hit
+from ...encoders import AnalyzerConfig, LexicalEncoder
+from ...index import LexicalLeg
 from ...search import Collection, SearchRequest
 from ...search.request import WINDOW
 from ..reranked import spent, stages

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core import CollectionConfig, ConfigError, ModelError
-from ...encoders import EncoderConfig
-from ...encoders.places import DIGESTS, named
+from ...core import ConfigError, ModelError
+from ...encoders import ENCODERS, EncoderConfig
+from ...encoders.places import named
+from ...index import CollectionConfig
 from ...llm import WHEELS
 from ...llm.fake import NAME as FAKE
 from ...llm.weights.places import find_named, local_path, shown
@@ -70,9 +71,10 @@ class AllowedModels:
         return bare in WHEELS or find_named(name, revision=revision) is not None
 
     def _served(self) -> Iterator[str]:
+        fields = {field for kind in ENCODERS.classes().values() for field in kind.models}
         for configuration in self._configured():
             for key, value in _entries(configuration):
-                if key in DIGESTS and isinstance(value, str):
+                if key in fields and isinstance(value, str):
                     yield value
 
     def _names(self) -> list[str]:

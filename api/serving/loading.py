@@ -10,7 +10,6 @@ from threading import Lock
 from weakref import WeakValueDictionary
 
 from ...core import (
-    CollectionConfig,
     ConfigError,
     ConflictError,
     EncoderMismatchError,
@@ -20,8 +19,10 @@ from ...core import (
     TwindexError,
 )
 from ...core.config import Device
-from ...encoders import Encoder, EncoderConfig, load_encoder, on_device
-from ...encoders.places import model_names, named
+from ...encoders import Encoder, EncoderConfig, load_encoder
+from ...encoders.places import named
+from ...index import CollectionConfig
+from ...index.models import model_names
 from ...index.store.jobs import JobStore
 from ...llm.weights.places import find_named
 from ...search import Collection
@@ -128,7 +129,7 @@ class Loader:
 
     def _encoder(self, config: EncoderConfig) -> Encoder:
         with self._lock:
-            key = config if self._device is None else on_device(config, self._device)
+            key = config if self._device is None else config.on(self._device)
             encoder = self._encoders.get(key)
             if encoder is None:
                 encoder = self._encoders[key] = load_encoder(key)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ...core import CollectionConfig, DenseLeg, EncoderMismatchError, LexicalLeg, SparseLeg
+from ...core import EncoderMismatchError
+from ...index import LEGS, CollectionConfig, LegConfig
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import JobStore
 from ...search import Collection
@@ -92,15 +93,12 @@ class Served:
 
 
 def encoder_names(config: CollectionConfig) -> dict[str, str]:
-    """Leg -> name of the model (of a folder without its place), or the language, that answers."""
-    return {
-        name: leg.encoder.language if isinstance(leg, LexicalLeg) else _model(leg)
-        for name, leg in config.legs.items()
-    }
+    """Leg -> what answers for it (see `EncoderConfig.label`), with the kind of encoder before it
+    where that is not the usual one of the leg."""
+    return {name: _label(leg) for name, leg in config.legs.items()}
 
 
-def _model(leg: DenseLeg | SparseLeg) -> str:
-    """With the kind of encoder before it, where that is not the usual one of the leg."""
+def _label(leg: LegConfig) -> str:
     encoder = leg.encoder
-    model = os.path.basename(encoder.model) if os.path.isabs(encoder.model) else encoder.model
-    return model if encoder.kind == leg.kind else f"{encoder.kind}:{model}"
+    usual = LEGS.parse({"kind": leg.kind}).encoder.kind
+    return encoder.label if encoder.kind == usual else f"{encoder.kind}:{encoder.label}"

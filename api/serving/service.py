@@ -16,14 +16,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
-from ...core import (
-    CollectionConfig,
-    ConfigError,
-    ConflictError,
-    InvalidInputError,
-    NotFoundError,
-    StorageError,
-)
+from ...core import ConfigError, ConflictError, InvalidInputError, NotFoundError, StorageError
+from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import Job

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from ...core import DenseEncoderConfig, InvalidInputError, ModelError, Representation, Role
+from ...core import InvalidInputError, ModelError, Representation, Role
 from ..prescribed import prescribed_prompts
 from ..protocol import Gives, TokenReader
 from ..text_model import TextModel
+from .config import DenseEncoderConfig
 
 SAME = 0.999
 """Cosine from which two vectors are the same up to the precision of the arithmetic."""

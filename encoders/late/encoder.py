@@ -32,11 +32,12 @@ from sentence_transformers.multi_vector_encoder.modules import (
     MultiVectorMask,
 )
 
-from ...core import InvalidInputError, LateEncoderConfig, ModelError, Representation, Role
+from ...core import InvalidInputError, ModelError, Representation, Role
 from ...llm import find_weights
 from ..prescribed import prescribed_prompts
 from ..protocol import Gives, TokenReader
 from ..text_model import TextModel
+from .config import LateEncoderConfig
 from .vectors import joined
 
 CLOSE = 0.02

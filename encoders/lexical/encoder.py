@@ -26,9 +26,10 @@ from unicodedata import normalize
 
 import Stemmer
 
-from ...core import AnalyzerConfig, ConfigError, InvalidInputError, Representation, Role, TermCounts
+from ...core import ConfigError, InvalidInputError, Representation, Role, TermCounts
 from ..protocol import Gives
 from ..scripts import HAN, INVISIBLE, SPACELESS, marks
+from .config import AnalyzerConfig
 
 VERSION = 1
 """Raised whenever the same text would give other terms."""

@@ -13,8 +13,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from ...core import ConfigError, InvalidInputError, Passage, PassageConfig
+from ...core import ConfigError, InvalidInputError, Passage
 from ..scripts import SPACELESS, marks
+from .config import PassageConfig
 
 LONGEST = 40
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ...core import InvalidInputError, Passage, PassageConfig
+from ...core import InvalidInputError, Passage
 from ..protocol import TokenReader
+from .config import PassageConfig
 from .passages import MOST_PASSAGES, pack, sentence_bounds, split_passages, word_spans
 
 MOST_TOKENS = 512

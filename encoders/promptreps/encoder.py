@@ -48,21 +48,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from ...core import (
-    ConfigError,
-    InvalidInputError,
-    PromptRepsEncoderConfig,
-    Representation,
-    Role,
-    Usage,
-    check_unicode,
-)
-from ...core.config import MULTI_VARIANTS
+from ...core import ConfigError, InvalidInputError, Representation, Role, Usage, check_unicode
 from ...llm import StateModel, States
 from ...llm.batching import batches
 from ...llm.protocol import Tokens
 from ..protocol import Gives, TokenReader
 from ..terms import OwnTerms, clean_tokens, weigh
+from .config import MULTI_VARIANTS, PromptRepsEncoderConfig
 from .prompts import check_markup, prompt
 from .readings import Reader, unit
 

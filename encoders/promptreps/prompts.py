@@ -23,8 +23,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...core import ConfigError, PromptRepsEncoderConfig, Role
+from ...core import ConfigError, Role
 from ...llm import Message, StateModel
+from .config import PromptRepsEncoderConfig
 
 SYSTEM = "You are an AI assistant that can understand human language."
 

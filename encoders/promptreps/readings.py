@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.config import Variant
 from ...llm import StateModel, States
+from .config import Variant
 
 STEPS = 10
 """Most tokens that the variants of several tokens look at."""

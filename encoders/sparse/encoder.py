@@ -15,10 +15,11 @@ import sentence_transformers
 import torch
 from scipy.sparse import csr_array, vstack
 
-from ...core import InvalidInputError, ModelError, Representation, Role, SparseEncoderConfig
+from ...core import InvalidInputError, ModelError, Representation, Role
 from ..protocol import Gives, TokenReader
 from ..pruning import keep_heaviest
 from ..text_model import TextModel
+from .config import SparseEncoderConfig
 
 HEADS = {
     "BertForMaskedLM": "cls.predictions.decoder",

@@ -29,20 +29,14 @@ import numpy as np
 import transformers
 from numpy.typing import NDArray
 
-from ...core import (
-    ConfigError,
-    InvalidInputError,
-    ModelError,
-    Representation,
-    Role,
-    TildeEncoderConfig,
-)
+from ...core import ConfigError, InvalidInputError, ModelError, Representation, Role
 from ...llm import find_weights, weights_digest
 from ...llm.local.pretrained import FAILURES, quiet
 from ...llm.tokenizer import Tokenizer
 from ..protocol import Gives, TokenReader
 from ..pruning import weights_of
 from ..terms import stoplist
+from .config import TildeEncoderConfig
 from .model import HeadWeights, TrainedWeights, load_expander, load_weigher, trained_projection
 
 KEPT = frozenset({"where", "how", "what", "when", "which", "why", "who"})

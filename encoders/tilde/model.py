@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from transformers import AutoModel, AutoModelForMaskedLM
 
-from ...core import ModelError, TildeEncoderConfig
+from ...core import ModelError
 from ...llm import find_weights
 from ...llm.batching import batches, mask, pad
 from ...llm.local.pretrained import FAILURES, Pretrained, load_pretrained
 from ..sparse.encoder import CHUNK, HEADS
 from ..text_model import BUDGET
+from .config import TildeEncoderConfig
 
 PROJECTION = "tok_proj"
 """Of TILDEv2's own weights, the layer from a state to a weight."""

@@ -10,16 +10,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from ...core import (
-    CodecConfig,
-    Config,
-    ConfigError,
-    ProjectionConfig,
-    VectorIndexConfig,
-    VectorStorage,
-    parse_toml,
-)
-from ...core.vector_config import CODECS_OF, Recall
+from ...core import Config, ConfigError, OneOf, parse_toml
+from ...index import CODECS, CodecConfig, IndexConfig, VectorStorage
+from ...index.codecs.config import PROJECTIONS, BaseProjection
+from ...index.structures.looking import Recall
+from ...index.structures.protocol import STRUCTURES, codecs_of
 
 RECALLS = (0.9, 0.95, 0.98, 0.99)
 """Recall targets at which each approximate index is tried."""
@@ -41,9 +36,11 @@ def _projection(value: Any) -> Any:
     return {"kind": kind, **({field: amount} if amount else {})}
 
 
-Index = Annotated[VectorIndexConfig, BeforeValidator(_kind)]
-Codec = Annotated[CodecConfig, BeforeValidator(_kind)]
-Projection = Annotated[ProjectionConfig | None, BeforeValidator(_projection)]
+Index = Annotated[IndexConfig, OneOf(STRUCTURES), BeforeValidator(_kind)]
+Codec = Annotated[CodecConfig, OneOf(CODECS), BeforeValidator(_kind)]
+Projection = Annotated[
+    Annotated[BaseProjection, OneOf(PROJECTIONS)] | None, BeforeValidator(_projection)
+]
 
 
 class Block(Config):
@@ -202,7 +199,7 @@ def label(storage: VectorStorage) -> str:
 def _words(fields: Mapping[str, Any]) -> dict[str, set[str]]:
     """What a combination is called, on each axis."""
     index, projection = fields["index"]["kind"], fields["projection"]
-    codec = (fields["codec"] or {}).get("kind") or next(iter(CODECS_OF[index]), index)
+    codec = (fields["codec"] or {}).get("kind") or next(iter(codecs_of(STRUCTURES[index])), index)
     reductions = {NO_PROJECTION}
     if projection:
         kept = projection["dimensions"] or projection["share"]

@@ -11,18 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import (
-    DenseLeg,
-    FlatConfig,
-    Progress,
-    Representation,
-    TwindexError,
-    VectorSearch,
-    VectorStorage,
-)
-from ...index.dense.built import as_configured
+from ...core import Progress, Representation, TwindexError
+from ...index import DenseLeg, FlatConfig, VectorSearch, VectorStorage
 from ...index.dense.segment import VectorSegment
-from ...index.structures.kinds import plain
 from .grid import Grid, Skipped, label
 from .quality import Quality, Searcher, Truth
 from .sample import Queries, Sample
@@ -105,13 +96,14 @@ class _Times:
 
 def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
     """Why a storage cannot be measured: the collection, or the sample, is too small for it."""
-    if plain(storage, _MANY):
+    if storage.index.plain(storage, _MANY):
         return None
-    if plain(storage, sample.total):
+    if storage.index.plain(storage, sample.total):
         limit = getattr(storage.index, "flat_below", None)
         which = "so few" if limit is None else f"fewer than {limit:,} (flat_below)"
         return f"{sample.total:,} passages: {which} are searched exactly, as they are"
-    if plain(_always(storage), len(sample)):
+    always = _always(storage)
+    if always.index.plain(always, len(sample)):
         return f"a sample of {len(sample):,} passages is too small to build it"
     return None
 
@@ -174,7 +166,7 @@ def _build(
     seen = []
     for recall in reversed(grid.targets(storage)):
         wanted = None if recall is None else VectorSearch(recall=recall)
-        usual = as_configured(storage)
+        usual = storage.index.search
         parameters = part.parameters(wanted or usual, _passages(depth, sample))
         if recall is not None and parameters is None:
             name = label(storage)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import CollectionConfig, DenseLeg, Representation, VectorSearch
-from ...index import LegResult
-from ...index.dense import DenseDelta
+from ...core import Representation
+from ...index import CollectionConfig, DenseLeg, LegResult, VectorSearch
+from ...index.dense.delta import DenseDelta
 from ...index.protocol import LegPart
 from ...index.store.snapshot import Part, Snapshot
 from ..measures import evaluate

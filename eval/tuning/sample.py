@@ -9,16 +9,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import (
-    DenseLeg,
-    InvalidInputError,
-    NotFoundError,
-    Progress,
-    Qrels,
-    Query,
-    Representation,
-)
+from ...core import InvalidInputError, NotFoundError, Progress, Qrels, Query, Representation
 from ...encoders import EncoderLoader
+from ...index import DenseLeg
 from ...index.store.reader import Reader
 from ...index.store.segment import Passages
 from ...index.store.snapshot import Part

@@ -11,16 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core import (
-    CollectionConfig,
-    ConfigError,
-    InvalidInputError,
-    NoProgress,
-    Progress,
-    Qrels,
-    Query,
-)
+from ...core import ConfigError, InvalidInputError, NoProgress, Progress, Qrels, Query
 from ...encoders import EncoderLoader, load_encoder
+from ...index import CollectionConfig
 from ...search import Collection
 from ..beir import judged_queries
 from .choice import COSTS, Choice, Limits, choose, front

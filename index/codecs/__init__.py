@@ -1,6 +1,6 @@
 """Vectors as fewer bytes, and in fewer dimensions."""
 
-from .kinds import fit_codec, load_codec
+from . import kinds as kinds
 from .protocol import Codec
 
-__all__ = ["Codec", "fit_codec", "load_codec"]
+__all__ = ["Codec"]

@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from ...core import Progress, VectorStorage
+from ...core import Progress
 from ..arrays.vectors import Vectors, VectorSource
-from ..codecs import load_codec
 from ..codecs.loss import compare, measure, round_trip
 from ..codecs.projection import Projection
 from ..structures import originals
-from ..structures.kinds import plain, structure_kind
 from ..structures.originals import Originals, Projected, spread
-from ..structures.protocol import Structure
+from ..structures.protocol import Structure, VectorStorage
 from . import built
-from .built import Built, storage_of
+from .built import Built
 from .calibration import calibrate
 from .rescoring import find
 
@@ -37,7 +35,7 @@ def write(
     blocks: Callable[[], Iterable[Vectors]],
     rows: int,
     width: int,
-    config: VectorStorage,
+    storage: VectorStorage,
     memory: int,
     progress: Progress,
 ) -> None:
@@ -45,9 +43,8 @@ def write(
 
     blocks: gives the vectors, anew at each call. memory: see Structure.build.
     """
-    storage = storage_of(config)
     (directory / built.FILE).unlink(missing_ok=True)
-    if plain(storage, rows):
+    if storage.index.plain(storage, rows):
         for left in directory.iterdir():  # An earlier try may have had more rows.
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         half = storage.kept == "float16" or (storage.kept == "none" and not storage.lossless)
@@ -58,7 +55,7 @@ def write(
     originals.write(directory, blocks, width, half=storage.kept == "float16")
     vectors = Originals.open(directory)
     projection, source = _projected(directory, vectors, storage)
-    kind = structure_kind(storage)
+    kind = storage.index.structure(storage.used_codec)
     kind.build(directory, source, storage, memory, progress)
     structure = kind.open(directory, storage)
     calibration = calibrate(
@@ -97,10 +94,10 @@ def _loss(
     if storage.lossless or codec is None:
         return None
     if (directory / CODEC).exists():
-        left = round_trip(load_codec(codec, directory / CODEC), projection)
+        left = round_trip(codec.load(directory / CODEC), projection)
         return measure(left, vectors, fitted=spread(len(vectors), FITTED, seed=0)).as_json()
-    if codec.kind == "rabitq":
-        return None  # FAISS gives none back.
+    if not codec.gives_back:
+        return None
     # What FAISS has coded it only gives back in the order of rows: some pieces of it.
     before, after = [], []
     for piece in spread(-(-len(vectors) // PIECE), MEASURED // PIECE, seed=0).tolist():

@@ -10,13 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...core import FlatConfig, HnswConfig, VectorSearch, VectorStorage
+from ..structures.protocol import VectorStorage
 from .calibration import Calibration
 
 FILE = "storage.json"
 FORMAT = 1
-
-_FIELDS = set(VectorStorage.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Built:
         """Write it."""
         value = {
             "format": FORMAT,
-            "storage": self.storage.model_dump(mode="json", include=_FIELDS),
+            "storage": self.storage.model_dump(mode="json"),
             "rows": self.rows,
             "width": self.width,
             "calibration": self.calibration.as_json(),
@@ -71,19 +69,3 @@ class Built:
             ValidationError,
         ) as error:
             raise ValueError(f"{FILE}: cannot be understood: {error}") from error
-
-
-def storage_of(config: VectorStorage) -> VectorStorage:
-    """The fields of a leg that say how its vectors are stored."""
-    return VectorStorage(**config.storage_fields)
-
-
-def as_configured(storage: VectorStorage) -> VectorSearch:
-    """How far a search looks that does not say. What is stored may lie beyond the bounds."""
-    match storage.index:
-        case FlatConfig():
-            return VectorSearch()
-        case HnswConfig(recall=recall, ef_search=ef):
-            return VectorSearch.stored({"recall": recall, "ef": ef})
-        case index:
-            return VectorSearch.stored({"recall": index.recall, "nprobe": index.nprobe})

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import DenseLeg, Representation
+from ...core import Representation
 from ..arrays.growing import GrowingArray
 from ..arrays.offsets import Offsets
 from ..arrays.vectors import Vectors
 from ..protocol import Mask, Ranking
 from ..structures import exact
 from . import maxsim
+from .config import DenseLeg
 from .termless import Termless
 
 

@@ -8,11 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...core import Representation, VectorSearch
+from ...core import Representation
 from ..arrays.offsets import of_lengths
 from ..arrays.vectors import Vectors
 from ..multi import MultiDelta, MultiSegment, ungrouped
 from ..structures.exact import storable
+from ..structures.looking import VectorSearch
 from .delta import DenseDelta
 from .tokens import TokenSegment
 

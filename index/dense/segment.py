@@ -22,34 +22,22 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import (
-    DEFAULT_RECALL,
-    DenseLeg,
-    HnswConfig,
-    NoProgress,
-    Progress,
-    Representation,
-    SpannConfig,
-    VectorSearch,
-    VectorStorage,
-)
+from ...core import NoProgress, Progress, Representation
 from ..arrays.vectors import Vectors
 from ..codecs.projection import Projection
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from ..structures import exact, originals
-from ..structures.kinds import structure_kind
+from ..structures.looking import DEFAULT_RECALL, VectorSearch
 from ..structures.originals import Originals
 from ..structures.protocol import Parameters, Structure
 from . import building, built
-from .built import Built, as_configured
-from .calibration import Calibration
+from .built import Built
+from .config import DenseLeg
 from .kept import kept_blocks
 from .rescoring import find
 from .termless import Termless
 
 T = TypeVar("T")
-
-LEGACY_GRAPH = "hnsw.faiss"
 
 SEAL_MEMORY = 256 << 20
 """Bytes that the index of a sealed delta may take beyond what it must hold."""
@@ -79,7 +67,9 @@ class VectorSegment(Termless):
         check_rows(len(rows))
         vectors = exact.storable(rows)
         shape = len(vectors), vectors.shape[1]
-        building.write(directory, lambda: [vectors], *shape, config, SEAL_MEMORY, NoProgress())
+        building.write(
+            directory, lambda: [vectors], *shape, config.storage, SEAL_MEMORY, NoProgress()
+        )
 
     @classmethod
     def merge(
@@ -96,7 +86,9 @@ class VectorSegment(Termless):
         def blocks() -> Iterable[Vectors]:
             return kept_blocks(sources, memory)
 
-        building.write(directory, blocks, rows, width, config, memory, progress or NoProgress())
+        building.write(
+            directory, blocks, rows, width, config.storage, memory, progress or NoProgress()
+        )
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -106,12 +98,8 @@ class VectorSegment(Termless):
         size = sum(file.stat().st_size for file in directory.iterdir())
         if (directory / built.FILE).exists():
             known = Built.load(directory)
-            structure = structure_kind(known.storage).open(directory, known.storage)
-        elif (directory / LEGACY_GRAPH).exists():  # From before there was storage.json.
-            storage = _legacy(config)
-            structure = structure_kind(storage).open(directory, storage)
-            rows, width = _some(structure.exact_vectors).shape
-            known = Built(storage, rows, width, Calibration(0, {}), None)
+            how = known.storage
+            structure = how.index.structure(how.used_codec).open(directory, how)
         else:
             return cls(Originals.open(directory), None, size)
         if len(structure) != known.rows:
@@ -121,7 +109,7 @@ class VectorSegment(Termless):
             vectors = Originals(structure.exact_vectors)
         elif known.storage.kept != "none":
             # What lies beside lists on disk is not in memory either.
-            on_disk = isinstance(known.storage.index, SpannConfig)
+            on_disk = known.storage.index.on_disk
             vectors = Originals.open(directory, cold=on_disk)
         if vectors is not None and (len(vectors), vectors.width) != (known.rows, known.width):
             raise ValueError(f"{originals.FILE}: not the vectors of {built.FILE}")
@@ -130,7 +118,7 @@ class VectorSegment(Termless):
             projection = Projection.load(directory / building.PROJECTION)
         # How far searches look can change without the files.
         same = config.index.kind == known.storage.index.kind and known.calibration.levels
-        configured = as_configured(config if same else known.storage)
+        configured = (config.storage if same else known.storage).index.search
         return cls(vectors, Indexed(structure, projection, known, configured), size)
 
     def read(self, start: int, stop: int) -> Vectors:
@@ -298,13 +286,6 @@ class TunedSegment(Termless):
     ) -> Ranking:
         """See LegPart."""
         return self._segment.find(queries, k, allowed, self._wanted)
-
-
-def _legacy(config: VectorStorage) -> VectorStorage:
-    """Of a graph from before storage.json, which was not calibrated."""
-    if isinstance(config.index, HnswConfig) and config.index.ef_search is not None:
-        return VectorStorage(index=config.index)
-    return VectorStorage(index=HnswConfig(ef_search=64))
 
 
 def _some(value: T | None) -> T:

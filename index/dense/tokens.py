@@ -20,17 +20,18 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import DenseLeg, NoProgress, Progress, Representation
+from ...core import NoProgress, Progress, Representation
 from ..arrays.npy import NpyFile
 from ..arrays.offsets import Offsets
 from ..arrays.vectors import Vectors
-from ..codecs import load_codec
 from ..codecs.projection import Projection
 from ..protocol import Mask, Ranking, check_rows, kept_rows
-from ..structures import coded, exact
+from ..structures import exact
+from ..structures.flat import coded
 from ..structures.originals import Originals
 from . import building, built, maxsim, tokens_building
 from .built import Built
+from .config import DenseLeg
 from .termless import Termless
 from .tokens_coded import Coded
 
@@ -59,7 +60,9 @@ class TokenSegment(Termless):
         """See SegmentPart."""
         check_rows(len(rows))
         source = cls(Originals(exact.storable(rows)), None, 0)
-        tokens_building.write(directory, [(source, None)], config, SEAL_MEMORY, NoProgress())
+        tokens_building.write(
+            directory, [(source, None)], config.storage, SEAL_MEMORY, NoProgress()
+        )
 
     @classmethod
     def merge(
@@ -72,7 +75,7 @@ class TokenSegment(Termless):
     ) -> None:
         """See SegmentPart, but for equality with `build`: see `tokens_building`."""
         kept_rows(sources)
-        tokens_building.write(directory, sources, config, memory, NoProgress())
+        tokens_building.write(directory, sources, config.storage, memory, NoProgress())
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
@@ -81,7 +84,7 @@ class TokenSegment(Termless):
         if not (directory / built.FILE).exists():
             return cls(Originals.open(directory), None, size)
         known = Built.load(directory)
-        codec = load_codec(known.storage.held_codec, directory / coded.CODEC)
+        codec = known.storage.held_codec.load(directory / coded.CODEC)
         codes = NpyFile(directory / coded.CODES, np.uint8, dimensions=2)
         if codes.array.shape != (known.rows, codec.stride):
             raise ValueError(

@@ -19,20 +19,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Progress, VectorStorage
+from ...core import Progress
 from ..arrays.npy import NpyWriter
 from ..arrays.vectors import Vectors, VectorSource
-from ..codecs import Codec, fit_codec
+from ..codecs import Codec
 from ..codecs.loss import measure, round_trip
 from ..codecs.projection import Projection
 from ..protocol import Mask
-from ..structures import coded, originals
-from ..structures.coded import FITTED
+from ..structures import originals
 from ..structures.exact import BLOCK_ROWS
-from ..structures.kinds import plain
+from ..structures.flat import coded
+from ..structures.flat.coded import FITTED
 from ..structures.originals import spread
+from ..structures.protocol import VectorStorage
 from . import building
-from .built import Built, storage_of
+from .built import Built
 from .calibration import Calibration
 from .kept import kept_blocks
 from .tokens_coded import Coded
@@ -71,15 +72,14 @@ class Means:
 
 
 def write(
-    directory: Path, sources: Sources, config: VectorStorage, memory: int, progress: Progress
+    directory: Path, sources: Sources, storage: VectorStorage, memory: int, progress: Progress
 ) -> None:
     """Write the kept vectors of `sources` into `directory`, which may hold what an interrupted try
     has left. Takes `memory` bytes or so beyond the sample."""
-    storage = storage_of(config)
     kept = _Kept(sources)
     for left in directory.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    if plain(storage, len(kept)):
+    if storage.index.plain(storage, len(kept)):
         half = not storage.lossless
         originals.write(directory, lambda: kept_blocks(sources, memory), kept.width, half=half)
         return
@@ -139,7 +139,7 @@ def _fitted(sample: Vectors, storage: VectorStorage) -> Means:
     if storage.projection is not None:
         projection = Projection.fit(sample, storage.projection)
     projected = sample if projection is None else projection.apply(sample)
-    return Means(fit_codec(storage.held_codec, projected), projection, len(sample))
+    return Means(storage.held_codec.fit(projected), projection, len(sample))
 
 
 class _Kept:

@@ -4,20 +4,3 @@ A segment is a compressed matrix by columns: `indptr` (int64) says where the lis
 begins and ends; in it stand, by row ascending, `rows` (int32) and what the row has of the term.
 A query is answered term at a time: `scoring` walks its lists, `selection` finds the best rows.
 """
-
-from .lexical import LexicalSegment
-from .lexical_delta import LexicalDelta
-from .multi import MultiSparseDelta, MultiSparseSegment
-from .sparse import SparseSegment
-from .sparse_delta import SparseDelta
-from .warm import warm
-
-__all__ = [
-    "LexicalDelta",
-    "LexicalSegment",
-    "MultiSparseDelta",
-    "MultiSparseSegment",
-    "SparseDelta",
-    "SparseSegment",
-    "warm",
-]

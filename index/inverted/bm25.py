@@ -14,8 +14,9 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import LexicalLeg, TermCounts
+from ...core import TermCounts
 from ..protocol import TermStatistics
+from .config import LexicalLeg
 
 
 def idf(passages: int, frequency: int) -> float:

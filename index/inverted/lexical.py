@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from ...core import (
     Contribution,
     InvalidInputError,
-    LexicalLeg,
     Progress,
     Representation,
     TermCounts,
@@ -33,6 +32,7 @@ from ...core import (
 from ..protocol import Mask, Ranking, TermStatistics, check_rows, heaviest_first
 from . import lexical_files
 from .bm25 import average_length, length_norms, query_weights
+from .config import LexicalLeg
 from .lexical_files import LexicalFiles
 from .ranking import QueryTerms, rank
 from .scoring import add_coded_weights, count_live

@@ -9,10 +9,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ...core import Contribution, LexicalLeg, Representation, TermCounts, TermWeight
+from ...core import Contribution, Representation, TermCounts, TermWeight
 from ..arrays.growing import GrowingArray
 from ..protocol import Mask, Ranking, TermStatistics, heaviest_first
 from .bm25 import average_length, length_norms, query_weights
+from .config import LexicalLeg
 from .lexical import term_counts
 from .log import LogState, PostingsLog, add_linked_frequencies, count_linked
 from .ranking import rank

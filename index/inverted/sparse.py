@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array
 
-from ...core import Contribution, InvalidInputError, Progress, Representation, SparseLeg, TermWeight
+from ...core import Contribution, InvalidInputError, Progress, Representation, TermWeight
 from ..arrays.npy import NpyFile, save
 from ..arrays.offsets import Offsets, fitting
 from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
 from . import maxsim
+from .config import SparseLeg
 from .postings import MERGE_BYTES, Postings, PostingsWriter, join, new_numbers
 from .ranking import QueryTerms, rank
 from .scoring import add_weights

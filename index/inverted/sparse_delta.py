@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ...core import Contribution, Representation, SparseLeg, TermWeight
+from ...core import Contribution, Representation, TermWeight
 from ..arrays.offsets import Offsets
 from ..protocol import Mask, Ranking
 from . import maxsim
+from .config import SparseLeg
 from .log import LogState, PostingsLog, add_linked_weights
 from .ranking import rank
 from .selection import Scores

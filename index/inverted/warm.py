@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from ...core import LexicalLeg, Representation, SparseLeg
+from ...core import Representation
+from .config import LexicalLeg, SparseLeg
 from .lexical import LexicalSegment
 from .lexical_delta import LexicalDelta
 from .sparse import SparseSegment

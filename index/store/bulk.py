@@ -17,21 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from ...core import (
-    CollectionConfig,
-    ConflictError,
-    DenseLeg,
-    Document,
-    Int8Codec,
-    NotFoundError,
-    Progress,
-    Representation,
-    ScalarCodec,
-    VectorStorage,
-)
-from ...encoders.places import absolute, same_models
-from ..legs import building_bytes
+from ...core import ConflictError, Document, NotFoundError, Progress, Representation
+from ..codecs.config import Int8Codec, ScalarCodec
+from ..config import CollectionConfig
+from ..dense.config import DenseLeg
+from ..models import absolute, same_models
 from ..protocol import Mask
+from ..structures.protocol import VectorStorage
 from .database.database import UNFINISHED, get_meta, set_meta
 from .database.rows import SegmentRow
 from .database.tables import (
@@ -228,8 +220,8 @@ def _plain(leg: DenseLeg) -> dict[str, Any]:
     """Storage whose vectors are as good as plain: of those of tokens, which are many, in few bytes,
     of which what they become is coded without a loss that counts."""
     storage = VectorStorage()
-    if leg.multi and not leg.lossless:
-        wide = leg.held_codec.kind in ("float32", "float16", "bfloat16")
+    if leg.multi and not leg.storage.lossless:
+        wide = leg.storage.held_codec.kind in ("float32", "float16", "bfloat16")
         codec = ScalarCodec(kind="float16") if wide else Int8Codec()
         storage = VectorStorage(codec=codec, originals="none")
     return storage.storage_fields
@@ -274,5 +266,5 @@ def _held(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
             for file, state in row.files.items()
             if file.startswith(f"{name}/")
         )
-        total += building_bytes(leg, passages, width=stored // (4 * max(1, passages)))
+        total += leg.building_bytes(passages, width=stored // (4 * max(1, passages)))
     return total

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...core import CollectionConfig, Representation
-from ..legs import delta_part
+from ...core import Representation
+from ..config import CollectionConfig
 from ..protocol import DeltaPart
 from .database.checks import damaged, delta_check, differs
 from .segment import Passages
@@ -28,7 +28,7 @@ class Delta:
     def __init__(self, config: CollectionConfig, watermark: int) -> None:
         self.watermark = watermark
         self.legs: dict[str, DeltaPart] = {
-            name: delta_part(leg)(leg) for name, leg in config.legs.items()
+            name: leg.delta_part()(leg) for name, leg in config.legs.items()
         }
         self._numbers: list[int] = []
         self._spans: list[tuple[int, int]] = []
@@ -80,7 +80,7 @@ class Delta:
 
 def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[bytes]:
     """One blob for each passage: a CRC-32, then its legs as configured, each with its length."""
-    columns = [delta_part(leg).pack(legs[name]) for name, leg in config.legs.items()]
+    columns = [leg.delta_part().pack(legs[name]) for name, leg in config.legs.items()]
     blobs = []
     for pieces in zip(*columns, strict=True):
         body = b"".join(_NUMBER.pack(len(piece)) + piece for piece in pieces)

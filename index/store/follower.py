@@ -12,7 +12,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import CollectionConfig
+from ..config import CollectionConfig
 from ..protocol import Mask
 from .database.database import get_number
 from .database.rows import SegmentRow

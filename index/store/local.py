@@ -21,7 +21,6 @@ from typing import Any, Literal
 import numpy as np
 
 from ...core import (
-    CollectionConfig,
     ConflictError,
     CorruptFileError,
     DeletedCount,
@@ -34,7 +33,7 @@ from ...core import (
 )
 from ...core.arguments import checked
 from ..arrays.files import sync_directory
-from ..legs import check_installed
+from ..config import CollectionConfig
 from .database.database import Database, get_meta, get_number, set_meta
 from .database.tables import (
     count_pending,
@@ -116,7 +115,7 @@ class LocalStore:
     ) -> LocalStore:
         """Begin an empty collection. Raises ConflictError when there is one already, and
         MissingExtraError for an index whose library is not installed."""
-        check_installed(config)
+        config.check_installed()
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...core import CollectionConfig, NoProgress, Progress, Representation
+from ...core import NoProgress, Progress, Representation
 from ..arrays.files import FileState, exclusive
+from ..config import CollectionConfig
 from ..protocol import Mask
 from . import segment as segments
 from .database.database import get_number, set_meta

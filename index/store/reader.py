@@ -10,15 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import (
-    CollectionConfig,
-    Document,
-    InvalidInputError,
-    NotFoundError,
-    Representation,
-    VectorSearch,
-    checked_text,
-)
+from ...core import Document, InvalidInputError, NotFoundError, Representation, checked_text
+from ..config import CollectionConfig
+from ..structures.looking import VectorSearch
 from .database.tables import ids_of, numbers_of, read_documents, read_sizes
 from .filters.columns import Numbers
 from .filters.field_names import unknown_fields

@@ -13,17 +13,12 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ...core import (
-    CollectionConfig,
-    ConfigError,
-    DenseLeg,
-    InvalidInputError,
-    Progress,
-    VectorStorage,
-)
+from ...core import ConfigError, InvalidInputError, Progress
 from ..arrays.files import exclusive
-from ..legs import check_installed
+from ..config import CollectionConfig
+from ..dense.config import DenseLeg
 from ..protocol import Approximate
+from ..structures.protocol import VectorStorage
 from .database.database import set_meta
 from .database.rows import SegmentRow
 from .database.tables import read_segments
@@ -109,7 +104,7 @@ def _reconfigure(
 
 
 def _layouts(config: CollectionConfig) -> list[VectorStorage]:
-    return [leg.layout for leg in config.legs.values() if isinstance(leg, DenseLeg)]
+    return [leg.storage.layout for leg in config.legs.values() if isinstance(leg, DenseLeg)]
 
 
 def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
@@ -133,7 +128,7 @@ def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Colle
             field = f"legs.{name}" + (f".{error.field}" if error.field else "")
             raise ConfigError(error.message, field=field) from None
     new = config.model_copy(update={"legs": changed})
-    check_installed(new)
+    new.check_installed()
     return new
 
 

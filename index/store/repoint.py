@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core import CollectionConfig, EncoderMismatchError, InvalidInputError
-from ...encoders.places import DIGESTS, absolute_name, named, pointed, with_encoders
+from ...core import EncoderMismatchError, InvalidInputError
+from ...encoders.places import absolute_name, named, pointed
 from ...llm import find_weights, weights_digest
 from ..arrays.files import exclusive
+from ..config import CollectionConfig
+from ..models import with_encoders
 from .database.database import get_meta, set_meta
 from .database.tables import read_config
 from .folder import LOCK
@@ -71,11 +73,12 @@ def _changed(
         fingerprint = fingerprints.get(name)
         if fingerprint is None and legs is not None:
             fingerprint = {"weights": digest}  # Without vectors nothing binds it to a model.
-        fields = [f for f in models[name] if (fingerprint or {}).get(DIGESTS[f]) == digest]
+        keys = config.legs[name].encoder.models
+        fields = [f for f in models[name] if (fingerprint or {}).get(keys[f]) == digest]
         if fields:
             found[name] = dict.fromkeys(fields, model)
         elif models[name]:
-            others.append(_described(name, models[name], fingerprint))
+            others.append(_described(name, models[name], keys, fingerprint))
     if others and (legs is not None or not found):
         raise EncoderMismatchError(
             f"{model} has other weights (digest {digest}) than {'; '.join(others)}. Vectors of "
@@ -90,13 +93,16 @@ def _changed(
 
 
 def _described(
-    leg: str, models: Mapping[str, str], fingerprint: Mapping[str, object] | None
+    leg: str,
+    models: Mapping[str, str],
+    keys: Mapping[str, str],
+    fingerprint: Mapping[str, object] | None,
 ) -> str:
     """The models of a leg with what is known of their weights."""
     if fingerprint is None:
         return f"leg {leg!r}, which has no vectors yet and takes any model if it is named"
     told = (
-        f"{name} with digest {fingerprint.get(DIGESTS[field], 'unknown')}"
+        f"{name} with digest {fingerprint.get(keys[field], 'unknown')}"
         for field, name in models.items()
     )
     return f"leg {leg!r} ({', '.join(told)})"

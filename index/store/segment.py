@@ -19,18 +19,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import (
-    CollectionConfig,
-    CorruptFileError,
-    NoProgress,
-    Progress,
-    Representation,
-    StorageError,
-)
+from ...core import CorruptFileError, NoProgress, Progress, Representation, StorageError
 from ..arrays.files import FileState, remove_tree, seal_directory
 from ..arrays.npy import load
 from ..arrays.offsets import ranges
-from ..legs import segment_part
+from ..config import CollectionConfig
 from ..protocol import Mask, SegmentPart
 from .database.rows import SegmentRow
 
@@ -64,7 +57,7 @@ class Segment:
                 np.asarray(load(directory / "spans.npy", mapped=True)),
             )
             legs = {
-                name: segment_part(leg).open(directory / name, leg)
+                name: leg.segment_part().open(directory / name, leg)
                 for name, leg in config.legs.items()
             }
             for name, part in legs.items():
@@ -107,7 +100,7 @@ def write(
     """Write and sync the files of a new segment into `directory`, which must not exist."""
     with _started(directory, passages, config):
         for name, leg in config.legs.items():
-            segment_part(leg).build(directory / name, legs[name], leg)
+            leg.segment_part().build(directory / name, legs[name], leg)
         return seal_directory(directory)
 
 
@@ -135,7 +128,7 @@ def merge(
         for name, leg in config.legs.items():
             progress.start(f"index {name}", len(passages), "passages")
             told = _Told(progress)
-            segment_part(leg).merge(
+            leg.segment_part().merge(
                 directory / name,
                 [(segment.legs[name], live) for segment, live in sources],
                 leg,

@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import (
-    CollectionConfig,
-    Contribution,
-    Passage,
-    Representation,
-    TermWeight,
-    VectorSearch,
-)
+from ...core import Contribution, Passage, Representation, TermWeight
+from ..config import CollectionConfig
 from ..protocol import Approximate, DeltaPart, Dense, LegPart, Mask, Ranking, TermStatistics
+from ..structures.looking import VectorSearch
 from .segment import Passages, Segment
 
 Masks = Sequence[Mask | None]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import CodecConfig, Int8Codec, VectorStorage
 from ..arrays.vectors import Vectors, VectorSource
+from ..codecs.config import CodecConfig, Int8Codec
 from ..protocol import Mask, Ranking
 from .originals import spread
-from .protocol import Parameters
+from .protocol import Parameters, VectorStorage
 
 SEED = 1234
 

@@ -1,21 +1,200 @@
-"""What every kind of vector index offers to the segment that it is part of.
+"""What a vector index is: its configuration, how it stores vectors, and what it offers.
 
-The segment (`segment.py`) does what all kinds need: originals, projection, rescoring, exact search
-where few rows are allowed, calibration. A structure finds candidates.
+    originals   each vector as it came, on disk, for rescoring, exact search and merging
+    projection  fewer dimensions, fitted on a sample of the segment
+    codec       fewer bytes for each dimension; what the index holds and first scores by
+    index       which vectors are looked at
+
+A stored combination is one `VectorStorage`. The segment (`twindex.index.dense.segment`) does what
+all kinds of index need: originals, projection, rescoring, exact search where few rows are allowed,
+calibration. A `Structure` finds candidates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
-from ...core import Progress, VectorStorage
+from pydantic import Field, model_validator
+
+from ...core import Config, ConfigError, Progress
+from ...core.kinds import Kinds, OneOf, named
 from ..arrays.vectors import Vectors, VectorSource
+from ..codecs.config import CODECS, PROJECTIONS, BaseProjection, CodecConfig
 from ..protocol import Mask, Ranking
+from .looking import VectorSearch
 
 Parameters = Mapping[str, int]
-"""How far a search looks, e.g. {"nprobe": 16, "oversample": 4}; see `core.VectorSearch`."""
+"""How far a search looks, e.g. {"nprobe": 16, "oversample": 4}; see `VectorSearch`."""
+
+CODED_FROM = 1_000
+"""Fewer vectors are neither coded nor projected: there is nothing to fit on and little to gain."""
+
+
+class IndexConfig(Config):
+    """What the configuration of every kind of vector index has.
+
+    made_by:    its `Structure`, as "module:name"; ".module:name" is beside the configuration.
+    parameters: fields of `VectorSearch`, besides `recall`, that mean something to it.
+    looking:    its own fields that say how far searches look, and decide no files.
+    on_disk:    its search reads few pages of a large file: originals are not expected in memory.
+    extra:      the extra of Twindex that it needs, and the module by which that is found.
+    """
+
+    made_by: ClassVar[str]
+    parameters: ClassVar[tuple[str, ...]] = ()
+    looking: ClassVar[tuple[str, ...]] = ("recall",)
+    on_disk: ClassVar[bool] = False
+    extra: ClassVar[tuple[str, str] | None] = None
+
+    kind: str
+
+    def usual_codec(self) -> CodecConfig | None:
+        """The codec where none is configured; None = it has its own way and takes none."""
+        return CODECS.parse({"kind": "float32"})
+
+    @classmethod
+    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
+        """Whether vectors can be held in a codec."""
+        return codec.own
+
+    def check(self, codec: CodecConfig | None) -> None:
+        """Raise ValueError for options that do not go with the codec that is used."""
+
+    def plain(self, storage: VectorStorage, rows: int) -> bool:
+        """So many vectors are kept as they are and searched exactly, without a structure."""
+        return rows < int(dict(self)["flat_below"])
+
+    @property
+    def layout(self) -> Self:
+        """What decides the files."""
+        return self.model_copy(update=dict.fromkeys(self.looking))
+
+    @property
+    def search(self) -> VectorSearch:
+        """How far a search looks that does not say. What is stored may lie beyond the bounds."""
+        fields = dict(self)
+        given = {name: fields.get(name) for name in ("recall", *self.parameters)}
+        return VectorSearch.stored(given)
+
+    def structure(self, codec: CodecConfig | None) -> type[Structure]:
+        """The class of its structures over vectors that a codec holds."""
+        found: type[Structure] = named(self.made_by, type(self))
+        return found
+
+
+STRUCTURES = Kinds(IndexConfig, "index", "twindex.indexes")
+
+
+def codecs_of(index: type[IndexConfig] | IndexConfig) -> tuple[str, ...]:
+    """Names of the codecs that an index can hold, the usual one first."""
+    config = index if isinstance(index, IndexConfig) else index()  # type: ignore[call-arg]
+    usual = config.usual_codec()
+    able = [name for name, codec in CODECS.classes().items() if config.holds(codec, name)]
+    return tuple(sorted(able, key=lambda name: usual is None or name != usual.kind))
+
+
+class VectorFields(Config):
+    """How the vectors of a leg are stored.
+
+    codec:     None = the usual one of the index.
+    originals: kept for rescoring, exact search and merging: "float16", "float32", "none" (what
+               the codec lost is then lost for good, more with each merge), or "auto": float16,
+               but float32 where the codec is float32 and no dimension is dropped.
+    """
+
+    index: Annotated[IndexConfig, OneOf(STRUCTURES)] = Field(
+        default_factory=lambda: STRUCTURES.parse({"kind": "flat"})
+    )
+    codec: Annotated[CodecConfig, OneOf(CODECS)] | None = None
+    projection: Annotated[BaseProjection, OneOf(PROJECTIONS, default="pca")] | None = None
+    originals: Literal["auto", "float32", "float16", "none"] = "auto"
+
+
+class VectorStorage(VectorFields):
+    """How vectors are stored, and what follows from it. See `VectorFields`."""
+
+    @property
+    def used_codec(self) -> CodecConfig | None:
+        """The codec that the index holds; None for ScaNN, which has its own."""
+        return self.index.usual_codec() if self.codec is None else self.codec
+
+    @property
+    def layout(self) -> VectorStorage:
+        """What decides the files: all but how far searches look."""
+        return VectorStorage(**{**self.storage_fields, "index": self.index.layout})
+
+    @property
+    def held_codec(self) -> CodecConfig:
+        """The same, for indexes that are not ScaNN's."""
+        codec = self.used_codec
+        assert codec is not None, "only ScaNN has none"
+        return codec
+
+    @property
+    def storage_fields(self) -> dict[str, Any]:
+        """How vectors are stored, by field: what makes another leg store them so."""
+        return dict(self)
+
+    @property
+    def lossless(self) -> bool:
+        """What the index holds is the vectors themselves, as float32."""
+        codec = self.used_codec
+        return codec is not None and codec.kind == "float32" and self.projection is None
+
+    @property
+    def kept(self) -> Literal["float32", "float16", "none"]:
+        """What `originals` means here."""
+        if self.originals != "auto":
+            return self.originals
+        return "float32" if self.lossless else "float16"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Fields of VectorSearch, besides `recall`, that mean something here."""
+        own = self.index.parameters
+        return own if self.lossless or self.kept == "none" else (*own, "oversample")
+
+    def check_stored(self) -> None:
+        """Raise ConfigError if a number that was stored earlier lies beyond its bounds; see
+        `Config.stored`. No search can use it."""
+        problem = _stored_problem(self)
+        if problem is not None:
+            raise ConfigError(problem.message, field=problem.field)
+
+    def check_width(self, dimensions: int) -> None:
+        """Raise ConfigError if vectors of so many dimensions cannot be stored so."""
+        left = dimensions if self.projection is None else self.projection.kept(dimensions)
+        if self.codec is not None:
+            self.codec.check_width(left)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.codec is not None and not self.index.holds(type(self.codec), self.codec.kind):
+            codecs = codecs_of(self.index)
+            able = ", ".join(codecs) if codecs else "none but its own: leave codec out"
+            raise ValueError(
+                f"the index {self.index.kind} cannot hold codec {self.codec.kind}; it can: {able}"
+            )
+        codec = self.used_codec
+        self.index.check(codec)
+        if self.kept == "none" and (codec is None or not codec.gives_back):
+            held = f"the index {self.index.kind}" if codec is None else f"the codec {codec.kind}"
+            raise ValueError(
+                f"originals: {held} gives no vectors back, so originals must be kept: float16"
+            )
+        return self
+
+
+@lru_cache(maxsize=128)
+def _stored_problem(storage: VectorStorage) -> ConfigError | None:
+    try:
+        VectorStorage.parse(storage.model_dump())
+    except ConfigError as error:
+        return error
+    return None
 
 
 class Structure(Protocol):

@@ -10,9 +10,9 @@ from ...ask import Cost, Judgement, digest
 from ...ask.loading import load_language_model
 from ...ask.reading import SLACK, Extract, Reader
 from ...core import ModelError
-from ...core.rerank_config import Budget, CriteriaConfig
 from ...llm import GenerativeModel, Sampling
 from ...llm.protocol import unsupported
+from ..config import Budget, CriteriaConfig
 from ..placing import Course, Outcome, Placing
 from ..pointwise.course import placed
 from ..protocol import Candidate, Needs, Reranked, Task

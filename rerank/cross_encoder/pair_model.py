@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
 from ...core import ConfigError, ModelError, check_unicode
-from ...core.rerank_config import CrossEncoderConfig
 from ...encoders.text_model import BUDGET, UNLIMITED
 from ...llm import find_weights
 from ...llm.batching import batches, mask, pad
 from ...llm.local.int8 import quantise
 from ...llm.local.pretrained import loading, pick_device, quiet
 from ...llm.weights.shared import SharedModel, share
+from ..config import CrossEncoderConfig
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...ask import Cost, Judge, Judgement, digest
 from ...core import ConfigError, InvalidInputError, Usage
-from ...core.rerank_config import Budget, CrossEncoderConfig
+from ..config import Budget, CrossEncoderConfig
 from ..placing import Course, Placing
 from ..pointwise.course import placed
 from ..protocol import Candidate, Needs, Placed, Reranked, Task

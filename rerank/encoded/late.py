@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import LateEncoderConfig, Role
-from ...core.rerank_config import Budget, LateInteractionConfig
-from ...encoders import TokenEncoder, load_token_encoder
+from ...core import Role
+from ...encoders import LateEncoderConfig, TokenEncoder, load_token_encoder
+from ..config import Budget, LateInteractionConfig
 from ..placing import Placing
 from ..protocol import Needs, Reranked, Task
 from .base import Encoded, EncodedJudge, Question, Scored, by_score

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import perf_counter
 
-from ...core.rerank_config import Budget, LegScoreConfig
+from ..config import Budget, LegScoreConfig
 from ..pointwise.course import placed
 from ..protocol import Needs, Placed, Reranked, Task
 

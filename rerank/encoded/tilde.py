@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...core import Role, TildeEncoderConfig
-from ...core.rerank_config import Budget, TildeConfig
-from ...encoders import CountingEncoder, load_tilde_encoder
+from ...core import Role
+from ...encoders import CountingEncoder, TildeEncoderConfig, load_tilde_encoder
+from ..config import Budget, TildeConfig
 from ..placing import Placing
 from ..protocol import Needs, Reranked, Task
 from .base import Encoded, EncodedJudge, Question, Scored, by_score

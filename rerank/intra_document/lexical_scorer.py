@@ -9,8 +9,9 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import AnalyzerConfig, LexicalLeg, Passage
-from ...encoders import LexicalEncoder
+from ...core import Passage
+from ...encoders import AnalyzerConfig, LexicalEncoder
+from ...index import LexicalLeg
 from ...index.inverted.bm25 import idf, length_norms
 
 
@@ -49,8 +50,9 @@ class LexicalScorer:
     """
 
     def __init__(self, analyzer: AnalyzerConfig | None = None) -> None:
-        self._config = LexicalLeg(encoder=analyzer or AnalyzerConfig())
-        self._analyzer = LexicalEncoder(self._config.encoder)
+        analyzer = analyzer or AnalyzerConfig()
+        self._config = LexicalLeg(encoder=analyzer)
+        self._analyzer = LexicalEncoder(analyzer)
 
     def prepare(self, text: str, windows: Sequence[Passage]) -> Postings:
         pieces = [text[window.start : window.end] for window in windows]

@@ -28,7 +28,7 @@ import numpy as np
 from ...ask import Cost, Memory, Meter, Status, digest
 from ...ask.waiting import Overdue, Waiting
 from ...core import ConfigError, ModelError, Passage, TwindexError
-from ...core.rerank_config import Budget, IntraDocumentConfig
+from ..config import Budget, IntraDocumentConfig
 from ..pointwise.course import placed
 from ..protocol import Candidate, Needs, Placed, Reranked, Reranker, Task
 from .lexical_scorer import LexicalScorer

@@ -15,10 +15,10 @@ from ...ask import Cost, Judgement, digest
 from ...ask.asking import Asking
 from ...ask.loading import load_language_model
 from ...ask.reading import SLACK, Reader
-from ...core.rerank_config import Budget, ListwiseConfig
 from ...llm import LanguageModel
 from ...llm.protocol import Prompt
 from .. import prompts
+from ..config import Budget, ListwiseConfig
 from ..fitting import affordable, fitting, sizes
 from ..placing import Course, Outcome, Placing
 from ..protocol import Needs, Placed, Reranked, Task

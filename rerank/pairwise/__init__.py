@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 
 from ...ask.loading import load_language_model
-from ...core.rerank_config import Budget, PairwiseConfig
 from ...llm import LanguageModel
+from ..config import Budget, PairwiseConfig
 from ..fitting import affordable, fitting, sizes
 from ..placing import Course, Outcome, Placing
 from ..protocol import Needs, Placed, Reranked, Task

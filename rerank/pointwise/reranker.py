@@ -18,9 +18,9 @@ from ...ask.asking import Asking, Mode, calls
 from ...ask.loading import load_language_model
 from ...ask.reading import Reader
 from ...core import ModelError, Usage
-from ...core.rerank_config import Budget, PointwiseConfig
 from ...llm import LanguageModel
 from .. import prompts
+from ..config import Budget, PointwiseConfig
 from ..placing import Course, Outcome, Placing
 from ..protocol import Candidate, Needs, Placed, Reranked, Task
 from .course import placed

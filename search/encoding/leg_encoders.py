@@ -7,9 +7,10 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 
-from ...core import CollectionConfig, ConfigError, DenseLeg, EncoderMismatchError, ModelError
-from ...encoders import Encoder, EncoderConfig, EncoderLoader, on_device
-from ...encoders.places import DIGESTS, relocated
+from ...core import ConfigError, EncoderMismatchError, ModelError
+from ...encoders import Encoder, EncoderConfig, EncoderLoader
+from ...encoders.places import relocated
+from ...index import CollectionConfig, DenseLeg
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class LegEncoders:
         self._config = config
         self._load = load
         self._models = models
-        self._keys = {name: on_device(leg.encoder, "auto") for name, leg in config.legs.items()}
+        self._keys = {name: leg.encoder.on("auto") for name, leg in config.legs.items()}
         self._loaded: dict[EncoderConfig, Encoder] = {}
         self._expected: Mapping[str, Mapping[str, object]] = {}
         self._checked: set[str] = set()
@@ -42,7 +43,7 @@ class LegEncoders:
             if encoder is None:
                 encoder = self._loaded[key] = self._found(leg)
             if leg not in self._checked and leg in self._expected:
-                _compare(leg, encoder.fingerprint, self._expected[leg])
+                _compare(leg, key.models, encoder.fingerprint, self._expected[leg])
                 self._checked.add(leg)
             return encoder
 
@@ -83,7 +84,7 @@ class LegEncoders:
             dense = self[name].encode(["text"], role="document").dense
             assert dense is not None, "the encoder of a dense leg"
             try:
-                leg.check_width(dense.shape[1])
+                leg.storage.check_width(dense.shape[1])
             except ConfigError as error:
                 raise ConfigError(error.message, field=f"legs.{name}.{error.field}") from None
 
@@ -95,12 +96,17 @@ class LegEncoders:
         return groups
 
 
-def _compare(leg: str, actual: Mapping[str, object], stored: Mapping[str, object]) -> None:
+def _compare(
+    leg: str,
+    models: Mapping[str, str],
+    actual: Mapping[str, object],
+    stored: Mapping[str, object],
+) -> None:
     # What is stored went through JSON, which has lists only.
     actual = json.loads(json.dumps(dict(actual)))
     # The same weights under another name are the same model.
     names = {
-        name for name, key in DIGESTS.items() if key in stored and actual.get(key) == stored[key]
+        name for name, key in models.items() if key in stored and actual.get(key) == stored[key]
     }
     changed = sorted(
         key for key in {*actual, *stored} - names if actual.get(key) != stored.get(key)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...core import CollectionConfig, DenseLeg, InvalidInputError, Representation, SparseLeg, Usage
+from ...core import InvalidInputError, Representation, Usage
+from ...index import CollectionConfig, DenseLeg, SparseLeg
 from ..request import SearchRequest
 from ..usage import added, share
 from .leg_encoders import LegEncoders

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Document, Representation, VectorSearch
-from ...index import LegResult, Reader
+from ...core import Document, Representation
+from ...index import LegResult, Reader, VectorSearch
 from ...rerank import Candidate
 from .found import Leg, best, placed
 from .planning import Asked

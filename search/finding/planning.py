@@ -8,19 +8,16 @@ from dataclasses import dataclass
 
 from ...core import (
     UNGUARDED,
-    CollectionConfig,
     ConfigError,
-    DenseLeg,
     Guard,
     InvalidInputError,
     MissingExtraError,
     ModelError,
     Trace,
     TwindexError,
-    VectorSearch,
 )
 from ...core.bounds import shown
-from ...index import check_filter
+from ...index import CollectionConfig, DenseLeg, VectorSearch, check_filter
 from ...rerank import Budget, Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder
 from ..request import LegRequest, RerankRequest, SearchRequest
@@ -102,10 +99,11 @@ def check_search(config: CollectionConfig, plan: Plan) -> None:
     for name in plan.encoded:
         _check_stored(config, name)
     for i, leg in enumerate(plan.legs):
-        storage = config.legs[leg.name]
+        stored = config.legs[leg.name]
         search = vector_search(plan.request, leg)
-        if search is None or not isinstance(storage, DenseLeg):
+        if search is None or not isinstance(stored, DenseLeg):
             continue
+        storage = stored.storage
         unknown = [name for name in search.parameters if name not in storage.parameters]
         if unknown:
             able = " and ".join(storage.parameters)
@@ -117,11 +115,8 @@ def check_search(config: CollectionConfig, plan: Plan) -> None:
 
 
 def _check_stored(config: CollectionConfig, name: str) -> None:
-    leg = config.legs[name]
-    if not isinstance(leg, DenseLeg):
-        return
     try:
-        leg.check_stored()
+        config.legs[name].check_stored()
     except ConfigError as error:
         raise ConfigError(
             f"leg {name!r} cannot be searched: in its stored configuration, {error.field} "

@@ -11,20 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core import (
-    CollectionConfig,
-    ConfigError,
-    ConflictError,
-    Document,
-    NoProgress,
-    Progress,
-    StorageError,
-    Usage,
-)
+from ...core import ConfigError, ConflictError, Document, NoProgress, Progress, StorageError, Usage
 from ...encoders import EncoderLoader, load_encoder
-from ...encoders.places import absolute
-from ...index import Consumed, LocalStore, append_shard, consumed, finish, resume
+from ...index import CollectionConfig, Consumed, LocalStore, append_shard, consumed, finish, resume
 from ...index.arrays.files import exclusive
+from ...index.models import absolute
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import Tally, batches, checked, encode
 from .pace import FIRST_DOCUMENTS, Pace

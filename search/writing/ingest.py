@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from ...core import CollectionConfig, Document, InvalidInputError, Representation, Usage
+from ...core import Document, InvalidInputError, Representation, Usage
 from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
-from ...index import EncodedDocument
+from ...index import CollectionConfig, EncodedDocument
 from ...sources import check_document, parse_document
 from ..encoding.leg_encoders import LegEncoders
 from ..usage import added

@@ -16,8 +16,8 @@ from twindex.ask import Judgement
 from twindex.ask.meter import Cost
 from twindex.ask.waiting import UNDER_WAY, Overdue, Waiting
 from twindex.core import ModelError, Usage
-from twindex.core.rerank_config import Budget, FakeRerankerConfig
 from twindex.rerank import Candidate, Task, rerank_one
+from twindex.rerank.config import Budget, FakeRerankerConfig
 from twindex.rerank.fake import FakeReranker
 from twindex.rerank.placing import Placing
 from twindex.rerank.pointwise.course import by_score

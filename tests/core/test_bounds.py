@@ -15,6 +15,7 @@ import twindex
 from twindex.core import ConfigError
 from twindex.core.bounds import STORED, Bounds
 from twindex.core.config_base import Config
+from twindex.core.kinds import families
 
 from ..house import ROOMS
 
@@ -32,12 +33,14 @@ def models() -> list[type[Config]]:
         package = importlib.import_module(f"twindex.{room}")
         for module in pkgutil.walk_packages(package.__path__, f"twindex.{room}."):
             importlib.import_module(module.name)
+    bases = {family.base for family in families()}  # Nobody gives one of these.
     found: dict[str, type[Config]] = {}
     pending = [Config]
     while pending:
         for model in pending.pop().__subclasses__():
             if model.__module__.startswith(twindex.__name__):
-                found[model.__qualname__] = model
+                if model not in bases:
+                    found[model.__qualname__] = model
                 pending.append(model)
     return [found[name] for name in sorted(found)]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twindex.core import CollectionConfig, ConfigError
+from twindex.core import ConfigError
+from twindex.index import CollectionConfig
 
 
 @pytest.mark.parametrize(

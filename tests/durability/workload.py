@@ -18,17 +18,9 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from twindex.core import (
-    CollectionConfig,
-    DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    LexicalLeg,
-    SparseEncoderConfig,
-    SparseLeg,
-    StorageConfig,
-    TwindexError,
-)
+from twindex.core import Document, TwindexError
+from twindex.encoders import DenseEncoderConfig, SparseEncoderConfig
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg, StorageConfig
 from twindex.search import Collection
 
 KINDS = {"write": 1, "sync": 2, "open": 4, "rename": 8, "truncate": 16, "unlink": 32, "mkdir": 64}

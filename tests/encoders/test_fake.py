@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from twindex.core import ConfigError, DenseEncoderConfig, InvalidInputError, SparseEncoderConfig
-from twindex.encoders import FakeDenseEncoder, FakeSparseEncoder, load_encoder
+from twindex.core import ConfigError, InvalidInputError
+from twindex.encoders import (
+    DenseEncoderConfig,
+    FakeDenseEncoder,
+    FakeSparseEncoder,
+    SparseEncoderConfig,
+    load_encoder,
+)
 from twindex.encoders.pruning import keep_heaviest
 
 

@@ -12,8 +12,8 @@ from sentence_transformers import MultiVectorEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Dense, Normalize
 from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
 
-from twindex.core import ConfigError, LateEncoderConfig, ModelError
-from twindex.encoders import load_encoder
+from twindex.core import ConfigError, ModelError
+from twindex.encoders import LateEncoderConfig, load_encoder
 from twindex.encoders.late.encoder import LateEncoder
 from twindex.encoders.loading import load_token_encoder
 from twindex.llm import find_weights

@@ -10,8 +10,8 @@ import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.core import AnalyzerConfig, ConfigError, InvalidInputError
-from twindex.encoders import LexicalEncoder
+from twindex.core import ConfigError, InvalidInputError
+from twindex.encoders import AnalyzerConfig, LexicalEncoder
 from twindex.encoders.lexical import encoder as lexical
 
 

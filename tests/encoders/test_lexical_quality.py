@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from twindex.core import AnalyzerConfig, TermCounts
-from twindex.encoders import LexicalEncoder
+from twindex.core import TermCounts
+from twindex.encoders import AnalyzerConfig, LexicalEncoder
 
 
 def read(path: Path) -> list[dict[str, str]]:

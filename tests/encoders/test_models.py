@@ -12,15 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from twindex.core import (
-    ConfigError,
-    DenseEncoderConfig,
-    InvalidInputError,
-    ModelError,
-    Role,
-    SparseEncoderConfig,
-)
-from twindex.encoders import Encoder, load_encoder
+from twindex.core import ConfigError, InvalidInputError, ModelError, Role
+from twindex.encoders import DenseEncoderConfig, Encoder, SparseEncoderConfig, load_encoder
 from twindex.llm import WHEELS, find_weights
 from twindex.llm.weights import places as weights
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.core import Passage, PassageConfig
-from twindex.encoders import split_passages
+from twindex.core import Passage
+from twindex.encoders import PassageConfig, split_passages
 from twindex.encoders.passages import passages
 
 PIECES = [

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core import ConfigError, ModelError, PromptRepsEncoderConfig
-from twindex.core.config import MULTI_VARIANTS, Variant
-from twindex.encoders import PromptRepsEncoder, load_encoder
+from twindex.core import ConfigError, ModelError
+from twindex.encoders import PromptRepsEncoder, PromptRepsEncoderConfig, load_encoder
 from twindex.encoders.lexical.encoder import stopwords
 from twindex.encoders.promptreps import encoder as promptreps
+from twindex.encoders.promptreps.config import MULTI_VARIANTS, Variant
 from twindex.encoders.words import words
 from twindex.llm import WHEELS, find_weights, weights_digest
 from twindex.llm.loading import load_model

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.core import ConfigError, InvalidInputError, ModelError, PromptRepsEncoderConfig
-from twindex.encoders import PromptRepsEncoder, load_encoder
+from twindex.core import ConfigError, InvalidInputError, ModelError
+from twindex.encoders import PromptRepsEncoder, PromptRepsEncoderConfig, load_encoder
 from twindex.encoders.promptreps.readings import used_steps
 from twindex.encoders.terms import weigh
 from twindex.llm import Message

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from twindex.core import ConfigError, PromptRepsEncoderConfig
+from twindex.core import ConfigError
+from twindex.encoders import PromptRepsEncoderConfig
 from twindex.encoders.promptreps.prompts import TEMPLATES, prompt
 from twindex.llm import Message
 from twindex.llm.fake import FakeModel

@@ -13,17 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from twindex.core import (
+from twindex.core import InvalidInputError, ModelError, Representation, Role
+from twindex.encoders import (
     DenseEncoderConfig,
-    InvalidInputError,
+    Encoder,
+    EncoderConfig,
     LateEncoderConfig,
-    ModelError,
-    Representation,
-    Role,
     SparseEncoderConfig,
     TildeEncoderConfig,
+    load_encoder,
 )
-from twindex.encoders import Encoder, EncoderConfig, load_encoder
 from twindex.llm import WHEELS, find_weights
 from twindex.llm.weights import places as weights
 from twindex.llm.weights import shared

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
-from twindex.core import ConfigError, ModelError, TildeEncoderConfig
-from twindex.encoders import load_encoder
+from twindex.core import ConfigError, ModelError
+from twindex.encoders import TildeEncoderConfig, load_encoder
 from twindex.encoders.tilde.encoder import TildeEncoder
 from twindex.llm import find_weights
 

@@ -12,28 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.api.cli.main import main
-from twindex.core import (
-    CollectionConfig,
-    ConfigError,
+from twindex.core import ConfigError, Document, InvalidInputError
+from twindex.encoders import (
     DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    InvalidInputError,
+    EncoderConfig,
     LateEncoderConfig,
-    LexicalLeg,
     PassageConfig,
     PromptRepsEncoderConfig,
     SparseEncoderConfig,
     TildeEncoderConfig,
-)
-from twindex.encoders import (
-    EncoderConfig,
     TokenReader,
     load_encoder,
     split_by_tokens,
     split_passages,
 )
 from twindex.encoders.passages.tokens import MOST_TOKENS
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg
 from twindex.llm import WHEELS
 from twindex.llm.weights import places as weights
 from twindex.search import Collection

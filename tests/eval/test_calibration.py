@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from twindex.core import InvalidInputError
-from twindex.core.rerank_config import CalibrationConfig
 from twindex.eval.calibration import JudgedScores, _platt, calibrate, fit, quality
 from twindex.rerank.calibrated import probability
+from twindex.rerank.config import CalibrationConfig
 
 
 def reference(scores, relevant):

@@ -7,18 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from twindex.core import (
-    CollectionConfig,
-    DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    InvalidInputError,
-    LexicalLeg,
-    PromptRepsEncoderConfig,
-    Query,
-    SourceError,
-    SparseLeg,
-)
+from twindex.core import Document, InvalidInputError, Query, SourceError
+from twindex.encoders import DenseEncoderConfig, PromptRepsEncoderConfig
 from twindex.eval import (
     BeirDataset,
     engine_search,
@@ -29,6 +19,7 @@ from twindex.eval import (
     systems,
 )
 from twindex.eval.experiment import BATCH
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection
 
 TEXTS = {"kiwi": "the kiwi cannot fly", "hawk": "the hawk can fly", "eel": "an eel can swim"}

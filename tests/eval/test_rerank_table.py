@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twindex.core import CollectionConfig, Document, InvalidInputError, LexicalLeg, Query, Usage
-from twindex.core.rerank_config import FakeRerankerConfig
+from twindex.core import Document, InvalidInputError, Query, Usage
 from twindex.eval import (
     compare,
     engine_search,
@@ -20,6 +19,8 @@ from twindex.eval import (
     run_reranked,
 )
 from twindex.eval.rerank_table import FIRST_STAGE
+from twindex.index import CollectionConfig, LexicalLeg
+from twindex.rerank.config import FakeRerankerConfig
 from twindex.rerank.fake import FakeReranker
 from twindex.search import Collection, RerankerRegistry, RerankReport, RerankRequest
 

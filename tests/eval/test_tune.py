@@ -13,28 +13,22 @@ import numpy as np
 import pytest
 
 from twindex.core import (
-    CollectionConfig,
     ConfigError,
-    DenseEncoderConfig,
-    DenseLeg,
     Document,
     InvalidInputError,
-    LexicalLeg,
     NoProgress,
     NotFoundError,
-    PassageConfig,
-    PromptRepsEncoderConfig,
     Query,
     Representation,
-    StorageConfig,
-    VectorStorage,
 )
+from twindex.encoders import DenseEncoderConfig, PassageConfig, PromptRepsEncoderConfig
 from twindex.eval import evaluate
 from twindex.eval.tuning import Grid, Limits, Report, choose, tune, write
 from twindex.eval.tuning.measure import obstacle
 from twindex.eval.tuning.quality import K, Searcher, Truth
 from twindex.eval.tuning.sample import Queries, Sample, read_sample, sampled_queries
-from twindex.index.dense import DenseDelta
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, StorageConfig, VectorStorage
+from twindex.index.dense.delta import DenseDelta
 from twindex.search import Collection
 
 LEG = DenseLeg(encoder=DenseEncoderConfig(model="fake"))

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from twindex.core import ConfigError, SourceError, VectorStorage
-from twindex.core.vector_config import CODECS_OF
+from twindex.core import ConfigError, SourceError
 from twindex.eval.tuning import Grid, default_grid, label
 from twindex.eval.tuning.grid import plan
+from twindex.index import STRUCTURES, VectorStorage
 
 
 def anything(storage: VectorStorage) -> str | None:
@@ -22,7 +22,7 @@ def test_the_default_grid_is_possible_and_names_tell_it_apart() -> None:
     assert not planned.skipped
     names = [label(storage) for storage in planned.storages]
     assert len(set(names)) == len(names) <= 60
-    assert {storage.index.kind for storage in planned.storages} == set(CODECS_OF)
+    assert {storage.index.kind for storage in planned.storages} == set(STRUCTURES)
     assert names[0] == "flat float32"
     assert "flat int8 pca 25 % codes only" in names
     for storage in planned.storages:

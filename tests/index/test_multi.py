@@ -19,16 +19,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from twindex.core import (
-    DenseLeg,
-    HnswConfig,
-    InvalidInputError,
-    LexicalLeg,
-    PromptRepsEncoderConfig,
-    Representation,
-    SparseLeg,
-)
-from twindex.index.legs import delta_part, segment_part
+from twindex.core import InvalidInputError, Representation
+from twindex.encoders import PromptRepsEncoderConfig
+from twindex.index import DenseLeg, HnswConfig, LexicalLeg, SparseLeg
 from twindex.index.multi import MultiDelta, MultiSegment, ungrouped
 from twindex.index.protocol import Mask, Ranking
 
@@ -110,7 +103,7 @@ def equal(one: Representation, other: Representation, leg: Leg) -> None:
 @contextmanager
 def segment(leg: Leg, texts: Representation) -> Iterator[MultiSegment]:
     with TemporaryDirectory() as directory:
-        kind = segment_part(leg)
+        kind = leg.segment_part()
         kind.build(Path(directory), texts, leg)
         part = kind.open(Path(directory), leg)
         assert isinstance(part, MultiSegment)
@@ -118,7 +111,7 @@ def segment(leg: Leg, texts: Representation) -> Iterator[MultiSegment]:
 
 
 def delta(leg: Leg, *batches: Representation) -> MultiDelta:
-    part = delta_part(leg)(leg)
+    part = leg.delta_part()(leg)
     assert isinstance(part, MultiDelta)
     for batch in batches:
         part.append(batch)
@@ -192,7 +185,7 @@ def test_merge_and_seal_equal_build(
     leg: Leg, seed: int, rows: list[int], share: float | None, memory: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    kind, texts = segment_part(leg), drawn(rng, sum(rows))
+    kind, texts = leg.segment_part(), drawn(rng, sum(rows))
     live = mask(rng, sum(rows), share)
     keep = np.arange(sum(rows)) if live is None else np.flatnonzero(live)
     ends = np.cumsum(rows)
@@ -222,9 +215,9 @@ def test_merge_and_seal_equal_build(
 @given(seed=seeds, rows=st.integers(0, 12))
 def test_packed_passages_are_exact(leg: Leg, seed: int, rows: int) -> None:
     texts = drawn(np.random.default_rng(seed), rows)
-    packed = delta_part(leg).pack(texts)
+    packed = leg.delta_part().pack(texts)
     assert len(packed) == rows
-    unpacked = delta_part(leg).unpack(packed)
+    unpacked = leg.delta_part().unpack(packed)
     if rows:
         equal(unpacked, texts, leg)
         keep = np.arange(rows - 1, -1, -2)
@@ -239,10 +232,10 @@ def test_packed_passages_are_exact(leg: Leg, seed: int, rows: int) -> None:
 def test_damaged_passages_of_a_delta_are_refused(
     leg: Leg, seed: int, cut: int, more: bytes
 ) -> None:
-    packed = delta_part(leg).pack(drawn(np.random.default_rng(seed), 1))[0]
+    packed = leg.delta_part().pack(drawn(np.random.default_rng(seed), 1))[0]
     for damaged in (packed[:-cut], packed + more, b"\xff" * 4 + packed[4:], bytes(4) + packed[4:]):
         with pytest.raises(ValueError, match="packed"):
-            delta_part(leg).unpack([packed, damaged])
+            leg.delta_part().unpack([packed, damaged])
 
 
 @legs
@@ -332,10 +325,10 @@ def test_offsets_that_tear_texts_apart_are_refused(leg: Leg, offsets: list[int])
 def test_a_leg_of_single_vectors_refuses_several(leg: Leg, tmp_path: Path) -> None:
     """Even where there are as many as texts: it would be chance."""
     texts = drawn(np.random.default_rng(7), 3, most=1)
-    part = delta_part(leg)(leg)
+    part = leg.delta_part()(leg)
     part.append(Representation(texts.dense, texts.sparse))
     uses: list[Callable[[], object]] = [
-        lambda: segment_part(leg).build(tmp_path, texts, leg),
+        lambda: leg.segment_part().build(tmp_path, texts, leg),
         lambda: part.append(texts),
         lambda: part.pack(texts),
         lambda: part.search(texts, 1, np.ones(3, np.bool_)),
@@ -364,7 +357,7 @@ def test_damaged_offsets_are_detected_at_open(
     leg: Leg, offsets: NDArray[Any], tmp_path: Path
 ) -> None:
     texts = drawn(np.random.default_rng(8), 5, most=1)
-    kind = segment_part(leg)
+    kind = leg.segment_part()
     kind.build(tmp_path, texts, leg)
     np.save(tmp_path / "offsets.npy", offsets)
     with pytest.raises(ValueError, match=r"offsets\.npy"):
@@ -387,5 +380,5 @@ def test_wrong_input(leg: Leg) -> None:
 
 def test_only_legs_of_such_an_encoder_are_stored_so() -> None:
     for plain in (DenseLeg(), SparseLeg(), LexicalLeg()):
-        assert not issubclass(segment_part(plain), MultiSegment)
-        assert not issubclass(delta_part(plain), MultiDelta)
+        assert not issubclass(plain.segment_part(), MultiSegment)
+        assert not issubclass(plain.delta_part(), MultiDelta)

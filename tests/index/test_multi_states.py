@@ -16,20 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from scipy.sparse import csr_array
 
-from twindex.core import (
+from twindex.core import CorruptFileError, Document, Representation, Role
+from twindex.encoders import PassageConfig, PromptRepsEncoderConfig, split_passages
+from twindex.index import (
     CollectionConfig,
-    CorruptFileError,
     DenseLeg,
-    Document,
-    PassageConfig,
-    PromptRepsEncoderConfig,
-    Representation,
-    Role,
+    LocalStore,
     SparseLeg,
     StorageConfig,
+    merge_due,
 )
-from twindex.encoders import split_passages
-from twindex.index import LocalStore, merge_due
 from twindex.search import Collection, LegRequest, build
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu"]

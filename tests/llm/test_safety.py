@@ -13,19 +13,19 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
-from twindex.core import (
+from twindex.core import ModelError
+from twindex.encoders import (
     DenseEncoderConfig,
     LateEncoderConfig,
-    ModelError,
     PromptRepsEncoderConfig,
     SparseEncoderConfig,
     TildeEncoderConfig,
+    load_encoder,
 )
-from twindex.core.rerank_config import CrossEncoderConfig
-from twindex.encoders import load_encoder
 from twindex.llm import find_weights
 from twindex.llm.loading import load_model
 from twindex.rerank import load_reranker
+from twindex.rerank.config import CrossEncoderConfig
 from twindex.train.cross_encoder import CrossEncoderTraining, begin
 
 LOADERS: dict[str, Callable[[str], Any]] = {

@@ -223,8 +223,8 @@ watch("connect_ex", None)
 watch("getaddrinfo", socket)
 watch("create_connection", socket)
 
-from twindex.core import DenseEncoderConfig, ModelError, SparseEncoderConfig
-from twindex.encoders import load_encoder
+from twindex.core import ModelError
+from twindex.encoders import DenseEncoderConfig, SparseEncoderConfig, load_encoder
 
 for config in CONFIGS:
     load_encoder(config).encode(["some text"], role="document")

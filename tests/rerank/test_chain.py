@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, Usage
-from twindex.core.rerank_config import Budget
 from twindex.rerank import Candidate, Chain, Needs, Placed, Reranked, Task
+from twindex.rerank.config import Budget
 from twindex.rerank.pointwise.course import placed
 
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, UnsupportedError
-from twindex.core.rerank_config import Budget, CriteriaConfig, LanguageModelConfig
 from twindex.llm.fake import FakeModel
 from twindex.rerank import Candidate, Task, load_reranker, rerank_one
+from twindex.rerank.config import Budget, CriteriaConfig, LanguageModelConfig
 from twindex.rerank.criteria import CriteriaReranker, prompts
 from twindex.rerank.criteria.scores import Criteria
 

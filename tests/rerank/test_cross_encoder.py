@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from twindex.core import ConfigError, InvalidInputError, ModelError
-from twindex.core.rerank_config import Budget, CrossEncoderConfig
 from twindex.llm import WHEELS, find_weights
 from twindex.llm.weights import places as weights
 from twindex.llm.weights import shared
 from twindex.rerank import Candidate, Task, load_reranker, rerank_one
+from twindex.rerank.config import Budget, CrossEncoderConfig
 from twindex.rerank.cross_encoder.reranker import CrossEncoderReranker
 
 QUERY = "does aspirin stop the making of prostaglandins"

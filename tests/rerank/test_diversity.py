@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core import AnalyzerConfig, InvalidInputError
-from twindex.core.rerank_config import Budget, ChainConfig, DiversityConfig
-from twindex.encoders import LexicalEncoder
+from twindex.core import InvalidInputError
+from twindex.encoders import AnalyzerConfig, LexicalEncoder
 from twindex.rerank import Candidate, load_reranker, rerank_one
+from twindex.rerank.config import Budget, ChainConfig, DiversityConfig
 from twindex.rerank.diversity import DiversityReranker
 
 

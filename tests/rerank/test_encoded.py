@@ -8,22 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twindex.core import (
-    CollectionConfig,
-    DenseLeg,
-    Document,
+from twindex.core import Document, ModelError, Representation, Role
+from twindex.encoders import (
+    FakeLateEncoder,
+    FakeTildeEncoder,
     LateEncoderConfig,
-    LexicalLeg,
-    ModelError,
     PassageConfig,
-    Representation,
-    Role,
-    SparseLeg,
     TildeEncoderConfig,
+    load_encoder,
+    split_passages,
 )
-from twindex.core.rerank_config import Budget, LateInteractionConfig, LegScoreConfig, TildeConfig
-from twindex.encoders import FakeLateEncoder, FakeTildeEncoder, load_encoder, split_passages
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.rerank import Candidate, Needs, Task, load_reranker, rerank_one
+from twindex.rerank.config import Budget, LateInteractionConfig, LegScoreConfig, TildeConfig
 from twindex.rerank.encoded.base import EncodedJudge, Question
 from twindex.rerank.encoded.late import LateInteractionReranker, TokenReader
 from twindex.rerank.encoded.stored import StoredLegReranker

@@ -9,14 +9,14 @@ import pytest
 
 from twindex.ask.loading import load_language_model
 from twindex.core import ModelError
-from twindex.core.rerank_config import (
+from twindex.llm import Message, find_weights
+from twindex.rerank import Candidate, Task
+from twindex.rerank.config import (
     LanguageModelConfig,
     ListwiseConfig,
     PairwiseConfig,
     PointwiseConfig,
 )
-from twindex.llm import Message, find_weights
-from twindex.rerank import Candidate, Task
 from twindex.rerank.listwise.reranker import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker
 from twindex.rerank.pairwise.board import Board

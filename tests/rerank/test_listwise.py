@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, UnsupportedError
-from twindex.core.rerank_config import ListwiseConfig
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, Task
+from twindex.rerank.config import ListwiseConfig
 from twindex.rerank.listwise.permutation import permutation
 from twindex.rerank.listwise.reranker import ListwiseReranker, windows
 

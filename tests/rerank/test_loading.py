@@ -10,7 +10,8 @@ from typing import get_args
 import pytest
 
 from twindex.core import ConfigError
-from twindex.core.rerank_config import (
+from twindex.rerank import Candidate, Chain, load_reranker, on_device, rerank_one
+from twindex.rerank.config import (
     BaseReranker,
     ChainConfig,
     CriteriaConfig,
@@ -21,7 +22,6 @@ from twindex.core.rerank_config import (
     RerankerConfig,
     Rerankers,
 )
-from twindex.rerank import Candidate, Chain, load_reranker, on_device, rerank_one
 from twindex.rerank.loading import _CLASSES
 
 CONFIGS = get_args(get_args(RerankerConfig)[0])

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core.rerank_config import PairwiseConfig
 from twindex.rerank import Reranked
+from twindex.rerank.config import PairwiseConfig
 from twindex.rerank.pairwise import PairwiseReranker
 from twindex.rerank.pairwise.methods import METHODS
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core.rerank_config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, Reranked, Reranker, Task
+from twindex.rerank.config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
 from twindex.rerank.fitting import fitting, sizes
 from twindex.rerank.listwise.reranker import ListwiseReranker
 from twindex.rerank.pairwise import PairwiseReranker

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from twindex.core import ConfigError, ModelError, UnsupportedError
-from twindex.core.rerank_config import PairwiseConfig
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, Task
+from twindex.rerank.config import PairwiseConfig
 from twindex.rerank.pairwise import PairwiseReranker
 from twindex.rerank.pairwise.judge import preferred
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import UnsupportedError
-from twindex.core.rerank_config import PointwiseConfig
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, Task
+from twindex.rerank.config import PointwiseConfig
 from twindex.rerank.pointwise.reranker import PointwiseReranker, said
 
 WRITTEN = PointwiseConfig(mode="generation")

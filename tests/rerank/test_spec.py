@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError
-from twindex.core.rerank_config import (
+from twindex.rerank import load_reranker
+from twindex.rerank.config import (
     ChainConfig,
     CriteriaConfig,
     CrossEncoderConfig,
@@ -24,7 +25,6 @@ from twindex.core.rerank_config import (
     StageConfig,
     TildeConfig,
 )
-from twindex.rerank import load_reranker
 from twindex.rerank.spec import KINDS, parse_spec
 
 NAMED = LanguageModelConfig(model="some-model")

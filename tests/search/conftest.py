@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.rerank import Needs
+from twindex.rerank.config import FakeRerankerConfig
 from twindex.search import RerankerRegistry
 
 from .rerank_collections import FAKES, Spy, opened

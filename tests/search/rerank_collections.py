@@ -5,20 +5,11 @@ from __future__ import annotations
 import random
 import threading
 
-from twindex.core import (
-    CollectionConfig,
-    DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    FlatConfig,
-    Int8Codec,
-    LexicalLeg,
-    PassageConfig,
-    SparseEncoderConfig,
-    SparseLeg,
-)
-from twindex.core.rerank_config import ChainConfig, FakeRerankerConfig, StageConfig
+from twindex.core import Document
+from twindex.encoders import DenseEncoderConfig, PassageConfig, SparseEncoderConfig
+from twindex.index import CollectionConfig, DenseLeg, FlatConfig, Int8Codec, LexicalLeg, SparseLeg
 from twindex.rerank import Needs, Placed, Reranked
+from twindex.rerank.config import ChainConfig, FakeRerankerConfig, StageConfig
 from twindex.search import Collection, SearchRequest
 
 QUERY = "ant bee cat"

@@ -8,18 +8,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from twindex.core import (
-    CollectionConfig,
-    ConfigError,
-    DenseEncoderConfig,
-    DenseLeg,
-    EncoderMismatchError,
-    InvalidInputError,
-    LexicalLeg,
-    TwindexError,
-)
-from twindex.encoders import load_encoder
-from twindex.index import LocalStore
+from twindex.core import ConfigError, EncoderMismatchError, InvalidInputError, TwindexError
+from twindex.encoders import DenseEncoderConfig, load_encoder
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, LocalStore
 from twindex.search import Collection, Fusion, LegRequest, SearchRequest
 
 CONFIG = CollectionConfig(

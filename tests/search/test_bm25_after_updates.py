@@ -9,9 +9,10 @@ import bm25s
 import numpy as np
 import pytest
 
-from twindex.core import CollectionConfig, Document, LexicalLeg, PassageConfig, StorageConfig
-from twindex.encoders import LexicalEncoder
+from twindex.core import Document
+from twindex.encoders import LexicalEncoder, PassageConfig
 from twindex.eval import BeirDataset
+from twindex.index import CollectionConfig, LexicalLeg, StorageConfig
 from twindex.search import Collection, build
 
 CONFIG = CollectionConfig(

@@ -8,25 +8,24 @@ import numpy as np
 import pytest
 
 from twindex.core import (
-    AnalyzerConfig,
-    CollectionConfig,
     ConfigError,
     ConflictError,
-    DenseEncoderConfig,
-    DenseLeg,
     Document,
     EncoderMismatchError,
     InvalidInputError,
-    LexicalLeg,
     NotFoundError,
     Passage,
-    PassageConfig,
-    SparseEncoderConfig,
-    SparseLeg,
-    StorageConfig,
     StorageError,
 )
-from twindex.encoders import FakeDenseEncoder, load_encoder
+from twindex.encoders import (
+    AnalyzerConfig,
+    DenseEncoderConfig,
+    FakeDenseEncoder,
+    PassageConfig,
+    SparseEncoderConfig,
+    load_encoder,
+)
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg, StorageConfig
 from twindex.index.store.database.meta import get_meta, set_meta
 from twindex.search import Collection, LegRequest, SearchRequest
 

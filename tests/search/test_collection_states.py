@@ -14,21 +14,23 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from twindex.core import (
+from twindex.core import Document
+from twindex.encoders import (
     AnalyzerConfig,
-    CollectionConfig,
     DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    HnswConfig,
-    LexicalLeg,
     PassageConfig,
     SparseEncoderConfig,
+    load_encoder,
+)
+from twindex.index import (
+    CollectionConfig,
+    DenseLeg,
+    HnswConfig,
+    LexicalLeg,
     SparseLeg,
     StorageConfig,
+    merge_due,
 )
-from twindex.encoders import load_encoder
-from twindex.index import merge_due
 from twindex.search import Collection, LegRequest
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox"]

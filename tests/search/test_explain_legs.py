@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from twindex.core import CollectionConfig
+from twindex.index import CollectionConfig
 from twindex.index.store.filters.filters import BOOLEAN, NUMBER, STRING
 from twindex.search import Collection, Fusion, SearchRequest
 

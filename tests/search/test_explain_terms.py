@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from twindex.core import (
-    CollectionConfig,
-    DenseLeg,
-    Document,
-    LexicalLeg,
+from twindex.core import Document
+from twindex.encoders import (
     PassageConfig,
     PromptRepsEncoderConfig,
     SparseEncoderConfig,
-    SparseLeg,
+    load_encoder,
 )
-from twindex.encoders import load_encoder
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection
 from twindex.search.finding.explain import TERMS
 

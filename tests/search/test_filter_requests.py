@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from twindex.core import CollectionConfig, Document, LexicalLeg
+from twindex.core import Document
+from twindex.index import CollectionConfig, LexicalLeg
 from twindex.index.store import local
 from twindex.search import Collection
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from twindex.core import CollectionConfig, DenseEncoderConfig, Representation
+from twindex.core import Representation
+from twindex.encoders import DenseEncoderConfig
+from twindex.index import CollectionConfig
 from twindex.search import Collection, SearchRequest
 from twindex.search.encoding import query_cache as cache
 from twindex.search.encoding.query_cache import ENTRY_BYTES, QueryCache, digest, size_of

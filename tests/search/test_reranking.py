@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg, Usage
-from twindex.core.rerank_config import FakeRerankerConfig
+from twindex.core import Usage
 from twindex.encoders import load_encoder
+from twindex.index import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg
 from twindex.rerank import Needs
+from twindex.rerank.config import FakeRerankerConfig
 from twindex.search import Collection, LegRequest, RerankerRegistry, SearchRequest
 
 from .rerank_collections import (

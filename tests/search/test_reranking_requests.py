@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 
 from twindex.core import Document, InvalidInputError
-from twindex.core.rerank_config import FakeRerankerConfig
 from twindex.rerank import load_reranker
+from twindex.rerank.config import FakeRerankerConfig
 from twindex.search import RerankerRegistry, SearchRequest
 
 from .rerank_collections import FAKES, QUERY, asked

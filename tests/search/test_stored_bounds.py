@@ -11,11 +11,19 @@ from typing import Any
 import pytest
 
 from twindex.api.cli.main import main
-from twindex.core import CollectionConfig, ConfigError, VectorSearch, VectorStorage
+from twindex.core import ConfigError
 from twindex.core.bounds import Bounds
-from twindex.core.config import StorageConfig
-from twindex.core.vector_config import HnswConfig, IvfConfig, ScannConfig, SpannConfig
-from twindex.index import LocalStore
+from twindex.index import (
+    CollectionConfig,
+    HnswConfig,
+    IvfConfig,
+    LocalStore,
+    ScannConfig,
+    SpannConfig,
+    StorageConfig,
+    VectorSearch,
+    VectorStorage,
+)
 from twindex.index.store.database.meta import set_meta
 from twindex.search import Collection, SearchRequest
 

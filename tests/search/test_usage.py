@@ -11,20 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.core import (
-    CollectionConfig,
-    DenseLeg,
-    Document,
-    InvalidInputError,
-    LexicalLeg,
-    NoProgress,
-    PromptRepsEncoderConfig,
-    SparseEncoderConfig,
-    SparseLeg,
-    StorageError,
-    Usage,
-)
-from twindex.encoders import load_encoder
+from twindex.core import Document, InvalidInputError, NoProgress, StorageError, Usage
+from twindex.encoders import PromptRepsEncoderConfig, SparseEncoderConfig, load_encoder
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection, SearchRequest, build
 from twindex.search.encoding.queries import QueryEncoder
 from twindex.search.usage import added, share

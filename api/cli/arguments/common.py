@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from ....core import BarProgress, InvalidInputError, NoProgress, Progress, VectorSearch
+from ....core import BarProgress, InvalidInputError, NoProgress, Progress
 from ....core.config import Device
 from ....core.filter_help import FILTER_HELP
+from ....index import VectorSearch
 from ....search import Fusion
 
 if TYPE_CHECKING:

@@ -6,17 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ....core import (
-    CollectionConfig,
-    ConfigError,
-    DenseLeg,
-    LateEncoderConfig,
-    LegConfig,
-    PromptRepsEncoderConfig,
-    SparseLeg,
-    TildeEncoderConfig,
-    parse_toml,
-)
+from ....core import ConfigError, parse_toml
+from ....encoders import LateEncoderConfig, PromptRepsEncoderConfig, TildeEncoderConfig
+from ....index import CollectionConfig, DenseLeg, LegConfig, SparseLeg
 from .flags import ENCODER, FLAGS, Flag, add_flags, field_of
 
 LEGS = ("dense", "sparse", "lexical", "late", "tilde")

@@ -8,21 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from ....core import (
-    DEFAULT_RECALL,
+from ....core import Config, ConfigError
+from ....encoders import (
     AnalyzerConfig,
-    CollectionConfig,
-    Config,
-    ConfigError,
     DenseEncoderConfig,
     LateEncoderConfig,
-    ProjectionConfig,
     PromptRepsEncoderConfig,
     SparseEncoderConfig,
     TildeEncoderConfig,
-    VectorStorage,
 )
-from ....core.vector_config import CODECS_OF, SCALAR_CODECS
+from ....index import CODECS, DEFAULT_RECALL, PROJECTIONS, CollectionConfig, VectorStorage
+from ....index.dense.config import scalar_codecs
+from ....index.structures.protocol import STRUCTURES
 
 ENCODERS: dict[str, type[Config]] = {
     "dense": DenseEncoderConfig,
@@ -101,7 +98,7 @@ class RecallFlag(Flag):
 def parse_projection(text: str) -> dict[str, Any] | str:
     """`pca:0.5` (a share of the dimensions), `matryoshka:256` (so many), or `none`."""
     kind, _, amount = text.partition(":")
-    kinds = get_args(ProjectionConfig.model_fields["kind"].annotation)
+    kinds = tuple(PROJECTIONS)
     if text == "none":
         return text
     if kind not in kinds or not re.fullmatch(r"\d+|\d*\.\d+|1\.", amount):
@@ -115,14 +112,14 @@ def parse_projection(text: str) -> dict[str, Any] | str:
     }
 
 
-CODECS = tuple(dict.fromkeys(codec for codecs in CODECS_OF.values() for codec in codecs))
+CODECS_KNOWN = tuple(CODECS)
 
 STORAGE = (
     Flag("--index", ("index", "kind"), "which vectors are looked at: all (flat), lists (ivf), a "
          "graph (hnsw), a tree (scann), lists on disk (spann)", ("dense",), str, None,
-         tuple(CODECS_OF)),
+         tuple(STRUCTURES)),
     Flag("--codec", ("codec", "kind"), "how the index holds vectors; auto is the usual one of the "
-         "index", ("dense",), str, None, ("auto", *CODECS), null="auto", default="auto"),
+         "index", ("dense",), str, None, ("auto", *CODECS_KNOWN), null="auto", default="auto"),
     Flag("--projection", ("projection",), "fewer dimensions for the index: pca, random or "
          "matryoshka, with the share that is kept (pca:0.5) or their number (pca:192); or none",
          ("dense",), parse_projection, "KIND:N", null="none", default="none"),
@@ -159,7 +156,7 @@ FLAGS = (
     Flag("--b", ("b",), "BM25: normalisation by length", ("lexical",), float, "X"),
     *STORAGE,
     Flag("--late-codec", ("codec", "kind"), "how token vectors are held", ("late",), str, None,
-         SCALAR_CODECS, default="int4"),
+         scalar_codecs(), default="int4"),
     Flag("--late-projection", ("projection",), "fewer dimensions for token vectors, as for "
          "--projection", ("late",), parse_projection, "KIND:N", null="none", default="none"),
     Flag("--pooling", (ENCODER, "pooling"), "late interaction: tokens of a passage for each vector "

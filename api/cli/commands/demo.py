@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ....core import CollectionConfig, ConflictError, NotFoundError
+from ....core import ConflictError, NotFoundError
+from ....index import CollectionConfig
 from ....sources import read_stdlib_docstrings
 from ...figures import counted
 from ..arguments.common import add_collection, add_models, add_quiet, loader_of, progress_of

@@ -10,16 +10,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ....core import (
-    CollectionConfig,
-    Config,
-    ConfigError,
-    DenseLeg,
-    InvalidInputError,
-    VectorStorage,
-    parse_toml,
-)
-from ....encoders.places import absolute
+from ....core import Config, ConfigError, InvalidInputError, parse_toml
+from ....index import CollectionConfig, DenseLeg, VectorStorage
+from ....index.models import absolute
 from ....search import ReconfigureRequest
 from ...figures import size
 from ..arguments.common import add_collection, add_json, add_quiet, parse_bytes, progress_of

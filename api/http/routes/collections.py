@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....core import CollectionConfig, StorageError
-from ....index import reconfigured
+from ....core import StorageError
+from ....index import CollectionConfig, reconfigured
 from ....search import ReconfigureRequest
 from ...serving.problems import validate
 from ...serving.served import Served

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ....core import CollectionConfig, CorruptFileError, Document, StorageError
+from ....core import CorruptFileError, Document, StorageError
 from ...arrays.files import dump_states, load_states
+from ...config import CollectionConfig
 from ..filters.filters import flatten
 from .checks import (
     content_check,

@@ -24,16 +24,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core import DEFAULT_RECALL, Progress, SpannConfig, VectorStorage
+from ....core import Progress
 from ...arrays.files import sync_directory
 from ...arrays.npy import save
 from ...arrays.vectors import Vectors, VectorSource
-from ...codecs import Codec, fit_codec, load_codec
+from ...codecs import Codec
+from ..looking import DEFAULT_RECALL
 from ..originals import spread
+from ..protocol import VectorStorage
 from .calibrating import Cap, choose, measure
 from .candidates import nearest_heads
 from .checkpoint import Checkpoint, identify
 from .closure import close
+from .config import SpannConfig
 from .heads import Heads, normalized
 from .lists import length_limit, write_lists
 from .selection import select
@@ -77,7 +80,7 @@ def build(
         state = Checkpoint(source, chosen, seconds=seconds)
         state.save(scratch)
     codec_config = storage.held_codec
-    codec = load_codec(codec_config, directory / CODEC)
+    codec = codec_config.load(directory / CODEC)
     heads, replicas = state.chosen["heads"], state.chosen["replicas"]
     plan = sizes(len(vectors), vectors.width, codec.stride, heads, replicas, memory)
     spill = Spill(scratch, heads, plan.files, codec.stride)
@@ -117,7 +120,7 @@ def _choose(
         rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
     with _timed(seconds, "codec"):
         step = max(1, -(-len(sample) // FITTED))
-        codec = fit_codec(codec_config, np.ascontiguousarray(sample[::step]))
+        codec = codec_config.fit(np.ascontiguousarray(sample[::step]))
         codec.save(directory / CODEC)
     with _timed(seconds, "clustering"):
         for start in range(0, len(sample), READ):

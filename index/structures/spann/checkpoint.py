@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ....core import VectorStorage
 from ...arrays.files import sync_directory
 from ...arrays.vectors import VectorSource
+from ..protocol import VectorStorage
 
 FILE = "state.json"
 FORMAT = 1

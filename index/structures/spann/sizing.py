@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ....core import SpannConfig
+from .config import SpannConfig
 
 LIST_BYTES = 40 << 10
 """Of a list, on average, if no share of heads is given: what a disk reads about as quickly as one

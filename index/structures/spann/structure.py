@@ -17,12 +17,11 @@ from typing import Self
 
 import numpy as np
 
-from ....core import Progress, VectorStorage
+from ....core import Progress
 from ...arrays.npy import NpyFile, NpyWriter
 from ...arrays.vectors import Vectors, VectorSource
-from ...codecs import load_codec
 from ...protocol import Mask, Ranking
-from ..protocol import Parameters
+from ..protocol import Parameters, VectorStorage
 from . import build
 from .heads import Heads
 from .postings import PAGE
@@ -80,7 +79,7 @@ class SpannIndex:
         build.build(directory, vectors, storage, memory, progress)
         if storage.kept == "none":
             codec_config = storage.held_codec
-            codec = load_codec(codec_config, directory / CODEC)
+            codec = codec_config.load(directory / CODEC)
             step = max(1, min(memory, BLOCK_BYTES) // (4 * vectors.width + codec.stride))
             with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
                 for start in range(0, len(vectors), step):
@@ -96,7 +95,7 @@ class SpannIndex:
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
         codec_config = storage.held_codec
-        codec = load_codec(codec_config, directory / CODEC)
+        codec = codec_config.load(directory / CODEC)
         heads = Heads.open(directory)
         postings = Postings(directory, codec.stride)
         rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")

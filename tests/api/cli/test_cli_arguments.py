@@ -22,22 +22,19 @@ from twindex.api.cli.arguments.flags import parse_projection
 from twindex.api.cli.commands import COMMANDS
 from twindex.api.cli.commands.eval import parse_measures
 from twindex.api.cli.main import main, parser
-from twindex.core import (
+from twindex.core import ConfigError, InvalidInputError, TwindexError
+from twindex.encoders import LateEncoderConfig, PassageConfig
+from twindex.index import (
     CollectionConfig,
-    ConfigError,
     DenseLeg,
     HnswConfig,
     Int8Codec,
-    InvalidInputError,
     IvfConfig,
-    LateEncoderConfig,
     LexicalLeg,
-    PassageConfig,
     PqCodec,
     ProjectionConfig,
     ScalarCodec,
     SparseLeg,
-    TwindexError,
 )
 
 
@@ -185,7 +182,7 @@ def test_flags_say_how_vectors_are_stored(tmp_path: Path) -> None:
     assert dense("--projection", "matryoshka:64").projection == ProjectionConfig(
         kind="matryoshka", dimensions=64
     )
-    assert dense("--originals", "none", "--codec", "binary").kept == "none"
+    assert dense("--originals", "none", "--codec", "binary").storage.kept == "none"
     file = tmp_path / "c.toml"
     file.write_text(
         '[legs.dense]\nkind = "dense"\nindex = {kind = "ivf", lists = 9, nprobe = 3}\n'
@@ -284,13 +281,13 @@ def test_legs_for_reranking_are_added_where_they_are_asked_for() -> None:
     assert isinstance(tilde, SparseLeg)
     assert (late.role, late.encoder.kind, late.encoder.model) == ("rerank", "late", "a")
     assert (tilde.role, tilde.encoder.kind, tilde.encoder.model) == ("rerank", "tilde", "b")
-    assert late.used_codec == ScalarCodec(kind="int4")
+    assert late.storage.used_codec == ScalarCodec(kind="int4")
 
     flags = "--late-codec binary --late-projection pca:0.5 --pooling 2 --document-length 100"
     late = configured("--late", "a", *flags.split()).legs["late"]
     assert isinstance(late, DenseLeg)
     assert isinstance(late.encoder, LateEncoderConfig)
-    assert (late.held_codec.kind, late.kept) == ("binary", "none")
+    assert (late.storage.held_codec.kind, late.storage.kept) == ("binary", "none")
     assert late.projection == ProjectionConfig(share=0.5)
     assert (late.encoder.pooling, late.encoder.document_length) == (2, 100)
     with pytest.raises(ConfigError, match="late leg"):
@@ -310,4 +307,4 @@ def test_no_name_of_a_model_is_not_the_usual_model() -> None:
 def test_flags_of_the_dense_leg_leave_the_late_one_alone() -> None:
     legs = configured("--late", "a", "--codec", "float16").legs
     assert isinstance(legs["late"], DenseLeg)
-    assert legs["late"].held_codec.kind == "int4"
+    assert legs["late"].storage.held_codec.kind == "int4"

@@ -14,18 +14,14 @@ from twindex.api.cli.main import main, parser
 from twindex.api.cli.terminal import figure, model_usage
 from twindex.api.http import server
 from twindex.api.serving.settings import Settings
-from twindex.core import (
+from twindex.core import ConfigError, SourceError, Usage
+from twindex.encoders import (
     AnalyzerConfig,
-    CollectionConfig,
-    ConfigError,
     DenseEncoderConfig,
-    DenseLeg,
-    HnswConfig,
     PromptRepsEncoderConfig,
-    SourceError,
     SparseEncoderConfig,
-    Usage,
 )
+from twindex.index import CollectionConfig, DenseLeg, HnswConfig
 
 DOCUMENTS = [
     {"_id": "1", "title": "Kiwi", "text": "The kiwi cannot fly."},

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from twindex.api.cli.main import main
-from twindex.core.rerank_config import FakeRerankerConfig, IntraDocumentConfig
 from twindex.rerank import Candidate, load_reranker, rerank_one
+from twindex.rerank.config import FakeRerankerConfig, IntraDocumentConfig
 
 
 @pytest.fixture(scope="module")

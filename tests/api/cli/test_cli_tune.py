@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from twindex.api.cli.main import main
-from twindex.core import CollectionConfig
+from twindex.index import CollectionConfig
 
 WORDS = [f"w{i}" for i in range(300)]
 GRID = """

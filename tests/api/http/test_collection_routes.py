@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from twindex.api.http.shapes.schemas import CollectionInfo, CollectionList
-from twindex.core import CollectionConfig
+from twindex.index import CollectionConfig
 from twindex.index.store.database.meta import get_meta, set_meta
 from twindex.search import Collection
 

@@ -16,7 +16,8 @@ from twindex.api.pages.templates import templates
 from twindex.api.serving import loading
 from twindex.api.serving.bulk import BulkResult
 from twindex.api.serving.settings import Settings
-from twindex.core import ConfigError, PromptRepsEncoderConfig, Usage
+from twindex.core import ConfigError, Usage
+from twindex.encoders import PromptRepsEncoderConfig
 from twindex.llm.fake import FakeModel
 
 BIRDS = "/v1/collections/birds"

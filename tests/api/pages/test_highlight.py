@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.api.pages.highlight import LENGTH, excerpt, fragments
-from twindex.core import AnalyzerConfig, Passage
-from twindex.encoders import LexicalEncoder
+from twindex.core import Passage
+from twindex.encoders import AnalyzerConfig, LexicalEncoder
 
 ENGLISH = LexicalEncoder(AnalyzerConfig())
 

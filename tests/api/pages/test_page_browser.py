@@ -12,7 +12,7 @@ import pytest
 
 from twindex.api.http.app import create_app
 from twindex.api.serving.settings import Settings
-from twindex.core import CollectionConfig
+from twindex.index import CollectionConfig
 from twindex.search import Collection
 
 RERANKERS = """

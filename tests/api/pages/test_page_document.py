@@ -9,7 +9,7 @@ import pytest
 
 from twindex.api.http.app import create_app
 from twindex.api.pages.document import SHOWN, source, web_address
-from twindex.core import CollectionConfig
+from twindex.index import CollectionConfig
 from twindex.search import Collection
 
 pytestmark = pytest.mark.timeout(180)

@@ -12,7 +12,7 @@ import httpx2 as httpx
 import pytest
 
 from twindex.api.http.app import create_app
-from twindex.core import CollectionConfig
+from twindex.index import CollectionConfig
 from twindex.search import Collection
 
 PREFIX = "/under/a path"

@@ -15,8 +15,8 @@ from twindex.api.pages import conditions
 from twindex.api.pages.explained import joined
 from twindex.api.pages.highlight import excerpt
 from twindex.api.pages.markdown import blocks
-from twindex.core import AnalyzerConfig, Contribution, InvalidInputError
-from twindex.encoders import LexicalEncoder
+from twindex.core import Contribution, InvalidInputError
+from twindex.encoders import AnalyzerConfig, LexicalEncoder
 from twindex.index.store.filters.filters import BOOLEAN, NUMBER, STRING, parse
 
 ENGLISH = LexicalEncoder(AnalyzerConfig())

@@ -14,7 +14,8 @@ from threading import Thread
 
 import pytest
 
-from twindex.core import CollectionConfig, StorageError
+from twindex.core import StorageError
+from twindex.index import CollectionConfig
 from twindex.index.arrays.files import exclusive
 from twindex.index.store.jobs import JobStore
 from twindex.index.store.upload import Upload, remove_stray

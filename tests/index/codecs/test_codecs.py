@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from twindex.core import Int8Codec, PqCodec, RabitqCodec, ScalarCodec
-from twindex.index.codecs import files, fit_codec, load_codec
+from twindex.index import Int8Codec, PqCodec, RabitqCodec, ScalarCodec
+from twindex.index.codecs import files
 from twindex.index.codecs.floats import Float8E4M3, Float8E5M2
 from twindex.index.codecs.scalar import FEW
 
@@ -51,7 +51,7 @@ def name(request):
 @pytest.mark.parametrize("width", [1, 2, 7, 24, 67])
 def test_what_is_decoded_is_near_and_as_long(name, width):
     sample = vectors(width=width)
-    codec = fit_codec(CONFIGS[name], sample)
+    codec = CONFIGS[name].fit(sample)
     sample[5] = 0
     codes = codec.encode(sample)
     assert codes.dtype == np.uint8
@@ -66,9 +66,7 @@ def test_what_is_decoded_is_near_and_as_long(name, width):
 
 
 def test_a_code_has_as_many_bytes_as_promised():
-    strides = {
-        name: fit_codec(config, vectors(width=25)).stride for name, config in CONFIGS.items()
-    }
+    strides = {name: config.fit(vectors(width=25)).stride for name, config in CONFIGS.items()}
     assert strides == {
         "float32": 100,
         "float16": 54,
@@ -86,7 +84,7 @@ def test_a_code_has_as_many_bytes_as_promised():
 @pytest.mark.parametrize("width", [1, 7, 24, 67])
 def test_scores_are_those_of_decoding(name, queries, width):
     sample = vectors(n=1100, width=width)
-    codec = fit_codec(CONFIGS[name], sample)
+    codec = CONFIGS[name].fit(sample)
     codes, wanted = codec.encode(sample), vectors(n=queries, width=width, seed=1)
     expected = wanted @ codec.decode(codes).T
     found = codec.score(wanted, codes)
@@ -95,7 +93,7 @@ def test_scores_are_those_of_decoding(name, queries, width):
 
 
 def test_lists_in_one_buffer_are_scored_where_they_lie(name):
-    codec = fit_codec(CONFIGS[name], vectors(width=9))
+    codec = CONFIGS[name].fit(vectors(width=9))
     codes, wanted = codec.encode(vectors(width=9)), vectors(n=2, width=9, seed=1)
     pieces = [(0, 10), (50, 0), (100, 55)]
     buffer, starts = b"", []
@@ -111,14 +109,14 @@ def test_lists_in_one_buffer_are_scored_where_they_lie(name):
 
 @pytest.mark.parametrize(("start", "count"), [(-1, 1), (0, 4), (1, 3), (0, -1)])
 def test_lists_beyond_their_buffer_are_refused(name, start, count):
-    codec = fit_codec(CONFIGS[name], vectors(width=9))
+    codec = CONFIGS[name].fit(vectors(width=9))
     codes = codec.encode(vectors(n=3, width=9)).reshape(-1)
     with pytest.raises((IndexError, ValueError)):
         codec.score_lists(vectors(n=1, width=9), codes, np.array([start]), np.array([count]))
 
 
 def test_codes_of_another_codec_are_refused(name):
-    codec = fit_codec(CONFIGS[name], vectors(width=9))
+    codec = CONFIGS[name].fit(vectors(width=9))
     with pytest.raises(ValueError, match="bytes"):
         codec.decode(np.zeros((2, codec.stride + 1), np.uint8))
     with pytest.raises(ValueError, match="bytes"):
@@ -126,7 +124,7 @@ def test_codes_of_another_codec_are_refused(name):
 
 
 def test_no_vectors_have_no_codes(name):
-    codec = fit_codec(CONFIGS[name], vectors())
+    codec = CONFIGS[name].fit(vectors())
     codes = codec.encode(vectors()[:0])
     assert codes.shape == (0, codec.stride)
     assert codec.decode(codes).shape == (0, 24)
@@ -134,33 +132,33 @@ def test_no_vectors_have_no_codes(name):
 
 
 def test_saved_and_loaded_it_is_the_same(name, tmp_path):
-    codec = fit_codec(CONFIGS[name], vectors())
+    codec = CONFIGS[name].fit(vectors())
     codec.save(tmp_path / "codec.npz")
-    again = load_codec(CONFIGS[name], tmp_path / "codec.npz")
+    again = CONFIGS[name].load(tmp_path / "codec.npz")
     assert (again.width, again.stride) == (codec.width, codec.stride)
     np.testing.assert_array_equal(again.encode(vectors(seed=2)), codec.encode(vectors(seed=2)))
     other = next(config for config in CONFIGS.values() if config.kind != CONFIGS[name].kind)
     with pytest.raises(ValueError, match="not of"):
-        load_codec(other, tmp_path / "codec.npz")
+        other.load(tmp_path / "codec.npz")
 
 
 def test_damaged_files_are_refused(tmp_path):
     path, config = tmp_path / "codec.npz", CONFIGS["int8"]
-    fit_codec(config, vectors()).save(path)
+    config.fit(vectors()).save(path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="cannot be read"):
-        load_codec(config, path)
+        config.load(path)
     ones = np.ones(3, np.float32)
     for step in (ones[:2], -ones):
         files.write(path, "int8", low=ones, step=step)
         with pytest.raises(ValueError, match="bounds"):
-            load_codec(config, path)
+            config.load(path)
 
 
 @pytest.mark.parametrize("config", [PqCodec(), RabitqCodec()])
 def test_what_faiss_codes_is_no_codec_here(config):
     with pytest.raises(ValueError, match="no codec by itself"):
-        fit_codec(config, vectors())
+        config.fit(vectors())
 
 
 @settings(max_examples=50, deadline=None)
@@ -175,7 +173,7 @@ def test_what_faiss_codes_is_no_codec_here(config):
 )
 @pytest.mark.parametrize("kind", SCALAR)
 def test_any_length_survives(kind, values):
-    codec = fit_codec(CONFIGS[kind], values)
+    codec = CONFIGS[kind].fit(values)
     decoded = codec.decode(codec.encode(values))
     kept = decoded.any(axis=1) | (kind != "int4")  # Its coarse steps can leave no direction at all.
     np.testing.assert_allclose(lengths(decoded)[kept], lengths(values)[kept], rtol=1e-4)
@@ -206,7 +204,7 @@ def test_float8_saturates(codec):
 
 def test_bfloat16_is_rounded_as_torch_does():
     values = vectors(n=500, width=16)
-    codec = fit_codec(CONFIGS["bfloat16"], values)
+    codec = CONFIGS["bfloat16"].fit(values)
     cells = np.ascontiguousarray(codec.encode(values)[:, :-4]).view(np.uint16)
     found = (cells.astype(np.uint32) << 16).view(np.float32)
     exponents = np.frexp(np.abs(values).max(axis=1, keepdims=True))[1]
@@ -216,21 +214,21 @@ def test_bfloat16_is_rounded_as_torch_does():
 
 def test_int8_has_256_steps_and_clamps():
     sample = np.array([[0, -1, 3], [255, 1, 3]], np.float32)
-    codec = fit_codec(CONFIGS["int8"], sample)
+    codec = CONFIGS["int8"].fit(sample)
     codes = codec.encode(np.array([[7, 1, 3], [-9, -5, 0], [999, 0.999, 9]], np.float32))
     np.testing.assert_array_equal(codes[:, :3], [[7, 255, 0], [0, 0, 0], [255, 255, 0]])
 
 
 def test_int8_of_one_scale_for_all():
     sample = np.array([[0, 255], [100, 10]], np.float32)
-    codec = fit_codec(CONFIGS["int8 global"], sample)
+    codec = CONFIGS["int8 global"].fit(sample)
     np.testing.assert_array_equal(codec.encode(sample)[:, :2], [[0, 255], [100, 10]])
 
 
 def test_int4_cuts_off_what_is_rare():
     sample = vectors(n=2000, width=8)
     sample[0] *= 20
-    codec = fit_codec(CONFIGS["int4"], sample)
+    codec = CONFIGS["int4"].fit(sample)
     decoded = codec.decode(codec.encode(sample[1:]))
     errors = np.square(decoded - sample[1:]).sum() / np.square(sample[1:]).sum()
     assert errors < 0.2  # With steps over all the range it is 0.45.
@@ -238,7 +236,7 @@ def test_int4_cuts_off_what_is_rare():
 
 def test_binary_is_the_sign():
     values = np.array([[3.0, -1, 0, 5, -2, 0.1, 7, -7, 1]], np.float32)
-    codec = fit_codec(CONFIGS["binary"], values)
+    codec = CONFIGS["binary"].fit(values)
     signs = np.array([[1, -1, -1, 1, -1, 1, 1, -1, 1]])
     np.testing.assert_allclose(
         codec.decode(codec.encode(values)), signs * lengths(values) / 3, rtol=1e-6

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from twindex.core import Int8Codec, ScalarCodec
-from twindex.index.codecs import fit_codec, gather, kernels
+from twindex.index import Int8Codec, ScalarCodec
+from twindex.index.codecs import gather, kernels
 from twindex.index.codecs.gather import dot_rows
 from twindex.index.codecs.half import by_bits, widened
 from twindex.index.codecs.warm import warm
@@ -85,7 +85,7 @@ def test_after_warming_up_nothing_is_compiled(tmp_path):
         np.save(tmp_path / "m.npy", vectors.astype(dtype))
         dot_rows(vectors[:2], np.load(tmp_path / "m.npy", mmap_mode="r"), rows)
     for config in (ScalarCodec(kind="binary"), Int8Codec()):
-        codec = fit_codec(config, vectors)
+        codec = config.fit(vectors)
         np.save(tmp_path / "codes.npy", codec.encode(vectors))
         codes = np.load(tmp_path / "codes.npy", mmap_mode="r")
         codec.score(vectors[:1], codes)

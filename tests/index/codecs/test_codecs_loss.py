@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from twindex.core import ProjectionConfig, ScalarCodec
-from twindex.index.codecs import fit_codec, loss
+from twindex.index import ProjectionConfig, ScalarCodec
+from twindex.index.codecs import loss
 from twindex.index.codecs.loss import Loss, measure, round_trip
 from twindex.index.codecs.projection import Projection
 
@@ -50,7 +50,7 @@ def test_equals_a_plain_computation(kind, projected):
     if projected:
         projection = Projection.fit(source.vectors, ProjectionConfig(share=0.5))
     short = source.vectors if projection is None else projection.apply(source.vectors)
-    left = round_trip(fit_codec(ScalarCodec(kind=kind), short), projection)
+    left = round_trip(ScalarCodec(kind=kind).fit(short), projection)
     found = measure(left, source)
     before = source.vectors[source.taken]
     expected = reference(before, left(before), loss.QUERIES)

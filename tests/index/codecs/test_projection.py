@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twindex.core import ConfigError, ProjectionConfig
+from twindex.core import ConfigError
+from twindex.index import ProjectionConfig
 from twindex.index.codecs import files
 from twindex.index.codecs.projection import Projection
 

@@ -13,17 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twindex.core import (
-    DenseLeg,
-    Int8Codec,
-    LateEncoderConfig,
-    ProjectionConfig,
-    Representation,
-    ScalarCodec,
-)
-from twindex.core.vector_config import SCALAR_CODECS
-from twindex.index.dense import MultiDenseDelta, MultiDenseSegment, TokenSegment, tokens_building
+from twindex.core import Representation
+from twindex.encoders import LateEncoderConfig
+from twindex.index import DenseLeg, Int8Codec, ProjectionConfig, ScalarCodec
+from twindex.index.dense import tokens_building
 from twindex.index.dense.built import FILE, Built
+from twindex.index.dense.config import scalar_codecs
+from twindex.index.dense.multi import MultiDenseDelta, MultiDenseSegment
+from twindex.index.dense.tokens import TokenSegment
 from twindex.index.protocol import Mask
 
 WIDTH = 24
@@ -76,14 +73,14 @@ def max_sim(query: Vectors, passage: Vectors) -> float:
 
 
 @pytest.mark.parametrize("kept", [None, 10])
-@pytest.mark.parametrize("codec", SCALAR_CODECS)
+@pytest.mark.parametrize("codec", scalar_codecs())
 def test_scores_are_max_sim_of_what_the_codes_mean(
     codec: str, kept: int | None, tmp_path: Path
 ) -> None:
     texts, queries = passages(1, 250), passages(2, 5)
     config = leg(codec, kept)
     part = stored(tmp_path / "a", texts, config)
-    if config.lossless:
+    if config.storage.lossless:
         assert single(part).coded is None
         vectors, comparable = texts.dense, lambda queries: queries
     else:

@@ -11,19 +11,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from twindex.core import (
+from twindex.core import CorruptFileError, Document
+from twindex.encoders import LateEncoderConfig
+from twindex.index import (
     CollectionConfig,
-    CorruptFileError,
     DenseLeg,
-    Document,
-    LateEncoderConfig,
     LexicalLeg,
     ScalarCodec,
     StorageConfig,
     VectorStorage,
+    maintain,
+    reconfigure,
 )
-from twindex.index import maintain, reconfigure
-from twindex.index.structures import kinds
 from twindex.search import Collection, build
 
 from .. import test_multi_states as states
@@ -41,7 +40,7 @@ CODED = CollectionConfig.model_validate(
 
 @pytest.fixture(autouse=True)
 def few_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "CODED_FROM", 5)
+    monkeypatch.setattr("twindex.index.structures.flat.config.CODED_FROM", 5)
 
 
 class CodedStates(states.MultiStates):

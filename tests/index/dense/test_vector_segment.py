@@ -7,31 +7,27 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twindex.core import (
+from twindex.core import ConfigError, MissingExtraError, Representation
+from twindex.index import (
     CollectionConfig,
-    ConfigError,
     DenseLeg,
-    HnswConfig,
     IvfConfig,
-    MissingExtraError,
+    LocalStore,
     ProjectionConfig,
-    Representation,
     ScalarCodec,
     ScannConfig,
     SpannConfig,
     VectorSearch,
 )
-from twindex.core.vector_config import CODECS_OF
-from twindex.index import LocalStore, legs
-from twindex.index.dense import VectorSegment
+from twindex.index.dense.segment import VectorSegment
 from twindex.index.protocol import Mask
+from twindex.index.structures.protocol import STRUCTURES, codecs_of
 
 Vectors = NDArray[np.float32]
 ROWS, WIDTH = 3_000, 32
@@ -49,7 +45,7 @@ def clustered(rows: int, seed: int) -> Vectors:
 
 VECTORS, QUERIES = clustered(ROWS, 1), clustered(40, 2)
 SMALL: dict[str, dict[str, int]] = {"flat": {}, "ivf": {"lists": 32}, "hnsw": {}, "spann": {}}
-KINDS = [(index, codec) for index in SMALL for codec in CODECS_OF[index]]
+KINDS = [(index, codec) for index in SMALL for codec in codecs_of(STRUCTURES[index])]
 
 
 def leg(index: str, codec: str | None = None, **more: object) -> DenseLeg:
@@ -301,18 +297,6 @@ def test_small_segments_are_plain(tmp_path: Path) -> None:
         assert part.description()["codec"] == kept
 
 
-@pytest.mark.parametrize("ef", [None, 64])
-def test_segments_from_before_other_kinds_are_read(ef: int | None, tmp_path: Path) -> None:
-    graph = faiss.IndexHNSWFlat(WIDTH, 16, faiss.METRIC_INNER_PRODUCT)
-    graph.add(VECTORS)
-    faiss.write_index(graph, str(tmp_path / "hnsw.faiss"))
-    part = VectorSegment.open(tmp_path, DenseLeg(index=HnswConfig(ef_search=ef)))
-    np.testing.assert_array_equal(part.read(0, ROWS), VECTORS)
-    found = part.search(Representation(dense=QUERIES), 10, None)
-    assert recall(found.rows, best(QUERIES, VECTORS, 10)) > 0.9
-    assert part.description()["parameters"] == {"ef": 64}
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -363,7 +347,7 @@ def test_what_a_codec_loses_is_told(index: str, codec: str, shared: Shared) -> N
 def test_a_missing_library_is_found_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(legs, "find_spec", lambda name: None)
+    monkeypatch.setattr("twindex.index.dense.config.find_spec", lambda name: None)
     config = CollectionConfig(legs={"dense": DenseLeg(index=ScannConfig())})
     with pytest.raises(MissingExtraError, match=r"twindex\[scann\]"):
         LocalStore.create(tmp_path / "c", config)
@@ -382,5 +366,5 @@ def test_a_configuration_that_cannot_be_is_refused() -> None:
         VectorSearch(recall=0.9, nprobe=3)
     with pytest.raises(Exception, match="exactly one"):
         ProjectionConfig()
-    assert DenseLeg(index=SpannConfig()).used_codec is not None
-    assert DenseLeg(codec=ScalarCodec(kind="float16")).kept == "float16"
+    assert DenseLeg(index=SpannConfig()).storage.used_codec is not None
+    assert DenseLeg(codec=ScalarCodec(kind="float16")).storage.kept == "float16"

@@ -19,16 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twindex.core import (
-    DenseLeg,
-    FlatConfig,
-    HnswConfig,
-    InvalidInputError,
-    Representation,
-    StorageError,
-)
-from twindex.index import protocol
-from twindex.index.dense import DenseDelta, TokenSegment, VectorSegment
+from twindex.core import InvalidInputError, Representation, StorageError
+from twindex.index import DenseLeg, FlatConfig, HnswConfig, protocol
+from twindex.index.dense.delta import DenseDelta
+from twindex.index.dense.segment import VectorSegment
+from twindex.index.dense.tokens import TokenSegment
 from twindex.index.protocol import Mask, Ranking
 from twindex.index.structures.exact import BLOCK_ROWS, QUERY_GROUP
 

@@ -17,9 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twindex.core import InvalidInputError, LexicalLeg, Representation
-from twindex.index.inverted import LexicalDelta, LexicalSegment, lexical_files
+from twindex.core import InvalidInputError, Representation
+from twindex.index import LexicalLeg
 from twindex.index.inverted import dictionary as dictionary_module
+from twindex.index.inverted import lexical_files
+from twindex.index.inverted.lexical import LexicalSegment
+from twindex.index.inverted.lexical_delta import LexicalDelta
 from twindex.index.inverted.log import LogState, PostingsLog
 from twindex.index.protocol import Mask, Ranking, TermStatistics
 

@@ -14,14 +14,16 @@ import pytest
 from numba.core import caching
 from scipy.sparse import csr_array, random_array
 
-from twindex.core import InvalidInputError, LexicalLeg, Representation, SparseLeg
-from twindex.index import protocol
+from twindex.core import InvalidInputError, Representation
+from twindex.index import LexicalLeg, SparseLeg, protocol
 from twindex.index.arrays.growing import GrowingArray
 from twindex.index.arrays.npy import NpyFile, NpyWriter
-from twindex.index.inverted import LexicalSegment, SparseSegment, warm
 from twindex.index.inverted.dictionary import DictionaryWriter, TermDictionary, hash_of
 from twindex.index.inverted.kernel import kernel
+from twindex.index.inverted.lexical import LexicalSegment
 from twindex.index.inverted.selection import GROUP, LANES, Scratch, ScratchPool, pool
+from twindex.index.inverted.sparse import SparseSegment
+from twindex.index.inverted.warm import warm
 
 
 @pytest.mark.parametrize("lengths", [[], [0], [3], [0, 5, 100_000]])

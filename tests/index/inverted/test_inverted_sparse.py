@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, random_array, vstack
 
-from twindex.core import InvalidInputError, Representation, SparseLeg
-from twindex.index.inverted import SparseDelta, SparseSegment
+from twindex.core import InvalidInputError, Representation
+from twindex.index import SparseLeg
 from twindex.index.inverted.log import LogState, PostingsLog
+from twindex.index.inverted.sparse import SparseSegment
+from twindex.index.inverted.sparse_delta import SparseDelta
 from twindex.index.protocol import Mask, Ranking
 
 examples = settings(deadline=None, max_examples=60)

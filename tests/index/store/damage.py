@@ -9,16 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twindex.core import (
-    CollectionConfig,
-    DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    LexicalLeg,
-    NotFoundError,
-    StorageConfig,
-    TwindexError,
-)
+from twindex.core import Document, NotFoundError, TwindexError
+from twindex.encoders import DenseEncoderConfig
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, StorageConfig
 from twindex.search import Collection
 
 WORDS = ["alpha", "beta", "gamma", "delta", "kiwi", "heron", "falcon", "river", "stone", "cloud"]

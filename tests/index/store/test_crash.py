@@ -12,21 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from twindex.core import (
-    CollectionConfig,
-    CorruptFileError,
+from twindex.core import CorruptFileError, Document, StorageError
+from twindex.encoders import (
     DenseEncoderConfig,
-    DenseLeg,
-    Document,
     LateEncoderConfig,
-    LexicalLeg,
     SparseEncoderConfig,
-    SparseLeg,
-    StorageConfig,
-    StorageError,
     TildeEncoderConfig,
 )
-from twindex.index import merge_due
+from twindex.index import (
+    CollectionConfig,
+    DenseLeg,
+    LexicalLeg,
+    SparseLeg,
+    StorageConfig,
+    merge_due,
+)
 from twindex.search import Collection, LegRequest
 
 

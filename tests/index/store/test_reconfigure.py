@@ -14,18 +14,14 @@ from typing import Any
 
 import pytest
 
-from twindex.core import (
+from twindex.core import ConfigError, CorruptFileError, Document, InvalidInputError
+from twindex.encoders import DenseEncoderConfig, PromptRepsEncoderConfig
+from twindex.index import (
     CollectionConfig,
-    ConfigError,
-    CorruptFileError,
-    DenseEncoderConfig,
     DenseLeg,
-    Document,
     HnswConfig,
-    InvalidInputError,
     IvfConfig,
     LexicalLeg,
-    PromptRepsEncoderConfig,
     ScalarCodec,
     SpannConfig,
     StorageConfig,
@@ -383,7 +379,7 @@ def test_kill_9_leaves_one_state_or_the_other(tmp_path):
     for _ in range(KILLS):
         run_and_kill(path, random_.randint(2, 4), random_.random())
         with Collection.open(path) as collection:
-            own = collection.config.legs["dense"].kept
+            own = collection.config.legs["dense"].storage.kept
             seen.add(own)
             assert set(kept(collection)) == {own}
             assert collection.verify() == []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twindex.core import NoProgress, VectorStorage
-from twindex.index.structures import coded
-from twindex.index.structures.coded import CodedFlat, FaissFlat
+from twindex.core import NoProgress
+from twindex.index import VectorStorage
+from twindex.index.structures.flat import coded
+from twindex.index.structures.flat.coded import CodedFlat, FaissFlat
 
 
 class Source:

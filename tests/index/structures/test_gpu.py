@@ -8,9 +8,10 @@ import faiss
 import numpy as np
 import pytest
 
-from twindex.core import NoProgress, VectorStorage
-from twindex.index.structures import coarse, gpu
-from twindex.index.structures.ivf import IvfLists
+from twindex.core import NoProgress
+from twindex.index import VectorStorage
+from twindex.index.structures.ivf import coarse, gpu
+from twindex.index.structures.ivf.ivf import IvfLists
 
 needs_gpu = pytest.mark.skipif(
     not (hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus()),

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from twindex.core import NoProgress, SpannConfig, VectorStorage
-from twindex.index.codecs import load_codec
+from twindex.core import NoProgress
+from twindex.index import SpannConfig, VectorStorage
 from twindex.index.structures.spann import build as spann
 from twindex.index.structures.spann import lists as spann_lists
 from twindex.index.structures.spann.heads import Heads, normalized
@@ -81,7 +81,7 @@ def built(directory: Path, vectors: Floats, how: VectorStorage, memory: int = ME
 
 def contents(directory: Path, how: VectorStorage) -> list[Any]:
     assert how.used_codec is not None
-    codec = load_codec(how.used_codec, directory / "codec.npz")
+    codec = how.used_codec.load(directory / "codec.npz")
     data = np.fromfile(directory / FILE, dtype=np.uint8)
     lists, at = [], 0
     for count in np.load(directory / TABLE)[:, 0].astype(int).tolist():

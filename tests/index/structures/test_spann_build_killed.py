@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from twindex.core import NoProgress, VectorStorage
+from twindex.core import NoProgress
+from twindex.index import VectorStorage
 from twindex.index.structures.spann import build as spann
 from twindex.index.structures.spann.heads import normalized
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core import CorruptFileError, Int8Codec, ScalarCodec
-from twindex.index.codecs import Codec, fit_codec
+from twindex.core import CorruptFileError
+from twindex.index import Int8Codec, ScalarCodec
+from twindex.index.codecs import Codec
 from twindex.index.structures.spann import search as search_module
 from twindex.index.structures.spann.heads import Heads
 from twindex.index.structures.spann.postings import PostingsWriter
@@ -52,7 +53,7 @@ def make(directory: Path, rows: int, lists: int, codec: str = "float32", seed: i
         np.array([row for row in range(rows) if number in homes[row]], dtype=np.int32)
         for number in range(lists)
     ]
-    fitted = fit_codec(CODECS[codec], vectors)
+    fitted = CODECS[codec].fit(vectors)
     with PostingsWriter(directory, fitted.stride) as writer:
         for rows_of in members:
             shuffled = rng.permutation(rows_of)
@@ -114,7 +115,7 @@ def test_all_lists_are_exact_and_reach_every_vector(tmp_path: Path) -> None:
 
 def test_equal_scores_are_ordered_by_row(tmp_path: Path) -> None:
     vectors = np.ones((50, 24), np.float32)
-    codec = fit_codec(ScalarCodec(), vectors)
+    codec = ScalarCodec().fit(vectors)
     shuffled = np.random.default_rng(0).permutation(50).astype(np.int32)
     with PostingsWriter(tmp_path, codec.stride) as writer:
         writer.append(shuffled, codec.encode(vectors))

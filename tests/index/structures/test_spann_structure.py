@@ -9,7 +9,8 @@ import faiss
 import numpy as np
 import pytest
 
-from twindex.core import Int8Codec, NoProgress, ScalarCodec, SpannConfig, VectorStorage
+from twindex.core import NoProgress
+from twindex.index import Int8Codec, ScalarCodec, SpannConfig, VectorStorage
 from twindex.index.structures.spann import build, heads, postings
 from twindex.index.structures.spann.structure import CODEC, CODES, SpannIndex
 

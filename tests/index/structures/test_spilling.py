@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.core import ConfigError, DenseLeg
+from twindex.core import ConfigError
+from twindex.index import DenseLeg, IvfConfig
 from twindex.index.protocol import Ranking
-from twindex.index.structures.spilling import CANDIDATES, WEIGHT, distinct, two_lists
+from twindex.index.structures.ivf.spilling import CANDIDATES, WEIGHT, distinct, two_lists
 
 
 @pytest.mark.parametrize("lists", [2, 9, 40])
@@ -58,9 +59,15 @@ def test_rows_are_kept_once(lines: list[list[int]], scores_of: list[int], k: int
 
 def test_only_small_codes_are_stored_twice() -> None:
     ivf = {"kind": "ivf", "replicas": 2}
-    assert DenseLeg.parse({"index": {"kind": "ivf"}}).replicas == 2
-    assert DenseLeg.parse({"index": {"kind": "ivf"}, "codec": {"kind": "int8"}}).replicas == 1
-    assert DenseLeg.parse({"index": {"kind": "ivf", "replicas": 1}}).replicas == 1
+
+    def lists(**fields: object) -> int:
+        leg = DenseLeg.parse(fields)
+        assert isinstance(leg.index, IvfConfig)
+        return leg.index.lists_of_each(leg.storage.used_codec)
+
+    assert lists(index={"kind": "ivf"}) == 2
+    assert lists(index={"kind": "ivf"}, codec={"kind": "int8"}) == 1
+    assert lists(index={"kind": "ivf", "replicas": 1}) == 1
     with pytest.raises(ConfigError, match=r"index\.replicas"):
         DenseLeg.parse({"index": ivf, "codec": {"kind": "int8"}})
     with pytest.raises(ConfigError, match=r"index\.replicas"):

@@ -15,18 +15,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from twindex.core import ConfigError, NoProgress, VectorStorage
-from twindex.core.vector_config import CODECS_OF
+from twindex.core import ConfigError, NoProgress
+from twindex.index import VectorStorage
 from twindex.index.protocol import Mask
-from twindex.index.structures.coarse import FAST_FROM, list_count
-from twindex.index.structures.graph import HnswGraph
-from twindex.index.structures.ivf import IvfLists
-from twindex.index.structures.protocol import Structure
+from twindex.index.structures.graph.graph import HnswGraph
+from twindex.index.structures.ivf.coarse import FAST_FROM, list_count
+from twindex.index.structures.ivf.ivf import IvfLists
+from twindex.index.structures.protocol import STRUCTURES, Structure, codecs_of
 
 Vectors = NDArray[np.float32]
 ROWS, WIDTH, K = 3_000, 32, 10
 CLASSES: dict[str, type[Structure]] = {"ivf": IvfLists, "hnsw": HnswGraph}
-KINDS = [(index, codec) for index in CLASSES for codec in CODECS_OF[index]]
+KINDS = [(index, codec) for index in CLASSES for codec in codecs_of(STRUCTURES[index])]
 MEMORY = 1 << 20
 
 
@@ -283,7 +283,7 @@ def test_lists_with_rows_that_are_none_are_refused(codec: str, row: int, tmp_pat
 
 def test_faiss_is_imported_only_when_it_is_needed() -> None:
     code = (
-        "import sys, twindex.index, twindex.index.structures.ivf, twindex.index.structures.graph;"
+        "import sys, twindex.index.structures.ivf.ivf, twindex.index.structures.graph.graph;"
         "assert 'faiss' not in sys.modules and 'scann' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

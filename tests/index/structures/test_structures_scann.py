@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from twindex.core import ConfigError, MissingExtraError, NoProgress, VectorStorage
-from twindex.index.structures.scann import ScannTree
+from twindex.core import ConfigError, MissingExtraError, NoProgress
+from twindex.index import VectorStorage
+from twindex.index.structures.scann.scann import ScannTree
 
 needs_scann = pytest.mark.skipif(find_spec("scann") is None, reason="needs the extra scann")
 STORAGE = VectorStorage.parse({"index": {"kind": "scann", "leaves": 40}})

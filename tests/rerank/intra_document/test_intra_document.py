@@ -14,14 +14,14 @@ from twindex.ask.course import Judgement
 from twindex.ask.memory import Memory, digest
 from twindex.ask.meter import Cost
 from twindex.core import ConfigError, ModelError, Usage
-from twindex.core.rerank_config import (
+from twindex.rerank import Budget, Candidate, Task, load_reranker, rerank_one
+from twindex.rerank.calibrated import Calibrated
+from twindex.rerank.config import (
     CalibrationConfig,
     FakeRerankerConfig,
     IntraDocumentConfig,
     RerankerConfig,
 )
-from twindex.rerank import Budget, Candidate, Task, load_reranker, rerank_one
-from twindex.rerank.calibrated import Calibrated
 from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing

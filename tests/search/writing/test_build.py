@@ -10,20 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from twindex.core import (
+from twindex.core import ConfigError, ConflictError, Document, NoProgress
+from twindex.encoders import DenseEncoderConfig, SparseEncoderConfig
+from twindex.index import (
     CollectionConfig,
-    ConfigError,
-    ConflictError,
-    DenseEncoderConfig,
     DenseLeg,
-    Document,
     HnswConfig,
     LexicalLeg,
-    NoProgress,
     ProjectionConfig,
     ScalarCodec,
     SpannConfig,
-    SparseEncoderConfig,
     SparseLeg,
 )
 from twindex.search import Collection, LegRequest, build

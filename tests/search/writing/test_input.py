@@ -7,16 +7,9 @@ from typing import Any
 
 import pytest
 
-from twindex.core import (
-    CollectionConfig,
-    ConfigError,
-    DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    InvalidInputError,
-    LexicalLeg,
-    NotFoundError,
-)
+from twindex.core import ConfigError, Document, InvalidInputError, NotFoundError
+from twindex.encoders import DenseEncoderConfig
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg
 from twindex.search import Collection, SearchRequest
 from twindex.search.writing.ingest import batches
 

@@ -13,22 +13,26 @@ from typing import Any
 import pytest
 
 from twindex.core import (
-    CollectionConfig,
     ConfigError,
     ConflictError,
-    DenseEncoderConfig,
-    DenseLeg,
     EncoderMismatchError,
-    HnswConfig,
     InvalidInputError,
-    LexicalLeg,
     ModelError,
+)
+from twindex.encoders import (
+    DenseEncoderConfig,
     SparseEncoderConfig,
-    SparseLeg,
     TildeEncoderConfig,
+    load_encoder,
+)
+from twindex.index import (
+    CollectionConfig,
+    DenseLeg,
+    HnswConfig,
+    LexicalLeg,
+    SparseLeg,
     VectorStorage,
 )
-from twindex.encoders import load_encoder
 from twindex.index.store.database.meta import get_meta, set_meta
 from twindex.llm import WHEELS, find_weights, weights_digest
 from twindex.llm.weights import places as weights

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from twindex.core import (
-    AnalyzerConfig,
-    CollectionConfig,
-    DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    LexicalLeg,
-    NoProgress,
-)
-from twindex.encoders import load_encoder
+from twindex.core import Document, NoProgress
+from twindex.encoders import AnalyzerConfig, DenseEncoderConfig, load_encoder
+from twindex.index import CollectionConfig, DenseLeg, LexicalLeg
 from twindex.search import Collection, build
 from twindex.search.writing.pace import BATCH_SECONDS, FIRST_DOCUMENTS, Pace
 

@@ -8,17 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from twindex.core import (
-    CollectionConfig,
-    ConfigError,
-    DenseEncoderConfig,
-    DenseLeg,
-    Document,
-    HnswConfig,
-    LexicalLeg,
-    NotFoundError,
-)
-from twindex.encoders import load_encoder
+from twindex.core import ConfigError, Document, NotFoundError
+from twindex.encoders import DenseEncoderConfig, load_encoder
+from twindex.index import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg
 from twindex.search import Collection
 
 CONFIG = CollectionConfig(

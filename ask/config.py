@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import model_validator
 
-from .bounds import Bounds, Calls, Milliseconds
-from .config import Device
-from .config_base import Config
+from ..core.bounds import Bounds, Calls, Milliseconds
+from ..core.config import Device
+from ..core.config_base import Config
 
 
 class Limits(Config):

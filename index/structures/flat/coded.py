@@ -12,15 +12,16 @@ from typing import Self
 
 import numpy as np
 
-from ...core import IvfConfig, Progress, VectorStorage
-from ..arrays.npy import NpyFile, NpyWriter
-from ..arrays.vectors import Vectors, VectorSource
-from ..codecs import Codec, fit_codec, load_codec
-from ..protocol import Mask, Ranking
-from .exact import BLOCK_ROWS, GATHER_SHARE, QUERY_GROUP, Best, check_width
-from .ivf import IvfLists
-from .originals import spread
-from .protocol import Parameters
+from ....core import Progress
+from ...arrays.npy import NpyFile, NpyWriter
+from ...arrays.vectors import Vectors, VectorSource
+from ...codecs import Codec
+from ...protocol import Mask, Ranking
+from ..exact import BLOCK_ROWS, GATHER_SHARE, QUERY_GROUP, Best, check_width
+from ..ivf.config import IvfConfig
+from ..ivf.ivf import IvfLists
+from ..originals import spread
+from ..protocol import Parameters, VectorStorage
 
 CODES = "codes.npy"
 CODEC = "codec.npz"
@@ -55,7 +56,7 @@ class CodedFlat:
         """See Structure."""
         codec_config = storage.held_codec
         step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * vectors.width)))
-        codec = fit_codec(codec_config, vectors.take(spread(len(vectors), FITTED, SEED)))
+        codec = codec_config.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
         with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
             for start in range(0, len(vectors), step):
@@ -67,7 +68,7 @@ class CodedFlat:
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
         codec_config = storage.held_codec
-        codec = load_codec(codec_config, directory / CODEC)
+        codec = codec_config.load(directory / CODEC)
         codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if codes.array.shape[1] != codec.stride:
             raise ValueError(f"{CODES}: codes of {codes.array.shape[1]} bytes, not {codec.stride}")

@@ -21,14 +21,17 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...core import IvfConfig, PqCodec, Progress, RabitqCodec, VectorStorage
-from ..arrays.npy import NpyFile, NpyWriter
-from ..arrays.vectors import Vectors, VectorSource
-from ..protocol import Mask, Ranking
-from . import coarse, faiss_calls
-from .faiss_calls import faiss
+from ....core import Progress
+from ...arrays.npy import NpyFile, NpyWriter
+from ...arrays.vectors import Vectors, VectorSource
+from ...codecs.config import PqCodec, RabitqCodec
+from ...protocol import Mask, Ranking
+from .. import faiss_calls
+from ..faiss_calls import faiss
+from ..protocol import Parameters, VectorStorage
+from . import coarse
+from .config import IvfConfig
 from .gpu import on_devices
-from .protocol import Parameters
 from .spilling import distinct, two_lists
 
 FILE = "ivf.faiss"
@@ -124,7 +127,9 @@ class IvfLists:
         """See Structure."""
         lists = coarse.list_count(rows, _settings(storage).lists)
         sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres, while they are fitted.
-        copies = 1 if storage.replicas == 1 else 4  # Two lists, and all once more to lay them out.
+        copies = (
+            1 if _settings(storage).lists_of_each(storage.used_codec) == 1 else 4
+        )  # Two lists, and all once more to lay them out.
         return copies * rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
 
     @property
@@ -208,7 +213,7 @@ def _sampled(lists: int) -> int:
 
 
 def _replicas(storage: VectorStorage, lists: int) -> int:
-    return min(storage.replicas, lists)
+    return min(_settings(storage).lists_of_each(storage.used_codec), lists)
 
 
 def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .faiss_calls import faiss
+from ..faiss_calls import faiss
 
 
 def device_count() -> int:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.vectors import Vectors
-from ..codecs.gather import dot_rows
-from ..codecs.kernel import summing
-from ..protocol import Ranking
+from ...arrays.vectors import Vectors
+from ...codecs.gather import dot_rows
+from ...codecs.kernel import summing
+from ...protocol import Ranking
 
 WEIGHT = np.float32(1.0)
 CANDIDATES = 16

@@ -14,12 +14,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...core import HnswConfig, Progress, VectorStorage
-from ..arrays.vectors import Vectors, VectorSource
-from ..protocol import Mask, Ranking
-from . import faiss_calls
-from .faiss_calls import faiss
-from .protocol import Parameters
+from ....core import Progress
+from ...arrays.vectors import Vectors, VectorSource
+from ...protocol import Mask, Ranking
+from .. import faiss_calls
+from ..faiss_calls import faiss
+from ..protocol import Parameters, VectorStorage
+from .config import HnswConfig
 
 FILE = "hnsw.faiss"
 

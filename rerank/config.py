@@ -10,10 +10,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .ask_config import LanguageModelConfig, Limits
-from .bounds import Bounds, Calls, Few, Score, Share, Tokens
-from .config import LEG_NAME, AnalyzerConfig, Device, Precision
-from .config_base import Config
+from ..ask.config import LanguageModelConfig, Limits
+from ..core.bounds import Bounds, Calls, Few, Score, Share, Tokens
+from ..core.config import Device, Precision
+from ..core.config_base import Config
+from ..encoders import AnalyzerConfig
+from ..index.legs import LEG_NAME
 
 RERANKER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 

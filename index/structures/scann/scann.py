@@ -16,13 +16,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...core import ConfigError, MissingExtraError, Progress, ScannConfig, VectorStorage
-from ..arrays.npy import load, save
-from ..arrays.vectors import Vectors, VectorSource
-from ..protocol import Mask, Ranking
-from .coarse import list_count
-from .faiss_calls import blocks, steps
-from .protocol import Parameters
+from ....core import ConfigError, MissingExtraError, Progress
+from ...arrays.npy import load, save
+from ...arrays.vectors import Vectors, VectorSource
+from ...protocol import Mask, Ranking
+from ..faiss_calls import blocks, steps
+from ..ivf.coarse import list_count
+from ..protocol import Parameters, VectorStorage
+from .config import ScannConfig
 
 ASSETS = "scann_assets.pbtxt"
 SHAPE = "scann_shape.npy"

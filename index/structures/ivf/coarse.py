@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ...core import PqCodec
-from ..arrays.vectors import Vectors
-from .faiss_calls import SEED, faiss, train
+from ...arrays.vectors import Vectors
+from ...codecs.config import PqCodec
+from ..faiss_calls import SEED, faiss, train
 from .gpu import device_count
 
 FAST_FROM = 256

@@ -1,0 +1,274 @@
+"""Kinds: what a configuration can name, and where a new one is made known.
+
+A family (encoders, index structures, rerankers, ...) has one `Kinds`. A kind is a configuration
+class whose field `kind` holds its name, and which says what is made of it. Nothing else lists
+kinds: what is accepted, described and refused follows from what is registered.
+
+    @ENCODERS.register
+    class MyEncoderConfig(EncoderConfig):
+        made_by = "my_package.encoder:MyEncoder"
+        kind: Literal["mine"] = "mine"
+
+A package registers its kinds when it is installed: an entry point of the family's group that names
+the class. It is imported when a configuration first asks for its name, never because of anything
+that a request says beyond that name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from threading import RLock
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from .bounds import shown
+from .config_base import Config
+from .errors import ConfigError
+
+C = TypeVar("C", bound=Config)
+
+logger = logging.getLogger(__name__)
+
+_families: list[Kinds[Any]] = []
+
+
+def families() -> tuple[Kinds[Any], ...]:
+    """Every family, in the order in which they were made."""
+    return tuple(_families)
+
+
+class Kinds(Generic[C]):
+    """The kinds of one family. Thread-safe."""
+
+    def __init__(self, base: type[C], noun: str, group: str | None = None) -> None:
+        """base: of all their configurations. noun: for messages. group: of entry points."""
+        self.base = base
+        self.noun = noun
+        self.group = group
+        self._kinds: dict[str, type[C]] = {}
+        self._entries: dict[str, EntryPoint] | None = None
+        self._lock = RLock()
+        _families.append(self)
+
+    def register(self, config: type[C]) -> type[C]:
+        """Make a kind known; returns it, so that it serves as a decorator.
+
+        Raises ConfigError for a class that is no kind of this family, and for a name that another
+        class has.
+        """
+        names = _names(config)
+        if not issubclass(config, self.base):
+            raise ConfigError(f"{config.__name__} is not a {self.base.__name__}", field="kind")
+        if not names:
+            raise ConfigError(
+                f'{config.__name__} has no name: give it a field kind: Literal["name"] = "name"',
+                field="kind",
+            )
+        with self._lock:
+            for name in names:
+                known = self._kinds.get(name)
+                if known is not None and known is not config:
+                    raise ConfigError(
+                        f"there is a kind of {self.noun} named {name!r} already, "
+                        f"{known.__module__}.{known.__qualname__}: choose another name",
+                        field="kind",
+                    )
+            self._kinds.update(dict.fromkeys(names, config))
+        return config
+
+    def unregister(self, config: type[C]) -> None:
+        """Forget a kind; what was made of it stays as it is."""
+        with self._lock:
+            self._kinds = {name: kind for name, kind in self._kinds.items() if kind is not config}
+
+    def find(self, name: str) -> type[C] | None:
+        """The configuration of a kind; None = there is none of this name.
+
+        Raises ConfigError for one whose package cannot be imported.
+        """
+        known = self._kinds.get(name)
+        if known is None and (entry := self._installed().get(name)) is not None:
+            known = self._load(entry)
+        return known
+
+    def __getitem__(self, name: str) -> type[C]:
+        """As `find`. Raises ConfigError, with the known kinds, for a name that none has."""
+        found = self.find(name)
+        if found is None:
+            raise ConfigError(
+                f"{name!r} is no kind of {self.noun}; there are {', '.join(self)}", field="kind"
+            )
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of all kinds: those of this program, then those of installed packages."""
+        for entry in self._installed().values():
+            if entry.name not in self._kinds:
+                try:
+                    self._load(entry)
+                except ConfigError as error:
+                    logger.warning("%s", error)
+        return iter(tuple(self._kinds))
+
+    def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
+        """Name -> configuration, of all kinds or of those that `among` accepts."""
+        return {
+            name: self._kinds[name] for name in self if among is None or among(self._kinds[name])
+        }
+
+    def parse(self, value: Any) -> C:
+        """A configuration from a mapping with its `kind`. Raises ConfigError."""
+        kind = value.get("kind") if isinstance(value, Mapping) else None
+        if not isinstance(kind, str):
+            raise ConfigError("needs the field kind")
+        return self[kind].parse(value)
+
+    def _installed(self) -> Mapping[str, EntryPoint]:
+        with self._lock:
+            if self._entries is None:
+                found = entry_points(group=self.group) if self.group is not None else ()
+                self._entries = {entry.name: entry for entry in found}
+            return self._entries
+
+    def _load(self, entry: EntryPoint) -> type[C]:
+        package = entry.dist.name if entry.dist is not None else entry.value
+        try:
+            config = entry.load()
+        except Exception as error:
+            raise ConfigError(
+                f"the kind of {self.noun} {entry.name!r} of the package {package} cannot be "
+                f"loaded: {type(error).__name__}: {error}",
+                field="kind",
+            ) from error
+        if not isinstance(config, type) or entry.name not in _names(config):
+            raise ConfigError(
+                f"the package {package} names {entry.value} as the kind of {self.noun} "
+                f"{entry.name!r}, which is not a configuration of that kind",
+                field="kind",
+            )
+        return self.register(config)
+
+
+def register(config: type[Config]) -> type[Config]:
+    """Make a kind known to the family of its base class. See `Kinds.register`."""
+    for family in _families:
+        if issubclass(config, family.base):
+            family.register(config)
+            return config
+    bases = ", ".join(sorted(family.base.__name__ for family in _families))
+    raise ConfigError(f"{config.__name__} is of no family; the base is one of {bases}")
+
+
+def named(reference: str, beside: type[Any]) -> Any:
+    """What "module:name" stands for, imported now: configurations are read where what they mean,
+    and the libraries that it needs, is not. ".module:name" is in the package of the class `beside`.
+    """
+    module, _, name = reference.partition(":")
+    package = beside.__module__.rpartition(".")[0]
+    found: Any = import_module(module, package)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def _names(config: type[Any]) -> tuple[str, ...]:
+    field = getattr(config, "model_fields", {}).get("kind")
+    return () if field is None else tuple(map(str, get_args(field.annotation)))
+
+
+_shown: ContextVar[frozenset[type[Config]]] = ContextVar("_shown", default=frozenset())
+"""Kinds whose schema is being written: one that contains itself is referred to."""
+
+
+class OneOf(Generic[C]):
+    """The annotation of a field that holds any kind of a family: `Annotated[Base, OneOf(KINDS)]`.
+
+    default: the kind of a value that does not say it. among: which kinds may stand here.
+    """
+
+    def __init__(
+        self,
+        kinds: Kinds[C],
+        *,
+        default: str | None = None,
+        among: Callable[[type[C]], bool] | None = None,
+    ) -> None:
+        self._kinds = kinds
+        self._default = default
+        self._among = among
+
+    def classes(self) -> Mapping[str, type[C]]:
+        """Name -> configuration, of what may stand here."""
+        return self._kinds.classes(self._among)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._validated)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        choices: dict[Any, CoreSchema] = {}
+        for name, config in self.classes().items():
+            inner = config.__pydantic_core_schema__
+            if config in _shown.get():
+                inner = core_schema.definition_reference_schema(_reference(inner))
+            choices[name] = inner
+        token = _shown.set(_shown.get() | set(self.classes().values()))
+        try:
+            schema_ = handler(core_schema.tagged_union_schema(choices, discriminator="kind"))
+        finally:
+            _shown.reset(token)
+        if self._default is not None:  # Where it may be left out, it tells nothing apart.
+            schema_.pop("discriminator", None)
+        return schema_
+
+    def _validated(self, value: Any, info: core_schema.ValidationInfo) -> C:
+        if isinstance(value, self._kinds.base):
+            kind: Any = getattr(value, "kind", None)
+            if self._accepted(kind) is type(value):
+                return value
+            raise self._refused(kind)
+        if not isinstance(value, Mapping):
+            raise self._refused(value)
+        kind = value.get("kind", self._default)
+        if kind is None:
+            raise PydanticCustomError("kind", "needs the field kind")
+        config = self._accepted(kind)
+        if config is None:
+            raise self._refused(kind)
+        return config.model_validate(dict(value), context=info.context)
+
+    def _accepted(self, kind: Any) -> type[C] | None:
+        try:
+            config = self._kinds.find(kind) if isinstance(kind, str) else None
+        except ConfigError as error:
+            raise PydanticCustomError("kind", "{text}", {"text": error.message}) from None
+        allowed = config is not None and (self._among is None or self._among(config))
+        return config if allowed else None
+
+    def _refused(self, value: Any) -> PydanticCustomError:
+        """Of a value that is no object, or of its kind."""
+        *others, last = (f'"{name}"' for name in self.classes())
+        able = f"{', '.join(others)} or {last}" if others else last
+        return PydanticCustomError(
+            "kind",
+            "must be an object whose kind is {able}, got {value}",
+            {"able": able, "value": shown(value)},
+        )
+
+
+def _reference(schema: CoreSchema) -> str:
+    """The name by which definitions refer to a schema."""
+    inner: Any = schema
+    while "ref" not in inner:
+        inner = inner["schema"]
+    return str(inner["ref"])

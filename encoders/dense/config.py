@@ -1,0 +1,30 @@
+"""A sentence-transformers bi-encoder, configured."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.bounds import Tokens
+from ...core.config import Device, Precision
+from ..config import EncoderConfig
+
+
+class DenseEncoderConfig(EncoderConfig):
+    """A sentence-transformers bi-encoder."""
+
+    made_by = ".encoder:DenseEncoder.load"
+    faked_by = ".fake:FakeDenseEncoder"
+    gives = frozenset({"dense"})
+
+    kind: Literal["dense"] = "dense"
+    model: str = "all-MiniLM-L6-v2"
+    revision: str | None = None
+    query_prompt: str | None = None
+    """Text put before a query; None = what the model itself prescribes, "" = nothing."""
+    document_prompt: str | None = None
+    """Text put before a passage; likewise."""
+    max_length: Tokens | None = None
+    """Tokens read of each text, special tokens included; None = the model's own limit."""
+    normalize: bool = True
+    precision: Precision = "float32"
+    device: Device = "auto"

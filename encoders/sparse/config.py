@@ -1,0 +1,27 @@
+"""A learned sparse encoder, configured."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...core.bounds import Count, Tokens
+from ...core.config import Device, Precision
+from ..config import EncoderConfig
+
+
+class SparseEncoderConfig(EncoderConfig):
+    """A learned sparse encoder (SPLADE) through sentence-transformers' SparseEncoder."""
+
+    made_by = ".encoder:SparseEncoder.load"
+    faked_by = ".fake:FakeSparseEncoder"
+    gives = frozenset({"sparse"})
+
+    kind: Literal["sparse"] = "sparse"
+    model: str = "splade-tiny"
+    revision: str | None = None
+    max_length: Tokens | None = None
+    top_terms: Count | None = None
+    """Keep only the heaviest terms of a document; None = all."""
+    query_top_terms: Count | None = None
+    precision: Precision = "float32"
+    device: Device = "auto"

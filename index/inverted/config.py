@@ -1,0 +1,53 @@
+"""Legs of learned sparse vectors and of words, configured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from ...core.bounds import Bounds, Share
+from ...core.kinds import OneOf, named
+from ...encoders.config import ENCODERS, EncoderConfig
+from ...encoders.lexical.config import AnalyzerConfig
+from ...encoders.sparse.config import SparseEncoderConfig
+from ..legs import LEGS, LegConfig, LegRole
+
+
+class SparseLeg(LegConfig):
+    """A leg that ranks by the dot product of sparse vectors, exactly; MaxSim where a text has
+    several."""
+
+    segments = (".sparse:SparseSegment", ".multi:MultiSparseSegment")
+    deltas = (".sparse_delta:SparseDelta", ".multi:MultiSparseDelta")
+
+    kind: Literal["sparse"] = "sparse"
+    role: LegRole = "search"
+    encoder: Annotated[
+        EncoderConfig, OneOf(ENCODERS, default="sparse", among=lambda one: "sparse" in one.gives)
+    ] = SparseEncoderConfig()
+
+    def warm(self) -> None:
+        """See LegConfig."""
+        named(".warm:warm", type(self))()
+
+
+class LexicalLeg(LegConfig):
+    """BM25 with Lucene's formula (Kamphuis et al. 2020, variant "Lucene (accurate)")."""
+
+    segments = (".lexical:LexicalSegment", "")
+    deltas = (".lexical_delta:LexicalDelta", "")
+
+    kind: Literal["lexical"] = "lexical"
+    role: LegRole = "search"
+    encoder: Annotated[
+        EncoderConfig, OneOf(ENCODERS, default="analyzer", among=lambda one: "terms" in one.gives)
+    ] = AnalyzerConfig()
+    k1: Annotated[float, Bounds(0, 1_000)] = 0.9
+    b: Share = 0.4
+
+    def warm(self) -> None:
+        """See LegConfig."""
+        named(".warm:warm", type(self))()
+
+
+LEGS.register(SparseLeg)
+LEGS.register(LexicalLeg)

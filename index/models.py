@@ -1,0 +1,73 @@
+"""The models of a collection's encoders: where they are, and whether two names mean the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from ..encoders import EncoderConfig, EncoderLoader, load_encoder
+from ..encoders.places import absolute_encoder, named, revision_of
+from ..llm.weights.by_digest import digest_of
+from .config import CollectionConfig
+
+
+def model_names(config: CollectionConfig) -> list[str]:
+    """All models of a configuration."""
+    return [model for leg in config.legs.values() for _, model in named(leg.encoder)]
+
+
+def absolute(config: CollectionConfig, encoders: EncoderLoader = load_encoder) -> CollectionConfig:
+    """The configuration with folders of models by their absolute paths.
+
+    Only `load_encoder` takes names for folders: with other `encoders` names stay as they are.
+    """
+    function = encoders.func if isinstance(encoders, partial) else encoders
+    if function is not load_encoder:
+        return config
+    encoders_here = {name: absolute_encoder(leg.encoder) for name, leg in config.legs.items()}
+    return with_encoders(config, encoders_here)
+
+
+def with_encoders(
+    config: CollectionConfig, encoders: Mapping[str, EncoderConfig]
+) -> CollectionConfig:
+    """The configuration with other encoders of the same kinds (leg -> encoder)."""
+    legs = {
+        name: leg.model_copy(update={"encoder": encoders[name]})
+        for name, leg in config.legs.items()
+        if encoders.get(name, leg.encoder) != leg.encoder
+    }
+    return config.model_copy(update={"legs": {**config.legs, **legs}}) if legs else config
+
+
+def same_models(
+    wanted: CollectionConfig,
+    stored: CollectionConfig,
+    fingerprints: Mapping[str, Mapping[str, object]],
+) -> CollectionConfig:
+    """`wanted` with the stored name of each model that has the stored weights under another."""
+    wanted, stored = absolute(wanted), absolute(stored)
+    encoders = {
+        name: _same_models(leg.encoder, stored.legs[name].encoder, fingerprints.get(name, {}))
+        for name, leg in wanted.legs.items()
+        if name in stored.legs
+    }
+    return with_encoders(wanted, encoders)
+
+
+def _same_models(
+    wanted: EncoderConfig, stored: EncoderConfig, fingerprint: Mapping[str, object]
+) -> EncoderConfig:
+    own, update = dict(named(wanted)), {}
+    for field, model in named(stored):
+        other, digest = own.get(field, model), fingerprint.get(stored.models[field])
+        if other == model or digest is None:
+            continue
+        if digest_of(other, revision=revision_of(field, wanted)) == digest:
+            update[field] = model
+    if not update:
+        return wanted
+    revision = (
+        getattr(stored, "revision", None) if "model" in update else revision_of("model", wanted)
+    )
+    return wanted.model_copy(update={**update, "revision": revision})

@@ -1,0 +1,1 @@
+"""Every vector is compared."""

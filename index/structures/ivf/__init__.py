@@ -1,0 +1,1 @@
+"""Inverted lists around centres, configured."""

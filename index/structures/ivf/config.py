@@ -1,0 +1,64 @@
+"""Inverted lists around centres, configured."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from ....core.bounds import Effort, Rows
+from ...codecs.config import CODECS, CodecConfig, PqCodec
+from ..looking import Recall
+from ..protocol import IndexConfig
+from ..recall import recall_or
+
+
+class IvfConfig(IndexConfig):
+    """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS.
+
+    lists:  None = grows with the square root of the passages in a segment.
+    replicas: lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small,
+            else 1. Other codecs have no choice.
+    recall: of the 10 nearest, calibrated when a segment is built; None = DEFAULT_RECALL.
+    nprobe: lists looked at, instead of a recall.
+    flat_below: segments with fewer passages are searched exactly.
+    """
+
+    made_by = ".ivf:IvfLists"
+    parameters = ("nprobe",)
+    looking = ("recall", "nprobe")
+
+    kind: Literal["ivf"] = "ivf"
+    lists: Effort | None = None
+    replicas: Literal[1, 2] | None = None
+    recall: Recall | None = None
+    nprobe: Effort | None = None
+    flat_below: Rows = 20_000
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        return recall_or(self, "nprobe")
+
+    def usual_codec(self) -> CodecConfig:
+        """See IndexConfig."""
+        return CODECS.parse({"kind": "pq"})
+
+    @classmethod
+    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
+        """See IndexConfig: what FAISS has."""
+        return kind in ("pq", "float32", "float16", "bfloat16", "int8", "int4", "rabitq")
+
+    def check(self, codec: CodecConfig | None) -> None:
+        """See IndexConfig."""
+        if self.replicas == 2 and not _small(codec):
+            raise ValueError("index.replicas: only with codec pq of 4 bits can it be 2")
+
+    def lists_of_each(self, codec: CodecConfig | None) -> int:
+        """Lists that a vector is in."""
+        if not _small(codec):
+            return 1
+        return 2 if self.replicas is None else self.replicas
+
+
+def _small(codec: CodecConfig | None) -> bool:
+    return isinstance(codec, PqCodec) and codec.bits == 4

@@ -1,0 +1,1 @@
+"""ScaNN, configured."""

@@ -1,0 +1,52 @@
+"""Lists on disk, configured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+from ....core.bounds import Bounds, Effort, Rows
+from ...codecs.config import CODECS, CodecConfig
+from ..looking import Recall
+from ..protocol import IndexConfig
+from ..recall import recall_or
+
+
+class SpannConfig(IndexConfig):
+    """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021).
+
+    head_share: heads for each vector; None = what keeps lists at about 40 KiB a list.
+    replicas:   lists that a vector may be in; None = the least that reaches the recall cheaply,
+                as measured on the vectors.
+    epsilon:    a vector enters a list only if its head is at most 1 + epsilon times as far as the
+                nearest; None = not tested (the paper's epsilon 1).
+    recall, nprobe: as for IvfConfig; nprobe is the number of lists read.
+    """
+
+    made_by = ".structure:SpannIndex"
+    parameters = ("nprobe",)
+    looking = ("recall", "nprobe")
+    on_disk = True
+
+    kind: Literal["spann"] = "spann"
+    head_share: Annotated[float, Bounds(0, 0.5, above=True)] | None = None
+    replicas: Annotated[int, Bounds(1, 32)] | None = None
+    epsilon: Annotated[float, Bounds(0, 1_000)] | None = None
+    recall: Recall | None = None
+    nprobe: Effort | None = None
+    flat_below: Rows = 20_000
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        return recall_or(self, "nprobe")
+
+    def usual_codec(self) -> CodecConfig:
+        """See IndexConfig."""
+        return CODECS.parse({"kind": "int8"})
+
+    @property
+    def layout(self) -> Self:
+        """See IndexConfig. The lists of a vector, unless their number is given, are chosen for the
+        recall."""
+        return self if self.replicas is None else super().layout
