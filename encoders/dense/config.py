@@ -22,9 +22,11 @@ class DenseEncoderConfig(EncoderConfig):
     query_prompt: str | None = None
     """Text put before a query; None = what the model itself prescribes, "" = nothing."""
     document_prompt: str | None = None
-    """Text put before a passage; likewise."""
+    """Text put before a passage; None = what the model itself prescribes, "" = nothing."""
     max_length: Tokens | None = None
     """Tokens read of each text, special tokens included; None = the model's own limit."""
     normalize: bool = True
+    """Vectors of length 1."""
     precision: Precision = "float32"
+    """Arithmetic of the model."""
     device: Device = "auto"

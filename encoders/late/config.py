@@ -26,12 +26,13 @@ class LateEncoderConfig(EncoderConfig):
     query_prompt: str | None = None
     """Text put before a query; None = what the model itself prescribes, "" = nothing."""
     document_prompt: str | None = None
-    """Text put before a passage; likewise."""
+    """Text put before a passage; None = what the model itself prescribes, "" = nothing."""
     query_length: Annotated[int, Bounds(4, 1_048_576)] | None = None
     """Tokens read of a query, special tokens included; None = the model's own limit. Where the
     model fills queries up with masks, also how far."""
     document_length: Tokens | None = None
-    """Tokens read of a passage; likewise."""
+    """Tokens read of a passage, special tokens included; None = the model's own limit. Where the
+    model fills passages up with masks, also how far."""
     pooling: Annotated[float, Bounds(1, 16)] = 1.0
     """Tokens of a passage for each vector that is kept: neighbours in direction are merged."""
     precision: Precision = "float32"

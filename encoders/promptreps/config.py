@@ -28,6 +28,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
 
     made_by = ".encoder:PromptRepsEncoder.load"
     gives = frozenset({"dense", "sparse"})
+    flags = {"style": "--prompt-style"}  # noqa: RUF012
 
     # Where it may be left out of JSON, it means the usual encoder of the leg.
     model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
@@ -36,6 +37,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
     model: str = "SmolLM2-135M-Instruct"
     revision: str | None = None
     variant: Variant = "single"
+    """How a text is read; multi_* give it several vectors."""
     style: Literal["chat", "literal"] = "chat"
     """Wording of the prompt: "chat" is the model's own chat template with line breaks; "literal" is
     that of the paper's published code, where each line break is a backslash and an n."""

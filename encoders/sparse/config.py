@@ -20,8 +20,10 @@ class SparseEncoderConfig(EncoderConfig):
     model: str = "splade-tiny"
     revision: str | None = None
     max_length: Tokens | None = None
+    """Tokens read of each text, special tokens included; None = the model's own limit."""
     top_terms: Count | None = None
-    """Keep only the heaviest terms of a document; None = all."""
+    """Heaviest terms kept of a document; None = all."""
     query_top_terms: Count | None = None
+    """Heaviest terms kept of a query; None = all."""
     precision: Precision = "float32"
     device: Device = "auto"

@@ -42,7 +42,9 @@ class LexicalLeg(LegConfig):
         EncoderConfig, OneOf(ENCODERS, default="analyzer", among=lambda one: "terms" in one.gives)
     ] = AnalyzerConfig()
     k1: Annotated[float, Bounds(0, 1_000)] = 0.9
+    """BM25: saturation of term frequency."""
     b: Share = 0.4
+    """BM25: normalisation by length."""
 
     def warm(self) -> None:
         """See LegConfig."""

@@ -14,10 +14,7 @@ from ..recall import recall_or
 
 
 class HnswConfig(IndexConfig):
-    """Graph search (Malkov and Yashunin 2018) through FAISS.
-
-    recall: as for IvfConfig. ef_search: length of the list of candidates, instead of a recall.
-    """
+    """Graph search (Malkov and Yashunin 2018) through FAISS."""
 
     made_by = ".graph:HnswGraph"
     parameters = ("ef",)
@@ -25,9 +22,13 @@ class HnswConfig(IndexConfig):
 
     kind: Literal["hnsw"] = "hnsw"
     neighbors: Annotated[int, Bounds(2, 256)] = 32
+    """Links of a vector."""
     ef_construction: Annotated[int, Bounds(8, 10_000)] = 200
+    """Length of the list of candidates while the graph is built."""
     recall: Recall | None = None
+    """Of the 10 nearest, calibrated when a segment is built; None = 0.98."""
     ef_search: Effort | None = None
+    """Length of the list of candidates, instead of a recall; None = as calibrated."""
     flat_below: Rows = 2_000
     """Segments with fewer passages are searched exactly; a graph gains nothing there."""
 

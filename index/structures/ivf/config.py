@@ -14,15 +14,7 @@ from ..recall import recall_or
 
 
 class IvfConfig(IndexConfig):
-    """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS.
-
-    lists:  None = grows with the square root of the passages in a segment.
-    replicas: lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small,
-            else 1. Other codecs have no choice.
-    recall: of the 10 nearest, calibrated when a segment is built; None = DEFAULT_RECALL.
-    nprobe: lists looked at, instead of a recall.
-    flat_below: segments with fewer passages are searched exactly.
-    """
+    """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS."""
 
     made_by = ".ivf:IvfLists"
     parameters = ("nprobe",)
@@ -30,16 +22,23 @@ class IvfConfig(IndexConfig):
 
     kind: Literal["ivf"] = "ivf"
     lists: Effort | None = None
+    """Number of lists; None = grows with the square root of the passages in a segment."""
     replicas: Literal[1, 2] | None = None
+    """Lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small, else 1,
+    which other codecs must have."""
     recall: Recall | None = None
+    """Of the 10 nearest, calibrated when a segment is built; None = 0.98."""
     nprobe: Effort | None = None
+    """Lists looked at, instead of a recall; None = as calibrated."""
     flat_below: Rows = 20_000
+    """Segments with fewer passages are searched exactly."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         return recall_or(self, "nprobe")
 
-    def usual_codec(self) -> CodecConfig:
+    @classmethod
+    def usual_codec(cls) -> CodecConfig:
         """See IndexConfig."""
         return CODECS.parse({"kind": "pq"})
 

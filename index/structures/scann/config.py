@@ -14,10 +14,7 @@ from ..recall import recall_or
 
 
 class ScannConfig(IndexConfig):
-    """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree; extra `scann`.
-
-    leaves: None = grows with the square root of the passages. recall, nprobe: as for IvfConfig.
-    """
+    """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree; extra `scann`."""
 
     made_by = ".scann:ScannTree"
     parameters = ("nprobe",)
@@ -26,15 +23,20 @@ class ScannConfig(IndexConfig):
 
     kind: Literal["scann"] = "scann"
     leaves: Effort | None = None
+    """Leaves of the tree; None = grows with the square root of the passages."""
     recall: Recall | None = None
+    """Of the 10 nearest, calibrated when a segment is built; None = 0.98."""
     nprobe: Effort | None = None
+    """Leaves looked at, instead of a recall; None = as calibrated."""
     flat_below: Rows = 20_000
+    """Segments with fewer passages are searched exactly."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         return recall_or(self, "nprobe")
 
-    def usual_codec(self) -> None:
+    @classmethod
+    def usual_codec(cls) -> None:
         """See IndexConfig: it has its own."""
 
     @classmethod
