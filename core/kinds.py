@@ -33,6 +33,7 @@ from .config_base import Config
 from .errors import ConfigError
 
 C = TypeVar("C", bound=Config)
+K = TypeVar("K", bound=Config)
 
 logger = logging.getLogger(__name__)
 
@@ -57,15 +58,15 @@ class Kinds(Generic[C]):
         self._lock = RLock()
         _families.append(self)
 
-    def register(self, config: type[C]) -> type[C]:
+    def register(self, config: type[K]) -> type[K]:
         """Make a kind known; returns it, so that it serves as a decorator.
 
         Raises ConfigError for a class that is no kind of this family, and for a name that another
         class has.
         """
-        names = _names(config)
         if not issubclass(config, self.base):
             raise ConfigError(f"{config.__name__} is not a {self.base.__name__}", field="kind")
+        names = _names(config)
         if not names:
             raise ConfigError(
                 f'{config.__name__} has no name: give it a field kind: Literal["name"] = "name"',
@@ -156,12 +157,11 @@ class Kinds(Generic[C]):
         return self.register(config)
 
 
-def register(config: type[Config]) -> type[Config]:
+def register(config: type[K]) -> type[K]:
     """Make a kind known to the family of its base class. See `Kinds.register`."""
     for family in _families:
         if issubclass(config, family.base):
-            family.register(config)
-            return config
+            return family.register(config)  # type: ignore[no-any-return]
     bases = ", ".join(sorted(family.base.__name__ for family in _families))
     raise ConfigError(f"{config.__name__} is of no family; the base is one of {bases}")
 

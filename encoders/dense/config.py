@@ -6,9 +6,10 @@ from typing import Literal
 
 from ...core.bounds import Tokens
 from ...core.config import Device, Precision
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 
+@ENCODERS.register
 class DenseEncoderConfig(EncoderConfig):
     """A sentence-transformers bi-encoder."""
 

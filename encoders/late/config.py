@@ -8,9 +8,10 @@ from pydantic import ConfigDict
 
 from ...core.bounds import Bounds, Tokens
 from ...core.config import Device, Precision
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 
+@ENCODERS.register
 class LateEncoderConfig(EncoderConfig):
     """A vector for each token of a text (late interaction), see `twindex.encoders.late.encoder`."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 
+@ENCODERS.register
 class AnalyzerConfig(EncoderConfig):
     """How text becomes terms: Unicode words, lower case, stopwords out, Snowball stems."""
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, model_validator
 
 from ...core.bounds import Bounds, Count
 from ...core.config import Device
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 Variant = Literal[
     "single", "first_word", "multi_token_single", "multi_token_multi", "multi_word_multi"
@@ -19,6 +19,7 @@ MULTI_VARIANTS = frozenset({"multi_token_multi", "multi_word_multi"})
 """Variants that give a text several vectors, scored by MaxSim."""
 
 
+@ENCODERS.register
 class PromptRepsEncoderConfig(EncoderConfig):
     """A language model asked for a text in one word (PromptReps, Zhuang et al., EMNLP 2024).
 

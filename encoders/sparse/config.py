@@ -6,9 +6,10 @@ from typing import Literal
 
 from ...core.bounds import Count, Tokens
 from ...core.config import Device, Precision
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 
+@ENCODERS.register
 class SparseEncoderConfig(EncoderConfig):
     """A learned sparse encoder (SPLADE) through sentence-transformers' SparseEncoder."""
 

@@ -8,9 +8,10 @@ from pydantic import ConfigDict
 
 from ...core.bounds import Bounds, Tokens
 from ...core.config import Device, Precision
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 
+@ENCODERS.register
 class TildeEncoderConfig(EncoderConfig):
     """Weights of a text's own tokens, and queries without a model (TILDEv2), see
     `twindex.encoders.tilde.encoder`."""

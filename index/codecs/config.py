@@ -46,6 +46,7 @@ class CodecConfig(Config):
 CODECS = Kinds(CodecConfig, "codec", "twindex.codecs")
 
 
+@CODECS.register
 class ScalarCodec(CodecConfig):
     """Each dimension by itself, nothing to choose. See `twindex.index.codecs`."""
 
@@ -68,6 +69,7 @@ class ScalarCodec(CodecConfig):
         return SCALARS[self.kind].load(path)
 
 
+@CODECS.register
 class Int8Codec(CodecConfig):
     """256 equal steps from the least to the largest value."""
 
@@ -90,6 +92,7 @@ class Int8Codec(CodecConfig):
         return Int8.load(path)
 
 
+@CODECS.register
 class PqCodec(CodecConfig):
     """Product quantisation (Jegou et al. 2011); 4-bit codes are scanned in registers (FastScan)."""
 
@@ -117,6 +120,7 @@ class PqCodec(CodecConfig):
         self.pieces(dimensions)
 
 
+@CODECS.register
 class RabitqCodec(CodecConfig):
     """RaBitQ (Gao and Long 2024; extended 2025): a random rotation, then `bits` a dimension."""
 
@@ -161,6 +165,7 @@ class BaseProjection(Config):
 PROJECTIONS = Kinds(BaseProjection, "projection", "twindex.projections")
 
 
+@PROJECTIONS.register
 class ProjectionConfig(BaseProjection):
     """Fewer dimensions, after which vectors get their length back."""
 

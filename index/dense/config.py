@@ -19,6 +19,7 @@ from ..structures.flat.config import FlatConfig
 from ..structures.protocol import IndexConfig, VectorFields, VectorStorage
 
 
+@LEGS.register
 class DenseLeg(LegConfig, VectorFields):
     """A leg that ranks by inner product of dense vectors, or MaxSim where a text has several."""
 
@@ -116,6 +117,3 @@ def _storage(
     coded = not storage.lossless and storage.held_codec.scalar
     kept = "none" if coded and originals == "auto" else storage.kept
     return storage.model_copy(update={"originals": kept})
-
-
-LEGS.register(DenseLeg)

@@ -12,6 +12,7 @@ from ...encoders.sparse.config import SparseEncoderConfig
 from ..legs import LEGS, LegConfig, LegRole
 
 
+@LEGS.register
 class SparseLeg(LegConfig):
     """A leg that ranks by the dot product of sparse vectors, exactly; MaxSim where a text has
     several."""
@@ -30,6 +31,7 @@ class SparseLeg(LegConfig):
         named(".warm:warm", type(self))()
 
 
+@LEGS.register
 class LexicalLeg(LegConfig):
     """BM25 with Lucene's formula (Kamphuis et al. 2020, variant "Lucene (accurate)")."""
 
@@ -49,7 +51,3 @@ class LexicalLeg(LegConfig):
     def warm(self) -> None:
         """See LegConfig."""
         named(".warm:warm", type(self))()
-
-
-LEGS.register(SparseLeg)
-LEGS.register(LexicalLeg)

@@ -119,12 +119,16 @@ def encoder_flags() -> Iterator[Flag]:
         for field in config.model_fields:
             if field not in CHOSEN_OTHERWISE:
                 own = config.flags.get(field) or f"--{field.replace('_', '-')}"
-                foreign = not config.__module__.startswith(ENCODERS.base.__module__.split(".")[0])
-                if foreign and (own, field) not in shared:
+                if _foreign(config) and (own, field) not in shared:
                     own = f"--{kind.replace('_', '-')}{own[1:]}"
                 shared.setdefault((own, field), []).append(kind)
     for (name, field), kinds in shared.items():
         yield _derived(name, ENCODER, field, ENCODERS, kinds, (), _told)
+
+
+def _foreign(config: type[Config]) -> bool:
+    """Whether a kind is another package's, whose flags must not meet others by accident."""
+    return config.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
 def kind_flags(part: str, family: Kinds[Any], told: Callable[[str, str], str]) -> Iterator[Flag]:

@@ -9,10 +9,11 @@ from pydantic import model_validator
 from ....core.bounds import Bounds, Effort, Rows
 from ...codecs.config import CodecConfig
 from ..looking import Recall, VectorSearch
-from ..protocol import IndexConfig
+from ..protocol import STRUCTURES, IndexConfig
 from ..recall import recall_or
 
 
+@STRUCTURES.register
 class HnswConfig(IndexConfig):
     """Graph search (Malkov and Yashunin 2018) through FAISS."""
 

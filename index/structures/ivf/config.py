@@ -9,10 +9,11 @@ from pydantic import model_validator
 from ....core.bounds import Effort, Rows
 from ...codecs.config import CODECS, CodecConfig, PqCodec
 from ..looking import Recall
-from ..protocol import IndexConfig
+from ..protocol import STRUCTURES, IndexConfig
 from ..recall import recall_or
 
 
+@STRUCTURES.register
 class IvfConfig(IndexConfig):
     """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS."""
 

@@ -9,10 +9,11 @@ from pydantic import model_validator
 from ....core.bounds import Effort, Rows
 from ...codecs.config import CodecConfig
 from ..looking import Recall
-from ..protocol import IndexConfig
+from ..protocol import STRUCTURES, IndexConfig
 from ..recall import recall_or
 
 
+@STRUCTURES.register
 class ScannConfig(IndexConfig):
     """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree; extra `scann`."""
 

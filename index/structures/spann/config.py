@@ -9,10 +9,11 @@ from pydantic import model_validator
 from ....core.bounds import Bounds, Effort, Rows
 from ...codecs.config import CODECS, CodecConfig
 from ..looking import Recall
-from ..protocol import IndexConfig
+from ..protocol import STRUCTURES, IndexConfig
 from ..recall import recall_or
 
 
+@STRUCTURES.register
 class SpannConfig(IndexConfig):
     """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021)."""
 
