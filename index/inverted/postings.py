@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..arrays.npy import NpyFile, NpyWriter
 from ..arrays.offsets import fitting
+from ..compiling import kernel
 from ..protocol import Mask
-from .kernel import kernel
 
 MERGE_BYTES = 64
 """Working memory of a merge for each posting in a block: the block, its sorted copy, the order."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays.npy import NpyWriter, load
-from ...inverted.kernel import kernel
+from ...compiling import kernel
 from ...protocol import MAX_ROWS
 
 FILE = "postings.bin"
