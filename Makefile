@@ -9,7 +9,7 @@ READY := $(VENV)/ready
 DEMO := demo/stdlib
 ROOMS := core llm ask sources encoders index rerank search eval train api
 
-.PHONY: setup demo serve lint types test tests test-all bench format clean
+.PHONY: setup demo serve lint types kernels test tests test-all bench format clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -46,10 +46,15 @@ PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 test: lint
 	@$(MAKE) --no-print-directory -j 2 types tests || { $(MAKE) --no-print-directory types; exit 1; }
 
-tests: $(READY)
+tests: $(READY) kernels
 	$(PYTEST)
 
-test-all: lint types
+# Compiled before the tests start, so that not every worker does it.
+kernels: $(READY)
+	@$(BIN)/python -c "from twindex.index import CollectionConfig as C; \
+	  [leg.warm() for leg in C().legs.values()]"
+
+test-all: lint types kernels
 	$(PYTEST) -m "slow or not slow"
 
 # The data sets are not part of the repository: see benchmarks/datasets.py.

@@ -105,10 +105,10 @@ def _without(reason: str) -> None:
 @lru_cache(maxsize=1)
 def _tell() -> None:
     """Have the log say once when a kernel is compiled: nobody should wait and not know why."""
-    register("numba:compile", _Listener())
+    register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
 
 
-class _Listener(Listener):  # type: ignore[misc]
+class _Listener(Listener):
     """Hears of functions whose machine code was not found on disk."""
 
     def on_start(self, event: Any) -> None:
