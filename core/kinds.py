@@ -58,7 +58,7 @@ class Kinds(Generic[C]):
         self._lock = RLock()
         _families.append(self)
 
-    def register(self, config: type[K]) -> type[K]:
+    def register(self, config: type[C]) -> type[C]:
         """Make a kind known; returns it, so that it serves as a decorator.
 
         Raises ConfigError for a class that is no kind of this family, and for a name that another
@@ -161,7 +161,8 @@ def register(config: type[K]) -> type[K]:
     """Make a kind known to the family of its base class. See `Kinds.register`."""
     for family in _families:
         if issubclass(config, family.base):
-            return family.register(config)  # type: ignore[no-any-return]
+            family.register(config)
+            return config
     bases = ", ".join(sorted(family.base.__name__ for family in _families))
     raise ConfigError(f"{config.__name__} is of no family; the base is one of {bases}")
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -87,6 +87,16 @@ class IndexConfig(Config):
         """The class of its structures over vectors that a codec holds."""
         found: type[Structure] = named(self.made_by, type(self))
         return found
+
+
+C = TypeVar("C", bound=IndexConfig)
+
+
+def settings(storage: VectorStorage, kind: type[C]) -> C:
+    """The configuration of the index. Raises TypeError for that of another kind."""
+    if not isinstance(storage.index, kind):
+        raise TypeError(f"{kind.__name__} is wanted, got the configuration of {storage.index.kind}")
+    return storage.index
 
 
 STRUCTURES = Kinds(IndexConfig, "index", "twindex.indexes")

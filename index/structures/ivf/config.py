@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import model_validator
-
-from ....core.bounds import Effort, Rows
+from ....core.bounds import Effort
 from ...codecs.config import CODECS, CodecConfig, PqCodec
-from ..looking import Recall
-from ..protocol import STRUCTURES, IndexConfig
-from ..recall import recall_or
+from ..protocol import STRUCTURES
+from ..recall import ApproximateConfig
 
 
 @STRUCTURES.register
-class IvfConfig(IndexConfig):
+class IvfConfig(ApproximateConfig):
     """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS."""
 
     made_by = ".ivf:IvfLists"
-    parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
 
     kind: Literal["ivf"] = "ivf"
     lists: Effort | None = None
@@ -27,16 +22,8 @@ class IvfConfig(IndexConfig):
     replicas: Literal[1, 2] | None = None
     """Lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small, else 1,
     which other codecs must have."""
-    recall: Recall | None = None
-    """Of the 10 nearest, calibrated when a segment is built; None = 0.98."""
     nprobe: Effort | None = None
     """Lists looked at, instead of a recall; None = as calibrated."""
-    flat_below: Rows = 20_000
-    """Segments with fewer passages are searched exactly."""
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        return recall_or(self, "nprobe")
 
     @classmethod
     def usual_codec(cls) -> CodecConfig:

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
-
-from ....core.bounds import Bounds, Effort, Rows
+from ....core.bounds import Bounds, Effort
 from ...codecs.config import CODECS, CodecConfig
-from ..looking import Recall
-from ..protocol import STRUCTURES, IndexConfig
-from ..recall import recall_or
+from ..protocol import STRUCTURES
+from ..recall import ApproximateConfig
 
 
 @STRUCTURES.register
-class SpannConfig(IndexConfig):
+class SpannConfig(ApproximateConfig):
     """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021)."""
 
     made_by = ".structure:SpannIndex"
-    parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
     on_disk = True
 
     kind: Literal["spann"] = "spann"
@@ -31,16 +26,8 @@ class SpannConfig(IndexConfig):
     epsilon: Annotated[float, Bounds(0, 1_000)] | None = None
     """A vector enters a list only if its head is at most 1 + epsilon times as far as the nearest;
     None = not tested (the paper's epsilon 1)."""
-    recall: Recall | None = None
-    """Of the 10 nearest, calibrated when a segment is built; None = 0.98."""
     nprobe: Effort | None = None
     """Lists read, instead of a recall; None = as calibrated."""
-    flat_below: Rows = 20_000
-    """Segments with fewer passages are searched exactly."""
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        return recall_or(self, "nprobe")
 
     @classmethod
     def usual_codec(cls) -> CodecConfig:
