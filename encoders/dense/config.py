@@ -19,7 +19,9 @@ class DenseEncoderConfig(EncoderConfig):
 
     kind: Literal["dense"] = "dense"
     model: str = "all-MiniLM-L6-v2"
+    """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
+    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
     query_prompt: str | None = None
     """Text put before a query; None = what the model itself prescribes, "" = nothing."""
     document_prompt: str | None = None
@@ -31,3 +33,4 @@ class DenseEncoderConfig(EncoderConfig):
     precision: Precision = "float32"
     """Arithmetic of the model."""
     device: Device = "auto"
+    """Where the model runs; "auto" is CUDA where there is one."""

@@ -23,7 +23,9 @@ class LateEncoderConfig(EncoderConfig):
 
     kind: Literal["late"] = "late"
     model: str = "all-MiniLM-L6-v2"
+    """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
+    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
     query_prompt: str | None = None
     """Text put before a query; None = what the model itself prescribes, "" = nothing."""
     document_prompt: str | None = None
@@ -37,4 +39,6 @@ class LateEncoderConfig(EncoderConfig):
     pooling: Annotated[float, Bounds(1, 16)] = 1.0
     """Tokens of a passage for each vector that is kept: neighbours in direction are merged."""
     precision: Precision = "float32"
+    """Arithmetic of the model."""
     device: Device = "auto"
+    """Where the model runs; "auto" is CUDA where there is one."""

@@ -36,7 +36,9 @@ class PromptRepsEncoderConfig(EncoderConfig):
 
     kind: Literal["promptreps"] = "promptreps"
     model: str = "SmolLM2-135M-Instruct"
+    """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
+    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
     variant: Variant = "single"
     """How a text is read; multi_* give it several vectors."""
     style: Literal["chat", "literal"] = "chat"
@@ -59,6 +61,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     """Arithmetic; "int8" quantises the weights and runs on processors only."""
     device: Device = "auto"
+    """Where the model runs; "auto" is CUDA where there is one."""
 
     @model_validator(mode="after")
     def _one_center(self) -> Self:

@@ -19,7 +19,9 @@ class SparseEncoderConfig(EncoderConfig):
 
     kind: Literal["sparse"] = "sparse"
     model: str = "splade-tiny"
+    """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
+    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
     max_length: Tokens | None = None
     """Tokens read of each text, special tokens included; None = the model's own limit."""
     top_terms: Count | None = None
@@ -27,4 +29,6 @@ class SparseEncoderConfig(EncoderConfig):
     query_top_terms: Count | None = None
     """Heaviest terms kept of a query; None = all."""
     precision: Precision = "float32"
+    """Arithmetic of the model."""
     device: Device = "auto"
+    """Where the model runs; "auto" is CUDA where there is one."""

@@ -137,7 +137,9 @@ class BaseProjection(Config):
 
     kind: str
     dimensions: Width | None = None
+    """How many are kept."""
     share: PositiveShare | None = None
+    """How many are kept, as a part of all; one of both must be given."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -28,9 +28,11 @@ class DenseLeg(LegConfig, VectorFields):
 
     kind: Literal["dense"] = "dense"
     role: LegRole = "search"
+    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="dense", among=lambda one: "dense" in one.gives)
     ] = DenseEncoderConfig()
+    """What makes its vectors."""
 
     @property
     def storage(self) -> VectorStorage:

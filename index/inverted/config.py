@@ -22,9 +22,11 @@ class SparseLeg(LegConfig):
 
     kind: Literal["sparse"] = "sparse"
     role: LegRole = "search"
+    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="sparse", among=lambda one: "sparse" in one.gives)
     ] = SparseEncoderConfig()
+    """What makes its vectors."""
 
     def warm(self) -> None:
         """See LegConfig."""
@@ -40,9 +42,11 @@ class LexicalLeg(LegConfig):
 
     kind: Literal["lexical"] = "lexical"
     role: LegRole = "search"
+    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="analyzer", among=lambda one: "terms" in one.gives)
     ] = AnalyzerConfig()
+    """How text becomes terms."""
     k1: Annotated[float, Bounds(0, 1_000)] = 0.9
     """BM25: saturation of term frequency."""
     b: Share = 0.4

@@ -115,9 +115,11 @@ class VectorFields(Config):
     index: Annotated[IndexConfig, OneOf(STRUCTURES)] = Field(
         default_factory=lambda: STRUCTURES.parse({"kind": "flat"})
     )
+    """Which vectors are looked at; `flat` if nothing is said."""
     codec: Annotated[CodecConfig, OneOf(CODECS)] | None = None
     """How the index holds vectors; None = the usual one of the index."""
     projection: Annotated[BaseProjection, OneOf(PROJECTIONS, default="pca")] | None = None
+    """Fewer dimensions for the index."""
     originals: Literal["auto", "float32", "float16", "none"] = "auto"
     """Kept for rescoring, exact search and merging: "float16", "float32", "none" (what the codec
     lost is then lost for good, more with each merge), or "auto": float16, but float32 where the
