@@ -57,13 +57,13 @@ kernels: $(READY)
 test-all: lint types kernels
 	$(PYTEST) -m "slow or not slow"
 
-# The data sets are not part of the repository: see benchmarks/datasets.py.
+# The data sets are not part of the repository: see benchmarks/common/datasets.py.
 SETS := scifact cranfield cisi nq_open_oracle msrd_movies qmsum_meetings_long musique_100 \
   xquad_de xquad_en rfc
 bench: $(READY)
 	@for set in $(SETS); do test -d "$${TWINDEX_DATA:-../shared/data}/$$set" || { \
 	  echo "$$set is missing: name the folder of the data sets in TWINDEX_DATA," \
-	    "see benchmarks/datasets.py" >&2; exit 1; }; done
+	    "see benchmarks/common/datasets.py" >&2; exit 1; }; done
 	mkdir -p benchmarks/results
 	for name in lexical sparse encode rest build effectiveness judges promptreps_speed \
 	  promptreps storage vectors spann stored_rerank rerank cascade passage_cutting checksums; do \

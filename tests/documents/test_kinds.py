@@ -16,7 +16,7 @@ from twindex.core import Config, Kinds
 from twindex.core.kinds import families
 from twindex.encoders import ENCODERS
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "kinds.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "kinds.md"
 BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
 HEADINGS = {
     "encoder": "Encoders",
