@@ -33,10 +33,20 @@ from twindex.ask.meter import Cost
 from twindex.core import BarProgress, Document, Passage, Query, Usage
 from twindex.encoders import DenseEncoderConfig, load_encoder
 from twindex.eval import BeirDataset, compare, evaluate
-from twindex.rerank import Budget, Candidate, Needs, Reranked, Reranker, Task, load_reranker
-from twindex.rerank.config import FakeRerankerConfig, IntraDocumentConfig
-from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer, WindowScorer
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    Needs,
+    Reranked,
+    Reranker,
+    Task,
+    load_reranker,
+)
 from twindex.rerank.intra_document.kernel_scorer import KernelScorer
+from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
+from twindex.rerank.intra_document.reranker import IntraDocumentReranker, WindowScorer
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
 from twindex.rerank.pointwise.course import by_score

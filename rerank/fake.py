@@ -5,13 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from ..ask import Cost, Judgement, digest
 from ..core import ModelError, Usage
-from .config import Budget, FakeRerankerConfig
+from ..core.bounds import Bounds
+from .config import RerankerConfig
 from .placing import Placing
 from .pointwise.course import by_score
-from .protocol import Candidate, Needs, Reranked, Task
+from .protocol import Budget, Candidate, Needs, Reranked, Task
+
+
+class FakeRerankerConfig(RerankerConfig):
+    """A reranker without a model, for tests and for trying things out: the share of the query's
+    words that a hit has. It waits `milliseconds` for each hit and fails at the hit number
+    `fails_at` (from 0)."""
+
+    made_by = ".fake:FakeReranker"
+    scores_texts = True
+
+    kind: Literal["fake"] = "fake"
+    milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
+    fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

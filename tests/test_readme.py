@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -17,8 +16,8 @@ import twindex
 from twindex.api.cli.main import main
 from twindex.core import ModelError
 from twindex.llm import find_weights
-from twindex.rerank.config import RerankerConfig
-from twindex.rerank.spec import KINDS
+from twindex.rerank import RERANKERS
+from twindex.rerank.spec import usages
 from twindex.search import Collection, RerankerRegistry
 
 HOUSE = Path(twindex.__file__).parent
@@ -117,13 +116,10 @@ def test_the_file_of_rerankers_is_one(tmp_path):
 
 
 def test_the_page_has_every_kind_and_every_word():
-    kinds = {
-        get_args(config.model_fields["kind"].annotation)[0]
-        for config in get_args(get_args(RerankerConfig)[0])
-    }
+    kinds = {*RERANKERS}
     cells = " ".join(line.split("|")[1] for line in RERANKING.splitlines() if line[:1] == "|")
     assert kinds <= set(re.findall(r"`([a-z_]+)`", cells))
-    words = [re.split(r"[\[:]", kind)[0] for kind in KINDS]
+    words = [re.split(r"[\[:]", kind)[0] for kind in usages()]
     assert [word for word in words if not re.search(rf"`{word}[`:\[]", RERANKING)] == []
 
 

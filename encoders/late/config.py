@@ -6,21 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict
 
+from ...core import Config
 from ...core.bounds import Bounds, Tokens
 from ...core.config import Device, Precision
 from ..config import EncoderConfig
 
 
-class LateEncoderConfig(EncoderConfig):
-    """A vector for each token of a text (late interaction), see `twindex.encoders.late.encoder`."""
+class LateFields(Config):
+    """How texts are read for late interaction, whether the vectors are stored or not."""
 
-    made_by = ".encoder:LateEncoder.load"
-    faked_by = ".fake:FakeLateEncoder"
-    gives = frozenset({"dense"})
-    per_token = True
-    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
-
-    kind: Literal["late"] = "late"
     model: str = "all-MiniLM-L6-v2"
     revision: str | None = None
     query_prompt: str | None = None
@@ -32,7 +26,19 @@ class LateEncoderConfig(EncoderConfig):
     model fills queries up with masks, also how far."""
     document_length: Tokens | None = None
     """Tokens read of a passage; likewise."""
-    pooling: Annotated[float, Bounds(1, 16)] = 1.0
-    """Tokens of a passage for each vector that is kept: neighbours in direction are merged."""
     precision: Precision = "float32"
     device: Device = "auto"
+
+
+class LateEncoderConfig(LateFields, EncoderConfig):
+    """A vector for each token of a text (late interaction), see `twindex.encoders.late.encoder`."""
+
+    made_by = ".encoder:LateEncoder.load"
+    faked_by = ".fake:FakeLateEncoder"
+    gives = frozenset({"dense"})
+    per_token = True
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
+    kind: Literal["late"] = "late"
+    pooling: Annotated[float, Bounds(1, 16)] = 1.0
+    """Tokens of a passage for each vector that is kept: neighbours in direction are merged."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from ...ask import Cost, Judge, Judgement, digest
 from ...core import ConfigError, InvalidInputError, Usage
-from ..config import Budget, CrossEncoderConfig
 from ..placing import Course, Placing
 from ..pointwise.course import placed
-from ..protocol import Candidate, Needs, Placed, Reranked, Task
+from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Task
+from .config import CrossEncoderConfig
 from .pair_model import Pair, PairModel
 
 

@@ -11,9 +11,10 @@ from typing import Generic, Protocol, TypeVar
 
 from ...ask import Cost, Judgement, Memory, digest
 from ...core import Role, Usage
-from ..placing import Course
+from ..config import RerankerConfig
+from ..placing import Course, Placing
 from ..pointwise.course import placed
-from ..protocol import Candidate, Placed, Task
+from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 V = TypeVar("V")
 
@@ -130,6 +131,23 @@ class EncodedJudge(Generic[V]):
             known[text] = encoded
             made[text] = encoded.tokens
         return known, made
+
+
+class EncodedReranker(Generic[V]):
+    """Orders hits by the scores of a reader. Thread-safe."""
+
+    needs = Needs()
+
+    def __init__(self, config: RerankerConfig, reader: Reader[V]) -> None:
+        self.config = config
+        self._placing: Placing[Question, Scored] = Placing(EncodedJudge(reader))
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        """See Reranker."""
+        part = self.config.text
+        return self._placing.rerank(
+            tasks, lambda task: by_score(task, lambda one: one.read(part)), budget
+        )
 
 
 def by_score(task: Task, text: Callable[[Candidate], str]) -> Course[Question, Scored]:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Literal
 
-from ..config import Budget, LegScoreConfig
+from pydantic import Field
+
+from ...index.legs import LEG_NAME
+from ..config import RerankerConfig, Shorthand
 from ..pointwise.course import placed
-from ..protocol import Needs, Placed, Reranked, Task
+from ..protocol import Budget, Needs, Placed, Reranked, Task
+
+
+class LegScoreConfig(RerankerConfig):
+    """Scores of a leg whose representations are stored in the collection: nothing is encoded but
+    the query. Late interaction (MaxSim over stored token vectors) and TILDEv2 are this."""
+
+    made_by = ".stored:StoredLegReranker"
+    shorthand = Shorthand(argument="leg", shown="NAME")
+
+    kind: Literal["leg"] = "leg"
+    leg: str = Field(pattern=LEG_NAME)
 
 
 class StoredLegReranker:

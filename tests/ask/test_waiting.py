@@ -16,8 +16,7 @@ from twindex.ask import Judgement
 from twindex.ask.meter import Cost
 from twindex.ask.waiting import UNDER_WAY, Overdue, Waiting
 from twindex.core import ModelError, Usage
-from twindex.rerank import Candidate, Task, rerank_one
-from twindex.rerank.config import Budget, FakeRerankerConfig
+from twindex.rerank import Budget, Candidate, FakeRerankerConfig, Task, rerank_one
 from twindex.rerank.fake import FakeReranker
 from twindex.rerank.placing import Placing
 from twindex.rerank.pointwise.course import by_score

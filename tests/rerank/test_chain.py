@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, Usage
-from twindex.rerank import Candidate, Chain, Needs, Placed, Reranked, Task
-from twindex.rerank.config import Budget
+from twindex.rerank import Budget, Candidate, Chain, Needs, Placed, Reranked, Task
 from twindex.rerank.pointwise.course import placed
 
 

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from twindex.ask import Judgement
 from twindex.ask.meter import Cost
 from twindex.core import InvalidInputError, ModelError, Usage
-from twindex.rerank import Candidate, Placed, Reranked, Task
-from twindex.rerank.config import Budget
+from twindex.rerank import Budget, Candidate, Placed, Reranked, Task
 from twindex.rerank.placing import Course, Outcome, Placing
 from twindex.rerank.pointwise.course import by_score, placed
 

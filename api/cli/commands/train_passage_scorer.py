@@ -19,7 +19,7 @@ from ..arguments.inputs import Inputs, add_inputs
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
-    from ....rerank.config import RerankerConfig
+    from ....rerank import RerankerConfig
     from ....train.passage_scorer_folder import TrainedScorer
 
 EXAMPLE = (
@@ -134,8 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _slow(spec: str) -> RerankerConfig:
     """The costly reranker, which must be of a kind that the cascade takes."""
-    from ....rerank.config import IntraDocumentConfig
-    from ....rerank.spec import parse_spec
+    from ....rerank import IntraDocumentConfig, parse_spec
 
     try:
         config = parse_spec(spec)

@@ -11,8 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError
-from twindex.rerank import Candidate, load_reranker, rerank_one
-from twindex.rerank.config import FakeRerankerConfig, IntraDocumentConfig
+from twindex.rerank import (
+    Candidate,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    load_reranker,
+    rerank_one,
+)
 from twindex.rerank.intra_document.kernel_model import FLOOR, MU, SIGMA, KernelModel
 from twindex.rerank.intra_document.kernel_scorer import KernelScorer
 from twindex.rerank.intra_document.windows import cut
