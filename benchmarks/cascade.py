@@ -52,7 +52,7 @@ from twindex.rerank.placing import Placing
 from twindex.rerank.pointwise.course import by_score
 from twindex.rerank.spec import parse_spec
 from twindex.train.lexical import LexicalSearch
-from twindex.train.passage_scorer import PassageScorerTraining
+from twindex.train.options import PassageScorerTraining
 from twindex.train.passage_scorer_folder import make_passage_scorer
 
 MEASURES = ("nDCG@10", "RR")

@@ -35,8 +35,7 @@ from twindex.search.encoding.queries import LARGEST_COMPONENT
 from twindex.search.parameters import PAGE
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
 from twindex.sources.lines import MAX_LINE
-from twindex.train.options import CrossEncoderTraining
-from twindex.train.passage_scorer import PassageScorerTraining
+from twindex.train.options import CrossEncoderTraining, PassageScorerTraining
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "limits.md"
 BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"

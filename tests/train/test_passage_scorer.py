@@ -14,9 +14,9 @@ from twindex.core import Document, InvalidInputError, ModelError, Query
 from twindex.rerank import FakeRerankerConfig, load_reranker
 from twindex.rerank.intra_document.windows import cut
 from twindex.train.lambda_loss import ndcg_loss2
+from twindex.train.options import PassageScorerTraining
 from twindex.train.passage_scorer import (
     Example,
-    PassageScorerTraining,
     found_share,
     label,
     new_scorer,
