@@ -20,6 +20,22 @@ FIRST = 4
 """Under a time limit, one of so many items is done before all are."""
 
 
+def plan(
+    count: int,
+    needed: Callable[[int], int],
+    limits: Limits,
+    most: Callable[[], Cost],
+    speed: float | None,
+) -> Iterator[int]:
+    """How many of `count` items are done at first, and then; see `sizes`.
+
+    needed: questions for n items; never fewer for more of them. most: what a question costs at
+    most. speed: tokens a second; None = not known yet.
+    """
+    paid, timely = affordable(limits, most, speed, least=needed(2))
+    return sizes(fitting(count, needed, timely), fitting(count, needed, paid), limits)
+
+
 def affordable(
     limits: Limits, most: Callable[[], Cost], speed: float | None, least: int
 ) -> tuple[float, float]:

@@ -86,12 +86,12 @@ class Rounds(Generic[Q, A]):
         began = perf_counter()
         runs: list[Run[Q, A, R]] = [Run(course, Meter(limits, began)) for course in courses]
         for run in runs:
-            run.go_on(None)
+            run.advance(None)
         while active := [run for run in runs if not run.ended]:
             self._round(active, guard)
             for run in active:
                 if not run.ended:
-                    run.go_on(run.answers)
+                    run.advance(run.answers)
         return [run.finished() for run in runs]
 
     def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:

@@ -82,7 +82,7 @@ class Run(Generic[Q, A, R]):
             return []
         return [i for i, answer in enumerate(self.answers) if answer is None]
 
-    def go_on(self, answers: Sequence[A | None] | None) -> None:
+    def advance(self, answers: Sequence[A | None] | None) -> None:
         """Hand the answers over, None at the start; take the next questions, or the result."""
         try:
             self.questions = next(self.course) if answers is None else self.course.send(answers)

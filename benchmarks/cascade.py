@@ -49,7 +49,7 @@ from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
 from twindex.rerank.intra_document.reranker import IntraDocumentReranker, WindowScorer
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import by_score
+from twindex.rerank.pointwise.course import Scored, by_score
 from twindex.rerank.spec import parse_spec
 from twindex.train.lexical import LexicalSearch
 from twindex.train.options import PassageScorerTraining
@@ -83,7 +83,7 @@ class Cosine:
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         return self._placing.rerank(
-            tasks, lambda task: by_score(task, lambda t, c, _: (t.query, c.read())), budget
+            tasks, lambda task: by_score(task, lambda t, c, _: (t.query, c.read()), Scored), budget
         )
 
     def costs(self, questions: Sequence[tuple[str, str]]) -> list[Cost]:

@@ -12,11 +12,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from ..ask.config import LanguageModelConfig
+from ..ask import LanguageModelConfig
+from ..ask.loading import load_language_model
+from ..core import Config, ConfigError
 from ..core.bounds import Few
 from ..core.config import Device
-from ..core.config_base import Config
 from ..core.kinds import Kinds, OneOf, named
+from ..llm import GenerativeModel, LikelihoodModel
 from .calibrated import Calibrated, CalibrationConfig
 from .protocol import Reranker
 
@@ -87,6 +89,15 @@ class PromptingConfig(RerankerConfig):
     shorthand = Shorthand(argument="llm.model")
 
     llm: LanguageModelConfig = LanguageModelConfig()
+
+    def language_model(self) -> LikelihoodModel | GenerativeModel:
+        """Raises as `load_language_model`, with the path of the field."""
+        try:
+            return load_language_model(self.llm)
+        except ConfigError as error:
+            if error.field is None:
+                raise
+            raise ConfigError(error.message, field=f"llm.{error.field}") from error
 
     def on(self, device: Device) -> Self:
         return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})

@@ -12,7 +12,7 @@ from ..core import ModelError, Usage
 from ..core.bounds import Bounds
 from .config import RerankerConfig
 from .placing import Placing
-from .pointwise.course import by_score
+from .pointwise.course import Scored, by_score
 from .protocol import Budget, Candidate, Needs, Reranked, Task
 
 
@@ -47,7 +47,9 @@ class FakeReranker:
     needs = Needs()
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._placing.rerank(tasks, lambda task: by_score(task, self._question), budget)
+        return self._placing.rerank(
+            tasks, lambda task: by_score(task, self._question, Scored), budget
+        )
 
     def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
         return _Question(task.query, candidate.read(self._config.text), place)

@@ -13,7 +13,7 @@ from .encoded.tilde import TildeConfig
 from .fake import FakeRerankerConfig
 from .intra_document.config import IntraDocumentConfig
 from .listwise.reranker import ListwiseConfig
-from .pairwise.config import PairwiseConfig
+from .pairwise.reranker import PairwiseConfig
 from .pointwise.reranker import PointwiseConfig
 
 RERANKERS.register(CrossEncoderConfig)

@@ -8,7 +8,6 @@ from typing import Annotated, Literal, cast
 
 from ...ask import Cost, Judgement, digest
 from ...ask.answers import BadAnswer
-from ...ask.loading import load_language_model
 from ...ask.reading import SLACK, Extract, Reader
 from ...core import ModelError
 from ...core.bounds import Bounds, Tokens
@@ -102,7 +101,7 @@ class CriteriaReranker:
         than it reads.
         """
         self._config = config
-        loaded = load_language_model(config.llm) if model is None else model
+        loaded = config.language_model() if model is None else model
         if "generate" not in loaded.capabilities:
             raise unsupported(loaded, "generate")
         found = cast(GenerativeModel, loaded)

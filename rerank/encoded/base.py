@@ -5,7 +5,7 @@ So a passage is encoded once, whatever the query: what the encoder made of the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -13,8 +13,8 @@ from ...ask import Cost, Judgement, Memory, digest
 from ...core import Role, Usage
 from ..config import RerankerConfig
 from ..placing import Course, Placing
-from ..pointwise.course import placed
-from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Task
+from ..pointwise.course import Scored, by_score
+from ..protocol import Budget, Candidate, Needs, Reranked, Task
 
 V = TypeVar("V")
 
@@ -22,14 +22,6 @@ REMEMBERED = 256 << 20
 """Bytes of encoded passages, the latest used."""
 QUERIES = 1_000
 """Queries, likewise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A score, and what it came from."""
-
-    score: float
-    reasons: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +136,10 @@ class EncodedReranker(Generic[V]):
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         """See Reranker."""
-        part = self.config.text
-        return self._placing.rerank(
-            tasks, lambda task: by_score(task, lambda one: one.read(part)), budget
-        )
+        return self._placing.rerank(tasks, self._course, budget)
 
+    def _course(self, task: Task) -> Course[Question, Scored]:
+        return by_score(task, self._question, lambda answer: answer)
 
-def by_score(task: Task, text: Callable[[Candidate], str]) -> Course[Question, Scored]:
-    """A course of one round; `text`: what is read of a candidate."""
-    answers = yield [Question(task.query, text(one)) for one in task.candidates]
-    order = placed([None if answer is None else answer.score for answer in answers])
-    return [_with_reasons(place, answers[place.index]) for place in order]
-
-
-def _with_reasons(place: Placed, answer: Scored | None) -> Placed:
-    return place if answer is None else Placed(place.index, place.score, answer.reasons)
+    def _question(self, task: Task, candidate: Candidate, place: int) -> Question:
+        return Question(task.query, candidate.read(self.config.text))

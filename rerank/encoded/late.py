@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ...core import Role
 from ...encoders import LateEncoderConfig, LateFields, TokenEncoder, load_token_encoder
 from ..config import RerankerConfig
-from .base import Encoded, EncodedReranker, Scored
+from ..pointwise.course import Scored
+from .base import Encoded, EncodedReranker
 
 SHOWN = 5
 """Pairs of tokens in the reasons: those that add most to the score."""

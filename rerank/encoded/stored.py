@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ...index.legs import LEG_NAME
 from ..config import RerankerConfig, Shorthand
-from ..pointwise.course import placed
+from ..pointwise.course import Scored, placed
 from ..protocol import Budget, Needs, Placed, Reranked, Task
 
 
@@ -50,7 +50,7 @@ class StoredLegReranker:
         total = len(task.candidates)
         judged = total if most is None else min(total, most)
         scores = [one.legs.get(leg, 0.0) for one in task.candidates[:judged]]
-        order = placed(scores, lambda score: {"leg": leg, "leg_score": score})
+        order = placed([Scored(score, {"leg": leg, "leg_score": score}) for score in scores])
         rest = [Placed(i, judged=False) for i in range(judged, total)]
         return Reranked(
             [*order, *rest],

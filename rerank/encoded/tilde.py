@@ -13,7 +13,8 @@ from typing import Literal
 from ...core import Role
 from ...encoders import CountingEncoder, TildeEncoderConfig, TildeFields, load_tilde_encoder
 from ..config import RerankerConfig
-from .base import Encoded, EncodedReranker, Scored
+from ..pointwise.course import Scored
+from .base import Encoded, EncodedReranker
 
 SHOWN = 10
 """Terms in the reasons: those that add most to the score."""

@@ -27,7 +27,7 @@ import numpy as np
 from ...ask import Cost, Memory, Meter, Status, as_twindex_error, digest
 from ...ask.waiting import Overdue, Waiting
 from ...core import ConfigError, Passage, TwindexError
-from ..pointwise.course import placed
+from ..pointwise.course import Scored, placed
 from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Reranker, Task
 from .config import IntraDocumentConfig
 from .lexical_scorer import LexicalScorer
@@ -201,8 +201,7 @@ class IntraDocumentReranker(Generic[F]):
     def _result(self, run: _Run[F], slow: Reranked, seconds: float) -> Reranked:
         error = run.error or slow.error
         total = len(run.task.candidates)
-        scores: list[float | None] = [None] * total
-        reasons: list[Mapping[str, Any]] = [{}] * total
+        found: list[Scored | None] = [None] * total
         if error is None:
             given = {one.index: worth(one) for one in slow.order if one.judged}
             first = 0
@@ -211,12 +210,9 @@ class IntraDocumentReranker(Generic[F]):
                 first += len(picked)
                 read = [score for score in costly if score is not None]
                 if len(read) == len(picked):
-                    scores[place] = self._score(read)
-                    reasons[place] = _reasons(picked, read, len(run.known[place].windows))
-        order = [
-            replace(one, reasons=reasons[one.index]) if one.judged else one
-            for one in placed(scores)
-        ]
+                    reasons = _reasons(picked, read, len(run.known[place].windows))
+                    found[place] = Scored(self._score(read), reasons)
+        order = placed(found)
         warnings = [*run.warnings, *slow.warnings]
         if slow.truncated:
             warnings.append(f"{slow.truncated} windows were longer than {self._slow.kind} reads")

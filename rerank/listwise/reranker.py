@@ -16,8 +16,7 @@ from pydantic import model_validator
 
 from ...ask import Cost, Judgement, digest
 from ...ask.asking import Asking
-from ...ask.fitting import affordable, fitting, sizes
-from ...ask.loading import load_language_model
+from ...ask.fitting import plan
 from ...ask.permutation import Permutation, permutation
 from ...ask.reading import SLACK, Reader
 from ...core.bounds import Bounds, Few, Tokens
@@ -131,7 +130,7 @@ class ListwiseReranker:
     needs = Needs()
 
     def __init__(self, config: ListwiseConfig, model: LanguageModel | None = None) -> None:
-        model = load_language_model(config.llm) if model is None else model
+        model = config.language_model() if model is None else model
         self._config = config
         self._judge = _Judge(model, config)
         self._placing: Placing[_Window, Permutation] = Placing(self._judge)
@@ -147,14 +146,11 @@ class ListwiseReranker:
         def needed(n: int) -> int:
             return self._config.passes * len(windows(n, width, step))
 
-        paid, timely = affordable(
-            budget,
-            lambda: self._judge.most(task.query, texts.texts),
-            self._placing.speed,
-            least=needed(2),
-        )
+        def most() -> Cost:
+            return self._judge.most(task.query, texts.texts)
+
         order, judged, tally = list(range(count)), 0, _Tally()
-        for size in sizes(fitting(count, needed, timely), fitting(count, needed, paid), budget):
+        for size in plan(count, needed, budget, most, self._placing.speed):
             for _ in range(self._config.passes):
                 now = order[:size]
                 done = yield from self._slide(texts, now, tally)

@@ -18,14 +18,16 @@ After the first K the rest keep the order of the first stage.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from typing import Literal
 
-from ...ask.fitting import affordable, fitting, sizes
-from ...ask.loading import load_language_model
+from ...ask.asking import Mode
+from ...ask.fitting import plan
+from ...core.bounds import Few, Tokens
 from ...llm import LanguageModel
+from ..config import PromptingConfig, Shorthand
 from ..placing import Course, Outcome, Placing
 from ..protocol import Budget, Needs, Placed, Reranked, Task
 from .board import Board, Comparison, Verdict
-from .config import PairwiseConfig
 from .judge import PairwiseJudge
 from .methods import METHODS, Method, all_pairs, needed
 
@@ -33,6 +35,35 @@ FIRST_ROUND = 8
 """Candidates of the first round of all pairs under a time limit; then twice as many."""
 
 _Play = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
+
+
+class PairwiseConfig(PromptingConfig):
+    """Pairwise Ranking Prompting (Qin et al., 2023), see the module.
+
+    method: "allpair", "sorting" or "sliding".
+    top_k:  places that are settled; "allpair" settles all.
+    sort:   of method "sorting": "tournament" asks less and in fewer rounds, "heap" is the paper's.
+    mode:   "scoring" compares likelihoods of the two answers, "generation" reads a written one.
+    passage_tokens: read of each passage, at most.
+    """
+
+    made_by = ".reranker:PairwiseReranker"
+    shorthand = Shorthand(
+        words={
+            "pairwise": {},
+            "pairwise-allpair": {"method": "allpair"},
+            "pairwise-sorting": {"method": "sorting"},
+            "pairwise-sliding": {"method": "sliding"},
+        },
+        argument="llm.model",
+    )
+
+    kind: Literal["pairwise"] = "pairwise"
+    method: Literal["allpair", "sorting", "sliding"] = "sorting"
+    sort: Literal["tournament", "heap"] = "tournament"
+    top_k: Few = 10
+    mode: Mode = "scoring"
+    passage_tokens: Tokens = 128
 
 
 class PairwiseReranker:
@@ -54,7 +85,7 @@ class PairwiseReranker:
     needs = Needs()
 
     def __init__(self, config: PairwiseConfig, model: LanguageModel | None = None) -> None:
-        model = load_language_model(config.llm) if model is None else model
+        model = config.language_model() if model is None else model
         self._config = config
         self._judge = PairwiseJudge(model, config.mode, config.passage_tokens)
         self._placing: Placing[Comparison, Verdict] = Placing(self._judge)
@@ -71,17 +102,14 @@ class PairwiseReranker:
 
     def _first_places(self, board: Board, budget: Budget) -> Course[Comparison, Verdict]:
         method = self._config.method if self._config.method == "sliding" else self._config.sort
-        k, count = self._config.top_k, len(board)
-        paid, timely = affordable(
+        k, settled, judged = self._config.top_k, list[int](), 0
+        for size in plan(
+            len(board),
+            lambda n: needed(method, n, k),
             budget,
             lambda: self._judge.most(board.query, board.texts),
             self._placing.speed,
-            least=needed(method, 2, k),
-        )
-        settled: list[int] = []
-        judged = 0
-        planned, most = (fitting(count, lambda n: needed(method, n, k), m) for m in (timely, paid))
-        for size in sizes(planned, most, budget):
+        ):
             now: list[int] = []
             done = yield from _play(board, METHODS[method](size, k, now))
             settled = now if done else [*now, *(i for i in settled if i not in now)]

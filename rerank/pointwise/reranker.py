@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ...ask import Cost, Judgement, digest
 from ...ask.answers import logistic, yes_or_no
 from ...ask.asking import Asking, Mode, calls
-from ...ask.loading import load_language_model
 from ...ask.reading import Reader
 from ...core import Usage
 from ...core.bounds import Tokens
 from ...llm import LanguageModel
 from ..config import PromptingConfig
 from ..placing import Course, Outcome, Placing
-from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Task
-from .course import placed
+from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from .course import Scored, by_score
 
 PROMPT = """\
 Query: "{query}"
@@ -85,7 +84,7 @@ class PointwiseReranker:
     needs = Needs()
 
     def __init__(self, config: PointwiseConfig, model: LanguageModel | None = None) -> None:
-        model = load_language_model(config.llm) if model is None else model
+        model = config.language_model() if model is None else model
         self._config = config
         self._placing: Placing[_Question, Relevance] = Placing(
             _Judge(model, config.mode, config.passage_tokens)
@@ -95,17 +94,14 @@ class PointwiseReranker:
         return self._placing.rerank(tasks, self._course, budget)
 
     def _course(self, task: Task) -> Course[_Question, Relevance]:
-        query = digest(task.query)
-        questions = [self._question(task.query, query, one) for one in task.candidates]
-        answers = yield questions
-        unread = {i: a.answer for i, a in enumerate(answers) if a and a.answer is not None}
-        order = placed([None if answer is None else answer.score for answer in answers])
-        warnings = [f"{len(unread)} answers were neither yes nor no"] if unread else []
-        return Outcome([_explained(one, unread) for one in order], warnings=warnings)
+        order = yield from by_score(task, self._question, _scored)
+        unread = sum("answer" in placed.reasons for placed in order)
+        warnings = [f"{unread} answers were neither yes nor no"] if unread else []
+        return Outcome(order, warnings=warnings)
 
-    def _question(self, query: str, key: bytes, candidate: Candidate) -> _Question:
+    def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
         text = candidate.read(self._config.text)
-        return _Question(query, text, (key, digest(text)))
+        return _Question(task.query, text, (digest(task.query), digest(text)))
 
 
 class _Judge:
@@ -161,8 +157,5 @@ def said(answer: str) -> Relevance:
     return Relevance(UNKNOWN, answer) if found is None else Relevance(float(found))
 
 
-def _explained(one: Placed, unread: dict[int, str]) -> Placed:
-    if one.index not in unread:
-        return one
-    reasons: dict[str, Any] = {"answer": unread[one.index]}
-    return Placed(one.index, one.score, reasons, one.judged)
+def _scored(answer: Relevance) -> Scored:
+    return Scored(answer.score, {} if answer.answer is None else {"answer": answer.answer})

@@ -30,7 +30,7 @@ from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
 from twindex.rerank.intra_document.reranker import IntraDocumentReranker
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import by_score
+from twindex.rerank.pointwise.course import Scored, by_score
 from twindex.rerank.protocol import Needs
 
 FAKE = FakeRerankerConfig()
@@ -48,7 +48,9 @@ class Counting:
         self.rounds = Placing(self)
 
     def rerank(self, tasks, budget=None):
-        return self.rounds.rerank(tasks, lambda t: by_score(t, lambda _, c, i: c.read()), budget)
+        return self.rounds.rerank(
+            tasks, lambda t: by_score(t, lambda _, c, i: c.read(), Scored), budget
+        )
 
     def costs(self, questions):
         return [Cost(1, 10)] * len(questions)
