@@ -5,7 +5,7 @@ from .course import Course, Judge, Judgement, Outcome
 from .memory import Memory, digest
 from .meter import Cost, Meter
 from .rounds import Rounds
-from .running import Finished, Status
+from .running import Finished, Status, as_twindex_error
 
 __all__ = [
     "Cost",
@@ -20,5 +20,6 @@ __all__ = [
     "Outcome",
     "Rounds",
     "Status",
+    "as_twindex_error",
     "digest",
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Literal, TypeVar, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..core import UnsupportedError, Usage
+from ..core import ModelError, UnsupportedError, Usage
 from ..llm import Capability, Completion, GenerativeModel, LanguageModel, LikelihoodModel, Sampling
 from ..llm.protocol import Prompt, unsupported
+from .meter import Cost
+from .reading import Reader
 
 Mode = Literal["scoring", "generation"]
 
@@ -39,18 +39,31 @@ class Asking:
         self._model = model
         self.mode = mode
 
-    def likelihood(
-        self, prompts: Sequence[Prompt], answers: Sequence[str], weights: Sequence[int]
-    ) -> tuple[NDArray[np.float64], list[Usage]]:
-        """Log-likelihoods [n, c], and the usage of each prompt.
+    def cost(self, size: int, reader: Reader, *, written: int) -> Cost:
+        """Of a prompt of `size` tokens, and in mode "generation" an answer of `written`."""
+        if self.mode == "generation":
+            return Cost(1, size + written)
+        # A server reads a prompt once for each answer whose likelihood it is asked for.
+        asked = 2 if reader.remote else 1
+        return Cost(asked, asked * size)
 
-        weights: tokens of each prompt, by which the usage of all is divided.
+    def margins(
+        self, prompts: Sequence[Prompt], answers: tuple[str, str], weights: Sequence[int]
+    ) -> list[tuple[float, Usage]]:
+        """How much likelier the first answer is than the second, log(p / p), and the usage of each
+        prompt.
+
+        weights: tokens of each prompt, by which the usage of all is divided. Raises ModelError for
+        likelihoods that are not numbers.
         """
         try:
             found = cast(LikelihoodModel, self._model).likelihood(prompts, answers)
         except UnsupportedError as error:
             raise UnsupportedError(f"{error}{_INSTEAD}") from error
-        return found.total, shares(found.usage, weights)
+        margins = [float(first - second) for first, second in found.total]
+        if not all(map(math.isfinite, margins)):
+            raise ModelError("the model gives likelihoods that are not numbers")
+        return list(zip(margins, shares(found.usage, weights), strict=True))
 
     def generate(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Completion]:
         """The likeliest text, greedily."""

@@ -30,7 +30,7 @@ def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | Genera
         if key is None:
             raise ConfigError(
                 f"the environment has no variable {config.api_key_variable}",
-                field="llm.api_key_variable",
+                field="api_key_variable",
             )
     return OpenAIModel(
         config.base_url, config.model, api_key=key, timeout_seconds=config.timeout_seconds

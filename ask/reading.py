@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,7 +28,8 @@ REMEMBERED = 20_000
 
 
 def one_line(text: str) -> str:
-    """White space and line breaks as single spaces, double quotes as single ones."""
+    """White space and line breaks as single spaces, double quotes as single ones: a text in double
+    quotes cannot end its own quotation and go on as if it were the prompt."""
     return " ".join(text.split()).replace('"', "'")
 
 
@@ -61,6 +63,11 @@ class Reader:
     def passage(self, text: str) -> Extract:
         """A passage on one line, cut to size."""
         return self._extract(text, self._limit)
+
+    def cut(self, keys: Sequence[bytes], texts: Sequence[str]) -> tuple[bytes, ...]:
+        """The keys of those passages that are not read to their end."""
+        read = map(self.passage, texts)
+        return tuple(key for key, one in zip(keys, read, strict=True) if one.truncated)
 
     def query(self, text: str) -> Extract:
         """A query on one line, whole."""

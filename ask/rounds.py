@@ -6,22 +6,19 @@ of one course share batches with those of all others.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-from ..core import UNGUARDED, Guard, InvalidInputError, ModelError, TwindexError, Usage
+from ..core import UNGUARDED, Guard, InvalidInputError, TwindexError, Usage
 from .config import Limits
 from .course import Course, Judge, Judgement
 from .memory import Memory, digest
 from .meter import Cost, Meter
-from .running import Finished, Run
+from .running import Finished, Run, as_twindex_error
 from .waiting import Overdue, Waiting
-
-log = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -55,11 +52,14 @@ class _Asked(Generic[Q, A]):
 class Rounds(Generic[Q, A]):
     """Runs courses with one judge, whose judgements it remembers. Thread-safe.
 
-    remembered: judgements kept at most; the latest used are.
+    model:      the judge in errors. remembered: judgements kept at most; the latest used are.
     """
 
-    def __init__(self, judge: Judge[Q, A], *, remembered: int = 100_000) -> None:
+    def __init__(
+        self, judge: Judge[Q, A], *, model: str = "the model", remembered: int = 100_000
+    ) -> None:
         self._judge = judge
+        self._model = model
         self._memory: Memory[Judgement[A]] = Memory(remembered)
         self._waiting = Waiting()
 
@@ -86,12 +86,12 @@ class Rounds(Generic[Q, A]):
         began = perf_counter()
         runs: list[Run[Q, A, R]] = [Run(course, Meter(limits, began)) for course in courses]
         for run in runs:
-            run.go_on(None)
+            run.advance(None)
         while active := [run for run in runs if not run.ended]:
             self._round(active, guard)
             for run in active:
                 if not run.ended:
-                    run.go_on(run.answers)
+                    run.advance(run.answers)
         return [run.finished() for run in runs]
 
     def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:
@@ -129,7 +129,7 @@ class Rounds(Generic[Q, A]):
         """Questions to be asked, first those that come first in each run. What is remembered is
         filled in."""
         found: list[_Asked[Q, A]] = []
-        failures = _Failures()
+        failures = _Failures(self._model)
         for run in runs:
             try:
                 failures.check()
@@ -170,14 +170,14 @@ class Rounds(Generic[Q, A]):
     def _ask(self, items: Sequence[_Asked[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
         """Ask a batch; where it fails, each run's part by itself, so that one text that the model
         refuses does not fail the others. Raises Overdue."""
-        failures = _Failures()
+        failures = _Failures(self._model)
         try:
             self._answer(items, known)
             return
         except Overdue:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model raises
-            failure = _model_error(error)
+            failure = as_twindex_error(error, self._model)
         parts: dict[int, list[_Asked[Q, A]]] = {}
         for item in items:
             parts.setdefault(id(item.run), []).append(item)
@@ -227,7 +227,8 @@ class _Failures:
     """Failures of one run after the other. Two in a row that are not about what the model was given
     mean that the model itself is at fault: the others fail without waiting for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
+        self._model = model
         self._row = 0
         self._last: TwindexError | None = None
 
@@ -236,7 +237,8 @@ class _Failures:
             raise self._last
 
     def add(self, error: Exception) -> TwindexError:
-        self._last = error if error is self._last else _model_error(error)
+        if error is not self._last:
+            self._last = as_twindex_error(error, self._model)
         self._row += not isinstance(self._last, InvalidInputError)
         return self._last
 
@@ -273,10 +275,3 @@ def _compact(judgement: Judgement[A]) -> Judgement[A]:
     texts = judgement.truncated
     short = tuple(digest(text) if isinstance(text, str) else text for text in texts)
     return replace(judgement, truncated=short)
-
-
-def _model_error(error: Exception) -> TwindexError:
-    if isinstance(error, TwindexError):
-        return error
-    log.error("a reranker's model failed", exc_info=error)
-    return ModelError(f"the reranker's model failed: {type(error).__name__}: {error}")

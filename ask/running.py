@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Generic, Literal, TypeVar
 
-from ..core import TwindexError, Usage
+from ..core import ModelError, TwindexError, Usage
 from .config import Limits
 from .course import Course, Judgement, Outcome
 from .meter import Cost, Meter
+
+log = logging.getLogger(__name__)
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -20,6 +23,17 @@ Status = Literal["complete", "partial", "failed"]
 """complete: all that was asked for was answered; partial: not all, because the limits were reached
 before or (then a warning says so) some of a model's answers could not be used; failed: a model
 failed."""
+
+
+def as_twindex_error(error: Exception, model: str) -> TwindexError:
+    """The error that a model raised; one of another library becomes a ModelError and is logged.
+
+    model: in the message, such as "the model".
+    """
+    if isinstance(error, TwindexError):
+        return error
+    log.error("%s failed", model, exc_info=error)
+    return ModelError(f"{model} failed: {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,7 @@ class Run(Generic[Q, A, R]):
             return []
         return [i for i, answer in enumerate(self.answers) if answer is None]
 
-    def go_on(self, answers: Sequence[A | None] | None) -> None:
+    def advance(self, answers: Sequence[A | None] | None) -> None:
         """Hand the answers over, None at the start; take the next questions, or the result."""
         try:
             self.questions = next(self.course) if answers is None else self.course.send(answers)

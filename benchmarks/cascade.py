@@ -33,16 +33,26 @@ from twindex.ask.meter import Cost
 from twindex.core import BarProgress, Document, Passage, Query, Usage
 from twindex.encoders import DenseEncoderConfig, load_encoder
 from twindex.eval import BeirDataset, compare, evaluate
-from twindex.rerank import Budget, Candidate, Needs, Reranked, Reranker, Task, load_reranker
-from twindex.rerank.config import FakeRerankerConfig, IntraDocumentConfig
-from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer, WindowScorer
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    Needs,
+    Reranked,
+    Reranker,
+    Task,
+    load_reranker,
+)
 from twindex.rerank.intra_document.kernel_scorer import KernelScorer
+from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
+from twindex.rerank.intra_document.reranker import IntraDocumentReranker, WindowScorer
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import by_score
+from twindex.rerank.pointwise.course import Scored, by_score
 from twindex.rerank.spec import parse_spec
 from twindex.train.lexical import LexicalSearch
-from twindex.train.passage_scorer import PassageScorerTraining
+from twindex.train.options import PassageScorerTraining
 from twindex.train.passage_scorer_folder import make_passage_scorer
 
 MEASURES = ("nDCG@10", "RR")
@@ -73,7 +83,7 @@ class Cosine:
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         return self._placing.rerank(
-            tasks, lambda task: by_score(task, lambda t, c, _: (t.query, c.read())), budget
+            tasks, lambda task: by_score(task, lambda t, c, _: (t.query, c.read()), Scored), budget
         )
 
     def costs(self, questions: Sequence[tuple[str, str]]) -> list[Cost]:

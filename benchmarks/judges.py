@@ -40,10 +40,19 @@ from common.timing import table
 from twindex.core import Usage
 from twindex.eval import evaluate
 from twindex.llm import Completion, FakeModel, Likelihoods
-from twindex.rerank import Candidate, Chain, Reranked, Reranker, Task
-from twindex.rerank.config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    Chain,
+    ListwiseConfig,
+    PairwiseConfig,
+    PointwiseConfig,
+    Reranked,
+    Reranker,
+    Task,
+)
 from twindex.rerank.listwise.reranker import ListwiseReranker
-from twindex.rerank.pairwise import PairwiseReranker
+from twindex.rerank.pairwise.reranker import PairwiseReranker
 from twindex.rerank.pointwise.reranker import PointwiseReranker
 
 COUNT, PLACES, WRONG = 100, 10, 0.2

@@ -19,11 +19,10 @@ from time import perf_counter, process_time
 from common import datasets
 from common.timing import table
 
-from twindex.ask import asking
+from twindex.ask import LanguageModelConfig, asking
 from twindex.ask.loading import load_language_model
-from twindex.rerank import Candidate, Task
-from twindex.rerank.config import LanguageModelConfig, PairwiseConfig
-from twindex.rerank.pairwise import PairwiseReranker
+from twindex.rerank import Candidate, PairwiseConfig, Task
+from twindex.rerank.pairwise.reranker import PairwiseReranker
 
 NEVER = 10**9
 WAYS = {

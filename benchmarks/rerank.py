@@ -31,10 +31,15 @@ from twindex.core import BarProgress, ConflictError, NotFoundError, TwindexError
 from twindex.eval import BeirDataset, RerankRow, evaluate, rerank_table
 from twindex.eval.experiment import engine_search, run_queries
 from twindex.index import CollectionConfig
-from twindex.rerank import RerankerConfig, load_reranker
-from twindex.rerank.config import ChainConfig, DiversityConfig, LegScoreConfig
-from twindex.rerank.loading import LANGUAGE_MODEL_KINDS
-from twindex.rerank.spec import KINDS, parse_spec
+from twindex.rerank import (
+    ChainConfig,
+    DiversityConfig,
+    LegScoreConfig,
+    PromptingConfig,
+    RerankerConfig,
+    load_reranker,
+)
+from twindex.rerank.spec import parse_spec, usages
 from twindex.search import Collection, RerankerRegistry, RerankRequest, build
 
 MEASURE = "nDCG@10"
@@ -87,7 +92,7 @@ def stages(config: RerankerConfig) -> Iterator[RerankerConfig]:
 
 def asks(spec: str) -> bool:
     """Whether a reranker asks a language model."""
-    return any(isinstance(one, LANGUAGE_MODEL_KINDS) for one in stages(parse_spec(spec)))
+    return any(isinstance(one, PromptingConfig) for one in stages(parse_spec(spec)))
 
 
 def stored_legs(config: RerankerConfig) -> set[str]:
@@ -192,7 +197,7 @@ def main() -> None:
         "rerankers",
         nargs="*",
         metavar="SPEC",
-        help=f"{', '.join(KINDS)}; chains with + (default: those that need no weights of yours; "
+        help=f"{', '.join(usages())}; chains with + (default: those that need no weights of yours; "
         "legs late and tilde are stored)",
     )
     parser.add_argument("--sets", default="scifact,cranfield", help="names of sets")

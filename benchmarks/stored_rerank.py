@@ -48,7 +48,7 @@ from twindex.index import (
 )
 from twindex.index.store.segment import Passages
 from twindex.index.store.snapshot import Part
-from twindex.rerank.config import LegScoreConfig
+from twindex.rerank import LegScoreConfig
 from twindex.search import Collection, LegRequest, RerankerRegistry, RerankRequest, build
 
 DEPTH = 100

@@ -8,7 +8,7 @@ from . import kinds as kinds
 from .config import ENCODERS, EncoderConfig, EncoderLoader
 from .dense.config import DenseEncoderConfig
 from .dense.fake import FakeDenseEncoder
-from .late.config import LateEncoderConfig
+from .late.config import LateEncoderConfig, LateFields
 from .late.fake import FakeLateEncoder
 from .late.vectors import TokenEncoder
 from .lexical.config import AnalyzerConfig
@@ -22,7 +22,7 @@ from .promptreps.encoder import PromptRepsEncoder
 from .protocol import CountingEncoder, Encoder, Gives, TokenReader
 from .sparse.config import SparseEncoderConfig
 from .sparse.fake import FakeSparseEncoder
-from .tilde.config import TildeEncoderConfig
+from .tilde.config import TildeEncoderConfig, TildeFields
 from .tilde.fake import FakeTildeEncoder
 
 __all__ = [
@@ -40,12 +40,14 @@ __all__ = [
     "FakeTildeEncoder",
     "Gives",
     "LateEncoderConfig",
+    "LateFields",
     "LexicalEncoder",
     "PassageConfig",
     "PromptRepsEncoder",
     "PromptRepsEncoderConfig",
     "SparseEncoderConfig",
     "TildeEncoderConfig",
+    "TildeFields",
     "Token",
     "TokenEncoder",
     "TokenReader",

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InvalidInputError
-from ..rerank.config import CalibrationConfig
+from ..rerank import CalibrationConfig
 
 BINS = 10
 """Of probabilities, equally wide, for the calibration error."""

@@ -7,20 +7,29 @@ order does not change.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 
-from .config import Budget, CalibrationConfig
-from .protocol import Needs, Placed, Reranked, Reranker, Task
+from ..ask.answers import logistic
+from ..core import Config
+from ..core.bounds import Bounds, Score
+from .protocol import Budget, Needs, Placed, Reranked, Reranker, Task
+
+
+class CalibrationConfig(Config):
+    """From a reranker's score to the probability that the hit is relevant (Platt, 1999).
+
+    p = 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits it to judgements.
+    """
+
+    slope: Annotated[float, Bounds(0, 1e30, above=True)]
+    intercept: Score
 
 
 def probability(score: float, calibration: CalibrationConfig) -> float:
     """In (0, 1), for a score of any size."""
-    logit = calibration.slope * score + calibration.intercept
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    return math.exp(logit) / (1 + math.exp(logit))
+    return logistic(calibration.slope * score + calibration.intercept)
 
 
 class Calibrated:

@@ -7,11 +7,45 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 from time import perf_counter
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
 
 from ..ask import Meter, Status
-from ..core import Usage
-from .config import Budget
-from .protocol import Needs, Placed, Reranked, Reranker, Task
+from ..core import Config, Usage
+from ..core.bounds import Few
+from ..core.config import Device
+from ..core.kinds import OneOf
+from .config import RERANKERS, RerankerConfig, Shorthand
+from .protocol import Budget, Needs, Placed, Reranked, Reranker, Task
+
+
+class StageConfig(Config):
+    """One stage of a chain: which reranker, and how many of the hits before it it judges."""
+
+    reranker: Annotated[RerankerConfig, OneOf(RERANKERS)]
+    candidates: Few
+
+
+@RERANKERS.register
+class ChainConfig(RerankerConfig):
+    """Rerankers one after another, cheap ones first, each on the best of those before it."""
+
+    made_by = ".chain:Chain.load"
+    shorthand = Shorthand(words={})
+
+    kind: Literal["chain"] = "chain"
+    stages: tuple[StageConfig, ...] = Field(min_length=1)
+    # No fields of its own: its stages have them.
+    text: ClassVar[Any]  # type: ignore[misc]
+    candidates: ClassVar[Any] = property(lambda chain: chain.stages[0].candidates)  # type: ignore[misc]
+
+    def on(self, device: Device) -> Self:
+        stages = tuple(
+            stage.model_copy(update={"reranker": stage.reranker.on(device)})
+            for stage in self.stages
+        )
+        return self.model_copy(update={"stages": stages})
 
 
 class Chain:
@@ -27,6 +61,11 @@ class Chain:
 
     def __init__(self, stages: Sequence[tuple[Reranker, int]]) -> None:
         self._stages = stages
+
+    @classmethod
+    def load(cls, config: ChainConfig) -> Self:
+        """The chain of a configuration, with its rerankers. Raises as `load_reranker`."""
+        return cls([(stage.reranker.load(), stage.candidates) for stage in config.stages])
 
     @property
     def needs(self) -> Needs:

@@ -5,23 +5,46 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.sparse import csr_array
 
 from ..ask import Meter, Status
 from ..core import InvalidInputError
-from ..encoders import LexicalEncoder
-from .config import Budget, DiversityConfig
-from .protocol import Candidate, Needs, Placed, Reranked, Task
+from ..core.bounds import Few, Share
+from ..encoders import AnalyzerConfig, LexicalEncoder
+from ..index.legs import LEG_NAME
+from .config import RERANKERS, RerankerConfig, Shorthand
+from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 DECIMALS = 6
 """Of a similarity, so that equal texts are equally like a third, whatever the order of sums."""
 
 Similar = Callable[[int], NDArray[np.float64]]
 """Number of a candidate -> how like it all are, float64 [n] in [0, 1]."""
+
+
+@RERANKERS.register
+class DiversityConfig(RerankerConfig):
+    """Maximal marginal relevance (Carbonell and Goldstein, 1998).
+
+    relevance:  its share against novelty, the lambda of the paper: 1 = relevance only.
+    leg:        dense leg whose stored vectors say how alike hits are; None = their words.
+    top_k:      places that are settled.
+    analyzer:   of the words, where there is no leg.
+    """
+
+    made_by = ".diversity:DiversityReranker"
+    shorthand = Shorthand(argument="leg", shown="LEG")
+
+    kind: Literal["mmr"] = "mmr"
+    relevance: Share = 0.7
+    leg: str | None = Field(default=None, pattern=LEG_NAME)
+    top_k: Few = 10
+    analyzer: AnalyzerConfig = AnalyzerConfig()
 
 
 class DiversityReranker:

@@ -5,13 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from ..ask import Cost, Judgement, digest
 from ..core import ModelError, Usage
-from .config import Budget, FakeRerankerConfig
+from ..core.bounds import Bounds
+from .config import RERANKERS, RerankerConfig
 from .placing import Placing
-from .pointwise.course import by_score
-from .protocol import Candidate, Needs, Reranked, Task
+from .pointwise.course import Scored, by_score
+from .protocol import Budget, Candidate, Needs, Reranked, Task
+
+
+@RERANKERS.register
+class FakeRerankerConfig(RerankerConfig):
+    """A reranker without a model, for tests and for trying things out: the share of the query's
+    words that a hit has. It waits `milliseconds` for each hit and fails at the hit number
+    `fails_at` (from 0)."""
+
+    made_by = ".fake:FakeReranker"
+    scores_texts = True
+
+    kind: Literal["fake"] = "fake"
+    milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
+    fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +48,9 @@ class FakeReranker:
     needs = Needs()
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._placing.rerank(tasks, lambda task: by_score(task, self._question), budget)
+        return self._placing.rerank(
+            tasks, lambda task: by_score(task, self._question, Scored), budget
+        )
 
     def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
         return _Question(task.query, candidate.read(self._config.text), place)

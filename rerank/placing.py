@@ -12,8 +12,7 @@ from typing import Generic, TypeVar
 from .. import ask
 from ..ask import Finished, Judge, Rounds
 from ..core import UNGUARDED
-from .config import Budget
-from .protocol import Placed, Reranked, Task
+from .protocol import Budget, Placed, Reranked, Task
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -31,7 +30,7 @@ class Placing(Generic[Q, A]):
     """
 
     def __init__(self, judge: Judge[Q, A], *, remembered: int = 100_000) -> None:
-        self._rounds = Rounds(judge, remembered=remembered)
+        self._rounds = Rounds(judge, model="the reranker's model", remembered=remembered)
 
     @property
     def speed(self) -> float | None:

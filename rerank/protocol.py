@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ask import Status
+from ..ask import Limits, Status
 from ..core import UNGUARDED, ConfigError, Guard, TwindexError, Usage
-from .config import Budget, RerankerConfig
+from ..core.bounds import Calls
+
+
+class Budget(Limits):
+    """What reranking one query may cost at most; None = no limit.
+
+    candidates: hits that are judged, from the top of the first stage; others keep their order.
+    """
+
+    candidates: Calls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +146,6 @@ class Reranker(Protocol):
         The budget is that of each task; its milliseconds run from the call for all of them. Models
         that fail give the status "failed" and no exception. Raises what the tasks' guard raises.
         """
-
-
-RerankerLoader = Callable[[RerankerConfig], Reranker]
-"""How a reranker is got from its configuration: `load_reranker`, or what a test puts in place."""
 
 
 def rerank_one(

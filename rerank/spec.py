@@ -11,59 +11,50 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core import ConfigError
-from .config import ChainConfig, RerankerConfig, Rerankers
-
-_MODEL = ("llm", "model")
+from .config import RERANKERS, RerankerConfig, Rerankers
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What a word stands for.
+class _Word(NamedTuple):
+    """A word, the kind that it stands for, and the fields that it sets."""
 
-    argument: path of the field that MODEL sets; () = there is no such field.
-    stands:   for MODEL in help and errors. required: it has no default.
-    """
-
+    word: str
+    config: type[RerankerConfig]
     fields: Mapping[str, Any]
-    argument: tuple[str, ...] = ()
-    stands: str = "MODEL"
-    required: bool = field(default=False, kw_only=True)
 
-    def usage(self, word: str) -> str:
+    @property
+    def argument(self) -> list[str]:
+        """Path of the field that MODEL sets; [] = there is none."""
+        path = self.config.shorthand.argument.split(".")
+        return path if path[0] in self.config.model_fields else []
+
+    @property
+    def required(self) -> bool:
+        return bool(self.argument) and self.config.model_fields[self.argument[0]].is_required()
+
+    @property
+    def usage(self) -> str:
         if not self.argument:
-            return word
-        return f"{word}:{self.stands}" if self.required else f"{word}[:{self.stands}]"
+            return self.word
+        shown = f":{self.config.shorthand.shown}"
+        return f"{self.word}{shown if self.required else f'[{shown}]'}"
 
 
-_KINDS = {
-    "cross-encoder": _Kind({"kind": "cross_encoder"}, ("model",), "FOLDER", required=True),
-    "leg": _Kind({"kind": "leg"}, ("leg",), "NAME", required=True),
-    "late": _Kind({"kind": "late"}, ("model",)),
-    "tilde": _Kind({"kind": "tilde"}, ("model",)),
-    "pointwise": _Kind({"kind": "pointwise"}, _MODEL),
-    "pairwise": _Kind({"kind": "pairwise"}, _MODEL),
-    "pairwise-allpair": _Kind({"kind": "pairwise", "method": "allpair"}, _MODEL),
-    "pairwise-sorting": _Kind({"kind": "pairwise", "method": "sorting"}, _MODEL),
-    "pairwise-sliding": _Kind({"kind": "pairwise", "method": "sliding"}, _MODEL),
-    "listwise": _Kind({"kind": "listwise"}, _MODEL),
-    "criteria": _Kind({"kind": "criteria"}, _MODEL),
-    "criteria-two-turn": _Kind({"kind": "criteria", "turns": 2}, _MODEL),
-    "intra-document": _Kind(
-        {"kind": "intra_document", "slow": {"kind": "cross_encoder"}},
-        ("slow", "model"),
-        "FOLDER",
-        required=True,
-    ),
-    "mmr": _Kind({"kind": "mmr"}, ("leg",), "LEG"),
-    "fake": _Kind({"kind": "fake"}),
-}
+def _words() -> dict[str, _Word]:
+    """Of all kinds; of two that have the same word, the one that was registered first has it."""
+    found: dict[str, _Word] = {}
+    for kind, config in RERANKERS.classes().items():
+        words = config.shorthand.words
+        for word, fields in ({kind.replace("_", "-"): {}} if words is None else words).items():
+            found.setdefault(word, _Word(word, config, {"kind": kind, **fields}))
+    return found
 
-KINDS = tuple(kind.usage(word) for word, kind in _KINDS.items())
-"""What a stage may be, for help and errors."""
+
+def usages() -> tuple[str, ...]:
+    """What a stage may be, for help and errors: `late[:MODEL]` and so on."""
+    return tuple(word.usage for word in _words().values())
 
 
 def parse_spec(text: str) -> RerankerConfig:
@@ -85,7 +76,6 @@ def parse_spec(text: str) -> RerankerConfig:
     chain = []
     for stage in stages:
         reranker = _validated(stage, text)
-        assert not isinstance(reranker, ChainConfig)
         chain.append({"reranker": reranker, "candidates": reranker.candidates})
     return _validated({"kind": "chain", "stages": chain}, text)
 
@@ -94,21 +84,21 @@ def _stage(stage: str, text: str) -> dict[str, Any]:
     """The fields of one stage."""
     match = re.fullmatch(r"([^:@]*)(?::(.*?))?(?:@([0-9]+))?", stage)
     word, model, candidates = match.groups() if match else (stage, None, None)
-    kind = _KINDS.get(word)
-    if match is None or kind is None:
-        message = f"{text!r}: {word!r} is no kind of reranker; there are {', '.join(KINDS)}"
+    known = _words().get(word)
+    if match is None or known is None:
+        message = f"{text!r}: {word!r} is no kind of reranker; there are {', '.join(usages())}"
         raise ConfigError(message)
-    if model == "" or (model is None and kind.required) or (model and not kind.argument):
-        raise ConfigError(f"{text!r}: write it as {kind.usage(word)}")
-    fields: dict[str, Any] = dict(kind.fields)
+    if model == "" or (model is None and known.required) or (model and not known.argument):
+        raise ConfigError(f"{text!r}: write it as {known.usage}")
+    fields: dict[str, Any] = dict(known.fields)
     if model is not None:
-        _set(fields, kind.argument, model)
+        _set(fields, known.argument, model)
     if candidates is not None:
         fields["candidates"] = int(candidates)
     return fields
 
 
-def _set(fields: dict[str, Any], path: tuple[str, ...], value: str) -> None:
+def _set(fields: dict[str, Any], path: list[str], value: str) -> None:
     *outer, last = path
     for name in outer:
         fields[name] = dict(fields.get(name, {}))

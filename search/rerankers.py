@@ -5,28 +5,51 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from pydantic import Field
 
 from ..core import InvalidInputError, parse_toml
-from ..rerank import Reranker, RerankerConfig, RerankerLoader, load_reranker
-from ..rerank.config import Rerankers
+from ..rerank import Reranker, RerankerConfig, RerankerLoader, Rerankers, load_reranker
+from ..rerank.config import RerankerName
 
 FIELD = "rerank.model"
+
+
+class _Given(RerankerConfig):
+    """What stands for the configuration of a reranker that a program made by itself."""
+
+    kind: str
+    name: RerankerName
+    reranker: Any = Field(exclude=True)
+
+    def make(self) -> Reranker:
+        reranker: Reranker = self.reranker
+        return reranker
 
 
 class RerankerRegistry:
     """Rerankers by name, each loaded when it is first asked for. Thread-safe.
 
-    load: how a reranker is got from its configuration.
+    configs: configurations, or rerankers that the program made by itself; these judge as many hits
+             as is usual where a request does not say how many.
+    load:    how a reranker is got from its configuration.
     """
 
     def __init__(
         self,
-        configs: Mapping[str, RerankerConfig] | None = None,
+        configs: Mapping[str, RerankerConfig | Reranker] | None = None,
         *,
         load: RerankerLoader = load_reranker,
     ) -> None:
-        self._configs = Rerankers(rerankers=dict(configs or {})).rerankers
+        configs = configs or {}
+        named, made = {}, {}
+        for name, one in configs.items():
+            if isinstance(one, RerankerConfig):
+                named[name] = one
+            else:
+                made[name] = _Given(name=name, kind=one.kind, reranker=one)
+        self._configs = Rerankers(rerankers=named).rerankers | made
         self._load = load
         self._loaded: dict[str, Reranker] = {}
         self._locks = {name: threading.Lock() for name in self._configs}

@@ -40,7 +40,7 @@ from ..llm.loading import load_model
 from ..llm.local.pretrained import FAILURES, pick_device, quiet
 from ..llm.protocol import unsupported
 from ..llm.weights.cache import make_folder
-from ..rerank.config import CrossEncoderConfig
+from ..rerank import CrossEncoderConfig
 from ..rerank.cross_encoder.pair_model import PairModel
 from .fitting import Fitting, identity
 from .lexical import LexicalSearch

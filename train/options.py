@@ -1,4 +1,4 @@
-"""Options of training a cross-encoder."""
+"""Options of trainings. They are read where torch is not loaded."""
 
 from __future__ import annotations
 
@@ -63,3 +63,28 @@ class CrossEncoderTraining(Config):
         if bool(self.written) != (self.writer is not None):
             raise ValueError("written: goes with a writer, and a writer with a number of queries")
         return self
+
+
+class PassageScorerTraining(Config):
+    """How a passage scorer is trained.
+
+    model:      whose word-piece embeddings are used, and not trained: best the costly model's.
+    dimensions: of the convolved vectors; what a document takes in memory grows with them.
+    top:        the costly model's best windows that gain something.
+    windows:    of a document that one step sees, the top ones among them; None = all.
+    depth:      documents that are labelled for each query, the best of BM25.
+    held_out:   share of queries that are not trained on; the epoch that is best on them is kept.
+    """
+
+    model: str = "all-MiniLM-L6-v2"
+    dimensions: Annotated[int, Bounds(8, 65_536)] = 128
+    top: Few = 4
+    windows: Annotated[int, Bounds(2, 100_000)] | None = 64
+    depth: Few = 4
+    epochs: Few = 3
+    batch: Annotated[int, Bounds(1, 65_536)] = 8
+    learning_rate: Annotated[float, Bounds(0, 1, above=True)] = 1e-3
+    held_out: Annotated[float, Bounds(0, 0.99)] = 0.1
+    seed: Seed = 0
+    size: Annotated[int, Bounds(4, 100_000)] = 50
+    overlap: Annotated[int, Bounds(0, 100_000)] = 7

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
@@ -21,8 +20,6 @@ from tokenizers import Tokenizer
 
 from ..ask.memory import digest
 from ..core import Document, InvalidInputError, ModelError, NoProgress, Passage, Progress, Query
-from ..core.bounds import Bounds, Few, Seed
-from ..core.config_base import Config
 from ..llm import find_weights
 from ..rerank import Candidate, Reranker, Task
 from ..rerank.intra_document.kernel_model import KernelModel
@@ -30,34 +27,10 @@ from ..rerank.intra_document.kernel_scorer import KernelScorer, ScorerOptions
 from ..rerank.intra_document.reranker import worth
 from ..rerank.intra_document.windows import cut
 from .lambda_loss import ndcg_loss2
+from .options import PassageScorerTraining
 
 EMBEDDINGS = ("embeddings.word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight")
 """How the table of word pieces is named at its end, in checkpoints."""
-
-
-class PassageScorerTraining(Config):
-    """How a passage scorer is trained.
-
-    model:      whose word-piece embeddings are used, and not trained: best the costly model's.
-    dimensions: of the convolved vectors; what a document takes in memory grows with them.
-    top:        the costly model's best windows that gain something.
-    windows:    of a document that one step sees, the top ones among them; None = all.
-    depth:      documents that are labelled for each query, the best of BM25.
-    held_out:   share of queries that are not trained on; the epoch that is best on them is kept.
-    """
-
-    model: str = "all-MiniLM-L6-v2"
-    dimensions: Annotated[int, Bounds(8, 65_536)] = 128
-    top: Few = 4
-    windows: Annotated[int, Bounds(2, 100_000)] | None = 64
-    depth: Few = 4
-    epochs: Few = 3
-    batch: Annotated[int, Bounds(1, 65_536)] = 8
-    learning_rate: Annotated[float, Bounds(0, 1, above=True)] = 1e-3
-    held_out: Annotated[float, Bounds(0, 0.99)] = 0.1
-    seed: Seed = 0
-    size: Annotated[int, Bounds(4, 100_000)] = 50
-    overlap: Annotated[int, Bounds(0, 100_000)] = 7
 
 
 @dataclass(frozen=True, slots=True)

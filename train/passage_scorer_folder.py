@@ -12,7 +12,8 @@ from ..llm.weights.cache import make_folder
 from ..rerank import Reranker
 from ..rerank.intra_document.kernel_scorer import KernelScorer
 from .lexical import LexicalSearch
-from .passage_scorer import Epoch, PassageScorerTraining, label, train_passage_scorer
+from .options import PassageScorerTraining
+from .passage_scorer import Epoch, label, train_passage_scorer
 from .window_weights import window_weights
 
 

@@ -6,23 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict
 
+from ...core import Config
 from ...core.bounds import Bounds, Tokens
 from ...core.config import Device, Precision
 from ..config import ENCODERS, EncoderConfig
 
 
-@ENCODERS.register
-class TildeEncoderConfig(EncoderConfig):
-    """Weights of a text's own tokens, and queries without a model (TILDEv2), see
-    `twindex.encoders.tilde.encoder`."""
+class TildeFields(Config):
+    """How texts are weighed by TILDEv2, whether the weights are stored or not."""
 
-    made_by = ".encoder:TildeEncoder.load"
-    faked_by = ".fake:FakeTildeEncoder"
-    gives = frozenset({"sparse"})
-    models = {"model": "weights", "expansion_model": "expansion_weights"}  # noqa: RUF012
-    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
-
-    kind: Literal["tilde"] = "tilde"
     model: str = "splade-tiny"
     """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
@@ -43,3 +35,17 @@ class TildeEncoderConfig(EncoderConfig):
     """Arithmetic of the model."""
     device: Device = "auto"
     """Where the model runs; "auto" is CUDA where there is one."""
+
+
+@ENCODERS.register
+class TildeEncoderConfig(TildeFields, EncoderConfig):
+    """Weights of a text's own tokens, and queries without a model (TILDEv2), see
+    `twindex.encoders.tilde.encoder`."""
+
+    made_by = ".encoder:TildeEncoder.load"
+    faked_by = ".fake:FakeTildeEncoder"
+    gives = frozenset({"sparse"})
+    models = {"model": "weights", "expansion_model": "expansion_weights"}  # noqa: RUF012
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
+    kind: Literal["tilde"] = "tilde"

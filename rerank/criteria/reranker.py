@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Annotated, Literal, cast
 
 from ...ask import Cost, Judgement, digest
-from ...ask.loading import load_language_model
+from ...ask.answers import BadAnswer
 from ...ask.reading import SLACK, Extract, Reader
 from ...core import ModelError
+from ...core.bounds import Bounds, Tokens
 from ...llm import GenerativeModel, Sampling
 from ...llm.protocol import unsupported
-from ..config import Budget, CriteriaConfig
+from ..config import RERANKERS, PromptingConfig, Shorthand
 from ..placing import Course, Outcome, Placing
 from ..pointwise.course import placed
-from ..protocol import Candidate, Needs, Reranked, Task
+from ..protocol import Budget, Candidate, Needs, Reranked, Task
 from . import prompts
-from .answers import BadAnswer, read_criteria, read_scores
+from .answers import read_criteria, read_scores
 from .scores import Criteria, Scores, order
 
 REMEMBERED = 10_000
@@ -28,6 +29,33 @@ INFERRED_TOKENS = 700
 
 AROUND_TOKENS = 48
 """Tokens of an answer around its objects, at most."""
+
+
+@RERANKERS.register
+class CriteriaConfig(PromptingConfig):
+    """REBEL (2025): scores of several criteria, added up with weights.
+
+    turns: 1 = relevance and the five fixed criteria; 2 = the model first infers criteria that suit
+           the query.
+    batch: passages judged in one call.
+    weight: of the fixed criteria, and of inferred ones for which the model names none.
+    discard: hits of less relevance (0 to 10) come after all others.
+    relevance_only: the further criteria have no scores; in two turns they tell the model what
+           relevance means for the query.
+    """
+
+    made_by = ".reranker:CriteriaReranker"
+    shorthand = Shorthand(
+        words={"criteria": {}, "criteria-two-turn": {"turns": 2}}, argument="llm.model"
+    )
+
+    kind: Literal["criteria"] = "criteria"
+    turns: Literal[1, 2] = 1
+    batch: Annotated[int, Bounds(1, 100)] = 10
+    weight: Annotated[float, Bounds(0, 2)] = 0.5
+    discard: Annotated[float, Bounds(0, 10)] = 3.0
+    relevance_only: bool = False
+    passage_tokens: Tokens = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +102,7 @@ class CriteriaReranker:
         than it reads.
         """
         self._config = config
-        loaded = load_language_model(config.llm) if model is None else model
+        loaded = config.language_model() if model is None else model
         if "generate" not in loaded.capabilities:
             raise unsupported(loaded, "generate")
         found = cast(GenerativeModel, loaded)

@@ -19,7 +19,7 @@ from ...llm.batching import batches, mask, pad
 from ...llm.local.int8 import quantise
 from ...llm.local.pretrained import loading, pick_device, quiet
 from ...llm.weights.shared import SharedModel, share
-from ..config import CrossEncoderConfig
+from .config import CrossEncoderConfig
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3

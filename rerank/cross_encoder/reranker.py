@@ -14,15 +14,15 @@ from typing import Any
 
 from ...ask import Cost, Judge, Judgement, digest
 from ...core import ConfigError, InvalidInputError, Usage
-from ..config import Budget, CrossEncoderConfig
 from ..placing import Course, Placing
-from ..pointwise.course import placed
-from ..protocol import Candidate, Needs, Placed, Reranked, Task
+from ..pointwise.course import Scored, by_score
+from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from .config import CrossEncoderConfig
 from .pair_model import Pair, PairModel
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class _Answer:
     """What a cross-encoder says of a pair."""
 
     score: float
@@ -51,31 +51,26 @@ class CrossEncoderReranker:
 
     def __init__(self, config: CrossEncoderConfig) -> None:
         self.config = config
-        judge: Judge[_Question, Scored]
+        judge: Judge[_Question, _Answer]
         if config.model == "fake":
             judge = _FakeJudge(config)
         else:
             judge = _PairJudge(PairModel.load(config))
-        self._placing: Placing[_Question, Scored] = Placing(judge)
+        self._placing: Placing[_Question, _Answer] = Placing(judge)
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         return self._placing.rerank(tasks, self._course, budget)
 
-    def _course(self, task: Task) -> Course[_Question, Scored]:
-        answers = yield [_question(task, one, self.config) for one in task.candidates]
-        order = placed([None if answer is None else answer.logit for answer in answers])
-        return [_with_score(place, answers[place.index]) for place in order]
+    def _course(self, task: Task) -> Course[_Question, _Answer]:
+        return by_score(task, self._question, _scored)
+
+    def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
+        return _Question(task.query, candidate.read(self.config.text))
 
 
-def _question(task: Task, candidate: Candidate, config: CrossEncoderConfig) -> _Question:
-    return _Question(task.query, candidate.read(config.text))
-
-
-def _with_score(place: Placed, answer: Scored | None) -> Placed:
-    if answer is None:
-        return place
+def _scored(answer: _Answer) -> Scored:
     reasons = {} if answer.score == answer.logit else {"logit": answer.logit}
-    return Placed(place.index, answer.score, reasons)
+    return Scored(answer.score, reasons, answer.logit)
 
 
 class _Keyed:
@@ -96,7 +91,7 @@ class _PairJudge(_Keyed):
             question.pair = pair
         return [Cost(1, len(question.pair.ids)) for question in questions if question.pair]
 
-    def ask(self, questions: Sequence[_Question]) -> list[Judgement[Scored]]:
+    def ask(self, questions: Sequence[_Question]) -> list[Judgement[_Answer]]:
         pairs = [question.pair for question in questions if question.pair is not None]
         for pair in pairs:
             if pair.room < 1:
@@ -108,7 +103,7 @@ class _PairJudge(_Keyed):
         scores, logits = self._model.read(pairs)
         return [
             Judgement(
-                Scored(float(score), float(logit)),
+                _Answer(float(score), float(logit)),
                 Usage(calls=1, prompt_tokens=len(pair.ids)),
                 (question.text,) if pair.truncated else (),
             )
@@ -127,7 +122,7 @@ class _FakeJudge(_Keyed):
     def costs(self, questions: Sequence[_Question]) -> list[Cost]:
         return [Cost(1, len(self._words(question))) for question in questions]
 
-    def ask(self, questions: Sequence[_Question]) -> list[Judgement[Scored]]:
+    def ask(self, questions: Sequence[_Question]) -> list[Judgement[_Answer]]:
         found = []
         for question in questions:
             words = self._words(question)
@@ -135,7 +130,7 @@ class _FakeJudge(_Keyed):
             logit = int.from_bytes(hashed, "big") / 2**29 - 4
             cut = len(words) < len(question.query.split()) + len(question.text.split())
             usage = Usage(calls=1, prompt_tokens=len(words))
-            found.append(Judgement(Scored(logit, logit), usage, (question.text,) if cut else ()))
+            found.append(Judgement(_Answer(logit, logit), usage, (question.text,) if cut else ()))
         return found
 
     def _words(self, question: _Question) -> list[Any]:

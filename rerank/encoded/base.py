@@ -5,15 +5,16 @@ So a passage is encoded once, whatever the query: what the encoder made of the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from ...ask import Cost, Judgement, Memory, digest
 from ...core import Role, Usage
-from ..placing import Course
-from ..pointwise.course import placed
-from ..protocol import Candidate, Placed, Task
+from ..config import RerankerConfig
+from ..placing import Course, Placing
+from ..pointwise.course import Scored, by_score
+from ..protocol import Budget, Candidate, Needs, Reranked, Task
 
 V = TypeVar("V")
 
@@ -21,14 +22,6 @@ REMEMBERED = 256 << 20
 """Bytes of encoded passages, the latest used."""
 QUERIES = 1_000
 """Queries, likewise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A score, and what it came from."""
-
-    score: float
-    reasons: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +125,21 @@ class EncodedJudge(Generic[V]):
         return known, made
 
 
-def by_score(task: Task, text: Callable[[Candidate], str]) -> Course[Question, Scored]:
-    """A course of one round; `text`: what is read of a candidate."""
-    answers = yield [Question(task.query, text(one)) for one in task.candidates]
-    order = placed([None if answer is None else answer.score for answer in answers])
-    return [_with_reasons(place, answers[place.index]) for place in order]
+class EncodedReranker(Generic[V]):
+    """Orders hits by the scores of a reader. Thread-safe."""
 
+    needs = Needs()
 
-def _with_reasons(place: Placed, answer: Scored | None) -> Placed:
-    return place if answer is None else Placed(place.index, place.score, answer.reasons)
+    def __init__(self, config: RerankerConfig, reader: Reader[V]) -> None:
+        self.config = config
+        self._placing: Placing[Question, Scored] = Placing(EncodedJudge(reader))
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        """See Reranker."""
+        return self._placing.rerank(tasks, self._course, budget)
+
+    def _course(self, task: Task) -> Course[Question, Scored]:
+        return by_score(task, self._question, lambda answer: answer)
+
+    def _question(self, task: Task, candidate: Candidate, place: int) -> Question:
+        return Question(task.query, candidate.read(self.config.text))

@@ -9,44 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Role
-from ...encoders import LateEncoderConfig, TokenEncoder, load_token_encoder
-from ..config import Budget, LateInteractionConfig
-from ..placing import Placing
-from ..protocol import Needs, Reranked, Task
-from .base import Encoded, EncodedJudge, Question, Scored, by_score
+from ...encoders import LateEncoderConfig, LateFields, TokenEncoder, load_token_encoder
+from ..config import RERANKERS, RerankerConfig
+from ..pointwise.course import Scored
+from .base import Encoded, EncodedReranker
 
 SHOWN = 5
 """Pairs of tokens in the reasons: those that add most to the score."""
 
 
-class LateInteractionReranker:
-    """Orders hits by MaxSim over token vectors. Thread-safe.
+@RERANKERS.register
+class LateInteractionConfig(LateFields, RerankerConfig):
+    """MaxSim over token vectors that are computed when asked, for texts that are not in a
+    collection. In a collection, a stored late leg (kind "leg") saves that work.
 
-    Reasons: `matches`, the tokens of the query that add most to the score, each with the token of
-    the passage nearest to it. Raises ModelError when the model cannot be found, read or used.
+    Fields are those of `LateEncoderConfig`.
     """
 
-    kind = "late"
-    needs = Needs()
+    made_by = ".late:LateInteractionReranker"
+    scores_texts = True
 
-    def __init__(self, config: LateInteractionConfig, encoder: TokenEncoder | None = None) -> None:
-        """encoder: None = that of the configuration is loaded."""
-        self.config = config
-        self._placing: Placing[Question, Scored] = Placing(
-            EncodedJudge(TokenReader(encoder or load_token_encoder(_encoder(config))))
-        )
-
-    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """See Reranker."""
-        part = self.config.text
-        return self._placing.rerank(
-            tasks, lambda task: by_score(task, lambda one: one.read(part)), budget
-        )
+    kind: Literal["late"] = "late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +92,18 @@ class TokenReader:
         return Scored(float(values.sum()), {"matches": matches[:SHOWN]} if matches else {})
 
 
-def _encoder(config: LateInteractionConfig) -> LateEncoderConfig:
-    """All fields of the encoder but its kind are fields of the reranker too."""
-    fields = set(LateEncoderConfig.model_fields) & set(type(config).model_fields) - {"kind"}
-    return LateEncoderConfig(**{name: getattr(config, name) for name in fields})
+class LateInteractionReranker(EncodedReranker[TokenVectors]):
+    """Orders hits by MaxSim over token vectors. Thread-safe.
+
+    Reasons: `matches`, the tokens of the query that add most to the score, each with the token of
+    the passage nearest to it. Raises ModelError when the model cannot be found, read or used.
+    """
+
+    kind = "late"
+
+    def __init__(self, config: LateInteractionConfig, encoder: TokenEncoder | None = None) -> None:
+        """encoder: None = that of the configuration is loaded."""
+        own = {name: getattr(config, name) for name in LateFields.model_fields}
+        super().__init__(
+            config, TokenReader(encoder or load_token_encoder(LateEncoderConfig(**own)))
+        )

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
+from typing import Literal
 
-from ..config import Budget, LegScoreConfig
-from ..pointwise.course import placed
-from ..protocol import Needs, Placed, Reranked, Task
+from pydantic import Field
+
+from ...index.legs import LEG_NAME
+from ..config import RERANKERS, RerankerConfig, Shorthand
+from ..pointwise.course import Scored, placed
+from ..protocol import Budget, Needs, Placed, Reranked, Task
+
+
+@RERANKERS.register
+class LegScoreConfig(RerankerConfig):
+    """Scores of a leg whose representations are stored in the collection: nothing is encoded but
+    the query. Late interaction (MaxSim over stored token vectors) and TILDEv2 are this."""
+
+    made_by = ".stored:StoredLegReranker"
+    shorthand = Shorthand(argument="leg", shown="NAME")
+
+    kind: Literal["leg"] = "leg"
+    leg: str = Field(pattern=LEG_NAME)
 
 
 class StoredLegReranker:
@@ -35,7 +51,7 @@ class StoredLegReranker:
         total = len(task.candidates)
         judged = total if most is None else min(total, most)
         scores = [one.legs.get(leg, 0.0) for one in task.candidates[:judged]]
-        order = placed(scores, lambda score: {"leg": leg, "leg_score": score})
+        order = placed([Scored(score, {"leg": leg, "leg_score": score}) for score in scores])
         rest = [Placed(i, judged=False) for i in range(judged, total)]
         return Reranked(
             [*order, *rest],

@@ -8,41 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ...core import Role
-from ...encoders import CountingEncoder, TildeEncoderConfig, load_tilde_encoder
-from ..config import Budget, TildeConfig
-from ..placing import Placing
-from ..protocol import Needs, Reranked, Task
-from .base import Encoded, EncodedJudge, Question, Scored, by_score
+from ...encoders import CountingEncoder, TildeEncoderConfig, TildeFields, load_tilde_encoder
+from ..config import RERANKERS, RerankerConfig
+from ..pointwise.course import Scored
+from .base import Encoded, EncodedReranker
 
 SHOWN = 10
 """Terms in the reasons: those that add most to the score."""
 
 
-class TildeReranker:
-    """Orders hits by the weights of the query's tokens in them. Thread-safe.
+@RERANKERS.register
+class TildeConfig(TildeFields, RerankerConfig):
+    """TILDEv2 (Zhuang and Zuccon, 2021) for texts that are not in a collection. In one, a stored
+    leg with a "tilde" encoder (kind "leg") saves the work.
 
-    Reasons: `terms`, what each token of the query adds to the score. Raises ModelError when the
-    model cannot be found, read or used.
+    Fields are those of `TildeEncoderConfig`.
     """
 
-    kind = "tilde"
-    needs = Needs()
+    made_by = ".tilde:TildeReranker"
+    scores_texts = True
 
-    def __init__(self, config: TildeConfig, encoder: CountingEncoder | None = None) -> None:
-        """encoder: None = that of the configuration is loaded."""
-        self.config = config
-        self._placing: Placing[Question, Scored] = Placing(
-            EncodedJudge(WeightReader(encoder or load_tilde_encoder(_encoder(config))))
-        )
-
-    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """See Reranker."""
-        part = self.config.text
-        return self._placing.rerank(
-            tasks, lambda task: by_score(task, lambda one: one.read(part)), budget
-        )
+    kind: Literal["tilde"] = "tilde"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +86,18 @@ class WeightReader:
         return Scored(float(sum(share for _, share in shares)), {"terms": terms})
 
 
-def _encoder(config: TildeConfig) -> TildeEncoderConfig:
-    """All fields of the encoder but its kind are fields of the reranker too."""
-    fields = set(TildeEncoderConfig.model_fields) & set(type(config).model_fields) - {"kind"}
-    return TildeEncoderConfig(**{name: getattr(config, name) for name in fields})
+class TildeReranker(EncodedReranker[Weights]):
+    """Orders hits by the weights of the query's tokens in them. Thread-safe.
+
+    Reasons: `terms`, what each token of the query adds to the score. Raises ModelError when the
+    model cannot be found, read or used.
+    """
+
+    kind = "tilde"
+
+    def __init__(self, config: TildeConfig, encoder: CountingEncoder | None = None) -> None:
+        """encoder: None = that of the configuration is loaded."""
+        own = {name: getattr(config, name) for name in TildeFields.model_fields}
+        super().__init__(
+            config, WeightReader(encoder or load_tilde_encoder(TildeEncoderConfig(**own)))
+        )

@@ -16,7 +16,6 @@ windows that it lacks scored as those that it has (`absent` in `IntraDocumentCon
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,17 +24,17 @@ from typing import Any, Generic, Literal
 
 import numpy as np
 
-from ...ask import Cost, Memory, Meter, Status, digest
+from ...ask import Cost, Memory, Meter, Status, as_twindex_error, digest
 from ...ask.waiting import Overdue, Waiting
-from ...core import ConfigError, ModelError, Passage, TwindexError
-from ..config import Budget, IntraDocumentConfig
-from ..pointwise.course import placed
-from ..protocol import Candidate, Needs, Placed, Reranked, Reranker, Task
+from ...core import ConfigError, Passage, TwindexError
+from ..pointwise.course import Scored, placed
+from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Reranker, Task
+from .config import IntraDocumentConfig
 from .lexical_scorer import LexicalScorer
 from .scorer import F, WindowScorer
 from .windows import cut
 
-log = logging.getLogger(__name__)
+FAST = "the passage scorer"
 
 PICKING = 0.5
 """Share of the milliseconds of a budget in which documents are prepared; the costly part begins
@@ -92,11 +91,14 @@ class IntraDocumentReranker(Generic[F]):
     kind = "intra_document"
 
     def __init__(
-        self, config: IntraDocumentConfig, slow: Reranker, fast: WindowScorer[F] | None = None
+        self,
+        config: IntraDocumentConfig,
+        slow: Reranker | None = None,
+        fast: WindowScorer[F] | None = None,
     ) -> None:
-        """fast: None = what the configuration says."""
+        """slow, fast: None = those of the configuration."""
         self._config = config
-        self._slow = slow
+        self._slow = config.slow.load() if slow is None else slow
         weights: Sequence[float] | None = None
         if fast is None:
             fast, weights = _load(config)
@@ -151,7 +153,7 @@ class IntraDocumentReranker(Generic[F]):
                     run.warnings.extend(late.warnings)
                     return
                 except Exception as error:  # noqa: BLE001 - whatever a model or tokenizer raises
-                    run.error = _model_error(error)
+                    run.error = as_twindex_error(error, FAST)
 
     def _known(self, text: str, until: float | None) -> _Known[F]:
         """Raises Overdue."""
@@ -179,7 +181,7 @@ class IntraDocumentReranker(Generic[F]):
         try:
             scores = self._fast.scores(run.task.query, [one.form for one in run.known], deadline)
         except Exception as error:  # noqa: BLE001
-            run.error = _model_error(error)
+            run.error = as_twindex_error(error, FAST)
             return
         for known, values in zip(run.known, scores, strict=False):
             best = np.argsort(-values, kind="stable")[: self._config.windows]
@@ -199,8 +201,7 @@ class IntraDocumentReranker(Generic[F]):
     def _result(self, run: _Run[F], slow: Reranked, seconds: float) -> Reranked:
         error = run.error or slow.error
         total = len(run.task.candidates)
-        scores: list[float | None] = [None] * total
-        reasons: list[Mapping[str, Any]] = [{}] * total
+        found: list[Scored | None] = [None] * total
         if error is None:
             given = {one.index: worth(one) for one in slow.order if one.judged}
             first = 0
@@ -209,12 +210,9 @@ class IntraDocumentReranker(Generic[F]):
                 first += len(picked)
                 read = [score for score in costly if score is not None]
                 if len(read) == len(picked):
-                    scores[place] = self._score(read)
-                    reasons[place] = _reasons(picked, read, len(run.known[place].windows))
-        order = [
-            replace(one, reasons=reasons[one.index]) if one.judged else one
-            for one in placed(scores)
-        ]
+                    reasons = _reasons(picked, read, len(run.known[place].windows))
+                    found[place] = Scored(self._score(read), reasons)
+        order = placed(found)
         warnings = [*run.warnings, *slow.warnings]
         if slow.truncated:
             warnings.append(f"{slow.truncated} windows were longer than {self._slow.kind} reads")
@@ -289,10 +287,3 @@ def _reasons(picked: Sequence[_Picked], costly: Sequence[float], windows: int) -
         for one, score in read
     ]
     return {"windows": shown, "of": windows}
-
-
-def _model_error(error: Exception) -> TwindexError:
-    if isinstance(error, TwindexError):
-        return error
-    log.error("the passage scorer failed", exc_info=error)
-    return ModelError(f"the passage scorer failed: {type(error).__name__}: {error}")

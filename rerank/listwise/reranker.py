@@ -10,22 +10,64 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
 
 from ...ask import Cost, Judgement, digest
 from ...ask.asking import Asking
-from ...ask.loading import load_language_model
+from ...ask.fitting import plan
+from ...ask.permutation import Permutation, permutation
 from ...ask.reading import SLACK, Reader
+from ...core.bounds import Bounds, Few, Tokens
 from ...llm import LanguageModel
 from ...llm.protocol import Prompt
-from .. import prompts
-from ..config import Budget, ListwiseConfig
-from ..fitting import affordable, fitting, sizes
+from ..config import RERANKERS, PromptingConfig
 from ..placing import Course, Outcome, Placing
-from ..protocol import Needs, Placed, Reranked, Task
-from .permutation import Permutation, permutation
+from ..protocol import Budget, Needs, Placed, Reranked, Task
+
+PROMPT = """\
+Query: "{query}"
+
+{passages}
+
+Order these {count} passages by how relevant they are to the query, the most relevant first. Write \
+only their numbers, each of them once, as in [2] > [1]:"""
+
+BEGUN = "["
 
 WRITTEN = 6
 """Tokens of a written answer for each passage: "[12] > " in most vocabularies."""
+
+
+@RERANKERS.register
+class ListwiseConfig(PromptingConfig):
+    """A language model asked to order a window of passages, which slides from the bottom up
+    (RankGPT, Sun et al., 2023).
+
+    window: passages in a prompt; step: by how many it moves up, at most the window.
+    passes: over all candidates.
+    passage_tokens: read of each passage, at most.
+    """
+
+    made_by = ".reranker:ListwiseReranker"
+
+    kind: Literal["listwise"] = "listwise"
+    window: Annotated[int, Bounds(2, 1_000)] = 20
+    step: Few = 10
+    passes: Annotated[int, Bounds(1, 100)] = 1
+    passage_tokens: Tokens = 128
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        if self.step > self.window:
+            raise ValueError("step: more than the window, which would leave passages out")
+        return self
+
+
+def prompt(query: str, passages: Sequence[str]) -> str:
+    lines = "\n\n".join(f'[{n}] "{passage}"' for n, passage in enumerate(passages, 1))
+    return PROMPT.format(query=query, passages=lines, count=len(passages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +131,7 @@ class ListwiseReranker:
     needs = Needs()
 
     def __init__(self, config: ListwiseConfig, model: LanguageModel | None = None) -> None:
-        model = load_language_model(config.llm) if model is None else model
+        model = config.language_model() if model is None else model
         self._config = config
         self._judge = _Judge(model, config)
         self._placing: Placing[_Window, Permutation] = Placing(self._judge)
@@ -105,14 +147,11 @@ class ListwiseReranker:
         def needed(n: int) -> int:
             return self._config.passes * len(windows(n, width, step))
 
-        paid, timely = affordable(
-            budget,
-            lambda: self._judge.most(task.query, texts.texts),
-            self._placing.speed,
-            least=needed(2),
-        )
+        def most() -> Cost:
+            return self._judge.most(task.query, texts.texts)
+
         order, judged, tally = list(range(count)), 0, _Tally()
-        for size in sizes(fitting(count, needed, timely), fitting(count, needed, paid), budget):
+        for size in plan(count, needed, budget, most, self._placing.speed):
             for _ in range(self._config.passes):
                 now = order[:size]
                 done = yield from self._slide(texts, now, tally)
@@ -174,8 +213,7 @@ class _Judge:
         self._asking = Asking(model, "generation")
         self._reader = Reader(model, config.passage_tokens)
         self._width = config.window
-        begun = prompts.LISTWISE_BEGUN
-        self._frame = self._reader.frame(prompts.listwise("", []), begun)
+        self._frame = self._reader.frame(prompt("", []), BEGUN)
         self._each = self._reader.count('[100] ""') + SLACK
         most = config.window * (config.passage_tokens + self._each + WRITTEN)
         self._reader.check_limit(self._frame + most, field="window")
@@ -210,17 +248,13 @@ class _Judge:
             asked = [self._prompt(questions[number]) for number in numbers]
             written = self._asking.generate(asked, WRITTEN * length)
             for number, one in zip(numbers, written, strict=True):
-                said = prompts.LISTWISE_BEGUN + one.text
-                answer = permutation(said, length, cut=one.finish == "length")
-                found[number] = Judgement(answer, one.usage, self._truncated(questions[number]))
+                answer = permutation(BEGUN + one.text, length, cut=one.finish == "length")
+                window = questions[number]
+                cut = self._reader.cut(window.key[1:], window.texts)
+                found[number] = Judgement(answer, one.usage, cut)
         return found
 
     def _prompt(self, question: _Window) -> Prompt:
         passages = [self._reader.passage(text).text for text in question.texts]
-        said = prompts.listwise(self._reader.query(question.query).text, passages)
-        return self._reader.prompt(said, prompts.LISTWISE_BEGUN)
-
-    def _truncated(self, question: _Window) -> tuple[bytes, ...]:
-        _, *keys = question.key
-        read = map(self._reader.passage, question.texts)
-        return tuple(key for key, text in zip(keys, read, strict=True) if text.truncated)
+        said = prompt(self._reader.query(question.query).text, passages)
+        return self._reader.prompt(said, BEGUN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Hashable, Sequence
 from typing import Literal
@@ -10,11 +9,23 @@ from typing import Literal
 from ...ask import Cost, Judgement
 from ...ask.asking import Asking, Mode, calls
 from ...ask.reading import Reader
-from ...core import ModelError, Usage
+from ...core import Usage
 from ...llm import LanguageModel
 from ...llm.protocol import Prompt
-from .. import prompts
 from .board import Comparison, Verdict
+
+PROMPT = """\
+Given a query "{query}", which of the following two passages is more relevant to the query?
+
+Passage A: "{first}"
+
+Passage B: "{second}"
+
+Output Passage A or Passage B:"""
+"""Pairwise Ranking Prompting (Qin et al., 2023)."""
+
+BEGUN = "Passage"
+"""How the assistant's turn begins, so that one token tells which."""
 
 WRITTEN = 4
 """Tokens of a written answer: the first tells which passage, the others whether it is both."""
@@ -57,9 +68,10 @@ class PairwiseJudge:
     def __init__(self, model: LanguageModel, mode: Mode, passage_tokens: int) -> None:
         self._asking = Asking(model, mode)
         self._reader = Reader(model, passage_tokens)
-        begun = prompts.PAIRWISE_BEGUN
-        self._frame = self._reader.frame(prompts.pairwise("", "", ""), begun)
-        self._answers = [self._reader.spaced(letter, begun=True) for letter in "AB"]
+        empty = PROMPT.format(query="", first="", second="")
+        self._frame = self._reader.frame(empty, BEGUN)
+        a, b = (self._reader.spaced(letter, begun=True) for letter in "AB")
+        self._answers = a, b
         self._reader.check_limit(self._frame + 2 * passage_tokens, field="passage_tokens")
 
     def costs(self, questions: Sequence[Comparison]) -> list[Cost]:
@@ -71,10 +83,8 @@ class PairwiseJudge:
         return self._cost(self._frame + self._reader.query(query).tokens + sum(longest))
 
     def _cost(self, size: int) -> Cost:
-        scoring = self._asking.mode == "scoring"
-        # A server reads a prompt once for each answer whose likelihood it is asked for.
-        asked = 2 * (len(self._answers) if scoring and self._reader.remote else 1)
-        return Cost(asked, asked * (size + (0 if scoring else WRITTEN)))
+        each = self._asking.cost(size, self._reader, written=WRITTEN)
+        return Cost(2 * each.calls, 2 * each.tokens)
 
     def key(self, question: Comparison) -> Hashable:
         return question.key
@@ -97,7 +107,11 @@ class PairwiseJudge:
                 found[number][side] = value
                 usages[number] += usage
         return [
-            Judgement(self._verdict(values[0], values[1]), usage, self._truncated(question))
+            Judgement(
+                self._verdict(values[0], values[1]),
+                usage,
+                self._reader.cut(question.key[1:], [question.first, question.second]),
+            )
             for question, values, usage in zip(questions, found, usages, strict=True)
         ]
 
@@ -109,11 +123,7 @@ class PairwiseJudge:
             written = self._asking.generate(texts, WRITTEN)
             return [(preferred(one.text), one.usage) for one in written]
         sizes = self._sizes([questions[number] for number, _ in asked])
-        scores, usages = self._asking.likelihood(texts, self._answers, sizes)
-        margins = [float(a - b) for a, b in scores]
-        if not all(map(math.isfinite, margins)):
-            raise ModelError("the model gives likelihoods that are not numbers")
-        return list(zip(margins, usages, strict=True))
+        return self._asking.margins(texts, self._answers, sizes)
 
     def _verdict(self, as_a: float, as_b: float) -> Verdict:
         """as_a, as_b: how strongly A was preferred where the first passage was A, and was B."""
@@ -124,8 +134,8 @@ class PairwiseJudge:
     def _prompt(self, question: Comparison, side: Side) -> Prompt:
         query = self._reader.query(question.query).text
         texts = [self._reader.passage(text).text for text in (question.first, question.second)]
-        said = prompts.pairwise(query, texts[side], texts[1 - side])
-        return self._reader.prompt(said, prompts.PAIRWISE_BEGUN)
+        said = PROMPT.format(query=query, first=texts[side], second=texts[1 - side])
+        return self._reader.prompt(said, BEGUN)
 
     def _sizes(self, questions: Sequence[Comparison]) -> list[int]:
         """Tokens of a prompt of each, about."""
@@ -138,12 +148,3 @@ class PairwiseJudge:
                 if key not in known:
                     known[key] = self._reader.passage(text).tokens
         return [self._frame + sum(known[key] for key in one.key) for one in questions]
-
-    def _truncated(self, question: Comparison) -> tuple[bytes, ...]:
-        _, *keys = question.key
-        texts = question.first, question.second
-        return tuple(
-            key
-            for key, text in zip(keys, texts, strict=True)
-            if self._reader.passage(text).truncated
-        )

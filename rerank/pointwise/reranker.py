@@ -7,23 +7,30 @@ servers without likelihoods: 1 where the model writes yes, 0 where no, and 0.5 w
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from ...ask import Cost, Judgement, digest
+from ...ask.answers import logistic, yes_or_no
 from ...ask.asking import Asking, Mode, calls
-from ...ask.loading import load_language_model
 from ...ask.reading import Reader
-from ...core import ModelError, Usage
+from ...core import Usage
+from ...core.bounds import Tokens
 from ...llm import LanguageModel
-from .. import prompts
-from ..config import Budget, PointwiseConfig
+from ..config import RERANKERS, PromptingConfig
 from ..placing import Course, Outcome, Placing
-from ..protocol import Candidate, Needs, Placed, Reranked, Task
-from .course import placed
+from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from .course import Scored, by_score
+
+PROMPT = """\
+Query: "{query}"
+
+Passage: "{passage}"
+
+Does the passage help to answer the query? Answer Yes or No:"""
+"""The relevance generation of Liang et al. (2022) with the query first, which prompts of one query
+share."""
 
 WRITTEN = 4
 """Tokens of a written answer."""
@@ -31,7 +38,22 @@ WRITTEN = 4
 UNKNOWN = 0.5
 """The score where a written answer says neither yes nor no."""
 
-_WORD = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+
+@RERANKERS.register
+class PointwiseConfig(PromptingConfig):
+    """A language model asked of each passage alone whether it is relevant.
+
+    mode: "scoring": the score is the probability of yes against no; "generation": 1 where the model
+          writes yes, 0 where no.
+    passage_tokens: read of each passage, at most.
+    """
+
+    made_by = ".reranker:PointwiseReranker"
+    scores_texts = True
+
+    kind: Literal["pointwise"] = "pointwise"
+    mode: Mode = "scoring"
+    passage_tokens: Tokens = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +85,7 @@ class PointwiseReranker:
     needs = Needs()
 
     def __init__(self, config: PointwiseConfig, model: LanguageModel | None = None) -> None:
-        model = load_language_model(config.llm) if model is None else model
+        model = config.language_model() if model is None else model
         self._config = config
         self._placing: Placing[_Question, Relevance] = Placing(
             _Judge(model, config.mode, config.passage_tokens)
@@ -73,33 +95,28 @@ class PointwiseReranker:
         return self._placing.rerank(tasks, self._course, budget)
 
     def _course(self, task: Task) -> Course[_Question, Relevance]:
-        query = digest(task.query)
-        questions = [self._question(task.query, query, one) for one in task.candidates]
-        answers = yield questions
-        unread = {i: a.answer for i, a in enumerate(answers) if a and a.answer is not None}
-        order = placed([None if answer is None else answer.score for answer in answers])
-        warnings = [f"{len(unread)} answers were neither yes nor no"] if unread else []
-        return Outcome([_explained(one, unread) for one in order], warnings=warnings)
+        order = yield from by_score(task, self._question, _scored)
+        unread = sum("answer" in placed.reasons for placed in order)
+        warnings = [f"{unread} answers were neither yes nor no"] if unread else []
+        return Outcome(order, warnings=warnings)
 
-    def _question(self, query: str, key: bytes, candidate: Candidate) -> _Question:
+    def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
         text = candidate.read(self._config.text)
-        return _Question(query, text, (key, digest(text)))
+        return _Question(task.query, text, (digest(task.query), digest(text)))
 
 
 class _Judge:
     def __init__(self, model: LanguageModel, mode: Mode, passage_tokens: int) -> None:
         self._asking = Asking(model, mode)
         self._reader = Reader(model, passage_tokens)
-        self._frame = self._reader.frame(prompts.pointwise("", ""))
-        self._answers = [self._reader.spaced(word, begun=False) for word in ("Yes", "No")]
+        self._frame = self._reader.frame(PROMPT.format(query="", passage=""))
+        yes, no = (self._reader.spaced(word, begun=False) for word in ("Yes", "No"))
+        self._answers = yes, no
         self._reader.check_limit(self._frame + passage_tokens, field="passage_tokens")
 
     def costs(self, questions: Sequence[_Question]) -> list[Cost]:
-        scoring = self._asking.mode == "scoring"
-        # A server reads a prompt once for each answer whose likelihood it is asked for.
-        asked = len(self._answers) if scoring and self._reader.remote else 1
-        written = 0 if scoring else WRITTEN
-        return [Cost(asked, asked * (self._size(question) + written)) for question in questions]
+        sizes = map(self._size, questions)
+        return [self._asking.cost(size, self._reader, written=WRITTEN) for size in sizes]
 
     def key(self, question: _Question) -> Hashable:
         return question.key
@@ -110,15 +127,15 @@ class _Judge:
             asked = [questions[number] for number in numbers]
             for number, (answer, usage) in zip(numbers, self._read(asked), strict=True):
                 one = questions[number]
-                cut = self._reader.passage(one.text).truncated
-                found[number] = Judgement(answer, usage, one.key[1:] if cut else ())
+                found[number] = Judgement(answer, usage, self._reader.cut(one.key[1:], [one.text]))
         return [found[number] for number in range(len(questions))]
 
     def _read(self, questions: Sequence[_Question]) -> list[tuple[Relevance, Usage]]:
         asked = [
             self._reader.prompt(
-                prompts.pointwise(
-                    self._reader.query(one.query).text, self._reader.passage(one.text).text
+                PROMPT.format(
+                    query=self._reader.query(one.query).text,
+                    passage=self._reader.passage(one.text).text,
                 )
             )
             for one in questions
@@ -126,8 +143,8 @@ class _Judge:
         if self._asking.mode == "generation":
             return [(said(a.text), a.usage) for a in self._asking.generate(asked, WRITTEN)]
         sizes = [self._size(question) for question in questions]
-        scores, usages = self._asking.likelihood(asked, self._answers, sizes)
-        return [(Relevance(_yes(*row)), usage) for row, usage in zip(scores, usages, strict=True)]
+        margins = self._asking.margins(asked, self._answers, sizes)
+        return [(Relevance(logistic(margin)), usage) for margin, usage in margins]
 
     def _size(self, question: _Question) -> int:
         """Tokens of a prompt, about."""
@@ -137,24 +154,9 @@ class _Judge:
 
 def said(answer: str) -> Relevance:
     """What a written answer says: the one of yes and no that occurs in it."""
-    words = {word.lower() for word in _WORD.findall(answer)}
-    if len(words) != 1:
-        return Relevance(UNKNOWN, answer)
-    return Relevance(float(words == {"yes"}))
+    found = yes_or_no(answer)
+    return Relevance(UNKNOWN, answer) if found is None else Relevance(float(found))
 
 
-def _yes(yes: float, no: float) -> float:
-    """The probability of yes against no, from their log-likelihoods."""
-    margin = float(yes - no)
-    if not math.isfinite(margin):
-        raise ModelError("the model gives likelihoods that are not numbers")
-    if margin >= 0:
-        return 1 / (1 + math.exp(-margin))
-    return math.exp(margin) / (1 + math.exp(margin))
-
-
-def _explained(one: Placed, unread: dict[int, str]) -> Placed:
-    if one.index not in unread:
-        return one
-    reasons: dict[str, Any] = {"answer": unread[one.index]}
-    return Placed(one.index, one.score, reasons, one.judged)
+def _scored(answer: Relevance) -> Scored:
+    return Scored(answer.score, {} if answer.answer is None else {"answer": answer.answer})

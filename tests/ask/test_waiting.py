@@ -16,11 +16,10 @@ from twindex.ask import Judgement
 from twindex.ask.meter import Cost
 from twindex.ask.waiting import UNDER_WAY, Overdue, Waiting
 from twindex.core import ModelError, Usage
-from twindex.rerank import Candidate, Task, rerank_one
-from twindex.rerank.config import Budget, FakeRerankerConfig
+from twindex.rerank import Budget, Candidate, FakeRerankerConfig, Task, rerank_one
 from twindex.rerank.fake import FakeReranker
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import by_score
+from twindex.rerank.pointwise.course import Scored, by_score
 
 SLACK = 0.05
 
@@ -74,7 +73,7 @@ def test_a_model_that_does_not_answer_costs_the_budget_only(held):
     rounds: Placing[int, float] = Placing(held)
     (found,), seconds = timed(
         lambda: rounds.rerank(
-            [Task("q", hits(5))], lambda one: by_score(one, place), Budget(milliseconds=200)
+            [Task("q", hits(5))], lambda one: by_score(one, place, Scored), Budget(milliseconds=200)
         )
     )
     assert seconds < 0.2 + SLACK
@@ -87,7 +86,7 @@ def test_what_comes_too_late_is_remembered(held):
 
     def ask():
         return rounds.rerank(
-            [Task("q", hits(1))], lambda one: by_score(one, place), Budget(milliseconds=50)
+            [Task("q", hits(1))], lambda one: by_score(one, place, Scored), Budget(milliseconds=50)
         )[0]
 
     assert ask().status == "partial"
@@ -160,7 +159,7 @@ def test_late_tasks_are_partial_and_failed_ones_stay_failed():
     tasks = [Task(str(i), hits(1)) for i in range(4)]
     found = rounds.rerank(
         tasks,
-        lambda one: by_score(one, lambda task, candidate, number: int(task.query)),
+        lambda one: by_score(one, lambda task, candidate, number: int(task.query), Scored),
         Budget(milliseconds=200),
     )
     assert [one.status for one in found] == ["complete", "failed", "complete", "partial"]
@@ -173,7 +172,7 @@ def test_calls_left_behind_are_bounded(held):
     def one(number: int):
         return rounds.rerank(
             [Task("q", hits(2))],
-            lambda task: by_score(task, lambda *_: number),
+            lambda task: by_score(task, lambda *_: number, Scored),
             Budget(milliseconds=100),
         )[0]
 

@@ -17,7 +17,7 @@ from twindex.ask import config as ask_config
 from twindex.core.bounds import Bounds
 from twindex.core.config_base import Config
 from twindex.core.toml import MAX_TOML
-from twindex.encoders import ENCODERS, PassageConfig
+from twindex.encoders import ENCODERS, LateFields, PassageConfig, TildeFields
 from twindex.index import (
     CODECS,
     LEGS,
@@ -29,14 +29,13 @@ from twindex.index import (
 )
 from twindex.index.codecs.config import BaseProjection
 from twindex.index.store.filters.filters import MAX_CONDITIONS, MAX_DEPTH
-from twindex.rerank import config as rerank_config
+from twindex.rerank import RERANKERS, Budget, CalibrationConfig, RerankerConfig, StageConfig
 from twindex.search import request
 from twindex.search.encoding.queries import LARGEST_COMPONENT
 from twindex.search.parameters import PAGE
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
 from twindex.sources.lines import MAX_LINE
-from twindex.train.options import CrossEncoderTraining
-from twindex.train.passage_scorer import PassageScorerTraining
+from twindex.train.options import CrossEncoderTraining, PassageScorerTraining
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "limits.md"
 BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
@@ -51,10 +50,16 @@ def collections() -> tuple[type[Config], ...]:
     return tuple(dict.fromkeys([*parts, *(one for family in kinds for one in family)]))
 
 
+def rerankers() -> tuple[type[Config], ...]:
+    """What every reranker has, and every kind."""
+    parts = (ask_config.LanguageModelConfig, Budget, CalibrationConfig, RerankerConfig)
+    return (*parts, StageConfig, *RERANKERS.classes().values())
+
+
 SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Requests", (request, RerankBody)),
     ("Collections", collections()),
-    ("Rerankers", (ask_config.LanguageModelConfig, rerank_config)),
+    ("Rerankers", rerankers()),
     ("Server (variables `TWINDEX_*`)", (Settings,)),
     ("Training", (CrossEncoderTraining, PassageScorerTraining)),
 )
@@ -88,7 +93,7 @@ def rows(place: Any) -> list[str]:
     found = []
     for model in models(place):
         named = {*model.__annotations__}
-        for base in (ask_config.Limits, BaseProjection):
+        for base in (ask_config.Limits, BaseProjection, LateFields, TildeFields):
             if issubclass(model, base):
                 named.update(base.__annotations__)
         for name, field in model.model_fields.items():

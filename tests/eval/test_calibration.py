@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 
 from twindex.core import InvalidInputError
 from twindex.eval.calibration import JudgedScores, _platt, calibrate, fit, quality
+from twindex.rerank import CalibrationConfig
 from twindex.rerank.calibrated import probability
-from twindex.rerank.config import CalibrationConfig
 
 
 def reference(scores, relevant):

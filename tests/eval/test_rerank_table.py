@@ -20,7 +20,7 @@ from twindex.eval import (
 )
 from twindex.eval.rerank_table import FIRST_STAGE
 from twindex.index import CollectionConfig, LexicalLeg
-from twindex.rerank.config import FakeRerankerConfig
+from twindex.rerank import FakeRerankerConfig
 from twindex.rerank.fake import FakeReranker
 from twindex.search import Collection, RerankerRegistry, RerankReport, RerankRequest
 

@@ -24,8 +24,7 @@ from twindex.encoders import (
 )
 from twindex.llm import find_weights
 from twindex.llm.loading import load_model
-from twindex.rerank import load_reranker
-from twindex.rerank.config import CrossEncoderConfig
+from twindex.rerank import CrossEncoderConfig, load_reranker
 from twindex.train.cross_encoder import CrossEncoderTraining, begin
 
 LOADERS: dict[str, Callable[[str], Any]] = {

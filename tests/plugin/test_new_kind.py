@@ -81,7 +81,31 @@ with Collection.create(Path(sys.argv[1]), config) as birds:
 )
 
 
-@pytest.mark.parametrize(("name", "new"), [("encoder", ENCODER), ("index", INDEX)])
+RERANKER = New(
+    "rerank/shared_trigrams.py",
+    "rerank/kinds.py",
+    "from . import shared_trigrams",
+    {
+        "\n\n\nclass SharedTrigramsConfig": (
+            "\nfrom twindex.rerank.config import RERANKERS, RerankerConfig\n"
+            "\n\n@RERANKERS.register\nclass SharedTrigramsConfig"
+        ),
+        '".reranker:': '".shared_trigrams:',
+        "from twindex.rerank import (": "from twindex.rerank.protocol import (",
+        "    RerankerConfig,\n": "",
+    },
+    """
+from twindex.rerank import Candidate, parse_spec, rerank_one
+reranker = parse_spec("shared-trigrams").load()
+found = rerank_one(reranker, "kiwi", [Candidate("a", "an emu"), Candidate("b", "a kiwi")])
+assert [placed.index for placed in found.order] == [1, 0]
+""",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "new"), [("encoder", ENCODER), ("index", INDEX), ("reranker", RERANKER)]
+)
 def test_a_kind_is_its_file_and_a_line(name: str, new: New, tmp_path: Path) -> None:
     house = tmp_path / "twindex"
     for room in ROOMS:
@@ -92,7 +116,7 @@ def test_a_kind_is_its_file_and_a_line(name: str, new: New, tmp_path: Path) -> N
     text = (PLUGIN / f"{name}.py").read_text()
     for elsewhere, here in new.own.items():
         assert elsewhere in text
-        text = text.replace(elsewhere, here)
+        text = text.replace(elsewhere, here, 1)
     (house / new.file).write_text(text)
     with (house / new.listed).open("a") as listed:
         listed.write(f"{new.line}\n")

@@ -15,6 +15,7 @@ import pytest
 import twindex
 from twindex.encoders import ENCODERS
 from twindex.index import STRUCTURES
+from twindex.rerank import RERANKERS
 
 NAME = "twindex_trigrams"
 POINTS = f"""\
@@ -23,6 +24,9 @@ trigram = {NAME}.encoder:TrigramConfig
 
 [twindex.indexes]
 buckets = {NAME}.index:BucketConfig
+
+[twindex.rerankers]
+shared_trigrams = {NAME}.reranker:SharedTrigramsConfig
 """
 
 
@@ -63,12 +67,16 @@ def test_its_kinds_build_search_serve_and_evaluate(fresh: Path, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     search, info, evaluated, served = map(json.loads, done.stdout.split("---\n")[1:])
     assert search["hits"][0]["id"].startswith("kiwi")
+    assert search["hits"][0]["rerank"]["judged"]
+    assert search["rerank"]["model"] == "shared-trigrams-20"
     vectors = info["legs"]["dense"]["vectors"]
     assert vectors["index"] == "buckets"
     assert info["legs"]["dense"]["encoder"] == {"kind": "trigram", "width": 64}
     assert info["segments"][0]["vectors"]["dense"]["parameters"]["nprobe"] >= 1
     assert evaluated["measures"]["P@10"] > 0.9
     assert served["status"] == [201, 201, 200, 422]
+    assert served["reranked"] == ["kiwi7", 1.0]
+    assert served["shortest"] == {"default": False, "type": "boolean"}
     assert served["hits"] == ["a"]
     assert all(name.startswith("kiwi") for name in served["built"])
     (error,) = served["refused"]
@@ -80,3 +88,4 @@ def test_its_kinds_build_search_serve_and_evaluate(fresh: Path, tmp_path: Path) 
 def test_without_the_package_its_kinds_are_unknown() -> None:
     assert ENCODERS.find("trigram") is None
     assert STRUCTURES.find("buckets") is None
+    assert RERANKERS.find("shared_trigrams") is None

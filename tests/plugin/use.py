@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from twindex.api.cli.main import main
 from twindex.api.http.app import create_app
+from twindex.api.serving.settings import Settings
 
 root = Path(sys.argv[1])
 (root / "served").mkdir()
@@ -30,14 +31,21 @@ birds = str(root / "served" / "birds")
 flags = ["--encoder", "trigram", "--trigram-width", "64", "--index", "buckets", "--sparse", "none"]
 assert main(["build", birds, "--documents", str(root / "corpus.jsonl"), *flags, "--quiet"]) == 0
 print("---")
-assert main(["search", birds, "kiwis", "--legs", "dense", "--json"]) == 0
+rerank = ["--rerank", "shared-trigrams@20"]
+assert main(["search", birds, "kiwis", "--legs", "dense", *rerank, "--json"]) == 0
 print("---")
 assert main(["info", birds, "--json"]) == 0
 print("---")
 judged = ["--queries", str(root / "queries.jsonl"), "--qrels", str(root / "qrels.tsv")]
-assert main(["eval", birds, *judged, "--legs", "dense", "--measures", "P@10", "--json"]) == 0
+assert (
+    main(["eval", birds, *judged, *rerank, "--legs", "dense", "--measures", "P@10", "--json"]) == 0
+)
 print("---")
-with TestClient(create_app(root / "served"), "http://localhost") as client:
+(root / "rerankers.toml").write_text(
+    '[rerankers.mine]\nkind = "shared_trigrams"\nshortest = true\n'
+)
+settings = Settings(rerankers=root / "rerankers.toml")
+with TestClient(create_app(root / "served", settings), "http://localhost") as client:
     while client.get("/readyz").status_code != 200:
         pass
     leg = {"kind": "dense", "encoder": {"kind": "trigram"}, "index": {"kind": "buckets"}}
@@ -45,12 +53,15 @@ with TestClient(create_app(root / "served"), "http://localhost") as client:
     added = client.put("/v1/collections/more/documents/a", json={"text": "a kiwi"})
     found = client.post("/v1/collections/more/search", json={"query": "kiwis"})
     built = client.post("/v1/collections/birds/search", json={"query": "kiwis", "limit": 3})
+    asked = {"query": "kiwi number 7", "rerank": {"model": "mine"}}
+    best = client.post("/v1/collections/birds/search", json=asked).json()["hits"][0]
     leg["encoder"] = {"kind": "twindex_trigrams.encoder:TrigramConfig"}
     path = client.put("/v1/collections/path", json={"legs": {"dense": leg}})
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     print(
         json.dumps(
             {
+                "reranked": [best["id"], best["rerank"]["score"]],
                 "status": [
                     made.status_code,
                     added.status_code,

@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.rerank import Candidate, load_reranker, rerank_one
+from twindex.rerank import (
+    CalibrationConfig,
+    Candidate,
+    FakeRerankerConfig,
+    load_reranker,
+    rerank_one,
+)
 from twindex.rerank.calibrated import Calibrated, probability
-from twindex.rerank.config import CalibrationConfig, FakeRerankerConfig
 
 NUMBERS = st.floats(-1e9, 1e9)
 

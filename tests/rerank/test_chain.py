@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, Usage
-from twindex.rerank import Candidate, Chain, Needs, Placed, Reranked, Task
-from twindex.rerank.config import Budget
-from twindex.rerank.pointwise.course import placed
+from twindex.rerank import Budget, Candidate, Chain, Needs, Placed, Reranked, Task
+from twindex.rerank.pointwise.course import Scored, placed
 
 
 class Stage:
@@ -44,7 +43,13 @@ class Stage:
         ]
         status = "partial" if None in scores else "complete"
         used = Usage(calls=len(task.candidates), prompt_tokens=2 * len(task.candidates))
-        return Reranked(placed(scores), status, used, truncated=1, warnings=("w",))
+        return Reranked(
+            placed([None if one is None else Scored(one) for one in scores]),
+            status,
+            used,
+            truncated=1,
+            warnings=("w",),
+        )
 
 
 def task(size: int, query: str = "q") -> Task:

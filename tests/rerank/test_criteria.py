@@ -12,11 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.ask import LanguageModelConfig
 from twindex.core import ConfigError, ModelError, UnsupportedError
 from twindex.llm.fake import FakeModel
-from twindex.rerank import Candidate, Task, load_reranker, rerank_one
-from twindex.rerank.config import Budget, CriteriaConfig, LanguageModelConfig
-from twindex.rerank.criteria import CriteriaReranker, prompts
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    CriteriaConfig,
+    Task,
+    load_reranker,
+    rerank_one,
+)
+from twindex.rerank.criteria.reranker import CriteriaReranker, prompts
 from twindex.rerank.criteria.scores import Criteria
 
 LINE = re.compile(r'^Document (\d+): "(.*)"$', re.MULTILINE)

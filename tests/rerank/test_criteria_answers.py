@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.rerank.criteria.answers import BadAnswer, read_criteria, read_scores
+from twindex.ask.answers import BadAnswer
+from twindex.rerank.criteria.answers import read_criteria, read_scores
 from twindex.rerank.criteria.prompts import FIXED
 from twindex.rerank.criteria.scores import Criteria, Criterion
 

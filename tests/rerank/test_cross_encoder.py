@@ -15,8 +15,14 @@ from twindex.core import ConfigError, InvalidInputError, ModelError
 from twindex.llm import WHEELS, find_weights
 from twindex.llm.weights import places as weights
 from twindex.llm.weights import shared
-from twindex.rerank import Candidate, Task, load_reranker, rerank_one
-from twindex.rerank.config import Budget, CrossEncoderConfig
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    CrossEncoderConfig,
+    Task,
+    load_reranker,
+    rerank_one,
+)
 from twindex.rerank.cross_encoder.reranker import CrossEncoderReranker
 
 QUERY = "does aspirin stop the making of prostaglandins"

@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
 from twindex.encoders import AnalyzerConfig, LexicalEncoder
-from twindex.rerank import Candidate, load_reranker, rerank_one
-from twindex.rerank.config import Budget, ChainConfig, DiversityConfig
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    ChainConfig,
+    DiversityConfig,
+    load_reranker,
+    rerank_one,
+)
 from twindex.rerank.diversity import DiversityReranker
 
 

@@ -19,8 +19,17 @@ from twindex.encoders import (
     split_passages,
 )
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
-from twindex.rerank import Candidate, Needs, Task, load_reranker, rerank_one
-from twindex.rerank.config import Budget, LateInteractionConfig, LegScoreConfig, TildeConfig
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    LateInteractionConfig,
+    LegScoreConfig,
+    Needs,
+    Task,
+    TildeConfig,
+    load_reranker,
+    rerank_one,
+)
 from twindex.rerank.encoded.base import EncodedJudge, Question
 from twindex.rerank.encoded.late import LateInteractionReranker, TokenReader
 from twindex.rerank.encoded.stored import StoredLegReranker

@@ -8,8 +8,17 @@ import pytest
 
 from twindex.ask.rounds import GUARDED_COSTS, GUARDED_QUESTIONS, GUARDED_TOKENS
 from twindex.core import Guard
-from twindex.rerank import Candidate, Chain, Reranker, Task, load_reranker, rerank_one
-from twindex.rerank.config import DiversityConfig, FakeRerankerConfig, IntraDocumentConfig
+from twindex.rerank import (
+    Candidate,
+    Chain,
+    DiversityConfig,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    Reranker,
+    Task,
+    load_reranker,
+    rerank_one,
+)
 from twindex.rerank.fake import FakeReranker
 
 WORDS = 500

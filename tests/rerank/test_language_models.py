@@ -7,23 +7,25 @@ from typing import Any
 
 import pytest
 
+from twindex.ask import LanguageModelConfig
 from twindex.ask.loading import load_language_model
 from twindex.core import ModelError
 from twindex.llm import Message, find_weights
-from twindex.rerank import Candidate, Task
-from twindex.rerank.config import (
-    LanguageModelConfig,
+from twindex.rerank import (
+    Candidate,
     ListwiseConfig,
     PairwiseConfig,
     PointwiseConfig,
+    Task,
 )
 from twindex.rerank.listwise.reranker import ListwiseReranker
-from twindex.rerank.pairwise import PairwiseReranker
 from twindex.rerank.pairwise.board import Board
+from twindex.rerank.pairwise.judge import PROMPT as PAIRWISE
 from twindex.rerank.pairwise.judge import PairwiseJudge
 from twindex.rerank.pairwise.methods import all_pairs
+from twindex.rerank.pairwise.reranker import PairwiseReranker
+from twindex.rerank.pointwise.reranker import PROMPT as POINTWISE
 from twindex.rerank.pointwise.reranker import PointwiseReranker
-from twindex.rerank.prompts import pairwise, pointwise
 
 NAME = "SmolLM2-135M-Instruct"
 QUERY = "how do plants make energy from light"
@@ -54,7 +56,7 @@ def test_pairs_by_likelihood_and_in_writing(model: Any) -> None:
     # What the prompts share is read once: five of six times it is there already.
     assert found.usage.cached_tokens > 5 * 16
     # One more token than both: the answer's likelihood needs no pass of its own.
-    said = pairwise(QUERY, TEXTS[0], TEXTS[2])
+    said = PAIRWISE.format(query=QUERY, first=TEXTS[0], second=TEXTS[2])
     prompt = [Message("user", said), Message("assistant", "Passage")]
     assert model.likelihood([prompt], [" A", " B"]).tokens.tolist() == [[1, 1]]
     writing = PairwiseReranker(PairwiseConfig(method="allpair", mode="generation"), model)
@@ -70,7 +72,7 @@ def test_the_margin_is_that_of_passage_a_and_passage_b(model: Any) -> None:
     (found,) = PairwiseReranker(PairwiseConfig(), model).rerank([pair])
     margins = []
     for a, b in ((TEXTS[2], TEXTS[0]), (TEXTS[0], TEXTS[2])):
-        prompt = [Message("user", pairwise(QUERY, a, b))]
+        prompt = [Message("user", PAIRWISE.format(query=QUERY, first=a, second=b))]
         first, second = model.likelihood([prompt], ["Passage A", "Passage B"]).total[0]
         margins.append(first - second)
     (margin,) = (placed.reasons["margin"] for placed in found.order if placed.index == 1)
@@ -93,7 +95,7 @@ def test_costs_are_no_less_than_what_is_used(mode: Any, model: Any) -> None:
 def test_points(model: Any) -> None:
     (found,) = PointwiseReranker(PointwiseConfig(), model).rerank([TASK])
     assert found.order[0].index == 2
-    prompt = [Message("user", pointwise(QUERY, TEXTS[2]))]
+    prompt = [Message("user", POINTWISE.format(query=QUERY, passage=TEXTS[2]))]
     yes, no = model.likelihood([prompt], ["Yes", "No"]).total[0]
     expected = math.exp(yes) / (math.exp(yes) + math.exp(no))
     assert found.order[0].score == pytest.approx(expected, abs=1e-4)

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.ask.permutation import permutation
 from twindex.core import ConfigError, UnsupportedError
 from twindex.llm import FakeModel
-from twindex.rerank import Candidate, Task
-from twindex.rerank.config import ListwiseConfig
-from twindex.rerank.listwise.permutation import permutation
+from twindex.rerank import Candidate, ListwiseConfig, Task
 from twindex.rerank.listwise.reranker import ListwiseReranker, windows
 
 

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
-from typing import get_args
 
 import pytest
 
 from twindex.core import ConfigError
-from twindex.rerank import Candidate, Chain, load_reranker, on_device, rerank_one
-from twindex.rerank.config import (
-    BaseReranker,
+from twindex.rerank import (
+    RERANKERS,
+    Candidate,
+    Chain,
     ChainConfig,
     CriteriaConfig,
     CrossEncoderConfig,
     FakeRerankerConfig,
     IntraDocumentConfig,
     PairwiseConfig,
-    RerankerConfig,
     Rerankers,
+    load_reranker,
+    rerank_one,
 )
-from twindex.rerank.loading import _CLASSES
-
-CONFIGS = get_args(get_args(RerankerConfig)[0])
-
-
-def test_every_kind_has_its_class():
-    kinds = {config.model_fields["kind"].default for config in CONFIGS}
-    assert kinds == set(_CLASSES) | {"chain", "intra_document"}
-    for module, _ in _CLASSES.values():
-        assert find_spec(f"twindex.rerank.{module}"), module
 
 
 def test_every_kind_is_known_in_a_file():
@@ -79,7 +69,7 @@ def test_on_device_reaches_every_model():
             ]
         }
     )
-    moved = on_device(config, "cpu")
+    moved = config.on("cpu")
     assert isinstance(moved, ChainConfig)
     first, second, third, last = (stage.reranker for stage in moved.stages)
     assert first.slow.device == second.llm.device == third.llm.device == "cpu"
@@ -97,6 +87,10 @@ def test_the_room_loads_no_torch():
 
 
 def test_base_options():
-    assert all(issubclass(config, BaseReranker) or config is ChainConfig for config in CONFIGS), (
-        "each has candidates, text and calibration"
-    )
+    for config in RERANKERS.classes().values():
+        assert "calibration" in config.model_fields
+        assert {"candidates", "text"} <= {*config.model_fields} or config is ChainConfig
+    with pytest.raises(ConfigError, match="candidates: unknown field"):
+        ChainConfig.parse(
+            {"stages": [{"reranker": {"kind": "fake"}, "candidates": 1}]} | {"candidates": 2}
+        )

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.rerank import Reranked
-from twindex.rerank.config import PairwiseConfig
-from twindex.rerank.pairwise import PairwiseReranker
+from twindex.rerank import PairwiseConfig, Reranked
 from twindex.rerank.pairwise.methods import METHODS
+from twindex.rerank.pairwise.reranker import PairwiseReranker
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "allpair": {"method": "allpair"},

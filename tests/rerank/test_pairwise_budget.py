@@ -9,12 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.ask.fitting import fitting, sizes
 from twindex.llm import FakeModel
-from twindex.rerank import Candidate, Reranked, Reranker, Task
-from twindex.rerank.config import Budget, ListwiseConfig, PairwiseConfig, PointwiseConfig
-from twindex.rerank.fitting import fitting, sizes
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    ListwiseConfig,
+    PairwiseConfig,
+    PointwiseConfig,
+    Reranked,
+    Reranker,
+    Task,
+)
 from twindex.rerank.listwise.reranker import ListwiseReranker
-from twindex.rerank.pairwise import PairwiseReranker
+from twindex.rerank.pairwise.reranker import PairwiseReranker
 from twindex.rerank.pointwise.reranker import PointwiseReranker
 
 KINDS = ["allpair", "sliding", "heap", "tournament", "pointwise", "listwise"]

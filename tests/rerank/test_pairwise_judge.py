@@ -8,10 +8,9 @@ import pytest
 
 from twindex.core import ConfigError, ModelError, UnsupportedError
 from twindex.llm import FakeModel
-from twindex.rerank import Candidate, Task
-from twindex.rerank.config import PairwiseConfig
-from twindex.rerank.pairwise import PairwiseReranker
+from twindex.rerank import Candidate, PairwiseConfig, Task
 from twindex.rerank.pairwise.judge import preferred
+from twindex.rerank.pairwise.reranker import PairwiseReranker
 
 ALLPAIR = PairwiseConfig(method="allpair")
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from twindex.core import UnsupportedError
 from twindex.llm import FakeModel
-from twindex.rerank import Candidate, Task
-from twindex.rerank.config import PointwiseConfig
+from twindex.rerank import Candidate, PointwiseConfig, Task
 from twindex.rerank.pointwise.reranker import PointwiseReranker, said
 
 WRITTEN = PointwiseConfig(mode="generation")

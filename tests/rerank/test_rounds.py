@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from twindex.ask import Judgement
 from twindex.ask.meter import Cost
 from twindex.core import InvalidInputError, ModelError, Usage
-from twindex.rerank import Candidate, Placed, Reranked, Task
-from twindex.rerank.config import Budget
+from twindex.rerank import Budget, Candidate, Placed, Reranked, Task
 from twindex.rerank.placing import Course, Outcome, Placing
-from twindex.rerank.pointwise.course import by_score, placed
+from twindex.rerank.pointwise.course import Scored, by_score, placed
 
 
 @dataclass
@@ -84,7 +83,7 @@ def course(rounds: Sequence[Sequence[int]], seen: list[list[float | None]], size
             for number, answer in enumerate(answers):
                 if size and total:
                     total[number % len(total)] += answer or 0.0
-        return placed(total)
+        return placed([*map(Scored, total)])
 
     return run
 
@@ -272,7 +271,7 @@ def test_an_error_of_a_course_fails_its_task_only():
         answers = yield [1]
         if one.query == "bad":
             raise ModelError("cannot be read")
-        return placed([answers[0], *[0.0] * (len(one.candidates) - 1)])
+        return placed([Scored(answers[0]), *[Scored(0.0)] * (len(one.candidates) - 1)])
 
     good, bad = Placing(Judge()).rerank([task(2, "good"), task(2, "bad")], run)
     assert (good.status, bad.status, str(bad.error)) == ("complete", "failed", "cannot be read")
@@ -282,7 +281,7 @@ def test_an_error_of_a_course_fails_its_task_only():
 def test_a_score_that_is_no_number_fails(score):
     def run(one: Task) -> Course[int, float]:
         yield [1]
-        return placed([0.5, score])
+        return placed([Scored(0.5), Scored(score)])
 
     (found,) = Placing(Judge()).rerank([task(2)], run)
     assert found.status == "failed"
@@ -292,7 +291,9 @@ def test_a_score_that_is_no_number_fails(score):
 def test_an_outcome_says_what_a_model_could_not_do():
     def run(one: Task) -> Course[int, float]:
         answers = yield [1, 2]
-        return Outcome(placed([answers[0], None]), complete=False, warnings=["no answer to 2"])
+        return Outcome(
+            placed([Scored(answers[0]), None]), complete=False, warnings=["no answer to 2"]
+        )
 
     (found,) = Placing(Judge()).rerank([task(2)], run)
     assert (found.status, found.warnings) == ("partial", ("no answer to 2",))
@@ -302,7 +303,7 @@ def test_equal_scores_keep_their_order():
     def question(one: Task, candidate: Candidate, place: int) -> int:
         return 7 * place + (place == 3)
 
-    (found,) = Placing(Judge()).rerank([task(6)], lambda one: by_score(one, question))
+    (found,) = Placing(Judge()).rerank([task(6)], lambda one: by_score(one, question, Scored))
     assert order_of(found) == [3, 0, 1, 2, 4, 5]
     assert [one.score for one in found.order] == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 

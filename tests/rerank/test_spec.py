@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twindex.ask import LanguageModelConfig
 from twindex.core import ConfigError
-from twindex.rerank import load_reranker
-from twindex.rerank.config import (
+from twindex.rerank import (
     ChainConfig,
     CriteriaConfig,
     CrossEncoderConfig,
     DiversityConfig,
     FakeRerankerConfig,
     IntraDocumentConfig,
-    LanguageModelConfig,
     LateInteractionConfig,
     LegScoreConfig,
     ListwiseConfig,
@@ -24,8 +23,9 @@ from twindex.rerank.config import (
     RerankerConfig,
     StageConfig,
     TildeConfig,
+    load_reranker,
 )
-from twindex.rerank.spec import KINDS, parse_spec
+from twindex.rerank.spec import parse_spec, usages
 
 NAMED = LanguageModelConfig(model="some-model")
 
@@ -62,7 +62,7 @@ def test_each_kind(text: str, meant: RerankerConfig) -> None:
 
 
 def test_the_kinds_named_are_the_kinds_understood() -> None:
-    for usage in KINDS:
+    for usage in usages():
         word = usage.partition("[")[0].replace("NAME", "name")
         assert parse_spec(word).candidates == 100
         assert parse_spec(f"{word}@3").candidates == 3

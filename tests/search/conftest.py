@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twindex.rerank import Needs
-from twindex.rerank.config import FakeRerankerConfig
+from twindex.rerank import FakeRerankerConfig, Needs
 from twindex.search import RerankerRegistry
 
 from .rerank_collections import FAKES, Spy, opened

@@ -8,8 +8,14 @@ import threading
 from twindex.core import Document
 from twindex.encoders import DenseEncoderConfig, PassageConfig, SparseEncoderConfig
 from twindex.index import CollectionConfig, DenseLeg, FlatConfig, Int8Codec, LexicalLeg, SparseLeg
-from twindex.rerank import Needs, Placed, Reranked
-from twindex.rerank.config import ChainConfig, FakeRerankerConfig, StageConfig
+from twindex.rerank import (
+    ChainConfig,
+    FakeRerankerConfig,
+    Needs,
+    Placed,
+    Reranked,
+    StageConfig,
+)
 from twindex.search import Collection, SearchRequest
 
 QUERY = "ant bee cat"

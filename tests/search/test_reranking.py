@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from twindex.core import Usage
 from twindex.encoders import load_encoder
 from twindex.index import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg
-from twindex.rerank import Needs
-from twindex.rerank.config import FakeRerankerConfig
+from twindex.rerank import FakeRerankerConfig, Needs
 from twindex.search import Collection, LegRequest, RerankerRegistry, SearchRequest
 
 from .rerank_collections import (

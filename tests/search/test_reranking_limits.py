@@ -7,7 +7,7 @@ import time
 import pytest
 
 from twindex.core import ModelError
-from twindex.rerank.config import FakeRerankerConfig
+from twindex.rerank import FakeRerankerConfig
 from twindex.search import RerankerRegistry
 
 from .rerank_collections import FAKES, MANY, QUERY, asked, opened, plain

@@ -10,8 +10,7 @@ from contextlib import closing
 import pytest
 
 from twindex.core import Document, InvalidInputError
-from twindex.rerank import load_reranker
-from twindex.rerank.config import FakeRerankerConfig
+from twindex.rerank import FakeRerankerConfig, load_reranker
 from twindex.search import RerankerRegistry, SearchRequest
 
 from .rerank_collections import FAKES, QUERY, asked

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from twindex.core import ConfigError, ConflictError, InvalidInputError, ModelError, Query
-from twindex.rerank import Candidate, rerank_one
-from twindex.rerank.config import CrossEncoderConfig
+from twindex.rerank import Candidate, CrossEncoderConfig, rerank_one
 from twindex.rerank.cross_encoder.reranker import CrossEncoderReranker
 from twindex.train import fitting
 from twindex.train.checkpoint import FILE, Checkpoint

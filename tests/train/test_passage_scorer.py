@@ -11,13 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import Document, InvalidInputError, ModelError, Query
-from twindex.rerank import load_reranker
-from twindex.rerank.config import FakeRerankerConfig
+from twindex.rerank import FakeRerankerConfig, load_reranker
 from twindex.rerank.intra_document.windows import cut
 from twindex.train.lambda_loss import ndcg_loss2
+from twindex.train.options import PassageScorerTraining
 from twindex.train.passage_scorer import (
     Example,
-    PassageScorerTraining,
     found_share,
     label,
     new_scorer,

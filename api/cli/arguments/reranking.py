@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ....core import ConfigError, InvalidInputError
-
-if TYPE_CHECKING:
-    from ....search import RerankerRegistry, RerankRequest
+from ....rerank import RerankerConfig, load_reranker, parse_spec
+from ....rerank.spec import usages
+from ....search import RerankerRegistry, RerankRequest
 
 OPTIONS = {
     "top_n": "--rerank-top-n",
@@ -55,8 +55,9 @@ def add_rerank(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
         action="append",
         default=[],
         metavar="NAME",
-        help="order the best hits anew: a name of --rerankers or KIND[:MODEL], e.g. "
-        f"cross-encoder:FOLDER, leg:late, fake; joined by + a chain, e.g. late@50+mmr@10{again}",
+        help="order the best hits anew: a name of --rerankers or one of "
+        f"{', '.join(usages()).replace('%', '%%')}; joined by + a chain, e.g. "
+        f"late@50+mmr@10{again}",
     )
     add_rerankers(group)
     group.add_argument(
@@ -88,10 +89,6 @@ def chosen(arguments: argparse.Namespace) -> Chosen | None:
     Raises InvalidInputError for options without it and for a name that is neither configured nor a
     spec.
     """
-    from ....rerank import RerankerConfig, load_reranker
-    from ....rerank.spec import parse_spec
-    from ....search import RerankerRegistry, RerankRequest
-
     fields = {name: getattr(arguments, f"rerank_{name}") for name in OPTIONS}
     fields = {name: value for name, value in fields.items() if value is not None}
     if not arguments.rerank:

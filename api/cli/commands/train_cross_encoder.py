@@ -9,14 +9,14 @@ figures in its training.json. Run the same command again to go on with a trainin
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
-from ....core import ConflictError, InvalidInputError, SourceError, TwindexError
-from ....core.config import Device
+from ....sources import read_qrels, read_queries
+from ....train.options import CrossEncoderTraining
 from ...figures import counted
-from ..arguments.common import add_download, add_json, add_quiet, allow_download, progress_of
-from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.common import progress_of
+from ..arguments.training import add_training, documents_of, given, writing
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -27,110 +27,52 @@ EXAMPLE = (
     "--qrels qrels/train.tsv"
 )
 
-OPTIONS: dict[str, tuple[type, str, str]] = {
-    "init": (str, "MODEL", "model that it begins as (default: all-MiniLM-L6-v2)"),
-    "layers": (int, "N", "of its layers, the lowest N; fewer are faster (default: all)"),
-    "synthetic": (int, "N", "queries made from the documents, at most (default: 0)"),
-    "writer": (str, "MODEL", "language model that writes queries for documents"),
-    "written": (int, "N", "queries that it writes, at most"),
-    "epochs": (int, "N", "(default: 2)"),
-    "minutes": (float, "M", "stop by then; the learning rate falls with the time"),
-    "negatives": (int, "N", "documents that do not answer, for each query (default: 7)"),
-    "depth": (int, "N", "they are of the N best of BM25 (default: 100)"),
-    "batch": (int, "N", "queries in a step (default: 8)"),
-    "lr": (float, "X", "highest learning rate (default: 5e-5)"),
-    "head_lr": (float, "X", "times that, for a new head (default: 10)"),
-    "max_length": (int, "N", "tokens read of a query and a passage together (default: 256)"),
-    "held_out": (int, "N", "queries that choose the weights (default: 80, at most a fifth)"),
-    "rerank": (int, "N", "documents reranked for each of these (default: 50)"),
-    "validations": (int, "N", "times that they are reranked (default: 4)"),
-    "seed": (int, "N", "(default: 0)"),
+OPTIONS = {
+    "init": "model that it begins as",
+    "layers": "of its layers, the lowest N; fewer are faster (default: all)",
+    "loss": "over a positive and its negatives, or of each pair by itself",
+    "synthetic": "queries made from the documents, at most",
+    "writer": "language model that writes queries for documents",
+    "written": "queries that it writes, at most",
+    "epochs": "",
+    "minutes": "stop by then; the learning rate falls with the time",
+    "negatives": "documents that do not answer, for each query",
+    "depth": "they are of the N best of BM25",
+    "batch": "queries in a step",
+    "lr": "highest learning rate",
+    "head_lr": "times that, for a new head",
+    "max_length": "tokens read of a query and a passage together",
+    "held_out": "queries that choose the weights, at most a fifth",
+    "rerank": "documents reranked for each of these",
+    "validations": "times that they are reranked",
+    "precision": "auto is bfloat16 where the device has it",
+    "device": "",
+    "seed": "",
 }
-"""Fields of CrossEncoderTraining that are given as they are: type, name of the value, help."""
+"""Fields of CrossEncoderTraining, with their help."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("output", metavar="OUT", type=Path, help="folder to be written")
-    add_inputs(parser)
-    data = parser.add_argument_group("judged queries")
-    data.add_argument(
-        "--queries",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="BEIR's queries.jsonl or id<TAB>text",
-    )
-    data.add_argument(
-        "--qrels",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="judgements: not those that the model will be measured with",
-    )
-    how = parser.add_argument_group("how")
-    for name, (kind, value, text) in OPTIONS.items():
-        how.add_argument(_flag(name), type=kind, metavar=value, help=text)
-    how.add_argument(
-        "--loss",
-        choices=["softmax", "binary"],
-        help="over a positive and its negatives, or of each pair by itself (default: softmax)",
-    )
-    how.add_argument(
-        "--precision",
-        choices=["auto", "float32", "bfloat16"],
-        help="(default: auto, bfloat16 where the device has it)",
-    )
-    how.add_argument("--device", choices=get_args(Device), help="(default: auto)")
-    add_download(parser)
-    add_quiet(parser)
-    add_json(parser)
+    qrels = "judgements: not those that the model will be measured with"
+    add_training(parser, CrossEncoderTraining, OPTIONS, qrels, judged=True)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.output.exists():
-        raise ConflictError(f"OUT: {arguments.output} exists already; give the name of a new one")
-    from ....sources import read_qrels, read_queries
-    from ....train.cross_encoder import train_cross_encoder
-    from ....train.options import CrossEncoderTraining
+    with writing(arguments.output, OPTIONS, model="init"):
+        from ....train.cross_encoder import as_json, train_cross_encoder
 
-    given = {name: getattr(arguments, name) for name in (*OPTIONS, "loss", "precision", "device")}
-    try:
-        options = CrossEncoderTraining.parse({k: v for k, v in given.items() if v is not None})
+        options = CrossEncoderTraining.parse(given(arguments, OPTIONS))
         queries, qrels = read_queries(arguments.queries), read_qrels(arguments.qrels)
-        inputs = Inputs(arguments)
-        documents = list(inputs.documents())
-        inputs.report()
-        allow_download(arguments)
-        progress = progress_of(arguments)
-        try:
+        documents = documents_of(arguments)
+        with closing(progress_of(arguments)) as progress:
             trained = train_cross_encoder(
                 arguments.output, documents, queries, qrels, options, progress=progress
             )
-        finally:
-            progress.close()
-    except TwindexError as error:
-        raise _named(error) from None
     if arguments.json:
-        from ....train.cross_encoder import as_json
-
         print_json(as_json(trained))
     else:
         _print(trained)
     return 0
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _named(error: TwindexError) -> TwindexError:
-    """The same error, about the option instead of the library's argument."""
-    names = {*OPTIONS, "loss", "precision", "device", "documents", "queries", "qrels"}
-    if isinstance(error, InvalidInputError) and not isinstance(error, SourceError):
-        field = "init" if error.field == "model" else error.field
-        if field in names:
-            return type(error)(error.message, field=_flag(field))
-    return error
 
 
 def _print(trained: Trained) -> None:

@@ -9,17 +9,19 @@ windows counts in a document's score is learned too. OUT is named as `fast` of a
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ....core import ConfigError, ConflictError, InvalidInputError, SourceError, TwindexError
+from ....core import ConfigError, InvalidInputError
+from ....rerank import IntraDocumentConfig, RerankerConfig, load_reranker, parse_spec
+from ....sources import read_qrels, read_queries
+from ....train.options import PassageScorerTraining
 from ...figures import counted
-from ..arguments.common import add_download, add_json, add_quiet, allow_download, progress_of
-from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.common import progress_of
+from ..arguments.training import add_training, documents_of, given, writing
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
-    from ....rerank.config import RerankerConfig
     from ....train.passage_scorer_folder import TrainedScorer
 
 EXAMPLE = (
@@ -27,81 +29,47 @@ EXAMPLE = (
     "--slow cross-encoder:./my-model"
 )
 
-OPTIONS: dict[str, tuple[type, str, str]] = {
-    "model": (
-        str,
-        "MODEL",
-        "whose word pieces it reads: a name or a folder (default: all-MiniLM-L6-v2)",
-    ),
-    "depth": (int, "N", "documents labelled for each query, the best of BM25 (default: 4)"),
-    "top": (int, "N", "windows of a document to be found (default: 4)"),
-    "windows": (int, "N", "of a document in one step of training (default: 64)"),
-    "dimensions": (int, "N", "of its vectors (default: 128)"),
-    "size": (int, "N", "words in a window (default: 50)"),
-    "overlap": (int, "N", "more on each side (default: 7)"),
-    "epochs": (int, "N", "(default: 3)"),
-    "batch": (int, "N", "documents in a step (default: 8)"),
-    "learning_rate": (float, "X", "(default: 0.001)"),
-    "held_out": (float, "X", "share of queries that choose the epoch (default: 0.1)"),
-    "seed": (int, "N", "(default: 0)"),
+OPTIONS = {
+    "model": "whose word pieces it reads: a name or a folder",
+    "depth": "documents labelled for each query, the best of BM25",
+    "top": "windows of a document to be found",
+    "windows": "of a document in one step of training",
+    "dimensions": "of its vectors",
+    "size": "words in a window",
+    "overlap": "more on each side",
+    "epochs": "",
+    "batch": "documents in a step",
+    "learning_rate": "",
+    "held_out": "share of queries that choose the epoch",
+    "seed": "",
 }
-"""Fields of PassageScorerTraining: type, name of the value, help."""
+"""Fields of PassageScorerTraining, with their help."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("output", metavar="OUT", type=Path, help="folder to be written")
-    add_inputs(parser)
-    data = parser.add_argument_group("queries")
-    data.add_argument(
-        "--queries",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="BEIR's queries.jsonl or id<TAB>text",
-    )
-    data.add_argument(
-        "--qrels",
-        type=Path,
-        metavar="FILE",
-        help="judgements; only queries that have some are then used",
-    )
-    how = parser.add_argument_group("how")
+    qrels = "judgements; only queries that have some are then used"
+    how = add_training(parser, PassageScorerTraining, OPTIONS, qrels, judged=False)
     how.add_argument(
         "--slow",
         required=True,
         metavar="SPEC",
         help="the costly reranker, e.g. cross-encoder:./my-model",
     )
-    for name, (kind, value, text) in OPTIONS.items():
-        how.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=value, help=text)
-    add_download(parser)
-    add_quiet(parser)
-    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.output.exists():
-        raise ConflictError(f"OUT: {arguments.output} exists already; give the name of a new one")
-    from ....rerank import load_reranker
-    from ....sources import read_qrels, read_queries
-    from ....train.passage_scorer import PassageScorerTraining
-    from ....train.passage_scorer_folder import make_passage_scorer
+    with writing(arguments.output, (*OPTIONS, "slow")):
+        from ....train.passage_scorer_folder import make_passage_scorer
 
-    slow = _slow(arguments.slow)
-    given = {name: getattr(arguments, name) for name in OPTIONS}
-    try:
-        options = PassageScorerTraining.parse({k: v for k, v in given.items() if v is not None})
+        slow = _slow(arguments.slow)
+        options = PassageScorerTraining.parse(given(arguments, OPTIONS))
         queries = read_queries(arguments.queries)
         qrels = None
         if arguments.qrels is not None:
             qrels = read_qrels(arguments.qrels)
             queries = [query for query in queries if query.id in qrels]
-        inputs = Inputs(arguments)
-        documents = list(inputs.documents())
-        inputs.report()
-        allow_download(arguments)
-        progress = progress_of(arguments)
-        try:
+        documents = documents_of(arguments)
+        with closing(progress_of(arguments)) as progress:
             trained = make_passage_scorer(
                 arguments.output,
                 documents,
@@ -111,10 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
                 qrels=qrels,
                 progress=progress,
             )
-        finally:
-            progress.close()
-    except TwindexError as error:
-        raise _named(error) from None
     if arguments.json:
         print_json(
             {
@@ -134,23 +98,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _slow(spec: str) -> RerankerConfig:
     """The costly reranker, which must be of a kind that the cascade takes."""
-    from ....rerank.config import IntraDocumentConfig
-    from ....rerank.spec import parse_spec
-
     try:
         config = parse_spec(spec)
         return IntraDocumentConfig.parse({"slow": config.model_dump()}).slow
     except ConfigError as error:
         raise InvalidInputError(error.message, field="--slow") from None
-
-
-def _named(error: TwindexError) -> TwindexError:
-    """The same error, about the option instead of the library's argument."""
-    if isinstance(error, InvalidInputError) and not isinstance(error, SourceError):
-        name = error.field
-        if name in {*OPTIONS, "documents", "queries", "qrels", "slow"}:
-            return type(error)(error.message, field=f"--{name.replace('_', '-')}")
-    return error
 
 
 def _print(trained: TrainedScorer, top: int) -> None:

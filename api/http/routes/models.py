@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....rerank.config import RerankerConfig
+from ....rerank import RerankerConfig
 from ...serving.service import Service
 from ..openapi import problems
 from ..render import json_response

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from twindex.api.cli.main import main
+from twindex.rerank import CalibrationConfig
 from twindex.rerank.calibrated import probability
-from twindex.rerank.config import CalibrationConfig
 
 TOML = """
 [rerankers.words]

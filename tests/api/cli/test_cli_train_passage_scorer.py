@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from twindex.api.cli.main import main
-from twindex.rerank import Candidate, load_reranker, rerank_one
-from twindex.rerank.config import FakeRerankerConfig, IntraDocumentConfig
+from twindex.rerank import (
+    Candidate,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    load_reranker,
+    rerank_one,
+)
 
 
 @pytest.fixture(scope="module")

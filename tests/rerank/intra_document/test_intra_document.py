@@ -14,18 +14,23 @@ from twindex.ask.course import Judgement
 from twindex.ask.memory import Memory, digest
 from twindex.ask.meter import Cost
 from twindex.core import ConfigError, ModelError, Usage
-from twindex.rerank import Budget, Candidate, Task, load_reranker, rerank_one
-from twindex.rerank.calibrated import Calibrated
-from twindex.rerank.config import (
+from twindex.rerank import (
+    RERANKERS,
+    Budget,
     CalibrationConfig,
+    Candidate,
     FakeRerankerConfig,
     IntraDocumentConfig,
-    RerankerConfig,
+    Task,
+    load_reranker,
+    rerank_one,
 )
-from twindex.rerank.intra_document import IntraDocumentReranker, LexicalScorer
+from twindex.rerank.calibrated import Calibrated
+from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
+from twindex.rerank.intra_document.reranker import IntraDocumentReranker
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import by_score
+from twindex.rerank.pointwise.course import Scored, by_score
 from twindex.rerank.protocol import Needs
 
 FAKE = FakeRerankerConfig()
@@ -43,7 +48,9 @@ class Counting:
         self.rounds = Placing(self)
 
     def rerank(self, tasks, budget=None):
-        return self.rounds.rerank(tasks, lambda t: by_score(t, lambda _, c, i: c.read()), budget)
+        return self.rounds.rerank(
+            tasks, lambda t: by_score(t, lambda _, c, i: c.read(), Scored), budget
+        )
 
     def costs(self, questions):
         return [Cost(1, 10)] * len(questions)
@@ -314,15 +321,13 @@ def test_memory_is_bounded():
 
 
 def test_it_is_loaded_from_a_configuration():
-    from pydantic import TypeAdapter
-
     value = {
         "kind": "intra_document",
         "slow": {"kind": "fake"},
         "windows": 2,
         "weights": [1, 0.5, 0],
     }
-    parsed = TypeAdapter(RerankerConfig).validate_python(value)
+    parsed = RERANKERS.parse(value)
     reranker = load_reranker(parsed)
     assert (reranker.kind, reranker.needs) == ("intra_document", Needs())
     long = document("a", "cats sleep " * 200 + "dogs bark loudly " + "cats sleep " * 200)

@@ -11,12 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError
-from twindex.rerank import Candidate, load_reranker, rerank_one
-from twindex.rerank.config import FakeRerankerConfig, IntraDocumentConfig
+from twindex.rerank import (
+    Candidate,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    load_reranker,
+    rerank_one,
+)
 from twindex.rerank.intra_document.kernel_model import FLOOR, MU, SIGMA, KernelModel
 from twindex.rerank.intra_document.kernel_scorer import KernelScorer
 from twindex.rerank.intra_document.windows import cut
-from twindex.train.passage_scorer import PassageScorerTraining, new_scorer
+from twindex.train.options import PassageScorerTraining
+from twindex.train.passage_scorer import new_scorer
 
 TEXT = (
     "The committee heard evidence on the efficacy of the law. Barry Hughes, the prosecutor, said "

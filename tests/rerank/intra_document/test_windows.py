@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twindex.encoders.passages.passages import word_spans
-from twindex.rerank.intra_document import LexicalScorer
+from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
 from twindex.rerank.intra_document.windows import cut
 
 

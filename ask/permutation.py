@@ -23,7 +23,7 @@ class Permutation:
 
     @property
     def read(self) -> bool:
-        """Whether the answer held any number of a passage."""
+        """Whether the answer held any number of an item."""
         return len(self.missing) < len(self.order)
 
     @property
@@ -32,7 +32,7 @@ class Permutation:
 
 
 def permutation(answer: str, count: int, *, cut: bool = False) -> Permutation:
-    """The order of `count` passages that "[3] > [1] > [2]" says.
+    """The order of `count` items that "[3] > [1] > [2]" says.
 
     Numbers in brackets count; without two of them, any numbers do. cut: the answer was broken off,
     so that a number at its end may not be whole.

@@ -1,0 +1,103 @@
+"""Arguments that the kinds of `twindex train` share, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from ....core import Config, ConflictError, Document, InvalidInputError, SourceError
+from .common import add_download, add_json, add_quiet, allow_download
+from .inputs import Inputs, add_inputs
+
+VALUES = {int: "N", float: "X", str: "MODEL"}
+"""What an option takes, in help."""
+
+
+def add_training(
+    parser: argparse.ArgumentParser,
+    config: type[Config],
+    options: Mapping[str, str],
+    qrels: str,
+    *,
+    judged: bool,
+) -> argparse._ArgumentGroup:
+    """All that trainings share, and their options; the group of these.
+
+    options: fields of `config` with their help, to which their defaults are added. qrels: help of
+    `--qrels`. judged: it is required.
+    """
+    parser.add_argument("output", metavar="OUT", type=Path, help="folder to be written")
+    add_inputs(parser)
+    data = parser.add_argument_group("judged queries" if judged else "queries")
+    data.add_argument(
+        "--queries",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="BEIR's queries.jsonl or id<TAB>text",
+    )
+    data.add_argument("--qrels", type=Path, required=judged, metavar="FILE", help=qrels)
+    how = parser.add_argument_group("how")
+    for name, text in options.items():
+        field = config.model_fields[name]
+        text += "" if field.default is None else f" (default: {field.default})"
+        value = next(value for value in _values(field.annotation) if value is not type(None))
+        if isinstance(value, type):
+            how.add_argument(_flag(name), type=value, metavar=VALUES[value], help=text.strip())
+        else:
+            how.add_argument(_flag(name), choices=get_args(field.annotation), help=text.strip())
+    add_download(parser)
+    add_quiet(parser)
+    add_json(parser)
+    return how
+
+
+def given(arguments: argparse.Namespace, fields: Iterable[str]) -> dict[str, Any]:
+    """Fields that were given, with their values."""
+    found = {name: getattr(arguments, name) for name in fields}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def documents_of(arguments: argparse.Namespace) -> list[Document]:
+    """The documents, all read. From then on models may be fetched, where the arguments allow it."""
+    inputs = Inputs(arguments)
+    documents = list(inputs.documents())
+    inputs.report()
+    allow_download(arguments)
+    return documents
+
+
+@contextmanager
+def writing(output: Path, fields: Iterable[str], **renamed: str) -> Iterator[None]:
+    """Around a training: its errors are about options instead of the library's arguments.
+
+    fields: with an option of the same name. renamed: argument -> the field that it comes from.
+    Raises ConflictError where the output exists.
+    """
+    if output.exists():
+        raise ConflictError(f"OUT: {output} exists already; give the name of a new one")
+    try:
+        yield
+    except SourceError:
+        raise
+    except InvalidInputError as error:
+        field = renamed.get(error.field or "", error.field)
+        if field is None or field not in {*fields, "documents", "queries", "qrels"}:
+            raise
+        raise type(error)(error.message, field=_flag(field)) from None
+
+
+def _values(annotation: Any) -> Iterator[Any]:
+    """The types inside an annotation, or the values of a Literal."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for one in inner[:1] if get_origin(annotation) is Annotated else inner:
+        yield from _values(one)
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"

@@ -1,0 +1,68 @@
+"""The intra-document cascade, configured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+from ...core.bounds import Bounds, Few
+from ...core.config import Device
+from ...core.kinds import OneOf
+from ...encoders import AnalyzerConfig
+from ..config import RERANKERS, RerankerConfig, Shorthand
+
+
+@RERANKERS.register
+class IntraDocumentConfig(RerankerConfig):
+    """The intra-document cascade (IDCM, Hofstätter et al., 2021): a cheap scorer picks windows of a
+    long document, a costly one reads only these.
+
+    slow:     reads the picked windows, each with the document's title.
+    fast:     picks them: "lexical" (BM25, see `analyzer`), or the folder of a passage scorer
+              (`twindex train passage-scorer` makes one).
+    windows:  read of each document.
+    best:     of these that make up the document's score, a weighted sum.
+    weights:  of the best window, the second best ...; None = those that the passage scorer's folder
+              has, or else 1 each.
+    absent:   what the windows that a short document lacks count in the sum: "mean" = the (weighted)
+              mean of those it has, "zero" = nothing, as in the paper, whose model learns with it.
+    size:     words in a window, without `overlap` more on each side.
+    analyzer: of the lexical scorer.
+    memory:   bytes for windows and what the fast scorer knows of documents, at most.
+    """
+
+    made_by = ".reranker:IntraDocumentReranker"
+    shorthand = Shorthand(
+        words={"intra-document": {"slow": {"kind": "cross_encoder"}}},
+        argument="slow.model",
+        shown="FOLDER",
+    )
+
+    kind: Literal["intra_document"] = "intra_document"
+    text: Literal["passage", "document"] = "document"
+    slow: Annotated[RerankerConfig, OneOf(RERANKERS, among=lambda one: one.scores_texts)]
+    fast: str = "lexical"
+    windows: Few = 4
+    best: Few = 3
+    weights: tuple[Annotated[float, Bounds(0, 1e6)], ...] | None = None
+    absent: Literal["mean", "zero"] = "mean"
+    size: Annotated[int, Bounds(4, 100_000)] = 50
+    overlap: Annotated[int, Bounds(0, 100_000)] = 7
+    analyzer: AnalyzerConfig = AnalyzerConfig()
+    memory: Annotated[int, Bounds(0, 2**40)] = 512 * 2**20
+
+    def on(self, device: Device) -> Self:
+        return self.model_copy(update={"slow": self.slow.on(device)})
+
+    @model_validator(mode="after")
+    def _weights_of_best(self) -> Self:
+        if self.weights is None:
+            return self
+        if len(self.weights) != self.best:
+            raise ValueError(
+                f"weights: there are {len(self.weights)} for the {self.best} of `best`"
+            )
+        if self.weights[0] == 0:
+            raise ValueError("weights: that of the best window must be above 0")
+        return self

@@ -1,0 +1,159 @@
+"""One registry of rerankers: what is registered is found everywhere, by name or as an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+import pytest
+
+from twindex.core import ConfigError
+from twindex.core.config import Device
+from twindex.core.kinds import named, register
+from twindex.index import CollectionConfig
+from twindex.rerank import (
+    RERANKERS,
+    Budget,
+    Candidate,
+    ChainConfig,
+    FakeRerankerConfig,
+    IntraDocumentConfig,
+    Needs,
+    Placed,
+    Reranked,
+    RerankerConfig,
+    Rerankers,
+    Task,
+    load_reranker,
+    parse_spec,
+    rerank_one,
+)
+from twindex.rerank.spec import usages
+from twindex.search import Collection, RerankerRegistry
+
+HITS = [Candidate(str(i), text) for i, text in enumerate(["a bee", "an antelope", "a crow"])]
+
+
+class LongestReranker:
+    """Long texts first, or short ones."""
+
+    kind = "longest_text"
+    needs = Needs()
+
+    def __init__(self, config: LongestConfig) -> None:
+        self.config = config
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        sign = -1 if self.config.model == "short" else 1
+        found = []
+        for task in tasks:
+            sizes = [float(sign * len(one.text)) for one in task.candidates]
+            order = sorted(range(len(sizes)), key=lambda i: -sizes[i])
+            found.append(Reranked([Placed(i, sizes[i]) for i in order]))
+        return found
+
+
+class LongestConfig(RerankerConfig):
+    made_by: ClassVar[str] = ".test_kinds:LongestReranker"
+    scores_texts: ClassVar[bool] = True
+
+    kind: Literal["longest_text"] = "longest_text"
+    model: str = "long"
+    device: Device = "auto"
+
+
+@pytest.fixture
+def registered() -> Iterator[type[RerankerConfig]]:
+    register(LongestConfig)
+    yield LongestConfig
+    RERANKERS.unregister(LongestConfig)
+
+
+def ids(found: Reranked) -> list[str]:
+    return [HITS[placed.index].id for placed in found.order]
+
+
+@pytest.mark.parametrize("kind", list(RERANKERS))
+def test_every_kind_says_what_makes_it(kind):
+    config = RERANKERS[kind]
+    made = named(config.made_by, config)
+    assert callable(made)
+    assert getattr(made, "__self__", made).kind == kind
+
+
+def test_a_registered_kind_is_found_by_its_word(registered):
+    assert "longest-text[:MODEL]" in usages()
+    assert parse_spec("longest-text@7") == LongestConfig(candidates=7)
+    config = parse_spec("longest-text:short")
+    assert config == LongestConfig(model="short")
+    assert ids(rerank_one(load_reranker(config), "q", HITS)) == ["0", "2", "1"]
+    chain = parse_spec("fake@3+longest-text@3")
+    assert ids(rerank_one(load_reranker(chain), "q", HITS)) == ["1", "2", "0"]
+    with pytest.raises(ConfigError, match=r"write it as longest-text\[:MODEL\]"):
+        parse_spec("longest-text:")
+
+
+def test_a_registered_kind_is_found_in_files_and_other_kinds(registered, tmp_path):
+    file = tmp_path / "rerankers.toml"
+    file.write_text(
+        '[rerankers.long]\nkind = "longest_text"\n'
+        '[rerankers.all]\nkind = "chain"\n'
+        'stages = [{reranker = {kind = "longest_text", model = "short"}, candidates = 3}]\n'
+        '[rerankers.in]\nkind = "intra_document"\nslow = {kind = "longest_text"}\n'
+    )
+    registry = RerankerRegistry.read(file)
+    assert registry.config("long") == LongestConfig()
+    assert ids(rerank_one(registry.get("all"), "q", HITS)) == ["0", "2", "1"]
+    assert registry.get("in").kind == "intra_document"
+    moved = registry.config("in").on("cpu")
+    assert isinstance(moved, IntraDocumentConfig)
+    assert moved.slow == LongestConfig(device="cpu")
+    with pytest.raises(ConfigError, match=r"rerankers\.x\.size: unknown field"):
+        Rerankers.parse({"rerankers": {"x": {"kind": "longest_text", "size": 2}}})
+
+
+def test_schema_and_errors_have_exactly_what_is_registered(registered):
+    assert "LongestConfig" in Rerankers.model_json_schema()["$defs"]
+    with pytest.raises(ConfigError, match="or \"longest_text\", got 'magic'") as wrong:
+        Rerankers.parse({"rerankers": {"x": {"kind": "magic"}}})
+    assert wrong.value.field == "rerankers.x"
+    with pytest.raises(ConfigError, match=r"'magic' is no kind .* longest-text\[:MODEL\]"):
+        parse_spec("magic")
+    RERANKERS.unregister(LongestConfig)
+    assert "LongestConfig" not in str(Rerankers.model_json_schema())
+    assert "longest-text[:MODEL]" not in usages()
+    with pytest.raises(ConfigError, match=r'kind is "cross_encoder", .* or "fake", got'):
+        ChainConfig.parse({"stages": [{"reranker": {"kind": "longest_text"}, "candidates": 1}]})
+
+
+def test_only_kinds_that_score_texts_read_windows():
+    with pytest.raises(ConfigError) as wrong:
+        IntraDocumentConfig.parse({"slow": {"kind": "mmr"}})
+    assert str(wrong.value) == (
+        'slow: must be an object whose kind is "cross_encoder", "late", "tilde", "pointwise" or '
+        "\"fake\", got 'mmr'"
+    )
+
+
+def test_another_kind_cannot_take_a_name():
+    class Again(RerankerConfig):
+        kind: Literal["fake"] = "fake"
+
+    with pytest.raises(ConfigError, match=r"named 'fake' already, .*FakeRerankerConfig"):
+        register(Again)
+    assert RERANKERS["fake"] is FakeRerankerConfig
+
+
+def test_a_program_passes_a_reranker_of_its_own(tmp_path):
+    longest = LongestReranker(LongestConfig())
+    registry = RerankerRegistry({"fake": FakeRerankerConfig(), "own": longest})
+    assert registry.get("own") is longest
+    assert (registry.config("own").kind, registry.config("own").candidates) == ("longest_text", 100)
+    with pytest.raises(ConfigError):
+        RerankerRegistry({"no name": longest})
+    config = CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
+    with Collection.create(tmp_path / "c", config, rerankers=registry) as collection:
+        collection.add([{"id": "1", "text": "kiwi"}, {"id": "2", "text": "kiwi of the woods"}])
+        result = collection.search("kiwi", rerank={"model": "own"})
+        assert [hit.id for hit in result.hits] == ["2", "1"]
+        assert result.rerank.model == "own"
