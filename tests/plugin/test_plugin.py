@@ -76,7 +76,6 @@ def test_its_kinds_build_search_serve_and_evaluate(fresh: Path, tmp_path: Path) 
     assert evaluated["measures"]["P@10"] > 0.9
     assert served["status"] == [201, 201, 200, 422]
     assert served["reranked"] == ["kiwi7", 1.0]
-    assert served["shortest"] == {"default": False, "type": "boolean"}
     assert served["hits"] == ["a"]
     assert all(name.startswith("kiwi") for name in served["built"])
     (error,) = served["refused"]
