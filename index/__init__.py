@@ -16,7 +16,6 @@ from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
-from .store.filters.filters import check as check_filter
 from .store.local import EncodedDocument, LocalStore, OutdatedError, Record, Verify, Written
 from .store.maintenance import maintain, merge, merge_due, seal
 from .store.reader import Reader
@@ -72,7 +71,6 @@ __all__ = [
     "Verify",
     "Written",
     "append_shard",
-    "check_filter",
     "consumed",
     "finish",
     "heaviest_first",

@@ -21,6 +21,7 @@ from ..core import (
     Usage,
 )
 from ..core.arguments import checked
+from ..core.filters import Filter, parse_filter
 from ..encoders import EncoderLoader, load_encoder
 from ..index import (
     CollectionConfig,
@@ -204,10 +205,10 @@ class Collection:
         return deleted
 
     @checked(**parameters.DELETE_WHERE)
-    def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
+    def delete_where(self, filter: Filter) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter; how many there were, with `warnings`."""
         self._writable()
-        deleted = self.store.delete_where(filter)
+        deleted = self.store.delete_where(parse_filter(filter))
         self._upkeep.after_write()
         return deleted
 
@@ -223,7 +224,7 @@ class Collection:
         *,
         after: str | None = None,
         limit: int = 100,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002
+        filter: Filter | None = None,  # noqa: A002
         most_bytes: int | None = None,
     ) -> list[Document]:
         """Documents by id, ascending, beginning after the id `after`.
@@ -232,19 +233,18 @@ class Collection:
         together, but at least one.
         """
         with self.store.reader() as reader:
-            return reader.page(after, limit, filter, most_bytes=most_bytes)
+            return reader.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
 
     @checked(**parameters.COUNT)
-    def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
+    def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         """Documents stored, or those that meet a filter."""
         with self.store.reader() as reader:
-            return reader.count(filter)
+            return reader.count(parse_filter(filter))
 
     @checked(limit=parameters.LIMIT)
     def fields(self, limit: int = 100) -> dict[str, set[int]]:
         """Fields of the metadata that a filter may name, by name, with the kinds of their values:
-        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.index.store.filters.filters`. At most `limit`
-        pairs of both."""
+        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.core.filters`. At most `limit` pairs of both."""
         found: dict[str, set[int]] = {}
         with self.store.reader() as reader:
             for name, kind in reader.fields(limit):

@@ -32,6 +32,8 @@ from ...core import (
     arguments,
 )
 from ...core.arguments import checked
+from ...core.filters import Condition
+from ...core.filters.conditions import constant
 from ..arrays.files import sync_directory
 from ..config import CollectionConfig
 from .database.database import Database, get_meta, get_number, set_meta
@@ -49,7 +51,6 @@ from .database.tables import (
 )
 from .delta import pack
 from .filters.field_names import unknown_fields
-from .filters.filters import names_a_field, parse
 from .filters.selection import everything, select, select_newer
 from .folder import SegmentFolder
 from .follower import Follower
@@ -102,7 +103,7 @@ class LocalStore:
         self.database = database
         self.segments = SegmentFolder(directory, database)
         self._follower = Follower(self.segments, config)
-        self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
+        self._filters: OrderedDict[tuple[int, Condition], Masks] = OrderedDict()
         self._sizes_due = 0.0
 
     @classmethod
@@ -315,14 +316,13 @@ class LocalStore:
             delete_documents(connection, list(known.values()))
         return [name for name in dict.fromkeys(ids) if name in known]
 
-    def delete_where(self, condition: Mapping[str, Any]) -> DeletedCount:
-        """Delete the documents that meet a filter; how many they were, with a warning for each
+    def delete_where(self, where: Condition) -> DeletedCount:
+        """Delete the documents that meet a condition; how many they were, with a warning for each
         field that no document had. Durable on return.
 
-        Raises InvalidInputError for a filter without a single field, which would meet all.
+        Raises InvalidInputError for a condition that every document meets.
         """
-        parsed = parse(condition)
-        if not names_a_field(condition):
+        if constant(where):
             raise InvalidInputError(
                 "names no field and would delete everything; delete the collection for that",
                 field="filter",
@@ -330,13 +330,13 @@ class LocalStore:
         # The filter is looked up before the lock is taken, as it may take long. A document never
         # changes under its number, so only numbers given meanwhile are looked at again.
         with self.database.read() as connection:
-            chosen = select(connection, parsed).tolist()
+            chosen = select(connection, where).tolist()
             last = last_number(connection)
-            warnings = unknown_fields(connection, parsed)
+            warnings = unknown_fields(connection, where)
         with self.database.write() as connection:
             numbers = [
                 *still_there(connection, chosen),
-                *select_newer(connection, parsed, last).tolist(),
+                *select_newer(connection, where, last).tolist(),
             ]
             delete_documents(connection, numbers)
         return DeletedCount(len(numbers), warnings)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Document, InvalidInputError, NotFoundError, Representation, checked_text
+from ...core.filters import Condition
 from ..config import CollectionConfig
 from ..structures.looking import VectorSearch
 from .database.tables import ids_of, numbers_of, read_documents, read_sizes
 from .filters.columns import Numbers
 from .filters.field_names import unknown_fields
-from .filters.filters import parse
 from .filters.selection import select
 from .snapshot import LegResult, Masks, Snapshot
 
@@ -30,7 +30,7 @@ class Reader:
         self,
         connection: sqlite3.Connection,
         snapshot: Snapshot,
-        filters: OrderedDict[tuple[int, str], Masks],
+        filters: OrderedDict[tuple[int, Condition], Masks],
     ) -> None:
         self.connection = connection
         self.snapshot = snapshot
@@ -41,15 +41,14 @@ class Reader:
         """The configuration of this state."""
         return self.snapshot.config
 
-    def masks(self, condition: Mapping[str, Any] | None) -> Masks:
-        """Rows that a search with this filter may return. The latest filters are remembered."""
-        if condition is None:
+    def masks(self, where: Condition | None) -> Masks:
+        """Rows that a search with this condition may return. The latest are remembered."""
+        if where is None:
             return self.snapshot.masks(None)
-        parsed = parse(condition)
-        key = (self.snapshot.generation, repr(parsed))
+        key = (self.snapshot.generation, where)
         known = self._filters.get(key)
         if known is None:
-            known = self.snapshot.masks(select(self.connection, parsed))
+            known = self.snapshot.masks(select(self.connection, where))
             self._filters[key] = known
             while len(self._filters) > _CACHED_FILTERS:
                 try:
@@ -58,9 +57,9 @@ class Reader:
                     break
         return known
 
-    def filter_warnings(self, condition: Mapping[str, Any] | None) -> list[str]:
-        """What a filter names that no document has."""
-        return [] if condition is None else unknown_fields(self.connection, parse(condition))
+    def filter_warnings(self, where: Condition | None) -> list[str]:
+        """A warning for each field of a condition that no document has."""
+        return [] if where is None else unknown_fields(self.connection, where)
 
     def search(
         self,
@@ -106,20 +105,19 @@ class Reader:
         self,
         after: str | None,
         limit: int,
-        condition: Mapping[str, Any] | None,
+        where: Condition | None,
         *,
         most_bytes: int | None = None,
     ) -> list[Document]:
         """Documents by id, ascending, beginning after the id `after`.
 
         most_bytes: largest sum of their sizes; the page is cut before it is passed, but has at
-        least one document. None = no limit. Raises InvalidInputError for a wrong filter or a
-        `limit` below 1.
+        least one document. None = no limit. Raises InvalidInputError for a `limit` below 1.
         """
         if limit < 1:
             raise InvalidInputError("must be at least 1", field="limit")
         begin = checked_text(after or "", "after")
-        allowed = None if condition is None else set(select(self.connection, condition).tolist())
+        allowed = None if where is None else set(select(self.connection, where).tolist())
         numbers: list[int] = []
         for (number,) in self.connection.execute(
             "SELECT number FROM documents WHERE id > ? ORDER BY id", (begin,)
@@ -142,15 +140,15 @@ class Reader:
                 return numbers[:i]
         return numbers
 
-    def count(self, condition: Mapping[str, Any] | None) -> int:
-        """Documents, or those that meet a filter."""
-        if condition is None:
+    def count(self, where: Condition | None) -> int:
+        """Documents, or those that meet a condition."""
+        if where is None:
             return int(self.connection.execute("SELECT count(*) FROM documents").fetchone()[0])
-        return len(select(self.connection, condition))
+        return len(select(self.connection, where))
 
     def fields(self, limit: int = 100) -> list[tuple[str, int]]:
         """(field, kind) of the metadata, ascending; a field with values of several kinds has an
-        entry for each. At most `limit` entries. Kinds are those of `index.filters`.
+        entry for each. At most `limit` entries. Kinds are those of `core.filters`.
 
         The time grows with the entries, not with the documents.
         """

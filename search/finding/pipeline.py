@@ -25,8 +25,8 @@ def find(reader: Reader, asked: Asked) -> Found:
     request, rerank = plan.request, plan.rerank
     check_search(reader.config, plan)
     with trace.stage("filter"):
-        masks = reader.masks(request.filter)
-        warnings = reader.filter_warnings(request.filter)
+        masks = reader.masks(plan.where)
+        warnings = reader.filter_warnings(plan.where)
     legs = []
     for leg, query in zip(plan.legs, asked.query.legs[: len(plan.legs)], strict=True):
         with trace.stage(leg.name):

@@ -17,7 +17,8 @@ from ...core import (
     TwindexError,
 )
 from ...core.bounds import shown
-from ...index import CollectionConfig, DenseLeg, VectorSearch, check_filter
+from ...core.filters import Condition, parse_filter
+from ...index import CollectionConfig, DenseLeg, VectorSearch
 from ...rerank import Budget, Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder
 from ..request import LegRequest, RerankRequest, SearchRequest
@@ -41,10 +42,14 @@ class Reranking:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request that can run. extra: legs that do not run, whose scores its reranker reads."""
+    """A request that can run.
+
+    where: its filter. extra: legs that do not run, whose scores its reranker reads.
+    """
 
     request: SearchRequest
     legs: Sequence[LegRequest]
+    where: Condition | None
     rerank: Reranking | None
     extra: Sequence[str]
 
@@ -69,13 +74,12 @@ def plan(config: CollectionConfig, request: SearchRequest, rerankers: RerankerRe
     Not for parameters that the index of a dense leg does not have: see `check_search`.
     """
     legs = _legs(config, request)
-    if request.filter is not None:
-        check_filter(request.filter)
+    where = parse_filter(request.filter)
     if request.rerank is None:
-        return Plan(request, legs, None, ())
+        return Plan(request, legs, where, None, ())
     rerank = _reranking(config, request.rerank, rerankers)
     running = {leg.name for leg in legs}
-    return Plan(request, legs, rerank, sorted(rerank.needs.legs - running))
+    return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running))
 
 
 def ask(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> Asked:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ....core import InvalidInputError, NotFoundError
 from ....core.filter_help import FILTER_HELP
+from ....core.filters import parse_filter
 from ....sources import parse_document
 from ....sources.document import parse_id
 from ...serving.bulk import BulkResult, parse_lines
@@ -134,18 +135,19 @@ async def list_documents(
     """
     settings: Settings = request.app.state.settings
     condition = None if filter_ is None else _filter(filter_)
+    where = parse_filter(condition)
     after = None if cursor_ is None else cursor.decode(cursor_, condition)
 
     def page(served: Served) -> dict[str, Any]:
         opened, _ = served.ready()
         found = opened.documents(
-            after=after, limit=limit, filter=condition, most_bytes=settings.page_bytes
+            after=after, limit=limit, filter=where, most_bytes=settings.page_bytes
         )
         last = found[-1].id if found else None
-        more = last is not None and bool(opened.documents(after=last, limit=1, filter=condition))
+        more = last is not None and bool(opened.documents(after=last, limit=1, filter=where))
         return {
             "documents": [document(item) for item in found],
-            "total": opened.count(condition),
+            "total": opened.count(where),
             "next_cursor": cursor.encode(last, condition) if last and more else None,
         }
 
