@@ -43,6 +43,10 @@ class DenseDelta(Termless):
         """See DeltaPart."""
         return Representation(dense=self._values(width=0)[keep])
 
+    def read(self, start: int, stop: int) -> Vectors:
+        """See VectorSource."""
+        return self._values(width=0)[start:stop].copy()
+
     def take(self, rows: NDArray[np.int64]) -> Vectors:
         """See Dense."""
         return self._values(width=0)[rows]

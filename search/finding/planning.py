@@ -18,7 +18,7 @@ from ...core import (
 )
 from ...core.bounds import shown
 from ...core.filters import Condition, parse_filter
-from ...index import CollectionConfig, DenseLeg, VectorSearch
+from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Budget, Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder
 from ..request import LegRequest, RerankRequest, SearchRequest
@@ -68,16 +68,22 @@ class Asked:
     trace: Trace
 
 
-def plan(config: CollectionConfig, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
-    """What a request means. Raises InvalidInputError for one that cannot run.
+def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
+    """What a request means. Raises InvalidInputError for one that cannot run, and
+    UnsupportedByStoreError for one that the store cannot do.
 
     Not for parameters that the index of a dense leg does not have: see `check_search`.
     """
+    config = store.config
+    if request.explain:
+        require(store, "explain")
     legs = _legs(config, request)
     where = parse_filter(request.filter)
     if request.rerank is None:
         return Plan(request, legs, where, None, ())
     rerank = _reranking(config, request.rerank, rerankers)
+    if rerank.needs.vectors:
+        require(store, "vectors")
     running = {leg.name for leg in legs}
     return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running))
 

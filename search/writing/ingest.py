@@ -39,7 +39,7 @@ class EncodedBatch:
 
     @property
     def passages(self) -> int:
-        return sum(item.rows for item in self.documents)
+        return sum(item.count for item in self.documents)
 
 
 @dataclass(slots=True)
