@@ -57,9 +57,7 @@ class DenseDelta(Termless):
             return np.empty((0, width), dtype=np.float32)
         return self._vectors.values
 
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart; the length of `allowed` bounds the search."""
         vectors = exact.dense(queries)
         known = self._values(vectors.shape[1])

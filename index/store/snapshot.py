@@ -14,11 +14,13 @@ from ..config import CollectionConfig
 from ..protocol import (
     MAX_ROWS,
     Approximate,
+    Counted,
     DeltaPart,
     Dense,
     LegPart,
     Mask,
     Ranking,
+    Scored,
     TermStatistics,
 )
 from ..structures.looking import VectorSearch
@@ -93,23 +95,6 @@ class Snapshot:
             masks.append(mask if part.live is None else mask & part.live)
         return masks
 
-    def statistics(self, leg: str, queries: Representation) -> TermStatistics | None:
-        """Of all live passages, whatever the filter: a score does not depend on the filter."""
-        found = [
-            statistics
-            for part in self.parts
-            if (statistics := part.legs[leg].statistics(queries, part.live)) is not None
-        ]
-        if not found:
-            return None
-        frequencies: dict[str, int] = {}
-        for statistics in found:
-            for term, count in statistics.document_frequency.items():
-                frequencies[term] = frequencies.get(term, 0) + count
-        return TermStatistics(
-            sum(s.passages for s in found), sum(s.total_length for s in found), frequencies
-        )
-
     def search(
         self,
         leg: str,
@@ -120,10 +105,11 @@ class Snapshot:
     ) -> list[LegResult]:
         """See View. Ties are ordered by document number, so at the cut the older of equal documents
         are in."""
-        statistics = self.statistics(leg, queries)
         found = [
-            _best_passages(part, leg, queries, depth, mask, statistics, how)
-            for part, mask in zip(self.parts, masks, strict=True)
+            _best_passages(part, scorer, queries, depth, mask, how)
+            for part, scorer, mask in zip(
+                self.parts, self._scorers(leg, queries), masks, strict=True
+            )
         ]
         return [
             _gather(
@@ -137,9 +123,9 @@ class Snapshot:
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
         """See ExplainingView."""
-        statistics = self.statistics(leg, query)
-        for part, row in self._located(passages):
-            yield part.legs[leg].explain(query, row, statistics)
+        scorers = self._scorers(leg, query)
+        for handle in passages.tolist():
+            yield scorers[handle >> _PART_SHIFT].explain(query, handle & MAX_ROWS)
 
     def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
         """See ExplainingView."""
@@ -164,6 +150,21 @@ class Snapshot:
                 found = np.empty((len(rows), vectors.shape[1]), dtype=np.float32)
             found[wanted] = vectors
         return np.empty((0, 0), dtype=np.float32) if found is None else found
+
+    def _scorers(self, leg: str, queries: Representation) -> Sequence[LegPart]:
+        """What scores the rows of each part.
+
+        Statistics are those of all live passages: a score does not depend on the filter.
+        """
+        parts = [part.legs[leg] for part in self.parts]
+        counted = [part for part in parts if isinstance(part, Counted)]
+        if not counted:
+            return parts
+        live = [part.live for part in self.parts]
+        total = TermStatistics.total(
+            [part.statistics(queries, mask) for part, mask in zip(counted, live, strict=True)]
+        )
+        return [Scored(part, total) for part in counted]
 
     def _located(self, passages: Handles) -> Iterator[tuple[Part, int]]:
         """The part and the row of each passage."""
@@ -193,11 +194,10 @@ def _among(own: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
 
 def _best_passages(
     part: Part,
-    leg: str,
+    searched: LegPart,
     queries: Representation,
     depth: int,
     mask: Mask | None,
-    statistics: TermStatistics | None,
     how: VectorSearch | None,
 ) -> Ranking:
     """Enough of the best passages that each query has `depth` documents, if so many match."""
@@ -207,12 +207,11 @@ def _best_passages(
             np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
         )
     numbers = part.passages.numbers
-    searched = part.legs[leg]
     if how is not None and isinstance(searched, Approximate):
         searched = searched.tuned(how)
     k = rows_for(depth, part.spread, rows)
     while True:
-        ranking = searched.search(queries, k, mask, statistics)
+        ranking = searched.search(queries, k, mask)
         if k == rows or part.spread == 1:
             return ranking
         if all(row[-1] < 0 or _distinct(numbers[row]) >= depth for row in ranking.rows):
