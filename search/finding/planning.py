@@ -15,6 +15,7 @@ from ...core import (
     ModelError,
     Trace,
     TwindexError,
+    UnsupportedByStoreError,
 )
 from ...core.bounds import shown
 from ...core.filters import Condition, parse_filter
@@ -218,4 +219,6 @@ def request_named(i: int) -> Iterator[None]:
         yield
     except InvalidInputError as error:
         field = f"requests[{i}]" + (f".{error.field}" if error.field else "")
-        raise InvalidInputError(error.message, field=field) from None
+        unsupported = isinstance(error, UnsupportedByStoreError)
+        kind = UnsupportedByStoreError if unsupported else InvalidInputError
+        raise kind(error.message, field=field) from None
