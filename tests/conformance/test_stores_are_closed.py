@@ -57,6 +57,12 @@ def test_only_jobs_are_imported_from_the_local_store():
         assert imports(path.read_text()) <= (JOBS if room == "api" else set()), path
 
 
+def test_searching_knows_no_store():
+    """Only what makes, maintains or moves a collection here may name the local store."""
+    for path in [*files("search/finding", "search/encoding"), HOUSE / "search" / "info.py"]:
+        assert "LocalStore" not in path.read_text(), path
+
+
 def test_what_is_looked_for_would_be_found():
     assert accesses("view.snapshot.parts[0]\nreader.masks(None)") == {"snapshot", "parts", "masks"}
     assert accesses("execute('SELECT id\\n FROM documents')") == {"SQL"}

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ....core import InvalidInputError, NotFoundError
 from ....core.filter_help import FILTER_HELP
 from ....core.filters import parse_filter
-from ....sources import parse_document
+from ....sources import CheckedDocuments, parse_document
 from ....sources.document import parse_id
 from ...serving.bulk import BulkResult, parse_lines
 from ...serving.problems import Problem, validate
@@ -175,7 +175,7 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
 
     def put(served: Served) -> Response:
         opened, _ = served.ready()
-        report = opened.add([new])
+        report = opened.add(CheckedDocuments([new]))
         created = report.replaced + report.unchanged == 0
         written = {
             "id": new.id,
