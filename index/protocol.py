@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,6 @@ class LegPart(Protocol):
         """
 
 
-@runtime_checkable
 class Counted(LegPart, Protocol):
     """A part whose scores depend on statistics of all parts of its leg: BM25.
 
@@ -137,6 +136,11 @@ class Counted(LegPart, Protocol):
     def explain(
         self, query: Representation, row: int, statistics: TermStatistics | None = None
     ) -> Sequence[Contribution]: ...
+
+
+def is_counted(part: LegPart) -> TypeGuard[Counted]:
+    """Whether scores of a part depend on statistics. Quick: every search asks it of every part."""
+    return hasattr(part, "statistics")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ...core import Representation
-from ..protocol import Counted, LegPart, Mask, Scored
+from ..protocol import LegPart, Mask, Scored, is_counted
 from .config import LexicalLeg, SparseLeg
 from .lexical import LexicalSegment
 from .lexical_delta import LexicalDelta
@@ -56,6 +56,6 @@ def warm() -> None:
 
 
 def _search(part: LegPart, queries: Representation, allowed: Mask | None) -> None:
-    if isinstance(part, Counted):
+    if is_counted(part):
         part = Scored(part, part.statistics(queries, allowed))
     part.search(queries, 1, allowed)

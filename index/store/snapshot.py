@@ -14,7 +14,6 @@ from ..config import CollectionConfig
 from ..protocol import (
     MAX_ROWS,
     Approximate,
-    Counted,
     DeltaPart,
     Dense,
     LegPart,
@@ -22,6 +21,7 @@ from ..protocol import (
     Ranking,
     Scored,
     TermStatistics,
+    is_counted,
 )
 from ..structures.looking import VectorSearch
 from ..view import Handles, LegResult
@@ -157,7 +157,7 @@ class Snapshot:
         Statistics are those of all live passages: a score does not depend on the filter.
         """
         parts = [part.legs[leg] for part in self.parts]
-        counted = [part for part in parts if isinstance(part, Counted)]
+        counted = [part for part in parts if is_counted(part)]
         if not counted:
             return parts
         live = [part.live for part in self.parts]
