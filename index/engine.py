@@ -117,7 +117,7 @@ class Store(Protocol):
         """Delete the documents that meet a condition; how many they were, with a warning for each
         field that no document had.
 
-        Raises InvalidInputError for a condition that every document meets.
+        Raises InvalidInputError for a condition that is not selective (`check_selective`).
         """
 
     def fingerprints(self) -> dict[str, Any]:

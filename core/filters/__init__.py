@@ -4,8 +4,8 @@
 writes it as JSON again.
 """
 
-from .conditions import And, Condition, Dated, Equal, Exists, Not, Operator, Or, Prefix, Range
-from .parsing import MAX_CONDITIONS, MAX_DEPTH, Filter, parse_filter
+from .conditions import And, Condition, Dated, Equal, Exists, In, Not, Operator, Or, Prefix, Range
+from .parsing import MAX_CONDITIONS, MAX_DEPTH, Filter, check_selective, parse_filter
 from .showing import show_filter
 from .values import BOOLEAN, NUMBER, OWN, STRING, Scalar, flatten
 
@@ -22,12 +22,14 @@ __all__ = [
     "Equal",
     "Exists",
     "Filter",
+    "In",
     "Not",
     "Operator",
     "Or",
     "Prefix",
     "Range",
     "Scalar",
+    "check_selective",
     "flatten",
     "parse_filter",
     "show_filter",

@@ -41,6 +41,19 @@ class Equal:
 
 
 @dataclass(frozen=True, slots=True)
+class In:
+    """`key` has one of these values, or a list that holds one: (kind, value) of each."""
+
+    key: str
+    values: tuple[tuple[int, Scalar], ...]
+
+    @property
+    def parts(self) -> tuple[Equal, ...]:
+        """Conditions of which one must hold."""
+        return tuple(Equal(self.key, kind, value) for kind, value in self.values)
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """One value of `key` meets all `bounds`. Strings compare by code point."""
 
@@ -82,7 +95,7 @@ class Exists:
     key: str
 
 
-Condition = And | Or | Not | Equal | Range | Prefix | Dated | Exists
+Condition = And | Or | Not | Equal | In | Range | Prefix | Dated | Exists
 
 
 def tested(condition: Condition) -> set[str]:
@@ -102,6 +115,8 @@ def kinds(condition: Condition) -> set[tuple[str, int]]:
             return set().union(*map(kinds, parts))
         case Not(part):
             return kinds(part)
+        case In(key, values):
+            return {(key, kind) for kind, _ in values}
         case Exists():
             return set()
     return {(condition.key, condition.kind)}
@@ -120,4 +135,6 @@ def constant(condition: Condition) -> bool | None:
         case Not(part):
             inner = constant(part)
             return None if inner is None else not inner
+        case In(_, ()):
+            return False
     return None

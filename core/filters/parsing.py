@@ -27,7 +27,21 @@ from typing import Any, cast, overload
 from ..bounds import shown
 from ..errors import InvalidInputError
 from ..unicode import checked_text
-from .conditions import And, Condition, Dated, Equal, Exists, Not, Operator, Or, Prefix, Range
+from .conditions import (
+    And,
+    Condition,
+    Dated,
+    Equal,
+    Exists,
+    In,
+    Not,
+    Operator,
+    Or,
+    Prefix,
+    Range,
+    constant,
+    tested,
+)
 from .dates import instant
 from .values import BOOLEAN, typed
 
@@ -58,6 +72,16 @@ def parse_filter(value: Filter | None) -> Condition | None:
     if value is None or isinstance(value, Condition):
         return value
     return _Parser().condition(value, "filter", 0)
+
+
+def check_selective(condition: Condition) -> None:
+    """Raise InvalidInputError for a condition that names no field, or that every document meets:
+    nothing should be deleted by it."""
+    if constant(condition) or not tested(condition):
+        raise InvalidInputError(
+            "names no field and would delete everything; delete the collection for that",
+            field="filter",
+        )
 
 
 class _Parser:
@@ -127,7 +151,8 @@ class _Parser:
                 raise InvalidInputError(
                     f"must be a list of values, got {shown(tests['in'])}", field=f"{place}.in"
                 )
-            yield Or(tuple(self._equal(key, tests["in"], f"{place}.in")))
+            among = self._equal(key, tests["in"], f"{place}.in")
+            yield In(key, tuple((one.kind, one.value) for one in among))
         if "contains" in tests:
             wanted = tests["contains"]
             values = wanted if isinstance(wanted, list | tuple) else [wanted]
@@ -141,7 +166,7 @@ class _Parser:
                 )
             yield Exists(key) if tests["exists"] else Not(Exists(key))
 
-    def _equal(self, key: str, values: Sequence[Any], place: str) -> list[Condition]:
+    def _equal(self, key: str, values: Sequence[Any], place: str) -> list[Equal]:
         self._counted(max(1, len(values)), place)
         if any(value is None for value in values):
             raise InvalidInputError("null is tested with {'exists': false}", field=place)

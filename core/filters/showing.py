@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .conditions import And, Condition, Dated, Equal, Exists, Not, Or, Prefix, Range
+from .conditions import And, Condition, Dated, Equal, Exists, In, Not, Or, Prefix, Range
 from .dates import date_text
 from .values import BOOLEAN, Scalar
 
@@ -17,9 +17,11 @@ def show_filter(condition: Condition) -> dict[str, Any]:
     """
     match condition:
         case And(parts):
-            return _equal(parts, "contains") or _all([show_filter(part) for part in parts])
+            return _contains(parts) or _all([show_filter(part) for part in parts])
         case Or(parts):
-            return _equal(parts, "in") or {"or": [show_filter(part) for part in parts]}
+            return {"or": [show_filter(part) for part in parts]}
+        case In(key, values):
+            return {key: {"in": [_value(kind, value) for kind, value in values]}}
         case Not(Equal(key, kind, value)):
             return {key: {"ne": _value(kind, value)}}
         case Not(Exists(key)):
@@ -46,12 +48,12 @@ def _all(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"and": list(shown)}
 
 
-def _equal(parts: Sequence[Condition], operator: str) -> dict[str, Any] | None:
-    """The values that one field is compared with, under one operator; None for other parts."""
+def _contains(parts: Sequence[Condition]) -> dict[str, Any] | None:
+    """The values that one field must all have; None for other parts."""
     equal = [part for part in parts if isinstance(part, Equal)]
     if not parts or len(equal) < len(parts) or len({part.key for part in equal}) > 1:
         return None
-    return {equal[0].key: {operator: [_value(part.kind, part.value) for part in equal]}}
+    return {equal[0].key: {"contains": [_value(part.kind, part.value) for part in equal]}}
 
 
 def _value(kind: int, value: Scalar) -> Scalar:

@@ -30,8 +30,7 @@ from ...core import (
     arguments,
 )
 from ...core.arguments import checked
-from ...core.filters import Condition
-from ...core.filters.conditions import constant
+from ...core.filters import Condition, check_selective
 from ..arrays.files import sync_directory
 from ..config import CollectionConfig
 from ..engine import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
@@ -285,11 +284,7 @@ class LocalStore:
 
     def delete_where(self, where: Condition) -> DeletedCount:
         """See Store. Durable on return."""
-        if constant(where):
-            raise InvalidInputError(
-                "names no field and would delete everything; delete the collection for that",
-                field="filter",
-            )
+        check_selective(where)
         # The filter is looked up before the lock is taken, as it may take long. A document never
         # changes under its number, so only numbers given meanwhile are looked at again.
         with self.database.read() as connection:

@@ -12,8 +12,20 @@ import numpy as np
 
 from twindex.core import Contribution, DeletedCount, Document, NotFoundError, TermWeight
 from twindex.core import InvalidInputError as Invalid
-from twindex.core.filters import STRING, And, Dated, Equal, Exists, Not, Or, Prefix, flatten
-from twindex.core.filters.conditions import constant, tested
+from twindex.core.filters import (
+    STRING,
+    And,
+    Dated,
+    Equal,
+    Exists,
+    In,
+    Not,
+    Or,
+    Prefix,
+    check_selective,
+    flatten,
+)
+from twindex.core.filters.conditions import tested
 from twindex.core.filters.dates import instant
 from twindex.index import LegResult, OutdatedError, Written
 
@@ -37,6 +49,8 @@ def meets(document: Document, condition) -> bool:
             return any(meets(document, part) for part in parts)
         case Not(part):
             return not meets(document, part)
+        case In(key, wanted):
+            return any(meets(document, Equal(key, kind, value)) for kind, value in wanted)
     fields = list(flatten(document.metadata))
     own = {"id": document.id, "title": document.title}.get(condition.key)
     if isinstance(condition, Exists):
@@ -258,8 +272,7 @@ class ReferenceStore:
         return found
 
     def delete_where(self, where) -> DeletedCount:
-        if constant(where):
-            raise Invalid("would delete everything", field="filter")
+        check_selective(where)
         with self.view() as view:
             warnings = view.warnings(where)
         doomed = [n for n, one in self._state.stored.items() if meets(one.document, where)]

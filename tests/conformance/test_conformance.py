@@ -126,7 +126,7 @@ def test_deletes_by_a_filter(birds):
     deleted = birds.delete_where({"yaer": 1})
     assert deleted == 0
     assert "'yaer'" in deleted.warnings[0]
-    for everything in ({}, {"not": {"or": []}}, {"or": [{}, {"year": 1}]}):
+    for everything in ({}, {"or": []}, {"not": {"or": []}}, {"or": [{}, {"year": 1}]}):
         with pytest.raises(InvalidInputError):
             birds.delete_where(everything)
     assert birds.delete_where({"id": {"in": []}}) == 0

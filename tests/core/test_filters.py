@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
-from twindex.core.filters import And, Equal, Not, Or, parse_filter, show_filter
+from twindex.core.filters import And, Equal, In, Not, check_selective, parse_filter, show_filter
 from twindex.core.filters.conditions import constant
 from twindex.core.filters.dates import date_text, instant
 
@@ -111,11 +111,31 @@ def test_conditions_that_do_not_depend_on_the_document(given, expected):
     assert constant(parse_filter(given)) is expected
 
 
+@pytest.mark.parametrize(
+    ("given", "selective"),
+    [
+        ({}, False),
+        ({"or": []}, False),
+        ({"and": [{"or": []}]}, False),
+        ({"x": {"contains": []}}, False),
+        ({"or": [{"x": 1}, {}]}, False),
+        ({"x": {"in": []}}, True),
+        ({"or": [{"x": 1}, {"or": []}]}, True),
+    ],
+)
+def test_what_may_be_deleted_by(given, selective):
+    if selective:
+        check_selective(parse_filter(given))
+    else:
+        with pytest.raises(InvalidInputError, match="would delete everything"):
+            check_selective(parse_filter(given))
+
+
 def test_no_filter_is_no_condition():
     assert parse_filter(None) is None
     with pytest.raises(InvalidInputError, match="must be an object"):
         parse_filter("year")
-    assert parse_filter({"x": {"in": [1]}}) == Or((Equal("x", 0, 1),))
+    assert parse_filter({"x": {"in": [1, "a"]}}) == In("x", ((0, 1), (1, "a")))
     assert parse_filter({"not": {"x": {"contains": [1, 2]}}}) == Not(
         And((Equal("x", 0, 1), Equal("x", 0, 2)))
     )

@@ -21,6 +21,7 @@ from ....core.filters import (
     Dated,
     Equal,
     Exists,
+    In,
     Not,
     Operator,
     Or,
@@ -92,7 +93,7 @@ def _parts(condition: Condition) -> Iterator[Condition]:
     """The condition and all that it is made of."""
     yield condition
     match condition:
-        case And(parts) | Or(parts):
+        case And(parts) | Or(parts) | In(parts=parts):
             for part in parts:
                 yield from _parts(part)
         case Not(part):
@@ -105,7 +106,7 @@ def _is_broad(part: Condition) -> bool:
     Different values of one key cannot each be those of many documents, and `id` has an index.
     """
     match part:
-        case And(parts) | Or(parts):
+        case And(parts) | Or(parts) | In(parts=parts):
             return not parts
         case Equal(key):
             return key == "title"
@@ -137,7 +138,7 @@ class _Selection:
                 for part in parts[1:]:
                     result = np.intersect1d(result, self.numbers(part), assume_unique=True)
                 return result
-            case Or(parts):
+            case Or(parts) | In(parts=parts):
                 return _union(self.numbers(part) for part in parts)
             case Not(part):
                 return np.setdiff1d(self.whole, self.numbers(part), assume_unique=True)
@@ -189,7 +190,7 @@ class _Broad:
     def _mark(self, mask: Masks, condition: Condition) -> None:
         """Set what the condition selects."""
         match condition:
-            case Or(parts):
+            case Or(parts) | In(parts=parts):
                 for part in parts:
                     self._mark(mask, part)
             case And() | Not():
