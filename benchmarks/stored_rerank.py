@@ -42,12 +42,11 @@ from twindex.index import (
     LexicalLeg,
     ProjectionConfig,
     ScalarCodec,
-    Snapshot,
     SparseLeg,
     VectorStorage,
 )
 from twindex.index.store.segment import Passages
-from twindex.index.store.snapshot import Part
+from twindex.index.store.snapshot import Part, Snapshot
 from twindex.rerank import LegScoreConfig
 from twindex.search import Collection, LegRequest, RerankerRegistry, RerankRequest, build
 
@@ -115,20 +114,16 @@ def measured(folder: Path, dataset: BeirDataset, leg: str) -> Row:
             run[query.id] = {hit.id: -float(place) for place, hit in enumerate(found)}
         info = collection.info()
         encoder = load_encoder(collection.config.legs[leg].encoder, device="cpu")
-        with collection.store.reader() as reader:
-            numbers = {
-                name: number
-                for number, document in reader.names(reader.indexed_numbers().tolist()).items()
-                for name in [document.id]
-            }
+        with collection.store.view() as view:
+            known = view.names(np.unique(view.owners()).tolist())
+            numbers = {name: number for number, name in known.items()}
             candidates = [
                 np.array([numbers[name] for name in first[query.id]]) for query in dataset.queries
             ]
 
             def once(place: int) -> None:
                 query = encoder.encode([dataset.queries[place].text], role="query")
-                masks = reader.snapshot.masks(candidates[place])
-                reader.search(leg, query, DEPTH, masks)
+                view.search(leg, query, DEPTH, view.among(candidates[place]))
 
             speed = milliseconds(once, len(dataset.queries))
         return {

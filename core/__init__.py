@@ -13,6 +13,7 @@ from .errors import (
     SourceError,
     StorageError,
     TwindexError,
+    UnsupportedByStoreError,
     UnsupportedError,
 )
 from .guard import UNGUARDED, Guard
@@ -78,6 +79,7 @@ __all__ = [
     "TopTerms",
     "Trace",
     "TwindexError",
+    "UnsupportedByStoreError",
     "UnsupportedError",
     "Usage",
     "check_unicode",

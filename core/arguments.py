@@ -12,10 +12,12 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import wraps
+from types import UnionType
 from typing import ParamSpec, TypeVar
 
 from .bounds import Bounds, shown
 from .errors import InvalidInputError
+from .filters import Condition
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +57,7 @@ def optional(check: Check) -> Check:
     return either
 
 
-def instance(kind: type, wanted: str) -> Check:
+def instance(kind: type | UnionType, wanted: str) -> Check:
     """An object of a type; `wanted` says it in words."""
 
     def check(value: object, name: str) -> None:
@@ -128,7 +130,7 @@ def refused(value: object, name: str, wanted: str) -> InvalidInputError:
 
 text = instance(str, "a string")
 flag = instance(bool, "True or False")
-condition = instance(Mapping, "a mapping such as {'year': {'gte': 1990}}")
+condition = instance(Mapping | Condition, "a mapping such as {'year': {'gte': 1990}}")
 
 
 def progress(value: object, name: str) -> None:

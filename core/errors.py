@@ -8,7 +8,8 @@ TwindexError
 ├── ConflictError              the thing exists already, or is busy
 │   └── EncoderMismatchError   the collection was made with another encoder
 ├── ModelError                 a model cannot be found or loaded, or does not answer
-│   └── UnsupportedError       the model or its server cannot do what is asked
+│   └── UnsupportedError       the model, its server or the store cannot do what is asked
+│       └── UnsupportedByStoreError   the store; an InvalidInputError too: ask for something else
 ├── MissingExtraError          an optional package is not installed; names the extra
 └── StorageError               what is on disk cannot be used
     └── CorruptFileError       a file is damaged; names it
@@ -84,7 +85,13 @@ class ModelError(TwindexError):
 
 
 class UnsupportedError(ModelError):
-    """The model, or the server that runs it, lacks a capability. Names it."""
+    """The model, the server that runs it, or the store lacks a capability. Names it."""
+
+    code = "unsupported"
+
+
+class UnsupportedByStoreError(UnsupportedError, InvalidInputError):
+    """The store that holds a collection lacks a capability, which `field` names."""
 
     code = "unsupported"
 

@@ -111,7 +111,7 @@ def run_reranked(
     progress = progress or NoProgress()
     base = widest({**fields, "include": ()})
     for rerank in reranks:  # Load them, and find what cannot be before the work begins.
-        plan(collection.config, base.model_copy(update={"rerank": rerank}), collection.rerankers)
+        plan(collection.store, base.model_copy(update={"rerank": rerank}), collection.rerankers)
     runs: list[dict[str, Mapping[str, float]]] = [{} for _ in reranks]
     reports: list[list[RerankReport]] = [[] for _ in reranks]
     progress.start("search", len(queries), "queries")

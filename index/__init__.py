@@ -12,17 +12,25 @@ from .codecs.config import (
 )
 from .config import CollectionConfig, StorageConfig
 from .dense.config import DenseLeg
+from .engine import (
+    CAPABILITIES,
+    EncodedDocument,
+    OutdatedError,
+    Record,
+    Store,
+    Transaction,
+    Written,
+    require,
+)
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
-from .store.filters.filters import check as check_filter
-from .store.local import EncodedDocument, LocalStore, OutdatedError, Record, Verify, Written
-from .store.maintenance import maintain, merge, merge_due, seal
-from .store.reader import Reader
-from .store.reconfigure import Reconfigured, reconfigure, reconfigured
+from .store.local import LocalStore, Verify
+from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
+from .store.reconfigure import Reconfigured, check_reconfigure, reconfigure
 from .store.repoint import repoint
-from .store.snapshot import LegResult, Snapshot
+from .store.trial import TrialSegment
 from .structures import kinds as kinds
 from .structures.flat.config import FlatConfig
 from .structures.graph.config import HnswConfig
@@ -31,9 +39,12 @@ from .structures.looking import DEFAULT_RECALL, VectorSearch
 from .structures.protocol import STRUCTURES, IndexConfig, VectorStorage
 from .structures.scann.config import ScannConfig
 from .structures.spann.config import SpannConfig
+from .view import ExplainingView, Handles, LegResult, VectorView, View
 
 __all__ = [
+    "CAPABILITIES",
     "CODECS",
+    "DEFAULT_MEMORY",
     "DEFAULT_RECALL",
     "LEGS",
     "PROJECTIONS",
@@ -43,7 +54,9 @@ __all__ = [
     "Consumed",
     "DenseLeg",
     "EncodedDocument",
+    "ExplainingView",
     "FlatConfig",
+    "Handles",
     "HnswConfig",
     "IndexConfig",
     "Int8Codec",
@@ -57,22 +70,25 @@ __all__ = [
     "ProjectionConfig",
     "RabitqCodec",
     "Ranking",
-    "Reader",
     "Reconfigured",
     "Record",
     "ScalarCodec",
     "ScannConfig",
-    "Snapshot",
     "SpannConfig",
     "SparseLeg",
     "StorageConfig",
+    "Store",
     "TermStatistics",
+    "Transaction",
+    "TrialSegment",
     "VectorSearch",
     "VectorStorage",
+    "VectorView",
     "Verify",
+    "View",
     "Written",
     "append_shard",
-    "check_filter",
+    "check_reconfigure",
     "consumed",
     "finish",
     "heaviest_first",
@@ -80,8 +96,8 @@ __all__ = [
     "merge",
     "merge_due",
     "reconfigure",
-    "reconfigured",
     "repoint",
+    "require",
     "resume",
     "seal",
 ]

@@ -110,19 +110,12 @@ class MultiSegment:
                 writer.append(ends)
                 begin = int(ends[-1]) if len(ends) else begin
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart."""
         vectors, bounds = ungrouped(queries)
         return self._vectors.max_sim(vectors, bounds, self._offsets.array, k, allowed)
 
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
+    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See `explained`."""
         return explained(self._vectors, _piece(self._offsets.array, row), query)
 
@@ -157,12 +150,7 @@ class MultiDelta:
         vectors = self._vectors.rows(ranges(starts, stops))
         return Representation(vectors.dense, vectors.sparse, offsets=of_lengths(stops - starts))
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart; the length of `allowed` bounds the search."""
         vectors, bounds = ungrouped(queries)
         known = self._offsets.values
@@ -170,9 +158,7 @@ class MultiDelta:
             known = known[: len(allowed) + 1]
         return self._vectors.max_sim(vectors, bounds, known, k, allowed)
 
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
+    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See `explained`."""
         return explained(self._vectors, _piece(self._offsets.values, row), query)
 

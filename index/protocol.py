@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,17 @@ class TermStatistics:
     total_length: int
     document_frequency: Mapping[str, int]
 
+    @classmethod
+    def total(cls, found: Sequence[TermStatistics]) -> TermStatistics:
+        """Those of several parts for the same queries, added up."""
+        frequencies: dict[str, int] = {}
+        for statistics in found:
+            for term, count in statistics.document_frequency.items():
+                frequencies[term] = frequencies.get(term, 0) + count
+        return cls(
+            sum(one.passages for one in found), sum(one.total_length for one in found), frequencies
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -85,25 +96,13 @@ class LegPart(Protocol):
     def __len__(self) -> int:
         """Rows held, dead ones included."""
 
-    def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics | None:
-        """Statistics of the rows where `live` is true (None = all); None for legs without them."""
-
-    def search(
-        self,
-        queries: Representation,
-        k: int,
-        allowed: Mask | None,
-        statistics: TermStatistics | None = None,
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """Best k rows for each query among those where `allowed` is true (None = all).
 
-        `statistics` are the global ones (all parts added). Sparse and lexical parts return only
-        rows that share a term with the query.
+        Sparse and lexical parts return only rows that share a term with the query.
         """
 
-    def explain(
-        self, query: Representation, row: int, statistics: TermStatistics | None = None
-    ) -> Sequence[Contribution]:
+    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """Contribution of each query term to the score of one row; empty for dense legs.
 
         For a learned-sparse part `term` is the decimal vocabulary index: the encoder names it.
@@ -114,6 +113,57 @@ class LegPart(Protocol):
 
         Learned-sparse parts give weights, named as by `explain`; lexical parts give frequencies.
         """
+
+
+class Counted(LegPart, Protocol):
+    """A part whose scores depend on statistics of all parts of its leg: BM25.
+
+    `search` and `explain` are those of LegPart with the statistics of all parts added; None = those
+    of this part alone.
+    """
+
+    def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
+        """Statistics of the rows where `live` is true (None = all)."""
+
+    def search(
+        self,
+        queries: Representation,
+        k: int,
+        allowed: Mask | None,
+        statistics: TermStatistics | None = None,
+    ) -> Ranking: ...
+
+    def explain(
+        self, query: Representation, row: int, statistics: TermStatistics | None = None
+    ) -> Sequence[Contribution]: ...
+
+
+def is_counted(part: LegPart) -> TypeGuard[Counted]:
+    """Whether scores of a part depend on statistics. Quick: every search asks it of every part."""
+    return hasattr(part, "statistics")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A `Counted` part with the statistics that a search scores by."""
+
+    part: Counted
+    statistics: TermStatistics
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
+        """See LegPart."""
+        return self.part.search(queries, k, allowed, self.statistics)
+
+    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
+        """See LegPart."""
+        return self.part.explain(query, row, self.statistics)
+
+    def terms(self, row: int) -> Sequence[TermWeight]:
+        """See LegPart."""
+        return self.part.terms(row)
 
 
 @runtime_checkable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -21,19 +20,17 @@ from ..core import (
 )
 from ..core.arguments import checked
 from ..core.closing import Closing
+from ..core.filters import Filter, parse_filter
 from ..encoders import EncoderLoader, load_encoder
 from ..index import (
     CollectionConfig,
     LocalStore,
-    Reconfigured,
-    VectorStorage,
+    Store,
+    Transaction,
     Verify,
-    merge,
-    reconfigure,
-    seal,
+    require,
 )
 from ..index.models import absolute, model_names
-from ..index.store.maintenance import DEFAULT_MEMORY
 from . import parameters
 from .differing import differing
 from .encoding.leg_encoders import LegEncoders
@@ -43,6 +40,7 @@ from .finding.pipeline import answer, find
 from .finding.planning import Asked, Plan, ask, check_search, plan, request_named
 from .finding.reranking import reorder, rerank
 from .info import describe
+from .maintained import Maintained
 from .request import SearchRequest, SearchResult
 from .rerankers import RerankerRegistry
 from .usage import added
@@ -50,7 +48,7 @@ from .writing.upkeep import Upkeep
 from .writing.writer import Writer, WriteReport
 
 
-class Collection(Closing):
+class Collection(Closing, Maintained):
     """Search and change one collection. Thread-safe; several processes may open the same one.
 
     >>> collection = Collection.open_or_create("my-index")                   # doctest: +SKIP
@@ -61,7 +59,7 @@ class Collection(Closing):
 
     def __init__(
         self,
-        store: LocalStore,
+        store: Store,
         encoders: LegEncoders,
         *,
         read_only: bool = False,
@@ -169,7 +167,7 @@ class Collection(Closing):
         documents: Iterable[Document | Mapping[str, object]],
         *,
         progress: Progress | None = None,
-        record: Callable[[sqlite3.Connection, WriteReport], None] | None = None,
+        record: Callable[[Transaction, WriteReport], None] | None = None,
     ) -> WriteReport:
         """Insert documents, or replace those with the same id. Durable when it returns.
 
@@ -182,6 +180,8 @@ class Collection(Closing):
         a batch that is skipped whole.
         """
         self._writable()
+        if record is not None:
+            require(self.store, "transactions")
         progress = progress or NoProgress()
         writer = Writer(
             self.store,
@@ -204,18 +204,18 @@ class Collection(Closing):
         return deleted
 
     @checked(**parameters.DELETE_WHERE)
-    def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
+    def delete_where(self, filter: Filter) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter; how many there were, with `warnings`."""
         self._writable()
-        deleted = self.store.delete_where(filter)
+        deleted = self.store.delete_where(parse_filter(filter))
         self._upkeep.after_write()
         return deleted
 
     @checked(**parameters.GET)
     def get(self, id: str) -> Document:  # noqa: A002
         """One document. Raises NotFoundError."""
-        with self.store.reader() as reader:
-            return reader.get(id)
+        with self.store.view() as view:
+            return view.get(id)
 
     @checked(**parameters.DOCUMENTS)
     def documents(
@@ -223,7 +223,7 @@ class Collection(Closing):
         *,
         after: str | None = None,
         limit: int = 100,
-        filter: Mapping[str, Any] | None = None,  # noqa: A002
+        filter: Filter | None = None,  # noqa: A002
         most_bytes: int | None = None,
     ) -> list[Document]:
         """Documents by id, ascending, beginning after the id `after`.
@@ -231,23 +231,22 @@ class Collection(Closing):
         most_bytes: fewer than `limit` documents are returned where they hold more than that
         together, but at least one.
         """
-        with self.store.reader() as reader:
-            return reader.page(after, limit, filter, most_bytes=most_bytes)
+        with self.store.view() as view:
+            return view.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
 
     @checked(**parameters.COUNT)
-    def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
+    def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         """Documents stored, or those that meet a filter."""
-        with self.store.reader() as reader:
-            return reader.count(filter)
+        with self.store.view() as view:
+            return view.count(parse_filter(filter))
 
     @checked(limit=parameters.LIMIT)
     def fields(self, limit: int = 100) -> dict[str, set[int]]:
         """Fields of the metadata that a filter may name, by name, with the kinds of their values:
-        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.index.store.filters.filters`. At most `limit`
-        pairs of both."""
+        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.core.filters`. At most `limit` pairs of both."""
         found: dict[str, set[int]] = {}
-        with self.store.reader() as reader:
-            for name, kind in reader.fields(limit):
+        with self.store.view() as view:
+            for name, kind in view.fields(limit):
                 found.setdefault(name, set()).add(kind)
         return found
 
@@ -263,9 +262,9 @@ class Collection(Closing):
         """
         request = parameters.request(request, fields)
         self._expect()
-        asked = ask(plan(self.config, request, self.rerankers), self._queries, guard)
-        with self.store.reader() as reader:
-            found = find(reader, asked)
+        asked = ask(plan(self.store, request, self.rerankers), self._queries, guard)
+        with self.store.view() as view:
+            found = find(view, asked)
         return self._answer([found])[0]
 
     @checked(requests=parameters.requests, guard=parameters.guard)
@@ -283,7 +282,7 @@ class Collection(Closing):
         texts: dict[str, list[str]] = {}
         for i, request in enumerate(requests):
             with request_named(i):
-                plans.append(plan(self.config, request, self.rerankers))
+                plans.append(plan(self.store, request, self.rerankers))
             for leg in plans[-1].encoded:
                 if request.query is not None and leg not in request.vectors:
                     texts.setdefault(leg, []).append(request.query)
@@ -293,11 +292,11 @@ class Collection(Closing):
         for i, one in enumerate(plans):
             with request_named(i):
                 asked.append(ask(one, self._queries, guard))
-        with self.store.reader() as reader:
+        with self.store.view() as view:
             for i, one in enumerate(plans):
                 with request_named(i):
-                    check_search(reader.config, one)
-            found = [find(reader, one) for one in asked]
+                    check_search(view.config, one)
+            found = [find(view, one) for one in asked]
         return self._answer(found)
 
     def _answer(self, found: Sequence[Found]) -> list[SearchResult]:
@@ -311,44 +310,7 @@ class Collection(Closing):
             for one, result in zip(found, results, strict=True)
         ]
 
-    # -- housekeeping ----------------------------------------------------------------------
-
-    def seal(self) -> bool:
-        """Turn recent writes into a segment; False when there are none."""
-        self._writable()
-        return seal(self.store)
-
-    @checked(**parameters.PROGRESS)
-    def merge(self, *, progress: Progress | None = None) -> bool:
-        """Seal, make all segments one, drop deleted documents and give their space back.
-
-        False when there was nothing to do.
-        """
-        self._writable()
-        sealed = seal(self.store)
-        return merge(self.store, progress=progress) or sealed
-
-    @checked(**parameters.RECONFIGURE)
-    def reconfigure(
-        self,
-        legs: Mapping[str, VectorStorage],
-        *,
-        memory: int | None = None,
-        progress: Progress | None = None,
-    ) -> Reconfigured:
-        """Store the vectors of dense legs (name -> how) in another way. Nothing is encoded again,
-        and searches and writes go on meanwhile, here and in other processes.
-
-        memory: bytes that it may take, beyond what an index must hold to be built; None = 256 MiB.
-        Raises InvalidInputError for a leg that is not dense or cannot be stored so.
-        """
-        self._writable()
-        memory = DEFAULT_MEMORY if memory is None else memory
-        return reconfigure(self.store, legs, memory=memory, progress=progress)
-
-    def verify(self) -> list[str]:
-        """Read everything and say what is wrong with it; empty when sound."""
-        return self.store.problems()
+    # -- the whole --------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
         """What is in the collection, as JSON."""
@@ -369,10 +331,6 @@ class Collection(Closing):
     def _count(self, usage: Usage | None) -> None:
         with self._usage_lock:
             self._usage = added(self._usage, usage)
-
-    def _writable(self) -> None:
-        if self.read_only:
-            raise ConflictError(f"{self.path} was opened read-only")
 
     def _expect(self) -> None:
         """Until every leg has been indexed, look again which encoders it was indexed with."""

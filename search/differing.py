@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core import ConfigError
-from ..index import CollectionConfig, LocalStore
+from ..index import CollectionConfig, Store
 from ..index.models import absolute, same_models
 
 
-def differing(store: LocalStore, wanted: CollectionConfig) -> ConfigError | None:
+def differing(store: Store, wanted: CollectionConfig) -> ConfigError | None:
     """An error that names the first field whose values differ, or None when there is none.
 
     The devices of encoders do not count, as no stored representation depends on them, nor do names

@@ -4,7 +4,7 @@ Everything is read as a stream, in a fixed order, and a wrong record is named by
 field.
 """
 
-from .document import check_document, parse_document
+from .document import CheckedDocuments, check_document, checked_documents, parse_document
 from .fields import FieldNames
 from .folder import read_folder_documents, read_text_document
 from .jsonl import read_jsonl_documents
@@ -17,9 +17,11 @@ from .table import read_table_documents
 
 __all__ = [
     "STDIN",
+    "CheckedDocuments",
     "FieldNames",
     "Survey",
     "check_document",
+    "checked_documents",
     "count_documents",
     "holds_records",
     "parse_document",

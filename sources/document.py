@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..core import Document, InvalidInputError, checked_text
@@ -64,6 +64,31 @@ def check_document(document: Document) -> Document:
         title=_string(document.title, "title"),
         text=_string(document.text, "text"),
         metadata=_checked_metadata(document.metadata),
+    )
+
+
+class CheckedDocuments(Iterator[Document]):
+    """Documents that `parse_document` or `check_document` returned: a write checks no more."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents = iter(documents)
+
+    def __next__(self) -> Document:
+        return next(self._documents)
+
+
+def checked_documents(
+    documents: Iterable[Document | Mapping[str, object]],
+) -> CheckedDocuments:
+    """Documents that may be stored, each checked when it is read, unless it was.
+
+    Raises InvalidInputError that names the field, as `parse_document` does.
+    """
+    if isinstance(documents, CheckedDocuments):
+        return documents
+    return CheckedDocuments(
+        check_document(item) if isinstance(item, Document) else parse_document(item)
+        for item in documents
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..core import Document, SourceError
 from ..core.files import check_regular
+from .document import CheckedDocuments
 from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
 from .folder import TEXT_SUFFIXES, read_folder_documents, read_text_document, text_files
@@ -24,7 +25,7 @@ def read_documents(
     *,
     fields: FieldNames = DEFAULT_FIELDS,
     on_error: OnError | None = None,
-) -> Iterator[Document]:
+) -> CheckedDocuments:
     """Documents of the files and folders in the order given, read as they are consumed.
 
     JSON lines (BEIR; `-` reads them from standard input), CSV and TSV, each also as `.gz`; `.json`
@@ -41,7 +42,7 @@ def read_documents(
         _check(path)
     if sources.count(STDIN) > 1:
         raise SourceError("standard input can be read only once; name it once", path=STDIN)
-    return _read(sources, fields, on_error)
+    return CheckedDocuments(_read(sources, fields, on_error))
 
 
 def count_documents(paths: Iterable[Path | str]) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from ...core import InvalidInputError
-from ...index.store.filters.filters import BOOLEAN, NUMBER, flatten
+from ...core.filters import BOOLEAN, NUMBER, flatten
 
 OPERATORS = {"eq": "is", "gte": "is at least", "lte": "is at most", "exists": "has a value"}
 """Operators of the form, with their words."""

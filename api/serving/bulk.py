@@ -13,7 +13,7 @@ import orjson
 from ...core import Document, InvalidInputError, Usage
 from ...search import Collection, WriteReport
 from ...search.usage import added
-from ...sources import parse_document
+from ...sources import CheckedDocuments, parse_document
 
 BATCH = 256
 """Lines written at once, at most; a job can be continued after each batch."""
@@ -124,7 +124,7 @@ class BulkResult:
 
         if any(line.document is not None for line in lines):
             # Documents that are stored already need no transaction, and so may end unrecorded.
-            count(collection.add(documents(), record=count_and_record))
+            count(collection.add(CheckedDocuments(documents()), record=count_and_record))
         else:
             for line in lines:
                 self._count_error(line)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Progress, Representation, TwindexError
-from ...index import DenseLeg, FlatConfig, VectorSearch, VectorStorage
+from ...index import DenseLeg, FlatConfig, TrialSegment, VectorSearch, VectorStorage
 from ...index.dense.segment import VectorSegment
 from .grid import Grid, Skipped, label
 from .quality import Quality, Searcher, Truth
@@ -162,12 +162,13 @@ def _build(
     seconds = perf_counter() - began
     part = VectorSegment.open(directory, config)
     described = part.description()
+    reach = TrialSegment(config, part, sample.owners).reach(depth)
     targets, skipped = [], []
     seen = []
     for recall in reversed(grid.targets(storage)):
         wanted = None if recall is None else VectorSearch(recall=recall)
         usual = storage.index.search
-        parameters = part.parameters(wanted or usual, _passages(depth, sample))
+        parameters = part.parameters(wanted or usual, reach)
         if recall is not None and parameters is None:
             name = label(storage)
             skipped.append(Skipped(f"{name} @{recall:g}", "does not reach this recall"))
@@ -178,12 +179,6 @@ def _build(
         quality = truth.of(Searcher(sample, config, part, depth, wanted))
         targets.append(_Target(_aimed(storage, recall), wanted, parameters, quality))
     return _Built(storage, directory, config, targets[::-1], described, seconds), skipped
-
-
-def _passages(depth: int, sample: Sample) -> int:
-    """As many as a snapshot asks for so that `depth` documents are among them."""
-    wanted = depth if sample.spread == 1 else int(depth * sample.spread * 1.2) + 1
-    return min(wanted, len(sample))
 
 
 def _time(

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Representation
-from ...index import CollectionConfig, DenseLeg, LegResult, VectorSearch
+from ...index import DenseLeg, LegResult, TrialSegment, VectorSearch
 from ...index.dense.delta import DenseDelta
 from ...index.protocol import LegPart
-from ...index.store.snapshot import Part, Snapshot
 from ..measures import evaluate
 from .sample import Queries, Sample
 
@@ -23,7 +22,6 @@ _TIED_DEPTH = 100
 """Documents of equal score are looked for as far down as this."""
 _EQUAL = 1e-6
 """Scores that differ by less, relatively, are ties."""
-_LEG = "leg"
 
 
 class Searcher:
@@ -38,17 +36,14 @@ class Searcher:
         search: VectorSearch | None = None,
     ) -> None:
         """depth: documents that each search asks for. search: as of a request."""
-        whole = Part(sample.passages, {_LEG: part}, None, len(sample), sample.spread)
-        config = CollectionConfig(legs={_LEG: leg})
-        self._snapshot = Snapshot(0, config, [whole], {}, [])
-        self._masks = self._snapshot.masks(None)
+        self._segment = TrialSegment(leg, part, sample.owners)
         self._depth = depth
         self._search = search
 
     def __call__(self, queries: NDArray[np.float32]) -> Sequence[LegResult]:
         """Documents for each query, best first, each by its best passage."""
         encoded = Representation(dense=queries)
-        return self._snapshot.search(_LEG, encoded, self._depth, self._masks, self._search)
+        return self._segment.search(encoded, self._depth, self._search)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +76,10 @@ class Truth:
         self._count: list[int] = []
         deep = Searcher(sample, leg, exact, max(_TIED_DEPTH, K))
         for own, result in zip(queries.own, deep(queries.vectors), strict=True):
-            first = result.numbers[:K]
+            first = result.documents[:K]
             self._count.append(int((first != own).sum()))
             last = result.scores[len(first) - 1]
-            near = result.numbers[result.scores >= last - _EQUAL * abs(last)]
+            near = result.documents[result.scores >= last - _EQUAL * abs(last)]
             self._nearest.append(near[near != own])
         self.quality = self.of(Searcher(sample, leg, exact, K))
 
@@ -93,7 +88,7 @@ class Truth:
         shares, run = [], {}
         results = searcher(self._queries.vectors)
         for i, (own, result) in enumerate(zip(self._queries.own, results, strict=True)):
-            numbers = result.numbers[:K]
+            numbers = result.documents[:K]
             hits = int(np.isin(numbers[numbers != own], self._nearest[i]).sum())
             shares.append(min(1.0, hits / self._count[i]) if self._count[i] else 1.0)
             run[self._queries.ids[i]] = {

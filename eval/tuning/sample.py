@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InvalidInputError, NotFoundError, Progress, Qrels, Query, Representation
+from ...core import InvalidInputError, NotFoundError, Progress, Qrels, Query
 from ...encoders import EncoderLoader
-from ...index import DenseLeg
-from ...index.store.reader import Reader
-from ...index.store.segment import Passages
-from ...index.store.snapshot import Part
+from ...index import DenseLeg, Handles, VectorView, require
 from ...search import Collection
 from ...search.encoding.leg_encoders import LegEncoders
-
-BLOCK = 8_192
-"""Vectors read at a time."""
 
 Vectors = NDArray[np.float32]
 
@@ -28,14 +22,14 @@ Vectors = NDArray[np.float32]
 class Sample:
     """Vectors with their documents.
 
-    vectors:  float32 [n, d]. passages: whose they are, documents ascending.
-    ids:      document number -> id.
+    vectors:  float32 [n, d]. owners: int64 [n], the document of each, ascending.
+    ids:      document -> id.
     total:    live passages of the whole collection.
     rounded:  they are not as the encoder gave them, because a segment keeps less.
     """
 
     vectors: Vectors
-    passages: Passages
+    owners: Handles
     ids: Mapping[int, str]
     total: int
     rounded: bool
@@ -46,11 +40,6 @@ class Sample:
     @property
     def documents(self) -> int:
         return len(self.ids)
-
-    @property
-    def spread(self) -> float:
-        """Passages for each document."""
-        return len(self) / self.documents
 
     @property
     def complete(self) -> bool:
@@ -105,10 +94,11 @@ def read_sample(
     """All live vectors of a leg, or those of a random sample of documents with at most `most`
     passages, in which all relevant documents are. Raises InvalidInputError if there are fewer
     than two documents."""
-    with collection.store.reader() as reader:
-        snapshot = reader.snapshot
-        owners = np.concatenate([_numbers(part) for part in snapshot.parts])
-        names = {n: d.id for n, d in reader.names(np.unique(owners).tolist()).items()}
+    require(collection.store, "vectors")
+    with collection.store.view() as state:
+        view = cast(VectorView, state)
+        owners = view.owners()
+        names = view.names(np.unique(owners).tolist())
         if len(names) < 2:
             raise InvalidInputError(
                 f"{collection.path} has {len(names)} documents: there is nothing to find among them"
@@ -117,21 +107,24 @@ def read_sample(
         first = [number for number, name in names.items() if name in relevant]
         chosen = _choose(owners, np.array(first, dtype=np.int64), most, seed)
         progress.start("read", int(np.isin(owners, chosen).sum()), "vectors")
-        blocks, rounded = _read(reader, leg, chosen, progress)
+        blocks = []
+        for block in view.leg_vectors(leg, chosen):
+            blocks.append(block)
+            progress.advance(len(block[0]))
+        rounded = view.is_rounded(leg)
+    documents = np.concatenate([documents for documents, _ in blocks])
     vectors = np.concatenate([vectors for _, vectors in blocks])
-    numbers = np.concatenate([numbers for numbers, _ in blocks])
-    order = np.argsort(numbers, kind="stable")
-    spans = np.full((len(numbers), 2), -1, dtype=np.int32)
-    ids = {int(number): names[int(number)] for number in chosen}
-    return Sample(vectors[order], Passages(numbers[order], spans), ids, len(owners), rounded)
+    order = np.argsort(documents, kind="stable")
+    ids = {document: names[document] for document in chosen.tolist()}
+    return Sample(vectors[order], documents[order], ids, len(owners), rounded)
 
 
 def sampled_queries(sample: Sample, number: int, seed: int) -> Queries:
     """Vectors of random documents, one each."""
-    _, first = np.unique(sample.passages.numbers, return_index=True)
+    _, first = np.unique(sample.owners, return_index=True)
     chosen = np.random.default_rng(seed).permutation(len(first))[:number]
     rows = np.sort(first[chosen])
-    own = sample.passages.numbers[rows]
+    own = sample.owners[rows]
     ids = [sample.ids[int(number)] for number in own]
     return Queries(sample.vectors[rows], own, ids, None, len(first))
 
@@ -166,13 +159,6 @@ def encoded_queries(
     )
 
 
-def _numbers(part: Part) -> NDArray[np.int64]:
-    """Documents of the live passages."""
-    if part.live is None:
-        return part.passages.numbers
-    return part.passages.numbers[: len(part.live)][part.live]
-
-
 def _choose(
     owners: NDArray[np.int64], first: NDArray[np.int64], most: int, seed: int
 ) -> NDArray[np.int64]:
@@ -192,33 +178,3 @@ def _choose(
         raise InvalidInputError("two documents have more passages than that", field="sample")
     chosen: NDArray[np.int64] = np.sort(numbers[order[within]])
     return chosen
-
-
-def _read(
-    reader: Reader, leg: str, chosen: NDArray[np.int64], progress: Progress
-) -> tuple[list[tuple[NDArray[np.int64], Vectors]], bool]:
-    """Documents and vectors of each block of passages that are wanted."""
-    snapshot, found, rounded = reader.snapshot, [], False
-    for part in snapshot.parts[:-1]:
-        source = cast(Any, part.legs[leg])
-        keep = np.isin(part.passages.numbers, chosen)
-        if part.live is not None:
-            keep &= part.live
-        for start in range(0, len(keep), BLOCK):
-            block = keep[start : start + BLOCK]
-            if block.any():
-                vectors = source.read(start, start + len(block))[block]
-                found.append((part.passages.numbers[start : start + len(block)][block], vectors))
-                progress.advance(len(vectors))
-        described = source.description() if hasattr(source, "description") else {}
-        rounded = rounded or described.get("originals", "float32") != "float32"
-    delta = snapshot.parts[-1]
-    assert delta.live is not None, "the delta always has a mask"
-    wanted = delta.live & np.isin(delta.passages.numbers[: len(delta.live)], chosen)
-    rows = np.flatnonzero(wanted)
-    if len(rows):
-        read: Representation = snapshot.delta[leg].rows(rows)
-        assert read.dense is not None, "the delta of a dense leg"
-        found.append((delta.passages.numbers[rows], read.dense))
-        progress.advance(len(rows))
-    return found, rounded

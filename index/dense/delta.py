@@ -43,6 +43,10 @@ class DenseDelta(Termless):
         """See DeltaPart."""
         return Representation(dense=self._values(width=0)[keep])
 
+    def read(self, start: int, stop: int) -> Vectors:
+        """See VectorSource."""
+        return self._values(width=0)[start:stop].copy()
+
     def take(self, rows: NDArray[np.int64]) -> Vectors:
         """See Dense."""
         return self._values(width=0)[rows]
@@ -53,9 +57,7 @@ class DenseDelta(Termless):
             return np.empty((0, width), dtype=np.float32)
         return self._vectors.values
 
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart; the length of `allowed` bounds the search."""
         vectors = exact.dense(queries)
         known = self._values(vectors.shape[1])

@@ -135,9 +135,7 @@ class VectorSegment(Termless):
             return self._vectors.take(rows)
         return np.concatenate([self.read(row, row + 1) for row in rows.tolist()])
 
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart. Finds k rows where as many are allowed."""
         return self.find(queries, k, allowed, None)
 
@@ -281,9 +279,7 @@ class TunedSegment(Termless):
     def __len__(self) -> int:
         return len(self._segment)
 
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart."""
         return self._segment.find(queries, k, allowed, self._wanted)
 

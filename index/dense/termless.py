@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core import Contribution, Representation, TermWeight
-from ..protocol import Mask
 
 
 class Termless:
     """The part of LegPart that is the same for all dense parts."""
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
+    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """Nothing: a dense score has no terms."""
         return ()
 

@@ -112,9 +112,7 @@ class TokenSegment(Termless):
         coded = _some(self.coded)
         return coded.lifted(coded.codes.array[rows])
 
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart: each vector by itself."""
         each = np.arange(len(self) + 1)
         return self.max_sim(queries, np.arange(len(queries) + 1), each, k, allowed)

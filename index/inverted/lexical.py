@@ -78,7 +78,7 @@ class LexicalSegment:
         lexical_files.merge(directory, files, memory)
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
-        """See LegPart. `live` is remembered by identity: it must not be changed afterwards."""
+        """See Counted. `live` is remembered by identity: it must not be changed afterwards."""
         frequency = {term: 0 for counts in term_counts(queries) for term in counts}
         known = {
             term: number for term in frequency if (number := self.dictionary.find(term)) is not None
@@ -112,7 +112,7 @@ class LexicalSegment:
         allowed: Mask | None,
         statistics: TermStatistics | None = None,
     ) -> Ranking:
-        """See LegPart. Without `statistics`, those of this part."""
+        """See Counted."""
         statistics = statistics or self.statistics(queries, None)
         table = self._weights(average_length(statistics))
 
@@ -154,7 +154,7 @@ class LexicalSegment:
     def explain(
         self, query: Representation, row: int, statistics: TermStatistics | None = None
     ) -> Sequence[Contribution]:
-        """See LegPart. The query weight of a term is qtf * idf."""
+        """See Counted. The query weight of a term is qtf * idf."""
         statistics = statistics or self.statistics(query, None)
         table = self._weights(average_length(statistics))
         found = []

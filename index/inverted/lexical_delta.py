@@ -65,7 +65,7 @@ class LexicalDelta:
         return dict(zip(names, counts.tolist(), strict=True))
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
-        """See LegPart."""
+        """See Counted."""
         return self._statistics(self._log.state, queries, live)
 
     def _statistics(
@@ -98,7 +98,7 @@ class LexicalDelta:
         allowed: Mask | None,
         statistics: TermStatistics | None = None,
     ) -> Ranking:
-        """See LegPart; the length of `allowed` bounds the search."""
+        """See Counted; the length of `allowed` bounds the search."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
         statistics = statistics or self._statistics(state, queries, None)
@@ -136,7 +136,7 @@ class LexicalDelta:
     def explain(
         self, query: Representation, row: int, statistics: TermStatistics | None = None
     ) -> Sequence[Contribution]:
-        """See LegPart. The query weight of a term is qtf * idf."""
+        """See Counted. The query weight of a term is qtf * idf."""
         state = self._log.state
         statistics = statistics or self._statistics(state, query, None)
         length = self._lengths.values[row : row + 1]

@@ -87,12 +87,7 @@ class SparseSegment:
                 writer.append(last - first, join(blocks))
                 first = last
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart."""
         return rank(
             query_terms(queries, self._postings.terms),
@@ -122,9 +117,7 @@ class SparseSegment:
         lists = self._postings
         add_weights(lists.indptr, lists.rows, lists.values, terms, factors, accumulator)
 
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
+    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See LegPart."""
         return [
             contribution(term, factor, float(self._postings.values[place]))

@@ -53,12 +53,7 @@ class SparseDelta:
         )
         return Representation(sparse=matrix[keep])
 
-    def statistics(self, queries: Representation, live: Mask | None) -> None:
-        """None: scores need none."""
-
-    def search(
-        self, queries: Representation, k: int, allowed: Mask | None, statistics: object = None
-    ) -> Ranking:
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart; the length of `allowed` bounds the search."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
@@ -78,9 +73,7 @@ class SparseDelta:
         terms = query_terms(queries, len(state.heads)) if len(offsets) > 1 else ()
         return maxsim.rank(terms, bounds, k, offsets, allowed, partial(_add, state))
 
-    def explain(
-        self, query: Representation, row: int, statistics: object = None
-    ) -> Sequence[Contribution]:
+    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See LegPart."""
         state = self._log.state
         terms, weights = state.row(row)

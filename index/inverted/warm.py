@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ...core import Representation
+from ..protocol import LegPart, Mask, Scored, is_counted
 from .config import LexicalLeg, SparseLeg
 from .lexical import LexicalSegment
 from .lexical_delta import LexicalDelta
@@ -45,10 +46,16 @@ def warm() -> None:
     for config, segment_part, delta_part, rows, queries in kinds:
         delta = delta_part(config)
         delta.append(rows)
-        delta.search(queries, 1, mask, delta.statistics(queries, mask))
+        _search(delta, queries, mask)
         with TemporaryDirectory() as directory:
             segment_part.build(Path(directory), rows, config)
             segment = segment_part.open(Path(directory), config)
             for allowed in (None, mask):
-                segment.search(queries, 1, allowed, segment.statistics(queries, allowed))
+                _search(segment, queries, allowed)
             segment.terms(0)
+
+
+def _search(part: LegPart, queries: Representation, allowed: Mask | None) -> None:
+    if is_counted(part):
+        part = Scored(part, part.statistics(queries, allowed))
+    part.search(queries, 1, allowed)

@@ -21,6 +21,7 @@ from ...core import ConflictError, Document, NotFoundError, Progress, Representa
 from ..codecs.config import Int8Codec, ScalarCodec
 from ..config import CollectionConfig
 from ..dense.config import DenseLeg
+from ..engine import EncodedDocument
 from ..models import absolute, same_models
 from ..protocol import Mask
 from ..structures.protocol import VectorStorage
@@ -35,7 +36,7 @@ from .database.tables import (
     numbers_of,
     read_segments,
 )
-from .local import EncodedDocument, LocalStore
+from .local import LocalStore
 from .maintenance import merge_segments, new_name, write_segment
 from .segment import Passages, Segment
 

@@ -11,9 +11,8 @@ import json
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
@@ -26,14 +25,15 @@ from ...core import (
     DeletedCount,
     Document,
     InvalidInputError,
-    Passage,
     Representation,
     StorageError,
     arguments,
 )
 from ...core.arguments import checked
+from ...core.filters import Condition, check_selective
 from ..arrays.files import sync_directory
 from ..config import CollectionConfig
+from ..engine import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
 from .database.database import Database, get_meta, get_number, set_meta
 from .database.tables import (
     count_pending,
@@ -48,13 +48,13 @@ from .database.tables import (
     still_there,
 )
 from .delta import pack
+from .description import described
 from .filters.field_names import unknown_fields
-from .filters.filters import names_a_field, parse
 from .filters.selection import everything, select, select_newer
 from .folder import SegmentFolder
 from .follower import Follower
-from .reader import Reader
 from .snapshot import Masks, Snapshot
+from .view import LocalView
 
 Verify = Literal["full", "size"]
 _ATTEMPTS = 20
@@ -62,47 +62,17 @@ _SIZES_SECONDS = 1.0
 """How often the sizes of mapped files are compared with those in the database."""
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedDocument:
-    """A document to write: where its passages lie in the batch's representations.
-
-    passages: empty = the document is one passage, whole.
-    """
-
-    document: Document
-    passages: Sequence[Passage] = ()
-
-    @property
-    def rows(self) -> int:
-        return max(1, len(self.passages))
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a write did: documents written, and how many of them replaced another."""
-
-    documents: int
-    replaced: int
-
-
-Record = Callable[[sqlite3.Connection, Written], None]
-"""Stores something else together with a write: in its transaction, so both are durable or neither
-is. It must only execute statements."""
-
-
-class OutdatedError(ConflictError):
-    """A document that a write takes as stored was replaced or deleted before the write."""
-
-
 class LocalStore:
-    """A collection in `directory`. Safe to use from several threads and processes."""
+    """A `Store` in `directory`. Safe to use from several threads and processes."""
+
+    capabilities = frozenset(CAPABILITIES)
 
     def __init__(self, directory: Path, database: Database, config: CollectionConfig) -> None:
         self.directory = directory
         self.database = database
         self.segments = SegmentFolder(directory, database)
         self._follower = Follower(self.segments, config)
-        self._filters: OrderedDict[tuple[int, str], Masks] = OrderedDict()
+        self._filters: OrderedDict[tuple[int, Condition], Masks] = OrderedDict()
         self._sizes_due = 0.0
 
     @classmethod
@@ -168,7 +138,7 @@ class LocalStore:
             if not read_only:
                 store.segments.remove_garbage()
             if state == "ready":
-                with store.reader():
+                with store.view():
                     pass  # Maps every segment, so that what cannot be opened is known now.
         except BaseException:
             database.close()
@@ -214,12 +184,12 @@ class LocalStore:
         return self._follower.config
 
     @contextmanager
-    def reader(self) -> Iterator[Reader]:
-        """A consistent view of the latest committed state, for as long as the block lasts."""
+    def view(self) -> Iterator[LocalView]:
+        """See Store: the latest committed state."""
         with ExitStack() as stack:
             connection, snapshot = self._enter(stack)
             self._check_sizes(snapshot)
-            yield Reader(connection, snapshot, self._filters)
+            yield LocalView(connection, snapshot, self._filters)
 
     def _enter(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
         """A transaction and the snapshot of exactly the state that it sees."""
@@ -255,7 +225,7 @@ class LocalStore:
     # -- writing ---------------------------------------------------------------------------
 
     def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
-        """id -> number of the documents that are stored with the same title, text and metadata.
+        """See Store. The numbers are those of the documents.
 
         A document whose stored form is damaged has changed: writing it again replaces it.
         """
@@ -273,14 +243,11 @@ class LocalStore:
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
     ) -> Written:
-        """Insert or replace documents; durable when this returns.
+        """See Store. `record` gets the transaction's connection and must only execute statements.
 
-        `legs` has for each leg the representations of all passages of `batch`, in order. Of
-        documents with the same id the last one counts. `unchanged` are further documents of the
-        same change (id -> number) that need no writing. Raises OutdatedError, and writes nothing,
-        unless they all still have these numbers. `record` runs in the same transaction.
+        Raises InvalidInputError for a leg without a row for each passage.
         """
-        expected = sum(item.rows for item in batch)
+        expected = sum(item.count for item in batch)
         for name in self.config.legs:
             if len(legs[name]) != expected:
                 raise InvalidInputError(
@@ -295,7 +262,7 @@ class LocalStore:
             delete_documents(connection, list(known.values()))
             kept = [i for i, item in enumerate(batch) if last[item.document.id] == i]
             numbers = insert_documents(connection, [batch[i].document for i in kept])
-            starts = [0, *accumulate(item.rows for item in batch)]
+            starts = [0, *accumulate(item.count for item in batch)]
             for index, number in zip(kept, numbers, strict=True):
                 spans = [(p.start, p.end) for p in batch[index].passages] or [(-1, -1)]
                 insert_passages(
@@ -309,42 +276,38 @@ class LocalStore:
 
     @checked(ids=arguments.ids)
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents; the ids that existed, in the order given. Durable on return."""
+        """See Store. Durable on return."""
         with self.database.write() as connection:
             known = numbers_of(connection, ids)
             delete_documents(connection, list(known.values()))
         return [name for name in dict.fromkeys(ids) if name in known]
 
-    def delete_where(self, condition: Mapping[str, Any]) -> DeletedCount:
-        """Delete the documents that meet a filter; how many they were, with a warning for each
-        field that no document had. Durable on return.
-
-        Raises InvalidInputError for a filter without a single field, which would meet all.
-        """
-        parsed = parse(condition)
-        if not names_a_field(condition):
-            raise InvalidInputError(
-                "names no field and would delete everything; delete the collection for that",
-                field="filter",
-            )
+    def delete_where(self, where: Condition) -> DeletedCount:
+        """See Store. Durable on return."""
+        check_selective(where)
         # The filter is looked up before the lock is taken, as it may take long. A document never
         # changes under its number, so only numbers given meanwhile are looked at again.
         with self.database.read() as connection:
-            chosen = select(connection, parsed).tolist()
+            chosen = select(connection, where).tolist()
             last = last_number(connection)
-            warnings = unknown_fields(connection, parsed)
+            warnings = unknown_fields(connection, where)
         with self.database.write() as connection:
             numbers = [
                 *still_there(connection, chosen),
-                *select_newer(connection, parsed, last).tolist(),
+                *select_newer(connection, where, last).tolist(),
             ]
             delete_documents(connection, numbers)
         return DeletedCount(len(numbers), warnings)
 
     def fingerprints(self) -> dict[str, Any]:
-        """Of the encoder of each leg, as far as something has been encoded."""
+        """See Store."""
         with self.database.read() as connection:
             return dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
+
+    def describe(self) -> dict[str, Any]:
+        """See `described`."""
+        with self.view() as view:
+            return described(view, self.database)
 
     def pending(self) -> int:
         """Passages and tombstones since the last seal."""
@@ -352,7 +315,7 @@ class LocalStore:
             return count_pending(connection, get_number(connection, "sealed"))
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Store the encoders' fingerprints for legs that have none yet; return those stored."""
+        """See Store."""
         stored = self.fingerprints()
         if all(leg in stored for leg in fingerprints):
             return stored
@@ -372,9 +335,9 @@ class LocalStore:
 
     def _disagreements(self) -> list[str]:
         """Documents that the index lacks or has too many of."""
-        with self.reader() as reader:
-            indexed = reader.indexed_numbers()
-            stored = everything(reader.connection)
+        with self.view() as view:
+            indexed = np.unique(view.owners())
+            stored = everything(view.connection)
         missing = len(np.setdiff1d(stored, indexed))
         extra = len(np.setdiff1d(indexed, stored))
         found = []
@@ -385,6 +348,6 @@ class LocalStore:
         return found
 
     def close(self) -> None:
-        """Let go of files and connections. Searches under way fail."""
+        """See Store."""
         self._follower.forget()
         self.database.close()

@@ -39,10 +39,10 @@ DEFAULT_MEMORY = 256 << 20
 def seal(store: LocalStore) -> bool:
     """Turn the delta into a segment; False when it is empty."""
     with exclusive(store.directory / LOCK, wait=True):
-        with store.reader() as reader:
-            snapshot, config = reader.snapshot, reader.config
-            first = get_number(reader.connection, "sealed") + 1
-            last = last_number(reader.connection)
+        with store.view() as view:
+            snapshot, config = view.snapshot, view.config
+            first = get_number(view.connection, "sealed") + 1
+            last = last_number(view.connection)
         if last < first:
             return False
         delta = snapshot.parts[-1]
@@ -84,9 +84,9 @@ def merge(
     False when there is nothing to gain: at most one segment, and nothing in it is dead.
     """
     with exclusive(store.directory / LOCK, wait=True):
-        with store.reader() as reader:
-            rows = read_segments(reader.connection)
-            alive = all(part.live is None for part in reader.snapshot.parts[: len(rows)])
+        with store.view() as view:
+            rows = read_segments(view.connection)
+            alive = all(part.live is None for part in view.snapshot.parts[: len(rows)])
         if len(rows) > 1 or not alive:
             _merge_run(store, 0, len(rows), memory, progress or NoProgress())
             done = True
@@ -100,9 +100,9 @@ def merge(
 def maintain(store: LocalStore) -> None:
     """Seal and merge until neither is due; see StorageConfig."""
     while True:
-        with store.reader() as reader:
-            sealed = get_number(reader.connection, "sealed")
-            pending = count_pending(reader.connection, sealed)
+        with store.view() as view:
+            sealed = get_number(view.connection, "sealed")
+            pending = count_pending(view.connection, sealed)
         if pending >= store.config.sealed_at:
             seal(store)
         elif not merge_due(store):
@@ -117,9 +117,9 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
     passage is then rewritten a number of times that only grows with the logarithm of their number.
     """
     with exclusive(store.directory / LOCK, wait=True):
-        with store.reader() as reader:
-            rows = read_segments(reader.connection)
-            parts = reader.snapshot.parts[: len(rows)]
+        with store.view() as view:
+            rows = read_segments(view.connection)
+            parts = view.snapshot.parts[: len(rows)]
         if len(rows) > store.config.storage.max_segments:
             start = len(rows) - 2
             total = rows[-1].passages + rows[-2].passages
@@ -140,9 +140,9 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
 
 def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: Progress) -> None:
     """Replace the segments `start` to `stop` by one. The caller holds the lock."""
-    with store.reader() as reader:
-        rows = read_segments(reader.connection)[start:stop]
-        snapshot, config = reader.snapshot, reader.config
+    with store.view() as view:
+        rows = read_segments(view.connection)[start:stop]
+        snapshot, config = view.snapshot, view.config
     for row in rows:
         store.segments.check(row)  # Damage must not be copied under a new, valid checksum.
     parts = snapshot.parts[start:stop]

@@ -74,9 +74,9 @@ def _reconfigure(
     progress: Progress | None,
 ) -> Reconfigured:
     """The caller holds the lock."""
-    with store.reader() as reader:
-        snapshot, old = reader.snapshot, reader.config
-        rows = read_segments(reader.connection)
+    with store.view() as view:
+        snapshot, old = view.snapshot, view.config
+        rows = read_segments(view.connection)
     new = reconfigured(snapshot, legs)
     if new == old:
         return Reconfigured(changed=False)
@@ -105,6 +105,12 @@ def _reconfigure(
 
 def _layouts(config: CollectionConfig) -> list[VectorStorage]:
     return [leg.storage.layout for leg in config.legs.values() if isinstance(leg, DenseLeg)]
+
+
+def check_reconfigure(store: LocalStore, legs: Mapping[str, VectorStorage]) -> None:
+    """Raise what `reconfigure` would for legs that cannot be stored so, and change nothing."""
+    with store.view() as view:
+        reconfigured(view.snapshot, legs)
 
 
 def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> CollectionConfig:

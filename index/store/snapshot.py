@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,28 @@ from numpy.typing import NDArray
 
 from ...core import Contribution, Passage, Representation, TermWeight
 from ..config import CollectionConfig
-from ..protocol import Approximate, DeltaPart, Dense, LegPart, Mask, Ranking, TermStatistics
+from ..protocol import (
+    MAX_ROWS,
+    Approximate,
+    DeltaPart,
+    Dense,
+    LegPart,
+    Mask,
+    Ranking,
+    Scored,
+    TermStatistics,
+    is_counted,
+)
 from ..structures.looking import VectorSearch
+from ..view import Handles, LegResult
 from .segment import Passages, Segment
 
 Masks = Sequence[Mask | None]
 """For each part of a snapshot, the rows that may be returned; None = all of them."""
 
+
+_PART_SHIFT = 32
+"""A passage's handle is the number of its part, shifted by so many bits, and its row."""
 
 FEW = 100
 """Where there are so many rows for each wanted document, these are looked up one by one."""
@@ -37,38 +52,20 @@ class Part:
     live_passages: int
     spread: float
 
+    def __len__(self) -> int:
+        """Rows, dead ones included."""
+        return len(self.passages) if self.live is None else len(self.live)
+
+    @property
+    def live_numbers(self) -> NDArray[np.int64]:
+        """The document of each live row, ascending."""
+        numbers = self.passages.numbers[: len(self)]
+        return numbers if self.live is None else numbers[self.live]
+
     @property
     def dead_share(self) -> float:
         """Of the rows, from 0 to 1."""
         return 0.0 if self.live is None else 1 - self.live_passages / max(1, len(self.live))
-
-
-@dataclass(frozen=True, slots=True)
-class LegResult:
-    """Documents of one leg for one query, best first, each by its best passage.
-
-    numbers: int64 [m] document numbers; scores: float32 [m]; parts, rows: where the best passage
-    is. complete: nothing else would have been found at a greater depth. statistics: what the
-    scores were computed with.
-    """
-
-    numbers: NDArray[np.int64]
-    scores: NDArray[np.float32]
-    parts: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    complete: bool
-    statistics: TermStatistics | None
-
-    def take(self, order: NDArray[np.intp]) -> LegResult:
-        """The same documents in another order."""
-        return LegResult(
-            self.numbers[order],
-            self.scores[order],
-            self.parts[order],
-            self.rows[order],
-            self.complete,
-            self.statistics,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +91,9 @@ class Snapshot:
             return [part.live for part in self.parts]
         masks: list[Mask] = []
         for part in self.parts:
-            mask = _among(part.passages.numbers[: _rows(part)], numbers)
+            mask = _among(part.passages.numbers[: len(part)], numbers)
             masks.append(mask if part.live is None else mask & part.live)
         return masks
-
-    def statistics(self, leg: str, queries: Representation) -> TermStatistics | None:
-        """Of all live passages, whatever the filter: a score does not depend on the filter."""
-        found = [
-            statistics
-            for part in self.parts
-            if (statistics := part.legs[leg].statistics(queries, part.live)) is not None
-        ]
-        if not found:
-            return None
-        frequencies: dict[str, int] = {}
-        for statistics in found:
-            for term, count in statistics.document_frequency.items():
-                frequencies[term] = frequencies.get(term, 0) + count
-        return TermStatistics(
-            sum(s.passages for s in found), sum(s.total_length for s in found), frequencies
-        )
 
     def search(
         self,
@@ -121,48 +101,45 @@ class Snapshot:
         queries: Representation,
         depth: int,
         masks: Masks,
-        search: VectorSearch | None = None,
+        how: VectorSearch | None = None,
     ) -> list[LegResult]:
-        """The best `depth` documents of one leg for each query.
-
-        Ties are ordered by document number, so at the cut the older of equal documents are in.
-        search: how far approximate indexes look, if not as configured; exact parts have no use
-        for it.
-        """
-        statistics = self.statistics(leg, queries)
+        """See View. Ties are ordered by document number, so at the cut the older of equal documents
+        are in."""
         found = [
-            _best_passages(part, leg, queries, depth, mask, statistics, search)
-            for part, mask in zip(self.parts, masks, strict=True)
+            _best_passages(part, scorer, queries, depth, mask, how)
+            for part, scorer, mask in zip(
+                self.parts, self._scorers(leg, queries), masks, strict=True
+            )
         ]
         return [
             _gather(
                 [(part, ranking, query) for part, ranking in zip(self.parts, found, strict=True)],
                 depth,
-                statistics,
             )
             for query in range(len(queries))
         ]
 
     def explain(
-        self, leg: str, query: Representation, result: LegResult, position: int
-    ) -> Sequence[Contribution]:
-        """How the document at `position` of a result came to its score."""
-        part = self.parts[int(result.parts[position])]
-        return part.legs[leg].explain(query, int(result.rows[position]), result.statistics)
+        self, leg: str, query: Representation, passages: Handles
+    ) -> Iterator[Sequence[Contribution]]:
+        """See ExplainingView."""
+        scorers = self._scorers(leg, query)
+        for handle in passages.tolist():
+            yield scorers[handle >> _PART_SHIFT].explain(query, handle & MAX_ROWS)
 
-    def terms(self, leg: str, result: LegResult, position: int) -> Sequence[TermWeight]:
-        """What the leg has of the best passage of the document at `position`: `LegPart.terms`."""
-        part = self.parts[int(result.parts[position])]
-        return part.legs[leg].terms(int(result.rows[position]))
+    def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
+        """See ExplainingView."""
+        for part, row in self._located(passages):
+            yield part.legs[leg].terms(row)
 
-    def vectors(
-        self, leg: str, parts: NDArray[np.int64], rows: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """The vectors of passages of a dense leg with one for each: float32 [m, d], originals
-        where they are kept, else as well as the codec knows them.
+    def passages(self, passages: Handles) -> list[Passage | None]:
+        """See View."""
+        spans = [part.passages.spans[row].tolist() for part, row in self._located(passages)]
+        return [None if start < 0 else Passage(start, end) for start, end in spans]
 
-        parts, rows: int64 [m], where the passages are, as in a LegResult.
-        """
+    def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
+        """See VectorView. Originals where they are kept."""
+        parts, rows = passages >> _PART_SHIFT, passages & MAX_ROWS
         found: NDArray[np.float32] | None = None
         for index in np.unique(parts).tolist():
             part = self.parts[index].legs[leg]
@@ -174,11 +151,33 @@ class Snapshot:
             found[wanted] = vectors
         return np.empty((0, 0), dtype=np.float32) if found is None else found
 
-    def passage(self, result: LegResult, position: int) -> Passage | None:
-        """The best passage of the document at `position`; None = the whole document."""
-        part = self.parts[int(result.parts[position])]
-        start, end = part.passages.spans[int(result.rows[position])]
-        return None if start < 0 else Passage(int(start), int(end))
+    def _scorers(self, leg: str, queries: Representation) -> Sequence[LegPart]:
+        """What scores the rows of each part.
+
+        Statistics are those of all live passages: a score does not depend on the filter.
+        """
+        parts = [part.legs[leg] for part in self.parts]
+        counted = [part for part in parts if is_counted(part)]
+        if not counted:
+            return parts
+        live = [part.live for part in self.parts]
+        total = TermStatistics.total(
+            [part.statistics(queries, mask) for part, mask in zip(counted, live, strict=True)]
+        )
+        return [Scored(part, total) for part in counted]
+
+    def _located(self, passages: Handles) -> Iterator[tuple[Part, int]]:
+        """The part and the row of each passage."""
+        for handle in passages.tolist():
+            yield self.parts[handle >> _PART_SHIFT], handle & MAX_ROWS
+
+
+def rows_for(depth: int, spread: float, rows: int) -> int:
+    """How many of the best rows to ask for, so that `depth` documents are likely among them.
+
+    spread: passages for each document. rows: those there are.
+    """
+    return min(rows, depth if spread == 1 else int(depth * spread * 1.2) + 1)
 
 
 def _among(own: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
@@ -193,69 +192,58 @@ def _among(own: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
     return mask
 
 
-def _rows(part: Part) -> int:
-    return len(part.passages) if part.live is None else len(part.live)
-
-
 def _best_passages(
     part: Part,
-    leg: str,
+    searched: LegPart,
     queries: Representation,
     depth: int,
     mask: Mask | None,
-    statistics: TermStatistics | None,
-    search: VectorSearch | None,
+    how: VectorSearch | None,
 ) -> Ranking:
     """Enough of the best passages that each query has `depth` documents, if so many match."""
-    rows = _rows(part)
+    rows = len(part)
     if rows == 0:
         return Ranking(
             np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
         )
     numbers = part.passages.numbers
-    searched = part.legs[leg]
-    if search is not None and isinstance(searched, Approximate):
-        searched = searched.tuned(search)
-    k = depth if part.spread == 1 else int(depth * part.spread * 1.2) + 1
+    if how is not None and isinstance(searched, Approximate):
+        searched = searched.tuned(how)
+    k = rows_for(depth, part.spread, rows)
     while True:
-        ranking = searched.search(queries, min(k, rows), mask, statistics)
-        if k >= rows or part.spread == 1:
+        ranking = searched.search(queries, k, mask)
+        if k == rows or part.spread == 1:
             return ranking
         if all(row[-1] < 0 or _distinct(numbers[row]) >= depth for row in ranking.rows):
             return ranking
-        k *= 2
+        k = min(rows, 2 * k)
 
 
-def _gather(
-    found: Sequence[tuple[Part, Ranking, int]], depth: int, statistics: TermStatistics | None
-) -> LegResult:
-    numbers, scores, parts, rows = [], [], [], []
+def _gather(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult:
+    numbers, scores, passages = [], [], []
     complete = True
     for index, (part, ranking, query) in enumerate(found):
         row = ranking.rows[query]
         filled = int(np.count_nonzero(row >= 0))
-        complete = complete and (filled < len(row) or filled >= _rows(part))
+        complete = complete and (filled < len(row) or filled >= len(part))
         row = row[:filled]
-        rows.append(row)
         scores.append(ranking.scores[query, :filled])
         numbers.append(part.passages.numbers[row])
-        parts.append(np.full(filled, index, dtype=np.int64))
+        passages.append(row | index << _PART_SHIFT)
     result = LegResult(
         _joined(numbers, np.int64),
         _joined(scores, np.float32),
-        _joined(parts, np.int64),
-        _joined(rows, np.int64),
+        _joined(passages, np.int64),
         complete,
-        statistics,
     )
-    if sum(len(row) > 0 for row in rows) > 1:
-        result = result.take(np.lexsort((result.numbers, -result.scores)))
+    if sum(len(rows) > 0 for rows in passages) > 1:
+        result = result.take(np.lexsort((result.documents, -result.scores)))
     if any(part.spread > 1 for part, *_ in found):
         # Each document at its best passage only.
-        by_number = np.argsort(result.numbers, kind="stable")
-        again = np.diff(result.numbers[by_number]) == 0
+        by_number = np.argsort(result.documents, kind="stable")
+        again = np.diff(result.documents[by_number]) == 0
         result = result.take(np.delete(np.arange(len(by_number)), by_number[1:][again]))
-    if len(result.numbers) > depth:
+    if len(result.documents) > depth:
         result = replace(result.take(np.arange(depth)), complete=False)
     return result
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Document, Representation
-from ...index import LegResult, Reader, VectorSearch
+from ...core import Document, Passage, Representation
+from ...index import Handles, VectorSearch, VectorView, View
 from ...rerank import Candidate
 from .found import Leg, best, placed
 from .planning import Asked
@@ -17,10 +18,10 @@ EXACT = VectorSearch(recall=1.0)
 
 
 def read_candidates(
-    reader: Reader,
+    view: View,
     asked: Asked,
     legs: Sequence[Leg],
-    numbers: NDArray[np.int64],
+    numbers: Handles,
     scores: NDArray[np.float64],
     documents: Mapping[int, Document],
 ) -> list[Candidate]:
@@ -32,16 +33,13 @@ def read_candidates(
     assert asked.plan.rerank is not None, "the request asks for it"
     needs = asked.plan.rerank.needs
     queries = dict(zip(asked.plan.encoded, asked.query.legs, strict=True))
-    stored = {name: _scores(reader, name, queries[name], numbers) for name in sorted(needs.legs)}
-    passages = [best(places) for places in placed(legs, numbers)]
+    stored = {name: _scores(view, name, queries[name], numbers) for name in sorted(needs.legs)}
+    passages = np.array([best(places) for places in placed(legs, numbers)], dtype=np.int64)
     vectors: Sequence[NDArray[np.float32] | None] = [None] * len(numbers)
-    if needs.vectors and passages:
-        parts = np.array([result.parts[at] for result, at in passages])
-        rows = np.array([result.rows[at] for result, at in passages])
-        vectors = list(reader.snapshot.vectors(needs.vectors, parts, rows))
+    if needs.vectors and len(passages):
+        vectors = list(cast(VectorView, view).vectors(needs.vectors, passages))
     return [
         _candidate(
-            reader,
             documents[number],
             passage,
             score,
@@ -49,37 +47,32 @@ def read_candidates(
             vector,
         )
         for number, passage, score, vector in zip(
-            numbers.tolist(), passages, scores.tolist(), vectors, strict=True
+            numbers.tolist(), view.passages(passages), scores.tolist(), vectors, strict=True
         )
     ]
 
 
 def _candidate(
-    reader: Reader,
     document: Document,
-    passage: tuple[LegResult, int],
+    passage: Passage | None,
     score: float,
     legs: Mapping[str, float],
     vector: NDArray[np.float32] | None,
 ) -> Candidate:
-    span = reader.snapshot.passage(*passage)
     return Candidate(
         id=document.id,
-        text=document.text if span is None else document.text[span.start : span.end],
+        text=document.text if passage is None else document.text[passage.start : passage.end],
         title=document.title,
-        document=None if span is None else document.text,
+        document=None if passage is None else document.text,
         score=score,
         legs=legs,
         vector=vector,
     )
 
 
-def _scores(
-    reader: Reader, leg: str, query: Representation, numbers: NDArray[np.int64]
-) -> dict[int, float]:
-    """Number -> score in a leg, of those of these documents that it has something to say of."""
+def _scores(view: View, leg: str, query: Representation, numbers: Handles) -> dict[int, float]:
+    """Document -> score in a leg, of those of these documents that it has something to say of."""
     if len(numbers) == 0:
         return {}
-    masks = reader.snapshot.masks(numbers)
-    found = reader.search(leg, query, len(numbers), masks, EXACT)[0]
-    return dict(zip(found.numbers.tolist(), found.scores.tolist(), strict=True))
+    found = view.search(leg, query, len(numbers), view.among(numbers), EXACT)[0]
+    return dict(zip(found.documents.tolist(), found.scores.tolist(), strict=True))

@@ -3,14 +3,14 @@ model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Contribution, LegScore, Representation, TermWeight, TopTerms
-from ...index import LegResult, Snapshot
+from ...index import ExplainingView
 from ...index.protocol import heaviest_first
 from ..encoding.queries import QueryEncoder
 from ..request import Fusion
@@ -19,10 +19,6 @@ from .fusion import normalize, shares
 
 TERMS = 20
 """Terms told of a query and of a passage."""
-
-Found = Mapping[str, tuple[LegResult, int]]
-"""Leg -> its result, and where in it the document is."""
-
 
 Scaled = Mapping[str, tuple[NDArray[np.float64], float]]
 """Leg -> float64 [m], the scores of its list as the fusion adds them up, and the factor of that."""
@@ -55,29 +51,42 @@ def leg_scores(places: Places, scaled: Scaled | None) -> dict[str, LegScore]:
     return found
 
 
-def contributions(
-    snapshot: Snapshot, queries: QueryEncoder, encoded: Mapping[str, Representation], found: Found
-) -> dict[str, Sequence[Contribution]]:
-    """By leg that can say so: the contribution of each term to a score, largest first.
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a search returned a hit.
 
-    encoded: leg -> the query that it searched with.
+    contributions: by leg that can say so, of each term to the score, largest first.
+    terms: by sparse leg, the heaviest of the hit's best passage there.
     """
-    explained: dict[str, Sequence[Contribution]] = {}
-    for leg, (result, position) in found.items():
-        terms = snapshot.explain(leg, encoded[leg], result, position)
-        if terms:
-            named = [replace(term, term=queries.name(leg, term.term)) for term in terms]
-            explained[leg] = sorted(named, key=lambda term: (-term.score, term.term))
-    return explained
+
+    contributions: Mapping[str, Sequence[Contribution]]
+    terms: Mapping[str, TopTerms]
 
 
-def passage_terms(snapshot: Snapshot, queries: QueryEncoder, found: Found) -> dict[str, TopTerms]:
-    """By sparse leg: the heaviest terms of the document's best passage there."""
-    return {
-        leg: _top(queries, leg, snapshot.terms(leg, result, position))
-        for leg, (result, position) in found.items()
-        if queries.is_sparse(leg)
-    }
+def explained(
+    view: ExplainingView, queries: QueryEncoder, hits: Sequence[Places]
+) -> Iterator[Explained]:
+    """Why each hit was returned. Computed one by one, as each may take milliseconds."""
+    legs = {leg.request.name: leg for places in hits for leg, _ in places}
+    contributions, terms = {}, {}
+    for name, leg in legs.items():
+        at = [place for places in hits for one, place in places if one is leg]
+        passages = leg.result.passages[at]
+        contributions[name] = view.explain(name, leg.query, passages)
+        if queries.is_sparse(name):
+            terms[name] = view.terms(name, passages)
+    for places in hits:
+        names = [leg.request.name for leg, _ in places]
+        added = {name: next(contributions[name]) for name in names}
+        yield Explained(
+            {name: _largest(queries, name, found) for name, found in added.items() if found},
+            {name: _top(queries, name, next(terms[name])) for name in names if name in terms},
+        )
+
+
+def _largest(queries: QueryEncoder, leg: str, found: Sequence[Contribution]) -> list[Contribution]:
+    named = [replace(term, term=queries.name(leg, term.term)) for term in found]
+    return sorted(named, key=lambda term: (-term.score, term.term))
 
 
 def query_terms(

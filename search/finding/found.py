@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Document, HitRerank, Representation
-from ...index import LegResult, Snapshot
+from ...index import Handles, LegResult, View
 from ...rerank import Candidate
 from ..request import LegRequest, RerankReport
 from .planning import Asked
@@ -24,9 +24,9 @@ class Leg:
     result: LegResult
     ranks: NDArray[np.int64]
 
-    def positions(self, numbers: NDArray[np.int64]) -> list[int | None]:
+    def positions(self, numbers: Handles) -> list[int | None]:
         """Where these documents are in the leg's list."""
-        found = self.result.numbers
+        found = self.result.documents
         if len(found) == 0:
             return [None] * len(numbers)
         order = np.argsort(found)
@@ -39,7 +39,7 @@ Places = Sequence[tuple[Leg, int]]
 """The legs that returned a document, and where in their lists it is."""
 
 
-def placed(legs: Sequence[Leg], numbers: NDArray[np.int64]) -> list[Places]:
+def placed(legs: Sequence[Leg], numbers: Handles) -> list[Places]:
     """Of each of these documents."""
     at = zip(*(leg.positions(numbers) for leg in legs), strict=True)
     return [
@@ -48,27 +48,28 @@ def placed(legs: Sequence[Leg], numbers: NDArray[np.int64]) -> list[Places]:
     ]
 
 
-def best(places: Places) -> tuple[LegResult, int]:
-    """Where the best passage of a document is: in the leg that ranks it highest."""
+def best(places: Places) -> int:
+    """The best passage of a document: that of the leg that ranks it highest."""
     leg, place = min(places, key=lambda pair: pair[1])
-    return leg.result, place
+    return int(leg.result.passages[place])
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """The fused list of a request, of which a page will be shown.
 
-    numbers, scores: int64 and float64 [n], best first.
+    view:       closed by now; see View for what it still says.
+    numbers, scores: documents and float64 [n], best first.
     complete:   no leg was cut at its depth.
-    documents:  number -> document, of those that the page may have.
+    documents:  handle -> document, of those that the page may have.
     candidates: what a reranker reads of the best of the list; None where there is none to read it.
     warnings:   what the filter names that no document has.
     """
 
     asked: Asked
-    snapshot: Snapshot
+    view: View
     legs: Sequence[Leg]
-    numbers: NDArray[np.int64]
+    numbers: Handles
     scores: NDArray[np.float64]
     complete: bool
     documents: Mapping[int, Document]

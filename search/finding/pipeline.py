@@ -2,64 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Document, Hit, HitRerank, InvalidInputError
-from ...index import Reader
+from ...index import ExplainingView, Handles, View
 from ..encoding.queries import QueryEncoder
 from ..request import SearchRequest, SearchResult
 from .candidates import read_candidates
-from .explain import Scaled, contributions, leg_scores, passage_terms, query_terms, scaled_scores
-from .found import Found, Leg, Places, Reordered, best, placed
+from .explain import Explained, Scaled, explained, leg_scores, query_terms, scaled_scores
+from .found import Found, Leg, Reordered, best, placed
 from .fusion import Ranked, fuse, ranks
 from .planning import Asked, check_search, vector_search
 
 
-def find(reader: Reader, asked: Asked) -> Found:
+def find(view: View, asked: Asked) -> Found:
     """Search one state of the collection and read from it all that the answer needs, so that no
     transaction is held while a reranker works."""
     plan, trace = asked.plan, asked.trace
     request, rerank = plan.request, plan.rerank
-    check_search(reader.config, plan)
+    check_search(view.config, plan)
     with trace.stage("filter"):
-        masks = reader.masks(request.filter)
-        warnings = reader.filter_warnings(request.filter)
+        within = view.select(plan.where)
+        warnings = view.warnings(plan.where)
     legs = []
     for leg, query in zip(plan.legs, asked.query.legs[: len(plan.legs)], strict=True):
         with trace.stage(leg.name):
             depth = leg.depth or request.depth
-            found = reader.search(leg.name, query, depth, masks, vector_search(request, leg))
-            result = found[0]
+            how = vector_search(request, leg)
+            result = view.search(leg.name, query, depth, within, how)[0]
         legs.append(Leg(leg, query, result, ranks(result.scores)))
     end = request.offset + request.limit
     with trace.stage("fuse"):
         numbers, scores = _fuse(legs, request)
         reach = end if rerank is None else max(end, rerank.top_n)
-        numbers, scores = _settle_ties(reader, numbers, scores, reach)
+        numbers, scores = _settle_ties(view, numbers, scores, reach)
     documents: dict[int, Document] = {}
     candidates = None
     if rerank is not None:
         with trace.stage("rerank"):
             top = numbers[: rerank.top_n]
-            documents = reader.documents(top.tolist())
-            candidates = read_candidates(
-                reader, asked, legs, top, scores[: rerank.top_n], documents
-            )
+            documents = view.documents(top.tolist())
+            candidates = read_candidates(view, asked, legs, top, scores[: rerank.top_n], documents)
     with trace.stage("fetch"):
         page = numbers[request.offset : end].tolist()
         if documents:
             page = [number for number in page if number not in documents]
         if request.include:
-            _check_size(reader, page, trace.guard.page_bytes)
-            documents |= reader.documents(page)
+            _check_size(view, page, trace.guard.page_bytes)
+            documents |= view.documents(page)
         else:
-            documents |= reader.names(page)
+            documents |= {n: Document(name, "") for n, name in view.names(page).items()}
     return Found(
         asked=asked,
-        snapshot=reader.snapshot,
+        view=view,
         legs=legs,
         numbers=numbers,
         scores=scores,
@@ -70,8 +70,8 @@ def find(reader: Reader, asked: Asked) -> Found:
     )
 
 
-def _check_size(reader: Reader, page: Sequence[int], most_bytes: int | None) -> None:
-    if most_bytes is not None and (size := sum(reader.sizes(page).values())) > most_bytes:
+def _check_size(view: View, page: Sequence[int], most_bytes: int | None) -> None:
+    if most_bytes is not None and (size := sum(view.sizes(page).values())) > most_bytes:
         raise InvalidInputError(
             f"the {len(page)} hits of this page hold {size} bytes, and at most {most_bytes} are "
             "returned at once: lower it, or give `include: []` and fetch the documents one by one",
@@ -91,13 +91,7 @@ def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> 
             at = np.array(reordered.places[request.offset : end], dtype=np.int64)
             numbers, scores = found.numbers[at], found.scores[at]
             reranked = [reordered.hit(request.offset + i) for i in range(len(at))]
-        scaled = scaled_scores(legs, request.fusion) if request.explain else None
-        hits = [
-            _hit(queries, found, number, score, places, scaled, rerank)
-            for number, score, places, rerank in zip(
-                numbers.tolist(), scores.tolist(), placed(legs, numbers), reranked, strict=True
-            )
-        ]
+        hits = _hits(queries, found, numbers, scores, reranked)
     complete, total, warnings = (
         found.complete,
         len(found.numbers),
@@ -113,7 +107,7 @@ def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> 
         relation="eq" if complete else "gte",
         timings=asked.trace.timings,
         warnings=tuple(warnings),
-        generation=found.snapshot.generation,
+        generation=found.view.generation,
         usage=asked.query.usage,
         query_terms=query_terms(queries, {leg.request.name: leg.query for leg in legs})
         if request.explain
@@ -122,16 +116,14 @@ def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> 
     )
 
 
-def _fuse(
-    legs: Sequence[Leg], request: SearchRequest
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _fuse(legs: Sequence[Leg], request: SearchRequest) -> tuple[Handles, NDArray[np.float64]]:
     if len(legs) == 1:
-        numbers = legs[0].result.numbers
+        numbers = legs[0].result.documents
         scores = legs[0].result.scores.astype(np.float64)
     else:
         numbers, scores = fuse(
             [
-                Ranked(leg.result.numbers, leg.result.scores, leg.request.weight)
+                Ranked(leg.result.documents, leg.result.scores, leg.request.weight)
                 for leg in legs
                 if leg.request.weight > 0
             ],
@@ -144,8 +136,8 @@ def _fuse(
 
 
 def _settle_ties(
-    reader: Reader, numbers: NDArray[np.int64], scores: NDArray[np.float64], end: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    view: View, numbers: Handles, scores: NDArray[np.float64], end: int
+) -> tuple[Handles, NDArray[np.float64]]:
     """Order equal scores by id, as far as the page reaches."""
     if len(scores) < 2:
         return numbers, scores
@@ -157,38 +149,49 @@ def _settle_ties(
     tied &= scores >= worst
     if not tied.any():
         return numbers, scores
-    order = reader.order_by_id(numbers, scores, tied)
+    names = view.names(numbers[tied].tolist())
+    by_name = sorted(np.flatnonzero(tied).tolist(), key=lambda i: names[int(numbers[i])])
+    places = np.zeros(len(numbers), dtype=np.int64)
+    places[by_name] = np.arange(len(by_name))
+    order = np.lexsort((places, -scores))
     return numbers[order], scores[order]
 
 
-def _hit(
+def _hits(
     queries: QueryEncoder,
     found: Found,
-    number: int,
-    score: float,
-    places: Places,
-    scaled: Scaled | None,
-    rerank: HitRerank | None,
-) -> Hit:
-    request, snapshot = found.asked.plan.request, found.snapshot
-    found.asked.trace.guard.check()  # Explaining a thousand hits takes seconds.
-    document = found.documents[number]
-    explain, terms = None, None
+    numbers: Handles,
+    scores: NDArray[np.float64],
+    reranked: Sequence[HitRerank | None],
+) -> list[Hit]:
+    """The hits of a page."""
+    request = found.asked.plan.request
+    places = placed(found.legs, numbers)
+    passages = found.view.passages(np.array([best(one) for one in places], dtype=np.int64))
+    scaled: Scaled | None = None
+    reasons: Iterable[Explained | None] = repeat(None, len(places))
     if request.explain:
-        results = {leg.request.name: (leg.result, at) for leg, at in places}
-        encoded = {leg.request.name: leg.query for leg, _ in places}
-        explain = contributions(snapshot, queries, encoded, results)
-        terms = passage_terms(snapshot, queries, results)
-    return Hit(
-        id=document.id,
-        score=score,
-        legs=leg_scores(places, scaled),
-        passage=snapshot.passage(*best(places)),
-        document=_included(document, request),
-        explain=explain,
-        terms=terms,
-        rerank=rerank,
-    )
+        scaled = scaled_scores(found.legs, request.fusion)
+        reasons = explained(cast(ExplainingView, found.view), queries, places)
+    hits = []
+    for number, score, own, passage, rerank, reason in zip(
+        numbers.tolist(), scores.tolist(), places, passages, reranked, reasons, strict=True
+    ):
+        found.asked.trace.guard.check()  # Explaining a thousand hits takes seconds.
+        document = found.documents[number]
+        hits.append(
+            Hit(
+                id=document.id,
+                score=score,
+                legs=leg_scores(own, scaled),
+                passage=passage,
+                document=_included(document, request),
+                explain=None if reason is None else reason.contributions,
+                terms=None if reason is None else reason.terms,
+                rerank=rerank,
+            )
+        )
+    return hits
 
 
 def _included(document: Document, request: SearchRequest) -> Document | None:

@@ -15,9 +15,11 @@ from ...core import (
     ModelError,
     Trace,
     TwindexError,
+    UnsupportedByStoreError,
 )
 from ...core.bounds import shown
-from ...index import CollectionConfig, DenseLeg, VectorSearch, check_filter
+from ...core.filters import Condition, parse_filter
+from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Budget, Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder
 from ..request import LegRequest, RerankRequest, SearchRequest
@@ -41,10 +43,14 @@ class Reranking:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request that can run. extra: legs that do not run, whose scores its reranker reads."""
+    """A request that can run.
+
+    where: its filter. extra: legs that do not run, whose scores its reranker reads.
+    """
 
     request: SearchRequest
     legs: Sequence[LegRequest]
+    where: Condition | None
     rerank: Reranking | None
     extra: Sequence[str]
 
@@ -63,19 +69,24 @@ class Asked:
     trace: Trace
 
 
-def plan(config: CollectionConfig, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
-    """What a request means. Raises InvalidInputError for one that cannot run.
+def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
+    """What a request means. Raises InvalidInputError for one that cannot run, and
+    UnsupportedByStoreError for one that the store cannot do.
 
     Not for parameters that the index of a dense leg does not have: see `check_search`.
     """
+    config = store.config
+    if request.explain:
+        require(store, "explain")
     legs = _legs(config, request)
-    if request.filter is not None:
-        check_filter(request.filter)
+    where = parse_filter(request.filter)
     if request.rerank is None:
-        return Plan(request, legs, None, ())
+        return Plan(request, legs, where, None, ())
     rerank = _reranking(config, request.rerank, rerankers)
+    if rerank.needs.vectors:
+        require(store, "vectors")
     running = {leg.name for leg in legs}
-    return Plan(request, legs, rerank, sorted(rerank.needs.legs - running))
+    return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running))
 
 
 def ask(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> Asked:
@@ -208,4 +219,6 @@ def request_named(i: int) -> Iterator[None]:
         yield
     except InvalidInputError as error:
         field = f"requests[{i}]" + (f".{error.field}" if error.field else "")
-        raise InvalidInputError(error.message, field=field) from None
+        unsupported = isinstance(error, UnsupportedByStoreError)
+        kind = UnsupportedByStoreError if unsupported else InvalidInputError
+        raise kind(error.message, field=field) from None

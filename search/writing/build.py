@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from ...encoders import EncoderLoader, load_encoder
 from ...index import CollectionConfig, Consumed, LocalStore, append_shard, consumed, finish, resume
 from ...index.arrays.files import exclusive
 from ...index.models import absolute
+from ...sources import CheckedDocuments, checked_documents
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import Tally, batches, checked, encode
+from .ingest import Tally, batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
 
 LOCK = "build.lock"
@@ -98,7 +99,7 @@ def build(
             legs.fingerprints()
             working = _working_bytes(memory_budget)
             earlier = consumed(store)
-            rest = _rest(documents, earlier, path)
+            rest = _rest(checked_documents(documents), earlier, path)
             read = earlier
             tally = Tally()
             progress.start("encode", total, "documents", earlier.documents)
@@ -129,20 +130,17 @@ def build(
     )
 
 
-def _rest(
-    documents: Iterable[Document | Mapping[str, object]], done: Consumed, path: Path
-) -> Iterator[Document | Mapping[str, object]]:
+def _rest(documents: CheckedDocuments, done: Consumed, path: Path) -> CheckedDocuments:
     """The documents after those that an interrupted build has done, which must be the same."""
-    rest = iter(documents)
     seen = Consumed()
-    for item in itertools.islice(rest, done.documents):
-        seen = seen.after(checked(item))
+    for document in itertools.islice(documents, done.documents):
+        seen = seen.after(document)
     if seen != done:
         raise ConflictError(
             f"{path}: the first {done.documents} documents are not those of the interrupted "
             "build; give the same input to continue it, or remove the folder to start anew"
         )
-    return rest
+    return documents
 
 
 def _make_folder(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from ...core import Document, InvalidInputError, Representation, Usage
 from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
 from ...index import CollectionConfig, EncodedDocument
-from ...sources import check_document, parse_document
+from ...sources import checked_documents
 from ..encoding.leg_encoders import LegEncoders
 from ..usage import added
 
@@ -39,7 +39,7 @@ class EncodedBatch:
 
     @property
     def passages(self) -> int:
-        return sum(item.rows for item in self.documents)
+        return sum(item.count for item in self.documents)
 
 
 @dataclass(slots=True)
@@ -62,11 +62,6 @@ class Tally:
         self.usage = added(self.usage, batch.usage)
 
 
-def checked(item: Document | Mapping[str, object]) -> Document:
-    """A document that may be stored. Raises InvalidInputError that names the field."""
-    return check_document(item) if isinstance(item, Document) else parse_document(item)
-
-
 def batches(
     documents: Iterable[Document | Mapping[str, object]],
     *,
@@ -81,8 +76,7 @@ def batches(
     batch: list[Document] = []
     size = 0
     limit = most()
-    for item in documents:
-        document = checked(item)
+    for document in checked_documents(documents):
         batch.append(document)
         size += len(document.text) + len(document.title)
         if document.metadata:

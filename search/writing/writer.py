@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...core import Document, Progress, Usage
-from ...index import LocalStore, OutdatedError, Written
+from ...index import OutdatedError, Store, Transaction, Written
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
@@ -42,15 +41,15 @@ class Writer:
 
     def __init__(
         self,
-        store: LocalStore,
+        store: Store,
         encoders: LegEncoders,
         *,
         bind: Callable[[], None],
         count: Callable[[Usage | None], None],
         progress: Progress,
-        record: Callable[[sqlite3.Connection, WriteReport], None] | None = None,
+        record: Callable[[Transaction, WriteReport], None] | None = None,
     ) -> None:
-        self._collection = store
+        self._store = store
         self._encoders = encoders
         self._bind = bind
         self._count = count
@@ -65,7 +64,7 @@ class Writer:
         self._progress.start("add", None, "documents")
         for batch in batches(documents, most=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())
-            known = self._collection.unchanged(unique)
+            known = self._store.unchanged(unique)
             if skipped := len(batch) - len(unique) + len(known):
                 self._progress.advance(skipped)
             if len(known) == len(unique):
@@ -80,18 +79,18 @@ class Writer:
     def _write(self, documents: Sequence[Document], known: Mapping[str, int]) -> None:
         self._bind()
         self._pace.begin(len(documents))
-        config = self._collection.config
+        config = self._store.config
         encoded = encode(documents, config, self._encoders, advance=self._pace.read)
         self._pace.complete()
         self._count(encoded.usage)
 
-        def record(connection: sqlite3.Connection, written: Written) -> None:
+        def record(transaction: Transaction, written: Written) -> None:
             self._tally.add(encoded, documents=written.documents, replaced=written.replaced)
             self._tally.unchanged += len(known)
             if self._record is not None:
-                self._record(connection, self.report())
+                self._record(transaction, self.report())
 
-        self._collection.write(encoded.documents, encoded.legs, unchanged=known, record=record)
+        self._store.write(encoded.documents, encoded.legs, unchanged=known, record=record)
 
     def report(self) -> WriteReport:
         """What was done so far."""

@@ -16,6 +16,7 @@ from twindex.api.serving.settings import Settings
 from twindex.ask import config as ask_config
 from twindex.core.bounds import Bounds
 from twindex.core.config_base import Config
+from twindex.core.filters import MAX_CONDITIONS, MAX_DEPTH
 from twindex.core.toml import MAX_TOML
 from twindex.encoders import ENCODERS, LateFields, PassageConfig, TildeFields
 from twindex.index import (
@@ -28,7 +29,6 @@ from twindex.index import (
     VectorSearch,
 )
 from twindex.index.codecs.config import BaseProjection
-from twindex.index.store.filters.filters import MAX_CONDITIONS, MAX_DEPTH
 from twindex.rerank import RERANKERS, Budget, CalibrationConfig, RerankerConfig, StageConfig
 from twindex.search import request
 from twindex.search.encoding.queries import LARGEST_COMPONENT

@@ -89,7 +89,7 @@ def test_all_live_vectors_are_read(collection: Collection) -> None:
     assert sample.documents == collection.count() == DOCUMENTS - 18
     assert len(sample) == sample.total == collection.info()["passages"]
     assert not sample.rounded
-    assert (np.diff(sample.passages.numbers) >= 0).all()
+    assert (np.diff(sample.owners) >= 0).all()
     assert sorted(sample.ids.values()) == sorted(d.id for d in collection.documents(limit=1000))
     hits = {
         hit.id: hit.score for hit in collection.search("w3 w4 w50", legs=[{"name": "dense"}]).hits
@@ -97,7 +97,7 @@ def test_all_live_vectors_are_read(collection: Collection) -> None:
     query = collection._encoders["dense"].encode(["w3 w4 w50"], role="query").dense
     assert query is not None
     scores: dict[str, float] = {}
-    for number, score in zip(sample.passages.numbers, sample.vectors @ query[0], strict=True):
+    for number, score in zip(sample.owners, sample.vectors @ query[0], strict=True):
         name = sample.ids[int(number)]
         scores[name] = max(scores.get(name, -9.0), float(score))
     assert hits == pytest.approx({name: scores[name] for name in hits}, abs=1e-6)
@@ -111,8 +111,8 @@ def test_a_sample_has_whole_documents_and_all_relevant_ones(collection: Collecti
     assert not sample.complete
     assert {"d7", "d507"} <= set(sample.ids.values())
     for number in sample.ids:
-        own = whole.vectors[whole.passages.numbers == number]
-        assert (sample.vectors[sample.passages.numbers == number] == own).all()
+        own = whole.vectors[whole.owners == number]
+        assert (sample.vectors[sample.owners == number] == own).all()
     assert read(collection, 100, judged).ids == sample.ids
     assert read(collection, 100, judged, seed=1).ids != sample.ids
     with pytest.raises(InvalidInputError, match="sample: the relevant documents alone"):
@@ -163,7 +163,7 @@ def second(item: tuple[int, float]) -> float:
 
 def best_documents(sample: Sample, scores: np.ndarray) -> dict[int, float]:
     best: dict[int, float] = {}
-    for number, score in zip(sample.passages.numbers.tolist(), scores.tolist(), strict=True):
+    for number, score in zip(sample.owners.tolist(), scores.tolist(), strict=True):
         best[number] = max(best.get(number, -9.0), score)
     return best
 

@@ -23,7 +23,7 @@ from twindex.core import InvalidInputError, Representation
 from twindex.encoders import PromptRepsEncoderConfig
 from twindex.index import DenseLeg, HnswConfig, LexicalLeg, SparseLeg
 from twindex.index.multi import MultiDelta, MultiSegment, ungrouped
-from twindex.index.protocol import Mask, Ranking
+from twindex.index.protocol import Mask, Ranking, is_counted
 
 examples = settings(deadline=None, max_examples=60)
 ENCODER = PromptRepsEncoderConfig(variant="multi_word_multi")
@@ -132,13 +132,13 @@ def test_exact_search(leg: Leg, seed: int, rows: int, k: int, share: float | Non
     expected = reference(leg, texts, queries, k, allowed)
     with segment(leg, texts) as part:
         assert len(part) == rows
-        assert part.statistics(queries, None) is None
+        assert not is_counted(part)
         same(part.search(queries, k, allowed), expected)
     known = np.ones(rows, np.bool_) if allowed is None else allowed
     some = taken(texts, np.arange(rows // 3))
     growing = delta(leg, some, taken(texts, np.arange(rows // 3, rows)))
     assert len(growing) == rows
-    assert growing.statistics(queries, None) is None
+    assert not is_counted(growing)
     same(growing.search(queries, k, known), expected)
 
 

@@ -206,14 +206,14 @@ def test_terms_of_a_result(tmp_path: Path) -> None:
         collection.add([Document(name, text)])
         if name == "sealed":
             collection.seal()
-    with collection.store.reader() as reader:
-        result = reader.search("sparse", query, 10, reader.masks(None))[0]
+    with collection.store.view() as view:
+        result = view.search("sparse", query, 10, view.select(None))[0]
         found = [
-            [(term.term, term.weight) for term in reader.snapshot.terms("sparse", result, position)]
-            for position in range(2)
+            [(term.term, term.weight) for term in terms]
+            for terms in view.terms("sparse", result.passages)
         ]
-        dense = reader.search("dense", query, 10, reader.masks(None))[0]
-        assert list(reader.snapshot.terms("dense", dense, 0)) == []
+        dense = view.search("dense", query, 10, view.select(None))[0]
+        assert [list(terms) for terms in view.terms("dense", dense.passages)] == [[], []]
     numbers = {word: str(index) for index, word in enumerate(WORDS)}
     assert found == [  # The second document's best passage is its second.
         [(numbers[word], 2.0) for word in words]

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
+from twindex.core.filters import BOOLEAN, NUMBER, STRING
 from twindex.index import CollectionConfig
-from twindex.index.store.filters.filters import BOOLEAN, NUMBER, STRING
 from twindex.search import Collection, Fusion, SearchRequest
 
 METHODS = get_args(Fusion.model_fields["method"].annotation)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ....core import Document, InvalidInputError, SourceError
-from ....sources import FieldNames, count_documents, holds_records, read_documents, survey
+from ....core import InvalidInputError, SourceError
+from ....sources import (
+    CheckedDocuments,
+    FieldNames,
+    count_documents,
+    holds_records,
+    read_documents,
+    survey,
+)
 from ..terminal import note
 
 SHOWN = 10
@@ -96,7 +103,7 @@ class Inputs:
         """How many documents there seem to be, for a progress bar."""
         return count_documents(self.paths)
 
-    def documents(self) -> Iterator[Document]:
+    def documents(self) -> CheckedDocuments:
         """The documents, once. Raises InvalidInputError, before anything is done with them, when
         there is none."""
         first = next(self._documents, None)
@@ -105,7 +112,7 @@ class Inputs:
             named = ", ".join(map(str, self.paths[:3]))
             message = f"{named} {'holds' if len(self.paths) == 1 else 'hold'} no document"
             raise InvalidInputError(f"{message} that can be used", field="--documents")
-        return itertools.chain([first], self._documents)
+        return CheckedDocuments(itertools.chain([first], self._documents))
 
     def report(self) -> None:
         """Tell on standard error which files were not read and which records were skipped."""

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....core import StorageError
-from ....index import CollectionConfig, reconfigured
+from ....index import CollectionConfig
 from ....search import ReconfigureRequest
 from ...serving.problems import validate
 from ...serving.served import Served
@@ -120,8 +120,7 @@ async def reconfigure_collection(request: Request, collection: str) -> Response:
 
     def check(served: Served) -> NewJob:
         opened, _ = served.ready()
-        with opened.store.reader() as reader:
-            reconfigured(reader.snapshot, asked.legs)  # What cannot be is said at once.
+        opened.check_reconfigure(asked.legs)  # What cannot be is said at once.
         return NewJob("reconfigure", "passages", result=wanted)
 
     return await enqueue(request, collection, sha256(raw).hexdigest(), check)

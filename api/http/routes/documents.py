@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from ....core import InvalidInputError, NotFoundError
 from ....core.filter_help import FILTER_HELP
-from ....sources import parse_document
+from ....core.filters import parse_filter
+from ....sources import CheckedDocuments, parse_document
 from ....sources.document import parse_id
 from ...serving.bulk import BulkResult, parse_lines
 from ...serving.problems import Problem, validate
@@ -134,18 +135,19 @@ async def list_documents(
     """
     settings: Settings = request.app.state.settings
     condition = None if filter_ is None else _filter(filter_)
+    where = parse_filter(condition)
     after = None if cursor_ is None else cursor.decode(cursor_, condition)
 
     def page(served: Served) -> dict[str, Any]:
         opened, _ = served.ready()
         found = opened.documents(
-            after=after, limit=limit, filter=condition, most_bytes=settings.page_bytes
+            after=after, limit=limit, filter=where, most_bytes=settings.page_bytes
         )
         last = found[-1].id if found else None
-        more = last is not None and bool(opened.documents(after=last, limit=1, filter=condition))
+        more = last is not None and bool(opened.documents(after=last, limit=1, filter=where))
         return {
             "documents": [document(item) for item in found],
-            "total": opened.count(condition),
+            "total": opened.count(where),
             "next_cursor": cursor.encode(last, condition) if last and more else None,
         }
 
@@ -173,7 +175,7 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
 
     def put(served: Served) -> Response:
         opened, _ = served.ready()
-        report = opened.add([new])
+        report = opened.add(CheckedDocuments([new]))
         created = report.replaced + report.unchanged == 0
         written = {
             "id": new.id,

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from ....core import CorruptFileError, Document, StorageError
+from ....core.filters import flatten
 from ...arrays.files import dump_states, load_states
 from ...config import CollectionConfig
-from ..filters.filters import flatten
 from .checks import (
     content_check,
     damaged,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .filters import STRING, Dated, Equal, Range
-from .instants import instant
+from ....core.filters import STRING, Dated, Equal, Prefix, Range
+from ....core.filters.dates import instant
+from .ranges import bounds_of
 
 Numbers = NDArray[np.int64]
 Places = NDArray[np.int64]
@@ -51,21 +52,19 @@ class Column:
             values = [value for value, keep in zip(values, there.tolist(), strict=True) if keep]
         self._values = values
 
-    def places(self, condition: Equal | Range | Dated) -> Places:
+    def places(self, condition: Equal | Range | Prefix | Dated) -> Places:
         """Places in `whole` of the documents with a value that meets the condition, in no fixed
         order; a place may come more than once."""
-        bounds: tuple[tuple[str, Any], ...]
-        bounds = (("=", condition.value),) if isinstance(condition, Equal) else condition.bounds
         begin, end = 0, len(self._values)
-        for operator, bound in bounds:
-            value = bound.encode() if isinstance(bound, str) else bound
-            if operator in (">=", "="):
+        for operator, bound in bounds_of(condition):
+            value: Any = bound.encode() if isinstance(bound, str) else bound
+            if operator in ("gte", "eq"):
                 begin = max(begin, bisect_left(self._values, value))
-            elif operator == ">":
+            elif operator == "gt":
                 begin = max(begin, bisect_right(self._values, value))
-            if operator in ("<=", "="):
+            if operator in ("lte", "eq"):
                 end = min(end, bisect_right(self._values, value))
-            elif operator == "<":
+            elif operator == "lt":
                 end = min(end, bisect_left(self._values, value))
         return self._places[begin : max(begin, end)]
 

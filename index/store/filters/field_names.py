@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Set
 from difflib import get_close_matches
 
-from .filters import BOOLEAN, NUMBER, OWN, STRING, Condition, kinds, tested
+from ....core.filters import BOOLEAN, NUMBER, OWN, STRING, Condition
+from ....core.filters.conditions import kinds, tested
 
 _KNOWN = 1_000
 """Names of fields that are looked through for one like an unknown one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from typing import Any
@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import OWN_COLUMN, Column, Numbers, places_of
-from .filters import (
+from ....core.filters import (
     OWN,
     STRING,
     And,
@@ -22,14 +21,19 @@ from .filters import (
     Dated,
     Equal,
     Exists,
+    In,
     Not,
+    Operator,
     Or,
+    Prefix,
     Range,
     Scalar,
     flatten,
-    parse,
 )
-from .instants import earliest_text, instant, latest_text
+from ....core.filters.dates import instant
+from .columns import OWN_COLUMN, Column, Numbers, places_of
+from .date_bounds import earliest_text, latest_text
+from .ranges import bounds_of
 
 Masks = NDArray[np.bool_]
 
@@ -40,6 +44,10 @@ _SHARED = 2
 _PENDING = 1_000_000
 """Numbers that an `or` collects before it drops those that it has twice."""
 
+_SQL: dict[Operator, str] = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_Compared = Equal | Range | Prefix | Dated
+"""Conditions on one value of a field."""
+
 assert set(OWN_COLUMN) == OWN
 
 _TABLES = """
@@ -48,15 +56,6 @@ CREATE TABLE contents (number INTEGER PRIMARY KEY, title TEXT);
 CREATE TABLE fields (key TEXT, kind INTEGER, value, number INTEGER);
 CREATE INDEX fields_key ON fields (key, kind, value);
 """
-
-
-def select(connection: sqlite3.Connection, condition: Mapping[str, Any] | Condition) -> Numbers:
-    """Numbers of the documents that meet `condition`, ascending.
-
-    Raises InvalidInputError that names the wrong part of the condition.
-    """
-    parsed = parse(condition) if isinstance(condition, Mapping) else condition
-    return _numbers_of(connection, parsed)
 
 
 def select_newer(connection: sqlite3.Connection, condition: Condition, after: int) -> Numbers:
@@ -75,7 +74,7 @@ def select_newer(connection: sqlite3.Connection, condition: Condition, after: in
                 "INSERT INTO fields VALUES (?, ?, ?, ?)",
                 ((key, kind, value, number) for key, kind, value in flatten(json.loads(metadata))),
             )
-        return _numbers_of(copy, condition)
+        return select(copy, condition)
 
 
 def everything(connection: sqlite3.Connection) -> Numbers:
@@ -83,7 +82,8 @@ def everything(connection: sqlite3.Connection) -> Numbers:
     return _numbers(connection, "SELECT number FROM documents ORDER BY number", ())
 
 
-def _numbers_of(connection: sqlite3.Connection, condition: Condition) -> Numbers:
+def select(connection: sqlite3.Connection, condition: Condition) -> Numbers:
+    """Numbers of the documents that meet `condition`, ascending."""
     broad = sum(_is_broad(part) for part in _parts(condition))
     selection = _Selection(connection)
     return selection.numbers(condition) if broad < MANY else _Broad(selection, condition).numbers()
@@ -93,7 +93,7 @@ def _parts(condition: Condition) -> Iterator[Condition]:
     """The condition and all that it is made of."""
     yield condition
     match condition:
-        case And(parts) | Or(parts):
+        case And(parts) | Or(parts) | In(parts=parts):
             for part in parts:
                 yield from _parts(part)
         case Not(part):
@@ -106,7 +106,7 @@ def _is_broad(part: Condition) -> bool:
     Different values of one key cannot each be those of many documents, and `id` has an index.
     """
     match part:
-        case And(parts) | Or(parts):
+        case And(parts) | Or(parts) | In(parts=parts):
             return not parts
         case Equal(key):
             return key == "title"
@@ -138,7 +138,7 @@ class _Selection:
                 for part in parts[1:]:
                     result = np.intersect1d(result, self.numbers(part), assume_unique=True)
                 return result
-            case Or(parts):
+            case Or(parts) | In(parts=parts):
                 return _union(self.numbers(part) for part in parts)
             case Not(part):
                 return np.setdiff1d(self.whole, self.numbers(part), assume_unique=True)
@@ -161,7 +161,7 @@ class _Broad:
         self._selection = selection
         self._condition = condition
         self._columns: dict[tuple[str, int, bool], Column] = {}
-        leaves = {part for part in _parts(condition) if isinstance(part, Range | Dated | Equal)}
+        leaves = {part for part in _parts(condition) if isinstance(part, _Compared)}
         # A value of a key is looked up as quickly by itself, but for titles, which have no index.
         self._shared = Counter(
             _column(leaf) for leaf in leaves if not isinstance(leaf, Equal) or leaf.key == "title"
@@ -190,18 +190,21 @@ class _Broad:
     def _mark(self, mask: Masks, condition: Condition) -> None:
         """Set what the condition selects."""
         match condition:
-            case Or(parts):
+            case Or(parts) | In(parts=parts):
                 for part in parts:
                     self._mark(mask, part)
             case And() | Not():
                 mask |= self._mask(condition)
-            case Range() | Dated() | Equal() if self._shared[_column(condition)] >= _SHARED:
+            case Equal() | Range() | Prefix() | Dated() if self._is_shared(condition):
                 mask[self._column(condition).places(condition)] = True
             case _:
                 found = self._selection.numbers(condition)
                 mask[places_of(found, self._selection.whole)[0]] = True
 
-    def _column(self, condition: Range | Dated | Equal) -> Column:
+    def _is_shared(self, condition: _Compared) -> bool:
+        return self._shared[_column(condition)] >= _SHARED
+
+    def _column(self, condition: _Compared) -> Column:
         key = _column(condition)
         column = self._columns.get(key)
         if column is None:
@@ -212,7 +215,7 @@ class _Broad:
         return column
 
 
-def _column(condition: Range | Dated | Equal) -> tuple[str, int, bool]:
+def _column(condition: _Compared) -> tuple[str, int, bool]:
     return condition.key, condition.kind, isinstance(condition, Dated)
 
 
@@ -226,7 +229,7 @@ def _union(found: Iterable[Numbers]) -> Numbers:
     return _distinct(np.concatenate(pending))
 
 
-def _statement(condition: Equal | Range | Exists | Dated) -> tuple[str, tuple[Scalar, ...]]:
+def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
     """SQL that gives numbers, some perhaps more than once, and its values."""
     if isinstance(condition, Exists):
         # A nested object exists when anything below it does.
@@ -250,28 +253,24 @@ def _statement(condition: Equal | Range | Exists | Dated) -> tuple[str, tuple[Sc
     )
 
 
-def _tests(condition: Equal | Range | Dated) -> tuple[str, tuple[Scalar, ...]]:
+def _tests(condition: _Compared) -> tuple[str, tuple[Scalar, ...]]:
     """SQL on the value, which it calls {v}."""
-    match condition:
-        case Equal(_, _, value):
-            return "{v} = ?", (value,)
-        case Range(_, _, bounds):
-            return " AND ".join(f"{{v}} {op} ?" for op, _ in bounds), tuple(v for _, v in bounds)
-        case Dated(_, bounds):
-            tests: list[str] = []
-            values: list[Scalar] = []
-            # Texts that are far off need not be read as dates.
-            for op, wanted in bounds:
-                if op in (">", ">=", "=") and (early := earliest_text(wanted)) is not None:
-                    tests.append("{v} >= ?")
-                    values.append(early)
-                if op in ("<", "<=", "=") and (late := latest_text(wanted)) is not None:
-                    tests.append("{v} < ?")
-                    values.append(late)
-            for op, wanted in bounds:
-                tests.append(f"instant({{v}}) {op} ?")
-                values.append(wanted)
-            return " AND ".join(tests), tuple(values)
+    tests: list[str] = []
+    values: list[Scalar] = []
+    if isinstance(condition, Dated):
+        # Texts that are far off need not be read as dates.
+        for operator, wanted in condition.bounds:
+            if operator in ("gt", "gte", "eq") and (early := earliest_text(wanted)) is not None:
+                tests.append("{v} >= ?")
+                values.append(early)
+            if operator in ("lt", "lte", "eq") and (late := latest_text(wanted)) is not None:
+                tests.append("{v} < ?")
+                values.append(late)
+    value = "instant({v})" if isinstance(condition, Dated) else "{v}"
+    for operator, bound in bounds_of(condition):
+        tests.append(f"{value} {_SQL[operator]} ?")
+        values.append(bound)
+    return " AND ".join(tests), tuple(values)
 
 
 def _numbers(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Numbers:

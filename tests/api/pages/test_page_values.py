@@ -16,8 +16,8 @@ from twindex.api.pages.explained import joined
 from twindex.api.pages.highlight import excerpt
 from twindex.api.pages.markdown import blocks
 from twindex.core import Contribution, InvalidInputError
+from twindex.core.filters import BOOLEAN, NUMBER, STRING, parse_filter
 from twindex.encoders import AnalyzerConfig, LexicalEncoder
-from twindex.index.store.filters.filters import BOOLEAN, NUMBER, STRING, parse
 
 ENGLISH = LexicalEncoder(AnalyzerConfig())
 KINDS = {"year": {NUMBER}, "name": {STRING}, "new": {BOOLEAN}, "mixed": {NUMBER, STRING}}
@@ -133,7 +133,7 @@ def test_an_excerpt_never_cuts_a_word(words):
 )
 def test_a_row_of_the_form_becomes_a_condition(row, expected):
     assert conditions.condition(*row, KINDS) == expected
-    parse(expected)
+    parse_filter(expected)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from twindex.index import DenseLeg, FlatConfig, HnswConfig, protocol
 from twindex.index.dense.delta import DenseDelta
 from twindex.index.dense.segment import VectorSegment
 from twindex.index.dense.tokens import TokenSegment
-from twindex.index.protocol import Mask, Ranking
+from twindex.index.protocol import Mask, Ranking, is_counted
 from twindex.index.structures.exact import BLOCK_ROWS, QUERY_GROUP
 
 examples = settings(deadline=None, max_examples=60)
@@ -106,7 +106,7 @@ def test_exact_search(seed: int, rows: int, k: int, share: float | None) -> None
         assert len(part) == rows
         same(part.search(asked, k, allowed), expected)
         assert part.explain(asked, 0) == part.terms(0) == ()
-        assert part.statistics(asked, None) is None
+        assert not is_counted(part)
     growing = delta(vectors[: rows // 3], vectors[rows // 3 :])
     same(growing.search(asked, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
 

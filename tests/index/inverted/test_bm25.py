@@ -91,15 +91,6 @@ def delta(*batches: Sequence[Counts], config: LexicalLeg = LEG) -> LexicalDelta:
     return made
 
 
-def add(parts: Sequence[TermStatistics]) -> TermStatistics:
-    terms = parts[0].document_frequency
-    return TermStatistics(
-        sum(part.passages for part in parts),
-        sum(part.total_length for part in parts),
-        {term: sum(part.document_frequency[term] for part in parts) for term in terms},
-    )
-
-
 @examples
 @given(
     seed=seeds,
@@ -144,7 +135,7 @@ def test_statistics_of_parts_add_up_to_those_of_the_live_passages(seed: int, sha
     queries = Representation(terms=[query])
     growing = delta(new)
     with segment(old) as part, segment(kept) as whole:
-        statistics = add(
+        statistics = TermStatistics.total(
             [part.statistics(queries, live_old), growing.statistics(queries, live_new)]
         )
         assert statistics == whole.statistics(queries, None)
@@ -366,7 +357,7 @@ def test_scores_equal_bm25s_after_updates(shared_data: Path) -> None:
         parts = [first, second, growing]
         for counts in encoder.encode(asked[:100], role="query").terms:
             queries = Representation(terms=[counts])
-            statistics = add(
+            statistics = TermStatistics.total(
                 [part.statistics(queries, mask) for part, mask in zip(parts, live, strict=True)]
             )
             ours = np.zeros(len(kept), dtype=np.float32)

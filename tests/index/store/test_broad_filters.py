@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.core.filters import BOOLEAN, NUMBER, STRING, Dated, Range, parse_filter
 from twindex.index.store.filters import selection
 from twindex.index.store.filters.columns import Column
 from twindex.index.store.filters.field_names import unknown_fields
-from twindex.index.store.filters.filters import BOOLEAN, NUMBER, STRING, Dated, Range, parse
-from twindex.index.store.filters.selection import MANY, everything, select
+from twindex.index.store.filters.selection import MANY, everything
 
-from .test_filters import collections, conditions, database, holds, metadata
+from .test_filters import collections, conditions, database, holds, metadata, select
 
 big = st.sampled_from([2**53, 2**53 + 1, float(2**53), -(2**63), 2**63 - 1, 2.0**63, 1e300])
 days = st.sampled_from(
@@ -72,11 +72,11 @@ trees = st.recursive(
 
 
 def narrow(connection, condition):
-    return selection._Selection(connection).numbers(parse(condition)).tolist()
+    return selection._Selection(connection).numbers(parse_filter(condition)).tolist()
 
 
 def broad(connection, condition):
-    parsed = parse(condition)
+    parsed = parse_filter(condition)
     return selection._Broad(selection._Selection(connection), parsed).numbers().tolist()
 
 
@@ -173,7 +173,7 @@ def test_what_few_documents_meet_is_looked_up_in_the_index():
     ],
 )
 def test_what_counts_as_broad(condition, count):
-    parts = selection._parts(parse(condition))
+    parts = selection._parts(parse_filter(condition))
     assert sum(selection._is_broad(part) for part in parts) == count
 
 
@@ -190,11 +190,11 @@ def test_rows_that_damage_has_changed_are_left_out():
     whole = everything(connection)
     assert whole.tolist() == [1, 3]
     numbers = Column(connection, "n", NUMBER, whole, dates=False)
-    assert numbers.places(Range("n", NUMBER, ((">", 0),))).tolist() == [0]
+    assert numbers.places(Range("n", NUMBER, (("gt", 0),))).tolist() == [0]
     strings = Column(connection, "s", STRING, whole, dates=False)
-    assert set(strings.places(Range("s", STRING, ((">=", "2"),))).tolist()) == {0, 1}
+    assert set(strings.places(Range("s", STRING, (("gte", "2"),))).tolist()) == {0, 1}
     dates = Column(connection, "s", STRING, whole, dates=True)
-    assert dates.places(Dated("s", ((">", 0),))).tolist() == [1]
+    assert dates.places(Dated("s", (("gt", 0),))).tolist() == [1]
     empty = Column(connection, "none", BOOLEAN, np.empty(0, dtype=np.int64), dates=False)
     assert len(empty.places(Range("none", BOOLEAN, ()))) == 0
     connection.close()
@@ -205,7 +205,9 @@ def test_many_unknown_fields_take_little_work():
     connection = database([{f"some_field_{i}": 1 for i in range(300)}])
     statements: list[str] = []
     connection.set_trace_callback(statements.append)
-    warnings = unknown_fields(connection, parse({f"some_feild_{i}": 1 for i in range(1_000)}))
+    warnings = unknown_fields(
+        connection, parse_filter({f"some_feild_{i}": 1 for i in range(1_000)})
+    )
     assert len(warnings) == 11
     assert "some_feild_0'; did you mean 'some_field_0'?" in warnings[0]
     assert warnings[-1] == "filter: no document has 990 more of its fields"

@@ -277,11 +277,11 @@ def test_a_merge_does_not_wait_for_readers(tmp_path):
         collection.add(document(f"n{i}", i) for i in range(500))
         collection.seal()
         collection.delete([f"n{i}" for i in range(400)])
-        with collection.store.reader() as reader:
+        with collection.store.view() as view:
             began = time.monotonic()
             collection.merge()
             assert time.monotonic() - began < 20
-            assert reader.count(None) == 100
+            assert view.count(None) == 100
 
 
 def bytes_on_disk(path: Path) -> int:

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
+from twindex.core.filters import MAX_CONDITIONS, flatten, parse_filter
+from twindex.index.store.filters import selection
 from twindex.index.store.filters.field_names import unknown_fields
-from twindex.index.store.filters.filters import MAX_CONDITIONS, check, flatten, parse
-from twindex.index.store.filters.selection import select, select_newer
+from twindex.index.store.filters.selection import select_newer
 
 scalars = st.one_of(
     st.booleans(),
@@ -120,6 +121,11 @@ def database(documents: list[dict[str, Any]]) -> sqlite3.Connection:
     return connection
 
 
+def select(connection: sqlite3.Connection, condition: dict[str, Any]) -> Any:
+    """The documents that meet a filter."""
+    return selection.select(connection, parse_filter(condition))
+
+
 @given(documents=collections, condition=conditions)
 def test_select_equals_the_documented_meaning(documents, condition):
     connection = database(documents)
@@ -177,7 +183,7 @@ def test_dates_can_be_ranged_and_large_integers_compared():
 )
 def test_what_is_wrong_is_named(condition, field):
     with pytest.raises(InvalidInputError) as caught:
-        check(condition)
+        parse_filter(condition)
     assert caught.value.field == field
 
 
@@ -189,21 +195,21 @@ def test_deep_nesting_is_refused(levels):
         condition = {"not": condition}
         listed = [listed]
     with pytest.raises(InvalidInputError, match="nested deeper"):
-        check(condition)
+        parse_filter(condition)
     with pytest.raises(InvalidInputError, match="cannot be compared"):
-        check({"a": listed})
+        parse_filter({"a": listed})
 
 
 def test_the_conditions_of_the_whole_filter_are_counted():
     half = MAX_CONDITIONS // 2
     nots, values = [{"not": {"a": 1}}] * half, list(range(half))
-    check({"and": nots})
-    check({"a": {"in": values, "contains": values}})
+    parse_filter({"and": nots})
+    parse_filter({"a": {"in": values, "contains": values}})
     for one in ({"b": 1}, {"b": {"gt": 1}}, {"b": {"exists": False}}, {"not": {}}, {}):
         with pytest.raises(InvalidInputError, match="more than 1,000 conditions"):
-            check({"and": [*nots, one]})
+            parse_filter({"and": [*nots, one]})
     with pytest.raises(InvalidInputError, match="more than 1,000 conditions"):
-        check({"or": [{"a": {"in": values}}, {"a": {"in": values}}, {"a": {"in": []}}]})
+        parse_filter({"or": [{"a": {"in": values}}, {"a": {"in": values}}, {"a": {"in": []}}]})
 
 
 def test_all_documents_are_read_at_most_once():
@@ -227,7 +233,7 @@ def test_metadata_that_cannot_be_compared_is_named():
 def test_newer_documents_are_selected_by_the_same_rules(documents, condition, after):
     connection = database(documents)
     expected = [n for n in select(connection, condition).tolist() if n > after]
-    assert select_newer(connection, parse(condition), after).tolist() == expected
+    assert select_newer(connection, parse_filter(condition), after).tolist() == expected
     connection.close()
 
 
@@ -304,22 +310,22 @@ def test_id_and_title_are_those_of_the_document_and_of_its_metadata():
 def test_groups_are_counted():
     for group in ({"and": []}, {"or": []}, {"or": [{"and": []}]}):
         count = MAX_CONDITIONS // (2 if group == {"or": [{"and": []}]} else 1)
-        check({"a": 1, "or": [group] * (count - 1)})
+        parse_filter({"a": 1, "or": [group] * (count - 1)})
         with pytest.raises(InvalidInputError, match="more than 1,000 groups"):
-            check({"or": [group] * (count + 1)})
+            parse_filter({"or": [group] * (count + 1)})
     deep: Any = {"and": []}
     for _ in range(31):
         deep = {"or": [deep]}
-    check(deep)
+    parse_filter(deep)
     with pytest.raises(InvalidInputError, match="more than 1,000 groups"):
-        check({"and": [deep] * 40})
+        parse_filter({"and": [deep] * 40})
 
 
 def test_unknown_fields_are_named_with_the_nearest_known_one():
     connection = database([{"year": 1, "author": {"name": "Ada"}, "genres": []}])
     known = {"year": 2, "author.name": "x", "author": {"exists": True}, "id": "1", "title": "x"}
-    assert unknown_fields(connection, parse(known)) == []
-    assert unknown_fields(connection, parse({"not": {"yaer": 1}, "zzz": {"ne": 3}})) == [
+    assert unknown_fields(connection, parse_filter(known)) == []
+    assert unknown_fields(connection, parse_filter({"not": {"yaer": 1}, "zzz": {"ne": 3}})) == [
         "filter: no document has a field 'yaer'; did you mean 'year'?",
         "filter: no document has a field 'zzz'",
     ]
@@ -329,11 +335,16 @@ def test_unknown_fields_are_named_with_the_nearest_known_one():
 def test_values_of_another_kind_are_told():
     connection = database([{"year": "1990", "n": 1, "both": 1}, {"both": "1", "flag": True}])
     known = {"year": {"prefix": "19"}, "n": {"gt": 0}, "both": 1, "flag": True}
-    assert unknown_fields(connection, parse(known)) == []
+    assert unknown_fields(connection, parse_filter(known)) == []
     assert (
-        unknown_fields(connection, parse({"or": [{"both": "1"}, {"year": {"exists": True}}]})) == []
+        unknown_fields(
+            connection, parse_filter({"or": [{"both": "1"}, {"year": {"exists": True}}]})
+        )
+        == []
     )
-    assert unknown_fields(connection, parse({"year": {"gte": 1990}, "n": "1", "flag": 1})) == [
+    assert unknown_fields(
+        connection, parse_filter({"year": {"gte": 1990}, "n": "1", "flag": 1})
+    ) == [
         "filter: 'flag' is compared with a number, and documents have true or false",
         "filter: 'n' is compared with a text, and documents have a number",
         "filter: 'year' is compared with a number, and documents have a text there; name it when a "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from twindex.core import ConfigError, Document, InvalidInputError, NotFoundError
 from twindex.encoders import DenseEncoderConfig
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg
-from twindex.search import Collection, SearchRequest
+from twindex.search import Collection, SearchRequest, build
 from twindex.search.writing.ingest import batches
+from twindex.sources import document, read_documents
 
 LEGS = {"dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")), "lexical": LexicalLeg()}
 
@@ -135,3 +137,27 @@ def test_title_and_metadata_count_for_the_size_of_a_batch():
         given = [{"id": str(i), "text": "x", **part} for i in range(10)]
         pieces = batches(given, most=lambda: 512, characters=1_000)
         assert [len(piece) for piece in pieces] == [2] * 5
+
+
+@pytest.mark.parametrize("how", ["documents", "mappings", "file"])
+def test_each_document_is_checked_once(how, tmp_path, monkeypatch):
+    checked = []
+    check = document._checked_metadata
+    monkeypatch.setattr(
+        document, "_checked_metadata", lambda value: checked.append(value) or check(value)
+    )
+    given = [{"id": str(i), "text": "kiwi", "metadata": {"n": i}} for i in range(5)]
+    (tmp_path / "d.jsonl").write_text("\n".join(json.dumps(one) for one in given))
+    documents = {
+        "documents": [Document(**one) for one in given],
+        "mappings": given,
+        "file": read_documents(tmp_path / "d.jsonl"),
+    }[how]
+    config = CollectionConfig(legs={"lexical": LexicalLeg()})
+    with Collection.create(tmp_path / "c", config) as collection:
+        assert collection.add(documents).documents == 5
+    assert [one["n"] for one in checked] == [0, 1, 2, 3, 4]
+    checked.clear()
+    documents = read_documents(tmp_path / "d.jsonl") if how == "file" else documents
+    assert build(tmp_path / "b", documents, config).documents == 5
+    assert len(checked) == 5

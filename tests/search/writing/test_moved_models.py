@@ -369,7 +369,7 @@ def test_repoint_waits_for_a_reconfiguration_and_keeps_it(
         monkeypatch.setattr(module, "merge_segments", slow)
         collection.reconfigure({"dense": VectorStorage(index=HnswConfig())})
         other.join()
-        with collection.store.reader() as reader:
-            stored = reader.config
+        with collection.store.view() as view:
+            stored = view.config
     assert stored.legs["sparse"].encoder.model == str(moved)  # type: ignore[union-attr]
     assert stored.legs["dense"].index == HnswConfig()  # type: ignore[union-attr]

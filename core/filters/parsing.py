@@ -21,128 +21,67 @@ every `not`) and as many groups (`and`, `or`), nested at most `MAX_DEPTH` deep.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, overload
 
-from ....core import InvalidInputError, checked_text
-from ....core.bounds import shown
-from .instants import instant
+from ..bounds import shown
+from ..errors import InvalidInputError
+from ..unicode import checked_text
+from .conditions import (
+    And,
+    Condition,
+    Dated,
+    Equal,
+    Exists,
+    In,
+    Not,
+    Operator,
+    Or,
+    Prefix,
+    Range,
+    constant,
+    tested,
+)
+from .dates import instant
+from .values import BOOLEAN, typed
 
-Scalar = str | int | float
-
-NUMBER, STRING, BOOLEAN = 0, 1, 2
 MAX_DEPTH = 32
 MAX_CONDITIONS = 1_000
-_RANGE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_RANGE: tuple[Operator, ...] = ("gt", "gte", "lt", "lte")
+_DATE_OPERATORS: tuple[Operator, ...] = ("eq", *_RANGE)
 _SAMPLE = "{'year': {'gte': 1990}}"
 _OPERATORS = ("eq", "ne", "in", "contains", "prefix", "exists", "date", *_RANGE)
-_DATE_OPERATORS = {"eq": "=", **_RANGE}
-OWN = frozenset({"id", "title"})
-"""Fields of the document itself that a filter may name."""
 
 
-@dataclass(frozen=True, slots=True)
-class And:
-    """All of these; of none, every document."""
-
-    parts: tuple[Condition, ...]
+Filter = Mapping[str, Any] | Condition
+"""A filter as JSON has it, or the condition that it was parsed to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
-    """At least one of these."""
-
-    parts: tuple[Condition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    part: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Equal:
-    """`key` has this value, or a list that holds it."""
-
-    key: str
-    kind: int
-    value: Scalar
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """`key` has one value that meets all `bounds`: (operator of SQL, value)."""
-
-    key: str
-    kind: int
-    bounds: tuple[tuple[str, Scalar], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Dated:
-    """`key` has one date that meets all `bounds`: (operator of SQL, microseconds since 1970)."""
-
-    key: str
-    bounds: tuple[tuple[str, int], ...]
-
-    @property
-    def kind(self) -> int:
-        """Dates are stored as strings."""
-        return STRING
-
-
-@dataclass(frozen=True, slots=True)
-class Exists:
-    key: str
-
-
-Condition = And | Or | Not | Equal | Range | Dated | Exists
-
-
-def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int, Any]]:
-    """(key, kind, value) of every scalar in `metadata`; objects by dots, lists by element."""
-    for name, value in metadata.items():
-        key = f"{prefix}{name}"
-        for item in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(item, Mapping):
-                yield from flatten(item, f"{key}.")
-            elif item is not None and not isinstance(item, list | tuple):
-                yield key, *_typed(item, key)
-
-
-def _typed(value: Any, field: str) -> tuple[int, Scalar]:
-    """(kind, value as SQLite holds it)."""
-    if isinstance(value, bool):
-        return BOOLEAN, int(value)
-    if isinstance(value, str):
-        return STRING, checked_text(value, field)
-    try:
-        # SQLite's integers have 64 bits.
-        if isinstance(value, int):
-            return NUMBER, value if -(2**63) <= value < 2**63 else float(value)
-        if isinstance(value, float) and math.isfinite(value):
-            return NUMBER, value
-    except OverflowError:
-        pass
-    # The value itself is not told: it may be of any size and depth.
-    raise InvalidInputError(
-        "cannot be compared: give a string, a finite number or a boolean", field=field
-    )
-
-
-def check(condition: Mapping[str, Any]) -> None:
-    """Raise InvalidInputError when `condition` is not well formed."""
-    parse(condition)
-
-
-def parse(condition: Mapping[str, Any]) -> Condition:
-    """The condition with all its values checked; equal ones have equal `repr`.
+@overload
+def parse_filter(value: Filter) -> Condition: ...
+@overload
+def parse_filter(value: None) -> None: ...
+@overload
+def parse_filter(value: Filter | None) -> Condition | None: ...
+def parse_filter(value: Filter | None) -> Condition | None:
+    """The condition that a filter means, with all its values checked. A condition, and None for no
+    filter, are returned as they are.
 
     Raises InvalidInputError that names the wrong part.
     """
-    return _Parser().condition(condition, "filter", 0)
+    if value is None or isinstance(value, Condition):
+        return value
+    return _Parser().condition(value, "filter", 0)
+
+
+def check_selective(condition: Condition) -> None:
+    """Raise InvalidInputError for a condition that names no field, or that every document meets:
+    nothing should be deleted by it."""
+    if constant(condition) or not tested(condition):
+        raise InvalidInputError(
+            "names no field and would delete everything; delete the collection for that",
+            field="filter",
+        )
 
 
 class _Parser:
@@ -212,7 +151,8 @@ class _Parser:
                 raise InvalidInputError(
                     f"must be a list of values, got {shown(tests['in'])}", field=f"{place}.in"
                 )
-            yield Or(tuple(self._equal(key, tests["in"], f"{place}.in")))
+            among = self._equal(key, tests["in"], f"{place}.in")
+            yield In(key, tuple((one.kind, one.value) for one in among))
         if "contains" in tests:
             wanted = tests["contains"]
             values = wanted if isinstance(wanted, list | tuple) else [wanted]
@@ -226,11 +166,11 @@ class _Parser:
                 )
             yield Exists(key) if tests["exists"] else Not(Exists(key))
 
-    def _equal(self, key: str, values: Sequence[Any], place: str) -> list[Condition]:
+    def _equal(self, key: str, values: Sequence[Any], place: str) -> list[Equal]:
         self._counted(max(1, len(values)), place)
         if any(value is None for value in values):
             raise InvalidInputError("null is tested with {'exists': false}", field=place)
-        return [Equal(key, *_typed(value, place)) for value in values]
+        return [Equal(key, *typed(value, place)) for value in values]
 
     def _counted(self, n: int, place: str) -> None:
         self._count += n
@@ -255,26 +195,18 @@ def _items(value: Mapping[Any, Any], place: str) -> Iterator[tuple[str, Any]]:
         yield checked_text(name, place), item
 
 
-def _range(key: str, bounds: Mapping[str, Any], place: str) -> Range:
-    typed = {name: _typed(value, f"{place}.{name}") for name, value in bounds.items()}
-    kinds = {kind for kind, _ in typed.values()}
+def _range(key: str, bounds: Mapping[Operator, Any], place: str) -> Range:
+    found = {name: typed(value, f"{place}.{name}") for name, value in bounds.items()}
+    kinds = {kind for kind, _ in found.values()}
     if len(kinds) > 1 or BOOLEAN in kinds:
         raise InvalidInputError("bounds must be all numbers or all strings", field=place)
-    return Range(key, kinds.pop(), tuple((_RANGE[name], v) for name, (_, v) in typed.items()))
+    return Range(key, kinds.pop(), tuple((name, v) for name, (_, v) in found.items()))
 
 
-def _prefix(key: str, value: Any, place: str) -> Range:
+def _prefix(key: str, value: Any, place: str) -> Prefix:
     if not isinstance(value, str):
         raise InvalidInputError(f"must be a string, got {shown(value)}", field=place)
-    begin = checked_text(value, place)
-    # The first text after all that begin so; there is none after U+10FFFF.
-    stem = begin.rstrip("\U0010ffff")
-    bounds: tuple[tuple[str, Scalar], ...] = ((">=", begin),)
-    if stem:
-        after = ord(stem[-1]) + 1
-        after = 0xE000 if after == 0xD800 else after  # Surrogates are no text.
-        bounds = (*bounds, ("<", stem[:-1] + chr(after)))
-    return Range(key, STRING, bounds)
+    return Prefix(key, checked_text(value, place))
 
 
 def _dated(key: str, value: Any, place: str) -> Dated:
@@ -292,41 +224,5 @@ def _dated(key: str, value: Any, place: str) -> Dated:
                 f"got {shown(wanted)}",
                 field=f"{place}.{name}",
             )
-        bounds.append((_DATE_OPERATORS[name], found))
+        bounds.append((cast(Operator, name), found))
     return Dated(key, tuple(bounds))
-
-
-def tested(condition: Condition) -> set[str]:
-    """The fields that a condition tests."""
-    match condition:
-        case And(parts) | Or(parts):
-            return set().union(*map(tested, parts))
-        case Not(part):
-            return tested(part)
-    return {condition.key}
-
-
-def kinds(condition: Condition) -> set[tuple[str, int]]:
-    """The fields whose values a condition looks at, with the kind of value that it looks for."""
-    match condition:
-        case And(parts) | Or(parts):
-            return set().union(*map(kinds, parts))
-        case Not(part):
-            return kinds(part)
-        case Exists():
-            return set()
-    return {(condition.key, condition.kind)}
-
-
-def names_a_field(condition: Any) -> bool:
-    """Whether some field is tested anywhere; a filter without any is met by every document."""
-    if not isinstance(condition, Mapping):
-        return False
-    return any(
-        any(names_a_field(item) for item in value)
-        if name in ("and", "or") and isinstance(value, list | tuple)
-        else names_a_field(value)
-        if name == "not"
-        else True
-        for name, value in condition.items()
-    )

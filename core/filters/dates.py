@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1)
@@ -31,20 +31,12 @@ def instant(text: str) -> int | None:
     return (found.replace(tzinfo=None) - _EPOCH - offset) // _MICROSECOND
 
 
-def earliest_text(microseconds: int) -> str | None:
-    """A text that no date of this instant or a later one sorts before; None = there is none."""
-    return _day(microseconds, -1)
-
-
-def latest_text(microseconds: int) -> str | None:
-    """A text that all dates of this instant or an earlier one sort before; None = there is none."""
-    return _day(microseconds, 2)
-
-
-def _day(microseconds: int, shift: int) -> str | None:
-    # A zone is less than a day away from UTC.
-    try:
-        moved = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds, days=shift)
-    except OverflowError:
-        return None
-    return moved.strftime("%Y-%m-%d").zfill(10)
+def date_text(microseconds: int) -> str:
+    """A date that `instant` reads as this instant."""
+    at = timedelta(microseconds=microseconds)
+    for minutes, zone in ((0, "Z"), (1439, "+23:59"), (-1439, "-23:59")):
+        try:  # Instants before the first day, or after the last, need a zone.
+            return f"{(_EPOCH + at + timedelta(minutes=minutes)).isoformat()}{zone}"
+        except OverflowError:
+            continue
+    raise ValueError(f"{microseconds} microseconds since 1970 are no date")

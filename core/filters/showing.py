@@ -1,0 +1,60 @@
+"""Conditions as the JSON that they are parsed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .conditions import And, Condition, Dated, Equal, Exists, In, Not, Or, Prefix, Range
+from .dates import date_text
+from .values import BOOLEAN, Scalar
+
+
+def show_filter(condition: Condition) -> dict[str, Any]:
+    """A filter that `parse_filter` reads as an equal condition.
+
+    Several tests of one field become a group (`and`), which counts against the limits of a filter.
+    """
+    match condition:
+        case And(parts):
+            return _contains(parts) or _all([show_filter(part) for part in parts])
+        case Or(parts):
+            return {"or": [show_filter(part) for part in parts]}
+        case In(key, values):
+            return {key: {"in": [_value(kind, value) for kind, value in values]}}
+        case Not(Equal(key, kind, value)):
+            return {key: {"ne": _value(kind, value)}}
+        case Not(Exists(key)):
+            return {key: {"exists": False}}
+        case Not(part):
+            return {"not": show_filter(part)}
+        case Equal(key, kind, value):
+            return {key: {"eq": _value(kind, value)}}
+        case Range(key, _, bounds):
+            return {key: dict(bounds)}
+        case Prefix(key, text):
+            return {key: {"prefix": text}}
+        case Dated(key, bounds):
+            return {key: {"date": {name: date_text(at) for name, at in bounds}}}
+        case Exists(key):
+            return {key: {"exists": True}}
+
+
+def _all(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One object where every part has a name of its own, else a group."""
+    names = {name for part in shown for name in part}
+    if len(shown) > 1 and all(len(part) == 1 for part in shown) and len(names) == len(shown):
+        return {name: test for part in shown for name, test in part.items()}
+    return {"and": list(shown)}
+
+
+def _contains(parts: Sequence[Condition]) -> dict[str, Any] | None:
+    """The values that one field must all have; None for other parts."""
+    equal = [part for part in parts if isinstance(part, Equal)]
+    if not parts or len(equal) < len(parts) or len({part.key for part in equal}) > 1:
+        return None
+    return {equal[0].key: {"contains": [_value(part.kind, part.value) for part in equal]}}
+
+
+def _value(kind: int, value: Scalar) -> Scalar:
+    return bool(value) if kind == BOOLEAN else value

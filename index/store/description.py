@@ -1,0 +1,105 @@
+"""What a local collection stores and how much room that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..dense.config import DenseLeg
+from ..protocol import Approximate
+from ..structures.looking import DEFAULT_RECALL
+from ..structures.protocol import VectorStorage
+from .database.database import Database, get_number
+from .database.rows import SegmentRow
+from .database.tables import read_segments
+from .snapshot import Part
+from .view import LocalView
+
+
+def described(view: LocalView, database: Database) -> dict[str, Any]:
+    """Counts, segments, sizes on disk in bytes, and how the vectors of legs are stored; as JSON.
+
+    legs: `bytes` in all segments; `vectors` of a dense leg is what is configured and what it takes
+    there (of a leg whose passages have several, for each vector).
+    segments: `vectors` says of each dense leg how it is stored there; see `Approximate`.
+    """
+    rows = read_segments(view.connection)
+    *parts, delta = view.snapshot.parts
+    stored = [_vectors(part) for part in parts]
+    legs = view.config.legs
+    files = database.path.parent.glob(f"{database.path.name}*")
+    return {
+        "documents": view.count(None),
+        "passages": view.snapshot.live_passages,
+        "generation": view.generation,
+        "sealed": get_number(view.connection, "sealed"),
+        "delta": {"passages": delta.live_passages},
+        "segments": [
+            {
+                "id": row.id,
+                "passages": row.passages,
+                "documents": row.documents,
+                "dead_passages": row.passages - part.live_passages,
+                "bytes": row.size,
+                "bytes_by_leg": {leg: _bytes(row, leg) for leg in legs},
+                "vectors": vectors,
+            }
+            for row, part, vectors in zip(rows, parts, stored, strict=True)
+        ],
+        "bytes": {
+            "database": sum(path.stat().st_size for path in files),
+            "segments": sum(row.size for row in rows),
+        },
+        "legs": {
+            name: {
+                "bytes": sum(_bytes(row, name) for row in rows),
+                **(
+                    {"vectors": _storage(name, leg.storage, stored)}
+                    if isinstance(leg, DenseLeg)
+                    else {}
+                ),
+            }
+            for name, leg in legs.items()
+        },
+    }
+
+
+def _bytes(row: SegmentRow, leg: str) -> int:
+    """Of the files of a leg in a segment."""
+    return sum(state.size for name, state in row.files.items() if name.startswith(f"{leg}/"))
+
+
+def _vectors(part: Part) -> dict[str, dict[str, Any]]:
+    """Leg -> how its vectors are stored in a segment."""
+    return {
+        name: leg.description() for name, leg in part.legs.items() if isinstance(leg, Approximate)
+    }
+
+
+def _storage(
+    name: str, storage: VectorStorage, segments: Sequence[Mapping[str, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """How a leg's vectors are stored as configured, and what they take in all segments.
+
+    recall: the target of a search that says nothing; None where parameters are configured.
+    bytes_per_vector: on disk; None while there is no segment. memory: bytes that indexes hold.
+    """
+    codec = storage.used_codec
+    told = [segment[name] for segment in segments if name in segment]
+    rows = sum(one["rows"] for one in told)
+    fields = dict(storage.index)
+    fixed = any(fields.get(parameter) is not None for parameter in ("nprobe", "ef_search"))
+    target = 1.0 if storage.index.kind == "flat" and storage.lossless else DEFAULT_RECALL
+    return {
+        "index": storage.index.kind,
+        "codec": None if codec is None else codec.kind,
+        "projection": None
+        if storage.projection is None
+        else storage.projection.model_dump(mode="json"),
+        "originals": storage.kept,
+        "recall": None if fixed else fields.get("recall") or target,
+        "bytes_per_vector": sum(one["rows"] * one["bytes_per_vector"] for one in told) / rows
+        if rows
+        else None,
+        "memory": sum(one["memory"] for one in told),
+    }

@@ -1,0 +1,38 @@
+"""A part that is in no collection, searched as the only segment of one: to measure it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...core import Representation
+from ..config import CollectionConfig
+from ..legs import LegConfig
+from ..protocol import LegPart
+from ..structures.looking import VectorSearch
+from ..view import Handles, LegResult
+from .segment import Passages
+from .snapshot import Part, Snapshot, rows_for
+
+_LEG = "leg"
+
+
+class TrialSegment:
+    """A part of a leg with the documents of its rows."""
+
+    def __init__(self, leg: LegConfig, part: LegPart, owners: Handles) -> None:
+        """owners: int64 [rows], the document of each row, ascending."""
+        documents = 1 + int(np.count_nonzero(np.diff(owners)))
+        passages = Passages(owners, np.full((len(owners), 2), -1, dtype=np.int32))
+        self._spread = len(owners) / documents
+        whole = Part(passages, {_LEG: part}, None, len(owners), self._spread)
+        self._snapshot = Snapshot(0, CollectionConfig(legs={_LEG: leg}), [whole], {}, [])
+
+    def search(
+        self, queries: Representation, depth: int, how: VectorSearch | None = None
+    ) -> list[LegResult]:
+        """See View. Handles of documents are those given."""
+        return self._snapshot.search(_LEG, queries, depth, self._snapshot.masks(None), how)
+
+    def reach(self, depth: int) -> int:
+        """How many passages a search of `depth` documents asks the part for at first."""
+        return rows_for(depth, self._spread, len(self._snapshot.parts[0]))

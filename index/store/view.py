@@ -1,0 +1,224 @@
+"""One state of a local collection: a snapshot of its index, a transaction on its documents."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import (
+    Contribution,
+    Document,
+    InvalidInputError,
+    NotFoundError,
+    Passage,
+    Representation,
+    TermWeight,
+    checked_text,
+)
+from ...core.filters import Condition
+from ..arrays.vectors import VectorSource
+from ..config import CollectionConfig
+from ..protocol import Approximate
+from ..structures.looking import VectorSearch
+from ..view import Handles, LegResult
+from .database.tables import ids_of, numbers_of, read_documents, read_sizes
+from .filters.columns import Numbers
+from .filters.field_names import unknown_fields
+from .filters.selection import select
+from .snapshot import Masks, Snapshot
+
+_CACHED_FILTERS = 32
+_BLOCK = 8_192
+"""Vectors read at a time."""
+
+
+class LocalView:
+    """A `VectorView` and an `ExplainingView`. Handles of documents are their numbers.
+
+    snapshot and connection are of the same state; they are for this store only.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        snapshot: Snapshot,
+        filters: OrderedDict[tuple[int, Condition], Masks],
+    ) -> None:
+        self.connection = connection
+        self.snapshot = snapshot
+        self._filters = filters
+
+    @property
+    def config(self) -> CollectionConfig:
+        """See View."""
+        return self.snapshot.config
+
+    @property
+    def generation(self) -> int:
+        """See View."""
+        return self.snapshot.generation
+
+    # -- searching -------------------------------------------------------------------------
+
+    def select(self, where: Condition | None) -> Masks:
+        """See View. The latest conditions are remembered."""
+        if where is None:
+            return self.snapshot.masks(None)
+        key = (self.snapshot.generation, where)
+        known = self._filters.get(key)
+        if known is None:
+            known = self.snapshot.masks(select(self.connection, where))
+            self._filters[key] = known
+            while len(self._filters) > _CACHED_FILTERS:
+                try:
+                    self._filters.popitem(last=False)
+                except KeyError:  # Another thread was quicker.
+                    break
+        return known
+
+    def among(self, documents: Handles) -> Masks:
+        """See View."""
+        return self.snapshot.masks(documents)
+
+    def warnings(self, where: Condition | None) -> list[str]:
+        """See View."""
+        return [] if where is None else unknown_fields(self.connection, where)
+
+    def search(
+        self,
+        leg: str,
+        queries: Representation,
+        depth: int,
+        within: Masks,
+        how: VectorSearch | None = None,
+    ) -> list[LegResult]:
+        """See View and `Snapshot.search`."""
+        return self.snapshot.search(leg, queries, depth, within, how)
+
+    def passages(self, passages: Handles) -> list[Passage | None]:
+        """See View."""
+        return self.snapshot.passages(passages)
+
+    def explain(
+        self, leg: str, query: Representation, passages: Handles
+    ) -> Iterator[Sequence[Contribution]]:
+        """See ExplainingView."""
+        return self.snapshot.explain(leg, query, passages)
+
+    def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
+        """See ExplainingView."""
+        return self.snapshot.terms(leg, passages)
+
+    # -- documents -------------------------------------------------------------------------
+
+    def names(self, documents: Sequence[int]) -> dict[int, str]:
+        """See View."""
+        return ids_of(self.connection, documents)
+
+    def documents(self, documents: Sequence[int]) -> dict[int, Document]:
+        """See View."""
+        return read_documents(self.connection, documents)
+
+    def sizes(self, documents: Sequence[int]) -> dict[int, int]:
+        """See View. Contents are not read into memory."""
+        return read_sizes(self.connection, documents)
+
+    def get(self, name: str) -> Document:
+        """See View."""
+        found = numbers_of(self.connection, [name])
+        if not found:
+            raise NotFoundError(f"there is no document {name!r}")
+        return self.documents([found[name]])[found[name]]
+
+    def page(
+        self,
+        after: str | None,
+        limit: int,
+        where: Condition | None,
+        *,
+        most_bytes: int | None = None,
+    ) -> list[Document]:
+        """See View."""
+        if limit < 1:
+            raise InvalidInputError("must be at least 1", field="limit")
+        begin = checked_text(after or "", "after")
+        allowed = None if where is None else set(select(self.connection, where).tolist())
+        numbers: list[int] = []
+        for (number,) in self.connection.execute(
+            "SELECT number FROM documents WHERE id > ? ORDER BY id", (begin,)
+        ):
+            if allowed is None or number in allowed:
+                numbers.append(number)
+                if len(numbers) == limit:
+                    break
+        if most_bytes is not None:
+            numbers = self._within(numbers, most_bytes)
+        found = self.documents(numbers)
+        return [found[number] for number in numbers]
+
+    def _within(self, numbers: list[int], most_bytes: int) -> list[int]:
+        """The first numbers, as many as hold at most `most_bytes` together, but at least one."""
+        sizes, size = self.sizes(numbers), 0
+        for i, number in enumerate(numbers):
+            size += sizes[number]
+            if size > most_bytes and i > 0:
+                return numbers[:i]
+        return numbers
+
+    def count(self, where: Condition | None) -> int:
+        """See View."""
+        if where is None:
+            return int(self.connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+        return len(select(self.connection, where))
+
+    def fields(self, limit: int = 100) -> list[tuple[str, int]]:
+        """See View. The time grows with the entries, not with the documents."""
+        found: list[tuple[str, int]] = []
+        last = ("", -1)
+        while len(found) < limit:
+            row = self.connection.execute(
+                "SELECT key, kind FROM fields WHERE (key, kind) > (?, ?) "
+                "ORDER BY key, kind LIMIT 1",
+                last,
+            ).fetchone()
+            if row is None:
+                break
+            last = (str(row[0]), int(row[1]))
+            found.append(last)
+        return found
+
+    # -- vectors ---------------------------------------------------------------------------
+
+    def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
+        """See VectorView. Originals where they are kept."""
+        return self.snapshot.vectors(leg, passages)
+
+    def owners(self) -> Numbers:
+        """See VectorView. Ascending."""
+        live = [part.live_numbers for part in self.snapshot.parts]
+        return np.concatenate(live) if live else np.empty(0, dtype=np.int64)
+
+    def leg_vectors(
+        self, leg: str, documents: Handles
+    ) -> Iterator[tuple[Handles, NDArray[np.float32]]]:
+        """See VectorView."""
+        for part, mask in zip(self.snapshot.parts, self.among(documents), strict=True):
+            source = cast(VectorSource, part.legs[leg])
+            numbers = part.passages.numbers
+            for start in range(0, len(part), _BLOCK):
+                stop = min(start + _BLOCK, len(part))
+                keep = slice(None) if mask is None else mask[start:stop]
+                owners = numbers[start:stop][keep]
+                if len(owners):
+                    yield owners, source.read(start, stop)[keep]
+
+    def is_rounded(self, leg: str) -> bool:
+        """See VectorView."""
+        parts = [part.legs[leg] for part in self.snapshot.parts]
+        kept = [part.description() for part in parts if isinstance(part, Approximate)]
+        return any(one.get("originals", "float32") != "float32" for one in kept)

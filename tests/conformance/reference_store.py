@@ -1,0 +1,297 @@
+"""A store in memory that compares everything with everything: the oracle of the others."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twindex.core import Contribution, DeletedCount, Document, NotFoundError, TermWeight
+from twindex.core import InvalidInputError as Invalid
+from twindex.core.filters import (
+    STRING,
+    And,
+    Dated,
+    Equal,
+    Exists,
+    In,
+    Not,
+    Or,
+    Prefix,
+    check_selective,
+    flatten,
+)
+from twindex.core.filters.conditions import tested
+from twindex.core.filters.dates import instant
+from twindex.index import LegResult, OutdatedError, Written
+
+MOST_PASSAGES = 1 << 20
+"""Of a document: a passage's handle is that of its document times this, plus its place in it."""
+COMPARE = {
+    "eq": lambda a, b: a == b,
+    "gt": lambda a, b: a > b,
+    "gte": lambda a, b: a >= b,
+    "lt": lambda a, b: a < b,
+    "lte": lambda a, b: a <= b,
+}
+
+
+def meets(document: Document, condition) -> bool:
+    """Whether a document meets a condition, read literally."""
+    match condition:
+        case And(parts):
+            return all(meets(document, part) for part in parts)
+        case Or(parts):
+            return any(meets(document, part) for part in parts)
+        case Not(part):
+            return not meets(document, part)
+        case In(key, wanted):
+            return any(meets(document, Equal(key, kind, value)) for kind, value in wanted)
+    fields = list(flatten(document.metadata))
+    own = {"id": document.id, "title": document.title}.get(condition.key)
+    if isinstance(condition, Exists):
+        inside = f"{condition.key}."
+        return bool(own) or any(
+            key == condition.key or key.startswith(inside) for key, _, _ in fields
+        )
+    values = [v for key, kind, v in fields if (key, kind) == (condition.key, condition.kind)]
+    if own is not None and condition.kind == STRING:
+        values.append(own)
+    match condition:
+        case Equal(_, _, wanted):
+            return wanted in values
+        case Prefix(_, text):
+            return any(value.startswith(text) for value in values)
+        case Dated():
+            values = [at for value in values if (at := instant(value)) is not None]
+    return any(all(COMPARE[name](v, bound) for name, bound in condition.bounds) for v in values)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A document with its passages, and for each leg one representation a passage."""
+
+    number: int
+    document: Document
+    spans: list
+    legs: dict[str, list]
+
+
+@dataclass(frozen=True)
+class State:
+    generation: int = 0
+    stored: Mapping[str, Stored] = field(default_factory=dict)
+
+
+class ReferenceView:
+    def __init__(self, config, state: State) -> None:
+        self.config = config
+        self.generation = state.generation
+        self._stored = {one.number: one for one in state.stored.values()}
+        self._numbers = {name: one.number for name, one in state.stored.items()}
+
+    def select(self, where) -> set[int]:
+        known = self._stored.items()
+        return {n for n, one in known if where is None or meets(one.document, where)}
+
+    def among(self, documents) -> set[int]:
+        return set(documents.tolist())
+
+    def search(self, leg, queries, depth, within, how=None) -> list[LegResult]:
+        return [self._search(leg, queries.at(i), depth, within) for i in range(len(queries))]
+
+    def _search(self, leg, query, depth, within) -> LegResult:
+        best = []
+        for number in sorted(within):
+            for place, passage in enumerate(self._stored[number].legs[leg]):
+                score = self._score(leg, query, passage)
+                if score is not None:
+                    best.append((-score, number, place))
+        firsts: dict[int, tuple[float, int]] = {}
+        for negative, number, place in sorted(best):
+            firsts.setdefault(number, (-negative, place))
+        found = list(firsts.items())[:depth]
+        return LegResult(
+            np.array([number for number, _ in found], dtype=np.int64),
+            np.array([score for _, (score, _) in found], dtype=np.float32),
+            np.array([n * MOST_PASSAGES + place for n, (_, place) in found], dtype=np.int64),
+            complete=len(firsts) <= depth,
+        )
+
+    def _score(self, leg, query, passage) -> float | None:
+        if self.config.legs[leg].kind == "dense":
+            return float((query.dense @ passage.dense.T).max(axis=1).sum())
+        terms = self._contributions(leg, query, passage)
+        return sum(term.score for term in terms) if terms else None
+
+    def _contributions(self, leg, query, passage) -> list[Contribution]:
+        config = self.config.legs[leg]
+        if config.kind == "dense":
+            return []
+        if config.kind == "sparse":
+            one, two = query.sparse.toarray()[0], passage.sparse.toarray()[0]
+            return [
+                Contribution(str(i), float(one[i] * two[i]), float(one[i]), float(two[i]))
+                for i in np.flatnonzero((one > 0) & (two > 0)).tolist()
+            ]
+        counts = [p.terms[0] for one in self._stored.values() for p in one.legs[leg]]
+        average = sum(sum(one.values()) for one in counts) / len(counts)
+        own = passage.terms[0]
+        found = []
+        for term, times in query.terms[0].items():
+            if term in own:
+                df = sum(term in one for one in counts)
+                factor = times * math.log(1 + (len(counts) - df + 0.5) / (df + 0.5))
+                length = sum(own.values()) / average
+                norm = config.k1 * (1 - config.b + config.b * length)
+                weight = own[term] / (own[term] + norm)
+                found.append(Contribution(term, factor * weight, factor, weight))
+        return found
+
+    def _at(self, passages) -> Iterator[tuple[Stored, int]]:
+        for handle in passages.tolist():
+            yield self._stored[handle // MOST_PASSAGES], handle % MOST_PASSAGES
+
+    def explain(self, leg, query, passages) -> Iterator[list[Contribution]]:
+        for one, place in self._at(passages):
+            yield self._contributions(leg, query, one.legs[leg][place])
+
+    def terms(self, leg, passages) -> Iterator[list[TermWeight]]:
+        for one, place in self._at(passages):
+            passage = one.legs[leg][place]
+            weights = dict(passage.terms[0]) if passage.terms else {}
+            if passage.sparse is not None:
+                row = passage.sparse.toarray()[0]
+                weights = {str(i): float(row[i]) for i in np.flatnonzero(row).tolist()}
+            ordered = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+            yield [TermWeight(term, weight) for term, weight in ordered]
+
+    def passages(self, passages) -> list:
+        return [one.spans[place] for one, place in self._at(passages)]
+
+    def names(self, documents) -> dict[int, str]:
+        return {number: self._stored[number].document.id for number in documents}
+
+    def documents(self, documents) -> dict[int, Document]:
+        return {number: self._stored[number].document for number in documents}
+
+    def sizes(self, documents) -> dict[int, int]:
+        return {n: _size(one) for n, one in self.documents(documents).items()}
+
+    def get(self, name: str) -> Document:
+        if name not in self._numbers:
+            raise NotFoundError(f"there is no document {name!r}")
+        return self._stored[self._numbers[name]].document
+
+    def page(self, after, limit, where, *, most_bytes=None) -> list[Document]:
+        if limit < 1:
+            raise Invalid("must be at least 1", field="limit")
+        known = (self.get(name) for name in sorted(self._numbers) if name > (after or ""))
+        found = [one for one in known if where is None or meets(one, where)][:limit]
+        size = 0
+        for i, one in enumerate(found):
+            size += _size(one)
+            if most_bytes is not None and size > most_bytes and i > 0:
+                return found[:i]
+        return found
+
+    def count(self, where) -> int:
+        return len(self.select(where))
+
+    def fields(self, limit: int = 100) -> list[tuple[str, int]]:
+        known = (flatten(one.document.metadata) for one in self._stored.values())
+        return sorted({(key, kind) for fields in known for key, kind, _ in fields})[:limit]
+
+    def warnings(self, where) -> list[str]:
+        unknown = [key for key in sorted(tested(where)) if not self._has(key)] if where else []
+        return [f"filter: no document has a field {key!r}" for key in unknown]
+
+    def _has(self, key: str) -> bool:
+        return key in ("id", "title") or bool(self.select(Exists(key)))
+
+
+def _size(document: Document) -> int:
+    parts = (document.title, document.text, json.dumps(document.metadata, ensure_ascii=False))
+    return sum(len(part.encode()) for part in parts)
+
+
+class ReferenceStore:
+    """Keeps every document as it was encoded; a view keeps the state that it was opened on."""
+
+    capabilities = frozenset({"explain", "snapshots"})
+
+    def __init__(self, directory, config) -> None:
+        self.directory = directory
+        self.config = config
+        self._state = State()
+        self._next = 7  # Handles say nothing of places.
+        self._fingerprints: dict = {}
+
+    @contextmanager
+    def view(self) -> Iterator[ReferenceView]:
+        yield ReferenceView(self.config, self._state)
+
+    def _change(self, stored: dict[str, Stored]) -> None:
+        self._state = State(self._state.generation + 1, stored)
+
+    def unchanged(self, documents) -> dict[str, int]:
+        known = self._state.stored
+        return {
+            one.id: known[one.id].number
+            for one in documents
+            if one.id in known and known[one.id].document == one
+        }
+
+    def write(self, batch, legs, *, unchanged=None, record=None) -> Written:
+        stored = dict(self._state.stored)
+        for name, number in (unchanged or {}).items():
+            if name not in stored or stored[name].number != number:
+                raise OutdatedError(f"document {name} was replaced or deleted")
+        known = {item.document.id for item in batch} & set(stored)
+        row = 0
+        for item in batch:
+            rows = range(row, row := row + item.count)
+            own = {leg: [legs[leg].at(i) for i in rows] for leg in self.config.legs}
+            stored.pop(item.document.id, None)
+            spans = list(item.passages) or [None]
+            stored[item.document.id] = Stored(self._next, item.document, spans, own)
+            self._next += 3
+        self._change(stored)
+        written = Written(len({item.document.id for item in batch}), len(known))
+        if record is not None:
+            record(None, written)
+        return written
+
+    def delete(self, ids) -> list[str]:
+        found = [name for name in dict.fromkeys(ids) if name in self._state.stored]
+        self._change({n: one for n, one in self._state.stored.items() if n not in found})
+        return found
+
+    def delete_where(self, where) -> DeletedCount:
+        check_selective(where)
+        with self.view() as view:
+            warnings = view.warnings(where)
+        doomed = [n for n, one in self._state.stored.items() if meets(one.document, where)]
+        return DeletedCount(len(self.delete(doomed)), warnings)
+
+    def fingerprints(self) -> dict:
+        return dict(self._fingerprints)
+
+    def bind(self, fingerprints) -> dict:
+        self._fingerprints = {**fingerprints, **self._fingerprints}
+        return self.fingerprints()
+
+    def describe(self) -> dict:
+        stored = self._state.stored
+        return {
+            "documents": len(stored),
+            "passages": sum(len(one.spans) for one in stored.values()),
+            "generation": self._state.generation,
+        }
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,70 @@
+"""What a store is made of is used inside the index only: the rooms above see views and handles."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from ..house import HOUSE, ROOMS
+
+ABOVE = ROOMS[ROOMS.index("index") + 1 :]
+INSIDE = {"connection", "live_passages", "masks", "parts", "rows", "segments", "snapshot"}
+"""Attributes of the local store, its views, snapshots and parts."""
+JOBS = {"jobs", "upload", "database.database"}
+"""Modules of the local store that serve jobs, which REST keeps in the database of a collection."""
+SQL = re.compile(r"\b(SELECT\b.+\bFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b", re.S)
+
+
+def accesses(source: str) -> set[str]:
+    """Attributes of a store's inside that a module names, and SQL that it holds."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in INSIDE:
+            found.add(node.attr)
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and SQL.search(node.value)
+        ):
+            found.add("SQL")
+    return found
+
+
+def imports(source: str) -> set[str]:
+    """Modules below `index.store` that a module imports."""
+    return {
+        (node.module or "").partition("index.store")[2].lstrip(".")
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and "index.store" in (node.module or "")
+    }
+
+
+def files(*rooms: str) -> list[Path]:
+    return sorted(path for room in rooms for path in (HOUSE / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ABOVE)
+def test_no_room_above_reaches_into_a_store(room):
+    assert {path: found for path in files(room) if (found := accesses(path.read_text()))} == {}
+
+
+def test_only_jobs_are_imported_from_the_local_store():
+    for path in files(*ABOVE):
+        room = path.relative_to(HOUSE).parts[0]
+        assert imports(path.read_text()) <= (JOBS if room == "api" else set()), path
+
+
+def test_searching_knows_no_store():
+    """Only what makes, maintains or moves a collection here may name the local store."""
+    for path in [*files("search/finding", "search/encoding"), HOUSE / "search" / "info.py"]:
+        assert "LocalStore" not in path.read_text(), path
+
+
+def test_what_is_looked_for_would_be_found():
+    assert accesses("view.snapshot.parts[0]\nreader.masks(None)") == {"snapshot", "parts", "masks"}
+    assert accesses("execute('SELECT id\\n FROM documents')") == {"SQL"}
+    assert accesses("'''Select a leg, e.g. from the form.'''") == set()
+    assert imports("from ..index.store.snapshot import Part") == {"snapshot"}

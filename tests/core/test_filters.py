@@ -1,0 +1,141 @@
+"""The filter language: what is parsed can be shown, and means the same again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twindex.core import InvalidInputError
+from twindex.core.filters import And, Equal, In, Not, check_selective, parse_filter, show_filter
+from twindex.core.filters.conditions import constant
+from twindex.core.filters.dates import date_text, instant
+
+words = st.sampled_from(["", "a", "é", "\U0010ffff"])
+scalars = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, width=32), words)
+scalars = scalars.filter(lambda value: value not in (float("inf"), float("-inf")))
+zones = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda m: timezone(timedelta(minutes=m)))
+dates = st.datetimes(timezones=zones).map(datetime.isoformat)
+bounds = st.sampled_from(["gt", "gte", "lt", "lte"])
+tests = st.one_of(
+    scalars,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "eq": scalars,
+            "ne": scalars,
+            "in": st.lists(scalars, max_size=3),
+            "contains": st.lists(scalars, max_size=3),
+            "prefix": words,
+            "exists": st.booleans(),
+            "date": st.dictionaries(st.one_of(bounds, st.just("eq")), dates, min_size=1),
+            "gte": st.integers(),
+            "lt": st.integers(),
+        },
+    ).filter(bool),
+)
+filters = st.recursive(
+    st.dictionaries(st.sampled_from(["x", "y.z", "id"]), tests, max_size=3),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "and": st.lists(inner, max_size=3),
+            "or": st.lists(inner, max_size=3),
+            "not": inner,
+            "x": tests,
+        },
+    ),
+    max_leaves=6,
+)
+
+
+@given(given=filters)
+def test_a_condition_is_shown_as_a_filter_that_means_it(given):
+    condition = parse_filter(given)
+    assert parse_filter(show_filter(condition)) == condition
+    assert parse_filter(condition) is condition
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"x": 1, "y": True}, {"x": {"eq": 1}, "y": {"eq": True}}),
+        ({"x": {"in": [1, "a"]}}, {"x": {"in": [1, "a"]}}),
+        ({"x": {"ne": 1, "exists": False}}, {"and": [{"x": {"ne": 1}}, {"x": {"exists": False}}]}),
+        ({"or": [{"x": 1}, {"y": 2}]}, {"or": [{"x": {"eq": 1}}, {"y": {"eq": 2}}]}),
+        (
+            {"d": {"date": {"gte": "2024-05-01T02:00:00+02:00"}}},
+            {"d": {"date": {"gte": "2024-05-01T00:00:00Z"}}},
+        ),
+        ({}, {"and": []}),
+    ],
+)
+def test_how_a_condition_is_shown(given, shown):
+    assert show_filter(parse_filter(given)) == shown
+
+
+def test_a_filter_of_the_most_conditions_can_be_shown():
+    for one in (
+        {"and": [{"not": {"x": i}} for i in range(500)]},
+        {f"x{i}": {"ne": i} for i in range(1_000)},
+        {"x": {"contains": list(range(1_000))}},
+    ):
+        condition = parse_filter(one)
+        assert parse_filter(show_filter(condition)) == condition
+
+
+@given(at=st.datetimes(timezones=zones))
+def test_an_instant_is_shown_as_a_date(at):
+    found = instant(at.isoformat())
+    assert found is not None
+    assert instant(date_text(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, True),
+        ({"or": []}, False),
+        ({"not": {"or": []}}, True),
+        ({"x": {"in": []}}, False),
+        ({"x": {"contains": []}}, True),
+        ({"or": [{"x": 1}, {}]}, True),
+        ({"and": [{"x": 1}, {"or": []}]}, False),
+        ({"and": [{"x": 1}, {}]}, None),
+        ({"not": {"x": 1}}, None),
+    ],
+)
+def test_conditions_that_do_not_depend_on_the_document(given, expected):
+    assert constant(parse_filter(given)) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "selective"),
+    [
+        ({}, False),
+        ({"or": []}, False),
+        ({"and": [{"or": []}]}, False),
+        ({"x": {"contains": []}}, False),
+        ({"or": [{"x": 1}, {}]}, False),
+        ({"x": {"in": []}}, True),
+        ({"or": [{"x": 1}, {"or": []}]}, True),
+    ],
+)
+def test_what_may_be_deleted_by(given, selective):
+    if selective:
+        check_selective(parse_filter(given))
+    else:
+        with pytest.raises(InvalidInputError, match="would delete everything"):
+            check_selective(parse_filter(given))
+
+
+def test_no_filter_is_no_condition():
+    assert parse_filter(None) is None
+    with pytest.raises(InvalidInputError, match="must be an object"):
+        parse_filter("year")
+    assert parse_filter({"x": {"in": [1, "a"]}}) == In("x", ((0, 1), (1, "a")))
+    assert parse_filter({"not": {"x": {"contains": [1, 2]}}}) == Not(
+        And((Equal("x", 0, 1), Equal("x", 0, 2)))
+    )
