@@ -90,7 +90,6 @@ def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[b
 
 def _split(data: bytes, legs: int) -> list[bytes] | None:
     """The pieces of a blob, or None when it is not what `pack` made."""
-    # Also checked here: rows of format 1 have no other checksum.
     if len(data) < _NUMBER.size or zlib.crc32(data[_NUMBER.size :]) != _NUMBER.unpack_from(data)[0]:
         return None
     pieces = []

@@ -14,9 +14,6 @@ from zlib import crc32
 
 from ....core import CorruptFileError
 
-UNCHECKED = -1
-"""Stands for the checksum of a row of format 1, which has none."""
-
 
 def row_check(*values: str | float | bytes) -> int:
     """Of a short row."""
@@ -40,7 +37,7 @@ def delta_check(number: int, start: int, stop: int, data: bytes) -> int:
 
 def differs(stored: Any, computed: int) -> bool:
     """Whether a row is not what was written."""
-    return stored not in (computed, UNCHECKED)
+    return bool(stored != computed)
 
 
 def damaged(connection: sqlite3.Connection, what: str, problem: str = "") -> CorruptFileError:

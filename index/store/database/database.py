@@ -17,7 +17,7 @@ from ....core import ConflictError, CorruptFileError, NotFoundError, StorageErro
 from .access import BUSY_SECONDS, Access, check_header, is_hot, to_read, to_write
 from .mark import Mark
 from .meta import get_meta, get_number, set_meta, stored_format
-from .schema import FORMAT, VIEWS_OF_FORMAT_1, create_tables
+from .schema import FORMAT, create_tables
 
 FILE_NAME = "collection.db"
 VACUUM_PAGES = 4_000
@@ -36,7 +36,6 @@ class Database:
         self.path = directory / FILE_NAME
         self.mark = Mark(directory)
         self.read_only = read_only
-        self.format = FORMAT
         self._access: Access | None = None
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._write_lock = threading.Lock()
@@ -78,7 +77,7 @@ class Database:
 
     @classmethod
     def open(cls, directory: Path, *, read_only: bool = False, complete: bool = True) -> Database:
-        """Open a database. One that is opened to write is brought to the latest format.
+        """Open a database.
 
         complete: refuse a database that lacks acknowledged writes, and leave its files as they are.
         Raises NotFoundError, or StorageError when the file is not one of ours.
@@ -125,14 +124,12 @@ class Database:
                 if tables == 0:
                     raise unfinished
                 check_header(self.path, new=False)
-                self.format = stored_format(connection)
-                if not 1 <= self.format <= FORMAT:
+                found = stored_format(connection)
+                if found != FORMAT:
                     raise StorageError(
-                        f"{self.path}: has format {self.format}, and this release reads 1 to "
-                        f"{FORMAT}; use a release that reads format {self.format}, or build the "
-                        "collection anew"
+                        f"{self.path}: has format {found}, and this release reads {FORMAT}; use a "
+                        f"release that reads format {found}, or build the collection anew"
                     )
-            self._drain()  # These connections know no views.
             missing = self._missing(mark)
             if missing and complete:
                 raise StorageError(missing)
@@ -144,8 +141,6 @@ class Database:
             self._access = access
 
     def _to_write(self) -> Database:
-        from .migration import migrate
-
         if not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
             raise StorageError(
                 f"{self.path}: cannot be written here; make its folder writable, or only read it "
@@ -153,12 +148,7 @@ class Database:
             )
         database = Database(self.path.parent)
         database._access = to_write(self.path)
-        database.format = self.format
         try:
-            if self.format < FORMAT:
-                with database.write() as connection:
-                    migrate(connection)
-                database.format = FORMAT
             with database.read() as connection:
                 database.mark.raise_to(get_number(connection, "generation"))
         except BaseException:
@@ -196,8 +186,6 @@ class Database:
             self._access = to_read(self.path) if self.read_only else to_write(self.path)
         connection = self._access.connect()
         if self.read_only:
-            if self.format == 1:
-                connection.executescript(VIEWS_OF_FORMAT_1)
             connection.execute("PRAGMA query_only=ON")
         return connection
 
@@ -308,10 +296,7 @@ class Database:
         found = self._mark_problems() if deep else []
         try:
             with self.read() as connection:
-                found += [
-                    f"{self.path}: {problem}"
-                    for problem in problems(connection, self.format, deep=deep)
-                ]
+                found += [f"{self.path}: {problem}" for problem in problems(connection, deep=deep)]
         except StorageError as error:
             found.append(str(error))
         return found

@@ -40,10 +40,10 @@ def stored_format(connection: sqlite3.Connection) -> int:
     row = connection.execute("SELECT * FROM main.meta WHERE key = 'format'").fetchone()
     if row is None:
         raise CorruptFileError(path_of(connection), "is damaged: it does not say its format")
-    value = row[1]
-    # A single flipped bit must not make one format of another.
-    if len(row) > 2 and differs(row[2], row_check("format", value)):
+    _, value, *check = row
+    # A single flipped bit must not make one format of another. Format 1 had no checksums.
+    if check and differs(check[0], row_check("format", value)):
         raise damaged(connection, "the value of 'format'")
-    if not str(value).isdigit() or (len(row) == 2) != (int(value) == 1):
+    if not str(value).isdigit() or bool(check) == (int(value) == 1):
         raise damaged(connection, "the value of 'format'", f"it is {value!r}")
     return int(value)

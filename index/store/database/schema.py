@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from .checks import UNCHECKED
-
 FORMAT = 2
-"""Version of the layout on disk. Format 1 has no checksums; it is read as it is."""
+"""Version of the layout on disk. It is stored; a database of another one is refused."""
 
 # `documents` is narrow so that ids are read without paging through texts; its `content` is the
 # checksum of the document's row in `contents`. `fields` is the metadata flattened to one row for
 # each value, which is what filters look up; their sum is in `meta`. `delta` holds passages since
 # the last seal, with their encoded legs; `tombstones` the numbers of dead documents whose passages
 # are still in a segment or have just left the delta. `crc` is a row's checksum (`checks.py`).
-CHECKED = """
+SCHEMA = """
 CREATE TABLE meta (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -37,10 +35,6 @@ CREATE TABLE tombstones (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL, crc INTEGER NOT NULL
 );
 CREATE INDEX tombstones_number ON tombstones (number);
-"""
-"""The tables that format 2 changed."""
-
-SCHEMA = f"""{CHECKED}
 CREATE TABLE contents (
     number INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL
 );
@@ -50,28 +44,15 @@ CREATE TABLE fields (
 ) WITHOUT ROWID;
 """
 
-VIEWS_OF_FORMAT_1 = f"""
-CREATE TEMP VIEW meta AS SELECT key, value, {UNCHECKED} AS crc FROM main.meta;
-CREATE TEMP VIEW documents AS
-    SELECT number, id, {UNCHECKED} AS content, {UNCHECKED} AS crc FROM main.documents;
-CREATE TEMP VIEW delta AS
-    SELECT seq, number, start, stop, data, {UNCHECKED} AS crc FROM main.delta;
-CREATE TEMP VIEW segments AS
-    SELECT id, first, last, passages, documents, manifest, {UNCHECKED} AS crc FROM main.segments;
-CREATE TEMP VIEW tombstones AS SELECT seq, number, {UNCHECKED} AS crc FROM main.tombstones;
-"""
-"""Let a connection that only reads see a database of format 1 as one of format 2."""
 
-
-def create_tables(connection: sqlite3.Connection, schema: str = SCHEMA) -> None:
+def create_tables(connection: sqlite3.Connection) -> None:
     """Part of a transaction: make the tables."""
-    for statement in statements(schema):
+    for statement in _statements():
         connection.execute(statement)
 
 
-def statements(schema: str) -> list[str]:
-    """The statements of a schema."""
-    return [part.strip() for part in schema.split(";") if part.strip()]
+def _statements() -> list[str]:
+    return [part.strip() for part in SCHEMA.split(";") if part.strip()]
 
 
 def unexpected(connection: sqlite3.Connection) -> list[str]:
@@ -83,7 +64,7 @@ def unexpected(connection: sqlite3.Connection) -> list[str]:
         )
     }
     wrong = []
-    for statement in statements(SCHEMA):
+    for statement in _statements():
         match = re.match(r"CREATE (?:TABLE|INDEX) (\w+)", statement)
         assert match is not None, "every statement of the schema makes a table or an index"
         if stored.get(match[1]) != " ".join(statement.split()):

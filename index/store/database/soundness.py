@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ....core import CorruptFileError, StorageError
 from .checks import delta_check, differs, row_check
 from .meta import get_meta, get_number
-from .schema import FORMAT, unexpected
+from .schema import unexpected
 from .tables import (
     every_document,
     field_rows,
@@ -26,9 +26,9 @@ _FIELDS = "SELECT key, kind, value, number FROM fields"
 _NAMED = 5
 
 
-def problems(connection: sqlite3.Connection, version: int, *, deep: bool) -> Iterator[str]:
+def problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
     """What is wrong, in words. See `Database.problems`."""
-    if version == FORMAT and (wrong := unexpected(connection)):
+    if wrong := unexpected(connection):
         yield f"is damaged: the definition of {', '.join(wrong)} was altered"
         return
     tables = ("",) if deep else tuple(f"'{table}'" for table in _LOOKED_UP)
@@ -41,14 +41,13 @@ def problems(connection: sqlite3.Connection, version: int, *, deep: bool) -> Ite
     if not sound:
         return
     yield from _small_tables(connection)
-    if version == FORMAT:
-        try:
-            whole = fields_total(connection.execute(_FIELDS)) == stored_fields_total(connection)
-        except CorruptFileError as error:
-            yield error.problem
-            return
-        if not whole:
-            yield "is damaged: filters may miss documents: the checksum of `fields` differs"
+    try:
+        whole = fields_total(connection.execute(_FIELDS)) == stored_fields_total(connection)
+    except CorruptFileError as error:
+        yield error.problem
+        return
+    if not whole:
+        yield "is damaged: filters may miss documents: the checksum of `fields` differs"
     if deep:
         yield from _documents(connection)
 

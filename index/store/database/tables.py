@@ -69,7 +69,7 @@ def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, 
         ):
             if differs(crc, document_check(number, name, content)):
                 raise damaged(connection, f"the row of document number {number}")
-            found[number] = _decoded(connection, name, number)
+            found[number] = name.decode()
     _all_there(connection, numbers, found)
     return found
 
@@ -149,15 +149,7 @@ def _document(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Document:
     if differs(content, content_check(title, text, metadata)):
         raise damaged(connection, where, "the checksum of its text, title and metadata differs")
     values = parse_json(connection, where, metadata)
-    name, title, text = (_decoded(connection, value, number) for value in (name, title, text))
-    return Document(name, text, title, values)
-
-
-def _decoded(connection: sqlite3.Connection, value: bytes, number: int) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError as error:  # Only without a checksum, in format 1.
-        raise damaged(connection, f"document number {number}", str(error)) from error
+    return Document(name.decode(), text.decode(), title.decode(), values)
 
 
 def _all_there(

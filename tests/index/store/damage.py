@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,53 +107,3 @@ def answer(ask: Callable[[], Any]) -> Any:
         raise
     except TwindexError as error:
         return Refused(error)
-
-
-SCHEMA_1 = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE documents (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
-CREATE TABLE contents (
-    number INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL
-);
-CREATE TABLE fields (
-    key TEXT NOT NULL, kind INTEGER NOT NULL, value NOT NULL, number INTEGER NOT NULL,
-    PRIMARY KEY (key, kind, value, number)
-) WITHOUT ROWID;
-CREATE TABLE delta (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL,
-    start INTEGER NOT NULL, stop INTEGER NOT NULL, data BLOB NOT NULL
-);
-CREATE INDEX delta_number ON delta (number);
-CREATE TABLE segments (
-    id TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
-    passages INTEGER NOT NULL, documents INTEGER NOT NULL, manifest TEXT NOT NULL
-);
-CREATE TABLE tombstones (seq INTEGER PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL);
-CREATE INDEX tombstones_number ON tombstones (number);
-"""
-"""As the release before wrote it."""
-
-
-def to_format_1(path: Path) -> None:
-    """Make of a collection one that the release before could have written."""
-    new = sqlite3.connect(path / "collection.db", isolation_level=None)
-    old = sqlite3.connect(path / "old.db", isolation_level=None)
-    old.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    old.execute("PRAGMA journal_mode=WAL")
-    old.executescript(SCHEMA_1)
-    for table in ("meta", "documents", "contents", "fields", "delta", "segments", "tombstones"):
-        columns = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
-        marks = ",".join("?" * len(columns))
-        rows = new.execute(f"SELECT {','.join(columns)} FROM {table}").fetchall()
-        old.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
-    for name, last in new.execute("SELECT name, seq FROM sqlite_sequence").fetchall():
-        old.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
-        old.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (name, last))
-    old.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
-    # The release before counted so: the value became an integer.
-    old.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'generation'")
-    old.execute("DELETE FROM meta WHERE key = 'fields'")
-    new.close()
-    old.close()
-    (path / "old.db").replace(path / "collection.db")
-    (path / "collection.mark").unlink()

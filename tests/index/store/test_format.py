@@ -1,9 +1,10 @@
-"""Collections of format 1, which has no checksums: read as they are, migrated by a write."""
+"""The format of a collection on disk: the release before wrote what this one reads."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 import sqlite3
+import tarfile
 from contextlib import closing
 from pathlib import Path
 
@@ -14,113 +15,63 @@ from twindex.index import LocalStore
 from twindex.index.store.database.meta import set_meta
 from twindex.search import Collection
 
-from .damage import configuration, documents, fill, observe, to_format_1
+from .damage import configuration
 
-IDS = [f"n{i}" for i in range(72)]
+WRITTEN = Path(__file__).with_name("written")
+"""collection.tar.gz and found.json, by `written/write.py` in a checkout of an earlier commit."""
 
 
 @pytest.fixture
-def old(tmp_path):
-    """A collection of format 1 and what it answers."""
-    with Collection.create(tmp_path / "c", configuration()) as collection:
-        fill(collection)
-        expected = observe(collection, IDS)
-    to_format_1(tmp_path / "c")
-    return tmp_path / "c", expected
+def written(tmp_path):
+    """A collection that an earlier commit wrote."""
+    with tarfile.open(WRITTEN / "collection.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "collection"
 
 
-def format_of(path: Path) -> str:
-    with closing(sqlite3.connect(path / "collection.db")) as database:
-        return str(database.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()[0])
+def hits(collection, query, **fields):
+    return [[hit.id, hit.score] for hit in collection.search(query, limit=20, **fields).hits]
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256((path / "collection.db").read_bytes()).hexdigest()
+def test_an_earlier_collection_gives_the_same_hits(written):
+    found = json.loads((WRITTEN / "found.json").read_text())
+    assert LocalStore.verify(written) == []
+    with Collection.open(written) as collection:
+        assert collection.count() == found["count"]
+        for case in found["searches"]:
+            now = hits(collection, case["query"], **case["fields"])
+            assert [name for name, _ in now] == [name for name, _ in case["hits"]], case
+            assert [score for _, score in now] == pytest.approx([s for _, s in case["hits"]])
+        assert json.loads(collection.config.model_dump_json()) == found["config"]
 
 
-def test_reading_a_collection_of_format_1_leaves_it_as_it_is(old):
-    path, expected = old
-    before = digest(path)
-    with Collection.open(path, read_only=True) as collection:
-        assert observe(collection, IDS) == expected
+def test_an_earlier_collection_goes_on(written):
+    with Collection.open(written) as collection:
+        before = hits(collection, "kiwi shore", legs=[{"name": "lexical"}])
+        collection.add([{"id": "new", "text": "a new heron"}])
+        collection.delete(["new"])
+        assert collection.merge()
         assert collection.verify() == []
-    assert LocalStore.verify(path) == []
-    assert digest(path) == before
-    assert not (path / "collection.mark").exists()
-
-
-def test_opening_a_collection_of_format_1_to_write_migrates_it(old):
-    path, expected = old
-    with Collection.open(path) as collection:
-        assert format_of(path) == "2"
-        assert observe(collection, IDS) == expected
-        assert collection.verify() == []
-        last = collection.info()["sealed"]
-        collection.add(documents(80, 82))
-        collection.merge()
-        assert collection.info()["sealed"] == last + 12, (
-            "numbers of deleted documents come not again"
-        )
-        assert collection.verify() == []
-    with Collection.open(path) as collection:
-        assert collection.get("n81").title == "Title 81"
-        assert collection.get("n30").text == expected["get n30"][2]
-    assert LocalStore.verify(path) == []
-
-
-def test_an_interrupted_build_of_format_1_continues(tmp_path):
-    LocalStore.create(tmp_path / "c", configuration(), state="building").close()
-    to_format_1(tmp_path / "c")
-    LocalStore.open(tmp_path / "c", state="building").close()
-    assert format_of(tmp_path / "c") == "2"
-
-
-def test_a_failed_migration_leaves_format_1(old, monkeypatch):
-    path, expected = old
-
-    def fail(connection):
-        raise sqlite3.OperationalError("disk I/O error")
-
-    monkeypatch.setattr("twindex.index.store.database.migration._copy", fail)
-    with pytest.raises(StorageError, match="cannot be brought to format 2: disk I/O error"):
-        Collection.open(path)
-    monkeypatch.undo()
-    assert format_of(path) == "1"
-    with Collection.open(path, read_only=True) as collection:
-        assert observe(collection, IDS) == expected
-
-
-def test_a_release_of_format_1_cannot_write_after_the_migration(old):
-    path, _ = old
-    with closing(sqlite3.connect(path / "collection.db", isolation_level=None)) as earlier:
-        Collection.open(path).close()
-        for insert in (
-            "INSERT INTO documents (id) VALUES ('x')",
-            "INSERT INTO tombstones (number) VALUES (1)",
-            "INSERT OR REPLACE INTO meta (key, value) VALUES ('sealed', '0')",
-        ):
-            with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
-                earlier.execute(insert)
-    assert LocalStore.verify(path) == []
-
-
-def test_damage_is_not_migrated(old):
-    path, _ = old
-    data = bytearray((path / "collection.db").read_bytes())
-    data[data.index(b"documentsdocuments") + 3] ^= 1
-    (path / "collection.db").write_bytes(bytes(data))
-    with pytest.raises(StorageError, match=r"collection\.db"):
-        Collection.open(path)
-    assert bytes(data) == (path / "collection.db").read_bytes()
+        assert hits(collection, "kiwi shore", legs=[{"name": "lexical"}]) == before
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_newer_format_is_refused_by_name(tmp_path, read_only):
+@pytest.mark.parametrize("other", ["3", "9"])
+def test_another_format_is_refused_by_name(tmp_path, read_only, other):
     collection = Collection.create(tmp_path / "c", configuration())
     with collection, collection.store.database.write() as connection:
-        set_meta(connection, "format", "3")
-    with pytest.raises(StorageError, match="has format 3, and this release reads 1 to 2"):
+        set_meta(connection, "format", other)
+    with pytest.raises(StorageError, match=f"has format {other}, and this release reads 2"):
         Collection.open(tmp_path / "c", read_only=read_only)
+
+
+def test_format_1_which_has_no_checksums_is_refused_by_name(tmp_path):
+    Collection.create(tmp_path / "c", configuration()).close()
+    with closing(sqlite3.connect(tmp_path / "c" / "collection.db")) as database, database:
+        database.execute("ALTER TABLE meta DROP COLUMN crc")
+        database.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
+    with pytest.raises(StorageError, match="has format 1, and this release reads 2"):
+        Collection.open(tmp_path / "c")
 
 
 def test_a_flipped_format_is_damage_and_not_another_format(tmp_path):

@@ -19,7 +19,7 @@ from twindex.core import ConflictError, CorruptFileError, StorageError
 from twindex.index import LocalStore
 from twindex.search import Collection
 
-from .damage import configuration, documents, fill, observe, picture, to_format_1
+from .damage import configuration, documents, fill, observe, picture
 
 IDS = [f"n{i}" for i in range(72)]
 NOBODY = 65_534
@@ -68,8 +68,6 @@ def made(path: Path, state: str) -> dict:
     if state.startswith("crashed"):
         shutil.rmtree(path)
         path.with_name("picture").rename(path)
-    elif state == "format 1":
-        to_format_1(path)
     return expected
 
 
@@ -94,7 +92,7 @@ def check_reading(path: Path, expected: dict) -> None:
         Collection.open(path)
 
 
-STATES = ["at rest", "crashed", "crashed, with shared memory", "format 1"]
+STATES = ["at rest", "crashed", "crashed, with shared memory"]
 
 
 @pytest.mark.parametrize("state", STATES)
