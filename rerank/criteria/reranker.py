@@ -15,8 +15,8 @@ from ...llm import GenerativeModel, Sampling
 from ...llm.protocol import unsupported
 from ..config import PromptingConfig, Shorthand
 from ..placing import Course, Outcome, Placing
-from ..pointwise.course import placed
 from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from ..scoring import placed
 from . import prompts
 from .answers import read_criteria, read_scores
 from .scores import Criteria, Scores, order

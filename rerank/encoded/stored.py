@@ -10,8 +10,8 @@ from pydantic import Field
 
 from ...index.legs import LEG_NAME
 from ..config import RerankerConfig, Shorthand
-from ..pointwise.course import Scored, placed
 from ..protocol import Budget, Needs, Placed, Reranked, Task
+from ..scoring import Scored, placed
 
 
 class LegScoreConfig(RerankerConfig):

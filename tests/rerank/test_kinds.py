@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -127,7 +129,10 @@ def test_a_registered_kind_is_found_in_files_and_other_kinds(registered, tmp_pat
 
 
 def test_schema_and_errors_have_exactly_what_is_registered(registered):
-    assert "LongestConfig" in Rerankers.model_json_schema()["$defs"]
+    schema = Rerankers.model_json_schema()
+    assert "LongestConfig" in schema["$defs"]
+    references = re.findall(r"#/\$defs/(\w+)", json.dumps(schema))
+    assert set(references) == set(schema["$defs"])
     with pytest.raises(ConfigError, match="or \"longest_text\", got 'magic'") as wrong:
         Rerankers.parse({"rerankers": {"x": {"kind": "magic"}}})
     assert wrong.value.field == "rerankers.x"
