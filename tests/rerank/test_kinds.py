@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -176,3 +179,40 @@ def test_a_program_passes_a_reranker_of_its_own(tmp_path):
         result = collection.search("kiwi", rerank={"model": "own"})
         assert [hit.id for hit in result.hits] == ["2", "1"]
         assert result.rerank.model == "own"
+
+
+def test_an_installed_package_adds_a_kind(tmp_path):
+    (tmp_path / "shouting.py").write_text(
+        "from typing import Literal\n"
+        "from twindex.rerank import FakeRerankerConfig, RerankerConfig, load_reranker\n"
+        "class ShoutConfig(RerankerConfig):\n"
+        "    kind: Literal['shout'] = 'shout'\n"
+        "    def make(self):\n"
+        "        return load_reranker(FakeRerankerConfig())\n"
+    )
+    installed = tmp_path / "shouting-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: shouting\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(
+        "[twindex.rerankers]\nshout = shouting:ShoutConfig\nbroken = shouting:Nothing\n"
+    )
+    code = (
+        "from twindex.core import ConfigError\n"
+        "from twindex.rerank import Rerankers, load_reranker, parse_spec\n"
+        "print(load_reranker(parse_spec('shout@3')).kind)\n"
+        "try:\n"
+        "    Rerankers.parse({'rerankers': {'a': {'kind': 'broken'}}})\n"
+        "except ConfigError as error:\n"
+        "    print(error)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded, refused = done.stdout.splitlines()
+    assert loaded == "fake"
+    assert "'broken' of the package shouting cannot be loaded: AttributeError" in refused
