@@ -9,21 +9,23 @@ from typing import Annotated, Literal
 from ..ask import Cost, Judgement
 from ..core import ModelError, Usage
 from ..core.bounds import Bounds
-from .config import RerankerConfig
+from .config import RERANKERS, RerankerConfig
 from .scoring import Question, Scored, ScoringReranker
 
 
+@RERANKERS.register
 class FakeRerankerConfig(RerankerConfig):
     """A reranker without a model, for tests and for trying things out: the share of the query's
-    words that a hit has. It waits `milliseconds` for each hit and fails at the hit number
-    `fails_at` (from 0)."""
+    words that a hit has."""
 
     made_by = ".fake:FakeReranker"
     scores_texts = True
 
     kind: Literal["fake"] = "fake"
     milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
+    """It waits so long for each hit."""
     fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
+    """It fails at the hit of this number, from 0; None = at none."""
 
 
 class FakeReranker(ScoringReranker[Question, float]):

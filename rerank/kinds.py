@@ -1,30 +1,20 @@
-"""The kinds of reranker that come with Twindex, a line each."""
+"""The kinds of reranker that come with Twindex, a line each: who is imported is registered.
+
+Help and errors name them in this order.
+"""
 
 from __future__ import annotations
 
-from .chain import ChainConfig
-from .config import RERANKERS
-from .criteria.reranker import CriteriaConfig
-from .cross_encoder.config import CrossEncoderConfig
-from .diversity import DiversityConfig
-from .encoded.late import LateInteractionConfig
-from .encoded.stored import LegScoreConfig
-from .encoded.tilde import TildeConfig
-from .fake import FakeRerankerConfig
-from .intra_document.config import IntraDocumentConfig
-from .listwise.reranker import ListwiseConfig
-from .pairwise.reranker import PairwiseConfig
-from .pointwise.reranker import PointwiseConfig
-
-RERANKERS.register(CrossEncoderConfig)
-RERANKERS.register(LegScoreConfig)
-RERANKERS.register(LateInteractionConfig)
-RERANKERS.register(TildeConfig)
-RERANKERS.register(PointwiseConfig)
-RERANKERS.register(PairwiseConfig)
-RERANKERS.register(ListwiseConfig)
-RERANKERS.register(CriteriaConfig)
-RERANKERS.register(IntraDocumentConfig)
-RERANKERS.register(DiversityConfig)
-RERANKERS.register(ChainConfig)
-RERANKERS.register(FakeRerankerConfig)
+# isort: off
+from .cross_encoder import config as cross_encoder
+from .encoded import stored
+from .encoded import late
+from .encoded import tilde
+from .pointwise import reranker as pointwise
+from .pairwise import reranker as pairwise
+from .listwise import reranker as listwise
+from .criteria import reranker as criteria
+from .intra_document import config as intra_document
+from . import diversity
+from . import chain
+from . import fake

@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ..core import (
     UNGUARDED,
@@ -21,6 +20,7 @@ from ..core import (
     Usage,
 )
 from ..core.arguments import checked
+from ..core.closing import Closing
 from ..encoders import EncoderLoader, load_encoder
 from ..index import (
     CollectionConfig,
@@ -50,7 +50,7 @@ from .writing.upkeep import Upkeep
 from .writing.writer import Writer, WriteReport
 
 
-class Collection:
+class Collection(Closing):
     """Search and change one collection. Thread-safe; several processes may open the same one.
 
     >>> collection = Collection.open_or_create("my-index")                   # doctest: +SKIP
@@ -365,17 +365,6 @@ class Collection:
         self._upkeep.close()
         self._queries.close()
         self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _count(self, usage: Usage | None) -> None:
         with self._usage_lock:

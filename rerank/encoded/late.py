@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...core import Role
 from ...encoders import LateEncoderConfig, LateFields, TokenEncoder, load_token_encoder
-from ..config import RerankerConfig
+from ..config import RERANKERS, RerankerConfig
 from ..scoring import Question, Scored, ScoringReranker
 from .base import Encoded, EncodedJudge
 
@@ -24,6 +24,7 @@ SHOWN = 5
 """Pairs of tokens in the reasons: those that add most to the score."""
 
 
+@RERANKERS.register
 class LateInteractionConfig(LateFields, RerankerConfig):
     """MaxSim over token vectors that are computed when asked, for texts that are not in a
     collection. In a collection, a stored late leg (kind "leg") saves that work.

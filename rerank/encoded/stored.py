@@ -9,11 +9,12 @@ from typing import Literal
 from pydantic import Field
 
 from ...index.legs import LEG_NAME
-from ..config import RerankerConfig, Shorthand
+from ..config import RERANKERS, RerankerConfig, Shorthand
 from ..protocol import Budget, Needs, Placed, Reranked, Task
 from ..scoring import Scored, placed
 
 
+@RERANKERS.register
 class LegScoreConfig(RerankerConfig):
     """Scores of a leg whose representations are stored in the collection: nothing is encoded but
     the query. Late interaction (MaxSim over stored token vectors) and TILDEv2 are this."""
@@ -23,6 +24,7 @@ class LegScoreConfig(RerankerConfig):
 
     kind: Literal["leg"] = "leg"
     leg: str = Field(pattern=LEG_NAME)
+    """Name of the leg."""
 
 
 class StoredLegReranker:

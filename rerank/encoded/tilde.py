@@ -12,7 +12,7 @@ from typing import Literal
 
 from ...core import Role
 from ...encoders import CountingEncoder, TildeEncoderConfig, TildeFields, load_tilde_encoder
-from ..config import RerankerConfig
+from ..config import RERANKERS, RerankerConfig
 from ..scoring import Question, Scored, ScoringReranker
 from .base import Encoded, EncodedJudge
 
@@ -20,6 +20,7 @@ SHOWN = 10
 """Terms in the reasons: those that add most to the score."""
 
 
+@RERANKERS.register
 class TildeConfig(TildeFields, RerankerConfig):
     """TILDEv2 (Zhuang and Zuccon, 2021) for texts that are not in a collection. In one, a stored
     leg with a "tilde" encoder (kind "leg") saves the work.

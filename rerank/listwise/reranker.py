@@ -22,7 +22,7 @@ from ...ask.reading import SLACK, Reader
 from ...core.bounds import Bounds, Few, Tokens
 from ...llm import LanguageModel
 from ...llm.protocol import Prompt
-from ..config import PromptingConfig
+from ..config import RERANKERS, PromptingConfig
 from ..placing import Course, Outcome, Placing
 from ..protocol import Budget, Needs, Placed, Reranked, Task
 
@@ -40,22 +40,22 @@ WRITTEN = 6
 """Tokens of a written answer for each passage: "[12] > " in most vocabularies."""
 
 
+@RERANKERS.register
 class ListwiseConfig(PromptingConfig):
     """A language model asked to order a window of passages, which slides from the bottom up
-    (RankGPT, Sun et al., 2023).
-
-    window: passages in a prompt; step: by how many it moves up, at most the window.
-    passes: over all candidates.
-    passage_tokens: read of each passage, at most.
-    """
+    (RankGPT, Sun et al., 2023)."""
 
     made_by = ".reranker:ListwiseReranker"
 
     kind: Literal["listwise"] = "listwise"
     window: Annotated[int, Bounds(2, 1_000)] = 20
+    """Passages in a prompt."""
     step: Few = 10
+    """Passages that the window moves up by, at most its size."""
     passes: Annotated[int, Bounds(1, 100)] = 1
+    """Times that it goes over all candidates."""
     passage_tokens: Tokens = 128
+    """Tokens read of each passage, at most."""
 
     @model_validator(mode="after")
     def _windows_overlap(self) -> Self:

@@ -18,7 +18,7 @@ from ...ask.reading import Reader
 from ...core import Usage
 from ...core.bounds import Tokens
 from ...llm import LanguageModel
-from ..config import PromptingConfig
+from ..config import RERANKERS, PromptingConfig
 from ..placing import Course, Outcome
 from ..protocol import Task
 from ..scoring import Question, Scored, ScoringReranker, by_score
@@ -39,20 +39,19 @@ UNKNOWN = 0.5
 """The score where a written answer says neither yes nor no."""
 
 
+@RERANKERS.register
 class PointwiseConfig(PromptingConfig):
-    """A language model asked of each passage alone whether it is relevant.
-
-    mode: "scoring": the score is the probability of yes against no; "generation": 1 where the model
-          writes yes, 0 where no.
-    passage_tokens: read of each passage, at most.
-    """
+    """A language model asked of each passage alone whether it is relevant."""
 
     made_by = ".reranker:PointwiseReranker"
     scores_texts = True
 
     kind: Literal["pointwise"] = "pointwise"
     mode: Mode = "scoring"
+    """"scoring": the score is the probability of yes against no; "generation": 1 where the
+    model writes yes, 0 where no."""
     passage_tokens: Tokens = 256
+    """Tokens read of each passage, at most."""
 
 
 @dataclass(frozen=True, slots=True)

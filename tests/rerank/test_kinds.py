@@ -92,12 +92,14 @@ def test_a_kind_is_its_own_files_and_a_line():
     """The public names of the room are the one other place that may name a configuration."""
     lines, room = REGISTRATION.read_text().splitlines(), REGISTRATION.parent
     for config in RERANKERS.classes().values():
-        assert f"RERANKERS.register({config.__name__})" in lines
+        folder, _, module = config.__module__.removeprefix("twindex.rerank").rpartition(".")
+        line = f"from {folder or '.'} import {module}"
+        assert [one.partition(" as ")[0] for one in lines].count(line) == 1
         own = room.parents[1] / Path(*config.__module__.split(".")).with_suffix(".py")
         home = {own} if own.parent == room else {*own.parent.glob("*.py")}
         naming = {path for path in room.rglob("*.py") if config.__name__ in path.read_text()}
         assert own in naming
-        assert naming <= {*home, REGISTRATION, room / "__init__.py"}
+        assert naming <= {*home, room / "__init__.py"}
 
 
 def test_a_registered_kind_is_found_by_its_word(registered):

@@ -37,7 +37,7 @@ from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METAD
 from twindex.sources.lines import MAX_LINE
 from twindex.train.options import CrossEncoderTraining, PassageScorerTraining
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "limits.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "limits.md"
 BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
 
 
