@@ -79,9 +79,33 @@ with Collection.create(Path(sys.argv[1]), config) as birds:
     assert birds.info()["segments"][0]["vectors"]["dense"]["index"] == "buckets"
 """,
 )
+RERANKER = New(
+    "rerank/shared.py",
+    "rerank/kinds.py",
+    "from . import shared",
+    {
+        "class SharedConfig": "@RERANKERS.register\nclass SharedConfig",
+        '".reranker:': '".shared:',
+        "from twindex.core.bounds": "from ..core.bounds",
+        "from twindex.rerank import Budget, Needs, Placed, Reranked, RerankerConfig, Task": (
+            "from .config import RERANKERS, RerankerConfig\n"
+            "from .protocol import Budget, Needs, Placed, Reranked, Task"
+        ),
+    },
+    """
+from twindex.rerank import Candidate, load_reranker, parse_spec, rerank_one
+from twindex.rerank.spec import usages
+hits = [Candidate("1", "a swift"), Candidate("2", "the kiwi")]
+found = rerank_one(load_reranker(parse_spec("fake@2+shared@2")), "kiwis", hits)
+assert [placed.index for placed in found.order] == [1, 0]
+assert "shared" in usages()
+""",
+)
 
 
-@pytest.mark.parametrize(("name", "new"), [("encoder", ENCODER), ("index", INDEX)])
+@pytest.mark.parametrize(
+    ("name", "new"), [("encoder", ENCODER), ("index", INDEX), ("reranker", RERANKER)]
+)
 def test_a_kind_is_its_file_and_a_line(name: str, new: New, tmp_path: Path) -> None:
     house = tmp_path / "twindex"
     for room in ROOMS:

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from twindex.api.cli.main import main
 from twindex.api.http.app import create_app
+from twindex.api.serving.settings import Settings
 
 root = Path(sys.argv[1])
 (root / "served").mkdir()
@@ -37,7 +38,14 @@ print("---")
 judged = ["--queries", str(root / "queries.jsonl"), "--qrels", str(root / "qrels.tsv")]
 assert main(["eval", birds, *judged, "--legs", "dense", "--measures", "P@10", "--json"]) == 0
 print("---")
-with TestClient(create_app(root / "served"), "http://localhost") as client:
+spec = ["--rerank", "shared@60", "--legs", "dense", "--json"]
+assert main(["search", birds, "kiwi number 59 of the shore", *spec]) == 0
+print("---")
+rerankers = root / "rerankers.toml"
+rerankers.write_text('[rerankers.own]\nkind = "shared"\nlength = 4\n')
+with TestClient(
+    create_app(root / "served", Settings(rerankers=rerankers)), "http://localhost"
+) as client:
     while client.get("/readyz").status_code != 200:
         pass
     leg = {"kind": "dense", "encoder": {"kind": "trigram"}, "index": {"kind": "buckets"}}
@@ -45,6 +53,10 @@ with TestClient(create_app(root / "served"), "http://localhost") as client:
     added = client.put("/v1/collections/more/documents/a", json={"text": "a kiwi"})
     found = client.post("/v1/collections/more/search", json={"query": "kiwis"})
     built = client.post("/v1/collections/birds/search", json={"query": "kiwis", "limit": 3})
+    asked = {"query": "kiwi number 7", "limit": 1, "rerank": {"model": "own", "top_n": 60}}
+    while client.get("/v1/models").json()["data"][0]["status"] != "ready":
+        pass
+    ordered = client.post("/v1/collections/birds/search", json=asked)
     leg["encoder"] = {"kind": "twindex_trigrams.encoder:TrigramConfig"}
     path = client.put("/v1/collections/path", json={"legs": {"dense": leg}})
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
@@ -59,6 +71,7 @@ with TestClient(create_app(root / "served"), "http://localhost") as client:
                 ],
                 "hits": [hit["id"] for hit in found.json()["hits"]],
                 "built": [hit["id"] for hit in built.json()["hits"]],
+                "reranked": ordered.json()["hits"][0]["id"],
                 "refused": path.json()["errors"],
                 "fields": sorted(schemas["TrigramConfig"]["properties"]),
             }
