@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .dense import config as dense
-from .late import config as late
+from .sparse import config as sparse
 from .lexical import config as lexical
 from .promptreps import config as promptreps
-from .sparse import config as sparse
+from .late import config as late
 from .tilde import config as tilde

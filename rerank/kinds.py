@@ -5,7 +5,6 @@ Help and errors name them in this order.
 
 from __future__ import annotations
 
-# isort: off
 from .cross_encoder import config as cross_encoder
 from .encoded import stored
 from .encoded import late

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .flat import config as flat
-from .graph import config as graph
 from .ivf import config as ivf
+from .graph import config as graph
 from .scann import config as scann
 from .spann import config as spann

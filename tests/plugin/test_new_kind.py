@@ -79,26 +79,26 @@ with Collection.create(Path(sys.argv[1]), config) as birds:
     assert birds.info()["segments"][0]["vectors"]["dense"]["index"] == "buckets"
 """,
 )
+
+
 RERANKER = New(
-    "rerank/shared.py",
+    "rerank/shared_trigrams.py",
     "rerank/kinds.py",
-    "from . import shared",
+    "from . import shared_trigrams",
     {
-        "class SharedConfig": "@RERANKERS.register\nclass SharedConfig",
-        '".reranker:': '".shared:',
-        "from twindex.core.bounds": "from ..core.bounds",
-        "from twindex.rerank import Budget, Needs, Placed, Reranked, RerankerConfig, Task": (
-            "from .config import RERANKERS, RerankerConfig\n"
-            "from .protocol import Budget, Needs, Placed, Reranked, Task"
+        "\n\n\nclass SharedTrigramsConfig": (
+            "\nfrom twindex.rerank.config import RERANKERS, RerankerConfig\n"
+            "\n\n@RERANKERS.register\nclass SharedTrigramsConfig"
         ),
+        '".reranker:': '".shared_trigrams:',
+        "from twindex.rerank import (": "from twindex.rerank.protocol import (",
+        "    RerankerConfig,\n": "",
     },
     """
-from twindex.rerank import Candidate, load_reranker, parse_spec, rerank_one
-from twindex.rerank.spec import usages
-hits = [Candidate("1", "a swift"), Candidate("2", "the kiwi")]
-found = rerank_one(load_reranker(parse_spec("fake@2+shared@2")), "kiwis", hits)
+from twindex.rerank import Candidate, parse_spec, rerank_one
+reranker = parse_spec("shared-trigrams").load()
+found = rerank_one(reranker, "kiwi", [Candidate("a", "an emu"), Candidate("b", "a kiwi")])
 assert [placed.index for placed in found.order] == [1, 0]
-assert "shared" in usages()
 """,
 )
 
@@ -116,7 +116,7 @@ def test_a_kind_is_its_file_and_a_line(name: str, new: New, tmp_path: Path) -> N
     text = (PLUGIN / f"{name}.py").read_text()
     for elsewhere, here in new.own.items():
         assert elsewhere in text
-        text = text.replace(elsewhere, here)
+        text = text.replace(elsewhere, here, 1)
     (house / new.file).write_text(text)
     with (house / new.listed).open("a") as listed:
         listed.write(f"{new.line}\n")

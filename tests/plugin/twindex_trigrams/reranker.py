@@ -1,41 +1,61 @@
-"""A reranker: hits that share most trigrams with the query first."""
+"""A reranker that counts shared trigrams."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from twindex.core.bounds import Bounds
-from twindex.rerank import Budget, Needs, Placed, Reranked, RerankerConfig, Task
+from twindex.rerank import (
+    Budget,
+    Candidate,
+    Needs,
+    Placed,
+    Reranked,
+    RerankerConfig,
+    Task,
+)
 
 
-class SharedConfig(RerankerConfig):
-    """Counts the letters that query and text share in runs."""
+class SharedTrigramsConfig(RerankerConfig):
+    """The share of the query's trigrams that a text has."""
 
-    made_by = ".reranker:SharedReranker"
+    made_by = ".reranker:SharedTrigrams"
     scores_texts = True
 
-    kind: Literal["shared"] = "shared"
-    length: Annotated[int, Bounds(1, 10)] = 3
+    kind: Literal["shared_trigrams"] = "shared_trigrams"
+    shortest: bool = False
+    """Of equal texts, the shortest comes first."""
 
 
-class SharedReranker:
-    """The share of the query's runs of letters that a text has."""
+class SharedTrigrams:
+    """A Reranker."""
 
-    kind, needs = "shared", Needs()
+    kind = "shared_trigrams"
+    needs = Needs()
 
-    def __init__(self, config: SharedConfig) -> None:
-        self.config = config
+    def __init__(self, config: SharedTrigramsConfig) -> None:
+        self._config = config
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return [Reranked(self._order(task)) for task in tasks]
+        return [self._one(task, budget) for task in tasks]
 
-    def _order(self, task: Task) -> list[Placed]:
-        asked = self._runs(task.query)
-        texts = [self._runs(one.read(self.config.text)) for one in task.candidates]
-        scores = [len(asked & text) / max(1, len(asked)) for text in texts]
-        return [Placed(i, scores[i]) for i in sorted(range(len(scores)), key=lambda i: -scores[i])]
+    def _one(self, task: Task, budget: Budget | None) -> Reranked:
+        most = len(task.candidates)
+        if budget is not None and budget.candidates is not None:
+            most = min(most, budget.candidates)
+        wanted = _trigrams(task.query)
+        scores = [self._score(wanted, candidate) for candidate in task.candidates[:most]]
+        places = sorted(range(most), key=lambda place: scores[place], reverse=True)
+        judged = [Placed(place, scores[place][0]) for place in places]
+        rest = [Placed(place, judged=False) for place in range(most, len(task.candidates))]
+        return Reranked([*judged, *rest])
 
-    def _runs(self, text: str) -> set[str]:
-        size = self.config.length
-        return {text[i : i + size] for i in range(len(text) - size + 1)}
+    def _score(self, wanted: set[str], candidate: Candidate) -> tuple[float, int]:
+        text = candidate.read(self._config.text)
+        share = len(wanted & _trigrams(text)) / max(1, len(wanted))
+        return share, -len(text) if self._config.shortest else 0
+
+
+def _trigrams(text: str) -> set[str]:
+    padded = f"  {text.lower()} "
+    return {padded[start : start + 3] for start in range(len(padded) - 2)}
