@@ -49,7 +49,7 @@ from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
 from twindex.rerank.intra_document.reranker import IntraDocumentReranker, WindowScorer
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import Scored, by_score
+from twindex.rerank.scoring import Scored, by_score
 from twindex.rerank.spec import parse_spec
 from twindex.train.lexical import LexicalSearch
 from twindex.train.options import PassageScorerTraining

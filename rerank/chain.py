@@ -36,6 +36,7 @@ class ChainConfig(RerankerConfig):
 
     kind: Literal["chain"] = "chain"
     stages: tuple[StageConfig, ...] = Field(min_length=1)
+    """Each a `reranker` and its `candidates`: the hits before it that it judges."""
     # No fields of its own: its stages have them.
     text: ClassVar[Any]  # type: ignore[misc]
     candidates: ClassVar[Any] = property(lambda chain: chain.stages[0].candidates)  # type: ignore[misc]

@@ -48,10 +48,6 @@ class RerankerConfig(Config):
                   imported when a reranker is loaded.
     shorthand:    how a spec names it.
     scores_texts: it scores each text by itself, and reads nothing but texts.
-
-    candidates:  hits that are judged when a request does not say how many.
-    text:        what is read of a hit: its title and its best passage, or the whole document.
-    calibration: of the scores; makes `min_score` of a request a probability.
     """
 
     made_by: ClassVar[str]
@@ -60,8 +56,11 @@ class RerankerConfig(Config):
 
     kind: str
     candidates: Few = 100
+    """Hits that are judged when a request does not say how many."""
     text: Literal["passage", "document"] = "passage"
+    """What is read of a hit: its title and its best passage, or the whole document."""
     calibration: CalibrationConfig | None = None
+    """Of the scores; makes `min_score` of a request a probability."""
 
     def load(self) -> Reranker:
         """The reranker, with its models. Raises as `load_reranker`."""
@@ -81,14 +80,12 @@ class RerankerConfig(Config):
 
 
 class PromptingConfig(RerankerConfig):
-    """What rerankers that prompt a language model have.
-
-    llm: the model.
-    """
+    """What rerankers that prompt a language model have."""
 
     shorthand = Shorthand(argument="llm.model")
 
     llm: LanguageModelConfig = LanguageModelConfig()
+    """The model: fields of `LanguageModelConfig`."""
 
     def language_model(self) -> LikelihoodModel | GenerativeModel:
         """Raises as `load_language_model`, with the path of the field."""

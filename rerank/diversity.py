@@ -29,22 +29,20 @@ Similar = Callable[[int], NDArray[np.float64]]
 
 @RERANKERS.register
 class DiversityConfig(RerankerConfig):
-    """Maximal marginal relevance (Carbonell and Goldstein, 1998).
-
-    relevance:  its share against novelty, the lambda of the paper: 1 = relevance only.
-    leg:        dense leg whose stored vectors say how alike hits are; None = their words.
-    top_k:      places that are settled.
-    analyzer:   of the words, where there is no leg.
-    """
+    """Maximal marginal relevance (Carbonell and Goldstein, 1998)."""
 
     made_by = ".diversity:DiversityReranker"
     shorthand = Shorthand(argument="leg", shown="LEG")
 
     kind: Literal["mmr"] = "mmr"
     relevance: Share = 0.7
+    """Its share against novelty, the lambda of the paper: 1 = relevance only."""
     leg: str | None = Field(default=None, pattern=LEG_NAME)
+    """Dense leg whose stored vectors say how alike hits are; None = their words."""
     top_k: Few = 10
+    """Places that are settled."""
     analyzer: AnalyzerConfig = AnalyzerConfig()
+    """How texts become words, where there is no leg."""
 
 
 class DiversityReranker:

@@ -4,66 +4,48 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from ..ask import Cost, Judgement, digest
+from ..ask import Cost, Judgement
 from ..core import ModelError, Usage
 from ..core.bounds import Bounds
 from .config import RERANKERS, RerankerConfig
-from .placing import Placing
-from .pointwise.course import Scored, by_score
-from .protocol import Budget, Candidate, Needs, Reranked, Task
+from .scoring import Question, Scored, ScoringReranker
 
 
 @RERANKERS.register
 class FakeRerankerConfig(RerankerConfig):
     """A reranker without a model, for tests and for trying things out: the share of the query's
-    words that a hit has. It waits `milliseconds` for each hit and fails at the hit number
-    `fails_at` (from 0)."""
+    words that a hit has."""
 
     made_by = ".fake:FakeReranker"
     scores_texts = True
 
     kind: Literal["fake"] = "fake"
     milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
+    """It waits so long for each hit."""
     fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
+    """It fails at the hit of this number, from 0; None = at none."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    query: str
-    text: str
-    place: int
-
-
-class FakeReranker:
+class FakeReranker(ScoringReranker[Question, float]):
     """The share of the query's words that a hit has. See `FakeRerankerConfig`."""
 
-    def __init__(self, config: FakeRerankerConfig | None = None) -> None:
-        self._config = config or FakeRerankerConfig()
-        self._placing: Placing[_Question, float] = Placing(_FakeJudge(self._config))
-
     kind = "fake"
-    needs = Needs()
 
-    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._placing.rerank(
-            tasks, lambda task: by_score(task, self._question, Scored), budget
-        )
-
-    def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
-        return _Question(task.query, candidate.read(self._config.text), place)
+    def __init__(self, config: FakeRerankerConfig | None = None) -> None:
+        config = config or FakeRerankerConfig()
+        super().__init__(_FakeJudge(config), Question, Scored, part=config.text)
 
 
 class _FakeJudge:
     def __init__(self, config: FakeRerankerConfig) -> None:
         self._config = config
 
-    def costs(self, questions: Sequence[_Question]) -> list[Cost]:
+    def costs(self, questions: Sequence[Question]) -> list[Cost]:
         return [Cost(1, _tokens(question)) for question in questions]
 
-    def ask(self, questions: Sequence[_Question]) -> list[Judgement[float]]:
+    def ask(self, questions: Sequence[Question]) -> list[Judgement[float]]:
         found = []
         for question in questions:
             time.sleep(self._config.milliseconds / 1e3)
@@ -75,9 +57,9 @@ class _FakeJudge:
             found.append(Judgement(share / max(1, len(words)), usage))
         return found
 
-    def key(self, question: _Question) -> Hashable:
-        return digest(question.query), digest(question.text), question.place
+    def key(self, question: Question) -> Hashable:
+        return *question.key, question.place
 
 
-def _tokens(question: _Question) -> int:
+def _tokens(question: Question) -> int:
     return len(question.query.split()) + len(question.text.split())

@@ -1,4 +1,7 @@
-"""The kinds of reranker that come with Twindex, a line each: who is imported is registered."""
+"""The kinds of reranker that come with Twindex, a line each: who is imported is registered.
+
+Help and errors name them in this order.
+"""
 
 from __future__ import annotations
 

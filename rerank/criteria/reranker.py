@@ -15,8 +15,8 @@ from ...llm import GenerativeModel, Sampling
 from ...llm.protocol import unsupported
 from ..config import RERANKERS, PromptingConfig, Shorthand
 from ..placing import Course, Outcome, Placing
-from ..pointwise.course import placed
 from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from ..scoring import placed
 from . import prompts
 from .answers import read_criteria, read_scores
 from .scores import Criteria, Scores, order
@@ -33,16 +33,7 @@ AROUND_TOKENS = 48
 
 @RERANKERS.register
 class CriteriaConfig(PromptingConfig):
-    """REBEL (2025): scores of several criteria, added up with weights.
-
-    turns: 1 = relevance and the five fixed criteria; 2 = the model first infers criteria that suit
-           the query.
-    batch: passages judged in one call.
-    weight: of the fixed criteria, and of inferred ones for which the model names none.
-    discard: hits of less relevance (0 to 10) come after all others.
-    relevance_only: the further criteria have no scores; in two turns they tell the model what
-           relevance means for the query.
-    """
+    """REBEL (2025): scores of several criteria, added up with weights."""
 
     made_by = ".reranker:CriteriaReranker"
     shorthand = Shorthand(
@@ -51,11 +42,19 @@ class CriteriaConfig(PromptingConfig):
 
     kind: Literal["criteria"] = "criteria"
     turns: Literal[1, 2] = 1
+    """1 = relevance and the five fixed criteria; 2 = the model first infers criteria that suit
+    the query."""
     batch: Annotated[int, Bounds(1, 100)] = 10
+    """Passages judged in one call."""
     weight: Annotated[float, Bounds(0, 2)] = 0.5
+    """Weight of the fixed criteria, and of inferred ones for which the model names none."""
     discard: Annotated[float, Bounds(0, 10)] = 3.0
+    """Hits of less relevance (0 to 10) come after all others."""
     relevance_only: bool = False
+    """The further criteria have no scores; in two turns they tell the model what relevance
+    means for the query."""
     passage_tokens: Tokens = 256
+    """Tokens read of each passage, at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from ...ask import Cost, Judge, Judgement, digest
+from ...ask import Cost, Judge, Judgement
 from ...core import ConfigError, InvalidInputError, Usage
-from ..placing import Course, Placing
-from ..pointwise.course import Scored, by_score
-from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from ..scoring import Question, Scored, ScoringReranker
 from .config import CrossEncoderConfig
 from .pair_model import Pair, PairModel
 
@@ -30,15 +28,13 @@ class _Answer:
 
 
 @dataclass(slots=True)
-class _Question:
+class _Question(Question):
     """`pair` is filled in when its cost is asked for, so that each text is tokenised once."""
 
-    query: str
-    text: str
     pair: Pair | None = None
 
 
-class CrossEncoderReranker:
+class CrossEncoderReranker(ScoringReranker[_Question, _Answer]):
     """Orders hits by a cross-encoder. Thread-safe.
 
     The query is never cut, and the passage at its end: a query that leaves it no room fails with
@@ -47,25 +43,14 @@ class CrossEncoderReranker:
     """
 
     kind = "cross_encoder"
-    needs = Needs()
 
     def __init__(self, config: CrossEncoderConfig) -> None:
-        self.config = config
         judge: Judge[_Question, _Answer]
         if config.model == "fake":
             judge = _FakeJudge(config)
         else:
             judge = _PairJudge(PairModel.load(config))
-        self._placing: Placing[_Question, _Answer] = Placing(judge)
-
-    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._placing.rerank(tasks, self._course, budget)
-
-    def _course(self, task: Task) -> Course[_Question, _Answer]:
-        return by_score(task, self._question, _scored)
-
-    def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
-        return _Question(task.query, candidate.read(self.config.text))
+        super().__init__(judge, _Question, _scored, part=config.text)
 
 
 def _scored(answer: _Answer) -> Scored:
@@ -75,7 +60,7 @@ def _scored(answer: _Answer) -> Scored:
 
 class _Keyed:
     def key(self, question: _Question) -> Hashable:
-        return digest(question.query), digest(question.text)
+        return question.key
 
 
 class _PairJudge(_Keyed):

@@ -11,10 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 from ...ask import Cost, Judgement, Memory, digest
 from ...core import Role, Usage
-from ..config import RerankerConfig
-from ..placing import Course, Placing
-from ..pointwise.course import Scored, by_score
-from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from ..scoring import Question, Scored
 
 V = TypeVar("V")
 
@@ -22,14 +19,6 @@ REMEMBERED = 256 << 20
 """Bytes of encoded passages, the latest used."""
 QUERIES = 1_000
 """Queries, likewise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A query and a passage."""
-
-    query: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +88,7 @@ class EncodedJudge(Generic[V]):
 
     def key(self, question: Question) -> Hashable:
         """See Judge."""
-        return digest(question.query), digest(question.text)
+        return question.key
 
     def _new(self, memory: Memory[Encoded[V]], texts: Sequence[str]) -> list[str]:
         """Those that must be encoded, each once."""
@@ -123,23 +112,3 @@ class EncodedJudge(Generic[V]):
             known[text] = encoded
             made[text] = encoded.tokens
         return known, made
-
-
-class EncodedReranker(Generic[V]):
-    """Orders hits by the scores of a reader. Thread-safe."""
-
-    needs = Needs()
-
-    def __init__(self, config: RerankerConfig, reader: Reader[V]) -> None:
-        self.config = config
-        self._placing: Placing[Question, Scored] = Placing(EncodedJudge(reader))
-
-    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """See Reranker."""
-        return self._placing.rerank(tasks, self._course, budget)
-
-    def _course(self, task: Task) -> Course[Question, Scored]:
-        return by_score(task, self._question, lambda answer: answer)
-
-    def _question(self, task: Task, candidate: Candidate, place: int) -> Question:
-        return Question(task.query, candidate.read(self.config.text))

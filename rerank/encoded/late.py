@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ...core import Role
 from ...encoders import LateEncoderConfig, LateFields, TokenEncoder, load_token_encoder
 from ..config import RERANKERS, RerankerConfig
-from ..pointwise.course import Scored
-from .base import Encoded, EncodedReranker
+from ..scoring import Question, Scored, ScoringReranker
+from .base import Encoded, EncodedJudge
 
 SHOWN = 5
 """Pairs of tokens in the reasons: those that add most to the score."""
@@ -92,7 +92,7 @@ class TokenReader:
         return Scored(float(values.sum()), {"matches": matches[:SHOWN]} if matches else {})
 
 
-class LateInteractionReranker(EncodedReranker[TokenVectors]):
+class LateInteractionReranker(ScoringReranker[Question, Scored]):
     """Orders hits by MaxSim over token vectors. Thread-safe.
 
     Reasons: `matches`, the tokens of the query that add most to the score, each with the token of
@@ -104,6 +104,6 @@ class LateInteractionReranker(EncodedReranker[TokenVectors]):
     def __init__(self, config: LateInteractionConfig, encoder: TokenEncoder | None = None) -> None:
         """encoder: None = that of the configuration is loaded."""
         own = {name: getattr(config, name) for name in LateFields.model_fields}
-        super().__init__(
-            config, TokenReader(encoder or load_token_encoder(LateEncoderConfig(**own)))
-        )
+        encoder = encoder or load_token_encoder(LateEncoderConfig(**own))
+        judge = EncodedJudge(TokenReader(encoder))
+        super().__init__(judge, Question, lambda answer: answer, part=config.text)

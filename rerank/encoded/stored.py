@@ -10,8 +10,8 @@ from pydantic import Field
 
 from ...index.legs import LEG_NAME
 from ..config import RERANKERS, RerankerConfig, Shorthand
-from ..pointwise.course import Scored, placed
 from ..protocol import Budget, Needs, Placed, Reranked, Task
+from ..scoring import Scored, placed
 
 
 @RERANKERS.register
@@ -24,6 +24,7 @@ class LegScoreConfig(RerankerConfig):
 
     kind: Literal["leg"] = "leg"
     leg: str = Field(pattern=LEG_NAME)
+    """Name of the leg."""
 
 
 class StoredLegReranker:

@@ -13,8 +13,8 @@ from typing import Literal
 from ...core import Role
 from ...encoders import CountingEncoder, TildeEncoderConfig, TildeFields, load_tilde_encoder
 from ..config import RERANKERS, RerankerConfig
-from ..pointwise.course import Scored
-from .base import Encoded, EncodedReranker
+from ..scoring import Question, Scored, ScoringReranker
+from .base import Encoded, EncodedJudge
 
 SHOWN = 10
 """Terms in the reasons: those that add most to the score."""
@@ -86,7 +86,7 @@ class WeightReader:
         return Scored(float(sum(share for _, share in shares)), {"terms": terms})
 
 
-class TildeReranker(EncodedReranker[Weights]):
+class TildeReranker(ScoringReranker[Question, Scored]):
     """Orders hits by the weights of the query's tokens in them. Thread-safe.
 
     Reasons: `terms`, what each token of the query adds to the score. Raises ModelError when the
@@ -98,6 +98,6 @@ class TildeReranker(EncodedReranker[Weights]):
     def __init__(self, config: TildeConfig, encoder: CountingEncoder | None = None) -> None:
         """encoder: None = that of the configuration is loaded."""
         own = {name: getattr(config, name) for name in TildeFields.model_fields}
-        super().__init__(
-            config, WeightReader(encoder or load_tilde_encoder(TildeEncoderConfig(**own)))
-        )
+        encoder = encoder or load_tilde_encoder(TildeEncoderConfig(**own))
+        judge = EncodedJudge(WeightReader(encoder))
+        super().__init__(judge, Question, lambda answer: answer, part=config.text)

@@ -16,21 +16,7 @@ from ..config import RERANKERS, RerankerConfig, Shorthand
 @RERANKERS.register
 class IntraDocumentConfig(RerankerConfig):
     """The intra-document cascade (IDCM, Hofstätter et al., 2021): a cheap scorer picks windows of a
-    long document, a costly one reads only these.
-
-    slow:     reads the picked windows, each with the document's title.
-    fast:     picks them: "lexical" (BM25, see `analyzer`), or the folder of a passage scorer
-              (`twindex train passage-scorer` makes one).
-    windows:  read of each document.
-    best:     of these that make up the document's score, a weighted sum.
-    weights:  of the best window, the second best ...; None = those that the passage scorer's folder
-              has, or else 1 each.
-    absent:   what the windows that a short document lacks count in the sum: "mean" = the (weighted)
-              mean of those it has, "zero" = nothing, as in the paper, whose model learns with it.
-    size:     words in a window, without `overlap` more on each side.
-    analyzer: of the lexical scorer.
-    memory:   bytes for windows and what the fast scorer knows of documents, at most.
-    """
+    long document, a costly one reads only these."""
 
     made_by = ".reranker:IntraDocumentReranker"
     shorthand = Shorthand(
@@ -41,16 +27,30 @@ class IntraDocumentConfig(RerankerConfig):
 
     kind: Literal["intra_document"] = "intra_document"
     text: Literal["passage", "document"] = "document"
+    """What is cut into windows: the whole document, or its best passage."""
     slow: Annotated[RerankerConfig, OneOf(RERANKERS, among=lambda one: one.scores_texts)]
+    """Reads the picked windows, each with the document's title."""
     fast: str = "lexical"
+    """Picks them: "lexical" (BM25, see `analyzer`), or the folder of a passage scorer (`twindex
+    train passage-scorer` makes one)."""
     windows: Few = 4
+    """Windows read of each document."""
     best: Few = 3
+    """Windows of these whose weighted sum is the document's score."""
     weights: tuple[Annotated[float, Bounds(0, 1e6)], ...] | None = None
+    """Weights of the best window, the second best ...; None = those that the passage scorer's
+    folder has, or else 1 each."""
     absent: Literal["mean", "zero"] = "mean"
+    """What the windows that a short document lacks count in the sum: "mean" = the (weighted)
+    mean of those it has, "zero" = nothing, as in the paper, whose model learns with it."""
     size: Annotated[int, Bounds(4, 100_000)] = 50
+    """Words in a window, without `overlap` more on each side."""
     overlap: Annotated[int, Bounds(0, 100_000)] = 7
+    """Words that a window has more, on each side."""
     analyzer: AnalyzerConfig = AnalyzerConfig()
+    """How texts become terms of the lexical scorer."""
     memory: Annotated[int, Bounds(0, 2**40)] = 512 * 2**20
+    """Bytes for windows and what the fast scorer knows of documents, at most."""
 
     def on(self, device: Device) -> Self:
         return self.model_copy(update={"slow": self.slow.on(device)})

@@ -27,8 +27,8 @@ import numpy as np
 from ...ask import Cost, Memory, Meter, Status, as_twindex_error, digest
 from ...ask.waiting import Overdue, Waiting
 from ...core import ConfigError, Passage, TwindexError
-from ..pointwise.course import Scored, placed
 from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Reranker, Task
+from ..scoring import Scored, placed
 from .config import IntraDocumentConfig
 from .lexical_scorer import LexicalScorer
 from .scorer import F, WindowScorer

@@ -43,20 +43,19 @@ WRITTEN = 6
 @RERANKERS.register
 class ListwiseConfig(PromptingConfig):
     """A language model asked to order a window of passages, which slides from the bottom up
-    (RankGPT, Sun et al., 2023).
-
-    window: passages in a prompt; step: by how many it moves up, at most the window.
-    passes: over all candidates.
-    passage_tokens: read of each passage, at most.
-    """
+    (RankGPT, Sun et al., 2023)."""
 
     made_by = ".reranker:ListwiseReranker"
 
     kind: Literal["listwise"] = "listwise"
     window: Annotated[int, Bounds(2, 1_000)] = 20
+    """Passages in a prompt."""
     step: Few = 10
+    """Passages that the window moves up by, at most its size."""
     passes: Annotated[int, Bounds(1, 100)] = 1
+    """Times that it goes over all candidates."""
     passage_tokens: Tokens = 128
+    """Tokens read of each passage, at most."""
 
     @model_validator(mode="after")
     def _windows_overlap(self) -> Self:

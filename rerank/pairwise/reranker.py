@@ -39,14 +39,7 @@ _Play = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
 
 @RERANKERS.register
 class PairwiseConfig(PromptingConfig):
-    """Pairwise Ranking Prompting (Qin et al., 2023), see the module.
-
-    method: "allpair", "sorting" or "sliding".
-    top_k:  places that are settled; "allpair" settles all.
-    sort:   of method "sorting": "tournament" asks less and in fewer rounds, "heap" is the paper's.
-    mode:   "scoring" compares likelihoods of the two answers, "generation" reads a written one.
-    passage_tokens: read of each passage, at most.
-    """
+    """Pairwise Ranking Prompting (Qin et al., 2023): a language model compares passages."""
 
     made_by = ".reranker:PairwiseReranker"
     shorthand = Shorthand(
@@ -61,10 +54,16 @@ class PairwiseConfig(PromptingConfig):
 
     kind: Literal["pairwise"] = "pairwise"
     method: Literal["allpair", "sorting", "sliding"] = "sorting"
+    """"allpair" compares all, "sorting" sorts by comparisons, "sliding" makes bubble passes."""
     sort: Literal["tournament", "heap"] = "tournament"
+    """Of method "sorting": "tournament" asks less and in fewer rounds, "heap" is the
+    paper's."""
     top_k: Few = 10
+    """Places that are settled; "allpair" settles all."""
     mode: Mode = "scoring"
+    """"scoring" compares likelihoods of the two answers, "generation" reads a written one."""
     passage_tokens: Tokens = 128
+    """Tokens read of each passage, at most."""
 
 
 class PairwiseReranker:

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ...ask import Cost, Judgement, digest
+from ...ask import Cost, Judgement
 from ...ask.answers import logistic, yes_or_no
 from ...ask.asking import Asking, Mode, calls
 from ...ask.reading import Reader
@@ -19,9 +19,9 @@ from ...core import Usage
 from ...core.bounds import Tokens
 from ...llm import LanguageModel
 from ..config import RERANKERS, PromptingConfig
-from ..placing import Course, Outcome, Placing
-from ..protocol import Budget, Candidate, Needs, Reranked, Task
-from .course import Scored, by_score
+from ..placing import Course, Outcome
+from ..protocol import Task
+from ..scoring import Question, Scored, ScoringReranker, by_score
 
 PROMPT = """\
 Query: "{query}"
@@ -41,26 +41,17 @@ UNKNOWN = 0.5
 
 @RERANKERS.register
 class PointwiseConfig(PromptingConfig):
-    """A language model asked of each passage alone whether it is relevant.
-
-    mode: "scoring": the score is the probability of yes against no; "generation": 1 where the model
-          writes yes, 0 where no.
-    passage_tokens: read of each passage, at most.
-    """
+    """A language model asked of each passage alone whether it is relevant."""
 
     made_by = ".reranker:PointwiseReranker"
     scores_texts = True
 
     kind: Literal["pointwise"] = "pointwise"
     mode: Mode = "scoring"
+    """"scoring": the score is the probability of yes against no; "generation": 1 where the
+    model writes yes, 0 where no."""
     passage_tokens: Tokens = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    query: str
-    text: str
-    key: tuple[bytes, bytes]
+    """Tokens read of each passage, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ class Relevance:
     answer: str | None = None
 
 
-class PointwiseReranker:
+class PointwiseReranker(ScoringReranker[Question, Relevance]):
     """See the module and `PointwiseConfig`.
 
     reasons: in mode "generation", `answer` where the model's could not be read; such hits stand
@@ -82,27 +73,17 @@ class PointwiseReranker:
     """
 
     kind = "pointwise"
-    needs = Needs()
 
     def __init__(self, config: PointwiseConfig, model: LanguageModel | None = None) -> None:
         model = config.language_model() if model is None else model
-        self._config = config
-        self._placing: Placing[_Question, Relevance] = Placing(
-            _Judge(model, config.mode, config.passage_tokens)
-        )
+        judge = _Judge(model, config.mode, config.passage_tokens)
+        super().__init__(judge, Question, _scored, part=config.text)
 
-    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        return self._placing.rerank(tasks, self._course, budget)
-
-    def _course(self, task: Task) -> Course[_Question, Relevance]:
-        order = yield from by_score(task, self._question, _scored)
+    def _course(self, task: Task) -> Course[Question, Relevance]:
+        order = yield from by_score(task, self._question, self._read)
         unread = sum("answer" in placed.reasons for placed in order)
         warnings = [f"{unread} answers were neither yes nor no"] if unread else []
         return Outcome(order, warnings=warnings)
-
-    def _question(self, task: Task, candidate: Candidate, place: int) -> _Question:
-        text = candidate.read(self._config.text)
-        return _Question(task.query, text, (digest(task.query), digest(text)))
 
 
 class _Judge:
@@ -114,14 +95,14 @@ class _Judge:
         self._answers = yes, no
         self._reader.check_limit(self._frame + passage_tokens, field="passage_tokens")
 
-    def costs(self, questions: Sequence[_Question]) -> list[Cost]:
+    def costs(self, questions: Sequence[Question]) -> list[Cost]:
         sizes = map(self._size, questions)
         return [self._asking.cost(size, self._reader, written=WRITTEN) for size in sizes]
 
-    def key(self, question: _Question) -> Hashable:
+    def key(self, question: Question) -> Hashable:
         return question.key
 
-    def ask(self, questions: Sequence[_Question]) -> list[Judgement[Relevance]]:
+    def ask(self, questions: Sequence[Question]) -> list[Judgement[Relevance]]:
         found: dict[int, Judgement[Relevance]] = {}
         for numbers in calls(range(len(questions)), lambda n: questions[n].key[0]):
             asked = [questions[number] for number in numbers]
@@ -130,7 +111,7 @@ class _Judge:
                 found[number] = Judgement(answer, usage, self._reader.cut(one.key[1:], [one.text]))
         return [found[number] for number in range(len(questions))]
 
-    def _read(self, questions: Sequence[_Question]) -> list[tuple[Relevance, Usage]]:
+    def _read(self, questions: Sequence[Question]) -> list[tuple[Relevance, Usage]]:
         asked = [
             self._reader.prompt(
                 PROMPT.format(
@@ -146,7 +127,7 @@ class _Judge:
         margins = self._asking.margins(asked, self._answers, sizes)
         return [(Relevance(logistic(margin)), usage) for margin, usage in margins]
 
-    def _size(self, question: _Question) -> int:
+    def _size(self, question: Question) -> int:
         """Tokens of a prompt, about."""
         passage = self._reader.passage(question.text).tokens
         return self._frame + self._reader.query(question.query).tokens + passage

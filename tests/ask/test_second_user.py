@@ -78,6 +78,17 @@ def test_a_failure_is_that_of_one_course(writer: Writer) -> None:
     assert (bad.result, bad.status, str(bad.error)) == (None, "failed", "the model is gone")
 
 
+def test_a_failure_of_another_library_names_what_the_caller_says() -> None:
+    def answer(prompt: str) -> str:
+        raise RuntimeError("no memory")
+
+    plain, own = Rounds(Writer(FakeModel(answer=answer))), Writer(FakeModel(answer=answer))
+    (found,) = plain.run([wordings("cheap flights")])
+    assert str(found.error) == "the model failed: RuntimeError: no memory"
+    (found,) = Rounds(own, model="the writer").run([wordings("cheap flights")])
+    assert str(found.error) == "the writer failed: RuntimeError: no memory"
+
+
 def test_a_guard_ends_all(writer: Writer) -> None:
     def gone() -> None:
         raise TimeoutError

@@ -19,7 +19,7 @@ from twindex.core import ModelError, Usage
 from twindex.rerank import Budget, Candidate, FakeRerankerConfig, Task, rerank_one
 from twindex.rerank.fake import FakeReranker
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import Scored, by_score
+from twindex.rerank.scoring import Scored, by_score
 
 SLACK = 0.05
 

@@ -54,7 +54,7 @@ def row(config: type[Config], name: str) -> str:
         told = "One of " + ", ".join(f"`{value}`" for value in values) + "."
     default = field.get_default(call_default_factory=False)
     if isinstance(default, Config):
-        default = dict(default).get("kind", "")
+        default = dict(default).get("kind") or dict(default)["model"]
     shown = {PydanticUndefined: "required", None: "none"}.get(default, f"`{default}`")
     if field.default_factory is not None:
         shown = "`flat`" if name == "index" else "see below"

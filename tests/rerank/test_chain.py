@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Chain, Needs, Placed, Reranked, Task
-from twindex.rerank.pointwise.course import Scored, placed
+from twindex.rerank.scoring import Scored, placed
 
 
 class Stage:

@@ -30,10 +30,11 @@ from twindex.rerank import (
     load_reranker,
     rerank_one,
 )
-from twindex.rerank.encoded.base import EncodedJudge, Question
+from twindex.rerank.encoded.base import EncodedJudge
 from twindex.rerank.encoded.late import LateInteractionReranker, TokenReader
 from twindex.rerank.encoded.stored import StoredLegReranker
 from twindex.rerank.encoded.tilde import TildeReranker
+from twindex.rerank.scoring import Question
 from twindex.search import Collection, LegRequest, RerankerRegistry, RerankRequest
 
 QUERY = "ants build large nests"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import pytest
@@ -32,6 +38,7 @@ from twindex.rerank.spec import usages
 from twindex.search import Collection, RerankerRegistry
 
 HITS = [Candidate(str(i), text) for i, text in enumerate(["a bee", "an antelope", "a crow"])]
+REGISTRATION = Path(__file__).parents[2] / "rerank" / "kinds.py"
 
 
 class LongestReranker:
@@ -81,6 +88,20 @@ def test_every_kind_says_what_makes_it(kind):
     assert getattr(made, "__self__", made).kind == kind
 
 
+def test_a_kind_is_its_own_files_and_a_line():
+    """The public names of the room are the one other place that may name a configuration."""
+    lines, room = REGISTRATION.read_text().splitlines(), REGISTRATION.parent
+    for config in RERANKERS.classes().values():
+        folder, _, module = config.__module__.removeprefix("twindex.rerank").rpartition(".")
+        line = f"from {folder or '.'} import {module}"
+        assert [one.partition(" as ")[0] for one in lines].count(line) == 1
+        own = room.parents[1] / Path(*config.__module__.split(".")).with_suffix(".py")
+        home = {own} if own.parent == room else {*own.parent.glob("*.py")}
+        naming = {path for path in room.rglob("*.py") if config.__name__ in path.read_text()}
+        assert own in naming
+        assert naming <= {*home, room / "__init__.py"}
+
+
 def test_a_registered_kind_is_found_by_its_word(registered):
     assert "longest-text[:MODEL]" in usages()
     assert parse_spec("longest-text@7") == LongestConfig(candidates=7)
@@ -113,7 +134,10 @@ def test_a_registered_kind_is_found_in_files_and_other_kinds(registered, tmp_pat
 
 
 def test_schema_and_errors_have_exactly_what_is_registered(registered):
-    assert "LongestConfig" in Rerankers.model_json_schema()["$defs"]
+    schema = Rerankers.model_json_schema()
+    assert "LongestConfig" in schema["$defs"]
+    references = re.findall(r"#/\$defs/(\w+)", json.dumps(schema))
+    assert set(references) == set(schema["$defs"])
     with pytest.raises(ConfigError, match="or \"longest_text\", got 'magic'") as wrong:
         Rerankers.parse({"rerankers": {"x": {"kind": "magic"}}})
     assert wrong.value.field == "rerankers.x"
@@ -157,3 +181,40 @@ def test_a_program_passes_a_reranker_of_its_own(tmp_path):
         result = collection.search("kiwi", rerank={"model": "own"})
         assert [hit.id for hit in result.hits] == ["2", "1"]
         assert result.rerank.model == "own"
+
+
+def test_an_installed_package_adds_a_kind(tmp_path):
+    (tmp_path / "shouting.py").write_text(
+        "from typing import Literal\n"
+        "from twindex.rerank import FakeRerankerConfig, RerankerConfig, load_reranker\n"
+        "class ShoutConfig(RerankerConfig):\n"
+        "    kind: Literal['shout'] = 'shout'\n"
+        "    def make(self):\n"
+        "        return load_reranker(FakeRerankerConfig())\n"
+    )
+    installed = tmp_path / "shouting-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: shouting\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text(
+        "[twindex.rerankers]\nshout = shouting:ShoutConfig\nbroken = shouting:Nothing\n"
+    )
+    code = (
+        "from twindex.core import ConfigError\n"
+        "from twindex.rerank import Rerankers, load_reranker, parse_spec\n"
+        "print(load_reranker(parse_spec('shout@3')).kind)\n"
+        "try:\n"
+        "    Rerankers.parse({'rerankers': {'a': {'kind': 'broken'}}})\n"
+        "except ConfigError as error:\n"
+        "    print(error)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded, refused = done.stdout.splitlines()
+    assert loaded == "fake"
+    assert "'broken' of the package shouting cannot be loaded: AttributeError" in refused

@@ -18,7 +18,7 @@ from twindex.ask.meter import Cost
 from twindex.core import InvalidInputError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Placed, Reranked, Task
 from twindex.rerank.placing import Course, Outcome, Placing
-from twindex.rerank.pointwise.course import Scored, by_score, placed
+from twindex.rerank.scoring import Scored, by_score, placed
 
 
 @dataclass

@@ -30,8 +30,8 @@ from twindex.rerank.intra_document.lexical_scorer import LexicalScorer
 from twindex.rerank.intra_document.reranker import IntraDocumentReranker
 from twindex.rerank.intra_document.windows import cut
 from twindex.rerank.placing import Placing
-from twindex.rerank.pointwise.course import Scored, by_score
 from twindex.rerank.protocol import Needs
+from twindex.rerank.scoring import Scored, by_score
 
 FAKE = FakeRerankerConfig()
 

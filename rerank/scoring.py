@@ -1,17 +1,33 @@
-"""The course of every reranker that scores each hit by itself."""
+"""What rerankers share that score each hit by itself."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from ...core import ModelError
-from ..protocol import Candidate, Placed, Task
+from ..ask import Judge, digest
+from ..core import ModelError
+from .placing import Course, Placing
+from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+
+@dataclass(slots=True)
+class Question:
+    """A query and what is read of a hit; `place` is that of the hit, from 0."""
+
+    query: str
+    text: str
+    place: int = 0
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """Digests of query and text."""
+        return digest(self.query), digest(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,35 @@ class Scored:
     score: float
     reasons: Mapping[str, Any] = field(default_factory=dict)
     key: float | None = None
+
+
+class ScoringReranker(Generic[Q, A]):
+    """Asks a judge of each hit by itself, and orders the hits by what it says. Thread-safe."""
+
+    needs = Needs()
+
+    def __init__(
+        self,
+        judge: Judge[Q, A],
+        question: Callable[[str, str, int], Q],
+        read: Callable[[A], Scored],
+        *,
+        part: Literal["passage", "document"],
+    ) -> None:
+        """question: of a query, a text and the place of its hit. read: what an answer says. part:
+        what is read of a hit."""
+        self._placing: Placing[Q, A] = Placing(judge)
+        self._make, self._read, self._part = question, read, part
+
+    def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
+        """See Reranker."""
+        return self._placing.rerank(tasks, self._course, budget)
+
+    def _course(self, task: Task) -> Course[Q, A]:
+        return by_score(task, self._question, self._read)
+
+    def _question(self, task: Task, candidate: Candidate, place: int) -> Q:
+        return self._make(task.query, candidate.read(self._part), place)
 
 
 def by_score(
