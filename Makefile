@@ -9,7 +9,7 @@ READY := $(VENV)/ready
 DEMO := demo/stdlib
 ROOMS := core llm ask sources encoders index rerank search eval train api
 
-.PHONY: setup demo serve lint types test tests test-all bench format clean
+.PHONY: setup demo serve lint types kernels test tests test-all bench format clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -46,19 +46,24 @@ PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 test: lint
 	@$(MAKE) --no-print-directory -j 2 types tests || { $(MAKE) --no-print-directory types; exit 1; }
 
-tests: $(READY)
+tests: $(READY) kernels
 	$(PYTEST)
 
-test-all: lint types
+# Compiled before the tests start, so that not every worker does it.
+kernels: $(READY)
+	@$(BIN)/python -c "from twindex.index import CollectionConfig as C; \
+	  [leg.warm() for leg in C().legs.values()]"
+
+test-all: lint types kernels
 	$(PYTEST) -m "slow or not slow"
 
-# The data sets are not part of the repository: see benchmarks/datasets.py.
+# The data sets are not part of the repository: see benchmarks/common/datasets.py.
 SETS := scifact cranfield cisi nq_open_oracle msrd_movies qmsum_meetings_long musique_100 \
   xquad_de xquad_en rfc
 bench: $(READY)
 	@for set in $(SETS); do test -d "$${TWINDEX_DATA:-../shared/data}/$$set" || { \
 	  echo "$$set is missing: name the folder of the data sets in TWINDEX_DATA," \
-	    "see benchmarks/datasets.py" >&2; exit 1; }; done
+	    "see benchmarks/common/datasets.py" >&2; exit 1; }; done
 	mkdir -p benchmarks/results
 	for name in lexical sparse encode rest build effectiveness judges promptreps_speed \
 	  promptreps storage vectors spann stored_rerank rerank cascade passage_cutting checksums; do \

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from datasets import DATA
+from common.datasets import DATA
 
 UNITS = {"MB": 10**6, "GB": 10**9}
 

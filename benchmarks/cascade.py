@@ -23,9 +23,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from datasets import CACHE, DATA
+from common.datasets import CACHE, DATA
+from common.timing import table
 from numpy.typing import NDArray
-from timing import table
 
 from twindex.ask.course import Judgement
 from twindex.ask.memory import digest

@@ -20,8 +20,8 @@ from time import perf_counter, process_time
 from typing import Any
 from unittest.mock import patch
 
-from datasets import DATA
-from timing import table
+from common.datasets import DATA
+from common.timing import table
 
 from twindex.core import Document
 from twindex.eval import BeirDataset

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from datasets import DATA
+from common.datasets import DATA
 
 from twindex.core import BarProgress, ConflictError, NotFoundError
 from twindex.eval import BeirDataset, engine_search, evaluate, leg_table, run_queries

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from datasets import DATA
+from common.datasets import DATA
 from scipy.sparse import csr_array
 
 from twindex.encoders import DenseEncoderConfig, Encoder, SparseEncoderConfig, load_encoder

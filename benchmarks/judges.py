@@ -33,9 +33,9 @@ from pathlib import Path
 from statistics import NormalDist, mean, stdev
 from typing import Any
 
-import judges_plot
 import numpy as np
-from timing import table
+from common import judges_plot
+from common.timing import table
 
 from twindex.core import Usage
 from twindex.eval import evaluate

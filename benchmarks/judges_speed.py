@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter, process_time
 
-import datasets
-from timing import table
+from common import datasets
+from common.timing import table
 
 from twindex.ask import asking
 from twindex.ask.loading import load_language_model

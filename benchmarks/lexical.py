@@ -23,8 +23,8 @@ from typing import Any
 
 import bm25s
 import numpy as np
-from datasets import DATA, corpus_texts, json_lines, query_texts
-from timing import cpu_per_query, table
+from common.datasets import DATA, corpus_texts, json_lines, query_texts
+from common.timing import cpu_per_query, table
 
 from twindex.core import Representation
 from twindex.encoders import LexicalEncoder

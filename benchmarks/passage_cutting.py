@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-from datasets import DATA
+from common.datasets import DATA
 
 from twindex.core import Document, Query, Representation, Role
 from twindex.encoders import Encoder, EncoderConfig, load_encoder

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import datasets
+from common import datasets
 
 from twindex.core import BarProgress, ConflictError, Document, NotFoundError, Progress
 from twindex.encoders.promptreps.config import Variant

@@ -19,11 +19,11 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
-import datasets
 import numpy as np
 import torch
 import transformers
-from timing import table
+from common import datasets
+from common.timing import table
 
 from twindex.encoders import Encoder, PromptRepsEncoderConfig, load_encoder
 from twindex.encoders.promptreps.prompts import prompt

@@ -25,7 +25,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from datasets import CACHE, DATA
+from common.datasets import CACHE, DATA
 
 from twindex.core import BarProgress, ConflictError, NotFoundError, TwindexError
 from twindex.eval import BeirDataset, RerankRow, evaluate, rerank_table

@@ -29,12 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from clustered import Clustered
-from disk import cold
-from spann_memory import in_bytes, memory
-from spann_peers import diskann, faiss_on_disk, lancedb
-from spann_systems import K, System, ours, plain_ivf, reaching, recall, say
-from timing import cpu_per_query, table
+from common.clustered import Clustered
+from common.disk import cold
+from common.spann_memory import in_bytes, memory
+from common.spann_peers import diskann, faiss_on_disk, lancedb
+from common.spann_systems import K, System, ours, plain_ivf, reaching, recall, say
+from common.timing import cpu_per_query, table
 
 TARGETS = (0.90, 0.96, 0.985)
 PARTS = ("search", "codecs", "replicas", "scale", "memory")

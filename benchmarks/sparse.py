@@ -24,9 +24,9 @@ from time import process_time
 from typing import Any
 
 import numpy as np
-from datasets import CACHE, DATA, corpus_texts, query_texts
+from common.datasets import CACHE, DATA, corpus_texts, query_texts
+from common.timing import cpu_per_query, table
 from scipy.sparse import csr_array, load_npz, save_npz
-from timing import cpu_per_query, table
 
 from twindex.core import Representation
 from twindex.encoders import SparseEncoderConfig

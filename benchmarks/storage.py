@@ -24,10 +24,10 @@ from typing import Any
 import faiss
 import numpy as np
 import torch
-from datasets import CACHE, DATA
+from common.datasets import CACHE, DATA
+from common.timing import table
 from numpy.typing import NDArray
 from sentence_transformers.util import quantize_embeddings
-from timing import table
 
 from twindex.encoders import DenseEncoderConfig, Encoder, load_encoder
 from twindex.eval import BeirDataset, compare, evaluate

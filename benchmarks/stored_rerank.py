@@ -27,9 +27,9 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from datasets import CACHE, DATA
+from common.datasets import CACHE, DATA
+from common.timing import table
 from scipy.sparse import csr_array
-from timing import table
 
 from twindex.core import Representation
 from twindex.encoders import LateEncoderConfig, PassageConfig, TildeEncoderConfig, load_encoder

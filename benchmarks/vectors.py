@@ -25,11 +25,11 @@ from typing import Any
 
 import faiss
 import numpy as np
-from clustered import Clustered, nearest
+from common.clustered import Clustered, nearest
+from common.passages import rfc_vectors
+from common.timing import cpu_rounds, table
+from common.vector_systems import PARTS, Search, System, Vectors, all_systems
 from numpy.typing import NDArray
-from passages import rfc_vectors
-from timing import cpu_rounds, table
-from vector_systems import PARTS, Search, System, Vectors, all_systems
 
 from twindex.index import VectorSearch
 from twindex.index.structures import exact

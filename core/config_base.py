@@ -28,7 +28,9 @@ class Config(BaseModel):
     the same as leaving the field out. A wrong value is a ConfigError, which names the field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     def __init__(self, **fields: Any) -> None:
         try:

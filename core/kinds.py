@@ -33,6 +33,7 @@ from .config_base import Config
 from .errors import ConfigError
 
 C = TypeVar("C", bound=Config)
+K = TypeVar("K", bound=Config)
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +64,9 @@ class Kinds(Generic[C]):
         Raises ConfigError for a class that is no kind of this family, and for a name that another
         class has.
         """
-        names = _names(config)
         if not issubclass(config, self.base):
             raise ConfigError(f"{config.__name__} is not a {self.base.__name__}", field="kind")
+        names = _names(config)
         if not names:
             raise ConfigError(
                 f'{config.__name__} has no name: give it a field kind: Literal["name"] = "name"',
@@ -156,7 +157,7 @@ class Kinds(Generic[C]):
         return self.register(config)
 
 
-def register(config: type[Config]) -> type[Config]:
+def register(config: type[K]) -> type[K]:
     """Make a kind known to the family of its base class. See `Kinds.register`."""
     for family in _families:
         if issubclass(config, family.base):

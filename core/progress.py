@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from tqdm import tqdm
+
+from .closing import Closing
 
 
 class Progress(Protocol):
@@ -31,7 +32,7 @@ class NoProgress:
     def close(self) -> None: ...
 
 
-class BarProgress:
+class BarProgress(Closing):
     """A progress bar with the time left, on standard error."""
 
     def __init__(self) -> None:
@@ -59,14 +60,3 @@ class BarProgress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -23,6 +23,7 @@ class EncoderConfig(Config):
     models:    fields that name a model -> where the fingerprint has the digest of its weights. A
                request may name only models that the operator allows.
     per_token: a text has a vector for each of its tokens.
+    flags:     fields whose flags on the command line have another name than they.
     """
 
     made_by: ClassVar[str]
@@ -30,6 +31,7 @@ class EncoderConfig(Config):
     gives: ClassVar[frozenset[Gives]]
     models: ClassVar[Mapping[str, str]] = {"model": "weights"}
     per_token: ClassVar[bool] = False
+    flags: ClassVar[Mapping[str, str]] = {}
 
     kind: str
 

@@ -1,18 +1,10 @@
-"""The kinds of encoder that come with Twindex, a line each."""
+"""The kinds of encoder that come with Twindex, a line each: who is imported is registered."""
 
 from __future__ import annotations
 
-from .config import ENCODERS
-from .dense.config import DenseEncoderConfig
-from .late.config import LateEncoderConfig
-from .lexical.config import AnalyzerConfig
-from .promptreps.config import PromptRepsEncoderConfig
-from .sparse.config import SparseEncoderConfig
-from .tilde.config import TildeEncoderConfig
-
-ENCODERS.register(DenseEncoderConfig)
-ENCODERS.register(SparseEncoderConfig)
-ENCODERS.register(AnalyzerConfig)
-ENCODERS.register(PromptRepsEncoderConfig)
-ENCODERS.register(LateEncoderConfig)
-ENCODERS.register(TildeEncoderConfig)
+from .dense import config as dense
+from .late import config as late
+from .lexical import config as lexical
+from .promptreps import config as promptreps
+from .sparse import config as sparse
+from .tilde import config as tilde

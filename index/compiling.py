@@ -7,7 +7,8 @@ in this process. The first of these places that can be written is used:
 2. `__pycache__` beside the source, as for Python's own compiled files.
 3. `kernels` in the cache folder (`TWINDEX_CACHE`), if only this user can write to it.
 
-Without a place every process compiles for itself, which takes seconds.
+Without a place every process compiles for itself, which takes seconds. The first compilation on a
+machine is told in the log.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba import njit
+from numba.core.event import Listener, register
 
 from ..core import StorageError
 from ..llm.weights.cache import CACHE, cache_folder
@@ -37,12 +39,24 @@ _LOCK = Lock()
 _CONFIG: Any = numba.config
 
 
-def compiled(function: F, **options: Any) -> F:
-    """Compile at the first call for the types it has then, keep the code on disk, free the GIL.
+ANY_ORDER = {"reassoc", "contract", "nsz"}
+"""What sums need to be made 16 at a time; infinities and NaN keep their meaning."""
 
-    options: of `numba.njit`.
-    """
+
+def kernel(function: F) -> F:
+    """Compile at the first call for the types it has then, keep the code on disk, free the GIL."""
+    return _compiled(function)
+
+
+def summing(function: F) -> F:
+    """A `kernel` whose sums may be added up in any order: otherwise no inner product could use the
+    wide registers."""
+    return _compiled(function, fastmath=ANY_ORDER)
+
+
+def _compiled(function: F, **options: Any) -> F:
     with _LOCK:
+        _tell()
         given = _CONFIG.CACHE_DIR
         if not given and not _writable(Path(function.__code__.co_filename).parent / "__pycache__"):
             own = _own_folder()
@@ -86,6 +100,29 @@ def _without(reason: str) -> None:
         reason,
         CACHE,
     )
+
+
+@lru_cache(maxsize=1)
+def _tell() -> None:
+    """Have the log say once when a kernel is compiled: nobody should wait and not know why."""
+    register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
+
+
+class _Listener(Listener):
+    """Hears of functions whose machine code was not found on disk."""
+
+    def on_start(self, event: Any) -> None:
+        compiled = event.data["dispatcher"].py_func.__module__
+        if compiled.partition(".")[0] == __name__.partition(".")[0]:
+            _first()
+
+    def on_end(self, event: Any) -> None: ...
+
+
+@lru_cache(maxsize=1)
+def _first() -> None:
+    if not _without.cache_info().currsize:  # Else it was said that this happens at every start.
+        logger.warning("compiling kernels, once on this machine: this search takes some seconds")
 
 
 def private_folder(path: Path) -> Path:

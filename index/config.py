@@ -16,15 +16,13 @@ from .legs import LEG_NAME, LEGS, LegConfig
 
 
 class StorageConfig(Config):
-    """When the delta becomes a segment and when segments are merged.
-
-    seal_passages: the delta is sealed when it holds this many passages; a fifth of them where a leg
-                   has a vector for each token, as the delta is held in memory and not yet coded.
-    max_segments:  neighbouring segments are merged when there are more than this.
-    """
+    """When the delta becomes a segment and when segments are merged."""
 
     seal_passages: Count = 5_000
+    """The delta is sealed when it holds this many passages; a fifth of them where a leg has a
+    vector for each token, as the delta is held in memory and not yet coded."""
     max_segments: Annotated[int, Bounds(1, 1_000)] = 8
+    """Neighbouring segments are merged when there are more than this."""
 
 
 def _default_legs() -> dict[str, LegConfig]:

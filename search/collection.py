@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ..core import (
     UNGUARDED,
@@ -20,6 +19,7 @@ from ..core import (
     Usage,
 )
 from ..core.arguments import checked
+from ..core.closing import Closing
 from ..core.filters import Filter, parse_filter
 from ..encoders import EncoderLoader, load_encoder
 from ..index import (
@@ -48,7 +48,7 @@ from .writing.upkeep import Upkeep
 from .writing.writer import Writer, WriteReport
 
 
-class Collection(Maintained):
+class Collection(Closing, Maintained):
     """Search and change one collection. Thread-safe; several processes may open the same one.
 
     >>> collection = Collection.open_or_create("my-index")                   # doctest: +SKIP
@@ -327,17 +327,6 @@ class Collection(Maintained):
         self._upkeep.close()
         self._queries.close()
         self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _count(self, usage: Usage | None) -> None:
         with self._usage_lock:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
 
 from ..core import Document
+from ..core.closing import Closing
 from ..encoders import AnalyzerConfig, PassageConfig
 from ..index import CollectionConfig, LexicalLeg
 from ..search import Collection, SearchRequest
@@ -20,7 +19,7 @@ Search = Callable[[Sequence[str], int], list[list[str]]]
 """(texts of queries, depth) -> ids of documents for each, best first."""
 
 
-class LexicalSearch:
+class LexicalSearch(Closing):
     """A collection with a BM25 leg only, in a folder that is removed at the end."""
 
     def __init__(
@@ -50,14 +49,3 @@ class LexicalSearch:
     def close(self) -> None:
         self._engine.close()
         self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

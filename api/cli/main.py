@@ -38,8 +38,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(MISUSE, f"twindex: error: {message}\nSee: {self.prog} --help\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser with all commands."""
+def parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser with all commands, and the arguments of the chosen one; None = of all."""
     top = Parser(prog="twindex", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"twindex {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
@@ -52,14 +52,17 @@ def parser() -> argparse.ArgumentParser:
             description=command.__doc__,
             epilog=f"example:\n  {command.EXAMPLE}",
         )
-        command.add_arguments(sub)
+        if chosen in (None, name):
+            command.add_arguments(sub)
         sub.set_defaults(run=command.run)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Wrong arguments raise SystemExit, as argparse does."""
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    command = next((word for word in given if not word.startswith("-")), "")
+    arguments = parser(command).parse_args(given)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
     try:

@@ -12,23 +12,21 @@ from ...core.bounds import Bounds, Count
 
 
 class PassageConfig(Config):
-    """How long documents are cut.
-
-    unit:      "tokens" (whole sentences packed up to what the encoder with the lowest limit reads;
-               by words where no encoder has a limit), "words", "sentences" (whole sentences packed
-               up to `size` words) or "none".
-    size:      tokens of the text alone; None = all that the encoder reads, at most 512. Or words in
-               a passage; default 200.
-    overlap:   tokens (or words) shared by neighbours; for tokens and sentences, whole sentences up
-               to this many. Default 32; 40 for words and sentences.
-    threshold: documents of at most this many words stay whole; default 512. For tokens it is 0: a
-               document stays whole exactly if it has at most `size` and every encoder reads all.
-    """
+    """How long documents are cut."""
 
     unit: Literal["tokens", "words", "sentences", "none"] = "tokens"
+    """How long documents are cut: "tokens" (whole sentences, as many as every encoder reads; by
+    words where no encoder has a limit), "words", "sentences" (whole sentences up to `size` words)
+    or "none"."""
     size: Count | None = None
+    """Tokens (or words) in a passage; None = all that the encoders read, at most 512; 200 words."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
+    """Tokens (or words) shared by neighbours, 40 for words and sentences; for tokens and sentences,
+    whole sentences up to this many."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
+    """With words or sentences, documents of at most this many words stay whole, 512 if nothing is
+    said. With tokens it is 0: a document stays whole if it has at most `size` and every encoder
+    reads all."""
 
     @model_validator(mode="before")
     @classmethod

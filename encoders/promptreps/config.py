@@ -8,7 +8,7 @@ from pydantic import ConfigDict, model_validator
 
 from ...core.bounds import Bounds, Count
 from ...core.config import Device
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 Variant = Literal[
     "single", "first_word", "multi_token_single", "multi_token_multi", "multi_word_multi"
@@ -19,6 +19,7 @@ MULTI_VARIANTS = frozenset({"multi_token_multi", "multi_word_multi"})
 """Variants that give a text several vectors, scored by MaxSim."""
 
 
+@ENCODERS.register
 class PromptRepsEncoderConfig(EncoderConfig):
     """A language model asked for a text in one word (PromptReps, Zhuang et al., EMNLP 2024).
 
@@ -28,14 +29,18 @@ class PromptRepsEncoderConfig(EncoderConfig):
 
     made_by = ".encoder:PromptRepsEncoder.load"
     gives = frozenset({"dense", "sparse"})
+    flags = {"style": "--prompt-style"}  # noqa: RUF012
 
     # Where it may be left out of JSON, it means the usual encoder of the leg.
     model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 
     kind: Literal["promptreps"] = "promptreps"
     model: str = "SmolLM2-135M-Instruct"
+    """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
+    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
     variant: Variant = "single"
+    """How a text is read; multi_* give it several vectors."""
     style: Literal["chat", "literal"] = "chat"
     """Wording of the prompt: "chat" is the model's own chat template with line breaks; "literal" is
     that of the paper's published code, where each line break is a backslash and an n."""
@@ -56,6 +61,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     """Arithmetic; "int8" quantises the weights and runs on processors only."""
     device: Device = "auto"
+    """Where the model runs; "auto" is CUDA where there is one."""
 
     @model_validator(mode="after")
     def _one_center(self) -> Self:

@@ -6,9 +6,10 @@ from typing import Literal
 
 from ...core.bounds import Count, Tokens
 from ...core.config import Device, Precision
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 
+@ENCODERS.register
 class SparseEncoderConfig(EncoderConfig):
     """A learned sparse encoder (SPLADE) through sentence-transformers' SparseEncoder."""
 
@@ -18,10 +19,16 @@ class SparseEncoderConfig(EncoderConfig):
 
     kind: Literal["sparse"] = "sparse"
     model: str = "splade-tiny"
+    """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
+    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
     max_length: Tokens | None = None
+    """Tokens read of each text, special tokens included; None = the model's own limit."""
     top_terms: Count | None = None
-    """Keep only the heaviest terms of a document; None = all."""
+    """Heaviest terms kept of a document; None = all."""
     query_top_terms: Count | None = None
+    """Heaviest terms kept of a query; None = all."""
     precision: Precision = "float32"
+    """Arithmetic of the model."""
     device: Device = "auto"
+    """Where the model runs; "auto" is CUDA where there is one."""

@@ -8,9 +8,10 @@ from pydantic import ConfigDict
 
 from ...core.bounds import Bounds, Tokens
 from ...core.config import Device, Precision
-from ..config import EncoderConfig
+from ..config import ENCODERS, EncoderConfig
 
 
+@ENCODERS.register
 class TildeEncoderConfig(EncoderConfig):
     """Weights of a text's own tokens, and queries without a model (TILDEv2), see
     `twindex.encoders.tilde.encoder`."""
@@ -23,7 +24,9 @@ class TildeEncoderConfig(EncoderConfig):
 
     kind: Literal["tilde"] = "tilde"
     model: str = "splade-tiny"
+    """Its model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
+    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
     max_length: Tokens | None = None
     """Tokens read of a passage, special tokens included; None = the model's own limit."""
     expansion: Annotated[int, Bounds(0, 1_000)] = 0
@@ -37,4 +40,6 @@ class TildeEncoderConfig(EncoderConfig):
     language: str = "en"
     """Of the stopwords that get no weight; "none" keeps all words."""
     precision: Precision = "float32"
+    """Arithmetic of the model."""
     device: Device = "auto"
+    """Where the model runs; "auto" is CUDA where there is one."""

@@ -6,12 +6,13 @@ from io import BufferedWriter
 from mmap import mmap
 from pathlib import Path
 from tokenize import TokenError
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+
+from ...core.closing import Closing
 
 T = TypeVar("T", bound=np.generic)
 
@@ -19,7 +20,7 @@ _CHECKED = 1 << 18
 """Elements that are checked at a time."""
 
 
-class NpyWriter:
+class NpyWriter(Closing):
     """Writes one .npy file whose length is only known at the end.
 
     The result is byte for byte what `numpy.save` would have written.
@@ -54,17 +55,6 @@ class NpyWriter:
             "shape": (self._length, *self._tail),
         }
         npy.write_array_header_1_0(self._file, header)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class NpyFile(Generic[T]):

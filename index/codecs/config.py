@@ -46,6 +46,7 @@ class CodecConfig(Config):
 CODECS = Kinds(CodecConfig, "codec", "twindex.codecs")
 
 
+@CODECS.register
 class ScalarCodec(CodecConfig):
     """Each dimension by itself, nothing to choose. See `twindex.index.codecs`."""
 
@@ -68,16 +69,15 @@ class ScalarCodec(CodecConfig):
         return SCALARS[self.kind].load(path)
 
 
+@CODECS.register
 class Int8Codec(CodecConfig):
-    """256 equal steps from the least to the largest value.
-
-    scope: "dimension" fits a range for each dimension, "global" one for all.
-    """
+    """256 equal steps from the least to the largest value."""
 
     scalar = True
 
     kind: Literal["int8"] = "int8"
     scope: Literal["dimension", "global"] = "dimension"
+    """A range for each dimension ("dimension"), or one for all ("global")."""
 
     def fit(self, sample: Vectors) -> Codec:
         """See CodecConfig."""
@@ -92,17 +92,17 @@ class Int8Codec(CodecConfig):
         return Int8.load(path)
 
 
+@CODECS.register
 class PqCodec(CodecConfig):
-    """Product quantisation (Jegou et al. 2011); 4-bit codes are scanned in registers (FastScan).
-
-    subquantizers: pieces of a vector; None = one for every 2 dimensions.
-    """
+    """Product quantisation (Jegou et al. 2011); 4-bit codes are scanned in registers (FastScan)."""
 
     own = False
 
     kind: Literal["pq"] = "pq"
     subquantizers: Width | None = None
+    """Pieces of a vector; None = one for every 2 dimensions."""
     bits: Literal[4, 8] = 4
+    """Bits of a piece."""
 
     def pieces(self, dimensions: int) -> int:
         """Of a vector of so many dimensions. Raises ConfigError if it has no such pieces."""
@@ -120,6 +120,7 @@ class PqCodec(CodecConfig):
         self.pieces(dimensions)
 
 
+@CODECS.register
 class RabitqCodec(CodecConfig):
     """RaBitQ (Gao and Long 2024; extended 2025): a random rotation, then `bits` a dimension."""
 
@@ -128,17 +129,17 @@ class RabitqCodec(CodecConfig):
 
     kind: Literal["rabitq"] = "rabitq"
     bits: Annotated[int, Bounds(1, 9)] = 1
+    """Bits of a dimension."""
 
 
 class BaseProjection(Config):
-    """What every projection has: how many dimensions are kept.
-
-    dimensions, share: how many are kept, as a number or as a part of all; exactly one.
-    """
+    """What every projection has: how many dimensions are kept. Give exactly one of them."""
 
     kind: str
     dimensions: Width | None = None
+    """How many are kept."""
     share: PositiveShare | None = None
+    """How many are kept, as a part of all; one of both must be given."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -166,15 +167,13 @@ class BaseProjection(Config):
 PROJECTIONS = Kinds(BaseProjection, "projection", "twindex.projections")
 
 
+@PROJECTIONS.register
 class ProjectionConfig(BaseProjection):
-    """Fewer dimensions, after which vectors get their length back.
-
-    kind: "pca" (principal axes, fitted), "random" (orthonormal directions, seeded) or
-    "matryoshka" (the first dimensions, for encoders trained so).
-    dimensions, share: how many are kept, as a number or as a part of all; exactly one.
-    """
+    """Fewer dimensions, after which vectors get their length back."""
 
     kind: Literal["pca", "random", "matryoshka"] = "pca"
+    """Principal axes, fitted ("pca"); orthonormal directions, seeded ("random"); or the first
+    dimensions, for encoders trained so ("matryoshka")."""
 
     def axes(self, sample: Vectors) -> Vectors:
         """See BaseProjection."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.vectors import Vectors
+from ..compiling import summing
 from .half import widened
-from .kernel import summing
 
 
 def dot_rows(

@@ -17,8 +17,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..arrays.vectors import Vectors
+from ..compiling import summing
 from .half import widened
-from .kernel import summing
 from .memory import float32_at, uint8_at, uint16_at
 from .protocol import Codes
 

@@ -19,6 +19,7 @@ from ..structures.flat.config import FlatConfig
 from ..structures.protocol import IndexConfig, VectorFields, VectorStorage
 
 
+@LEGS.register
 class DenseLeg(LegConfig, VectorFields):
     """A leg that ranks by inner product of dense vectors, or MaxSim where a text has several."""
 
@@ -27,9 +28,11 @@ class DenseLeg(LegConfig, VectorFields):
 
     kind: Literal["dense"] = "dense"
     role: LegRole = "search"
+    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="dense", among=lambda one: "dense" in one.gives)
     ] = DenseEncoderConfig()
+    """What makes its vectors."""
 
     @property
     def storage(self) -> VectorStorage:
@@ -116,6 +119,3 @@ def _storage(
     coded = not storage.lossless and storage.held_codec.scalar
     kept = "none" if coded and originals == "auto" else storage.kept
     return storage.model_copy(update={"originals": kept})
-
-
-LEGS.register(DenseLeg)

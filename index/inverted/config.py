@@ -12,6 +12,7 @@ from ...encoders.sparse.config import SparseEncoderConfig
 from ..legs import LEGS, LegConfig, LegRole
 
 
+@LEGS.register
 class SparseLeg(LegConfig):
     """A leg that ranks by the dot product of sparse vectors, exactly; MaxSim where a text has
     several."""
@@ -21,15 +22,18 @@ class SparseLeg(LegConfig):
 
     kind: Literal["sparse"] = "sparse"
     role: LegRole = "search"
+    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="sparse", among=lambda one: "sparse" in one.gives)
     ] = SparseEncoderConfig()
+    """What makes its vectors."""
 
     def warm(self) -> None:
         """See LegConfig."""
         named(".warm:warm", type(self))()
 
 
+@LEGS.register
 class LexicalLeg(LegConfig):
     """BM25 with Lucene's formula (Kamphuis et al. 2020, variant "Lucene (accurate)")."""
 
@@ -38,16 +42,16 @@ class LexicalLeg(LegConfig):
 
     kind: Literal["lexical"] = "lexical"
     role: LegRole = "search"
+    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="analyzer", among=lambda one: "terms" in one.gives)
     ] = AnalyzerConfig()
+    """How text becomes terms."""
     k1: Annotated[float, Bounds(0, 1_000)] = 0.9
+    """BM25: saturation of term frequency."""
     b: Share = 0.4
+    """BM25: normalisation by length."""
 
     def warm(self) -> None:
         """See LegConfig."""
         named(".warm:warm", type(self))()
-
-
-LEGS.register(SparseLeg)
-LEGS.register(LexicalLeg)

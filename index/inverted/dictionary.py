@@ -15,11 +15,10 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
+from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
 
 _REMEMBERED = 4096
@@ -105,7 +104,7 @@ class TermDictionary:
         return list(zip(self._hashes.read(first, last).tolist(), pieces, strict=True))
 
 
-class DictionaryWriter:
+class DictionaryWriter(Closing):
     """Writes the files of a `TermDictionary`."""
 
     def __init__(self, directory: Path) -> None:
@@ -123,14 +122,7 @@ class DictionaryWriter:
         self._terms.append(np.frombuffer(b"".join(raw for _, raw in terms), dtype=np.uint8))
         self._written += int(lengths.sum())
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Finish the files."""
         for writer in (self._hashes, self._offsets, self._terms):
             writer.close()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.growing import GrowingArray
-from .kernel import kernel
+from ..compiling import kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
 from ..arrays.offsets import fitting
+from ..compiling import kernel
 from ..protocol import Mask
-from .kernel import kernel
 
 MERGE_BYTES = 64
 """Working memory of a merge for each posting in a block: the block, its sorted copy, the order."""
@@ -116,7 +116,7 @@ class Postings:
         )
 
 
-class PostingsWriter:
+class PostingsWriter(Closing):
     """Writes the files of `Postings`, list by list."""
 
     def __init__(self, directory: Path, values: str, dtype: type[np.generic]) -> None:
@@ -138,15 +138,8 @@ class PostingsWriter:
         self._rows.append(rows)
         self._values.append(values)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Finish the files."""
         for writer in (self._indptr, self._rows, self._values):
             writer.close()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .kernel import kernel
+from ..compiling import kernel
 
 
 @kernel

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiling import kernel
 from ..protocol import Mask, Ranking
-from .kernel import kernel
 
 GROUP = 16
 """Rows in a group, of which only the best is looked at first."""

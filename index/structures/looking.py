@@ -16,19 +16,17 @@ Recall = PositiveShare
 
 
 class VectorSearch(Config):
-    """How far an approximate index looks: by recall, or by its own parameters.
-
-    recall:     share of the true nearest to be found, as calibrated; 1 = exact.
-    nprobe:     lists looked at (ivf, scann, spann).
-    ef:         length of the list of candidates (hnsw).
-    oversample: candidates rescored from the originals for each result; 0 = none, the scores are
-                then those of the codec.
-    """
+    """How far an approximate index looks: by recall, or by its own parameters."""
 
     recall: Recall | None = None
+    """Share of the true nearest to be found, as calibrated; 1 = exact."""
     nprobe: Effort | None = None
+    """Lists looked at (ivf, scann, spann)."""
     ef: Effort | None = None
+    """Length of the list of candidates (hnsw)."""
     oversample: Annotated[int, Bounds(0, 1_000)] | None = None
+    """Candidates rescored from the originals for each result; 0 = none, the scores are then those
+    of the codec."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

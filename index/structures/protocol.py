@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -41,6 +41,8 @@ class IndexConfig(Config):
     looking:    its own fields that say how far searches look, and decide no files.
     on_disk:    its search reads few pages of a large file: originals are not expected in memory.
     extra:      the extra of Twindex that it needs, and the module by which that is found.
+
+    A field `flat_below` says below how many passages a segment is searched exactly instead.
     """
 
     made_by: ClassVar[str]
@@ -51,7 +53,8 @@ class IndexConfig(Config):
 
     kind: str
 
-    def usual_codec(self) -> CodecConfig | None:
+    @classmethod
+    def usual_codec(cls) -> CodecConfig | None:
         """The codec where none is configured; None = it has its own way and takes none."""
         return CODECS.parse({"kind": "float32"})
 
@@ -65,12 +68,13 @@ class IndexConfig(Config):
 
     def plain(self, storage: VectorStorage, rows: int) -> bool:
         """So many vectors are kept as they are and searched exactly, without a structure."""
-        return rows < int(dict(self)["flat_below"])
+        return rows < int(dict(self).get("flat_below", 0))
 
     @property
     def layout(self) -> Self:
         """What decides the files."""
-        return self.model_copy(update=dict.fromkeys(self.looking))
+        looking = [name for name in self.looking if name in type(self).model_fields]
+        return self.model_copy(update=dict.fromkeys(looking))
 
     @property
     def search(self) -> VectorSearch:
@@ -85,32 +89,41 @@ class IndexConfig(Config):
         return found
 
 
+C = TypeVar("C", bound=IndexConfig)
+
+
+def settings(storage: VectorStorage, kind: type[C]) -> C:
+    """The configuration of the index. Raises TypeError for that of another kind."""
+    if not isinstance(storage.index, kind):
+        raise TypeError(f"{kind.__name__} is wanted, got the configuration of {storage.index.kind}")
+    return storage.index
+
+
 STRUCTURES = Kinds(IndexConfig, "index", "twindex.indexes")
 
 
-def codecs_of(index: type[IndexConfig] | IndexConfig) -> tuple[str, ...]:
+def codecs_of(index: type[IndexConfig]) -> tuple[str, ...]:
     """Names of the codecs that an index can hold, the usual one first."""
-    config = index if isinstance(index, IndexConfig) else index()  # type: ignore[call-arg]
-    usual = config.usual_codec()
-    able = [name for name, codec in CODECS.classes().items() if config.holds(codec, name)]
+    usual = index.usual_codec()
+    able = [name for name, codec in CODECS.classes().items() if index.holds(codec, name)]
     return tuple(sorted(able, key=lambda name: usual is None or name != usual.kind))
 
 
 class VectorFields(Config):
-    """How the vectors of a leg are stored.
-
-    codec:     None = the usual one of the index.
-    originals: kept for rescoring, exact search and merging: "float16", "float32", "none" (what
-               the codec lost is then lost for good, more with each merge), or "auto": float16,
-               but float32 where the codec is float32 and no dimension is dropped.
-    """
+    """How the vectors of a leg are stored."""
 
     index: Annotated[IndexConfig, OneOf(STRUCTURES)] = Field(
         default_factory=lambda: STRUCTURES.parse({"kind": "flat"})
     )
+    """Which vectors are looked at; `flat` if nothing is said."""
     codec: Annotated[CodecConfig, OneOf(CODECS)] | None = None
+    """How the index holds vectors; None = the usual one of the index."""
     projection: Annotated[BaseProjection, OneOf(PROJECTIONS, default="pca")] | None = None
+    """Fewer dimensions for the index."""
     originals: Literal["auto", "float32", "float16", "none"] = "auto"
+    """Kept for rescoring, exact search and merging: "float16", "float32", "none" (what the codec
+    lost is then lost for good, more with each merge), or "auto": float16, but float32 where the
+    codec is float32 and no dimension is dropped."""
 
 
 class VectorStorage(VectorFields):
@@ -173,7 +186,7 @@ class VectorStorage(VectorFields):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.codec is not None and not self.index.holds(type(self.codec), self.codec.kind):
-            codecs = codecs_of(self.index)
+            codecs = codecs_of(type(self.index))
             able = ", ".join(codecs) if codecs else "none but its own: leave codec out"
             raise ValueError(
                 f"the index {self.index.kind} cannot hold codec {self.codec.kind}; it can: {able}"

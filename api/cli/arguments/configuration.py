@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ....core import ConfigError, parse_toml
-from ....encoders import LateEncoderConfig, PromptRepsEncoderConfig, TildeEncoderConfig
+from ....encoders import ENCODERS, LateEncoderConfig, TildeEncoderConfig
 from ....index import CollectionConfig, DenseLeg, LegConfig, SparseLeg
-from .flags import ENCODER, FLAGS, Flag, add_flags, field_of
+from .flags import ENCODER, Flag, add_flags, field_of, flags, given_flags
 
 LEGS = ("dense", "sparse", "lexical", "late", "tilde")
 """The legs that have a flag of their own."""
@@ -60,12 +60,12 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--encoder",
-        metavar="promptreps[:NAME]",
-        help="read each text once with a language model (a name or a folder) for both the dense "
-        "and the sparse leg, as PromptReps does; --dense none or --sparse none leaves one out "
-        f"(default of NAME: {PromptRepsEncoderConfig().model})",
+        metavar="KIND[:NAME]",
+        help="the kind of encoder of the dense and the sparse leg, where it gives what they need: "
+        f"{', '.join(_fitting())}; promptreps reads each text once with a language model for "
+        "both; --dense none or --sparse none leaves one out. NAME: its model, a name or a folder",
     )
-    add_flags(group, FLAGS)
+    add_flags(group, flags())
 
 
 def configuration(arguments: argparse.Namespace) -> CollectionConfig:
@@ -86,18 +86,11 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     units = {arguments.passages, value["passages"]["unit"]}
     if arguments.passages is not None and len(units) == 2 and "tokens" in units:
         value["passages"] = {"unit": arguments.passages}  # Tokens and words differ in defaults.
-    for flag in FLAGS:
-        given = getattr(arguments, flag.attribute)
-        if given is not None:
-            for target in _targets(flag, value):
-                flag.set(target, given)
-    if arguments.passages == "none":
-        for flag in FLAGS:
-            if (
-                flag.name.startswith("--passage-")
-                and getattr(arguments, flag.attribute) is not None
-            ):
-                raise ConfigError("does not go with --passages none", field=flag.name)
+    for flag, given in given_flags(flags(), arguments):
+        for target in _targets(flag, value):
+            flag.set(target, given)
+        if arguments.passages == "none" and flag.name.startswith("--passage-"):
+            raise ConfigError("does not go with --passages none", field=flag.name)
     return CollectionConfig.parse(value)
 
 
@@ -112,39 +105,46 @@ def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
 
 
 def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """What `--encoder` says: the dense and the sparse leg get the same, so that one pass serves."""
+    """What `--encoder` says: legs of both kinds get the same, so that one pass serves."""
     if arguments.encoder is None:
         return
     kind, colon, model = arguments.encoder.partition(":")
-    if kind != "promptreps" or bool(colon) != bool(model):
-        message = f"{arguments.encoder!r} is not promptreps or promptreps:NAME"
+    fitting = _fitting()
+    if kind not in fitting or bool(colon) != bool(model):
+        able = ", ".join(fitting)
+        message = f"{arguments.encoder!r} is not KIND or KIND:NAME; kinds: {able}"
         raise ConfigError(message, field="--encoder")
-    given = {name: getattr(arguments, name) for name in MODELS}
+    given = {name: getattr(arguments, name) for name in fitting[kind]}
     for name, other in given.items():
         if other not in (None, "none"):
-            message = "does not go with --encoder, which is of both legs; only none does"
+            message = "does not go with --encoder, which is of this leg; only none does"
             raise ConfigError(message, field=f"--{name}")
     if all(given.values()):
-        message = "there is neither a dense nor a sparse leg that it could apply to"
+        first, *others = given
+        lacking = f"neither a {first} nor a {others[0]}" if others else f"no {first}"
+        message = f"there is {lacking} leg that it could apply to"
         raise ConfigError(message, field="--encoder")
-    for name in MODELS:
+    for name in given:
         leg = legs.setdefault(name, _default_leg(name))
         _set_encoder(leg, kind, model or None)
 
 
+def _fitting() -> dict[str, list[str]]:
+    """Kind of encoder -> the legs whose encoder it can be."""
+    legs = {
+        kind: [leg for leg in MODELS if leg in set(map(str, config.gives))]
+        for kind, config in ENCODERS.classes().items()
+    }
+    return {kind: own for kind, own in legs.items() if own}
+
+
 def _targets(flag: Flag, value: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of a configuration that have the flag's field. Raises ConfigError for none."""
-    legs: dict[str, Any] = value["legs"]
-    if flag.encoders:
-        found = [leg for leg in legs.values() if leg[ENCODER]["kind"] in flag.encoders]
-        lacking = f"leg with an encoder of the kind {' or '.join(flag.encoders)}"
-    elif flag.legs:
-        found = [leg for name, leg in legs.items() if name in flag.legs]
-        lacking = f"{' or '.join(flag.legs)} leg"
-    else:
+    if flag.legs is None:
         return [value]
+    found = [leg for name, leg in value["legs"].items() if flag.fits(name, leg)]
     if not found:
-        raise ConfigError(f"there is no {lacking} that it could apply to", field=flag.name)
+        raise ConfigError(f"there is no {flag.lacking} that it could apply to", field=flag.name)
     return found
 
 

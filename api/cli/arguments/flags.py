@@ -1,71 +1,71 @@
-"""The flags that make a configuration: each is one field of it."""
+"""The flags that make a configuration: each is one field of it.
+
+Flags of kinds are derived: a field of an encoder, an index or a codec is a flag, which tells what
+the field's docstring tells and takes what its annotation takes. So a new kind has its flags.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from ....core import Config, ConfigError
-from ....encoders import (
-    AnalyzerConfig,
-    DenseEncoderConfig,
-    LateEncoderConfig,
-    PromptRepsEncoderConfig,
-    SparseEncoderConfig,
-    TildeEncoderConfig,
+from ....core import Config, ConfigError, Kinds
+from ....encoders import ENCODERS, PassageConfig
+from ....index import (
+    CODECS,
+    DEFAULT_RECALL,
+    PROJECTIONS,
+    STRUCTURES,
+    DenseLeg,
+    LexicalLeg,
 )
-from ....index import CODECS, DEFAULT_RECALL, PROJECTIONS, CollectionConfig, VectorStorage
 from ....index.dense.config import scalar_codecs
-from ....index.structures.protocol import STRUCTURES
 
-ENCODERS: dict[str, type[Config]] = {
-    "dense": DenseEncoderConfig,
-    "sparse": SparseEncoderConfig,
-    "analyzer": AnalyzerConfig,
-    "promptreps": PromptRepsEncoderConfig,
-    "late": LateEncoderConfig,
-    "tilde": TildeEncoderConfig,
-}
-"""Kind of encoder -> its fields."""
-
-
-def _values(kind: str, field: str) -> tuple[str, ...]:
-    """What a field of an encoder may be."""
-    return get_args(ENCODERS[kind].model_fields[field].annotation)
+ENCODER = "encoder"
+CHOSEN_OTHERWISE = frozenset({"kind", "model", "revision", "device", "recall"})
+"""Fields of kinds that other flags set, or that no flag sets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """A flag, and the field that it sets.
 
-    legs: those that have the field, () = it is of the whole. A field of encoders, which begins with
-    `ENCODER`, is set in every leg whose encoder has it.
-    null: the word that stands for nothing there. default: in words, where it is not a value.
+    field: its path in a leg, or in the whole configuration where `legs` is None.
+    legs:  names of legs that have it; () = every leg that has it.
+    kinds: of the object at field[0] that have the field; () = any.
+    null:  the word that stands for nothing there.
     """
 
     name: str
     field: tuple[str, ...]
     help: str
-    legs: tuple[str, ...] = ()
+    legs: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] = ()
     type: Callable[[str], Any] = str
     metavar: str | None = "N"
     choices: tuple[str, ...] | None = None
     null: str | None = None
-    default: str | None = None
 
     @property
     def attribute(self) -> str:
         return self.name.removeprefix("--").replace("-", "_")
 
+    def fits(self, name: str, leg: Mapping[str, Any]) -> bool:
+        """Whether a leg of a configuration has the field."""
+        if self.legs is None or (self.legs and name not in self.legs):
+            return False
+        return not self.kinds or (leg.get(self.field[0]) or {}).get("kind") in self.kinds
+
     @property
-    def encoders(self) -> list[str]:
-        """Kinds of encoder that have the field."""
-        if self.field[0] != ENCODER:
-            return []
-        return [kind for kind, config in ENCODERS.items() if self.field[1] in config.model_fields]
+    def lacking(self) -> str:
+        """What a configuration lacks in which the flag sets nothing."""
+        if not self.kinds:
+            return f"{' or '.join(self.legs or ())} leg"
+        return f"leg with an {self.field[0]} of the kind {' or '.join(self.kinds)}"
 
     def set(self, target: dict[str, Any], given: Any) -> None:
         """Put what was given into a part of a configuration that has the field."""
@@ -91,7 +91,7 @@ class RecallFlag(Flag):
         if index["kind"] == "flat":
             message = "the index flat compares every vector; choose another with --index"
             raise ConfigError(message, field=self.name)
-        index.update({name: None for name in ("nprobe", "ef_search") if name in index})
+        index.update({name: None for name in STRUCTURES[index["kind"]].looking if name in index})
         super().set(target, given)
 
 
@@ -112,83 +112,84 @@ def parse_projection(text: str) -> dict[str, Any] | str:
     }
 
 
-CODECS_KNOWN = tuple(CODECS)
-
-STORAGE = (
-    Flag("--index", ("index", "kind"), "which vectors are looked at: all (flat), lists (ivf), a "
-         "graph (hnsw), a tree (scann), lists on disk (spann)", ("dense",), str, None,
-         tuple(STRUCTURES)),
-    Flag("--codec", ("codec", "kind"), "how the index holds vectors; auto is the usual one of the "
-         "index", ("dense",), str, None, ("auto", *CODECS_KNOWN), null="auto", default="auto"),
-    Flag("--projection", ("projection",), "fewer dimensions for the index: pca, random or "
-         "matryoshka, with the share that is kept (pca:0.5) or their number (pca:192); or none",
-         ("dense",), parse_projection, "KIND:N", null="none", default="none"),
-    Flag("--originals", ("originals",), "vectors kept beside the index for rescoring; none cannot "
-         "be undone", ("dense",), str, None,
-         get_args(VectorStorage.model_fields["originals"].annotation)),
-    RecallFlag("--recall", ("index", "recall"), "share of the true nearest that the index finds",
-               ("dense",), float, "X", default=str(DEFAULT_RECALL)),
-)  # fmt: skip
-"""How the vectors of a dense leg are stored."""
-
-ENCODER = "encoder"
-FLAGS = (
-    Flag("--variant", (ENCODER, "variant"), "PromptReps: how a text is read; multi_* give it "
-         "several vectors", (), str, None, _values("promptreps", "variant")),
-    Flag("--prompt-style", (ENCODER, "style"), "PromptReps: wording of the prompt, of chat "
-         "templates or literally that of the published code", (), str, None,
-         _values("promptreps", "style")),
-    Flag("--template", (ENCODER, "template"), "PromptReps: markup of the conversation; auto is the "
-         "model's own", (), str, None, _values("promptreps", "template")),
-    Flag("--layer", (ENCODER, "layer"), "PromptReps: whose state is the dense vector, counted from "
-         "the last (-1)", (), int),
-    Flag("--center", (ENCODER, "center"), "PromptReps: subtract from dense vectors that of the "
-         "prompt without a text", (), bool),
-    Flag("--expansion", (ENCODER, "expansion"), "PromptReps and TILDEv2: heaviest terms added from "
-         "outside the text", (), int),
-    Flag("--expansion-model", (ENCODER, "expansion_model"), "TILDEv2: the model that adds them",
-         (), str, "NAME", default="the one that weighs"),
-    Flag("--language", (ENCODER, "language"), "of the texts, for stems and stopwords: ISO 639-1 "
-         "code, or none for bare words", (), str, "CODE"),
-    Flag("--precision", (ENCODER, "precision"), "arithmetic of models; int8 is for PromptReps on "
-         "processors only", (), str, None, _values("promptreps", "precision")),
-    Flag("--k1", ("k1",), "BM25: saturation of term frequency", ("lexical",), float, "X"),
-    Flag("--b", ("b",), "BM25: normalisation by length", ("lexical",), float, "X"),
-    *STORAGE,
-    Flag("--late-codec", ("codec", "kind"), "how token vectors are held", ("late",), str, None,
-         scalar_codecs(), default="int4"),
-    Flag("--late-projection", ("projection",), "fewer dimensions for token vectors, as for "
-         "--projection", ("late",), parse_projection, "KIND:N", null="none", default="none"),
-    Flag("--pooling", (ENCODER, "pooling"), "late interaction: tokens of a passage for each vector "
-         "that is kept", (), float, "X"),
-    Flag("--query-length", (ENCODER, "query_length"), "late interaction: tokens read of a query",
-         (), int, default="the model's limit"),
-    Flag("--document-length", (ENCODER, "document_length"), "late interaction: tokens read of a "
-         "passage", (), int, default="the model's limit"),
-    Flag("--query-prompt", (ENCODER, "query_prompt"), "text put before a query", (), str, "TEXT"),
-    Flag("--document-prompt", (ENCODER, "document_prompt"), "text put before a document",
-         (), str, "TEXT"),
-    Flag("--max-length", (ENCODER, "max_length"), "tokens that models read of a text", (), int),
-    Flag("--top-terms", (ENCODER, "top_terms"), "heaviest terms kept of a document", (), int),
-    Flag("--passages", ("passages", "unit"), "how long documents are cut; tokens: whole sentences, "
-         "as many as every encoder reads", (), str, None,
-         ("tokens", "words", "sentences", "none")),
-    Flag("--passage-size", ("passages", "size"), "tokens (or words) in a passage", (), int,
-         default="all that the encoders read, at most 512; 200 words"),
-    Flag("--passage-overlap", ("passages", "overlap"),
-         "tokens (or words) shared by neighbours", (), int, default="32 tokens, 40 words"),
-    Flag("--passage-threshold", ("passages", "threshold"),
-         "with words or sentences: documents of at most this many words stay whole", (), int,
-         default="512"),
-)  # fmt: skip
+def encoder_flags() -> Iterator[Flag]:
+    """A flag for each field of each encoder; kinds that have a field of the same name share it."""
+    shared: dict[tuple[str, str], list[str]] = {}
+    for kind, config in ENCODERS.classes().items():
+        for field in config.model_fields:
+            if field not in CHOSEN_OTHERWISE:
+                own = config.flags.get(field) or f"--{field.replace('_', '-')}"
+                if _foreign(config) and (own, field) not in shared:
+                    own = f"--{kind.replace('_', '-')}{own[1:]}"
+                shared.setdefault((own, field), []).append(kind)
+    for (name, field), kinds in shared.items():
+        yield _derived(name, ENCODER, field, ENCODERS, kinds, (), _told)
 
 
-def add_flags(
-    group: argparse._ActionsContainer, flags: tuple[Flag, ...], *, defaults: bool = True
-) -> None:
-    """The flags; `defaults`: with those of CollectionConfig in their help."""
-    for flag in flags:
-        text = f"{flag.help} (default: {_default(flag)})" if defaults else flag.help
+def _foreign(config: type[Config]) -> bool:
+    """Whether a kind is another package's, whose flags must not meet others by accident."""
+    return config.__module__.partition(".")[0] != __name__.partition(".")[0]
+
+
+def kind_flags(part: str, family: Kinds[Any], told: Callable[[str, str], str]) -> Iterator[Flag]:
+    """A flag `--PART-FIELD` for each field of the kinds of a part of the dense leg."""
+    shared: dict[str, list[str]] = {}
+    for kind, config in family.classes().items():
+        for field in config.model_fields:
+            if field not in CHOSEN_OTHERWISE:
+                shared.setdefault(field, []).append(kind)
+    for field, kinds in shared.items():
+        name = f"--{part}-{field.replace('_', '-')}"
+        yield _derived(name, part, field, family, kinds, ("dense",), told)
+
+
+def storage_flags(*, defaults: bool = True) -> list[Flag]:
+    """How the vectors of a dense leg are stored. defaults: told in the help."""
+    fields = DenseLeg.model_fields
+    indexes = ", ".join(f"{kind} ({_summary(one)})" for kind, one in STRUCTURES.classes().items())
+    told = _told if defaults else lambda text, default: text
+    return [
+        Flag("--index", ("index", "kind"), told(f"which vectors are looked at: {indexes}", "flat"),
+             ("dense",), (), str, None, tuple(STRUCTURES)),
+        *kind_flags("index", STRUCTURES, told),
+        Flag("--codec", ("codec", "kind"), told("how the index holds vectors; auto is the usual "
+             "one of the index", "auto"), ("dense",), (), str, None, ("auto", *CODECS), "auto"),
+        *kind_flags("codec", CODECS, told),
+        Flag("--projection", ("projection",), told("fewer dimensions for the index, of the kind "
+             f"{_any(tuple(PROJECTIONS))}, with the share that is kept (pca:0.5) or their number "
+             "(pca:192); or none", "none"), ("dense",), (), parse_projection, "KIND:N",
+             None, "none"),
+        Flag("--originals", ("originals",), told("vectors kept beside the index for rescoring; "
+             "none cannot be undone", "auto"), ("dense",), (), str, None,
+             get_args(fields["originals"].annotation)),
+        RecallFlag("--recall", ("index", "recall"), told("share of the true nearest that the "
+                   "index finds", str(DEFAULT_RECALL)), ("dense",), (), float, "X"),
+    ]  # fmt: skip
+
+
+def flags() -> list[Flag]:
+    """All flags of a CollectionConfig."""
+    return [
+        *encoder_flags(),
+        *(_plain(f"--{field}", (field,), LexicalLeg, field, ("lexical",)) for field in ("k1", "b")),
+        *storage_flags(),
+        Flag("--late-codec", ("codec", "kind"), _told("how token vectors are held", "int4"),
+             ("late",), (), str, None, scalar_codecs()),
+        Flag("--late-projection", ("projection",), _told("fewer dimensions for token vectors, as "
+             "for --projection", "none"), ("late",), (), parse_projection, "KIND:N",
+             None, "none"),
+        *(
+            _plain(f"--passage-{field}" if field != "unit" else "--passages",
+                   ("passages", field), PassageConfig, field, None)
+            for field in PassageConfig.model_fields
+        ),
+    ]  # fmt: skip
+
+
+def add_flags(group: argparse._ActionsContainer, given: list[Flag]) -> None:
+    """Add the flags to a parser."""
+    for flag in given:
+        text = flag.help.replace("%", "%%")
         if flag.type is bool:
             action = argparse.BooleanOptionalAction
             group.add_argument(flag.name, action=action, default=None, help=text)
@@ -197,24 +198,103 @@ def add_flags(
             group.add_argument(flag.name, help=text, **kind)
 
 
-def _default(flag: Flag) -> str:
-    """The default of a flag's field, for its help; of each kind of encoder where they differ."""
-    if flag.default is not None:
-        return flag.default
-    if not flag.encoders:
-        config = CollectionConfig()
-        return str(field_of(config.legs[flag.legs[0]] if flag.legs else config, flag.field))
-    absent = {"max_length": "the model's limit", "top_terms": "all"}
-    values = [field_of(ENCODERS[kind](), flag.field[1:]) for kind in flag.encoders]
-    first, *others = (
-        absent.get(flag.field[-1], "what the model prescribes") if value is None else str(value)
-        for value in values
-    )
-    differing = [f"{k} {v}" for k, v in zip(flag.encoders[1:], others, strict=True) if v != first]
-    return ", ".join([first, *differing])
+def given_flags(known: list[Flag], arguments: argparse.Namespace) -> Iterator[tuple[Flag, Any]]:
+    """The flags that were given, with their values."""
+    for flag in known:
+        value = getattr(arguments, flag.attribute)
+        if value is not None:
+            yield flag, value
 
 
 def field_of(config: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         config = getattr(config, name)
     return config
+
+
+def _derived(
+    name: str,
+    part: str,
+    field: str,
+    family: Kinds[Any],
+    kinds: list[str],
+    legs: tuple[str, ...],
+    told: Callable[[str, str], str],
+) -> Flag:
+    configs = [family[kind] for kind in kinds]
+    text, absent = _description(configs, field)
+    values = [_shown(config, field, absent) for config in configs]
+    differing = [
+        f"{kind} {one}" for kind, one in zip(kinds, values, strict=True) if one != values[0]
+    ]
+    help_ = told(f"{', '.join(kinds)}: {text}", ", ".join([values[0], *differing]))
+    types = [_type(config.model_fields[field].annotation) for config in configs]
+    choices = [one for _, taken in types for one in taken or ()]
+    type_ = types[0][0] if len({one for one, _ in types}) == 1 else str
+    metavar = None if choices else _metavar(type_)
+    every = tuple(dict.fromkeys(choices)) if all(taken for _, taken in types) else None
+    return Flag(name, (part, field), help_, legs, tuple(kinds), type_, metavar, every)
+
+
+def _plain(
+    name: str, path: tuple[str, ...], config: type[Config], field: str, legs: tuple[str, ...] | None
+) -> Flag:
+    text, absent = _description([config], field)
+    type_, choices = _type(config.model_fields[field].annotation)
+    metavar = None if choices else _metavar(type_)
+    return Flag(
+        name, path, _told(text, _shown(config, field, absent)), legs, (), type_, metavar, choices
+    )
+
+
+def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None]:
+    """What a value on the command line becomes, and the words that there are for it."""
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return _type(next(one for one in get_args(annotation) if one is not NoneType))
+    if get_origin(annotation) is Literal:
+        values = get_args(annotation)
+        return (str, values) if all(isinstance(one, str) for one in values) else (int, None)
+    return (annotation if annotation in (bool, int, float) else str), None
+
+
+def _metavar(type_: Callable[[str], Any]) -> str:
+    return "N" if type_ is int else "X" if type_ is float else "TEXT"
+
+
+_ABSENT = re.compile(r"[;,.]? *None = ([^;.]+)")
+
+
+def _description(configs: list[type[Config]], field: str) -> tuple[str, str]:
+    """What a field's docstring says, and what it says of None."""
+    told = [config.model_fields[field].description for config in configs]
+    text = " ".join(next(filter(None, told), field.replace("_", " ")).split()).rstrip(".")
+    absent = _ABSENT.search(text)
+    text = text.replace(absent[0], "") if absent else text
+    begin = text[0].lower() if text[1:2].islower() else text[0]
+    return begin + text[1:], absent[1] if absent else "none"
+
+
+def _shown(config: type[Config], field: str, absent: str) -> str:
+    """The default of a field."""
+    default = config.model_fields[field].get_default(call_default_factory=False)
+    return absent if default is None else str(default)
+
+
+def _told(text: str, default: str) -> str:
+    return f"{text} (default: {default})"
+
+
+def _any(names: tuple[str, ...]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _summary(config: type[Config]) -> str:
+    """What a kind is, in a few words of its docstring."""
+    text = re.sub(r" \([^)]*\)", "", " ".join((config.__doc__ or "").split()))
+    head, _, rest = re.split(r"[.;]", text)[0].partition(": ")
+    words = rest if rest and not rest.startswith("exact") else head
+    return words[0].lower() + words[1:]

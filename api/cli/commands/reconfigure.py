@@ -16,7 +16,7 @@ from ....index.models import absolute
 from ....search import ReconfigureRequest
 from ...figures import size
 from ..arguments.common import add_collection, add_json, add_quiet, parse_bytes, progress_of
-from ..arguments.flags import STORAGE, add_flags
+from ..arguments.flags import add_flags, given_flags, storage_flags
 from ..terminal import note, print_json
 
 EXAMPLE = "twindex reconfigure my-index --index hnsw --codec int8 --recall 0.95"
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fields of CollectionConfig, as `twindex tune` recommends; how vectors are stored "
         "replaces all that a leg had, the rest must be as it is; flags override",
     )
-    add_flags(group, STORAGE, defaults=False)
+    add_flags(group, storage_flags(defaults=False))
     parser.add_argument(
         "--memory",
         type=parse_bytes,
@@ -84,8 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str, VectorStorage]:
     """How the arguments want the vectors of each leg stored."""
     value = {} if arguments.config is None else _of_file(arguments.config, config)
-    given = [(flag, getattr(arguments, flag.attribute)) for flag in STORAGE]
-    given = [(flag, wanted) for flag, wanted in given if wanted is not None]
+    given = list(given_flags(storage_flags(), arguments))
     if arguments.leg is not None and not given:
         raise InvalidInputError("no flag that it could be for was given", field="--leg")
     if not given and not value:
@@ -99,6 +98,9 @@ def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str,
                 raise InvalidInputError(message, field="--leg")
             target = value.setdefault(name, leg.model_dump(mode="json", include=STORED))
             for flag, wanted in given:
+                if not flag.fits("dense", target):
+                    message = f"leg {name!r} is no {flag.lacking}"
+                    raise ConfigError(message, field=flag.name)
                 flag.set(target, wanted)
     return dict(ReconfigureRequest.parse({"legs": value}).legs)
 

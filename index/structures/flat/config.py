@@ -6,9 +6,10 @@ from typing import Literal
 
 from ....core.kinds import named
 from ...codecs.config import CodecConfig
-from ..protocol import CODED_FROM, IndexConfig, Structure, VectorStorage
+from ..protocol import CODED_FROM, STRUCTURES, IndexConfig, Structure, VectorStorage
 
 
+@STRUCTURES.register
 class FlatConfig(IndexConfig):
     """Every vector is compared: exact, as far as the codec is."""
 

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
-
-from pydantic import model_validator
+from typing import Annotated, Literal
 
 from ....core.bounds import Bounds, Effort, Rows
 from ...codecs.config import CodecConfig
-from ..looking import Recall, VectorSearch
-from ..protocol import IndexConfig
-from ..recall import recall_or
+from ..looking import VectorSearch
+from ..protocol import STRUCTURES
+from ..recall import ApproximateConfig
 
 
-class HnswConfig(IndexConfig):
-    """Graph search (Malkov and Yashunin 2018) through FAISS.
-
-    recall: as for IvfConfig. ef_search: length of the list of candidates, instead of a recall.
-    """
+@STRUCTURES.register
+class HnswConfig(ApproximateConfig):
+    """Graph search (Malkov and Yashunin 2018) through FAISS."""
 
     made_by = ".graph:HnswGraph"
+    effort = "ef_search"
     parameters = ("ef",)
     looking = ("recall", "ef_search")
 
     kind: Literal["hnsw"] = "hnsw"
     neighbors: Annotated[int, Bounds(2, 256)] = 32
+    """Links of a vector."""
     ef_construction: Annotated[int, Bounds(8, 10_000)] = 200
-    recall: Recall | None = None
+    """Length of the list of candidates while the graph is built."""
     ef_search: Effort | None = None
+    """Length of the list of candidates, instead of a recall; None = as calibrated."""
     flat_below: Rows = 2_000
     """Segments with fewer passages are searched exactly; a graph gains nothing there."""
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        return recall_or(self, "ef_search")
 
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:

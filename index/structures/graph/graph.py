@@ -19,7 +19,7 @@ from ...arrays.vectors import Vectors, VectorSource
 from ...protocol import Mask, Ranking
 from .. import faiss_calls
 from ..faiss_calls import faiss
-from ..protocol import Parameters, VectorStorage
+from ..protocol import Parameters, VectorStorage, settings
 from .config import HnswConfig
 
 FILE = "hnsw.faiss"
@@ -87,7 +87,7 @@ class HnswGraph:
         bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
         code = width * bits["float32" if codec is None else codec.kind] // 8
         # The lowest level has twice the links, the others together a few percent of that.
-        graph = rows * (code + 4 * 2 * _settings(storage).neighbors + 24)
+        graph = rows * (code + 4 * 2 * settings(storage, HnswConfig).neighbors + 24)
         return graph + (0 if storage.lossless else 4 * width * min(rows, _FITTED))
 
     @property
@@ -135,14 +135,8 @@ class HnswGraph:
         return decoded
 
 
-def _settings(storage: VectorStorage) -> HnswConfig:
-    if not isinstance(storage.index, HnswConfig):
-        raise TypeError(f"a graph with the configuration of {storage.index.kind}")
-    return storage.index
-
-
 def _new_index(width: int, storage: VectorStorage) -> Any:
-    library, config, codec = faiss(), _settings(storage), storage.used_codec
+    library, config, codec = faiss(), settings(storage, HnswConfig), storage.used_codec
     metric = library.METRIC_INNER_PRODUCT
     if codec is None or codec.kind == "float32":
         index = library.IndexHNSWFlat(width, config.neighbors, metric)

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import model_validator
-
-from ....core.bounds import Effort, Rows
+from ....core.bounds import Effort
 from ...codecs.config import CODECS, CodecConfig, PqCodec
-from ..looking import Recall
-from ..protocol import IndexConfig
-from ..recall import recall_or
+from ..protocol import STRUCTURES
+from ..recall import ApproximateConfig
 
 
-class IvfConfig(IndexConfig):
-    """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS.
-
-    lists:  None = grows with the square root of the passages in a segment.
-    replicas: lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small,
-            else 1. Other codecs have no choice.
-    recall: of the 10 nearest, calibrated when a segment is built; None = DEFAULT_RECALL.
-    nprobe: lists looked at, instead of a recall.
-    flat_below: segments with fewer passages are searched exactly.
-    """
+@STRUCTURES.register
+class IvfConfig(ApproximateConfig):
+    """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS."""
 
     made_by = ".ivf:IvfLists"
-    parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
 
     kind: Literal["ivf"] = "ivf"
     lists: Effort | None = None
+    """Number of lists; None = grows with the square root of the passages in a segment."""
     replicas: Literal[1, 2] | None = None
-    recall: Recall | None = None
+    """Lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small, else 1,
+    which other codecs must have."""
     nprobe: Effort | None = None
-    flat_below: Rows = 20_000
+    """Lists looked at, instead of a recall; None = as calibrated."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        return recall_or(self, "nprobe")
-
-    def usual_codec(self) -> CodecConfig:
+    @classmethod
+    def usual_codec(cls) -> CodecConfig:
         """See IndexConfig."""
         return CODECS.parse({"kind": "pq"})
 

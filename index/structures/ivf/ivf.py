@@ -28,7 +28,7 @@ from ...codecs.config import PqCodec, RabitqCodec
 from ...protocol import Mask, Ranking
 from .. import faiss_calls
 from ..faiss_calls import faiss
-from ..protocol import Parameters, VectorStorage
+from ..protocol import Parameters, VectorStorage, settings
 from . import coarse
 from .config import IvfConfig
 from .gpu import on_devices
@@ -74,7 +74,7 @@ class IvfLists:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        lists = coarse.list_count(len(vectors), _settings(storage).lists)
+        lists = coarse.list_count(len(vectors), settings(storage, IvfConfig).lists)
         sample = faiss_calls.sample(vectors, _sampled(lists))
         centres = coarse.centres(sample, lists)
         exact = coarse.exact_quantizer(centres)
@@ -125,10 +125,10 @@ class IvfLists:
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
-        lists = coarse.list_count(rows, _settings(storage).lists)
+        lists = coarse.list_count(rows, settings(storage, IvfConfig).lists)
         sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres, while they are fitted.
         copies = (
-            1 if _settings(storage).lists_of_each(storage.used_codec) == 1 else 4
+            1 if settings(storage, IvfConfig).lists_of_each(storage.used_codec) == 1 else 4
         )  # Two lists, and all once more to lay them out.
         return copies * rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
 
@@ -202,18 +202,12 @@ def _check_rows(index: Any, rows: int, path: Path) -> None:
         raise ValueError(f"{path}: row {int(seen.argmin())} is in no list")
 
 
-def _settings(storage: VectorStorage) -> IvfConfig:
-    if not isinstance(storage.index, IvfConfig):
-        raise TypeError(f"inverted lists with the configuration of {storage.index.kind}")
-    return storage.index
-
-
 def _sampled(lists: int) -> int:
     return max(_FITTED, coarse.TRAINED * lists)
 
 
 def _replicas(storage: VectorStorage, lists: int) -> int:
-    return min(_settings(storage).lists_of_each(storage.used_codec), lists)
+    return min(settings(storage, IvfConfig).lists_of_each(storage.used_codec), lists)
 
 
 def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...arrays.vectors import Vectors
 from ...codecs.gather import dot_rows
-from ...codecs.kernel import summing
+from ...compiling import summing
 from ...protocol import Ranking
 
 WEIGHT = np.float32(1.0)

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import model_validator
-
-from ....core.bounds import Effort, Rows
+from ....core.bounds import Effort
 from ...codecs.config import CodecConfig
-from ..looking import Recall
-from ..protocol import IndexConfig
-from ..recall import recall_or
+from ..protocol import STRUCTURES
+from ..recall import ApproximateConfig
 
 
-class ScannConfig(IndexConfig):
-    """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree; extra `scann`.
-
-    leaves: None = grows with the square root of the passages. recall, nprobe: as for IvfConfig.
-    """
+@STRUCTURES.register
+class ScannConfig(ApproximateConfig):
+    """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree; extra `scann`."""
 
     made_by = ".scann:ScannTree"
-    parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
     extra = ("scann", "scann")
 
     kind: Literal["scann"] = "scann"
     leaves: Effort | None = None
-    recall: Recall | None = None
+    """Leaves of the tree; None = grows with the square root of the passages."""
     nprobe: Effort | None = None
-    flat_below: Rows = 20_000
+    """Leaves looked at, instead of a recall; None = as calibrated."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        return recall_or(self, "nprobe")
-
-    def usual_codec(self) -> None:
+    @classmethod
+    def usual_codec(cls) -> None:
         """See IndexConfig: it has its own."""
 
     @classmethod

@@ -22,7 +22,7 @@ from ...arrays.vectors import Vectors, VectorSource
 from ...protocol import Mask, Ranking
 from ..faiss_calls import blocks, steps
 from ..ivf.coarse import list_count
-from ..protocol import Parameters, VectorStorage
+from ..protocol import Parameters, VectorStorage, settings
 from .config import ScannConfig
 
 ASSETS = "scann_assets.pbtxt"
@@ -76,7 +76,7 @@ class ScannTree:
             everything[done : done + len(block)] = block
             done += len(block)
             progress.advance(len(block))
-        wanted = _settings(storage).leaves or round(_LEAVES * sqrt(len(vectors)))
+        wanted = settings(storage, ScannConfig).leaves or round(_LEAVES * sqrt(len(vectors)))
         leaves = list_count(len(vectors), wanted)
         builder = library.builder(everything, 10, "dot_product")
         if leaves > 1:
@@ -172,12 +172,6 @@ def _scann() -> Any:
         return import_module("scann.scann_ops.py.scann_ops_pybind")
     except ImportError as error:
         raise MissingExtraError("scann", "scann") from error
-
-
-def _settings(storage: VectorStorage) -> ScannConfig:
-    if not isinstance(storage.index, ScannConfig):
-        raise TypeError(f"a ScaNN tree with the configuration of {storage.index.kind}")
-    return storage.index
 
 
 def _own(file: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inverted.kernel import kernel
+from ...compiling import kernel
 from ...protocol import Mask, Ranking
 from .reading import Block, Lists
 

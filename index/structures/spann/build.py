@@ -31,7 +31,7 @@ from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
 from ..looking import DEFAULT_RECALL
 from ..originals import spread
-from ..protocol import VectorStorage
+from ..protocol import VectorStorage, settings
 from .calibrating import Cap, choose, measure
 from .candidates import nearest_heads
 from .checkpoint import Checkpoint, identify
@@ -56,7 +56,9 @@ READ = 8_192
 def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
     """Memory that a build holds however little it is given: heads, their graph, a few bytes for
     each vector."""
-    heads = head_count(rows, width, _settings(storage))  # About: a code has a byte a dimension.
+    heads = head_count(
+        rows, width, settings(storage, SpannConfig)
+    )  # About: a code has a byte a dimension.
     return heads * 4 * width + Heads.building_bytes(heads, width) + 2 * rows + (32 << 20)
 
 
@@ -95,7 +97,7 @@ def build(
     report = {
         "rows": len(vectors),
         **state.chosen,
-        "epsilon": _settings(storage).epsilon,
+        "epsilon": settings(storage, SpannConfig).epsilon,
         "candidates": plan.candidates,
         "limit": limit,
         "cut": entries - int(lengths.sum()),
@@ -115,7 +117,7 @@ def _choose(
 ) -> dict[str, Any]:
     """Write codec.npz, heads.faiss, scratch/heads.npy and scratch/rows.npy, which says what
     vectors the heads are. Returns what was chosen, for the report."""
-    config, codec_config = _settings(storage), storage.held_codec
+    config, codec_config = settings(storage, SpannConfig), storage.held_codec
     with _timed(seconds, "sample"):
         rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
     with _timed(seconds, "codec"):
@@ -194,7 +196,7 @@ def _assign(
             missed = ~(candidates[here] == mine[:, None]).any(axis=1)
             candidates[here[missed], -1] = mine[missed]
         with _timed(seconds, "closure"):
-            epsilon = _settings(storage).epsilon
+            epsilon = settings(storage, SpannConfig).epsilon
             replicas = state.chosen["replicas"]
             lists, distances = close(points, directions, candidates, replicas, epsilon)
         with _timed(seconds, "codes"):
@@ -221,12 +223,6 @@ def _described(lengths: NDArray[np.int64], memberships: NDArray[np.uint8]) -> di
             },
         },
     }
-
-
-def _settings(storage: VectorStorage) -> SpannConfig:
-    if not isinstance(storage.index, SpannConfig):
-        raise TypeError(f"lists on disk with the configuration of {storage.index.kind}")
-    return storage.index
 
 
 @contextmanager

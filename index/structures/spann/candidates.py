@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays.vectors import Vectors
-from ...inverted.kernel import kernel
+from ...compiling import kernel
 from .closure import Lists
 from .heads import Heads
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays.vectors import Vectors
-from ...codecs.kernel import summing
+from ...compiling import summing
 
 Lists = NDArray[np.int64]
 

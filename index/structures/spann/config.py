@@ -4,44 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
-
-from ....core.bounds import Bounds, Effort, Rows
+from ....core.bounds import Bounds, Effort
 from ...codecs.config import CODECS, CodecConfig
-from ..looking import Recall
-from ..protocol import IndexConfig
-from ..recall import recall_or
+from ..protocol import STRUCTURES
+from ..recall import ApproximateConfig
 
 
-class SpannConfig(IndexConfig):
-    """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021).
-
-    head_share: heads for each vector; None = what keeps lists at about 40 KiB a list.
-    replicas:   lists that a vector may be in; None = the least that reaches the recall cheaply,
-                as measured on the vectors.
-    epsilon:    a vector enters a list only if its head is at most 1 + epsilon times as far as the
-                nearest; None = not tested (the paper's epsilon 1).
-    recall, nprobe: as for IvfConfig; nprobe is the number of lists read.
-    """
+@STRUCTURES.register
+class SpannConfig(ApproximateConfig):
+    """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021)."""
 
     made_by = ".structure:SpannIndex"
-    parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
     on_disk = True
 
     kind: Literal["spann"] = "spann"
     head_share: Annotated[float, Bounds(0, 0.5, above=True)] | None = None
+    """Heads for each vector; None = what keeps lists at about 40 KiB a list."""
     replicas: Annotated[int, Bounds(1, 32)] | None = None
+    """Lists that a vector may be in; None = the least that reaches the recall cheaply, as measured
+    on the vectors."""
     epsilon: Annotated[float, Bounds(0, 1_000)] | None = None
-    recall: Recall | None = None
+    """A vector enters a list only if its head is at most 1 + epsilon times as far as the nearest;
+    None = not tested (the paper's epsilon 1)."""
     nprobe: Effort | None = None
-    flat_below: Rows = 20_000
+    """Lists read, instead of a recall; None = as calibrated."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        return recall_or(self, "nprobe")
-
-    def usual_codec(self) -> CodecConfig:
+    @classmethod
+    def usual_codec(cls) -> CodecConfig:
         """See IndexConfig."""
         return CODECS.parse({"kind": "int8"})
 

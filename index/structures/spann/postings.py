@@ -11,14 +11,14 @@ Where a list begins follows from the lengths of those before it.
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ....core.closing import Closing
 from ...arrays.npy import NpyWriter, load
-from ...inverted.kernel import kernel
+from ...compiling import kernel
 from ...protocol import MAX_ROWS
 
 FILE = "postings.bin"
@@ -31,7 +31,7 @@ _LANES = 32
 """32-bit words that are summed side by side: two of the widest registers."""
 
 
-class PostingsWriter:
+class PostingsWriter(Closing):
     """Writes the files; the lists come in order 0, 1, ..."""
 
     def __init__(self, directory: Path, stride: int) -> None:
@@ -55,15 +55,8 @@ class PostingsWriter:
         pages.tofile(self._file)
         self._table.append(np.array([[count, checksum(pages)]], dtype=np.uint64))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Finish the files."""
         self._table.close()
         self._file.close()
 

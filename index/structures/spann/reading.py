@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....core import CorruptFileError
-from ...inverted.kernel import kernel
+from ...compiling import kernel
 from .postings import ALIGNMENT, FILE, Table, fletcher
 
 Lists = NDArray[np.int64]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from twindex import encoders
-from twindex.api.cli.arguments.configuration import FLAGS, configuration
+from twindex.api.cli.arguments.configuration import configuration, flags
 from twindex.api.cli.main import main, parser
 from twindex.api.cli.terminal import figure, model_usage
 from twindex.api.http import server
@@ -97,8 +97,12 @@ def test_none_leaves_a_leg_out() -> None:
     [
         (["--encoder", "promptreps", "--dense", "x"], "--dense", "does not go with --encoder"),
         (["--encoder", "promptreps", "--sparse", "x"], "--sparse", "does not go with --encoder"),
-        (["--encoder", "splade"], "--encoder", "is not promptreps"),
-        (["--encoder", "promptreps:"], "--encoder", "is not promptreps"),
+        (["--encoder", "splade"], "--encoder", "is not KIND or KIND:NAME"),
+        (
+            ["--encoder", "promptreps:"],
+            "--encoder",
+            "is not KIND or KIND:NAME; kinds: .*promptreps",
+        ),
         (["--encoder", "promptreps", "--dense", "none", "--sparse", "none"], "--encoder", "nor"),
         (["--variant", "first_word"], "--variant", "kind promptreps"),
         (["--encoder", "promptreps", "--query-prompt", "q"], "--query-prompt", "kind dense"),
@@ -117,8 +121,8 @@ def test_what_does_not_go_together_is_refused(flags: list[str], field: str, word
 
 
 def test_flags_of_models_need_a_leg_with_one() -> None:
-    for flag in FLAGS:
-        if flag.encoders and "analyzer" not in flag.encoders:
+    for flag in flags():
+        if flag.field[0] == "encoder" and "analyzer" not in flag.kinds:
             value = [] if flag.type is bool else [flag.choices[0] if flag.choices else "8"]
             with pytest.raises(ConfigError, match=f"{flag.name}: there is no leg with"):
                 configured("--dense", "none", "--sparse", "none", flag.name, *value)

@@ -18,8 +18,8 @@ from twindex.core import InvalidInputError, Representation
 from twindex.index import LexicalLeg, SparseLeg, protocol
 from twindex.index.arrays.growing import GrowingArray
 from twindex.index.arrays.npy import NpyFile, NpyWriter
+from twindex.index.compiling import kernel
 from twindex.index.inverted.dictionary import DictionaryWriter, TermDictionary, hash_of
-from twindex.index.inverted.kernel import kernel
 from twindex.index.inverted.lexical import LexicalSegment
 from twindex.index.inverted.selection import GROUP, LANES, Scratch, ScratchPool, pool
 from twindex.index.inverted.sparse import SparseSegment

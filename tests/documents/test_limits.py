@@ -38,7 +38,7 @@ from twindex.sources.lines import MAX_LINE
 from twindex.train.options import CrossEncoderTraining
 from twindex.train.passage_scorer import PassageScorerTraining
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "limits.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "limits.md"
 BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 import numpy as np
-from clustered import Clustered
-from spann_systems import DEPTHS, K, Rows, Setting, System, Vectors
+
+from .clustered import Clustered
+from .spann_systems import DEPTHS, K, Rows, Setting, System, Vectors
 
 
 def faiss_on_disk(source: Clustered, folder: Path, lists: int = 1024) -> System:
@@ -58,9 +57,8 @@ def lancedb(source: Clustered, folder: Path) -> System | None:
     """LanceDB's IVF_PQ, its default on disk, rescored; without caches of its own. None if it is
     not installed."""
     try:
-        with _without_benchmarks():
-            import lancedb as lance
-            import pyarrow as pa
+        import lancedb as lance
+        import pyarrow as pa
     except ImportError as error:
         print(f"left out: LanceDB ({error})")
         return None
@@ -105,19 +103,6 @@ def lancedb(source: Clustered, folder: Path) -> System | None:
     ]
     seconds = process_time() - began
     return System("LanceDB IVF_PQ", files, 0, ladders, search, build_seconds=seconds)
-
-
-@contextmanager
-def _without_benchmarks() -> Iterator[None]:
-    """Lance looks for a package `datasets`, which is not the module here."""
-    own, path = sys.modules.pop("datasets", None), list(sys.path)
-    sys.path[:] = [folder for folder in path if Path(folder).resolve() != Path(__file__).parent]
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-        if own is not None:
-            sys.modules["datasets"] = own
 
 
 _DISKANN = """

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -212,8 +210,7 @@ def scann_systems(vectors: Vectors, folder: Path) -> Iterator[System]:
 
 
 def lancedb_system(vectors: Vectors, folder: Path) -> System:
-    with without_own_datasets():
-        import lancedb
+    import lancedb
     import pyarrow
 
     width = vectors.shape[1]
@@ -240,19 +237,6 @@ def lancedb_system(vectors: Vectors, folder: Path) -> System:
         return search
 
     return System("LanceDB", seconds, 0, files_size(directory), PROBES[4::3], tuned)
-
-
-@contextmanager
-def without_own_datasets() -> Iterator[None]:
-    """Lance looks for a package `datasets`, which the module of that name here is not."""
-    own, path = sys.modules.pop("datasets", None), list(sys.path)
-    sys.path[:] = [p for p in path if Path(p).resolve() != Path(__file__).resolve().parent]
-    try:
-        yield
-    finally:
-        sys.path[:] = path
-        if own is not None:
-            sys.modules["datasets"] = own
 
 
 def all_systems(vectors: Vectors, folder: Path, leave_out: Sequence[str] = ()) -> Iterator[System]:

@@ -12,23 +12,27 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
-from clustered import Clustered
-from disk import peak_bytes
-from spann_systems import say, storage
-from timing import table
 
 from twindex.core import NoProgress
 from twindex.index.arrays.npy import NpyWriter
 from twindex.index.structures.originals import Originals
 from twindex.index.structures.spann.structure import SpannIndex
 
+from .clustered import Clustered
+from .disk import peak_bytes
+from .spann_systems import say, storage
+from .timing import table
+
 
 def memory(vectors: int, folder: Path, budget: int) -> dict[str, Any]:
     """Peak memory of a build that reads the vectors from a file; in a process of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, __file__, str(vectors), str(folder), str(budget)]
+    arguments = [str(vectors), str(folder.resolve()), str(budget)]
+    command = [sys.executable, "-m", "common.spann_memory", *arguments]
     say(f"building {vectors:,} vectors with a budget of {budget / 2**20:,.0f} MiB")
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
     row: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     print(table([row]))
     return {"rows": [row]}

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("TWINDEX_DATA", REPOSITORY.parent / "shared" / "data"))
 CACHE = REPOSITORY / ".cache" / "benchmarks"
 

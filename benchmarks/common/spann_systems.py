@@ -12,7 +12,6 @@ from time import process_time
 from typing import Any
 
 import numpy as np
-from clustered import Clustered
 from numpy.typing import NDArray
 
 from twindex.core import NoProgress
@@ -25,6 +24,8 @@ from twindex.index.structures.spann.postings import FILE, PostingsWriter
 from twindex.index.structures.spann.reading import Postings
 from twindex.index.structures.spann.search import Searcher
 from twindex.index.structures.spann.structure import SpannIndex
+
+from .clustered import Clustered
 
 K = 10
 MEMORY = 512 << 20

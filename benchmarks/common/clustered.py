@@ -1,6 +1,6 @@
 """Clustered vectors of any number, made from a seed, with the exact nearest of held-out queries.
 
-    python benchmarks/clustered.py --vectors 200000
+    cd benchmarks && python -m common.clustered --vectors 200000
 
 A vector is a centre, plus a step within the few directions of its cluster, plus a little noise in
 all directions, made unit-norm. Clusters are of unequal size and overlap. Blocks are made when they
@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from datasets import CACHE
 from numpy.typing import NDArray
+
+from .datasets import CACHE
 
 Vectors = NDArray[np.float32]
 

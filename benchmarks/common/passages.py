@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from datasets import CACHE, DATA, json_lines
 from numpy.typing import NDArray
+
+from .datasets import CACHE, DATA, json_lines
 
 Vectors = NDArray[np.float32]
 WORDS = 120

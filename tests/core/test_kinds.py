@@ -1,0 +1,211 @@
+"""Kinds: registered, named, described, refused."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint
+from typing import Annotated, Any, ClassVar, Literal
+
+import pytest
+
+from twindex.core import Config, ConfigError, Kinds, OneOf, kinds, register
+from twindex.core.bounds import Count
+from twindex.core.kinds import families, named
+from twindex.encoders import ENCODERS, EncoderConfig
+from twindex.index import CODECS, LEGS, PROJECTIONS, STRUCTURES, CollectionConfig, IndexConfig
+
+
+class Shape(Config):
+    """What all shapes have."""
+
+    sides: ClassVar[int] = 0
+    kind: str
+
+
+SHAPES: Kinds[Shape] = Kinds(Shape, "shape", "twindex.tests.shapes")
+kinds._families.remove(SHAPES)  # It is none of the project's.
+
+
+@SHAPES.register
+class Square(Shape):
+    """Four sides."""
+
+    sides = 4
+    kind: Literal["square"] = "square"
+    width: Count = 1
+
+
+@SHAPES.register
+class Round(Shape):
+    kind: Literal["circle", "ellipse"] = "circle"
+
+
+@SHAPES.register
+class Group(Shape):
+    kind: Literal["group"] = "group"
+    members: tuple[Annotated[Shape, OneOf(SHAPES)], ...] = ()
+
+
+class Picture(Config):
+    shape: Annotated[Shape, OneOf(SHAPES, default="square")] = Square()
+    cornered: Annotated[Shape, OneOf(SHAPES, among=lambda one: one.sides > 0)] | None = None
+
+
+def test_a_name_stands_for_its_class_and_a_class_may_have_several() -> None:
+    assert list(SHAPES) == ["square", "circle", "ellipse", "group"]
+    assert SHAPES["ellipse"] is SHAPES["circle"] is Round
+    assert SHAPES.find("line") is None
+    with pytest.raises(ConfigError, match="no kind of shape; there are square, circle, ellipse"):
+        SHAPES["line"]
+    assert SHAPES.parse({"kind": "ellipse"}) == Round(kind="ellipse")
+    with pytest.raises(ConfigError, match="needs the field kind"):
+        SHAPES.parse({})
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "words"),
+    [
+        ({"shape": {"width": 0}}, "shape.width", "between 1 and"),
+        ({"shape": {"kind": "line"}}, "shape", 'kind is "square", "circle", "ellipse" or "group"'),
+        ({"shape": {"kind": "os:system"}}, "shape", "got 'os:system'"),
+        ({"shape": {"kind": 3}}, "shape", "got 3"),
+        ({"shape": "square"}, "shape", "must be an object whose kind is"),
+        ({"cornered": {"kind": "circle"}}, "cornered", 'whose kind is "square", got'),
+        ({"cornered": {}}, "cornered", "needs the field kind"),
+        ({"shape": {"kind": "group", "members": [{"kind": "square", "w": 1}]}},
+         "shape.members[0].w", "fields: kind, width"),
+        ({"shape": {"width": 2, "kind": "circle"}}, "shape.width", "unknown field"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_named(value: dict[str, Any], field: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Picture.parse(value)
+    assert caught.value.field == field
+    assert words in caught.value.message
+
+
+def test_values_survive_json() -> None:
+    members = (Square(width=3), Round(kind="ellipse"), Group(members=(Square(),)))
+    picture = Picture(shape=Group(members=members), cornered=Square(width=2))
+    for written in (picture.model_dump_json(), picture.model_dump(mode="json")):
+        again = Picture.stored(written)
+        assert again == picture
+        assert isinstance(again.shape, Group)
+        assert type(again.shape.members[1]) is Round
+    assert Picture.parse({"shape": {}}).shape == Square()
+    beyond = Picture.stored({"shape": {"width": 10**9}})  # As `Config.stored` promises.
+    assert beyond.shape.model_dump()["width"] == 10**9
+
+
+def test_the_schema_has_every_kind_that_is_registered_when_it_is_asked_for() -> None:
+    class Late(Shape):
+        kind: Literal["late"] = "late"
+
+    before = Picture.model_json_schema()
+    SHAPES.register(Late)
+    try:
+        schema = Picture.model_json_schema()
+    finally:
+        SHAPES.unregister(Late)
+    assert "Late" not in before["$defs"]
+    assert "Late" in schema["$defs"]
+    shape, (cornered, _) = schema["properties"]["shape"], schema["properties"]["cornered"]["anyOf"]
+    assert [one["$ref"] for one in shape["oneOf"]] == [
+        f"#/$defs/{name}" for name in ("Square", "Round", "Group", "Late")
+    ]
+    assert "discriminator" not in shape  # Without a kind it is a square.
+    assert cornered["discriminator"]["mapping"] == {"square": "#/$defs/Square"}
+    members = schema["$defs"]["Group"]["properties"]["members"]["items"]["oneOf"]
+    assert {"$ref": "#/$defs/Group"} in members
+    assert Picture.model_json_schema() == before
+
+
+def test_what_cannot_be_registered() -> None:
+    class Nameless(Shape):
+        pass
+
+    class Double(Shape):
+        kind: Literal["square"] = "square"
+
+    with pytest.raises(ConfigError, match="Nameless has no name"):
+        SHAPES.register(Nameless)
+    with pytest.raises(ConfigError, match=r"named 'square' already, .*Square: choose another"):
+        SHAPES.register(Double)
+    with pytest.raises(ConfigError, match="Picture is not a Shape"):
+        SHAPES.register(Picture)
+    with pytest.raises(ConfigError, match="Picture is of no family; the base is one of"):
+        register(Picture)
+    with pytest.raises(ConfigError, match=r"must be an object whose kind is .* got 'square'"):
+        Picture(shape=Double())  # An object of a class that is not registered.
+    assert SHAPES.register(Square) is Square  # Once more is nothing new.
+
+
+def test_a_program_registers_by_the_base_class() -> None:
+    class Mine(EncoderConfig):
+        made_by = "nowhere:Nothing"
+        gives = frozenset({"dense"})
+        kind: Literal["mine_alone"] = "mine_alone"
+
+    register(Mine)
+    try:
+        encoder = {"kind": "mine_alone"}
+        config = CollectionConfig.parse({"legs": {"d": {"kind": "dense", "encoder": encoder}}})
+        assert isinstance(config.legs["d"].encoder, Mine)
+        with pytest.raises(ConfigError, match="whose kind is"):  # It gives no sparse vectors.
+            CollectionConfig.parse({"legs": {"s": {"kind": "sparse", "encoder": encoder}}})
+    finally:
+        ENCODERS.unregister(Mine)
+
+
+def test_installed_kinds(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    group = "twindex.tests.shapes"
+    points = [
+        EntryPoint("star", f"{__name__}:Star", group),
+        EntryPoint("gone", "no_such_module:Gone", group),
+        EntryPoint("wrong", f"{__name__}:Square", group),
+    ]
+    monkeypatch.setattr(kinds, "entry_points", lambda group: points)
+    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or _this())
+    family: Kinds[Shape] = Kinds(Shape, "shape", group)
+    kinds._families.remove(family)
+    assert family["star"] is Star
+    with pytest.raises(ConfigError, match=r"'gone' of the package .* ModuleNotFoundError"):
+        family.find("gone")
+    with pytest.raises(ConfigError, match="not a configuration of that kind"):
+        family.find("wrong")
+    assert list(family) == ["star"]  # Those that cannot be had are told, and no more.
+    assert "no_such_module" in caplog.text
+
+
+class Star(Shape):
+    kind: Literal["star"] = "star"
+
+
+def _this() -> Any:
+    from types import ModuleType
+
+    module = ModuleType(__name__)
+    vars(module).update(globals())
+    return module
+
+
+@pytest.mark.parametrize("family", families(), ids=lambda family: family.noun)
+def test_every_kind_says_what_it_is(family: Kinds[Any]) -> None:
+    for name, config in family.classes().items():
+        assert (config.__doc__ or "").strip(), f"{name}: a docstring tells what it is"
+        assert config.model_fields["kind"].default, name
+        assert issubclass(config, family.base)
+
+
+def test_what_makes_a_kind_is_there() -> None:
+    for encoder in ENCODERS.classes().values():
+        for reference in filter(None, (encoder.made_by, encoder.faked_by)):
+            assert callable(named(reference, encoder)), reference
+    for structure in STRUCTURES.classes().values():
+        assert callable(named(structure.made_by, structure).build)
+        assert issubclass(structure, IndexConfig)
+    for leg in LEGS.classes().values():
+        for reference in filter(None, (*leg.segments, *leg.deltas)):
+            assert callable(named(reference, leg)), reference
+    assert {*CODECS} > {"int8", "pq"}
+    assert list(PROJECTIONS) == ["pca", "random", "matryoshka"]

@@ -1,0 +1,82 @@
+"""A package from elsewhere adds kinds by being installed, with no change in the project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import twindex
+from twindex.encoders import ENCODERS
+from twindex.index import STRUCTURES
+
+NAME = "twindex_trigrams"
+POINTS = f"""\
+[twindex.encoders]
+trigram = {NAME}.encoder:TrigramConfig
+
+[twindex.indexes]
+buckets = {NAME}.index:BucketConfig
+"""
+
+
+def wheel(folder: Path) -> Path:
+    """A wheel of the package beside this file: a zip with its metadata."""
+    path, info = folder / f"{NAME}-1.0-py3-none-any.whl", f"{NAME}-1.0.dist-info"
+    files = {f"{NAME}/{f.name}": f.read_text() for f in Path(__file__).parent.glob(f"{NAME}/*.py")}
+    files |= {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {NAME}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": POINTS,
+    }
+    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new environment that has the wheel, and the libraries of this one."""
+    folder = tmp_path_factory.mktemp("fresh")
+    venv.create(folder / "env", with_pip=False)
+    python = folder / "env" / "bin" / "python"
+    site = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    here = [sysconfig.get_path("purelib"), str(Path(twindex.__file__).parents[1])]
+    (folder / "env" / site / "here.pth").write_text("\n".join(here) + "\n")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
+    install = [*pip, "install", "--quiet", "--no-index", "--no-deps", str(wheel(folder))]
+    subprocess.run(install, check=True)
+    return python
+
+
+def test_its_kinds_build_search_serve_and_evaluate(fresh: Path, tmp_path: Path) -> None:
+    command = [str(fresh), str(Path(__file__).with_name("use.py")), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    search, info, evaluated, served = map(json.loads, done.stdout.split("---\n")[1:])
+    assert search["hits"][0]["id"].startswith("kiwi")
+    vectors = info["legs"]["dense"]["vectors"]
+    assert vectors["index"] == "buckets"
+    assert info["legs"]["dense"]["encoder"] == {"kind": "trigram", "width": 64}
+    assert info["segments"][0]["vectors"]["dense"]["parameters"]["nprobe"] >= 1
+    assert evaluated["measures"]["P@10"] > 0.9
+    assert served["status"] == [201, 201, 200, 422]
+    assert served["hits"] == ["a"]
+    assert all(name.startswith("kiwi") for name in served["built"])
+    (error,) = served["refused"]
+    assert error["field"] == "legs.dense.encoder"
+    assert '"trigram"' in error["message"]
+    assert served["fields"] == ["kind", "width"]
+
+
+def test_without_the_package_its_kinds_are_unknown() -> None:
+    assert ENCODERS.find("trigram") is None
+    assert STRUCTURES.find("buckets") is None

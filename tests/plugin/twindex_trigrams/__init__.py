@@ -1,0 +1,1 @@
+"""A package that adds an encoder, a vector index and a reranker to Twindex."""

@@ -1,0 +1,66 @@
+"""Builds, searches, serves and evaluates with kinds of the package; prints what it found."""
+
+import json
+import sys
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from twindex.api.cli.main import main
+from twindex.api.http.app import create_app
+
+root = Path(sys.argv[1])
+(root / "served").mkdir()
+names = ["swift", "kiwi", "heron", "gannet", "plover", "avocet", "curlew", "dunlin", "godwit"]
+documents = [
+    {"_id": f"{n}{i}", "text": f"{n} number {i} of the shore"} for n in names for i in range(60)
+]
+
+
+def lines(objects):
+    return "".join(json.dumps(one) + "\n" for one in objects)
+
+
+(root / "corpus.jsonl").write_text(lines(documents))
+(root / "queries.jsonl").write_text(lines({"_id": n, "text": n} for n in names))
+(root / "qrels.tsv").write_text(
+    "query-id\tcorpus-id\tscore\n" + "".join(f"{n}\t{n}{i}\t1\n" for n in names for i in range(60))
+)
+birds = str(root / "served" / "birds")
+flags = ["--encoder", "trigram", "--trigram-width", "64", "--index", "buckets", "--sparse", "none"]
+assert main(["build", birds, "--documents", str(root / "corpus.jsonl"), *flags, "--quiet"]) == 0
+print("---")
+assert main(["search", birds, "kiwis", "--legs", "dense", "--json"]) == 0
+print("---")
+assert main(["info", birds, "--json"]) == 0
+print("---")
+judged = ["--queries", str(root / "queries.jsonl"), "--qrels", str(root / "qrels.tsv")]
+assert main(["eval", birds, *judged, "--legs", "dense", "--measures", "P@10", "--json"]) == 0
+print("---")
+with TestClient(create_app(root / "served"), "http://localhost") as client:
+    while client.get("/readyz").status_code != 200:
+        pass
+    leg = {"kind": "dense", "encoder": {"kind": "trigram"}, "index": {"kind": "buckets"}}
+    made = client.put("/v1/collections/more", json={"legs": {"dense": leg}})
+    added = client.put("/v1/collections/more/documents/a", json={"text": "a kiwi"})
+    found = client.post("/v1/collections/more/search", json={"query": "kiwis"})
+    built = client.post("/v1/collections/birds/search", json={"query": "kiwis", "limit": 3})
+    leg["encoder"] = {"kind": "twindex_trigrams.encoder:TrigramConfig"}
+    path = client.put("/v1/collections/path", json={"legs": {"dense": leg}})
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    print(
+        json.dumps(
+            {
+                "status": [
+                    made.status_code,
+                    added.status_code,
+                    found.status_code,
+                    path.status_code,
+                ],
+                "hits": [hit["id"] for hit in found.json()["hits"]],
+                "built": [hit["id"] for hit in built.json()["hits"]],
+                "refused": path.json()["errors"],
+                "fields": sorted(schemas["TrigramConfig"]["properties"]),
+            }
+        )
+    )
