@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ...core import Contribution, Passage, Representation, TermWeight
 from ..config import CollectionConfig
 from ..protocol import (
-    MAX_ROWS,
     Approximate,
     DeltaPart,
     Dense,
@@ -31,8 +30,9 @@ Masks = Sequence[Mask | None]
 """For each part of a snapshot, the rows that may be returned; None = all of them."""
 
 
-_PART_SHIFT = 32
-"""A passage's handle is the number of its part, shifted by so many bits, and its row."""
+_ROW_BITS = 32
+"""Of a passage's handle: the row in its part. The number of the part is before them."""
+_ROW = (1 << _ROW_BITS) - 1
 
 FEW = 100
 """Where there are so many rows for each wanted document, these are looked up one by one."""
@@ -125,7 +125,7 @@ class Snapshot:
         """See ExplainingView."""
         scorers = self._scorers(leg, query)
         for handle in passages.tolist():
-            yield scorers[handle >> _PART_SHIFT].explain(query, handle & MAX_ROWS)
+            yield scorers[handle >> _ROW_BITS].explain(query, handle & _ROW)
 
     def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
         """See ExplainingView."""
@@ -139,7 +139,7 @@ class Snapshot:
 
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
         """See VectorView. Originals where they are kept."""
-        parts, rows = passages >> _PART_SHIFT, passages & MAX_ROWS
+        parts, rows = passages >> _ROW_BITS, passages & _ROW
         found: NDArray[np.float32] | None = None
         for index in np.unique(parts).tolist():
             part = self.parts[index].legs[leg]
@@ -169,7 +169,7 @@ class Snapshot:
     def _located(self, passages: Handles) -> Iterator[tuple[Part, int]]:
         """The part and the row of each passage."""
         for handle in passages.tolist():
-            yield self.parts[handle >> _PART_SHIFT], handle & MAX_ROWS
+            yield self.parts[handle >> _ROW_BITS], handle & _ROW
 
 
 def rows_for(depth: int, spread: float, rows: int) -> int:
@@ -229,7 +229,7 @@ def _gather(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult
         row = row[:filled]
         scores.append(ranking.scores[query, :filled])
         numbers.append(part.passages.numbers[row])
-        passages.append(row | index << _PART_SHIFT)
+        passages.append(row | index << _ROW_BITS)
     result = LegResult(
         _joined(numbers, np.int64),
         _joined(scores, np.float32),

@@ -8,9 +8,10 @@ import time
 import pytest
 
 from twindex.core import Document
+from twindex.core.filters import parse_filter, parsing
 from twindex.index import CollectionConfig, LexicalLeg
 from twindex.index.store import local
-from twindex.search import Collection
+from twindex.search import Collection, SearchRequest
 
 
 @pytest.fixture
@@ -88,3 +89,30 @@ def test_a_slow_filter_does_not_keep_writes_waiting(collection, monkeypatch):
     assert collection.count({"even": True}) == 0
     assert collection.get("2").metadata == {"even": False}
     assert collection.count() == 10
+
+
+def test_a_filter_is_parsed_once(collection, monkeypatch):
+    parsed = []
+
+    class Counted(parsing._Parser):
+        def __init__(self) -> None:
+            parsed.append(self)
+            super().__init__()
+
+    monkeypatch.setattr(parsing, "_Parser", Counted)
+    given = {"y": {"gte": 3}, "even": True}
+    request = SearchRequest(query="kiwi", filter=given)
+    for ask in (
+        lambda: collection.search(request),
+        lambda: collection.search_batch([request]),
+        lambda: collection.documents(filter=given),
+        lambda: collection.count(given),
+        lambda: collection.delete_where(given),
+    ):
+        parsed.clear()
+        ask()
+        assert len(parsed) == 1
+    condition = parse_filter(given)
+    parsed.clear()
+    collection.count(condition)
+    assert parsed == []
