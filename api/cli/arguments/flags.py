@@ -263,17 +263,15 @@ def _metavar(type_: Callable[[str], Any]) -> str:
     return "N" if type_ is int else "X" if type_ is float else "TEXT"
 
 
-_ABSENT = re.compile(r"[;,.]? *None = ([^;.]+)")
-
-
 def _description(configs: list[type[Config]], field: str) -> tuple[str, str]:
     """What a field's docstring says, and what it says of None."""
     told = [config.model_fields[field].description for config in configs]
     text = " ".join(next(filter(None, told), field.replace("_", " ")).split()).rstrip(".")
-    absent = _ABSENT.search(text)
-    text = text.replace(absent[0], "") if absent else text
-    begin = text[0].lower() if text[1:2].islower() else text[0]
-    return begin + text[1:], absent[1] if absent else "none"
+    told, means_none, rest = text.partition("None = ")
+    absent = re.split("[;.]", rest, maxsplit=1)[0]
+    text = told.rstrip(" ;,.") + rest.removeprefix(absent) if means_none else text
+    begin = text[0] if text[1:2].isupper() else text[0].lower()
+    return begin + text[1:], absent or "none"
 
 
 def _shown(config: type[Config], field: str, absent: str) -> str:
