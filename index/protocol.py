@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeGuard, runtime_checkable
 
@@ -143,27 +144,17 @@ def is_counted(part: LegPart) -> TypeGuard[Counted]:
     return hasattr(part, "statistics")
 
 
-@dataclass(frozen=True, slots=True)
 class Scored:
-    """A `Counted` part with the statistics that a search scores by."""
+    """A `Counted` part with the statistics that a search scores by: a LegPart."""
 
-    part: Counted
-    statistics: TermStatistics
+    def __init__(self, part: Counted, statistics: TermStatistics) -> None:
+        self._part = part
+        self.search = partial(part.search, statistics=statistics)
+        self.explain = partial(part.explain, statistics=statistics)
+        self.terms = part.terms
 
     def __len__(self) -> int:
-        return len(self.part)
-
-    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart."""
-        return self.part.search(queries, k, allowed, self.statistics)
-
-    def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """See LegPart."""
-        return self.part.explain(query, row, self.statistics)
-
-    def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart."""
-        return self.part.terms(row)
+        return len(self._part)
 
 
 @runtime_checkable

@@ -252,7 +252,6 @@ class Collection(Closing, Maintained):
 
     # -- search ----------------------------------------------------------------------------
 
-    @checked(guard=parameters.guard)
     def search(
         self, request: SearchRequest | str, *, guard: Guard = UNGUARDED, **fields: Any
     ) -> SearchResult:
@@ -260,10 +259,12 @@ class Collection(Closing, Maintained):
 
         guard: limits that the caller sets; what its `check` raises ends the search.
         """
+        parameters.guard(guard, "guard")
         request = parameters.request(request, fields)
         self._expect()
         asked = ask(plan(self.store, request, self.rerankers), self._queries, guard)
         with self.store.view() as view:
+            check_search(view.config, asked.plan)
             found = find(view, asked)
         return self._answer([found])[0]
 

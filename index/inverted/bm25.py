@@ -9,14 +9,16 @@ variant "Lucene (accurate)", for this form of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import TermCounts
+from ...core import InvalidInputError, Representation, TermCounts
 from ..protocol import TermStatistics
 from .config import LexicalLeg
+from .selection import QueryTerms
 
 
 def idf(passages: int, frequency: int) -> float:
@@ -43,3 +45,22 @@ def length_norms(
     """k1 * (1 - b + b * |d| / avg)."""
     relative = lengths.astype(np.float64) / average
     return config.k1 * (1 - config.b + config.b * relative)
+
+
+def weighted(
+    counts: TermCounts, statistics: TermStatistics, numbers: Mapping[str, int]
+) -> QueryTerms:
+    """The terms of a query that a part has, by their numbers there, and their weights."""
+    weights = query_weights(counts, statistics)
+    found = [(numbers[term], weight) for term, weight in weights.items() if term in numbers]
+    return (
+        np.array([number for number, _ in found], dtype=np.int64),
+        np.array([weight for _, weight in found], dtype=np.float32),
+    )
+
+
+def term_counts(representation: Representation) -> Sequence[TermCounts]:
+    """The analysed terms of a batch."""
+    if representation.terms is None:
+        raise InvalidInputError("a lexical leg needs analysed text", field="terms")
+    return representation.terms

@@ -14,7 +14,8 @@ of the weight of each pair is made, small enough for the nearest cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -23,20 +24,17 @@ from numpy.typing import NDArray
 
 from ...core import (
     Contribution,
-    InvalidInputError,
     Progress,
     Representation,
-    TermCounts,
     TermWeight,
 )
 from ..protocol import Mask, Ranking, TermStatistics, check_rows, heaviest_first
 from . import lexical_files
-from .bm25 import average_length, length_norms, query_weights
+from .bm25 import average_length, length_norms, query_weights, term_counts, weighted
 from .config import LexicalLeg
 from .lexical_files import LexicalFiles
-from .ranking import QueryTerms, rank
 from .scoring import add_coded_weights, count_live
-from .selection import Scores
+from .selection import rank
 
 
 class LexicalSegment:
@@ -80,9 +78,7 @@ class LexicalSegment:
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """See Counted. `live` is remembered by identity: it must not be changed afterwards."""
         frequency = {term: 0 for counts in term_counts(queries) for term in counts}
-        known = {
-            term: number for term in frequency if (number := self.dictionary.find(term)) is not None
-        }
+        known = self._numbers(frequency)
         if live is None:
             for term, number in known.items():
                 frequency[term] = self.postings.length(number)
@@ -115,31 +111,17 @@ class LexicalSegment:
         """See Counted."""
         statistics = statistics or self.statistics(queries, None)
         table = self._weights(average_length(statistics))
+        lists = self.postings
+        terms = [
+            weighted(counts, statistics, self._numbers(counts)) for counts in term_counts(queries)
+        ]
+        add = partial(add_coded_weights, lists.indptr, lists.rows, lists.values, table)
+        return rank(terms, len(terms), k, len(self), allowed, add, lists)
 
-        def add(
-            terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
-        ) -> None:
-            lists = self.postings
-            add_coded_weights(
-                lists.indptr, lists.rows, lists.values, table, terms, factors, accumulator
-            )
-
-        terms = self._query_terms(queries, statistics)
-        return rank(terms, len(queries), k, len(self), allowed, add, self.postings)
-
-    def _query_terms(
-        self, queries: Representation, statistics: TermStatistics
-    ) -> Iterator[QueryTerms]:
-        for counts in term_counts(queries):
-            found = [
-                (number, weight)
-                for term, weight in query_weights(counts, statistics).items()
-                if (number := self.dictionary.find(term)) is not None
-            ]
-            yield (
-                np.array([number for number, _ in found], dtype=np.int64),
-                np.array([weight for _, weight in found], dtype=np.float32),
-            )
+    def _numbers(self, terms: Iterable[str]) -> dict[str, int]:
+        """The terms that are here, with their numbers."""
+        found = {term: self.dictionary.find(term) for term in terms}
+        return {term: number for term, number in found.items() if number is not None}
 
     def _weights(self, average: float) -> NDArray[np.float32]:
         """Weight of each pair: tf / (tf + norm of the length)."""
@@ -176,10 +158,3 @@ class LexicalSegment:
             TermWeight(self.dictionary.name(term), frequency)
             for term, frequency in zip(terms.tolist(), frequencies.tolist(), strict=True)
         )
-
-
-def term_counts(representation: Representation) -> Sequence[TermCounts]:
-    """The analysed terms of a batch."""
-    if representation.terms is None:
-        raise InvalidInputError("a lexical leg needs analysed text", field="terms")
-    return representation.terms

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,10 @@ from numpy.typing import NDArray
 from ...core import Contribution, Representation, TermCounts, TermWeight
 from ..arrays.growing import GrowingArray
 from ..protocol import Mask, Ranking, TermStatistics, heaviest_first
-from .bm25 import average_length, length_norms, query_weights
+from .bm25 import average_length, length_norms, query_weights, term_counts, weighted
 from .config import LexicalLeg
-from .lexical import term_counts
 from .log import LogState, PostingsLog, add_linked_frequencies, count_linked
-from .ranking import rank
-from .selection import Scores
+from .selection import rank
 
 
 class LexicalDelta:
@@ -74,9 +73,7 @@ class LexicalDelta:
         if live is None:
             live = np.ones(len(state.indptr) - 1, dtype=np.bool_)
         frequency = {term: 0 for counts in term_counts(queries) for term in counts}
-        known = {
-            term: number for term in frequency if (number := self._find(term, state)) is not None
-        }
+        known = self._known(frequency, state)
         counts = np.empty(len(known), dtype=np.int64)
         numbers = np.fromiter(known.values(), dtype=np.int64)
         count_linked(state.heads, state.previous, state.rows, numbers, live, counts)
@@ -86,10 +83,10 @@ class LexicalDelta:
             frequency | dict(zip(known, counts.tolist(), strict=True)),
         )
 
-    def _find(self, term: str, state: LogState) -> int | None:
-        """The number of a term, unless it is newer than the state."""
-        number = self._numbers.get(term)
-        return number if number is not None and number < len(state.heads) else None
+    def _known(self, terms: Iterable[str], state: LogState) -> dict[str, int]:
+        """The terms that are here, with their numbers, but none that is newer than the state."""
+        found = {term: self._numbers.get(term, -1) for term in terms}
+        return {term: n for term, n in found.items() if 0 <= n < len(state.heads)}
 
     def search(
         self,
@@ -104,33 +101,13 @@ class LexicalDelta:
         statistics = statistics or self._statistics(state, queries, None)
         norms = length_norms(self._lengths.values[:known], average_length(statistics), self.config)
 
-        def add(
-            terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
-        ) -> None:
-            add_linked_frequencies(
-                state.heads,
-                state.previous,
-                state.rows,
-                state.values,
-                norms,
-                terms,
-                factors,
-                accumulator,
-            )
-
-        found = []
-        for counts in term_counts(queries):
-            pairs = [
-                (number, weight)
-                for term, weight in query_weights(counts, statistics).items()
-                if (number := self._find(term, state)) is not None
-            ]
-            found.append(
-                (
-                    np.array([number for number, _ in pairs], dtype=np.int64),
-                    np.array([weight for _, weight in pairs], dtype=np.float32),
-                )
-            )
+        add = partial(
+            add_linked_frequencies, state.heads, state.previous, state.rows, state.values, norms
+        )
+        found = [
+            weighted(counts, statistics, self._known(counts, state))
+            for counts in term_counts(queries)
+        ]
         return rank(found, len(found), k, known, allowed, add)
 
     def explain(

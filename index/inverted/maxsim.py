@@ -9,8 +9,7 @@ import numpy as np
 
 from ..arrays.offsets import Offsets
 from ..protocol import Mask, Ranking
-from .ranking import Add, QueryTerms
-from .selection import empty_ranking, pool, select
+from .selection import Add, QueryTerms, empty_ranking, pool, select
 
 
 def rank(

@@ -1,4 +1,4 @@
-"""From one score per row to the best k rows.
+"""From posting lists to one score per row, and from these to the best k rows.
 
 Scores are collected in an accumulator, one float32 for each row of the part, of which the
 rows that share no term with the query stay zero. A result is a 64-bit key, the bits of the score
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..compiling import kernel
 from ..protocol import Mask, Ranking
+from .postings import Postings
 
 GROUP = 16
 """Rows in a group, of which only the best is looked at first."""
@@ -24,8 +26,18 @@ GROUP = 16
 LANES = 16
 """Groups come in multiples of this, so that their maxima are taken with full vector registers."""
 
+VISIT_SHARE = 8
+"""Where the lists of a query hold fewer postings than 1/8 of the rows, only the rows in them are
+looked at for the best; else all rows, which costs less for each."""
+
+QueryTerms = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Terms of a query by their number, and the factor of each."""
+
 Keys = NDArray[np.uint64]
 Scores = NDArray[np.float32]
+
+Add = Callable[[NDArray[np.int64], NDArray[np.float32], Scores], None]
+"""Adds the scores of terms with factors to an accumulator, which has one element a row."""
 
 
 class Scratch:
@@ -88,6 +100,39 @@ def empty_ranking(queries: int, k: int) -> Ranking:
     rows.fill(-1)  # Half the time of numpy.full, which counts for one small query.
     scores.fill(-np.inf)
     return Ranking(rows, scores)
+
+
+def rank(
+    queries: Iterable[QueryTerms],
+    count: int,
+    k: int,
+    rows: int,
+    allowed: Mask | None,
+    add: Add,
+    postings: Postings | None = None,
+) -> Ranking:
+    """The best k of `rows` rows for each of `count` queries.
+
+    `postings` are the lists that `add` walks, where a short walk can be repeated.
+    """
+    ranking = empty_ranking(count, k)
+    if allowed is not None and len(allowed) != rows:
+        raise ValueError(f"a mask of {len(allowed)} rows for a part of {rows}")
+    if rows == 0:
+        return ranking
+    for index, (terms, factors) in enumerate(queries):
+        if len(terms) == 0:
+            continue
+        lists: tuple[Any, Any, Any] | None = None
+        if postings is not None and VISIT_SHARE * sum(map(postings.length, terms.tolist())) < rows:
+            lists = (postings.indptr, postings.rows, terms)
+        scratch = pool.take(rows)
+        accumulator = scratch.accumulator(rows)
+        add(terms, factors, accumulator[:rows])
+        into = (ranking.rows[index], ranking.scores[index])
+        select(accumulator, scratch.keys, k, allowed, lists, into)
+        pool.give_back(scratch)
+    return ranking
 
 
 def select(

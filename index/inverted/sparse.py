@@ -8,7 +8,8 @@ shape.npy    int64 [2]                rows and vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -24,9 +25,8 @@ from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heavie
 from . import maxsim
 from .config import SparseLeg
 from .postings import MERGE_BYTES, Postings, PostingsWriter, join, new_numbers
-from .ranking import QueryTerms, rank
 from .scoring import add_weights
-from .selection import Scores
+from .selection import QueryTerms, rank
 
 
 class SparseSegment:
@@ -35,6 +35,7 @@ class SparseSegment:
     def __init__(self, rows: int, postings: Postings) -> None:
         self._rows = rows
         self._postings = postings
+        self._add = partial(add_weights, postings.indptr, postings.rows, postings.values)
 
     def __len__(self) -> int:
         return self._rows
@@ -111,12 +112,6 @@ class SparseSegment:
         terms = query_terms(queries, self._postings.terms)
         return maxsim.rank(terms, bounds, k, offsets, allowed, self._add)
 
-    def _add(
-        self, terms: NDArray[np.int64], factors: NDArray[np.float32], accumulator: Scores
-    ) -> None:
-        lists = self._postings
-        add_weights(lists.indptr, lists.rows, lists.values, terms, factors, accumulator)
-
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See LegPart."""
         return [
@@ -145,18 +140,22 @@ def vectors(representation: Representation) -> csr_array:
     return representation.sparse
 
 
-def query_terms(queries: Representation, vocabulary: int) -> Iterator[QueryTerms]:
+def query_terms(queries: Representation, vocabulary: int) -> list[QueryTerms]:
     """Terms and weights of each query, by term ascending."""
-    matrix = vectors(queries)
+    matrix = queries.sparse
+    if matrix is None:
+        raise InvalidInputError("a sparse leg needs sparse vectors", field="sparse")
     if matrix.shape[1] != vocabulary:
         raise InvalidInputError(
             f"a query has {matrix.shape[1]} dimensions, the index has {vocabulary}", field="sparse"
         )
-    for start, stop in pairwise(matrix.indptr.tolist()):
-        yield (
+    return [
+        (
             matrix.indices[start:stop].astype(np.int64),
             matrix.data[start:stop].astype(np.float32),
         )
+        for start, stop in pairwise(matrix.indptr.tolist())
+    ]
 
 
 def contribution(term: int, query: float, document: float) -> Contribution:

@@ -17,8 +17,7 @@ from ..protocol import Mask, Ranking
 from . import maxsim
 from .config import SparseLeg
 from .log import LogState, PostingsLog, add_linked_weights
-from .ranking import rank
-from .selection import Scores
+from .selection import Add, rank
 from .sparse import contribution, query_terms, term_weights, vectors
 
 _HEADER = struct.Struct("<II")
@@ -58,7 +57,7 @@ class SparseDelta:
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
         terms = query_terms(queries, len(state.heads)) if known else ()
-        return rank(terms, len(queries), k, known, allowed, partial(_add, state))
+        return rank(terms, len(queries), k, known, allowed, _add(state))
 
     def max_sim(
         self,
@@ -71,7 +70,7 @@ class SparseDelta:
         """See MaxSim."""
         state = self._log.state
         terms = query_terms(queries, len(state.heads)) if len(offsets) > 1 else ()
-        return maxsim.rank(terms, bounds, k, offsets, allowed, partial(_add, state))
+        return maxsim.rank(terms, bounds, k, offsets, allowed, _add(state))
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See LegPart."""
@@ -134,12 +133,5 @@ class SparseDelta:
         return Representation(sparse=matrix)
 
 
-def _add(
-    state: LogState,
-    terms: NDArray[np.int64],
-    factors: NDArray[np.float32],
-    accumulator: Scores,
-) -> None:
-    add_linked_weights(
-        state.heads, state.previous, state.rows, state.values, terms, factors, accumulator
-    )
+def _add(state: LogState) -> Add:
+    return partial(add_linked_weights, state.heads, state.previous, state.rows, state.values)

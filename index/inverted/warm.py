@@ -18,7 +18,7 @@ from .sparse import SparseSegment
 from .sparse_delta import SparseDelta
 
 _ROWS = 32
-"""Enough that one list is short beside it, see `ranking.VISIT_SHARE`."""
+"""Enough that one list is short beside it, see `selection.VISIT_SHARE`."""
 
 
 def warm() -> None:

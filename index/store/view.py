@@ -11,21 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import (
-    Contribution,
     Document,
     InvalidInputError,
     NotFoundError,
-    Passage,
-    Representation,
-    TermWeight,
     checked_text,
 )
 from ...core.filters import Condition
 from ..arrays.vectors import VectorSource
 from ..config import CollectionConfig
 from ..protocol import Approximate
-from ..structures.looking import VectorSearch
-from ..view import Handles, LegResult
+from ..view import Handles
 from .database.tables import ids_of, numbers_of, read_documents, read_sizes
 from .filters.columns import Numbers
 from .filters.field_names import unknown_fields
@@ -52,6 +47,11 @@ class LocalView:
         self.connection = connection
         self.snapshot = snapshot
         self._filters = filters
+        self.search = snapshot.search
+        self.passages = snapshot.passages
+        self.explain = snapshot.explain
+        self.terms = snapshot.terms
+        self.vectors = snapshot.vectors
 
     @property
     def config(self) -> CollectionConfig:
@@ -88,31 +88,6 @@ class LocalView:
     def warnings(self, where: Condition | None) -> list[str]:
         """See View."""
         return [] if where is None else unknown_fields(self.connection, where)
-
-    def search(
-        self,
-        leg: str,
-        queries: Representation,
-        depth: int,
-        within: Masks,
-        how: VectorSearch | None = None,
-    ) -> list[LegResult]:
-        """See View and `Snapshot.search`."""
-        return self.snapshot.search(leg, queries, depth, within, how)
-
-    def passages(self, passages: Handles) -> list[Passage | None]:
-        """See View."""
-        return self.snapshot.passages(passages)
-
-    def explain(
-        self, leg: str, query: Representation, passages: Handles
-    ) -> Iterator[Sequence[Contribution]]:
-        """See ExplainingView."""
-        return self.snapshot.explain(leg, query, passages)
-
-    def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
-        """See ExplainingView."""
-        return self.snapshot.terms(leg, passages)
 
     # -- documents -------------------------------------------------------------------------
 
@@ -193,10 +168,6 @@ class LocalView:
         return found
 
     # -- vectors ---------------------------------------------------------------------------
-
-    def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
-        """See VectorView. Originals where they are kept."""
-        return self.snapshot.vectors(leg, passages)
 
     def owners(self) -> Numbers:
         """See VectorView. Ascending."""

@@ -13,15 +13,12 @@ from ...index import CollectionConfig, DenseLeg, SparseLeg
 from ..request import SearchRequest
 from ..usage import added, share
 from .leg_encoders import LegEncoders
-from .query_cache import REMEMBERED, Key, alone, digest
+from .query_cache import HIT, REMEMBERED, Key, alone, digest, remembered
 
 _PREPARED = 1_024
 """Queries of a leg that are encoded together at most."""
 LARGEST_COMPONENT = 1e18
 """Of a given query vector; beyond it inner products could overflow float32."""
-
-_HIT = Usage(cache_hits=1)
-"""Of a query that is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +109,15 @@ class QueryEncoder:
         return self._owner, self._encoders.key(leg), digest(text)
 
     def _recall(self, key: Key) -> Representation | None:
-        found = REMEMBERED.get(key, _remembered)
-        if found is not None and found.usage == _HIT:  # What `prepare` did it has counted.
+        found = REMEMBERED.get(key, remembered)
+        if found is not None and found.usage == HIT:  # What `prepare` did it has counted.
             self._count(found.usage)
         return found
 
     def _encode(self, leg: str, text: str, key: Key) -> Representation:
         found = self._encoders[leg].encode([text], role="query")
         self._count(found.usage)
-        REMEMBERED.put(key, _remembered(found))
+        REMEMBERED.put(key, remembered(found))
         return found
 
     def _count(self, usage: Usage | None) -> None:
@@ -154,8 +151,3 @@ class QueryEncoder:
                 field=f"vectors.{leg}",
             )
         return Representation(dense=dense)
-
-
-def _remembered(found: Representation) -> Representation:
-    """As it is for those who find it again: they need no call."""
-    return found if found.usage is None else replace(found, usage=_HIT)

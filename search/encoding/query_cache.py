@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import blake2b
 
-from ...core import Representation
+from ...core import Representation, Usage
 from ...encoders import EncoderConfig
 
 LIMIT_BYTES = 64 << 20
@@ -106,3 +106,12 @@ def alone(value: Representation) -> Representation:
     dense = None if value.dense is None else value.dense.copy()
     truncated = None if value.truncated is None else value.truncated.copy()
     return replace(value, dense=dense, truncated=truncated)
+
+
+HIT = Usage(cache_hits=1)
+"""Of a query that is remembered."""
+
+
+def remembered(found: Representation) -> Representation:
+    """As it is for those who find it again: they need no call."""
+    return found if found.usage is None else replace(found, usage=HIT)

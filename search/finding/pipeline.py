@@ -17,15 +17,14 @@ from .candidates import read_candidates
 from .explain import Explained, Scaled, explained, leg_scores, query_terms, scaled_scores
 from .found import Found, Leg, Reordered, best, placed
 from .fusion import Ranked, fuse, ranks
-from .planning import Asked, check_search, vector_search
+from .planning import Asked, vector_search
 
 
 def find(view: View, asked: Asked) -> Found:
     """Search one state of the collection and read from it all that the answer needs, so that no
-    transaction is held while a reranker works."""
+    transaction is held while a reranker works. The plan was checked against the view's state."""
     plan, trace = asked.plan, asked.trace
     request, rerank = plan.request, plan.rerank
-    check_search(view.config, plan)
     with trace.stage("filter"):
         within = view.select(plan.where)
         warnings = view.warnings(plan.where)

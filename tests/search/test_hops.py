@@ -1,0 +1,65 @@
+"""A query goes through few files on its way to the kernels, and through none of them twice."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from twindex.index import CollectionConfig, LexicalLeg
+from twindex.search import Collection
+
+from ..house import HOUSE
+
+WAY = (
+    "search/collection.py",
+    "search/finding/pipeline.py",
+    "index/store/snapshot.py",
+    "index/inverted/lexical.py",
+    "index/inverted/selection.py",
+)
+"""From the method that a route calls (`api/http/routes/search.py`) to the kernels of a segment."""
+
+
+def files(frame: FrameType | None) -> list[str]:
+    """The files of the project on the stack, from the outermost; neighbours of one file are one."""
+    found: list[str] = []
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.is_relative_to(HOUSE) and path.relative_to(HOUSE).parts[0] != "tests":
+            name = path.relative_to(HOUSE).as_posix()
+            if not found or found[-1] != name:
+                found.append(name)
+        frame = frame.f_back
+    return found[::-1]
+
+
+@pytest.fixture
+def birds(tmp_path):
+    config = CollectionConfig(legs={"lexical": LexicalLeg()})
+    with Collection.create(tmp_path / "birds", config) as collection:
+        collection.add({"id": str(n), "text": f"kiwi number {n}"} for n in range(40))
+        collection.seal()
+        collection.search("kiwi 7")  # From now on nothing is loaded or compiled.
+        yield collection
+
+
+def test_a_query_goes_through_six_files_to_the_kernel(birds):
+    ways: set[tuple[str, ...]] = set()
+
+    def watch(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            ways.add(tuple(files(frame)))
+
+    sys.setprofile(watch)
+    try:
+        birds.search("kiwi 8")
+    finally:
+        sys.setprofile(None)
+    assert WAY in ways
+    assert len(WAY) <= 5  # The sixth is the route.
+    twice = [way for way in ways if len({*way}) < len(way)]
+    assert twice == []
