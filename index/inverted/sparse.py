@@ -142,9 +142,7 @@ def vectors(representation: Representation) -> csr_array:
 
 def query_terms(queries: Representation, vocabulary: int) -> list[QueryTerms]:
     """Terms and weights of each query, by term ascending."""
-    matrix = queries.sparse
-    if matrix is None:
-        raise InvalidInputError("a sparse leg needs sparse vectors", field="sparse")
+    matrix = vectors(queries)
     if matrix.shape[1] != vocabulary:
         raise InvalidInputError(
             f"a query has {matrix.shape[1]} dimensions, the index has {vocabulary}", field="sparse"

@@ -95,7 +95,7 @@ def test_a_kind_is_its_own_files_and_a_line():
         folder, _, module = config.__module__.removeprefix("twindex.rerank").rpartition(".")
         line = f"from {folder or '.'} import {module}"
         assert [one.partition(" as ")[0] for one in lines].count(line) == 1
-        own = room.parents[1] / Path(*config.__module__.split(".")).with_suffix(".py")
+        own = room.parent / Path(*config.__module__.split(".")[1:]).with_suffix(".py")
         home = {own} if own.parent == room else {*own.parent.glob("*.py")}
         naming = {path for path in room.rglob("*.py") if config.__name__ in path.read_text()}
         assert own in naming
