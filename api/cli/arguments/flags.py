@@ -267,9 +267,9 @@ def _description(configs: list[type[Config]], field: str) -> tuple[str, str]:
     """What a field's docstring says, and what it says of None."""
     told = [config.model_fields[field].description for config in configs]
     text = " ".join(next(filter(None, told), field.replace("_", " ")).split()).rstrip(".")
-    told, means_none, rest = text.partition("None = ")
+    said, means_none, rest = text.partition("None = ")
     absent = re.split("[;.]", rest, maxsplit=1)[0]
-    text = told.rstrip(" ;,.") + rest.removeprefix(absent) if means_none else text
+    text = said.rstrip(" ;,.") + rest.removeprefix(absent) if means_none else text
     begin = text[0] if text[1:2].isupper() else text[0].lower()
     return begin + text[1:], absent or "none"
 
