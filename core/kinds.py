@@ -10,19 +10,20 @@ kinds: what is accepted, described and refused follows from what is registered.
         kind: Literal["mine"] = "mine"
 
 A package registers its kinds when it is installed: an entry point of the family's group that names
-the class. It is imported when a configuration first asks for its name, never because of anything
-that a request says beyond that name.
+the class. It is imported when a configuration asks for its name, or when all kinds are listed. A
+request can say no more than a name.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -49,11 +50,15 @@ class Kinds(Generic[C]):
     """The kinds of one family. Thread-safe."""
 
     def __init__(self, base: type[C], noun: str, group: str | None = None) -> None:
-        """base: of all their configurations. noun: for messages. group: of entry points."""
+        """base: what all configurations inherit. noun: what messages call a kind.
+
+        group: of the entry points by which packages add kinds.
+        """
         self.base = base
         self.noun = noun
         self.group = group
         self._kinds: dict[str, type[C]] = {}
+        self._broken: dict[str, ConfigError] = {}
         self._entries: dict[str, EntryPoint] | None = None
         self._lock = RLock()
         _families.append(self)
@@ -64,8 +69,9 @@ class Kinds(Generic[C]):
         Raises ConfigError for a class that is no kind of this family, and for a name that another
         class has.
         """
-        if not issubclass(config, self.base):
-            raise ConfigError(f"{config.__name__} is not a {self.base.__name__}", field="kind")
+        if not isinstance(config, type) or not issubclass(config, self.base):
+            name = getattr(config, "__name__", shown(config))
+            raise ConfigError(f"{name} is not a {self.base.__name__}", field="kind")
         names = _names(config)
         if not names:
             raise ConfigError(
@@ -81,11 +87,26 @@ class Kinds(Generic[C]):
                         f"{known.__module__}.{known.__qualname__}: choose another name",
                         field="kind",
                     )
+        makes = any(
+            getattr(config, method, None) is not getattr(self.base, method, None)
+            for method in _MAKING
+        )
+        for declared in sorted(self.base.__class_vars__):
+            if not hasattr(config, declared) and not (declared == "made_by" and makes):
+                raise ConfigError(f"{config.__name__} must have {declared}", field=declared)
+        for field, told in config.model_fields.items():
+            if _mutable(told.annotation):
+                raise ConfigError(
+                    f"{config.__name__}.{field} can be changed, and a configuration cannot: make "
+                    "it a tuple or a frozenset",
+                    field=field,
+                )
+        with self._lock:
             self._kinds.update(dict.fromkeys(names, config))
         return config
 
     def unregister(self, config: type[C]) -> None:
-        """Forget a kind; what was made of it stays as it is."""
+        """Forget a kind of this program. One that a package names is found again."""
         with self._lock:
             self._kinds = {name: kind for name, kind in self._kinds.items() if kind is not config}
 
@@ -104,7 +125,8 @@ class Kinds(Generic[C]):
         found = self.find(name)
         if found is None:
             raise ConfigError(
-                f"{name!r} is no kind of {self.noun}; there are {', '.join(self)}", field="kind"
+                f"{shown(name)} is no kind of {self.noun}; there are {', '.join(self)}",
+                field="kind",
             )
         return found
 
@@ -112,17 +134,17 @@ class Kinds(Generic[C]):
         """Names of all kinds: those of this program, then those of installed packages."""
         for entry in self._installed().values():
             if entry.name not in self._kinds:
-                try:
+                with suppress(ConfigError):  # The log has told it.
                     self._load(entry)
-                except ConfigError as error:
-                    logger.warning("%s", error)
-        return iter(tuple(self._kinds))
+        with self._lock:
+            return iter(tuple(self._kinds))
 
     def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
         """Name -> configuration, of all kinds or of those that `among` accepts."""
-        return {
-            name: self._kinds[name] for name in self if among is None or among(self._kinds[name])
-        }
+        iter(self)  # Loads those of installed packages.
+        with self._lock:
+            kinds = dict(self._kinds)
+        return {name: kind for name, kind in kinds.items() if among is None or among(kind)}
 
     def parse(self, value: Any) -> C:
         """A configuration from a mapping with its `kind`. Raises ConfigError."""
@@ -134,27 +156,52 @@ class Kinds(Generic[C]):
     def _installed(self) -> Mapping[str, EntryPoint]:
         with self._lock:
             if self._entries is None:
-                found = entry_points(group=self.group) if self.group is not None else ()
-                self._entries = {entry.name: entry for entry in found}
+                self._entries = {}
+                for entry in entry_points(group=self.group) if self.group is not None else ():
+                    if entry.name in self._entries or entry.name in self._kinds:
+                        logger.warning(
+                            "%s of the package %s is not used: there is a kind of %s %r already",
+                            entry.value,
+                            _package(entry),
+                            self.noun,
+                            entry.name,
+                        )
+                    else:
+                        self._entries[entry.name] = entry
             return self._entries
 
     def _load(self, entry: EntryPoint) -> type[C]:
-        package = entry.dist.name if entry.dist is not None else entry.value
-        try:
-            config = entry.load()
-        except Exception as error:
-            raise ConfigError(
-                f"the kind of {self.noun} {entry.name!r} of the package {package} cannot be "
-                f"loaded: {type(error).__name__}: {error}",
-                field="kind",
-            ) from error
-        if not isinstance(config, type) or entry.name not in _names(config):
-            raise ConfigError(
-                f"the package {package} names {entry.value} as the kind of {self.noun} "
-                f"{entry.name!r}, which is not a configuration of that kind",
-                field="kind",
-            )
-        return self.register(config)
+        """Import a kind of a package. Why it cannot be had is in the log, once: it may name places
+        that whoever asks should not learn of."""
+        with self._lock:
+            if entry.name in self._broken:
+                raise self._broken[entry.name].with_traceback(None)
+            try:
+                config = entry.load()
+                self.register(config)
+                if entry.name not in _names(config):
+                    raise ConfigError(f"its kind is not {entry.name!r}", field="kind")
+                return self._kinds[entry.name]
+            except Exception as error:
+                told = f"the kind of {self.noun} {entry.name!r} of the package {_package(entry)}"
+                logger.warning("%s cannot be used: %s: %s", told, type(error).__name__, error)
+                broken = ConfigError(f"{told} cannot be used; the log says why", field="kind")
+                self._broken[entry.name] = broken
+                raise broken from error
+
+
+_MAKING = ("load", "make", "structure")
+"""Methods of bases that make what `made_by` names. A class that has its own needs no `made_by`."""
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.value if entry.dist is None else str(entry.dist.name)
+
+
+def _mutable(annotation: Any) -> bool:
+    """Whether a value of this type may be a list, a dictionary or a set."""
+    kind = get_origin(annotation) or annotation
+    return kind in (list, dict, set, Mapping, bytearray) or any(map(_mutable, get_args(annotation)))
 
 
 def register(config: type[K]) -> type[K]:
@@ -168,8 +215,9 @@ def register(config: type[K]) -> type[K]:
 
 
 def named(reference: str, beside: type[Any]) -> Any:
-    """What "module:name" stands for, imported now: configurations are read where what they mean,
-    and the libraries that it needs, is not. ".module:name" is in the package of the class `beside`.
+    """What "module:name" stands for. It is imported now, and not when the configuration is read.
+
+    ".module:name" is in the package of the class `beside`.
     """
     module, _, name = reference.partition(":")
     package = beside.__module__.rpartition(".")[0]
@@ -181,11 +229,12 @@ def named(reference: str, beside: type[Any]) -> Any:
 
 def _names(config: type[Any]) -> tuple[str, ...]:
     field = getattr(config, "model_fields", {}).get("kind")
-    return () if field is None else tuple(map(str, get_args(field.annotation)))
+    names = () if field is None else get_args(field.annotation)
+    return names if all(isinstance(name, str) for name in names) else ()
 
 
 _shown: ContextVar[frozenset[type[Config]]] = ContextVar("_shown", default=frozenset())
-"""Kinds whose schema is being written: one that contains itself is referred to."""
+"""Kinds whose schema is being written. One inside itself becomes a reference."""
 
 
 class OneOf(Generic[C]):
@@ -235,12 +284,21 @@ class OneOf(Generic[C]):
     def _validated(self, value: Any, info: core_schema.ValidationInfo) -> C:
         if isinstance(value, self._kinds.base):
             kind: Any = getattr(value, "kind", None)
+            if self._kinds.find(str(kind)) is not type(value):
+                name = type(value).__name__
+                raise PydanticCustomError(
+                    "kind",
+                    "{name} is not registered: twindex.core.register({name})",
+                    {"name": name},
+                )
             if self._accepted(kind) is type(value):
                 return value
             raise self._refused(kind)
         if not isinstance(value, Mapping):
             raise self._refused(value)
-        kind = value.get("kind", self._default)
+        kind = value.get("kind")
+        if kind is None:
+            kind = self._default
         if kind is None:
             raise PydanticCustomError("kind", "needs the field kind")
         config = self._accepted(kind)
@@ -258,8 +316,8 @@ class OneOf(Generic[C]):
 
     def _refused(self, value: Any) -> PydanticCustomError:
         """Of a value that is no object, or of its kind."""
-        *others, last = (f'"{name}"' for name in self.classes())
-        able = f"{', '.join(others)} or {last}" if others else last
+        names = [f'"{name}"' for name in self.classes()] or ["none that there is"]
+        able = ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]
         return PydanticCustomError(
             "kind",
             "must be an object whose kind is {able}, got {value}",

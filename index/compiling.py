@@ -122,7 +122,9 @@ class _Listener(Listener):
 @lru_cache(maxsize=1)
 def _first() -> None:
     if not _without.cache_info().currsize:  # Else it was said that this happens at every start.
-        logger.warning("compiling kernels, once on this machine: this search takes some seconds")
+        logger.warning(
+            "compiling kernels for the first time on this machine, which takes some seconds"
+        )
 
 
 def private_folder(path: Path) -> Path:

@@ -30,10 +30,14 @@ CAPABILITIES = {
 """What a store may be able to do -> what one without it says."""
 
 
-def require(store: Store, capability: str) -> None:
-    """Raise UnsupportedByStoreError, which names the capability, where a store lacks it."""
+def require(store: Store, capability: str, field: str | None = None) -> None:
+    """Raise UnsupportedByStoreError where a store lacks a capability.
+
+    field: of the request, which asks for it; None = named as the capability.
+    """
     if capability not in store.capabilities:
-        raise UnsupportedByStoreError(f"this store {CAPABILITIES[capability]}", field=capability)
+        message = f"this store {CAPABILITIES[capability]}"
+        raise UnsupportedByStoreError(message, field=field or capability)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ rerankers that order by its scores, and runs only where it is named."""
 class LegConfig(Config):
     """A way to rank: an encoder, and how what it gives is indexed.
 
-    parts: (of one vector or none for each text, of several): each a part of segments and of the
-           delta, as "module:name"; ".module:name" is beside the configuration.
+    segments, deltas: the classes of its parts in segments and in the delta, as "module:name", where
+        ".module:name" is beside the configuration. The first is for texts with one vector or
+        with terms, the second for texts with several vectors.
     """
 
     segments: ClassVar[tuple[str, str]]

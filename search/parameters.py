@@ -67,7 +67,7 @@ def storages(value: object, name: str) -> None:
         if not isinstance(leg, str):
             raise refused(leg, name, wanted)
         if not isinstance(storage, VectorStorage):
-            raise refused(storage, f"{name}.{leg}", "a VectorStorage")
+            raise refused(storage, f"{name}.{leg}", "a VectorStorage, such as `storage` of a leg")
 
 
 RECONFIGURE: dict[str, Check] = {

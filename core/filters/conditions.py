@@ -137,4 +137,8 @@ def constant(condition: Condition) -> bool | None:
             return None if inner is None else not inner
         case In(_, ()):
             return False
+        case Exists("id"):
+            return True
+        case Prefix("id", ""):
+            return True
     return None

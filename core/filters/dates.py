@@ -36,7 +36,7 @@ def date_text(microseconds: int) -> str:
     at = timedelta(microseconds=microseconds)
     for minutes, zone in ((0, "Z"), (1439, "+23:59"), (-1439, "-23:59")):
         try:  # Instants before the first day, or after the last, need a zone.
-            return f"{(_EPOCH + at + timedelta(minutes=minutes)).isoformat()}{zone}"
+            return f"{(_EPOCH + (at + timedelta(minutes=minutes))).isoformat()}{zone}"
         except OverflowError:
             continue
     raise ValueError(f"{microseconds} microseconds since 1970 are no date")

@@ -39,7 +39,8 @@ def _projection(value: Any) -> Any:
 Index = Annotated[IndexConfig, OneOf(STRUCTURES), BeforeValidator(_kind)]
 Codec = Annotated[CodecConfig, OneOf(CODECS), BeforeValidator(_kind)]
 Projection = Annotated[
-    Annotated[BaseProjection, OneOf(PROJECTIONS)] | None, BeforeValidator(_projection)
+    Annotated[BaseProjection, OneOf(PROJECTIONS, default="pca")] | None,
+    BeforeValidator(_projection),
 ]
 
 
@@ -100,8 +101,7 @@ class Grid(Config):
         index = dict(storage.index)
         if "recall" not in index:
             return (None,)
-        set_by = ("recall", "nprobe", "ef_search")
-        if any(index.get(name) is not None for name in set_by):
+        if any(index.get(name) is not None for name in storage.index.looking):
             return (None,)
         return tuple(sorted(set(self.recall)))
 

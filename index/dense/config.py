@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from ...core import MissingExtraError
+from ...core import ConfigError, MissingExtraError
 from ...core.kinds import OneOf, named
 from ...encoders.config import ENCODERS, EncoderConfig
 from ...encoders.dense.config import DenseEncoderConfig
-from ..codecs.config import CODECS, BaseProjection, CodecConfig, ScalarCodec
+from ..codecs.config import CODECS, ScalarCodec
 from ..legs import LEGS, LegConfig, LegRole
 from ..structures.flat.config import FlatConfig
-from ..structures.protocol import IndexConfig, VectorFields, VectorStorage
+from ..structures.protocol import VectorFields, VectorStorage
 
 
 @LEGS.register
@@ -38,7 +38,13 @@ class DenseLeg(LegConfig, VectorFields):
     def storage(self) -> VectorStorage:
         """How its vectors are stored. Of several vectors of a text the codes are all there is: none
         is rescored."""
-        return _storage(self.index, self.codec, self.projection, self.originals, self.multi)
+        fields = {name: getattr(self, name) for name in VectorStorage.model_fields}
+        storage = VectorStorage.model_construct(**fields)
+        storage.check()
+        if self.multi and self.originals == "auto":
+            coded = not storage.lossless and storage.held_codec.scalar
+            return storage.model_copy(update={"originals": "none" if coded else storage.kept})
+        return storage
 
     def building_bytes(self, rows: int, width: int) -> int:
         """See LegConfig."""
@@ -71,7 +77,8 @@ class DenseLeg(LegConfig, VectorFields):
         kind = encoder.get("kind") if isinstance(encoder, Mapping) else None
         found = type(encoder) if isinstance(encoder, EncoderConfig) else None
         if found is None and isinstance(kind, str):
-            found = ENCODERS.find(kind)
+            with suppress(ConfigError):  # Where the field is validated, it is refused.
+                found = ENCODERS.find(kind)
         if found is not None and found.per_token:
             return {**value, "codec": ScalarCodec(kind="int4")}
         return value
@@ -99,23 +106,3 @@ class DenseLeg(LegConfig, VectorFields):
 def scalar_codecs() -> tuple[str, ...]:
     """Names of the codecs that store each dimension by itself."""
     return tuple(CODECS.classes(lambda codec: codec.scalar))
-
-
-@lru_cache(maxsize=256)
-def _storage(
-    index: IndexConfig,
-    codec: CodecConfig | None,
-    projection: BaseProjection | None,
-    originals: Literal["auto", "float32", "float16", "none"],
-    multi: bool,
-) -> VectorStorage:
-    fields = {"index": index, "codec": codec, "projection": projection, "originals": originals}
-    try:
-        storage = VectorStorage.model_validate(fields)
-    except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-    if not multi:
-        return storage
-    coded = not storage.lossless and storage.held_codec.scalar
-    kept = "none" if coded and originals == "auto" else storage.kept
-    return storage.model_copy(update={"originals": kept})

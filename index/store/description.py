@@ -88,7 +88,11 @@ def _storage(
     told = [segment[name] for segment in segments if name in segment]
     rows = sum(one["rows"] for one in told)
     fields = dict(storage.index)
-    fixed = any(fields.get(parameter) is not None for parameter in ("nprobe", "ef_search"))
+    fixed = any(
+        fields.get(parameter) is not None
+        for parameter in storage.index.looking
+        if parameter != "recall"
+    )
     target = 1.0 if storage.index.kind == "flat" and storage.lossless else DEFAULT_RECALL
     return {
         "index": storage.index.kind,

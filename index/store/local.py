@@ -189,7 +189,11 @@ class LocalStore:
         with ExitStack() as stack:
             connection, snapshot = self._enter(stack)
             self._check_sizes(snapshot)
-            yield LocalView(connection, snapshot, self._filters)
+            view = LocalView(connection, snapshot, self._filters)
+            try:
+                yield view
+            finally:
+                view.close()
 
     def _enter(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
         """A transaction and the snapshot of exactly the state that it sees."""

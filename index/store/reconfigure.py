@@ -126,6 +126,8 @@ def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Colle
             raise InvalidInputError(
                 f"{problem}; dense legs here: {able or 'none'}", field=f"legs.{name}"
             )
+        if storage == leg.storage:
+            continue
         try:
             changed[name] = DenseLeg.parse({**dict(leg), **storage.storage_fields})
             if (width := _width(snapshot, name)) is not None:

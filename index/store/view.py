@@ -14,6 +14,7 @@ from ...core import (
     Document,
     InvalidInputError,
     NotFoundError,
+    StorageError,
     checked_text,
 )
 from ...core.filters import Condition
@@ -44,7 +45,7 @@ class LocalView:
         snapshot: Snapshot,
         filters: OrderedDict[tuple[int, Condition], Masks],
     ) -> None:
-        self.connection = connection
+        self._connection: sqlite3.Connection | None = connection
         self.snapshot = snapshot
         self._filters = filters
         self.search = snapshot.search
@@ -52,6 +53,17 @@ class LocalView:
         self.explain = snapshot.explain
         self.terms = snapshot.terms
         self.vectors = snapshot.vectors
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The transaction. Raises StorageError once the view was closed: it is another's then."""
+        if self._connection is None:
+            raise StorageError("the view was closed: open another")
+        return self._connection
+
+    def close(self) -> None:
+        """Let go of the transaction. Passages, vectors and explanations can still be had."""
+        self._connection = None
 
     @property
     def config(self) -> CollectionConfig:

@@ -185,6 +185,11 @@ class VectorStorage(VectorFields):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        self.check()
+        return self
+
+    def check(self) -> None:
+        """Raise ValueError for parts that do not go together."""
         if self.codec is not None and not self.index.holds(type(self.codec), self.codec.kind):
             codecs = codecs_of(type(self.index))
             able = ", ".join(codecs) if codecs else "none but its own: leave codec out"
@@ -198,7 +203,6 @@ class VectorStorage(VectorFields):
             raise ValueError(
                 f"originals: {held} gives no vectors back, so originals must be kept: float16"
             )
-        return self
 
 
 @lru_cache(maxsize=128)

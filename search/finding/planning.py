@@ -84,7 +84,7 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
         return Plan(request, legs, where, None, ())
     rerank = _reranking(config, request.rerank, rerankers)
     if rerank.needs.vectors:
-        require(store, "vectors")
+        require(store, "vectors", FIELD)
     running = {leg.name for leg in legs}
     return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running))
 

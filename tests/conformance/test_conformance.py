@@ -130,6 +130,9 @@ def test_deletes_by_a_filter(birds):
         with pytest.raises(InvalidInputError):
             birds.delete_where(everything)
     assert birds.delete_where({"id": {"in": []}}) == 0
+    for everything in ({"id": {"exists": True}}, {"id": {"prefix": ""}}):
+        with pytest.raises(InvalidInputError):
+            birds.delete_where(everything)
     assert birds.count() == 3
 
 
@@ -245,20 +248,21 @@ def test_an_explanation_adds_up_to_the_score(birds):
     assert hits(birds, "bird") == hits(birds, "bird", explain=True)
 
 
-def refused(collection, field, call):
-    if field in collection.store.capabilities:
+def refused(collection, capability, call, field=None):
+    if capability in collection.store.capabilities:
         call()
     else:
-        with pytest.raises(UnsupportedByStoreError, match=f"{field}: this store ") as caught:
+        named = field or capability
+        with pytest.raises(UnsupportedByStoreError, match=f"{named}: this store ") as caught:
             call()
-        assert CAPABILITIES[field] in str(caught.value)
+        assert CAPABILITIES[capability] in str(caught.value)
 
 
 def test_what_a_store_cannot_do_is_refused_by_name(birds):
     assert birds.store.capabilities <= set(CAPABILITIES)
     refused(birds, "explain", lambda: birds.search("bird", explain=True))
     rerank = RerankRequest(model=RERANKER)
-    refused(birds, "vectors", lambda: birds.search("bird", rerank=rerank))
+    refused(birds, "vectors", lambda: birds.search("bird", rerank=rerank), "rerank.model")
     refused(birds, "maintenance", birds.seal)
     refused(birds, "maintenance", birds.merge)
     refused(birds, "maintenance", birds.verify)

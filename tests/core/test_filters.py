@@ -139,3 +139,10 @@ def test_no_filter_is_no_condition():
     assert parse_filter({"not": {"x": {"contains": [1, 2]}}}) == Not(
         And((Equal("x", 0, 1), Equal("x", 0, 2)))
     )
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
+def test_instants_before_the_first_day_and_after_the_last_are_shown(text: str) -> None:
+    condition = parse_filter({"d": {"date": text}})
+    assert condition is not None
+    assert parse_filter(show_filter(condition)) == condition

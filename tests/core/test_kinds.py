@@ -93,6 +93,7 @@ def test_values_survive_json() -> None:
         assert isinstance(again.shape, Group)
         assert type(again.shape.members[1]) is Round
     assert Picture.parse({"shape": {}}).shape == Square()
+    assert Picture.parse({"shape": {"kind": None, "width": 1}}).shape == Square()  # As absent.
     beyond = Picture.stored({"shape": {"width": 10**9}})  # As `Config.stored` promises.
     assert beyond.shape.model_dump()["width"] == 10**9
 
@@ -131,11 +132,29 @@ def test_what_cannot_be_registered() -> None:
         SHAPES.register(Nameless)
     with pytest.raises(ConfigError, match=r"named 'square' already, .*Square: choose another"):
         SHAPES.register(Double)
+    for wrong in (Picture, 3):
+        with pytest.raises(ConfigError, match="is not a Shape"):
+            SHAPES.register(wrong)  # type: ignore[arg-type]
+
+    class Listed(Shape):
+        kind: Literal["listed"] = "listed"
+        corners: list[int] = []  # noqa: RUF012
+
+    class Bare(EncoderConfig):
+        made_by = "nowhere:Nothing"
+        kind: Literal["bare"] = "bare"
+
+    with pytest.raises(ConfigError, match="corners can be changed"):
+        SHAPES.register(Listed)
+    with pytest.raises(ConfigError, match="Bare must have gives"):
+        ENCODERS.register(Bare)
     with pytest.raises(ConfigError, match="Picture is not a Shape"):
         SHAPES.register(Picture)
     with pytest.raises(ConfigError, match="Picture is of no family; the base is one of"):
         register(Picture)
-    with pytest.raises(ConfigError, match=r"must be an object whose kind is .* got 'square'"):
+    with pytest.raises(
+        ConfigError, match=r"Double is not registered: twindex\.core\.register\(Double\)"
+    ):
         Picture(shape=Double())  # An object of a class that is not registered.
     assert SHAPES.register(Square) is Square  # Once more is nothing new.
 
@@ -169,12 +188,13 @@ def test_installed_kinds(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
     family: Kinds[Shape] = Kinds(Shape, "shape", group)
     kinds._families.remove(family)
     assert family["star"] is Star
-    with pytest.raises(ConfigError, match=r"'gone' of the package .* ModuleNotFoundError"):
-        family.find("gone")
-    with pytest.raises(ConfigError, match="not a configuration of that kind"):
-        family.find("wrong")
-    assert list(family) == ["star"]  # Those that cannot be had are told, and no more.
-    assert "no_such_module" in caplog.text
+    for _ in range(2):
+        for name in ("gone", "wrong"):
+            with pytest.raises(ConfigError, match=f"'{name}' of the package .* the log says why"):
+                family.find(name)
+    assert "star" in list(family)
+    assert caplog.text.count("No module named 'no_such_module'") == 1  # It is told once.
+    assert caplog.text.count("its kind is not 'wrong'") == 1
 
 
 class Star(Shape):

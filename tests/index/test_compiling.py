@@ -121,7 +121,7 @@ def test_the_second_start_compiles_nothing(folder, installed):
     assert first["folder"].startswith(str(kernels))
     assert second["log"] == []
     (note,) = first["log"]
-    assert note.startswith("compiling kernels, once on this machine")
+    assert note.startswith("compiling kernels for the first time")
     assert kernels.stat().st_mode & 0o777 == 0o700
     assert list(kernels.rglob("*.nbi"))
 
@@ -134,7 +134,7 @@ def test_a_folder_that_is_named_is_used(folder, installed):
     numba = start(installed, home, NUMBA_CACHE_DIR=str(own(folder / "numba")))
     assert numba["folder"].startswith(str(folder / "numba"))
     for (note,) in (cache["log"], numba["log"]):
-        assert note.startswith("compiling kernels, once on this machine")
+        assert note.startswith("compiling kernels for the first time")
 
 
 def test_without_a_folder_it_runs_and_says_why(folder, installed):

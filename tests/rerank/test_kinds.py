@@ -217,4 +217,4 @@ def test_an_installed_package_adds_a_kind(tmp_path):
     )
     loaded, refused = done.stdout.splitlines()
     assert loaded == "fake"
-    assert "'broken' of the package shouting cannot be loaded: AttributeError" in refused
+    assert "'broken' of the package shouting cannot be used; the log says why" in refused

@@ -27,7 +27,7 @@ from ....index.dense.config import scalar_codecs
 
 ENCODER = "encoder"
 CHOSEN_OTHERWISE = frozenset({"kind", "model", "revision", "device", "recall"})
-"""Fields of kinds that other flags set, or that no flag sets."""
+"""Fields of kinds without a flag of this sort: others set them, and --config sets a revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class Flag:
         """What a configuration lacks in which the flag sets nothing."""
         if not self.kinds:
             return f"{' or '.join(self.legs or ())} leg"
-        return f"leg with an {self.field[0]} of the kind {' or '.join(self.kinds)}"
+        article = "an" if self.field[0][0] in "aeiou" else "a"
+        return f"leg with {article} {self.field[0]} of the kind {' or '.join(self.kinds)}"
 
     def set(self, target: dict[str, Any], given: Any) -> None:
         """Put what was given into a part of a configuration that has the field."""
@@ -88,10 +89,20 @@ class RecallFlag(Flag):
     def set(self, target: dict[str, Any], given: Any) -> None:
         """See Flag. Raises ConfigError where there is no recall to reach."""
         index = target["index"]
-        if index["kind"] == "flat":
-            message = "the index flat compares every vector; choose another with --index"
+        if "recall" not in STRUCTURES[index["kind"]].model_fields:
+            way = "compares every vector" if index["kind"] == "flat" else "takes no recall"
+            message = f"the index {index['kind']} {way}; choose another with --index"
             raise ConfigError(message, field=self.name)
         index.update({name: None for name in STRUCTURES[index["kind"]].looking if name in index})
+        super().set(target, given)
+
+
+class EffortFlag(Flag):
+    """How far an index looks, instead of its recall."""
+
+    def set(self, target: dict[str, Any], given: Any) -> None:
+        """See Flag."""
+        target["index"]["recall"] = None
         super().set(target, given)
 
 
@@ -119,11 +130,11 @@ def encoder_flags() -> Iterator[Flag]:
         for field in config.model_fields:
             if field not in CHOSEN_OTHERWISE:
                 own = config.flags.get(field) or f"--{field.replace('_', '-')}"
-                if _foreign(config) and (own, field) not in shared:
+                if _foreign(config):
                     own = f"--{kind.replace('_', '-')}{own[1:]}"
                 shared.setdefault((own, field), []).append(kind)
     for (name, field), kinds in shared.items():
-        yield _derived(name, ENCODER, field, ENCODERS, kinds, (), _told)
+        yield _derived(Flag, name, ENCODER, field, ENCODERS, kinds, (), _told)
 
 
 def _foreign(config: type[Config]) -> bool:
@@ -140,7 +151,9 @@ def kind_flags(part: str, family: Kinds[Any], told: Callable[[str, str], str]) -
                 shared.setdefault(field, []).append(kind)
     for field, kinds in shared.items():
         name = f"--{part}-{field.replace('_', '-')}"
-        yield _derived(name, part, field, family, kinds, ("dense",), told)
+        effort = any(field in getattr(family[kind], "looking", ()) for kind in kinds)
+        flag = EffortFlag if effort else Flag
+        yield _derived(flag, name, part, field, family, kinds, ("dense",), told)
 
 
 def storage_flags(*, defaults: bool = True) -> list[Flag]:
@@ -168,7 +181,13 @@ def storage_flags(*, defaults: bool = True) -> list[Flag]:
 
 
 def flags() -> list[Flag]:
-    """All flags of a CollectionConfig."""
+    """All flags of a CollectionConfig. A name is that of one flag: of the last, as those of other
+    packages come first."""
+    known = {flag.name: flag for flag in _flags()}
+    return list(known.values())
+
+
+def _flags() -> list[Flag]:
     return [
         *encoder_flags(),
         *(_plain(f"--{field}", (field,), LexicalLeg, field, ("lexical",)) for field in ("k1", "b")),
@@ -200,10 +219,13 @@ def add_flags(group: argparse._ActionsContainer, given: list[Flag]) -> None:
 
 def given_flags(known: list[Flag], arguments: argparse.Namespace) -> Iterator[tuple[Flag, Any]]:
     """The flags that were given, with their values."""
-    for flag in known:
-        value = getattr(arguments, flag.attribute)
-        if value is not None:
-            yield flag, value
+    given = {flag: getattr(arguments, flag.attribute) for flag in known}
+    given = {flag: value for flag, value in given.items() if value is not None}
+    efforts = [flag.name for flag in given if isinstance(flag, RecallFlag | EffortFlag)]
+    if len(efforts) > 1:
+        message = f"both {' and '.join(efforts)} say how far to look: give one"
+        raise ConfigError(message, field=efforts[-1])
+    yield from given.items()
 
 
 def field_of(config: Any, path: tuple[str, ...]) -> Any:
@@ -213,6 +235,7 @@ def field_of(config: Any, path: tuple[str, ...]) -> Any:
 
 
 def _derived(
+    flag: type[Flag],
     name: str,
     part: str,
     field: str,
@@ -222,18 +245,19 @@ def _derived(
     told: Callable[[str, str], str],
 ) -> Flag:
     configs = [family[kind] for kind in kinds]
-    text, absent = _description(configs, field)
-    values = [_shown(config, field, absent) for config in configs]
-    differing = [
-        f"{kind} {one}" for kind, one in zip(kinds, values, strict=True) if one != values[0]
-    ]
-    help_ = told(f"{', '.join(kinds)}: {text}", ", ".join([values[0], *differing]))
+    texts: dict[tuple[str, str], list[str]] = {}
+    for kind, config in zip(kinds, configs, strict=True):
+        text, absent = _description([config], field)
+        texts.setdefault((text, _shown(config, field, absent)), []).append(kind)
+    help_ = "; ".join(
+        told(f"{', '.join(own)}: {text}", default) for (text, default), own in texts.items()
+    )
     types = [_type(config.model_fields[field].annotation) for config in configs]
     choices = [one for _, taken in types for one in taken or ()]
     type_ = types[0][0] if len({one for one, _ in types}) == 1 else str
     metavar = None if choices else _metavar(type_)
     every = tuple(dict.fromkeys(choices)) if all(taken for _, taken in types) else None
-    return Flag(name, (part, field), help_, legs, tuple(kinds), type_, metavar, every)
+    return flag(name, (part, field), help_, legs, tuple(kinds), type_, metavar, every)
 
 
 def _plain(
@@ -276,7 +300,10 @@ def _description(configs: list[type[Config]], field: str) -> tuple[str, str]:
 
 def _shown(config: type[Config], field: str, absent: str) -> str:
     """The default of a field."""
-    default = config.model_fields[field].get_default(call_default_factory=False)
+    told = config.model_fields[field]
+    if told.is_required():
+        return "required"
+    default = told.get_default(call_default_factory=True)
     return absent if default is None else str(default)
 
 
@@ -295,4 +322,4 @@ def _summary(config: type[Config]) -> str:
     text = re.sub(r" \([^)]*\)", "", " ".join((config.__doc__ or "").split()))
     head, _, rest = re.split(r"[.;]", text)[0].partition(": ")
     words = rest if rest and not rest.startswith("exact") else head
-    return words[0].lower() + words[1:]
+    return words[:1].lower() + words[1:] or "no description"

@@ -99,7 +99,7 @@ def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str,
             target = value.setdefault(name, leg.model_dump(mode="json", include=STORED))
             for flag, wanted in given:
                 if not flag.fits("dense", target):
-                    message = f"leg {name!r} is no {flag.lacking}"
+                    message = f"{name!r} is not a {flag.lacking}"
                     raise ConfigError(message, field=flag.name)
                 flag.set(target, wanted)
     return dict(ReconfigureRequest.parse({"legs": value}).legs)

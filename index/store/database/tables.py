@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ....core import CorruptFileError, Document, StorageError
+from ....core import ConfigError, CorruptFileError, Document, StorageError
 from ....core.filters import flatten
 from ...arrays.files import dump_states, load_states
 from ...config import CollectionConfig
@@ -280,6 +280,11 @@ def read_config(connection: sqlite3.Connection) -> CollectionConfig:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
+        if first["type"] == "kind":  # The files are sound; the code is not here.
+            raise ConfigError(
+                f"{first['msg']}; install the package that has the kind of this collection",
+                field=place,
+            ) from error
         raise StorageError(
             f"{path_of(connection)}: the stored configuration cannot be read "
             f"({place}: {first['msg']}); is it of a later version?"

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from twindex.api.cli.commands.info import _searched as searched
+from twindex.api.cli.main import main
 from twindex.core import TwindexError
+from twindex.search import Collection
 
 FAKES = ["--dense", "fake", "--sparse", "none", "--quiet"]
 GRAPH = "[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnsw', flat_below = 10, neighbors = 8}\n"
@@ -243,3 +245,20 @@ def test_two_real_processes(index: str, run: Any) -> None:
         assert collection.config.legs["dense"].originals == "float16"  # type: ignore[union-attr]
         with pytest.raises(TwindexError, match=r"search\.nprobe"):
             collection.search("bird", search={"nprobe": 3})
+
+
+def test_a_recall_and_an_effort_are_one_choice(tmp_path: Path, capsys: Any) -> None:
+    documents = tmp_path / "d.jsonl"
+    documents.write_text('{"_id": "1", "text": "kiwi"}\n')
+    folder, fakes = str(tmp_path / "c"), ["--dense", "fake", "--sparse", "none", "--quiet"]
+    build = ["build", folder, "--documents", str(documents), *fakes, "--index", "ivf"]
+    assert main([*build, "--index-nprobe", "3", "--recall", "0.9"]) == 2
+    assert "--recall" in (told := capsys.readouterr().err)
+    assert "give one" in told
+    assert main([*build, "--recall", "0.9"]) == 0
+    assert main(["reconfigure", folder, "--index-nprobe", "7", "--quiet"]) == 0
+    with Collection.open(folder, read_only=True) as collection:
+        index = dict(collection.config.legs["dense"].index)  # type: ignore[attr-defined]
+        assert (index["nprobe"], index["recall"]) == (7, None)
+    assert main(["reconfigure", folder, "--index-ef-search", "7", "--quiet"]) == 2
+    assert "an index of the kind hnsw" in capsys.readouterr().err

@@ -1,0 +1,31 @@
+"""What a view gives once it was closed."""
+
+from __future__ import annotations
+
+import pytest
+
+from twindex.core import StorageError
+from twindex.core.filters import parse_filter
+from twindex.index import CollectionConfig, LexicalLeg
+from twindex.search import Collection
+
+
+def test_a_closed_view_refuses_what_another_transaction_would_answer(tmp_path):
+    config = CollectionConfig(legs={"lexical": LexicalLeg()})
+    with Collection.create(tmp_path / "c", config) as collection:
+        collection.add({"id": str(n), "text": f"kiwi {n}", "metadata": {"n": n}} for n in range(4))
+        condition = parse_filter({"n": {"gte": 2}})
+        with collection.store.view() as view:
+            assert view.count(condition) == 2
+        collection.delete(["2", "3"])
+        for use in (
+            lambda: view.count(None),
+            lambda: view.names([1]),
+            lambda: view.documents([1]),
+            lambda: view.select(condition),
+            lambda: view.page(None, 10, None),
+        ):
+            with pytest.raises(StorageError, match="the view was closed"):
+                use()
+        with collection.store.view() as now:
+            assert now.count(condition) == 0
