@@ -78,15 +78,6 @@ class Kinds(Generic[C]):
                 f'{config.__name__} has no name: give it a field kind: Literal["name"] = "name"',
                 field="kind",
             )
-        with self._lock:
-            for name in names:
-                known = self._kinds.get(name)
-                if known is not None and known is not config:
-                    raise ConfigError(
-                        f"there is a kind of {self.noun} named {name!r} already, "
-                        f"{known.__module__}.{known.__qualname__}: choose another name",
-                        field="kind",
-                    )
         makes = any(
             getattr(config, method, None) is not getattr(self.base, method, None)
             for method in _MAKING
@@ -102,6 +93,14 @@ class Kinds(Generic[C]):
                     field=field,
                 )
         with self._lock:
+            for name in names:
+                known = self._kinds.get(name)
+                if known is not None and known is not config:
+                    raise ConfigError(
+                        f"there is a kind of {self.noun} named {name!r} already, "
+                        f"{known.__module__}.{known.__qualname__}: choose another name",
+                        field="kind",
+                    )
             self._kinds.update(dict.fromkeys(names, config))
         return config
 
@@ -132,16 +131,14 @@ class Kinds(Generic[C]):
 
     def __iter__(self) -> Iterator[str]:
         """Names of all kinds: those of this program, then those of installed packages."""
+        return iter(self.classes())
+
+    def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
+        """Name -> configuration, of all kinds or of those that `among` accepts."""
         for entry in self._installed().values():
             if entry.name not in self._kinds:
                 with suppress(ConfigError):  # The log has told it.
                     self._load(entry)
-        with self._lock:
-            return iter(tuple(self._kinds))
-
-    def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
-        """Name -> configuration, of all kinds or of those that `among` accepts."""
-        iter(self)  # Loads those of installed packages.
         with self._lock:
             kinds = dict(self._kinds)
         return {name: kind for name, kind in kinds.items() if among is None or among(kind)}

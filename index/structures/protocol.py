@@ -22,7 +22,7 @@ from pydantic import Field, model_validator
 from ...core import Config, ConfigError, Progress
 from ...core.kinds import Kinds, OneOf, named
 from ..arrays.vectors import Vectors, VectorSource
-from ..codecs.config import CODECS, PROJECTIONS, BaseProjection, CodecConfig
+from ..codecs.config import CODECS, PROJECTIONS, BaseProjection, CodecConfig, ScalarCodec
 from ..protocol import Mask, Ranking
 from .looking import VectorSearch
 
@@ -31,6 +31,9 @@ Parameters = Mapping[str, int]
 
 CODED_FROM = 1_000
 """Fewer vectors are neither coded nor projected: there is nothing to fit on and little to gain."""
+
+
+_FLOAT32 = ScalarCodec(kind="float32")
 
 
 class IndexConfig(Config):
@@ -56,7 +59,7 @@ class IndexConfig(Config):
     @classmethod
     def usual_codec(cls) -> CodecConfig | None:
         """The codec where none is configured; None = it has its own way and takes none."""
-        return CODECS.parse({"kind": "float32"})
+        return _FLOAT32
 
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:

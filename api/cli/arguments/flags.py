@@ -247,7 +247,7 @@ def _derived(
     configs = [family[kind] for kind in kinds]
     texts: dict[tuple[str, str], list[str]] = {}
     for kind, config in zip(kinds, configs, strict=True):
-        text, absent = _description([config], field)
+        text, absent = _description(config, field)
         texts.setdefault((text, _shown(config, field, absent)), []).append(kind)
     help_ = "; ".join(
         told(f"{', '.join(own)}: {text}", default) for (text, default), own in texts.items()
@@ -263,7 +263,7 @@ def _derived(
 def _plain(
     name: str, path: tuple[str, ...], config: type[Config], field: str, legs: tuple[str, ...] | None
 ) -> Flag:
-    text, absent = _description([config], field)
+    text, absent = _description(config, field)
     type_, choices = _type(config.model_fields[field].annotation)
     metavar = None if choices else _metavar(type_)
     return Flag(
@@ -287,10 +287,10 @@ def _metavar(type_: Callable[[str], Any]) -> str:
     return "N" if type_ is int else "X" if type_ is float else "TEXT"
 
 
-def _description(configs: list[type[Config]], field: str) -> tuple[str, str]:
+def _description(config: type[Config], field: str) -> tuple[str, str]:
     """What a field's docstring says, and what it says of None."""
-    told = [config.model_fields[field].description for config in configs]
-    text = " ".join(next(filter(None, told), field.replace("_", " ")).split()).rstrip(".")
+    told = config.model_fields[field].description or field.replace("_", " ")
+    text = " ".join(told.split()).rstrip(".")
     said, means_none, rest = text.partition("None = ")
     absent = re.split("[;.]", rest, maxsplit=1)[0]
     text = said.rstrip(" ;,.") + rest.removeprefix(absent) if means_none else text

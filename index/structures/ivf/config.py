@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from ....core.bounds import Effort
-from ...codecs.config import CODECS, CodecConfig, PqCodec
+from ...codecs.config import CodecConfig, PqCodec
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
+
+_PQ = PqCodec()
 
 
 @STRUCTURES.register
@@ -28,7 +30,7 @@ class IvfConfig(ApproximateConfig):
     @classmethod
     def usual_codec(cls) -> CodecConfig:
         """See IndexConfig."""
-        return CODECS.parse({"kind": "pq"})
+        return _PQ
 
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from ....core.bounds import Bounds, Effort
-from ...codecs.config import CODECS, CodecConfig
+from ...codecs.config import CodecConfig, Int8Codec
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
+
+_INT8 = Int8Codec()
 
 
 @STRUCTURES.register
@@ -32,7 +34,7 @@ class SpannConfig(ApproximateConfig):
     @classmethod
     def usual_codec(cls) -> CodecConfig:
         """See IndexConfig."""
-        return CODECS.parse({"kind": "int8"})
+        return _INT8
 
     @property
     def layout(self) -> Self:
