@@ -78,6 +78,21 @@ class Kinds(Generic[C]):
                 f'{config.__name__} has no name: give it a field kind: Literal["name"] = "name"',
                 field="kind",
             )
+        with self._lock:
+            for name in names:
+                known = self._kinds.get(name)
+                if known is not None and known is not config:
+                    raise ConfigError(
+                        f"there is a kind of {self.noun} named {name!r} already, "
+                        f"{known.__module__}.{known.__qualname__}: choose another name",
+                        field="kind",
+                    )
+            self._complete(config)
+            self._kinds.update(dict.fromkeys(names, config))
+        return config
+
+    def _complete(self, config: type[C]) -> None:
+        """Raises ConfigError for a class that lacks what every kind of the family must have."""
         makes = any(
             getattr(config, method, None) is not getattr(self.base, method, None)
             for method in _MAKING
@@ -92,17 +107,6 @@ class Kinds(Generic[C]):
                     "it a tuple or a frozenset",
                     field=field,
                 )
-        with self._lock:
-            for name in names:
-                known = self._kinds.get(name)
-                if known is not None and known is not config:
-                    raise ConfigError(
-                        f"there is a kind of {self.noun} named {name!r} already, "
-                        f"{known.__module__}.{known.__qualname__}: choose another name",
-                        field="kind",
-                    )
-            self._kinds.update(dict.fromkeys(names, config))
-        return config
 
     def unregister(self, config: type[C]) -> None:
         """Forget a kind of this program. One that a package names is found again."""
