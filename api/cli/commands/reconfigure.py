@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fields of CollectionConfig, as `twindex tune` recommends; how vectors are stored "
         "replaces all that a leg had, the rest must be as it is; flags override",
     )
-    add_flags(group, storage_flags(defaults=False))
+    add_flags(group, storage_flags(), defaults=False)
     parser.add_argument(
         "--memory",
         type=parse_bytes,
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str, VectorStorage]:
     """How the arguments want the vectors of each leg stored."""
     value = {} if arguments.config is None else _of_file(arguments.config, config)
-    given = list(given_flags(storage_flags(), arguments))
+    given = given_flags(storage_flags(), arguments)
     if arguments.leg is not None and not given:
         raise InvalidInputError("no flag that it could be for was given", field="--leg")
     if not given and not value:
