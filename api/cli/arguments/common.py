@@ -6,15 +6,18 @@ import argparse
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from ....core import BarProgress, InvalidInputError, NoProgress, Progress
+from ....core import BarProgress, InvalidInputError, NoProgress, Progress, SourceError
 from ....core.config import Device
 from ....core.filter_help import FILTER_HELP
 from ....index import VectorSearch
 from ....search import Fusion
+from ...serving.settings import option
 
 if TYPE_CHECKING:
     from ....encoders import EncoderLoader
@@ -132,8 +135,7 @@ def add_filter(parser: argparse._ActionsContainer) -> None:
 
 def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fields of SearchRequest that the arguments of `add_selection` give."""
-    given = {"filter": arguments.filter, "depth": arguments.depth}
-    fields = {name: value for name, value in given.items() if value is not None}
+    fields = given(arguments, ("filter", "depth"))
     if arguments.legs:
         fields["legs"] = arguments.legs
     recall = 1.0 if arguments.exact else arguments.recall
@@ -208,6 +210,29 @@ def parse_bytes(text: str) -> int:
     if match is None or factor is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write e.g. 2GB or 1500MiB")
     return int(float(match[1]) * factor)
+
+
+def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """The arguments that were given, of these."""
+    found = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@contextmanager
+def about_options(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
+    """Let errors about arguments of the library be about the options that these came from.
+
+    renamed: argument -> its option, where that has another name.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except InvalidInputError as error:
+        field = error.field or ""
+        if field not in {**vars(arguments), **renamed}:
+            raise
+        raise type(error)(error.message, field=renamed.get(field, option(field))) from None
 
 
 def progress_of(arguments: argparse.Namespace) -> Progress:

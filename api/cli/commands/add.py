@@ -7,6 +7,7 @@ text and metadata is skipped. What is reported as written is durable.
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from dataclasses import asdict
 
 from ...figures import counted
@@ -37,12 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ....search import Collection
 
-    progress = progress_of(arguments)
-    try:
-        with Collection.open(arguments.collection, encoders=loader_of(arguments)) as collection:
-            report = collection.add(inputs.documents(), progress=progress)
-    finally:
-        progress.close()
+    with (
+        closing(progress_of(arguments)) as progress,
+        Collection.open(arguments.collection, encoders=loader_of(arguments)) as collection,
+    ):
+        report = collection.add(inputs.documents(), progress=progress)
     inputs.report()
     if arguments.json:
         print_json({**asdict(report), **inputs.json()})

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from ..arguments.common import (
     progress_of,
     selection_fields,
 )
-from ..arguments.reranking import Chosen, add_rerank, chosen, chosen_one
+from ..arguments.reranking import Chosen, add_rerank, chosen
 from ..reports.legs import cells, tabled
 from ..reports.reranking import compared, cost_of, line, spent_on
 from ..terminal import note, print_json, table
@@ -90,11 +91,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     fields = selection_fields(arguments)
-    rerank = chosen(arguments) if arguments.table else None
-    one = None if arguments.table else chosen_one(arguments)
+    rerank = chosen(arguments, several=arguments.table)
     if arguments.table:
         given = {"--run": arguments.run_file}
-        if rerank is None:
+        if not rerank.requests:
             given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
         for option, value in given.items():
             if value:
@@ -107,29 +107,24 @@ def run(arguments: argparse.Namespace) -> int:
     _keep_inputs(arguments)
     measures = parse_measures(arguments.measures)
     queries, qrels = _read(arguments)
-    progress = progress_of(arguments)
 
     from ....search import Collection
 
-    asked = rerank or (one and one[0])
     found: Run | None = None
     with Collection.open(
         arguments.collection,
         read_only=True,
         encoders=loader_of(arguments),
-        rerankers=asked.registry if asked else None,
+        rerankers=rerank.registry,
     ) as collection:
-        try:
-            if rerank is not None:
-                report = compared(
-                    collection, queries, qrels, measures, fields, rerank, baseline, progress
-                )
-            elif arguments.table:
-                report = tabled(collection, queries, qrels, measures, fields, baseline, progress)
+        with closing(progress_of(arguments)) as progress:
+            what = (collection, queries, qrels, measures, fields)
+            if not arguments.table:
+                report, found = _single(*what, rerank, progress)
+            elif rerank.requests:
+                report = compared(*what, rerank, baseline, progress)
             else:
-                report, found = _single(collection, queries, qrels, measures, fields, one, progress)
-        finally:
-            progress.close()
+                report = tabled(*what, baseline, progress)
         _note_missing(collection, qrels)
         info = collection.info()
         usage = collection.usage
@@ -233,7 +228,7 @@ def _single(
     qrels: Qrels,
     measures: list[str],
     fields: dict[str, Any],
-    rerank: tuple[Chosen, str] | None,
+    rerank: Chosen,
     progress: Progress,
 ) -> tuple[dict[str, Any], Run]:
     """The report on one way to search, and what was found."""
@@ -251,14 +246,13 @@ def _single(
     search = engine_search(collection, **fields)
     collection.load()
     began = time.perf_counter()
-    if rerank is None:
+    if not rerank.requests:
         progress.start("search", len(queries), "queries")
         run = run_queries(search, queries, progress.advance)
         told = {}
     else:
-        asked, name = rerank
-        wanted = [asked.requests[name]]
-        ((run, reports),) = run_reranked(collection, queries, wanted, progress=progress, **fields)
+        ((name, wanted),) = rerank.requests.items()
+        ((run, reports),) = run_reranked(collection, queries, [wanted], progress=progress, **fields)
         told = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
     seconds = time.perf_counter() - began
     legs = fields.get("legs") or [{"name": name} for name in searching_legs(collection)]

@@ -7,6 +7,7 @@ end, the old files and the new ones are both on disk. What is not given stays as
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection
 
-    progress = progress_of(arguments)
     with Collection.open(arguments.collection) as collection:
         legs = chosen(arguments, collection.config)
         before = sum(collection.info()["bytes"].values())
-        try:
+        with closing(progress_of(arguments)) as progress:
             done = collection.reconfigure(legs, memory=arguments.memory, progress=progress)
-        finally:
-            progress.close()
         after = sum(collection.info()["bytes"].values())
     for warning in done.warnings:
         note(f"twindex: warning: {warning}")
