@@ -72,5 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print_result(result, first=request.offset + 1, explain=request.explain)
         if result.rerank is not None:
-            print_report(*rerank.requests, result.rerank)
+            (name,) = rerank.requests
+            print_report(name, result.rerank)
     return 0
