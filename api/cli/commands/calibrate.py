@@ -15,7 +15,6 @@ import argparse
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....core import InvalidInputError
@@ -30,6 +29,7 @@ from ..arguments.common import (
     progress_of,
     selection_fields,
 )
+from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import add_rerank, chosen, rerank_option
 from ..terminal import note, print_json, table
 
@@ -48,8 +48,7 @@ UNUSED = ("min_score", "on_error")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
-    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    add_judged(parser)
     parser.add_argument(
         "--relevant-from",
         type=int,
@@ -82,7 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ....eval.judged_scores import judged_scores
     from ....rerank import load_reranker
     from ....search import Collection, RerankerRegistry
-    from ....sources import read_qrels, read_queries
 
     fields = selection_fields(arguments)
     for name in UNUSED:
@@ -97,11 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Its scores as they are, whatever calibration it has by now.
     config = rerank.registry.config(asked.model).model_copy(update={"calibration": None})
     load = partial(load_reranker, device=arguments.device)
-    qrels = read_qrels(arguments.qrels)
-    queries = read_queries(arguments.queries)
-    if not any(query.id in qrels for query in queries):
-        message = f"none of its queries has judgements in {arguments.qrels}"
-        raise InvalidInputError(message, field="--queries")
+    queries, qrels = read_judged(arguments)
     with (
         Collection.open(
             arguments.collection,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....core import InvalidInputError, Progress, Qrels, Query, Run, SourceError
-from ....sources import STDIN
+from ....sources import STDIN, read_qrels
 from ...figures import counted
 from ..arguments.common import (
     add_collection,
@@ -31,9 +31,10 @@ from ..arguments.common import (
     progress_of,
     selection_fields,
 )
+from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import Chosen, add_rerank, chosen
 from ..reports.legs import cells, tabled
-from ..reports.reranking import compared, cost_of, line, spent_on
+from ..reports.reranking import compared, cost_of, costs, spent_on
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ MEASURES = "nDCG@10,R@100,RR@10"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
-    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    add_judged(parser)
     parser.add_argument(
         "--measures",
         default=MEASURES,
@@ -188,14 +188,9 @@ def _keep_inputs(arguments: argparse.Namespace) -> None:
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     from ....eval import judged_queries
-    from ....sources import read_qrels, read_queries
 
-    qrels = read_qrels(arguments.qrels)
-    given = read_queries(arguments.queries)
+    given, qrels = read_judged(arguments)
     queries = judged_queries(given, qrels)
-    if not queries:
-        message = f"none of its queries has judgements in {arguments.qrels}"
-        raise InvalidInputError(message, field="--queries")
     if len(queries) < len(qrels):
         lost = counted(len(qrels) - len(queries), "judged query is", "judged queries are")
         note(f"twindex: warning: {lost} not in {arguments.queries}, and count as 0")
@@ -279,21 +274,20 @@ def chance(baseline: str) -> str:
 
 
 def _print(report: dict[str, Any], measures: list[str], baseline: str | None) -> None:
+    header = ["", *(column for name in measures for column in (name, "p"))]
     if "table" in report:
-        header = ["", *(column for name in measures for column in (name, "p")), "ms/query"]
-        print(table(header, [cells(row, measures) for row in report["table"]]))
+        rows = [[*cells(row, measures), f"{row['ms_per_query']:.1f}"] for row in report["table"]]
+        print(table([*header, "ms/query"], rows))
         if any(row["comparisons"] for row in report["table"]):
             note(chance(baseline or "the best leg alone"))
     elif "rerank_table" in report:
-        header = ["", *(column for name in measures for column in (name, "p"))]
-        header += ["calls/query", "tokens/query", "p50 ms"]
-        print(table(header, [line(row, measures) for row in report["rerank_table"]]))
+        rows = [[*cells(row, measures), *costs(row)] for row in report["rerank_table"]]
+        print(table([*header, "calls/query", "tokens/query", "p50 ms"], rows))
         note(chance(baseline or "first stage"))
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))
-    rows = report.get("rerank_table", [report])
-    for row in rows:
+    for row in report.get("rerank_table", [report]):
         if "rerank" in row:
             note(f"{row.get('name') or row['rerank']['model']}: {spent_on(row['rerank'])}")
             for warning, count in row["rerank"]["warnings"].items():
