@@ -118,14 +118,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def truncation(truncated: Mapping[str, int]) -> list[str]:
-    """A remark for each leg whose encoder did not read some passages to their end."""
-    return [
-        f"leg {leg}: {counted(passages, 'passage')} longer than its encoder reads; the rest was "
-        "cut (--passages tokens, the default, makes passages that encoders read whole)"
-        for leg, passages in truncated.items()
-        if passages
-    ]
+def print_left_out(skipped: int, truncated: Mapping[str, int]) -> None:
+    """What was not written: records, and by leg passages that its encoder did not read whole."""
+    if skipped:
+        print(f"{counted(skipped, 'record')} skipped")
+    for leg, passages in truncated.items():
+        if passages:
+            print(
+                f"leg {leg}: {counted(passages, 'passage')} longer than its encoder reads; the "
+                "rest was cut (--passages tokens, the default, makes passages that encoders read "
+                "whole)"
+            )
 
 
 def _top(terms: TopTerms) -> str:

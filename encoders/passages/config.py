@@ -19,16 +19,15 @@ class PassageConfig(Config):
     reads; by words where no encoder has a limit), "words" (runs of words), "sentences" (whole
     sentences, counted in words) or "none" (documents stay whole)."""
     size: Count | None = None
-    """Longest passage, counted in tokens, or in words for "words" and "sentences"; None = as many
-    tokens as every encoder reads, at most 512, or 200 words."""
+    """Most tokens in a passage; "words" and "sentences" count words. None = as many tokens as every
+    encoder reads, at most 512, or 200 words."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
-    """A passage repeats up to so many tokens or words from the end of the one before it; "tokens"
-    and "sentences" repeat whole sentences only. For "words" and "sentences" it is 40 unless
-    given."""
+    """Most tokens or words that a passage repeats from the end of the one before it; only "words"
+    repeats parts of sentences. With "words" and "sentences" it is 40 unless given."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
-    """Documents of at most so many words are not cut, for "words" and "sentences", where it is 512
-    unless given. For "tokens" it must be 0: there a document is cut when it is longer than a
-    passage may be."""
+    """With "words" and "sentences", a document of at most this many words is not cut; it is 512
+    unless given. With "tokens" it must be 0: a document is cut when it is longer than a passage may
+    be."""
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from ....core import BarProgress, InvalidInputError, NoProgress, Progress, SourceError
 from ....core.config import Device
@@ -25,6 +26,21 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
+ParserT = TypeVar("ParserT", bound=argparse.ArgumentParser)
+
+
+def add_command(
+    commands: argparse._SubParsersAction[ParserT], name: str, module: ModuleType
+) -> ParserT:
+    """A parser for a command, whose docstring is its help; without the arguments of the command."""
+    summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+    return commands.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:],
+        description=module.__doc__,
+        epilog=f"example:\n  {module.EXAMPLE}",
+    )
+
 
 def add_collection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -38,6 +54,12 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """What is shown: `--quiet` and `--json`."""
+    add_quiet(parser)
+    add_json(parser)
 
 
 def add_download(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from ....core import Config, ConflictError, Document
 from ...serving.settings import option
-from .common import about_options, add_download, add_json, add_quiet, allow_download
+from .common import about_options, add_download, add_output, allow_download
 from .inputs import Inputs, add_inputs
 
 VALUES = {int: "N", float: "X", str: "MODEL"}
@@ -51,8 +51,7 @@ def add_training(
         else:
             how.add_argument(option(name), choices=get_args(field.annotation), help=text.strip())
     add_download(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
     return how
 
 

@@ -13,14 +13,13 @@ from dataclasses import asdict
 from ...figures import counted
 from ..arguments.common import (
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     loader_of,
     progress_of,
 )
 from ..arguments.inputs import Inputs, add_inputs
-from ..terminal import model_usage, print_json, truncation
+from ..terminal import model_usage, print_json, print_left_out
 
 EXAMPLE = "twindex add my-index --documents new.jsonl"
 
@@ -29,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_inputs(parser)
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,8 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{counted(report.unchanged, 'document')} unchanged")
     if report.usage is not None:
         print(model_usage(report.usage))
-    if inputs.skipped:
-        print(f"{counted(inputs.skipped, 'record')} skipped")
-    for remark in truncation(report.truncated):
-        print(remark)
+    print_left_out(inputs.skipped, report.truncated)
     return 0

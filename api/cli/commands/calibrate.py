@@ -21,9 +21,8 @@ from ....core import InvalidInputError
 from ...figures import counted
 from ..arguments.common import (
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     add_selection,
     loader_of,
     progress_of,
@@ -72,8 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_rerank(parser)
     add_selection(parser)
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

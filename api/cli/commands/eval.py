@@ -23,9 +23,8 @@ from ....sources import STDIN, read_qrels
 from ...figures import counted
 from ..arguments.common import (
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     add_selection,
     loader_of,
     progress_of,
@@ -85,8 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_rerank(parser, several=True)
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import argparse
 from contextlib import closing
 
 from ...figures import size
-from ..arguments.common import add_collection, add_json, add_quiet, progress_of
+from ..arguments.common import add_collection, add_output, progress_of
 from ..terminal import print_json
 
 EXAMPLE = "twindex merge my-index"
@@ -17,8 +17,7 @@ EXAMPLE = "twindex merge my-index"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

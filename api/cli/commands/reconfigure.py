@@ -16,7 +16,7 @@ from ....index import CollectionConfig, DenseLeg, VectorStorage
 from ....index.models import absolute
 from ....search import ReconfigureRequest
 from ...figures import size
-from ..arguments.common import add_collection, add_json, add_quiet, parse_bytes, progress_of
+from ..arguments.common import add_collection, add_output, parse_bytes, progress_of
 from ..arguments.flags import add_flags, given_flags, storage_flags
 from ..terminal import note, print_json
 
@@ -48,8 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="memory that it may take beyond what an index must hold (default: 256MiB)",
     )
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

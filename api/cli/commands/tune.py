@@ -20,9 +20,8 @@ from ...serving.settings import option
 from ..arguments.common import (
     about_options,
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     given,
     loader_of,
     parse_bytes,
@@ -102,8 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--apply", action="store_true", help="store the collection as recommended, at once"
     )
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
