@@ -64,11 +64,13 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     settings = settings or Settings()
     service = Service(root, settings)
     metrics = Metrics()
-    gauge, count, of = GaugeMetricFamily, CounterMetricFamily, ("collection",)
-    metrics.read(gauge, "twindex_documents", "Documents.", of, service.document_counts)
-    metrics.read(gauge, "twindex_jobs", "Jobs by state.", (*of, "state"), service.job_counts)
+    of, states = ("collection",), ("collection", "state")
+    gauge = GaugeMetricFamily
+    metrics.register(gauge, "twindex_documents", "Documents.", of, service.document_counts)
+    metrics.register(gauge, "twindex_jobs", "Jobs by state.", states, service.job_counts)
     for field, meaning in LLM_COUNTS.items():
-        metrics.read(count, f"twindex_llm_{field}", meaning, of, partial(service.usage, field))
+        read = partial(service.usage, field)
+        metrics.register(CounterMetricFamily, f"twindex_llm_{field}", meaning, of, read)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

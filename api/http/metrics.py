@@ -99,7 +99,7 @@ class Metrics:
         for field, counter in self._rerank_counts.items():
             counter.labels(model).inc(getattr(usage, field))
 
-    def read(
+    def register(
         self, family: Family, name: str, meaning: str, labels: tuple[str, ...], read: Reading
     ) -> None:
         """Register a gauge or a count that is kept elsewhere and read when somebody asks."""

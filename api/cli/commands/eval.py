@@ -116,13 +116,13 @@ def run(arguments: argparse.Namespace) -> int:
         rerankers=rerank.registry,
     ) as collection:
         with closing(progress_of(arguments)) as progress:
-            what = (collection, queries, qrels, measures, fields)
+            common = (collection, queries, qrels, measures, fields)
             if not arguments.table:
-                report, found = _single(*what, rerank, progress)
+                report, found = _single(*common, rerank, progress)
             elif rerank.requests:
-                report = compared(*what, rerank, baseline, progress)
+                report = compared(*common, rerank, baseline, progress)
             else:
-                report = tabled(*what, baseline, progress)
+                report = tabled(*common, baseline, progress)
         _note_missing(collection, qrels)
         info = collection.info()
         usage = collection.usage
