@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .figures import counted, figure
+from .figures import counted, figure, one_line
 
 if TYPE_CHECKING:
     from ..core import HitRerank, Usage
@@ -115,6 +115,4 @@ def _text(value: object) -> str:
         shown = [_text(item) for item in value[:ITEMS]]
         shown += [f"and {len(value) - ITEMS} more"] if len(value) > ITEMS else []
         return ", ".join(shown) or "none"
-    text = " ".join(str(value).split())
-    text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= TEXT else text[: TEXT - 1].rstrip() + "…"
+    return one_line(str(value), TEXT)

@@ -7,6 +7,7 @@ by one of the names below. A test refuses a field without bounds, and `docs/limi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -111,6 +112,12 @@ def shown(value: object) -> str:
     else:
         return f"{type(value).__name__}"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def any_of(names: Sequence[str]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _plain(value: Number) -> str:

@@ -29,7 +29,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from .bounds import shown
+from .bounds import any_of, shown
 from .config_base import Config
 from .errors import ConfigError
 
@@ -318,11 +318,10 @@ class OneOf(Generic[C]):
     def _refused(self, value: Any) -> PydanticCustomError:
         """Of a value that is no object, or of its kind."""
         names = [f'"{name}"' for name in self.classes()] or ["none that there is"]
-        able = ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else names[0]
         return PydanticCustomError(
             "kind",
             "must be an object whose kind is {able}, got {value}",
-            {"able": able, "value": shown(value)},
+            {"able": any_of(names), "value": shown(value)},
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import InvalidInputError, NoProgress, Progress, Qrels, Query, Run, Usage
 from ..search.finding.planning import plan
-from ..search.request import RerankReport, RerankRequest, SearchRequest
+from ..search.request import RerankReport, RerankRequest
 from .beir import judged_queries
 from .experiment import run_scores, widest
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate
@@ -116,7 +116,8 @@ def run_reranked(
     reports: list[list[RerankReport]] = [[] for _ in reranks]
     progress.start("search", len(queries), "queries")
     for query in queries:
-        asked = [_asked(base, query, rerank) for rerank in reranks]
+        given = base.model_copy(update={"query": query.text})
+        asked = [given.model_copy(update={"rerank": rerank}) for rerank in reranks]
         for i, result in enumerate(collection.search_batch(asked)):
             runs[i][query.id] = run_scores(result)
             if result.rerank is not None:
@@ -144,16 +145,16 @@ def rerank_table(
     baseline:  name of the line that the others are compared with. Raises InvalidInputError when
                there is none of this name.
     """
-    if baseline not in (FIRST_STAGE, *rerankers):
-        known = ", ".join((FIRST_STAGE, *rerankers))
-        raise InvalidInputError(f"no line is named {baseline!r}: {known}", field="baseline")
+    names = [FIRST_STAGE, *rerankers]
+    if baseline not in names:
+        message = f"no line is named {baseline!r}: {', '.join(names)}"
+        raise InvalidInputError(message, field="baseline")
     evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of reranking
     collection.load()
     judged = judged_queries(list(queries), qrels)
     reranks = [None, *rerankers.values()]
     found = run_reranked(collection, judged, reranks, progress=progress, **fields)
     evaluations = [evaluate(run, qrels, measures) for run, _ in found]
-    names = [FIRST_STAGE, *rerankers]
     best = evaluations[names.index(baseline)]
     rows = []
     for name, evaluation, (_, reports) in zip(names, evaluations, found, strict=True):
@@ -170,7 +171,3 @@ def rerank_table(
             )
         )
     return rows
-
-
-def _asked(base: SearchRequest, query: Query, rerank: RerankRequest | None) -> SearchRequest:
-    return base.model_copy(update={"query": query.text, "rerank": rerank})

@@ -9,12 +9,16 @@ has its default; a TOML file of rerankers (`RerankerRegistry.read`) sets all opt
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from ..core import ConfigError
 from .config import RERANKERS, RerankerConfig, Rerankers
+
+logger = logging.getLogger(__name__)
 
 
 class _Word(NamedTuple):
@@ -48,8 +52,21 @@ def _words() -> dict[str, _Word]:
     for kind, config in RERANKERS.classes().items():
         words = config.shorthand.words
         for word, fields in ({kind.replace("_", "-"): {}} if words is None else words).items():
-            found.setdefault(word, _Word(word, config, {"kind": kind, **fields}))
+            first = found.setdefault(word, _Word(word, config, {"kind": kind, **fields}))
+            if first.fields["kind"] != kind:
+                _warn_of_taken(word, kind, first.fields["kind"])
     return found
+
+
+@cache
+def _warn_of_taken(word: str, kind: str, first: str) -> None:
+    """Warn, once, that a kind has no such word, because another had it first."""
+    logger.warning(
+        "the reranker %r is not named %r in a spec: the reranker %r has that word already",
+        kind,
+        word,
+        first,
+    )
 
 
 def usages() -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from .request import (
 )
 from .rerankers import RerankerRegistry
 from .writing.build import BuildReport, build
-from .writing.writer import WriteReport
+from .writing.ingest import WriteReport
 
 __all__ = [
     "BuildReport",

@@ -44,8 +44,9 @@ from .maintained import Maintained
 from .request import SearchRequest, SearchResult
 from .rerankers import RerankerRegistry
 from .usage import added
+from .writing.ingest import WriteReport
 from .writing.upkeep import Upkeep
-from .writing.writer import Writer, WriteReport
+from .writing.writer import Writer
 
 
 class Collection(Closing, Maintained):
@@ -193,7 +194,7 @@ class Collection(Closing, Maintained):
         )
         for _ in writer.write(documents):
             self._upkeep.after_write()
-        return writer.report()
+        return writer.report
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:

@@ -25,14 +25,20 @@ _SHARED: dict[str, Check] = {
 }
 
 
-def names(value: object, name: str) -> None:
-    """A list of names. A single one is refused: its characters would be taken for names."""
-    wanted = "a list of names"
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise refused(value, name, wanted)
-    for i, one in enumerate(value):
-        is_.text(one, f"{name}[{i}]")
+def _list(wanted: str, check: Check) -> Check:
+    """Several that are checked. A text is refused: its characters would be taken for them."""
 
+    def each(value: object, name: str) -> None:
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise refused(value, name, wanted)
+        for i, one in enumerate(value):
+            check(one, f"{name}[{i}]")
+
+    return each
+
+
+names = _list("a list of names", is_.text)
+requests = _list("a list of SearchRequest", is_.instance(SearchRequest, "a SearchRequest"))
 
 CREATE: dict[str, Check] = {
     **_SHARED,
@@ -78,15 +84,6 @@ RECONFIGURE: dict[str, Check] = {
 
 
 REPOINT: dict[str, Check] = {"path": is_.path, "model": is_.path, "legs": optional(names)}
-
-
-def requests(value: object, name: str) -> None:
-    """Several searches."""
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise refused(value, name, "a list of SearchRequest")
-    for i, one in enumerate(value):
-        if not isinstance(one, SearchRequest):
-            raise refused(one, f"{name}[{i}]", "a SearchRequest")
 
 
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, mo
 from ..core import Config, Hit, TopTerms, Usage
 from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score, shown
 from ..core.filter_help import FILTER_HELP
+from ..core.filters import Condition
 from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
 from ..rerank import Budget, Status
@@ -161,6 +162,16 @@ class SearchRequest(Config):
                 "contains half of a surrogate pair, which is not Unicode text"
             ) from None
         return query
+
+    @field_validator("filter", mode="before")
+    @classmethod
+    def _as_json(cls, value: object) -> object:
+        if isinstance(value, Condition):
+            raise ValueError(
+                f"must be an object, got {shown(value)}, a parsed condition: give "
+                "twindex.core.filters.show_filter(condition)"
+            )
+        return value
 
     @field_validator("rerank")
     @classmethod

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from ... import __version__
 from ...core import InvalidInputError, StorageError, TwindexError
+from .arguments.common import add_command
 from .commands import COMMANDS
 
 FAILURE, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -45,13 +46,7 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
-        summary = (command.__doc__ or "").partition("\n")[0].rstrip(".")
-        sub = commands.add_parser(
-            name,
-            help=summary[0].lower() + summary[1:],
-            description=command.__doc__,
-            epilog=f"example:\n  {command.EXAMPLE}",
-        )
+        sub = add_command(commands, name, command)
         if chosen in (None, name):
             command.add_arguments(sub)
         sub.set_defaults(run=command.run)

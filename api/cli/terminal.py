@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted, figure
+from ..figures import counted, figure, one_line
 from ..reranked import moved, reasons, spent, stages
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ REASONS = 400
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output, for people and programs."""
+    """JSON on standard output, for people and programs; dataclasses are objects."""
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(value, ensure_ascii=not unicode, indent=2))
+    print(json.dumps(value, ensure_ascii=not unicode, indent=2, default=asdict))
 
 
 def note(message: str) -> None:
@@ -69,7 +70,7 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
         moves = f"  (was {hit.rerank.previous}, {moved(hit.rerank)}{judged})"
         places.insert(0, f"before ({score})")
         score = "-" if hit.rerank.score is None else f"{hit.rerank.score:.4f}"
-    print(f"{rank:>3}. {score}  {hit.id}{f'  {_line(title)}' if title else ''}{moves}")
+    print(f"{rank:>3}. {score}  {hit.id}{f'  {one_line(title)}' if title else ''}{moves}")
     print(f"     {'   '.join(places)}")
     if hit.document and (text := _passage(hit)):
         print(f"     {text}")
@@ -88,7 +89,7 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
         print(f"     {leg} has: {_top(words)}")
     if explain and hit.rerank is not None and hit.rerank.reasons:
         told = [f"{name} {value}" for name, value in reasons(hit.rerank.reasons)]
-        print(f"     reranked: {_line('; '.join(told), REASONS)}")
+        print(f"     reranked: {one_line('; '.join(told), REASONS)}")
 
 
 def model_usage(usage: Usage) -> str:
@@ -117,14 +118,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def truncation(truncated: Mapping[str, int]) -> list[str]:
-    """A remark for each leg whose encoder did not read some passages to their end."""
-    return [
-        f"leg {leg}: {counted(passages, 'passage')} longer than its encoder reads; the rest was "
-        "cut (--passages tokens, the default, makes passages that encoders read whole)"
-        for leg, passages in truncated.items()
-        if passages
-    ]
+def print_left_out(skipped: int, truncated: Mapping[str, int]) -> None:
+    """What was not written: records, and by leg passages that its encoder did not read whole."""
+    if skipped:
+        print(f"{counted(skipped, 'record')} skipped")
+    for leg, passages in truncated.items():
+        if passages:
+            print(
+                f"leg {leg}: {counted(passages, 'passage')} longer than its encoder reads; the "
+                "rest was cut (--passages tokens, the default, makes passages that encoders read "
+                "whole)"
+            )
 
 
 def _top(terms: TopTerms) -> str:
@@ -137,13 +141,6 @@ def _passage(hit: Hit) -> str:
     assert hit.document is not None
     text = hit.document.text
     if hit.passage is None:
-        return _line(text, SNIPPET)
+        return one_line(text, SNIPPET)
     place = f"[{hit.passage.start}-{hit.passage.end}] "
-    return place + _line(text[hit.passage.start : hit.passage.end], SNIPPET)
-
-
-def _line(text: str, limit: int = 100) -> str:
-    """Text on one line, cut at a length; control characters could steer the terminal."""
-    words = " ".join(text.split())
-    words = "".join(character if character.isprintable() else "?" for character in words)
-    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
+    return place + one_line(text[hit.passage.start : hit.passage.end], SNIPPET)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -63,11 +64,13 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     settings = settings or Settings()
     service = Service(root, settings)
     metrics = Metrics()
-    metrics.gauge("twindex_documents", "Documents.", ("collection",), service.document_counts)
-    metrics.gauge("twindex_jobs", "Jobs by state.", ("collection", "state"), service.job_counts)
+    of, states = ("collection",), ("collection", "state")
+    gauge = GaugeMetricFamily
+    metrics.register(gauge, "twindex_documents", "Documents.", of, service.document_counts)
+    metrics.register(gauge, "twindex_jobs", "Jobs by state.", states, service.job_counts)
     for field, meaning in LLM_COUNTS.items():
         read = partial(service.usage, field)
-        metrics.counter(f"twindex_llm_{field}", meaning, ("collection",), read)
+        metrics.register(CounterMetricFamily, f"twindex_llm_{field}", meaning, of, read)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

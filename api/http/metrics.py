@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -98,13 +99,11 @@ class Metrics:
         for field, counter in self._rerank_counts.items():
             counter.labels(model).inc(getattr(usage, field))
 
-    def gauge(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
-        """Register a value that is read when somebody asks."""
-        self.registry.register(_Read(GaugeMetricFamily, name, meaning, labels, read))
-
-    def counter(self, name: str, meaning: str, labels: tuple[str, ...], read: Reading) -> None:
-        """Register a count that is kept elsewhere and read when somebody asks."""
-        self.registry.register(_Read(CounterMetricFamily, name, meaning, labels, read))
+    def register(
+        self, family: Family, name: str, meaning: str, labels: tuple[str, ...], read: Reading
+    ) -> None:
+        """Register a gauge or a count that is kept elsewhere and read when somebody asks."""
+        self.registry.register(_Read(partial(family, name, meaning, labels=labels), read))
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
@@ -115,26 +114,23 @@ Reading = Callable[[], Mapping[tuple[str, ...], float]]
 """Label values -> value."""
 
 
+Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
+
+
 class _Read(Collector):
+    """family: makes an empty one."""
+
     def __init__(
-        self,
-        family: type[GaugeMetricFamily] | type[CounterMetricFamily],
-        name: str,
-        meaning: str,
-        labels: tuple[str, ...],
-        read: Reading,
+        self, family: Callable[[], GaugeMetricFamily | CounterMetricFamily], read: Reading
     ) -> None:
         self._family = family
-        self._name = name
-        self._meaning = meaning
-        self._labels = labels
         self._read = read
 
     def describe(self) -> Iterator[Metric]:
-        yield self._family(self._name, self._meaning, labels=self._labels)
+        yield self._family()
 
     def collect(self) -> Iterator[Metric]:
-        family = self._family(self._name, self._meaning, labels=self._labels)
+        family = self._family()
         for values, value in self._read().items():
             family.add_metric(values, value)
         yield family

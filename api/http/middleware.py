@@ -99,21 +99,14 @@ class Frame:
             route = _route(scope, path)
             self.metrics.request(method, route, reply.status, reply.seconds)
             if self.access_log:
-                logger.info(
-                    "%s %s %d %.1f ms %s",
-                    method,
-                    scope["path"],
-                    reply.status,
-                    reply.seconds * 1e3,
-                    request_id.decode(),
-                    extra={
-                        "method": method,
-                        "path": scope["path"],
-                        "status": reply.status,
-                        "milliseconds": round(reply.seconds * 1e3, 1),
-                        "request_id": request_id.decode(),
-                    },
-                )
+                fields = {
+                    "method": method,
+                    "path": scope["path"],
+                    "status": reply.status,
+                    "milliseconds": round(reply.seconds * 1e3, 1),
+                    "request_id": request_id.decode(),
+                }
+                logger.info("%s %s %d %.1f ms %s", *fields.values(), extra=fields)
 
     def _place(self, scope: Scope) -> str:
         """The path as this server's routes have it: behind `root_path`, whether the proxy took

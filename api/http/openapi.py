@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from ...index import CollectionConfig
 from ...search import ReconfigureRequest, SearchRequest
+from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
 from .shapes.reranking import RerankBody
@@ -144,7 +145,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         _describe_defaults(schemas)
-        _require_kinds(schemas, schemas)
+        _require_kinds(schemas)
         document["components"]["securitySchemes"] = _SCHEMES
         for path, methods in document["paths"].items():
             for operation in methods.values():
@@ -176,34 +177,24 @@ def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _require_kinds(schema: Any, schemas: dict[str, Any]) -> None:
+def _require_kinds(schemas: dict[str, Any]) -> None:
     """Require the property that tells the members of a union apart, as the service does.
 
     In a union without a `discriminator` the first member is meant where it is left out.
     """
-    if isinstance(schema, list):
-        for item in schema:
-            _require_kinds(item, schemas)
-    elif isinstance(schema, dict):
+    for schema in list(objects(schemas)):
         members = [one["$ref"].rpartition("/")[2] for one in schema.get("oneOf", ())]
         name = schema.get("discriminator", {}).get("propertyName")
         for member in members[name is None :]:
             found = schemas[member]
             found["required"] = sorted({name or "kind", *found.get("required", ())})
-        for value in schema.values():
-            _require_kinds(value, schemas)
 
 
-def _describe_defaults(schema: Any) -> None:
+def _describe_defaults(schemas: dict[str, Any]) -> None:
     """Write defaults that are objects into descriptions: generators leave out what has one."""
-    if isinstance(schema, list):
-        for item in schema:
-            _describe_defaults(item)
-    elif isinstance(schema, dict):
+    for schema in list(objects(schemas)):
         default = schema.get("default")
         if isinstance(default, dict) and not {"$ref", "oneOf", "anyOf"}.isdisjoint(schema):
             del schema["default"]
             text = f"Default: `{orjson.dumps(default).decode()}`."
             schema["description"] = f"{schema.get('description', '')} {text}".strip()
-        for value in schema.values():
-            _describe_defaults(value)

@@ -1,4 +1,4 @@
-"""Values as the JSON of replies."""
+"""Values as the JSON of replies; a dataclass that stays as it is becomes an object."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from ...core import Document, Hit, LegScore, TopTerms, Usage
+from ...core import Document, Hit, LegScore, Usage
 from ...index.store.jobs import Job
 from ...search import RerankReport, SearchRequest, SearchResult
+from ...search.request import RerankStage
 
 
 def json_response(
@@ -56,9 +57,13 @@ def search_result(
         "hits": [_hit(hit, request.include, request.explain) for hit in result.hits],
         "warnings": list(result.warnings),
         **usage(result.usage),
-        **({"query_terms": _terms(result.query_terms)} if request.explain else {}),
-        **({} if result.rerank is None else {"rerank": _rerank_report(result.rerank)}),
+        **({"query_terms": result.query_terms or {}} if request.explain else {}),
+        **({} if result.rerank is None else {"rerank": _reranked(result.rerank)}),
     }
+
+
+def _reranked(report: RerankReport) -> dict[str, Any]:
+    return {**_work(report), "stages": [_work(stage) for stage in report.stages]}
 
 
 def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
@@ -66,76 +71,26 @@ def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
         "id": hit.id,
         "score": hit.score,
         "legs": {name: _leg(leg) for name, leg in hit.legs.items()},
-        "passage": None
-        if hit.passage is None
-        else {"start": hit.passage.start, "end": hit.passage.end},
+        "passage": hit.passage,
     }
     if hit.rerank is not None:
-        shown["rerank"] = {
-            "rank": hit.rerank.rank,
-            "previous": hit.rerank.previous,
-            "score": hit.rerank.score,
-            "judged": hit.rerank.judged,
-            "reasons": hit.rerank.reasons,
-        }
+        shown["rerank"] = hit.rerank
     if hit.document is not None:
         for part in include:
             shown[part] = getattr(hit.document, part)
     if explain:
-        shown["explain"] = {
-            leg: [
-                {
-                    "term": item.term,
-                    "score": item.score,
-                    "query": item.query,
-                    "document": item.document,
-                }
-                for item in terms
-            ]
-            for leg, terms in (hit.explain or {}).items()
-        }
-        shown["terms"] = _terms(hit.terms)
+        shown["explain"] = hit.explain or {}
+        shown["terms"] = hit.terms or {}
     return shown
 
 
-def _leg(leg: LegScore) -> dict[str, Any]:
-    place = {"rank": leg.rank, "score": leg.score}
-    if leg.contribution is None:
-        return place
-    return {
-        **place,
-        "scaled": leg.scaled,
-        "weight": leg.weight,
-        "contribution": leg.contribution,
-    }
+def _leg(leg: LegScore) -> object:
+    return {"rank": leg.rank, "score": leg.score} if leg.contribution is None else leg
 
 
-def _rerank_report(report: RerankReport) -> dict[str, Any]:
-    return {
-        "model": report.model,
-        "status": report.status,
-        "candidates": report.candidates,
-        "judged": report.judged,
-        "usage": counts(report.usage),
-        "seconds": round(report.seconds, 6),
-        "truncated": report.truncated,
-        "warnings": list(report.warnings),
-        "stages": [
-            {
-                "name": stage.name,
-                "status": stage.status,
-                "candidates": stage.candidates,
-                "judged": stage.judged,
-                "usage": counts(stage.usage),
-                "seconds": round(stage.seconds, 6),
-            }
-            for stage in report.stages
-        ],
-    }
-
-
-def _terms(legs: Mapping[str, TopTerms] | None) -> dict[str, Any]:
-    return {leg: asdict(terms) for leg, terms in (legs or {}).items()}
+def _work(report: RerankReport | RerankStage) -> dict[str, Any]:
+    """What a reranker did, or one of a chain, with short numbers."""
+    return {**asdict(report), "usage": counts(report.usage), "seconds": round(report.seconds, 6)}
 
 
 def job(collection: str, value: Job) -> dict[str, Any]:

@@ -136,8 +136,13 @@ def _words(part: Mapping[str, Any]) -> str:
     return _value(part)
 
 
+def as_text(value: Any) -> str:
+    """A value of the metadata as people read it."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = as_text(value)
     return text if len(text) <= CHIP else text[:CHIP] + "…"
 
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Set
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import orjson
-
 from ...core import Document
 from . import highlight
+from .conditions import as_text
 from .highlight import Tokenize
 
 SHOWN = 200_000
@@ -84,11 +83,7 @@ def shown(
         "cut_after": len(text) - high,
         "source": source(document.metadata),
         "metadata": [
-            {"name": name, "text": _text(value), "link": web_address(value)}
+            {"name": name, "text": as_text(value), "link": web_address(value)}
             for name, value in document.metadata.items()
         ],
     }
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -14,6 +14,22 @@ from ..serving.problems import validate
 from . import conditions
 from .conditions import Kinds
 
+_LINKED = {
+    "collection": "collection",
+    "query": "q",
+    "method": "fusion",
+    "k": "k",
+    "filter": "filter",
+    "limit": "limit",
+    "rerank": "rerank",
+    "top_n": "rerank.top_n",
+    "timeout_ms": "rerank.timeout_ms",
+}
+"""Field of the form -> its name in the address of a page."""
+_PARAMETERS = {**_LINKED, "offset": "offset", "new_field": "field", "operator": "operator",
+               "value": "value"}  # fmt: skip
+"""The same of all that a form sends, but for what may come several times."""
+
 
 @dataclass(slots=True)
 class Form:
@@ -41,29 +57,15 @@ class Form:
 
     @classmethod
     def read(cls, given: QueryParams) -> Form:
+        """Those of a query string."""
+        plain = {field: given[name] for field, name in _PARAMETERS.items() if name in given}
         weights = {
             name.removeprefix("weight."): value
             for name, value in given.items()
             if name.startswith("weight.")
         }
-        return cls(
-            collection=given.get("collection", ""),
-            query=given.get("q", ""),
-            legs=given.getlist("leg"),
-            weights=weights,
-            method=given.get("fusion", Fusion().method),
-            k=given.get("k", "60"),
-            filter=given.get("filter", ""),
-            new_field=given.get("field", ""),
-            operator=given.get("operator", "eq"),
-            value=given.get("value", ""),
-            limit=given.get("limit", "10"),
-            offset=given.get("offset", "0"),
-            explain="explain" in given,
-            rerank=given.get("rerank", ""),
-            top_n=given.get("rerank.top_n", ""),
-            timeout_ms=given.get("rerank.timeout_ms", ""),
-        )
+        legs = given.getlist("leg")
+        return cls(**plain, legs=legs, weights=weights, explain="explain" in given)
 
     def add_condition(self, kinds: Kinds) -> None:
         """Move the condition of the form's fields into `filter`. Raises InvalidInputError."""
@@ -101,20 +103,13 @@ class Form:
     def link(self, offset: int) -> str:
         """The address of another page of the same search, relative to the search page."""
         fields = [
-            ("collection", self.collection),
-            ("q", self.query),
+            *((name, getattr(self, field)) for field, name in _LINKED.items()),
             *(("leg", name) for name in self.legs),
             *((f"weight.{name}", weight) for name, weight in self.weights.items()),
-            ("fusion", self.method),
-            ("k", self.k),
-            ("filter", self.filter),
-            ("limit", self.limit),
             ("offset", str(offset)),
-            ("rerank", self.rerank),
-            ("rerank.top_n", self.top_n),
-            ("rerank.timeout_ms", self.timeout_ms),
+            *([("explain", "1")] if self.explain else []),
         ]
-        return "./?" + urlencode([*fields, *([("explain", "1")] if self.explain else [])])
+        return "./?" + urlencode(fields)
 
     def filtered(self, condition: str) -> str:
         """The address of the first page of the same search with another filter."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -88,7 +87,9 @@ def _hit(
         "excerpt": highlight.excerpt(document.text, terms, analyzer.tokens, passage),
         "passage": passage,
         "length": len(document.text),
-        "chips": [_linked(chip, form) for chip in chips],
+        "chips": [
+            {**chip, "link": chip["filter"] and form.filtered(chip["filter"])} for chip in chips
+        ],
         "more_chips": more,
         "leg_rows": explained.leg_rows(hit, asked),
         "explain": explained.term_rows(
@@ -97,11 +98,6 @@ def _hit(
         "terms": hit.terms or {},
         "rerank": hit.rerank and movement.shown(hit.rerank, document, terms, analyzer.tokens),
     }
-
-
-def _linked(chip: Mapping[str, Any], form: Form) -> dict[str, Any]:
-    link = None if chip["filter"] is None else form.filtered(chip["filter"])
-    return {"name": chip["name"], "value": chip["value"], "link": link}
 
 
 def query_terms(analyzer: LexicalEncoder, query: str) -> set[str]:

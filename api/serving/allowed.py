@@ -73,9 +73,10 @@ class AllowedModels:
     def _served(self) -> Iterator[str]:
         fields = {field for kind in ENCODERS.classes().values() for field in kind.models}
         for configuration in self._configured():
-            for key, value in _entries(configuration):
-                if key in fields and isinstance(value, str):
-                    yield value
+            for one in objects(configuration):
+                yield from (
+                    value for key, value in one.items() if key in fields and isinstance(value, str)
+                )
 
     def _names(self) -> list[str]:
         """What may be named, folders without their place."""
@@ -95,12 +96,11 @@ def _spellings(name: str) -> dict[str, str]:
     return {name: name}
 
 
-def _entries(value: Any) -> Iterator[tuple[str, Any]]:
-    """(key, value) of all objects inside a configuration."""
+def objects(value: Any) -> Iterator[Any]:
+    """All objects inside a value as JSON has it, and the value itself if it is one."""
     if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key, inner
-            yield from _entries(inner)
-    elif isinstance(value, list | tuple):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
         for inner in value:
-            yield from _entries(inner)
+            yield from objects(inner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -113,9 +114,7 @@ class BulkResult:
             self.replaced = before.replaced + report.replaced
             self.unchanged = before.unchanged + report.unchanged
             self.usage = added(before.usage, report.usage)
-            self.truncated = dict(before.truncated)
-            for leg, passages in report.truncated.items():
-                self.truncated[leg] = self.truncated.get(leg, 0) + passages
+            self.truncated = dict(Counter(before.truncated) + Counter(report.truncated))
 
         def count_and_record(connection: sqlite3.Connection, report: WriteReport) -> None:
             count(report)

@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import islice
+from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic, perf_counter
+from typing import Any
 
-from ...core import CorruptFileError, StorageError, TwindexError
+from ...core import CorruptFileError, Progress, StorageError, TwindexError
 from ...index.arrays.files import exclusive
 from ...index.store.jobs import Job, JobStore
 from ...search import Collection, ReconfigureRequest
@@ -133,7 +135,7 @@ class JobRunner:
             if self._stopping or served.deleted or served.replaced():
                 return None
             if _may_pass(error):
-                return _reason(error, served)
+                return _reason(error, served.path)
             logger.exception("job %s failed", job_id)
         return None
 
@@ -145,8 +147,8 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, OSError)
 
 
-def _reason(error: Exception, served: Served) -> str:
-    return str(error).replace(f"{served.path.parent}/", "")
+def _reason(error: Exception, path: Path) -> str:
+    return str(error).replace(f"{path.parent}/", "")
 
 
 def _perform(
@@ -155,7 +157,13 @@ def _perform(
     """Raises what may pass: then the job stays as it is."""
     proceed()
     try:
-        _KINDS[job.kind](collection, store, job, proceed)
+        if job.kind == "bulk":
+            _bulk(collection, store, job, proceed)
+        else:
+            progress = _StoredProgress(store, job)
+            progress.start(job.kind, None, job.unit)
+            result = _MAINTENANCE[job.kind](collection, job, progress)
+            store.save(job.id, "done", done=store.get(job.id).done, result=result)
     except Interruption:
         raise
     except Exception as error:
@@ -164,7 +172,7 @@ def _perform(
             raise
         # Failed is failed, or the next start would run into it again.
         if isinstance(error, TwindexError):
-            reason = str(error).replace(f"{collection.path.parent}/", "")
+            reason = _reason(error, collection.path)
             logger.warning("job %s failed: %s", job.id, reason)
         else:
             reason = "an unexpected error; the log has it under the id of the job"
@@ -225,28 +233,18 @@ class _StoredProgress:
     def close(self) -> None: ...
 
 
-def _merge(collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
-    progress = _StoredProgress(store, job)
-    progress.start("merge", None, job.unit)
-    merged = collection.merge(progress=progress)
-    latest = store.get(job.id)
-    store.save(job.id, "done", done=latest.done, result={"merged": merged})
+def _merge(collection: Collection, job: Job, progress: Progress) -> dict[str, Any]:
+    return {"merged": collection.merge(progress=progress)}
 
 
-def _reconfigure(
-    collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]
-) -> None:
-    progress = _StoredProgress(store, job)
-    progress.start("reconfigure", None, job.unit)
+def _reconfigure(collection: Collection, job: Job, progress: Progress) -> dict[str, Any]:
     asked = ReconfigureRequest.parse({"legs": job.result["legs"]})
     done = collection.reconfigure(asked.legs, progress=progress)
-    latest = store.get(job.id)
-    result = {**job.result, "changed": done.changed, "warnings": list(done.warnings)}
-    store.save(job.id, "done", done=latest.done, result=result)
+    return {**job.result, "changed": done.changed, "warnings": list(done.warnings)}
 
 
-_KINDS: dict[str, Callable[[Collection, JobStore, Job, Callable[[], None]], None]] = {
-    "bulk": _bulk,
+_MAINTENANCE: dict[str, Callable[[Collection, Job, Progress], dict[str, Any]]] = {
     "merge": _merge,
     "reconfigure": _reconfigure,
 }
+"""Kind of job -> what does it; the result of the job."""

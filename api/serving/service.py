@@ -96,10 +96,8 @@ class Service:
         if self._loading is not None:
             self._loading.join()
         self.runner.close()
-        self.readers.close()
-        self.reranking.close()
-        self.writers.close()
-        self.watchers.close()
+        for one in (self.readers, self.reranking, self.writers, self.watchers):
+            one.close()
         for served in self._served.values():
             served.close()
         gc.unfreeze()

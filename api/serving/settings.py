@@ -190,5 +190,5 @@ class Settings(Config):
 
 
 def option(field: str) -> str:
-    """The option of `twindex serve` for a setting."""
+    """The option of the command line for a setting or another field."""
     return "--" + field.replace("_", "-")

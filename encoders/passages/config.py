@@ -15,18 +15,19 @@ class PassageConfig(Config):
     """How long documents are cut."""
 
     unit: Literal["tokens", "words", "sentences", "none"] = "tokens"
-    """How long documents are cut: "tokens" (whole sentences, as many as every encoder reads; by
-    words where no encoder has a limit), "words", "sentences" (whole sentences up to `size` words)
-    or "none"."""
+    """How long documents are cut into passages: "tokens" (whole sentences, as many as every encoder
+    reads; by words where no encoder has a limit), "words" (runs of words), "sentences" (whole
+    sentences, counted in words) or "none" (documents stay whole)."""
     size: Count | None = None
-    """Tokens (or words) in a passage; None = all that the encoders read, at most 512; 200 words."""
+    """Most tokens in a passage; "words" and "sentences" count words. None = as many tokens as every
+    encoder reads, at most 512, or 200 words."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
-    """Tokens (or words) shared by neighbours, 40 for words and sentences; for tokens and sentences,
-    whole sentences up to this many."""
+    """Most tokens or words that a passage repeats from the end of the one before it; only "words"
+    repeats parts of sentences. With "words" and "sentences" it is 40 unless given."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
-    """With words or sentences, documents of at most this many words stay whole, 512 if nothing is
-    said. With tokens it is 0: a document stays whole if it has at most `size` and every encoder
-    reads all."""
+    """With "words" and "sentences", a document of at most this many words is not cut; it is 512
+    unless given. With "tokens" it must be 0: a document is cut when it is longer than a passage may
+    be."""
 
     @model_validator(mode="before")
     @classmethod

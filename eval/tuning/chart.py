@@ -89,7 +89,7 @@ def chart(
     shown_best = {*best, *(() if chosen is None else (chosen,))}
     limit = getattr(limits, axis.cost)
     costs = [_cost(point, axis) for point in points]
-    x = _logarithmic([*costs, *([limit / axis.scale] if limit else [])])
+    x = _Scale([*costs, *([limit / axis.scale] if limit else [])])
     highest = max(reference, *(point.quality for point in points))
     worst = min(highest - SHOWN, *(points[i].quality for i in shown_best))
     worst = min(point.quality for point in points if point.quality >= worst)
@@ -127,18 +127,14 @@ def chart(
 
 
 class _Scale:
-    """From a cost to pixels."""
+    """From a cost to pixels, logarithmic, with some room beside the least and the greatest."""
 
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
+    def __init__(self, values: Sequence[float]) -> None:
+        self.low, self.high = min(values) / 1.25, max(values) * 1.25
 
     def __call__(self, value: float) -> float:
         span = math.log(self.high / self.low)
         return LEFT + (WIDTH - LEFT - RIGHT) * math.log(max(value, self.low) / self.low) / span
-
-
-def _logarithmic(values: Sequence[float]) -> _Scale:
-    return _Scale(min(values) / 1.25, max(values) * 1.25)
 
 
 def _linear(

@@ -5,33 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .measure import Point
 
 TOLERANCE = 0.005
 """Differences in quality below this count as none: a few hundred queries do not tell more."""
-
-
-class Measured(Protocol):
-    """What a choice looks at.
-
-    quality: nDCG@10 or recall@10. memory: bytes. p95_ms: of a query. keeps_originals: the vectors
-    can be had back as they came.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def quality(self) -> float: ...
-    @property
-    def recall(self) -> float: ...
-    @property
-    def bytes_per_vector(self) -> float: ...
-    @property
-    def memory(self) -> float: ...
-    @property
-    def p95_ms(self) -> float: ...
-    @property
-    def keeps_originals(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +27,7 @@ class Limits:
     p95_ms: float | None = None
     min_recall: float | None = None
 
-    def failed(self, point: Measured) -> dict[str, float]:
+    def failed(self, point: Point) -> dict[str, float]:
         """Limit -> how many times it is missed by (above 1), for those that `point` misses."""
         missed: dict[str, float] = {}
         for name, value, limit in self._costs(point):
@@ -62,7 +42,7 @@ class Limits:
         """Costs that have no limit."""
         return tuple(name for name in COSTS if getattr(self, name) is None)
 
-    def _costs(self, point: Measured) -> Iterator[tuple[str, float, float]]:
+    def _costs(self, point: Point) -> Iterator[tuple[str, float, float]]:
         for name in COSTS:
             limit = getattr(self, name)
             if limit is not None:
@@ -86,7 +66,7 @@ class Choice:
     reason: str
 
 
-def front(points: Sequence[Measured], costs: Sequence[str] = COSTS) -> list[int]:
+def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
     """Indexes of the points that no other beats: none has at least the quality for at most each of
     `costs` and is better in one. Of equal points the first."""
     kept = []
@@ -102,7 +82,7 @@ def front(points: Sequence[Measured], costs: Sequence[str] = COSTS) -> list[int]
     return kept
 
 
-def choose(points: Sequence[Measured], limits: Limits) -> Choice:
+def choose(points: Sequence[Point], limits: Limits) -> Choice:
     """Recommend one point.
 
     With a recall to be reached, the cheapest that meets all limits; without, the best quality
@@ -134,7 +114,7 @@ def choose(points: Sequence[Measured], limits: Limits) -> Choice:
     return Choice(chosen, None, reason)
 
 
-def _none(points: Sequence[Measured], limits: Limits) -> Choice:
+def _none(points: Sequence[Point], limits: Limits) -> Choice:
     """Say what stands in the way."""
     missed = [limits.failed(point) for point in points]
     nearest = min(range(len(points)), key=lambda i: (max(missed[i].values()), len(missed[i]), i))
@@ -155,19 +135,19 @@ def _none(points: Sequence[Measured], limits: Limits) -> Choice:
     return Choice(None, nearest, f"{reason}. Nearest is {points[nearest].name}, with {shown}")
 
 
-def _best(points: Sequence[Measured], name: str) -> Measured:
+def _best(points: Sequence[Point], name: str) -> Point:
     if name == "min_recall":
         return max(points, key=lambda point: point.recall)
     return min(points, key=lambda point: float(getattr(point, name)))
 
 
-def _cost(point: Measured, names: Sequence[str]) -> float:
+def _cost(point: Point, names: Sequence[str]) -> float:
     """Product; memory may be next to nothing, and below a kilobyte it does not matter."""
     floors = {"bytes_per_vector": 1e-3, "memory": 1e3, "p95_ms": 1e-6}
     return math.prod(max(getattr(point, name), floors[name]) for name in names)
 
 
-def _all(point: Measured) -> tuple[float, ...]:
+def _all(point: Point) -> tuple[float, ...]:
     return (-point.quality, *(getattr(point, name) for name in COSTS))
 
 
@@ -181,7 +161,7 @@ def _limit(limits: Limits, name: str) -> str:
     }[name]
 
 
-def _value(point: Measured, name: str) -> str:
+def _value(point: Point, name: str) -> str:
     return {
         "bytes_per_vector": f"{point.bytes_per_vector:,.0f} bytes a vector",
         "memory": f"{point.memory / 1e6:,.1f} MB of memory",

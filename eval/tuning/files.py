@@ -87,9 +87,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "measure": report.measure,
         "reference": asdict(report.reference),
         "limits": asdict(report.limits),
-        "recommended": report.choice.recommended,
-        "nearest": report.choice.nearest,
-        "reason": report.choice.reason,
+        **asdict(report.choice),
         "front": list(report.front),
         "points": [
             {**point.as_json(), "missed_limits": sorted(report.limits.failed(point))}

@@ -207,14 +207,11 @@ def _words(fields: Mapping[str, Any]) -> dict[str, set[str]]:
     return {"index": {index}, "codec": {codec}, "projection": reductions}
 
 
-_OMITTED = ("kind", "recall", "nprobe", "ef_search", "flat_below")
-
-
 def _describe(fields: Mapping[str, Any]) -> str:
     index, codec, projection = fields["index"], fields["codec"], fields["projection"]
-    parts = [index["kind"], *_changed(index, "index")]
+    parts = [index["kind"], *_changed(STRUCTURES.parse(index))]
     if codec:
-        parts += [codec["kind"], *_changed(codec, "codec")]
+        parts += [codec["kind"], *_changed(CODECS.parse(codec))]
     if projection:
         kept = projection["dimensions"] or f"{projection['share']:.0%}".replace("%", " %")
         parts.append(f"{projection['kind']} {kept}")
@@ -224,16 +221,8 @@ def _describe(fields: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def _changed(part: Mapping[str, Any], axis: str) -> list[str]:
-    """What differs from the defaults of its kind."""
-    defaults = (
-        VectorStorage.parse({"index": {"kind": part["kind"]}}).index
-        if axis == "index"
-        else Block.parse({"index": ["flat"], "codec": [part["kind"]]}).codec[0]
-    )
-    usual = defaults.model_dump()
-    return [
-        f"{name}={value}"
-        for name, value in part.items()
-        if name not in _OMITTED and value != usual[name]
-    ]
+def _changed(part: Config) -> list[str]:
+    """What differs from the defaults of its kind; how far searches look is told elsewhere."""
+    apart = {"kind", "flat_below", *getattr(part, "looking", ())}
+    changed = part.model_dump(exclude_defaults=True, exclude=apart)
+    return [f"{name}={value}" for name, value in changed.items()]

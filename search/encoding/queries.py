@@ -97,8 +97,14 @@ class QueryEncoder:
         """A text encoded for a leg, at most once for all that share `taken`."""
         key = self._key(leg, text)
         if key not in taken:
-            known = self._recall(key)
-            taken[key] = self._encode(leg, text, key) if known is None else known
+            found = REMEMBERED.get(key, remembered)
+            if found is None:
+                found = self._encoders[leg].encode([text], role="query")
+                self._count(found.usage)
+                REMEMBERED.put(key, remembered(found))
+            elif found.usage == HIT:  # What `prepare` did it has counted.
+                self._count(found.usage)
+            taken[key] = found
         return taken[key]
 
     def close(self) -> None:
@@ -107,18 +113,6 @@ class QueryEncoder:
 
     def _key(self, leg: str, text: str) -> Key:
         return self._owner, self._encoders.key(leg), digest(text)
-
-    def _recall(self, key: Key) -> Representation | None:
-        found = REMEMBERED.get(key, remembered)
-        if found is not None and found.usage == HIT:  # What `prepare` did it has counted.
-            self._count(found.usage)
-        return found
-
-    def _encode(self, leg: str, text: str, key: Key) -> Representation:
-        found = self._encoders[leg].encode([text], role="query")
-        self._count(found.usage)
-        REMEMBERED.put(key, remembered(found))
-        return found
 
     def _count(self, usage: Usage | None) -> None:
         with self._lock:

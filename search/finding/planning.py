@@ -20,7 +20,7 @@ from ...core import (
 from ...core.bounds import shown
 from ...core.filters import Condition, parse_filter
 from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
-from ...rerank import Budget, Needs, Reranker
+from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder
 from ..request import LegRequest, RerankRequest, SearchRequest
 from ..rerankers import FIELD, RerankerRegistry
@@ -37,7 +37,6 @@ class Reranking:
     reranker: Reranker | None
     needs: Needs
     top_n: int
-    budget: Budget
     error: TwindexError | None = None
 
 
@@ -192,7 +191,7 @@ def _reranking(
     except (ModelError, MissingExtraError) as error:
         if request.on_error == "fail":
             raise
-        return Reranking(request, None, Needs(), top_n, request.budget, error)
+        return Reranking(request, None, Needs(), top_n, error)
     needs = reranker.needs
     for leg in sorted(needs.legs | ({needs.vectors} if needs.vectors else set())):
         if leg not in config.legs:
@@ -209,7 +208,7 @@ def _reranking(
                 "dense leg with one vector for each text",
                 field=FIELD,
             )
-    return Reranking(request, reranker, needs, top_n, request.budget)
+    return Reranking(request, reranker, needs, top_n)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def rerank(found: Sequence[Found]) -> list[Reranked | None]:
     groups: dict[tuple[str, Budget], list[int]] = {}
     for i, one in enumerate(found):
         if (asked := one.asked.plan.rerank) is not None:
-            groups.setdefault((asked.request.model, asked.budget), []).append(i)
+            groups.setdefault((asked.request.model, asked.request.budget), []).append(i)
     results: list[Reranked | None] = [None] * len(found)
     for members in groups.values():
         for i, result in zip(members, _ask([found[i] for i in members]), strict=True):
@@ -38,7 +38,7 @@ def _ask(found: Sequence[Found]) -> list[Reranked]:
     error = first.error
     if first.reranker is not None:
         try:
-            return first.reranker.rerank(tasks, first.budget)
+            return first.reranker.rerank(tasks, first.request.budget)
         except InvalidInputError:  # Not the model is at fault, but what it was given.
             raise
         except Exception as failure:

@@ -18,7 +18,7 @@ from ...index.arrays.files import exclusive
 from ...index.models import absolute
 from ...sources import CheckedDocuments, checked_documents
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import Tally, batches, encode
+from .ingest import WriteReport, batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
 
 LOCK = "build.lock"
@@ -101,7 +101,7 @@ def build(
             earlier = consumed(store)
             rest = _rest(checked_documents(documents), earlier, path)
             read = earlier
-            tally = Tally()
+            done = WriteReport()
             progress.start("encode", total, "documents", earlier.documents)
             size = working // 2 // BYTES_PER_CHARACTER
             pace = Pace(progress, list(legs.groups()), most=SHARD_DOCUMENTS, first=FIRST_DOCUMENTS)
@@ -113,7 +113,7 @@ def build(
                 encoded = encode(unique, store.config, legs, advance=pace.read)
                 pace.complete()
                 append_shard(store, encoded.documents, encoded.legs, read)
-                tally.add(encoded, documents=len(shard), replaced=0)
+                done += WriteReport(truncated=encoded.truncated, usage=encoded.usage)
             stored, passages = finish(store, working // 2, progress)
             _remove_lock(path)
         finally:
@@ -122,11 +122,11 @@ def build(
     return BuildReport(
         documents=stored,
         passages=passages,
-        truncated=tally.truncated,
+        truncated=done.truncated,
         resumed_at=earlier.documents,
         duplicates=read.documents - stored,
         seconds=time.perf_counter() - began,
-        usage=tally.usage,
+        usage=done.usage,
     )
 
 

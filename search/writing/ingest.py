@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,24 +43,32 @@ class EncodedBatch:
         return sum(item.count for item in self.documents)
 
 
-@dataclass(slots=True)
-class Tally:
-    """Adds up what several batches did."""
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What `Collection.add` did.
+
+    documents: written. replaced: of these, how many had the id of a stored document. unchanged:
+    skipped, because the collection has the same document already. passages: encoded. truncated:
+    leg -> passages whose end its encoder did not read. usage: what language models did; None where
+    no leg has one.
+    """
 
     documents: int = 0
-    passages: int = 0
     replaced: int = 0
-    unchanged: int = 0
-    truncated: dict[str, int] = field(default_factory=dict)
+    passages: int = 0
+    truncated: Mapping[str, int] = field(default_factory=dict)
     usage: Usage | None = None
+    unchanged: int = 0
 
-    def add(self, batch: EncodedBatch, *, documents: int, replaced: int) -> None:
-        self.documents += documents
-        self.replaced += replaced
-        self.passages += batch.passages
-        for leg, count in batch.truncated.items():
-            self.truncated[leg] = self.truncated.get(leg, 0) + count
-        self.usage = added(self.usage, batch.usage)
+    def __add__(self, other: WriteReport) -> WriteReport:
+        return WriteReport(
+            self.documents + other.documents,
+            self.replaced + other.replaced,
+            self.passages + other.passages,
+            dict(Counter(self.truncated) + Counter(other.truncated)),
+            added(self.usage, other.usage),
+            self.unchanged + other.unchanged,
+        )
 
 
 def batches(

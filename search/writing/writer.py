@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ...core import Document, Progress, Usage
 from ...index import OutdatedError, Store, Transaction, Written
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import BATCH_DOCUMENTS, Tally, batches, encode
+from .ingest import BATCH_DOCUMENTS, WriteReport, batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
-
-
-@dataclass(frozen=True, slots=True)
-class WriteReport:
-    """What `Collection.add` did.
-
-    documents: written. replaced: of these, how many had the id of a stored document. unchanged:
-    skipped, because the collection has the same document already. passages: encoded. truncated:
-    leg -> passages whose end its encoder did not read. usage: what language models did; None where
-    no leg has one.
-    """
-
-    documents: int
-    replaced: int
-    passages: int
-    truncated: Mapping[str, int]
-    usage: Usage | None = None
-    unchanged: int = 0
 
 
 class Writer:
@@ -57,7 +38,8 @@ class Writer:
         self._record = record
         groups = list(encoders.groups())
         self._pace = Pace(progress, groups, most=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
-        self._tally = Tally()
+        self.report = WriteReport()
+        """What was done so far."""
 
     def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
         """Write the documents; yields after each durable batch."""
@@ -68,7 +50,7 @@ class Writer:
             if skipped := len(batch) - len(unique) + len(known):
                 self._progress.advance(skipped)
             if len(known) == len(unique):
-                self._tally.unchanged += len(known)
+                self.report += WriteReport(unchanged=len(known))
                 continue
             try:
                 self._write([one for one in unique if one.id not in known], known)
@@ -85,21 +67,15 @@ class Writer:
         self._count(encoded.usage)
 
         def record(transaction: Transaction, written: Written) -> None:
-            self._tally.add(encoded, documents=written.documents, replaced=written.replaced)
-            self._tally.unchanged += len(known)
+            self.report += WriteReport(
+                written.documents,
+                written.replaced,
+                encoded.passages,
+                encoded.truncated,
+                encoded.usage,
+                len(known),
+            )
             if self._record is not None:
-                self._record(transaction, self.report())
+                self._record(transaction, self.report)
 
         self._store.write(encoded.documents, encoded.legs, unchanged=known, record=record)
-
-    def report(self) -> WriteReport:
-        """What was done so far."""
-        tally = self._tally
-        return WriteReport(
-            documents=tally.documents,
-            replaced=tally.replaced,
-            passages=tally.passages,
-            truncated=dict(tally.truncated),
-            usage=tally.usage,
-            unchanged=tally.unchanged,
-        )

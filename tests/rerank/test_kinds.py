@@ -24,6 +24,7 @@ from twindex.rerank import (
     ChainConfig,
     FakeRerankerConfig,
     IntraDocumentConfig,
+    LateInteractionConfig,
     Needs,
     Placed,
     Reranked,
@@ -34,6 +35,7 @@ from twindex.rerank import (
     parse_spec,
     rerank_one,
 )
+from twindex.rerank.config import Shorthand
 from twindex.rerank.spec import usages
 from twindex.search import Collection, RerankerRegistry
 
@@ -112,6 +114,17 @@ def test_a_registered_kind_is_found_by_its_word(registered):
     assert ids(rerank_one(load_reranker(chain), "q", HITS)) == ["1", "2", "0"]
     with pytest.raises(ConfigError, match=r"write it as longest-text\[:MODEL\]"):
         parse_spec("longest-text:")
+
+
+def test_a_word_that_another_kind_has_already_is_a_warning(registered, monkeypatch, caplog):
+    monkeypatch.setattr(LongestConfig, "shorthand", Shorthand(words={"late": {}}))
+    before = parse_spec("late")
+    assert [one.message for one in caplog.records] == [
+        "the reranker 'longest_text' is not named 'late' in a spec: the reranker 'late' has that "
+        "word already"
+    ]
+    assert parse_spec("late") == before == LateInteractionConfig()
+    assert len(caplog.records) == 1
 
 
 def test_a_registered_kind_is_found_in_files_and_other_kinds(registered, tmp_path):

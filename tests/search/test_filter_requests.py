@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from twindex.core import Document
-from twindex.core.filters import parse_filter, parsing
+from twindex.core import ConfigError, Document
+from twindex.core.filters import parse_filter, parsing, show_filter
 from twindex.index import CollectionConfig, LexicalLeg
 from twindex.index.store import local
 from twindex.search import Collection, SearchRequest
@@ -116,3 +116,13 @@ def test_a_filter_is_parsed_once(collection, monkeypatch):
     parsed.clear()
     collection.count(condition)
     assert parsed == []
+
+
+def test_a_parsed_condition_in_a_request_is_told_what_to_give_instead(collection):
+    condition = parse_filter({"even": True})
+    with pytest.raises(ConfigError) as caught:
+        collection.search("kiwi", filter=condition)
+    assert caught.value.field == "filter"
+    assert "got Equal" in str(caught.value)
+    assert "show_filter(condition)" in str(caught.value)
+    assert collection.search("kiwi", filter=show_filter(condition)).total == 10

@@ -6,21 +6,40 @@ import argparse
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from ....core import BarProgress, InvalidInputError, NoProgress, Progress
+from ....core import BarProgress, InvalidInputError, NoProgress, Progress, SourceError
 from ....core.config import Device
 from ....core.filter_help import FILTER_HELP
 from ....index import VectorSearch
 from ....search import Fusion
+from ...serving.settings import option
 
 if TYPE_CHECKING:
     from ....encoders import EncoderLoader
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+ParserT = TypeVar("ParserT", bound=argparse.ArgumentParser)
+
+
+def add_command(
+    commands: argparse._SubParsersAction[ParserT], name: str, module: ModuleType
+) -> ParserT:
+    """A parser for a command, whose docstring is its help; without the arguments of the command."""
+    summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+    return commands.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:],
+        description=module.__doc__,
+        epilog=f"example:\n  {module.EXAMPLE}",
+    )
 
 
 def add_collection(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +54,12 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """What is shown: `--quiet` and `--json`."""
+    add_quiet(parser)
+    add_json(parser)
 
 
 def add_download(parser: argparse.ArgumentParser) -> None:
@@ -132,8 +157,7 @@ def add_filter(parser: argparse._ActionsContainer) -> None:
 
 def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Fields of SearchRequest that the arguments of `add_selection` give."""
-    given = {"filter": arguments.filter, "depth": arguments.depth}
-    fields = {name: value for name, value in given.items() if value is not None}
+    fields = given(arguments, ("filter", "depth"))
     if arguments.legs:
         fields["legs"] = arguments.legs
     recall = 1.0 if arguments.exact else arguments.recall
@@ -208,6 +232,29 @@ def parse_bytes(text: str) -> int:
     if match is None or factor is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write e.g. 2GB or 1500MiB")
     return int(float(match[1]) * factor)
+
+
+def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """The arguments that were given, of these."""
+    found = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@contextmanager
+def about_options(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
+    """Let errors about arguments of the library be about the options that these came from.
+
+    renamed: argument -> its option, where that has another name.
+    """
+    try:
+        yield
+    except SourceError:
+        raise
+    except InvalidInputError as error:
+        field = error.field or ""
+        if field not in {**vars(arguments), **renamed}:
+            raise
+        raise type(error)(error.message, field=renamed.get(field, option(field))) from None
 
 
 def progress_of(arguments: argparse.Namespace) -> Progress:

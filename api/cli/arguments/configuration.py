@@ -65,7 +65,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         f"{', '.join(_fitting())}; promptreps reads each text once with a language model for "
         "both; --dense none or --sparse none leaves one out. NAME: its model, a name or a folder",
     )
-    add_flags(group, flags())
+    add_flags(group, flags(), defaults=True)
 
 
 def configuration(arguments: argparse.Namespace) -> CollectionConfig:

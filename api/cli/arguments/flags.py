@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ....core import Config, ConfigError, Kinds
+from ....core.bounds import any_of
 from ....encoders import ENCODERS, PassageConfig
 from ....index import (
     CODECS,
@@ -24,10 +25,12 @@ from ....index import (
     LexicalLeg,
 )
 from ....index.dense.config import scalar_codecs
+from ...serving.settings import option
 
 ENCODER = "encoder"
 CHOSEN_OTHERWISE = frozenset({"kind", "model", "revision", "device", "recall"})
 """Fields of kinds without a flag of this sort: others set them, and --config sets a revision."""
+_METAVARS: Mapping[Any, str] = {int: "N", float: "X"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Flag:
     """A flag, and the field that it sets.
 
     field: its path in a leg, or in the whole configuration where `legs` is None.
+    help:  what it says, with its default; several where kinds that share it differ in that.
     legs:  names of legs that have it; () = every leg that has it.
     kinds: of the object at field[0] that have the field; () = any.
     null:  the word that stands for nothing there.
@@ -42,11 +46,11 @@ class Flag:
 
     name: str
     field: tuple[str, ...]
-    help: str
+    help: Sequence[tuple[str, str]]
     legs: tuple[str, ...] | None = None
     kinds: tuple[str, ...] = ()
     type: Callable[[str], Any] = str
-    metavar: str | None = "N"
+    metavar: str | None = None
     choices: tuple[str, ...] | None = None
     null: str | None = None
 
@@ -62,7 +66,7 @@ class Flag:
 
     @property
     def lacking(self) -> str:
-        """What a configuration lacks in which the flag sets nothing."""
+        """The leg that the flag needs, in words: a configuration without one cannot take it."""
         if not self.kinds:
             return f"{' or '.join(self.legs or ())} leg"
         article = "an" if self.field[0][0] in "aeiou" else "a"
@@ -83,26 +87,18 @@ class Flag:
         target[last] = given
 
 
-class RecallFlag(Flag):
-    """The recall of an index, instead of the parameter of its search."""
+class LookingFlag(Flag):
+    """How far an index looks: its recall, or the parameter of its search in place of that."""
 
     def set(self, target: dict[str, Any], given: Any) -> None:
         """See Flag. Raises ConfigError where there is no recall to reach."""
         index = target["index"]
-        if "recall" not in STRUCTURES[index["kind"]].model_fields:
+        config = STRUCTURES[index["kind"]]
+        if self.field[-1] not in config.model_fields:
             way = "compares every vector" if index["kind"] == "flat" else "takes no recall"
             message = f"the index {index['kind']} {way}; choose another with --index"
             raise ConfigError(message, field=self.name)
-        index.update({name: None for name in STRUCTURES[index["kind"]].looking if name in index})
-        super().set(target, given)
-
-
-class EffortFlag(Flag):
-    """How far an index looks, instead of its recall."""
-
-    def set(self, target: dict[str, Any], given: Any) -> None:
-        """See Flag."""
-        target["index"]["recall"] = None
+        index.update({name: None for name in config.looking if name in index})
         super().set(target, given)
 
 
@@ -123,18 +119,24 @@ def parse_projection(text: str) -> dict[str, Any] | str:
     }
 
 
-def encoder_flags() -> Iterator[Flag]:
-    """A flag for each field of each encoder; kinds that have a field of the same name share it."""
-    shared: dict[tuple[str, str], list[str]] = {}
-    for kind, config in ENCODERS.classes().items():
+def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator[Flag]:
+    """A flag for each field of the kinds of a part of a leg; kinds may share a flag.
+
+    It is called `--FIELD` for an encoder, and `--PART-FIELD` for another part.
+    """
+    shared: dict[tuple[str, str], dict[str, type[Config]]] = {}
+    for kind, config in family.classes().items():
         for field in config.model_fields:
             if field not in CHOSEN_OTHERWISE:
-                own = config.flags.get(field) or f"--{field.replace('_', '-')}"
-                if _foreign(config):
-                    own = f"--{kind.replace('_', '-')}{own[1:]}"
-                shared.setdefault((own, field), []).append(kind)
-    for (name, field), kinds in shared.items():
-        yield _derived(Flag, name, ENCODER, field, ENCODERS, kinds, (), _told)
+                name = option(f"{part}_{field}")
+                if part == ENCODER:
+                    name = config.flags.get(field) or option(field)
+                    name = option(kind) + name[1:] if _foreign(config) else name
+                shared.setdefault((name, field), {})[kind] = config
+    for (name, field), configs in shared.items():
+        looks = any(field in getattr(config, "looking", ()) for config in configs.values())
+        flag = LookingFlag if looks else Flag
+        yield _derived(name, (part, field), configs, legs, tuple(configs), flag)
 
 
 def _foreign(config: type[Config]) -> bool:
@@ -142,90 +144,80 @@ def _foreign(config: type[Config]) -> bool:
     return config.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
-def kind_flags(part: str, family: Kinds[Any], told: Callable[[str, str], str]) -> Iterator[Flag]:
-    """A flag `--PART-FIELD` for each field of the kinds of a part of the dense leg."""
-    shared: dict[str, list[str]] = {}
-    for kind, config in family.classes().items():
-        for field in config.model_fields:
-            if field not in CHOSEN_OTHERWISE:
-                shared.setdefault(field, []).append(kind)
-    for field, kinds in shared.items():
-        name = f"--{part}-{field.replace('_', '-')}"
-        effort = any(field in getattr(family[kind], "looking", ()) for kind in kinds)
-        flag = EffortFlag if effort else Flag
-        yield _derived(flag, name, part, field, family, kinds, ("dense",), told)
-
-
-def storage_flags(*, defaults: bool = True) -> list[Flag]:
-    """How the vectors of a dense leg are stored. defaults: told in the help."""
-    fields = DenseLeg.model_fields
+def storage_flags() -> list[Flag]:
+    """How the vectors of a dense leg are stored."""
+    dense = ("dense",)
     indexes = ", ".join(f"{kind} ({_summary(one)})" for kind, one in STRUCTURES.classes().items())
-    told = _told if defaults else lambda text, default: text
+    originals = get_args(DenseLeg.model_fields["originals"].annotation)
     return [
-        Flag("--index", ("index", "kind"), told(f"which vectors are looked at: {indexes}", "flat"),
-             ("dense",), (), str, None, tuple(STRUCTURES)),
-        *kind_flags("index", STRUCTURES, told),
-        Flag("--codec", ("codec", "kind"), told("how the index holds vectors; auto is the usual "
-             "one of the index", "auto"), ("dense",), (), str, None, ("auto", *CODECS), "auto"),
-        *kind_flags("codec", CODECS, told),
-        Flag("--projection", ("projection",), told("fewer dimensions for the index, of the kind "
-             f"{_any(tuple(PROJECTIONS))}, with the share that is kept (pca:0.5) or their number "
-             "(pca:192); or none", "none"), ("dense",), (), parse_projection, "KIND:N",
-             None, "none"),
-        Flag("--originals", ("originals",), told("vectors kept beside the index for rescoring; "
-             "none cannot be undone", "auto"), ("dense",), (), str, None,
-             get_args(fields["originals"].annotation)),
-        RecallFlag("--recall", ("index", "recall"), told("share of the true nearest that the "
-                   "index finds", str(DEFAULT_RECALL)), ("dense",), (), float, "X"),
+        Flag("--index", ("index", "kind"), [(f"which vectors are looked at: {indexes}", "flat")],
+             dense, choices=tuple(STRUCTURES)),
+        *kind_flags("index", STRUCTURES, dense),
+        Flag("--codec", ("codec", "kind"), [("how the index holds vectors; auto is the usual one "
+             "of the index", "auto")], dense, choices=("auto", *CODECS), null="auto"),
+        *kind_flags("codec", CODECS, dense),
+        _projection("--projection", dense, "fewer dimensions for the index, of the kind "
+                    f"{any_of(tuple(PROJECTIONS))}, with the share that is kept (pca:0.5) or their "
+                    "number (pca:192); or none"),
+        Flag("--originals", ("originals",), [("vectors kept beside the index for rescoring; none "
+             "cannot be undone", "auto")], dense, choices=originals),
+        LookingFlag("--recall", ("index", "recall"), [("share of the true nearest that the index "
+                    "finds", str(DEFAULT_RECALL))], dense, type=float),
     ]  # fmt: skip
+
+
+def _projection(name: str, legs: tuple[str, ...], text: str) -> Flag:
+    return Flag(name, ("projection",), [(text, "none")], legs, (), parse_projection, "KIND:N",
+                null="none")  # fmt: skip
 
 
 def flags() -> list[Flag]:
     """All flags of a CollectionConfig. A name is that of one flag: of the last, as those of other
     packages come first."""
-    known = {flag.name: flag for flag in _flags()}
-    return list(known.values())
-
-
-def _flags() -> list[Flag]:
-    return [
-        *encoder_flags(),
-        *(_plain(f"--{field}", (field,), LexicalLeg, field, ("lexical",)) for field in ("k1", "b")),
+    lexical = {"": LexicalLeg}
+    passages = {"": PassageConfig}
+    known = [
+        *kind_flags(ENCODER, ENCODERS, ()),
+        *(_derived(f"--{field}", (field,), lexical, ("lexical",)) for field in ("k1", "b")),
         *storage_flags(),
-        Flag("--late-codec", ("codec", "kind"), _told("how token vectors are held", "int4"),
-             ("late",), (), str, None, scalar_codecs()),
-        Flag("--late-projection", ("projection",), _told("fewer dimensions for token vectors, as "
-             "for --projection", "none"), ("late",), (), parse_projection, "KIND:N",
-             None, "none"),
+        Flag("--late-codec", ("codec", "kind"), [("how token vectors are held", "int4")],
+             ("late",), choices=scalar_codecs()),
+        _projection("--late-projection", ("late",), "fewer dimensions for token vectors, as for "
+                    "--projection"),
         *(
-            _plain(f"--passage-{field}" if field != "unit" else "--passages",
-                   ("passages", field), PassageConfig, field, None)
+            _derived("--passages" if field == "unit" else f"--passage-{field}",
+                     ("passages", field), passages, None)
             for field in PassageConfig.model_fields
         ),
     ]  # fmt: skip
+    return list({flag.name: flag for flag in known}.values())
 
 
-def add_flags(group: argparse._ActionsContainer, given: list[Flag]) -> None:
-    """Add the flags to a parser."""
+def add_flags(group: argparse._ActionsContainer, given: list[Flag], *, defaults: bool) -> None:
+    """Add the flags to a parser. defaults: told in the help."""
     for flag in given:
-        text = flag.help.replace("%", "%%")
+        told = (f"{said} (default: {usual})" if defaults else said for said, usual in flag.help)
+        text = "; ".join(told).replace("%", "%%")
         if flag.type is bool:
             action = argparse.BooleanOptionalAction
             group.add_argument(flag.name, action=action, default=None, help=text)
         else:
-            kind: Any = {"type": flag.type, "metavar": flag.metavar, "choices": flag.choices}
-            group.add_argument(flag.name, help=text, **kind)
+            metavar = flag.metavar or _METAVARS.get(flag.type, "TEXT")
+            kind: Any = {"type": flag.type, "choices": flag.choices}
+            group.add_argument(
+                flag.name, help=text, metavar=None if flag.choices else metavar, **kind
+            )
 
 
-def given_flags(known: list[Flag], arguments: argparse.Namespace) -> Iterator[tuple[Flag, Any]]:
+def given_flags(known: list[Flag], arguments: argparse.Namespace) -> list[tuple[Flag, Any]]:
     """The flags that were given, with their values."""
-    given = {flag: getattr(arguments, flag.attribute) for flag in known}
-    given = {flag: value for flag, value in given.items() if value is not None}
-    efforts = [flag.name for flag in given if isinstance(flag, RecallFlag | EffortFlag)]
+    given = [(flag, getattr(arguments, flag.attribute)) for flag in known]
+    given = [(flag, value) for flag, value in given if value is not None]
+    efforts = [flag.name for flag, _ in given if isinstance(flag, LookingFlag)]
     if len(efforts) > 1:
         message = f"both {' and '.join(efforts)} say how far to look: give one"
         raise ConfigError(message, field=efforts[-1])
-    yield from given.items()
+    return given
 
 
 def field_of(config: Any, path: tuple[str, ...]) -> Any:
@@ -235,40 +227,27 @@ def field_of(config: Any, path: tuple[str, ...]) -> Any:
 
 
 def _derived(
-    flag: type[Flag],
     name: str,
-    part: str,
-    field: str,
-    family: Kinds[Any],
-    kinds: list[str],
-    legs: tuple[str, ...],
-    told: Callable[[str, str], str],
+    path: tuple[str, ...],
+    configs: Mapping[str, type[Config]],
+    legs: tuple[str, ...] | None,
+    kinds: tuple[str, ...] = (),
+    flag: type[Flag] = Flag,
 ) -> Flag:
-    configs = [family[kind] for kind in kinds]
+    """The flag of a field of configurations. kinds: their names, where the help tells them."""
+    field = path[-1]
     texts: dict[tuple[str, str], list[str]] = {}
-    for kind, config in zip(kinds, configs, strict=True):
-        text, absent = _description(config, field)
-        texts.setdefault((text, _shown(config, field, absent)), []).append(kind)
-    help_ = "; ".join(
-        told(f"{', '.join(own)}: {text}", default) for (text, default), own in texts.items()
-    )
-    types = [_type(config.model_fields[field].annotation) for config in configs]
-    choices = [one for _, taken in types for one in taken or ()]
+    for kind, config in configs.items():
+        texts.setdefault(_description(config, field), []).append(kind)
+    told = [
+        (f"{', '.join(own)}: {text}" if kinds else text, usual)
+        for (text, usual), own in texts.items()
+    ]
+    types = [_type(config.model_fields[field].annotation) for config in configs.values()]
+    choices = dict.fromkeys(one for _, taken in types for one in taken or ())
     type_ = types[0][0] if len({one for one, _ in types}) == 1 else str
-    metavar = None if choices else _metavar(type_)
-    every = tuple(dict.fromkeys(choices)) if all(taken for _, taken in types) else None
-    return flag(name, (part, field), help_, legs, tuple(kinds), type_, metavar, every)
-
-
-def _plain(
-    name: str, path: tuple[str, ...], config: type[Config], field: str, legs: tuple[str, ...] | None
-) -> Flag:
-    text, absent = _description(config, field)
-    type_, choices = _type(config.model_fields[field].annotation)
-    metavar = None if choices else _metavar(type_)
-    return Flag(
-        name, path, _told(text, _shown(config, field, absent)), legs, (), type_, metavar, choices
-    )
+    every = tuple(choices) if all(taken for _, taken in types) else None
+    return flag(name, path, told, legs, kinds, type_, choices=every)
 
 
 def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None]:
@@ -283,38 +262,18 @@ def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None
     return (annotation if annotation in (bool, int, float) else str), None
 
 
-def _metavar(type_: Callable[[str], Any]) -> str:
-    return "N" if type_ is int else "X" if type_ is float else "TEXT"
-
-
 def _description(config: type[Config], field: str) -> tuple[str, str]:
-    """What a field's docstring says, and what it says of None."""
-    told = config.model_fields[field].description or field.replace("_", " ")
-    text = " ".join(told.split()).rstrip(".")
+    """What a field's docstring says, and its default; that says what None means."""
+    told = config.model_fields[field]
+    text = " ".join((told.description or field.replace("_", " ")).split()).rstrip(".")
     said, means_none, rest = text.partition("None = ")
     absent = re.split("[;.]", rest, maxsplit=1)[0]
     text = said.rstrip(" ;,.") + rest.removeprefix(absent) if means_none else text
-    begin = text[0] if text[1:2].isupper() else text[0].lower()
-    return begin + text[1:], absent or "none"
-
-
-def _shown(config: type[Config], field: str, absent: str) -> str:
-    """The default of a field."""
-    told = config.model_fields[field]
+    text = text if text[1:2].isupper() else text[0].lower() + text[1:]
     if told.is_required():
-        return "required"
+        return text, "required"
     default = told.get_default(call_default_factory=True)
-    return absent if default is None else str(default)
-
-
-def _told(text: str, default: str) -> str:
-    return f"{text} (default: {default})"
-
-
-def _any(names: tuple[str, ...]) -> str:
-    """`a, b or c`."""
-    *others, last = names
-    return f"{', '.join(others)} or {last}" if others else last
+    return text, (absent or "none") if default is None else str(default)
 
 
 def _summary(config: type[Config]) -> str:

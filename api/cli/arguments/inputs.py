@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ....core import InvalidInputError, SourceError
+from ....core import InvalidInputError, Qrels, Query, SourceError
 from ....sources import (
     CheckedDocuments,
     FieldNames,
     count_documents,
     holds_records,
     read_documents,
+    read_qrels,
+    read_queries,
     survey,
 )
+from ...serving.settings import option
 from ..terminal import note
+from .common import given
 
 SHOWN = 10
 """Skipped records that are shown in full."""
@@ -56,6 +60,21 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--numeric-fields", metavar="NAME,...", help="metadata that is numbers written as text"
     )
+
+
+def add_judged(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
+    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+
+
+def read_judged(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
+    """All queries, and the judgements; some queries have judgements, or InvalidInputError."""
+    qrels = read_qrels(arguments.qrels)
+    queries = read_queries(arguments.queries)
+    if not any(query.id in qrels for query in queries):
+        message = f"none of its queries has judgements in {arguments.qrels}"
+        raise InvalidInputError(message, field="--queries")
+    return queries, qrels
 
 
 class Inputs:
@@ -129,16 +148,10 @@ class Inputs:
 
 
 def _field_names(arguments: argparse.Namespace) -> FieldNames:
-    options = {
-        "--id-field": arguments.id_field,
-        "--title-field": arguments.title_field,
-        "--text-field": arguments.text_field,
-        "--metadata-fields": arguments.metadata_fields,
-        "--numeric-fields": arguments.numeric_fields,
-    }
-    given = [option for option, value in options.items() if value is not None]
-    if given and not any(holds_records(path) for path in arguments.documents):
-        raise InvalidInputError("only JSON lines and tables have named fields", field=given[0])
+    names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
+    named = [option(name) for name in given(arguments, names)]
+    if named and not any(holds_records(path) for path in arguments.documents):
+        raise InvalidInputError("only JSON lines and tables have named fields", field=named[0])
     defaults = FieldNames()
     return FieldNames(
         id=arguments.id_field,

@@ -14,16 +14,10 @@ from ....core import ConfigError, InvalidInputError
 from ....rerank import RerankerConfig, load_reranker, parse_spec
 from ....rerank.spec import usages
 from ....search import RerankerRegistry, RerankRequest
+from ...serving.settings import option
 
-OPTIONS = {
-    "top_n": "--rerank-top-n",
-    "timeout_ms": "--rerank-timeout-ms",
-    "calls": "--rerank-calls",
-    "tokens": "--rerank-tokens",
-    "min_score": "--rerank-min-score",
-    "on_error": "--rerank-on-error",
-}
-"""Field of RerankRequest -> its option."""
+FIELDS = tuple(name for name in RerankRequest.model_fields if name != "model")
+"""Fields of RerankRequest that have an option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +77,23 @@ def add_rerank(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
     )
 
 
-def chosen(arguments: argparse.Namespace) -> Chosen | None:
-    """What the arguments of `add_rerank` mean; None without `--rerank`.
+def rerank_option(field: str) -> str:
+    """The option of a field of RerankRequest."""
+    return option(f"rerank_{field}")
 
-    Raises InvalidInputError for options without it and for a name that is neither configured nor a
-    spec.
+
+def chosen(arguments: argparse.Namespace, *, several: bool = False) -> Chosen:
+    """What the arguments of `add_rerank` mean; no requests without `--rerank`.
+
+    Raises InvalidInputError for options without it, for a name that is neither configured nor a
+    spec, and unless `several` for more than one.
     """
-    fields = {name: getattr(arguments, f"rerank_{name}") for name in OPTIONS}
+    fields = {name: getattr(arguments, f"rerank_{name}") for name in FIELDS}
     fields = {name: value for name, value in fields.items() if value is not None}
-    if not arguments.rerank:
-        options = [OPTIONS[name] for name in fields]
-        options += ["--rerankers"] if arguments.rerankers else []
-        if options:
-            raise InvalidInputError("goes with --rerank only", field=options[0])
-        return None
+    options = [rerank_option(name) for name in fields]
+    options += ["--rerankers"] if arguments.rerankers else []
+    if options and not arguments.rerank:
+        raise InvalidInputError("goes with --rerank only", field=options[0])
     configs: dict[str, RerankerConfig] = {}
     if arguments.rerankers:
         configs.update(RerankerRegistry.read(arguments.rerankers).configs)
@@ -121,19 +118,10 @@ def chosen(arguments: argparse.Namespace) -> Chosen | None:
             given: RerankRequest.parse({"model": name, **fields}) for given, name in names.items()
         }
     except ConfigError as error:
-        raise InvalidInputError(error.message, field=OPTIONS.get(error.field or "")) from None
-    return Chosen(RerankerRegistry(configs, load=load), requests)
-
-
-def chosen_one(arguments: argparse.Namespace) -> tuple[Chosen, str] | None:
-    """As `chosen`, of a command that takes one only: it, as it was written."""
-    found = chosen(arguments)
-    if found is None:
-        return None
-    first, *others = found.requests
-    if others:
+        raise InvalidInputError(error.message, field=rerank_option(error.field or "")) from None
+    if len(requests) > 1 and not several:
         raise InvalidInputError("several need --table of `twindex eval`", field="--rerank")
-    return found, first
+    return Chosen(RerankerRegistry(configs, load=load), requests)
 
 
 def _name(spec: str, taken: Mapping[str, Any]) -> str:

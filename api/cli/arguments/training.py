@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from ....core import Config, ConflictError, Document, InvalidInputError, SourceError
-from .common import add_download, add_json, add_quiet, allow_download
+from ....core import Config, ConflictError, Document
+from ...serving.settings import option
+from .common import about_options, add_download, add_output, allow_download
 from .inputs import Inputs, add_inputs
 
 VALUES = {int: "N", float: "X", str: "MODEL"}
@@ -46,19 +47,12 @@ def add_training(
         text += "" if field.default is None else f" (default: {field.default})"
         value = next(value for value in _values(field.annotation) if value is not type(None))
         if isinstance(value, type):
-            how.add_argument(_flag(name), type=value, metavar=VALUES[value], help=text.strip())
+            how.add_argument(option(name), type=value, metavar=VALUES[value], help=text.strip())
         else:
-            how.add_argument(_flag(name), choices=get_args(field.annotation), help=text.strip())
+            how.add_argument(option(name), choices=get_args(field.annotation), help=text.strip())
     add_download(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
     return how
-
-
-def given(arguments: argparse.Namespace, fields: Iterable[str]) -> dict[str, Any]:
-    """Fields that were given, with their values."""
-    found = {name: getattr(arguments, name) for name in fields}
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def documents_of(arguments: argparse.Namespace) -> list[Document]:
@@ -71,23 +65,16 @@ def documents_of(arguments: argparse.Namespace) -> list[Document]:
 
 
 @contextmanager
-def writing(output: Path, fields: Iterable[str], **renamed: str) -> Iterator[None]:
-    """Around a training: its errors are about options instead of the library's arguments.
+def writing(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
+    """Around a training: its errors are about options, see `about_options`.
 
-    fields: with an option of the same name. renamed: argument -> the field that it comes from.
     Raises ConflictError where the output exists.
     """
-    if output.exists():
-        raise ConflictError(f"OUT: {output} exists already; give the name of a new one")
-    try:
+    if arguments.output.exists():
+        message = f"OUT: {arguments.output} exists already; give the name of a new one"
+        raise ConflictError(message)
+    with about_options(arguments, **renamed):
         yield
-    except SourceError:
-        raise
-    except InvalidInputError as error:
-        field = renamed.get(error.field or "", error.field)
-        if field is None or field not in {*fields, "documents", "queries", "qrels"}:
-            raise
-        raise type(error)(error.message, field=_flag(field)) from None
 
 
 def _values(annotation: Any) -> Iterator[Any]:
@@ -97,7 +84,3 @@ def _values(annotation: Any) -> Iterator[Any]:
         yield annotation
     for one in inner[:1] if get_origin(annotation) is Annotated else inner:
         yield from _values(one)
-
-
-def _flag(field: str) -> str:
-    return f"--{field.replace('_', '-')}"

@@ -7,19 +7,19 @@ text and metadata is skipped. What is reported as written is durable.
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from dataclasses import asdict
 
 from ...figures import counted
 from ..arguments.common import (
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     loader_of,
     progress_of,
 )
 from ..arguments.inputs import Inputs, add_inputs
-from ..terminal import model_usage, print_json, truncation
+from ..terminal import model_usage, print_json, print_left_out
 
 EXAMPLE = "twindex add my-index --documents new.jsonl"
 
@@ -28,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_inputs(parser)
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,12 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ....search import Collection
 
-    progress = progress_of(arguments)
-    try:
-        with Collection.open(arguments.collection, encoders=loader_of(arguments)) as collection:
-            report = collection.add(inputs.documents(), progress=progress)
-    finally:
-        progress.close()
+    with (
+        closing(progress_of(arguments)) as progress,
+        Collection.open(arguments.collection, encoders=loader_of(arguments)) as collection,
+    ):
+        report = collection.add(inputs.documents(), progress=progress)
     inputs.report()
     if arguments.json:
         print_json({**asdict(report), **inputs.json()})
@@ -55,8 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{counted(report.unchanged, 'document')} unchanged")
     if report.usage is not None:
         print(model_usage(report.usage))
-    if inputs.skipped:
-        print(f"{counted(inputs.skipped, 'record')} skipped")
-    for remark in truncation(report.truncated):
-        print(remark)
+    print_left_out(inputs.skipped, report.truncated)
     return 0

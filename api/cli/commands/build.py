@@ -11,16 +11,15 @@ from dataclasses import asdict
 from ...figures import counted, size
 from ..arguments.common import (
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     loader_of,
     parse_bytes,
     progress_of,
 )
 from ..arguments.configuration import add_configuration, configuration
 from ..arguments.inputs import Inputs, add_inputs
-from ..terminal import model_usage, note, print_json, truncation
+from ..terminal import model_usage, note, print_json, print_left_out
 
 INTERRUPTED = (
     "twindex: what is stored is kept; about a minute of encoding at most is done again: run the "
@@ -41,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="memory that the build may take, models included, e.g. 2GB (default: not bounded)",
     )
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,8 +78,5 @@ def run(arguments: argparse.Namespace) -> int:
     if report.duplicates:
         repeated = counted(report.duplicates, "document")
         print(f"{repeated} had an id that came again later; the last one counts")
-    if inputs.skipped:
-        print(f"{counted(inputs.skipped, 'record')} skipped")
-    for remark in truncation(report.truncated):
-        print(remark)
+    print_left_out(inputs.skipped, report.truncated)
     return 0

@@ -12,24 +12,24 @@ leaves them out.
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ....core import InvalidInputError
 from ...figures import counted
 from ..arguments.common import (
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     add_selection,
     loader_of,
     progress_of,
     selection_fields,
 )
-from ..arguments.reranking import OPTIONS, add_rerank, chosen_one
+from ..arguments.inputs import add_judged, read_judged
+from ..arguments.reranking import add_rerank, chosen, rerank_option
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ UNUSED = ("min_score", "on_error")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
-    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    add_judged(parser)
     parser.add_argument(
         "--relevant-from",
         type=int,
@@ -72,8 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_rerank(parser)
     add_selection(parser)
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,61 +79,55 @@ def run(arguments: argparse.Namespace) -> int:
     from ....eval.judged_scores import judged_scores
     from ....rerank import load_reranker
     from ....search import Collection, RerankerRegistry
-    from ....sources import read_qrels, read_queries
 
     fields = selection_fields(arguments)
     for name in UNUSED:
         if getattr(arguments, f"rerank_{name}") is not None:
-            raise InvalidInputError("does not go with calibrate", field=OPTIONS[name])
+            raise InvalidInputError("does not go with calibrate", field=rerank_option(name))
     if arguments.folds < 2:
         raise InvalidInputError("must be at least 2", field="--folds")
-    chosen = chosen_one(arguments)
-    if chosen is None:
+    rerank = chosen(arguments)
+    if not rerank.requests:
         raise InvalidInputError("say which reranker", field="--rerank")
-    asked = chosen[0].requests[chosen[1]]
+    (asked,) = rerank.requests.values()
     # Its scores as they are, whatever calibration it has by now.
-    config = chosen[0].registry.config(asked.model).model_copy(update={"calibration": None})
+    config = rerank.registry.config(asked.model).model_copy(update={"calibration": None})
     load = partial(load_reranker, device=arguments.device)
-    qrels = read_qrels(arguments.qrels)
-    queries = read_queries(arguments.queries)
-    if not any(query.id in qrels for query in queries):
-        message = f"none of its queries has judgements in {arguments.qrels}"
-        raise InvalidInputError(message, field="--queries")
-    progress = progress_of(arguments)
-    with Collection.open(
-        arguments.collection,
-        read_only=True,
-        encoders=loader_of(arguments),
-        rerankers=RerankerRegistry({asked.model: config}, load=load),
-    ) as collection:
-        try:
-            scored = judged_scores(
-                collection,
-                queries,
-                qrels,
-                asked,
-                asked.top_n or config.candidates,
-                relevant_from=arguments.relevant_from,
-                unjudged=not arguments.judged_only,
-                progress=progress,
-                **fields,
-            )
-        finally:
-            progress.close()
+    queries, qrels = read_judged(arguments)
+    with (
+        Collection.open(
+            arguments.collection,
+            read_only=True,
+            encoders=loader_of(arguments),
+            rerankers=RerankerRegistry({asked.model: config}, load=load),
+        ) as collection,
+        closing(progress_of(arguments)) as progress,
+    ):
+        scored = judged_scores(
+            collection,
+            queries,
+            qrels,
+            asked,
+            asked.top_n or config.candidates,
+            relevant_from=arguments.relevant_from,
+            unjudged=not arguments.judged_only,
+            progress=progress,
+            **fields,
+        )
     report = calibrate(scored.judged, folds=arguments.folds, seed=arguments.seed)
     if arguments.json:
-        print_json({"model": asked.model, **_json(scored, report)})
+        print_json(
+            {
+                "model": asked.model,
+                **asdict(report),
+                "calibration": report.calibration.model_dump(),
+                "unscored": scored.unscored,
+                "left_out": scored.left_out,
+            }
+        )
     else:
         _print(asked.model, scored, report)
     return 0
-
-
-def _json(scored: Scored, report: CalibrationReport) -> dict[str, Any]:
-    return {**asdict(report), "calibration": report.calibration.model_dump(), **_left(scored)}
-
-
-def _left(scored: Scored) -> dict[str, int]:
-    return {"unscored": scored.unscored, "left_out": scored.left_out}
 
 
 def _print(name: str, scored: Scored, report: CalibrationReport) -> None:

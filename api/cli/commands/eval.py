@@ -13,26 +13,27 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....core import InvalidInputError, Progress, Qrels, Query, Run, SourceError
-from ....sources import STDIN
+from ....sources import STDIN, read_qrels
 from ...figures import counted
 from ..arguments.common import (
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
     add_selection,
     loader_of,
     progress_of,
     selection_fields,
 )
-from ..arguments.reranking import Chosen, add_rerank, chosen, chosen_one
+from ..arguments.inputs import add_judged, read_judged
+from ..arguments.reranking import Chosen, add_rerank, chosen
 from ..reports.legs import cells, tabled
-from ..reports.reranking import compared, cost_of, line, spent_on
+from ..reports.reranking import compared, cost_of, costs, spent_on
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ MEASURES = "nDCG@10,R@100,RR@10"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
-    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    add_judged(parser)
     parser.add_argument(
         "--measures",
         default=MEASURES,
@@ -84,17 +84,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_rerank(parser, several=True)
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     fields = selection_fields(arguments)
-    rerank = chosen(arguments) if arguments.table else None
-    one = None if arguments.table else chosen_one(arguments)
+    rerank = chosen(arguments, several=arguments.table)
     if arguments.table:
         given = {"--run": arguments.run_file}
-        if rerank is None:
+        if not rerank.requests:
             given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
         for option, value in given.items():
             if value:
@@ -107,29 +105,24 @@ def run(arguments: argparse.Namespace) -> int:
     _keep_inputs(arguments)
     measures = parse_measures(arguments.measures)
     queries, qrels = _read(arguments)
-    progress = progress_of(arguments)
 
     from ....search import Collection
 
-    asked = rerank or (one and one[0])
     found: Run | None = None
     with Collection.open(
         arguments.collection,
         read_only=True,
         encoders=loader_of(arguments),
-        rerankers=asked.registry if asked else None,
+        rerankers=rerank.registry,
     ) as collection:
-        try:
-            if rerank is not None:
-                report = compared(
-                    collection, queries, qrels, measures, fields, rerank, baseline, progress
-                )
-            elif arguments.table:
-                report = tabled(collection, queries, qrels, measures, fields, baseline, progress)
+        with closing(progress_of(arguments)) as progress:
+            common = (collection, queries, qrels, measures, fields)
+            if not arguments.table:
+                report, found = _single(*common, rerank, progress)
+            elif rerank.requests:
+                report = compared(*common, rerank, baseline, progress)
             else:
-                report, found = _single(collection, queries, qrels, measures, fields, one, progress)
-        finally:
-            progress.close()
+                report = tabled(*common, baseline, progress)
         _note_missing(collection, qrels)
         info = collection.info()
         usage = collection.usage
@@ -193,14 +186,9 @@ def _keep_inputs(arguments: argparse.Namespace) -> None:
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     from ....eval import judged_queries
-    from ....sources import read_qrels, read_queries
 
-    qrels = read_qrels(arguments.qrels)
-    given = read_queries(arguments.queries)
+    given, qrels = read_judged(arguments)
     queries = judged_queries(given, qrels)
-    if not queries:
-        message = f"none of its queries has judgements in {arguments.qrels}"
-        raise InvalidInputError(message, field="--queries")
     if len(queries) < len(qrels):
         lost = counted(len(qrels) - len(queries), "judged query is", "judged queries are")
         note(f"twindex: warning: {lost} not in {arguments.queries}, and count as 0")
@@ -233,7 +221,7 @@ def _single(
     qrels: Qrels,
     measures: list[str],
     fields: dict[str, Any],
-    rerank: tuple[Chosen, str] | None,
+    rerank: Chosen,
     progress: Progress,
 ) -> tuple[dict[str, Any], Run]:
     """The report on one way to search, and what was found."""
@@ -251,14 +239,13 @@ def _single(
     search = engine_search(collection, **fields)
     collection.load()
     began = time.perf_counter()
-    if rerank is None:
+    if not rerank.requests:
         progress.start("search", len(queries), "queries")
         run = run_queries(search, queries, progress.advance)
         told = {}
     else:
-        asked, name = rerank
-        wanted = [asked.requests[name]]
-        ((run, reports),) = run_reranked(collection, queries, wanted, progress=progress, **fields)
+        ((name, wanted),) = rerank.requests.items()
+        ((run, reports),) = run_reranked(collection, queries, [wanted], progress=progress, **fields)
         told = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
     seconds = time.perf_counter() - began
     legs = fields.get("legs") or [{"name": name} for name in searching_legs(collection)]
@@ -285,21 +272,20 @@ def chance(baseline: str) -> str:
 
 
 def _print(report: dict[str, Any], measures: list[str], baseline: str | None) -> None:
+    header = ["", *(column for name in measures for column in (name, "p"))]
     if "table" in report:
-        header = ["", *(column for name in measures for column in (name, "p")), "ms/query"]
-        print(table(header, [cells(row, measures) for row in report["table"]]))
+        rows = [[*cells(row, measures), f"{row['ms_per_query']:.1f}"] for row in report["table"]]
+        print(table([*header, "ms/query"], rows))
         if any(row["comparisons"] for row in report["table"]):
             note(chance(baseline or "the best leg alone"))
     elif "rerank_table" in report:
-        header = ["", *(column for name in measures for column in (name, "p"))]
-        header += ["calls/query", "tokens/query", "p50 ms"]
-        print(table(header, [line(row, measures) for row in report["rerank_table"]]))
+        rows = [[*cells(row, measures), *costs(row)] for row in report["rerank_table"]]
+        print(table([*header, "calls/query", "tokens/query", "p50 ms"], rows))
         note(chance(baseline or "first stage"))
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))
-    rows = report.get("rerank_table", [report])
-    for row in rows:
+    for row in report.get("rerank_table", [report]):
         if "rerank" in row:
             note(f"{row.get('name') or row['rerank']['model']}: {spent_on(row['rerank'])}")
             for warning, count in row["rerank"]["warnings"].items():

@@ -35,10 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(info)
         return 0
     stored = size(sum(info["bytes"].values()))
-    documents, passages = (
-        counted(info["documents"], "document"),
-        counted(info["passages"], "passage"),
-    )
+    documents = counted(info["documents"], "document")
+    passages = counted(info["passages"], "passage")
     print(f"{info['path']}: {documents} in {passages}, {stored}, generation {info['generation']}")
     print(f"passages: {_cut(info['cut'])}")
     for name, leg in info["legs"].items():

@@ -6,9 +6,10 @@ What was deleted or replaced is dropped for good, and its space on disk given ba
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 
 from ...figures import size
-from ..arguments.common import add_collection, add_json, add_quiet, progress_of
+from ..arguments.common import add_collection, add_output, progress_of
 from ..terminal import print_json
 
 EXAMPLE = "twindex merge my-index"
@@ -16,20 +17,16 @@ EXAMPLE = "twindex merge my-index"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection
 
-    progress = progress_of(arguments)
     with Collection.open(arguments.collection) as collection:
         before = sum(collection.info()["bytes"].values())
-        try:
+        with closing(progress_of(arguments)) as progress:
             merged = collection.merge(progress=progress)
-        finally:
-            progress.close()
         after = sum(collection.info()["bytes"].values())
     if arguments.json:
         print_json({"merged": merged, "bytes_before": before, "bytes_after": after})

@@ -7,6 +7,7 @@ end, the old files and the new ones are both on disk. What is not given stays as
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ....index import CollectionConfig, DenseLeg, VectorStorage
 from ....index.models import absolute
 from ....search import ReconfigureRequest
 from ...figures import size
-from ..arguments.common import add_collection, add_json, add_quiet, parse_bytes, progress_of
+from ..arguments.common import add_collection, add_output, parse_bytes, progress_of
 from ..arguments.flags import add_flags, given_flags, storage_flags
 from ..terminal import note, print_json
 
@@ -40,28 +41,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fields of CollectionConfig, as `twindex tune` recommends; how vectors are stored "
         "replaces all that a leg had, the rest must be as it is; flags override",
     )
-    add_flags(group, storage_flags(defaults=False))
+    add_flags(group, storage_flags(), defaults=False)
     parser.add_argument(
         "--memory",
         type=parse_bytes,
         metavar="SIZE",
         help="memory that it may take beyond what an index must hold (default: 256MiB)",
     )
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection
 
-    progress = progress_of(arguments)
     with Collection.open(arguments.collection) as collection:
         legs = chosen(arguments, collection.config)
         before = sum(collection.info()["bytes"].values())
-        try:
+        with closing(progress_of(arguments)) as progress:
             done = collection.reconfigure(legs, memory=arguments.memory, progress=progress)
-        finally:
-            progress.close()
         after = sum(collection.info()["bytes"].values())
     for warning in done.warnings:
         note(f"twindex: warning: {warning}")
@@ -84,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str, VectorStorage]:
     """How the arguments want the vectors of each leg stored."""
     value = {} if arguments.config is None else _of_file(arguments.config, config)
-    given = list(given_flags(storage_flags(), arguments))
+    given = given_flags(storage_flags(), arguments)
     if arguments.leg is not None and not given:
         raise InvalidInputError("no flag that it could be for was given", field="--leg")
     if not given and not value:

@@ -17,7 +17,7 @@ from ..arguments.common import (
     loader_of,
     selection_fields,
 )
-from ..arguments.reranking import add_rerank, chosen_one
+from ..arguments.reranking import add_rerank, chosen
 from ..terminal import print_json, print_report, print_result
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
@@ -45,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection, SearchRequest
 
-    chosen = chosen_one(arguments)
-    rerank = {} if chosen is None else {"rerank": chosen[0].requests[chosen[1]]}
+    rerank = chosen(arguments)
     request = SearchRequest.parse(
         {
             "query": arguments.query,
@@ -54,15 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
             "offset": arguments.offset,
             "explain": arguments.explain,
             **selection_fields(arguments),
-            **rerank,
+            "rerank": next(iter(rerank.requests.values()), None),
         }
     )
-    encoders = loader_of(arguments)
     with Collection.open(
         arguments.collection,
         read_only=True,
-        encoders=encoders,
-        rerankers=None if chosen is None else chosen[0].registry,
+        encoders=loader_of(arguments),
+        rerankers=rerank.registry,
     ) as collection:
         result = collection.search(request)
     if arguments.json:
@@ -73,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"query": request.query, **search_result(request, result, names)})
     else:
         print_result(result, first=request.offset + 1, explain=request.explain)
-        if chosen is not None and result.rerank is not None:
-            print_report(chosen[1], result.rerank)
+        if result.rerank is not None:
+            (name,) = rerank.requests
+            print_report(name, result.rerank)
     return 0

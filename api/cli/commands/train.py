@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
+from ..arguments.common import add_command
 from . import train_cross_encoder, train_passage_scorer
 
 EXAMPLE = (
@@ -27,14 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND", required=True, dest="trained", parser_class=type(parser)
     )
     for name, module in KINDS.items():
-        summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
-        sub = kinds.add_parser(
-            name,
-            help=summary[0].lower() + summary[1:],
-            description=module.__doc__,
-            epilog=f"example:\n  {module.EXAMPLE}",
-        )
-        module.add_arguments(sub)
+        module.add_arguments(add_command(kinds, name, module))
 
 
 def run(arguments: argparse.Namespace) -> int:

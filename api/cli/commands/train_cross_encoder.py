@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ....sources import read_qrels, read_queries
 from ....train.options import CrossEncoderTraining
 from ...figures import counted
-from ..arguments.common import progress_of
-from ..arguments.training import add_training, documents_of, given, writing
+from ..arguments.common import given, progress_of
+from ..arguments.training import add_training, documents_of, writing
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with writing(arguments.output, OPTIONS, model="init"):
+    with writing(arguments, model="--init"):
         from ....train.cross_encoder import as_json, train_cross_encoder
 
         options = CrossEncoderTraining.parse(given(arguments, OPTIONS))

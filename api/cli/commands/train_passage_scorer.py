@@ -17,8 +17,8 @@ from ....rerank import IntraDocumentConfig, RerankerConfig, load_reranker, parse
 from ....sources import read_qrels, read_queries
 from ....train.options import PassageScorerTraining
 from ...figures import counted
-from ..arguments.common import progress_of
-from ..arguments.training import add_training, documents_of, given, writing
+from ..arguments.common import given, progress_of
+from ..arguments.training import add_training, documents_of, writing
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -58,15 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with writing(arguments.output, (*OPTIONS, "slow")):
+    with writing(arguments):
         from ....train.passage_scorer_folder import make_passage_scorer
 
         slow = _slow(arguments.slow)
         options = PassageScorerTraining.parse(given(arguments, OPTIONS))
         queries = read_queries(arguments.queries)
-        qrels = None
-        if arguments.qrels is not None:
-            qrels = read_qrels(arguments.qrels)
+        qrels = None if arguments.qrels is None else read_qrels(arguments.qrels)
+        if qrels is not None:
             queries = [query for query in queries if query.id in qrels]
         documents = documents_of(arguments)
         with closing(progress_of(arguments)) as progress:

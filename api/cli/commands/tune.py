@@ -9,18 +9,20 @@ all figures, plots and a page. Exit status 1: nothing meets the limits.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....core import InvalidInputError, NotFoundError, Qrels, Query, TwindexError
 from ...figures import counted
+from ...serving.settings import option
 from ..arguments.common import (
+    about_options,
     add_collection,
-    add_json,
     add_models,
-    add_quiet,
+    add_output,
+    given,
     loader_of,
     parse_bytes,
     parse_folder,
@@ -34,22 +36,7 @@ if TYPE_CHECKING:
 EXAMPLE = "twindex tune my-index --memory 500MB --p95-ms 5 --min-recall 0.95 --apply"
 
 AXES = {"indexes": "index", "codecs": "codec", "projections": "projection"}
-OPTIONS = {
-    "leg": "--leg",
-    "sample": "--sample",
-    "number": "--query-sample",
-    "depth": "--depth",
-    "seed": "--seed",
-    "queries": "--queries",
-    "qrels": "--qrels",
-    "grid": "--grid",
-    "bytes_per_vector": "--bytes-per-vector",
-    "memory": "--memory",
-    "p95_ms": "--p95-ms",
-    "min_recall": "--min-recall",
-    **{axis: f"--{option}" for option, axis in AXES.items()},
-}
-"""Argument of the library -> the option that it came from."""
+"""Option -> the part of a combination that it chooses."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,10 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="`recall = [...]` and [[block]] tables of index, codec, projection, originals "
         "(default: what makes sense of everything)",
     )
-    for option in AXES:
+    for name in AXES:
         example = {"indexes": "flat,ivf", "codecs": "int8,pq", "projections": "none,pca:0.5"}
-        text = f"of the grid, only these, e.g. {example[option]}"
-        grid.add_argument(f"--{option}", type=_names, metavar="NAME,...", help=text)
+        text = f"of the grid, only these, e.g. {example[name]}"
+        grid.add_argument(option(name), type=_names, metavar="NAME,...", help=text)
     parser.add_argument(
         "--output",
         type=parse_folder,
@@ -114,24 +101,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--apply", action="store_true", help="store the collection as recommended, at once"
     )
     add_models(parser)
-    add_quiet(parser)
-    add_json(parser)
+    add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....eval.tuning import QUERIES, SAMPLE, Grid, Limits, tune, write
+    from ....eval.tuning import Grid, Limits, tune, write
     from ....eval.tuning.files import as_json
     from ....search import Collection
 
     output = _output(arguments)
     queries, qrels = _read(arguments)
     grid = None if arguments.grid is None else Grid.read(arguments.grid)
-    only = {axis: names for option, axis in AXES.items() if (names := getattr(arguments, option))}
+    only = {axis: names for name, axis in AXES.items() if (names := getattr(arguments, name))}
     limits = Limits(
         arguments.bytes_per_vector, arguments.memory, arguments.p95_ms, arguments.min_recall
     )
     encoders = loader_of(arguments)
-    progress = progress_of(arguments)
+    sizes = given(arguments, ("sample", "depth", "seed"))
+    sizes |= {"number": arguments.query_sample} if arguments.query_sample is not None else {}
+    renamed = {"number": "--query-sample", **{axis: option(name) for name, axis in AXES.items()}}
     # That nothing can be written there should not be found after measuring.
     new = not output.exists()
     with Collection.open(
@@ -139,33 +127,34 @@ def run(arguments: argparse.Namespace) -> int:
     ) as collection:
         output.mkdir(parents=True, exist_ok=True)
         try:
-            report = tune(
-                collection,
-                arguments.leg,
-                limits=limits,
-                grid=grid,
-                only=only,
-                queries=queries,
-                qrels=qrels,
-                sample=_given(arguments.sample, SAMPLE),
-                number=_given(arguments.query_sample, QUERIES),
-                depth=_given(arguments.depth, 10),
-                seed=arguments.seed,
-                encoders=encoders,
-                progress=progress,
-            )
-            written = write(report, output)
-            applied = None
-            if arguments.apply and report.recommended is not None:
-                storage = report.recommended.storage
-                applied = collection.reconfigure({report.leg: storage}, progress=progress)
+            with (
+                about_options(arguments, **renamed),
+                closing(progress_of(arguments)) as progress,
+            ):
+                report = tune(
+                    collection,
+                    arguments.leg,
+                    limits=limits,
+                    grid=grid,
+                    only=only,
+                    queries=queries,
+                    qrels=qrels,
+                    encoders=encoders,
+                    progress=progress,
+                    **sizes,
+                )
+                written = write(report, output)
+                applied = None
+                if arguments.apply and report.recommended is not None:
+                    storage = report.recommended.storage
+                    applied = collection.reconfigure({report.leg: storage}, progress=progress)
         except TwindexError as error:
             if new:
                 with suppress(OSError):  # What is written already stays.
                     output.rmdir()
-            raise _named(error) from None
-        finally:
-            progress.close()
+            if isinstance(error, NotFoundError) and "leg" in str(error):
+                raise InvalidInputError(str(error), field="--leg") from None
+            raise
         segments = len(collection.info()["segments"])
     files = [str(path) for path in written]
     if arguments.json:
@@ -194,10 +183,6 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _given(value: int | None, default: int) -> int:
-    return default if value is None else value
-
-
 def _output(arguments: argparse.Namespace) -> Path:
     """Where files go; not into the collection, whose folder holds nothing else."""
     collection: Path = arguments.collection.resolve()
@@ -218,15 +203,6 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query] | None, Qrels | No
     return read_queries(arguments.queries), qrels
 
 
-def _named(error: TwindexError) -> TwindexError:
-    """The same error, about the option instead of the library's argument."""
-    if isinstance(error, InvalidInputError) and error.field in OPTIONS:
-        return type(error)(error.message, field=OPTIONS[error.field])
-    if isinstance(error, NotFoundError) and "leg" in str(error):
-        return InvalidInputError(str(error), field="--leg")
-    return error
-
-
 def _print(report: Report) -> None:
     """The points that none beats, and the one to take."""
     from ....eval.tuning.files import limits, summary
@@ -243,9 +219,8 @@ def _print(report: Report) -> None:
     for text in report.notes:
         note(f"note: {text}")
     print(table(_HEADER, [_line(report.points[i]) for i in _shown(report)]))
-    given: Mapping[str, str] = limits(report)
-    if given:
-        print("limits: " + ", ".join(f"{name} {value}" for name, value in given.items()))
+    if limited := limits(report):
+        print("limits: " + ", ".join(f"{name} {value}" for name, value in limited.items()))
     if report.recommended is None:
         print(f"nothing recommended: {report.choice.reason}")
         return

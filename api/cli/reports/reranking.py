@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ....core import Progress, Qrels, Query
-from ...figures import counted, p_value
+from ...figures import counted
 from ..arguments.reranking import Chosen
 from .legs import check_baseline
 
@@ -73,17 +73,12 @@ def cost_of(cost: RerankCost) -> dict[str, Any]:
     }
 
 
-def line(row: dict[str, Any], measures: list[str]) -> list[str]:
-    """The cells of a row."""
-    cells = [row["name"]]
-    cost, comparisons = row.get("rerank"), row.get("comparisons")
-    for name in measures:
-        cells += [f"{row['measures'][name]:.4f}"]
-        cells += [p_value(comparisons[name]["p_value"]) if comparisons else ""]
+def costs(row: dict[str, Any]) -> list[str]:
+    """The cells of a row that say what reranking cost."""
+    cost = row.get("rerank")
     if cost is None:
-        return [*cells, "", "", ""]
+        return ["", "", ""]
     return [
-        *cells,
         f"{cost['calls_per_query']:.1f}",
         f"{cost['tokens_per_query']:,.0f}",
         f"{cost['p50'] * 1e3:.1f}",

@@ -143,12 +143,8 @@ def _span(given: QueryParams) -> tuple[int, int] | None:
     for name in ("start", "end"):
         text = given.get(name, "")
         if not (text.isascii() and text.isdigit() and len(text) <= 12):
-            raise Problem(
-                422,
-                f"{name} must be a whole number from 0, got {text[:40]!r}",
-                errors=[
-                    {"field": name, "message": f"must be a whole number from 0, got {text[:40]!r}"}
-                ],
-            )
+            message = f"must be a whole number from 0, got {text[:40]!r}"
+            errors = [{"field": name, "message": message}]
+            raise Problem(422, f"{name} {message}", errors=errors)
         values.append(int(text))
     return values[0], values[1]

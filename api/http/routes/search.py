@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from time import perf_counter
+from typing import TypeVar
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from ..openapi import COLLECTION, json_body, problems
 from ..render import json_response, search_result
 from ..shapes.schemas import BatchReply, BatchRequest, SearchReply
 from ..strict import StrictRoute
+
+T = TypeVar("T")
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
@@ -69,16 +72,8 @@ async def search(request: Request) -> Response:
         }
         return json_response(reply, headers={"Server-Timing": _server_timing(result)})
 
-    service: Service = request.app.state.service
     collection = request.path_params["collection"]
-
-    async def work() -> Response:
-        begun = await service.read(collection, begin)
-        if isinstance(begun, Response):
-            return begun
-        return await service.rerank(collection, partial(answer, asked=begun))
-
-    return await deadline.wait(request, work())
+    return await deadline.wait(request, _searched(request, collection, begin, answer))
 
 
 @router.post(
@@ -112,15 +107,21 @@ async def search_batch(request: Request, collection: str) -> Response:
         }
         return json_response(reply)
 
+    return await deadline.wait(request, _searched(request, collection, begin, answer))
+
+
+async def _searched(
+    request: Request,
+    collection: str,
+    begin: Callable[[Served], Response | T],
+    answer: Callable[[Served, T], Response],
+) -> Response:
+    """What `begin` answers, or `answer` where it gives what has to be reranked."""
     service: Service = request.app.state.service
-
-    async def work() -> Response:
-        begun = await service.read(collection, begin)
-        if isinstance(begun, Response):
-            return begun
-        return await service.rerank(collection, partial(answer, batch=begun))
-
-    return await deadline.wait(request, work())
+    begun = await service.read(collection, begin)
+    if isinstance(begun, Response):
+        return begun
+    return await service.rerank(collection, lambda served: answer(served, begun))
 
 
 def _observe(request: Request, result: SearchResult) -> None:
