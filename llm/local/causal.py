@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -106,9 +107,7 @@ class CausalModel(PretrainedModel):
                 usage += decoding.usage
                 decoding, alive = decoding.select(going.tolist()), alive[going]
             decoding.step(chosen[going])
-        return States(
-            states.hidden, states.logits, states.tokens, states.steps, usage + decoding.usage
-        )
+        return replace(states, usage=usage + decoding.usage)
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
         """Read `prefix + row` for each row (at least one) as one batch, ready to go on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, NoReturn
 
@@ -99,7 +100,7 @@ class MaskedModel(PretrainedModel):
             prompt_tokens=sum(map(len, rows)),
             seconds=perf_counter() - begun,
         )
-        return States(states.hidden, states.logits, states.tokens, states.steps, usage)
+        return replace(states, usage=usage)
 
     def _forward(
         self, rows: Sequence[Tokens], places: Sequence[int]

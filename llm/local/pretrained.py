@@ -82,16 +82,11 @@ class PretrainedModel:
         self._running = Lock()
 
     @classmethod
-    def load(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        precision: Precision = "float32",
-        device: Device = "auto",
-    ) -> Self:
-        """Raises ModelError when the model cannot be found, read or used."""
-        options: Any = {"revision": revision, "precision": precision, "device": device}
+    def load(cls, name: str, **options: Any) -> Self:
+        """The model of that name or path; options are those of `load_pretrained`.
+
+        Raises ModelError when the model cannot be found, read or used.
+        """
         return cls(load_pretrained(cls.loader, name, **options))
 
     @property
