@@ -40,6 +40,7 @@ class CausalModel(PretrainedModel):
     """
 
     loader = AutoModelForCausalLM
+    capabilities: frozenset[Capability] = frozenset({"states", "likelihood", "generate"})
     mask: str | None = None
 
     def __init__(self, parts: Pretrained) -> None:
@@ -53,10 +54,6 @@ class CausalModel(PretrainedModel):
         self.begin: Tokens = parts.tokenizer.around()[0]
         self.ends = _ends(parts)
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return frozenset({"states", "likelihood", "generate"})
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
         """See `twindex.llm.local.likelihood`."""

@@ -72,6 +72,7 @@ class PretrainedModel:
         head = parts.model.get_output_embeddings()
         if head is None:
             raise ModelError(f"model {parts.name!r} has no language-model head")
+        self.name = parts.name
         self.vocabulary, self.dimensions = map(int, head.weight.shape)
         self.batch_tokens = BATCH_TOKENS[parts.device.type]
         self._head = head
@@ -90,14 +91,10 @@ class PretrainedModel:
         return cls(load_pretrained(cls.loader, name, **options))
 
     @property
-    def name(self) -> str:
-        return self._parts.name
-
-    @property
     def fingerprint(self) -> Mapping[str, Any]:
         """The same model in another folder is the same."""
         return {
-            "model": Path(self._parts.name).name,
+            "model": Path(self.name).name,
             "weights": self._parts.digest,
             "precision": self._parts.precision,
         }
