@@ -71,26 +71,26 @@ class Asking:
         return model.generate(prompts, Sampling(max_tokens=max_tokens))
 
 
-def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[list[T]]:
+def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[Sequence[T]]:
     """Prompts in calls, each once. What all prompts of a call begin with, a model reads once: those
     that share a beginning are a call of their own if they are many.
 
     beginnings: what says which prompts begin alike, the longest beginning first.
     """
     rest = list(items)
-
-    def none(_: T) -> Hashable:
-        return None
-
-    for beginning in (*beginnings, none):
+    for beginning in beginnings:
         groups: dict[Hashable, list[T]] = {}
         for item in rest:
             groups.setdefault(beginning(item), []).append(item)
-        few = [group for group in groups.values() if len(group) < SHARING]
-        rest = [item for group in few for item in group] if len(groups) > 1 else []
+        rest = [item for group in groups.values() if len(group) < SHARING for item in group]
         for group in groups.values():
-            if len(groups) == 1 or len(group) >= SHARING:
-                yield from (group[i : i + TOGETHER] for i in range(0, len(group), TOGETHER))
+            if len(group) >= SHARING:
+                yield from _parts(group)
+    yield from _parts(rest)
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[i : i + TOGETHER] for i in range(0, len(items), TOGETHER))
 
 
 def shares(usage: Usage, weights: Sequence[int]) -> list[Usage]:

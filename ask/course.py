@@ -41,12 +41,12 @@ A TwindexError that it raises makes it "failed"."""
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Generic[A_co]):
-    """An answer (not None), what it took, and the texts that were not read to their end, which are
-    remembered by their digests."""
+    """An answer (not None), what it took, and the digests of the texts that were not read to their
+    end."""
 
     answer: A_co
     usage: Usage = field(default_factory=Usage)
-    truncated: Sequence[str | bytes] = ()
+    truncated: Sequence[bytes] = ()
 
 
 class Judge(Protocol[Q_contra, A_co]):

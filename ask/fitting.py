@@ -39,12 +39,11 @@ def plan(
 def affordable(
     limits: Limits, most: Callable[[], Cost], speed: float | None, least: int
 ) -> tuple[float, float]:
-    """Questions that the calls and tokens of the limits pay for, and those of them that there is
-    time for; infinity where there is no limit or no speed is known.
+    """How many questions the calls and tokens of the limits pay for, and how many of those the time
+    allows. Both are infinite without a limit; the second is the first without a known speed.
 
     most: what a question costs at most. speed: tokens a second. least: questions that always
-    fit the time: a model that was slow once must be asked again before it is seen to be fast, and
-    whether there is time for it is decided then.
+    fit the time: only another call shows that a model which was slow once is fast now.
     """
     known = (limits.calls, limits.tokens, None if speed is None else limits.milliseconds)
     if all(limit is None for limit in known):
@@ -71,10 +70,11 @@ def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
 
 
 def sizes(planned: int, count: int, limits: Limits) -> Iterator[int]:
-    """How many items are judged at first, and then.
+    """How many items are judged at first, and how many after that.
 
-    The last is `planned`; but twice as many, and so on up to `count`, for as long as little time
-    was needed, because much was remembered or the model is faster than it was.
+    Under a time limit a part of `planned` comes first, then all of it. While most of the time is
+    left, each further number is twice the one before, up to `count`: judgements were remembered, or
+    the model is faster than it was.
     """
     began = perf_counter()
     if limits.milliseconds is not None and planned > FIRST:

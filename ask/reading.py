@@ -51,14 +51,11 @@ class Reader:
     def __init__(self, model: LanguageModel, passage_tokens: int) -> None:
         self._model = model
         self._local = cast(StateModel, model) if hasattr(model, "tokenize") else None
+        self.remote = self._local is None
+        """Behind a server: tokens are estimates."""
         self._limit = passage_tokens
         self._known: Memory[Extract] = Memory(REMEMBERED)
         self._chats = self._local is None or _has_template(self._local)
-
-    @property
-    def remote(self) -> bool:
-        """Behind a server: tokens are estimates."""
-        return self._local is None
 
     def passage(self, text: str) -> Extract:
         """A passage on one line, cut to size."""

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, takewhile
 from time import perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from ..core import UNGUARDED, Guard, InvalidInputError, TwindexError, Usage
 from .config import Limits
-from .course import Course, Judge, Judgement
-from .memory import Memory, digest
+from .course import A, Course, Judge, Judgement, Q, R
+from .memory import Memory
 from .meter import Cost, Meter
 from .running import Finished, Run, as_twindex_error
-from .waiting import Overdue, Waiting
-
-Q = TypeVar("Q")
-A = TypeVar("A")
-R = TypeVar("R")
+from .waiting import Overdue, Waiting, within
 
 GUARDED_TOKENS = 1 << 14
 """Tokens of a call under a guard, which is checked between calls: about 2 s of a small model on a
@@ -92,7 +87,7 @@ class Rounds(Generic[Q, A]):
             for run in active:
                 if not run.ended:
                     run.advance(run.answers)
-        return [run.finished() for run in runs]
+        return [*runs]
 
     def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:
         """Fill in the answers of every run, as far as limits reach.
@@ -114,9 +109,12 @@ class Rounds(Generic[Q, A]):
                 try:
                     if not now:
                         raise Overdue
-                    self._ask(now, known)
+                    self._ask(now, known, _Failures())
                 except Overdue as error:
-                    _late(asked, error.warnings)
+                    for item in asked:
+                        if item.run.open:
+                            item.run.status = "partial"
+                            item.run.warnings += error.warnings
                     return
                 asked = [item for item in rest if not item.run.ended]
 
@@ -129,14 +127,14 @@ class Rounds(Generic[Q, A]):
         """Questions to be asked, first those that come first in each run. What is remembered is
         filled in."""
         found: list[_Asked[Q, A]] = []
-        failures = _Failures(self._model)
+        failures = _Failures()
         for run in runs:
             try:
                 failures.check()
                 found.extend(self._plan(run, known, guard))
             except Exception as error:  # noqa: BLE001 - whatever a model's tokenizer raises
                 guard.check()  # Its own error is no failure of the run.
-                run.fail(failures.add(error))
+                run.fail(failures.add(as_twindex_error(error, self._model)))
         return sorted(found, key=lambda item: item.number)
 
     def _plan(
@@ -155,24 +153,29 @@ class Rounds(Generic[Q, A]):
             part = new[start : start + size]
             costs = self._judge.costs([run.questions[i] for i in part])
             run.costs.update(zip(part, costs, strict=True))
-        planned: dict[Hashable, _Asked[Q, A]] = {}
-        again = []
+        planned: list[_Asked[Q, A]] = []
+        keys: set[Hashable] = set()
         for i in unknown:
-            # The same question once more in this round: answered with it.
-            if run.keys[i] in planned:
-                again.append(_Asked(run, i, Cost(0, 0), run.keys[i]))
-            elif run.meter.reserve(run.costs[i]):
-                planned[run.keys[i]] = _Asked(run, i, run.costs[i], run.keys[i])
-            else:
+            # The same question once more in this round is answered with the first one.
+            cost = Cost(0, 0) if run.keys[i] in keys else run.costs[i]
+            if not run.meter.reserve(cost):
                 break
-        return [*planned.values(), *again]
+            planned.append(_Asked(run, i, cost, run.keys[i]))
+            keys.add(run.keys[i])
+        return planned
 
-    def _ask(self, items: Sequence[_Asked[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
+    def _ask(
+        self,
+        items: Sequence[_Asked[Q, A]],
+        known: dict[Hashable, Judgement[A]],
+        failures: _Failures,
+    ) -> None:
         """Ask a batch; where it fails, each run's part by itself, so that one text that the model
         refuses does not fail the others. Raises Overdue."""
-        failures = _Failures(self._model)
         try:
+            failures.check()
             self._answer(items, known)
+            failures.clear()
             return
         except Overdue:
             raise
@@ -182,17 +185,10 @@ class Rounds(Generic[Q, A]):
         for item in items:
             parts.setdefault(id(item.run), []).append(item)
         if len(parts) == 1:
-            items[0].run.fail(failure)
+            items[0].run.fail(failures.add(failure))
             return
         for part in parts.values():
-            try:
-                failures.check()
-                self._answer(part, known)
-                failures.clear()
-            except Overdue:
-                raise
-            except Exception as error:  # noqa: BLE001
-                part[0].run.fail(failures.add(error))
+            self._ask(part, known, failures)
 
     def _answer(self, items: Sequence[_Asked[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
         """Each key once; those who ask for the same share the first one's judgement."""
@@ -207,8 +203,7 @@ class Rounds(Generic[Q, A]):
             deadline = _deadline(items)
 
             def ask() -> dict[Hashable, Judgement[A]]:
-                given = map(_compact, self._judge.ask(questions))
-                found = dict(zip(asked, given, strict=True))
+                found = dict(zip(asked, self._judge.ask(questions), strict=True))
                 for key, judgement in found.items():  # Also when nobody waits for it any more.
                     self._memory.put(key, judgement)
                 return found
@@ -227,8 +222,7 @@ class _Failures:
     """Failures of one run after the other. Two in a row that are not about what the model was given
     mean that the model itself is at fault: the others fail without waiting for it."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
+    def __init__(self) -> None:
         self._row = 0
         self._last: TwindexError | None = None
 
@@ -236,11 +230,10 @@ class _Failures:
         if self._row >= 2 and self._last is not None:
             raise self._last
 
-    def add(self, error: Exception) -> TwindexError:
-        if error is not self._last:
-            self._last = as_twindex_error(error, self._model)
-        self._row += not isinstance(self._last, InvalidInputError)
-        return self._last
+    def add(self, error: TwindexError) -> TwindexError:
+        self._last = error
+        self._row += not isinstance(error, InvalidInputError)
+        return error
 
     def clear(self) -> None:
         self._row = 0
@@ -252,26 +245,9 @@ def _guarded(items: Sequence[_Asked[Q, A]], guard: Guard) -> list[Cost]:
     if guard is UNGUARDED:
         return costs
     guard.check()
-    total = accumulate(max(1, cost.tokens) for cost in costs)
-    fitting = sum(1 for _ in takewhile(lambda tokens: tokens <= GUARDED_TOKENS, total))
-    return costs[: max(GUARDED_QUESTIONS, fitting)]
+    return costs[: max(GUARDED_QUESTIONS, within(costs, GUARDED_TOKENS))]
 
 
 def _deadline(items: Sequence[_Asked[Q, A]]) -> float | None:
     """All began together with the same budget."""
-    return items[0].run.meter.deadline if items else None
-
-
-def _late(items: Sequence[_Asked[Q, A]], warnings: Sequence[str]) -> None:
-    """The time is over for those that are not answered."""
-    for run in {id(item.run): item.run for item in items}.values():
-        if run.open:
-            run.status = "partial"
-            run.warnings.extend(warnings)
-
-
-def _compact(judgement: Judgement[A]) -> Judgement[A]:
-    """To be remembered: without long texts."""
-    texts = judgement.truncated
-    short = tuple(digest(text) if isinstance(text, str) else text for text in texts)
-    return replace(judgement, truncated=short)
+    return items[0].run.meter.deadline

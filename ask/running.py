@@ -6,18 +6,14 @@ import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal
 
 from ..core import ModelError, TwindexError, Usage
 from .config import Limits
-from .course import Course, Judgement, Outcome
+from .course import A, Course, Judgement, Outcome, Q, R
 from .meter import Cost, Meter
 
 log = logging.getLogger(__name__)
-
-Q = TypeVar("Q")
-A = TypeVar("A")
-R = TypeVar("R")
 
 Status = Literal["complete", "partial", "failed"]
 """complete: all that was asked for was answered; partial: not all, because the limits were reached
@@ -36,7 +32,7 @@ def as_twindex_error(error: Exception, model: str) -> TwindexError:
     return ModelError(f"{model} failed: {type(error).__name__}: {error}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class Finished(Generic[R]):
     """What became of a course.
 
@@ -44,22 +40,22 @@ class Finished(Generic[R]):
     usage:     what models did, in calls that ended in time. cache_hits: judgements that were
                remembered and took no call.
     seconds:   from the call of `run` until this course ended.
-    truncated: texts that were not read to their end.
+    truncated: digests of the texts that were not read to their end.
     error:     why the status is "failed".
     """
 
-    result: R | None
-    status: Status
-    usage: Usage
-    seconds: float
-    truncated: int
-    warnings: Sequence[str]
-    error: TwindexError | None
+    result: R | None = None
+    status: Status = "complete"
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    truncated: set[bytes] = field(default_factory=set)
+    warnings: tuple[str, ...] = ()
+    error: TwindexError | None = None
 
 
 @dataclass(slots=True)
-class Run(Generic[Q, A, R]):
-    """A course under way."""
+class Run(Finished[R], Generic[Q, A, R]):
+    """A course under way, and in the end what became of it."""
 
     course: Course[Q, A, R]
     meter: Meter[Limits]
@@ -68,12 +64,6 @@ class Run(Generic[Q, A, R]):
     keys: Sequence[Hashable] = ()
     costs: dict[int, Cost] = field(default_factory=dict)
     ended: bool = False
-    result: R | None = None
-    truncated: set[str | bytes] = field(default_factory=set)
-    status: Status = "complete"
-    error: TwindexError | None = None
-    warnings: list[str] = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def open(self) -> list[int]:
@@ -91,7 +81,7 @@ class Run(Generic[Q, A, R]):
         except StopIteration as end:
             outcome = end.value if isinstance(end.value, Outcome) else Outcome(end.value)
             self.result = outcome.result
-            self.warnings.extend(outcome.warnings)
+            self.warnings += tuple(outcome.warnings)
             if self.status == "complete" and not outcome.complete:
                 self.status = "partial"
             self._end()
@@ -111,15 +101,5 @@ class Run(Generic[Q, A, R]):
 
     def _end(self) -> None:
         self.ended = True
+        self.usage = self.meter.usage
         self.seconds = perf_counter() - self.meter.began
-
-    def finished(self) -> Finished[R]:
-        return Finished(
-            self.result,
-            self.status,
-            self.meter.usage,
-            self.seconds,
-            len(self.truncated),
-            tuple(self.warnings),
-            self.error,
-        )

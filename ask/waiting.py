@@ -8,10 +8,12 @@ its caller goes on without it.
 from __future__ import annotations
 
 import atexit
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from itertools import accumulate
 from math import sqrt
-from queue import Empty, SimpleQueue
-from threading import BoundedSemaphore, Event, Lock, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from time import perf_counter
 from typing import TypeVar
 from weakref import WeakSet
@@ -85,14 +87,7 @@ class Waiting:
             with self._lock:
                 self._rate = rate * DOUBT
             return 0
-        tokens = left * SHARE / rate
-        fitting, total = 0, 0
-        for cost in costs:
-            total += max(1, cost.tokens)
-            if total > tokens:
-                break
-            fitting += 1
-        return max(1, fitting)
+        return max(1, within(costs, left * SHARE / rate))
 
     def call(self, function: Callable[[], T], tokens: int, deadline: float | None) -> T:
         """What `function` returns or raises. Raises Overdue at the deadline."""
@@ -109,18 +104,13 @@ class Waiting:
             all_behind = self._behind >= UNDER_WAY
         if all_behind or not self._slots.acquire(timeout=_left(deadline)):
             raise Overdue("the model is still busy with earlier calls that ran out of time")
-        results: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-        left_alone = Event()
+        result: Future[T] = Future()
 
         def work() -> None:
             try:
-                result: tuple[T | None, BaseException | None] = (timed(), None)
+                result.set_result(timed())
             except BaseException as error:  # noqa: BLE001 - handed to the caller
-                result = (None, error)
-            with self._lock:
-                results.put(result)
-                if left_alone.is_set():
-                    self._behind -= 1
+                result.set_exception(error)
             self._slots.release()
 
         try:
@@ -130,18 +120,17 @@ class Waiting:
         except RuntimeError:
             self._slots.release()
             raise
-        try:
-            value, error = results.get(timeout=_left(deadline))
-        except Empty:
-            with self._lock:
-                if results.empty():
-                    left_alone.set()
-                    self._behind += 1
-                    raise Overdue from None
-            value, error = results.get()
-        if error is not None:
-            raise error
-        return value  # type: ignore[return-value]
+        wait([result], _left(deadline))
+        if result.done():
+            return result.result()
+        with self._lock:
+            self._behind += 1
+        result.add_done_callback(self._ended)  # At once, if it has ended meanwhile.
+        raise Overdue
+
+    def _ended(self, _: Future[T]) -> None:
+        with self._lock:
+            self._behind -= 1
 
     def _learn(self, rate: float) -> None:
         """Seconds for a token: the geometric mean of what is known and the latest call, which one
@@ -150,6 +139,11 @@ class Waiting:
         rate = max(rate, QUICKEST)
         with self._lock:
             self._rate = rate if self._rate is None else sqrt(self._rate * rate)
+
+
+def within(costs: Sequence[Cost], tokens: float) -> int:
+    """How many of the first questions have at most so many tokens together."""
+    return bisect_right(list(accumulate(max(1, cost.tokens) for cost in costs)), tokens)
 
 
 def _left(deadline: float) -> float:

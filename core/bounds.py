@@ -70,28 +70,19 @@ class Bounds:
             value: Any, validate: ValidatorFunctionWrapHandler, info: core_schema.ValidationInfo
         ) -> Number:
             try:
-                if isinstance(value, bool):
-                    raise _Refused
-                return validate(value)  # type: ignore[no-any-return]
-            except (ValidationError, _Refused):
-                if is_stored(info.context) and isinstance(value, int | float):
-                    return _kept(value, loose)
-                raise PydanticCustomError(
-                    "number",
-                    "must be {kind} {bounds}, got {value}",
-                    {"kind": kind, "bounds": self.words, "value": shown(value)},
-                ) from None
+                if not isinstance(value, bool):  # pydantic would take it for a number.
+                    return validate(value)  # type: ignore[no-any-return]
+            except ValidationError:
+                pass
+            if info.context == STORED and isinstance(value, int | float):
+                return _kept(value, loose)
+            raise PydanticCustomError(
+                "number",
+                "must be {kind} {bounds}, got {value}",
+                {"kind": kind, "bounds": self.words, "value": shown(value)},
+            )
 
         return core_schema.with_info_wrap_validator_function(check, inner)
-
-
-class _Refused(Exception):  # noqa: N818 - never leaves this module
-    """A value that pydantic would convert."""
-
-
-def is_stored(context: Any) -> bool:
-    """Whether a value that is validated is on disk already."""
-    return isinstance(context, dict) and bool(context.get("stored"))
 
 
 def _kept(value: Number, kind: type[Number]) -> Number:

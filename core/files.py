@@ -18,10 +18,7 @@ _KINDS = (
 
 def special(mode: int) -> str:
     """What a file is that is not a regular one, in words."""
-    for test, name in _KINDS:
-        if test(mode):
-            return name
-    return "a special file"
+    return next((name for test, name in _KINDS if test(mode)), "a special file")
 
 
 def check_regular(path: Path, remedy: str) -> None:

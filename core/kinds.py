@@ -108,11 +108,6 @@ class Kinds(Generic[C]):
                     field=field,
                 )
 
-    def unregister(self, config: type[C]) -> None:
-        """Forget a kind of this program. One that a package names is found again."""
-        with self._lock:
-            self._kinds = {name: kind for name, kind in self._kinds.items() if kind is not config}
-
     def find(self, name: str) -> type[C] | None:
         """The configuration of a kind; None = there is none of this name.
 
@@ -283,37 +278,26 @@ class OneOf(Generic[C]):
         return schema_
 
     def _validated(self, value: Any, info: core_schema.ValidationInfo) -> C:
-        if isinstance(value, self._kinds.base):
-            kind: Any = getattr(value, "kind", None)
-            if self._kinds.find(str(kind)) is not type(value):
-                name = type(value).__name__
-                raise PydanticCustomError(
-                    "kind",
-                    "{name} is not registered: twindex.core.register({name})",
-                    {"name": name},
-                )
-            if self._accepted(kind) is type(value):
-                return value
-            raise self._refused(kind)
-        if not isinstance(value, Mapping):
+        made = isinstance(value, self._kinds.base)
+        if not made and not isinstance(value, Mapping):
             raise self._refused(value)
-        kind = value.get("kind")
-        if kind is None:
+        kind = getattr(value, "kind", None) if made else value.get("kind")
+        if kind is None and not made:
             kind = self._default
-        if kind is None:
-            raise PydanticCustomError("kind", "needs the field kind")
-        config = self._accepted(kind)
-        if config is None:
-            raise self._refused(kind)
-        return config.model_validate(dict(value), context=info.context)
-
-    def _accepted(self, kind: Any) -> type[C] | None:
+            if kind is None:
+                raise PydanticCustomError("kind", "needs the field kind")
         try:
             config = self._kinds.find(kind) if isinstance(kind, str) else None
         except ConfigError as error:
             raise PydanticCustomError("kind", "{text}", {"text": error.message}) from None
-        allowed = config is not None and (self._among is None or self._among(config))
-        return config if allowed else None
+        if made and config is not type(value):
+            name = type(value).__name__
+            raise PydanticCustomError(
+                "kind", "{name} is not registered: twindex.core.register({name})", {"name": name}
+            )
+        if config is None or not (self._among is None or self._among(config)):
+            raise self._refused(kind)
+        return value if made else config.model_validate(dict(value), context=info.context)
 
     def _refused(self, value: Any) -> PydanticCustomError:
         """Of a value that is no object, or of its kind."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from .errors import InvalidInputError
 
@@ -17,6 +18,17 @@ def check_unicode(texts: Sequence[str], start: int = 0) -> None:
                 f"half a surrogate pair at character {error.start} is no text",
                 field=f"texts[{number}]",
             ) from None
+
+
+@contextmanager
+def telling_unicode(texts: Sequence[str], start: int = 0) -> Iterator[None]:
+    """Tokenizers refuse half a surrogate pair with a TypeError: inside, it is as `check_unicode`
+    says it."""
+    try:
+        yield
+    except TypeError:
+        check_unicode(texts, start)
+        raise
 
 
 def checked_text(value: str, field: str) -> str:

@@ -7,7 +7,7 @@ for a real encoder; a token is a word here. Those that cannot mean anything are 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
@@ -15,9 +15,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import InvalidInputError
+from ..core import InvalidInputError, Representation, Role
 from .config import EncoderConfig
-from .protocol import Gives, TokenReader
+from .protocol import TokenReader
 
 DIMENSIONS = 64
 VOCABULARY = 2**15
@@ -26,22 +26,45 @@ C = TypeVar("C", bound=EncoderConfig)
 
 
 class Fake(Generic[C]):
-    """What every fake has; a fake of a kind adds `encode`."""
+    """What every fake has; a fake of a kind adds `_represented`."""
 
-    def __init__(self, config: C) -> None:
-        """Raises ConfigError for options that mean nothing without a model."""
+    def __init__(self, config: C, limits: Mapping[Role, int | None]) -> None:
+        """limits: words read of a text; None = all.
+
+        Raises ConfigError for options that mean nothing without a model.
+        """
         config.check_fake()
-        fields = dict(config)
-        prompts = [name for name in ("query_prompt", "document_prompt") if name in fields]
-        self.config = config.model_copy(update={name: fields[name] or "" for name in prompts})
-
-    @property
-    def gives(self) -> frozenset[Gives]:
-        return self.config.gives
+        self._prompts = {name: text or "" for name, text in config if name.endswith("_prompt")}
+        self.config = config.model_copy(update=self._prompts)
+        self.gives = config.gives
+        self._limits = limits
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         return self.config.model_dump(exclude={"revision", "device"})
+
+    @property
+    def reader(self) -> TokenReader | None:
+        """What cutting by tokens needs; None without a limit."""
+        limit, prompt = self._limits["document"], self._prompts.get("document_prompt", "")
+
+        def lengths(texts: Sequence[str]) -> list[int]:
+            return [len(_words(prompt + text)) for text in texts]
+
+        return None if limit is None else TokenReader(limit, lengths)
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+    ) -> Representation:
+        words, truncated = self._read(texts, role)
+        found = self._represented(words, truncated, role)
+        if advance is not None:
+            advance(len(texts))
+        return found
 
     def term(self, index: int) -> str:
         """A number, as there is no vocabulary. Dense dimensions have no names."""
@@ -51,22 +74,30 @@ class Fake(Generic[C]):
             raise InvalidInputError(f"must be in [0, {VOCABULARY})", field="index")
         return f"#{index}"
 
+    def _read(self, texts: Sequence[str], role: Role) -> tuple[list[list[str]], NDArray[np.bool_]]:
+        """The words of each text as a model would read them, and which texts have more."""
+        prompt, limit = self._prompts.get(f"{role}_prompt", ""), self._limits[role]
+        whole = [_words(prompt + text) for text in texts]
+        cut = [limit is not None and len(words) > limit for words in whole]
+        return [words[:limit] for words in whole], np.array(cut, np.bool_)
 
-def reader(prompt: str, limit: int | None) -> TokenReader | None:
-    """See `TokenReader`: a token is a word."""
-
-    def lengths(texts: Sequence[str]) -> list[int]:
-        return [len(re.findall(r"\w+", (prompt + text).lower())) for text in texts]
-
-    return None if limit is None else TokenReader(limit, lengths)
+    def _represented(
+        self, texts: Sequence[list[str]], truncated: NDArray[np.bool_], role: Role
+    ) -> Representation:
+        """Of texts of which these are the words that are read."""
+        raise NotImplementedError
 
 
-def words_of(text: str, max_length: int | None) -> tuple[list[str], bool]:
-    words = re.findall(r"\w+", text.lower())
-    return words[:max_length], max_length is not None and len(words) > max_length
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
 
 
-def digest(word: str) -> int:
+def place(word: str) -> int:
+    """Of a word in the vocabulary."""
+    return _digest(word) % VOCABULARY
+
+
+def _digest(word: str) -> int:
     return int.from_bytes(
         blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest(), "little"
     )
@@ -74,5 +105,5 @@ def digest(word: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def signs(word: str) -> NDArray[np.float32]:
-    bits = np.unpackbits(np.frombuffer(digest(word).to_bytes(8, "little"), np.uint8))
+    bits = np.unpackbits(np.frombuffer(_digest(word).to_bytes(8, "little"), np.uint8))
     return bits.astype(np.float32) * 2 - 1

@@ -3,7 +3,7 @@ feeding it tokenised batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..core import ConfigError, ModelError, check_unicode
+from ..core import ConfigError, ModelError
 from ..core.config import Precision
+from ..core.unicode import telling_unicode
 from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.local.pretrained import loading, pick_device, quiet
@@ -62,9 +63,11 @@ class TextModel:
         self.name = name
         self.digest = shared.digest
         self._shared = shared
-        self._device = model.device
-        self._budget = BUDGET[self._device.type]
-        self._tokenizing = shared.tokenizing
+        self.device = model.device
+        """Where the model is."""
+        self.tokenizing = shared.tokenizing
+        """The tokenizer may be called under this lock: it keeps its truncation as state."""
+        self._budget = BUDGET[self.device.type]
         self._running = Lock()
         self.tokenizer: Any = getattr(model, "tokenizer", None)
         if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
@@ -92,20 +95,8 @@ class TextModel:
         ConfigError for what it cannot do.
         """
         folder = find_weights(config.model, revision=config.revision)
-        device = pick_device(config.device)
-
-        def load() -> tuple[Any, Any]:
-            options: Any = {
-                "local_files_only": True,
-                "trust_remote_code": False,
-                "model_kwargs": {"use_safetensors": True},
-            }
-            with quiet():
-                model = kind(str(folder), device=device, **options).eval()
-            return model, getattr(model, "tokenizer", None)
-
         with loading(config.model, folder):
-            shared = share(kind.__name__, folder, device, load)
+            shared = shared_model(kind, folder, pick_device(config.device))
             model = shared.view()
             if change is not None:
                 with shared.tokenizing, quiet():
@@ -138,37 +129,22 @@ class TextModel:
         with (
             self._running,
             torch.inference_mode(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=reduced),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=reduced),
         ):
-            yield
-
-    @property
-    def device(self) -> Any:
-        """Where the model is."""
-        return self._device
-
-    @contextmanager
-    def tokenizing(self) -> Iterator[None]:
-        """The tokenizer may be called inside: it keeps its truncation as state."""
-        with self._tokenizing:
             yield
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text if none were cut, special tokens included."""
         lengths: list[int] = []
         for first in range(0, len(texts), TURN):
-            with self._tokenizing:
-                try:
-                    found = self.tokenizer(
-                        list(texts[first : first + TURN]),
-                        truncation=False,
-                        padding=False,
-                        return_attention_mask=False,
-                        verbose=False,
-                    )
-                except TypeError:
-                    check_unicode(texts)
-                    raise
+            with self.tokenizing, telling_unicode(texts):
+                found = self.tokenizer(
+                    list(texts[first : first + TURN]),
+                    truncation=False,
+                    padding=False,
+                    return_attention_mask=False,
+                    verbose=False,
+                )
             lengths += map(len, found["input_ids"])
         return lengths
 
@@ -188,7 +164,8 @@ class TextModel:
             columns, cut = self._tokenize([prompt + text for text in window], start)
             lengths = [len(ids) for ids in columns["input_ids"]]
             for rows in batches(lengths, self._budget):
-                features = self._features(columns, rows)
+                chosen = {name: [ids[row] for row in rows] for name, ids in columns.items()}
+                features = padded(self.tokenizer, chosen, self.device)
                 if prompt:  # some models leave the prompt out of the mean
                     features["prompt_length"] = prompt_length
                 yield Batch(rows + start, features, cut[rows])
@@ -196,46 +173,21 @@ class TextModel:
     def _tokenize(
         self, texts: Sequence[str], start: int
     ) -> tuple[dict[str, list[list[int]]], NDArray[np.bool_]]:
-        # The tokenizer keeps its truncation as state and cannot be shared by threads.
         columns: dict[str, list[list[int]]] = {}
         cut: list[bool] = []
         for first in range(0, len(texts), TURN):
-            with self._tokenizing:
-                try:
-                    found = self.tokenizer(
-                        texts[first : first + TURN],
-                        truncation=self.max_length is not None,
-                        max_length=self.max_length,
-                        return_attention_mask=False,
-                        verbose=False,
-                    )
-                except TypeError:
-                    check_unicode(texts, start)
-                    raise
+            with self.tokenizing, telling_unicode(texts, start):
+                found = self.tokenizer(
+                    texts[first : first + TURN],
+                    truncation=self.max_length is not None,
+                    max_length=self.max_length,
+                    return_attention_mask=False,
+                    verbose=False,
+                )
             for name, rows in found.items():
                 columns.setdefault(name, []).extend(rows)
             cut += [bool(encoding.overflowing) for encoding in found.encodings]
         return columns, np.array(cut, np.bool_)
-
-    def _features(
-        self, columns: dict[str, list[list[int]]], rows: NDArray[np.int64]
-    ) -> dict[str, Any]:
-        side = self.tokenizer.padding_side
-        fills = {
-            "input_ids": self.tokenizer.pad_token_id or 0,
-            "token_type_ids": self.tokenizer.pad_token_type_id,
-        }
-        arrays = {
-            name: pad([columns[name][row] for row in rows], fill=fill, side=side)
-            for name, fill in fills.items()
-            if name in columns
-        }
-        lengths = [len(columns["input_ids"][row]) for row in rows]
-        arrays["attention_mask"] = mask(lengths, side=side)
-        features: dict[str, Any] = {
-            name: torch.from_numpy(array).to(self._device) for name, array in arrays.items()
-        }
-        return {**features, "modality": "text"}
 
     def _prompt_ids(self, prompt: str) -> list[int]:
         """The prompt's tokens, without the special token at the end."""
@@ -245,7 +197,7 @@ class TextModel:
 
     def _check_length(self, length: int) -> None:
         """Run the model on a text of this many tokens: what it cannot do, it cannot do now."""
-        ids = torch.full((1, length), self.tokenizer.pad_token_id or 0, device=self._device)
+        ids = torch.full((1, length), self.tokenizer.pad_token_id or 0, device=self.device)
         features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "modality": "text"}
         try:
             with torch.inference_mode():
@@ -254,3 +206,44 @@ class TextModel:
             raise ConfigError(
                 f"the model cannot read {length} tokens ({error})", field="max_length"
             ) from None
+
+
+def shared_model(kind: Any, folder: Path, device: str) -> SharedModel:
+    """A model of sentence-transformers of these weights, loaded now or in use already.
+
+    kind: its class.
+    """
+
+    def load() -> tuple[Any, Any]:
+        options: Any = {
+            "local_files_only": True,
+            "trust_remote_code": False,
+            "model_kwargs": {"use_safetensors": True},
+        }
+        with quiet():
+            model = kind(str(folder), device=device, **options).eval()
+        return model, getattr(model, "tokenizer", None)
+
+    return share(kind.__name__, folder, device, load)
+
+
+def padded(
+    tokenizer: Any, columns: Mapping[str, Sequence[Sequence[int]]], device: Any
+) -> dict[str, Any]:
+    """The input of a model: padded tokens, their types if they have any, and the mask, each
+    [n, longest]."""
+    side = tokenizer.padding_side
+    fills = {
+        "input_ids": tokenizer.pad_token_id or 0,
+        "token_type_ids": tokenizer.pad_token_type_id,
+    }
+    arrays = {
+        name: pad(columns[name], fill=fill, side=side)
+        for name, fill in fills.items()
+        if name in columns
+    }
+    arrays["attention_mask"] = mask(list(map(len, columns["input_ids"])), side=side)
+    features: dict[str, Any] = {
+        name: torch.from_numpy(array).to(device) for name, array in arrays.items()
+    }
+    return {**features, "modality": "text"}

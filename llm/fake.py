@@ -69,6 +69,7 @@ class FakeModel:
         self._likelihood = likelihood
 
     name = NAME
+    capabilities: frozenset[Capability] = frozenset({"states", "likelihood", "generate"})
     vocabulary = VOCABULARY
     dimensions = DIMENSIONS
     batch_tokens = 4_096
@@ -76,10 +77,6 @@ class FakeModel:
     begin: Tokens = ()
     ends = frozenset({END})
     mask: str | None = None
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return frozenset({"states", "likelihood", "generate"})
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from ..core import ModelError
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from .local.masked import MaskedModel
     from .local.pretrained import Precision
 
-_CAUSAL = ("ForCausalLM", "LMHeadModel")
-_MASKED = ("ForMaskedLM",)
-
-_loaded: WeakValueDictionary[tuple[str, ...], Any] = WeakValueDictionary()
+_loaded: WeakValueDictionary[tuple[str, ...], CausalModel | MaskedModel] = WeakValueDictionary()
 _loading = Lock()
 
 
@@ -48,37 +45,31 @@ def load_model(
 
     source = find_weights(name, revision=revision)
     key = (name, str(source), weights_digest(source), precision, pick_device(device))
-    options: Any = {"revision": revision, "precision": precision, "device": device}
     with _loading:
         model = _loaded.get(key)
         if model is None:
-            if _kind(name, source) == "masked":
-                from .local.masked import MaskedModel
-
-                model = MaskedModel.load(name, **options)
-            else:
-                from .local.causal import CausalModel
-
-                model = CausalModel.load(name, **options)
+            kind = _kind(name, source)
+            model = kind.load(name, revision=revision, precision=precision, device=device)
             _loaded[key] = model
-    found: CausalModel | MaskedModel = model
-    return found
+    return model
 
 
-def _kind(name: str, source: Path) -> Literal["causal", "masked"]:
+def _kind(name: str, source: Path) -> type[CausalModel | MaskedModel]:
+    from .local.causal import CausalModel
+    from .local.masked import MaskedModel
     from .weights.gguf import gguf_file
 
     if gguf_file(source) is not None:
-        return "causal"
+        return CausalModel
     try:
         configuration = json.loads((source / "config.json").read_text())
         architecture = str((configuration.get("architectures") or ["of no known kind"])[0])
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ModelError(f"model {name!r}: {source} has no config.json to read") from error
-    if architecture.endswith(_MASKED):
-        return "masked"
-    if architecture.endswith(_CAUSAL):
-        return "causal"
+    if architecture.endswith("ForMaskedLM"):
+        return MaskedModel
+    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
+        return CausalModel
     raise ModelError(
         f"model {name!r} is {architecture}: neither a causal language model (...ForCausalLM) "
         "nor a masked one (...ForMaskedLM)"

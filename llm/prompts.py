@@ -8,6 +8,7 @@ where the template wrote them: a document in a user's message cannot end that me
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from ..core import ConfigError, InvalidInputError
 from .boundary import divide, following
@@ -26,10 +27,11 @@ class PromptTokens:
 
     def __init__(self, tokenizer: Tokenizer, prompt: Prompt) -> None:
         self._tokenizer = tokenizer
+        self._markup = not isinstance(prompt, str)
         if isinstance(prompt, str):
-            self._begin, self._text, self._markup = tokenizer.around()[0], prompt, False
+            self._begin, self._text = tokenizer.around()[0], prompt
         else:
-            self._begin, self._text, self._markup = self._conversation(prompt)
+            self._begin, self._text = self._conversation(prompt)
 
     def whole(self) -> list[int]:
         """Of the prompt as it is, to be continued by the model."""
@@ -55,10 +57,11 @@ class PromptTokens:
     def _has_markup(self, text: str) -> bool:
         return self._tokenizer.tokenize([text])[0] != self._tokenizer.tokenize_markup(text)
 
-    def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], str, bool]:
-        """Tokens of the beginning, the text of the rest, and whether that contains markup."""
+    def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], str]:
+        """Tokens of the beginning, and the text of the rest, in which names of special tokens
+        stand for them."""
         if not any(self._has_markup(message.content) for message in messages):
-            return [], self._tokenizer.render(messages), True
+            return [], self._tokenizer.render(messages)
         marked = [
             Message(message.role, _MARK.format(number)) for number, message in enumerate(messages)
         ]
@@ -75,7 +78,7 @@ class PromptTokens:
             written, text = text.split(mark, 1)
             begin += self._tokenizer.tokenize_markup(written)
             begin += self._tokenizer.tokenize([message.content])[0]
-        return begin, text, True
+        return begin, text
 
 
 def shared(rows: Sequence[list[int]]) -> list[int]:
@@ -83,15 +86,9 @@ def shared(rows: Sequence[list[int]]) -> list[int]:
     if len(rows) < 2:
         return []
     first, last = min(rows), max(rows)  # rows between them begin with what these two share
-    size = next(
-        (
-            place
-            for place, (one, other) in enumerate(zip(first, last, strict=False))
-            if one != other
-        ),
-        min(len(first), len(last)),
-    )
-    return first[:size] if size >= SHARED else []
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    beginning = [token for token, _ in alike]
+    return beginning if len(beginning) >= SHARED else []
 
 
 def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | None) -> None:

@@ -162,35 +162,22 @@ def unsupported(model: LanguageModel, capability: Capability) -> UnsupportedErro
 class StateModel(LanguageModel, Protocol):
     """A model whose inside can be read. Works with tokens, so that callers decide what is cut."""
 
-    @property
-    def vocabulary(self) -> int:
-        """Number of logits."""
-
-    @property
-    def dimensions(self) -> int:
-        """Of a hidden state."""
-
-    @property
-    def batch_tokens(self) -> int:
-        """Padded tokens (longest text x texts) that a batch for `read` should have at most."""
-
-    @property
-    def limit(self) -> int | None:
-        """Most tokens that `read` takes: of prefix, text, suffix and further steps together. None
-        where the model does not say."""
-
-    @property
-    def begin(self) -> Tokens:
-        """What the tokenizer puts before a text by itself, for prompts that are not a conversation:
-        chat templates write it where it belongs. `read` does not add it."""
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """Tokens that end the model's turn."""
-
-    @property
-    def mask(self) -> str | None:
-        """The token to be filled in, for masked models: prompts need exactly one. Else None."""
+    vocabulary: int
+    """Number of logits."""
+    dimensions: int
+    """Of a hidden state."""
+    batch_tokens: int
+    """Padded tokens (longest text x texts) that a batch for `read` should have at most."""
+    limit: int | None
+    """Most tokens that `read` takes: of prefix, text, suffix and further steps together. None where
+    the model does not say."""
+    begin: Tokens
+    """What the tokenizer puts before a text by itself, for prompts that are not a conversation:
+    chat templates write it where it belongs. `read` does not add it."""
+    ends: frozenset[int]
+    """Tokens that end the model's turn."""
+    mask: str | None
+    """The token to be filled in, for masked models: prompts need exactly one. Else None."""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Tokens of each text, without special tokens of the tokenizer's own; markup of special

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
-from ..core import ConfigError, InvalidInputError, ModelError, check_unicode
+from ..core import ConfigError, InvalidInputError, ModelError
+from ..core.unicode import telling_unicode
 from .protocol import Message, Tokens
 
 _MARK = "\ue000end of the last message\ue001"
@@ -143,18 +144,14 @@ class Tokenizer:
     def _encode(self, texts: list[str], *, split: bool) -> list[list[int]]:
         if not texts:
             return []
-        try:
-            with self._lock:
-                rows: list[list[int]] = self._tokenizer(
-                    texts,
-                    add_special_tokens=False,
-                    split_special_tokens=split,
-                    return_attention_mask=False,
-                    verbose=False,
-                ).input_ids
-        except TypeError:
-            check_unicode(texts)
-            raise
+        with self._lock, telling_unicode(texts):
+            rows: list[list[int]] = self._tokenizer(
+                texts,
+                add_special_tokens=False,
+                split_special_tokens=split,
+                return_attention_mask=False,
+                verbose=False,
+            ).input_ids
         return rows
 
     def _without_added(self, text: str) -> list[int]:

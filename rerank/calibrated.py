@@ -36,12 +36,9 @@ class Calibrated:
     """A reranker whose scores become probabilities; its own stay in the reasons, as `raw`."""
 
     def __init__(self, reranker: Reranker, calibration: CalibrationConfig) -> None:
+        self.kind = reranker.kind
         self._reranker = reranker
         self._calibration = calibration
-
-    @property
-    def kind(self) -> str:
-        return self._reranker.kind
 
     @property
     def needs(self) -> Needs:

@@ -1,4 +1,4 @@
-"""The kinds of reranker that come with Twindex, a line each: who is imported is registered.
+"""The kinds of reranker that come with Twindex, a line each: an import registers them.
 
 Help and errors name them in this order.
 """

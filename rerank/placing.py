@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Generic, TypeVar
 
 from .. import ask
 from ..ask import Finished, Judge, Rounds
+from ..ask.course import A, Q
 from ..core import UNGUARDED
 from .protocol import Budget, Placed, Reranked, Task
-
-Q = TypeVar("Q")
-A = TypeVar("A")
 
 Outcome = ask.Outcome[Sequence[Placed]]
 
@@ -23,19 +20,14 @@ Course = ask.Course[Q, A, Sequence[Placed]]
 """See `ask.Course`: the order has every candidate of the task once, also when it was cut short."""
 
 
-class Placing(Generic[Q, A]):
+class Placing(Rounds[Q, A]):
     """Runs the courses of a reranker with one judge, whose judgements it remembers. Thread-safe.
 
     remembered: judgements kept at most; the latest used are.
     """
 
     def __init__(self, judge: Judge[Q, A], *, remembered: int = 100_000) -> None:
-        self._rounds = Rounds(judge, model="the reranker's model", remembered=remembered)
-
-    @property
-    def speed(self) -> float | None:
-        """Tokens (of costs) a second in the latest calls; None before the first."""
-        return self._rounds.speed
+        super().__init__(judge, model="the reranker's model", remembered=remembered)
 
     def rerank(
         self,
@@ -47,7 +39,7 @@ class Placing(Generic[Q, A]):
         budget = budget or Budget()
         seen = [replace(task, candidates=task.candidates[: budget.candidates]) for task in tasks]
         guard = tasks[0].guard if tasks else UNGUARDED
-        found = self._rounds.run((course(task) for task in seen), budget, guard)
+        found = self.run((course(task) for task in seen), budget, guard)
         return [
             _reranked(one, len(part.candidates), len(task.candidates))
             for one, part, task in zip(found, seen, tasks, strict=True)
@@ -67,7 +59,7 @@ def _reranked(found: Finished[Sequence[Placed]], judged: int, total: int) -> Rer
         status="partial" if rest and found.status == "complete" else found.status,
         usage=found.usage,
         seconds=found.seconds,
-        truncated=found.truncated,
+        truncated=len(found.truncated),
         warnings=found.warnings,
         error=found.error,
     )

@@ -46,8 +46,11 @@ class Candidate:
 
     def read(self, part: Literal["passage", "document"] = "passage") -> str:
         """Title and text, as encoders read them."""
-        whole = part == "document" and self.document is not None
-        return f"{self.title} {self.document if whole else self.text}".strip()
+        return f"{self.title} {self.body(part)}".strip()
+
+    def body(self, part: Literal["passage", "document"]) -> str:
+        """The text without the title."""
+        return self.document if part == "document" and self.document is not None else self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal
 
 from ..ask import Judge, digest
+from ..ask.course import A, Q
 from ..core import ModelError
 from .placing import Course, Placing
 from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
-
-Q = TypeVar("Q")
-A = TypeVar("A")
 
 
 @dataclass(slots=True)

@@ -94,11 +94,9 @@ def checked_documents(
 
 def parse_id(value: Mapping[str, Any]) -> str:
     """The `_id` or `id` of a document or query, checked. Raises InvalidInputError."""
-    names = [name for name in ("_id", "id") if value.get(name) is not None]
+    present = [name for name in ("_id", "id") if name in value]
+    names = [name for name in present if value[name] is not None] or present
     if not names:
-        for name in ("_id", "id"):
-            if name in value:
-                _string(None, name, "a string or an integer")
         raise InvalidInputError("missing; every record needs an `id` (or `_id`)", field="id")
     ids = [
         _checked_id(_string(_decimal(value[name], name), name, "a string or an integer"), name)

@@ -37,7 +37,7 @@ class FieldNames:
     def document(self, record: Mapping[str, Any], *, nested: str | None = None) -> Document:
         """The document a record stands for; `nested` names the field that holds an object of
         metadata. Raises InvalidInputError with the field's name in the file."""
-        parts = {part: name for part, name in self._parts(record).items() if name in record}
+        parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
         metadata = self._metadata(record, {*parts.values(), nested})
         own = record.get(nested) if nested else None
@@ -64,7 +64,7 @@ class FieldNames:
         metadata = () if self.metadata == "rest" else self.metadata
         return list(dict.fromkeys([*title, *metadata, *self.numeric]))
 
-    def _parts(self, record: Mapping[str, Any]) -> dict[str, str]:
+    def _parts(self) -> dict[str, str]:
         ids = {"id": self.id} if self.id is not None else {"_id": "_id", "id": "id"}
         return {**ids, "title": self.title, "text": self.text}
 

@@ -127,10 +127,8 @@ def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
 
     What is in a folder that is left out is not listed.
     """
-    refused: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=lambda error: refused.append(
-        Path(error.filename)
-    )):  # fmt: skip
+    refused: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=refused.append):
         kept = []
         for name in folders:
             path = Path(place, name)
@@ -143,8 +141,8 @@ def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
         folders[:] = kept
         for name in names:
             yield Path(place, name), _left_out(Path(place, name))
-    for path in refused:
-        yield path, "unreadable"
+    for error in refused:
+        yield Path(error.filename), "unreadable"
 
 
 def _left_out(path: Path) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import twindex
+from twindex.core import Kinds
 
 ROOMS = [
     "core",
@@ -20,3 +22,8 @@ ROOMS = [
     "api",
 ]
 HOUSE = Path(twindex.__file__).parent
+
+
+def forget(family: Kinds[Any], config: type[Any]) -> None:
+    """Take a kind that a test has registered out of its family."""
+    family._kinds = {name: kind for name, kind in family._kinds.items() if kind is not config}

@@ -19,6 +19,8 @@ from .options import CrossEncoderTraining
 
 BUDGET = {"cpu": 2_048, "cuda": 65_536}
 """Padded tokens that are read at once, by device; a list of pairs is never taken apart."""
+PROGRESS = ("step", "pairs", "truncated", "skipped", "seconds", "history")
+"""Attributes of a training under way that a checkpoint keeps as they are."""
 SAVED = 120.0
 """Seconds between checkpoints, which are also written after each validation."""
 
@@ -171,16 +173,8 @@ class Fitting:
         random = {"cpu": torch.get_rng_state()}
         if self._model.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self._model.device)
-        state = {
-            "identity": self._identity,
-            "step": self.step,
-            "pairs": self.pairs,
-            "truncated": self.truncated,
-            "skipped": self.skipped,
-            "seconds": self.seconds,
-            "history": self.history,
-            "losses": self._losses,
-        }
+        state = {name: getattr(self, name) for name in PROGRESS}
+        state |= {"identity": self._identity, "losses": self._losses}
         optimizer = self._optimizer.state_dict()["state"]
         weights = self._model.model.state_dict()
         Checkpoint(weights, self._best, optimizer, random, state).save(self._folder)
@@ -202,10 +196,8 @@ class Fitting:
         if "cuda" in found.random:
             torch.cuda.set_rng_state(found.random["cuda"], self._model.device)
         self._best = {name: value.to(self._model.device) for name, value in found.best.items()}
-        self.step, self.pairs = int(found.state["step"]), int(found.state["pairs"])
-        self.truncated, self.skipped = int(found.state["truncated"]), int(found.state["skipped"])
-        self.seconds = float(found.state["seconds"])
-        self.history = list(found.state["history"])
+        for name in PROGRESS:
+            setattr(self, name, found.state[name])
         self._losses = list(found.state["losses"])
 
 

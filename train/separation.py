@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core import InvalidInputError, Qrels, Query
@@ -66,10 +67,7 @@ def _has_copy(
     text: str, seen: Sequence[frozenset[str]], index: dict[str, list[int]], near: float
 ) -> bool:
     pieces = shingles(text)
-    common: dict[int, int] = {}
-    for piece in pieces:
-        for number in index.get(piece, ()):
-            common[number] = common.get(number, 0) + 1
+    common = Counter(number for piece in pieces for number in index.get(piece, ()))
     return any(
         count >= near * (len(pieces) + len(seen[number]) - count)
         for number, count in common.items()
@@ -77,8 +75,4 @@ def _has_copy(
 
 
 def _relevant(qrels: Qrels, query: str) -> set[str]:
-    return set(_positive(qrels.get(query, {}).items()))
-
-
-def _positive(grades: Iterable[tuple[str, int]]) -> Iterable[str]:
-    return (document for document, grade in grades if grade > 0)
+    return {document for document, grade in qrels.get(query, {}).items() if grade > 0}

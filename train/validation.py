@@ -31,17 +31,11 @@ class Check:
         options: CrossEncoderTraining,
     ) -> None:
         self._qrels = {query.id: qrels[query.id] for query in queries}
-        self._ranked = dict(
-            zip(
-                [query.id for query in queries],
-                search([query.text for query in queries], options.rerank),
-                strict=True,
-            )
-        )
+        ranked = search([query.text for query in queries], options.rerank)
         self._pairs = [
             (query.id, query.text, one, query.read(documents[one]))
-            for query in queries
-            for one in self._ranked[query.id]
+            for query, ids in zip(queries, ranked, strict=True)
+            for one in ids
         ]
         if not self._pairs:
             raise InvalidInputError(
@@ -50,8 +44,8 @@ class Check:
             )
         self.first_stage = self._figure(
             {
-                query: {one: -float(rank) for rank, one in enumerate(ids)}
-                for query, ids in self._ranked.items()
+                query.id: {one: -float(rank) for rank, one in enumerate(ids)}
+                for query, ids in zip(queries, ranked, strict=True)
             }
         )
 

@@ -76,7 +76,7 @@ def written(
             )
             (completion,) = model.generate([prompt(document, examples)], sampling)
             text = " ".join(completion.text.partition("\n")[0].split())
-            if len(text.split()) >= WORDS[0] and len(text.split()) <= WORDS[1]:
+            if _fits(text):
                 found.append(
                     TrainingQuery(f"written:{document.id}", text, (document.id,), "written")
                 )

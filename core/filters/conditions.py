@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .values import STRING, Scalar
 
@@ -68,11 +68,8 @@ class Prefix:
 
     key: str
     text: str
-
-    @property
-    def kind(self) -> int:
-        """Only strings have a beginning."""
-        return STRING
+    kind: ClassVar[int] = STRING
+    """Only strings have a beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +78,8 @@ class Dated:
 
     key: str
     bounds: tuple[tuple[Operator, int], ...]
-
-    @property
-    def kind(self) -> int:
-        """Dates are stored as strings."""
-        return STRING
+    kind: ClassVar[int] = STRING
+    """Dates are stored as strings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ every `not`) and as many groups (`and`, `or`), nested at most `MAX_DEPTH` deep.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast, overload
 
@@ -88,8 +89,7 @@ class _Parser:
     """Reads one filter and counts its conditions and groups."""
 
     def __init__(self) -> None:
-        self._count = 0
-        self._groups = 0
+        self._counts: Counter[str] = Counter()
 
     def condition(self, value: Any, place: str, depth: int) -> Condition:
         if not isinstance(value, Mapping):
@@ -108,7 +108,7 @@ class _Parser:
                     raise InvalidInputError(
                         f"must be a list of conditions, got {shown(inner)}", field=here
                     )
-                self._group(here)
+                self._counted(1, here, "groups (`and`, `or`)")
                 listed = [
                     self.condition(item, f"{here}[{i}]", depth + 1) for i, item in enumerate(inner)
                 ]
@@ -172,19 +172,11 @@ class _Parser:
             raise InvalidInputError("null is tested with {'exists': false}", field=place)
         return [Equal(key, *typed(value, place)) for value in values]
 
-    def _counted(self, n: int, place: str) -> None:
-        self._count += n
-        if self._count > MAX_CONDITIONS:
+    def _counted(self, n: int, place: str, what: str = "conditions") -> None:
+        self._counts[what] += n
+        if self._counts[what] > MAX_CONDITIONS:
             raise InvalidInputError(
-                f"the filter has more than {MAX_CONDITIONS:,} conditions; split it", field=place
-            )
-
-    def _group(self, place: str) -> None:
-        self._groups += 1
-        if self._groups > MAX_CONDITIONS:
-            raise InvalidInputError(
-                f"the filter has more than {MAX_CONDITIONS:,} groups (`and`, `or`); split it",
-                field=place,
+                f"the filter has more than {MAX_CONDITIONS:,} {what}; split it", field=place
             )
 
 

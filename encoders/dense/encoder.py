@@ -12,7 +12,6 @@ from sentence_transformers import SentenceTransformer
 
 from ...core import InvalidInputError, ModelError, Representation, Role
 from ..prescribed import prescribed_prompts
-from ..protocol import Gives, TokenReader
 from ..text_model import TextModel
 from .config import DenseEncoderConfig
 
@@ -26,13 +25,17 @@ class DenseEncoder:
     Equals `SentenceTransformer.encode(prompt + text)`. Thread-safe: one batch runs at a time.
     """
 
+    gives = DenseEncoderConfig.gives
+
     def __init__(self, model: TextModel, config: DenseEncoderConfig) -> None:
         self.config = config
         self._model = model
         self._prompts = prescribed_prompts(model.model, config)
+        self.reader = model.reader(self._prompts["document"])
+        """What cutting by tokens needs; None for a model without a limit."""
         if not config.normalize:
             _drop_normalization(model.model)
-        self.dimensions = self._probe()
+        self._probe()
 
     @classmethod
     def load(cls, config: DenseEncoderConfig) -> DenseEncoder:
@@ -40,15 +43,6 @@ class DenseEncoder:
         model = TextModel.load(SentenceTransformer, config)
         with model.trying():
             return cls(model, config)
-
-    @property
-    def gives(self) -> frozenset[Gives]:
-        return frozenset({"dense"})
-
-    @property
-    def reader(self) -> TokenReader | None:
-        """What cutting by tokens needs; None for a model without a limit."""
-        return self._model.reader(self._prompts["document"])
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -82,13 +76,13 @@ class DenseEncoder:
         """Dense dimensions have no names: InvalidInputError."""
         raise InvalidInputError("the dimensions of a dense vector have no names")
 
-    def _probe(self) -> int:
+    def _probe(self) -> None:
         """Compare with the library's own way once, and learn the number of dimensions.
 
         Some models do more with a text than tokenise it; here that would be lost, silently.
         """
         text = "A text to try the model with."
-        with self._model.tokenizing():
+        with self._model.tokenizing:
             reference = self._model.model.encode(
                 [text], prompt=self._prompts["query"], show_progress_bar=False
             )
@@ -98,7 +92,6 @@ class DenseEncoder:
             raise ModelError(
                 f"model {self.config.model!r} reads text in a way of its own that is not supported"
             )
-        return self.dimensions
 
 
 def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:

@@ -35,7 +35,6 @@ from sentence_transformers.multi_vector_encoder.modules import (
 from ...core import InvalidInputError, ModelError, Representation, Role
 from ...llm import find_weights
 from ..prescribed import prescribed_prompts
-from ..protocol import Gives, TokenReader
 from ..text_model import TextModel
 from .config import LateEncoderConfig
 from .vectors import joined
@@ -63,10 +62,14 @@ class LateEncoder:
     Numbers are rounded to those that float16 has, so that they can be kept in half the bytes.
     """
 
+    gives = LateEncoderConfig.gives
+
     def __init__(self, model: TextModel, config: LateEncoderConfig) -> None:
         self.config = config
         self._model = model
         self._prompts = prescribed_prompts(model.model, config)
+        self.reader = model.reader(self._prompts["document"])
+        """What cutting by tokens needs; None for a model without a limit."""
         self._transformer: Any = model.model[0]
         if config.query_length is not None:
             self._set_query_length(config.query_length)
@@ -84,15 +87,6 @@ class LateEncoder:
             model = TextModel.load(SentenceTransformer, config, _token_vectors)
         with model.trying():
             return cls(model, config)
-
-    @property
-    def gives(self) -> frozenset[Gives]:
-        return frozenset({"dense"})
-
-    @property
-    def reader(self) -> TokenReader | None:
-        """What cutting by tokens needs; None for a model without a limit."""
-        return self._model.reader(self._prompts["document"])
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -161,7 +155,7 @@ class LateEncoder:
             rows = order[first : first + QUERIES]
             asked = [texts[row] for row in rows]
             lengths = self._model.lengths([prompt + text for text in asked])
-            with self._model.tokenizing():
+            with self._model.tokenizing:
                 features = self._model.model.preprocess(asked, prompt=prompt, task="query")
             limit = self._query_length
             cut = np.array([limit is not None and length > limit for length in lengths], np.bool_)
@@ -219,7 +213,7 @@ class LateEncoder:
         text = "A text to try the model with, and a mark or two."
         model = self._model.model
         prompts = self._prompts
-        with self._model.tokenizing():
+        with self._model.tokenizing:
             query = model.encode_query([text], prompt=prompts["query"], show_progress_bar=False)
             document = model.encode_document(
                 [text], prompt=prompts["document"], show_progress_bar=False

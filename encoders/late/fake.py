@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...core import Representation, Role
 from ...llm.fake import NAME
-from ..fake import DIMENSIONS, Fake, reader, signs, words_of
-from ..protocol import TokenReader
+from ..fake import DIMENSIONS, Fake, signs
 from .config import LateEncoderConfig
 from .vectors import joined
 
@@ -23,54 +23,32 @@ class FakeLateEncoder(Fake[LateEncoderConfig]):
     dimensions = DIMENSIONS
 
     def __init__(self, config: LateEncoderConfig | None = None) -> None:
-        super().__init__(config or LateEncoderConfig(model=NAME))
-
-    @property
-    def reader(self) -> TokenReader | None:
-        """What cutting by tokens needs; None without a limit."""
-        return reader(self.config.document_prompt or "", self.config.document_length)
-
-    def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        role: Role,
-        advance: Callable[[int], None] | None = None,
-    ) -> Representation:
-        return self.encode_tokens(texts, role=role, advance=advance)[0]
+        config = config or LateEncoderConfig(model=NAME)
+        super().__init__(config, {"query": config.query_length, "document": config.document_length})
 
     def encode_tokens(
-        self,
-        texts: Sequence[str],
-        *,
-        role: Role,
-        advance: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
         """See TokenEncoder."""
-        query = role == "query"
-        prompt = (self.config.query_prompt if query else self.config.document_prompt) or ""
-        limit = self.config.query_length if query else self.config.document_length
-        vectors, names = [], []
-        truncated = np.zeros(len(texts), np.bool_)
-        for row, text in enumerate(texts):
-            words, truncated[row] = words_of(prompt + text, limit)
-            words = words or [""]
-            found = np.stack([signs(word) for word in words])
-            found[1:] += found[:-1] / 8
-            merged = 1 if query else round(self.config.pooling)
-            if merged > 1:
-                starts = np.arange(0, len(found), merged)
-                found, words = np.add.reduceat(found, starts, axis=0), []
-            found /= np.linalg.norm(found, axis=1, keepdims=True)
-            vectors.append(found.astype(np.float16).astype(np.float32))
-            names.append(words)
-            if advance is not None:
-                advance(1)
-        return joined(vectors, truncated, DIMENSIONS), names
+        words, truncated = self._read(texts, role)
+        merged = role == "document" and round(self.config.pooling) > 1
+        names = [[] if merged else own or [""] for own in words]
+        return self._represented(words, truncated, role), names
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
         """See CountingEncoder: words."""
-        query = role == "query"
-        prompt = (self.config.query_prompt if query else self.config.document_prompt) or ""
-        limit = self.config.query_length if query else self.config.document_length
-        return [max(1, len(words_of(prompt + text, limit)[0])) for text in texts]
+        return [max(1, len(words)) for words in self._read(texts, role)[0]]
+
+    def _represented(
+        self, texts: Sequence[list[str]], truncated: NDArray[np.bool_], role: Role
+    ) -> Representation:
+        merged = 1 if role == "query" else round(self.config.pooling)
+        vectors = []
+        for words in texts:
+            found = np.stack([signs(word) for word in words or [""]])
+            found[1:] += found[:-1] / 8
+            if merged > 1:
+                found = np.add.reduceat(found, np.arange(0, len(found), merged), axis=0)
+            found /= np.linalg.norm(found, axis=1, keepdims=True)
+            vectors.append(found.astype(np.float16).astype(np.float32))
+        return joined(vectors, truncated, DIMENSIONS)

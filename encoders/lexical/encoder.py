@@ -27,7 +27,6 @@ from unicodedata import normalize
 import Stemmer
 
 from ...core import ConfigError, InvalidInputError, Representation, Role, TermCounts
-from ..protocol import Gives
 from ..scripts import HAN, INVISIBLE, SPACELESS, marks
 from .config import AnalyzerConfig
 
@@ -37,6 +36,9 @@ VERSION = 1
 MAX_WORD = 255
 CACHED_WORDS = 500_000
 BATCH = 256
+
+_SPACELESS = re.compile(f"[{SPACELESS}]")
+_HAN = re.compile(f"[{HAN}]")
 
 _SNOWBALL = {
     "ar": "arabic",
@@ -104,6 +106,8 @@ def stopwords(language: str) -> frozenset[str]:
 class LexicalEncoder:
     """The analyzer of one language. Gives `terms`; queries and documents are treated alike."""
 
+    gives = AnalyzerConfig.gives
+
     def __init__(self, config: AnalyzerConfig | None = None) -> None:
         config = config or AnalyzerConfig()
         language = config.language
@@ -122,10 +126,6 @@ class LexicalEncoder:
         self._terms = _Terms(config)
         self._words = _words(apostrophe=language == "en")
         self._ascii_words = _ascii_words(apostrophe=language == "en")
-
-    @property
-    def gives(self) -> frozenset[Gives]:
-        return frozenset({"terms"})
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -169,7 +169,7 @@ class LexicalEncoder:
 
     def _count(self, text: str) -> TermCounts:
         words = (self._ascii_words if text.isascii() else self._words).findall(text)
-        if not text.isascii() and _spaceless().search(text):
+        if not text.isascii() and _SPACELESS.search(text):
             counts = Counter(term for word in words for term, _, _ in self._read(word, 0))
         else:
             counts = Counter(map(self._terms.__getitem__, words))
@@ -178,13 +178,13 @@ class LexicalEncoder:
 
     def _read(self, word: str, offset: int) -> Iterator[tuple[str | None, int, int]]:
         """The terms of one match of the word pattern and their places."""
-        if not _spaceless().match(word):
+        if not _SPACELESS.match(word):
             yield self._terms[word], offset, offset + len(word)
             return
         characters = [(m.group(), m.start(), m.end()) for m in _characters().finditer(word)]
         for here, after in zip(characters, [*characters[1:], None], strict=True):
             text, start, end = here
-            if _han().match(text) or len(characters) == 1:
+            if _HAN.match(text) or len(characters) == 1:
                 yield self._terms[text], offset + start, offset + end
             if after is not None:
                 yield self._terms[text + after[0]], offset + start, offset + after[2]
@@ -251,16 +251,6 @@ def _words(*, apostrophe: bool) -> re.Pattern[str]:
     word = f"{other}+(?:(?:{mark})+{other}*)*"
     run = f"[{SPACELESS}](?:[{SPACELESS}]|{mark})*"
     return re.compile(f"{word}(?:(?:{_joint(apostrophe=apostrophe)}){word})*|{run}")
-
-
-@cache
-def _spaceless() -> re.Pattern[str]:
-    return re.compile(f"[{SPACELESS}]")
-
-
-@cache
-def _han() -> re.Pattern[str]:
-    return re.compile(f"[{HAN}]")
 
 
 @cache

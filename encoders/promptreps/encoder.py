@@ -52,7 +52,7 @@ from ...core import ConfigError, InvalidInputError, Representation, Role, Usage,
 from ...llm import StateModel, States
 from ...llm.batching import batches
 from ...llm.protocol import Tokens
-from ..protocol import Gives, TokenReader
+from ..protocol import TokenReader
 from ..terms import OwnTerms, clean_tokens, weigh
 from .config import MULTI_VARIANTS, PromptRepsEncoderConfig
 from .prompts import check_markup, prompt
@@ -77,6 +77,8 @@ class PromptRepsEncoder:
     >>> encoder.encode(["a red fox", ""], role="document").dense.shape
     (2, 64)
     """
+
+    gives = PromptRepsEncoderConfig.gives
 
     def __init__(self, model: StateModel, config: PromptRepsEncoderConfig) -> None:
         """Raises ConfigError where the model cannot be asked as configured."""
@@ -112,10 +114,6 @@ class PromptRepsEncoder:
             ),
             config,
         )
-
-    @property
-    def gives(self) -> frozenset[Gives]:
-        return frozenset({"dense", "sparse"})
 
     @property
     def reader(self) -> TokenReader:

@@ -16,7 +16,6 @@ import torch
 from scipy.sparse import csr_array, vstack
 
 from ...core import InvalidInputError, ModelError, Representation, Role
-from ..protocol import Gives, TokenReader
 from ..pruning import keep_heaviest
 from ..text_model import TextModel
 from .config import SparseEncoderConfig
@@ -40,9 +39,13 @@ class SparseEncoder:
     Equals `sentence_transformers.SparseEncoder.encode`. Thread-safe: one batch runs at a time.
     """
 
+    gives = SparseEncoderConfig.gives
+
     def __init__(self, model: TextModel, config: SparseEncoderConfig) -> None:
         self.config = config
         self._model = model
+        self.reader = model.reader()
+        """What cutting by tokens needs; None for a model without a limit."""
         self._own_limit: int | None = getattr(model.model, "max_active_dims", None)
         self._probe()
 
@@ -52,15 +55,6 @@ class SparseEncoder:
         model = TextModel.load(sentence_transformers.SparseEncoder, config)
         with model.trying():
             return cls(model, config)
-
-    @property
-    def gives(self) -> frozenset[Gives]:
-        return frozenset({"sparse"})
-
-    @property
-    def reader(self) -> TokenReader | None:
-        """What cutting by tokens needs; None for a model without a limit."""
-        return self._model.reader()
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
@@ -98,7 +92,7 @@ class SparseEncoder:
     def _probe(self) -> None:
         """Learn the vocabulary, take the short cut, and compare it with the library's own way."""
         text = "A text to try the model with."
-        with self._model.tokenizing():
+        with self._model.tokenizing:
             encoded = self._model.model.encode([text], show_progress_bar=False)
         reference = encoded.to_dense().cpu().numpy()
         self.vocabulary = int(reference.shape[1])

@@ -29,11 +29,11 @@ import numpy as np
 import transformers
 from numpy.typing import NDArray
 
-from ...core import ConfigError, InvalidInputError, ModelError, Representation, Role
+from ...core import ConfigError, InvalidInputError, Representation, Role
 from ...llm import find_weights, weights_digest
-from ...llm.local.pretrained import FAILURES, quiet
+from ...llm.local.pretrained import loading, quiet
 from ...llm.tokenizer import Tokenizer
-from ..protocol import Gives, TokenReader
+from ..protocol import TokenReader
 from ..pruning import weights_of
 from ..terms import stoplist
 from .config import TildeEncoderConfig
@@ -52,6 +52,8 @@ class TildeEncoder:
     Models are loaded when the first passage is read: queries need none.
     """
 
+    gives = TildeEncoderConfig.gives
+
     def __init__(
         self,
         config: TildeEncoderConfig,
@@ -67,6 +69,7 @@ class TildeEncoder:
         self._tokenizer = tokenizer
         self._names = names
         self._around = tokenizer.around()
+        self._added = sum(map(len, self._around))
         self._limit = limit
         self._length = min(config.max_length or limit, limit)
         self._digests = digests
@@ -105,16 +108,11 @@ class TildeEncoder:
         return cls(config, tokenizer, names, limit, digests, projection)
 
     @property
-    def gives(self) -> frozenset[Gives]:
-        return frozenset({"sparse"})
-
-    @property
     def reader(self) -> TokenReader:
         """What cutting by tokens needs."""
-        around = sum(map(len, self._around))
 
         def lengths(texts: Sequence[str]) -> list[int]:
-            return [len(tokens) + around for tokens in self._tokenizer.tokenize(texts)]
+            return [len(tokens) + self._added for tokens in self._tokenizer.tokenize(texts)]
 
         return TokenReader(self._length, lengths)
 
@@ -154,7 +152,7 @@ class TildeEncoder:
                 if advance is not None:
                     advance(len(tokens))
             else:
-                room = self._length - sum(map(len, self._around))
+                room = self._length - self._added
                 truncated += [len(own) > room for own in tokens]
                 rows += self._weighed([own[:room] for own in tokens], advance)
         sparse = weights_of(rows, len(self._names))
@@ -164,10 +162,7 @@ class TildeEncoder:
         """See CountingEncoder. Expanding reads a text twice."""
         if role == "query":
             return [0] * len(texts)
-        around = sum(map(len, self._around))
-        read = [
-            min(len(tokens) + around, self._length) for tokens in self._tokenizer.tokenize(texts)
-        ]
+        read = [min(length, self._length) for length in self.reader.lengths(texts)]
         more = self.config.expansion
         return [own + min(own + more + 1, self._limit) for own in read] if more else read
 
@@ -263,23 +258,18 @@ def _is_word(name: str) -> bool:
 
 def _tokenizer(name: str, folder: Path) -> tuple[Tokenizer, list[str]]:
     """The tokenizer of a folder of weights, and the names of all its tokens."""
-    try:
-        with quiet():
-            found = transformers.AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-    except FAILURES as error:
-        raise ModelError(f"model {name!r} in {folder} cannot be loaded: {error}") from error
+    with loading(name, folder), quiet():
+        found = transformers.AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     tokenizer = Tokenizer(found)
     return tokenizer, [tokenizer.piece(token) for token in range(len(found))]
 
 
 def _positions(name: str, folder: Path) -> int:
     """Tokens that a model has places for."""
-    try:
+    with loading(name, folder):
         config = transformers.AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
         return int(config.max_position_embeddings)
-    except FAILURES as error:
-        raise ModelError(f"model {name!r} in {folder} cannot be loaded: {error}") from error

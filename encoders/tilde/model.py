@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,16 +32,12 @@ FIRST_TOKENS = 128
 Tokens = Sequence[int]
 
 
-class Weigher(Protocol):
-    """Weighs each token of a text where it stands. Thread-safe."""
-
-    def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """Places of some texts, longest first, and float32 [n, longest]: the weight of each of
-        their tokens, what is behind the end of a text included."""
-
-
 class _Model:
-    """A model of transformers that reads batches of tokens."""
+    """A model of transformers that weighs each token of a text where it stands. Thread-safe.
+
+    `weigh` yields places of some texts, longest first, and float32 [n, longest]: the weight of each
+    of their tokens, what is behind the end of a text included.
+    """
 
     def __init__(self, parts: Pretrained) -> None:
         self._shared = parts.shared
@@ -77,7 +73,7 @@ class TrainedWeights(_Model):
             )
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """See Weigher."""
+        """See `_Model`."""
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
                 states = self._model(input_ids=ids, attention_mask=seen).last_hidden_state.float()
@@ -106,7 +102,7 @@ class HeadWeights(_Model):
         self._bias = zeros if head.bias is None else head.bias.detach().float()
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """See Weigher."""
+        """See `_Model`."""
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
                 states = self._model(input_ids=ids, attention_mask=seen).logits.float()

@@ -1,4 +1,4 @@
-"""The kinds of codec and of projection that come with Twindex: who is imported is registered."""
+"""The kinds of codec and of projection that come with Twindex: an import registers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of vector index that come with Twindex, a line each: who is imported is registered."""
+"""The kinds of vector index that come with Twindex, a line each: an import registers them."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -39,6 +40,7 @@ class CausalModel(PretrainedModel):
     """
 
     loader = AutoModelForCausalLM
+    capabilities: frozenset[Capability] = frozenset({"states", "likelihood", "generate"})
     mask: str | None = None
 
     def __init__(self, parts: Pretrained) -> None:
@@ -52,10 +54,6 @@ class CausalModel(PretrainedModel):
         self.begin: Tokens = parts.tokenizer.around()[0]
         self.ends = _ends(parts)
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return frozenset({"states", "likelihood", "generate"})
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
         """See `twindex.llm.local.likelihood`."""
@@ -106,9 +104,7 @@ class CausalModel(PretrainedModel):
                 usage += decoding.usage
                 decoding, alive = decoding.select(going.tolist()), alive[going]
             decoding.step(chosen[going])
-        return States(
-            states.hidden, states.logits, states.tokens, states.steps, usage + decoding.usage
-        )
+        return replace(states, usage=usage + decoding.usage)
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
         """Read `prefix + row` for each row (at least one) as one batch, ready to go on.

@@ -20,8 +20,18 @@ from ..batching import pad
 from ..protocol import Tokens
 
 
-class Network(Protocol):
-    """What reads the tokens: a causal model."""
+class Reader(Protocol):
+    """A causal model: it reads prompts and goes on with them."""
+
+    limit: int | None
+    """Tokens that it reads at most."""
+    batch_tokens: int
+    """Tokens of a batch."""
+    ends: frozenset[int]
+    """Tokens that end a text."""
+
+    def start(self, rows: Sequence[Tokens], prefix: Tokens = ()) -> Decoding:
+        """Read `prefix + row` for each row as one batch, ready to go on."""
 
     def check_length(self, tokens: int) -> None:
         """Raises InvalidInputError for more tokens than the model has positions."""
@@ -51,7 +61,7 @@ class Decoding:
 
     def __init__(
         self,
-        model: Network,
+        model: Reader,
         cache: DynamicCache,
         lengths: torch.Tensor,
         hidden: torch.Tensor,
@@ -145,22 +155,3 @@ def copied(cache: DynamicCache, change: Any) -> DynamicCache:
     for number, layer in enumerate(cache.layers):
         whole.update(change(layer.keys), change(layer.values), number)
     return whole
-
-
-class Reader(Protocol):
-    """A model that reads prompts and goes on with them."""
-
-    @property
-    def limit(self) -> int | None:
-        """Tokens that it reads at most."""
-
-    @property
-    def batch_tokens(self) -> int:
-        """Tokens of a batch."""
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """Tokens that end a text."""
-
-    def start(self, rows: Sequence[Tokens], prefix: Tokens = ()) -> Decoding:
-        """Read `prefix + row` for each row as one batch, ready to go on."""

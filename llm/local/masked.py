@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ class MaskedModel(PretrainedModel):
     """
 
     loader = AutoModelForMaskedLM
+    capabilities: frozenset[Capability] = frozenset({"states"})
     begin: Tokens = ()  # `read` adds what goes around a prompt
     ends = frozenset[int]()  # it takes no turns
 
@@ -39,10 +41,6 @@ class MaskedModel(PretrainedModel):
         self._before, self._after = self._tokenizer.around()
         places = min(parts.model.config.max_position_embeddings, self._tokenizer.limit)
         self.limit: int | None = places - len(self._before) - len(self._after)
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        return frozenset({"states"})
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> NoReturn:
         """UnsupportedError: it reads both sides of a mask, and continues nothing."""
@@ -99,7 +97,7 @@ class MaskedModel(PretrainedModel):
             prompt_tokens=sum(map(len, rows)),
             seconds=perf_counter() - begun,
         )
-        return States(states.hidden, states.logits, states.tokens, states.steps, usage)
+        return replace(states, usage=usage)
 
     def _forward(
         self, rows: Sequence[Tokens], places: Sequence[int]

@@ -72,6 +72,7 @@ class PretrainedModel:
         head = parts.model.get_output_embeddings()
         if head is None:
             raise ModelError(f"model {parts.name!r} has no language-model head")
+        self.name = parts.name
         self.vocabulary, self.dimensions = map(int, head.weight.shape)
         self.batch_tokens = BATCH_TOKENS[parts.device.type]
         self._head = head
@@ -82,27 +83,18 @@ class PretrainedModel:
         self._running = Lock()
 
     @classmethod
-    def load(
-        cls,
-        name: str,
-        *,
-        revision: str | None = None,
-        precision: Precision = "float32",
-        device: Device = "auto",
-    ) -> Self:
-        """Raises ModelError when the model cannot be found, read or used."""
-        options: Any = {"revision": revision, "precision": precision, "device": device}
-        return cls(load_pretrained(cls.loader, name, **options))
+    def load(cls, name: str, **options: Any) -> Self:
+        """The model of that name or path; options are those of `load_pretrained`.
 
-    @property
-    def name(self) -> str:
-        return self._parts.name
+        Raises ModelError when the model cannot be found, read or used.
+        """
+        return cls(load_pretrained(cls.loader, name, **options))
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """The same model in another folder is the same."""
         return {
-            "model": Path(self._parts.name).name,
+            "model": Path(self.name).name,
             "weights": self._parts.digest,
             "precision": self._parts.precision,
         }

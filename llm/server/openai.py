@@ -64,6 +64,9 @@ class OpenAIModel:
     do, an UnsupportedError. Token counts in `usage` are the server's own, 0 where it gives none.
     """
 
+    capabilities: frozenset[Capability] = frozenset({"generate", "likelihood"})
+    """What a server may offer; one that does not give likelihoods says so when asked."""
+
     def __init__(
         self,
         base_url: str,
@@ -87,11 +90,6 @@ class OpenAIModel:
 
     def __repr__(self) -> str:
         return f"OpenAIModel({self._url!r}, {self.name!r})"
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What a server may offer; one that does not give likelihoods says so when asked."""
-        return frozenset({"generate", "likelihood"})
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

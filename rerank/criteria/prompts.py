@@ -80,7 +80,9 @@ def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
         f'- "{RELEVANCE}" (0 to {RELEVANCE_MAXIMUM:g}): how well it answers the query; 0 = not at '
         "all about it, 5 = about it and of some use, 10 = all that was asked for"
     )
-    scored = [_line(one) for one in criteria.asked[1:]]
+    scored = [
+        f'- "{one.name}" (0 to {one.maximum:g}): {one.definition}' for one in criteria.asked[1:]
+    ]
     guide = ""
     if criteria.items and not criteria.scored:
         lines = "\n".join(f"- {one.name}: {one.definition}" for one in criteria.items)
@@ -101,23 +103,9 @@ def example(criteria: Criteria) -> str:
     return json.dumps({"document": 10, **scores}, ensure_ascii=False)
 
 
-def infer(query: str) -> str:
-    """Asks for criteria."""
-    return INFER.format(query=query)
-
-
-def again(prompt: str, error: str) -> str:
-    """The same question once more, after an answer that could not be used."""
-    return prompt + AGAIN.format(error=error)
-
-
 def _shape(count: int, criteria: Criteria) -> str:
     """The form of the answer: the first and the last object. It holds no scores, because small
     models copy them; what is copied of this is no JSON, and so no judgement."""
     scores = ", ".join(f'"{one.name}": <0-{one.maximum:g}>' for one in criteria.asked)
     objects = [f'{{"document": {number}, {scores}}}' for number in sorted({1, count})]
     return f"[{', ..., '.join(objects) if count > 2 else ', '.join(objects)}]"
-
-
-def _line(one: Criterion) -> str:
-    return f'- "{one.name}" (0 to {one.maximum:g}): {one.definition}'

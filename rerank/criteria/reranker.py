@@ -15,7 +15,7 @@ from ...llm import GenerativeModel, Sampling
 from ...llm.protocol import unsupported
 from ..config import RERANKERS, PromptingConfig, Shorthand
 from ..placing import Course, Outcome, Placing
-from ..protocol import Budget, Candidate, Needs, Reranked, Task
+from ..protocol import Budget, Needs, Reranked, Task
 from ..scoring import placed
 from . import prompts
 from .answers import read_criteria, read_scores
@@ -130,7 +130,7 @@ class CriteriaReranker:
         if criteria is None:
             return placed([None] * count)
         judged: list[Scores | None] = [None] * count
-        texts = [self._extract(one) for one in task.candidates]
+        texts = [self._reader.passage(one.read(self._config.text)) for one in task.candidates]
         questions = [self._judge(query, [texts[i] for i in batch], criteria) for batch in batches]
         answers = yield questions
         bad = _take(dict(zip(batches, answers, strict=True)), judged, criteria)
@@ -157,7 +157,7 @@ class CriteriaReranker:
     ) -> Generator[Sequence[_Question], Sequence[str | None], Criteria | None]:
         """Criteria for a query; None where the budget is too small. Raises ModelError where the
         model gives none."""
-        question = _Question(prompts.infer(query), "{", INFERRED_TOKENS)
+        question = _Question(prompts.INFER.format(query=query), "{", INFERRED_TOKENS)
         error = ""
         for attempt in range(2):
             (answer,) = yield [_again(question, error) if attempt else question]
@@ -177,9 +177,6 @@ class CriteriaReranker:
         one = self._reader.count(prompts.example(criteria)) + 4 * (len(criteria.asked) + 2)
         cut = tuple(digest(text.text) for text in texts if text.truncated)
         return _Question(said, "[", len(texts) * one + AROUND_TOKENS, "]", cut)
-
-    def _extract(self, candidate: Candidate) -> Extract:
-        return self._reader.passage(candidate.read(self._config.text))
 
 
 class _Judge:
@@ -225,7 +222,8 @@ class _Judge:
 
 
 def _again(question: _Question, error: str) -> _Question:
-    return replace(question, said=prompts.again(question.said, error))
+    """Once more, after an answer that could not be used."""
+    return replace(question, said=question.said + prompts.AGAIN.format(error=error))
 
 
 def _take(

@@ -12,13 +12,14 @@ import torch
 from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
-from ...core import ConfigError, ModelError, check_unicode
-from ...encoders.text_model import BUDGET, UNLIMITED
+from ...core import ConfigError, ModelError
+from ...core.unicode import telling_unicode
+from ...encoders.text_model import BUDGET, UNLIMITED, padded, shared_model
 from ...llm import find_weights
-from ...llm.batching import batches, mask, pad
+from ...llm.batching import batches
 from ...llm.local.int8 import quantise
 from ...llm.local.pretrained import loading, pick_device, quiet
-from ...llm.weights.shared import SharedModel, share
+from ...llm.weights.shared import SharedModel
 from .config import CrossEncoderConfig
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
@@ -76,21 +77,8 @@ class PairModel:
         """Raises ModelError when the model cannot be found, read or used, ConfigError for what it
         cannot do."""
         folder = find_weights(config.model, revision=config.revision)
-        device = pick_device(config.device)
-
-        def load() -> tuple[Any, Any]:
-            with quiet():
-                model = CrossEncoder(
-                    str(folder),
-                    device=device,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    model_kwargs={"use_safetensors": True},
-                ).eval()
-            return model, getattr(model, "tokenizer", None)
-
         with loading(config.model, folder):
-            shared = share(CrossEncoder.__name__, folder, device, load)
+            shared = shared_model(CrossEncoder, folder, pick_device(config.device))
             return cls(shared.view(), config, shared)
 
     def tokenize(self, queries: Sequence[str], texts: Sequence[str]) -> list[Pair]:
@@ -139,50 +127,32 @@ class PairModel:
 
     def features(self, pairs: Sequence[Pair]) -> dict[str, Any]:
         """The input of the model: padded tokens, their types and mask, each [n, longest]."""
-        side = self.tokenizer.padding_side
-        columns = {"input_ids": pad([p.ids for p in pairs], fill=self._fill, side=side)}
+        columns = {"input_ids": [pair.ids for pair in pairs]}
         if pairs[0].types is not None:
-            fill = self.tokenizer.pad_token_type_id
-            columns["token_type_ids"] = pad([p.types or () for p in pairs], fill=fill, side=side)
-        columns["attention_mask"] = mask([len(pair.ids) for pair in pairs], side=side)
-        features: dict[str, Any] = {
-            name: torch.from_numpy(array).to(self.device) for name, array in columns.items()
-        }
-        return {**features, "modality": "text"}
-
-    @property
-    def _fill(self) -> int:
-        return int(self.tokenizer.pad_token_id or 0)
+            columns["token_type_ids"] = [pair.types or () for pair in pairs]
+        return padded(self.tokenizer, columns, self.device)
 
     def _query_lengths(self, queries: Sequence[str]) -> list[tuple[str, Sequence[int]]]:
         unique = list(dict.fromkeys(queries))
-        with self._tokenizing:
-            try:
-                found = self.tokenizer(
-                    unique, add_special_tokens=False, truncation=False, verbose=False
-                )
-            except TypeError:
-                check_unicode(unique)
-                raise
+        with self._tokenizing, telling_unicode(unique):
+            found = self.tokenizer(
+                unique, add_special_tokens=False, truncation=False, verbose=False
+            )
         return list(zip(unique, found["input_ids"], strict=True))
 
     def _encode(
         self, queries: Sequence[str], texts: Sequence[str]
     ) -> tuple[dict[str, Any], list[bool]]:
         # The tokenizer keeps its truncation as state and cannot be shared by threads.
-        with self._tokenizing:
-            try:
-                found = self.tokenizer(
-                    list(queries),
-                    list(texts),
-                    truncation="only_second",
-                    max_length=self.max_length,
-                    return_attention_mask=False,
-                    verbose=False,
-                )
-            except TypeError:
-                check_unicode(texts)
-                raise
+        with self._tokenizing, telling_unicode(texts):
+            found = self.tokenizer(
+                list(queries),
+                list(texts),
+                truncation="only_second",
+                max_length=self.max_length,
+                return_attention_mask=False,
+                verbose=False,
+            )
         return dict(found), [bool(encoding.overflowing) for encoding in found.encodings]
 
     def _limit(self) -> int:
@@ -206,7 +176,7 @@ class PairModel:
         return limit
 
     def _try_length(self, length: int) -> None:
-        pair = Pair([self._fill] * length, None, 1, False)
+        pair = Pair([self.tokenizer.pad_token_id or 0] * length, None, 1, False)
         try:
             self._logits([pair])
         except (IndexError, RuntimeError) as error:

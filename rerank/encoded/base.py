@@ -98,17 +98,10 @@ class EncodedJudge(Generic[V]):
         self, memory: Memory[Encoded[V]], texts: Sequence[str], role: Role
     ) -> tuple[dict[str, Encoded[V]], dict[str, int]]:
         """What all texts are encoded as, and the tokens of those that a model read now."""
-        known: dict[str, Encoded[V]] = {}
-        new = []
-        for text in dict.fromkeys(texts):
-            remembered = memory.get(digest(text))
-            if remembered is None:
-                new.append(text)
-            else:
-                known[text] = remembered
-        made: dict[str, int] = {}
-        for text, encoded in zip(new, self._reader.encode(new, role) if new else (), strict=True):
+        every = dict.fromkeys(texts)
+        known = {text: one for text in every if (one := memory.get(digest(text))) is not None}
+        new = [text for text in every if text not in known]
+        made = dict(zip(new, self._reader.encode(new, role) if new else (), strict=True))
+        for text, encoded in made.items():
             memory.put(digest(text), encoded)
-            known[text] = encoded
-            made[text] = encoded.tokens
-        return known, made
+        return known | made, {text: one.tokens for text, one in made.items()}

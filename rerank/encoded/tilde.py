@@ -7,7 +7,6 @@ them: then ranking is looking weights up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from ...core import Role
@@ -34,11 +33,8 @@ class TildeConfig(TildeFields, RerankerConfig):
     kind: Literal["tilde"] = "tilde"
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Of each term."""
-
-    of: dict[int, float]
+Weights = dict[int, float]
+"""Of each term."""
 
 
 class WeightReader:
@@ -55,11 +51,7 @@ class WeightReader:
         bounds = found.sparse.indptr.tolist()
         indices, data = found.sparse.indices.tolist(), found.sparse.data.tolist()
         return [
-            Encoded(
-                Weights(dict(zip(indices[first:last], data[first:last], strict=True))),
-                count,
-                bool(cut),
-            )
+            Encoded(dict(zip(indices[first:last], data[first:last], strict=True)), count, bool(cut))
             for first, last, count, cut in zip(
                 bounds[:-1], bounds[1:], self.tokens(texts, role), found.truncated, strict=True
             )
@@ -71,13 +63,11 @@ class WeightReader:
 
     def size(self, value: Weights) -> int:
         """See Reader: a number and a key in a dictionary."""
-        return 100 * len(value.of)
+        return 100 * len(value)
 
     def score(self, query: Weights, text: Weights) -> Scored:
         """See Reader."""
-        shares = [
-            (term, count * text.of[term]) for term, count in query.of.items() if term in text.of
-        ]
+        shares = [(term, count * text[term]) for term, count in query.items() if term in text]
         shares.sort(key=lambda share: -share[1])
         terms = [
             {"term": self._encoder.term(term), "score": round(share, 4)}

@@ -40,6 +40,7 @@ class KernelModel(nn.Module):
         table = torch.zeros(vocabulary + 1, width, dtype=torch.float16)
         table[:vocabulary] = embeddings
         self.register_buffer("embeddings", table)
+        self.dimensions = dimensions
         self.convolution = nn.Linear(REACH * width, dimensions)
         self.alpha = nn.Parameter(torch.ones(len(MU)))
         self.output = nn.Linear(len(MU), 1)
@@ -50,10 +51,6 @@ class KernelModel(nn.Module):
             self.convolution.bias.zero_()
             self.output.weight.uniform_(-0.014, 0.014, generator=random)
             self.output.bias.zero_()
-
-    @property
-    def dimensions(self) -> int:
-        return int(self.convolution.out_features)
 
     def vectors(self, windows: Sequence[Sequence[int]], tables: Tensor | None = None) -> Tensor:
         """The v of all tokens of some texts, one after another: [tokens, dimensions].

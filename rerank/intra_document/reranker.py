@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Generic, Literal
+from typing import Any, Generic
 
 import numpy as np
 
@@ -146,7 +146,7 @@ class IntraDocumentReranker(Generic[F]):
                 if run.error is not None or not place < run.judged:
                     continue
                 run.task.guard.check()
-                text = _text(run.task.candidates[place], self._config.text)
+                text = run.task.candidates[place].body(self._config.text)
                 try:
                     run.known.append(self._known(text, until))
                 except Overdue as late:
@@ -194,7 +194,7 @@ class IntraDocumentReranker(Generic[F]):
             for place, (found, picked) in enumerate(
                 zip(run.task.candidates, run.picked, strict=False)
             )
-            for text in [_text(found, self._config.text)]
+            for text in [found.body(self._config.text)]
             for number, one in enumerate(picked)
         ]
 
@@ -271,13 +271,6 @@ def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[floa
 def _weight(known: _Known[Any]) -> int:
     """Bytes: of an object with two numbers in a list, and of arrays."""
     return 120 * len(known.windows) + int(known.form.nbytes)
-
-
-def _text(candidate: Candidate, part: Literal["passage", "document"]) -> str:
-    """Without the title."""
-    if part == "passage" or candidate.document is None:
-        return candidate.text
-    return candidate.document
 
 
 def _reasons(picked: Sequence[_Picked], costly: Sequence[float], windows: int) -> Mapping[str, Any]:

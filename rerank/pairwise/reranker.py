@@ -18,6 +18,7 @@ After the first K the rest keep the order of the first stage.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from ...ask.asking import Mode
@@ -153,16 +154,14 @@ def _doubled(value: int, below: int) -> Iterator[int]:
 
 def _play(board: Board, method: Method) -> _Play:
     """Whether all that it wanted to know was answered."""
-    pairs = next(method, None)
-    while pairs is not None:
-        answers = yield [board.question(pair) for pair in pairs]
-        won = board.record(pairs, answers)
-        if len(won) < len(pairs):
-            return False
-        try:
+    with suppress(StopIteration):
+        pairs = next(method)
+        while True:
+            answers = yield [board.question(pair) for pair in pairs]
+            won = board.record(pairs, answers)
+            if len(won) < len(pairs):
+                return False
             pairs = method.send(won)
-        except StopIteration:
-            pairs = None
     return True
 
 

@@ -155,7 +155,7 @@ def test_late_tasks_are_partial_and_failed_ones_stay_failed():
             return [Judgement(0.5, Usage(calls=1)) for _ in questions]
 
     rounds: Placing[int, float] = Placing(Mixed())
-    rounds._rounds._waiting._learn(1e-6)  # so that all go in one batch
+    rounds._waiting._learn(1e-6)  # so that all go in one batch
     tasks = [Task(str(i), hits(1)) for i in range(4)]
     found = rounds.rerank(
         tasks,

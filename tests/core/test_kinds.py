@@ -14,6 +14,8 @@ from twindex.core.kinds import families, named
 from twindex.encoders import ENCODERS, EncoderConfig
 from twindex.index import CODECS, LEGS, PROJECTIONS, STRUCTURES, CollectionConfig, IndexConfig
 
+from ..house import forget
+
 
 class Shape(Config):
     """What all shapes have."""
@@ -107,7 +109,7 @@ def test_the_schema_has_every_kind_that_is_registered_when_it_is_asked_for() -> 
     try:
         schema = Picture.model_json_schema()
     finally:
-        SHAPES.unregister(Late)
+        forget(SHAPES, Late)
     assert "Late" not in before["$defs"]
     assert "Late" in schema["$defs"]
     shape, (cornered, _) = schema["properties"]["shape"], schema["properties"]["cornered"]["anyOf"]
@@ -173,7 +175,7 @@ def test_a_program_registers_by_the_base_class() -> None:
         with pytest.raises(ConfigError, match="whose kind is"):  # It gives no sparse vectors.
             CollectionConfig.parse({"legs": {"s": {"kind": "sparse", "encoder": encoder}}})
     finally:
-        ENCODERS.unregister(Mine)
+        forget(ENCODERS, Mine)
 
 
 def test_installed_kinds(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -196,9 +198,22 @@ def test_installed_kinds(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
     assert caplog.text.count("No module named 'no_such_module'") == 1  # It is told once.
     assert caplog.text.count("its kind is not 'wrong'") == 1
 
+    class Drawing(Config):
+        shape: Annotated[Shape, OneOf(family)]
+
+    assert Drawing(shape=Star()).shape == Star()
+    for given in (Gone(), {"kind": "gone"}):
+        with pytest.raises(ConfigError, match=r"'gone' of the package .* the log says why") as told:
+            Drawing.parse({"shape": given})
+        assert told.value.field == "shape"
+
 
 class Star(Shape):
     kind: Literal["star"] = "star"
+
+
+class Gone(Shape):
+    kind: Literal["gone"] = "gone"
 
 
 def _this() -> Any:

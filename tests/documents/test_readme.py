@@ -21,6 +21,8 @@ from twindex.rerank import RERANKERS
 from twindex.rerank.spec import usages
 from twindex.search import Collection, RerankerRegistry
 
+from ..house import forget
+
 HOUSE = Path(twindex.__file__).parent
 README = (HOUSE / "README.md").read_text()
 RERANKING = (HOUSE / "docs" / "reranking.md").read_text()
@@ -104,7 +106,7 @@ def test_the_examples_of_reranking_run(tmp_path, monkeypatch, capsys):
     try:
         exec(compile(code, "reranking.md", "exec"), vars(page))  # noqa: S102 - our own page
     finally:
-        RERANKERS.unregister(page.ShortestConfig)
+        forget(RERANKERS, page.ShortestConfig)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["kiwi", "swift"]
     assert lines[2].startswith("complete Usage(calls=2")

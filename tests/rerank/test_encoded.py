@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,16 +99,12 @@ class Counted(FakeLateEncoder):
         self.read: list[tuple[str, str]] = []
 
     def encode_tokens(
-        self,
-        texts: Sequence[str],
-        *,
-        role: Role,
-        advance: Callable[[int], None] | None = None,
+        self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
         self.read += [(role, text) for text in texts]
         if any("refuse" in text for text in texts):
             raise ModelError("refused")
-        return super().encode_tokens(texts, role=role, advance=advance)
+        return super().encode_tokens(texts, role=role)
 
 
 def test_a_passage_is_read_once_whatever_the_query() -> None:

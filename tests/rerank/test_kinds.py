@@ -39,6 +39,8 @@ from twindex.rerank.config import Shorthand
 from twindex.rerank.spec import usages
 from twindex.search import Collection, RerankerRegistry
 
+from ..house import forget
+
 HITS = [Candidate(str(i), text) for i, text in enumerate(["a bee", "an antelope", "a crow"])]
 REGISTRATION = Path(__file__).parents[2] / "rerank" / "kinds.py"
 
@@ -75,7 +77,7 @@ class LongestConfig(RerankerConfig):
 def registered() -> Iterator[type[RerankerConfig]]:
     register(LongestConfig)
     yield LongestConfig
-    RERANKERS.unregister(LongestConfig)
+    forget(RERANKERS, LongestConfig)
 
 
 def ids(found: Reranked) -> list[str]:
@@ -156,7 +158,7 @@ def test_schema_and_errors_have_exactly_what_is_registered(registered):
     assert wrong.value.field == "rerankers.x"
     with pytest.raises(ConfigError, match=r"'magic' is no kind .* longest-text\[:MODEL\]"):
         parse_spec("magic")
-    RERANKERS.unregister(LongestConfig)
+    forget(RERANKERS, LongestConfig)
     assert "LongestConfig" not in str(Rerankers.model_json_schema())
     assert "longest-text[:MODEL]" not in usages()
     with pytest.raises(ConfigError, match=r'kind is "cross_encoder", .* or "fake", got'):

@@ -147,7 +147,7 @@ def test_time_is_kept_and_used(kind: str, preferring: Any) -> None:
 def test_a_model_that_was_slow_once_judges_again(kind: str, preferring: Any) -> None:
     """A slow start, a moment's outage: however slow it was, it must not be so for ever."""
     reranker: Any = make(kind, preferring.perfect(list(range(20))))
-    reranker._placing._rounds._waiting._learn(5.0)
+    reranker._placing._waiting._learn(5.0)
     judged = []
     for number in range(16):
         (found,) = reranker.rerank([preferring.task(20, f"q{number}")], Budget(milliseconds=500))
@@ -187,6 +187,6 @@ def test_a_model_that_is_faster_than_it_was_goes_further_at_once(
     kind: str, preferring: Any
 ) -> None:
     reranker: Any = make(kind, preferring.perfect(list(range(20))))
-    reranker._placing._rounds._waiting._learn(0.01)  # so that two are planned for
+    reranker._placing._waiting._learn(0.01)  # so that two are planned for
     (found,) = reranker.rerank([preferring.task(20)], Budget(milliseconds=5_000))
     assert (found.status, found.order[0].index) == ("complete", 19)
