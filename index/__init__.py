@@ -12,7 +12,7 @@ from .codecs.config import (
 )
 from .config import CollectionConfig, StorageConfig
 from .dense.config import DenseLeg
-from .engine import (
+from .store_protocol import (
     CAPABILITIES,
     EncodedDocument,
     OutdatedError,

@@ -21,7 +21,7 @@ from ...core import ConflictError, Document, NotFoundError, Progress, Representa
 from ..codecs.config import Int8Codec, ScalarCodec
 from ..config import CollectionConfig
 from ..dense.config import DenseLeg
-from ..engine import EncodedDocument
+from ..store_protocol import EncodedDocument
 from ..models import absolute, same_models
 from ..protocol import Mask
 from ..structures.protocol import VectorStorage
