@@ -12,6 +12,15 @@ from .codecs.config import (
 )
 from .config import CollectionConfig, StorageConfig
 from .dense.config import DenseLeg
+from .inverted.config import LexicalLeg, SparseLeg
+from .legs import LEGS, LegConfig
+from .protocol import Ranking, TermStatistics, heaviest_first
+from .store.bulk import Consumed, append_shard, consumed, finish, resume
+from .store.local import LocalStore, Verify
+from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
+from .store.reconfigure import Reconfigured, check_reconfigure, reconfigure
+from .store.repoint import repoint
+from .store.trial import TrialSegment
 from .store_protocol import (
     CAPABILITIES,
     EncodedDocument,
@@ -22,15 +31,6 @@ from .store_protocol import (
     Written,
     require,
 )
-from .inverted.config import LexicalLeg, SparseLeg
-from .legs import LEGS, LegConfig
-from .protocol import Ranking, TermStatistics, heaviest_first
-from .store.bulk import Consumed, append_shard, consumed, finish, resume
-from .store.local import LocalStore, Verify
-from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
-from .store.reconfigure import Reconfigured, check_reconfigure, reconfigure
-from .store.repoint import repoint
-from .store.trial import TrialSegment
 from .structures import kinds as kinds
 from .structures.flat.config import FlatConfig
 from .structures.graph.config import HnswConfig

@@ -216,22 +216,12 @@ class VectorSegment(Termless):
         """The best k of all allowed rows, as well as these are known."""
         if self._vectors is not None:
             return exact.search(queries, self._vectors.array, k, allowed)
-        ranking = Ranking(
-            np.full((len(queries), k), -1, dtype=np.int64),
-            np.full((len(queries), k), -np.inf, dtype=np.float32),
-        )
-        best = [exact.Best(k) for _ in queries]
-        for start in range(0, len(self), exact.BLOCK_ROWS):
-            stop = min(start + exact.BLOCK_ROWS, len(self))
-            mask = None if allowed is None else allowed[start:stop]
-            if mask is None or mask.any():
-                block = self.read(start, stop)
-                for scores, one in zip(queries @ block.T, best, strict=True):
-                    one.offer(scores, start, mask)
-        for index, one in enumerate(best):
-            rows, scores = one.result()
-            ranking.rows[index, : len(rows)], ranking.scores[index, : len(rows)] = rows, scores
-        return ranking
+        return exact.scan(queries, len(self), k, allowed, self._products, gather=False)
+
+    def _products(self, queries: Vectors, rows: exact.Rows) -> Vectors:
+        assert isinstance(rows, slice), "they are read in sequence"
+        products: Vectors = queries @ self.read(rows.start, rows.stop).T
+        return products
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ from ...core import ConflictError, Document, NotFoundError, Progress, Representa
 from ..codecs.config import Int8Codec, ScalarCodec
 from ..config import CollectionConfig
 from ..dense.config import DenseLeg
-from ..store_protocol import EncodedDocument
 from ..models import absolute, same_models
 from ..protocol import Mask
+from ..store_protocol import EncodedDocument
 from ..structures.protocol import VectorStorage
 from .database.database import UNFINISHED, get_meta, set_meta
 from .database.rows import SegmentRow

@@ -203,9 +203,7 @@ def _best_passages(
     """Enough of the best passages that each query has `depth` documents, if so many match."""
     rows = len(part)
     if rows == 0:
-        return Ranking(
-            np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
-        )
+        return Ranking.empty(len(queries), 0)
     numbers = part.passages.numbers
     if how is not None and isinstance(searched, Approximate):
         searched = searched.tuned(how)

@@ -17,7 +17,7 @@ from ...arrays.npy import NpyFile, NpyWriter
 from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
 from ...protocol import Mask, Ranking
-from ..exact import BLOCK_ROWS, GATHER_SHARE, QUERY_GROUP, Best, check_width
+from ..exact import BLOCK_ROWS, check_width, scan
 from ..ivf.config import IvfConfig
 from ..ivf.ivf import IvfLists
 from ..originals import spread
@@ -105,28 +105,10 @@ class CodedFlat:
     ) -> Ranking:
         """See Structure. Ties by row, ascending."""
         check_width(queries, self._codec.width)
-        found = Ranking(
-            np.full((len(queries), k), -1, dtype=np.int64),
-            np.full((len(queries), k), -np.inf, dtype=np.float32),
+        codes, codec = self._codes.array, self._codec
+        return scan(
+            queries, len(codes), k, allowed, lambda group, rows: codec.score(group, codes[rows])
         )
-        codes, rows = self._codes.array, None
-        if allowed is not None and np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed):
-            rows, allowed = np.flatnonzero(allowed), None
-        total = len(codes) if rows is None else len(rows)
-        for start in range(0, len(queries), QUERY_GROUP):
-            group = queries[start : start + QUERY_GROUP]
-            best = [Best(k) for _ in group]
-            for first in range(0, total, BLOCK_ROWS):
-                piece = slice(first, min(first + BLOCK_ROWS, total))
-                block = codes[piece if rows is None else rows[piece]]
-                mask = None if allowed is None else allowed[piece]
-                for scores, one in zip(self._codec.score(group, block), best, strict=True):
-                    one.offer(scores, first, mask)
-            for index, one in enumerate(best, start):
-                places, scores = one.result()
-                found.rows[index, : len(places)] = places if rows is None else rows[places]
-                found.scores[index, : len(places)] = scores
-        return found
 
     def read(self, start: int, stop: int) -> Vectors:
         """See Structure."""

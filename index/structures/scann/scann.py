@@ -141,10 +141,7 @@ class ScannTree:
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
         """See Structure."""
-        found = Ranking(
-            np.full((len(queries), k), -1, np.int64),
-            np.full((len(queries), k), -np.inf, np.float32),
-        )
+        found = Ranking.empty(len(queries), k)
         passing = self._rows if allowed is None else int(np.count_nonzero(allowed))
         if passing == 0:
             return found

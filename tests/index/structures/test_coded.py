@@ -7,7 +7,7 @@ import pytest
 
 from twindex.core import NoProgress
 from twindex.index import VectorStorage
-from twindex.index.structures.flat import coded
+from twindex.index.structures import exact
 from twindex.index.structures.flat.coded import CodedFlat, FaissFlat
 
 
@@ -60,8 +60,8 @@ def reference(index, queries, k, allowed):
 @pytest.mark.parametrize("queries", [1, 9])
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.1, 0.002, 0])
 def test_finds_the_best_codes(built, queries, share, monkeypatch):
-    monkeypatch.setattr(coded, "BLOCK_ROWS", 300)
-    monkeypatch.setattr(coded, "QUERY_GROUP", 5)
+    monkeypatch.setattr(exact, "BLOCK_ROWS", 300)
+    monkeypatch.setattr(exact, "QUERY_GROUP", 5)
     wanted = vectors(n=queries, seed=1)
     allowed = np.random.default_rng(2).random(len(built)) < share
     found = built.search(wanted, 10, {}, None if share == 1 else allowed)
