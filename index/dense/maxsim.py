@@ -38,11 +38,8 @@ class Matrix:
 
     def __init__(self, array: NDArray[Any]) -> None:
         self._array = array
-
-    @property
-    def width(self) -> int:
+        self.width = int(array.shape[1])
         """See Rows."""
-        return int(self._array.shape[1])
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
         """See Rows: the system reads ahead."""

@@ -25,6 +25,7 @@ from ..arrays.npy import NpyFile
 from ..arrays.offsets import Offsets
 from ..arrays.vectors import Vectors
 from ..codecs.projection import Projection
+from ..multi import ungrouped
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from ..structures import exact
 from ..structures.flat import coded
@@ -114,19 +115,14 @@ class TokenSegment(Termless):
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart: each vector by itself."""
-        each = np.arange(len(self) + 1)
-        return self.max_sim(queries, np.arange(len(queries) + 1), each, k, allowed)
+        return self.max_sim(queries, np.arange(len(self) + 1), k, allowed)
 
     def max_sim(
-        self,
-        queries: Representation,
-        bounds: Offsets,
-        offsets: Offsets,
-        k: int,
-        allowed: Mask | None,
+        self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """See MaxSim."""
-        vectors = exact.dense(queries)
+        single, bounds = ungrouped(queries)
+        vectors = exact.dense(single)
         exact.check_width(vectors, self.width)
         if self._vectors is not None:
             rows: maxsim.Rows = maxsim.Matrix(self._vectors.array)

@@ -67,7 +67,7 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
     with DictionaryWriter(directory) as dictionary:
         dictionary.append([hashed[index] for index in order])
     with PostingsWriter(directory, "codes.npy", _code_type(pairs)) as postings:
-        postings.append_lists(np.diff(matrix.indptr), matrix.indices, matrix.data)
+        postings.append(np.diff(matrix.indptr), matrix.indices, matrix.data)
     _save_pairs(directory, pairs)
     save(directory / "lengths.npy", lengths)
 
@@ -119,7 +119,7 @@ def merge(
             merged = join(blocks)
             present = np.bincount(merged.terms, minlength=len(union))
             dictionary.append([name for name, count in zip(union, present, strict=True) if count])
-            postings.append_lists(present[present > 0], merged.rows, merged.values)
+            postings.append(present[present > 0], merged.rows, merged.values)
             positions = ends
     _save_pairs(directory, pairs)
 

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from ...core import Contribution, Representation, TermWeight
 from ..arrays.offsets import Offsets
+from ..multi import ungrouped
 from ..protocol import Mask, Ranking
 from . import maxsim
 from .config import SparseLeg
@@ -60,16 +61,12 @@ class SparseDelta:
         return rank(terms, len(queries), k, known, allowed, _add(state))
 
     def max_sim(
-        self,
-        queries: Representation,
-        bounds: Offsets,
-        offsets: Offsets,
-        k: int,
-        allowed: Mask | None,
+        self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """See MaxSim."""
         state = self._log.state
-        terms = query_terms(queries, len(state.heads)) if len(offsets) > 1 else ()
+        single, bounds = ungrouped(queries)
+        terms = query_terms(single, len(state.heads)) if len(offsets) > 1 else ()
         return maxsim.rank(terms, bounds, k, offsets, allowed, _add(state))
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:

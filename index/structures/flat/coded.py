@@ -39,10 +39,14 @@ _COPIES = 6
 class CodedFlat:
     """Every vector as a code of its own: as exact as the codec is."""
 
+    exact_vectors = None
+    """See Structure: there are codes only."""
+
     def __init__(self, codec: Codec, codes: NpyFile[np.uint8], rescored: bool) -> None:
         self._codec = codec
         self._codes = codes
         self._rescored = rescored
+        self.memory = codes.array.nbytes  # All of them are read by every search.
 
     @classmethod
     def build(
@@ -54,9 +58,8 @@ class CodedFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        codec_config = storage.held_codec
         step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * vectors.width)))
-        codec = codec_config.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
+        codec = storage.held_codec.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
         with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
             for start in range(0, len(vectors), step):
@@ -67,8 +70,7 @@ class CodedFlat:
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        codec_config = storage.held_codec
-        codec = codec_config.load(directory / CODEC)
+        codec = storage.held_codec.load(directory / CODEC)
         codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if codes.array.shape[1] != codec.stride:
             raise ValueError(f"{CODES}: codes of {codes.array.shape[1]} bytes, not {codec.stride}")
@@ -81,16 +83,6 @@ class CodedFlat:
 
     def __len__(self) -> int:
         return len(self._codes)
-
-    @property
-    def memory(self) -> int:
-        """All codes are read by every search."""
-        return self._codes.array.nbytes
-
-    @property
-    def exact_vectors(self) -> Vectors | None:
-        """None: see Structure."""
-        return None
 
     def ladder(self) -> Sequence[Parameters]:
         """How many candidates are rescored; nothing where they cannot be."""
@@ -115,16 +107,12 @@ class CodedFlat:
         return self._codec.decode(self._codes.read(start, stop))
 
 
-class FaissFlat:
+class FaissFlat(IvfLists):
     """Every vector by a code that only FAISS knows: product quantisation, RaBitQ.
 
     It is a single inverted list: FAISS filters while it scans lists, but not in its flat indexes.
     The scores are FAISS's own; lengths are not restored.
     """
-
-    def __init__(self, lists: IvfLists, storage: VectorStorage) -> None:
-        self._lists = lists
-        self._rescored = "oversample" in storage.parameters
 
     @classmethod
     def build(
@@ -136,48 +124,31 @@ class FaissFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        IvfLists.build(directory, vectors, _one_list(storage), memory, progress)
+        super().build(directory, vectors, _one_list(storage), memory, progress)
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        return cls(IvfLists.open(directory, _one_list(storage)), storage)
+        return super().open(directory, _one_list(storage))
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
-        return IvfLists.building_bytes(rows, width, _one_list(storage))
-
-    def __len__(self) -> int:
-        return len(self._lists)
-
-    @property
-    def memory(self) -> int:
-        """See Structure."""
-        return self._lists.memory
-
-    @property
-    def exact_vectors(self) -> Vectors | None:
-        """None: see Structure."""
-        return None
+        return super().building_bytes(rows, width, _one_list(storage))
 
     def ladder(self) -> Sequence[Parameters]:
         """See CodedFlat."""
-        return _oversamples(self._rescored)
+        return _oversamples("oversample" in self._storage.parameters)
 
     def cost(self, parameters: Parameters, k: int) -> float:
         """See Structure."""
-        return self._lists.cost({**parameters, **_ALL}, k)
+        return super().cost({**parameters, **_ALL}, k)
 
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
         """See Structure."""
-        return self._lists.search(queries, k, _ALL, allowed)
-
-    def read(self, start: int, stop: int) -> Vectors:
-        """See Structure."""
-        return self._lists.read(start, stop)
+        return super().search(queries, k, _ALL, allowed)
 
 
 _ALL = {"nprobe": 1}

@@ -36,10 +36,10 @@ class HnswGraph:
     """See Structure."""
 
     def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
-        """size: bytes of the file."""
+        """size: bytes of the file: all of it is mapped, and all of it touched."""
         self._index = index
         self._storage = storage
-        self._size = size
+        self.memory = size
         self._settings: dict[int, Any] = {}
         self._vectors: Vectors | None = None
         if isinstance(index, faiss().IndexHNSWFlat):
@@ -89,11 +89,6 @@ class HnswGraph:
         # The lowest level has twice the links, the others together a few percent of that.
         graph = rows * (code + 4 * 2 * settings(storage, HnswConfig).neighbors + 24)
         return graph + (0 if storage.lossless else 4 * width * min(rows, _FITTED))
-
-    @property
-    def memory(self) -> int:
-        """See Structure. All of it is mapped, and all of it touched."""
-        return self._size
 
     @property
     def exact_vectors(self) -> Vectors | None:

@@ -50,6 +50,9 @@ _DEVICE_LIMIT = 2_048
 class IvfLists:
     """See Structure."""
 
+    exact_vectors = None
+    """They lie in the order of the lists."""
+
     def __init__(
         self, index: Any, lengths: NpyFile[np.float32] | None, storage: VectorStorage, size: int
     ) -> None:
@@ -58,7 +61,7 @@ class IvfLists:
         self._replicas = _replicas(storage, index.nlist)
         self._lengths = lengths
         self._storage = storage
-        self._size = size
+        self.memory = size
         self._settings: dict[int, Any] = {}
 
     def __len__(self) -> int:
@@ -125,22 +128,12 @@ class IvfLists:
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
-        lists = coarse.list_count(rows, settings(storage, IvfConfig).lists)
+        config = settings(storage, IvfConfig)
+        lists = coarse.list_count(rows, config.lists)
         sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres, while they are fitted.
-        copies = (
-            1 if settings(storage, IvfConfig).lists_of_each(storage.used_codec) == 1 else 4
-        )  # Two lists, and all once more to lay them out.
+        # With two lists, all once more to lay them out.
+        copies = 1 if config.lists_of_each(storage.used_codec) == 1 else 4
         return copies * rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
-
-    @property
-    def memory(self) -> int:
-        """See Structure."""
-        return self._size
-
-    @property
-    def exact_vectors(self) -> None:
-        """None: they lie in the order of the lists."""
-        return None
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""

@@ -41,6 +41,9 @@ BLOCK_BYTES = 16 << 20
 class SpannIndex:
     """A Structure."""
 
+    exact_vectors = None
+    """The vectors are in no order of their own."""
+
     def __init__(
         self, searcher: Searcher, storage: VectorStorage, codes: NpyFile[np.uint8] | None
     ) -> None:
@@ -52,19 +55,9 @@ class SpannIndex:
         return self._searcher.rows
 
     @property
-    def width(self) -> int:
-        """Dimensions of a vector."""
-        return self._searcher.codec.width
-
-    @property
     def memory(self) -> int:
         """See Structure. The lists are not part of it."""
         return self._searcher.heads.memory + self._searcher.postings.memory
-
-    @property
-    def exact_vectors(self) -> Vectors | None:
-        """None: the vectors are in no order of their own."""
-        return None
 
     @classmethod
     def build(
@@ -78,8 +71,7 @@ class SpannIndex:
         """See Structure."""
         build.build(directory, vectors, storage, memory, progress)
         if storage.kept == "none":
-            codec_config = storage.held_codec
-            codec = codec_config.load(directory / CODEC)
+            codec = storage.held_codec.load(directory / CODEC)
             step = max(1, min(memory, BLOCK_BYTES) // (4 * vectors.width + codec.stride))
             with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
                 for start in range(0, len(vectors), step):
@@ -94,8 +86,7 @@ class SpannIndex:
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        codec_config = storage.held_codec
-        codec = codec_config.load(directory / CODEC)
+        codec = storage.held_codec.load(directory / CODEC)
         heads = Heads.open(directory)
         postings = Postings(directory, codec.stride)
         rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")

@@ -8,6 +8,7 @@ import pytest
 from twindex.core import NoProgress
 from twindex.index import VectorStorage
 from twindex.index.structures import exact
+from twindex.index.structures.flat import coded
 from twindex.index.structures.flat.coded import CodedFlat, FaissFlat
 
 

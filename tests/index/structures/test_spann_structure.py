@@ -73,7 +73,7 @@ def found(index: SpannIndex, **parameters: int) -> float:
 @pytest.mark.parametrize("name", STORAGES)
 def test_deeper_searches_find_more(built: dict[str, Path], name: str) -> None:
     index = SpannIndex.open(built[name], STORAGES[name])
-    assert (len(index), index.width, index.exact_vectors) == (ROWS, WIDTH, None)
+    assert (len(index), index.exact_vectors) == (ROWS, None)
     assert index.memory > 0
     best = {"float32": 1.0, "binary": 0.2}.get(name, 0.9)
     assert found(index, nprobe=1) <= found(index, nprobe=8) + 0.02
