@@ -46,11 +46,19 @@ SEAL_MEMORY = 256 << 20
 class VectorSegment(Termless):
     """Inner product of dense vectors, exactly or nearly."""
 
-    def __init__(self, vectors: Originals | None, indexed: Indexed | None, size: int) -> None:
-        """At least one of them; size: bytes of all files."""
+    def __init__(
+        self,
+        vectors: Originals | None,
+        indexed: Indexed | None,
+        size: int,
+        wanted: VectorSearch | None = None,
+    ) -> None:
+        """vectors, indexed: at least one of them. size: bytes of all files. wanted: how far
+        searches look; None = as configured."""
         self._vectors = vectors
         self._indexed = indexed
         self._size = size
+        self._wanted = wanted
         self._rows = len(vectors) if vectors is not None else _some(indexed).built.rows
         self.width = vectors.width if vectors is not None else _some(indexed).built.width
         """Dimensions of a vector."""
@@ -135,13 +143,9 @@ class VectorSegment(Termless):
             return self._vectors.take(rows)
         return np.concatenate([self.read(row, row + 1) for row in rows.tolist()])
 
-    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart. Finds k rows where as many are allowed."""
-        return self.find(queries, k, allowed, None)
-
-    def tuned(self, search: VectorSearch) -> TunedSegment:
+    def tuned(self, search: VectorSearch) -> Self:
         """See Approximate."""
-        return TunedSegment(self, search)
+        return type(self)(self._vectors, self._indexed, self._size, search)
 
     def parameters(self, search: VectorSearch, k: int) -> Parameters | None:
         """What a search for k results asks of the index; None = all vectors are compared."""
@@ -153,41 +157,20 @@ class VectorSegment(Termless):
         memory: bytes that its index holds; originals are mapped and not counted. parameters: those
         of a search for 10 results that says nothing, or "exact".
         """
-        kept = "none" if self._vectors is None else str(self._vectors.array.dtype)
-        told = {
-            "rows": len(self),
-            "index": "flat",
-            "codec": kept,
-            "projection": None,
-            "originals": kept,
-            "bytes_per_vector": self._size / max(1, len(self)),
-            "memory": 0,
-            "parameters": "exact",
-            "calibration": None,
-            "loss": None,
+        indexed = self._indexed
+        if indexed is None:
+            return built.described(len(self), self._size, self._vectors, None)
+        parameters = indexed.parameters(indexed.configured, 10, 1.0)
+        return built.described(len(self), self._size, self._vectors, indexed.built) | {
+            "memory": indexed.structure.memory,
+            "parameters": "exact" if parameters is None else dict(parameters),
+            "calibration": indexed.built.calibration.as_json(),
         }
-        if self._indexed is not None:
-            known, structure = self._indexed.built, self._indexed.structure
-            storage = known.storage
-            codec, projection = storage.used_codec, storage.projection
-            parameters = self._indexed.parameters(self._indexed.configured, 10, 1.0)
-            told |= {
-                "index": storage.index.kind,
-                "codec": None if codec is None else codec.kind,
-                "projection": None if projection is None else projection.model_dump(),
-                "memory": structure.memory,
-                "parameters": "exact" if parameters is None else dict(parameters),
-                "calibration": known.calibration.as_json(),
-                "loss": known.loss,
-            }
-        return told
 
     # -- searching ---------------------------------------------------------------------------
 
-    def find(
-        self, queries: Representation, k: int, allowed: Mask | None, wanted: VectorSearch | None
-    ) -> Ranking:
-        """A search that looks as far as `wanted` says; None = as configured."""
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
+        """See LegPart. Finds k rows where as many are allowed."""
         vectors = exact.dense(queries)
         exact.check_width(vectors, self.width)
         indexed = self._indexed
@@ -196,8 +179,7 @@ class VectorSegment(Termless):
             return self._exact(vectors, k, allowed)
         share = candidates / len(self)
         reach = min(len(self), math.ceil(k / share))  # Of so many rows, k are allowed.
-        wanted = wanted or indexed.configured
-        parameters = indexed.parameters(wanted, reach, share)
+        parameters = indexed.parameters(self._wanted or indexed.configured, reach, share)
         if parameters is None and self._vectors is None:
             parameters = indexed.structure.ladder()[-1]  # Its codes are all that is known.
         if parameters is None or (
@@ -257,21 +239,6 @@ class Indexed:
         }
         # What is not given is as calibrated, or as dear as can be.
         return {**(calibrated or self.structure.ladder()[-1]), **given}
-
-
-class TunedSegment(Termless):
-    """A VectorSegment, searched as a request says."""
-
-    def __init__(self, segment: VectorSegment, wanted: VectorSearch) -> None:
-        self._segment = segment
-        self._wanted = wanted
-
-    def __len__(self) -> int:
-        return len(self._segment)
-
-    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart."""
-        return self._segment.find(queries, k, allowed, self._wanted)
 
 
 def _some(value: T | None) -> T:

@@ -135,27 +135,8 @@ class TokenSegment(Termless):
 
     def description(self) -> dict[str, Any]:
         """As `VectorSegment.description`, of vectors and not of passages."""
-        told: dict[str, Any] = {
-            "rows": len(self),
-            "index": "flat",
-            "codec": None if self._vectors is None else str(self._vectors.array.dtype),
-            "projection": None,
-            "originals": "none" if self._vectors is None else str(self._vectors.array.dtype),
-            "bytes_per_vector": self._size / max(1, len(self)),
-            "memory": 0,
-            "parameters": "exact",
-            "calibration": None,
-            "loss": None,
-        }
-        if self.coded is not None:
-            storage = self.coded.built.storage
-            projection = storage.projection
-            told |= {
-                "codec": storage.held_codec.kind,
-                "projection": None if projection is None else projection.model_dump(),
-                "loss": self.coded.built.loss,
-            }
-        return told
+        known = None if self.coded is None else self.coded.built
+        return built.described(len(self), self._size, self._vectors, known)
 
 
 def _some(value: T | None) -> T:

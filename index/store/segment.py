@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import CorruptFileError, NoProgress, Progress, Representation, StorageError
-from ..arrays.files import FileState, remove_tree, seal_directory
+from ..arrays.files import remove_tree, seal_directory
 from ..arrays.npy import load
 from ..arrays.offsets import ranges
 from ..config import CollectionConfig
@@ -95,13 +95,15 @@ def write(
     directory: Path,
     passages: Passages,
     legs: Mapping[str, Representation],
+    first: int,
+    last: int,
     config: CollectionConfig,
-) -> dict[str, FileState]:
+) -> SegmentRow:
     """Write and sync the files of a new segment into `directory`, which must not exist."""
     with _started(directory, passages, config):
         for name, leg in config.legs.items():
             leg.segment_part().build(directory / name, legs[name], leg)
-        return seal_directory(directory)
+        return _sealed(directory, passages, first, last)
 
 
 def merge(
@@ -112,8 +114,8 @@ def merge(
     progress: Progress | None = None,
     *,
     resume: bool = False,
-) -> dict[str, FileState]:
-    """Write one segment with the live passages of `sources`, in order.
+) -> SegmentRow:
+    """Write and sync one segment with the live passages of `sources`, in order.
 
     resume: `directory` may be there, with what an interrupted try of the same merge has left, and
     stays if this one is interrupted.
@@ -136,7 +138,14 @@ def merge(
                 told,
             )
             progress.advance(len(passages) - told.rows)
-        return seal_directory(directory)
+        return _sealed(directory, passages, sources[0][0].row.first, sources[-1][0].row.last)
+
+
+def _sealed(directory: Path, passages: Passages, first: int, last: int) -> SegmentRow:
+    """What the database shall say of a segment, whose files are now durable."""
+    documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
+    files = seal_directory(directory)
+    return SegmentRow(directory.name, first, last, len(passages), documents, files)
 
 
 class _Told:

@@ -311,10 +311,16 @@ def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
     return segments
 
 
-def insert_segment(
-    connection: sqlite3.Connection,
-    row: SegmentRow,
+def swap_segments(
+    connection: sqlite3.Connection, old: Iterable[SegmentRow], new: SegmentRow | None
 ) -> None:
+    """Name a segment, if there is one, in place of others."""
+    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+    if new is not None:
+        insert_segment(connection, new)
+
+
+def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
     """Name a segment: from now on its files count."""
     manifest = dump_states(row.files)
     values = (row.id, row.first, row.last, row.passages, row.documents, manifest)
