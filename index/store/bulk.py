@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...core import ConflictError, Document, NotFoundError, Progress, Representation
-from ..codecs.config import Int8Codec, ScalarCodec
+from ..codecs.config import FAISS_BITS, Int8Codec, ScalarCodec
 from ..config import CollectionConfig
 from ..dense.config import DenseLeg
 from ..models import absolute, same_models
@@ -193,11 +193,11 @@ def shard_config(config: CollectionConfig) -> CollectionConfig:
 
 
 def _plain(leg: DenseLeg) -> dict[str, Any]:
-    """Storage whose vectors are as good as plain: of those of tokens, which are many, in few bytes,
-    of which what they become is coded without a loss that counts."""
+    """How shards store the vectors of a leg: as they came. A leg of tokens has many vectors: its
+    shards store them in few bytes, and the codec of the leg makes the same of them, or nearly."""
     storage = VectorStorage()
     if leg.multi and not leg.storage.lossless:
-        wide = leg.storage.held_codec.kind in ("float32", "float16", "bfloat16")
+        wide = FAISS_BITS.get(leg.storage.held_codec.kind, 0) >= 16
         codec = ScalarCodec(kind="float16") if wide else Int8Codec()
         storage = VectorStorage(codec=codec, originals="none")
     return storage.storage_fields

@@ -17,7 +17,7 @@ from ...core import Representation
 from ..config import CollectionConfig
 from ..protocol import DeltaPart
 from .database.checks import damaged, delta_check, differs
-from .segment import Passages
+from .segment import Parts, Passages
 
 _NUMBER = struct.Struct("<I")
 
@@ -27,9 +27,9 @@ class Delta:
 
     def __init__(self, config: CollectionConfig, watermark: int) -> None:
         self.watermark = watermark
-        self.legs: dict[str, DeltaPart] = {
-            name: leg.delta_part()(leg) for name, leg in config.legs.items()
-        }
+        self.legs: Parts[DeltaPart] = Parts(
+            (name, leg.delta_part()(leg)) for name, leg in config.legs.items()
+        )
         self._numbers: list[int] = []
         self._spans: list[tuple[int, int]] = []
         self._last_seq = 0

@@ -15,17 +15,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import CorruptFileError, NoProgress, Progress, Representation, StorageError
+from ...core import (
+    CorruptFileError,
+    InvalidInputError,
+    NoProgress,
+    Progress,
+    Representation,
+    StorageError,
+)
+from ...core.bounds import shown
 from ..arrays.files import remove_tree, seal_directory
 from ..arrays.npy import load
 from ..arrays.offsets import ranges
 from ..config import CollectionConfig
-from ..protocol import Mask, SegmentPart
+from ..protocol import LegPart, Mask, SegmentPart
 from .database.rows import SegmentRow
+
+P = TypeVar("P", bound=LegPart)
+
+
+class Parts(dict[str, P]):
+    """Leg -> its part. Raises InvalidInputError for a name that no leg has."""
+
+    def __missing__(self, leg: str) -> P:
+        raise InvalidInputError(
+            f"there is no leg {shown(leg)}; this collection has {', '.join(self)}", field="leg"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +76,10 @@ class Segment:
                 np.asarray(load(directory / "numbers.npy", mapped=True)),
                 np.asarray(load(directory / "spans.npy", mapped=True)),
             )
-            legs = {
-                name: leg.segment_part().open(directory / name, leg)
+            legs = Parts(
+                (name, leg.segment_part().open(directory / name, leg))
                 for name, leg in config.legs.items()
-            }
+            )
             for name, part in legs.items():
                 if not len(part) == len(passages.spans) == len(passages) == row.passages:
                     raise ValueError(f"leg {name} has {len(part)} rows for {row.passages} passages")

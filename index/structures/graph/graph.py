@@ -16,6 +16,7 @@ import numpy as np
 
 from ....core import Progress
 from ...arrays.vectors import Vectors, VectorSource
+from ...codecs.config import FAISS_BITS
 from ...protocol import Mask, Ranking
 from .. import faiss_calls
 from ..faiss_calls import faiss
@@ -84,8 +85,7 @@ class HnswGraph:
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
         codec = storage.used_codec
-        bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
-        code = width * bits["float32" if codec is None else codec.kind] // 8
+        code = width * FAISS_BITS["float32" if codec is None else codec.kind] // 8
         # The lowest level has twice the links, the others together a few percent of that.
         graph = rows * (code + 4 * 2 * settings(storage, HnswConfig).neighbors + 24)
         return graph + (0 if storage.lossless else 4 * width * min(rows, _FITTED))

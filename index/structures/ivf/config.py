@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ....core.bounds import Effort
-from ...codecs.config import CodecConfig, PqCodec
+from ...codecs.config import FAISS_BITS, CodecConfig, PqCodec, RabitqCodec
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
 
@@ -35,7 +35,7 @@ class IvfConfig(ApproximateConfig):
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
         """See IndexConfig: what FAISS has."""
-        return kind in ("pq", "float32", "float16", "bfloat16", "int8", "int4", "rabitq")
+        return kind in FAISS_BITS or issubclass(codec, PqCodec | RabitqCodec)
 
     def check(self, codec: CodecConfig | None) -> None:
         """See IndexConfig."""

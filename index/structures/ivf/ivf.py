@@ -24,7 +24,7 @@ import numpy as np
 from ....core import Progress
 from ...arrays.npy import NpyFile, NpyWriter
 from ...arrays.vectors import Vectors, VectorSource
-from ...codecs.config import PqCodec, RabitqCodec
+from ...codecs.config import FAISS_BITS, PqCodec, RabitqCodec
 from ...protocol import Mask, Ranking
 from .. import faiss_calls
 from ..faiss_calls import faiss
@@ -40,7 +40,7 @@ LENGTHS = "lengths.npy"
 _FITTED = 8_192
 """Vectors that codecs are fitted on, at least."""
 
-_EFFORT = {"float32": 1.0, "float16": 0.5, "bfloat16": 0.5, "int8": 0.5, "int4": 0.5}
+_EFFORT = {kind: 1.0 if kind == "float32" else 0.5 for kind in FAISS_BITS}
 _FAST_EFFORT = 0.1
 """Scanning a code, compared with scoring a vector of the segment."""
 
@@ -240,5 +240,4 @@ def _code_bytes(storage: VectorStorage, width: int) -> int:
         case RabitqCodec():
             return width * codec.bits // 8 + 16
         case _:
-            bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
-            return width * bits[codec.kind] // 8
+            return width * FAISS_BITS[codec.kind] // 8
