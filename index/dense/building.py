@@ -11,6 +11,7 @@ import numpy as np
 
 from ...core import Progress
 from ..arrays.vectors import Vectors, VectorSource
+from ..codecs.files import CODEC, FITTED
 from ..codecs.loss import compare, measure, round_trip
 from ..codecs.projection import Projection
 from ..structures import originals
@@ -22,10 +23,6 @@ from .calibration import calibrate
 from .rescoring import find
 
 PROJECTION = "projection.npz"
-FITTED = 50_000
-"""Vectors that projections and codecs are fitted on."""
-CODEC = "codec.npz"
-"""Where structures that have one of our codecs keep it."""
 MEASURED, PIECE = 10_000, 500
 """Vectors, in pieces of so many, on which it is measured what FAISS has lost."""
 

@@ -15,7 +15,7 @@ from ...core.kinds import OneOf, named
 from ...encoders.config import ENCODERS, EncoderConfig
 from ...encoders.dense.config import DenseEncoderConfig
 from ..codecs.config import CODECS, ScalarCodec
-from ..legs import LEGS, LegConfig, LegRole
+from ..legs import LEGS, LegConfig
 from ..structures.flat.config import FlatConfig
 from ..structures.protocol import VectorFields, VectorStorage
 
@@ -28,8 +28,6 @@ class DenseLeg(LegConfig, VectorFields):
     deltas = (".delta:DenseDelta", ".multi:MultiDenseDelta")
 
     kind: Literal["dense"] = "dense"
-    role: LegRole = "search"
-    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="dense", among=lambda one: "dense" in one.gives)
     ] = DenseEncoderConfig()

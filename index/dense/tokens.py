@@ -24,11 +24,12 @@ from ...core import NoProgress, Progress, Representation
 from ..arrays.npy import NpyFile
 from ..arrays.offsets import Offsets
 from ..arrays.vectors import Vectors
+from ..codecs.files import CODEC
 from ..codecs.projection import Projection
 from ..multi import ungrouped
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from ..structures import exact
-from ..structures.flat import coded
+from ..structures.codes import CODES
 from ..structures.originals import Originals
 from . import building, built, maxsim, tokens_building
 from .built import Built
@@ -85,18 +86,18 @@ class TokenSegment(Termless):
         if not (directory / built.FILE).exists():
             return cls(Originals.open(directory), None, size)
         known = Built.load(directory)
-        codec = known.storage.held_codec.load(directory / coded.CODEC)
-        codes = NpyFile(directory / coded.CODES, np.uint8, dimensions=2)
+        codec = known.storage.held_codec.load(directory / CODEC)
+        codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if codes.array.shape != (known.rows, codec.stride):
             raise ValueError(
-                f"{coded.CODES}: {codes.array.shape[0]} codes of {codes.array.shape[1]} bytes, not "
+                f"{CODES}: {codes.array.shape[0]} codes of {codes.array.shape[1]} bytes, not "
                 f"{known.rows} of {codec.stride}"
             )
         projection: Projection | None = None
         if known.storage.projection is not None:
             projection = Projection.load(directory / building.PROJECTION)
         if codec.width != (known.width if projection is None else projection.width):
-            raise ValueError(f"{coded.CODEC}: of {codec.width} dimensions, not those of the codes")
+            raise ValueError(f"{CODEC}: of {codec.width} dimensions, not those of the codes")
         return cls(None, Coded(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:

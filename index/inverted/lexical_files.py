@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from ...core import TermCounts
 from ..arrays.npy import NpyFile, NpyWriter, save
+from ..arrays.offsets import of_lengths
 from ..protocol import Mask, kept_rows
 from .dictionary import DictionaryWriter, TermDictionary, encode, hash_of
 from .postings import MERGE_BYTES, Block, Postings, PostingsWriter, join, new_numbers
@@ -59,9 +60,8 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
     places[order] = np.arange(len(order), dtype=np.int32)
 
     # A matrix passages x terms by rows; its columns are the lists.
-    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(distinct)])
     matrix = csr_array(
-        (codes.astype(_code_type(pairs)), places[terms], indptr),
+        (codes.astype(_code_type(pairs)), places[terms], of_lengths(distinct)),
         shape=(len(passages), len(order)),
     ).tocsc()
     with DictionaryWriter(directory) as dictionary:

@@ -89,14 +89,12 @@ class SparseDelta:
     def pack(rows: Representation) -> list[bytes]:
         """See DeltaPart."""
         matrix = vectors(rows)
-        packed = []
-        for start, stop in pairwise(matrix.indptr.tolist()):
-            packed.append(
-                _HEADER.pack(matrix.shape[1], stop - start)
-                + matrix.indices[start:stop].astype("<i4").tobytes()
-                + matrix.data[start:stop].astype("<f4").tobytes()
-            )
-        return packed
+        return [
+            _HEADER.pack(matrix.shape[1], stop - start)
+            + matrix.indices[start:stop].astype("<i4").tobytes()
+            + matrix.data[start:stop].astype("<f4").tobytes()
+            for start, stop in pairwise(matrix.indptr.tolist())
+        ]
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:

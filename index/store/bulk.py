@@ -200,7 +200,7 @@ def _plain(leg: DenseLeg) -> dict[str, Any]:
         wide = FAISS_BITS.get(leg.storage.held_codec.kind, 0) >= 16
         codec = ScalarCodec(kind="float16") if wide else Int8Codec()
         storage = VectorStorage(codec=codec, originals="none")
-    return storage.storage_fields
+    return dict(storage)
 
 
 def _open_shards(
@@ -213,8 +213,8 @@ def _open_shards(
         store.segments.check(row)
         segment = Segment.open(store.segments.path(row.id), row, config)
         with store.database.read() as connection:
-            dead = sorted(dead_numbers(connection, row.first, row.last))
-        opened.append((segment, segment.without(np.array(dead, dtype=np.int64))))
+            dead = dead_numbers(connection, row.first, row.last)
+        opened.append((segment, segment.without(dead)))
     return opened
 
 
@@ -236,11 +236,6 @@ def _held(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
     passages = sum(row.passages for row in rows)
     total = 0
     for name, leg in config.legs.items():
-        stored = sum(
-            state.size
-            for row in rows
-            for file, state in row.files.items()
-            if file.startswith(f"{name}/")
-        )
+        stored = sum(row.bytes_of(name) for row in rows)
         total += leg.building_bytes(passages, width=stored // (4 * max(1, passages)))
     return total

@@ -33,15 +33,8 @@ class Delta:
         self._numbers: list[int] = []
         self._spans: list[tuple[int, int]] = []
         self._last_seq = 0
-        self._passages = Passages(np.empty(0, np.int64), np.empty((0, 2), np.int32))
-
-    def __len__(self) -> int:
-        return len(self._passages)
-
-    @property
-    def passages(self) -> Passages:
+        self.passages = Passages(np.empty(0, np.int64), np.empty((0, 2), np.int32))
         """All rows so far, dead ones included; numbers ascend."""
-        return self._passages
 
     def read_new(self, connection: sqlite3.Connection) -> None:
         """Append what was written since the last call."""
@@ -72,7 +65,7 @@ class Delta:
         self._numbers.extend(row[1] for row in rows)
         self._spans.extend((row[2], row[3]) for row in rows)
         self._last_seq = rows[-1][0]
-        self._passages = Passages(
+        self.passages = Passages(
             np.array(self._numbers, dtype=np.int64),
             np.array(self._spans, dtype=np.int32).reshape(-1, 2),
         )

@@ -169,13 +169,12 @@ def replace(
     """Part of a transaction: `new` stands for the numbers `first` to `last` from now on."""
     swap_segments(connection, old, new)
     connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
-    still_dead: set[int] = set()
+    still_dead: list[int] = []
     if new is not None:
         numbers = np.load(store.segments.path(new.id) / "numbers.npy", mmap_mode="r")
-        dead = dead_numbers(connection, first, last)
-        still_dead = dead.intersection(np.unique(numbers).tolist())
+        still_dead = np.intersect1d(dead_numbers(connection, first, last), numbers).tolist()
     connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))
-    insert_tombstones(connection, sorted(still_dead))
+    insert_tombstones(connection, still_dead)
     sealed = max(last, get_number(connection, "sealed"))
     set_meta(connection, "sealed", str(sealed))
 

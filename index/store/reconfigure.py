@@ -125,7 +125,7 @@ def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Colle
         if storage == leg.storage:
             continue
         try:
-            changed[name] = DenseLeg.parse({**dict(leg), **storage.storage_fields})
+            changed[name] = DenseLeg.parse({**dict(leg), **dict(storage)})
             if (width := _width(snapshot, name)) is not None:
                 storage.check_width(width)
         except ConfigError as error:

@@ -93,17 +93,13 @@ class Segment:
             raise CorruptFileError(directory, f"cannot be opened: {error}") from error
         return cls(row, passages, legs)
 
-    def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the documents with these numbers, as far as they are here."""
-        starts = np.searchsorted(self.passages.numbers, numbers, side="left")
-        return ranges(starts, np.searchsorted(self.passages.numbers, numbers, side="right"))
-
     def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
         """The mask `live` (None = all rows) less the documents with these numbers.
 
         A new one when that changes it; else `live` itself.
         """
-        dead = self.rows_of(numbers)
+        own = self.passages.numbers
+        dead = ranges(np.searchsorted(own, numbers), np.searchsorted(own, numbers, "right"))
         if len(dead) == 0:
             return live
         less = np.ones(len(self.passages), dtype=np.bool_) if live is None else live.copy()

@@ -174,8 +174,7 @@ class LocalView:
 
     def owners(self) -> Numbers:
         """See VectorView. Ascending."""
-        live = [part.live_numbers for part in self.snapshot.parts]
-        return np.concatenate(live) if live else np.empty(0, dtype=np.int64)
+        return np.concatenate([part.live_numbers for part in self.snapshot.parts])
 
     def leg_vectors(
         self, leg: str, documents: Handles

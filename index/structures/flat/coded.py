@@ -1,6 +1,6 @@
 """Structures that compare a query with every vector, by their codes.
 
-codes.npy  uint8 [rows, bytes of a code]
+codes.npy  see `codes`
 codec.npz  what the codec was fitted to
 """
 
@@ -13,27 +13,24 @@ from typing import Self
 import numpy as np
 
 from ....core import Progress
-from ...arrays.npy import NpyFile, NpyWriter
+from ...arrays.npy import NpyFile
 from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
+from ...codecs.files import CODEC, FITTED
 from ...protocol import Mask, Ranking
-from ..exact import BLOCK_ROWS, check_width, scan
+from .. import codes
+from ..codes import CODES
+from ..exact import check_width, scan
 from ..ivf.config import IvfConfig
 from ..ivf.ivf import IvfLists
 from ..originals import spread
 from ..protocol import Parameters, VectorStorage
 
-CODES = "codes.npy"
-CODEC = "codec.npz"
-
-FITTED = 50_000
-"""Vectors that a codec is fitted on: the same, and so as many, as those of a projection."""
 SEED = 0
+"""Of the vectors that a codec is fitted on: the same as those of a projection."""
 OVERSAMPLES = (1, 2, 4, 8, 16, 32)
 QUICKER = 2
 """Codes are compared at least so many times as fast as the vectors themselves."""
-_COPIES = 6
-"""Of a block, as float32, that encoding makes."""
 
 
 class CodedFlat:
@@ -42,11 +39,11 @@ class CodedFlat:
     exact_vectors = None
     """See Structure: there are codes only."""
 
-    def __init__(self, codec: Codec, codes: NpyFile[np.uint8], rescored: bool) -> None:
+    def __init__(self, codec: Codec, file: NpyFile[np.uint8], rescored: bool) -> None:
         self._codec = codec
-        self._codes = codes
+        self._codes = file
         self._rescored = rescored
-        self.memory = codes.array.nbytes  # All of them are read by every search.
+        self.memory = file.array.nbytes  # All of them are read by every search.
 
     @classmethod
     def build(
@@ -58,23 +55,18 @@ class CodedFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * vectors.width)))
         codec = storage.held_codec.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
-        with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
-            for start in range(0, len(vectors), step):
-                block = vectors.read(start, min(start + step, len(vectors)))
-                writer.append(codec.encode(block))
-                progress.advance(len(block))
+        codes.write(directory, codec, vectors, memory, progress)
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
         codec = storage.held_codec.load(directory / CODEC)
-        codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
-        if codes.array.shape[1] != codec.stride:
-            raise ValueError(f"{CODES}: codes of {codes.array.shape[1]} bytes, not {codec.stride}")
-        return cls(codec, codes, "oversample" in storage.parameters)
+        file = NpyFile(directory / CODES, np.uint8, dimensions=2)
+        if file.array.shape[1] != codec.stride:
+            raise ValueError(f"{CODES}: codes of {file.array.shape[1]} bytes, not {codec.stride}")
+        return cls(codec, file, "oversample" in storage.parameters)
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
@@ -97,9 +89,9 @@ class CodedFlat:
     ) -> Ranking:
         """See Structure. Ties by row, ascending."""
         check_width(queries, self._codec.width)
-        codes, codec = self._codes.array, self._codec
+        stored, codec = self._codes.array, self._codec
         return scan(
-            queries, len(codes), k, allowed, lambda group, rows: codec.score(group, codes[rows])
+            queries, len(self), k, allowed, lambda group, rows: codec.score(group, stored[rows])
         )
 
     def read(self, start: int, stop: int) -> Vectors:

@@ -17,6 +17,7 @@ import numpy as np
 from ....core import Progress
 from ...arrays.vectors import Vectors, VectorSource
 from ...codecs.config import FAISS_BITS
+from ...codecs.files import FITTED
 from ...protocol import Mask, Ranking
 from .. import faiss_calls
 from ..faiss_calls import faiss
@@ -24,9 +25,6 @@ from ..protocol import Parameters, VectorStorage, settings
 from .config import HnswConfig
 
 FILE = "hnsw.faiss"
-
-_FITTED = 50_000
-"""Vectors that codecs are fitted on: the extremes of each dimension are wanted."""
 
 _EXACT_RATIO = 16
 """Visiting a graph with some ef costs about as much as comparing 16 times as many rows one after
@@ -64,7 +62,7 @@ class HnswGraph:
         """See Structure. Threads add to the graph together: its links are not reproducible."""
         index = _new_index(vectors.width, storage)
         if not index.is_trained:
-            faiss_calls.train(index, faiss_calls.sample(vectors, _FITTED))
+            faiss_calls.train(index, faiss_calls.sample(vectors, FITTED))
         for block in faiss_calls.blocks(vectors, memory):
             index.add(block)
             progress.advance(len(block))
@@ -88,7 +86,7 @@ class HnswGraph:
         code = width * FAISS_BITS["float32" if codec is None else codec.kind] // 8
         # The lowest level has twice the links, the others together a few percent of that.
         graph = rows * (code + 4 * 2 * settings(storage, HnswConfig).neighbors + 24)
-        return graph + (0 if storage.lossless else 4 * width * min(rows, _FITTED))
+        return graph + (0 if storage.lossless else 4 * width * min(rows, FITTED))
 
     @property
     def exact_vectors(self) -> Vectors | None:

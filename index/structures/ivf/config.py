@@ -9,14 +9,13 @@ from ...codecs.config import FAISS_BITS, CodecConfig, PqCodec, RabitqCodec
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
 
-_PQ = PqCodec()
-
 
 @STRUCTURES.register
 class IvfConfig(ApproximateConfig):
     """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS."""
 
     made_by = ".ivf:IvfLists"
+    usual_codec = PqCodec()
 
     kind: Literal["ivf"] = "ivf"
     lists: Effort | None = None
@@ -26,11 +25,6 @@ class IvfConfig(ApproximateConfig):
     which other codecs must have."""
     nprobe: Effort | None = None
     """Lists looked at, instead of a recall; None = as calibrated."""
-
-    @classmethod
-    def usual_codec(cls) -> CodecConfig:
-        """See IndexConfig."""
-        return _PQ
 
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:

@@ -7,8 +7,9 @@ import pytest
 
 from twindex.core import NoProgress
 from twindex.index import VectorStorage
+from twindex.index.codecs.files import CODEC
 from twindex.index.structures import exact
-from twindex.index.structures.flat import coded
+from twindex.index.structures.codes import CODES
 from twindex.index.structures.flat.coded import CodedFlat, FaissFlat
 
 
@@ -89,7 +90,7 @@ def test_files_are_the_same_in_any_memory(tmp_path):
     for memory in (1, 1 << 30):
         (tmp_path / str(memory)).mkdir()
         CodedFlat.build(tmp_path / str(memory), Source(vectors()), config, memory, progress)
-    for name in (coded.CODES, coded.CODEC):
+    for name in (CODES, CODEC):
         one, two = [(tmp_path / str(memory) / name).read_bytes() for memory in (1, 1 << 30)]
         assert one == two
     assert progress.done == 2 * 2000
@@ -117,10 +118,10 @@ def test_damaged_files_are_refused(tmp_path):
     CodedFlat.build(tmp_path, Source(vectors()), config, 1 << 20, NoProgress())
     with pytest.raises(ValueError, match="not of"):
         CodedFlat.open(tmp_path, storage("int4"))
-    np.save(tmp_path / coded.CODES, np.zeros((5, 3), np.uint8))
+    np.save(tmp_path / CODES, np.zeros((5, 3), np.uint8))
     with pytest.raises(ValueError, match="3 bytes"):
         CodedFlat.open(tmp_path, config)
-    (tmp_path / coded.CODES).unlink()
+    (tmp_path / CODES).unlink()
     with pytest.raises(OSError, match=r"codes\.npy"):
         CodedFlat.open(tmp_path, config)
 
