@@ -12,30 +12,7 @@ from twindex.index.structures import exact
 from twindex.index.structures.codes import CODES
 from twindex.index.structures.flat.coded import CodedFlat, FaissFlat
 
-
-class Source:
-    def __init__(self, vectors):
-        self.vectors = vectors
-
-    def __len__(self):
-        return len(self.vectors)
-
-    @property
-    def width(self):
-        return self.vectors.shape[1]
-
-    def read(self, start, stop):
-        return self.vectors[start:stop].copy()
-
-    def take(self, rows):
-        return self.vectors[rows]
-
-
-class Counting(NoProgress):
-    done = 0
-
-    def advance(self, n=1):
-        self.done += n
+from .sources import Counter, Source
 
 
 def storage(kind, **fields):
@@ -86,7 +63,7 @@ def test_ties_are_ordered_by_row(tmp_path):
 
 
 def test_files_are_the_same_in_any_memory(tmp_path):
-    config, progress = storage("int4"), Counting()
+    config, progress = storage("int4"), Counter()
     for memory in (1, 1 << 30):
         (tmp_path / str(memory)).mkdir()
         CodedFlat.build(tmp_path / str(memory), Source(vectors()), config, memory, progress)

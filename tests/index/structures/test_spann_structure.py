@@ -14,6 +14,8 @@ from twindex.index import Int8Codec, ScalarCodec, SpannConfig, VectorStorage
 from twindex.index.structures.spann import build, heads, postings
 from twindex.index.structures.spann.structure import CODEC, CODES, SpannIndex
 
+from .sources import Source
+
 ROWS, WIDTH = 3_000, 32
 MEMORY = 64 << 20
 
@@ -24,24 +26,6 @@ STORAGES = {
     "binary": VectorStorage(index=SpannConfig(), codec=ScalarCodec(kind="binary")),
     "int8 alone": VectorStorage(index=SpannConfig(), codec=Int8Codec(), originals="none"),
 }
-
-
-class Source:
-    """A VectorSource in memory."""
-
-    width = WIDTH
-
-    def __init__(self, vectors: np.ndarray) -> None:
-        self.vectors = vectors
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        return self.vectors[start:stop].copy()
-
-    def take(self, rows: np.ndarray) -> np.ndarray:
-        return self.vectors[rows]
 
 
 def some_vectors(rows: int, seed: int = 0) -> np.ndarray:
