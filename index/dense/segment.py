@@ -14,8 +14,9 @@ among few allowed rows, and for a k so large that the structure would be visited
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -38,9 +39,6 @@ from .rescoring import find
 from .termless import Termless
 
 T = TypeVar("T")
-
-SEAL_MEMORY = 256 << 20
-"""Bytes that the index of a sealed delta may take beyond what it must hold."""
 
 
 class VectorSegment(Termless):
@@ -76,7 +74,7 @@ class VectorSegment(Termless):
         vectors = exact.storable(rows)
         shape = len(vectors), vectors.shape[1]
         building.write(
-            directory, lambda: [vectors], *shape, config.storage, SEAL_MEMORY, NoProgress()
+            directory, lambda: [vectors], *shape, config.storage, building.SEAL_MEMORY, NoProgress()
         )
 
     @classmethod
@@ -90,10 +88,7 @@ class VectorSegment(Termless):
     ) -> None:
         """See SegmentPart. The sources may be stored in different ways."""
         rows, width = kept_rows(sources), sources[0][0].width
-
-        def blocks() -> Iterable[Vectors]:
-            return kept_blocks(sources, memory)
-
+        blocks = partial(kept_blocks, sources, memory)
         building.write(
             directory, blocks, rows, width, config.storage, memory, progress or NoProgress()
         )
@@ -121,9 +116,7 @@ class VectorSegment(Termless):
             vectors = Originals.open(directory, cold=on_disk)
         if vectors is not None and (len(vectors), vectors.width) != (known.rows, known.width):
             raise ValueError(f"{originals.FILE}: not the vectors of {built.FILE}")
-        projection: Projection | None = None
-        if known.storage.projection is not None:
-            projection = Projection.load(directory / building.PROJECTION)
+        projection = building.stored_projection(directory, known.storage)
         # How far searches look can change without the files.
         same = config.index.kind == known.storage.index.kind and known.calibration.levels
         configured = (config.storage if same else known.storage).index.search

@@ -25,7 +25,6 @@ from ..arrays.npy import NpyFile
 from ..arrays.offsets import Offsets
 from ..arrays.vectors import Vectors
 from ..codecs.files import CODEC
-from ..codecs.projection import Projection
 from ..multi import ungrouped
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from ..structures import exact
@@ -38,9 +37,6 @@ from .termless import Termless
 from .tokens_coded import Coded
 
 T = TypeVar("T")
-
-SEAL_MEMORY = 256 << 20
-"""Bytes that coding a sealed delta may take beyond its vectors."""
 
 
 class TokenSegment(Termless):
@@ -63,7 +59,7 @@ class TokenSegment(Termless):
         check_rows(len(rows))
         source = cls(Originals(exact.storable(rows)), None, 0)
         tokens_building.write(
-            directory, [(source, None)], config.storage, SEAL_MEMORY, NoProgress()
+            directory, [(source, None)], config.storage, building.SEAL_MEMORY, NoProgress()
         )
 
     @classmethod
@@ -93,9 +89,7 @@ class TokenSegment(Termless):
                 f"{CODES}: {codes.array.shape[0]} codes of {codes.array.shape[1]} bytes, not "
                 f"{known.rows} of {codec.stride}"
             )
-        projection: Projection | None = None
-        if known.storage.projection is not None:
-            projection = Projection.load(directory / building.PROJECTION)
+        projection = building.stored_projection(directory, known.storage)
         if codec.width != (known.width if projection is None else projection.width):
             raise ValueError(f"{CODEC}: of {codec.width} dimensions, not those of the codes")
         return cls(None, Coded(codes, codec, projection, known), size)
