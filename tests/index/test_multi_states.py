@@ -24,7 +24,7 @@ from twindex.index import (
 )
 from twindex.search import Collection, LegRequest, build
 
-from ..collection_states import CollectionStates, ids, in_few_examples, words
+from .collection_states import CollectionStates, ids, in_few_examples, words
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu"]
 QUERY = "cat dog dog fox"

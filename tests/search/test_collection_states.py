@@ -28,7 +28,7 @@ from twindex.index import (
 )
 from twindex.search import LegRequest
 
-from ..collection_states import CollectionStates, ids, in_few_examples, words
+from ..index.collection_states import CollectionStates, ids, in_few_examples, words
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox"]
 QUERY = "cat dog dog unseen"

@@ -24,8 +24,8 @@ from twindex.index import (
 )
 from twindex.search import Collection, build
 
-from ...collection_states import in_few_examples
 from .. import test_multi_states as states
+from ..collection_states import in_few_examples
 
 CODED = CollectionConfig.model_validate(
     {
