@@ -12,16 +12,6 @@ from .codecs.config import (
 )
 from .config import CollectionConfig, StorageConfig
 from .dense.config import DenseLeg
-from .engine import (
-    CAPABILITIES,
-    EncodedDocument,
-    OutdatedError,
-    Record,
-    Store,
-    Transaction,
-    Written,
-    require,
-)
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
@@ -31,6 +21,16 @@ from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
 from .store.reconfigure import Reconfigured, check_reconfigure, reconfigure
 from .store.repoint import repoint
 from .store.trial import TrialSegment
+from .store_protocol import (
+    CAPABILITIES,
+    EncodedDocument,
+    OutdatedError,
+    Record,
+    Store,
+    Transaction,
+    Written,
+    require,
+)
 from .structures import kinds as kinds
 from .structures.flat.config import FlatConfig
 from .structures.graph.config import HnswConfig

@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., object])
 
 _LOCK = Lock()
+_SAID = Lock()
+"""Taken for good by the first who says that kernels are compiled."""
 _CONFIG: Any = numba.config
 
 
@@ -92,9 +94,8 @@ def _own_folder() -> Path | None:
         return None
 
 
-@lru_cache(maxsize=1)
 def _without(reason: str) -> None:
-    logger.warning(
+    _say(
         "kernels are compiled at every start, which takes seconds: %s; name a folder of this user "
         "in %s or NUMBA_CACHE_DIR",
         reason,
@@ -102,9 +103,15 @@ def _without(reason: str) -> None:
     )
 
 
+def _say(message: str, *values: str) -> None:
+    """Tell the log that kernels are compiled: once, whichever thread is first."""
+    if _SAID.acquire(blocking=False):
+        logger.warning(message, *values)
+
+
 @lru_cache(maxsize=1)
 def _tell() -> None:
-    """Have the log say once when a kernel is compiled: nobody should wait and not know why."""
+    """Have the log say when a kernel is compiled: nobody should wait and not know why."""
     register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
 
 
@@ -114,17 +121,9 @@ class _Listener(Listener):
     def on_start(self, event: Any) -> None:
         compiled = event.data["dispatcher"].py_func.__module__
         if compiled.partition(".")[0] == __name__.partition(".")[0]:
-            _first()
+            _say("compiling kernels for the first time on this machine, which takes some seconds")
 
     def on_end(self, event: Any) -> None: ...
-
-
-@lru_cache(maxsize=1)
-def _first() -> None:
-    if not _without.cache_info().currsize:  # Else it was said that this happens at every start.
-        logger.warning(
-            "compiling kernels for the first time on this machine, which takes some seconds"
-        )
 
 
 def private_folder(path: Path) -> Path:

@@ -29,6 +29,7 @@ class LegConfig(Config):
 
     kind: str
     role: LegRole = "search"
+    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: EncoderConfig
 
     @property

@@ -32,18 +32,12 @@ class MaxSim(Protocol):
     """What a part of single vectors adds to LegPart to hold those of passages with several."""
 
     def max_sim(
-        self,
-        queries: Representation,
-        bounds: Offsets,
-        offsets: Offsets,
-        k: int,
-        allowed: Mask | None,
+        self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """Best k passages for each query, as `LegPart.search` gives rows.
 
-        queries: one row for each vector; those of query i are bounds[i] to bounds[i + 1].
-        offsets: the rows of passage p are offsets[p] to offsets[p + 1]; later rows are not looked
-        at. allowed: of passages.
+        queries: texts with one vector or several, see `ungrouped`. offsets: the rows of passage p
+        are offsets[p] to offsets[p + 1]; later rows are not looked at. allowed: of passages.
         """
 
 
@@ -112,8 +106,7 @@ class MultiSegment:
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart."""
-        vectors, bounds = ungrouped(queries)
-        return self._vectors.max_sim(vectors, bounds, self._offsets.array, k, allowed)
+        return self._vectors.max_sim(queries, self._offsets.array, k, allowed)
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See `explained`."""
@@ -152,11 +145,10 @@ class MultiDelta:
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart; the length of `allowed` bounds the search."""
-        vectors, bounds = ungrouped(queries)
         known = self._offsets.values
         if allowed is not None:
             known = known[: len(allowed) + 1]
-        return self._vectors.max_sim(vectors, bounds, known, k, allowed)
+        return self._vectors.max_sim(queries, known, k, allowed)
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See `explained`."""

@@ -45,7 +45,10 @@ class LegResult:
 
 
 class View(Protocol):
-    """One state of a collection. `passages` also works after the view was closed."""
+    """One state of a collection. `passages` also works after the view was closed.
+
+    Every method that takes the name of a leg raises InvalidInputError for one that there is not.
+    """
 
     @property
     def config(self) -> CollectionConfig:

@@ -131,8 +131,6 @@ def constant(condition: Condition) -> bool | None:
             return None if inner is None else not inner
         case In(_, ()):
             return False
-        case Exists("id"):
-            return True
-        case Prefix("id", ""):
+        case Exists("id") | Prefix("id", "") | Range("id", bounds=(("gt" | "gte", ""),)):
             return True
     return None

@@ -155,7 +155,7 @@ def _build(
     depth: int,
     directory: Path,
 ) -> tuple[_Built, list[Skipped]]:
-    config = leg.model_copy(update=_always(storage).storage_fields)
+    config = leg.model_copy(update=dict(_always(storage)))
     directory.mkdir(parents=True)
     began = perf_counter()
     VectorSegment.build(directory, Representation(dense=sample.vectors), config)

@@ -62,7 +62,7 @@ class Report:
         """The configuration of the collection with the leg stored so."""
         if self.recommended is None:
             return None
-        how = self.recommended.storage.storage_fields
+        how = dict(self.recommended.storage)
         leg = self.config.legs[self.leg].model_copy(update=how)
         return self.config.model_copy(update={"legs": {**self.config.legs, self.leg: leg}})
 

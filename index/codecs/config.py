@@ -45,6 +45,9 @@ class CodecConfig(Config):
 
 CODECS = Kinds(CodecConfig, "codec", "twindex.codecs")
 
+FAISS_BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
+"""Bits of a dimension in those of our codecs that FAISS has too."""
+
 
 @CODECS.register
 class ScalarCodec(CodecConfig):

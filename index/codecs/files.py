@@ -9,6 +9,11 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+CODEC = "codec.npz"
+"""What the codec of a part was fitted to."""
+FITTED = 50_000
+"""Vectors that a projection and a codec are fitted on, at most."""
+
 
 def write(path: Path, kind: str, **arrays: NDArray[np.float32]) -> None:
     """Write float32 arrays, and what they are of."""

@@ -26,33 +26,17 @@ def dot_rows(
     scores = np.empty(rows.shape, dtype=np.float32)
     plain: NDArray[Any] = matrix.view(np.ndarray)  # A memmap costs numba more to look at.
     if matrix.dtype == np.float16:
-        _dot_halves(queries, plain.view(np.uint16), rows, scores)
-    else:
-        _dot_singles(queries, plain, rows, scores)
+        plain = plain.view(np.uint16)
+    _dot(queries, plain, rows, scores)
     return scores
 
 
 @summing
-def _dot_singles(
-    queries: Vectors, matrix: Vectors, rows: NDArray[np.int64], scores: Vectors
-) -> None:
-    for query in range(rows.shape[0]):
-        for place in range(rows.shape[1]):
-            row = rows[query, place]
-            if row < 0:
-                scores[query, place] = -np.inf
-                continue
-            if row >= matrix.shape[0]:
-                raise IndexError("no such row")
-            total = np.float32(0)
-            for axis in range(matrix.shape[1]):
-                total += queries[query, axis] * matrix[row, axis]
-            scores[query, place] = total
-
-
-@summing
-def _dot_halves(
-    queries: Vectors, matrix: NDArray[np.uint16], rows: NDArray[np.int64], scores: Vectors
+def _dot(
+    queries: Vectors,
+    matrix: NDArray[np.uint16] | Vectors,
+    rows: NDArray[np.int64],
+    scores: Vectors,
 ) -> None:
     for query in range(rows.shape[0]):
         for place in range(rows.shape[1]):

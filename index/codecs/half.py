@@ -20,10 +20,12 @@ _STEP = np.float32(2.0**-24)
 
 
 def _widened(typing: Any, bits: Any) -> Any:
-    """The number (float32) whose float16 bits (uint16) these are.
+    """The number (float32) whose float16 bits (uint16) these are; a float32 is itself.
 
     One instruction where the processor has it, which is 2 to 3 times as fast as shifting bits.
     """
+    if bits == types.float32:
+        return types.float32(bits), lambda context, builder, signature, arguments: arguments[0]
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         triple, _, features = context.codegen().magic_tuple()
@@ -35,7 +37,7 @@ def _widened(typing: Any, bits: Any) -> Any:
     return types.float32(types.uint16), generate
 
 
-widened = cast(Callable[[np.uint16], np.float32], intrinsic(_widened))
+widened = cast(Callable[[np.uint16 | np.float32], np.float32], intrinsic(_widened))
 
 
 def by_bits(bits: np.uint16) -> np.float32:

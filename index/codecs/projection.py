@@ -22,11 +22,12 @@ from .lengths import length_ratio
 class Projection:
     """Coordinates along orthonormal axes, of which there are fewer than dimensions.
 
-    axes: float32 [width, d], orthonormal rows.
+    axes: float32 [width, d], orthonormal rows. width: dimensions that are left.
     """
 
     def __init__(self, axes: NDArray[np.float32]) -> None:
         self.axes = np.ascontiguousarray(axes)
+        self.width = len(axes)
 
     @classmethod
     def fit(cls, sample: Vectors, config: BaseProjection) -> Self:
@@ -36,17 +37,13 @@ class Projection:
         """
         return cls(config.axes(sample))
 
-    @property
-    def width(self) -> int:
-        """Dimensions that are left."""
-        return len(self.axes)
-
     def apply(self, vectors: Vectors) -> Vectors:
         """float32 [n, d] -> [n, width], of the same lengths; zero vectors stay zero.
 
         So does a vector that is at right angles to all axes: it has no direction left.
         """
-        return _as_long_as(vectors, vectors @ self.axes.T)
+        shortened = vectors @ self.axes.T
+        return shortened * length_ratio(vectors, shortened)
 
     def lift(self, vectors: Vectors) -> Vectors:
         """float32 [n, width] -> [n, d]: where the projections lie, of the same lengths."""
@@ -63,8 +60,3 @@ class Projection:
         if not 0 < len(axes) <= axes.shape[1]:
             raise ValueError(f"{path.name}: {len(axes)} axes in {axes.shape[1]} dimensions")
         return cls(axes)
-
-
-def _as_long_as(vectors: Vectors, shortened: Vectors) -> Vectors:
-    """`shortened`, each as long as the one in the same place of `vectors`."""
-    return shortened * length_ratio(vectors, shortened)

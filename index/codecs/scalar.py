@@ -38,21 +38,12 @@ class Scalar(ABC):
         self._low = low
         self._step = step
         self._cells = -(-len(low) // self.planes)
-
-    @property
-    def width(self) -> int:
+        self.width = len(low)
         """Dimensions of a vector."""
-        return len(self._low)
-
-    @property
-    def stride(self) -> int:
+        self.stride = self._cells * self.cell_bytes + self.tail
         """Bytes of a code."""
-        return self._cells * self.cell_bytes + self.tail
-
-    @property
-    def fits(self) -> dict[str, Vectors]:
+        self.fits = {"low": low, "step": step}
         """See Codec."""
-        return {"low": self._low, "step": self._step}
 
     def encode(self, vectors: Vectors) -> Codes:
         """See Codec."""

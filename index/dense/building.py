@@ -11,6 +11,7 @@ import numpy as np
 
 from ...core import Progress
 from ..arrays.vectors import Vectors, VectorSource
+from ..codecs.files import CODEC, FITTED
 from ..codecs.loss import compare, measure, round_trip
 from ..codecs.projection import Projection
 from ..structures import originals
@@ -22,10 +23,8 @@ from .calibration import calibrate
 from .rescoring import find
 
 PROJECTION = "projection.npz"
-FITTED = 50_000
-"""Vectors that projections and codecs are fitted on."""
-CODEC = "codec.npz"
-"""Where structures that have one of our codecs keep it."""
+SEAL_MEMORY = 256 << 20
+"""Bytes that writing a sealed delta may take beyond what it must hold."""
 MEASURED, PIECE = 10_000, 500
 """Vectors, in pieces of so many, on which it is measured what FAISS has lost."""
 
@@ -69,6 +68,13 @@ def write(
     if storage.kept == "none" or structure.exact_vectors is not None:
         (directory / originals.FILE).unlink()
     Built(storage, rows, width, calibration, loss).save(directory)
+
+
+def stored_projection(directory: Path, storage: VectorStorage) -> Projection | None:
+    """That of a part, which `directory` holds. Raises OSError or ValueError."""
+    if storage.projection is None:
+        return None
+    return Projection.load(directory / PROJECTION)
 
 
 def _projected(

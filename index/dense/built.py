@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..structures.originals import Originals
 from ..structures.protocol import VectorStorage
 from .calibration import Calibration
 
@@ -69,3 +70,34 @@ class Built:
             ValidationError,
         ) as error:
             raise ValueError(f"{FILE}: cannot be understood: {error}") from error
+
+
+def described(
+    rows: int, size: int, vectors: Originals | None, known: Built | None
+) -> dict[str, Any]:
+    """How a part of `size` bytes is stored, as JSON; see `VectorSegment.description`.
+
+    vectors: as they came, if they were kept. known: how it was built, if anything was coded.
+    """
+    kept = "none" if vectors is None else str(vectors.array.dtype)
+    told = {
+        "rows": rows,
+        "index": "flat",
+        "codec": kept,
+        "projection": None,
+        "originals": kept,
+        "bytes_per_vector": size / max(1, rows),
+        "memory": 0,
+        "parameters": "exact",
+        "calibration": None,
+        "loss": None,
+    }
+    if known is not None:
+        codec, projection = known.storage.used_codec, known.storage.projection
+        told |= {
+            "index": known.storage.index.kind,
+            "codec": None if codec is None else codec.kind,
+            "projection": None if projection is None else projection.model_dump(),
+            "loss": known.loss,
+        }
+    return told

@@ -111,11 +111,11 @@ def calibrate(
         step = RESULTS.get(k, 1)
         own, asked = sample[::step], np.ascontiguousarray(queries[::step])
         nearest = Ranking(truth.rows[::step], truth.scores[::step])
-        worst = _others(nearest, own, k).scores[:, -1]
+        worst = _others(nearest, own, k)[:, -1]
         measured: list[Level] = []
         for parameters in ladder:
             found = search(asked, k + 1, parameters)
-            scores = _others(rescored(found, asked, vectors.array, k + 1), own, k).scores
+            scores = _others(rescored(found, asked, vectors.array, k + 1), own, k)
             hits = scores >= (worst - _EQUAL * np.abs(worst))[:, None]
             measured.append(Level(parameters, float(hits.mean())))
             if measured[-1].recall >= ENOUGH:
@@ -124,11 +124,7 @@ def calibrate(
     return Calibration(len(sample), levels)
 
 
-def _others(ranking: Ranking, own: NDArray[np.int64], k: int) -> Ranking:
-    """The best k without the query itself."""
-    scores = np.where(ranking.rows == own[:, None], -np.inf, ranking.scores)
-    order = np.argsort(-scores, axis=-1, kind="stable")[:, :k]
-    return Ranking(
-        np.take_along_axis(ranking.rows, order, axis=-1),
-        np.take_along_axis(scores, order, axis=-1).astype(np.float32),
-    )
+def _others(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
+    """The best k scores without that of the query itself."""
+    scores = np.where(ranking.rows == own[:, None], np.float32(-np.inf), ranking.scores)
+    return -np.sort(-scores, axis=-1)[:, :k]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, Self
 
@@ -14,7 +15,7 @@ from ...core.kinds import OneOf, named
 from ...encoders.config import ENCODERS, EncoderConfig
 from ...encoders.dense.config import DenseEncoderConfig
 from ..codecs.config import CODECS, ScalarCodec
-from ..legs import LEGS, LegConfig, LegRole
+from ..legs import LEGS, LegConfig
 from ..structures.flat.config import FlatConfig
 from ..structures.protocol import VectorFields, VectorStorage
 
@@ -27,8 +28,6 @@ class DenseLeg(LegConfig, VectorFields):
     deltas = (".delta:DenseDelta", ".multi:MultiDenseDelta")
 
     kind: Literal["dense"] = "dense"
-    role: LegRole = "search"
-    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="dense", among=lambda one: "dense" in one.gives)
     ] = DenseEncoderConfig()
@@ -38,13 +37,7 @@ class DenseLeg(LegConfig, VectorFields):
     def storage(self) -> VectorStorage:
         """How its vectors are stored. Of several vectors of a text the codes are all there is: none
         is rescored."""
-        fields = {name: getattr(self, name) for name in VectorStorage.model_fields}
-        storage = VectorStorage.model_construct(**fields)
-        storage.check()
-        if self.multi and self.originals == "auto":
-            coded = not storage.lossless and storage.held_codec.scalar
-            return storage.model_copy(update={"originals": "none" if coded else storage.kept})
-        return storage
+        return _storage(self)
 
     def building_bytes(self, rows: int, width: int) -> int:
         """See LegConfig."""
@@ -101,6 +94,17 @@ class DenseLeg(LegConfig, VectorFields):
                 'rescored: leave originals out, and choose the codec ("float16", for example)'
             )
         return self
+
+
+@lru_cache(maxsize=128)
+def _storage(leg: DenseLeg) -> VectorStorage:
+    fields = {name: getattr(leg, name) for name in VectorStorage.model_fields}
+    storage = VectorStorage.model_construct(**fields)
+    storage.check()
+    if leg.multi and leg.originals == "auto":
+        coded = not storage.lossless and storage.held_codec.scalar
+        return storage.model_copy(update={"originals": "none" if coded else storage.kept})
+    return storage
 
 
 def scalar_codecs() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from ...core import Representation
 from ..arrays.growing import GrowingArray
 from ..arrays.offsets import Offsets
 from ..arrays.vectors import Vectors
+from ..multi import ungrouped
 from ..protocol import Mask, Ranking
 from ..structures import exact
 from . import maxsim
@@ -66,15 +67,11 @@ class DenseDelta(Termless):
         return exact.search(vectors, known, k, allowed)
 
     def max_sim(
-        self,
-        queries: Representation,
-        bounds: Offsets,
-        offsets: Offsets,
-        k: int,
-        allowed: Mask | None,
+        self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """See MaxSim."""
-        vectors = exact.dense(queries)
+        single, bounds = ungrouped(queries)
+        vectors = exact.dense(single)
         known = self._values(vectors.shape[1])
         return maxsim.search(vectors, bounds, maxsim.Matrix(known), offsets, k, allowed)
 

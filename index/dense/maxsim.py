@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.offsets import Offsets, fitting, of_lengths, ranges
 from ..arrays.vectors import Vectors
 from ..protocol import Mask, Ranking
-from ..structures.exact import GATHER_SHARE, Best, check_width
+from ..structures.exact import Best, check_width, few
 
 BLOCK_ROWS = 1_024
 """Vectors that are multiplied at once: decoded, they stay in the cache; 8,192 took half as long
@@ -38,11 +38,8 @@ class Matrix:
 
     def __init__(self, array: NDArray[Any]) -> None:
         self._array = array
-
-    @property
-    def width(self) -> int:
+        self.width = int(array.shape[1])
         """See Rows."""
-        return int(self._array.shape[1])
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
         """See Rows: the system reads ahead."""
@@ -66,11 +63,9 @@ def search(
     """
     check_width(queries, rows.width)
     asked = len(bounds) - 1
-    found = Ranking(
-        np.full((asked, k), -1, dtype=np.int64), np.full((asked, k), -np.inf, dtype=np.float32)
-    )
+    found = Ranking.empty(asked, k)
     passages = chosen = None
-    if allowed is not None and np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed):
+    if allowed is not None and few(allowed):
         passages, allowed = np.flatnonzero(allowed), None
         starts, stops = offsets[passages], offsets[passages + 1]
         rows.expect(starts, stops)
@@ -93,7 +88,5 @@ def search(
                 one.offer(its, first, None if allowed is None else allowed[first:last])
             first = last
         for index, one in enumerate(best, start):
-            places, scores = one.result()
-            found.rows[index, : len(places)] = places if passages is None else passages[places]
-            found.scores[index, : len(places)] = scores
+            one.fill(found, index, passages)
     return found

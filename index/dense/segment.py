@@ -14,8 +14,9 @@ among few allowed rows, and for a k so large that the structure would be visited
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -39,18 +40,23 @@ from .termless import Termless
 
 T = TypeVar("T")
 
-SEAL_MEMORY = 256 << 20
-"""Bytes that the index of a sealed delta may take beyond what it must hold."""
-
 
 class VectorSegment(Termless):
     """Inner product of dense vectors, exactly or nearly."""
 
-    def __init__(self, vectors: Originals | None, indexed: Indexed | None, size: int) -> None:
-        """At least one of them; size: bytes of all files."""
+    def __init__(
+        self,
+        vectors: Originals | None,
+        indexed: Indexed | None,
+        size: int,
+        wanted: VectorSearch | None = None,
+    ) -> None:
+        """vectors, indexed: at least one of them. size: bytes of all files. wanted: how far
+        searches look; None = as configured."""
         self._vectors = vectors
         self._indexed = indexed
         self._size = size
+        self._wanted = wanted
         self._rows = len(vectors) if vectors is not None else _some(indexed).built.rows
         self.width = vectors.width if vectors is not None else _some(indexed).built.width
         """Dimensions of a vector."""
@@ -68,7 +74,7 @@ class VectorSegment(Termless):
         vectors = exact.storable(rows)
         shape = len(vectors), vectors.shape[1]
         building.write(
-            directory, lambda: [vectors], *shape, config.storage, SEAL_MEMORY, NoProgress()
+            directory, lambda: [vectors], *shape, config.storage, building.SEAL_MEMORY, NoProgress()
         )
 
     @classmethod
@@ -82,10 +88,7 @@ class VectorSegment(Termless):
     ) -> None:
         """See SegmentPart. The sources may be stored in different ways."""
         rows, width = kept_rows(sources), sources[0][0].width
-
-        def blocks() -> Iterable[Vectors]:
-            return kept_blocks(sources, memory)
-
+        blocks = partial(kept_blocks, sources, memory)
         building.write(
             directory, blocks, rows, width, config.storage, memory, progress or NoProgress()
         )
@@ -113,9 +116,7 @@ class VectorSegment(Termless):
             vectors = Originals.open(directory, cold=on_disk)
         if vectors is not None and (len(vectors), vectors.width) != (known.rows, known.width):
             raise ValueError(f"{originals.FILE}: not the vectors of {built.FILE}")
-        projection: Projection | None = None
-        if known.storage.projection is not None:
-            projection = Projection.load(directory / building.PROJECTION)
+        projection = building.stored_projection(directory, known.storage)
         # How far searches look can change without the files.
         same = config.index.kind == known.storage.index.kind and known.calibration.levels
         configured = (config.storage if same else known.storage).index.search
@@ -135,13 +136,9 @@ class VectorSegment(Termless):
             return self._vectors.take(rows)
         return np.concatenate([self.read(row, row + 1) for row in rows.tolist()])
 
-    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart. Finds k rows where as many are allowed."""
-        return self.find(queries, k, allowed, None)
-
-    def tuned(self, search: VectorSearch) -> TunedSegment:
+    def tuned(self, search: VectorSearch) -> Self:
         """See Approximate."""
-        return TunedSegment(self, search)
+        return type(self)(self._vectors, self._indexed, self._size, search)
 
     def parameters(self, search: VectorSearch, k: int) -> Parameters | None:
         """What a search for k results asks of the index; None = all vectors are compared."""
@@ -153,41 +150,20 @@ class VectorSegment(Termless):
         memory: bytes that its index holds; originals are mapped and not counted. parameters: those
         of a search for 10 results that says nothing, or "exact".
         """
-        kept = "none" if self._vectors is None else str(self._vectors.array.dtype)
-        told = {
-            "rows": len(self),
-            "index": "flat",
-            "codec": kept,
-            "projection": None,
-            "originals": kept,
-            "bytes_per_vector": self._size / max(1, len(self)),
-            "memory": 0,
-            "parameters": "exact",
-            "calibration": None,
-            "loss": None,
+        indexed = self._indexed
+        if indexed is None:
+            return built.described(len(self), self._size, self._vectors, None)
+        parameters = indexed.parameters(indexed.configured, 10, 1.0)
+        return built.described(len(self), self._size, self._vectors, indexed.built) | {
+            "memory": indexed.structure.memory,
+            "parameters": "exact" if parameters is None else dict(parameters),
+            "calibration": indexed.built.calibration.as_json(),
         }
-        if self._indexed is not None:
-            known, structure = self._indexed.built, self._indexed.structure
-            storage = known.storage
-            codec, projection = storage.used_codec, storage.projection
-            parameters = self._indexed.parameters(self._indexed.configured, 10, 1.0)
-            told |= {
-                "index": storage.index.kind,
-                "codec": None if codec is None else codec.kind,
-                "projection": None if projection is None else projection.model_dump(),
-                "memory": structure.memory,
-                "parameters": "exact" if parameters is None else dict(parameters),
-                "calibration": known.calibration.as_json(),
-                "loss": known.loss,
-            }
-        return told
 
     # -- searching ---------------------------------------------------------------------------
 
-    def find(
-        self, queries: Representation, k: int, allowed: Mask | None, wanted: VectorSearch | None
-    ) -> Ranking:
-        """A search that looks as far as `wanted` says; None = as configured."""
+    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
+        """See LegPart. Finds k rows where as many are allowed."""
         vectors = exact.dense(queries)
         exact.check_width(vectors, self.width)
         indexed = self._indexed
@@ -196,8 +172,7 @@ class VectorSegment(Termless):
             return self._exact(vectors, k, allowed)
         share = candidates / len(self)
         reach = min(len(self), math.ceil(k / share))  # Of so many rows, k are allowed.
-        wanted = wanted or indexed.configured
-        parameters = indexed.parameters(wanted, reach, share)
+        parameters = indexed.parameters(self._wanted or indexed.configured, reach, share)
         if parameters is None and self._vectors is None:
             parameters = indexed.structure.ladder()[-1]  # Its codes are all that is known.
         if parameters is None or (
@@ -216,22 +191,12 @@ class VectorSegment(Termless):
         """The best k of all allowed rows, as well as these are known."""
         if self._vectors is not None:
             return exact.search(queries, self._vectors.array, k, allowed)
-        ranking = Ranking(
-            np.full((len(queries), k), -1, dtype=np.int64),
-            np.full((len(queries), k), -np.inf, dtype=np.float32),
-        )
-        best = [exact.Best(k) for _ in queries]
-        for start in range(0, len(self), exact.BLOCK_ROWS):
-            stop = min(start + exact.BLOCK_ROWS, len(self))
-            mask = None if allowed is None else allowed[start:stop]
-            if mask is None or mask.any():
-                block = self.read(start, stop)
-                for scores, one in zip(queries @ block.T, best, strict=True):
-                    one.offer(scores, start, mask)
-        for index, one in enumerate(best):
-            rows, scores = one.result()
-            ranking.rows[index, : len(rows)], ranking.scores[index, : len(rows)] = rows, scores
-        return ranking
+        return exact.scan(queries, len(self), k, allowed, self._products, gather=False)
+
+    def _products(self, queries: Vectors, rows: exact.Rows) -> Vectors:
+        assert isinstance(rows, slice), "they are read in sequence"
+        products: Vectors = queries @ self.read(rows.start, rows.stop).T
+        return products
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,21 +232,6 @@ class Indexed:
         }
         # What is not given is as calibrated, or as dear as can be.
         return {**(calibrated or self.structure.ladder()[-1]), **given}
-
-
-class TunedSegment(Termless):
-    """A VectorSegment, searched as a request says."""
-
-    def __init__(self, segment: VectorSegment, wanted: VectorSearch) -> None:
-        self._segment = segment
-        self._wanted = wanted
-
-    def __len__(self) -> int:
-        return len(self._segment)
-
-    def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart."""
-        return self._segment.find(queries, k, allowed, self._wanted)
 
 
 def _some(value: T | None) -> T:

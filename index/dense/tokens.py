@@ -24,10 +24,11 @@ from ...core import NoProgress, Progress, Representation
 from ..arrays.npy import NpyFile
 from ..arrays.offsets import Offsets
 from ..arrays.vectors import Vectors
-from ..codecs.projection import Projection
+from ..codecs.files import CODEC
+from ..multi import ungrouped
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from ..structures import exact
-from ..structures.flat import coded
+from ..structures.codes import CODES
 from ..structures.originals import Originals
 from . import building, built, maxsim, tokens_building
 from .built import Built
@@ -36,9 +37,6 @@ from .termless import Termless
 from .tokens_coded import Coded
 
 T = TypeVar("T")
-
-SEAL_MEMORY = 256 << 20
-"""Bytes that coding a sealed delta may take beyond its vectors."""
 
 
 class TokenSegment(Termless):
@@ -61,7 +59,7 @@ class TokenSegment(Termless):
         check_rows(len(rows))
         source = cls(Originals(exact.storable(rows)), None, 0)
         tokens_building.write(
-            directory, [(source, None)], config.storage, SEAL_MEMORY, NoProgress()
+            directory, [(source, None)], config.storage, building.SEAL_MEMORY, NoProgress()
         )
 
     @classmethod
@@ -84,18 +82,16 @@ class TokenSegment(Termless):
         if not (directory / built.FILE).exists():
             return cls(Originals.open(directory), None, size)
         known = Built.load(directory)
-        codec = known.storage.held_codec.load(directory / coded.CODEC)
-        codes = NpyFile(directory / coded.CODES, np.uint8, dimensions=2)
+        codec = known.storage.held_codec.load(directory / CODEC)
+        codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if codes.array.shape != (known.rows, codec.stride):
             raise ValueError(
-                f"{coded.CODES}: {codes.array.shape[0]} codes of {codes.array.shape[1]} bytes, not "
+                f"{CODES}: {codes.array.shape[0]} codes of {codes.array.shape[1]} bytes, not "
                 f"{known.rows} of {codec.stride}"
             )
-        projection: Projection | None = None
-        if known.storage.projection is not None:
-            projection = Projection.load(directory / building.PROJECTION)
+        projection = building.stored_projection(directory, known.storage)
         if codec.width != (known.width if projection is None else projection.width):
-            raise ValueError(f"{coded.CODEC}: of {codec.width} dimensions, not those of the codes")
+            raise ValueError(f"{CODEC}: of {codec.width} dimensions, not those of the codes")
         return cls(None, Coded(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:
@@ -114,19 +110,14 @@ class TokenSegment(Termless):
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart: each vector by itself."""
-        each = np.arange(len(self) + 1)
-        return self.max_sim(queries, np.arange(len(queries) + 1), each, k, allowed)
+        return self.max_sim(queries, np.arange(len(self) + 1), k, allowed)
 
     def max_sim(
-        self,
-        queries: Representation,
-        bounds: Offsets,
-        offsets: Offsets,
-        k: int,
-        allowed: Mask | None,
+        self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """See MaxSim."""
-        vectors = exact.dense(queries)
+        single, bounds = ungrouped(queries)
+        vectors = exact.dense(single)
         exact.check_width(vectors, self.width)
         if self._vectors is not None:
             rows: maxsim.Rows = maxsim.Matrix(self._vectors.array)
@@ -139,27 +130,8 @@ class TokenSegment(Termless):
 
     def description(self) -> dict[str, Any]:
         """As `VectorSegment.description`, of vectors and not of passages."""
-        told: dict[str, Any] = {
-            "rows": len(self),
-            "index": "flat",
-            "codec": None if self._vectors is None else str(self._vectors.array.dtype),
-            "projection": None,
-            "originals": "none" if self._vectors is None else str(self._vectors.array.dtype),
-            "bytes_per_vector": self._size / max(1, len(self)),
-            "memory": 0,
-            "parameters": "exact",
-            "calibration": None,
-            "loss": None,
-        }
-        if self.coded is not None:
-            storage = self.coded.built.storage
-            projection = storage.projection
-            told |= {
-                "codec": storage.held_codec.kind,
-                "projection": None if projection is None else projection.model_dump(),
-                "loss": self.coded.built.loss,
-            }
-        return told
+        known = None if self.coded is None else self.coded.built
+        return built.described(len(self), self._size, self._vectors, known)
 
 
 def _some(value: T | None) -> T:

@@ -23,13 +23,12 @@ from ...core import Progress
 from ..arrays.npy import NpyWriter
 from ..arrays.vectors import Vectors, VectorSource
 from ..codecs import Codec
+from ..codecs.files import CODEC, FITTED
 from ..codecs.loss import measure, round_trip
 from ..codecs.projection import Projection
 from ..protocol import Mask
 from ..structures import originals
-from ..structures.exact import BLOCK_ROWS
-from ..structures.flat import coded
-from ..structures.flat.coded import FITTED
+from ..structures.codes import CODES, block_rows
 from ..structures.originals import spread
 from ..structures.protocol import VectorStorage
 from . import building
@@ -38,8 +37,6 @@ from .calibration import Calibration
 from .kept import kept_blocks
 from .tokens_coded import Coded
 
-_COPIES = 6
-"""Of a block, as float32, that encoding makes."""
 _MASKED = 1 << 20
 """Elements of a mask that are looked at together."""
 FEWER = 4
@@ -92,10 +89,10 @@ def write(
     else:
         means = Means(adopted.codec, adopted.projection, adopted.built.fitted or 0)
         loss = dict(adopted.built.loss or {})
-    means.codec.save(directory / coded.CODEC)
+    means.codec.save(directory / CODEC)
     if means.projection is not None:
         means.projection.save(directory / building.PROJECTION)
-    with NpyWriter(directory / coded.CODES, np.uint8, columns=means.codec.stride) as writer:
+    with NpyWriter(directory / CODES, np.uint8, columns=means.codec.stride) as writer:
         for codes in _codes(sources, means, adopted, memory):
             writer.append(codes)
             progress.advance(len(codes))
@@ -109,7 +106,7 @@ def _codes(
 ) -> Iterator[NDArray[np.uint8]]:
     """The codes of all kept vectors, in order, in blocks."""
     for source, mask in sources:
-        step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * source.width)))
+        step = block_rows(memory, source.width)
         own = source.coded
         as_they_are = own is not None and adopted is not None and own.means_the_same(adopted)
         for start in range(0, len(source), step):

@@ -9,7 +9,7 @@ from ...core.kinds import OneOf, named
 from ...encoders.config import ENCODERS, EncoderConfig
 from ...encoders.lexical.config import AnalyzerConfig
 from ...encoders.sparse.config import SparseEncoderConfig
-from ..legs import LEGS, LegConfig, LegRole
+from ..legs import LEGS, LegConfig
 
 
 @LEGS.register
@@ -21,8 +21,6 @@ class SparseLeg(LegConfig):
     deltas = (".sparse_delta:SparseDelta", ".multi:MultiSparseDelta")
 
     kind: Literal["sparse"] = "sparse"
-    role: LegRole = "search"
-    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="sparse", among=lambda one: "sparse" in one.gives)
     ] = SparseEncoderConfig()
@@ -41,8 +39,6 @@ class LexicalLeg(LegConfig):
     deltas = (".lexical_delta:LexicalDelta", "")
 
     kind: Literal["lexical"] = "lexical"
-    role: LegRole = "search"
-    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="analyzer", among=lambda one: "terms" in one.gives)
     ] = AnalyzerConfig()

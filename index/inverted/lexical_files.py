@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 
 from ...core import TermCounts
 from ..arrays.npy import NpyFile, NpyWriter, save
+from ..arrays.offsets import of_lengths
 from ..protocol import Mask, kept_rows
 from .dictionary import DictionaryWriter, TermDictionary, encode, hash_of
 from .postings import MERGE_BYTES, Block, Postings, PostingsWriter, join, new_numbers
@@ -59,15 +60,14 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
     places[order] = np.arange(len(order), dtype=np.int32)
 
     # A matrix passages x terms by rows; its columns are the lists.
-    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(distinct)])
     matrix = csr_array(
-        (codes.astype(_code_type(pairs)), places[terms], indptr),
+        (codes.astype(_code_type(pairs)), places[terms], of_lengths(distinct)),
         shape=(len(passages), len(order)),
     ).tocsc()
     with DictionaryWriter(directory) as dictionary:
         dictionary.append([hashed[index] for index in order])
     with PostingsWriter(directory, "codes.npy", _code_type(pairs)) as postings:
-        postings.append_lists(np.diff(matrix.indptr), matrix.indices, matrix.data)
+        postings.append(np.diff(matrix.indptr), matrix.indices, matrix.data)
     _save_pairs(directory, pairs)
     save(directory / "lengths.npy", lengths)
 
@@ -119,7 +119,7 @@ def merge(
             merged = join(blocks)
             present = np.bincount(merged.terms, minlength=len(union))
             dictionary.append([name for name, count in zip(union, present, strict=True) if count])
-            postings.append_lists(present[present > 0], merged.rows, merged.values)
+            postings.append(present[present > 0], merged.rows, merged.values)
             positions = ends
     _save_pairs(directory, pairs)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays.offsets import Offsets
 from ..protocol import Mask, Ranking
-from .selection import Add, QueryTerms, empty_ranking, pool, select
+from .selection import Add, QueryTerms, pool, select
 
 
 def rank(
@@ -25,7 +25,7 @@ def rank(
     vectors: the vectors of the queries, one after another.
     """
     passages, rows = len(offsets) - 1, int(offsets[-1])
-    ranking = empty_ranking(len(bounds) - 1, k)
+    ranking = Ranking.empty(len(bounds) - 1, k)
     if allowed is not None and len(allowed) != passages:
         raise ValueError(f"a mask of {len(allowed)} rows for a part of {passages}")
     if passages == 0:

@@ -126,12 +126,7 @@ class PostingsWriter(Closing):
         self._written = 0
         self._indptr.append(np.zeros(1, dtype=np.int64))
 
-    def append(self, terms: int, block: Block) -> None:
-        """Write the lists of the next `terms` terms, which the block numbers from 0."""
-        lengths = np.bincount(block.terms, minlength=terms)
-        self.append_lists(lengths, block.rows, block.values)
-
-    def append_lists(self, lengths: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
+    def append(self, lengths: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
         """Write lists of these lengths, which stand one after another in `rows` and `values`."""
         self._indptr.append(self._written + np.cumsum(lengths))
         self._written += len(rows)

@@ -93,15 +93,6 @@ def _whole_groups(rows: int) -> int:
 pool = ScratchPool()
 
 
-def empty_ranking(queries: int, k: int) -> Ranking:
-    """No results."""
-    rows = np.empty((queries, k), dtype=np.int64)
-    scores = np.empty((queries, k), dtype=np.float32)
-    rows.fill(-1)  # Half the time of numpy.full, which counts for one small query.
-    scores.fill(-np.inf)
-    return Ranking(rows, scores)
-
-
 def rank(
     queries: Iterable[QueryTerms],
     count: int,
@@ -115,7 +106,7 @@ def rank(
 
     `postings` are the lists that `add` walks, where a short walk can be repeated.
     """
-    ranking = empty_ranking(count, k)
+    ranking = Ranking.empty(count, k)
     if allowed is not None and len(allowed) != rows:
         raise ValueError(f"a mask of {len(allowed)} rows for a part of {rows}")
     if rows == 0:

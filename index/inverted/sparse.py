@@ -21,6 +21,7 @@ from scipy.sparse import csc_array, csr_array
 from ...core import Contribution, InvalidInputError, Progress, Representation, TermWeight
 from ..arrays.npy import NpyFile, save
 from ..arrays.offsets import Offsets, fitting
+from ..multi import ungrouped
 from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
 from . import maxsim
 from .config import SparseLeg
@@ -47,7 +48,7 @@ class SparseSegment:
         columns: csc_array = vectors(rows).tocsc()
         _save_shape(directory, *columns.shape)
         with PostingsWriter(directory, "weights.npy", np.float32) as writer:
-            writer.append_lists(np.diff(columns.indptr), columns.indices, columns.data)
+            writer.append(np.diff(columns.indptr), columns.indices, columns.data)
 
     @classmethod
     def open(cls, directory: Path, config: SparseLeg) -> Self:
@@ -85,7 +86,9 @@ class SparseSegment:
                     postings.read(first, last).renumber(new)
                     for postings, new in zip(lists, numbers, strict=True)
                 ]
-                writer.append(last - first, join(blocks))
+                merged = join(blocks)
+                lengths = np.bincount(merged.terms, minlength=last - first)
+                writer.append(lengths, merged.rows, merged.values)
                 first = last
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
@@ -101,15 +104,11 @@ class SparseSegment:
         )
 
     def max_sim(
-        self,
-        queries: Representation,
-        bounds: Offsets,
-        offsets: Offsets,
-        k: int,
-        allowed: Mask | None,
+        self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """See MaxSim."""
-        terms = query_terms(queries, self._postings.terms)
+        single, bounds = ungrouped(queries)
+        terms = query_terms(single, self._postings.terms)
         return maxsim.rank(terms, bounds, k, offsets, allowed, self._add)
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
@@ -147,13 +146,9 @@ def query_terms(queries: Representation, vocabulary: int) -> list[QueryTerms]:
         raise InvalidInputError(
             f"a query has {matrix.shape[1]} dimensions, the index has {vocabulary}", field="sparse"
         )
-    return [
-        (
-            matrix.indices[start:stop].astype(np.int64),
-            matrix.data[start:stop].astype(np.float32),
-        )
-        for start, stop in pairwise(matrix.indptr.tolist())
-    ]
+    terms, weights = matrix.indices.astype(np.int64), matrix.data.astype(np.float32)
+    bounds = pairwise(matrix.indptr.tolist())
+    return [(terms[start:stop], weights[start:stop]) for start, stop in bounds]
 
 
 def contribution(term: int, query: float, document: float) -> Contribution:

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 
 from ...core import Contribution, Representation, TermWeight
 from ..arrays.offsets import Offsets
+from ..multi import ungrouped
 from ..protocol import Mask, Ranking
 from . import maxsim
 from .config import SparseLeg
@@ -60,16 +61,12 @@ class SparseDelta:
         return rank(terms, len(queries), k, known, allowed, _add(state))
 
     def max_sim(
-        self,
-        queries: Representation,
-        bounds: Offsets,
-        offsets: Offsets,
-        k: int,
-        allowed: Mask | None,
+        self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """See MaxSim."""
         state = self._log.state
-        terms = query_terms(queries, len(state.heads)) if len(offsets) > 1 else ()
+        single, bounds = ungrouped(queries)
+        terms = query_terms(single, len(state.heads)) if len(offsets) > 1 else ()
         return maxsim.rank(terms, bounds, k, offsets, allowed, _add(state))
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
@@ -92,14 +89,12 @@ class SparseDelta:
     def pack(rows: Representation) -> list[bytes]:
         """See DeltaPart."""
         matrix = vectors(rows)
-        packed = []
-        for start, stop in pairwise(matrix.indptr.tolist()):
-            packed.append(
-                _HEADER.pack(matrix.shape[1], stop - start)
-                + matrix.indices[start:stop].astype("<i4").tobytes()
-                + matrix.data[start:stop].astype("<f4").tobytes()
-            )
-        return packed
+        return [
+            _HEADER.pack(matrix.shape[1], stop - start)
+            + matrix.indices[start:stop].astype("<i4").tobytes()
+            + matrix.data[start:stop].astype("<f4").tobytes()
+            for start, stop in pairwise(matrix.indptr.tolist())
+        ]
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from ...core import ConflictError, Document, NotFoundError, Progress, Representation
-from ..codecs.config import Int8Codec, ScalarCodec
+from ..codecs.config import FAISS_BITS, Int8Codec, ScalarCodec
 from ..config import CollectionConfig
 from ..dense.config import DenseLeg
-from ..engine import EncodedDocument
 from ..models import absolute, same_models
 from ..protocol import Mask
+from ..store_protocol import EncodedDocument
 from ..structures.protocol import VectorStorage
 from .database.database import UNFINISHED, get_meta, set_meta
 from .database.rows import SegmentRow
@@ -35,10 +35,11 @@ from .database.tables import (
     last_number,
     numbers_of,
     read_segments,
+    swap_segments,
 )
 from .local import LocalStore
-from .maintenance import merge_segments, new_name, write_segment
-from .segment import Passages, Segment
+from .maintenance import merge_segments, new_name
+from .segment import Passages, Segment, write
 
 MOST_SHARDS = 24
 """Shards that are merged, and so open, at once."""
@@ -104,7 +105,8 @@ def append_shard(
         np.repeat(np.arange(first, last + 1, dtype=np.int64), [len(s) for s in spans]),
         np.array([span for s in spans for span in s], dtype=np.int32).reshape(-1, 2),
     )
-    shard = write_segment(store, passages, legs, first, last, shard_config(store.config))
+    directory = store.segments.path(new_name(last))
+    shard = write(directory, passages, legs, first, last, shard_config(store.config))
     with store.database.write() as connection:
         _check_building(connection, store)
         known = numbers_of(connection, [item.document.id for item in batch])
@@ -121,25 +123,25 @@ def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int
     """Merge the shards and make the collection visible; its documents and passages."""
     config = store.config
     rows = _few_shards(store, memory)
-    replaced: list[SegmentRow] = []
-    merged: list[SegmentRow] = []
+    merged: list[tuple[list[SegmentRow], SegmentRow | None]] = []
     for group in _groups(rows, config, memory):
         sources = _open_shards(store, group)
         clean = all(live is None for _, live in sources)
         if len(group) > 1 or not clean or shard_config(config) != config:
-            replaced.extend(group)
             name = _announced(store, group)
-            row = _merge_shards(store, group, sources, memory, config, progress, name)
-            merged.extend([] if row is None else [row])
+            row = merge_segments(store, sources, memory, config, progress, name)
+            merged.append((group, row))
     with store.database.write() as connection:
         _check_building(connection, store)
-        _swap(connection, replaced, merged)
+        for group, row in merged:
+            swap_segments(connection, group, row)
         connection.execute("DELETE FROM tombstones")
         connection.execute("DELETE FROM meta WHERE key IN ('consumed', ?)", (UNFINISHED,))
         set_meta(connection, "state", "ready")
         documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         passages = sum(row.passages for row in read_segments(connection))
-    store.segments.remove(replaced)
+    for group, _ in merged:
+        store.segments.remove(group)
     store.database.shrink()
     return documents, passages
 
@@ -154,33 +156,14 @@ def _few_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
             if len(group) == 1:
                 continue
             sources = _open_shards(store, group)
-            row = _merge_shards(store, group, sources, memory, shard_config(store.config))
+            row = merge_segments(store, sources, memory, shard_config(store.config))
             with store.database.write() as connection:
                 _check_building(connection, store)
-                _swap(connection, group, [] if row is None else [row])
+                swap_segments(connection, group, row)
             store.segments.remove(group)
         with store.database.read() as connection:
             rows = read_segments(connection)
     return rows
-
-
-def _merge_shards(
-    store: LocalStore,
-    group: Sequence[SegmentRow],
-    sources: Sequence[tuple[Segment, Mask | None]],
-    memory: int,
-    config: CollectionConfig,
-    progress: Progress | None = None,
-    name: str | None = None,
-) -> SegmentRow | None:
-    """One segment of several shards, or None when all that is in them was replaced.
-
-    name: of the segment, if an interrupted merge of the same shards shall be continued.
-    """
-    if not any(live is None or live.any() for _, live in sources):
-        return None
-    first, last = group[0].first, group[-1].last
-    return merge_segments(store, sources, first, last, memory, config, progress, name)
 
 
 def _announced(store: LocalStore, group: Sequence[SegmentRow]) -> str:
@@ -193,14 +176,6 @@ def _announced(store: LocalStore, group: Sequence[SegmentRow]) -> str:
             names[shards] = new_name(group[-1].last)
             set_meta(connection, UNFINISHED, json.dumps(names))
         return str(names[shards])
-
-
-def _swap(
-    connection: sqlite3.Connection, old: Sequence[SegmentRow], new: Sequence[SegmentRow]
-) -> None:
-    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
-    for row in new:
-        insert_segment(connection, row)
 
 
 def _check_building(connection: sqlite3.Connection, store: LocalStore) -> None:
@@ -218,14 +193,14 @@ def shard_config(config: CollectionConfig) -> CollectionConfig:
 
 
 def _plain(leg: DenseLeg) -> dict[str, Any]:
-    """Storage whose vectors are as good as plain: of those of tokens, which are many, in few bytes,
-    of which what they become is coded without a loss that counts."""
+    """How shards store the vectors of a leg: as they came. A leg of tokens has many vectors: its
+    shards store them in few bytes, and the codec of the leg makes the same of them, or nearly."""
     storage = VectorStorage()
     if leg.multi and not leg.storage.lossless:
-        wide = leg.storage.held_codec.kind in ("float32", "float16", "bfloat16")
+        wide = FAISS_BITS.get(leg.storage.held_codec.kind, 0) >= 16
         codec = ScalarCodec(kind="float16") if wide else Int8Codec()
         storage = VectorStorage(codec=codec, originals="none")
-    return storage.storage_fields
+    return dict(storage)
 
 
 def _open_shards(
@@ -238,8 +213,8 @@ def _open_shards(
         store.segments.check(row)
         segment = Segment.open(store.segments.path(row.id), row, config)
         with store.database.read() as connection:
-            dead = sorted(dead_numbers(connection, row.first, row.last))
-        opened.append((segment, segment.without(np.array(dead, dtype=np.int64))))
+            dead = dead_numbers(connection, row.first, row.last)
+        opened.append((segment, segment.without(dead)))
     return opened
 
 
@@ -261,11 +236,6 @@ def _held(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
     passages = sum(row.passages for row in rows)
     total = 0
     for name, leg in config.legs.items():
-        stored = sum(
-            state.size
-            for row in rows
-            for file, state in row.files.items()
-            if file.startswith(f"{name}/")
-        )
+        stored = sum(row.bytes_of(name) for row in rows)
         total += leg.building_bytes(passages, width=stored // (4 * max(1, passages)))
     return total

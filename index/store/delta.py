@@ -17,7 +17,7 @@ from ...core import Representation
 from ..config import CollectionConfig
 from ..protocol import DeltaPart
 from .database.checks import damaged, delta_check, differs
-from .segment import Passages
+from .segment import Parts, Passages
 
 _NUMBER = struct.Struct("<I")
 
@@ -27,21 +27,14 @@ class Delta:
 
     def __init__(self, config: CollectionConfig, watermark: int) -> None:
         self.watermark = watermark
-        self.legs: dict[str, DeltaPart] = {
-            name: leg.delta_part()(leg) for name, leg in config.legs.items()
-        }
+        self.legs: Parts[DeltaPart] = Parts(
+            (name, leg.delta_part()(leg)) for name, leg in config.legs.items()
+        )
         self._numbers: list[int] = []
         self._spans: list[tuple[int, int]] = []
         self._last_seq = 0
-        self._passages = Passages(np.empty(0, np.int64), np.empty((0, 2), np.int32))
-
-    def __len__(self) -> int:
-        return len(self._passages)
-
-    @property
-    def passages(self) -> Passages:
+        self.passages = Passages(np.empty(0, np.int64), np.empty((0, 2), np.int32))
         """All rows so far, dead ones included; numbers ascend."""
-        return self._passages
 
     def read_new(self, connection: sqlite3.Connection) -> None:
         """Append what was written since the last call."""
@@ -72,7 +65,7 @@ class Delta:
         self._numbers.extend(row[1] for row in rows)
         self._spans.extend((row[2], row[3]) for row in rows)
         self._last_seq = rows[-1][0]
-        self._passages = Passages(
+        self.passages = Passages(
             np.array(self._numbers, dtype=np.int64),
             np.array(self._spans, dtype=np.int32).reshape(-1, 2),
         )

@@ -10,7 +10,6 @@ from ..protocol import Approximate
 from ..structures.looking import DEFAULT_RECALL
 from ..structures.protocol import VectorStorage
 from .database.database import Database, get_number
-from .database.rows import SegmentRow
 from .database.tables import read_segments
 from .snapshot import Part
 from .view import LocalView
@@ -41,7 +40,7 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
                 "documents": row.documents,
                 "dead_passages": row.passages - part.live_passages,
                 "bytes": row.size,
-                "bytes_by_leg": {leg: _bytes(row, leg) for leg in legs},
+                "bytes_by_leg": {leg: row.bytes_of(leg) for leg in legs},
                 "vectors": vectors,
             }
             for row, part, vectors in zip(rows, parts, stored, strict=True)
@@ -52,7 +51,7 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
         },
         "legs": {
             name: {
-                "bytes": sum(_bytes(row, name) for row in rows),
+                "bytes": sum(row.bytes_of(name) for row in rows),
                 **(
                     {"vectors": _storage(name, leg.storage, stored)}
                     if isinstance(leg, DenseLeg)
@@ -62,11 +61,6 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
             for name, leg in legs.items()
         },
     }
-
-
-def _bytes(row: SegmentRow, leg: str) -> int:
-    """Of the files of a leg in a segment."""
-    return sum(state.size for name, state in row.files.items() if name.startswith(f"{leg}/"))
 
 
 def _vectors(part: Part) -> dict[str, dict[str, Any]]:
@@ -87,12 +81,7 @@ def _storage(
     codec = storage.used_codec
     told = [segment[name] for segment in segments if name in segment]
     rows = sum(one["rows"] for one in told)
-    fields = dict(storage.index)
-    fixed = any(
-        fields.get(parameter) is not None
-        for parameter in storage.index.looking
-        if parameter != "recall"
-    )
+    configured = storage.index.search
     target = 1.0 if storage.index.kind == "flat" and storage.lossless else DEFAULT_RECALL
     return {
         "index": storage.index.kind,
@@ -101,7 +90,7 @@ def _storage(
         if storage.projection is None
         else storage.projection.model_dump(mode="json"),
         "originals": storage.kept,
-        "recall": None if fixed else fields.get("recall") or target,
+        "recall": None if configured.parameters else configured.recall or target,
         "bytes_per_vector": sum(one["rows"] * one["bytes_per_vector"] for one in told) / rows
         if rows
         else None,

@@ -16,7 +16,7 @@ from ..config import CollectionConfig
 from ..protocol import Mask
 from .database.database import get_number
 from .database.rows import SegmentRow
-from .database.tables import read_config, read_segments, tombstones
+from .database.tables import dead_numbers, read_config, read_segments, tombstones
 from .delta import Delta
 from .folder import SegmentFolder
 from .segment import Segment
@@ -65,7 +65,7 @@ class Follower:
             self._delta_live = np.empty(0, dtype=np.bool_)
         if config != self.config:
             self._segments = {}  # They are searched as the collection is configured.
-        died = _tombstones(connection, "seq > ?", self._last_tombstone)
+        died = tombstones(connection, "seq > ?", self._last_tombstone)
         rows = read_segments(connection)
         self._segments = {row.id: self._follow(connection, row, config, died) for row in rows}
         self._delta.read_new(connection)
@@ -87,7 +87,7 @@ class Follower:
         known = self._segments.get(row.id)
         if known is None:
             segment = Segment.open(self._folder.path(row.id), row, config)
-            died = _tombstones(connection, "number BETWEEN ? AND ?", row.first, row.last)
+            died = dead_numbers(connection, row.first, row.last)
             live = segment.without(died)
         else:
             segment, part = known
@@ -116,8 +116,3 @@ class Follower:
             live_passages=int(live.sum()),
             spread=len(passages) / documents,
         )
-
-
-def _tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
-    numbers = sorted(tombstones(connection, condition, *values))
-    return np.array(numbers, dtype=np.int64)

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -138,7 +138,7 @@ class JobStore:
         """
         self._expect_writable()
         now = time.time()
-        with self._write() as connection:
+        with self.together() as connection:
             connection.execute(
                 "DELETE FROM jobs WHERE state IN ('done', 'failed') AND updated < ?",
                 (now - JOBS_KEPT,),
@@ -186,7 +186,7 @@ class JobStore:
         error: str | None = None,
     ) -> None:
         """Record how far a job is. `total` and `unit` keep their value when None."""
-        with self._write() as connection:
+        with self.together() as connection:
             connection.execute(
                 "UPDATE jobs SET state = ?, done = ?, result = ?, error = ?, updated = ?, "
                 "total = coalesce(?, total), unit = coalesce(?, unit) WHERE id = ?",
@@ -218,12 +218,6 @@ class JobStore:
         sql = "SELECT 1 FROM jobs WHERE id = ? AND state IN ('queued', 'running')"
         return bool(self._read(sql, (job_id,)))
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Make all changes of the block in one transaction: all of them or none."""
-        with self._write():
-            yield
-
     def recall(self, key: str) -> Reply | None:
         """The reply kept under `key`, if it is young enough."""
         rows = self._read(
@@ -235,7 +229,7 @@ class JobStore:
     def remember(self, key: str, reply: Reply) -> None:
         """Keep a reply; durable on return. Those that are too old are removed."""
         now = time.time()
-        with self._write() as connection:
+        with self.together() as connection:
             connection.execute("DELETE FROM replies WHERE created < ?", (now - REPLIES_KEPT,))
             connection.execute(
                 "INSERT OR REPLACE INTO replies (key, digest, status, body, created) "
@@ -255,9 +249,10 @@ class JobStore:
                 raise StorageError(f"{self.directory}: jobs cannot be read: {error}") from error
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def together(self) -> Iterator[sqlite3.Connection]:
+        """Make all changes of the block in one transaction: all of them or none."""
         with self._lock:
-            if self._depth:  # Within `together`.
+            if self._depth:  # Within another one.
                 yield self._connection
                 return
             self._depth += 1
@@ -269,15 +264,9 @@ class JobStore:
                 raise StorageError(f"{self.directory}: job not recorded: {error}") from error
             finally:
                 self._depth -= 1
-                if self._connection_open() and self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-
-    def _connection_open(self) -> bool:
-        try:
-            self._connection.total_changes  # noqa: B018  (raises when closed)
-        except sqlite3.ProgrammingError:
-            return False
-        return True
+                with suppress(sqlite3.ProgrammingError):  # It was closed.
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
 
 
 def _job(row: Any) -> Job:

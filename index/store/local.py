@@ -33,7 +33,7 @@ from ...core.arguments import checked
 from ...core.filters import Condition, check_selective
 from ..arrays.files import sync_directory
 from ..config import CollectionConfig
-from ..engine import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
+from ..store_protocol import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
 from .database.database import Database, get_meta, get_number, set_meta
 from .database.tables import (
     count_pending,

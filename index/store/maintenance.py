@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from ...core import NoProgress, Progress, Representation
-from ..arrays.files import FileState, exclusive
+from ...core import NoProgress, Progress
+from ..arrays.files import exclusive
 from ..config import CollectionConfig
 from ..protocol import Mask
 from . import segment as segments
@@ -23,10 +23,10 @@ from .database.rows import SegmentRow
 from .database.tables import (
     count_pending,
     dead_numbers,
-    insert_segment,
     insert_tombstones,
     last_number,
     read_segments,
+    swap_segments,
 )
 from .folder import LOCK
 from .local import LocalStore
@@ -52,25 +52,11 @@ def seal(store: LocalStore) -> bool:
         if len(keep):
             passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
             legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
-            row = write_segment(store, passages, legs, first, last, config)
+            directory = store.segments.path(new_name(last))
+            row = segments.write(directory, passages, legs, first, last, config)
         with store.database.write() as connection:
             replace(connection, store, [], row, first, last)
         return True
-
-
-def write_segment(
-    store: LocalStore,
-    passages: Passages,
-    legs: Mapping[str, Representation],
-    first: int,
-    last: int,
-    config: CollectionConfig,
-) -> SegmentRow:
-    """Write the files of a segment that no row names yet."""
-    name = new_name(last)
-    directory = store.segments.path(name)
-    files = segments.write(directory, passages, legs, config)
-    return _row(name, passages, first, last, files)
 
 
 def merge(
@@ -87,11 +73,9 @@ def merge(
         with store.view() as view:
             rows = read_segments(view.connection)
             alive = all(part.live is None for part in view.snapshot.parts[: len(rows)])
-        if len(rows) > 1 or not alive:
+        done = len(rows) > 1 or not alive
+        if done:
             _merge_run(store, 0, len(rows), memory, progress or NoProgress())
-            done = True
-        else:
-            done = False
         store.database.shrink()
     store.segments.remove_garbage()
     return done
@@ -146,40 +130,32 @@ def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: 
     for row in rows:
         store.segments.check(row)  # Damage must not be copied under a new, valid checksum.
     parts = snapshot.parts[start:stop]
-    first, last = rows[0].first, rows[-1].last
-    merged = None
-    if any(part.live_passages for part in parts):
-        opened = snapshot.segments[start:stop]
-        sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
-        merged = merge_segments(store, sources, first, last, memory, config, progress)
+    opened = snapshot.segments[start:stop]
+    sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
+    merged = merge_segments(store, sources, memory, config, progress)
     with store.database.write() as connection:
-        replace(connection, store, rows, merged, first, last)
+        replace(connection, store, rows, merged, rows[0].first, rows[-1].last)
     store.segments.remove(rows)
 
 
 def merge_segments(
     store: LocalStore,
     sources: Sequence[tuple[Segment, Mask | None]],
-    first: int,
-    last: int,
     memory: int,
     config: CollectionConfig,
     progress: Progress | None = None,
     unfinished: str | None = None,
-) -> SegmentRow:
-    """Write the files of one segment that holds the live passages of several.
+) -> SegmentRow | None:
+    """Write the files of one segment that holds the live passages of several; None = there are
+    none.
 
     unfinished: the name under which an earlier try may have begun it, and a later one may go on.
     """
-    name = unfinished or new_name(last)
-    directory = store.segments.path(name)
+    if not any(live is None or live.any() for _, live in sources):
+        return None
+    directory = store.segments.path(unfinished or new_name(sources[-1][0].row.last))
     resume = unfinished is not None
-    files = segments.merge(directory, sources, config, memory, progress, resume=resume)
-    passages = Passages(
-        np.load(directory / "numbers.npy", mmap_mode="r"),
-        np.load(directory / "spans.npy", mmap_mode="r"),
-    )
-    return _row(name, passages, first, last, files)
+    return segments.merge(directory, sources, config, memory, progress, resume=resume)
 
 
 def replace(
@@ -191,25 +167,16 @@ def replace(
     last: int,
 ) -> None:
     """Part of a transaction: `new` stands for the numbers `first` to `last` from now on."""
-    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+    swap_segments(connection, old, new)
     connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
-    still_dead: set[int] = set()
+    still_dead: list[int] = []
     if new is not None:
-        insert_segment(connection, new)
         numbers = np.load(store.segments.path(new.id) / "numbers.npy", mmap_mode="r")
-        dead = dead_numbers(connection, first, last)
-        still_dead = dead.intersection(np.unique(numbers).tolist())
+        still_dead = np.intersect1d(dead_numbers(connection, first, last), numbers).tolist()
     connection.execute("DELETE FROM tombstones WHERE number BETWEEN ? AND ?", (first, last))
-    insert_tombstones(connection, sorted(still_dead))
+    insert_tombstones(connection, still_dead)
     sealed = max(last, get_number(connection, "sealed"))
     set_meta(connection, "sealed", str(sealed))
-
-
-def _row(
-    name: str, passages: Passages, first: int, last: int, files: Mapping[str, FileState]
-) -> SegmentRow:
-    documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
-    return SegmentRow(name, first, last, len(passages), documents, files)
 
 
 def new_name(last: int) -> str:

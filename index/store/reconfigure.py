@@ -87,12 +87,8 @@ def _reconfigure(
     for row in rows:
         store.segments.check(row)  # Damage must not get a new, valid checksum.
     written: list[SegmentRow | None] = []
-    for row, part, segment in zip(rows, snapshot.parts[:-1], snapshot.segments, strict=True):
-        made = None
-        if part.live_passages:
-            sources = [(segment, part.live)]
-            made = merge_segments(store, sources, row.first, row.last, memory, new, progress)
-        written.append(made)
+    for part, segment in zip(snapshot.parts[:-1], snapshot.segments, strict=True):
+        written.append(merge_segments(store, [(segment, part.live)], memory, new, progress))
     with store.database.write() as connection:
         for row, made in zip(rows, written, strict=True):
             replace(connection, store, [row], made, row.first, row.last)
@@ -129,7 +125,7 @@ def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Colle
         if storage == leg.storage:
             continue
         try:
-            changed[name] = DenseLeg.parse({**dict(leg), **storage.storage_fields})
+            changed[name] = DenseLeg.parse({**dict(leg), **dict(storage)})
             if (width := _width(snapshot, name)) is not None:
                 storage.check_width(width)
         except ConfigError as error:

@@ -15,17 +15,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import CorruptFileError, NoProgress, Progress, Representation, StorageError
-from ..arrays.files import FileState, remove_tree, seal_directory
+from ...core import (
+    CorruptFileError,
+    InvalidInputError,
+    NoProgress,
+    Progress,
+    Representation,
+    StorageError,
+)
+from ...core.bounds import shown
+from ..arrays.files import remove_tree, seal_directory
 from ..arrays.npy import load
 from ..arrays.offsets import ranges
 from ..config import CollectionConfig
-from ..protocol import Mask, SegmentPart
+from ..protocol import LegPart, Mask, SegmentPart
 from .database.rows import SegmentRow
+
+P = TypeVar("P", bound=LegPart)
+
+
+class Parts(dict[str, P]):
+    """Leg -> its part. Raises InvalidInputError for a name that no leg has."""
+
+    def __missing__(self, leg: str) -> P:
+        raise InvalidInputError(
+            f"there is no leg {shown(leg)}; this collection has {', '.join(self)}", field="leg"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +76,10 @@ class Segment:
                 np.asarray(load(directory / "numbers.npy", mapped=True)),
                 np.asarray(load(directory / "spans.npy", mapped=True)),
             )
-            legs = {
-                name: leg.segment_part().open(directory / name, leg)
+            legs = Parts(
+                (name, leg.segment_part().open(directory / name, leg))
                 for name, leg in config.legs.items()
-            }
+            )
             for name, part in legs.items():
                 if not len(part) == len(passages.spans) == len(passages) == row.passages:
                     raise ValueError(f"leg {name} has {len(part)} rows for {row.passages} passages")
@@ -73,17 +93,13 @@ class Segment:
             raise CorruptFileError(directory, f"cannot be opened: {error}") from error
         return cls(row, passages, legs)
 
-    def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows of the documents with these numbers, as far as they are here."""
-        starts = np.searchsorted(self.passages.numbers, numbers, side="left")
-        return ranges(starts, np.searchsorted(self.passages.numbers, numbers, side="right"))
-
     def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
         """The mask `live` (None = all rows) less the documents with these numbers.
 
         A new one when that changes it; else `live` itself.
         """
-        dead = self.rows_of(numbers)
+        own = self.passages.numbers
+        dead = ranges(np.searchsorted(own, numbers), np.searchsorted(own, numbers, "right"))
         if len(dead) == 0:
             return live
         less = np.ones(len(self.passages), dtype=np.bool_) if live is None else live.copy()
@@ -95,13 +111,15 @@ def write(
     directory: Path,
     passages: Passages,
     legs: Mapping[str, Representation],
+    first: int,
+    last: int,
     config: CollectionConfig,
-) -> dict[str, FileState]:
+) -> SegmentRow:
     """Write and sync the files of a new segment into `directory`, which must not exist."""
     with _started(directory, passages, config):
         for name, leg in config.legs.items():
             leg.segment_part().build(directory / name, legs[name], leg)
-        return seal_directory(directory)
+        return _sealed(directory, passages, first, last)
 
 
 def merge(
@@ -112,8 +130,8 @@ def merge(
     progress: Progress | None = None,
     *,
     resume: bool = False,
-) -> dict[str, FileState]:
-    """Write one segment with the live passages of `sources`, in order.
+) -> SegmentRow:
+    """Write and sync one segment with the live passages of `sources`, in order.
 
     resume: `directory` may be there, with what an interrupted try of the same merge has left, and
     stays if this one is interrupted.
@@ -136,7 +154,14 @@ def merge(
                 told,
             )
             progress.advance(len(passages) - told.rows)
-        return seal_directory(directory)
+        return _sealed(directory, passages, sources[0][0].row.first, sources[-1][0].row.last)
+
+
+def _sealed(directory: Path, passages: Passages, first: int, last: int) -> SegmentRow:
+    """What the database shall say of a segment, whose files are now durable."""
+    documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
+    files = seal_directory(directory)
+    return SegmentRow(directory.name, first, last, len(passages), documents, files)
 
 
 class _Told:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,9 +202,7 @@ def _best_passages(
     """Enough of the best passages that each query has `depth` documents, if so many match."""
     rows = len(part)
     if rows == 0:
-        return Ranking(
-            np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
-        )
+        return Ranking.empty(len(queries), 0)
     numbers = part.passages.numbers
     if how is not None and isinstance(searched, Approximate):
         searched = searched.tuned(how)
@@ -231,10 +228,7 @@ def _gather(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult
         numbers.append(part.passages.numbers[row])
         passages.append(row | index << _ROW_BITS)
     result = LegResult(
-        _joined(numbers, np.int64),
-        _joined(scores, np.float32),
-        _joined(passages, np.int64),
-        complete,
+        np.concatenate(numbers), np.concatenate(scores), np.concatenate(passages), complete
     )
     if sum(len(rows) > 0 for rows in passages) > 1:
         result = result.take(np.lexsort((result.documents, -result.scores)))
@@ -251,7 +245,3 @@ def _gather(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult
 def _distinct(numbers: NDArray[np.int64]) -> int:
     ordered = np.sort(numbers)
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
-
-
-def _joined(arrays: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
-    return np.concatenate(arrays) if arrays else np.empty(0, dtype=dtype)

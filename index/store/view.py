@@ -19,7 +19,6 @@ from ...core import (
 )
 from ...core.filters import Condition
 from ..arrays.vectors import VectorSource
-from ..config import CollectionConfig
 from ..protocol import Approximate
 from ..view import Handles
 from .database.tables import ids_of, numbers_of, read_documents, read_sizes
@@ -47,6 +46,8 @@ class LocalView:
     ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self.snapshot = snapshot
+        self.config = snapshot.config
+        self.generation = snapshot.generation
         self._filters = filters
         self.search = snapshot.search
         self.passages = snapshot.passages
@@ -65,23 +66,13 @@ class LocalView:
         """Let go of the transaction. Passages, vectors and explanations can still be had."""
         self._connection = None
 
-    @property
-    def config(self) -> CollectionConfig:
-        """See View."""
-        return self.snapshot.config
-
-    @property
-    def generation(self) -> int:
-        """See View."""
-        return self.snapshot.generation
-
     # -- searching -------------------------------------------------------------------------
 
     def select(self, where: Condition | None) -> Masks:
         """See View. The latest conditions are remembered."""
         if where is None:
             return self.snapshot.masks(None)
-        key = (self.snapshot.generation, where)
+        key = (self.generation, where)
         known = self._filters.get(key)
         if known is None:
             known = self.snapshot.masks(select(self.connection, where))
@@ -183,8 +174,7 @@ class LocalView:
 
     def owners(self) -> Numbers:
         """See VectorView. Ascending."""
-        live = [part.live_numbers for part in self.snapshot.parts]
-        return np.concatenate(live) if live else np.empty(0, dtype=np.int64)
+        return np.concatenate([part.live_numbers for part in self.snapshot.parts])
 
     def leg_vectors(
         self, leg: str, documents: Handles

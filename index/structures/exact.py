@@ -6,6 +6,8 @@ them are picked, and queries in groups, so that a block is multiplied by many of
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +20,14 @@ BLOCK_ROWS = 8192
 QUERY_GROUP = 256
 FEW_QUERIES = 4
 GATHER_SHARE = 4
-"""When at most 1/4 of the rows are allowed, these are copied out instead of masking all."""
+"""When at most 1/4 of the rows are allowed, there are `few`."""
 LARGEST = 1e8
 """Of the numbers in a stored vector: some indexes compute with the fourth power of its length."""
+
+Rows = slice | NDArray[np.int64]
+"""Numbers of rows."""
+Score = Callable[[Vectors, Rows], Vectors]
+"""(queries float32 [n, d], some rows) -> their inner products, [n, rows]."""
 
 
 def dense(representation: Representation) -> Vectors:
@@ -52,34 +59,44 @@ def search(queries: Vectors, vectors: Stored, k: int, allowed: Mask | None) -> R
     differs.
     """
     check_width(queries, vectors.shape[1])
-    found = Ranking(
-        np.full((len(queries), k), -1, dtype=np.int64),
-        np.full((len(queries), k), -np.inf, dtype=np.float32),
+    return scan(
+        queries, len(vectors), k, allowed, lambda group, rows: _products(group, vectors, rows)
     )
-    rows: NDArray[np.int64] | None = None
-    if allowed is not None:
-        number = int(np.count_nonzero(allowed))
-        if number * GATHER_SHARE <= len(allowed):
-            rows, allowed = np.flatnonzero(allowed), None
+
+
+def scan(
+    queries: Vectors, total: int, k: int, allowed: Mask | None, score: Score, *, gather: bool = True
+) -> Ranking:
+    """The best k of `total` rows for each query; ties by row, ascending.
+
+    gather: `score` may be asked for rows in no sequence, where few are allowed.
+    """
+    found = Ranking.empty(len(queries), k)
+    chosen = None
+    if gather and allowed is not None and few(allowed):
+        chosen, allowed = np.flatnonzero(allowed), None
+        total = len(chosen)
     for start in range(0, len(queries), QUERY_GROUP):
-        group = slice(start, start + QUERY_GROUP)
-        best = [Best(k) for _ in queries[group]]
-        total = len(vectors) if rows is None else len(rows)
+        group = queries[start : start + QUERY_GROUP]
+        best = [Best(k) for _ in group]
         for first in range(0, total, BLOCK_ROWS):
-            last = min(first + BLOCK_ROWS, total)
-            products = _products(
-                queries[group], vectors, slice(first, last) if rows is None else rows[first:last]
-            )
-            for scores, one in zip(products, best, strict=True):
-                one.offer(scores, first, None if allowed is None else allowed[first:last])
+            piece = slice(first, min(first + BLOCK_ROWS, total))
+            mask = None if allowed is None else allowed[piece]
+            if mask is None or mask.any():
+                products = score(group, piece if chosen is None else chosen[piece])
+                for scores, one in zip(products, best, strict=True):
+                    one.offer(scores, first, mask)
         for index, one in enumerate(best, start):
-            places, scores = one.result()
-            found.rows[index, : len(places)] = places if rows is None else rows[places]
-            found.scores[index, : len(places)] = scores
+            one.fill(found, index, chosen)
     return found
 
 
-def _products(queries: Vectors, vectors: Stored, rows: slice | NDArray[np.int64]) -> Vectors:
+def few(allowed: Mask) -> bool:
+    """So few rows are allowed that these are copied out instead of masking all."""
+    return bool(np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed))
+
+
+def _products(queries: Vectors, vectors: Stored, rows: Rows) -> Vectors:
     """Inner products of all queries with some rows, [n, rows]."""
     half = vectors.dtype == np.float16
     if len(queries) <= FEW_QUERIES and (half or not isinstance(rows, slice)):
@@ -131,6 +148,12 @@ class Best:
         if not self._rows:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         return top(np.concatenate(self._rows), np.concatenate(self._scores), self._k)
+
+    def fill(self, ranking: Ranking, query: int, numbers: NDArray[np.int64] | None) -> None:
+        """Put them into the empty line of a query; `numbers`: what the rows are called there."""
+        rows, scores = self.result()
+        ranking.rows[query, : len(rows)] = rows if numbers is None else numbers[rows]
+        ranking.scores[query, : len(rows)] = scores
 
 
 def top(rows: NDArray[np.int64], scores: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:

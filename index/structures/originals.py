@@ -38,6 +38,8 @@ class Originals:
         """file: what `array` maps, if it is a file of its own. cold: its rows are not expected to
         be in memory."""
         self.array = array
+        self.width = int(array.shape[1])
+        """Dimensions of a vector."""
         self._file = file
         self._cold = cold
 
@@ -49,11 +51,6 @@ class Originals:
 
     def __len__(self) -> int:
         return len(self.array)
-
-    @property
-    def width(self) -> int:
-        """Dimensions of a vector."""
-        return int(self.array.shape[1])
 
     def read(self, start: int, stop: int) -> Vectors:
         """See VectorSource."""
@@ -77,14 +74,11 @@ class Projected:
     def __init__(self, vectors: VectorSource, projection: Projection) -> None:
         self._vectors = vectors
         self._projection = projection
+        self.width = projection.width
+        """Dimensions that are left."""
 
     def __len__(self) -> int:
         return len(self._vectors)
-
-    @property
-    def width(self) -> int:
-        """Dimensions that are left."""
-        return self._projection.width
 
     def read(self, start: int, stop: int) -> Vectors:
         """See VectorSource."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import Annotated, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -33,13 +33,11 @@ CODED_FROM = 1_000
 """Fewer vectors are neither coded nor projected: there is nothing to fit on and little to gain."""
 
 
-_FLOAT32 = ScalarCodec(kind="float32")
-
-
 class IndexConfig(Config):
     """What the configuration of every kind of vector index has.
 
     made_by:    its `Structure`, as "module:name"; ".module:name" is beside the configuration.
+    usual_codec: where none is configured; None = it has its own way and takes none.
     parameters: fields of `VectorSearch`, besides `recall`, that mean something to it.
     looking:    its own fields that say how far searches look, and decide no files.
     on_disk:    its search reads few pages of a large file: originals are not expected in memory.
@@ -49,17 +47,13 @@ class IndexConfig(Config):
     """
 
     made_by: ClassVar[str]
+    usual_codec: ClassVar[CodecConfig | None] = ScalarCodec(kind="float32")
     parameters: ClassVar[tuple[str, ...]] = ()
     looking: ClassVar[tuple[str, ...]] = ("recall",)
     on_disk: ClassVar[bool] = False
     extra: ClassVar[tuple[str, str] | None] = None
 
     kind: str
-
-    @classmethod
-    def usual_codec(cls) -> CodecConfig | None:
-        """The codec where none is configured; None = it has its own way and takes none."""
-        return _FLOAT32
 
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
@@ -107,7 +101,7 @@ STRUCTURES = Kinds(IndexConfig, "index", "twindex.indexes")
 
 def codecs_of(index: type[IndexConfig]) -> tuple[str, ...]:
     """Names of the codecs that an index can hold, the usual one first."""
-    usual = index.usual_codec()
+    usual = index.usual_codec
     able = [name for name, codec in CODECS.classes().items() if index.holds(codec, name)]
     return tuple(sorted(able, key=lambda name: usual is None or name != usual.kind))
 
@@ -135,12 +129,12 @@ class VectorStorage(VectorFields):
     @property
     def used_codec(self) -> CodecConfig | None:
         """The codec that the index holds; None for ScaNN, which has its own."""
-        return self.index.usual_codec() if self.codec is None else self.codec
+        return self.index.usual_codec if self.codec is None else self.codec
 
     @property
     def layout(self) -> VectorStorage:
         """What decides the files: all but how far searches look."""
-        return VectorStorage(**{**self.storage_fields, "index": self.index.layout})
+        return VectorStorage(**{**dict(self), "index": self.index.layout})
 
     @property
     def held_codec(self) -> CodecConfig:
@@ -148,11 +142,6 @@ class VectorStorage(VectorFields):
         codec = self.used_codec
         assert codec is not None, "only ScaNN has none"
         return codec
-
-    @property
-    def storage_fields(self) -> dict[str, Any]:
-        """How vectors are stored, by field: what makes another leg store them so."""
-        return dict(self)
 
     @property
     def lossless(self) -> bool:

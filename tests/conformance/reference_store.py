@@ -101,7 +101,12 @@ class ReferenceView:
     def among(self, documents) -> set[int]:
         return set(documents.tolist())
 
+    def _check(self, leg) -> None:
+        if leg not in self.config.legs:
+            raise Invalid(f"there is no leg {leg!r}; there are {', '.join(self.config.legs)}")
+
     def search(self, leg, queries, depth, within, how=None) -> list[LegResult]:
+        self._check(leg)
         return [self._search(leg, queries.at(i), depth, within) for i in range(len(queries))]
 
     def _search(self, leg, query, depth, within) -> LegResult:
@@ -157,10 +162,12 @@ class ReferenceView:
             yield self._stored[handle // MOST_PASSAGES], handle % MOST_PASSAGES
 
     def explain(self, leg, query, passages) -> Iterator[list[Contribution]]:
+        self._check(leg)
         for one, place in self._at(passages):
             yield self._contributions(leg, query, one.legs[leg][place])
 
     def terms(self, leg, passages) -> Iterator[list[TermWeight]]:
+        self._check(leg)
         for one, place in self._at(passages):
             passage = one.legs[leg][place]
             weights = dict(passage.terms[0]) if passage.terms else {}

@@ -214,6 +214,19 @@ def test_a_search_is_as_deep_as_it_says(birds):
 def test_unknown_legs_are_refused(birds):
     with pytest.raises(InvalidInputError, match="there is no leg 'late'"):
         birds.search("bird", legs=(leg_of("late"),))
+    with birds.store.view() as view:
+        asked = query(birds, "bird")
+        (found,) = view.search("lexical", asked, 10, view.select(None))
+        uses = [lambda: view.search("late", asked, 10, view.select(None))]
+        if "explain" in birds.store.capabilities:
+            uses += [lambda: list(view.explain("late", asked, found.passages))]
+            uses += [lambda: list(view.terms("late", found.passages))]
+        if "vectors" in birds.store.capabilities:
+            uses += [lambda: view.vectors("late", found.passages), lambda: view.is_rounded("late")]
+            uses += [lambda: list(view.leg_vectors("late", found.documents))]
+        for use in uses:
+            with pytest.raises(InvalidInputError, match=r"no leg 'late'.*lexical"):
+                use()
 
 
 def test_a_view_stays_as_it_was_while_others_write(birds):

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 
 import pytest
 
 import twindex
 from twindex.core import StorageError
+from twindex.index import compiling
 from twindex.index.compiling import private_folder
 
 NOBODY = 65_534
@@ -200,3 +202,14 @@ def test_missing_folders_are_made_for_this_user_only(tmp_path):
     finally:
         os.umask(umask)
     assert [path.stat().st_mode & 0o777 for path in (made, *made.parents[:2])] == [0o700] * 3
+
+
+def test_that_kernels_are_compiled_is_said_once(caplog, monkeypatch):
+    monkeypatch.setattr(compiling, "_SAID", Lock())
+    threads = [Thread(target=compiling._say, args=(f"number {n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    compiling._without("no room")
+    assert len(caplog.messages) == 1

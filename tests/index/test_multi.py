@@ -5,8 +5,7 @@ All numbers are small whole ones, so that sums are exact whatever their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
@@ -25,14 +24,14 @@ from twindex.index import DenseLeg, HnswConfig, LexicalLeg, SparseLeg
 from twindex.index.multi import MultiDelta, MultiSegment, ungrouped
 from twindex.index.protocol import Mask, Ranking, is_counted
 
-examples = settings(deadline=None, max_examples=60)
+from .parts import built, delta, examples, files, mask, merged, same, seeds, segment
+
 ENCODER = PromptRepsEncoderConfig(variant="multi_word_multi")
 DENSE, SPARSE = DenseLeg(encoder=ENCODER), SparseLeg(encoder=ENCODER)
 legs = pytest.mark.parametrize("leg", [DENSE, SPARSE], ids=["dense", "sparse"])
 WIDTH, VOCABULARY = 4, 12
 
 Leg = DenseLeg | SparseLeg
-seeds = st.integers(0, 2**32 - 1)
 shares = st.sampled_from([None, 0.0, 0.1, 0.6, 1.0])
 
 
@@ -85,37 +84,9 @@ def reference(
     return found
 
 
-def mask(rng: np.random.Generator, rows: int, share: float | None) -> Mask | None:
-    return None if share is None else rng.random(rows) < share
-
-
-def same(one: Ranking, other: Ranking) -> None:
-    np.testing.assert_array_equal(one.rows, other.rows)
-    np.testing.assert_array_equal(one.scores, other.scores)
-    assert (one.rows.dtype, one.scores.dtype) == (np.int64, np.float32)
-
-
 def equal(one: Representation, other: Representation, leg: Leg) -> None:
     np.testing.assert_array_equal(one.offsets, other.offsets)
     np.testing.assert_array_equal(matrix(one, leg), matrix(other, leg))
-
-
-@contextmanager
-def segment(leg: Leg, texts: Representation) -> Iterator[MultiSegment]:
-    with TemporaryDirectory() as directory:
-        kind = leg.segment_part()
-        kind.build(Path(directory), texts, leg)
-        part = kind.open(Path(directory), leg)
-        assert isinstance(part, MultiSegment)
-        yield part
-
-
-def delta(leg: Leg, *batches: Representation) -> MultiDelta:
-    part = leg.delta_part()(leg)
-    assert isinstance(part, MultiDelta)
-    for batch in batches:
-        part.append(batch)
-    return part
 
 
 @legs
@@ -169,10 +140,6 @@ def test_texts_without_offsets_have_one_vector(leg: Leg) -> None:
     same(delta(leg, plain).search(asked, 9, np.ones(30, np.bool_)), expected)
 
 
-def files(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
-
-
 @legs
 @examples
 @given(
@@ -185,29 +152,21 @@ def test_merge_and_seal_equal_build(
     leg: Leg, seed: int, rows: list[int], share: float | None, memory: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    kind, texts = leg.segment_part(), drawn(rng, sum(rows))
+    texts = drawn(rng, sum(rows))
     live = mask(rng, sum(rows), share)
     keep = np.arange(sum(rows)) if live is None else np.flatnonzero(live)
     ends = np.cumsum(rows)
+    sources = [
+        (taken(texts, np.arange(first, last)), None if live is None else live[first:last])
+        for first, last in pairwise([0, *ends.tolist()])
+    ]
     with TemporaryDirectory() as temporary:
-
-        def directory(name: str) -> Path:
-            path = Path(temporary, name)
-            path.mkdir()
-            return path
-
-        sources = []
-        for index, (first, last) in enumerate(pairwise([0, *ends.tolist()])):
-            place = directory(str(index))
-            kind.build(place, taken(texts, np.arange(first, last)), leg)
-            sources.append((kind.open(place, leg), None if live is None else live[first:last]))
-        merged, built, sealed = directory("merged"), directory("built"), directory("sealed")
-        kind.merge(merged, sources, leg, memory)
-        kind.build(built, taken(texts, keep), leg)
-        assert files(merged) == files(built)
+        root = Path(temporary)
+        built(root / "built", leg, taken(texts, keep))
+        assert files(merged(root, leg, sources, memory)) == files(root / "built")
         if len(texts):  # An empty delta is not sealed.
-            kind.build(sealed, delta(leg, texts).rows(keep), leg)
-            assert files(sealed) == files(built)
+            built(root / "sealed", leg, delta(leg, texts).rows(keep))
+            assert files(root / "sealed") == files(root / "built")
 
 
 @legs
@@ -382,3 +341,6 @@ def test_only_legs_of_such_an_encoder_are_stored_so() -> None:
     for plain in (DenseLeg(), SparseLeg(), LexicalLeg()):
         assert not issubclass(plain.segment_part(), MultiSegment)
         assert not issubclass(plain.delta_part(), MultiDelta)
+    for several in (DENSE, SPARSE):
+        assert issubclass(several.segment_part(), MultiSegment)
+        assert issubclass(several.delta_part(), MultiDelta)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import invariant
 from scipy.sparse import csr_array
 
 from twindex.core import CorruptFileError, Document, Representation, Role
@@ -24,9 +21,10 @@ from twindex.index import (
     LocalStore,
     SparseLeg,
     StorageConfig,
-    merge_due,
 )
 from twindex.search import Collection, LegRequest, build
+
+from .collection_states import CollectionStates, ids, in_few_examples, words
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu"]
 QUERY = "cat dog dog fox"
@@ -112,73 +110,27 @@ def check(collection: Collection, stored: Mapping[str, Document]) -> None:
                 assert sum(term.score for term in terms) == (hit.score if leg == "sparse" else 0)
 
 
-ids = st.sampled_from([f"d{i}" for i in range(8)])
 documents = st.builds(
     Document,
     id=ids,
-    text=st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join),
+    text=words(WORDS, most=12),
     metadata=st.fixed_dictionaries({"year": st.integers(1, 2)}),
 )
 
 
-class MultiStates(RuleBasedStateMachine):
-    store = COLLECTION
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stored: dict[str, Document] = {}
-
-    @initialize()
-    def create(self) -> None:
-        self.path = Path(tempfile.mkdtemp())
-        self.collection = Collection.create(self.path / "c", self.store, encoders=load)
-
-    @rule(batch=st.lists(documents, min_size=1, max_size=4))
-    def add(self, batch: list[Document]) -> None:
-        self.collection.add(batch)
-        self.stored.update({document.id: document for document in batch})
-
-    @rule(names=st.lists(ids, max_size=3))
-    def delete(self, names: list[str]) -> None:
-        for name in self.collection.delete(names):
-            del self.stored[name]
-
-    @rule()
-    def seal(self) -> None:
-        self.collection.seal()
-
-    @rule()
-    def merge_due(self) -> None:
-        merge_due(self.collection.store)
-
-    @rule()
-    def merge(self) -> None:
-        self.collection.merge()
-
-    @rule()
-    def reopen(self) -> None:
-        self.collection.close()
-        self.collection = Collection.open(self.path / "c", encoders=load)
+class MultiStates(CollectionStates):
+    config = COLLECTION
+    documents = documents
+    encoders = staticmethod(load)
 
     @invariant()
     def searches_like_a_fresh_index(self) -> None:
         if hasattr(self, "collection"):
             check(self.collection, self.stored)
 
-    def teardown(self) -> None:
-        if hasattr(self, "collection"):
-            assert self.collection.verify() == []
-            self.collection.close()
-            shutil.rmtree(self.path)
-
 
 TestMultiStates = MultiStates.TestCase
-TestMultiStates.settings = settings(
-    max_examples=20,
-    stateful_step_count=12,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+TestMultiStates.settings = in_few_examples(20, steps=12)
 
 
 def some_documents() -> dict[str, Document]:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import invariant, rule
 
 from twindex.core import Document
 from twindex.encoders import (
@@ -29,19 +25,18 @@ from twindex.index import (
     LexicalLeg,
     SparseLeg,
     StorageConfig,
-    merge_due,
 )
-from twindex.search import Collection, LegRequest
+from twindex.search import LegRequest
+
+from ..index.collection_states import CollectionStates, ids, in_few_examples, words
 
 WORDS = ["ant", "bee", "cat", "dog", "elk", "fox"]
 QUERY = "cat dog dog unseen"
 
-ids = st.sampled_from([f"d{i}" for i in range(8)])
-texts = st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join)
 documents = st.builds(
     Document,
     id=ids,
-    text=texts,
+    text=words(WORDS, most=14),
     title=st.sampled_from(["", "elk"]),
     metadata=st.fixed_dictionaries({"year": st.integers(1, 3)}),
 )
@@ -102,27 +97,9 @@ def expected_scores(stored: dict[str, Document], leg: str) -> dict[str, float]:
     return best
 
 
-class EngineStates(RuleBasedStateMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.stored: dict[str, Document] = {}
-
-    @initialize()
-    def create(self) -> None:
-        self.path = Path(tempfile.mkdtemp())
-        self.collection = Collection.create(self.path / "c", configuration())
-
-    @rule(batch=st.lists(documents, min_size=1, max_size=4))
-    def add(self, batch: list[Document]) -> None:
-        self.collection.add(batch)
-        self.stored.update({document.id: document for document in batch})
-
-    @rule(names=st.lists(ids, max_size=3))
-    def delete(self, names: list[str]) -> None:
-        existed = [name for name in dict.fromkeys(names) if name in self.stored]
-        assert self.collection.delete(names) == existed
-        for name in existed:
-            del self.stored[name]
+class EngineStates(CollectionStates):
+    config = configuration()
+    documents = documents
 
     @rule(year=st.integers(1, 3))
     def delete_where(self, year: int) -> None:
@@ -130,23 +107,6 @@ class EngineStates(RuleBasedStateMachine):
         assert self.collection.delete_where({"year": year}) == len(doomed)
         for name in doomed:
             del self.stored[name]
-
-    @rule()
-    def seal(self) -> None:
-        self.collection.seal()
-
-    @rule()
-    def merge_due(self) -> None:
-        merge_due(self.collection.store)
-
-    @rule()
-    def merge(self) -> None:
-        self.collection.merge()
-
-    @rule()
-    def reopen(self) -> None:
-        self.collection.close()
-        self.collection = Collection.open(self.path / "c")
 
     @invariant()
     def searches_like_a_fresh_index(self) -> None:
@@ -171,17 +131,6 @@ class EngineStates(RuleBasedStateMachine):
             n for n, d in self.stored.items() if d.metadata["year"] >= 2
         }
 
-    def teardown(self) -> None:
-        if hasattr(self, "collection"):
-            assert self.collection.verify() == []
-            self.collection.close()
-            shutil.rmtree(self.path)
-
 
 TestEngineStates = EngineStates.TestCase
-TestEngineStates.settings = settings(
-    max_examples=25,
-    stateful_step_count=14,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+TestEngineStates.settings = in_few_examples(25, steps=14)

@@ -23,3 +23,8 @@ class SegmentRow:
     def size(self) -> int:
         """Bytes on disk."""
         return sum(state.size for state in self.files.values())
+
+    def bytes_of(self, leg: str) -> int:
+        """Of the files of a leg."""
+        own = (state.size for name, state in self.files.items() if name.startswith(f"{leg}/"))
+        return sum(own)

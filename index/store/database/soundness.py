@@ -75,7 +75,7 @@ def _small_tables(connection: sqlite3.Connection) -> Iterator[str]:
         yield error.problem
         return
     highest = connection.execute("SELECT max(number) FROM documents").fetchone()[0] or 0
-    given = max([highest, sealed, *dead, *(row.last for row in segments)])
+    given = max([highest, sealed, *dead.tolist(), *(row.last for row in segments)])
     if last_number(connection) < given:
         yield (
             f"is damaged: the highest number given to a document is {last_number(connection)}, "

@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ....core import ConfigError, CorruptFileError, Document, StorageError
@@ -216,8 +218,8 @@ def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) ->
     )
 
 
-def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> set[int]:
-    """Numbers of tombstones that meet a condition of SQL. Raises CorruptFileError."""
+def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
+    """Numbers of tombstones that meet a condition of SQL, ascending. Raises CorruptFileError."""
     found = set()
     for number, crc in connection.execute(
         f"SELECT number, crc FROM tombstones WHERE {condition}", values
@@ -225,7 +227,7 @@ def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> 
         if differs(crc, row_check(number)):
             raise damaged(connection, f"the tombstone of document number {number}")
         found.add(number)
-    return found
+    return np.array(sorted(found), dtype=np.int64)
 
 
 def insert_passages(
@@ -311,10 +313,16 @@ def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
     return segments
 
 
-def insert_segment(
-    connection: sqlite3.Connection,
-    row: SegmentRow,
+def swap_segments(
+    connection: sqlite3.Connection, old: Iterable[SegmentRow], new: SegmentRow | None
 ) -> None:
+    """Name a segment, if there is one, in place of others."""
+    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
+    if new is not None:
+        insert_segment(connection, new)
+
+
+def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
     """Name a segment: from now on its files count."""
     manifest = dump_states(row.files)
     values = (row.id, row.first, row.last, row.passages, row.documents, manifest)
@@ -325,8 +333,8 @@ def insert_segment(
     )
 
 
-def dead_numbers(connection: sqlite3.Connection, first: int, last: int) -> set[int]:
-    """Tombstones in a range of numbers."""
+def dead_numbers(connection: sqlite3.Connection, first: int, last: int) -> NDArray[np.int64]:
+    """Tombstones in a range of numbers, ascending."""
     return tombstones(connection, "number BETWEEN ? AND ?", first, last)
 
 

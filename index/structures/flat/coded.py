@@ -1,6 +1,6 @@
 """Structures that compare a query with every vector, by their codes.
 
-codes.npy  uint8 [rows, bytes of a code]
+codes.npy  see `codes`
 codec.npz  what the codec was fitted to
 """
 
@@ -13,36 +13,37 @@ from typing import Self
 import numpy as np
 
 from ....core import Progress
-from ...arrays.npy import NpyFile, NpyWriter
+from ...arrays.npy import NpyFile
 from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
+from ...codecs.files import CODEC, FITTED
 from ...protocol import Mask, Ranking
-from ..exact import BLOCK_ROWS, GATHER_SHARE, QUERY_GROUP, Best, check_width
+from .. import codes
+from ..codes import CODES
+from ..exact import check_width, scan
 from ..ivf.config import IvfConfig
 from ..ivf.ivf import IvfLists
 from ..originals import spread
 from ..protocol import Parameters, VectorStorage
 
-CODES = "codes.npy"
-CODEC = "codec.npz"
-
-FITTED = 50_000
-"""Vectors that a codec is fitted on: the same, and so as many, as those of a projection."""
 SEED = 0
+"""Of the vectors that a codec is fitted on: the same as those of a projection."""
 OVERSAMPLES = (1, 2, 4, 8, 16, 32)
 QUICKER = 2
 """Codes are compared at least so many times as fast as the vectors themselves."""
-_COPIES = 6
-"""Of a block, as float32, that encoding makes."""
 
 
 class CodedFlat:
     """Every vector as a code of its own: as exact as the codec is."""
 
-    def __init__(self, codec: Codec, codes: NpyFile[np.uint8], rescored: bool) -> None:
+    exact_vectors = None
+    """See Structure: there are codes only."""
+
+    def __init__(self, codec: Codec, file: NpyFile[np.uint8], rescored: bool) -> None:
         self._codec = codec
-        self._codes = codes
+        self._codes = file
         self._rescored = rescored
+        self.memory = file.array.nbytes  # All of them are read by every search.
 
     @classmethod
     def build(
@@ -54,25 +55,18 @@ class CodedFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        codec_config = storage.held_codec
-        step = max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * vectors.width)))
-        codec = codec_config.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
+        codec = storage.held_codec.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
-        with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
-            for start in range(0, len(vectors), step):
-                block = vectors.read(start, min(start + step, len(vectors)))
-                writer.append(codec.encode(block))
-                progress.advance(len(block))
+        codes.write(directory, codec, vectors, memory, progress)
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        codec_config = storage.held_codec
-        codec = codec_config.load(directory / CODEC)
-        codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
-        if codes.array.shape[1] != codec.stride:
-            raise ValueError(f"{CODES}: codes of {codes.array.shape[1]} bytes, not {codec.stride}")
-        return cls(codec, codes, "oversample" in storage.parameters)
+        codec = storage.held_codec.load(directory / CODEC)
+        file = NpyFile(directory / CODES, np.uint8, dimensions=2)
+        if file.array.shape[1] != codec.stride:
+            raise ValueError(f"{CODES}: codes of {file.array.shape[1]} bytes, not {codec.stride}")
+        return cls(codec, file, "oversample" in storage.parameters)
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
@@ -81,16 +75,6 @@ class CodedFlat:
 
     def __len__(self) -> int:
         return len(self._codes)
-
-    @property
-    def memory(self) -> int:
-        """All codes are read by every search."""
-        return self._codes.array.nbytes
-
-    @property
-    def exact_vectors(self) -> Vectors | None:
-        """None: see Structure."""
-        return None
 
     def ladder(self) -> Sequence[Parameters]:
         """How many candidates are rescored; nothing where they cannot be."""
@@ -105,44 +89,22 @@ class CodedFlat:
     ) -> Ranking:
         """See Structure. Ties by row, ascending."""
         check_width(queries, self._codec.width)
-        found = Ranking(
-            np.full((len(queries), k), -1, dtype=np.int64),
-            np.full((len(queries), k), -np.inf, dtype=np.float32),
+        stored, codec = self._codes.array, self._codec
+        return scan(
+            queries, len(self), k, allowed, lambda group, rows: codec.score(group, stored[rows])
         )
-        codes, rows = self._codes.array, None
-        if allowed is not None and np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed):
-            rows, allowed = np.flatnonzero(allowed), None
-        total = len(codes) if rows is None else len(rows)
-        for start in range(0, len(queries), QUERY_GROUP):
-            group = queries[start : start + QUERY_GROUP]
-            best = [Best(k) for _ in group]
-            for first in range(0, total, BLOCK_ROWS):
-                piece = slice(first, min(first + BLOCK_ROWS, total))
-                block = codes[piece if rows is None else rows[piece]]
-                mask = None if allowed is None else allowed[piece]
-                for scores, one in zip(self._codec.score(group, block), best, strict=True):
-                    one.offer(scores, first, mask)
-            for index, one in enumerate(best, start):
-                places, scores = one.result()
-                found.rows[index, : len(places)] = places if rows is None else rows[places]
-                found.scores[index, : len(places)] = scores
-        return found
 
     def read(self, start: int, stop: int) -> Vectors:
         """See Structure."""
         return self._codec.decode(self._codes.read(start, stop))
 
 
-class FaissFlat:
+class FaissFlat(IvfLists):
     """Every vector by a code that only FAISS knows: product quantisation, RaBitQ.
 
     It is a single inverted list: FAISS filters while it scans lists, but not in its flat indexes.
     The scores are FAISS's own; lengths are not restored.
     """
-
-    def __init__(self, lists: IvfLists, storage: VectorStorage) -> None:
-        self._lists = lists
-        self._rescored = "oversample" in storage.parameters
 
     @classmethod
     def build(
@@ -154,48 +116,31 @@ class FaissFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        IvfLists.build(directory, vectors, _one_list(storage), memory, progress)
+        super().build(directory, vectors, _one_list(storage), memory, progress)
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        return cls(IvfLists.open(directory, _one_list(storage)), storage)
+        return super().open(directory, _one_list(storage))
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
-        return IvfLists.building_bytes(rows, width, _one_list(storage))
-
-    def __len__(self) -> int:
-        return len(self._lists)
-
-    @property
-    def memory(self) -> int:
-        """See Structure."""
-        return self._lists.memory
-
-    @property
-    def exact_vectors(self) -> Vectors | None:
-        """None: see Structure."""
-        return None
+        return super().building_bytes(rows, width, _one_list(storage))
 
     def ladder(self) -> Sequence[Parameters]:
         """See CodedFlat."""
-        return _oversamples(self._rescored)
+        return _oversamples("oversample" in self._storage.parameters)
 
     def cost(self, parameters: Parameters, k: int) -> float:
         """See Structure."""
-        return self._lists.cost({**parameters, **_ALL}, k)
+        return super().cost({**parameters, **_ALL}, k)
 
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
         """See Structure."""
-        return self._lists.search(queries, k, _ALL, allowed)
-
-    def read(self, start: int, stop: int) -> Vectors:
-        """See Structure."""
-        return self._lists.read(start, stop)
+        return super().search(queries, k, _ALL, allowed)
 
 
 _ALL = {"nprobe": 1}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from ....core.bounds import Bounds, Effort, Rows
-from ...codecs.config import CodecConfig
+from ...codecs.config import FAISS_BITS, CodecConfig
 from ..looking import VectorSearch
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
@@ -33,7 +33,7 @@ class HnswConfig(ApproximateConfig):
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
         """See IndexConfig: what FAISS has."""
-        return kind in ("float32", "float16", "bfloat16", "int8", "int4")
+        return kind in FAISS_BITS
 
     @property
     def search(self) -> VectorSearch:

@@ -16,6 +16,8 @@ import numpy as np
 
 from ....core import Progress
 from ...arrays.vectors import Vectors, VectorSource
+from ...codecs.config import FAISS_BITS
+from ...codecs.files import FITTED
 from ...protocol import Mask, Ranking
 from .. import faiss_calls
 from ..faiss_calls import faiss
@@ -23,9 +25,6 @@ from ..protocol import Parameters, VectorStorage, settings
 from .config import HnswConfig
 
 FILE = "hnsw.faiss"
-
-_FITTED = 50_000
-"""Vectors that codecs are fitted on: the extremes of each dimension are wanted."""
 
 _EXACT_RATIO = 16
 """Visiting a graph with some ef costs about as much as comparing 16 times as many rows one after
@@ -36,10 +35,10 @@ class HnswGraph:
     """See Structure."""
 
     def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
-        """size: bytes of the file."""
+        """size: bytes of the file: all of it is mapped, and all of it touched."""
         self._index = index
         self._storage = storage
-        self._size = size
+        self.memory = size
         self._settings: dict[int, Any] = {}
         self._vectors: Vectors | None = None
         if isinstance(index, faiss().IndexHNSWFlat):
@@ -63,7 +62,7 @@ class HnswGraph:
         """See Structure. Threads add to the graph together: its links are not reproducible."""
         index = _new_index(vectors.width, storage)
         if not index.is_trained:
-            faiss_calls.train(index, faiss_calls.sample(vectors, _FITTED))
+            faiss_calls.train(index, faiss_calls.sample(vectors, FITTED))
         for block in faiss_calls.blocks(vectors, memory):
             index.add(block)
             progress.advance(len(block))
@@ -84,16 +83,10 @@ class HnswGraph:
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
         codec = storage.used_codec
-        bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
-        code = width * bits["float32" if codec is None else codec.kind] // 8
+        code = width * FAISS_BITS["float32" if codec is None else codec.kind] // 8
         # The lowest level has twice the links, the others together a few percent of that.
         graph = rows * (code + 4 * 2 * settings(storage, HnswConfig).neighbors + 24)
-        return graph + (0 if storage.lossless else 4 * width * min(rows, _FITTED))
-
-    @property
-    def memory(self) -> int:
-        """See Structure. All of it is mapped, and all of it touched."""
-        return self._size
+        return graph + (0 if storage.lossless else 4 * width * min(rows, FITTED))
 
     @property
     def exact_vectors(self) -> Vectors | None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from ....core.bounds import Effort
-from ...codecs.config import CodecConfig, PqCodec
+from ...codecs.config import FAISS_BITS, CodecConfig, PqCodec, RabitqCodec
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
-
-_PQ = PqCodec()
 
 
 @STRUCTURES.register
@@ -17,6 +15,7 @@ class IvfConfig(ApproximateConfig):
     """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS."""
 
     made_by = ".ivf:IvfLists"
+    usual_codec = PqCodec()
 
     kind: Literal["ivf"] = "ivf"
     lists: Effort | None = None
@@ -28,14 +27,9 @@ class IvfConfig(ApproximateConfig):
     """Lists looked at, instead of a recall; None = as calibrated."""
 
     @classmethod
-    def usual_codec(cls) -> CodecConfig:
-        """See IndexConfig."""
-        return _PQ
-
-    @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
         """See IndexConfig: what FAISS has."""
-        return kind in ("pq", "float32", "float16", "bfloat16", "int8", "int4", "rabitq")
+        return kind in FAISS_BITS or issubclass(codec, PqCodec | RabitqCodec)
 
     def check(self, codec: CodecConfig | None) -> None:
         """See IndexConfig."""

@@ -24,7 +24,7 @@ import numpy as np
 from ....core import Progress
 from ...arrays.npy import NpyFile, NpyWriter
 from ...arrays.vectors import Vectors, VectorSource
-from ...codecs.config import PqCodec, RabitqCodec
+from ...codecs.config import FAISS_BITS, PqCodec, RabitqCodec
 from ...protocol import Mask, Ranking
 from .. import faiss_calls
 from ..faiss_calls import faiss
@@ -40,7 +40,7 @@ LENGTHS = "lengths.npy"
 _FITTED = 8_192
 """Vectors that codecs are fitted on, at least."""
 
-_EFFORT = {"float32": 1.0, "float16": 0.5, "bfloat16": 0.5, "int8": 0.5, "int4": 0.5}
+_EFFORT = {kind: 1.0 if kind == "float32" else 0.5 for kind in FAISS_BITS}
 _FAST_EFFORT = 0.1
 """Scanning a code, compared with scoring a vector of the segment."""
 
@@ -50,6 +50,9 @@ _DEVICE_LIMIT = 2_048
 class IvfLists:
     """See Structure."""
 
+    exact_vectors = None
+    """They lie in the order of the lists."""
+
     def __init__(
         self, index: Any, lengths: NpyFile[np.float32] | None, storage: VectorStorage, size: int
     ) -> None:
@@ -58,7 +61,7 @@ class IvfLists:
         self._replicas = _replicas(storage, index.nlist)
         self._lengths = lengths
         self._storage = storage
-        self._size = size
+        self.memory = size
         self._settings: dict[int, Any] = {}
 
     def __len__(self) -> int:
@@ -125,22 +128,12 @@ class IvfLists:
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
-        lists = coarse.list_count(rows, settings(storage, IvfConfig).lists)
+        config = settings(storage, IvfConfig)
+        lists = coarse.list_count(rows, config.lists)
         sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres, while they are fitted.
-        copies = (
-            1 if settings(storage, IvfConfig).lists_of_each(storage.used_codec) == 1 else 4
-        )  # Two lists, and all once more to lay them out.
+        # With two lists, all once more to lay them out.
+        copies = 1 if config.lists_of_each(storage.used_codec) == 1 else 4
         return copies * rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
-
-    @property
-    def memory(self) -> int:
-        """See Structure."""
-        return self._size
-
-    @property
-    def exact_vectors(self) -> None:
-        """None: they lie in the order of the lists."""
-        return None
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
@@ -247,5 +240,4 @@ def _code_bytes(storage: VectorStorage, width: int) -> int:
         case RabitqCodec():
             return width * codec.bits // 8 + 16
         case _:
-            bits = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
-            return width * bits[codec.kind] // 8
+            return width * FAISS_BITS[codec.kind] // 8

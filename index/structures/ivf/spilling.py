@@ -41,10 +41,9 @@ def two_lists(vectors: Vectors, centres: Vectors, exact: Any) -> NDArray[np.int6
 
 def distinct(found: Ranking, k: int) -> Ranking:
     """The first k rows of each line, each once. Rows that repeat have equal scores."""
-    rows = np.full((len(found.rows), k), -1, np.int64)
-    scores = np.full((len(found.rows), k), -np.inf, np.float32)
-    _distinct(found.rows, found.scores, rows, scores)
-    return Ranking(rows, scores)
+    kept = Ranking.empty(len(found.rows), k)
+    _distinct(found.rows, found.scores, kept.rows, kept.scores)
+    return kept
 
 
 @summing

@@ -15,6 +15,7 @@ class ScannConfig(ApproximateConfig):
     """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree; extra `scann`."""
 
     made_by = ".scann:ScannTree"
+    usual_codec = None
     extra = ("scann", "scann")
 
     kind: Literal["scann"] = "scann"
@@ -22,10 +23,6 @@ class ScannConfig(ApproximateConfig):
     """Leaves of the tree; None = grows with the square root of the passages."""
     nprobe: Effort | None = None
     """Leaves looked at, instead of a recall; None = as calibrated."""
-
-    @classmethod
-    def usual_codec(cls) -> None:
-        """See IndexConfig: it has its own."""
 
     @classmethod
     def holds(cls, codec: type[CodecConfig], kind: str) -> bool:

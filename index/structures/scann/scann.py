@@ -44,13 +44,15 @@ _EFFORT = 0.1
 class ScannTree:
     """See Structure."""
 
-    def __init__(self, searcher: Any, rows: int, width: int, leaves: int, size: int) -> None:
+    exact_vectors = None
+    """It holds codes."""
+
+    def __init__(self, searcher: Any, rows: int, leaves: int, size: int) -> None:
         """size: bytes of the files."""
         self._searcher = searcher
         self._rows = rows
-        self._width = width
         self._leaves = leaves
-        self._size = size
+        self.memory = size
 
     def __len__(self) -> int:
         return self._rows
@@ -105,26 +107,16 @@ class ScannTree:
             searcher = library.load_searcher(str(directory))
         except (RuntimeError, ValueError) as error:
             raise OSError(f"{directory}: ScaNN cannot read it") from error
-        rows, width, leaves = shape.tolist()
+        rows, _, leaves = shape.tolist()
         if searcher.size() != rows:
             raise ValueError(f"{SHAPE}: says {rows} vectors of {searcher.size()}")
         size = sum(file.stat().st_size for file in directory.iterdir() if _own(file))
-        return cls(searcher, rows, width, leaves, size)
+        return cls(searcher, rows, leaves, size)
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
         return rows * (2 * 4 * width + width // 4 + 8)  # ScaNN copies what it is given.
-
-    @property
-    def memory(self) -> int:
-        """See Structure."""
-        return self._size
-
-    @property
-    def exact_vectors(self) -> None:
-        """None: it holds codes."""
-        return None
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
@@ -141,10 +133,7 @@ class ScannTree:
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
         """See Structure."""
-        found = Ranking(
-            np.full((len(queries), k), -1, np.int64),
-            np.full((len(queries), k), -np.inf, np.float32),
-        )
+        found = Ranking.empty(len(queries), k)
         passing = self._rows if allowed is None else int(np.count_nonzero(allowed))
         if passing == 0:
             return found

@@ -20,8 +20,7 @@ class Best:
 
     def __init__(self, queries: int, k: int, rows: int, entries: int) -> None:
         """rows: of the segment; entries: that a query is offered, at most."""
-        self._rows = np.full((queries, k), -1, dtype=np.int64)
-        self._scores = np.full((queries, k), -np.inf, dtype=np.float32)
+        self._found = Ranking.empty(queries, k)
         self._held = [0] * queries
         self._seen = np.full((queries, slots(rows, entries)), -1, dtype=np.int32)
         self._end = rows
@@ -47,8 +46,8 @@ class Best:
             scores,
             _ALL if allowed is None else allowed,
             self._end,
-            self._rows[query],
-            self._scores[query],
+            self._found.rows[query],
+            self._found.scores[query],
             self._held[query],
             self._seen[query],
         )
@@ -58,8 +57,8 @@ class Best:
     def ranking(self) -> Ranking:
         """Best first, ties by row, ascending. Nothing can be offered any more."""
         for query, held in enumerate(self._held):
-            _sort(self._rows[query], self._scores[query], held)
-        return Ranking(self._rows, self._scores)
+            _sort(self._found.rows[query], self._found.scores[query], held)
+        return self._found
 
 
 def slots(rows: int, entries: int) -> int:

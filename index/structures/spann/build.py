@@ -29,6 +29,7 @@ from ...arrays.files import sync_directory
 from ...arrays.npy import save
 from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
+from ...codecs.files import CODEC, FITTED
 from ..looking import DEFAULT_RECALL
 from ..originals import spread
 from ..protocol import VectorStorage, settings
@@ -44,11 +45,8 @@ from .sizing import REPLICAS, Sizes, head_count, sample_size, sizes
 from .spill import Spill, written
 
 FILE = "spann.json"
-CODEC = "codec.npz"
 SCRATCH = "scratch"
 SEED = 0
-FITTED = 50_000
-"""Vectors that a codec is fitted on."""
 READ = 8_192
 """Vectors that are read together for the sample."""
 
@@ -56,9 +54,8 @@ READ = 8_192
 def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
     """Memory that a build holds however little it is given: heads, their graph, a few bytes for
     each vector."""
-    heads = head_count(
-        rows, width, settings(storage, SpannConfig)
-    )  # About: a code has a byte a dimension.
+    # About: as if a code had a byte for each dimension.
+    heads = head_count(rows, width, settings(storage, SpannConfig))
     return heads * 4 * width + Heads.building_bytes(heads, width) + 2 * rows + (32 << 20)
 
 
@@ -81,8 +78,7 @@ def build(
         chosen = _choose(directory, vectors, storage, memory, seconds)
         state = Checkpoint(source, chosen, seconds=seconds)
         state.save(scratch)
-    codec_config = storage.held_codec
-    codec = codec_config.load(directory / CODEC)
+    codec = storage.held_codec.load(directory / CODEC)
     heads, replicas = state.chosen["heads"], state.chosen["replicas"]
     plan = sizes(len(vectors), vectors.width, codec.stride, heads, replicas, memory)
     spill = Spill(scratch, heads, plan.files, codec.stride)
@@ -117,12 +113,12 @@ def _choose(
 ) -> dict[str, Any]:
     """Write codec.npz, heads.faiss, scratch/heads.npy and scratch/rows.npy, which says what
     vectors the heads are. Returns what was chosen, for the report."""
-    config, codec_config = settings(storage, SpannConfig), storage.held_codec
+    config = settings(storage, SpannConfig)
     with _timed(seconds, "sample"):
         rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
     with _timed(seconds, "codec"):
         step = max(1, -(-len(sample) // FITTED))
-        codec = codec_config.fit(np.ascontiguousarray(sample[::step]))
+        codec = storage.held_codec.fit(np.ascontiguousarray(sample[::step]))
         codec.save(directory / CODEC)
     with _timed(seconds, "clustering"):
         for start in range(0, len(sample), READ):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from ....core.bounds import Bounds, Effort
-from ...codecs.config import CodecConfig, Int8Codec
+from ...codecs.config import Int8Codec
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
-
-_INT8 = Int8Codec()
 
 
 @STRUCTURES.register
@@ -17,6 +15,7 @@ class SpannConfig(ApproximateConfig):
     """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021)."""
 
     made_by = ".structure:SpannIndex"
+    usual_codec = Int8Codec()
     on_disk = True
 
     kind: Literal["spann"] = "spann"
@@ -30,11 +29,6 @@ class SpannConfig(ApproximateConfig):
     None = not tested (the paper's epsilon 1)."""
     nprobe: Effort | None = None
     """Lists read, instead of a recall; None = as calibrated."""
-
-    @classmethod
-    def usual_codec(cls) -> CodecConfig:
-        """See IndexConfig."""
-        return _INT8
 
     @property
     def layout(self) -> Self:

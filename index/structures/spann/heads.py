@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays.vectors import Vectors
+from ..faiss_calls import faiss, write
 
 FILE = "heads.faiss"
 
@@ -49,10 +49,9 @@ class Heads:
     """
 
     def __init__(self, index: Any) -> None:
-        self._faiss = _faiss()
         self._index = index
-        graph = isinstance(index, self._faiss.IndexHNSW)
-        self._flat = self._faiss.downcast_index(index.storage) if graph else index
+        graph = isinstance(index, faiss().IndexHNSW)
+        self._flat = faiss().downcast_index(index.storage) if graph else index
         self._graph = index if graph else None
 
     def __len__(self) -> int:
@@ -80,40 +79,39 @@ class Heads:
 
         One thread adds to the graph, so that the same vectors and `seed` give the same file.
         """
-        faiss = _faiss()
         if len(vectors) == 0:
             raise ValueError("there are no heads to index")
         directions = normalized(vectors)
         width = directions.shape[1]
+        library = faiss()
         if len(vectors) < FLAT_BELOW:
-            index = faiss.IndexFlatIP(width)
+            index = library.IndexFlatIP(width)
         else:
-            index = faiss.IndexHNSWSQ(
-                width, faiss.ScalarQuantizer.QT_8bit, NEIGHBORS, faiss.METRIC_INNER_PRODUCT
+            index = library.IndexHNSWSQ(
+                width, library.ScalarQuantizer.QT_8bit, NEIGHBORS, library.METRIC_INNER_PRODUCT
             )
             index.hnsw.efConstruction = EF_CONSTRUCTION
-            index.hnsw.rng = faiss.RandomGenerator(seed)
-        with _one_thread(faiss):
+            index.hnsw.rng = library.RandomGenerator(seed)
+        with _one_thread(library):
             index.train(directions)
             index.add(directions)
         return cls(index)
 
     def save(self, directory: Path) -> None:
         """Write the file."""
-        self._faiss.write_index(self._index, str(directory / FILE))
+        write(self._index, directory / FILE)
 
     @classmethod
     def open(cls, directory: Path) -> Self:
         """Read the file. Raises ValueError for what is not one."""
-        faiss = _faiss()
         path = directory / FILE
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing")
         try:
-            index = faiss.read_index(str(path))
+            index = faiss().read_index(str(path))
         except (RuntimeError, MemoryError) as error:  # A damaged length can be any number.
             raise ValueError(f"{FILE}: FAISS cannot read it") from error
-        if not isinstance(index, faiss.IndexHNSWSQ | faiss.IndexFlat):
+        if not isinstance(index, faiss().IndexHNSWSQ | faiss().IndexFlat):
             raise ValueError(f"{FILE}: holds another kind of index")
         return cls(index)
 
@@ -128,7 +126,7 @@ class Heads:
         if self._graph is None or count * FLAT_RATIO >= len(self):
             return self._compare_all(queries, count)
         ef = max(LEAST_EF, int(count * EF_RATIO))
-        options = self._faiss.SearchParametersHNSW(efSearch=ef)
+        options = faiss().SearchParametersHNSW(efSearch=ef)
         similarities, lists = self._graph.search(queries, count, params=options)
         if lists[:, -1].min(initial=0) < 0:  # The graph can leave heads out of reach.
             missed = lists[:, -1] < 0
@@ -147,16 +145,11 @@ def normalized(vectors: Vectors) -> Vectors:
 
 
 @contextmanager
-def _one_thread(faiss: Any) -> Iterator[None]:
+def _one_thread(library: Any) -> Iterator[None]:
     """FAISS works in this thread alone, and as before afterwards."""
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
+    threads = library.omp_get_max_threads()
+    library.omp_set_num_threads(1)
     try:
         yield
     finally:
-        faiss.omp_set_num_threads(threads)
-
-
-def _faiss() -> Any:
-    """FAISS, imported when heads are needed; its type hints do not know what is used here."""
-    return import_module("faiss")
+        library.omp_set_num_threads(threads)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ....core.closing import Closing
 from ...arrays.npy import NpyWriter, load
+from ...arrays.offsets import of_lengths
 from ...compiling import kernel
 from ...protocol import MAX_ROWS
 
@@ -77,8 +78,7 @@ class Table:
             raise ValueError(f"{TABLE}: a list cannot be that long")
         self.counts: NDArray[np.int64] = table[:, 0].astype(np.int64)
         self.checksums: NDArray[np.uint64] = table[:, 1].copy()
-        self.offsets: NDArray[np.int64] = np.zeros(len(table) + 1, dtype=np.int64)
-        np.cumsum(pages_of(self.counts, stride) * PAGE, out=self.offsets[1:])
+        self.offsets = of_lengths(pages_of(self.counts, stride) * PAGE)
         self.longest = int(self.counts.max(initial=0))
         self.entries = int(self.counts.sum())
         wanted, found = int(self.offsets[-1]), (directory / FILE).stat().st_size

@@ -42,16 +42,6 @@ class Block:
     rows: Lists
     codes: Lists
 
-    def rows_of(self, index: int) -> NDArray[np.int32]:
-        """int32 [counts[index]]."""
-        begin, length = int(self.rows[index]), 4 * int(self.counts[index])
-        return self.data[begin : begin + length].view(np.int32)
-
-    def codes_of(self, index: int, stride: int) -> NDArray[np.uint8]:
-        """uint8 [counts[index], stride]."""
-        begin, length = int(self.codes[index]), stride * int(self.counts[index])
-        return self.data[begin : begin + length].reshape(-1, stride)
-
 
 class Postings:
     """The lists of one index, on disk. Safe for several threads. The file is closed when nothing

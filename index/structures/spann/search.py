@@ -36,7 +36,8 @@ class Searcher:
         """The best k allowed rows of the `nprobe` nearest lists of each query, by the scores of
         the codec. queries: float32 [n, d], contiguous."""
         nprobe = min(nprobe, len(self.heads))
-        entries = self._most_entries(nprobe)
+        table = self.postings.table
+        entries = min(table.longest * nprobe, table.entries)  # In so many lists, at most.
         size = 4 * slots(self.rows, entries) + 12 * k + 16 * nprobe
         together = max(1, GROUP // size)
         if len(queries) <= together:
@@ -49,11 +50,6 @@ class Searcher:
             np.concatenate([group.rows for group in groups]),
             np.concatenate([group.scores for group in groups]),
         )
-
-    def _most_entries(self, nprobe: int) -> int:
-        """In so many lists."""
-        table = self.postings.table
-        return min(table.longest * nprobe, table.entries)
 
     def _together(
         self, queries: Vectors, k: int, nprobe: int, entries: int, allowed: Mask | None

@@ -17,10 +17,13 @@ from typing import Self
 
 import numpy as np
 
-from ....core import Progress
-from ...arrays.npy import NpyFile, NpyWriter
+from ....core import NoProgress, Progress
+from ...arrays.npy import NpyFile
 from ...arrays.vectors import Vectors, VectorSource
+from ...codecs.files import CODEC
 from ...protocol import Mask, Ranking
+from .. import codes
+from ..codes import CODES
 from ..protocol import Parameters, VectorStorage
 from . import build
 from .heads import Heads
@@ -28,43 +31,32 @@ from .postings import PAGE
 from .reading import Postings
 from .search import Searcher
 
-CODEC = "codec.npz"
-CODES = "codes.npy"
-
 OVERSAMPLES = {"int4": (0, 4), "binary": (0, 4, 16)}
 """Candidates to rescore for each result that are tried; 0 and 2 for codecs of 8 bits or more."""
 LADDER_K = 10
 """Results for which settings are ordered by what they read."""
-BLOCK_BYTES = 16 << 20
 
 
 class SpannIndex:
     """A Structure."""
 
+    exact_vectors = None
+    """The vectors are in no order of their own."""
+
     def __init__(
-        self, searcher: Searcher, storage: VectorStorage, codes: NpyFile[np.uint8] | None
+        self, searcher: Searcher, storage: VectorStorage, file: NpyFile[np.uint8] | None
     ) -> None:
         self._searcher = searcher
         self._storage = storage
-        self._codes = codes
+        self._codes = file
 
     def __len__(self) -> int:
         return self._searcher.rows
 
     @property
-    def width(self) -> int:
-        """Dimensions of a vector."""
-        return self._searcher.codec.width
-
-    @property
     def memory(self) -> int:
         """See Structure. The lists are not part of it."""
         return self._searcher.heads.memory + self._searcher.postings.memory
-
-    @property
-    def exact_vectors(self) -> Vectors | None:
-        """None: the vectors are in no order of their own."""
-        return None
 
     @classmethod
     def build(
@@ -78,13 +70,8 @@ class SpannIndex:
         """See Structure."""
         build.build(directory, vectors, storage, memory, progress)
         if storage.kept == "none":
-            codec_config = storage.held_codec
-            codec = codec_config.load(directory / CODEC)
-            step = max(1, min(memory, BLOCK_BYTES) // (4 * vectors.width + codec.stride))
-            with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
-                for start in range(0, len(vectors), step):
-                    block = vectors.read(start, min(start + step, len(vectors)))
-                    writer.append(codec.encode(block))
+            codec = storage.held_codec.load(directory / CODEC)
+            codes.write(directory, codec, vectors, memory, NoProgress())
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
@@ -94,8 +81,7 @@ class SpannIndex:
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
         """See Structure."""
-        codec_config = storage.held_codec
-        codec = codec_config.load(directory / CODEC)
+        codec = storage.held_codec.load(directory / CODEC)
         heads = Heads.open(directory)
         postings = Postings(directory, codec.stride)
         rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")
@@ -106,12 +92,12 @@ class SpannIndex:
                 f"{len(heads)} heads of {heads.width} dimensions do not fit {len(postings)} lists "
                 f"of codes of {codec.width}"
             )
-        codes: NpyFile[np.uint8] | None = None
+        file: NpyFile[np.uint8] | None = None
         if storage.kept == "none":
-            codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
-            if codes.array.shape != (rows, codec.stride):
+            file = NpyFile(directory / CODES, np.uint8, dimensions=2)
+            if file.array.shape != (rows, codec.stride):
                 raise ValueError(f"{CODES}: not the codes of {rows:,} vectors")
-        return cls(Searcher(heads, postings, codec, rows), storage, codes)
+        return cls(Searcher(heads, postings, codec, rows), storage, file)
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure. Number of lists times candidates to rescore; what costs more than to

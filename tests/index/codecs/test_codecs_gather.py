@@ -12,7 +12,7 @@ from twindex.index.codecs.gather import dot_rows
 from twindex.index.codecs.half import by_bits, widened
 from twindex.index.codecs.warm import warm
 
-KERNELS = (kernels.score_lists, kernels.decode, gather._dot_halves, gather._dot_singles)
+KERNELS = (kernels.score_lists, kernels.decode, gather._dot)
 
 
 @pytest.mark.parametrize("conversion", [widened, njit(by_bits)])

@@ -58,7 +58,7 @@ def test_equals_a_plain_computation(kind, projected):
     np.testing.assert_allclose(got, expected, rtol=1e-4)
     assert (found.vectors, found.queries) == (600, loss.QUERIES)
     assert found == measure(left, source)
-    assert Loss.from_json(json.loads(json.dumps(found.as_json()))) == found
+    assert Loss(**json.loads(json.dumps(found.as_json()))) == found
 
 
 def test_nothing_lost():

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from twindex.core import CorruptFileError, Document
 from twindex.encoders import LateEncoderConfig
@@ -26,6 +25,7 @@ from twindex.index import (
 from twindex.search import Collection, build
 
 from .. import test_multi_states as states
+from ..collection_states import in_few_examples
 
 CODED = CollectionConfig.model_validate(
     {
@@ -44,16 +44,11 @@ def few_are_coded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class CodedStates(states.MultiStates):
-    store = CODED
+    config = CODED
 
 
 TestCodedStates = CodedStates.TestCase
-TestCodedStates.settings = settings(
-    max_examples=20,
-    stateful_step_count=12,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+TestCodedStates.settings = in_few_examples(20, steps=12)
 
 
 def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

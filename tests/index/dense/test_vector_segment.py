@@ -265,7 +265,7 @@ def test_values_too_small_for_float16_are_kept_as_float32(tmp_path: Path) -> Non
     vectors[7] = 0  # Zeros can be float16.
     segment = built(tmp_path, leg("flat", "int8"), vectors)
     assert segment.description()["originals"] == "float32"
-    found = segment.find(Representation(dense=QUERIES), 10, None, None)
+    found = segment.search(Representation(dense=QUERIES), 10, None)
     assert recall(found.rows, best(QUERIES, vectors, 10)) > 0.95
 
 
@@ -273,7 +273,8 @@ def test_values_too_small_for_float16_are_kept_as_float32(tmp_path: Path) -> Non
 def test_a_graph_can_be_asked_for_more_than_it_holds(originals: str, tmp_path: Path) -> None:
     segment = built(tmp_path, leg("hnsw", "int8", originals=originals))
     allowed = np.arange(ROWS) == 5
-    found = segment.find(Representation(dense=QUERIES), 10, allowed, VectorSearch(ef=1_000_000))
+    deep = segment.tuned(VectorSearch(ef=1_000_000))
+    found = deep.search(Representation(dense=QUERIES), 10, allowed)
     assert (found.rows[:, 0] == 5).all()
 
 

@@ -6,16 +6,14 @@ exact, whatever the order in which they are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import faiss
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -27,12 +25,13 @@ from twindex.index.dense.tokens import TokenSegment
 from twindex.index.protocol import Mask, Ranking, is_counted
 from twindex.index.structures.exact import BLOCK_ROWS, QUERY_GROUP
 
-examples = settings(deadline=None, max_examples=60)
+from .. import parts
+from ..parts import alone_and_together, examples, mask, merged, ranked, same, seeds, segment
+
 FLAT = DenseLeg(index=FlatConfig())
 HNSW = DenseLeg(index=HnswConfig(neighbors=16, ef_construction=80, flat_below=100))
 
 Vectors = NDArray[np.float32]
-seeds = st.integers(0, 2**32 - 1)
 shares = st.sampled_from([None, 0.0, 0.1, 0.6, 1.0])
 
 
@@ -47,46 +46,21 @@ def unit(rng: np.random.Generator, rows: int, width: int = 32) -> Vectors:
     return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
 
 
-def mask(rng: np.random.Generator, rows: int, share: float | None) -> Mask | None:
-    return None if share is None else rng.random(rows) < share
-
-
 def reference(vectors: Vectors, queries: Vectors, k: int, allowed: Mask | None) -> Ranking:
     """Every inner product, sorted."""
-    shape = (len(queries), k)
-    found = Ranking(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
-    for index, scores in enumerate(queries @ vectors.T):
-        order = np.lexsort((np.arange(len(scores)), -scores))
-        best = (order if allowed is None else order[allowed[order]])[:k]
-        found.rows[index, : len(best)], found.scores[index, : len(best)] = best, scores[best]
-    return found
+    return ranked(list(queries @ vectors.T), k, allowed)
 
 
-def same(one: Ranking, other: Ranking) -> None:
-    np.testing.assert_array_equal(one.rows, other.rows)
-    np.testing.assert_array_equal(one.scores, other.scores)
-    assert (one.rows.dtype, one.scores.dtype) == (np.int64, np.float32)
+def flat(vectors: Vectors) -> AbstractContextManager[VectorSegment]:
+    return segment(FLAT, Representation(dense=vectors))
 
 
-@contextmanager
-def flat(vectors: Vectors) -> Iterator[VectorSegment]:
-    with TemporaryDirectory() as directory:
-        VectorSegment.build(Path(directory), Representation(dense=vectors), FLAT)
-        yield VectorSegment.open(Path(directory), FLAT)
-
-
-@contextmanager
-def graph(vectors: Vectors, config: DenseLeg = HNSW) -> Iterator[VectorSegment]:
-    with TemporaryDirectory() as directory:
-        VectorSegment.build(Path(directory), Representation(dense=vectors), config)
-        yield VectorSegment.open(Path(directory), config)
+def graph(vectors: Vectors, config: DenseLeg = HNSW) -> AbstractContextManager[VectorSegment]:
+    return segment(config, Representation(dense=vectors))
 
 
 def delta(*batches: Vectors) -> DenseDelta:
-    made = DenseDelta(FLAT)
-    for batch in batches:
-        made.append(Representation(dense=batch))
-    return made
+    return parts.delta(FLAT, *(Representation(dense=batch) for batch in batches))
 
 
 @examples
@@ -133,24 +107,16 @@ def test_exact_search_over_several_blocks(k: int, share: float | None) -> None:
 )
 def test_merge_equals_build(seed: int, rows: list[int], share: float | None, memory: int) -> None:
     rng = np.random.default_rng(seed)
-    parts = [whole(rng, count) for count in rows]
-    masks = [mask(rng, count, share) for count in rows]
-    kept = np.concatenate([p if m is None else p[m] for p, m in zip(parts, masks, strict=True)])
-    kind = VectorSegment
+    drawn = [(whole(rng, count), mask(rng, count, share)) for count in rows]
+    kept = np.concatenate([vectors if live is None else vectors[live] for vectors, live in drawn])
+    sources = [(Representation(dense=vectors), live) for vectors, live in drawn]
     for config in (FLAT, HNSW):
         with TemporaryDirectory() as temporary:
-            merged, sources = Path(temporary, "merged"), []
-            merged.mkdir()
-            for index, (part, live) in enumerate(zip(parts, masks, strict=True)):
-                directory = Path(temporary, str(index))
-                directory.mkdir()
-                kind.build(directory, Representation(dense=part), config)
-                sources.append((kind.open(directory, config), live))
-            kind.merge(merged, sources, config, memory)
-            opened = kind.open(merged, config)
+            directory = merged(Path(temporary), config, sources, memory)
+            opened = VectorSegment.open(directory, config)
             np.testing.assert_array_equal(opened.read(0, len(opened)), kept)
             is_graph = config is HNSW and len(kept) >= 100
-            assert sorted(file.name for file in merged.iterdir()) == (
+            assert sorted(file.name for file in directory.iterdir()) == (
                 ["hnsw.faiss", "storage.json"] if is_graph else ["vectors.npy"]
             )
 
@@ -198,15 +164,8 @@ def test_threads_do_not_disturb_each_other() -> None:
     vectors, allowed = unit(rng, 3000), rng.random(3000) < 0.5
     queries = [Representation(dense=unit(rng, 2)) for _ in range(30)]
     with flat(vectors) as exact, graph(vectors) as approximate:
-        jobs = [(part, query) for query in queries for part in (exact, approximate)]
-
-        def run(job: tuple[VectorSegment, Representation]) -> Ranking:
-            return job[0].search(job[1], 10, allowed)
-
-        alone = [run(job) for job in jobs]
-        with ThreadPoolExecutor(8) as pool:
-            for one, other in zip(alone, pool.map(run, jobs), strict=True):
-                np.testing.assert_array_equal(one.rows, other.rows)
+        for one, other in alone_and_together((exact, approximate), queries, 10, allowed):
+            np.testing.assert_array_equal(one.rows, other.rows)
 
 
 @examples

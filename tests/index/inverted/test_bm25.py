@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from math import log
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +12,7 @@ from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -26,12 +25,13 @@ from twindex.index.inverted.lexical_delta import LexicalDelta
 from twindex.index.inverted.log import LogState, PostingsLog
 from twindex.index.protocol import Mask, Ranking, TermStatistics
 
-examples = settings(deadline=None, max_examples=60)
+from .. import parts
+from ..parts import alone_and_together, built, examples, files, mask, merged, same, seeds
+
 LEG = LexicalLeg()
 WORDS = ["a", "bee", "naïve", "東京", "🦉", "о", "o", "", "x" * 300, *(f"w{i}" for i in range(30))]
 
 Counts = Mapping[str, int]
-seeds = st.integers(0, 2**32 - 1)
 configs = st.sampled_from([LEG, LexicalLeg(k1=0, b=0), LexicalLeg(k1=2, b=1)])
 
 
@@ -77,18 +77,14 @@ def check(ranking: Ranking, scores: NDArray[np.float64], k: int, allowed: Mask |
     assert sorted(zip(-found, rows, strict=True)) == list(zip(-found, rows, strict=True))
 
 
-@contextmanager
-def segment(documents: Sequence[Counts], config: LexicalLeg = LEG) -> Iterator[LexicalSegment]:
-    with TemporaryDirectory() as directory:
-        LexicalSegment.build(Path(directory), Representation(terms=documents), config)
-        yield LexicalSegment.open(Path(directory), config)
+def segment(
+    documents: Sequence[Counts], config: LexicalLeg = LEG
+) -> AbstractContextManager[LexicalSegment]:
+    return parts.segment(config, Representation(terms=documents))
 
 
 def delta(*batches: Sequence[Counts], config: LexicalLeg = LEG) -> LexicalDelta:
-    made = LexicalDelta(config)
-    for batch in batches:
-        made.append(Representation(terms=batch))
-    return made
+    return parts.delta(config, *(Representation(terms=batch) for batch in batches))
 
 
 @examples
@@ -150,26 +146,14 @@ def test_statistics_of_parts_add_up_to_those_of_the_live_passages(seed: int, sha
         assert np.isneginf(found[len(expected) :]).all()
 
 
-def files(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
-
-
 def merged_and_built(
-    temporary: str, parts: Sequence[Sequence[Counts]], masks: Sequence[Mask | None], memory: int
+    temporary: str, sources: Sequence[tuple[Sequence[Counts], Mask | None]], memory: int
 ) -> tuple[Path, Path]:
-    merged, built = Path(temporary, "merged"), Path(temporary, "built")
-    merged.mkdir()
-    built.mkdir()
-    sources, kept = [], []
-    for index, (part, live) in enumerate(zip(parts, masks, strict=True)):
-        directory = Path(temporary, str(index))
-        directory.mkdir()
-        LexicalSegment.build(directory, Representation(terms=part), LEG)
-        sources.append((LexicalSegment.open(directory, LEG), live))
-        kept += [p for row, p in enumerate(part) if live is None or live[row]]
-    LexicalSegment.merge(merged, sources, LEG, memory)
-    LexicalSegment.build(built, Representation(terms=kept), LEG)
-    return merged, built
+    root = Path(temporary)
+    kept = [p for part, live in sources for i, p in enumerate(part) if live is None or live[i]]
+    built(root / "built", LEG, Representation(terms=kept))
+    stored = [(Representation(terms=part), live) for part, live in sources]
+    return merged(root, LEG, stored, memory), root / "built"
 
 
 @examples
@@ -181,11 +165,10 @@ def merged_and_built(
 )
 def test_merge_equals_build(seed: int, rows: list[int], share: float | None, memory: int) -> None:
     rng = np.random.default_rng(seed)
-    parts = [passages(rng, count) for count in rows]
-    masks = [None if share is None else rng.random(count) < share for count in rows]
+    sources = [(passages(rng, count), mask(rng, count, share)) for count in rows]
     with TemporaryDirectory() as temporary:
-        merged, built = merged_and_built(temporary, parts, masks, memory)
-        assert files(merged) == files(built)
+        one, other = merged_and_built(temporary, sources, memory)
+        assert files(one) == files(other)
 
 
 def test_terms_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,11 +180,10 @@ def test_terms_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> 
     rng = np.random.default_rng(2)
     documents = passages(rng, 80)
     with TemporaryDirectory() as temporary:
-        merged, built = merged_and_built(
-            temporary, [documents[:30], documents[30:]], [None, None], 1
-        )
-        assert files(merged) == files(built)
-        part = LexicalSegment.open(merged, LEG)
+        halves = [(documents[:30], None), (documents[30:], None)]
+        one, other = merged_and_built(temporary, halves, 1)
+        assert files(one) == files(other)
+        part = LexicalSegment.open(one, LEG)
         assert part.dictionary.find("missing") is None
         for query in passages(rng, 30, 8):
             ranking = part.search(Representation(terms=[query]), 20, None)
@@ -214,11 +196,10 @@ def test_more_pairs_than_two_bytes_can_number() -> None:
     documents: list[Counts] = [frequencies | {"extra": row + 1} for row in range(400)]
     query = {"w3": 1, "w150": 2, "extra": 1}
     with TemporaryDirectory() as temporary:
-        merged, built = merged_and_built(
-            temporary, [documents[:150], documents[150:]], [None, None], 1 << 20
-        )
-        assert files(merged) == files(built)
-        part = LexicalSegment.open(merged, LEG)
+        halves = [(documents[:150], None), (documents[150:], None)]
+        one, other = merged_and_built(temporary, halves, 1 << 20)
+        assert files(one) == files(other)
+        part = LexicalSegment.open(one, LEG)
         assert part.postings.values.dtype == np.uint32
         ranking = part.search(Representation(terms=[query]), 50, None)
         check(ranking, bm25(documents, query, LEG), 50, None)
@@ -257,16 +238,8 @@ def test_threads_do_not_disturb_each_other() -> None:
     rng = np.random.default_rng(9)
     queries = [Representation(terms=passages(rng, 2, 8)) for _ in range(50)]
     with segment(passages(rng, 900)) as a, segment(passages(rng, 3000)) as b:
-        jobs = [(part, query) for query in queries for part in (a, b)]
-
-        def run(job: tuple[LexicalSegment, Representation]) -> Ranking:
-            return job[0].search(job[1], 20, None)
-
-        alone = [run(job) for job in jobs]
-        with ThreadPoolExecutor(8) as pool:
-            for one, other in zip(alone, pool.map(run, jobs), strict=True):
-                np.testing.assert_array_equal(one.rows, other.rows)
-                np.testing.assert_array_equal(one.scores, other.scores)
+        for one, other in alone_and_together((a, b), queries, 20, None):
+            same(one, other)
 
 
 @examples

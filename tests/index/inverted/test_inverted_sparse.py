@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, random_array, vstack
@@ -25,11 +23,12 @@ from twindex.index.inverted.sparse import SparseSegment
 from twindex.index.inverted.sparse_delta import SparseDelta
 from twindex.index.protocol import Mask, Ranking
 
-examples = settings(deadline=None, max_examples=60)
+from .. import parts
+from ..parts import alone_and_together, built, examples, files, mask, merged, ranked, same, seeds
+
 LEG = SparseLeg()
 VOCABULARY = 30
 
-seeds = st.integers(0, 2**32 - 1)
 sizes = st.sampled_from([0, 1, 2, 31, 300, 1500])
 depths = st.sampled_from([1, 3, 10, 200, 2000])
 shares = st.sampled_from([None, 0.0, 0.05, 0.5, 1.0])
@@ -47,41 +46,17 @@ def matrix(
     return made
 
 
-def mask(rng: np.random.Generator, rows: int, share: float | None) -> Mask | None:
-    return None if share is None else rng.random(rows) < share
-
-
 def reference(rows: csr_array, queries: csr_array, k: int, allowed: Mask | None) -> Ranking:
     """Every dot product, sorted."""
-    shape = (queries.shape[0], k)
-    found = Ranking(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
-    for index in range(queries.shape[0]):
-        scores = rows @ queries[[index]].toarray()[0]
-        eligible = (scores > 0) if allowed is None else (scores > 0) & allowed
-        order = np.lexsort((np.arange(len(scores)), -scores))
-        best = order[eligible[order]][:k]
-        found.rows[index, : len(best)], found.scores[index, : len(best)] = best, scores[best]
-    return found
+    return ranked([rows @ query for query in queries.toarray()], k, allowed, least=0)
 
 
-def same(one: Ranking, other: Ranking) -> None:
-    np.testing.assert_array_equal(one.rows, other.rows)
-    np.testing.assert_array_equal(one.scores, other.scores)
-    assert (one.rows.dtype, one.scores.dtype) == (np.int64, np.float32)
-
-
-@contextmanager
-def segment(rows: csr_array) -> Iterator[SparseSegment]:
-    with TemporaryDirectory() as directory:
-        SparseSegment.build(Path(directory), Representation(sparse=rows), LEG)
-        yield SparseSegment.open(Path(directory), LEG)
+def segment(rows: csr_array) -> AbstractContextManager[SparseSegment]:
+    return parts.segment(LEG, Representation(sparse=rows))
 
 
 def delta(*batches: csr_array) -> SparseDelta:
-    made = SparseDelta(LEG)
-    for batch in batches:
-        made.append(Representation(sparse=batch))
-    return made
+    return parts.delta(LEG, *(Representation(sparse=batch) for batch in batches))
 
 
 @examples
@@ -114,10 +89,6 @@ def test_short_and_long_lists(density: float) -> None:
             )
 
 
-def files(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
-
-
 @examples
 @given(
     seed=seeds,
@@ -127,22 +98,13 @@ def files(directory: Path) -> dict[str, bytes]:
 )
 def test_merge_equals_build(seed: int, rows: list[int], share: float | None, memory: int) -> None:
     rng = np.random.default_rng(seed)
-    parts = [matrix(rng, count) for count in rows]
-    masks = [mask(rng, count, share) for count in rows]
-    kept = [p if m is None else p[np.flatnonzero(m)] for p, m in zip(parts, masks, strict=True)]
+    drawn = [(matrix(rng, count), mask(rng, count, share)) for count in rows]
+    kept = [one if live is None else one[np.flatnonzero(live)] for one, live in drawn]
+    sources = [(Representation(sparse=one), live) for one, live in drawn]
     with TemporaryDirectory() as temporary:
-        merged, built = Path(temporary, "merged"), Path(temporary, "built")
-        merged.mkdir()
-        built.mkdir()
-        sources = []
-        for index, (part, live) in enumerate(zip(parts, masks, strict=True)):
-            directory = Path(temporary, str(index))
-            directory.mkdir()
-            SparseSegment.build(directory, Representation(sparse=part), LEG)
-            sources.append((SparseSegment.open(directory, LEG), live))
-        SparseSegment.merge(merged, sources, LEG, memory)
-        SparseSegment.build(built, Representation(sparse=vstack(kept, format="csr")), LEG)
-        assert files(merged) == files(built)
+        root = Path(temporary)
+        built(root / "built", LEG, Representation(sparse=vstack(kept, format="csr")))
+        assert files(merged(root, LEG, sources, memory)) == files(root / "built")
 
 
 def test_explanation_adds_up() -> None:
@@ -176,15 +138,8 @@ def test_threads_do_not_disturb_each_other() -> None:
     many = [matrix(rng, count) for count in (700, 50, 3000)]
     queries = [Representation(sparse=matrix(rng, 2, 0.2)) for _ in range(40)]
     with segment(many[0]) as a, segment(many[1]) as b, segment(many[2]) as c:
-        jobs = [(part, query) for query in queries for part in (a, b, c)]
-
-        def run(job: tuple[SparseSegment, Representation]) -> Ranking:
-            return job[0].search(job[1], 20, None)
-
-        alone = [run(job) for job in jobs]
-        with ThreadPoolExecutor(8) as pool:
-            for one, other in zip(alone, pool.map(run, jobs), strict=True):
-                same(one, other)
+        for one, other in alone_and_together((a, b, c), queries, 20, None):
+            same(one, other)
 
 
 def test_a_reader_of_a_delta_is_not_disturbed_by_its_writer() -> None:
@@ -313,8 +268,7 @@ def test_nothing_to_find() -> None:
 )
 def test_a_query_of_another_kind_is_refused(query: Representation) -> None:
     documents = matrix(np.random.default_rng(6), 5)
-    parts: Sequence[Any] = [delta(documents)]
     with segment(documents) as part:
-        for some in (part, *parts):
+        for some in (part, delta(documents)):
             with pytest.raises(InvalidInputError, match="sparse"):
                 some.search(query, 1, np.ones(5, np.bool_))

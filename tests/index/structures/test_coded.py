@@ -7,33 +7,12 @@ import pytest
 
 from twindex.core import NoProgress
 from twindex.index import VectorStorage
-from twindex.index.structures.flat import coded
+from twindex.index.codecs.files import CODEC
+from twindex.index.structures import exact
+from twindex.index.structures.codes import CODES
 from twindex.index.structures.flat.coded import CodedFlat, FaissFlat
 
-
-class Source:
-    def __init__(self, vectors):
-        self.vectors = vectors
-
-    def __len__(self):
-        return len(self.vectors)
-
-    @property
-    def width(self):
-        return self.vectors.shape[1]
-
-    def read(self, start, stop):
-        return self.vectors[start:stop].copy()
-
-    def take(self, rows):
-        return self.vectors[rows]
-
-
-class Counting(NoProgress):
-    done = 0
-
-    def advance(self, n=1):
-        self.done += n
+from .sources import Counter, Source
 
 
 def storage(kind, **fields):
@@ -60,8 +39,8 @@ def reference(index, queries, k, allowed):
 @pytest.mark.parametrize("queries", [1, 9])
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.1, 0.002, 0])
 def test_finds_the_best_codes(built, queries, share, monkeypatch):
-    monkeypatch.setattr(coded, "BLOCK_ROWS", 300)
-    monkeypatch.setattr(coded, "QUERY_GROUP", 5)
+    monkeypatch.setattr(exact, "BLOCK_ROWS", 300)
+    monkeypatch.setattr(exact, "QUERY_GROUP", 5)
     wanted = vectors(n=queries, seed=1)
     allowed = np.random.default_rng(2).random(len(built)) < share
     found = built.search(wanted, 10, {}, None if share == 1 else allowed)
@@ -84,11 +63,11 @@ def test_ties_are_ordered_by_row(tmp_path):
 
 
 def test_files_are_the_same_in_any_memory(tmp_path):
-    config, progress = storage("int4"), Counting()
+    config, progress = storage("int4"), Counter()
     for memory in (1, 1 << 30):
         (tmp_path / str(memory)).mkdir()
         CodedFlat.build(tmp_path / str(memory), Source(vectors()), config, memory, progress)
-    for name in (coded.CODES, coded.CODEC):
+    for name in (CODES, CODEC):
         one, two = [(tmp_path / str(memory) / name).read_bytes() for memory in (1, 1 << 30)]
         assert one == two
     assert progress.done == 2 * 2000
@@ -116,10 +95,10 @@ def test_damaged_files_are_refused(tmp_path):
     CodedFlat.build(tmp_path, Source(vectors()), config, 1 << 20, NoProgress())
     with pytest.raises(ValueError, match="not of"):
         CodedFlat.open(tmp_path, storage("int4"))
-    np.save(tmp_path / coded.CODES, np.zeros((5, 3), np.uint8))
+    np.save(tmp_path / CODES, np.zeros((5, 3), np.uint8))
     with pytest.raises(ValueError, match="3 bytes"):
         CodedFlat.open(tmp_path, config)
-    (tmp_path / coded.CODES).unlink()
+    (tmp_path / CODES).unlink()
     with pytest.raises(OSError, match=r"codes\.npy"):
         CodedFlat.open(tmp_path, config)
 

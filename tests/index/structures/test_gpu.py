@@ -13,33 +13,23 @@ from twindex.index import VectorStorage
 from twindex.index.structures.ivf import coarse, gpu
 from twindex.index.structures.ivf.ivf import IvfLists
 
+from .sources import Source
+
 needs_gpu = pytest.mark.skipif(
     not (hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus()),
     reason="needs a GPU and the FAISS of the extra gpu",
 )
 
 
-class Held:
-    """A VectorSource of random vectors."""
-
-    def __init__(self, rows: int, width: int) -> None:
-        made = np.random.default_rng(0).standard_normal((rows, width)).astype(np.float32)
-        self.vectors = made / np.linalg.norm(made, axis=1, keepdims=True)
-        self.width = width
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        return self.vectors[start:stop].copy()
-
-    def take(self, rows: np.ndarray) -> np.ndarray:
-        return self.vectors[rows]
+def held(rows: int, width: int) -> Source:
+    """Random vectors."""
+    made = np.random.default_rng(0).standard_normal((rows, width)).astype(np.float32)
+    return Source(made / np.linalg.norm(made, axis=1, keepdims=True))
 
 
 @needs_gpu
 def test_centres_are_as_good() -> None:
-    sample = Held(20_000, 64).vectors
+    sample = held(20_000, 64).vectors
     plain = faiss.Kmeans(64, 100, niter=10, spherical=True, seed=coarse.SEED)
     plain.train(sample)
     found = coarse.centres(sample, 100)
@@ -50,7 +40,7 @@ def test_centres_are_as_good() -> None:
 @needs_gpu
 @pytest.mark.parametrize("codec", ["float32", "float16", "int8"])
 def test_lists_find_the_same(codec: str, tmp_path: Path) -> None:
-    source = Held(20_000, 64)
+    source = held(20_000, 64)
     storage = VectorStorage.parse(
         {"index": {"kind": "ivf", "lists": 100}, "codec": {"kind": codec}}
     )

@@ -24,37 +24,10 @@ from twindex.index.structures.spann.postings import FILE, PAGE, TABLE, codes_beg
 from twindex.index.structures.spann.sizing import LIMIT_RATIO, head_count, sample_size, sizes
 from twindex.index.structures.spann.spill import Spill, written
 
+from .sources import Counter, InOrder
+
 Floats = NDArray[np.float32]
 MEMORY = 1 << 20
-
-
-class Source:
-    """A VectorSource over an array, that tells what is read."""
-
-    def __init__(self, array: Floats) -> None:
-        self.array = array
-        self.width = array.shape[1]
-        self.reads: list[tuple[int, int]] = []
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def read(self, start: int, stop: int) -> Floats:
-        self.reads.append((start, stop))
-        return self.array[start:stop].copy()
-
-    def take(self, rows: NDArray[np.int64]) -> Floats:
-        raise AssertionError("vectors are read in order")
-
-
-class Counter(NoProgress):
-    """How many vectors were done."""
-
-    def __init__(self) -> None:
-        self.done = 0
-
-    def advance(self, n: int = 1) -> None:
-        self.done += n
 
 
 def clustered(n: int, width: int = 16, seed: int = 0) -> Floats:
@@ -73,7 +46,7 @@ def storage(codec: str = "float32", **index: Any) -> VectorStorage:
 def built(directory: Path, vectors: Floats, how: VectorStorage, memory: int = MEMORY) -> list[Any]:
     """Build; the rows of each list and their decoded vectors."""
     progress = Counter()
-    spann.build(directory, Source(vectors), how, memory, progress)
+    spann.build(directory, InOrder(vectors), how, memory, progress)
     assert progress.done == len(vectors)
     assert not (directory / "scratch").exists()
     return contents(directory, how)
@@ -154,7 +127,7 @@ def test_epsilon_keeps_far_lists_out(tmp_path: Path) -> None:
 
 
 def test_vectors_are_read_in_order_and_twice(tmp_path: Path) -> None:
-    source = Source(clustered(5_000))
+    source = InOrder(clustered(5_000))
     spann.build(tmp_path, source, storage(), MEMORY, NoProgress())
     blocks = [pair for pair in source.reads if pair[1] - pair[0] > 1]
     half = next(i for i, pair in enumerate(blocks) if i and pair[0] == 0)

@@ -35,6 +35,15 @@ def write(directory: Path, lists: list[tuple[np.ndarray, np.ndarray]]) -> Path:
     return directory / FILE
 
 
+def entries(block: reading.Block, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and codes of a list, where searches look for them."""
+    count, rows, codes = int(block.counts[place]), block.rows[place], block.codes[place]
+    return (
+        block.data[rows : rows + 4 * count].view(np.int32),
+        block.data[codes : codes + STRIDE * count].reshape(-1, STRIDE),
+    )
+
+
 def numpy_checksum(pages: np.ndarray) -> int:
     words = pages.view(np.uint32).reshape(-1, 32).astype(np.uint64)
     sums = words.sum(axis=0) % 2**32
@@ -66,8 +75,9 @@ def test_lists_are_read_as_written(
     assert int(read.nbytes(numbers).sum()) <= path.stat().st_size
     with read.read(numbers) as block:
         for place, number in enumerate(numbers.tolist()):
-            assert np.array_equal(block.rows_of(place), lists[number][0])
-            assert np.array_equal(block.codes_of(place, STRIDE), lists[number][1])
+            rows, codes = entries(block, place)
+            assert np.array_equal(rows, lists[number][0])
+            assert np.array_equal(codes, lists[number][1])
             assert block.codes[place] % postings.ALIGNMENT == 0
 
 
@@ -219,7 +229,7 @@ def test_several_threads(tmp_path: Path) -> None:
             numbers = np.flatnonzero(rng.random(len(lists)) < 0.5)
             with read.read(numbers) as block:
                 for place, number in enumerate(numbers.tolist()):
-                    if not np.array_equal(block.rows_of(place), lists[number][0]):
+                    if not np.array_equal(entries(block, place)[0], lists[number][0]):
                         wrong.append(number)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]

@@ -14,6 +14,8 @@ from twindex.index import Int8Codec, ScalarCodec, SpannConfig, VectorStorage
 from twindex.index.structures.spann import build, heads, postings
 from twindex.index.structures.spann.structure import CODEC, CODES, SpannIndex
 
+from .sources import Source
+
 ROWS, WIDTH = 3_000, 32
 MEMORY = 64 << 20
 
@@ -24,24 +26,6 @@ STORAGES = {
     "binary": VectorStorage(index=SpannConfig(), codec=ScalarCodec(kind="binary")),
     "int8 alone": VectorStorage(index=SpannConfig(), codec=Int8Codec(), originals="none"),
 }
-
-
-class Source:
-    """A VectorSource in memory."""
-
-    width = WIDTH
-
-    def __init__(self, vectors: np.ndarray) -> None:
-        self.vectors = vectors
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        return self.vectors[start:stop].copy()
-
-    def take(self, rows: np.ndarray) -> np.ndarray:
-        return self.vectors[rows]
 
 
 def some_vectors(rows: int, seed: int = 0) -> np.ndarray:
@@ -73,7 +57,7 @@ def found(index: SpannIndex, **parameters: int) -> float:
 @pytest.mark.parametrize("name", STORAGES)
 def test_deeper_searches_find_more(built: dict[str, Path], name: str) -> None:
     index = SpannIndex.open(built[name], STORAGES[name])
-    assert (len(index), index.width, index.exact_vectors) == (ROWS, WIDTH, None)
+    assert (len(index), index.exact_vectors) == (ROWS, None)
     assert index.memory > 0
     best = {"float32": 1.0, "binary": 0.2}.get(name, 0.9)
     assert found(index, nprobe=1) <= found(index, nprobe=8) + 0.02

@@ -23,38 +23,13 @@ from twindex.index.structures.ivf.coarse import FAST_FROM, list_count
 from twindex.index.structures.ivf.ivf import IvfLists
 from twindex.index.structures.protocol import STRUCTURES, Structure, codecs_of
 
+from .sources import Counter, Source
+
 Vectors = NDArray[np.float32]
 ROWS, WIDTH, K = 3_000, 32, 10
 CLASSES: dict[str, type[Structure]] = {"ivf": IvfLists, "hnsw": HnswGraph}
 KINDS = [(index, codec) for index in CLASSES for codec in codecs_of(STRUCTURES[index])]
 MEMORY = 1 << 20
-
-
-class Held:
-    """A VectorSource."""
-
-    def __init__(self, vectors: Vectors) -> None:
-        self.vectors = vectors
-        self.width = vectors.shape[1]
-        self.longest = 0
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def read(self, start: int, stop: int) -> Vectors:
-        self.longest = max(self.longest, stop - start)
-        return self.vectors[start:stop].copy()
-
-    def take(self, rows: NDArray[np.int64]) -> Vectors:
-        return self.vectors[rows]
-
-
-class Counted(NoProgress):
-    def __init__(self) -> None:
-        self.vectors = 0
-
-    def advance(self, n: int = 1) -> None:
-        self.vectors += n
 
 
 def clustered(rows: int, seed: int, width: int = WIDTH) -> Vectors:
@@ -89,7 +64,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Str
 def built(directory: Path, storage: VectorStorage, vectors: Vectors = VECTORS) -> Structure:
     directory.mkdir(exist_ok=True)
     kind = CLASSES[storage.index.kind]
-    kind.build(directory, Held(vectors), storage, MEMORY, NoProgress())
+    kind.build(directory, Source(vectors), storage, MEMORY, NoProgress())
     return kind.open(directory, storage)
 
 
@@ -186,11 +161,11 @@ def test_few_vectors_and_odd_widths(index: str, tmp_path: Path) -> None:
 def test_memory_bounds_what_is_read_at_once_and_progress_counts_all(tmp_path: Path) -> None:
     for index, kind in CLASSES.items():
         (tmp_path / index).mkdir()
-        source, told = Held(VECTORS), Counted()
+        source, told = Source(VECTORS), Counter()
         storage = stored(index, "int8")
         kind.build(tmp_path / index, source, storage, 1 << 17, told)
-        assert told.vectors == ROWS
-        assert source.longest * 4 * WIDTH <= 1 << 17
+        assert told.done == ROWS
+        assert max(stop - start for start, stop in source.reads) * 4 * WIDTH <= 1 << 17
         (file,) = (tmp_path / index).iterdir()
         sample = 4 * WIDTH * ROWS
         held = kind.building_bytes(ROWS, WIDTH, storage)
@@ -244,7 +219,7 @@ def test_pieces_must_divide_a_vector(tmp_path: Path) -> None:
         {"index": {"kind": "ivf"}, "codec": {"kind": "pq", "subquantizers": 5}}
     )
     with pytest.raises(ConfigError, match=r"codec.subquantizers: 5 pieces do not divide the 32"):
-        IvfLists.build(tmp_path, Held(VECTORS), storage, MEMORY, NoProgress())
+        IvfLists.build(tmp_path, Source(VECTORS), storage, MEMORY, NoProgress())
 
 
 @pytest.mark.parametrize(("index", "codec"), [("ivf", "pq"), ("hnsw", "float32"), ("hnsw", "int8")])

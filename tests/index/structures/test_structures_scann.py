@@ -8,43 +8,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from twindex.core import ConfigError, MissingExtraError, NoProgress
 from twindex.index import VectorStorage
 from twindex.index.structures.scann.scann import ScannTree
+
+from .sources import Source
 
 needs_scann = pytest.mark.skipif(find_spec("scann") is None, reason="needs the extra scann")
 STORAGE = VectorStorage.parse({"index": {"kind": "scann", "leaves": 40}})
 ROWS, WIDTH, K = 3_000, 32, 10
 
 
-class Held:
-    """A VectorSource around 40 centres, of unequal lengths."""
-
-    width = WIDTH
-
-    def __init__(self, rows: int, seed: int) -> None:
-        rng = np.random.default_rng(seed)
-        centres = np.random.default_rng(0).standard_normal((40, WIDTH))
-        made = centres[rng.integers(0, 40, rows)] + 0.7 * rng.standard_normal((rows, WIDTH))
-        made *= rng.uniform(0.8, 1.2, (rows, 1)) / np.linalg.norm(made, axis=1, keepdims=True)
-        self.vectors = made.astype(np.float32)
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        return self.vectors[start:stop].copy()
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.vectors[rows]
+def held(rows: int, seed: int) -> Source:
+    """Around 40 centres, of unequal lengths."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).standard_normal((40, WIDTH))
+    made = centres[rng.integers(0, 40, rows)] + 0.7 * rng.standard_normal((rows, WIDTH))
+    made *= rng.uniform(0.8, 1.2, (rows, 1)) / np.linalg.norm(made, axis=1, keepdims=True)
+    return Source(made.astype(np.float32))
 
 
 @needs_scann
 @pytest.mark.parametrize("share", [None, 0.0, 0.05, 0.5])
 def test_candidates_and_filters(share: float | None, tmp_path: Path) -> None:
-    source, queries = Held(ROWS, 1), Held(30, 2).vectors
+    source, queries = held(ROWS, 1), held(30, 2).vectors
     allowed = None if share is None else np.random.default_rng(3).random(ROWS) < share
     ScannTree.build(tmp_path, source, STORAGE, 1 << 20, NoProgress())
     # The files may be moved.
@@ -72,7 +60,7 @@ def test_candidates_and_filters(share: float | None, tmp_path: Path) -> None:
 def test_damage_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="scann_shape"):
         ScannTree.open(tmp_path, STORAGE)
-    ScannTree.build(tmp_path, Held(ROWS, 1), STORAGE, 1 << 20, NoProgress())
+    ScannTree.build(tmp_path, held(ROWS, 1), STORAGE, 1 << 20, NoProgress())
     (tmp_path / "scann_docids.pkl").write_bytes(b"")
     with pytest.raises(ValueError, match="pickle"):
         ScannTree.open(tmp_path, STORAGE)
@@ -85,7 +73,7 @@ def test_damage_is_refused(tmp_path: Path) -> None:
 def test_originals_must_be_kept(tmp_path: Path) -> None:
     storage = STORAGE.model_copy(update={"originals": "none"})
     with pytest.raises(ConfigError, match="originals: ScaNN gives no vectors back"):
-        ScannTree.build(tmp_path, Held(100, 1), storage, 1 << 20, NoProgress())
+        ScannTree.build(tmp_path, held(100, 1), storage, 1 << 20, NoProgress())
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,4 +81,4 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(MissingExtraError, match=r"pip install 'twindex\[scann\]'"):
         ScannTree.open(tmp_path, STORAGE)
     with pytest.raises(MissingExtraError, match="scann is not installed"):
-        ScannTree.build(tmp_path, Held(100, 1), STORAGE, 1 << 20, NoProgress())
+        ScannTree.build(tmp_path, held(100, 1), STORAGE, 1 << 20, NoProgress())

@@ -1,0 +1,37 @@
+"""The codes of vectors, one after another in a file.
+
+codes.npy  uint8 [rows, bytes of a code]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...core import Progress
+from ..arrays.npy import NpyWriter
+from ..arrays.vectors import VectorSource
+from ..codecs import Codec
+from .exact import BLOCK_ROWS
+
+CODES = "codes.npy"
+_COPIES = 6
+"""Of a block, as float32, that encoding makes."""
+
+
+def block_rows(memory: int, width: int) -> int:
+    """Vectors that are encoded at a time, in about `memory` bytes."""
+    return max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * width)))
+
+
+def write(
+    directory: Path, codec: Codec, vectors: VectorSource, memory: int, progress: Progress
+) -> None:
+    """Write the codes of all vectors."""
+    step = block_rows(memory, vectors.width)
+    with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
+        for start in range(0, len(vectors), step):
+            block = vectors.read(start, min(start + step, len(vectors)))
+            writer.append(codec.encode(block))
+            progress.advance(len(block))
