@@ -41,12 +41,12 @@ A TwindexError that it raises makes it "failed"."""
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Generic[A_co]):
-    """An answer (not None), what it took, and the digests of the texts that were not read to their
-    end."""
+    """An answer (not None), what it took, and the texts that were not read to their end, or their
+    digests. Only digests are remembered."""
 
     answer: A_co
     usage: Usage = field(default_factory=Usage)
-    truncated: Sequence[bytes] = ()
+    truncated: Sequence[str | bytes] = ()
 
 
 class Judge(Protocol[Q_contra, A_co]):

@@ -14,7 +14,7 @@ from typing import Any, Generic
 from ..core import UNGUARDED, Guard, InvalidInputError, TwindexError, Usage
 from .config import Limits
 from .course import A, Course, Judge, Judgement, Q, R
-from .memory import Memory
+from .memory import Memory, digest
 from .meter import Cost, Meter
 from .running import Finished, Run, as_twindex_error
 from .waiting import Overdue, Waiting, within
@@ -87,7 +87,7 @@ class Rounds(Generic[Q, A]):
             for run in active:
                 if not run.ended:
                     run.advance(run.answers)
-        return [*runs]
+        return [run.finished() for run in runs]
 
     def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:
         """Fill in the answers of every run, as far as limits reach.
@@ -203,7 +203,7 @@ class Rounds(Generic[Q, A]):
             deadline = _deadline(items)
 
             def ask() -> dict[Hashable, Judgement[A]]:
-                found = dict(zip(asked, self._judge.ask(questions), strict=True))
+                found = dict(zip(asked, map(_compact, self._judge.ask(questions)), strict=True))
                 for key, judgement in found.items():  # Also when nobody waits for it any more.
                     self._memory.put(key, judgement)
                 return found
@@ -251,3 +251,9 @@ def _guarded(items: Sequence[_Asked[Q, A]], guard: Guard) -> list[Cost]:
 def _deadline(items: Sequence[_Asked[Q, A]]) -> float | None:
     """All began together with the same budget."""
     return items[0].run.meter.deadline
+
+
+def _compact(judgement: Judgement[A]) -> Judgement[A]:
+    """To be remembered: without long texts."""
+    short = (digest(one) if isinstance(one, str) else one for one in judgement.truncated)
+    return replace(judgement, truncated=tuple(short))

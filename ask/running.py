@@ -32,7 +32,7 @@ def as_twindex_error(error: Exception, model: str) -> TwindexError:
     return ModelError(f"{model} failed: {type(error).__name__}: {error}")
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finished(Generic[R]):
     """What became of a course.
 
@@ -40,25 +40,32 @@ class Finished(Generic[R]):
     usage:     what models did, in calls that ended in time. cache_hits: judgements that were
                remembered and took no call.
     seconds:   from the call of `run` until this course ended.
-    truncated: digests of the texts that were not read to their end.
+    truncated: texts that were not read to their end.
     error:     why the status is "failed".
     """
 
-    result: R | None = None
-    status: Status = "complete"
-    usage: Usage = field(default_factory=Usage)
-    seconds: float = 0.0
-    truncated: set[bytes] = field(default_factory=set)
-    warnings: tuple[str, ...] = ()
-    error: TwindexError | None = None
+    result: R | None
+    status: Status
+    usage: Usage
+    seconds: float
+    truncated: int
+    warnings: tuple[str, ...]
+    error: TwindexError | None
 
 
 @dataclass(slots=True)
-class Run(Finished[R], Generic[Q, A, R]):
-    """A course under way, and in the end what became of it."""
+class Run(Generic[Q, A, R]):
+    """A course under way."""
 
     course: Course[Q, A, R]
     meter: Meter[Limits]
+    result: R | None = None
+    status: Status = "complete"
+    seconds: float = 0.0
+    truncated: set[str | bytes] = field(default_factory=set)
+    """Digests."""
+    warnings: tuple[str, ...] = ()
+    error: TwindexError | None = None
     questions: Sequence[Q] = ()
     answers: list[A | None] = field(default_factory=list)
     keys: Sequence[Hashable] = ()
@@ -101,5 +108,16 @@ class Run(Finished[R], Generic[Q, A, R]):
 
     def _end(self) -> None:
         self.ended = True
-        self.usage = self.meter.usage
         self.seconds = perf_counter() - self.meter.began
+
+    def finished(self) -> Finished[R]:
+        """What became of it."""
+        return Finished(
+            self.result,
+            self.status,
+            self.meter.usage,
+            self.seconds,
+            len(self.truncated),
+            self.warnings,
+            self.error,
+        )

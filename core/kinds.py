@@ -98,6 +98,10 @@ class Kinds(Generic[C]):
             for method in _MAKING
         )
         for declared in sorted(self.base.__class_vars__):
+            if callable(getattr(config, declared, None)):
+                raise ConfigError(
+                    f"{config.__name__}.{declared} is a method and must be a value", field=declared
+                )
             if not hasattr(config, declared) and not (declared == "made_by" and makes):
                 raise ConfigError(f"{config.__name__} must have {declared}", field=declared)
         for field, told in config.model_fields.items():

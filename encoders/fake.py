@@ -63,7 +63,8 @@ class Fake(Generic[C]):
         words, truncated = self._read(texts, role)
         found = self._represented(words, truncated, role)
         if advance is not None:
-            advance(len(texts))
+            for _ in texts:
+                advance(1)
         return found
 
     def term(self, index: int) -> str:

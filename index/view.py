@@ -47,7 +47,7 @@ class LegResult:
 class View(Protocol):
     """One state of a collection. `passages` also works after the view was closed.
 
-    Every method that takes the name of a leg raises InvalidInputError for one that there is not.
+    Reading from a leg that there is not raises InvalidInputError.
     """
 
     @property

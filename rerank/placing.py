@@ -59,7 +59,7 @@ def _reranked(found: Finished[Sequence[Placed]], judged: int, total: int) -> Rer
         status="partial" if rest and found.status == "complete" else found.status,
         usage=found.usage,
         seconds=found.seconds,
-        truncated=len(found.truncated),
+        truncated=found.truncated,
         warnings=found.warnings,
         error=found.error,
     )

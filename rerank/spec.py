@@ -53,7 +53,7 @@ def _words() -> dict[str, _Word]:
         words = config.shorthand.words
         for word, fields in ({kind.replace("_", "-"): {}} if words is None else words).items():
             first = found.setdefault(word, _Word(word, config, {"kind": kind, **fields}))
-            if first.fields["kind"] != kind:
+            if first.config is not config:
                 _warn_of_taken(word, kind, first.fields["kind"])
     return found
 

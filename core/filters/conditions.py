@@ -131,6 +131,13 @@ def constant(condition: Condition) -> bool | None:
             return None if inner is None else not inner
         case In(_, ()):
             return False
-        case Exists("id") | Prefix("id", "") | Range("id", bounds=(("gt" | "gte", ""),)):
+        case Exists("id") | Prefix("id", ""):
             return True
+        case Equal("id", value=""):
+            return False
+        case Range("id", bounds=bounds):  # Every id is greater than "".
+            found = {operator in ("gt", "gte") for operator, value in bounds if value == ""}
+            if False in found:
+                return False
+            return True if all(value == "" for _, value in bounds) else None
     return None

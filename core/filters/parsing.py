@@ -76,11 +76,11 @@ def parse_filter(value: Filter | None) -> Condition | None:
 
 
 def check_selective(condition: Condition) -> None:
-    """Raise InvalidInputError for a condition that names no field, or that every document meets:
+    """Raise InvalidInputError for a condition that every document meets, or that names no field:
     nothing should be deleted by it."""
     if constant(condition) or not tested(condition):
         raise InvalidInputError(
-            "names no field and would delete everything; delete the collection for that",
+            "every document meets it, so it would delete everything: delete the collection instead",
             field="filter",
         )
 

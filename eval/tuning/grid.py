@@ -209,9 +209,9 @@ def _words(fields: Mapping[str, Any]) -> dict[str, set[str]]:
 
 def _describe(fields: Mapping[str, Any]) -> str:
     index, codec, projection = fields["index"], fields["codec"], fields["projection"]
-    parts = [index["kind"], *_changed(STRUCTURES.parse(index))]
+    parts = [index["kind"], *_changed(STRUCTURES[index["kind"]].stored(index))]
     if codec:
-        parts += [codec["kind"], *_changed(CODECS.parse(codec))]
+        parts += [codec["kind"], *_changed(CODECS[codec["kind"]].stored(codec))]
     if projection:
         kept = projection["dimensions"] or f"{projection['share']:.0%}".replace("%", " %")
         parts.append(f"{projection['kind']} {kept}")

@@ -40,6 +40,9 @@ from .termless import Termless
 
 T = TypeVar("T")
 
+DECODED_FOR = 4_096
+"""Queries that share the decoding of a block."""
+
 
 class VectorSegment(Termless):
     """Inner product of dense vectors, exactly or nearly."""
@@ -191,9 +194,11 @@ class VectorSegment(Termless):
         """The best k of all allowed rows, as well as these are known."""
         if self._vectors is not None:
             return exact.search(queries, self._vectors.array, k, allowed)
-        return exact.scan(queries, len(self), k, allowed, self._products, gather=False)
+        return exact.scan(
+            queries, len(self), k, allowed, self._products, gather=False, group=DECODED_FOR
+        )
 
-    def _products(self, queries: Vectors, rows: exact.Rows) -> Vectors:
+    def _products(self, queries: Vectors, rows: exact.Chosen) -> Vectors:
         assert isinstance(rows, slice), "they are read in sequence"
         products: Vectors = queries @ self.read(rows.start, rows.stop).T
         return products

@@ -24,9 +24,9 @@ GATHER_SHARE = 4
 LARGEST = 1e8
 """Of the numbers in a stored vector: some indexes compute with the fourth power of its length."""
 
-Rows = slice | NDArray[np.int64]
+Chosen = slice | NDArray[np.int64]
 """Numbers of rows."""
-Score = Callable[[Vectors, Rows], Vectors]
+Score = Callable[[Vectors, Chosen], Vectors]
 """(queries float32 [n, d], some rows) -> their inner products, [n, rows]."""
 
 
@@ -65,25 +65,33 @@ def search(queries: Vectors, vectors: Stored, k: int, allowed: Mask | None) -> R
 
 
 def scan(
-    queries: Vectors, total: int, k: int, allowed: Mask | None, score: Score, *, gather: bool = True
+    queries: Vectors,
+    total: int,
+    k: int,
+    allowed: Mask | None,
+    score: Score,
+    *,
+    gather: bool = True,
+    group: int = QUERY_GROUP,
 ) -> Ranking:
     """The best k of `total` rows for each query; ties by row, ascending.
 
-    gather: `score` may be asked for rows in no sequence, where few are allowed.
+    gather: `score` may be asked for rows in no sequence, where few are allowed. group: queries that
+    share a block; more where a block takes long to read.
     """
     found = Ranking.empty(len(queries), k)
     chosen = None
     if gather and allowed is not None and few(allowed):
         chosen, allowed = np.flatnonzero(allowed), None
         total = len(chosen)
-    for start in range(0, len(queries), QUERY_GROUP):
-        group = queries[start : start + QUERY_GROUP]
-        best = [Best(k) for _ in group]
+    for start in range(0, len(queries), group):
+        together = queries[start : start + group]
+        best = [Best(k) for _ in together]
         for first in range(0, total, BLOCK_ROWS):
             piece = slice(first, min(first + BLOCK_ROWS, total))
             mask = None if allowed is None else allowed[piece]
             if mask is None or mask.any():
-                products = score(group, piece if chosen is None else chosen[piece])
+                products = score(together, piece if chosen is None else chosen[piece])
                 for scores, one in zip(products, best, strict=True):
                     one.offer(scores, first, mask)
         for index, one in enumerate(best, start):
@@ -96,7 +104,7 @@ def few(allowed: Mask) -> bool:
     return bool(np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed))
 
 
-def _products(queries: Vectors, vectors: Stored, rows: Rows) -> Vectors:
+def _products(queries: Vectors, vectors: Stored, rows: Chosen) -> Vectors:
     """Inner products of all queries with some rows, [n, rows]."""
     half = vectors.dtype == np.float16
     if len(queries) <= FEW_QUERIES and (half or not isinstance(rows, slice)):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from ...ask import Cost, Judge, Judgement, digest
+from ...ask import Cost, Judge, Judgement
 from ...core import ConfigError, InvalidInputError, Usage
 from ..scoring import Question, Scored, ScoringReranker
 from .config import CrossEncoderConfig
@@ -90,7 +90,7 @@ class _PairJudge(_Keyed):
             Judgement(
                 _Answer(float(score), float(logit)),
                 Usage(calls=1, prompt_tokens=len(pair.ids)),
-                (digest(question.text),) if pair.truncated else (),
+                (question.text,) if pair.truncated else (),
             )
             for question, pair, score, logit in zip(questions, pairs, scores, logits, strict=True)
         ]
@@ -115,8 +115,7 @@ class _FakeJudge(_Keyed):
             logit = int.from_bytes(hashed, "big") / 2**29 - 4
             cut = len(words) < len(question.query.split()) + len(question.text.split())
             usage = Usage(calls=1, prompt_tokens=len(words))
-            truncated = (digest(question.text),) if cut else ()
-            found.append(Judgement(_Answer(logit, logit), usage, truncated))
+            found.append(Judgement(_Answer(logit, logit), usage, (question.text,) if cut else ()))
         return found
 
     def _words(self, question: _Question) -> list[Any]:

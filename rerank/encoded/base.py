@@ -81,7 +81,7 @@ class EncodedJudge(Generic[V]):
                 Judgement(
                     self._reader.score(query.value, text.value),
                     Usage(calls=sum(one > 0 for one in tokens), prompt_tokens=sum(tokens)),
-                    (digest(question.text),) if text.truncated else (),
+                    (question.text,) if text.truncated else (),
                 )
             )
         return found

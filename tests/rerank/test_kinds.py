@@ -17,6 +17,7 @@ from twindex.core import ConfigError
 from twindex.core.config import Device
 from twindex.core.kinds import named, register
 from twindex.index import CollectionConfig
+from twindex.index.structures.protocol import IndexConfig
 from twindex.rerank import (
     RERANKERS,
     Budget,
@@ -181,6 +182,16 @@ def test_another_kind_cannot_take_a_name():
     with pytest.raises(ConfigError, match=r"named 'fake' already, .*FakeRerankerConfig"):
         register(Again)
     assert RERANKERS["fake"] is FakeRerankerConfig
+
+
+def test_a_value_that_is_declared_as_a_method_is_named():
+    class Mine(IndexConfig):
+        made_by = ".own:Own"
+        usual_codec = classmethod(lambda cls: None)
+        kind: Literal["mine"] = "mine"
+
+    with pytest.raises(ConfigError, match=r"Mine\.usual_codec is a method and must be a value"):
+        register(Mine)
 
 
 def test_a_program_passes_a_reranker_of_its_own(tmp_path):

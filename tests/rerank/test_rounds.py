@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twindex.ask import Judgement, digest
+from twindex.ask import Judgement
 from twindex.ask.meter import Cost
 from twindex.core import InvalidInputError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Placed, Reranked, Task
@@ -312,7 +312,7 @@ def test_texts_that_were_cut_count_once_and_are_not_remembered():
     class Cutting(Judge):
         def ask(self, questions):
             text = "a long text"
-            return [Judgement(1.0, Usage(calls=1), truncated=(digest(text),)) for _ in questions]
+            return [Judgement(1.0, Usage(calls=1), truncated=(text,)) for _ in questions]
 
     rounds: Placing[int, float] = Placing(Cutting())
     (found,) = rounds.rerank([task(2)], course([[1, 2], [3]], [], 2))
