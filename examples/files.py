@@ -1,0 +1,51 @@
+"""Search a folder of Markdown and text files.
+
+Shows: how files become documents, and how a second run updates the collection.
+Needs: the default models; with --lexical none.
+Prints: what was written, skipped and deleted; then the best passage of each hit.
+
+Files that did not change are not encoded again. Files that are gone are deleted.
+
+    python examples/files.py notes "how do I deploy"
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawTextHelpFormatter
+from collections.abc import Iterator
+from pathlib import Path
+
+import twindex
+from twindex.sources import read_documents
+
+LEXICAL = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path, help="a folder of .md, .markdown and .txt files")
+    parser.add_argument("query")
+    parser.add_argument("--index", default="files-index", help="folder of the collection")
+    parser.add_argument("--lexical", action="store_true", help="BM25 only: no model is loaded")
+    arguments = parser.parse_args()
+
+    found: set[str] = set()
+
+    def documents() -> Iterator[twindex.Document]:
+        for document in read_documents(arguments.folder):
+            found.add(document.id)
+            yield document
+
+    config = LEXICAL if arguments.lexical else None  # None accepts any existing collection.
+    with twindex.open_or_create(arguments.index, config) as collection:
+        report = collection.add(documents())
+        gone = [document.id for document in collection.scan() if document.id not in found]
+        deleted = collection.delete(gone)
+        print(f"{report.documents} written, {report.unchanged} unchanged, {len(deleted)} deleted")
+        for hit in collection.search(arguments.query, limit=5):
+            print(f"\n{hit.id}: {hit.title} ({hit.score:.3f})")
+            print("   ", " ".join(hit.passage_text.split())[:200])
+
+
+if __name__ == "__main__":
+    main()

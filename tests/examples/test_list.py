@@ -1,0 +1,76 @@
+"""The list of examples, and what all of them have in common."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..house import HOUSE
+
+EXAMPLES = HOUSE / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
+TESTS = Path(__file__).parent
+
+HELP = """
+import runpy, sys
+for script in sys.argv[1:]:
+    sys.argv[1:] = ["--help"]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        assert not end.code, script
+"""
+
+
+def test_the_list_has_every_example_and_no_other() -> None:
+    rows = re.findall(
+        r"^\| \[(.+?)\]\((.+?)\) \| (.+) \|$", (EXAMPLES / "README.md").read_text(), re.M
+    )
+    assert all(name == link for name, link, _ in rows)
+    assert sorted(name for name, _, _ in rows) == sorted(p.name for p in (*SCRIPTS, *NOTEBOOKS))
+    assert {*EXAMPLES.iterdir()} - {EXAMPLES / "__pycache__"} == {
+        *SCRIPTS,
+        *NOTEBOOKS,
+        EXAMPLES / "README.md",
+    }
+
+
+def test_there_is_a_test_that_runs_each_example() -> None:
+    tested = "".join(path.read_text() for path in sorted(TESTS.glob("test_*.py")))
+    assert [p.name for p in (*SCRIPTS, *NOTEBOOKS) if f'"{p.name}"' not in tested] == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_is_short_and_says_what_it_shows_needs_and_prints(script: Path) -> None:
+    source = script.read_text()
+    assert len(source.splitlines()) < 60
+    said = ast.get_docstring(ast.parse(source)) or ""
+    for word in ("Shows: ", "Needs: ", "Prints: "):
+        assert f"\n{word}" in said, word
+    assert f"\n    python examples/{script.name}" in said
+
+
+def test_scripts_with_arguments_explain_them() -> None:
+    asking = [script for script in SCRIPTS if "ArgumentParser" in script.read_text()]
+    assert len(asking) >= 7
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, *map(str, asking)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for script in asking:
+        assert f"usage: {script.name} [-h]" in done.stdout
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_stored_without_outputs(notebook: Path) -> None:
+    for cell in json.loads(notebook.read_text())["cells"]:
+        assert cell["metadata"] == {}
+        if cell["cell_type"] == "code":
+            assert (cell["execution_count"], cell["outputs"]) == (None, [])
