@@ -25,8 +25,14 @@ from ..house import forget
 
 HOUSE = Path(twindex.__file__).parent
 README = (HOUSE / "README.md").read_text()
-RERANKING = (HOUSE / "docs" / "reranking.md").read_text()
-EVALUATION = (HOUSE / "docs" / "evaluation.md").read_text()
+DOCUMENTS, EVALUATION, PROMPTREPS, RERANKING = (
+    (HOUSE / "docs" / f"{page}.md").read_text()
+    for page in ("documents", "evaluation", "promptreps", "reranking")
+)
+
+
+def test_the_readme_is_short():
+    assert len(README.encode()) < 8_192
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -52,16 +58,18 @@ def test_the_five_lines_run_and_run_again(processes, tmp_path):
         for _ in range(processes)
     )
     first, second, end = printed.split("---\n")
-    assert first.startswith("kiwi "), first
-    assert "'dense': 1" in first.splitlines()[0]
-    assert (second, end) == (first, "")
+    title, kiwi, *_ = first.splitlines()
+    assert title.startswith("SearchResult: 2 of 2 documents"), first
+    assert kiwi.split()[:2] == ["1", "kiwi"]
+    assert "dense 1, sparse 1" in kiwi
+    assert (second.splitlines()[1:], end) == (first.splitlines()[1:], "")
 
 
 @pytest.mark.parametrize(
     "command",
     [
         line
-        for page in (README, RERANKING, EVALUATION)
+        for page in (README, DOCUMENTS, EVALUATION, PROMPTREPS, RERANKING)
         for line in page.splitlines()
         if line[:8] == "twindex "
     ],
@@ -82,7 +90,7 @@ def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatc
 
 
 def test_the_line_that_reads_standard_input_and_an_array_runs(tmp_path):
-    (line,) = re.findall(r"^zcat .* --documents - .*\.json$", README, re.MULTILINE)
+    (line,) = re.findall(r"^zcat .* --documents - .*\.json$", DOCUMENTS, re.MULTILINE)
     first, array = tmp_path / "first.jsonl", tmp_path / "array.json"
     first.write_text('{"_id": "1", "text": "kiwi"}\n')
     array.write_text('[{"_id": "3", "text": "hawk"},\n{"_id": "4", "text": "gull"}]')

@@ -1,0 +1,111 @@
+"""Docstrings as Markdown.
+
+A docstring explains fields in lines such as
+
+    limit:  hits to return.
+    offset: hits to skip; further lines of the same field are indented.
+
+Markdown would run these lines together, so they become a list.
+"""
+
+from __future__ import annotations
+
+import re
+from textwrap import dedent
+
+_FIELD = re.compile(r"([a-z][a-z_0-9]*(?:, [a-z][a-z_0-9]*)*): +(\S.*)")
+_FENCE = "```"
+
+
+def fields(docstring: str) -> dict[str, str]:
+    """The explained fields: name -> text on one line."""
+    found: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in _lines(docstring):
+        matched = _FIELD.fullmatch(line)
+        if matched:
+            current = [matched[2]]
+            found |= dict.fromkeys(matched[1].split(", "), current)
+        elif current is not None and line.startswith(" "):
+            current.append(line.strip())
+        else:
+            current = None
+    return {name: " ".join(texts) for name, texts in found.items()}
+
+
+def without_fields(docstring: str) -> str:
+    """The docstring without the explained fields."""
+    kept: list[str] = []
+    inside = False
+    for line in _lines(docstring):
+        inside = bool(_FIELD.fullmatch(line)) or (inside and line.startswith(" "))
+        if not inside:
+            kept.append(line)
+    return "\n".join(kept).strip()
+
+
+def as_markdown(docstring: str) -> str:
+    """The docstring with its fields as a list and its indented blocks and doctests as code."""
+    text: list[str] = []
+    for block in re.split(r"\n[ \t]*\n", "\n".join(_lines(docstring))):
+        lines = block.splitlines()
+        if not lines:
+            continue
+        if lines[0].startswith(">>>"):
+            text.append(_code(lines, "pycon"))
+        elif all(line.startswith("    ") for line in lines):
+            text.append(_code(dedent(block).splitlines(), "python"))
+        else:
+            text.append(_paragraph(lines))
+    return "\n\n".join(text)
+
+
+def escaped(text: str) -> str:
+    """Text as Markdown that shows it as it is; what is between backticks stays."""
+    parts = re.split(r"(`[^`]*`)", text)
+    for place in range(0, len(parts), 2):
+        plain = parts[place].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        parts[place] = re.sub(r"([*_\[\]])", r"\\\1", plain)
+    return "".join(parts)
+
+
+def cell(text: str) -> str:
+    """Text for a cell of a table."""
+    return escaped(" ".join(text.split())).replace("|", "\\|")
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table; the cells of the rows are Markdown already."""
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _lines(docstring: str) -> list[str]:
+    first, _, rest = docstring.strip("\n").partition("\n")
+    return [line.rstrip() for line in f"{first.strip()}\n{dedent(rest)}".split("\n")]
+
+
+def _paragraph(lines: list[str]) -> str:
+    text: list[str] = []
+    inside = False
+    described = [line for line in lines if _FIELD.fullmatch(line) or line.startswith(" ")]
+    if len(described) == 1 < len(lines):
+        return "\n".join(lines)  # A sentence with a colon.
+    for line in lines:
+        matched = _FIELD.fullmatch(line)
+        if matched:
+            names = ", ".join(f"`{name}`" for name in matched[1].split(", "))
+            before = [""] if text and not inside else []
+            text += [*before, f"- {names}: {matched[2]}"]
+            inside = True
+        elif inside and line.startswith(" "):
+            text.append(f"  {line.strip()}")
+        else:
+            text += ["", line] if inside else [line]
+            inside = False
+    return "\n".join(text)
+
+
+def _code(lines: list[str], language: str) -> str:
+    shown = [re.sub(r"\s*# doctest:.*", "", line) for line in lines]
+    return "\n".join([f"{_FENCE}{language}", *shown, _FENCE])

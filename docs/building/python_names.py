@@ -1,0 +1,72 @@
+"""The reference of Python: a page for each public module, with a directive for each name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+
+import twindex
+
+MODULES = ("", "client", "search", "eval", "rerank", "encoders", "index")
+"""Sub-packages of twindex; "" is twindex itself."""
+
+
+def names(module: str) -> list[str]:
+    """The public names of a module, sorted."""
+    return sorted(name for name in _load(module).__all__ if name != "__version__")
+
+
+def pages() -> dict[str, str]:
+    """Path below docs/reference -> text."""
+    homes: dict[int, tuple[str, str]] = {}
+    found = {}
+    for module in MODULES:
+        path, loaded = _path(module), _load(module)
+        summary = (loaded.__doc__ or "").strip().partition("\n\n")[0]
+        text = [f"# `{path}`", " ".join(summary.split())]
+        own, elsewhere = [], []
+        for name in names(module):
+            value = getattr(loaded, name)
+            home = homes.get(id(value))
+            if home is None or not _has_identity(value):
+                homes[id(value)] = (module, name)
+                own.append(f"::: {path}.{name}")
+            else:
+                elsewhere.append(f"[`{name}`][{_path(home[0])}.{home[1]}]")
+        if elsewhere:
+            text.append(f"Also here: {', '.join(elsewhere)}.")
+        found[f"python/{module or 'twindex'}.md"] = "\n\n".join([*text, *own]) + "\n"
+    return found
+
+
+def explained() -> set[str]:
+    """Names of values of the package that a docstring explains, in whatever module."""
+    found = set()
+    for path in _files():
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        for one, after in pairwise(body):
+            names = one.targets if isinstance(one, ast.Assign) else [getattr(one, "target", None)]
+            docstring = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            found |= {name.id for name in names if docstring and isinstance(name, ast.Name)}
+    return found
+
+
+def _files() -> Iterator[Path]:
+    root = Path(twindex.__file__).parent
+    for module in root.glob("*/__init__.py"):
+        yield from module.parent.rglob("*.py")
+
+
+def _path(module: str) -> str:
+    return f"twindex.{module}" if module else "twindex"
+
+
+def _load(module: str) -> object:
+    return import_module(_path(module))
+
+
+def _has_identity(value: object) -> bool:
+    return callable(value) or isinstance(value, type)

@@ -1,0 +1,38 @@
+"""Docstrings become Markdown: explained fields are a list, examples are code."""
+
+from __future__ import annotations
+
+from twindex.docs.building.docstrings import as_markdown, cell, fields, without_fields
+
+DOCSTRING = """A search.
+
+    query: the text.
+    limit: hits to return,
+           at most.
+
+    Raises ConfigError.
+    """
+
+
+def test_fields_are_read_with_their_further_lines():
+    assert fields(DOCSTRING) == {"query": "the text.", "limit": "hits to return, at most."}
+    assert without_fields(DOCSTRING).split() == ["A", "search.", "Raises", "ConfigError."]
+
+
+def test_fields_become_a_list():
+    text = as_markdown(DOCSTRING)
+    assert "A search.\n\n- `query`: the text.\n- `limit`: hits to return,\n  at most.\n" in text
+
+
+def test_a_sentence_with_a_colon_stays():
+    text = "Adds.\n\n    record: runs in the transaction\n    of each batch."
+    assert as_markdown(text).endswith("record: runs in the transaction\nof each batch.")
+
+
+def test_examples_become_code():
+    text = as_markdown("A sum.\n\n    >>> 1 + 1  # doctest: +SKIP\n    2\n")
+    assert text.endswith("```pycon\n>>> 1 + 1\n2\n```")
+
+
+def test_markup_is_shown_as_it_is():
+    assert cell("id<TAB>text | `a|b` *") == "id&lt;TAB&gt;text \\| `a\\|b` \\*"

@@ -1,0 +1,107 @@
+"""The tutorials and how-to pages run as they stand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import twindex
+from twindex.core import ModelError
+from twindex.llm import find_weights
+
+from . import pages
+
+DOCS = Path(twindex.__file__).parent / "docs"
+RUN = sorted([*DOCS.glob("tutorials/*.md"), *DOCS.glob("how-to/*.md"), DOCS / "index.md"])
+SLOW = {"search.md", "index.md", "memory.md"}
+"""Pages that load models or run many commands."""
+MODELS = {"search.md", "index.md"}
+"""Pages that need the default models."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.slow] * (page.name in SLOW))
+        for page in RUN
+    ],
+)
+def test_a_page_runs(page, tmp_path):
+    if page.name in MODELS:
+        try:
+            find_weights("all-MiniLM-L6-v2")
+            find_weights("splade-tiny")
+        except ModelError as error:
+            pytest.skip(f"needs the default models: {error}")
+    pages.run(page, tmp_path)
+
+
+def test_pages_have_only_blocks_that_run_or_are_compared():
+    for page in RUN:
+        for block in pages.blocks(page.read_text(encoding="utf-8")):
+            assert block.title or block.language in ("sh", "python"), (page.name, block.line)
+
+
+def test_a_block_that_fails_is_named(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\nkiwi = 1\n```\n\n```python\nprint(kiwi)\nassert kiwi == 2\n```\n")
+    (tmp_path / "run").mkdir()
+    with pytest.raises(AssertionError, match=r"page\.md, line 6: exit status 1\n1(.|\n)*kiwi == 2"):
+        pages.run(page, tmp_path / "run")
+
+
+def test_a_command_that_fails_is_named(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```sh\nfalse | true\ntrue\n```\n")
+    (tmp_path / "run").mkdir()
+    with pytest.raises(AssertionError, match=r"page\.md, line 2: exit status 1"):
+        pages.run(page, tmp_path / "run")
+
+
+def test_output_that_differs_is_named(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text('```sh\necho kiwi\n```\n\n```text title="Output"\nemu\n```\n')
+    (tmp_path / "run").mkdir()
+    with pytest.raises(AssertionError, match="printed\nkiwi\n"):
+        pages.run(page, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("expected", "same"), [("a 1\nb ...\n", True), ("a 1\n...", True), ("a 1", False)]
+)
+def test_dots_stand_for_anything(expected, same):
+    assert pages.matches(expected, "a 1  \nb 2\nc 3\n") is same
+
+
+def test_the_proxies_accept_their_files(tmp_path):
+    page = (DOCS / "how-to" / "proxy.md").read_text(encoding="utf-8")
+    files = {block.title: block.code for block in pages.blocks(page) if block.title}
+    for name, code in files.items():
+        (tmp_path / name).write_text(code)
+    nginx, caddy = shutil.which("nginx") or "/usr/sbin/nginx", shutil.which("caddy")
+    if not (caddy and shutil.which("openssl") and Path(nginx).exists()):
+        pytest.skip("needs nginx, caddy and openssl")
+    certificate = "-newkey rsa:2048 -nodes -days 1 -subj /CN=search.example.org"
+    names = "-keyout search.example.org.key -out search.example.org.crt"
+    (tmp_path / "nginx.conf").write_text(
+        "pid nginx.pid; error_log stderr; events {}\n"
+        "http { access_log off; include twindex.conf; include path.conf; }\n"
+    )
+    for command in (
+        f"openssl req -x509 {certificate} {names}",
+        f"{nginx} -t -q -p {tmp_path} -c nginx.conf",
+        f"{caddy} validate --adapter caddyfile --config Caddyfile",
+    ):
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,72 @@
+"""docs/reference is made from the code; run this file to write it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import twindex
+from twindex.api.cli.main import parser
+from twindex.api.serving.settings import Settings
+from twindex.docs.building import commands, python_names, rest, server
+
+FOLDER = Path(twindex.__file__).parent / "docs" / "reference"
+MAKERS = (commands, python_names, rest, server)
+
+
+@pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__.rpartition(".")[2])
+def test_the_pages_are_up_to_date(maker):
+    for name, text in maker.pages().items():
+        written = (FOLDER / name).read_text(encoding="utf-8")
+        assert written == text, f"{name}: run python tests/documents/{Path(__file__).name}"
+
+
+def test_no_page_is_left_over():
+    made = {name for maker in MAKERS for name in maker.pages()}
+    assert {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.md")} == made
+
+
+def test_every_command_and_option_is_documented():
+    for name, command in commands.walk(parser()):
+        assert command.description, name
+        for action in commands.arguments(command):
+            assert commands.meaning(command, action), (name, action.option_strings or action.dest)
+
+
+def test_every_endpoint_and_parameter_is_documented():
+    for method, path, operation in rest.operations(rest.document()):
+        assert operation.get("description"), (method, path)
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description"), (method, path, parameter["name"])
+
+
+def test_every_setting_is_documented():
+    assert {*server.meanings()} == {*Settings.model_fields}
+    deployment = (FOLDER.parent / "deployment.md").read_text(encoding="utf-8")
+    assert [name for name in Settings.model_fields if f"`{name}`" not in deployment] == []
+
+
+@pytest.mark.parametrize("module", python_names.MODULES)
+def test_every_public_name_is_documented(module):
+    loaded = import_module(f"twindex.{module}" if module else "twindex")
+    explained = python_names.explained()
+    for name in python_names.names(module):
+        value = getattr(loaded, name)
+        if inspect.isclass(value) or inspect.isroutine(value):
+            text = value.__doc__ or ""
+            given = text and not text.startswith(f"{name}(")  # A dataclass has one by itself.
+            assert given, f"{loaded.__name__}.{name} has no docstring"
+        else:
+            assert name in explained, f"{loaded.__name__}.{name} has no docstring"
+
+
+if __name__ == "__main__":
+    for maker in MAKERS:
+        for name, text in maker.pages().items():
+            (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
+            (FOLDER / name).write_text(text, encoding="utf-8")
+    sys.exit()
