@@ -1,0 +1,70 @@
+"""Checks of what a caller passes, before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
+from urllib.parse import quote
+
+from ..core.errors import InvalidInputError, shown
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def collection(name: object) -> str:
+    """The path of a collection. Raises InvalidInputError for what is no name of one."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            "must be 1 to 64 letters, digits, - or _, and begin with a letter or digit, got "
+            f"{shown(name)}",
+            field="name",
+        )
+    return f"/v1/collections/{name}"
+
+
+def identifier(value: object, field: str = "id") -> str:
+    """An id as a part of a path. Raises InvalidInputError for what is no id."""
+    text = checked_text(value, field)
+    if text in ("", ".", ".."):
+        raise InvalidInputError(f"is no id: {shown(text)}", field=field)
+    return quote(text, safe="")
+
+
+def checked_text(value: object, field: str) -> str:
+    """A text that is Unicode."""
+    if not isinstance(value, str):
+        raise InvalidInputError(f"must be a text, got {shown(value)}", field=field)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            "contains half of a surrogate pair, which is not Unicode text", field=field
+        ) from None
+    return value
+
+
+def ids(value: object) -> list[str]:
+    """Different ids, in order. A single text is refused: its characters would be taken for ids."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence | Set):
+        hint = f"; write [{shown(value)}]" if isinstance(value, str) else ""
+        raise InvalidInputError(f"must be a list of ids, got {shown(value)}{hint}", field="ids")
+    return list(dict.fromkeys(checked_text(one, f"ids[{i}]") for i, one in enumerate(value)))
+
+
+def documents(value: Any) -> Any:
+    """Several documents, that may arrive asynchronously."""
+    several = isinstance(value, Iterable) or hasattr(value, "__aiter__")
+    if isinstance(value, str | bytes | Mapping) or not several:
+        raise InvalidInputError(
+            f"must be a list or another iterable of documents, got {shown(value)}",
+            field="documents",
+        )
+    return value
+
+
+def mapping(value: object, field: str) -> dict[str, Any]:
+    """A filter."""
+    if not isinstance(value, Mapping):
+        raise InvalidInputError(f"must be a mapping, got {shown(value)}", field=field)
+    return dict(value)

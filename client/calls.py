@@ -1,0 +1,282 @@
+"""What the client says to the service: each operation is a generator of HTTP calls.
+
+A generator yields a `Call` and is sent the `Reply`, or yields a `Pause`; it returns the result. It
+does no input or output itself, so the blocking and the asyncio client share every operation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from ..core.errors import ConflictError, InvalidInputError, NotFoundError, ServiceError
+from ..core.results import SearchResult, WriteReport
+from ..core.types import DeletedCount, Document
+from . import arguments, replies
+from .batches import Batch
+from .replies import CollectionState, Job, Reranked
+
+T = TypeVar("T")
+
+_LINE = re.compile(r"\blines\[(\d+)\]")
+"""A line of a bulk body in an error, from 0."""
+POLL_SECONDS = 0.2
+"""Between two looks at a job."""
+LISTED = 1_000
+"""Documents in a page of `scan`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request. `body` is JSON, unless `lines` are given: NDJSON."""
+
+    method: str
+    path: str
+    body: Any = None
+    lines: bytes | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait this many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that is no error: its status, and the value of its JSON body."""
+
+    status: int
+    value: Any
+
+
+Steps = Generator[Call | Pause, Any, T]
+"""An operation with the result T."""
+
+
+def as_json(value: Any) -> Any:
+    """A configuration or request as JSON: a mapping as it is, one of Twindex's own by its fields
+    that were set."""
+    dump = getattr(value, "model_dump", None)
+    return value if dump is None else dump(mode="json", exclude_unset=True)
+
+
+# -- collections -------------------------------------------------------------------------
+
+
+def create(name: str, config: Any) -> Steps[None]:
+    # Without a configuration, one that exists would be accepted: that is `open_or_create`.
+    try:
+        yield Call("GET", arguments.collection(name))
+    except NotFoundError:
+        yield from _put(name, config)
+    else:
+        raise ConflictError(f"there is a collection {name!r} already")
+
+
+def _put(name: str, config: Any) -> Steps[bool]:
+    body = None if config is None else as_json(config)
+    reply = yield Call("PUT", arguments.collection(name), body=body)
+    return bool(reply.status == 201)
+
+
+def open_(name: str) -> Steps[None]:
+    yield Call("GET", arguments.collection(name))
+
+
+def open_or_create(name: str, config: Any) -> Steps[None]:
+    if config is None:
+        try:
+            yield from open_(name)
+            return
+        except NotFoundError:
+            pass
+    yield from _put(name, config)
+
+
+def collections() -> Steps[list[CollectionState]]:
+    reply = yield Call("GET", "/v1/collections")
+    return [CollectionState(**one) for one in reply.value["collections"]]
+
+
+def drop(name: str) -> Steps[None]:
+    yield Call("DELETE", arguments.collection(name))
+
+
+def info(name: str) -> Steps[dict[str, Any]]:
+    reply = yield Call("GET", arguments.collection(name))
+    return dict(reply.value)
+
+
+def merge(name: str) -> Steps[bool]:
+    job = yield from _job(f"{arguments.collection(name)}/merge", None)
+    return bool(job.result["merged"])
+
+
+def reconfigure(name: str, legs: Mapping[str, Any]) -> Steps[Job]:
+    body = {"legs": {leg: as_json(storage) for leg, storage in legs.items()}}
+    return (yield from _job(f"{arguments.collection(name)}/reconfigure", body))
+
+
+def _job(path: str, body: Any) -> Steps[Job]:
+    reply = yield Call("POST", path, body=body, headers=_once())
+    return (yield from wait(replies.job(reply.value).id))
+
+
+def _once() -> dict[str, str]:
+    """A call that is sent again is not done again."""
+    return {"Idempotency-Key": uuid4().hex}
+
+
+# -- documents ---------------------------------------------------------------------------
+
+
+def bulk(name: str, batch: Batch) -> Steps[WriteReport]:
+    """Write all documents of a batch, or none."""
+
+    def numbered(text: str) -> str:
+        return _LINE.sub(lambda line: f"documents[{batch.first + int(line[1])}]", text)
+
+    # A document alone may be larger than what the service writes at once: a job writes it.
+    params = {} if batch.documents == 1 else {"on_error": "fail"}
+    path = f"{arguments.collection(name)}/documents/bulk"
+    try:
+        reply = yield Call("POST", path, lines=batch.lines, params=params, headers=_once())
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            numbered(error.message), field=None if error.field is None else numbered(error.field)
+        ) from None
+    if reply.status == 202:
+        result = (yield from wait(replies.job(reply.value).id)).result
+        failed = result["errors"]
+    else:
+        result = reply.value
+        failed = [item["error"] for item in result["items"] if "error" in item]
+    for wrong in failed:
+        field_ = wrong.get("field")
+        place = f"documents[{batch.first}]" + (f".{field_}" if field_ else "")
+        raise InvalidInputError(str(wrong["detail"]).removeprefix(f"{field_}: "), field=place)
+    return replies.write_report(result, batch.documents)
+
+
+def get(name: str, id: str) -> Steps[Document]:  # noqa: A002
+    reply = yield Call("GET", f"{arguments.collection(name)}/documents/{arguments.identifier(id)}")
+    return replies.document(reply.value)
+
+
+def delete(name: str, ids: Sequence[str]) -> Steps[list[str]]:
+    if not (given := arguments.ids(ids)):
+        return []
+    reply = yield Call(
+        "POST", f"{arguments.collection(name)}/documents/delete", body={"ids": given}
+    )
+    missing = set(reply.value["not_found"])
+    return [id_ for id_ in given if id_ not in missing]
+
+
+def delete_where(name: str, filter: Mapping[str, Any]) -> Steps[DeletedCount]:  # noqa: A002
+    body = {"filter": arguments.mapping(filter, "filter")}
+    reply = yield Call("POST", f"{arguments.collection(name)}/documents/delete", body=body)
+    return DeletedCount(reply.value["deleted"], reply.value["warnings"])
+
+
+def _page(name: str, limit: int, **params: Any) -> Steps[Any]:
+    filter_ = params.pop("filter", None)
+    params = {key: value for key, value in params.items() if value is not None}
+    if filter_ is not None:
+        params["filter"] = json.dumps(filter_)
+    reply = yield Call(
+        "GET", f"{arguments.collection(name)}/documents", params={"limit": limit, **params}
+    )
+    return reply.value
+
+
+def documents(
+    name: str,
+    after: str | None,
+    limit: int,
+    filter: Mapping[str, Any] | None,  # noqa: A002
+) -> Steps[list[Document]]:
+    found: list[Document] = []
+    while True:
+        most = min(limit - len(found), LISTED) if limit > LISTED else limit
+        page = yield from _page(name, most, after=after, filter=filter)
+        found += [replies.document(one) for one in page["documents"]]
+        if len(found) >= limit or page["next_cursor"] is None:
+            return found
+        after = found[-1].id
+
+
+def count(name: str, filter: Mapping[str, Any] | None) -> Steps[int]:  # noqa: A002
+    page = yield from _page(name, 1, filter=filter)
+    return int(page["total"])
+
+
+# -- search ------------------------------------------------------------------------------
+
+
+def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchResult]:
+    if isinstance(request, str):
+        body = {"query": request, **fields}
+    elif fields:
+        raise InvalidInputError(
+            "is given beside a SearchRequest; fields require a query text, or put it into the "
+            "request",
+            field=next(iter(fields)),
+        )
+    else:
+        body = arguments.mapping(as_json(request), "request")
+    body = {key: _plain(value) for key, value in body.items()}
+    reply = yield Call("POST", f"{arguments.collection(name)}/search", body=body)
+    return replies.search_result(reply.value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [as_json(one) for one in value]
+    return as_json(value)
+
+
+def search_batch(name: str, requests: Sequence[Any]) -> Steps[list[SearchResult]]:
+    body = {"requests": [as_json(request) for request in requests]}
+    reply = yield Call("POST", f"{arguments.collection(name)}/search/batch", body=body)
+    return [replies.search_result(one) for one in reply.value["results"]]
+
+
+# -- the service -------------------------------------------------------------------------
+
+
+def rerank(
+    model: str, query: str, documents: Sequence[str | Mapping[str, str]], options: Mapping[str, Any]
+) -> Steps[list[Reranked]]:
+    body = {"model": model, "query": query, "documents": list(documents), **options}
+    reply = yield Call("POST", "/v1/rerank", body=body)
+    return [replies.reranked(one) for one in reply.value["results"]]
+
+
+def jobs() -> Steps[list[Job]]:
+    reply = yield Call("GET", "/v1/jobs")
+    return [replies.job(one) for one in reply.value["jobs"]]
+
+
+def job(id: str) -> Steps[Job]:  # noqa: A002
+    reply = yield Call("GET", f"/v1/jobs/{arguments.identifier(id)}")
+    return replies.job(reply.value)
+
+
+def wait(id: str) -> Steps[Job]:  # noqa: A002
+    """Until a job is done. Raises ServiceError for one that failed."""
+    while True:
+        found = yield from job(id)
+        if found.state == "failed":
+            raise ServiceError(f"job {id} ({found.kind}) failed: {found.error}")
+        if found.state == "done":
+            return found
+        yield Pause(POLL_SECONDS)

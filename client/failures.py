@@ -1,0 +1,149 @@
+"""Replies and broken connections that are errors: which class, and whether to try again."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import Any
+
+from ..core.errors import (
+    AccessError,
+    ConfigError,
+    ConflictError,
+    EncoderMismatchError,
+    InvalidInputError,
+    ModelError,
+    NotFoundError,
+    ServiceError,
+    StorageError,
+    TwindexError,
+    UnavailableError,
+    UnsupportedError,
+)
+
+FIRST_PAUSE = 0.1
+"""Seconds before the second attempt, where the service does not say when; then twice as long."""
+LONGEST_PAUSE = 5.0
+ALSO = 2
+"""Wrong fields that a message names beside the first."""
+
+_BY_CODE: Mapping[str, type[TwindexError]] = {
+    **{
+        kind.code: kind
+        for kind in (
+            ConflictError,
+            EncoderMismatchError,
+            ModelError,
+            NotFoundError,
+            StorageError,
+            UnsupportedError,
+        )
+    },
+    "corrupt": StorageError,
+    "damaged": StorageError,
+    "unreadable": StorageError,
+    "building": StorageError,
+    "unavailable": ModelError,
+}
+_BY_STATUS: Mapping[int, type[TwindexError]] = {
+    401: AccessError,
+    403: AccessError,
+    404: NotFoundError,
+    409: ConflictError,
+    429: UnavailableError,
+    503: UnavailableError,
+    504: UnavailableError,
+}
+_INVALID = (400, 413, 415, 422)
+_PASSING = ("not_ready", "loading", "overloaded", "too_many_requests", "storage")
+"""Codes of what may be over soon."""
+
+
+class Failure(Exception):  # noqa: N818 - it carries the error
+    """An error to raise, with what decides whether the call is sent again.
+
+    passing: it may be over soon. working: the service is doing what was asked for. retry_after:
+    seconds that the service asks to wait.
+    """
+
+    def __init__(
+        self,
+        error: TwindexError,
+        passing: bool,
+        retry_after: float | None = None,
+        working: bool = False,
+    ) -> None:
+        super().__init__(error)
+        self.error = error
+        self.passing = passing or working
+        self.retry_after = retry_after
+        self.working = working
+
+
+def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+    """What a reply of status 400 or more means."""
+    try:
+        problem: Any = json.loads(body)
+    except ValueError:
+        problem = None
+    if not isinstance(problem, dict) or "code" not in problem:  # A proxy answered.
+        passing = status in (429, 502, 503, 504)
+        kind: type[TwindexError] = UnavailableError if passing else ServiceError
+        error = kind(f"the service answered with the status {status} and no explanation")
+        return Failure(error, passing, _seconds(headers.get("retry-after")))
+    error = _error(status, problem)
+    error.request_id = problem.get("request_id")
+    return Failure(
+        error,
+        problem["code"] in _PASSING,
+        _seconds(headers.get("retry-after")),
+        working=problem["code"] == "in_progress",
+    )
+
+
+def _error(status: int, problem: Mapping[str, Any]) -> TwindexError:
+    code, detail = str(problem["code"]), str(problem["detail"])
+    if status in _INVALID:
+        fields = problem.get("errors") or [{"field": None, "message": detail}]
+        first, rest = fields[0], fields[1:]
+        also = [f"{other['field']}: {other['message']}" for other in rest[:ALSO]]
+        if len(rest) > ALSO:
+            also.append(f"and {len(rest) - ALSO} more")
+        message = "; ".join([first["message"], *also])
+        kind = ConfigError if code == ConfigError.code else InvalidInputError
+        return kind(message, field=first["field"] or None)
+    return _BY_CODE.get(code, _BY_STATUS.get(status, ServiceError))(detail)
+
+
+def _seconds(header: str | None) -> float | None:
+    """Of Retry-After. A date instead of a number counts as absent."""
+    try:
+        return None if header is None else max(0.0, float(header))
+    except ValueError:
+        return None
+
+
+class Attempts:
+    """The attempts of one call: how long to wait before the next one."""
+
+    def __init__(self, patience: float, clock: Callable[[], float] | None = None) -> None:
+        """patience: seconds, from the first attempt that fails, until which another may begin."""
+        self._clock = clock or monotonic
+        self._patience = patience
+        self._until: float | None = None
+        self._next = FIRST_PAUSE
+
+    def pause(self, failure: Failure) -> float:
+        """Seconds to wait before the next attempt. Raises the error of `failure` where another one
+        is of no use, or comes too late."""
+        wait = self._next * random.uniform(0.5, 1)
+        self._next = min(2 * self._next, LONGEST_PAUSE)
+        if failure.retry_after is not None:
+            wait += failure.retry_after
+        if self._until is None or failure.working:
+            self._until = self._clock() + self._patience
+        if not failure.passing or self._clock() + wait > self._until:
+            raise failure.error
+        return wait

@@ -1,0 +1,153 @@
+"""JSON of replies as values: those that the local collection returns, and the service's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.results import RerankReport, RerankStage, SearchResult, WriteReport
+from ..core.types import (
+    Contribution,
+    Document,
+    Hit,
+    HitRerank,
+    LegScore,
+    Passage,
+    TermWeight,
+    TopTerms,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionState:
+    """A collection of the service.
+
+    status: "ready", or why it cannot be searched: "loading", "building", "damaged", "unreadable" or
+    "unavailable"; `problem` then says more. documents: None while it is not ready.
+    """
+
+    name: str
+    status: str
+    documents: int | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Long work of the service.
+
+    kind: "bulk", "merge" or "reconfigure". state: "queued", "running", "waiting" (the disk stopped
+    it; it is tried again), "done" or "failed". done, total: progress in `unit`; total is None while
+    it is not known. created, updated: ISO 8601 times.
+    """
+
+    id: str
+    collection: str
+    kind: str
+    state: str
+    done: int
+    total: int | None
+    unit: str
+    error: str | None
+    result: Mapping[str, Any]
+    created: str
+    updated: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """A document in its new order. index: its place in the request, from 0. judged: False = a
+    budget ran out before it."""
+
+    index: int
+    score: float
+    judged: bool
+    reasons: Mapping[str, Any] = field(default_factory=dict)
+
+
+def document(value: Mapping[str, Any]) -> Document:
+    return Document(value["id"], value["text"], value["title"], value["metadata"])
+
+
+def job(value: Mapping[str, Any]) -> Job:
+    rest = {key: one for key, one in value.items() if key != "progress"}
+    return Job(**rest, **value["progress"])
+
+
+def reranked(value: Mapping[str, Any]) -> Reranked:
+    return Reranked(
+        value["index"], value["relevance_score"], value["judged"], value.get("reasons", {})
+    )
+
+
+def write_report(value: Mapping[str, Any], documents: int) -> WriteReport:
+    """Of a bulk write of so many documents, all of which were taken."""
+    return WriteReport(
+        documents=documents - value["unchanged"],
+        replaced=value["replaced"],
+        passages=value["passages"],
+        truncated=value["truncated"],
+        usage=_usage(value.get("usage")),
+        unchanged=value["unchanged"],
+    )
+
+
+def search_result(value: Mapping[str, Any]) -> SearchResult:
+    terms = value.get("query_terms")
+    return SearchResult(
+        hits=[_hit(hit) for hit in value["hits"]],
+        total=value["total"]["value"],
+        relation=value["total"]["relation"],
+        timings=value["timings"],
+        warnings=tuple(value["warnings"]),
+        generation=value["index"]["version"],
+        usage=_usage(value.get("usage")),
+        query_terms=None if terms is None else _top_terms(terms),
+        rerank=_rerank_report(value.get("rerank")),
+    )
+
+
+def _hit(value: Mapping[str, Any]) -> Hit:
+    passage, explain, terms, rerank = (
+        value.get(name) for name in ("passage", "explain", "terms", "rerank")
+    )
+    included = {part: value[part] for part in ("title", "text", "metadata") if part in value}
+    return Hit(
+        id=value["id"],
+        score=value["score"],
+        legs={leg: LegScore(**place) for leg, place in value["legs"].items()},
+        passage=None if passage is None else Passage(**passage),
+        document=Document(value["id"], **{"text": "", **included}) if included else None,
+        explain=None
+        if explain is None
+        else {leg: [Contribution(**term) for term in found] for leg, found in explain.items()},
+        terms=None if terms is None else _top_terms(terms),
+        rerank=None if rerank is None else HitRerank(**rerank),
+    )
+
+
+def _top_terms(value: Mapping[str, Any]) -> dict[str, TopTerms]:
+    return {
+        leg: TopTerms([TermWeight(**term) for term in terms["top"]], terms["total"])
+        for leg, terms in value.items()
+    }
+
+
+def _usage(value: Mapping[str, Any] | None) -> Usage | None:
+    return None if value is None else Usage(**value)
+
+
+def _rerank_report(value: Mapping[str, Any] | None) -> RerankReport | None:
+    if value is None:
+        return None
+    return RerankReport(**{**value, **_used(value), "stages": _stages(value["stages"])})
+
+
+def _stages(values: Sequence[Mapping[str, Any]]) -> tuple[RerankStage, ...]:
+    return tuple(RerankStage(**{**stage, **_used(stage)}) for stage in values)
+
+
+def _used(value: Mapping[str, Any]) -> dict[str, Usage]:
+    return {"usage": Usage(**value["usage"])}

@@ -1,0 +1,64 @@
+"""The client of a Twindex service.
+
+    from twindex_client import Client
+
+    with Client("http://127.0.0.1:8080") as client:
+        for hit in client.open("birds").search("flightless bird"):
+            print(hit.id, hit.score)
+
+`AsyncClient` is the same for asyncio.
+"""
+
+from .client import (
+    AsyncClient,
+    AsyncRemoteCollection,
+    Client,
+    CollectionState,
+    Job,
+    RemoteCollection,
+    Reranked,
+)
+from .core.errors import (
+    AccessError,
+    ConfigError,
+    ConflictError,
+    EncoderMismatchError,
+    InvalidInputError,
+    MissingExtraError,
+    ModelError,
+    NotFoundError,
+    ServiceError,
+    StorageError,
+    TwindexError,
+    UnavailableError,
+    UnsupportedError,
+)
+from .core.results import SearchResult, WriteReport
+from .core.types import Document, Hit
+
+__all__ = [
+    "AccessError",
+    "AsyncClient",
+    "AsyncRemoteCollection",
+    "Client",
+    "CollectionState",
+    "ConfigError",
+    "ConflictError",
+    "Document",
+    "EncoderMismatchError",
+    "Hit",
+    "InvalidInputError",
+    "Job",
+    "MissingExtraError",
+    "ModelError",
+    "NotFoundError",
+    "RemoteCollection",
+    "Reranked",
+    "SearchResult",
+    "ServiceError",
+    "StorageError",
+    "TwindexError",
+    "UnavailableError",
+    "UnsupportedError",
+    "WriteReport",
+]

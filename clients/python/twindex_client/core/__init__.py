@@ -1,0 +1,1 @@
+"""The errors and values that the client shares with the service."""

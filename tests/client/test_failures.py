@@ -1,0 +1,310 @@
+"""What the client does when the service does not answer as it should."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx2
+import pytest
+
+import twindex
+from twindex.client import RemoteCollection, blocking, failures
+from twindex.client.batches import Batch, Batcher
+from twindex.client.failures import Attempts, Failure, failure_of
+
+
+def problem(status: int, code: str, detail: str = "so it is", **fields: object) -> httpx2.Response:
+    body = {"code": code, "detail": detail, "status": status, "request_id": "r1", **fields}
+    return httpx2.Response(status, json=body)
+
+
+class Script:
+    """A transport that answers with one response after another, and keeps the requests."""
+
+    def __init__(self, *responses: httpx2.Response | Exception) -> None:
+        self.responses = list(responses)
+        self.requests: list[httpx2.Request] = []
+        self.transport = httpx2.MockTransport(self._answer)
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        response = self.responses.pop(0)
+        if isinstance(response, Exception):
+            raise response
+        return response
+
+
+@pytest.fixture
+def pauses(monkeypatch) -> list[float]:
+    """Seconds that the client waited; nothing waits."""
+    found: list[float] = []
+    monkeypatch.setattr(blocking.time, "sleep", found.append)
+    return found
+
+
+def info() -> httpx2.Response:
+    return httpx2.Response(200, json={"documents": 1})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "malformed", twindex.InvalidInputError),
+        (401, "unauthorized", twindex.AccessError),
+        (403, "forbidden", twindex.AccessError),
+        (404, "not_found", twindex.NotFoundError),
+        (409, "conflict", twindex.ConflictError),
+        (409, "encoder_mismatch", twindex.EncoderMismatchError),
+        (413, "too_large", twindex.InvalidInputError),
+        (415, "unsupported_media_type", twindex.InvalidInputError),
+        (422, "invalid", twindex.InvalidInputError),
+        (422, "config", twindex.ConfigError),
+        (500, "internal", twindex.ServiceError),
+        (503, "corrupt", twindex.StorageError),
+        (503, "damaged", twindex.StorageError),
+        (503, "model", twindex.ModelError),
+        (503, "unavailable", twindex.ModelError),
+        (503, "unsupported", twindex.UnsupportedError),
+        (504, "deadline", twindex.UnavailableError),
+    ],
+)
+def test_each_problem_is_an_error_of_its_class_and_is_not_sent_again(status, code, kind, pauses):
+    script = Script(problem(status, code))
+    with twindex.Client(transport=script.transport) as client, pytest.raises(kind) as caught:
+        client.open("birds")
+    assert type(caught.value) is kind
+    assert str(caught.value) == "so it is"
+    assert caught.value.request_id == "r1"
+    assert pauses == []
+
+
+def test_all_wrong_fields_are_named():
+    errors = [{"field": "limit", "message": "too small"}, {"field": "depth", "message": "too big"}]
+    script = Script(problem(422, "invalid", "limit: too small", errors=errors))
+    client = twindex.Client(transport=script.transport)
+    with pytest.raises(twindex.InvalidInputError) as caught:
+        client.open("birds")
+    assert caught.value.field == "limit"
+    assert str(caught.value) == "limit: too small; depth: too big"
+
+
+@pytest.mark.parametrize("code", ["not_ready", "overloaded", "too_many_requests", "storage"])
+def test_what_passes_is_waited_for_as_long_as_the_service_says(code, pauses):
+    busy = problem(503, code)
+    busy.headers["Retry-After"] = "7"
+    script = Script(busy, httpx2.ConnectError("refused"), httpx2.ReadError("reset"), info())
+    with twindex.Client(transport=script.transport) as client:
+        client.open("birds")
+    assert 7 <= pauses[0] <= 7.1
+    assert 0.1 <= pauses[1] <= 0.2
+    assert 0.2 <= pauses[2] <= 0.4
+    assert len(script.requests) == 4
+
+
+def test_a_wait_beyond_the_patience_is_the_error_at_once(pauses):
+    busy = problem(429, "too_many_requests")
+    busy.headers["Retry-After"] = "30"
+    client = twindex.Client(transport=Script(busy).transport, patience=20)
+    with pytest.raises(twindex.UnavailableError):
+        client.open("birds")
+    assert pauses == []
+
+
+def test_attempts_end_with_the_patience():
+    now = 0.0
+    attempts = Attempts(10, clock=lambda: now)
+    failure = Failure(twindex.UnavailableError("busy"), True, None)
+    for _ in range(100):
+        try:
+            pause = attempts.pause(failure)
+        except twindex.UnavailableError:
+            break
+        assert pause <= 5
+        now += pause
+    assert 4 < now <= 10
+
+
+def test_a_service_that_is_not_there_is_named():
+    with (
+        twindex.Client("http://127.0.0.1:9", patience=0) as client,
+        pytest.raises(twindex.UnavailableError, match=r"no reply from http://127\.0\.0\.1:9"),
+    ):
+        client.open("birds")
+
+
+def test_a_proxy_without_an_explanation_is_tried_again(pauses):
+    script = Script(httpx2.Response(502, text="<html>"), info())
+    twindex.Client(transport=script.transport).open("birds")
+    assert len(pauses) == 1
+    assert type(failure_of(500, {}, b"oops").error) is twindex.ServiceError
+
+
+def test_a_batch_that_is_sent_again_has_the_same_key(pauses):
+    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    script = Script(
+        info(), httpx2.ReadError("lost"), httpx2.Response(200, json={**done, "truncated": {}})
+    )
+    with twindex.Client(transport=script.transport) as client:
+        client.open("birds").add([{"id": "a", "text": "b"}])
+    keys = [request.headers["idempotency-key"] for request in script.requests[1:]]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert json.loads(script.requests[2].content) == {"id": "a", "text": "b"}
+
+
+def test_keys_are_sent_and_the_environment_is_not_read(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    script = Script(info())
+    client = twindex.Client(
+        "http://example.org/behind/", api_key="secret", transport=script.transport
+    )
+    client.open("a-b")
+    assert script.requests[0].headers["authorization"] == "Bearer secret"
+    assert script.requests[0].url == "http://example.org/behind/v1/collections/a-b"
+    assert "secret" not in repr(client) + repr(client.open)
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "http://"])
+def test_a_wrong_url_is_refused(url):
+    with pytest.raises(twindex.InvalidInputError) as caught:
+        twindex.Client(url)
+    assert caught.value.field == "url"
+
+
+def test_asyncio_waits_and_fails_alike():
+    async def work() -> None:
+        script = Script(problem(503, "not_ready"), info())
+        async with twindex.AsyncClient(transport=script.transport) as client:
+            await client.open("birds")
+        script = Script(problem(404, "not_found"))
+        async with twindex.AsyncClient(transport=script.transport) as client:
+            with pytest.raises(twindex.NotFoundError):
+                await client.open("birds")
+
+        async def arriving():
+            for number in range(1_200):
+                yield {"id": str(number), "text": "x"}
+
+        done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 500}
+        script = Script(
+            info(), *(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(5))
+        )
+        async with twindex.AsyncClient(transport=script.transport) as client:
+            report = await (await client.open("birds")).add(arriving())
+        assert report.documents == 1_200
+        assert [len(r.content.splitlines()) for r in script.requests[1:]] == [16, 64, 256, 500, 364]
+
+    asyncio.run(work())
+
+
+def test_the_first_wrong_documents_of_a_batch_are_named_by_their_numbers():
+    errors = [{"field": f"lines[{n}].text", "message": "missing"} for n in range(3, 9)]
+    wrong = problem(422, "invalid", "lines[3].text: missing", errors=errors)
+    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 500}
+    script = Script(info(), httpx2.Response(200, json={**done, "truncated": {}}), wrong)
+    collection = twindex.Client(transport=script.transport).open("birds")
+    with pytest.raises(twindex.InvalidInputError) as caught:
+        collection.add({"id": str(i)} for i in range(600))
+    assert str(caught.value) == (
+        "documents[19].text: missing; documents[20].text: missing; "
+        "documents[21].text: missing; and 3 more"
+    )
+
+
+def test_large_documents_are_sent_in_small_batches():
+    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    script = Script(
+        info(), *(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(4))
+    )
+    collection = twindex.Client(transport=script.transport).open("birds")
+    collection.add({"id": str(i), "text": "x" * (3 << 20)} for i in range(7))
+    assert [len(r.content.splitlines()) for r in script.requests[1:]] == [2, 2, 2, 1]
+
+
+def test_batches_take_about_five_seconds():
+    batcher = Batcher()
+
+    def batch() -> Batch:
+        while (found := batcher.offer({"id": "a", "text": "b"})) is None:
+            pass
+        return found
+
+    first = batch()
+    assert first.documents == 16
+    batcher.took(first, 8.0)  # Two documents a second.
+    second = batch()
+    assert second.documents == 10
+    batcher.took(second, 0.01)
+    assert batch().documents == 40
+    for _ in range(5):
+        batcher.took(third := batch(), 0.01)
+    assert third.documents == 500
+    batcher.took(third, 10_000)
+    assert batch().documents == 1
+
+
+def test_a_request_under_way_is_waited_for_beyond_the_patience(pauses):
+    busy = [problem(409, "in_progress") for _ in range(40)]
+    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    late = httpx2.ReadTimeout("timed out")
+    script = Script(late, *busy, httpx2.Response(200, json={**done, "truncated": {}}))
+    clock = 0.0
+
+    def passes(seconds: float) -> None:
+        nonlocal clock
+        clock += seconds
+
+    client = twindex.Client(transport=script.transport, patience=20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocking.time, "sleep", passes)
+        patch.setattr(failures, "monotonic", lambda: clock)
+        report = RemoteCollection(client, "birds").add([{"id": "a", "text": "b"}])
+    assert report.documents == 1
+    assert clock > 20
+
+
+@pytest.mark.parametrize(
+    ("call", "field"),
+    [
+        (lambda one: one.delete("x1"), "ids"),
+        (lambda one: one.delete([7]), "ids[0]"),
+        (lambda one: one.get("."), "id"),
+        (lambda one: one.get(""), "id"),
+        (lambda one: one.get(7), "id"),
+        (lambda one: one.add("xy"), "documents"),
+        (lambda one: one.add({"id": "a", "text": "b"}), "documents"),
+        (lambda one: one.add([{"id": "a", "text": "\ud800"}]), "documents[0]"),
+        (lambda one: one.add([{"id": "a", "text": {1, 2}}]), "documents[0]"),
+        (lambda one: one.search(None), "request"),
+        (lambda one: one.search({"query": "x"}, limit=3), "limit"),
+        (lambda one: one.delete_where("year"), "filter"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_is_sent(call, field):
+    script = Script()
+    with pytest.raises(twindex.InvalidInputError) as caught:
+        call(RemoteCollection(twindex.Client(transport=script.transport), "birds"))
+    assert caught.value.field == field
+    assert script.requests == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "-a", "a b", "a" * 65, None])
+def test_wrong_names_of_collections_are_refused(name):
+    client = twindex.Client(transport=Script().transport)
+    for call in (client.open, client.create, client.drop):
+        with pytest.raises(twindex.InvalidInputError) as caught:
+            call(name)
+        assert caught.value.field == "name"
+
+
+def test_a_key_that_no_header_can_have_is_refused():
+    with pytest.raises(twindex.InvalidInputError, match="api_key: must be a text of visible ASCII"):
+        twindex.Client(api_key="caf\u00e9")
+
+
+def test_a_closed_client_says_so():
+    client = twindex.Client()
+    client.close()
+    with pytest.raises(twindex.ServiceError, match="the client was closed"):
+        client.open("birds")

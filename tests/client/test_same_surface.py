@@ -1,0 +1,186 @@
+"""The methods that a local collection and the clients share do the same."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import twindex
+from twindex.client import AsyncRemoteCollection, RemoteCollection
+from twindex.core import NoProgress
+from twindex.index import VectorStorage
+
+from .conftest import CONFIG
+
+
+def test_add_reports_what_was_written(door, named):
+    collection = door.create(named, CONFIG)
+    report = collection.add([{"id": "a", "text": "one"}, {"id": "b", "text": "two"}])
+    assert (report.documents, report.replaced, report.unchanged, report.passages) == (2, 0, 0, 2)
+    report = collection.add([{"id": "a", "text": "one"}, {"id": "b", "text": "three"}])
+    assert (report.documents, report.replaced, report.unchanged, report.passages) == (1, 1, 1, 1)
+    assert collection.add([]) == twindex.WriteReport()
+    collection.close()
+
+
+def test_search_finds_with_all_that_a_hit_has(birds):
+    result = birds.search("flightless kiwi", limit=2)
+    first = result.hits[0]
+    assert (first.id, first.title, first.text) == ("kiwi", "", "The kiwi cannot fly.")
+    assert (first.metadata, first.passage_text) == ({"year": 1813}, "The kiwi cannot fly.")
+    assert first.legs["lexical"].rank == 1
+    assert first.legs["lexical"].score > 0
+    assert len(result) == len(list(result)) == 2
+    assert (result.total, result.relation) == (3, "eq")
+    assert result.timings["encode"] >= 0
+
+
+def test_search_takes_a_request_or_fields(birds):
+    request = twindex.SearchRequest(
+        query="fly", legs=({"name": "lexical", "weight": 2},), limit=1, include=("title",)
+    )
+    by_request = birds.search(request)
+    by_fields = birds.search(
+        "fly", legs=[{"name": "lexical", "weight": 2}], limit=1, include=["title"]
+    )
+    assert by_request.hits == by_fields.hits
+    assert by_request.hits[0].legs.keys() == {"lexical"}
+
+
+def test_a_mapping_has_the_fields_of_a_request(birds):
+    given = {"query": "fly", "limit": 1}
+    assert birds.search(given).hits == birds.search("fly", limit=1).hits
+    (result,) = birds.search_batch([given])
+    assert len(result) == 1
+    with pytest.raises(twindex.InvalidInputError):
+        birds.search({})
+
+
+def test_pages_may_be_long(birds):
+    birds.add({"id": f"{n:04}", "text": "x"} for n in range(1_500))
+    assert len(birds.documents(limit=1_200)) == 1_200
+
+
+def test_progress_counts_documents(birds):
+    class Counting(NoProgress):
+        done = 0
+
+        def advance(self, n: int = 1) -> None:
+            self.done += n
+
+    progress = Counting()
+    birds.add([{"id": str(n), "text": "x"} for n in range(70)], progress=progress)
+    assert progress.done == 70
+
+
+def test_explain_adds_up(birds):
+    (hit,) = birds.search("kiwi", explain=True, limit=1).hits
+    assert hit.score == pytest.approx(sum(leg.contribution for leg in hit.legs.values()))
+    assert [term.term for term in hit.explain["lexical"]] == ["kiwi"]
+
+
+def test_a_batch_is_its_searches(birds):
+    requests = [twindex.SearchRequest(query=query) for query in ("kiwi", "emu", "sleep")]
+    together = birds.search_batch(requests)
+    assert [result.hits[0].id for result in together] == ["kiwi", "emu", "swift"]
+
+
+def test_documents_come_back_as_they_were_given(birds):
+    assert birds.get("emu") == twindex.Document(
+        "emu", "The emu runs and cannot fly.", "Emu", {"year": 1790}
+    )
+    assert [one.id for one in birds.documents()] == ["emu", "kiwi", "swift"]
+    assert [one.id for one in birds.documents(after="emu", limit=1)] == ["kiwi"]
+    assert [one.id for one in birds.documents(filter={"year": {"gte": 1800}})] == ["kiwi"]
+    assert [one.id for one in birds.scan()] == ["emu", "kiwi", "swift"]
+    assert [one.id for one in birds.scan({"year": 1790})] == ["emu"]
+    assert (birds.count(), birds.count({"year": {"lt": 1800}})) == (3, 1)
+
+
+def test_deleting_tells_what_there_was(birds):
+    assert birds.delete(["emu", "dodo", "emu"]) == ["emu"]
+    assert birds.delete([]) == []
+    count = birds.delete_where({"yeer": 1813})
+    assert (count, len(count.warnings)) == (0, 1)
+    assert birds.delete_where({"year": 1813}) == 1
+    assert [one.id for one in birds.scan()] == ["swift"]
+
+
+def test_opening_and_creating(door, named):
+    with pytest.raises(twindex.NotFoundError):
+        door.open(named)
+    door.create(named, CONFIG).close()
+    with pytest.raises(twindex.ConflictError):
+        door.create(named, CONFIG)
+    door.open(named).close()
+    door.open_or_create(named, CONFIG).close()
+    door.open_or_create(named).close()
+    with pytest.raises(twindex.TwindexError):
+        door.open_or_create(named, {"legs": {"lexical": {"kind": "lexical"}}})
+
+
+def test_errors_are_of_the_same_classes_with_the_same_field(birds):
+    with pytest.raises(twindex.NotFoundError):
+        birds.get("dodo")
+    with pytest.raises(twindex.InvalidInputError) as wrong:
+        birds.search("fly", limit=0)
+    assert wrong.value.field == "limit"
+    with pytest.raises(twindex.InvalidInputError) as wrong:
+        birds.search("fly", legs=[{"name": "sparse"}])
+    assert wrong.value.field == "legs[0].name"
+    with pytest.raises(twindex.InvalidInputError) as wrong:
+        birds.search("fly", no_such_field=1)
+    assert wrong.value.field == "no_such_field"
+    with pytest.raises(twindex.InvalidInputError) as wrong:
+        birds.count({"year": {"gt": []}})
+    assert "filter" in wrong.value.field
+    with pytest.raises(twindex.InvalidInputError):
+        birds.search(twindex.SearchRequest(query="fly"), limit=3)
+
+
+def test_a_wrong_document_is_named(birds):
+    documents = [{"id": "a", "text": "fine"}, {"id": "b", "text": 7}, {"id": "c", "text": "fine"}]
+    with pytest.raises(twindex.InvalidInputError) as wrong:
+        birds.add(documents)
+    assert wrong.value.field == "documents[1].text"
+    assert str(wrong.value) == "documents[1].text: must be a string, not an integer"
+    for bad in ("no document", {"id": "a", "text": "", "metadata": {"x": float("nan")}}):
+        with pytest.raises(twindex.InvalidInputError) as wrong:
+            birds.add([*({"id": str(i), "text": ""} for i in range(600)), bad])
+        assert wrong.value.field.startswith("documents[600]")
+    # What was sent before is written, and of the batch with the error nothing.
+    assert {one.id for one in birds.scan()} >= {"kiwi", "emu", "swift"}
+    assert birds.count({"id": {"in": ["a", "b", "c"]}}) == 0
+
+
+def test_a_document_that_is_larger_than_a_batch_is_written(birds):
+    text = "w" * 9_000_000
+    report = birds.add([{"id": "long", "text": text}])
+    assert (report.documents, report.unchanged) == (1, 0)
+    assert birds.get("long").text == text
+    with pytest.raises(twindex.InvalidInputError) as wrong:
+        birds.add([{"id": "long", "text": text, "metadata": 7}])
+    assert wrong.value.field == "documents[0].metadata"
+
+
+def test_maintenance(birds):
+    birds.delete(["emu"])
+    assert birds.merge() is True
+    birds.reconfigure({"dense": VectorStorage.parse({"codec": {"kind": "int8"}})})
+    assert birds.info()["config"]["legs"]["dense"]["codec"]["kind"] == "int8"
+    assert birds.info()["documents"] == 2
+
+
+def test_every_method_of_the_clients_is_one_of_the_collection():
+    def public(kind: type) -> set[str]:
+        return {name for name, _ in inspect.getmembers(kind, callable) if not name.startswith("_")}
+
+    assert public(RemoteCollection) == public(AsyncRemoteCollection)
+    assert public(RemoteCollection) <= public(twindex.Collection)
+    for name in public(RemoteCollection):
+        ours = inspect.signature(getattr(RemoteCollection, name)).parameters
+        theirs = inspect.signature(getattr(twindex.Collection, name)).parameters
+        async_ = inspect.signature(getattr(AsyncRemoteCollection, name)).parameters
+        assert list(ours) == list(async_)
+        assert [*ours] == [one for one in theirs if one in ours], name
