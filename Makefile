@@ -1,5 +1,6 @@
 # make demo   build a hybrid index of the standard library's documentation and search it
 # make test   format check, lint, type check and tests
+# make docs   build the documentation site in build/site
 # make setup  only install; make test-all adds the slow tests; make bench runs the benchmarks
 
 PYTHON ?= python3
@@ -7,9 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := demo/stdlib
-ROOMS := core llm ask sources encoders index rerank search eval train api
+ROOMS := core client llm ask sources encoders index rerank search eval train api
 
-.PHONY: setup demo serve lint types kernels test tests test-all bench format clean
+.PHONY: setup demo serve lint types kernels test tests test-all docs bench format clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -57,6 +58,10 @@ kernels: $(READY)
 test-all: lint types kernels
 	$(PYTEST) -m "slow or not slow"
 
+# Strict: a broken link or a page outside the navigation is an error. Nothing is downloaded.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # The data sets are not part of the repository: see benchmarks/common/datasets.py.
 SETS := scifact cranfield cisi nq_open_oracle msrd_movies qmsum_meetings_long musique_100 \
   xquad_de xquad_en rfc
@@ -65,7 +70,7 @@ bench: $(READY)
 	  echo "$$set is missing: name the folder of the data sets in TWINDEX_DATA," \
 	    "see benchmarks/common/datasets.py" >&2; exit 1; }; done
 	mkdir -p benchmarks/results
-	for name in lexical sparse encode rest build effectiveness judges promptreps_speed \
+	for name in lexical sparse encode rest client build effectiveness judges promptreps_speed \
 	  promptreps storage vectors spann stored_rerank rerank cascade passage_cutting checksums; do \
 	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
 

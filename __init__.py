@@ -1,6 +1,145 @@
 """Twindex: dense, sparse and lexical retrieval in one durable index.
 
-The rooms are sub-packages: `twindex.search` is where most programs start.
+    import twindex
+
+    birds = twindex.open_or_create("birds")
+    birds.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
+    print(birds.search("flightless bird"))
+
+The names below are all that most programs need. They are imported when they are first used, so
+`import twindex` is quick. The rest is in sub-packages, such as
+`twindex.eval`, which you import by their names.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .client import AsyncClient, Client
+    from .core.errors import (
+        AccessError,
+        ConfigError,
+        ConflictError,
+        CorruptFileError,
+        EncoderMismatchError,
+        InvalidInputError,
+        MissingExtraError,
+        ModelError,
+        NotFoundError,
+        ServiceError,
+        SourceError,
+        StorageError,
+        TwindexError,
+        UnavailableError,
+        UnsupportedByStoreError,
+        UnsupportedError,
+    )
+    from .core.kinds import register
+    from .core.results import SearchResult, WriteReport
+    from .core.types import Document, Hit
+    from .index import CollectionConfig
+    from .search import Collection, RerankerRegistry, SearchRequest, build
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AccessError",
+    "AsyncClient",
+    "Client",
+    "Collection",
+    "CollectionConfig",
+    "ConfigError",
+    "ConflictError",
+    "CorruptFileError",
+    "Document",
+    "EncoderMismatchError",
+    "Hit",
+    "InvalidInputError",
+    "MissingExtraError",
+    "ModelError",
+    "NotFoundError",
+    "RerankerRegistry",
+    "SearchRequest",
+    "SearchResult",
+    "ServiceError",
+    "SourceError",
+    "StorageError",
+    "TwindexError",
+    "UnavailableError",
+    "UnsupportedByStoreError",
+    "UnsupportedError",
+    "WriteReport",
+    "__version__",
+    "build",
+    "create",
+    "open",
+    "open_or_create",
+    "register",
+]
+
+_HOMES = {
+    "client": ("AsyncClient", "Client"),
+    "core.errors": (
+        "AccessError",
+        "ConfigError",
+        "ConflictError",
+        "CorruptFileError",
+        "EncoderMismatchError",
+        "InvalidInputError",
+        "MissingExtraError",
+        "ModelError",
+        "NotFoundError",
+        "ServiceError",
+        "SourceError",
+        "StorageError",
+        "TwindexError",
+        "UnavailableError",
+        "UnsupportedByStoreError",
+        "UnsupportedError",
+    ),
+    "core.kinds": ("register",),
+    "core.results": ("SearchResult", "WriteReport"),
+    "core.types": ("Document", "Hit"),
+    "index": ("CollectionConfig",),
+    "search": ("Collection", "RerankerRegistry", "SearchRequest", "build"),
+}
+"""Where each name is."""
+
+
+def create(path: Path | str, config: CollectionConfig | None = None, **options: Any) -> Collection:
+    """Begin an empty collection in the folder `path`. See `Collection.create`."""
+    return _collection().create(path, config, **options)
+
+
+def open(path: Path | str, **options: Any) -> Collection:  # noqa: A001
+    """Open the collection in the folder `path`. See `Collection.open`."""
+    return _collection().open(path, **options)
+
+
+def open_or_create(
+    path: Path | str, config: CollectionConfig | None = None, **options: Any
+) -> Collection:
+    """Open the collection in the folder `path`, or create it. See `Collection.open_or_create`."""
+    return _collection().open_or_create(path, config, **options)
+
+
+def _collection() -> type[Collection]:
+    from .search import Collection
+
+    return Collection
+
+
+def __getattr__(name: str) -> Any:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'twindex' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

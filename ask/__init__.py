@@ -1,11 +1,12 @@
 """Questions to models, many at once and under limits: what answers them, and what that takes."""
 
+from ..core import Status
 from .config import LanguageModelConfig, Limits
 from .course import Course, Judge, Judgement, Outcome
 from .memory import Memory, digest
 from .meter import Cost, Meter
 from .rounds import Rounds
-from .running import Finished, Status, as_twindex_error
+from .running import Finished, as_twindex_error
 
 __all__ = [
     "Cost",

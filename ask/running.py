@@ -6,19 +6,14 @@ import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Generic, Literal
+from typing import Generic
 
-from ..core import ModelError, TwindexError, Usage
+from ..core import ModelError, Status, TwindexError, Usage
 from .config import Limits
 from .course import A, Course, Judgement, Outcome, Q, R
 from .meter import Cost, Meter
 
 log = logging.getLogger(__name__)
-
-Status = Literal["complete", "partial", "failed"]
-"""complete: all that was asked for was answered; partial: not all, because the limits were reached
-before or (then a warning says so) some of a model's answers could not be used; failed: a model
-failed."""
 
 
 def as_twindex_error(error: Exception, model: str) -> TwindexError:

@@ -19,6 +19,8 @@ from .errors import (
 from .guard import UNGUARDED, Guard
 from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
+from .representation import Representation
+from .results import Relation, RerankReport, RerankStage, SearchResult, WriteReport
 from .toml import parse_toml
 from .trace import Trace
 from .types import (
@@ -32,13 +34,14 @@ from .types import (
     Passage,
     Qrels,
     Query,
-    Representation,
     Role,
     Run,
+    Status,
     TermCounts,
     TermWeight,
     TopTerms,
     Usage,
+    added,
 )
 from .unicode import check_unicode, checked_text
 
@@ -69,10 +72,15 @@ __all__ = [
     "Progress",
     "Qrels",
     "Query",
+    "Relation",
     "Representation",
+    "RerankReport",
+    "RerankStage",
     "Role",
     "Run",
+    "SearchResult",
     "SourceError",
+    "Status",
     "StorageError",
     "TermCounts",
     "TermWeight",
@@ -82,6 +90,8 @@ __all__ = [
     "UnsupportedByStoreError",
     "UnsupportedError",
     "Usage",
+    "WriteReport",
+    "added",
     "check_unicode",
     "checked_text",
     "parse_toml",

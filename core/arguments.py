@@ -15,8 +15,8 @@ from functools import wraps
 from types import UnionType
 from typing import ParamSpec, TypeVar
 
-from .bounds import Bounds, shown
-from .errors import InvalidInputError
+from .bounds import Bounds
+from .errors import InvalidInputError, shown
 from .filters import Condition
 
 P = ParamSpec("P")

@@ -7,12 +7,13 @@ by one of the names below. A test refuses a field without bounds, and `docs/limi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import GetCoreSchemaHandler, ValidatorFunctionWrapHandler
 from pydantic_core import CoreSchema, PydanticCustomError, ValidationError, core_schema
+
+from .errors import shown
 
 Number = int | float
 
@@ -21,7 +22,6 @@ STORED = {"stored": True}
 the bounds, which may have been wider when they were written."""
 
 _INT64 = 2**63
-_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +90,6 @@ def _kept(value: Number, kind: type[Number]) -> Number:
     if kind is int and (isinstance(value, int) or math.isfinite(value)):
         return max(-_INT64, min(int(value), _INT64 - 1))
     return float(max(-_INT64, min(value, _INT64))) if isinstance(value, int) else value
-
-
-def shown(value: object) -> str:
-    """A value as an error message names it: its `repr`, cut where that is long."""
-    if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
-        return f"an integer of about {value.bit_length() * 3 // 10:,} digits"
-    if isinstance(value, str | bytes):
-        text = repr(value[: _SHOWN + 1])
-    elif value is None or isinstance(value, bool | int | float):
-        text = repr(value)
-    else:
-        return f"{type(value).__name__}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def any_of(names: Sequence[str]) -> str:
-    """`a, b or c`."""
-    *others, last = names
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _plain(value: Number) -> str:

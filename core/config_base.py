@@ -17,8 +17,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from .bounds import STORED, shown
-from .errors import ConfigError
+from .bounds import STORED
+from .errors import ConfigError, shown
 
 
 class Config(BaseModel):

@@ -11,19 +11,30 @@ TwindexError
 │   └── UnsupportedError       the model, its server or the store cannot do what is asked
 │       └── UnsupportedByStoreError   the store; an InvalidInputError too: ask for something else
 ├── MissingExtraError          an optional package is not installed; names the extra
+├── ServiceError               a service answered with something else than a result
+│   ├── AccessError            it wants a key, another key, or refuses this caller
+│   └── UnavailableError       it cannot be reached, is overloaded or not ready, or takes too long
 └── StorageError               what is on disk cannot be used
     └── CorruptFileError       a file is damaged; names it
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+_SHOWN = 40
 
 
 class TwindexError(Exception):
-    """Base of all errors raised on purpose. `code` is a stable machine-readable word."""
+    """Base of all errors raised on purpose.
+
+    code: a stable machine-readable word. request_id: of the request to a service that failed; None
+    where no service was involved. The service's log has it.
+    """
 
     code = "error"
+    request_id: str | None = None
 
 
 class InvalidInputError(TwindexError):
@@ -107,6 +118,24 @@ class MissingExtraError(TwindexError):
         self.extra = extra
 
 
+class ServiceError(TwindexError):
+    """A service answered with something else than a result."""
+
+    code = "service"
+
+
+class AccessError(ServiceError):
+    """A service wants a key or another one, or refuses this caller."""
+
+    code = "access"
+
+
+class UnavailableError(ServiceError):
+    """A service cannot be reached, is overloaded or not ready, or takes too long."""
+
+    code = "unavailable"
+
+
 class StorageError(TwindexError):
     """What is on disk cannot be read or written as it should."""
 
@@ -122,3 +151,22 @@ class CorruptFileError(StorageError):
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
+
+
+def shown(value: object) -> str:
+    """A value as an error message names it: its `repr`, cut where that is long."""
+    if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
+        return f"an integer of about {value.bit_length() * 3 // 10:,} digits"
+    if isinstance(value, str | bytes):
+        text = repr(value[: _SHOWN + 1])
+    elif value is None or isinstance(value, bool | int | float):
+        text = repr(value)
+    else:
+        return f"{type(value).__name__}"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def any_of(names: Sequence[str]) -> str:
+    """`a, b or c`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -29,7 +29,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from .bounds import any_of, shown
+from .errors import any_of, shown
 from .config_base import Config
 from .errors import ConfigError
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from tqdm import tqdm
-
 from .closing import Closing
 
 
@@ -39,6 +37,8 @@ class BarProgress(Closing):
         self._bar: Any = None
 
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
+        from tqdm import tqdm
+
         self.close()
         # Texts go in batches by length, so the mean rate says more than the latest (smoothing); and
         # a slow stage after a quick one should not wait for as large steps (miniters).

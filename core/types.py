@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-
 Role = Literal["query", "document"]
 Metadata = Mapping[str, Any]
+Status = Literal["complete", "partial", "failed"]
+"""complete: all that was asked for was answered; partial: not all, because the limits were reached
+before or (then a warning says so) some of a model's answers could not be used; failed: a model
+failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,45 +81,11 @@ class Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
-    """A batch of n encoded texts. Any part may be absent; those present have n rows.
-
-    dense:   float32 [n, d].
-    sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
-    terms:   n term-frequency maps of an analyzer, for BM25 (its vocabulary is open).
-    truncated: bool [n], true where the encoder did not read the text to its end.
-    offsets: int64 [n + 1] where a text has several vectors: text i owns the rows offsets[i] to
-             offsets[i + 1] (exclusive, at least one) of `dense` and `sparse`, which then have
-             offsets[n] rows instead of n. None: each text has one row.
-    usage:   what language models did to encode the batch; None where none was asked.
-    """
-
-    dense: NDArray[np.float32] | None = None
-    sparse: csr_array | None = None
-    terms: Sequence[TermCounts] | None = None
-    truncated: NDArray[np.bool_] | None = None
-    offsets: NDArray[np.int64] | None = None
-    usage: Usage | None = None
-
-    def __len__(self) -> int:
-        if self.offsets is not None:
-            return len(self.offsets) - 1
-        for part in (self.dense, self.sparse):
-            if part is not None:
-                return int(part.shape[0])
-        return len(self.terms) if self.terms is not None else 0
-
-    def at(self, i: int) -> Representation:
-        """Text i alone, with all of its vectors. Without `usage`, which is of the whole batch."""
-        first, last = (i, i + 1) if self.offsets is None else self.offsets[i : i + 2].tolist()
-        return Representation(
-            dense=None if self.dense is None else self.dense[first:last],
-            sparse=None if self.sparse is None else self.sparse[first:last],
-            terms=None if self.terms is None else [self.terms[i]],
-            truncated=None if self.truncated is None else self.truncated[i : i + 1],
-            offsets=None if self.offsets is None else np.array([0, last - first]),
-        )
+def added(one: Usage | None, other: Usage | None) -> Usage | None:
+    """The sum; None where no language model was asked."""
+    if one is None or other is None:
+        return one or other
+    return one + other
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +173,28 @@ class Hit:
     explain: Mapping[str, Sequence[Contribution]] | None = None
     terms: Mapping[str, TopTerms] | None = None
     rerank: HitRerank | None = None
+
+    @property
+    def title(self) -> str:
+        """The document's title; "" where it has none or was not asked for."""
+        return "" if self.document is None else self.document.title
+
+    @property
+    def text(self) -> str:
+        """The document's text; "" where it was not asked for."""
+        return "" if self.document is None else self.document.text
+
+    @property
+    def metadata(self) -> Metadata:
+        """The document's metadata; empty where it was not asked for."""
+        return {} if self.document is None else self.document.metadata
+
+    @property
+    def passage_text(self) -> str:
+        """The text of the best passage: what a reader should see first."""
+        if self.passage is None:
+            return self.text
+        return self.text[self.passage.start : self.passage.end]
 
 
 Run = Mapping[str, Mapping[str, float]]

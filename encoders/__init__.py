@@ -4,12 +4,15 @@ text's own tokens, and lexical terms; and long text to passages.
 Importing this does not import torch: `load_encoder` does, when it loads a model.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import kinds as kinds
 from .config import ENCODERS, EncoderConfig, EncoderLoader
 from .dense.config import DenseEncoderConfig
-from .dense.fake import FakeDenseEncoder
 from .late.config import LateEncoderConfig, LateFields
-from .late.fake import FakeLateEncoder
 from .late.vectors import TokenEncoder
 from .lexical.config import AnalyzerConfig
 from .lexical.encoder import LexicalEncoder, Token
@@ -18,12 +21,16 @@ from .passages.config import PassageConfig
 from .passages.passages import split_passages
 from .passages.tokens import MOST_TOKENS, counted_by_words, split_by_tokens
 from .promptreps.config import PromptRepsEncoderConfig
-from .promptreps.encoder import PromptRepsEncoder
 from .protocol import CountingEncoder, Encoder, Gives, TokenReader
 from .sparse.config import SparseEncoderConfig
-from .sparse.fake import FakeSparseEncoder
 from .tilde.config import TildeEncoderConfig, TildeFields
-from .tilde.fake import FakeTildeEncoder
+
+if TYPE_CHECKING:
+    from .dense.fake import FakeDenseEncoder
+    from .late.fake import FakeLateEncoder
+    from .promptreps.encoder import PromptRepsEncoder
+    from .sparse.fake import FakeSparseEncoder
+    from .tilde.fake import FakeTildeEncoder
 
 __all__ = [
     "ENCODERS",
@@ -58,3 +65,19 @@ __all__ = [
     "split_by_tokens",
     "split_passages",
 ]
+
+_HOMES = {
+    "FakeDenseEncoder": "dense.fake",
+    "FakeLateEncoder": "late.fake",
+    "FakeSparseEncoder": "sparse.fake",
+    "FakeTildeEncoder": "tilde.fake",
+    "PromptRepsEncoder": "promptreps.encoder",
+}
+"""Where the names are that are imported when they are first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return found

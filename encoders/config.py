@@ -71,6 +71,7 @@ class EncoderConfig(Config):
 
 
 ENCODERS = Kinds(EncoderConfig, "encoder", "twindex.encoders")
+"""The kinds of encoders."""
 
 EncoderLoader = Callable[[EncoderConfig], Encoder]
 """How an encoder is got from its configuration: `load_encoder`, or what a test puts in place."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from ..core import Representation, Role
 
 Gives = Literal["dense", "sparse", "terms"]
+"""A part of a `Representation` that an encoder fills."""
 
 
 class Encoder(Protocol):

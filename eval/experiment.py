@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..search import Collection, SearchResult
 
 FUSIONS = ("minmax", "zscore", "dbsf", "rrf")
+"""The fusion methods that a table compares."""
 
 BATCH = 32
 """Queries handed over together, so that their encoding is shared."""

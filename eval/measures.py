@@ -11,6 +11,7 @@ from ..core import InvalidInputError, Qrels, Run
 
 EXAMPLES = "nDCG@10, R@100, RR@10, AP, P@5, Success@1"
 DEFAULT_MEASURES = ("nDCG@10", "R@100", "RR@10", "AP")
+"""Measures of an evaluation that names none."""
 
 MAX_PARAMETER = 1_000_000
 """Of a measure's cutoff, and of the grade from which a document is relevant."""

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import InvalidInputError, NoProgress, Progress, Qrels, Query, Run, Usage
+from ..core import (
+    InvalidInputError,
+    NoProgress,
+    Progress,
+    Qrels,
+    Query,
+    RerankReport,
+    Run,
+    Usage,
+)
 from ..search.finding.planning import plan
-from ..search.request import RerankReport, RerankRequest
+from ..search.request import RerankRequest
 from .beir import judged_queries
 from .experiment import run_scores, widest
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
     from ..search import Collection
 
 FIRST_STAGE = "first stage"
+"""The name of the row without a reranker."""
 
 WARNINGS = 3
 """Kept of those of many queries."""

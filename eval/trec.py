@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ..core import InvalidInputError, Qrels, Run, SourceError
-from ..core.bounds import shown
+from ..core.errors import shown
 from ..sources.lines import decode, read_lines
 from .measures import ranking
 

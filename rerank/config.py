@@ -101,6 +101,7 @@ class PromptingConfig(RerankerConfig):
 
 
 RERANKERS = Kinds(RerankerConfig, "reranker", "twindex.rerankers")
+"""The kinds of rerankers."""
 
 RerankerLoader = Callable[[RerankerConfig], Reranker]
 """How a reranker is got from its configuration: `load_reranker`, or what a test puts in place."""

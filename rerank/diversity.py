@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.sparse import csr_array
 
 from ..ask import Meter, Status
 from ..core import InvalidInputError
@@ -120,8 +119,13 @@ class DiversityReranker:
         vectors = _vectors(candidates, self._config.leg)
         return lambda i: _cosine(vectors @ vectors[i])
 
-    def _words(self, candidates: Sequence[Candidate]) -> csr_array:
-        """Rows of unit length [n, terms] (or zero): (1 + ln tf) * (1 + ln((1 + n) / (1 + df)))."""
+    def _words(self, candidates: Sequence[Candidate]) -> Any:
+        """Rows of unit length [n, terms] (or zero): (1 + ln tf) * (1 + ln((1 + n) / (1 + df))).
+
+        A csr_array of float64.
+        """
+        from scipy.sparse import csr_array  # It takes long to import.
+
         texts = [candidate.read(self._config.text) for candidate in candidates]
         rows = self._analyzer.encode(texts, role="document").terms or []
         known = Counter(term for row in rows for term in row)

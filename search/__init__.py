@@ -1,19 +1,17 @@
 """The pipeline that is served and evaluated: a collection, its encoders, legs and their fusion."""
 
+from ..core import RerankReport, SearchResult, WriteReport
 from .collection import Collection
 from .repoint import repoint
 from .request import (
     Fusion,
     LegRequest,
     ReconfigureRequest,
-    RerankReport,
     RerankRequest,
     SearchRequest,
-    SearchResult,
 )
 from .rerankers import RerankerRegistry
 from .writing.build import BuildReport, build
-from .writing.ingest import WriteReport
 
 __all__ = [
     "BuildReport",

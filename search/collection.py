@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,7 +16,10 @@ from ..core import (
     NoProgress,
     NotFoundError,
     Progress,
+    SearchResult,
     Usage,
+    WriteReport,
+    added,
 )
 from ..core.arguments import checked
 from ..core.closing import Closing
@@ -41,12 +44,14 @@ from .finding.planning import Asked, Plan, ask, check_search, plan, request_name
 from .finding.reranking import reorder, rerank
 from .info import describe
 from .maintained import Maintained
-from .request import SearchRequest, SearchResult
+from .request import SearchRequest
 from .rerankers import RerankerRegistry
-from .usage import added
-from .writing.ingest import WriteReport
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
+
+_SCANNED = 1_000
+_SCANNED_BYTES = 16 << 20
+"""A page of `scan` has so many documents, and bytes, at most."""
 
 
 class Collection(Closing, Maintained):
@@ -155,6 +160,9 @@ class Collection(Closing, Maintained):
             leg.warm()
         self.search(SearchRequest(query="warm", limit=1))
 
+    def __repr__(self) -> str:
+        return f"Collection({str(self.path)!r})"
+
     @property
     def config(self) -> CollectionConfig:
         """The configuration; see `LocalStore.config`."""
@@ -236,6 +244,19 @@ class Collection(Closing, Maintained):
             return view.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
 
     @checked(**parameters.COUNT)
+    def scan(self, filter: Filter | None = None) -> Iterator[Document]:  # noqa: A002
+        """All documents, or those that meet a filter, by id. Pages of them are in memory.
+
+        What is written meanwhile is seen where the scan has not come to its id yet.
+        """
+        condition, after = parse_filter(filter), None
+        while page := self.documents(
+            after=after, limit=_SCANNED, filter=condition, most_bytes=_SCANNED_BYTES
+        ):
+            yield from page
+            after = page[-1].id
+
+    @checked(**parameters.COUNT)
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
         """Documents stored, or those that meet a filter."""
         with self.store.view() as view:
@@ -254,9 +275,13 @@ class Collection(Closing, Maintained):
     # -- search ----------------------------------------------------------------------------
 
     def search(
-        self, request: SearchRequest | str, *, guard: Guard = UNGUARDED, **fields: Any
+        self,
+        request: SearchRequest | Mapping[str, Any] | str,
+        *,
+        guard: Guard = UNGUARDED,
+        **fields: Any,
     ) -> SearchResult:
-        """Search. A text stands for `SearchRequest(query=text, **fields)`.
+        """Search. A text stands for `SearchRequest(query=text, **fields)`, and so does a mapping.
 
         guard: limits that the caller sets; what its `check` raises ends the search.
         """
@@ -271,7 +296,10 @@ class Collection(Closing, Maintained):
 
     @checked(requests=parameters.requests, guard=parameters.guard)
     def search_batch(
-        self, requests: Sequence[SearchRequest], *, guard: Guard = UNGUARDED
+        self,
+        requests: Sequence[SearchRequest | Mapping[str, Any]],
+        *,
+        guard: Guard = UNGUARDED,
     ) -> list[SearchResult]:
         """Several searches of the same state; their queries are encoded together, and those that
         name the same reranker with the same budget are reranked together: a time limit is that of
@@ -282,8 +310,9 @@ class Collection(Closing, Maintained):
         self._expect()
         plans: list[Plan] = []
         texts: dict[str, list[str]] = {}
-        for i, request in enumerate(requests):
+        for i, given in enumerate(requests):
             with request_named(i):
+                request = parameters.request(given, {})
                 plans.append(plan(self.store, request, self.rerankers))
             for leg in plans[-1].encoded:
                 if request.query is not None and leg not in request.vectors:

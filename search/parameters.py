@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from ..core import InvalidInputError
+from ..core import ConfigError, InvalidInputError
 from ..core import arguments as is_
 from ..core.arguments import Check, optional, refused
 from ..core.bounds import Bounds
@@ -38,7 +38,9 @@ def _list(wanted: str, check: Check) -> Check:
 
 
 names = _list("a list of names", is_.text)
-requests = _list("a list of SearchRequest", is_.instance(SearchRequest, "a SearchRequest"))
+requests = _list(
+    "a list of SearchRequest", is_.instance(SearchRequest | Mapping, "a SearchRequest")
+)
 
 CREATE: dict[str, Check] = {
     **_SHARED,
@@ -90,15 +92,22 @@ def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
     """The request that a call of `Collection.search` means."""
     if isinstance(value, str):
         return SearchRequest.parse({**fields, "query": value})
-    if not isinstance(value, SearchRequest):
-        raise refused(value, "request", "a text or a SearchRequest")
+    if not isinstance(value, SearchRequest | Mapping):
+        raise refused(value, "request", "a text, a mapping or a SearchRequest")
     if fields:
         raise InvalidInputError(
             "is given beside a SearchRequest; fields require a query text, or put it into the "
             "request",
             field=next(iter(fields)),
         )
-    return value
+    if isinstance(value, SearchRequest):
+        return value
+    try:
+        return SearchRequest.parse(value)
+    except ConfigError as error:
+        field = error.field or ""
+        place = f"request{field}" if field[:1] in ("", "[") else field
+        raise ConfigError(error.message, field=place) from None
 
 
 def guard(value: object, name: str) -> None:

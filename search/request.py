@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from ..core import Config, Hit, TopTerms, Usage
-from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score, shown
-from ..core.filter_help import FILTER_HELP
+from ..core import Config
+from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
+from ..core.errors import shown
 from ..core.filters import Condition
+from ..core.filters.help import FILTER_HELP
 from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
-from ..rerank import Budget, Status
+from ..rerank import Budget
 from ..rerank.config import RERANKER_NAME
 
 WINDOW = 1_000
@@ -206,71 +205,3 @@ class ReconfigureRequest(Config):
     originals; what is left out has its default, whatever it is now."""
 
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], VectorStorage] = Field(min_length=1)
-
-
-@dataclass(frozen=True, slots=True)
-class RerankStage:
-    """What one reranker of a chain did; see `RerankReport`."""
-
-    name: str
-    status: Status
-    candidates: int
-    judged: int
-    usage: Usage
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class RerankReport:
-    """What reranking did.
-
-    status:     "complete", "partial" (the budget ran out before all candidates were judged, or
-                some of a model's answers could not be used) or "failed" (a model did: hits are in
-                the order that they had, or that the stages of a chain before it gave them).
-    candidates: hits handed to the reranker; judged: those that it looked at.
-    usage:      what its models did; cache_hits are judgements that were remembered.
-    seconds:    from when it was asked until it was done.
-    truncated:  candidates whose text was not read to its end.
-    stages:     of a chain, what each of its rerankers did.
-    """
-
-    model: str
-    status: Status
-    candidates: int
-    judged: int
-    usage: Usage
-    seconds: float
-    truncated: int = 0
-    warnings: Sequence[str] = ()
-    stages: Sequence[RerankStage] = ()
-
-
-Relation = Annotated[Literal["eq", "gte"], "eq: exact; gte: at least this many"]
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """What a search gave.
-
-    total:    documents in the list, and whether that is all that match ("eq") or not ("gte"): the
-              legs were cut at their depth, or hits that were not reranked might reach `min_score`.
-    timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `rerank` (what it
-              reads is fetched in it too), `fetch`.
-    warnings: what the caller should know, e.g. a truncated query.
-    generation: the state of the collection that was searched.
-    usage:    what language models did to encode the query; None where no leg has one. A remembered
-              query is a cache hit and no call. In a batch, what was encoded together is divided
-              evenly.
-    query_terms: the heaviest terms of the query by sparse leg, when `explain` was asked for.
-    rerank:   what reranking did, where it was asked for. Its usage is not part of `usage`.
-    """
-
-    hits: Sequence[Hit]
-    total: int
-    relation: Relation
-    timings: Mapping[str, float]
-    warnings: Sequence[str] = field(default_factory=tuple)
-    generation: int = 0
-    usage: Usage | None = None
-    query_terms: Mapping[str, TopTerms] | None = None
-    rerank: RerankReport | None = None

@@ -1,17 +1,10 @@
-"""What language models did, added up over encoders and divided among texts of a batch."""
+"""What language models did for a batch, divided among its texts."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 from ..core import Usage
-
-
-def added(one: Usage | None, other: Usage | None) -> Usage | None:
-    """The sum; None where no language model was asked."""
-    if one is None or other is None:
-        return one or other
-    return one + other
 
 
 def share(usage: Usage | None, part: int, parts: int) -> Usage | None:

@@ -82,14 +82,20 @@ def checked_documents(
 ) -> CheckedDocuments:
     """Documents that may be stored, each checked when it is read, unless it was.
 
-    Raises InvalidInputError that names the field, as `parse_document` does.
+    Raises InvalidInputError that names the document, by its number from 0, and the field:
+    `documents[7].text`.
     """
     if isinstance(documents, CheckedDocuments):
         return documents
-    return CheckedDocuments(
-        check_document(item) if isinstance(item, Document) else parse_document(item)
-        for item in documents
-    )
+    return CheckedDocuments(_checked(number, item) for number, item in enumerate(documents))
+
+
+def _checked(number: int, item: Document | Mapping[str, object]) -> Document:
+    try:
+        return check_document(item) if isinstance(item, Document) else parse_document(item)
+    except InvalidInputError as error:
+        place = f"documents[{number}]" + ("" if error.field is None else f".{error.field}")
+        raise InvalidInputError(error.message, field=place) from None
 
 
 def parse_id(value: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core import InvalidInputError, Qrels, Query, SourceError
-from ..core.bounds import shown
+from ..core.errors import shown
 from .document import parse_id
 from .jsonl import parse_json_line
 from .lines import decode, plain_suffix, read_lines

@@ -10,6 +10,7 @@ from twindex.core import Kinds
 
 ROOMS = [
     "core",
+    "client",
     "llm",
     "ask",
     "sources",

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NoReturn
 
 from ... import __version__
-from ...core import InvalidInputError, StorageError, TwindexError
-from .arguments.common import add_command
-from .commands import COMMANDS
+from .commands import COMMANDS, load
+from .parser import MISUSE, Parser, fill
 
-FAILURE, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+FAILURE, INTERRUPTED, BROKEN_PIPE = 1, 130, 141
 
 DESCRIPTION = "Dense, learned-sparse and lexical retrieval in one durable index."
 EPILOG = """\
@@ -28,28 +25,16 @@ example:
 `twindex COMMAND --help` tells about a command. TWINDEX_DEBUG=1 shows tracebacks."""
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors look like all others of the program."""
-
-    def __init__(self, **options: object) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(MISUSE, f"twindex: error: {message}\nSee: {self.prog} --help\n")
-
-
 def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """The parser with all commands, and the arguments of the chosen one; None = of all."""
     top = Parser(prog="twindex", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"twindex {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for command in COMMANDS:
-        name = command.__name__.rpartition(".")[2]
-        sub = add_command(commands, name, command)
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary)
         if chosen in (None, name):
-            command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
+            fill(sub, module := load(name))
+            sub.set_defaults(run=module.run)
     return top
 
 
@@ -58,6 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     command = next((word for word in given if not word.startswith("-")), "")
     arguments = parser(command).parse_args(given)
+
+    import sqlite3  # The overview of all commands, `--help`, needs none of these.
+
+    from ...core import StorageError, TwindexError
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
     try:
@@ -80,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _check_text(arguments: argparse.Namespace) -> None:
     """Raise InvalidInputError for an argument that is not UTF-8. Paths may be any bytes."""
+    from ...core import InvalidInputError
+
     for name, value in vars(arguments).items():
         for text in _texts(value):
             if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):

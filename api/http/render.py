@@ -10,10 +10,9 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from ...core import Document, Hit, LegScore, Usage
+from ...core import Document, Hit, LegScore, RerankStage, Usage
 from ...index.store.jobs import Job
 from ...search import RerankReport, SearchRequest, SearchResult
-from ...search.request import RerankStage
 
 
 def json_response(

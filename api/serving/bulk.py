@@ -11,9 +11,8 @@ from typing import Any
 
 import orjson
 
-from ...core import Document, InvalidInputError, Usage
-from ...search import Collection, WriteReport
-from ...search.usage import added
+from ...core import Document, InvalidInputError, Usage, WriteReport, added
+from ...search import Collection
 from ...sources import CheckedDocuments, parse_document
 
 BATCH = 256
@@ -68,11 +67,13 @@ def _parse(number: int, line: bytes) -> Line:
 @dataclass(slots=True)
 class BulkResult:
     """What a bulk write has done so far. `unchanged`: of `documents`, those that were stored
-    already; `truncated`: leg -> passages not read to their end; `usage`: of language models."""
+    already; `passages`: encoded; `truncated`: leg -> passages not read to their end; `usage`: of
+    language models."""
 
     documents: int = 0
     replaced: int = 0
     unchanged: int = 0
+    passages: int = 0
     failed: int = 0
     truncated: dict[str, int] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
@@ -113,6 +114,7 @@ class BulkResult:
         def count(report: WriteReport) -> None:
             self.replaced = before.replaced + report.replaced
             self.unchanged = before.unchanged + report.unchanged
+            self.passages = before.passages + report.passages
             self.usage = added(before.usage, report.usage)
             self.truncated = dict(Counter(before.truncated) + Counter(report.truncated))
 

@@ -18,7 +18,7 @@ from ...core.toml import parse_toml
 from ...llm.weights.places import split_models
 
 PREFIX = "TWINDEX_"
-ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_DATA"}
+ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_CACHE", "TWINDEX_DATA", "TWINDEX_DEBUG"}
 """Variables that other parts read."""
 
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
@@ -33,19 +33,19 @@ logger = logging.getLogger(__name__)
 class Settings(Config):
     """The variable of a setting is its name in capitals after `TWINDEX_`.
 
-    api_key:         when set, every request but `/livez` and `/readyz` must show it.
-    allowed_hosts:   names in `Host` and `Origin` that are this server, as a proxy has them.
-    max_body_bytes:  largest body of a request, bulk excepted.
-    max_bulk_bytes:  largest bulk body.
-    job_bytes:       a larger bulk body becomes a job ...
-    job_documents:   ... and so does one of more documents.
+    api_key:         key that every request must have, except `/livez` and `/readyz`.
+    allowed_hosts:   names of this server that `Host` and `Origin` may have, e.g. those of a proxy.
+    max_body_bytes:  largest body of a request, except bulk requests.
+    max_bulk_bytes:  largest body of a bulk request.
+    job_bytes:       a bulk request with a larger body becomes a job.
+    job_documents:   a bulk request with more documents becomes a job.
     threads:         searches that run at the same time; 0 = one for each CPU.
     queue:           requests that may wait for a thread; more are answered 429.
     rerankers:       TOML file of the rerankers that requests may name; without it there are none.
     models:          models that requests may name beside those that are configured, installed as
                      packages or in the hub's cache: names and folders, by commas.
-    rerank_threads:  requests that are reranked at the same time, beside the searches ...
-    rerank_queue:    ... and how many more may wait; beyond that they are answered 429.
+    rerank_threads:  requests that are reranked at the same time, beside the searches.
+    rerank_queue:    requests that may wait for a reranker; more are answered 429.
     device:          where models run; None = as each collection or reranker was configured, which
                      is "auto" unless it says otherwise.
     shutdown_seconds: how long requests and jobs under way may take to end when the server stops.

@@ -25,8 +25,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast, overload
 
-from ..bounds import shown
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, shown
 from ..unicode import checked_text
 from .conditions import (
     And,

@@ -44,6 +44,7 @@ class CodecConfig(Config):
 
 
 CODECS = Kinds(CodecConfig, "codec", "twindex.codecs")
+"""The kinds of codecs."""
 
 FAISS_BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
 """Bits of a dimension in those of our codecs that FAISS has too."""
@@ -168,6 +169,7 @@ class BaseProjection(Config):
 
 
 PROJECTIONS = Kinds(BaseProjection, "projection", "twindex.projections")
+"""The kinds of projections."""
 
 
 @PROJECTIONS.register

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ...core import TermCounts
 from ..arrays.npy import NpyFile, NpyWriter, save
@@ -60,6 +59,8 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
     places[order] = np.arange(len(order), dtype=np.int32)
 
     # A matrix passages x terms by rows; its columns are the lists.
+    from scipy.sparse import csr_array  # Only writing needs it, and importing it takes long.
+
     matrix = csr_array(
         (codes.astype(_code_type(pairs)), places[terms], of_lengths(distinct)),
         shape=(len(passages), len(order)),

@@ -57,6 +57,7 @@ from .snapshot import Masks, Snapshot
 from .view import LocalView
 
 Verify = Literal["full", "size"]
+"""What opening compares of each segment file: its checksum, or its size only."""
 _ATTEMPTS = 20
 _SIZES_SECONDS = 1.0
 """How often the sizes of mapped files are compared with those in the database."""

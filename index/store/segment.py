@@ -28,7 +28,7 @@ from ...core import (
     Representation,
     StorageError,
 )
-from ...core.bounds import shown
+from ...core.errors import shown
 from ..arrays.files import remove_tree, seal_directory
 from ..arrays.npy import load
 from ..arrays.offsets import ranges

@@ -97,6 +97,7 @@ def settings(storage: VectorStorage, kind: type[C]) -> C:
 
 
 STRUCTURES = Kinds(IndexConfig, "index", "twindex.indexes")
+"""The kinds of vector indexes."""
 
 
 def codecs_of(index: type[IndexConfig]) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...core import InvalidInputError, Representation, Usage
+from ...core import InvalidInputError, Representation, Usage, added
 from ...index import CollectionConfig, DenseLeg, SparseLeg
 from ..request import SearchRequest
-from ..usage import added, share
+from ..usage import share
 from .leg_encoders import LegEncoders
 from .query_cache import HIT, REMEMBERED, Key, alone, digest, remembered
 

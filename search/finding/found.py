@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Document, HitRerank, Representation
+from ...core import Document, HitRerank, Representation, RerankReport
 from ...index import Handles, LegResult, View
 from ...rerank import Candidate
-from ..request import LegRequest, RerankReport
+from ..request import LegRequest
 from .planning import Asked
 
 

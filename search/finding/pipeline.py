@@ -9,10 +9,10 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Document, Hit, HitRerank, InvalidInputError
+from ...core import Document, Hit, HitRerank, InvalidInputError, SearchResult
 from ...index import ExplainingView, Handles, View
 from ..encoding.queries import QueryEncoder
-from ..request import SearchRequest, SearchResult
+from ..request import SearchRequest
 from .candidates import read_candidates
 from .explain import Explained, Scaled, explained, leg_scores, query_terms, scaled_scores
 from .found import Found, Leg, Reordered, best, placed

@@ -17,7 +17,7 @@ from ...core import (
     TwindexError,
     UnsupportedByStoreError,
 )
-from ...core.bounds import shown
+from ...core.errors import shown
 from ...core.filters import Condition, parse_filter
 from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Needs, Reranker

@@ -5,9 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from ...core import HitRerank, InvalidInputError, ModelError, TwindexError
+from ...core import (
+    HitRerank,
+    InvalidInputError,
+    ModelError,
+    RerankReport,
+    RerankStage,
+    TwindexError,
+)
 from ...rerank import Budget, Placed, Reranked, Task, failed
-from ..request import RerankReport, RerankStage
 from .found import Found, Reordered
 
 log = logging.getLogger(__name__)

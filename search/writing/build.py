@@ -11,14 +11,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core import ConfigError, ConflictError, Document, NoProgress, Progress, StorageError, Usage
+from ...core import (
+    ConfigError,
+    ConflictError,
+    Document,
+    NoProgress,
+    Progress,
+    StorageError,
+    Usage,
+    WriteReport,
+)
 from ...encoders import EncoderLoader, load_encoder
 from ...index import CollectionConfig, Consumed, LocalStore, append_shard, consumed, finish, resume
 from ...index.arrays.files import exclusive
 from ...index.models import absolute
 from ...sources import CheckedDocuments, checked_documents
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import WriteReport, batches, encode
+from .ingest import batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
 
 LOCK = "build.lock"

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from ...core import Document, InvalidInputError, Representation, Usage
+from ...core import Document, InvalidInputError, Representation, Usage, added
 from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import checked_documents
 from ..encoding.leg_encoders import LegEncoders
-from ..usage import added
 
 BATCH_DOCUMENTS = 512
 BATCH_CHARACTERS = 4_000_000
@@ -41,34 +39,6 @@ class EncodedBatch:
     @property
     def passages(self) -> int:
         return sum(item.count for item in self.documents)
-
-
-@dataclass(frozen=True, slots=True)
-class WriteReport:
-    """What `Collection.add` did.
-
-    documents: written. replaced: of these, how many had the id of a stored document. unchanged:
-    skipped, because the collection has the same document already. passages: encoded. truncated:
-    leg -> passages whose end its encoder did not read. usage: what language models did; None where
-    no leg has one.
-    """
-
-    documents: int = 0
-    replaced: int = 0
-    passages: int = 0
-    truncated: Mapping[str, int] = field(default_factory=dict)
-    usage: Usage | None = None
-    unchanged: int = 0
-
-    def __add__(self, other: WriteReport) -> WriteReport:
-        return WriteReport(
-            self.documents + other.documents,
-            self.replaced + other.replaced,
-            self.passages + other.passages,
-            dict(Counter(self.truncated) + Counter(other.truncated)),
-            added(self.usage, other.usage),
-            self.unchanged + other.unchanged,
-        )
 
 
 def batches(

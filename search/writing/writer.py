@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from ...core import Document, Progress, Usage
+from ...core import Document, Progress, Usage, WriteReport
 from ...index import OutdatedError, Store, Transaction, Written
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import BATCH_DOCUMENTS, WriteReport, batches, encode
+from .ingest import BATCH_DOCUMENTS, batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
 
 

@@ -310,7 +310,7 @@ def test_wrong_requests_name_the_field(collection, fields, field):
 def test_wrong_documents_name_the_field_and_write_nothing(collection):
     with pytest.raises(InvalidInputError) as caught:
         collection.add([{"id": "good", "text": "fine"}, {"id": "bad", "text": 3}])
-    assert caught.value.field == "text"
+    assert caught.value.field == "documents[1].text"
     assert collection.count() == 4
 
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.core import Document, InvalidInputError, NoProgress, StorageError, Usage
+from twindex.core import Document, InvalidInputError, NoProgress, StorageError, Usage, added
 from twindex.encoders import PromptRepsEncoderConfig, SparseEncoderConfig, load_encoder
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection, SearchRequest, build
 from twindex.search.encoding.queries import QueryEncoder
-from twindex.search.usage import added, share
+from twindex.search.usage import share
 
 MODEL = PromptRepsEncoderConfig(model="fake")
 CONFIG = CollectionConfig(

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from ....core import BarProgress, InvalidInputError, NoProgress, Progress, SourceError
 from ....core.config import Device
-from ....core.filter_help import FILTER_HELP
+from ....core.filters.help import FILTER_HELP
 from ....index import VectorSearch
 from ....search import Fusion
 from ...serving.settings import option
@@ -25,21 +24,6 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-ParserT = TypeVar("ParserT", bound=argparse.ArgumentParser)
-
-
-def add_command(
-    commands: argparse._SubParsersAction[ParserT], name: str, module: ModuleType
-) -> ParserT:
-    """A parser for a command, whose docstring is its help; without the arguments of the command."""
-    summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
-    return commands.add_parser(
-        name,
-        help=summary[0].lower() + summary[1:],
-        description=module.__doc__,
-        epilog=f"example:\n  {module.EXAMPLE}",
-    )
 
 
 def add_collection(parser: argparse.ArgumentParser) -> None:

@@ -44,7 +44,9 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         help="fields of CollectionConfig; flags override",
     )
     add_legs(group)
-    group.add_argument("--lexical", choices=("bm25", "none"), help="(default: bm25)")
+    group.add_argument(
+        "--lexical", choices=("bm25", "none"), help="the lexical leg (default: bm25)"
+    )
     group.add_argument(
         "--late",
         metavar="NAME",

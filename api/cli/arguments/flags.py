@@ -14,7 +14,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from ....core import Config, ConfigError, Kinds
-from ....core.bounds import any_of
+from ....core.errors import any_of
 from ....encoders import ENCODERS, PassageConfig
 from ....index import (
     CODECS,

@@ -52,8 +52,12 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     )
     names = FieldNames()
     group.add_argument("--id-field", metavar="NAME", help="field or column (default: _id or id)")
-    group.add_argument("--title-field", metavar="NAME", help=f"(default: {names.title})")
-    group.add_argument("--text-field", metavar="NAME", help=f"(default: {names.text})")
+    group.add_argument(
+        "--title-field", metavar="NAME", help=f"field or column (default: {names.title})"
+    )
+    group.add_argument(
+        "--text-field", metavar="NAME", help=f"field or column (default: {names.text})"
+    )
     group.add_argument(
         "--metadata-fields", metavar="NAME,...", help="kept as metadata (default: all others)"
     )

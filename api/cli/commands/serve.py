@@ -30,8 +30,10 @@ _MAX_KEY = 2**16
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", metavar="ROOT", type=Path, help="folder that holds collections")
-    parser.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8080, help="(default: 8080)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: 8080)")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings by name")
     add_rerankers(parser)
     add_models(parser)

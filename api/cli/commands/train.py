@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from ..arguments.common import add_command
+from ..parser import fill
 from . import train_cross_encoder, train_passage_scorer
 
 EXAMPLE = (
@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND", required=True, dest="trained", parser_class=type(parser)
     )
     for name, module in KINDS.items():
-        module.add_arguments(add_command(kinds, name, module))
+        summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+        fill(kinds.add_parser(name, help=summary[0].lower() + summary[1:]), module)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ OPTIONS = {
     "synthetic": "queries made from the documents, at most",
     "writer": "language model that writes queries for documents",
     "written": "queries that it writes, at most",
-    "epochs": "",
+    "epochs": "passes over the training queries",
     "minutes": "stop by then; the learning rate falls with the time",
     "negatives": "documents that do not answer, for each query",
     "depth": "they are of the N best of BM25",
@@ -46,8 +46,8 @@ OPTIONS = {
     "rerank": "documents reranked for each of these",
     "validations": "times that they are reranked",
     "precision": "auto is bfloat16 where the device has it",
-    "device": "",
-    "seed": "",
+    "device": "where the training runs",
+    "seed": "of every random choice",
 }
 """Fields of CrossEncoderTraining, with their help."""
 

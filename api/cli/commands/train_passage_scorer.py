@@ -37,11 +37,11 @@ OPTIONS = {
     "dimensions": "of its vectors",
     "size": "words in a window",
     "overlap": "more on each side",
-    "epochs": "",
+    "epochs": "passes over the training documents",
     "batch": "documents in a step",
-    "learning_rate": "",
+    "learning_rate": "of the optimizer",
     "held_out": "share of queries that choose the epoch",
-    "seed": "",
+    "seed": "of every random choice",
 }
 """Fields of PassageScorerTraining, with their help."""
 

@@ -66,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="documents that a search asks the leg for (default: 10; `twindex search` asks for "
         "1000 unless told otherwise)",
     )
-    measured.add_argument("--seed", type=int, default=0, metavar="N", help="(default: 0)")
+    measured.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)"
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument("--bytes-per-vector", type=float, metavar="N", help="of all files, at most")
     limits.add_argument(

@@ -60,8 +60,8 @@ async def create_collection(request: Request, collection: str) -> Response:
     """
     service: Service = request.app.state.service
     config = CollectionConfig()
-    if request.headers.get("content-length", "0") != "0" or "content-type" in request.headers:
-        raw = await body.read(request)
+    announced = request.headers.get("content-length", "0") != "0"
+    if (announced or "content-type" in request.headers) and (raw := await body.read(request)):
         config = validate(CollectionConfig, body.parse_object(raw))
 
     def create() -> tuple[dict[str, Any], bool]:

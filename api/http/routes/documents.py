@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query
@@ -10,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....core import InvalidInputError, NotFoundError
-from ....core.filter_help import FILTER_HELP
 from ....core.filters import parse_filter
+from ....core.filters.help import FILTER_HELP
 from ....sources import CheckedDocuments, parse_document
 from ....sources.document import parse_id
-from ...serving.bulk import BulkResult, parse_lines
+from ...serving.bulk import ERRORS_KEPT, BulkResult, parse_lines
 from ...serving.problems import Problem, validate
 from ...serving.served import Served
 from ...serving.service import Service
@@ -61,17 +62,24 @@ async def write_bulk(
     request: Request,
     collection: str,
     as_job: Annotated[bool, Query(alias="async", description="always as a job")] = False,
+    on_error: Annotated[
+        Literal["keep", "fail"], Query(description="fail: a bad line fails the request")
+    ] = "keep",
 ) -> Response:
     """Insert or replace many documents, one JSON object in each line.
 
-    A bad line fails alone. Large bodies become a job (202); `Idempotency-Key` is honoured.
+    A bad line fails alone; with `on_error=fail` nothing is written and the reply is 422. Large
+    bodies become a job (202), for which there is no `on_error=fail`. `Idempotency-Key` is honoured.
     """
     service: Service = request.app.state.service
     _, jobs = (await service.served(collection)).ready()
     received = await receive(request, jobs, as_job=as_job)
+    if on_error == "fail" and received.upload is not None:
+        received.upload.discard()
+        raise InvalidInputError("a job keeps the good lines: send fewer lines", field="on_error")
 
     def write(served: Served) -> tuple[int, Any]:
-        return 200, _write_now(served, received)
+        return 200, _write_now(served, received, whole=on_error == "fail")
 
     if received.upload is None:
         return await once(request, collection, received.digest, write)
@@ -79,9 +87,13 @@ async def write_bulk(
     return await enqueue(request, collection, received.digest, lambda served: new, received.upload)
 
 
-def _write_now(served: Served, received: Received) -> dict[str, Any]:
+def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, Any]:
+    """whole: write all lines or none."""
     opened, _ = served.ready()
     lines = list(parse_lines((received.data or b"").split(b"\n")))
+    if whole and (errors := [_at(line.error) for line in lines if line.error is not None]):
+        first = errors[0]
+        raise Problem(422, f"{first['field']}: {first['message']}", errors=errors[:ERRORS_KEPT])
     result = BulkResult()
     result.write(opened, lines)
     return {
@@ -89,9 +101,17 @@ def _write_now(served: Served, received: Received) -> dict[str, Any]:
         "items": [line.item() for line in lines],
         "replaced": result.replaced,
         "unchanged": result.unchanged,
+        "passages": result.passages,
         "truncated": result.truncated,
         **usage(result.usage),
     }
+
+
+def _at(error: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with a line, as the error of a field: `lines[7].text`, from 0."""
+    field, place = error.get("field"), f"lines[{error['line'] - 1}]"
+    message = str(error["detail"]).removeprefix(f"{field}: ")
+    return {"field": place if field is None else f"{place}.{field}", "message": message}
 
 
 @router.post(
@@ -127,16 +147,21 @@ async def list_documents(
     collection: str,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor_: Annotated[str | None, Query(alias="cursor")] = None,
+    after: Annotated[str | None, Query(description="instead of a cursor: an id")] = None,
     filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
 ) -> Response:
     """Documents by id, ascending. `total` counts all pages.
 
-    A page of large documents has fewer than `limit`; go on while there is a `next_cursor`.
+    A page of large documents has fewer than `limit`; go on while there is a `next_cursor`. A page
+    begins after the id `after`, whether there is such a document or not.
     """
+    if cursor_ is not None and after is not None:
+        raise Problem(422, "give `cursor` or `after`, not both")
     settings: Settings = request.app.state.settings
     condition = None if filter_ is None else _filter(filter_)
     where = parse_filter(condition)
-    after = None if cursor_ is None else cursor.decode(cursor_, condition)
+    if cursor_ is not None:
+        after = cursor.decode(cursor_, condition)
 
     def page(served: Served) -> dict[str, Any]:
         opened, _ = served.ready()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from ....core import Config
-from ....core.filter_help import FILTER_HELP
+from ....core.filters.help import FILTER_HELP
 from ....search import SearchRequest
 from .reranking import RerankPlace, RerankReport
 from .shape import LanguageModelUsage, Shape
@@ -103,12 +103,13 @@ class BulkItem(Shape):
 
 class BulkReply(Shape):
     """One item for each line that is not blank, in order. unchanged: documents that were stored
-    already and were skipped."""
+    already and were skipped; passages: encoded."""
 
     errors: bool
     items: list[BulkItem]
     replaced: int
     unchanged: int
+    passages: int
     truncated: dict[str, int]
     usage: LanguageModelUsage | None = None
 

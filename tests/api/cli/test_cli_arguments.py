@@ -19,7 +19,7 @@ from twindex.api.cli.arguments.common import (
 )
 from twindex.api.cli.arguments.configuration import configuration, flags
 from twindex.api.cli.arguments.flags import parse_projection
-from twindex.api.cli.commands import COMMANDS
+from twindex.api.cli.commands import COMMANDS, load
 from twindex.api.cli.commands.eval import parse_measures
 from twindex.api.cli.main import main, parser
 from twindex.core import ConfigError, InvalidInputError, TwindexError
@@ -51,8 +51,9 @@ def test_every_command_has_a_summary_and_an_example(capsys: pytest.CaptureFixtur
         main(["--help"])
     assert done.value.code == 0
     overview = capsys.readouterr().out
-    for command in COMMANDS:
-        name = command.__name__.rpartition(".")[2]
+    for name, summary in COMMANDS.items():
+        first = (load(name).__doc__ or "").partition("\n")[0].rstrip(".")
+        assert first[:1].lower() + first[1:] == summary
         assert re.search(rf"^    {name}\s+[a-z]", overview, re.MULTILINE)
         with pytest.raises(SystemExit):
             main([name, "--help"])
@@ -63,7 +64,8 @@ def test_help_does_not_import_what_is_slow() -> None:
     code = (
         "import sys\nfrom twindex.api.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "slow = {'torch', 'numba', 'faiss', 'fastapi', 'ir_measures', 'sentence_transformers'}\n"
+        "slow = {'torch', 'numba', 'faiss', 'fastapi', 'ir_measures', 'sentence_transformers', "
+        "'numpy', 'pydantic'}\n"
         "sys.exit(str(slow & set(sys.modules)) if slow & set(sys.modules) else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

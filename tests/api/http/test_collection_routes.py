@@ -36,6 +36,9 @@ def test_create_describe_list_delete(serve, tmp_path, problem, fake_config):
 
 def test_another_configuration_is_a_conflict(client, problem):
     problem(client.put(BIRDS, json={"legs": {"lexical": {"kind": "lexical"}}}), 409, "conflict")
+    # No body means the default configuration, whether a type is announced or not.
+    for headers in ({}, {"content-type": "application/json"}):
+        problem(client.put(BIRDS, headers=headers), 409, "conflict")
 
 
 @pytest.mark.parametrize(

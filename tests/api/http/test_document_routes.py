@@ -196,8 +196,31 @@ def test_a_bad_line_fails_alone(client):
 def test_all_good_and_nothing_at_all(client):
     assert bulk(client, [{"id": "a", "text": "t"}]).json()["errors"] is False
     assert bulk(client, []).json() == {
-        "errors": False, "items": [], "replaced": 0, "unchanged": 0, "truncated": {}
+        "errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 0,
+        "truncated": {},
     }  # fmt: skip
+
+
+def test_a_bad_line_can_fail_the_request(client, problem):
+    given = [{"id": "a", "text": "t"}, "", "no JSON", {"id": "b"}, {"id": "c", "text": 3}]
+    details = problem(bulk(client, given, params={"on_error": "fail"}), 422, "invalid")
+    assert [error.field for error in details.errors] == [
+        "lines[2]",
+        "lines[3].text",
+        "lines[4].text",
+    ]
+    assert client.get(f"{DOCUMENTS}/a").status_code == 404
+    assert bulk(client, given[:1], params={"on_error": "fail"}).json()["errors"] is False
+    whole = {"on_error": "fail", "async": "true"}
+    details = problem(bulk(client, given[:1], params=whole), 422, "invalid")
+    assert details.errors[0].field == "on_error"
+
+
+def test_a_page_may_begin_after_an_id(client, problem):
+    page = client.get(DOCUMENTS, params={"after": "emu", "limit": 1}).json()
+    assert [one["id"] for one in page["documents"]] == ["kiwi"]
+    both = {"after": "emu", "cursor": page["next_cursor"]}
+    problem(client.get(DOCUMENTS, params=both), 422, "invalid")
 
 
 def test_documents_that_are_stored_already_are_skipped(client):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from .house import HOUSE, ROOMS
+from ..house import HOUSE, ROOMS
 
 METHODS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "split")
 

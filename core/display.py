@@ -1,0 +1,93 @@
+"""Results as people read them: in a terminal, a notebook or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from .errors import MissingExtraError
+from .types import Hit
+
+SHOWN = 60
+"""Characters of a text."""
+
+
+def shortened(text: str, length: int = SHOWN) -> str:
+    """One line of at most `length` characters; "…" ends what is cut."""
+    line = " ".join(text[: 2 * length].split())
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def ranks(hit: Hit) -> str:
+    """`dense 2, lexical 1`: the hit's rank in each leg, from 1."""
+    return ", ".join(f"{leg} {place.rank}" for leg, place in hit.legs.items())
+
+
+def as_lines(hits: Sequence[Hit]) -> list[str]:
+    """A line for each hit: rank, id, score, rank in each leg, title or passage."""
+    lines = []
+    width = max((len(shortened(hit.id, 30)) for hit in hits), default=0)
+    for number, hit in enumerate(hits, 1):
+        shown = shortened(hit.title or hit.passage_text)
+        lines.append(
+            f"{number:>4}  {shortened(hit.id, 30):{width}}  {hit.score:.4f}  {ranks(hit)}  {shown}"
+        )
+    return [line.rstrip() for line in lines]
+
+
+def as_html(hits: Sequence[Hit]) -> str:
+    """A table for notebooks. All text is escaped."""
+    head = "".join(f"<th>{name}</th>" for name in ("", "id", "score", "legs", "title", "passage"))
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td>{escape(cell)}</td>"
+            for cell in (
+                str(number),
+                hit.id,
+                f"{hit.score:.4f}",
+                ranks(hit),
+                hit.title,
+                shortened(hit.passage_text, 200),
+            )
+        )
+        + "</tr>"
+        for number, hit in enumerate(hits, 1)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def as_records(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """A flat record for each hit.
+
+    Keys: `rank`, `id`, `score`, `title`, `text`, `passage`, `metadata`; `LEG_rank` and `LEG_score`
+    for each leg, None where it did not return the hit.
+    """
+    legs = list(dict.fromkeys(leg for hit in hits for leg in hit.legs))
+    records = []
+    for number, hit in enumerate(hits, 1):
+        record: dict[str, Any] = {
+            "rank": number,
+            "id": hit.id,
+            "score": hit.score,
+            "title": hit.title,
+            "text": hit.text,
+            "passage": hit.passage_text,
+            "metadata": dict(hit.metadata),
+        }
+        for leg in legs:
+            place = hit.legs.get(leg)
+            record[f"{leg}_rank"] = None if place is None else place.rank
+            record[f"{leg}_score"] = None if place is None else place.score
+        records.append(record)
+    return records
+
+
+def as_frame(hits: Sequence[Hit]) -> Any:
+    """`as_records` as a pandas DataFrame. Raises MissingExtraError without pandas."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise MissingExtraError("pandas", "notebook") from None
+    return pd.DataFrame.from_records(as_records(hits))

@@ -1,0 +1,56 @@
+"""Encoded texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .types import TermCounts, Usage
+
+if TYPE_CHECKING:  # It takes longer to import than all else that a lexical search needs.
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """A batch of n encoded texts. Any part may be absent; those present have n rows.
+
+    dense:   float32 [n, d].
+    sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
+    terms:   n term-frequency maps of an analyzer, for BM25 (its vocabulary is open).
+    truncated: bool [n], true where the encoder did not read the text to its end.
+    offsets: int64 [n + 1] where a text has several vectors: text i owns the rows offsets[i] to
+             offsets[i + 1] (exclusive, at least one) of `dense` and `sparse`, which then have
+             offsets[n] rows instead of n. None: each text has one row.
+    usage:   what language models did to encode the batch; None where none was asked.
+    """
+
+    dense: NDArray[np.float32] | None = None
+    sparse: csr_array | None = None
+    terms: Sequence[TermCounts] | None = None
+    truncated: NDArray[np.bool_] | None = None
+    offsets: NDArray[np.int64] | None = None
+    usage: Usage | None = None
+
+    def __len__(self) -> int:
+        if self.offsets is not None:
+            return len(self.offsets) - 1
+        for part in (self.dense, self.sparse):
+            if part is not None:
+                return int(part.shape[0])
+        return len(self.terms) if self.terms is not None else 0
+
+    def at(self, i: int) -> Representation:
+        """Text i alone, with all of its vectors. Without `usage`, which is of the whole batch."""
+        first, last = (i, i + 1) if self.offsets is None else self.offsets[i : i + 2].tolist()
+        return Representation(
+            dense=None if self.dense is None else self.dense[first:last],
+            sparse=None if self.sparse is None else self.sparse[first:last],
+            terms=None if self.terms is None else [self.terms[i]],
+            truncated=None if self.truncated is None else self.truncated[i : i + 1],
+            offsets=None if self.offsets is None else np.array([0, last - first]),
+        )

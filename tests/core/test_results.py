@@ -1,0 +1,87 @@
+"""Results as people read them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from twindex.core import (
+    Document,
+    Hit,
+    LegScore,
+    MissingExtraError,
+    Passage,
+    SearchResult,
+    WriteReport,
+)
+from twindex.core.display import as_records, shortened
+
+KIWI = Document("kiwi", "A bird. The kiwi cannot fly.", "Kiwi <b>", {"year": 1813})
+RESULT = SearchResult(
+    hits=(
+        Hit("kiwi", 0.97, {"dense": LegScore(2, 0.61), "lexical": LegScore(1, 5.2)},
+            Passage(8, 28), KIWI),
+        Hit("emu", 0.5, {"dense": LegScore(1, 0.7)}),
+    ),
+    total=42,
+    relation="gte",
+    timings={"encode": 1.0, "fuse": 0.25},
+    warnings=("the query was cut",),
+)  # fmt: skip
+
+
+def test_a_hit_has_what_its_document_has():
+    kiwi, emu = RESULT
+    assert (kiwi.title, kiwi.text, kiwi.metadata) == (KIWI.title, KIWI.text, KIWI.metadata)
+    assert kiwi.passage_text == "The kiwi cannot fly."
+    assert (emu.title, emu.text, emu.metadata, emu.passage_text) == ("", "", {}, "")
+    assert len(RESULT) == 2
+
+
+def test_a_result_prints_as_a_list_of_hits():
+    assert repr(RESULT).splitlines() == [
+        "SearchResult: 2 of at least 42 documents, 1.2 ms; the query was cut",
+        "   1  kiwi  0.9700  dense 2, lexical 1  Kiwi <b>",
+        "   2  emu   0.5000  dense 1",
+    ]
+
+
+def test_a_notebook_shows_a_table_of_escaped_text():
+    html = RESULT._repr_html_()
+    assert "<b>" not in html
+    assert "<td>Kiwi &lt;b&gt;</td>" in html
+    assert html.count("<tr>") == 3
+
+
+def test_records_have_a_column_for_each_leg():
+    first, second = as_records(RESULT.hits)
+    assert first == {
+        "rank": 1, "id": "kiwi", "score": 0.97, "title": "Kiwi <b>", "text": KIWI.text,
+        "passage": "The kiwi cannot fly.", "metadata": {"year": 1813},
+        "dense_rank": 2, "dense_score": 0.61, "lexical_rank": 1, "lexical_score": 5.2,
+    }  # fmt: skip
+    assert (second["lexical_rank"], second["lexical_score"]) == (None, None)
+
+
+def test_pandas_is_optional(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'twindex\[notebook\]'"):
+        RESULT.to_pandas()
+
+
+def test_a_frame_has_a_row_for_each_hit():
+    pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = RESULT.to_pandas()
+    assert list(frame["id"]) == ["kiwi", "emu"]
+    assert frame["dense_rank"].tolist() == [2, 1]
+
+
+def test_long_texts_are_one_short_line():
+    assert shortened("a\n b\t c") == "a b c"
+    assert shortened("x" * 100) == "x" * 59 + "…"
+
+
+def test_write_reports_add_up():
+    one = WriteReport(1, 1, 2, {"dense": 1}, None, 3)
+    assert one + one == WriteReport(2, 2, 4, {"dense": 2}, None, 6)

@@ -1,0 +1,76 @@
+"""`import twindex`: what it has, and what it costs."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import twindex
+
+NAMES = [
+    "AccessError", "AsyncClient", "Client", "Collection", "CollectionConfig", "ConfigError",
+    "ConflictError", "CorruptFileError", "Document", "EncoderMismatchError", "Hit",
+    "InvalidInputError", "MissingExtraError", "ModelError", "NotFoundError", "RerankerRegistry",
+    "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError", "TwindexError",
+    "UnavailableError", "UnsupportedByStoreError", "UnsupportedError", "WriteReport",
+    "__version__", "build", "create", "open", "open_or_create", "register",
+]  # fmt: skip
+
+
+def test_these_names_are_exported():
+    assert twindex.__all__ == NAMES
+    assert dir(twindex) == sorted(NAMES)
+    for name in NAMES:
+        assert getattr(twindex, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Colection'"):
+        twindex.Colection  # noqa: B018
+
+
+def test_type_checkers_see_the_names_that_there_are():
+    tree = ast.parse(Path(twindex.__file__).read_text())
+    (checked,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        (node.module, alias.name)
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    homes = {(home, name) for home, names in twindex._HOMES.items() for name in names}
+    assert imported == homes
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert {name for _, name in homes} | defined - {"_collection", "__getattr__", "__dir__"} == (
+        {*NAMES} - {"__version__"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "slow"),
+    [
+        ("import twindex", {"numpy", "pydantic", "torch", "faiss", "httpx2"}),
+        ("from twindex import Document, NotFoundError", {"scipy", "torch", "faiss", "numba"}),
+        ("from twindex import Client", {"scipy", "torch", "faiss", "numba", "fastapi"}),
+        ("from twindex import Collection", {"scipy", "torch", "faiss", "numba", "fastapi"}),
+    ],
+)
+def test_importing_takes_no_more_than_it_needs(code, slow):
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], check=True, capture_output=True
+    )
+    assert not slow & set(json.loads(done.stdout))
+
+
+def test_the_three_functions_are_those_of_the_class(tmp_path):
+    config = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
+    with twindex.create(tmp_path / "c", config) as made:
+        made.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
+    with twindex.open(tmp_path / "c", read_only=True) as opened:
+        assert opened.search("kiwi").hits[0].id == "kiwi"
+    with twindex.open_or_create(tmp_path / "c", config) as again:
+        assert again.count() == 1
+        assert repr(again) == f"Collection('{tmp_path / 'c'}')"
