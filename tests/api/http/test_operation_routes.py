@@ -253,8 +253,8 @@ def test_access_log(serve, caplog):
 @pytest.mark.parametrize(
     ("method", "path", "name", "known"),
     [
-        ("POST", "/v1/collections/birds/documents/bulk?asynk=true", "asynk", "async"),
-        ("GET", "/v1/collections/birds/documents?limit=3&p=", "p", "cursor, filter, limit"),
+        ("POST", "/v1/collections/birds/documents/bulk?asynk=true", "asynk", "async, on_error"),
+        ("GET", "/v1/collections/birds/documents?limit=3&p=", "p", "after, cursor, filter, limit"),
         ("POST", "/v1/collections/birds/search?limit=3", "limit", "none"),
         ("DELETE", "/v1/collections/birds?force=true", "force", "none"),
         ("GET", "/v1/jobs?x=1", "x", "none"),
