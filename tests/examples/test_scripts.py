@@ -40,6 +40,7 @@ def notes(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow  # They are those of the README, which another test runs.
 def test_five_lines_print_the_hits(run: Run) -> None:
     printed = run("five_lines.py")
     assert re.search(r"1  kiwi  0\.\d+  dense 1, .* The kiwi cannot fly\.", printed)
@@ -89,6 +90,7 @@ def test_a_reranking_under_a_budget_is_partial(run: Run) -> None:
     assert "fake: complete, 30 of 30 judged" in unlimited
 
 
+@pytest.mark.slow
 def test_tune_stores_as_it_recommends(run: Run) -> None:
     printed = run("tune.py", "--model", "fake", "--documents", "120")
     assert re.search(r"^flat float32 +recall 1\.000, +\d+ bytes a vector, p95 ", printed)
@@ -102,6 +104,7 @@ def test_rag_numbers_its_sources(run: Run) -> None:
     assert printed.rpartition("\nanswer: ")[2].strip()
 
 
+@pytest.mark.slow
 def test_two_pipelines_are_compared_on_a_folder_of_ones_own(run: Run, tmp_path: Path) -> None:
     (tmp_path / "set" / "qrels").mkdir(parents=True)
     texts = {"kiwi": "The kiwi cannot fly.", "swift": "Swifts sleep in the air.", "bread": "Knead."}
