@@ -114,7 +114,8 @@ def test_the_server_binds_to_this_machine_only(capsys):
     assert inspect.signature(serve).parameters["host"].default == "127.0.0.1"
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
-    assert re.search(r"--host HOST\s+address to listen on \(default: 127\.0\.0\.1\)", capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert re.search(r"--host HOST\s+address to listen on \(default: 127\.0\.0\.1\)", printed)
 
 
 def test_the_page_invents_no_address():
