@@ -6,13 +6,14 @@
     birds.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
     print(birds.search("flightless bird"))
 
-The names below are all that most programs need. They are imported when they are first used, so
-`import twindex` is quick. The rest is in sub-packages, such as
-`twindex.eval`, which you import by their names.
+`twindex.open` and the names below are all that most programs need. They are imported when they are
+first used, so `import twindex` is quick. The rest is in sub-packages, such as `twindex.eval`, which
+you import by their names.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,6 @@ __all__ = [
     "__version__",
     "build",
     "create",
-    "open",
     "open_or_create",
     "register",
 ]
@@ -110,9 +110,14 @@ _HOMES = {
 """Where each name is."""
 
 
-def create(path: Path | str, config: CollectionConfig | None = None, **options: Any) -> Collection:
-    """Begin an empty collection in the folder `path`. See `Collection.create`."""
-    return _collection().create(path, config, **options)
+def create(
+    path: Path | str, config: CollectionConfig | Mapping[str, Any] | None = None, **options: Any
+) -> Collection:
+    """Begin an empty collection in the folder `path`. See `Collection.create`.
+
+    config: may also be a mapping with the fields of a CollectionConfig.
+    """
+    return _collection().create(path, _config(config), **options)
 
 
 def open(path: Path | str, **options: Any) -> Collection:  # noqa: A001
@@ -121,16 +126,25 @@ def open(path: Path | str, **options: Any) -> Collection:  # noqa: A001
 
 
 def open_or_create(
-    path: Path | str, config: CollectionConfig | None = None, **options: Any
+    path: Path | str, config: CollectionConfig | Mapping[str, Any] | None = None, **options: Any
 ) -> Collection:
-    """Open the collection in the folder `path`, or create it. See `Collection.open_or_create`."""
-    return _collection().open_or_create(path, config, **options)
+    """Open the collection in the folder `path`, or create it. See `Collection.open_or_create`.
+
+    config: may also be a mapping with the fields of a CollectionConfig.
+    """
+    return _collection().open_or_create(path, _config(config), **options)
 
 
 def _collection() -> type[Collection]:
     from .search import Collection
 
     return Collection
+
+
+def _config(value: CollectionConfig | Mapping[str, Any] | None) -> CollectionConfig | None:
+    from .index import CollectionConfig
+
+    return CollectionConfig.parse(value) if isinstance(value, Mapping) else value
 
 
 def __getattr__(name: str) -> Any:
@@ -142,4 +156,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "open"])

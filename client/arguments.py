@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
@@ -67,4 +68,20 @@ def mapping(value: object, field: str) -> dict[str, Any]:
     """A filter."""
     if not isinstance(value, Mapping):
         raise InvalidInputError(f"must be a mapping, got {shown(value)}", field=field)
+    if (wrong := next((name for name in value if not isinstance(name, str)), None)) is not None:
+        raise InvalidInputError(f"a name must be a text, got {shown(wrong)}", field=field)
     return dict(value)
+
+
+def as_text(value: object, field: str) -> str:
+    """A value as JSON."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"cannot be written as JSON: {error}", field=field) from None
+
+
+def whole_number(value: object, field: str) -> None:
+    """A number of documents."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidInputError(f"must be an integer from 1, got {shown(value)}", field=field)

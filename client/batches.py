@@ -39,8 +39,8 @@ class Batcher:
         self._bytes = 0
 
     def offer(self, document: Document | Mapping[str, Any]) -> Batch | None:
-        """Take a document; a batch if it fills one. Raises InvalidInputError for one that is no
-        JSON."""
+        """Take a document; those before it as a batch if it does not fit to them any more. Raises
+        InvalidInputError for one that is no JSON."""
         number = self._first + len(self._lines)
         if isinstance(document, Document):
             document = {
@@ -65,10 +65,11 @@ class Batcher:
             raise InvalidInputError(
                 f"cannot be written as JSON: {error}", field=f"documents[{number}]"
             ) from None
+        full = len(self._lines) >= self._most or self._bytes + len(line) >= BYTES
+        batch = self.rest() if full else None
         self._lines.append(line)
         self._bytes += len(line) + 1
-        full = len(self._lines) >= self._most or self._bytes >= BYTES
-        return self.rest() if full else None
+        return batch
 
     def took(self, batch: Batch, seconds: float) -> None:
         """A batch was written in so many seconds: the next ones should take `SECONDS`."""

@@ -45,13 +45,13 @@ class Client:
 
         timeout: seconds that one attempt may wait for a reply. patience: seconds during which a
         call is sent again while the service cannot be reached, loads or is overloaded; 0 = never.
-        A call that is sent again is not done twice. transport: for tests, e.g.
-        `httpx2.MockTransport`.
+        A write of documents that is sent again is not done twice; a deletion may be. transport:
+        for tests, e.g. `httpx2.MockTransport`.
         """
         self.url = url
         self._patience = patience
         self._http = httpx2.Client(
-            **requests.options(url, api_key, timeout, headers), transport=transport
+            **requests.options(url, api_key, timeout, patience, headers), transport=transport
         )
 
     def create(self, name: str, config: Any = None) -> RemoteCollection:
@@ -80,7 +80,8 @@ class Client:
         return self.run(calls.collections())
 
     def drop(self, name: str) -> None:
-        """Delete a collection and its files. Raises NotFoundError."""
+        """Delete a collection and its files. Raises NotFoundError, also where a first attempt has
+        deleted it and its reply was lost."""
         self.run(calls.drop(name))
 
     def rerank(
@@ -124,7 +125,12 @@ class Client:
         error: TwindexError | None = None
         try:
             while True:
-                step = steps.send(reply) if error is None else steps.throw(error)
+                try:
+                    step = steps.send(reply) if error is None else steps.throw(error)
+                except (AttributeError, KeyError, TypeError, ValueError) as unread:
+                    if reply is None:
+                        raise
+                    raise requests.unusable(unread) from unread
                 reply = error = None
                 if isinstance(step, Pause):
                     time.sleep(step.seconds)
@@ -149,13 +155,16 @@ class Client:
                 if self._http.is_closed:
                     raise ServiceError("the client was closed") from None
                 raise
+            except (httpx2.InvalidURL, httpx2.DecodingError) as error:
+                raise requests.unusable(error) from None
             except httpx2.TransportError as error:
                 failure = requests.unreachable(self._http.base_url, error)
             time.sleep(attempts.pause(failure))
 
 
 class RemoteCollection:
-    """A collection of a service, with the methods of `twindex.Collection`. Thread-safe."""
+    """A collection of a service, with the methods of `twindex.Collection` for documents and
+    searches. Thread-safe."""
 
     def __init__(self, client: Client, name: str) -> None:
         self.name = name
@@ -174,7 +183,8 @@ class RemoteCollection:
 
         They are sent in batches that take about 5 seconds, of 500 documents or 4 MiB at most. One
         batch is in memory. Each is durable before the next one is sent. Raises InvalidInputError
-        for the first document that is wrong, by its number from 0; nothing of its batch is written.
+        for the first document that is wrong, by its number from 0. Nothing of a batch is written
+        that holds something else than documents.
         """
         report, batcher, told = WriteReport(), Batcher(), progress or NoProgress()
 
@@ -204,14 +214,13 @@ class RemoteCollection:
         limit: int = 100,
         filter: Mapping[str, Any] | None = None,  # noqa: A002
     ) -> list[Document]:
-        """Documents by id, ascending, beginning after the id `after`; `limit` at most, and fewer
-        where they are large."""
+        """Documents by id, ascending, beginning after the id `after`; `limit` at most."""
         return self._client.run(calls.documents(self.name, after, limit, filter))
 
     def scan(self, filter: Mapping[str, Any] | None = None) -> Iterator[Document]:  # noqa: A002
         """All documents, or those that meet a filter, by id. One page at a time is in memory."""
         after: str | None = None
-        while page := self.documents(after=after, limit=calls.LISTED, filter=filter):
+        while page := self._client.run(calls.page(self.name, after, calls.LISTED, filter)):
             yield from page
             after = page[-1].id
 
@@ -227,7 +236,10 @@ class RemoteCollection:
         return self._client.run(calls.delete(self.name, ids))
 
     def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
-        """Delete every document that meets a filter; how many there were, with `warnings`."""
+        """Delete every document that meets a filter; how many there were, with `warnings`.
+
+        Where the reply is lost and the call is sent again, they are gone and not counted.
+        """
         return self._client.run(calls.delete_where(self.name, filter))
 
     def search(self, request: Any, **fields: Any) -> SearchResult:

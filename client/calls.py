@@ -6,7 +6,6 @@ does no input or output itself, so the blocking and the asyncio client share eve
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +21,14 @@ from .replies import CollectionState, Job, Reranked
 
 T = TypeVar("T")
 
-_LINE = re.compile(r"\blines\[(\d+)\]")
+_LINE = re.compile(r"(?:^|(?<=; ))lines\[(\d+)\]")
 """A line of a bulk body in an error, from 0."""
 POLL_SECONDS = 0.2
 """Between two looks at a job."""
 LISTED = 1_000
-"""Documents in a page of `scan`."""
+"""Documents in a page."""
+DELETED = 5_000
+"""Documents that a call deletes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ def merge(name: str) -> Steps[bool]:
 
 
 def reconfigure(name: str, legs: Mapping[str, Any]) -> Steps[Job]:
-    body = {"legs": {leg: as_json(storage) for leg, storage in legs.items()}}
+    given = arguments.mapping(legs, "legs")
+    body = {"legs": {leg: as_json(storage) for leg, storage in given.items()}}
     return (yield from _job(f"{arguments.collection(name)}/reconfigure", body))
 
 
@@ -138,18 +140,21 @@ def _once() -> dict[str, str]:
 # -- documents ---------------------------------------------------------------------------
 
 
-def bulk(name: str, batch: Batch) -> Steps[WriteReport]:
-    """Write all documents of a batch, or none."""
+def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> Steps[WriteReport]:
+    """Write a batch, if all of it are documents."""
 
     def numbered(text: str) -> str:
         return _LINE.sub(lambda line: f"documents[{batch.first + int(line[1])}]", text)
 
     # A document alone may be larger than what the service writes at once: a job writes it.
-    params = {} if batch.documents == 1 else {"on_error": "fail"}
+    if params is None:
+        params = {} if batch.documents == 1 else {"on_error": "fail"}
     path = f"{arguments.collection(name)}/documents/bulk"
     try:
         reply = yield Call("POST", path, lines=batch.lines, params=params, headers=_once())
     except InvalidInputError as error:
+        if error.field == "on_error":  # The service writes fewer lines at once: a job does it.
+            return (yield from bulk(name, batch, {}))
         raise InvalidInputError(
             numbered(error.message), field=None if error.field is None else numbered(error.field)
         ) from None
@@ -161,7 +166,7 @@ def bulk(name: str, batch: Batch) -> Steps[WriteReport]:
         failed = [item["error"] for item in result["items"] if "error" in item]
     for wrong in failed:
         field_ = wrong.get("field")
-        place = f"documents[{batch.first}]" + (f".{field_}" if field_ else "")
+        place = f"documents[{batch.first + wrong['line'] - 1}]" + (f".{field_}" if field_ else "")
         raise InvalidInputError(str(wrong["detail"]).removeprefix(f"{field_}: "), field=place)
     return replies.write_report(result, batch.documents)
 
@@ -172,12 +177,12 @@ def get(name: str, id: str) -> Steps[Document]:  # noqa: A002
 
 
 def delete(name: str, ids: Sequence[str]) -> Steps[list[str]]:
-    if not (given := arguments.ids(ids)):
-        return []
-    reply = yield Call(
-        "POST", f"{arguments.collection(name)}/documents/delete", body={"ids": given}
-    )
-    missing = set(reply.value["not_found"])
+    given = arguments.ids(ids)
+    path = f"{arguments.collection(name)}/documents/delete"
+    missing: set[str] = set()
+    for start in range(0, len(given), DELETED):
+        reply = yield Call("POST", path, body={"ids": given[start : start + DELETED]})
+        missing.update(reply.value["not_found"])
     return [id_ for id_ in given if id_ not in missing]
 
 
@@ -191,11 +196,24 @@ def _page(name: str, limit: int, **params: Any) -> Steps[Any]:
     filter_ = params.pop("filter", None)
     params = {key: value for key, value in params.items() if value is not None}
     if filter_ is not None:
-        params["filter"] = json.dumps(filter_)
+        params["filter"] = arguments.as_text(arguments.mapping(filter_, "filter"), "filter")
+    if params.get("after") is not None:
+        arguments.checked_text(params["after"], "after")
     reply = yield Call(
         "GET", f"{arguments.collection(name)}/documents", params={"limit": limit, **params}
     )
     return reply.value
+
+
+def page(
+    name: str,
+    after: str | None,
+    limit: int,
+    filter: Mapping[str, Any] | None,  # noqa: A002
+) -> Steps[list[Document]]:
+    """As many documents as the service puts into a page."""
+    found = yield from _page(name, min(limit, LISTED), after=after, filter=filter)
+    return [replies.document(one) for one in found["documents"]]
 
 
 def documents(
@@ -204,14 +222,14 @@ def documents(
     limit: int,
     filter: Mapping[str, Any] | None,  # noqa: A002
 ) -> Steps[list[Document]]:
+    arguments.whole_number(limit, "limit")
     found: list[Document] = []
-    while True:
-        most = min(limit - len(found), LISTED) if limit > LISTED else limit
-        page = yield from _page(name, most, after=after, filter=filter)
-        found += [replies.document(one) for one in page["documents"]]
-        if len(found) >= limit or page["next_cursor"] is None:
-            return found
+    while len(found) < limit and (
+        more := (yield from page(name, after, limit - len(found), filter))
+    ):
+        found += more
         after = found[-1].id
+    return found
 
 
 def count(name: str, filter: Mapping[str, Any] | None) -> Steps[int]:  # noqa: A002
@@ -245,7 +263,9 @@ def _plain(value: Any) -> Any:
 
 
 def search_batch(name: str, requests: Sequence[Any]) -> Steps[list[SearchResult]]:
-    body = {"requests": [as_json(request) for request in requests]}
+    if isinstance(requests, str | Mapping) or not isinstance(requests, Sequence):
+        raise InvalidInputError("must be a list of requests", field="requests")
+    body = {"requests": [_plain(as_json(request)) for request in requests]}
     reply = yield Call("POST", f"{arguments.collection(name)}/search/batch", body=body)
     return [replies.search_result(one) for one in reply.value["results"]]
 
@@ -256,6 +276,8 @@ def search_batch(name: str, requests: Sequence[Any]) -> Steps[list[SearchResult]
 def rerank(
     model: str, query: str, documents: Sequence[str | Mapping[str, str]], options: Mapping[str, Any]
 ) -> Steps[list[Reranked]]:
+    if isinstance(documents, str | Mapping) or not isinstance(documents, Sequence):
+        raise InvalidInputError("must be a list of texts", field="documents")
     body = {"model": model, "query": query, "documents": list(documents), **options}
     reply = yield Call("POST", "/v1/rerank", body=body)
     return [replies.reranked(one) for one in reply.value["results"]]

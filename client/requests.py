@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import httpx2
 
-from ..core.errors import InvalidInputError, UnavailableError
+from ..core.errors import InvalidInputError, ServiceError, TwindexError, UnavailableError, shown
 from . import arguments
 from .calls import Call, Reply
 from .failures import Failure, failure_of
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _SENDABLE = {"http", "https"}
+_KEY = re.compile(r"[\x21-\x7e]+")
+_HEADER = re.compile(r"[\x20-\x7e]*[\x21-\x7e]")
 
 
 def options(
-    url: str, api_key: str | None, timeout: float, headers: Mapping[str, str] | None
+    url: str,
+    api_key: str | None,
+    timeout: float,
+    patience: float,
+    headers: Mapping[str, str] | None,
 ) -> dict[str, Any]:
     """Arguments of `httpx2.Client`. Raises InvalidInputError for a URL that is none.
 
@@ -28,12 +35,24 @@ def options(
         base = httpx2.URL(arguments.checked_text(url, "url"))
     except httpx2.InvalidURL as error:
         raise InvalidInputError(f"is no URL: {error}", field="url") from None
-    if base.scheme not in _SENDABLE or not base.host:
-        raise InvalidInputError(f"must begin with http:// or https://, got {url!r}", field="url")
+    if base.userinfo:
+        raise InvalidInputError("holds a password: give a key as `api_key`", field="url")
+    if base.scheme not in _SENDABLE or not base.host or base.query or base.fragment:
+        raise InvalidInputError(
+            f"must be http:// or https:// and a host, and maybe a path, got {url!r}", field="url"
+        )
     own = dict(headers or {})
+    for name, value in own.items():
+        if not all(isinstance(one, str) and _HEADER.fullmatch(one) for one in (name, value)):
+            raise InvalidInputError("must be texts of visible ASCII", field=f"headers.{name}")
+    for name, seconds, least in (("timeout", timeout, 1e-3), ("patience", patience, 0)):
+        if not isinstance(seconds, int | float) or not least <= seconds < 1e9:
+            raise InvalidInputError(f"must be seconds, got {shown(seconds)}", field=name)
     if api_key is not None:
-        if not isinstance(api_key, str) or not api_key.isascii() or not api_key.isprintable():
-            raise InvalidInputError("must be a text of visible ASCII", field="api_key")
+        if not isinstance(api_key, str) or not _KEY.fullmatch(api_key):
+            raise InvalidInputError(
+                "must be a text of visible ASCII without spaces", field="api_key"
+            )
         own["Authorization"] = f"Bearer {api_key}"
     return {"base_url": base, "timeout": timeout, "headers": own, "trust_env": False}
 
@@ -62,10 +81,25 @@ def reply(response: httpx2.Response) -> Reply:
     """Raises Failure for a response that is an error."""
     if response.status_code >= 300:
         raise failure_of(response.status_code, response.headers, response.content)
-    return Reply(response.status_code, json.loads(response.content) if response.content else None)
+    try:
+        value = json.loads(response.content) if response.content else None
+    except ValueError:
+        raise Failure(
+            ServiceError(f"{response.url.host} answered with something else than JSON"), False
+        ) from None
+    return Reply(response.status_code, value)
 
 
 def unreachable(base: object, error: Exception) -> Failure:
     """What a broken connection means: the call is sent again."""
+    if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
+        return Failure(ServiceError(f"the request cannot be sent: {type(error).__name__}"), False)
     what = str(error) or type(error).__name__
     return Failure(UnavailableError(f"no reply from {base}: {what}"), True)
+
+
+def unusable(error: Exception) -> TwindexError:
+    """A request that cannot be built, or a reply that cannot be read."""
+    if isinstance(error, httpx2.InvalidURL):
+        return InvalidInputError(f"an id or a filter is too long for a request: {error}")
+    return ServiceError(f"the reply cannot be read: {error}")

@@ -15,8 +15,14 @@ SHOWN = 60
 
 def shortened(text: str, length: int = SHOWN) -> str:
     """One line of at most `length` characters; "…" ends what is cut."""
-    line = " ".join(text[: 2 * length].split())
+    words = "".join(c if c.isprintable() or c.isspace() else "?" for c in text[: 2 * length])
+    line = " ".join(words.split())
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def score(hit: Hit) -> str:
+    """Four decimals, or as many digits where that is too long."""
+    return f"{hit.score:.4f}" if abs(hit.score) < 1e6 else f"{hit.score:.4g}"
 
 
 def ranks(hit: Hit) -> str:
@@ -31,7 +37,7 @@ def as_lines(hits: Sequence[Hit]) -> list[str]:
     for number, hit in enumerate(hits, 1):
         shown = shortened(hit.title or hit.passage_text)
         lines.append(
-            f"{number:>4}  {shortened(hit.id, 30):{width}}  {hit.score:.4f}  {ranks(hit)}  {shown}"
+            f"{number:>4}  {shortened(hit.id, 30):{width}}  {score(hit)}  {ranks(hit)}  {shown}"
         )
     return [line.rstrip() for line in lines]
 
@@ -45,10 +51,10 @@ def as_html(hits: Sequence[Hit]) -> str:
             f"<td>{escape(cell)}</td>"
             for cell in (
                 str(number),
-                hit.id,
-                f"{hit.score:.4f}",
+                shortened(hit.id),
+                score(hit),
                 ranks(hit),
-                hit.title,
+                shortened(hit.title, 200),
                 shortened(hit.passage_text, 200),
             )
         )
@@ -90,4 +96,5 @@ def as_frame(hits: Sequence[Hit]) -> Any:
         import pandas as pd
     except ImportError:
         raise MissingExtraError("pandas", "notebook") from None
-    return pd.DataFrame.from_records(as_records(hits))
+    columns = list(as_records(hits[:1] or (Hit("", 0.0),))[0])
+    return pd.DataFrame.from_records(as_records(hits), columns=None if hits else columns)

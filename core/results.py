@@ -83,7 +83,7 @@ Relation = Literal["eq", "gte"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SearchResult:
-    """What a search gave. It can be iterated: over its hits.
+    """What a search gave: a sequence of its hits, with what is known of the search.
 
     total:    documents in the list, and whether that is all that match ("eq") or not ("gte"): the
               legs were cut at their depth, or hits that were not reranked might reach `min_score`.
@@ -114,6 +114,9 @@ class SearchResult:
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
 
+    def __getitem__(self, place: int) -> Hit:
+        return self.hits[place]
+
     def __repr__(self) -> str:
         return "\n".join([f"SearchResult: {self._summary}", *display.as_lines(self.hits)])
 
@@ -126,7 +129,7 @@ class SearchResult:
         at_least = "" if self.relation == "eq" else "at least "
         said = f"{len(self.hits)} of {at_least}{self.total} documents"
         said += f", {sum(self.timings.values()):.1f} ms"
-        return "; ".join([said, *self.warnings])
+        return "; ".join([said, *(display.shortened(one, 500) for one in self.warnings)])
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each hit. Raises MissingExtraError without pandas.

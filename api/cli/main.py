@@ -40,6 +40,15 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Wrong arguments raise SystemExit, as argparse does."""
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:  # Also while modules are imported.
+        return _fail("interrupted", INTERRUPTED)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    if sys.stdout is None:  # It was closed: nobody reads what is printed.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     given = sys.argv[1:] if argv is None else argv
     command = next((word for word in given if not word.startswith("-")), "")
     arguments = parser(command).parse_args(given)
@@ -59,8 +68,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Nobody reads on. What is still buffered must not be written when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
     except (TwindexError, OSError, sqlite3.Error) as error:
         if os.environ.get("TWINDEX_DEBUG") == "1":
             raise

@@ -95,7 +95,8 @@ async def enqueue(
         raise
     if upload is not None:
         upload.discard()  # A kept reply names the job that the first request queued.
-    response.headers["Location"] = f"/v1/jobs/{orjson.loads(response.body)['id']}"
+    if response.status_code == 202:
+        response.headers["Location"] = f"/v1/jobs/{orjson.loads(response.body)['id']}"
     return response
 
 
@@ -108,7 +109,8 @@ async def _once(
         return await service.write(collection, lambda served: answer(served, _forget))
     if not _KEY.fullmatch(key):
         raise Problem(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
-    asked = sha256(f"{request.method} {request.url.path} {digest}".encode()).hexdigest()
+    where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    asked = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
     served = await service.served(collection)
     if key in served.busy_keys:
         raise Problem(409, "a request with this Idempotency-Key is under way", code="in_progress")

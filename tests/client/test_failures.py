@@ -165,11 +165,14 @@ def test_keys_are_sent_and_the_environment_is_not_read(monkeypatch):
     assert "secret" not in repr(client) + repr(client.open)
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8080", "ftp://x", "http://", "http://h?x=1", "http://u:secret@h", 7]
+)
 def test_a_wrong_url_is_refused(url):
     with pytest.raises(twindex.InvalidInputError) as caught:
         twindex.Client(url)
     assert caught.value.field == "url"
+    assert "secret" not in str(caught.value)
 
 
 def test_asyncio_waits_and_fails_alike():
@@ -218,7 +221,7 @@ def test_large_documents_are_sent_in_small_batches():
         info(), *(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(4))
     )
     collection = twindex.Client(transport=script.transport).open("birds")
-    collection.add({"id": str(i), "text": "x" * (3 << 20)} for i in range(7))
+    collection.add({"id": str(i), "text": "x" * (1_500_000)} for i in range(7))
     assert [len(r.content.splitlines()) for r in script.requests[1:]] == [2, 2, 2, 1]
 
 
@@ -279,6 +282,12 @@ def test_a_request_under_way_is_waited_for_beyond_the_patience(pauses):
         (lambda one: one.search(None), "request"),
         (lambda one: one.search({"query": "x"}, limit=3), "limit"),
         (lambda one: one.delete_where("year"), "filter"),
+        (lambda one: one.delete_where({1: 2}), "filter"),
+        (lambda one: one.count({"n": {1, 2}}), "filter"),
+        (lambda one: one.documents(limit="3"), "limit"),
+        (lambda one: one.documents(after="\ud800"), "after"),
+        (lambda one: one.search_batch({"query": "x"}), "requests"),
+        (lambda one: one.reconfigure(5), "legs"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_sent(call, field):
@@ -301,6 +310,73 @@ def test_wrong_names_of_collections_are_refused(name):
 def test_a_key_that_no_header_can_have_is_refused():
     with pytest.raises(twindex.InvalidInputError, match="api_key: must be a text of visible ASCII"):
         twindex.Client(api_key="caf\u00e9")
+
+
+@pytest.mark.parametrize("key", ["secret ", "secret\n", " secret", "", "two words", 7])
+def test_a_key_is_checked_and_not_shown(key):
+    with pytest.raises(twindex.InvalidInputError, match="api_key: must be") as caught:
+        twindex.Client(api_key=key)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"headers": {"Authorization": "Bearer secret\n"}}, "headers.Authorization"),
+        ({"headers": {"X-A": 5}}, "headers.X-A"),
+        ({"timeout": -1}, "timeout"),
+        ({"timeout": "a"}, "timeout"),
+        ({"patience": None}, "patience"),
+    ],
+)
+def test_wrong_options_are_refused(options, field):
+    with pytest.raises(twindex.InvalidInputError) as caught:
+        twindex.Client(**options)
+    assert caught.value.field == field
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"\xff", b"", b"[]", b"{}", b'{"total": "many"}'])
+def test_a_reply_of_another_shape_is_a_service_error(body, pauses):
+    script = Script(httpx2.Response(200, content=body))
+    collection = RemoteCollection(twindex.Client(transport=script.transport), "birds")
+    with pytest.raises(twindex.ServiceError):
+        collection.count()
+    assert pauses == []
+
+
+def test_a_document_that_does_not_fit_begins_the_next_batch():
+    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    script = Script(*(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(3)))
+    collection = RemoteCollection(twindex.Client(transport=script.transport), "birds")
+    sizes = (3_800_000, 5_000_000, 10)
+    collection.add({"id": str(i), "text": "x" * size} for i, size in enumerate(sizes))
+    assert [len(r.content.splitlines()) for r in script.requests] == [1, 1, 1]
+
+
+def test_a_service_that_writes_fewer_lines_at_once_gets_a_job(pauses):
+    few = problem(
+        422, "invalid", errors=[{"field": "on_error", "message": "a job keeps the good lines"}]
+    )
+    result = {"documents": 3, "replaced": 0, "unchanged": 0, "passages": 3, "failed": 0}
+    job = {
+        "id": "j", "collection": "birds", "kind": "bulk", "state": "done", "error": None,
+        "progress": {"done": 3, "total": 3, "unit": "lines"}, "created": "", "updated": "",
+        "result": {**result, "truncated": {}, "errors": []},
+    }  # fmt: skip
+    script = Script(few, httpx2.Response(202, json=job), httpx2.Response(200, json=job))
+    collection = RemoteCollection(twindex.Client(transport=script.transport), "birds")
+    report = collection.add({"id": str(i), "text": "x"} for i in range(3))
+    assert (report.documents, report.passages) == (3, 3)
+    assert [r.url.params.get("on_error") for r in script.requests] == ["fail", None, None]
+
+
+def test_many_ids_are_deleted_in_several_calls():
+    replies = (httpx2.Response(200, json={"deleted": 1, "not_found": [], "warnings": []}),) * 3
+    script = Script(*replies)
+    collection = RemoteCollection(twindex.Client(transport=script.transport), "birds")
+    assert len(collection.delete([str(i) for i in range(12_000)])) == 12_000
+    assert [len(json.loads(r.content)["ids"]) for r in script.requests] == [5_000, 5_000, 2_000]
 
 
 def test_a_closed_client_says_so():

@@ -85,3 +85,25 @@ def test_long_texts_are_one_short_line():
 def test_write_reports_add_up():
     one = WriteReport(1, 1, 2, {"dense": 1}, None, 3)
     assert one + one == WriteReport(2, 2, 4, {"dense": 2}, None, 6)
+
+
+def test_a_result_is_a_sequence_of_its_hits():
+    assert RESULT[0].id == "kiwi"
+    assert [hit.id for hit in reversed(RESULT)] == ["emu", "kiwi"]
+    empty = SearchResult((), 0, "eq", {})
+    assert list(empty) == []
+    assert repr(empty) == "SearchResult: 0 of 0 documents, 0.0 ms"
+
+
+def test_what_a_terminal_would_obey_is_not_printed():
+    odd = Hit("\x1b]0;title\x07", -1e300, {}, None, Document("a", "x\u202ey"))
+    printed = repr(SearchResult((odd,), 1, "eq", {}, ("two\nlines\x1b",)))
+    assert printed.splitlines() == [
+        "SearchResult: 1 of 1 documents, 0.0 ms; two lines?",
+        "   1  ?]0;title?  -1e+300    x?y",
+    ]
+
+
+def test_a_frame_of_no_hits_has_the_columns():
+    pytest.importorskip("pandas", reason="pandas is not installed")
+    assert "id" in SearchResult((), 0, "eq", {}).to_pandas().columns

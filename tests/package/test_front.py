@@ -18,14 +18,14 @@ NAMES = [
     "InvalidInputError", "MissingExtraError", "ModelError", "NotFoundError", "RerankerRegistry",
     "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError", "TwindexError",
     "UnavailableError", "UnsupportedByStoreError", "UnsupportedError", "WriteReport",
-    "__version__", "build", "create", "open", "open_or_create", "register",
+    "__version__", "build", "create", "open_or_create", "register",
 ]  # fmt: skip
 
 
 def test_these_names_are_exported():
     assert twindex.__all__ == NAMES
-    assert dir(twindex) == sorted(NAMES)
-    for name in NAMES:
+    assert dir(twindex) == sorted([*NAMES, "open"])
+    for name in (*NAMES, "open"):  # `from twindex import *` leaves the builtin `open` alone.
         assert getattr(twindex, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Colection'"):
         twindex.Colection  # noqa: B018
@@ -43,9 +43,10 @@ def test_type_checkers_see_the_names_that_there_are():
     homes = {(home, name) for home, names in twindex._HOMES.items() for name in names}
     assert imported == homes
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    assert {name for _, name in homes} | defined - {"_collection", "__getattr__", "__dir__"} == (
-        {*NAMES} - {"__version__"}
-    )
+    assert {name for _, name in homes} | defined - {"__getattr__", "__dir__"} - {
+        "_collection",
+        "_config",
+    } == {*NAMES, "open"} - {"__version__"}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_importing_takes_no_more_than_it_needs(code, slow):
 
 def test_the_three_functions_are_those_of_the_class(tmp_path):
     config = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
-    with twindex.create(tmp_path / "c", config) as made:
+    with twindex.create(tmp_path / "c", config.model_dump()) as made:
         made.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
     with twindex.open(tmp_path / "c", read_only=True) as opened:
         assert opened.search("kiwi").hits[0].id == "kiwi"

@@ -68,11 +68,14 @@ async def write_bulk(
 ) -> Response:
     """Insert or replace many documents, one JSON object in each line.
 
-    A bad line fails alone; with `on_error=fail` nothing is written and the reply is 422. Large
-    bodies become a job (202), for which there is no `on_error=fail`. `Idempotency-Key` is honoured.
+    A line that is no document fails alone; with `on_error=fail` it fails the request (422) before
+    anything is written. Large bodies become a job (202), for which there is no `on_error=fail`.
+    `Idempotency-Key` is honoured.
     """
     service: Service = request.app.state.service
     _, jobs = (await service.served(collection)).ready()
+    if on_error == "fail" and as_job:
+        raise InvalidInputError("a job keeps the good lines: leave `async` out", field="on_error")
     received = await receive(request, jobs, as_job=as_job)
     if on_error == "fail" and received.upload is not None:
         received.upload.discard()

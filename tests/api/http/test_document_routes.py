@@ -216,6 +216,15 @@ def test_a_bad_line_can_fail_the_request(client, problem):
     assert details.errors[0].field == "on_error"
 
 
+def test_a_key_belongs_to_the_parameters_too(client, problem):
+    line = [{"id": "a", "text": "t"}]
+    headers = {"idempotency-key": "one"}
+    assert bulk(client, line, headers=headers).status_code == 200
+    for params in ({"on_error": "fail"}, {"async": "true"}):
+        reply = bulk(client, line, headers=headers, params=params)
+        problem(reply, 422, "idempotency_key_reused")
+
+
 def test_a_page_may_begin_after_an_id(client, problem):
     page = client.get(DOCUMENTS, params={"after": "emu", "limit": 1}).json()
     assert [one["id"] for one in page["documents"]] == ["kiwi"]
