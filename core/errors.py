@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 _SHOWN = 40
 
@@ -35,6 +36,19 @@ class TwindexError(Exception):
 
     code = "error"
     request_id: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors go from process to process as they are, whatever their constructor takes."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[TwindexError], arguments: tuple[Any, ...], fields: dict[str, Any]
+) -> TwindexError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(fields)
+    return error
 
 
 class InvalidInputError(TwindexError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +77,26 @@ def test_the_three_functions_are_those_of_the_class(tmp_path):
     with twindex.open_or_create(tmp_path / "c", config) as again:
         assert again.count() == 1
         assert repr(again) == f"Collection('{tmp_path / 'c'}')"
+
+
+def test_the_package_runs_as_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "twindex", "--version"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == f"twindex {twindex.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        twindex.NotFoundError("no collection"),
+        twindex.InvalidInputError("too small", field="limit"),
+        twindex.SourceError("no text", path=Path("a.jsonl"), line=3, field="text"),
+        twindex.CorruptFileError(Path("numbers.npy"), "was altered"),
+        twindex.MissingExtraError("pandas", "notebook"),
+    ],
+)
+def test_errors_cross_processes(error):
+    again = copy.copy(pickle.loads(pickle.dumps(error)))  # noqa: S301 - made a line above
+    assert type(again) is type(error)
+    assert (str(again), again.__dict__) == (str(error), error.__dict__)
