@@ -105,7 +105,7 @@ def test_a_wheel_has_the_package_and_its_types(project, tmp_path):
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    files = [HOUSE / "__init__.py", HOUSE / "py.typed"]
+    files = [HOUSE / "__init__.py", HOUSE / "__main__.py", HOUSE / "py.typed"]
     for room in (p for p in HOUSE.iterdir() if (p / "__init__.py").is_file() and p.name != "tests"):
         files += [path for path in room.rglob("*") if path.is_file()]
     expected = {f"twindex/{path.relative_to(HOUSE).as_posix()}" for path in files}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from time import monotonic, sleep
 
 from ....core import ConflictError, CorruptFileError, NotFoundError, StorageError
 from .access import BUSY_SECONDS, Access, check_header, is_hot, to_read, to_write
@@ -54,7 +55,7 @@ class Database:
             connection = database._connect()
             # Only an empty file takes this setting; it lets deleted pages go back to the disk.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            connection.execute("PRAGMA journal_mode=WAL")
+            _use_log(connection)
             connection.execute("BEGIN IMMEDIATE")
             known = connection.execute(
                 "SELECT 1 FROM sqlite_master WHERE name = 'documents'"
@@ -331,3 +332,17 @@ def _rollback(connection: sqlite3.Connection) -> None:
 
 UNFINISHED = "unfinished"
 """Key of meta: names of segments that an interrupted build has begun."""
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Switch a new database to its write-ahead log. SQLite does not wait for others here: while
+    another process creates the same collection, it is busy at once."""
+    until = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(0.01)

@@ -73,6 +73,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(browser, address):
     for name in ("a/b ü", ATTACK, "huge"):
         page.goto("/?collection=long&q=word+gull+emu")
         page.locator(".hit", has_text=name).locator("h2 a").click()
+        page.wait_for_load_state()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert page.title() != "taken"
         assert page.locator("img[src=x]").count() == 0

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from twindex.core import ConfigError, Document, NotFoundError
+from twindex.core import ConfigError, ConflictError, Document, NotFoundError
 from twindex.encoders import DenseEncoderConfig, load_encoder
-from twindex.index import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg
+from twindex.index import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg, LocalStore
 from twindex.search import Collection
 
 CONFIG = CollectionConfig(
@@ -218,3 +218,25 @@ def test_processes_that_create_at_once_share_one_collection(tmp_path):
     assert [collection.get("kiwi") for collection in collections] == [BIRD] * 8
     for collection in collections:
         collection.close()
+
+
+def test_one_of_those_who_create_at_once_does(tmp_path):
+    """SQLite does not always wait for others when it switches a database to its log."""
+    config = CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
+    for number in range(40):
+        begin, outcomes = threading.Barrier(8), []
+
+        def create(path=tmp_path / str(number), begin=begin, outcomes=outcomes):
+            begin.wait()
+            try:
+                LocalStore.create(path, config).close()
+                outcomes.append("created")
+            except ConflictError:
+                outcomes.append("there")
+
+        threads = [threading.Thread(target=create) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["created"] + ["there"] * 7
