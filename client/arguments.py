@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 from urllib.parse import quote
 
+from ..core import unicode
 from ..core.errors import InvalidInputError, shown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -36,13 +37,7 @@ def checked_text(value: object, field: str) -> str:
     """A text that is Unicode."""
     if not isinstance(value, str):
         raise InvalidInputError(f"must be a text, got {shown(value)}", field=field)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidInputError(
-            "contains half of a surrogate pair, which is not Unicode text", field=field
-        ) from None
-    return value
+    return unicode.checked_text(value, field)
 
 
 def ids(value: object) -> list[str]:

@@ -82,10 +82,8 @@ def create(name: str, config: Any) -> Steps[None]:
         raise ConflictError(f"there is a collection {name!r} already")
 
 
-def _put(name: str, config: Any) -> Steps[bool]:
-    body = None if config is None else as_json(config)
-    reply = yield Call("PUT", arguments.collection(name), body=body)
-    return bool(reply.status == 201)
+def _put(name: str, config: Any) -> Steps[None]:
+    yield Call("PUT", arguments.collection(name), body=as_json(config))
 
 
 def open_(name: str) -> Steps[None]:
@@ -192,16 +190,18 @@ def delete_where(name: str, filter: Mapping[str, Any]) -> Steps[DeletedCount]:  
     return DeletedCount(reply.value["deleted"], reply.value["warnings"])
 
 
-def _page(name: str, limit: int, **params: Any) -> Steps[Any]:
-    filter_ = params.pop("filter", None)
-    params = {key: value for key, value in params.items() if value is not None}
-    if filter_ is not None:
-        params["filter"] = arguments.as_text(arguments.mapping(filter_, "filter"), "filter")
-    if params.get("after") is not None:
-        arguments.checked_text(params["after"], "after")
-    reply = yield Call(
-        "GET", f"{arguments.collection(name)}/documents", params={"limit": limit, **params}
-    )
+def _page(
+    name: str,
+    after: str | None,
+    limit: int,
+    filter: Mapping[str, Any] | None,  # noqa: A002
+) -> Steps[Any]:
+    params: dict[str, Any] = {"limit": limit}
+    if after is not None:
+        params["after"] = arguments.checked_text(after, "after")
+    if filter is not None:
+        params["filter"] = arguments.as_text(arguments.mapping(filter, "filter"), "filter")
+    reply = yield Call("GET", f"{arguments.collection(name)}/documents", params=params)
     return reply.value
 
 
@@ -212,7 +212,7 @@ def page(
     filter: Mapping[str, Any] | None,  # noqa: A002
 ) -> Steps[list[Document]]:
     """As many documents as the service puts into a page."""
-    found = yield from _page(name, min(limit, LISTED), after=after, filter=filter)
+    found = yield from _page(name, after, min(limit, LISTED), filter)
     return [replies.document(one) for one in found["documents"]]
 
 
@@ -233,8 +233,8 @@ def documents(
 
 
 def count(name: str, filter: Mapping[str, Any] | None) -> Steps[int]:  # noqa: A002
-    page = yield from _page(name, 1, filter=filter)
-    return int(page["total"])
+    found = yield from _page(name, None, 1, filter)
+    return int(found["total"])
 
 
 # -- search ------------------------------------------------------------------------------

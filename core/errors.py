@@ -20,6 +20,7 @@ TwindexError
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,16 +40,7 @@ class TwindexError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors go from process to process as they are, whatever their constructor takes."""
-        return _restored, (type(self), self.args, self.__dict__)
-
-
-def _restored(
-    kind: type[TwindexError], arguments: tuple[Any, ...], fields: dict[str, Any]
-) -> TwindexError:
-    error = kind.__new__(kind)
-    error.args = arguments
-    error.__dict__.update(fields)
-    return error
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InvalidInputError(TwindexError):

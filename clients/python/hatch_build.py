@@ -15,6 +15,7 @@ SHARED = (
     "core/display.py",
     "core/progress.py",
     "core/closing.py",
+    "core/unicode.py",
     "py.typed",
 )
 """Files and folders of the package `twindex`."""
