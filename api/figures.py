@@ -27,10 +27,3 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def p_value(value: float) -> str:
     """Four decimals; what would be shown as 0 is `< 0.0001`. A p-value is never 0."""
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
-
-
-def one_line(text: str, limit: int = 100) -> str:
-    """Text on one line, cut at a length; control characters could steer the terminal."""
-    words = " ".join(text.split())
-    words = "".join(character if character.isprintable() else "?" for character in words)
-    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .figures import counted, figure, one_line
+from ..core.display import one_line
+from .figures import counted, figure
 
 if TYPE_CHECKING:
     from ..core import HitRerank, Usage

@@ -9,15 +9,12 @@ from typing import Any
 from .errors import MissingExtraError
 from .types import Hit
 
-SHOWN = 60
-"""Characters of a text."""
 
-
-def shortened(text: str, length: int = SHOWN) -> str:
-    """One line of at most `length` characters; "…" ends what is cut."""
-    words = "".join(c if c.isprintable() or c.isspace() else "?" for c in text[: 2 * length])
-    line = " ".join(words.split())
-    return line if len(line) <= length else line[: length - 1] + "…"
+def one_line(text: str, limit: int = 100) -> str:
+    """Text on one line, cut at a length; control characters could steer the terminal."""
+    words = " ".join(text.split())
+    words = "".join(character if character.isprintable() else "?" for character in words)
+    return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
 
 
 def score(hit: Hit) -> str:
@@ -33,11 +30,11 @@ def ranks(hit: Hit) -> str:
 def as_lines(hits: Sequence[Hit]) -> list[str]:
     """A line for each hit: rank, id, score, rank in each leg, title or passage."""
     lines = []
-    width = max((len(shortened(hit.id, 30)) for hit in hits), default=0)
+    width = max((len(one_line(hit.id, 30)) for hit in hits), default=0)
     for number, hit in enumerate(hits, 1):
-        shown = shortened(hit.title or hit.passage_text)
+        shown = one_line(hit.title or hit.passage_text, 60)
         lines.append(
-            f"{number:>4}  {shortened(hit.id, 30):{width}}  {score(hit)}  {ranks(hit)}  {shown}"
+            f"{number:>4}  {one_line(hit.id, 30):{width}}  {score(hit)}  {ranks(hit)}  {shown}"
         )
     return [line.rstrip() for line in lines]
 
@@ -51,11 +48,11 @@ def as_html(hits: Sequence[Hit]) -> str:
             f"<td>{escape(cell)}</td>"
             for cell in (
                 str(number),
-                shortened(hit.id),
+                one_line(hit.id, 60),
                 score(hit),
                 ranks(hit),
-                shortened(hit.title, 200),
-                shortened(hit.passage_text, 200),
+                one_line(hit.title, 200),
+                one_line(hit.passage_text, 200),
             )
         )
         + "</tr>"

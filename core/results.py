@@ -129,7 +129,7 @@ class SearchResult:
         at_least = "" if self.relation == "eq" else "at least "
         said = f"{len(self.hits)} of {at_least}{self.total} documents"
         said += f", {sum(self.timings.values()):.1f} ms"
-        return "; ".join([said, *(display.shortened(one, 500) for one in self.warnings)])
+        return "; ".join([said, *(display.one_line(one, 500) for one in self.warnings)])
 
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each hit. Raises MissingExtraError without pandas.

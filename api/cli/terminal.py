@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted, figure, one_line
+from ...core.display import one_line
+from ..figures import counted, figure
 from ..reranked import moved, reasons, spent, stages
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from twindex.core import (
     SearchResult,
     WriteReport,
 )
-from twindex.core.display import as_records, shortened
+from twindex.core.display import as_records, one_line
 
 KIWI = Document("kiwi", "A bird. The kiwi cannot fly.", "Kiwi <b>", {"year": 1813})
 RESULT = SearchResult(
@@ -78,8 +78,8 @@ def test_a_frame_has_a_row_for_each_hit():
 
 
 def test_long_texts_are_one_short_line():
-    assert shortened("a\n b\t c") == "a b c"
-    assert shortened("x" * 100) == "x" * 59 + "…"
+    assert one_line("a\n b\t c") == "a b c"
+    assert one_line("x" * 100, 60) == "x" * 59 + "…"
 
 
 def test_write_reports_add_up():
