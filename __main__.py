@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from .api.cli.main import main
+# Absolute: torch imports `__main__`, and type checkers run here take this file for it.
+from twindex.api.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())
