@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.growing import GrowingArray
-from ..compiling import kernel
+from ..interpreting import interpreted_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class PostingsLog:
         )
 
 
-@kernel
+@interpreted_first(lambda terms, *rest: terms.size)
 def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
     """Make each posting the head of its term and link it to the head before."""
     for index in range(terms.size):
@@ -99,7 +99,7 @@ def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
         heads[terms[index]] = begin + index
 
 
-@kernel
+@interpreted_first(lambda heads, previous, *rest: previous.size)
 def add_linked_weights(
     heads: Any, previous: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
@@ -114,7 +114,7 @@ def add_linked_weights(
             posting = previous[posting]
 
 
-@kernel
+@interpreted_first(lambda heads, previous, *rest: previous.size)
 def add_linked_frequencies(
     heads: Any,
     previous: Any,
@@ -137,7 +137,7 @@ def add_linked_frequencies(
             posting = previous[posting]
 
 
-@kernel
+@interpreted_first(lambda heads, previous, *rest: previous.size)
 def count_linked(heads: Any, previous: Any, rows: Any, terms: Any, live: Any, counts: Any) -> None:
     """counts[i] = how many live rows contain terms[i]."""
     for index in range(terms.size):

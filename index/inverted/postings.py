@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
 from ..arrays.offsets import fitting
-from ..compiling import kernel
+from ..interpreting import interpreted_first
 from ..protocol import Mask
 
 MERGE_BYTES = 64
@@ -155,7 +155,7 @@ def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[
             begin += kept
 
 
-@kernel
+@interpreted_first(lambda indptr, rows, terms, *rest: 64 * terms.size)
 def _find(indptr: Any, rows: Any, terms: Any, row: int, places: Any) -> None:
     """places[i] = the posting of `row` in the list of terms[i], by bisection; -1 = none."""
     for index in range(terms.size):

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..compiling import kernel
+from ..interpreting import interpreted_first
 
 
-@kernel
+def listed(indptr: Any, terms: Any) -> int:
+    """Number of postings in the lists of these terms."""
+    return int((indptr[terms + 1] - indptr[terms]).sum())
+
+
+@interpreted_first(lambda indptr, rows, weights, terms, factors, accumulator: listed(indptr, terms))
 def add_weights(
     indptr: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
@@ -34,7 +39,9 @@ def add_weights(
             accumulator[row[i]] += factor * weight[i]
 
 
-@kernel
+@interpreted_first(
+    lambda indptr, rows, codes, table, terms, factors, accumulator: listed(indptr, terms)
+)
 def add_coded_weights(
     indptr: Any, rows: Any, codes: Any, table: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
@@ -56,7 +63,7 @@ def add_coded_weights(
             accumulator[row[i]] += factor * table[code[i]]
 
 
-@kernel
+@interpreted_first(lambda indptr, rows, terms, live, counts: listed(indptr, terms))
 def count_live(indptr: Any, rows: Any, terms: Any, live: Any, counts: Any) -> None:
     """counts[i] = how many rows in the list of terms[i] are live."""
     for index in range(terms.size):

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiling import kernel
+from ..interpreting import interpreted_first
 from ..protocol import Mask, Ranking
 from .postings import Postings
+from .scoring import listed
 
 GROUP = 16
 """Rows in a group, of which only the best is looked at first."""
@@ -171,7 +172,7 @@ def _reached(maxima: Scores, k: int) -> np.float32:
 _ALL: Mask = np.empty(0, dtype=np.bool_)
 
 
-@kernel
+@interpreted_first(lambda accumulator, allowed: accumulator.size)
 def _forbid(accumulator: Any, allowed: Any) -> None:
     """Make the scores of forbidden rows zero."""
     for row in range(allowed.size):
@@ -179,7 +180,7 @@ def _forbid(accumulator: Any, allowed: Any) -> None:
         accumulator[row] = score if allowed[row] else np.float32(0)
 
 
-@kernel
+@interpreted_first(lambda accumulator, maxima: accumulator.size)
 def _group_maxima(accumulator: Any, maxima: Any) -> None:
     """Group g is the rows g, g + groups, g + 2 groups, ...
 
@@ -195,7 +196,7 @@ def _group_maxima(accumulator: Any, maxima: Any) -> None:
             maxima[group] = score if score > maxima[group] else maxima[group]
 
 
-@kernel
+@interpreted_first(lambda accumulator, *rest: accumulator.size)
 def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
     """Keys of the rows with a positive score of `at_least`; makes the accumulator zero."""
     count = 0
@@ -212,7 +213,7 @@ def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
     return count
 
 
-@kernel
+@interpreted_first(lambda indptr, rows, terms, *rest: 5 * listed(indptr, terms))
 def _visit(indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, keys: Any) -> int:
     """Keys of the rows in the lists of `terms`; makes their scores zero.
 
@@ -234,7 +235,7 @@ def _visit(indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, k
     return count
 
 
-@kernel
+@interpreted_first(lambda score, row: 0)
 def _key(score: Any, row: Any) -> Any:
     bits = np.uint64(np.float32(score).view(np.uint32))
     return (bits << np.uint64(32)) | (np.uint64(0xFFFFFFFF) - np.uint64(row))

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from ...core import Representation
+from ..interpreting import compile_always
 from ..protocol import LegPart, Mask, Scored, is_counted
 from .config import LexicalLeg, SparseLeg
 from .lexical import LexicalSegment
@@ -23,6 +24,7 @@ _ROWS = 32
 
 def warm() -> None:
     """Use tiny parts in every way that there is. Takes seconds once, then tens of ms."""
+    compile_always()
     weights = np.zeros((_ROWS, 2), dtype=np.float32)
     weights[:, 0] = weights[0, 1] = 1
     rare, common = {"rare": 1}, {"common": 1}
