@@ -80,3 +80,18 @@ def whole_number(value: object, field: str) -> None:
     """A number of documents."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidInputError(f"must be an integer from 1, got {shown(value)}", field=field)
+
+
+def check_json(value: Any) -> None:
+    """Raise TypeError for a key that is not a text, which JSON would turn into one, and ValueError
+    for an integer beyond 64 bits, which many readers of JSON round."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is not a text")
+            check_json(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            check_json(inner)
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise ValueError("an integer must fit in 64 bits")

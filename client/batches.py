@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.errors import InvalidInputError
 from ..core.types import Document
+from . import arguments
 
 FIRST = 16
 """Documents in the first batch: how fast the service encodes is not known yet."""
@@ -55,6 +56,7 @@ class Batcher:
                 field=f"documents[{number}]",
             )
         try:
+            arguments.check_json(document)
             line = json.dumps(dict(document), ensure_ascii=False, allow_nan=False).encode()
         except UnicodeEncodeError:
             raise InvalidInputError(

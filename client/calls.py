@@ -179,14 +179,16 @@ def delete(name: str, ids: Sequence[str]) -> Steps[list[str]]:
     path = f"{arguments.collection(name)}/documents/delete"
     missing: set[str] = set()
     for start in range(0, len(given), DELETED):
-        reply = yield Call("POST", path, body={"ids": given[start : start + DELETED]})
+        body = {"ids": given[start : start + DELETED]}
+        reply = yield Call("POST", path, body=body, headers=_once())
         missing.update(reply.value["not_found"])
     return [id_ for id_ in given if id_ not in missing]
 
 
 def delete_where(name: str, filter: Mapping[str, Any]) -> Steps[DeletedCount]:  # noqa: A002
     body = {"filter": arguments.mapping(filter, "filter")}
-    reply = yield Call("POST", f"{arguments.collection(name)}/documents/delete", body=body)
+    path = f"{arguments.collection(name)}/documents/delete"
+    reply = yield Call("POST", path, body=body, headers=_once())
     return DeletedCount(reply.value["deleted"], reply.value["warnings"])
 
 

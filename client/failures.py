@@ -46,6 +46,7 @@ _BY_CODE: Mapping[str, type[TwindexError]] = {
     "unreadable": StorageError,
     "building": StorageError,
     "unavailable": ModelError,
+    "in_progress": UnavailableError,
 }
 _BY_STATUS: Mapping[int, type[TwindexError]] = {
     401: AccessError,
@@ -56,6 +57,8 @@ _BY_STATUS: Mapping[int, type[TwindexError]] = {
     503: UnavailableError,
     504: UnavailableError,
 }
+_BY_PROXY: Mapping[int, type[TwindexError]] = {401: AccessError, 403: AccessError}
+"""Of replies that are not the service's own: a proxy answered."""
 _INVALID = (400, 413, 415, 422)
 _PASSING = ("not_ready", "loading", "overloaded", "too_many_requests", "storage")
 """Codes of what may be over soon."""
@@ -90,7 +93,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         problem = None
     if not isinstance(problem, dict) or "code" not in problem:  # A proxy answered.
         passing = status in (429, 502, 503, 504)
-        kind: type[TwindexError] = UnavailableError if passing else ServiceError
+        kind = UnavailableError if passing else _BY_PROXY.get(status, ServiceError)
         error = kind(f"the service answered with the status {status} and no explanation")
         return Failure(error, passing, _seconds(headers.get("retry-after")))
     error = _error(status, problem)

@@ -64,6 +64,7 @@ def sent(call: Call) -> dict[str, Any]:
         headers["Content-Type"] = "application/x-ndjson"
     elif call.body is not None:
         try:
+            arguments.check_json(call.body)
             content = json.dumps(call.body, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
             raise InvalidInputError(f"the request cannot be written as JSON: {error}") from None

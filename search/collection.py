@@ -13,6 +13,7 @@ from ..core import (
     DeletedCount,
     Document,
     Guard,
+    InvalidInputError,
     NoProgress,
     NotFoundError,
     Progress,
@@ -23,6 +24,7 @@ from ..core import (
 )
 from ..core.arguments import checked
 from ..core.closing import Closing
+from ..core.errors import shown
 from ..core.filters import Filter, parse_filter
 from ..encoders import EncoderLoader, load_encoder
 from ..index import (
@@ -46,6 +48,7 @@ from .info import describe
 from .maintained import Maintained
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
+from .writing.ingest import check_passages
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
@@ -203,6 +206,12 @@ class Collection(Closing, Maintained):
         for _ in writer.write(documents):
             self._upkeep.after_write()
         return writer.report
+
+    def check_document(self, document: Document) -> None:
+        """Raise InvalidInputError if the document would be cut into too many passages."""
+        if not isinstance(document, Document):
+            raise InvalidInputError(f"must be a Document, got {shown(document)}", field="document")
+        check_passages(document, self.config, self._encoders)
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:

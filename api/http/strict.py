@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_origin
+from urllib.parse import unquote_to_bytes
 
 from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
@@ -44,19 +45,41 @@ class ExactRoute(APIRoute):
 
 
 class StrictRoute(ExactRoute):
-    """Answers 422 to a query parameter that is not declared."""
+    """Answers 422 to a query parameter that is unknown, repeated or not UTF-8."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         known = {parameter.alias for parameter in self.dependant.query_params}
+        several = {
+            parameter.alias
+            for parameter in self.dependant.query_params
+            if get_origin(parameter.field_info.annotation) is list
+        }
 
         async def answer(request: Request) -> Response:
             if request.scope["query_string"]:
-                for name in request.query_params:
+                names = [name for name, _ in request.query_params.multi_items()]
+                for name in names:
                     if name not in known:
                         message = f"unknown; known here: {', '.join(sorted(known)) or 'none'}"
-                        errors = [{"field": name, "message": message}]
-                        raise Problem(422, f"{name}: {message}", errors=errors)
+                        raise _refused(name, message)
+                    if names.count(name) > 1 and name not in several:
+                        raise _refused(name, "given more than once; give it once")
+                _check_text(request)
             return await handle(request)
 
         return answer
+
+
+def _check_text(request: Request) -> None:
+    """Raise Problem 422 for a query string that is not UTF-8: the framework would replace bytes."""
+    for part in request.scope["query_string"].split(b"&"):
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            name = part.partition(b"=")[0].decode("ascii", "replace")
+            raise _refused(name, "must be percent-encoded UTF-8") from None
+
+
+def _refused(name: str, message: str) -> Problem:
+    return Problem(422, f"{name}: {message}", errors=[{"field": name, "message": message}])

@@ -44,6 +44,23 @@ def parse_lines(lines: Iterable[bytes], start: int = 1) -> Iterator[Line]:
             yield _parse(number, line)
 
 
+def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]:
+    """Lines whose documents have too many passages for this collection become errors."""
+    for line in lines:
+        if line.document is not None:
+            try:
+                collection.check_document(line.document)
+            except InvalidInputError as error:
+                found = {
+                    "code": error.code,
+                    "line": line.number,
+                    "field": "text",
+                    "detail": error.message,
+                }
+                line = replace(line, document=None, error=found, status=422)
+        yield line
+
+
 def _parse(number: int, line: bytes) -> Line:
     try:
         value = orjson.loads(line)

@@ -16,7 +16,7 @@ from ...core import CorruptFileError, Progress, StorageError, TwindexError
 from ...index.arrays.files import exclusive
 from ...index.store.jobs import Job, JobStore
 from ...search import Collection, ReconfigureRequest
-from .bulk import BATCH, BulkResult, parse_lines
+from .bulk import BATCH, BulkResult, check_lines, parse_lines
 from .served import Served
 
 logger = logging.getLogger(__name__)
@@ -200,7 +200,8 @@ def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[
         while lines := list(islice(file, step)):
             proceed()
             began = perf_counter()
-            result.write(collection, parse_lines(lines, done + 1), record)
+            parsed = check_lines(collection, parse_lines(lines, done + 1))
+            result.write(collection, parsed, record)
             done += len(lines)
             store.save(job.id, "running", done=done, result=asdict(result))
             step = _next_step(len(lines), perf_counter() - began)

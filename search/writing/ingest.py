@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ...core import Document, InvalidInputError, Representation, Usage, added
 from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
+from ...encoders.passages.passages import MOST_PASSAGES
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import checked_documents
 from ..encoding.leg_encoders import LegEncoders
@@ -118,6 +119,12 @@ def cut_documents(
             ) from None
         cut.append(EncodedDocument(document, passages))
     return cut
+
+
+def check_passages(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
+    """Raise InvalidInputError for a document of too many passages. Only long texts are cut."""
+    if len(document.text) > MOST_PASSAGES:
+        cut_documents([document], config, encoders)
 
 
 def passage_texts(item: EncodedDocument) -> list[str]:

@@ -16,6 +16,7 @@ import twindex
 from twindex.api.http.app import create_app
 from twindex.api.http.server import _listen
 from twindex.api.serving.settings import Settings
+from twindex.client import blocking
 
 CONFIG = {
     "legs": {
@@ -23,6 +24,14 @@ CONFIG = {
         "lexical": {"kind": "lexical"},
     }
 }
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that the client waited; nothing waits."""
+    found: list[float] = []
+    monkeypatch.setattr(blocking.time, "sleep", found.append)
+    return found
 
 
 @pytest.fixture(scope="session")

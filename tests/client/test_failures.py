@@ -13,38 +13,7 @@ from twindex.client import RemoteCollection, blocking, failures
 from twindex.client.batches import Batch, Batcher
 from twindex.client.failures import Attempts, Failure, failure_of
 
-
-def problem(status: int, code: str, detail: str = "so it is", **fields: object) -> httpx2.Response:
-    body = {"code": code, "detail": detail, "status": status, "request_id": "r1", **fields}
-    return httpx2.Response(status, json=body)
-
-
-class Script:
-    """A transport that answers with one response after another, and keeps the requests."""
-
-    def __init__(self, *responses: httpx2.Response | Exception) -> None:
-        self.responses = list(responses)
-        self.requests: list[httpx2.Request] = []
-        self.transport = httpx2.MockTransport(self._answer)
-
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        self.requests.append(request)
-        response = self.responses.pop(0)
-        if isinstance(response, Exception):
-            raise response
-        return response
-
-
-@pytest.fixture
-def pauses(monkeypatch) -> list[float]:
-    """Seconds that the client waited; nothing waits."""
-    found: list[float] = []
-    monkeypatch.setattr(blocking.time, "sleep", found.append)
-    return found
-
-
-def info() -> httpx2.Response:
-    return httpx2.Response(200, json={"documents": 1})
+from .scripted import Script, info, problem
 
 
 @pytest.mark.parametrize(
@@ -138,19 +107,8 @@ def test_a_proxy_without_an_explanation_is_tried_again(pauses):
     twindex.Client(transport=script.transport).open("birds")
     assert len(pauses) == 1
     assert type(failure_of(500, {}, b"oops").error) is twindex.ServiceError
-
-
-def test_a_batch_that_is_sent_again_has_the_same_key(pauses):
-    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
-    script = Script(
-        info(), httpx2.ReadError("lost"), httpx2.Response(200, json={**done, "truncated": {}})
-    )
-    with twindex.Client(transport=script.transport) as client:
-        client.open("birds").add([{"id": "a", "text": "b"}])
-    keys = [request.headers["idempotency-key"] for request in script.requests[1:]]
-    assert len(keys) == 2
-    assert len(set(keys)) == 1
-    assert json.loads(script.requests[2].content) == {"id": "a", "text": "b"}
+    assert type(failure_of(401, {}, b"who?").error) is twindex.AccessError
+    assert type(failure_of(403, {}, b"no").error) is twindex.AccessError
 
 
 def test_keys_are_sent_and_the_environment_is_not_read(monkeypatch):

@@ -154,6 +154,14 @@ def test_a_wrong_document_is_named(birds):
     assert birds.count({"id": {"in": ["a", "b", "c"]}}) == 0
 
 
+def test_metadata_that_json_would_change_is_refused(birds):
+    for value in ({7: "x"}, [{"inner": {7: "x"}}], 1 << 63, [-(1 << 63) - 1]):
+        with pytest.raises(twindex.InvalidInputError) as wrong:
+            birds.add([{"id": "a", "text": "t", "metadata": {"field": value}}])
+        assert wrong.value.field.startswith("documents[0]")
+    assert birds.count() == 3
+
+
 def test_a_document_that_is_larger_than_a_batch_is_written(birds):
     text = "w" * 9_000_000
     report = birds.add([{"id": "long", "text": text}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from ....core.filters import parse_filter
 from ....core.filters.help import FILTER_HELP
 from ....sources import CheckedDocuments, parse_document
 from ....sources.document import parse_id
-from ...serving.bulk import ERRORS_KEPT, BulkResult, parse_lines
+from ...serving.bulk import ERRORS_KEPT, BulkResult, check_lines, parse_lines
 from ...serving.problems import Problem, validate
 from ...serving.served import Served
 from ...serving.service import Service
@@ -93,7 +94,7 @@ async def write_bulk(
 def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, Any]:
     """whole: write all lines or none."""
     opened, _ = served.ready()
-    lines = list(parse_lines((received.data or b"").split(b"\n")))
+    lines = list(check_lines(opened, parse_lines((received.data or b"").split(b"\n"))))
     if whole and (errors := [_at(line.error) for line in lines if line.error is not None]):
         first = errors[0]
         raise Problem(422, f"{first['field']}: {first['message']}", errors=errors[:ERRORS_KEPT])
@@ -119,26 +120,26 @@ def _at(error: Mapping[str, Any]) -> dict[str, str]:
 
 @router.post(
     _DOCUMENTS + "/delete",
-    responses={200: {"model": Deleted}, **problems(400, 404, 413, 415, 422, 429, 503)},
+    responses={200: {"model": Deleted}, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
     openapi_extra=json_body(DeleteRequest, {"ids": ["kiwi", "emu"]}),
 )
 async def delete_many(request: Request, collection: str) -> Response:
-    """Delete documents by id, or all that meet a filter."""
-    asked = validate(DeleteRequest, body.parse_object(await body.read(request)))
+    """Delete documents by id, or all that meet a filter. `Idempotency-Key` is honoured."""
+    raw = await body.read(request)
+    asked = validate(DeleteRequest, body.parse_object(raw))
     if (asked.ids is None) == (asked.filter is None):
         raise Problem(422, "give exactly one of `ids` and `filter`")
 
-    def delete(served: Served) -> dict[str, Any]:
+    def delete(served: Served) -> tuple[int, Any]:
         opened, _ = served.ready()
         if asked.ids is None:
             count = opened.delete_where(asked.filter or {})
-            return {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
+            return 200, {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
         found = set(opened.delete(asked.ids))
         missing = [name for name in dict.fromkeys(asked.ids) if name not in found]
-        return {"deleted": len(found), "not_found": missing, "warnings": []}
+        return 200, {"deleted": len(found), "not_found": missing, "warnings": []}
 
-    service: Service = request.app.state.service
-    return json_response(await service.write(collection, delete))
+    return await once(request, collection, sha256(raw).hexdigest(), delete)
 
 
 @router.get(
