@@ -196,7 +196,7 @@ class ReferenceView:
 
     def page(self, after, limit, where, *, most_bytes=None) -> list[Document]:
         if limit < 1:
-            raise Invalid("must be at least 1", field="limit")
+            raise Invalid(f"must be at least 1, got {limit}", field="limit")
         known = (self.get(name) for name in sorted(self._numbers) if name > (after or ""))
         found = [one for one in known if where is None or meets(one, where)][:limit]
         size = 0
