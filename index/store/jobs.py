@@ -152,7 +152,7 @@ class JobStore:
         """
         self._expect_writable()
         now = time.time()
-        with self.together() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "DELETE FROM jobs WHERE state IN ('done', 'failed') AND updated < ?",
                 (now - JOBS_KEPT,),
@@ -203,7 +203,7 @@ class JobStore:
         error: str | None = None,
     ) -> None:
         """Record the state and progress of a job. None for `total` or `unit` keeps its value."""
-        with self.together() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET state = ?, done = ?, result = ?, error = ?, updated = ?, "
                 "total = coalesce(?, total), unit = coalesce(?, unit) WHERE id = ?",
@@ -247,7 +247,7 @@ class JobStore:
     def remember(self, key: str, reply: Reply) -> None:
         """Store a reply under `key`, on disk on return. Replies that are too old are deleted."""
         now = time.time()
-        with self.together() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM replies WHERE created < ?", (now - REPLIES_KEPT,))
             connection.execute(
                 "INSERT OR REPLACE INTO replies (key, digest, status, body, created) "
@@ -268,7 +268,7 @@ class JobStore:
                 raise StorageError(f"{self.directory}: its jobs cannot be read: {error}") from error
 
     @contextmanager
-    def together(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Return a context manager that runs its block in one transaction."""
         with self._lock:
             if self._depth:  # Inside another transaction.

@@ -305,7 +305,7 @@ class Database:
         deep: check every row. False: check only small tables and lookups by id and by filter,
             whose damage is not noticed when a row is read.
         """
-        from .soundness import problems
+        from .integrity import problems
 
         found = self._mark_problems() if deep else []
         try:
