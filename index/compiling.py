@@ -137,6 +137,7 @@ def private_folder(path: Path) -> Path:
     """Return the resolved `path`, a folder that only this user can write.
 
     Creates the folder if it is missing.
+
     Raises StorageError if other users can write to the folder, can replace it, or own a file in it.
     Raises OSError if it cannot be created or written.
     """

@@ -247,7 +247,7 @@ def _rows_of(offsets: Offsets, number: int) -> range:
 
 
 def _split(data: bytes) -> Iterator[bytes]:
-    """Yield the packed vectors of a packed passage."""
+    """Yield each vector of a packed passage, still packed."""
     count = _NUMBER.unpack_from(data)[0] if len(data) >= _NUMBER.size else 0
     begin = _NUMBER.size * (1 + count)
     if count == 0 or len(data) < begin:

@@ -64,7 +64,7 @@ class Written:
     """Result of a write.
 
     documents: number of documents written.
-    replaced: number of these that replaced a stored document.
+    replaced: number of written documents that replaced a stored document.
     """
 
     documents: int

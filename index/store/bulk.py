@@ -67,7 +67,7 @@ def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """The part of the input that is stored.
+    """The part of a build's input that is already stored.
 
     documents: number of documents.
     digest: digest of these documents in their order.
@@ -77,7 +77,7 @@ class Consumed:
     digest: str = ""
 
     def after(self, document: Document) -> Consumed:
-        """Return this value with one more document."""
+        """Return this part of the input with one more document."""
         content = [document.id, document.title, document.text, dict(document.metadata)]
         link = self.digest + json.dumps(content, sort_keys=True, ensure_ascii=True)
         return Consumed(self.documents + 1, sha256(link.encode()).hexdigest())
@@ -129,7 +129,7 @@ def append_shard(
 def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int]:
     """Merge the shards and make the collection available.
 
-    Returns its numbers of documents and passages.
+    Returns the number of documents and the number of passages.
     """
     config = store.config
     rows = _reduce_shards(store, memory)

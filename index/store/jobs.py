@@ -178,7 +178,7 @@ class JobStore:
     def unfinished(self) -> list[Job]:
         """Return jobs that are queued or running, oldest first.
 
-        A running job may be one of a process that ended before the job did.
+        A job with the state "running" may belong to a process that has ended.
         """
         rows = self._read(
             f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('queued', 'running') "
@@ -225,9 +225,9 @@ class JobStore:
         )
 
     def remove_stray_lines(self) -> None:
-        """Remove line files whose jobs are finished or were never queued.
+        """Remove the uploaded files of jobs that are finished or were never queued.
 
-        Keeps files that another process is still writing.
+        Files that another process is still writing are kept.
         """
         for path in self.spool.glob("*.ndjson"):
             remove_stray(path, partial(self._is_unfinished, path.stem))

@@ -356,7 +356,7 @@ class LocalStore:
         return found or self._index_problems()
 
     def _index_problems(self) -> list[str]:
-        """Return a message if the index lacks stored documents or contains others."""
+        """Return a message if the index and the stored documents are not the same documents."""
         with self.view() as view:
             indexed = np.unique(view.owners())
             stored = all_numbers(view.connection)

@@ -78,7 +78,7 @@ class Upload:
 
 
 def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
-    """Remove a file of lines that no process is writing and no job needs.
+    """Remove an uploaded file that no process is writing and no job needs.
 
     is_wanted: returns True if a job needs the file. It is called under the file's lock, so no job
         can be queued between that call and the removal.

@@ -27,7 +27,7 @@ class Access:
     path: the database file.
     mode: `mode` parameter of SQLite's URI.
     immutable: True if no process writes to the file. SQLite then takes no locks.
-    copy: temporary folder with a copy of the database. It is removed with this value.
+    copy: temporary folder with a copy of the database, removed with this object. None: no copy.
     """
 
     path: Path

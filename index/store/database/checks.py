@@ -16,7 +16,7 @@ from ....core import CorruptFileError
 
 
 def row_check(*values: str | float | bytes) -> int:
-    """Return the checksum of a short row."""
+    """Return the CRC-32 of a row with these values."""
     return crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 

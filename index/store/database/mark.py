@@ -33,7 +33,10 @@ class Mark:
         self.path = directory / FILE_NAME
 
     def read(self) -> int | None:
-        """Return the generation in the mark, or None without a mark. Raises CorruptFileError."""
+        """Return the generation in the mark file, or None if it is missing.
+
+        Raises CorruptFileError for a damaged file.
+        """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:

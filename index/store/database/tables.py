@@ -61,7 +61,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """Return number -> id. Raises CorruptFileError for a damaged or missing document."""
+    """Return number -> id of documents.
+
+    Raises CorruptFileError for a damaged or missing document.
+    """
     found: dict[int, str] = {}
     for marks, piece in _chunks(numbers):
         for number, name, content, crc in connection.execute(
@@ -140,7 +143,7 @@ def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[i
 def iterate_documents(
     connection: sqlite3.Connection,
 ) -> Iterator[tuple[int, Document | StorageError]]:
-    """Yield (number, document) in order of the numbers. A damaged document is an error instead."""
+    """Yield (number, document) in order of the numbers, or (number, error) if it is damaged."""
     for row in connection.execute(f"{_DOCUMENT} ORDER BY number"):
         try:
             yield row[0], _document(connection, row)

@@ -1,4 +1,4 @@
-"""All values of a field in order, so that many conditions on it read the tables only once."""
+"""Sorted values of a field. Many conditions on the field then read the tables only once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OWN_COLUMN = {"id": ("documents", "id"), "title": ("contents", "title")}
 
 
 class Column:
-    """All values of one metadata field with one kind, ascending.
+    """All values of one kind in one field of all documents, ascending.
 
     Strings are compared as UTF-8, that is, in order of code points. Dates are microseconds since
     1970; strings that are not dates are left out. Numbers are compared exactly, as in Python.

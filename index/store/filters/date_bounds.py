@@ -1,4 +1,4 @@
-"""Text bounds of dates. They let SQLite parse only few texts as dates."""
+"""Text bounds for dates, so that SQLite parses only the texts between them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 
 def earliest_text(microseconds: int) -> str | None:
-    """Return a text that is not above any date text of this instant or a later one.
+    """Return a lower bound for the texts of all dates at this instant or later.
 
-    None: no bound exists.
+    None: there is no bound.
     """
     return _day(microseconds, -1)
 
 
 def latest_text(microseconds: int) -> str | None:
-    """Return a text that is above every date text of this instant or an earlier one.
+    """Return an upper bound (exclusive) for the texts of all dates at this instant or earlier.
 
-    None: no bound exists.
+    None: there is no bound.
     """
     return _day(microseconds, 2)
 

@@ -1,4 +1,4 @@
-"""Warnings for filter fields that no document has, or not with a value of that kind."""
+"""Warnings for filter fields that no document has, or that have other kinds of values."""
 
 from __future__ import annotations
 

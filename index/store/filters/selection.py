@@ -109,8 +109,8 @@ def _parts(condition: Condition) -> Iterator[Condition]:
 def _is_broad(part: Condition) -> bool:
     """Return True if many documents may meet `part`, or its evaluation must read many.
 
-    An equality is not broad: the values of one key share the documents, and `id` has an index.
-    Titles have no index. An empty group is broad, because it reads all documents.
+    An equality is not broad: different values of one key cannot all be those of many documents.
+    An equality on `title` is broad, because titles have no index. So is an empty group.
     """
     match part:
         case And(parts) | Or(parts) | In(parts=parts):
