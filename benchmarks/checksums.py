@@ -27,7 +27,7 @@ from twindex.core import Document
 from twindex.eval import BeirDataset
 from twindex.index import CollectionConfig
 from twindex.index.store import delta
-from twindex.index.store.database import meta, soundness, tables
+from twindex.index.store.database import integrity, meta, tables
 from twindex.index.store.database.checks import UNCHECKED
 from twindex.search import Collection
 
@@ -46,7 +46,7 @@ CHECKS = ("row_check", "content_check", "document_check", "delta_check")
 def unchecked() -> Iterator[None]:
     """Inside, no checksum of a row is computed."""
     with contextlib.ExitStack() as stack:
-        for module in (delta, meta, soundness, tables):
+        for module in (delta, meta, integrity, tables):
             for name in CHECKS:
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, lambda *_: UNCHECKED))

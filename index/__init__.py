@@ -1,4 +1,4 @@
-"""Representations on disk and back: durable collections and the indexes inside their segments."""
+"""Durable collections on disk, and the indexes inside their segments."""
 
 from .codecs.config import (
     CODECS,

@@ -1,14 +1,14 @@
-"""Machine code of compiled functions: kept on disk only where nobody else can plant some.
+"""Compiled functions. Their machine code is cached only in folders that other users cannot write.
 
-Numba finds its code again through files that it unpickles, so whoever can write there can run code
-in this process. The first of these places that can be written is used:
+Numba unpickles its cache files, so a user who can write them can run code in this process. The
+first of these folders that is writable is used:
 
-1. `NUMBA_CACHE_DIR`, which is not checked: who sets it vouches for it.
+1. `NUMBA_CACHE_DIR`. It is not checked: whoever sets it is responsible for it.
 2. `__pycache__` beside the source, as for Python's own compiled files.
 3. `kernels` in the cache folder (`TWINDEX_CACHE`), if only this user can write to it.
 
-Without a place every process compiles for itself, which takes seconds. The first compilation on a
-machine is told in the log.
+Without a cache folder every process compiles the functions, which takes seconds. A process logs its
+first compilation.
 """
 
 from __future__ import annotations
@@ -36,29 +36,34 @@ logger = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., object])
 
 _LOCK = Lock()
-_SAID = Lock()
-"""Taken for good by the first who says that kernels are compiled."""
+_LOGGED = Lock()
+"""Acquired by the first thread that logs a compilation, and never released."""
 _CONFIG: Any = numba.config
 
 
 ANY_ORDER = {"reassoc", "contract", "nsz"}
-"""What sums need to be made 16 at a time; infinities and NaN keep their meaning."""
+"""LLVM flags that let sums use wide registers. Infinities and NaN keep their meaning."""
 
 
 def kernel(function: F) -> F:
-    """Compile at the first call for the types it has then, keep the code on disk, free the GIL."""
+    """Return `function` as a compiled function that releases the GIL and is cached on disk.
+
+    It is compiled at its first call, for the argument types of that call.
+    """
     return _compiled(function)
 
 
 def summing(function: F) -> F:
-    """A `kernel` whose sums may be added up in any order: otherwise no inner product could use the
-    wide registers."""
+    """Return `function` as a `kernel` whose sums may be added in any order.
+
+    This lets inner products use wide registers.
+    """
     return _compiled(function, fastmath=ANY_ORDER)
 
 
 def _compiled(function: F, **options: Any) -> F:
     with _LOCK:
-        _tell()
+        _log_compilations()
         given = _CONFIG.CACHE_DIR
         if not given and not _writable(Path(function.__code__.co_filename).parent / "__pycache__"):
             own = _own_folder()
@@ -67,11 +72,11 @@ def _compiled(function: F, **options: Any) -> F:
             _CONFIG.CACHE_DIR = str(own)
         try:
             return cast(F, njit(cache=True, nogil=True, **options)(function))
-        except RuntimeError as error:  # Numba found no place.
-            _without(str(error))
+        except RuntimeError as error:  # Numba found no writable folder.
+            _warn_uncached(str(error))
             return cast(F, njit(nogil=True, **options)(function))
         finally:
-            _CONFIG.CACHE_DIR = given  # Functions of others stay where they were.
+            _CONFIG.CACHE_DIR = given  # Other packages keep their cache folder.
 
 
 @lru_cache(maxsize=64)
@@ -86,51 +91,55 @@ def _writable(folder: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def _own_folder() -> Path | None:
-    """The folder of this user for machine code; None where there is none."""
+    """Return this user's folder for machine code, or None if there is none."""
     try:
         return private_folder(cache_folder() / "kernels")
     except (OSError, RuntimeError, StorageError) as error:  # RuntimeError: the user has no home.
-        _without(str(error))
+        _warn_uncached(str(error))
         return None
 
 
-def _without(reason: str) -> None:
-    _say(
-        "kernels are compiled at every start, which takes seconds: %s; name a folder of this user "
-        "in %s or NUMBA_CACHE_DIR",
+def _warn_uncached(reason: str) -> None:
+    _log_once(
+        "kernels are compiled at every start, which takes seconds: %s; set %s or NUMBA_CACHE_DIR "
+        "to a folder that only this user can write",
         reason,
         CACHE,
     )
 
 
-def _say(message: str, *values: str) -> None:
-    """Tell the log that kernels are compiled: once, whichever thread is first."""
-    if _SAID.acquire(blocking=False):
+def _log_once(message: str, *values: str) -> None:
+    """Log a warning about compilation. Only the first call in a process logs."""
+    if _LOGGED.acquire(blocking=False):
         logger.warning(message, *values)
 
 
 @lru_cache(maxsize=1)
-def _tell() -> None:
-    """Have the log say when a kernel is compiled: nobody should wait and not know why."""
+def _log_compilations() -> None:
+    """Log when a kernel is compiled, so that users know what they wait for."""
     register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
 
 
 class _Listener(Listener):
-    """Hears of functions whose machine code was not found on disk."""
+    """Receives an event for each function whose machine code is not cached on disk."""
 
     def on_start(self, event: Any) -> None:
         compiled = event.data["dispatcher"].py_func.__module__
         if compiled.partition(".")[0] == __name__.partition(".")[0]:
-            _say("compiling kernels for the first time on this machine, which takes some seconds")
+            _log_once(
+                "compiling kernels for the first time on this machine, which takes some seconds"
+            )
 
     def on_end(self, event: Any) -> None: ...
 
 
 def private_folder(path: Path) -> Path:
-    """A folder that only this user can write to, made if it is not there.
+    """Return the resolved `path`, a folder that only this user can write.
 
-    Raises StorageError where others could put files into it or another folder in its place, or have
-    done so; OSError where it cannot be made or written.
+    Creates the folder if it is missing.
+
+    Raises StorageError if other users can write to the folder, can replace it, or own a file in it.
+    Raises OSError if it cannot be created or written.
     """
     path = path.resolve()
     for folder in (*reversed(path.parents), path):
@@ -144,7 +153,7 @@ def private_folder(path: Path) -> Path:
         others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         if others and (folder == path or not found.st_mode & stat.S_ISVTX):
             mode = stat.filemode(found.st_mode)
-            raise StorageError(f"{folder} can be written by others ({mode}); chmod go-w it")
+            raise StorageError(f"{folder} can be written by others ({mode}); run chmod go-w on it")
     for place, below, names in os.walk(path):
         for name in (*below, *names):
             file = Path(place, name)

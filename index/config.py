@@ -1,4 +1,4 @@
-"""What decides what is in a collection."""
+"""The configuration of a collection."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from .legs import LEG_NAME, LEGS, LegConfig
 
 
 class StorageConfig(Config):
-    """When the delta becomes a segment and when segments are merged."""
+    """When the delta becomes a segment, and when segments are merged."""
 
     seal_passages: Count = 5_000
-    """The delta is sealed when it holds this many passages; a fifth of them where a leg has a
-    vector for each token, as the delta is held in memory and not yet coded."""
+    """Number of passages at which the delta is sealed, that is, becomes a segment.
+
+    A fifth of this number if a leg has a vector for each token: the delta is in memory, without a
+    codec."""
     max_segments: Annotated[int, Bounds(1, 1_000)] = 8
-    """Neighbouring segments are merged when there are more than this."""
+    """Maximum number of segments. If there are more, neighbouring segments are merged."""
 
 
 def _default_legs() -> dict[str, LegConfig]:
@@ -30,7 +32,7 @@ def _default_legs() -> dict[str, LegConfig]:
 
 
 class CollectionConfig(Config):
-    """Everything that decides what is in a collection. Stored in it when it is created."""
+    """The configuration of a collection. It is stored when the collection is created."""
 
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], Annotated[LegConfig, OneOf(LEGS)]] = Field(
         default_factory=_default_legs, min_length=1
@@ -40,12 +42,12 @@ class CollectionConfig(Config):
 
     @property
     def sealed_at(self) -> int:
-        """Passages at which the delta is sealed; see StorageConfig."""
-        late = any(leg.encoder.per_token for leg in self.legs.values())
-        return max(1, self.storage.seal_passages // (5 if late else 1))
+        """Number of passages at which the delta is sealed; see StorageConfig."""
+        per_token = any(leg.encoder.per_token for leg in self.legs.values())
+        return max(1, self.storage.seal_passages // (5 if per_token else 1))
 
     def check_installed(self) -> None:
-        """Raise MissingExtraError for an index whose library is not here."""
+        """Raise MissingExtraError if a library that an index needs is not installed."""
         for leg in self.legs.values():
             leg.check_installed()
 

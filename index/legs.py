@@ -1,4 +1,4 @@
-"""What the configuration of every leg has, and the kinds of leg that there are."""
+"""The base class of leg configurations, and the registry of leg kinds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from .protocol import DeltaPart, SegmentPart
 LEG_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 
 LegRole = Literal["search", "rerank"]
-"""What a leg is for: "search" runs in every search that names no legs; "rerank" is stored for
-rerankers that order by its scores, and runs only where it is named."""
+"""Purpose of a leg.
+
+"search": it runs in every search that names no legs. "rerank": its scores are for rerankers, and it
+runs only if a request names it."""
 
 
 class LegConfig(Config):
-    """A way to rank: an encoder, and how what it gives is indexed.
+    """A leg of a collection: an encoder, and an index of its output.
 
-    segments, deltas: the classes of its parts in segments and in the delta, as "module:name", where
-        ".module:name" is beside the configuration. The first is for texts with one vector or
-        with terms, the second for texts with several vectors.
+    segments: two classes of parts in segments, as "module:name". The first one is for texts with
+        one vector or with terms, the second one for texts with several vectors. ".module:name" is
+        relative to the module of the configuration.
+    deltas: the two classes of parts in the delta, in the same form.
     """
 
     segments: ClassVar[tuple[str, str]]
@@ -29,38 +32,40 @@ class LegConfig(Config):
 
     kind: str
     role: LegRole = "search"
-    """"search": runs in every search; "rerank": stored for rerankers that order by its scores."""
+    """"search": runs in every search. "rerank": stored for rerankers that use its scores."""
     encoder: EncoderConfig
 
     @property
     def multi(self) -> bool:
-        """A text may have several vectors."""
+        """True if a text may have several vectors."""
         return self.encoder.many
 
     def segment_part(self) -> type[SegmentPart]:
-        """The class of its part in a segment. Imports what that needs, and no other."""
+        """Return the class of this leg's part in a segment. Import only its module."""
         part: type[SegmentPart] = named(self.segments[self.multi], type(self))
         return part
 
     def delta_part(self) -> type[DeltaPart]:
-        """The class of its part in the delta."""
+        """Return the class of this leg's part in the delta."""
         part: type[DeltaPart] = named(self.deltas[self.multi], type(self))
         return part
 
     def building_bytes(self, rows: int, width: int) -> int:
-        """Memory that a merge to so many vectors must hold, however little it is given; 0 for legs
-        that are merged as streams."""
+        """Return the memory, in bytes, that a merge needs to build this leg's index.
+
+        rows: vectors in the merged index. width: dimensions of a vector. The result is 0 for legs
+        that are merged as streams.
+        """
         return 0
 
     def check_installed(self) -> None:
-        """Raise MissingExtraError for an index whose library is not here: before anything is
-        made."""
+        """Raise MissingExtraError if a library that the index needs is not installed."""
 
     def check_stored(self) -> None:
-        """Raise ConfigError for what was stored earlier and no search can use now."""
+        """Raise ConfigError for a stored configuration that searches no longer support."""
 
     def warm(self) -> None:
-        """Have its code compiled before the first search needs it."""
+        """Compile the search code of this leg, so that the first search does not wait."""
 
 
 LEGS = Kinds(LegConfig, "leg")

@@ -1,4 +1,4 @@
-"""The models of a collection's encoders: where they are, and whether two names mean the same."""
+"""The models of a collection's encoders: their names, paths and weights."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from .config import CollectionConfig
 
 
 def model_names(config: CollectionConfig) -> list[str]:
-    """All models of a configuration."""
+    """Return the names or paths of all models in a configuration."""
     return [model for leg in config.legs.values() for _, model in named(leg.encoder)]
 
 
 def absolute(config: CollectionConfig, encoders: EncoderLoader = load_encoder) -> CollectionConfig:
-    """The configuration with folders of models by their absolute paths.
+    """Return the configuration with absolute paths of model folders.
 
-    Only `load_encoder` takes names for folders: with other `encoders` names stay as they are.
+    Only `load_encoder` reads a model's name as a folder. With another loader as `encoders` the
+    names do not change.
     """
     function = encoders.func if isinstance(encoders, partial) else encoders
     if function is not load_encoder:
         return config
-    encoders_here = {name: absolute_encoder(leg.encoder) for name, leg in config.legs.items()}
-    return with_encoders(config, encoders_here)
+    resolved = {name: absolute_encoder(leg.encoder) for name, leg in config.legs.items()}
+    return with_encoders(config, resolved)
 
 
 def with_encoders(
     config: CollectionConfig, encoders: Mapping[str, EncoderConfig]
 ) -> CollectionConfig:
-    """The configuration with other encoders of the same kinds (leg -> encoder)."""
+    """Return the configuration with the given encoders (leg -> encoder, of the same kind)."""
     legs = {
         name: leg.model_copy(update={"encoder": encoders[name]})
         for name, leg in config.legs.items()
@@ -45,7 +46,11 @@ def same_models(
     stored: CollectionConfig,
     fingerprints: Mapping[str, Mapping[str, object]],
 ) -> CollectionConfig:
-    """`wanted` with the stored name of each model that has the stored weights under another."""
+    """Return `wanted` with the stored name of each model that differs in its name only.
+
+    Two names refer to the same model if the digests of their weights are equal. `fingerprints`
+    holds the digests of the stored models (leg -> fingerprint).
+    """
     wanted, stored = absolute(wanted), absolute(stored)
     encoders = {
         name: _same_models(leg.encoder, stored.legs[name].encoder, fingerprints.get(name, {}))

@@ -1,10 +1,10 @@
-"""Legs in which a passage has several vectors, ranked by MaxSim (Khattab and Zaharia 2020):
+"""Parts of legs with several vectors for each passage, ranked by MaxSim (Khattab and Zaharia 2020):
 
     score(q, p) = sum over the vectors of q of the maximum over the vectors of p of their product
 
-The vectors are stored by the part of an ordinary leg, as its rows; beside it stands which of them
-belong to which passage. Rows of a part here are passages, as in every leg. A query vector that
-shares no term with any of a passage's vectors adds nothing to a sparse score.
+The part of a leg with single vectors stores the vectors as its rows. An array of offsets maps each
+passage to its vectors. The rows of the parts defined here are passages, as in every leg. A query
+vector that shares no term with any vector of a passage adds nothing to a sparse score.
 """
 
 from __future__ import annotations
@@ -29,28 +29,31 @@ _NUMBER = struct.Struct("<I")
 
 
 class MaxSim(Protocol):
-    """What a part of single vectors adds to LegPart to hold those of passages with several."""
+    """The method that a part of single vectors needs to store passages with several vectors."""
 
     def max_sim(
         self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
-        """Best k passages for each query, as `LegPart.search` gives rows.
+        """Return the best k passages for each query. The rows of the result are passages.
 
-        queries: texts with one vector or several, see `ungrouped`. offsets: the rows of passage p
-        are offsets[p] to offsets[p + 1]; later rows are not looked at. allowed: of passages.
+        queries: texts with one vector or several; see `ungrouped`.
+        offsets: the rows of passage p are offsets[p] to offsets[p + 1]. Later rows are ignored.
+        allowed: mask of the passages that may be returned. None: all.
         """
 
 
 class SingleSegment(SegmentPart, MaxSim, Protocol):
-    """The immutable part of an ordinary leg."""
+    """A segment part of a leg with single vectors."""
 
 
 class SingleDelta(DeltaPart, MaxSim, Protocol):
-    """The growing part of an ordinary leg."""
+    """A delta part of a leg with single vectors."""
 
 
 class MultiSegment:
-    """A segment part: the files of `single`, and
+    """A segment part of a leg with several vectors for each passage.
+
+    Its directory contains the files of `single`, which stores the vectors, and:
 
     offsets.npy  int64 [passages + 1]  the vectors of passage p are offsets[p] to offsets[p + 1]
     """
@@ -110,15 +113,15 @@ class MultiSegment:
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See `explained`."""
-        return explained(self._vectors, _piece(self._offsets.array, row), query)
+        return explained(self._vectors, _rows_of(self._offsets.array, row), query)
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart: of each term its greatest weight in a vector of the passage."""
-        return greatest(self._vectors, _piece(self._offsets.array, row))
+        """See LegPart. A term has its greatest weight in any vector of the passage."""
+        return greatest(self._vectors, _rows_of(self._offsets.array, row))
 
 
 class MultiDelta:
-    """A delta part."""
+    """A delta part of a leg with several vectors for each passage. `single` stores the vectors."""
 
     single: ClassVar[type[SingleDelta]]
 
@@ -134,7 +137,7 @@ class MultiDelta:
         """See DeltaPart."""
         vectors, offsets = ungrouped(rows)
         begin = len(self._vectors)
-        self._vectors.append(vectors)  # First: a reader finds the vectors by the offsets.
+        self._vectors.append(vectors)  # Before the offsets, through which readers find them.
         self._offsets.append(begin + offsets[1:])
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
@@ -144,7 +147,7 @@ class MultiDelta:
         return Representation(vectors.dense, vectors.sparse, offsets=of_lengths(stops - starts))
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart; the length of `allowed` bounds the search."""
+        """See LegPart. The search covers the first len(allowed) passages."""
         known = self._offsets.values
         if allowed is not None:
             known = known[: len(allowed) + 1]
@@ -152,15 +155,15 @@ class MultiDelta:
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See `explained`."""
-        return explained(self._vectors, _piece(self._offsets.values, row), query)
+        return explained(self._vectors, _rows_of(self._offsets.values, row), query)
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart: of each term its greatest weight in a vector of the passage."""
-        return greatest(self._vectors, _piece(self._offsets.values, row))
+        """See LegPart. A term has its greatest weight in any vector of the passage."""
+        return greatest(self._vectors, _rows_of(self._offsets.values, row))
 
     @classmethod
     def pack(cls, rows: Representation) -> list[bytes]:
-        """See DeltaPart. The number of vectors, the length of each, then the packed vectors."""
+        """See DeltaPart. A row is packed as number of vectors, length of each, packed vectors."""
         vectors, offsets = ungrouped(rows)
         pieces = cls.single.pack(vectors)
         packed = []
@@ -172,7 +175,7 @@ class MultiDelta:
 
     @classmethod
     def unpack(cls, packed: Sequence[bytes]) -> Representation:
-        """See DeltaPart. Raises ValueError if a passage is damaged."""
+        """See DeltaPart. Raises ValueError for a damaged passage."""
         passages = [list(_split(data)) for data in packed]
         vectors = cls.single.unpack([piece for own in passages for piece in own])
         offsets = of_lengths([len(own) for own in passages])
@@ -180,10 +183,11 @@ class MultiDelta:
 
 
 def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
-    """The vectors of texts as a batch of single ones, and where those of each text begin and end.
+    """Return the vectors of all texts as single vectors, and the offsets of each text's vectors.
 
-    Without offsets each text has one. Raises InvalidInputError for offsets that do not divide the
-    vectors into at least one for each text.
+    The vectors of text t are offsets[t] to offsets[t + 1]. Without offsets in `texts` each text has
+    one vector. Raises InvalidInputError unless the offsets give each text at least one vector and
+    cover all vectors.
     """
     vectors = Representation(texts.dense, texts.sparse)
     if texts.offsets is None:
@@ -191,38 +195,42 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
     offsets = np.asarray(texts.offsets, dtype=np.int64)
     counts = {part.shape[0] for part in (texts.dense, texts.sparse) if part is not None}
     if len(offsets) == 0 or offsets[0] != 0 or (np.diff(offsets) < 1).any():
-        raise InvalidInputError("must ascend from 0: a text has a vector", field="offsets")
+        raise InvalidInputError(
+            "must start at 0 and increase: each text needs at least one vector", field="offsets"
+        )
     if counts - {int(offsets[-1])}:
         raise InvalidInputError(
-            f"end at {offsets[-1]}, but there are {max(counts)} vectors", field="offsets"
+            f"must end at the number of vectors, {max(counts)}, got {offsets[-1]}", field="offsets"
         )
     return vectors, offsets
 
 
 def explained(vectors: LegPart, rows: range, query: Representation) -> list[Contribution]:
-    """How the passage that has these rows came to its score; nothing for a dense leg.
+    """Return the contribution of each term to the MaxSim score of one passage.
 
-    For each query vector the contributions to its product with the best row, added up by term. A
-    term to which several query vectors contributed has as `query` the sum of its weights in them,
-    and as `document` the mean of its weights in their best rows, weighted by those of the queries:
-    so `query` times `document` is still its share of the score.
+    rows: the rows of the passage in `vectors`. The result is empty for a dense leg.
+
+    The function takes the best row for each query vector and adds up the contributions to these
+    products by term. `query` is the sum of the term's weights in the query vectors. `document` is
+    the mean of its weights in the best rows, weighted by the query weights. So `query` times
+    `document` is the term's share of the score.
     """
-    found: dict[str, tuple[float, float]] = {}
-    asked, bounds = ungrouped(query)
-    for number in range(int(bounds[-1])):
-        one = asked.at(number)
+    totals: dict[str, tuple[float, float]] = {}
+    query_vectors, offsets = ungrouped(query)
+    for number in range(int(offsets[-1])):
+        one = query_vectors.at(number)
         best = max((vectors.explain(one, row) for row in rows), key=_total)
         for term in best:
-            score, weight = found.get(term.term, (0.0, 0.0))
-            found[term.term] = (score + term.score, weight + term.query)
+            score, weight = totals.get(term.term, (0.0, 0.0))
+            totals[term.term] = (score + term.score, weight + term.query)
     return [
         Contribution(term, score, weight, score / weight if weight else 0.0)
-        for term, (score, weight) in found.items()
+        for term, (score, weight) in totals.items()
     ]
 
 
 def greatest(vectors: LegPart, rows: range) -> list[TermWeight]:
-    """Of each term its greatest weight in these rows, heaviest first."""
+    """Return each term with its greatest weight in `rows`, as `heaviest_first` orders them."""
     weights: dict[str, float] = {}
     for row in rows:
         for term in vectors.terms(row):
@@ -234,19 +242,19 @@ def _total(terms: Sequence[Contribution]) -> float:
     return sum(term.score for term in terms)
 
 
-def _piece(offsets: Offsets, number: int) -> range:
+def _rows_of(offsets: Offsets, number: int) -> range:
     return range(int(offsets[number]), int(offsets[number + 1]))
 
 
 def _split(data: bytes) -> Iterator[bytes]:
-    """The vectors of a packed passage."""
+    """Yield each vector of a packed passage, still packed."""
     count = _NUMBER.unpack_from(data)[0] if len(data) >= _NUMBER.size else 0
     begin = _NUMBER.size * (1 + count)
     if count == 0 or len(data) < begin:
-        raise ValueError(f"a packed passage of {count} vectors has {len(data)} bytes")
+        raise ValueError(f"a packed passage with {count} vectors cannot have {len(data)} bytes")
     lengths = [_NUMBER.unpack_from(data, _NUMBER.size * (1 + i))[0] for i in range(count)]
     if len(data) != begin + sum(lengths):
-        raise ValueError(f"packed vectors of {sum(lengths)} bytes have {len(data) - begin}")
+        raise ValueError(f"packed vectors must have {sum(lengths)} bytes, got {len(data) - begin}")
     for length in lengths:
         yield data[begin : begin + length]
         begin += length

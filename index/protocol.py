@@ -1,8 +1,8 @@
-"""What every kind of index offers, so that one collection can hold them all.
+"""The protocols that every kind of index implements.
 
 A leg of a collection is stored in parts: one immutable part in each segment, and one growing part
-for the delta (documents written since the last seal). Both are searched the same way. Rows are
-passages, numbered from 0 inside their part.
+for the delta (documents written since the last seal). Both are searched the same way. A row is a
+passage. Each part numbers its rows from 0.
 """
 
 from __future__ import annotations
@@ -22,30 +22,36 @@ from .structures.looking import VectorSearch
 Mask = NDArray[np.bool_]
 
 MAX_ROWS = 2**31 - 1
-"""Rows of one part: their numbers are stored as int32."""
+"""Maximum number of rows in one part of a leg. Row numbers are stored as int32."""
 
 
 def check_rows(rows: int) -> None:
-    """Raise InvalidInputError if these are more rows than a part can have."""
+    """Raise InvalidInputError if `rows` is greater than MAX_ROWS."""
     if rows > MAX_ROWS:
         raise InvalidInputError(
-            f"{rows:,} passages are more than the {MAX_ROWS:,} of a segment: divide the documents "
+            f"a segment holds at most {MAX_ROWS:,} passages, got {rows:,}; divide the documents "
             "among several collections"
         )
 
 
 def check_single(representation: Representation) -> None:
-    """Raise InvalidInputError for texts with several vectors, in a leg that has one for each."""
+    """Raise InvalidInputError if `representation` has several vectors for each text.
+
+    For legs that store one vector for each text.
+    """
     if representation.offsets is not None:
         raise InvalidInputError(
-            "this leg has one vector for each text; an encoder that gives several needs a leg "
-            "configured with it",
+            "this leg stores one vector for each text, got several; configure a leg with the "
+            "encoder that returns them",
             field="offsets",
         )
 
 
 def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
-    """Rows that a merge of `sources` keeps. Raises InvalidInputError if a part cannot have them."""
+    """Return the number of rows that a merge of `sources` keeps.
+
+    Raises InvalidInputError if one part cannot hold them.
+    """
     rows = sum(
         len(source) if mask is None else int(np.count_nonzero(mask)) for source, mask in sources
     )
@@ -55,22 +61,26 @@ def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TermStatistics:
-    """What BM25 needs to know of live passages: their number, summed length, and for each query
-    term how many of them contain it. Those of several parts add up."""
+    """Statistics of live passages that BM25 scores depend on.
+
+    passages: number of passages.
+    total_length: sum of their lengths, in terms.
+    document_frequency: query term -> number of passages that contain it.
+    """
 
     passages: int
     total_length: int
     document_frequency: Mapping[str, int]
 
     @classmethod
-    def total(cls, found: Sequence[TermStatistics]) -> TermStatistics:
-        """Those of several parts for the same queries, added up."""
+    def total(cls, parts: Sequence[TermStatistics]) -> TermStatistics:
+        """Return the sum of the statistics of several parts, for the same queries."""
         frequencies: dict[str, int] = {}
-        for statistics in found:
+        for statistics in parts:
             for term, count in statistics.document_frequency.items():
                 frequencies[term] = frequencies.get(term, 0) + count
         return cls(
-            sum(one.passages for one in found), sum(one.total_length for one in found), frequencies
+            sum(one.passages for one in parts), sum(one.total_length for one in parts), frequencies
         )
 
 
@@ -87,7 +97,7 @@ class Ranking:
 
     @classmethod
     def empty(cls, queries: int, k: int) -> Ranking:
-        """No results."""
+        """Return a ranking without results: every row is -1."""
         rows = np.empty((queries, k), dtype=np.int64)
         scores = np.empty((queries, k), dtype=np.float32)
         rows.fill(-1)  # Half the time of numpy.full, which counts for one small query.
@@ -96,7 +106,7 @@ class Ranking:
 
 
 def heaviest_first(terms: Iterable[TermWeight]) -> list[TermWeight]:
-    """By weight, descending; equal ones by term."""
+    """Return the terms by descending weight. Terms of equal weight are in order of the term."""
     return sorted(terms, key=lambda term: (-term.weight, term.term))
 
 
@@ -104,36 +114,38 @@ class LegPart(Protocol):
     """One leg of one segment, or of the delta."""
 
     def __len__(self) -> int:
-        """Rows held, dead ones included."""
+        """Return the number of rows, including rows of deleted documents."""
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """Best k rows for each query among those where `allowed` is true (None = all).
+        """Return the best k rows for each query among rows where `allowed` is true (None: all).
 
         Sparse and lexical parts return only rows that share a term with the query.
         """
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """Contribution of each query term to the score of one row; empty for dense legs.
+        """Return the contribution of each query term to the score of one row; empty for dense legs.
 
-        For a learned-sparse part `term` is the decimal vocabulary index: the encoder names it.
+        In a learned-sparse part `Contribution.term` is the vocabulary index in decimal. The encoder
+        translates it to a token.
         """
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """The terms of one row, heaviest first, equal ones by term; empty for dense legs.
+        """Return the terms of one row as `heaviest_first` orders them; empty for dense legs.
 
-        Learned-sparse parts give weights, named as by `explain`; lexical parts give frequencies.
+        A learned-sparse part returns weights, and its terms are vocabulary indexes as in `explain`.
+        A lexical part returns term frequencies.
         """
 
 
 class Counted(LegPart, Protocol):
     """A part whose scores depend on statistics of all parts of its leg: BM25.
 
-    `search` and `explain` are those of LegPart with the statistics of all parts added; None = those
-    of this part alone.
+    `search` and `explain` are the methods of LegPart with one more argument: the statistics of all
+    parts. None: only the statistics of this part.
     """
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
-        """Statistics of the rows where `live` is true (None = all)."""
+        """Return the statistics of the rows where `live` is true (None: all rows)."""
 
     def search(
         self,
@@ -149,12 +161,15 @@ class Counted(LegPart, Protocol):
 
 
 def is_counted(part: LegPart) -> TypeGuard[Counted]:
-    """Whether scores of a part depend on statistics. Quick: every search asks it of every part."""
+    """Return True if the scores of `part` depend on statistics of the whole leg.
+
+    It must be fast: every search calls it for every part.
+    """
     return hasattr(part, "statistics")
 
 
 class Scored:
-    """A `Counted` part with the statistics that a search scores by: a LegPart."""
+    """A LegPart that scores a `Counted` part with fixed statistics."""
 
     def __init__(self, part: Counted, statistics: TermStatistics) -> None:
         self._part = part
@@ -168,13 +183,13 @@ class Scored:
 
 @runtime_checkable
 class Approximate(Protocol):
-    """A part that can be told how far to look, and tells how it is stored."""
+    """A part with a configurable search effort and a description of its storage."""
 
     def tuned(self, search: VectorSearch) -> LegPart:
-        """The same part, searched as `search` says. Its parameters fit the kind of index."""
+        """Return this part with the search effort `search`, which must fit the kind of index."""
 
     def description(self) -> dict[str, Any]:
-        """How it is stored, in bytes, and what is known of its search; plain values."""
+        """Return how this part is stored and searched, as plain values. Sizes are in bytes."""
 
 
 @runtime_checkable
@@ -182,11 +197,11 @@ class Dense(Protocol):
     """A part that has one vector for each row."""
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of these rows, float32 [m, d], as well as they are known."""
+        """Return the vectors of m rows, float32 [m, d], at the best precision that is stored."""
 
 
 class SegmentPart(LegPart, Protocol):
-    """The immutable part, in a directory of its own."""
+    """The immutable part of a leg in one segment. Each part has its own directory."""
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: Any) -> None:
@@ -194,7 +209,7 @@ class SegmentPart(LegPart, Protocol):
 
     @classmethod
     def open(cls, directory: Path, config: Any) -> Self:
-        """Map the files."""
+        """Return the part stored in `directory`. Its files are memory-mapped."""
 
     @classmethod
     def merge(
@@ -205,19 +220,22 @@ class SegmentPart(LegPart, Protocol):
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """Write one part with the rows of `sources` in order, without those whose mask is false.
+        """Write one part with the rows of `sources`, in order. Drop rows whose mask is false.
 
-        Working memory stays under about `memory` bytes, apart from what the result itself must
-        hold in memory to be built (a graph). The result equals `build` over the kept rows.
-        `directory` may hold what an interrupted try of the same merge has left. `progress` may be
-        told of rows that are done; the caller counts those it was not told of.
+        The result equals `build` with the kept rows. The merge needs about `memory` bytes, plus the
+        structures that an index must hold in memory while it is built (such as a graph).
+        `directory` may contain files of an interrupted attempt at the same merge. The merge may
+        report finished rows to `progress`; the caller then reports the rest.
         """
 
 
 class DeltaPart(LegPart, Protocol):
-    """The growing part. Rows are only ever appended, so a reader that knew n rows may go on
-    searching them while more are added: `allowed` then has n elements and bounds the search
-    (it is never None for a delta, nor is `live`)."""
+    """The growing part of a leg.
+
+    Rows are only appended. A reader of the first n rows can search them while rows are added: the
+    mask `allowed` then has n elements, and the search ignores later rows. For a delta the masks
+    `allowed` and `live` are never None.
+    """
 
     def __init__(self, config: Any) -> None: ...
 
@@ -225,12 +243,12 @@ class DeltaPart(LegPart, Protocol):
         """Add rows at the end."""
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
-        """The rows with these numbers, in this order: what a seal passes to `build`."""
+        """Return the rows with the numbers `keep`, in that order. A seal passes them to `build`."""
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """Each row as bytes for the database (never pickle); exact."""
+        """Return each row as bytes for the database. Lossless; never pickle."""
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:
-        """The inverse of `pack`."""
+        """Return the rows from the bytes that `pack` returned."""

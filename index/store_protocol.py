@@ -1,4 +1,7 @@
-"""What a collection asks of the store that holds it: a folder here, or an engine elsewhere."""
+"""The protocol of a store, which holds the data of one collection.
+
+A store can be a local folder or an external engine.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,18 @@ from .view import View
 
 CAPABILITIES = {
     "explain": "cannot explain scores",
-    "vectors": "does not give vectors back",
-    "maintenance": "has no segments to seal, merge, verify or store in another way",
-    "snapshots": "does not keep a view as it was while others write",
-    "transactions": "cannot store anything else together with a write",
+    "vectors": "does not return stored vectors",
+    "maintenance": "has no segments to seal, merge, verify or reconfigure",
+    "snapshots": "does not isolate a view from later writes",
+    "transactions": "cannot store other data in the transaction of a write",
 }
-"""What a store may be able to do -> what one without it says."""
+"""Optional capability of a store -> error text of a store without it."""
 
 
 def require(store: Store, capability: str, field: str | None = None) -> None:
-    """Raise UnsupportedByStoreError where a store lacks a capability.
+    """Raise UnsupportedByStoreError if `store` lacks the capability.
 
-    field: of the request, which asks for it; None = named as the capability.
+    field: request field that needs the capability, for the error. None: the capability's name.
     """
     if capability not in store.capabilities:
         message = f"this store {CAPABILITIES[capability]}"
@@ -42,9 +45,9 @@ def require(store: Store, capability: str, field: str | None = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EncodedDocument:
-    """A document to write: where its passages lie in the batch's representations.
+    """A document to write, and its passages.
 
-    passages: empty = the document is one passage, whole.
+    passages: character ranges of the passages. Empty: the whole document is one passage.
     """
 
     document: Document
@@ -52,51 +55,59 @@ class EncodedDocument:
 
     @property
     def count(self) -> int:
-        """Passages, and so rows of each representation."""
+        """Number of passages. Each representation has one row for each passage."""
         return max(1, len(self.passages))
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write did: documents written, and how many of them replaced another."""
+    """Result of a write.
+
+    documents: number of documents written.
+    replaced: number of written documents that replaced a stored document.
+    """
 
     documents: int
     replaced: int
 
 
 Transaction = Any
-"""The transaction of a write, in the form of the store. Callers only pass it back."""
+"""The transaction of a write. Its type depends on the store; callers only pass it back."""
 
 Record = Callable[[Transaction, Written], None]
-"""Stores something else together with a write. In a store with the capability "transactions" both
-are durable or neither is."""
+"""A function that stores other data together with a write.
+
+In a store with the capability "transactions" both become durable or neither does.
+"""
 
 
 class OutdatedError(ConflictError):
-    """A document that a write takes as stored was replaced or deleted before the write."""
+    """A document that a write expects to be stored was replaced or deleted before the write."""
 
 
 class Store(Protocol):
-    """Documents with their encoded passages. Safe to use from several threads."""
+    """A store of documents and their encoded passages. Thread-safe."""
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Which of `CAPABILITIES` it has."""
+        """The keys of `CAPABILITIES` that this store supports."""
 
     @property
     def directory(self) -> Path:
-        """The folder on this machine that belongs to the collection."""
+        """The local folder of the collection."""
 
     @property
     def config(self) -> CollectionConfig:
-        """The configuration, of the latest state that was seen."""
+        """The collection's configuration in the latest state that this store has read."""
 
     def view(self) -> AbstractContextManager[View]:
-        """The latest state, for as long as the block lasts."""
+        """Return a context manager that opens a view of the latest state."""
 
     def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
-        """id -> a number for the stored version of each document that is stored with the same
-        title, text and metadata."""
+        """Return the documents that are already stored with equal title, text and metadata.
+
+        The result maps an id to the number of the stored version.
+        """
 
     def write(
         self,
@@ -106,32 +117,37 @@ class Store(Protocol):
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
     ) -> Written:
-        """Insert or replace documents; durable when this returns, if the store is.
+        """Insert or replace documents. In a durable store they are on disk on return.
 
-        `legs` has for each leg the representations of all passages of `batch`, in order. Of
-        documents with the same id the last one counts. `unchanged` are further documents of the
-        same change (id -> number) that need no writing. Raises OutdatedError, and writes nothing,
-        unless they all still have these numbers.
+        legs: leg -> representations of all passages of `batch`, in order.
+        unchanged: id -> number of documents in the same change that need no write. If one of them
+            has another number now, the method raises OutdatedError and writes nothing.
+        record: called in the same transaction; see `Record`.
+
+        If several documents have the same id, the last one is stored.
         """
 
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents; the ids that existed, in the order given."""
+        """Delete documents. Return the ids that existed, in the order given."""
 
     def delete_where(self, where: Condition) -> DeletedCount:
-        """Delete the documents that meet a condition; how many they were, with a warning for each
-        field that no document had.
+        """Delete the documents that meet a condition.
 
-        Raises InvalidInputError for a condition that is not selective (`check_selective`).
+        Returns their number, with a warning for each field that no document has. Raises
+        InvalidInputError for a condition that is not selective (`check_selective`).
         """
 
     def fingerprints(self) -> dict[str, Any]:
-        """Of the encoder of each leg, as far as something has been encoded."""
+        """Return leg -> fingerprint of its encoder. Legs without encoded texts are left out."""
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Store the encoders' fingerprints for legs that have none yet; return those stored."""
+        """Store the fingerprints of encoders for legs without one.
+
+        Returns the stored fingerprints of all legs.
+        """
 
     def describe(self) -> dict[str, Any]:
-        """What is stored, as JSON: at least `documents`, `passages` and `generation`."""
+        """Return counts as JSON: at least `documents`, `passages` and `generation`."""
 
     def close(self) -> None:
-        """Release files and connections. Searches under way fail."""
+        """Release files and connections. Running searches fail."""

@@ -1,6 +1,6 @@
-"""What a search asks of one state of a collection, wherever that is stored.
+"""The protocol of a view: one state of a collection, as searches read it.
 
-Documents and passages are known by handles: integers that only the view which gave them can read.
+A view identifies documents and passages by handles: integers that are valid in that view only.
 """
 
 from __future__ import annotations
@@ -18,18 +18,25 @@ from .config import CollectionConfig
 from .structures.looking import VectorSearch
 
 Handles = NDArray[np.int64]
-"""Documents, or passages, of a view. A document has one handle in all results of the view."""
+"""Handles of documents or passages of a view.
+
+A document has the same handle in all results of the view.
+"""
 
 Selection = Any
-"""Documents that a search may return, in the form of the store. Callers only pass it back."""
+"""Documents that a search may return. Its type depends on the store; callers only pass it back."""
 
 
 @dataclass(frozen=True, slots=True)
 class LegResult:
-    """Documents of one leg for one query, best first, each by its best passage.
+    """The m best documents of one leg for one query, best first.
 
-    documents: int64 [m]; scores: float32 [m]; passages: int64 [m], the best of each document.
-    complete: no greater depth would have found anything else.
+    A document's score is the score of its best passage.
+
+    documents: int64 [m], handles.
+    scores: float32 [m].
+    passages: int64 [m], handle of the best passage of each document.
+    complete: True if a greater depth would find no more documents.
     """
 
     documents: Handles
@@ -38,16 +45,16 @@ class LegResult:
     complete: bool
 
     def take(self, order: NDArray[np.intp]) -> LegResult:
-        """The same documents in another order."""
+        """Return this result with its documents in the positions `order`."""
         return LegResult(
             self.documents[order], self.scores[order], self.passages[order], self.complete
         )
 
 
 class View(Protocol):
-    """One state of a collection. `passages` also works after the view was closed.
+    """One state of a collection. `passages` also works after the view is closed.
 
-    Reading from a leg that there is not raises InvalidInputError.
+    Methods raise InvalidInputError for an unknown leg.
     """
 
     @property
@@ -56,13 +63,13 @@ class View(Protocol):
 
     @property
     def generation(self) -> int:
-        """Grows with every change of the collection."""
+        """Number of this state. It increases with every change of the collection."""
 
     def select(self, where: Condition | None) -> Selection:
-        """The documents that meet a condition; None = all."""
+        """Return the documents that meet the condition `where`; None: all documents."""
 
     def among(self, documents: Handles) -> Selection:
-        """These documents."""
+        """Return a selection of the given documents."""
 
     def search(
         self,
@@ -72,27 +79,29 @@ class View(Protocol):
         within: Selection,
         how: VectorSearch | None = None,
     ) -> list[LegResult]:
-        """The best `depth` documents of one leg for each query.
+        """Return the best `depth` documents of one leg for each query.
 
-        Scores do not depend on `within`. Sparse and lexical legs return only documents that share a
-        term with the query. The store chooses the order of equal scores. how: the effort of
-        approximate indexes; None = as configured.
+        within: the documents that may be returned. Scores do not depend on it.
+        how: search effort of approximate indexes. None: as configured.
+
+        Sparse and lexical legs return only documents that share a term with the query. The order of
+        equal scores depends on the store.
         """
 
     def names(self, documents: Sequence[int]) -> dict[int, str]:
-        """Handle -> id."""
+        """Return handle -> id of the given documents."""
 
     def documents(self, documents: Sequence[int]) -> dict[int, Document]:
-        """Handle -> document."""
+        """Return handle -> document."""
 
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
-        """Handle -> bytes of title, text and metadata."""
+        """Return handle -> size of title, text and metadata, in bytes."""
 
     def passages(self, passages: Handles) -> list[Passage | None]:
-        """Which characters of its document each passage is; None = the whole document."""
+        """Return the character range of each passage in its document; None: the whole document."""
 
     def get(self, name: str) -> Document:
-        """The document with this id. Raises NotFoundError."""
+        """Return the document with the id `name`. Raises NotFoundError."""
 
     def page(
         self,
@@ -102,38 +111,50 @@ class View(Protocol):
         *,
         most_bytes: int | None = None,
     ) -> list[Document]:
-        """Documents by id, ascending, beginning after the id `after`.
+        """Return at most `limit` documents in ascending order of their ids.
 
-        most_bytes: largest sum of their sizes; the page is cut before it is passed, but has at
-        least one document. None = no limit. Raises InvalidInputError for a `limit` below 1.
+        after: the page starts after this id. None: at the first document.
+        where: condition that the documents must meet. None: all documents.
+        most_bytes: maximum sum of their sizes. The page ends before it is exceeded, but has at
+            least one document if there is one. None: no limit.
+
+        Raises InvalidInputError for a `limit` below 1.
         """
 
     def count(self, where: Condition | None) -> int:
-        """Documents, or those that meet a condition."""
+        """Return the number of documents that meet a condition; None: of all documents."""
 
     def fields(self, limit: int = 100) -> list[tuple[str, int]]:
-        """(field, kind) of the metadata, ascending; a field with values of several kinds has an
-        entry for each. At most `limit` entries. Kinds are those of `core.filters`."""
+        """Return the (field, kind) pairs of the metadata, ascending, at most `limit` of them.
+
+        A field whose values have several kinds has one pair for each kind. Kinds are the constants
+        of `core.filters`.
+        """
 
     def warnings(self, where: Condition | None) -> list[str]:
-        """A warning for each field of a condition that no document has."""
+        """Return a warning for each field of a condition that no document has."""
 
 
 class ExplainingView(View, Protocol):
-    """A view of a store with the capability "explain". Both also work after it was closed."""
+    """A view of a store with the capability "explain".
+
+    `explain` and `terms` also work after the view is closed.
+    """
 
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
-        """What each term of the query adds to the score of each passage; nothing for dense legs.
+        """Return the contributions of the query's terms to the score of each passage.
 
-        The terms of a learned-sparse leg are decimal vocabulary indexes: the encoder names them.
+        Empty for dense legs. The terms of a learned-sparse leg are vocabulary indexes in decimal.
+        The encoder translates them to tokens.
         """
 
     def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
-        """The terms of each passage, heaviest first, equal ones by term; nothing for dense legs.
+        """Return the terms of each passage as `heaviest_first` orders them; empty for dense legs.
 
-        A learned-sparse leg gives weights, named as by `explain`; a lexical leg gives frequencies.
+        A learned-sparse leg returns weights, and its terms are vocabulary indexes as in `explain`.
+        A lexical leg returns term frequencies.
         """
 
 
@@ -141,16 +162,21 @@ class VectorView(View, Protocol):
     """A view of a store with the capability "vectors"."""
 
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
-        """Vectors of a dense leg with one for each passage, as well as they are known: float32
-        [m, d]."""
+        """Return the vectors of m passages, float32 [m, d], at the best precision that is stored.
+
+        The leg must be dense, with one vector for each passage.
+        """
 
     def owners(self) -> Handles:
-        """The document of each passage that a search could return; int64 [passages]."""
+        """Return the document of each live passage, int64 [passages]."""
 
     def leg_vectors(
         self, leg: str, documents: Handles
     ) -> Iterator[tuple[Handles, NDArray[np.float32]]]:
-        """All vectors of these documents, in blocks: the document of each, and float32 [m, d]."""
+        """Return all vectors of the given documents, in blocks.
+
+        A block is the document of each vector, int64 [m], and the vectors, float32 [m, d].
+        """
 
     def is_rounded(self, leg: str) -> bool:
-        """The vectors of a leg are stored with less than the precision of its encoder."""
+        """Return True if a leg stores its vectors with less precision than its encoder returns."""

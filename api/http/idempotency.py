@@ -72,7 +72,7 @@ async def enqueue(
     def answer(served: Served, keep: Keep) -> Response:
         _, jobs = served.ready()
         new = check(served)
-        with jobs.together():
+        with jobs.transaction():
             queued = jobs.create(
                 new.id or jobs.new_id(),
                 new.kind,

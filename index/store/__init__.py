@@ -1,1 +1,1 @@
-"""A durable collection in a folder: its database, its segments, its delta."""
+"""The local store: a durable collection in a folder, with a database, segments and a delta."""

@@ -1,8 +1,8 @@
-"""Filling a new collection offline: shards first, then as few segments as memory allows.
+"""Offline builds of new collections: first shards, then as few segments as memory allows.
 
-A shard is a segment whose vectors are not yet in an index. It becomes true in one transaction
-together with its documents and with how much of the input is done, so an interrupted build
-continues after its last shard. Nobody else reads the collection before `finish`.
+A shard is a segment whose vectors are not yet in an index. One transaction stores the shard's row,
+its documents and the position in the input. So an interrupted build continues after its last shard.
+No other process can open the collection before `finish`.
 """
 
 from __future__ import annotations
@@ -38,49 +38,53 @@ from .database.tables import (
     swap_segments,
 )
 from .local import LocalStore
-from .maintenance import merge_segments, new_name
+from .maintenance import merge_segments, new_segment_name
 from .segment import Passages, Segment, write
 
 MOST_SHARDS = 24
-"""Shards that are merged, and so open, at once."""
+"""Maximum number of shards that are open and merged at once."""
 
 
 def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
-    """The collection whose build was interrupted, or None when the folder holds none.
+    """Return the collection of an interrupted build, or None if the folder contains none.
 
-    Raises ConflictError when the folder holds a finished collection, or an unfinished one with
+    Raises ConflictError if the folder contains a finished collection, or an unfinished one with
     another configuration.
     """
     try:
         store = LocalStore.open(path, verify="size", state="building")
     except NotFoundError:
         return None
-    same = same_models(config, store.config, store.fingerprints())
-    if same != absolute(store.config):
+    wanted = same_models(config, store.config, store.fingerprints())
+    if wanted != absolute(store.config):
         store.close()
         raise ConflictError(
-            f"{path}: holds an unfinished build with another configuration; give the same options "
-            "again to continue it, or remove the folder to start anew"
+            f"{path}: contains an unfinished build with another configuration; use the same "
+            "options to continue it, or remove the folder to start over"
         )
     return store
 
 
 @dataclass(frozen=True, slots=True)
 class Consumed:
-    """How much of the input is done: documents, and a digest of them in their order."""
+    """The part of a build's input that is already stored.
+
+    documents: number of documents.
+    digest: digest of these documents in their order.
+    """
 
     documents: int = 0
     digest: str = ""
 
     def after(self, document: Document) -> Consumed:
-        """With one more document."""
+        """Return this part of the input with one more document."""
         content = [document.id, document.title, document.text, dict(document.metadata)]
         link = self.digest + json.dumps(content, sort_keys=True, ensure_ascii=True)
         return Consumed(self.documents + 1, sha256(link.encode()).hexdigest())
 
 
 def consumed(store: LocalStore) -> Consumed:
-    """What earlier runs of this build have done."""
+    """Return the part of the input that earlier runs of this build have stored."""
     with store.database.read() as connection:
         stored = get_meta(connection, "consumed")
     return Consumed(*json.loads(stored)) if stored else Consumed()
@@ -92,10 +96,11 @@ def append_shard(
     legs: Mapping[str, Representation],
     done: Consumed,
 ) -> None:
-    """Add documents, whose ids must differ, with their representations.
+    """Write one shard with the documents of `batch` and their representations.
 
-    Documents of earlier shards with the same ids are replaced. `done` of the input is done when
-    this returns.
+    batch: documents with distinct ids. They replace documents of earlier shards with the same ids.
+    legs: leg -> representations of all passages of `batch`, in order.
+    done: the part of the input that is stored after this call. It is recorded with the shard.
     """
     with store.database.read() as connection:
         first = last_number(connection) + 1
@@ -105,7 +110,7 @@ def append_shard(
         np.repeat(np.arange(first, last + 1, dtype=np.int64), [len(s) for s in spans]),
         np.array([span for s in spans for span in s], dtype=np.int32).reshape(-1, 2),
     )
-    directory = store.segments.path(new_name(last))
+    directory = store.segments.path(new_segment_name(last))
     shard = write(directory, passages, legs, first, last, shard_config(store.config))
     with store.database.write() as connection:
         _check_building(connection, store)
@@ -113,22 +118,27 @@ def append_shard(
         delete_documents(connection, list(known.values()))
         numbers = insert_documents(connection, [item.document for item in batch])
         if numbers != list(range(first, last + 1)):
-            raise ConflictError(f"{store.directory}: another process wrote to it")
+            raise ConflictError(
+                f"{store.directory}: another process is running this build; stop one of them"
+            )
         insert_segment(connection, shard)
         set_meta(connection, "sealed", str(last))
         set_meta(connection, "consumed", json.dumps([done.documents, done.digest]))
 
 
 def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int]:
-    """Merge the shards and make the collection visible; its documents and passages."""
+    """Merge the shards and make the collection available.
+
+    Returns the number of documents and the number of passages.
+    """
     config = store.config
-    rows = _few_shards(store, memory)
+    rows = _reduce_shards(store, memory)
     merged: list[tuple[list[SegmentRow], SegmentRow | None]] = []
     for group in _groups(rows, config, memory):
         sources = _open_shards(store, group)
         clean = all(live is None for _, live in sources)
         if len(group) > 1 or not clean or shard_config(config) != config:
-            name = _announced(store, group)
+            name = _reserved_name(store, group)
             row = merge_segments(store, sources, memory, config, progress, name)
             merged.append((group, row))
     with store.database.write() as connection:
@@ -146,8 +156,11 @@ def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int
     return documents, passages
 
 
-def _few_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
-    """Merge shards by the dozen until few are left: each takes memory and open files."""
+def _reduce_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
+    """Merge groups of shards until at most MOST_SHARDS are left. Return their rows.
+
+    Each open shard needs memory and open files.
+    """
     with store.database.read() as connection:
         rows = read_segments(connection)
     while len(rows) > MOST_SHARDS:
@@ -166,35 +179,44 @@ def _few_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
     return rows
 
 
-def _announced(store: LocalStore, group: Sequence[SegmentRow]) -> str:
-    """The name of the segment that these shards become, the same in each try: an index that takes
-    hours to build can then go on where it was interrupted. Its files are no garbage meanwhile."""
+def _reserved_name(store: LocalStore, group: Sequence[SegmentRow]) -> str:
+    """Return the stored name of the segment into which these shards are merged.
+
+    Every attempt uses this name. So the build of a large index can continue after an interruption,
+    and its files are not removed as garbage.
+    """
     shards = " ".join(row.id for row in group)
     with store.database.write() as connection:
         names = json.loads(get_meta(connection, UNFINISHED) or "{}")
         if shards not in names:
-            names[shards] = new_name(group[-1].last)
+            names[shards] = new_segment_name(group[-1].last)
             set_meta(connection, UNFINISHED, json.dumps(names))
         return str(names[shards])
 
 
 def _check_building(connection: sqlite3.Connection, store: LocalStore) -> None:
     if get_meta(connection, "state") != "building":
-        raise ConflictError(f"{store.directory}: another process finished this build")
+        raise ConflictError(f"{store.directory}: another process has already finished this build")
 
 
 def shard_config(config: CollectionConfig) -> CollectionConfig:
-    """The same legs with plain vectors: indexes are built once, when shards are merged."""
+    """Return `config` with legs that store plain vectors, for shards.
+
+    Indexes are built only once, when the shards are merged.
+    """
     legs = {
-        name: leg.model_copy(update=_plain(leg)) if isinstance(leg, DenseLeg) else leg
+        name: leg.model_copy(update=_shard_storage(leg)) if isinstance(leg, DenseLeg) else leg
         for name, leg in config.legs.items()
     }
     return config.model_copy(update={"legs": legs})
 
 
-def _plain(leg: DenseLeg) -> dict[str, Any]:
-    """How shards store the vectors of a leg: as they came. A leg of tokens has many vectors: its
-    shards store them in few bytes, and the codec of the leg makes the same of them, or nearly."""
+def _shard_storage(leg: DenseLeg) -> dict[str, Any]:
+    """Return the storage fields of a leg in shards: uncompressed vectors in a flat index.
+
+    A leg with several vectors for each passage and a lossy codec has many vectors. Its shards use a
+    light codec, from which the codec of the leg produces nearly the same codes.
+    """
     storage = VectorStorage()
     if leg.multi and not leg.storage.lossless:
         wide = FAISS_BITS.get(leg.storage.held_codec.kind, 0) >= 16
@@ -206,7 +228,10 @@ def _plain(leg: DenseLeg) -> dict[str, Any]:
 def _open_shards(
     store: LocalStore, rows: Sequence[SegmentRow]
 ) -> list[tuple[Segment, Mask | None]]:
-    """Shards, whole by their checksums, with masks of what later shards have not replaced."""
+    """Open shards and check their checksums. Return each with the mask of its live rows.
+
+    Rows that a later shard has replaced are not live. None: all rows are live.
+    """
     config = shard_config(store.config)
     opened: list[tuple[Segment, Mask | None]] = []
     for row in rows:
@@ -221,18 +246,21 @@ def _open_shards(
 def _groups(
     rows: Sequence[SegmentRow], config: CollectionConfig, memory: int
 ) -> list[list[SegmentRow]]:
-    """Neighbouring shards that can be made one segment within `memory` bytes."""
+    """Return groups of neighbouring shards that can each be merged within `memory` bytes."""
     groups: list[list[SegmentRow]] = []
     for row in rows:
-        if groups and _held([*groups[-1], row], config) <= memory:
+        if groups and _building_bytes([*groups[-1], row], config) <= memory:
             groups[-1].append(row)
         else:
             groups.append([row])
     return groups
 
 
-def _held(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
-    """Bytes that must be in memory to make one segment of shards; most indexes are streams."""
+def _building_bytes(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
+    """Return the bytes of memory that a merge of shards needs for its indexes.
+
+    Most indexes are merged as streams and need none.
+    """
     passages = sum(row.passages for row in rows)
     total = 0
     for name, leg in config.legs.items():

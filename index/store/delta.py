@@ -1,7 +1,7 @@
-"""The delta in memory: passages that were written since the last seal.
+"""The delta in memory: the passages written since the last seal.
 
-It only grows, so a snapshot is the delta and a number of rows. When a seal empties it, a new one
-is begun; snapshots that hold the old one go on using it.
+The delta only grows, so a snapshot refers to the delta and a number of rows. After a seal a new
+delta is created. Older snapshots continue to use the old one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUMBER = struct.Struct("<I")
 
 
 class Delta:
-    """Passages after document number `watermark`, with one part for each leg."""
+    """The passages of documents with numbers above `watermark`, with one part for each leg."""
 
     def __init__(self, config: CollectionConfig, watermark: int) -> None:
         self.watermark = watermark
@@ -34,10 +34,10 @@ class Delta:
         self._spans: list[tuple[int, int]] = []
         self._last_seq = 0
         self.passages = Passages(np.empty(0, np.int64), np.empty((0, 2), np.int32))
-        """All rows so far, dead ones included; numbers ascend."""
+        """All rows, including those of deleted documents. Document numbers ascend."""
 
     def read_new(self, connection: sqlite3.Connection) -> None:
-        """Append what was written since the last call."""
+        """Append the passages written since the last call. Raises CorruptFileError."""
         rows = connection.execute(
             "SELECT seq, number, start, stop, data, crc FROM delta "
             "WHERE seq > ? AND number > ? ORDER BY seq",
@@ -72,7 +72,7 @@ class Delta:
 
 
 def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[bytes]:
-    """One blob for each passage: a CRC-32, then its legs as configured, each with its length."""
+    """Return one blob per passage: a CRC-32, then length and bytes of each configured leg."""
     columns = [leg.delta_part().pack(legs[name]) for name, leg in config.legs.items()]
     blobs = []
     for pieces in zip(*columns, strict=True):
@@ -82,7 +82,7 @@ def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[b
 
 
 def _split(data: bytes, legs: int) -> list[bytes] | None:
-    """The pieces of a blob, or None when it is not what `pack` made."""
+    """Return the bytes of each leg in a blob of `pack`, or None if the blob is damaged."""
     if len(data) < _NUMBER.size or zlib.crc32(data[_NUMBER.size :]) != _NUMBER.unpack_from(data)[0]:
         return None
     pieces = []

@@ -1,4 +1,4 @@
-"""What a local collection stores and how much room that takes."""
+"""Statistics of a local collection: counts and sizes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .view import LocalView
 
 
 def described(view: LocalView, database: Database) -> dict[str, Any]:
-    """Counts, segments, sizes on disk in bytes, and how the vectors of legs are stored; as JSON.
+    """Return counts, segments, sizes on disk in bytes, and the storage of vectors, as JSON.
 
-    legs: `bytes` in all segments; `vectors` of a dense leg is what is configured and what it takes
-    there (of a leg whose passages have several, for each vector).
-    segments: `vectors` says of each dense leg how it is stored there; see `Approximate`.
+    legs: `bytes` is the size of a leg in all segments. `vectors` of a dense leg is its configured
+        storage and its size.
+    segments: `vectors` maps a dense leg to its storage in the segment; see `Approximate`.
     """
     rows = read_segments(view.connection)
     *parts, delta = view.snapshot.parts
@@ -64,7 +64,7 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
 
 
 def _vectors(part: Part) -> dict[str, dict[str, Any]]:
-    """Leg -> how its vectors are stored in a segment."""
+    """Return leg -> storage of its vectors in one segment."""
     return {
         name: leg.description() for name, leg in part.legs.items() if isinstance(leg, Approximate)
     }
@@ -73,14 +73,15 @@ def _vectors(part: Part) -> dict[str, dict[str, Any]]:
 def _storage(
     name: str, storage: VectorStorage, segments: Sequence[Mapping[str, Mapping[str, Any]]]
 ) -> dict[str, Any]:
-    """How a leg's vectors are stored as configured, and what they take in all segments.
+    """Return the configured storage of a leg's vectors, and their size in all segments.
 
-    recall: the target of a search that says nothing; None where parameters are configured.
-    bytes_per_vector: on disk; None while there is no segment. memory: bytes that indexes hold.
+    recall: default recall target of a search. None if parameters are configured instead.
+    bytes_per_vector: size on disk. None if there is no segment.
+    memory: bytes of memory that the indexes use.
     """
     codec = storage.used_codec
-    told = [segment[name] for segment in segments if name in segment]
-    rows = sum(one["rows"] for one in told)
+    found = [segment[name] for segment in segments if name in segment]
+    rows = sum(one["rows"] for one in found)
     configured = storage.index.search
     target = 1.0 if storage.index.kind == "flat" and storage.lossless else DEFAULT_RECALL
     return {
@@ -91,8 +92,8 @@ def _storage(
         else storage.projection.model_dump(mode="json"),
         "originals": storage.kept,
         "recall": None if configured.parameters else configured.recall or target,
-        "bytes_per_vector": sum(one["rows"] * one["bytes_per_vector"] for one in told) / rows
+        "bytes_per_vector": sum(one["rows"] * one["bytes_per_vector"] for one in found) / rows
         if rows
         else None,
-        "memory": sum(one["memory"] for one in told),
+        "memory": sum(one["memory"] for one in found),
     }

@@ -1,4 +1,4 @@
-"""The folder of a collection's segments. Which of them count, the database says."""
+"""The folder of a collection's segments. Only segments that the database names are valid."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .database.rows import SegmentRow
 from .database.tables import read_segments
 
 LOCK = "maintenance.lock"
-"""In the collection's folder; held by who seals or merges."""
+"""Name of the lock file that a process holds while it seals or merges."""
 
 
 class SegmentFolder:
-    """The files of all segments of the collection in `directory`."""
+    """The segment files of the collection in `directory`."""
 
     def __init__(self, directory: Path, database: Database) -> None:
         self._root = directory / "segments"
@@ -25,17 +25,17 @@ class SegmentFolder:
         self._database = database
 
     def create(self) -> None:
-        """Make the folder, if there is none."""
+        """Create the folder if it is missing."""
         self._root.mkdir(exist_ok=True)
 
     def path(self, name: str) -> Path:
-        """The directory of one segment."""
+        """Return the directory of one segment."""
         return self._root / name
 
     def check(self, row: SegmentRow, *, contents: bool = True) -> None:
         """Raise CorruptFileError for the first damaged file of a segment.
 
-        `contents`: read every byte and compare checksums, not only sizes.
+        contents: True compares checksums of the whole files; False compares only sizes.
         """
         for problem in check_directory(self.path(row.id), row.files, contents=contents):
             # A merge by another process may just have replaced this segment.
@@ -43,7 +43,7 @@ class SegmentFolder:
                 raise problem
 
     def problems(self) -> list[str]:
-        """Everything wrong with the files, by checksum. Without the database, nothing is known."""
+        """Return a message for each damaged file. Empty if the database cannot be read."""
         try:
             rows = self._rows()
         except StorageError:
@@ -55,14 +55,14 @@ class SegmentFolder:
         ]
 
     def remove(self, rows: Iterable[SegmentRow]) -> None:
-        """Remove the files of segments that the database names no more."""
+        """Remove the files of segments that the database no longer names."""
         for row in rows:
             remove_tree(self.path(row.id))
 
     def remove_garbage(self) -> int:
-        """Remove segment directories that no row names; how many.
+        """Remove segment directories that the database does not name. Return their number.
 
-        Skipped while another process seals or merges: its files are not named yet.
+        Does nothing while another process seals or merges, because its files are not named yet.
         """
         with exclusive(self._lock, wait=False) as held:
             if not held:
@@ -74,7 +74,7 @@ class SegmentFolder:
             return len(unnamed)
 
     def _unfinished(self) -> set[str]:
-        """Segments that an interrupted build has begun and will go on with."""
+        """Return the names of segments that an interrupted build can still complete."""
         with self._database.read() as connection:
             names = parse_json(connection, UNFINISHED, get_meta(connection, UNFINISHED) or "{}")
             return set(names.values())

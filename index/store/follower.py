@@ -1,7 +1,7 @@
-"""Keeps one process's snapshot in step with what processes commit.
+"""Updates the snapshot of one process to the latest commit of any process.
 
-Each new generation costs what has changed: new segments are mapped, new rows of the delta are
-appended, new tombstones are marked in copies of the masks that they touch.
+The cost of a new generation depends on its changes only. New segments are mapped, and new rows of
+the delta are appended. New tombstones are marked in copies of the affected masks.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .snapshot import Part, Snapshot
 
 
 class Follower:
-    """The latest snapshot, and the configuration of its state. Thread-safe."""
+    """Holds the latest snapshot and its configuration. Thread-safe."""
 
     def __init__(self, folder: SegmentFolder, config: CollectionConfig) -> None:
         self._folder = folder
         self.config = config
         self._lock = threading.Lock()
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
-        """Begin anew; snapshots that are in use stay whole."""
+    def reset(self) -> None:
+        """Drop the cached state. Snapshots in use stay valid."""
         self._segments: dict[str, tuple[Segment, Part]] = {}
         self._delta = Delta(self.config, 0)
         self._delta_live: Mask = np.empty(0, dtype=np.bool_)
@@ -41,7 +41,7 @@ class Follower:
         self._snapshot: Snapshot | None = None
 
     def snapshot(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
-        """The snapshot of `generation`, which is what `connection` sees, or a later one."""
+        """Return the snapshot of `generation`, the state of `connection`, or a later snapshot."""
         snapshot = self._snapshot
         if snapshot is not None and snapshot.generation >= generation:
             return snapshot
@@ -51,8 +51,8 @@ class Follower:
                 try:
                     snapshot = self._advance(connection, generation)
                 except BaseException:
-                    # Legs may have taken in different rows: nothing of it can be built upon.
-                    self.forget()
+                    # Legs may have appended different rows, so the state cannot be reused.
+                    self.reset()
                     raise
                 self._snapshot = snapshot
             return snapshot
@@ -64,12 +64,14 @@ class Follower:
             self._delta = Delta(config, watermark)
             self._delta_live = np.empty(0, dtype=np.bool_)
         if config != self.config:
-            self._segments = {}  # They are searched as the collection is configured.
-        died = tombstones(connection, "seq > ?", self._last_tombstone)
+            self._segments = {}  # A part is opened with its configuration.
+        deleted = tombstones(connection, "seq > ?", self._last_tombstone)
         rows = read_segments(connection)
-        self._segments = {row.id: self._follow(connection, row, config, died) for row in rows}
+        self._segments = {
+            row.id: self._segment_part(connection, row, config, deleted) for row in rows
+        }
         self._delta.read_new(connection)
-        delta = self._delta_part(died)
+        delta = self._delta_part(deleted)
         last = connection.execute("SELECT max(seq) FROM tombstones").fetchone()[0]
         self._last_tombstone = max(self._last_tombstone, last or 0)
         segments = [segment for segment, _ in self._segments.values()]
@@ -77,21 +79,21 @@ class Follower:
         self.config = config
         return Snapshot(generation, config, [*parts, delta], self._delta.legs, segments)
 
-    def _follow(
+    def _segment_part(
         self,
         connection: sqlite3.Connection,
         row: SegmentRow,
         config: CollectionConfig,
-        died: NDArray[np.int64],
+        deleted: NDArray[np.int64],
     ) -> tuple[Segment, Part]:
         known = self._segments.get(row.id)
         if known is None:
             segment = Segment.open(self._folder.path(row.id), row, config)
-            died = dead_numbers(connection, row.first, row.last)
-            live = segment.without(died)
+            deleted = dead_numbers(connection, row.first, row.last)
+            live = segment.without(deleted)
         else:
             segment, part = known
-            live = segment.without(died, part.live)
+            live = segment.without(deleted, part.live)
             if live is part.live:
                 return known
         return segment, Part(
@@ -102,11 +104,11 @@ class Follower:
             spread=row.passages / row.documents,
         )
 
-    def _delta_part(self, died: NDArray[np.int64]) -> Part:
+    def _delta_part(self, deleted: NDArray[np.int64]) -> Part:
         passages = self._delta.passages
         live = np.ones(len(passages), dtype=np.bool_)
         live[: len(self._delta_live)] = self._delta_live
-        live[np.isin(passages.numbers, died)] = False
+        live[np.isin(passages.numbers, deleted)] = False
         self._delta_live = live
         documents = 1 + int(np.count_nonzero(np.diff(passages.numbers)))
         return Part(

@@ -1,8 +1,8 @@
-"""Long work on a collection, and replies kept for repeated requests; both survive a crash.
+"""Jobs of a collection, and stored replies to repeated requests. Both survive a crash.
 
-They live in tables of their own in collection.db, written over a connection of their own. Only the
-progress of a bulk job is recorded in the transaction of the documents that it wrote. The lines that
-a bulk job has still to write lie beside it in `jobs/<id>.ndjson`.
+They are stored in separate tables of collection.db and written through a separate connection. Only
+the progress of a bulk job is recorded in the same transaction as its documents. The lines that a
+bulk job must still write are stored in `jobs/<id>.ndjson`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from .database.database import BUSY_SECONDS, FILE_NAME
 from .upload import Upload, remove_stray
 
 State = Literal["queued", "running", "waiting", "done", "failed"]
-"""waiting: the disk stopped it, and it is tried again. It is never stored."""
+"""State of a job. "waiting": a disk error stopped the job and it will be retried; never stored."""
 JOBS_KEPT = 7 * 86_400.0
-"""Seconds for which a finished job can be asked about."""
+"""Seconds for which a finished job is kept."""
 REPLIES_KEPT = 86_400.0
 """Seconds for which a reply is kept."""
 
@@ -46,10 +46,11 @@ _COLUMNS = "id, kind, state, done, total, unit, error, result, created, updated"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of long work.
+    """A long-running operation on a collection.
 
-    done, total: in `unit`; `total` is None when it is not known.
-    result:      what it gave so far, a JSON object.
+    done, total: progress in `unit`. `total` is None if it is not known.
+    error:       error message of a failed job.
+    result:      result so far, a JSON object.
     created, updated: seconds since 1970.
     """
 
@@ -66,12 +67,18 @@ class Job:
 
     @property
     def finished(self) -> bool:
+        """True if the job is done or has failed."""
         return self.state in ("done", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was answered to a request that carried a key, and the digest of that request."""
+    """The stored reply to a request with an idempotency key.
+
+    digest: digest of the request.
+    status: HTTP status.
+    body: body of the reply.
+    """
 
     digest: str
     status: int
@@ -79,9 +86,9 @@ class Reply:
 
 
 class JobStore:
-    """The jobs and kept replies of the collection in `directory`. Thread-safe.
+    """The jobs and stored replies of the collection in `directory`. Thread-safe.
 
-    read_only: `directory` is not touched. Jobs are refused, and replies live in memory.
+    read_only: never write to `directory`. Jobs are refused, and replies are kept in memory.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -106,20 +113,25 @@ class JobStore:
 
     @staticmethod
     def new_id() -> str:
+        """Return a new, random job id."""
         return secrets.token_hex(8)
 
     def upload(self, job_id: str) -> Upload:
-        """Begin to receive the lines of a bulk job. Raises StorageError, or ConflictError where
-        nothing may be written."""
+        """Return an open file for the lines of a bulk job.
+
+        Raises StorageError if it cannot be created, and ConflictError if the store is read-only.
+        """
         self._expect_writable()
         return Upload(self.lines(job_id))
 
     def _expect_writable(self) -> None:
         if self._read_only:
-            raise ConflictError(f"{self.directory.name} was opened read-only")
+            raise ConflictError(
+                f"collection {self.directory.name} was opened read-only; it accepts no jobs"
+            )
 
     def lines(self, job_id: str) -> Path:
-        """The file with the lines of a bulk job."""
+        """Return the path of the file with the lines of a bulk job."""
         return self.spool / f"{job_id}.ndjson"
 
     def create(
@@ -131,14 +143,16 @@ class JobStore:
         unit: str,
         result: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Queue a job; durable on return. Jobs finished long ago are forgotten.
+        """Queue a job. It is on disk on return. Jobs that finished over a week ago are deleted.
 
-        result: what it has to begin with, where that says what is to be done. Raises ConflictError
-        where nothing may be written.
+        total: amount of work in `unit`. None: not known.
+        result: initial result, which may describe the work to do.
+
+        Raises ConflictError if the store is read-only.
         """
         self._expect_writable()
         now = time.time()
-        with self.together() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "DELETE FROM jobs WHERE state IN ('done', 'failed') AND updated < ?",
                 (now - JOBS_KEPT,),
@@ -150,19 +164,22 @@ class JobStore:
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
-        """Raises NotFoundError."""
+        """Return the job with this id. Raises NotFoundError."""
         rows = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,))
         if not rows:
-            raise NotFoundError(f"no job {job_id!r}")
+            raise NotFoundError(f"there is no job {job_id!r}")
         return _job(rows[0])
 
     def latest(self, limit: int = 100) -> list[Job]:
-        """Jobs, newest first."""
+        """Return the newest `limit` jobs, newest first."""
         order = "ORDER BY created DESC, id LIMIT ?"
         return [_job(row) for row in self._read(f"SELECT {_COLUMNS} FROM jobs {order}", (limit,))]
 
     def unfinished(self) -> list[Job]:
-        """Jobs that are queued, or were running when the process died; oldest first."""
+        """Return jobs that are queued or running, oldest first.
+
+        A job with the state "running" may belong to a process that has ended.
+        """
         rows = self._read(
             f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('queued', 'running') "
             "ORDER BY created, id",
@@ -171,7 +188,7 @@ class JobStore:
         return [_job(row) for row in rows]
 
     def counts(self) -> dict[str, int]:
-        """State -> number of jobs."""
+        """Return state -> number of jobs."""
         return dict(self._read("SELECT state, count(*) FROM jobs GROUP BY state", ()))
 
     def save(
@@ -185,8 +202,8 @@ class JobStore:
         unit: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Record how far a job is. `total` and `unit` keep their value when None."""
-        with self.together() as connection:
+        """Record the state and progress of a job. None for `total` or `unit` keeps its value."""
+        with self.transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET state = ?, done = ?, result = ?, error = ?, updated = ?, "
                 "total = coalesce(?, total), unit = coalesce(?, unit) WHERE id = ?",
@@ -197,9 +214,10 @@ class JobStore:
     def record(
         connection: sqlite3.Connection, job_id: str, *, done: int, result: Mapping[str, Any]
     ) -> None:
-        """Record how far a job is in the transaction of what it did, which the caller commits.
+        """Record the progress of a job in the transaction that stores its documents.
 
-        So a job that is continued never does again what is durable already.
+        The caller commits the transaction. A job that continues after a crash therefore never
+        repeats work that is already on disk.
         """
         connection.execute(
             "UPDATE jobs SET done = ?, result = ?, updated = ? WHERE id = ?",
@@ -207,9 +225,9 @@ class JobStore:
         )
 
     def remove_stray_lines(self) -> None:
-        """Remove files of jobs that are finished, or that were never queued.
+        """Remove the uploaded files of jobs that are finished or were never queued.
 
-        A file that another process is still receiving stays.
+        Files that another process is still writing are kept.
         """
         for path in self.spool.glob("*.ndjson"):
             remove_stray(path, partial(self._is_unfinished, path.stem))
@@ -219,7 +237,7 @@ class JobStore:
         return bool(self._read(sql, (job_id,)))
 
     def recall(self, key: str) -> Reply | None:
-        """The reply kept under `key`, if it is young enough."""
+        """Return the reply stored under `key`, or None if there is none or it is too old."""
         rows = self._read(
             "SELECT digest, status, body FROM replies WHERE key = ? AND created >= ?",
             (key, time.time() - REPLIES_KEPT),
@@ -227,9 +245,9 @@ class JobStore:
         return Reply(*rows[0]) if rows else None
 
     def remember(self, key: str, reply: Reply) -> None:
-        """Keep a reply; durable on return. Those that are too old are removed."""
+        """Store a reply under `key`, on disk on return. Replies that are too old are deleted."""
         now = time.time()
-        with self.together() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM replies WHERE created < ?", (now - REPLIES_KEPT,))
             connection.execute(
                 "INSERT OR REPLACE INTO replies (key, digest, status, body, created) "
@@ -238,6 +256,7 @@ class JobStore:
             )
 
     def close(self) -> None:
+        """Close the connection."""
         with self._lock:
             self._connection.close()
 
@@ -246,13 +265,13 @@ class JobStore:
             try:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:
-                raise StorageError(f"{self.directory}: jobs cannot be read: {error}") from error
+                raise StorageError(f"{self.directory}: its jobs cannot be read: {error}") from error
 
     @contextmanager
-    def together(self) -> Iterator[sqlite3.Connection]:
-        """Make all changes of the block in one transaction: all of them or none."""
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Return a context manager that runs its block in one transaction."""
         with self._lock:
-            if self._depth:  # Within another one.
+            if self._depth:  # Inside another transaction.
                 yield self._connection
                 return
             self._depth += 1
@@ -261,10 +280,12 @@ class JobStore:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise StorageError(f"{self.directory}: job not recorded: {error}") from error
+                raise StorageError(
+                    f"{self.directory}: its jobs cannot be written: {error}"
+                ) from error
             finally:
                 self._depth -= 1
-                with suppress(sqlite3.ProgrammingError):  # It was closed.
+                with suppress(sqlite3.ProgrammingError):  # The connection was closed.
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
 

@@ -1,8 +1,7 @@
-"""A durable collection: documents, their passages and their encoded legs, on disk.
+"""The local store: documents, their passages and their encoded legs, in a folder on disk.
 
-Every change of state is one transaction of the database; files are written and synced before the
-transaction that names them. See `docs/architecture.md` for one write and one search followed
-through.
+Every change of state is one transaction of the database. Files are written and synced before the
+transaction that names them. `docs/architecture.md` follows one write and one search step by step.
 """
 
 from __future__ import annotations
@@ -38,33 +37,33 @@ from .database.database import Database, get_meta, get_number, set_meta
 from .database.tables import (
     count_pending,
     delete_documents,
+    existing_numbers,
     insert_documents,
     insert_passages,
     last_number,
     numbers_of,
     read_config,
     read_segments,
-    same_documents,
-    still_there,
+    unchanged_documents,
 )
 from .delta import pack
 from .description import described
 from .filters.field_names import unknown_fields
-from .filters.selection import everything, select, select_newer
+from .filters.selection import all_numbers, select, select_newer
 from .folder import SegmentFolder
 from .follower import Follower
 from .snapshot import Masks, Snapshot
 from .view import LocalView
 
 Verify = Literal["full", "size"]
-"""What opening compares of each segment file: its checksum, or its size only."""
+"""How segment files are checked when a collection is opened: by checksum, or by size only."""
 _ATTEMPTS = 20
-_SIZES_SECONDS = 1.0
-"""How often the sizes of mapped files are compared with those in the database."""
+_SIZE_CHECK_SECONDS = 1.0
+"""Minimum time between two checks of the sizes of mapped files."""
 
 
 class LocalStore:
-    """A `Store` in `directory`. Safe to use from several threads and processes."""
+    """A `Store` in the folder `directory`. Several threads and processes may use it at once."""
 
     capabilities = frozenset(CAPABILITIES)
 
@@ -84,8 +83,13 @@ class LocalStore:
         *,
         state: Literal["ready", "building"] = "ready",
     ) -> LocalStore:
-        """Begin an empty collection. Raises ConflictError when there is one already, and
-        MissingExtraError for an index whose library is not installed."""
+        """Create an empty collection.
+
+        state: "building" for an offline build. Other processes cannot open it until it is finished.
+
+        Raises ConflictError if the folder already contains a collection, and MissingExtraError if a
+        library that an index needs is not installed.
+        """
         config.check_installed()
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -109,11 +113,15 @@ class LocalStore:
         state: Literal["ready", "building"] = "ready",
         read_only: bool = False,
     ) -> LocalStore:
-        """Open a collection, check its files and remove those that no row names.
+        """Open a collection, check its files and remove files that the database does not name.
 
-        verify: "full" reads every byte and compares checksums; "size" only looks at sizes.
-        Raises NotFoundError, ConflictError (a build is unfinished), CorruptFileError that names
-        the first damaged file, StorageError when the database cannot be read.
+        verify: "full" reads every byte and compares checksums; "size" compares only sizes.
+        state: the state that the collection must have.
+        read_only: never write to the folder. No file is removed.
+
+        Raises NotFoundError if there is no collection, ConflictError for another state (such as an
+        unfinished build), CorruptFileError for the first damaged file, and StorageError if the
+        database cannot be read.
         """
         database = Database.open(directory, read_only=read_only)
         try:
@@ -130,8 +138,8 @@ class LocalStore:
                     f"{directory}: its build is not finished; run the same build again to "
                     "continue it"
                     if actual == "building"
-                    else f"{directory}: holds a finished collection: add documents to it, or "
-                    "remove the folder to build it anew"
+                    else f"{directory}: contains a finished collection; add documents to it, or "
+                    "remove the folder to build it again"
                 )
             store = cls(directory, database, config)
             for row in rows:
@@ -140,7 +148,7 @@ class LocalStore:
                 store.segments.remove_garbage()
             if state == "ready":
                 with store.view():
-                    pass  # Maps every segment, so that what cannot be opened is known now.
+                    pass  # Maps every segment, so that errors are raised now.
         except BaseException:
             database.close()
             raise
@@ -148,12 +156,13 @@ class LocalStore:
 
     @classmethod
     def verify(cls, directory: Path, *, accept: bool = False) -> list[str]:
-        """Everything wrong with the collection in `directory`, as `problems`.
+        """Return a list of all problems of the collection in `directory`; see `problems`.
 
-        accept: from now on, do without acknowledged writes that are missing.
+        accept: continue without acknowledged writes that are missing. Later calls do not report
+            them.
 
-        Checksums are compared before any file is opened: libraries that read an index may not
-        survive a damaged one. Raises as `open` for what is not a finished collection.
+        Checksums are compared before an index file is opened, because a library that reads a
+        damaged index can crash. Raises the errors of `open` if there is no finished collection.
         """
         try:
             database = Database.open(directory, read_only=True, complete=False)
@@ -172,7 +181,7 @@ class LocalStore:
         except CorruptFileError as error:
             return [str(error)]
         try:
-            return store._disagreements()
+            return store._index_problems()
         finally:
             store.close()
 
@@ -180,15 +189,18 @@ class LocalStore:
 
     @property
     def config(self) -> CollectionConfig:
-        """The configuration. How dense legs are stored is that of the state last seen by a reader:
-        another process may change it (`reconfigure`); nothing else of it ever changes."""
+        """The configuration in the latest state that this store has read.
+
+        Another process can change the storage of dense legs (`reconfigure`). All other fields never
+        change.
+        """
         return self._follower.config
 
     @contextmanager
     def view(self) -> Iterator[LocalView]:
-        """See Store: the latest committed state."""
+        """See Store. The view shows the latest committed state."""
         with ExitStack() as stack:
-            connection, snapshot = self._enter(stack)
+            connection, snapshot = self._read_state(stack)
             self._check_sizes(snapshot)
             view = LocalView(connection, snapshot, self._filters)
             try:
@@ -196,8 +208,8 @@ class LocalStore:
             finally:
                 view.close()
 
-    def _enter(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
-        """A transaction and the snapshot of exactly the state that it sees."""
+    def _read_state(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
+        """Return a read transaction and the snapshot of the same generation."""
         for attempt in range(_ATTEMPTS):
             with ExitStack() as trial:
                 connection = trial.enter_context(self.database.read())
@@ -205,38 +217,40 @@ class LocalStore:
                 try:
                     snapshot = self._follower.snapshot(connection, generation)
                 except CorruptFileError as error:
-                    # A merge may have removed the files after this transaction began: look again.
+                    # A merge may have removed the files after this transaction began: try again.
                     if attempt == _ATTEMPTS - 1 or error.path.name == self.database.path.name:
                         raise
                     continue
-                # Another thread may have moved on meanwhile; then this transaction is too old.
+                # Another thread may have advanced the snapshot; this transaction is then too old.
                 if snapshot.generation == generation:
                     stack.push(trial.pop_all())
                     return connection, snapshot
-        raise StorageError(f"{self.directory}: changes faster than it can be read")
+        raise StorageError(
+            f"{self.directory}: changed during each of {_ATTEMPTS} attempts to read it; try again"
+        )
 
     def _check_sizes(self, snapshot: Snapshot) -> None:
-        """Raise CorruptFileError for a file that was cut short: to read it would end the process.
+        """Raise CorruptFileError if a mapped file was truncated. Reading it would end the process.
 
-        At most every `_SIZES_SECONDS`, so a file that is cut between may still do so.
+        The check runs at most every `_SIZE_CHECK_SECONDS`, so it can miss a recent truncation.
         """
         now = time.monotonic()
         if now < self._sizes_due:
             return
         for segment in snapshot.segments:
             self.segments.check(segment.row, contents=False)
-        self._sizes_due = now + _SIZES_SECONDS
+        self._sizes_due = now + _SIZE_CHECK_SECONDS
 
     # -- writing ---------------------------------------------------------------------------
 
     def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
-        """See Store. The numbers are those of the documents.
+        """See Store. The result maps ids to document numbers.
 
-        A document whose stored form is damaged has changed: writing it again replaces it.
+        If a stored document is damaged, the result is empty. Writing it again then replaces it.
         """
         with self.database.read() as connection:
             try:
-                return same_documents(connection, documents)
+                return unchanged_documents(connection, documents)
             except StorageError:
                 return {}
 
@@ -248,21 +262,24 @@ class LocalStore:
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
     ) -> Written:
-        """See Store. `record` gets the transaction's connection and must only execute statements.
+        """See Store. `record` receives the transaction's connection and only executes statements.
 
-        Raises InvalidInputError for a leg without a row for each passage.
+        Raises InvalidInputError if a leg does not have one row for each passage.
         """
         expected = sum(item.count for item in batch)
         for name in self.config.legs:
             if len(legs[name]) != expected:
                 raise InvalidInputError(
-                    f"has {len(legs[name])} rows for {expected} passages", field=name
+                    f"must have one row for each of {expected} passages, got {len(legs[name])}",
+                    field=name,
                 )
         blobs = pack(self.config, legs)
         last = {item.document.id: index for index, item in enumerate(batch)}
         with self.database.write() as connection:
             if unchanged and numbers_of(connection, list(unchanged)) != dict(unchanged):
-                raise OutdatedError(f"{self.directory}: documents were replaced or deleted")
+                raise OutdatedError(
+                    f"{self.directory}: another write replaced or deleted documents; try again"
+                )
             known = numbers_of(connection, list(last))
             delete_documents(connection, list(known.values()))
             kept = [i for i, item in enumerate(batch) if last[item.document.id] == i]
@@ -281,24 +298,24 @@ class LocalStore:
 
     @checked(ids=arguments.ids)
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """See Store. Durable on return."""
+        """See Store. The deletion is on disk on return."""
         with self.database.write() as connection:
             known = numbers_of(connection, ids)
             delete_documents(connection, list(known.values()))
         return [name for name in dict.fromkeys(ids) if name in known]
 
     def delete_where(self, where: Condition) -> DeletedCount:
-        """See Store. Durable on return."""
+        """See Store. The deletion is on disk on return."""
         check_selective(where)
-        # The filter is looked up before the lock is taken, as it may take long. A document never
-        # changes under its number, so only numbers given meanwhile are looked at again.
+        # The filter may take long, so it is evaluated before the write lock is taken. A document
+        # never changes under its number, so only newer numbers are evaluated again.
         with self.database.read() as connection:
             chosen = select(connection, where).tolist()
             last = last_number(connection)
             warnings = unknown_fields(connection, where)
         with self.database.write() as connection:
             numbers = [
-                *still_there(connection, chosen),
+                *existing_numbers(connection, chosen),
                 *select_newer(connection, where, last).tolist(),
             ]
             delete_documents(connection, numbers)
@@ -310,12 +327,12 @@ class LocalStore:
             return dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
 
     def describe(self) -> dict[str, Any]:
-        """See `described`."""
+        """See Store. The fields are explained at `described`."""
         with self.view() as view:
             return described(view, self.database)
 
     def pending(self) -> int:
-        """Passages and tombstones since the last seal."""
+        """Return the number of passages and tombstones since the last seal."""
         with self.database.read() as connection:
             return count_pending(connection, get_number(connection, "sealed"))
 
@@ -331,18 +348,18 @@ class LocalStore:
             set_meta(connection, "fingerprints", json.dumps(stored))
         return stored
 
-    # -- housekeeping ----------------------------------------------------------------------
+    # -- maintenance -----------------------------------------------------------------------
 
     def problems(self) -> list[str]:
-        """Everything wrong on disk: segment files by checksum, the database by its own check."""
+        """Return a message for each problem on disk: damaged segment files and database rows."""
         found = [*self.database.problems(), *self.segments.problems()]
-        return found or self._disagreements()
+        return found or self._index_problems()
 
-    def _disagreements(self) -> list[str]:
-        """Documents that the index lacks or has too many of."""
+    def _index_problems(self) -> list[str]:
+        """Return a message if the index and the stored documents are not the same documents."""
         with self.view() as view:
             indexed = np.unique(view.owners())
-            stored = everything(view.connection)
+            stored = all_numbers(view.connection)
         missing = len(np.setdiff1d(stored, indexed))
         extra = len(np.setdiff1d(indexed, stored))
         found = []
@@ -354,5 +371,5 @@ class LocalStore:
 
     def close(self) -> None:
         """See Store."""
-        self._follower.forget()
+        self._follower.reset()
         self.database.close()

@@ -1,8 +1,8 @@
 """Sealing the delta and merging segments.
 
-Both write files without holding up readers or writers, then change the state in one transaction.
-Documents that were deleted meanwhile keep their tombstones. A lock file keeps two processes from
-doing either at once.
+Both write files without blocking readers or writers, then change the state in one transaction.
+Documents deleted during that time keep their tombstones. A lock file ensures that only one process
+seals or merges at a time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DEFAULT_MEMORY = 256 << 20
 
 
 def seal(store: LocalStore) -> bool:
-    """Turn the delta into a segment; False when it is empty."""
+    """Turn the delta into a segment. Return False if the delta is empty."""
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
             snapshot, config = view.snapshot, view.config
@@ -52,10 +52,10 @@ def seal(store: LocalStore) -> bool:
         if len(keep):
             passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
             legs = {name: part.rows(keep) for name, part in snapshot.delta.items()}
-            directory = store.segments.path(new_name(last))
+            directory = store.segments.path(new_segment_name(last))
             row = segments.write(directory, passages, legs, first, last, config)
         with store.database.write() as connection:
-            replace(connection, store, [], row, first, last)
+            replace_segments(connection, store, [], row, first, last)
         return True
 
 
@@ -65,9 +65,11 @@ def merge(
     memory: int = DEFAULT_MEMORY,
     progress: Progress | None = None,
 ) -> bool:
-    """Make all segments one, drop what is dead for good and give the disk space back.
+    """Merge all segments into one, without deleted documents, and release the disk space.
 
-    False when there is nothing to gain: at most one segment, and nothing in it is dead.
+    memory: working memory in bytes.
+
+    Returns False if there is nothing to merge: at most one segment, without deleted documents.
     """
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
@@ -82,7 +84,7 @@ def merge(
 
 
 def maintain(store: LocalStore) -> None:
-    """Seal and merge until neither is due; see StorageConfig."""
+    """Seal and merge until neither is due by the limits of `StorageConfig`."""
     while True:
         with store.view() as view:
             sealed = get_number(view.connection, "sealed")
@@ -94,11 +96,13 @@ def maintain(store: LocalStore) -> None:
 
 
 def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
-    """Merge the newest segments when there are more than the configuration allows, or else
-    rewrite a segment that is mostly dead. False when neither is due.
+    """Merge the newest segments if there are more than `max_segments`.
 
-    Taken together are the newest ones up to the first that is larger than all of them: each
-    passage is then rewritten a number of times that only grows with the logarithm of their number.
+    Otherwise rewrite one segment of which more than half is deleted. Returns False if neither is
+    due.
+
+    A merge takes the newest segments, up to the first that is larger than all newer ones together.
+    A passage is therefore rewritten O(log n) times for n passages.
     """
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
@@ -123,7 +127,7 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
 
 
 def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: Progress) -> None:
-    """Replace the segments `start` to `stop` by one. The caller holds the lock."""
+    """Merge the segments `start` to `stop` into one. The caller holds the lock."""
     with store.view() as view:
         rows = read_segments(view.connection)[start:stop]
         snapshot, config = view.snapshot, view.config
@@ -134,7 +138,7 @@ def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: 
     sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
     merged = merge_segments(store, sources, memory, config, progress)
     with store.database.write() as connection:
-        replace(connection, store, rows, merged, rows[0].first, rows[-1].last)
+        replace_segments(connection, store, rows, merged, rows[0].first, rows[-1].last)
     store.segments.remove(rows)
 
 
@@ -146,19 +150,21 @@ def merge_segments(
     progress: Progress | None = None,
     unfinished: str | None = None,
 ) -> SegmentRow | None:
-    """Write the files of one segment that holds the live passages of several; None = there are
-    none.
+    """Write the files of one segment with the live passages of several segments.
 
-    unfinished: the name under which an earlier try may have begun it, and a later one may go on.
+    unfinished: name of the new segment if an interrupted merge can be continued under that name.
+        None: a new name.
+
+    Returns the row for the database, or None if there are no live passages.
     """
     if not any(live is None or live.any() for _, live in sources):
         return None
-    directory = store.segments.path(unfinished or new_name(sources[-1][0].row.last))
+    directory = store.segments.path(unfinished or new_segment_name(sources[-1][0].row.last))
     resume = unfinished is not None
     return segments.merge(directory, sources, config, memory, progress, resume=resume)
 
 
-def replace(
+def replace_segments(
     connection: sqlite3.Connection,
     store: LocalStore,
     old: Sequence[SegmentRow],
@@ -166,7 +172,10 @@ def replace(
     first: int,
     last: int,
 ) -> None:
-    """Part of a transaction: `new` stands for the numbers `first` to `last` from now on."""
+    """Replace segments `old` by `new` for the document numbers `first` to `last`.
+
+    Runs within a transaction of the caller.
+    """
     swap_segments(connection, old, new)
     connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
     still_dead: list[int] = []
@@ -179,6 +188,6 @@ def replace(
     set_meta(connection, "sealed", str(sealed))
 
 
-def new_name(last: int) -> str:
-    """Ordered by age, and never used before even if an earlier try was killed."""
+def new_segment_name(last: int) -> str:
+    """Return a new segment name. Names sort by age and are never used twice."""
     return f"{last:012d}-{secrets.token_hex(4)}"

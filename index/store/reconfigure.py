@@ -1,8 +1,8 @@
-"""Changing how the vectors of a collection are stored, while it is in use.
+"""Changes the storage of a collection's vectors while the collection is in use.
 
-Every segment is written anew beside the old one; then one transaction names the new segments in
-place of the old and stores the new configuration. Whoever reads goes on with what he has until his
-next search. A crash before the transaction leaves files that no row names.
+Every segment is rewritten beside the old one. Then one transaction replaces the old segments with
+the new ones and stores the new configuration. A running search finishes on the old segments. A
+crash before the transaction leaves files that the database does not name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .database.rows import SegmentRow
 from .database.tables import read_segments
 from .folder import LOCK
 from .local import LocalStore
-from .maintenance import DEFAULT_MEMORY, merge_segments, replace
+from .maintenance import DEFAULT_MEMORY, merge_segments, replace_segments
 from .segment import Segment
 from .snapshot import Snapshot
 
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigured:
-    """What `reconfigure` did.
+    """Result of `reconfigure`.
 
-    changed: False when the legs were stored so already. warnings: what could not be made good.
+    changed: False if the legs already had this storage.
+    warnings: a message for each leg whose vectors keep an earlier loss of precision.
     """
 
     changed: bool
@@ -50,19 +51,19 @@ def reconfigure(
     memory: int = DEFAULT_MEMORY,
     progress: Progress | None = None,
 ) -> Reconfigured:
-    """Store the vectors of `legs` (name -> how) in another way; nothing is encoded again.
+    """Change the storage of the vectors of `legs` (name -> storage). Nothing is encoded again.
 
-    Writes and searches go on; what is deleted or added meanwhile stays so. Old and new segments are
-    on disk together until the end. Where only the recall or parameters of searches change, files
-    stay as they are. Raises ConfigError for a leg that cannot be stored so.
+    memory: working memory in bytes, without the memory that an index needs to be built.
 
-    memory: bytes that it may take, beyond what an index must hold to be built.
+    Writes and searches continue, and no change made during the call is lost. Old and new segments
+    are both on disk until the end. If only the recall target or the parameters of searches change,
+    no file is rewritten. Raises ConfigError for a leg that cannot have this storage.
     """
     try:
         with exclusive(store.directory / LOCK, wait=True):
             return _reconfigure(store, legs, memory, progress)
     except BaseException:
-        # Only what no row names: the failure may have come after the transaction.
+        # Only files that no row names: the transaction may already be committed.
         store.segments.remove_garbage()
         raise
 
@@ -73,11 +74,11 @@ def _reconfigure(
     memory: int,
     progress: Progress | None,
 ) -> Reconfigured:
-    """The caller holds the lock."""
+    """See `reconfigure`. The caller holds the lock."""
     with store.view() as view:
         snapshot, old = view.snapshot, view.config
         rows = read_segments(view.connection)
-    new = reconfigured(snapshot, legs)
+    new = new_config(snapshot, legs)
     if new == old:
         return Reconfigured(changed=False)
     if _layouts(new) == _layouts(old):
@@ -91,12 +92,12 @@ def _reconfigure(
         written.append(merge_segments(store, [(segment, part.live)], memory, new, progress))
     with store.database.write() as connection:
         for row, made in zip(rows, written, strict=True):
-            replace(connection, store, [row], made, row.first, row.last)
+            replace_segments(connection, store, [row], made, row.first, row.last)
         set_meta(connection, "config", new.model_dump_json())
     store.segments.remove(rows)
     store.database.shrink()
     changed = (name for name, leg in new.legs.items() if leg != old.legs[name])
-    return Reconfigured(changed=True, warnings=_lost(snapshot.segments, changed))
+    return Reconfigured(changed=True, warnings=_loss_warnings(snapshot.segments, changed))
 
 
 def _layouts(config: CollectionConfig) -> list[VectorStorage]:
@@ -104,14 +105,17 @@ def _layouts(config: CollectionConfig) -> list[VectorStorage]:
 
 
 def check_reconfigure(store: LocalStore, legs: Mapping[str, VectorStorage]) -> None:
-    """Raise what `reconfigure` would for legs that cannot be stored so, and change nothing."""
+    """Raise the error of `reconfigure` for legs that cannot have this storage. Change nothing."""
     with store.view() as view:
-        reconfigured(view.snapshot, legs)
+        new_config(view.snapshot, legs)
 
 
-def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
-    """Its configuration with these legs stored so. Raises InvalidInputError, which names the leg,
-    and MissingExtraError for an index whose library is not installed."""
+def new_config(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
+    """Return the configuration of `snapshot` with the new storage of `legs`.
+
+    Raises InvalidInputError for an invalid leg or storage, and MissingExtraError if a library that
+    the index needs is not installed.
+    """
     config = snapshot.config
     changed = dict(config.legs)
     for name, storage in legs.items():
@@ -120,7 +124,8 @@ def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Colle
             able = ", ".join(n for n, known in config.legs.items() if isinstance(known, DenseLeg))
             problem = f"there is no leg {name!r}" if leg is None else f"leg {name!r} is {leg.kind}"
             raise InvalidInputError(
-                f"{problem}; dense legs here: {able or 'none'}", field=f"legs.{name}"
+                f"{problem}; only dense legs can be reconfigured: {able or 'there are none'}",
+                field=f"legs.{name}",
             )
         if storage == leg.storage:
             continue
@@ -137,7 +142,7 @@ def reconfigured(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Colle
 
 
 def _width(snapshot: Snapshot, leg: str) -> int | None:
-    """Dimensions of a leg's vectors; None while there are none."""
+    """Return the dimensions of a leg's vectors, or None if there are no vectors."""
     for segment in snapshot.segments:
         if len(segment.legs[leg]):
             return cast("VectorSource", segment.legs[leg]).width
@@ -148,19 +153,20 @@ def _width(snapshot: Snapshot, leg: str) -> int | None:
     return None if dense is None else dense.shape[1]
 
 
-def _lost(segments: Sequence[Segment], legs: Iterable[str]) -> list[str]:
-    """A warning for each leg that has no originals to be stored anew from."""
+def _loss_warnings(segments: Sequence[Segment], legs: Iterable[str]) -> list[str]:
+    """Return a warning for each leg that was stored with loss and without originals."""
     warnings = []
     for name in legs:
         for segment in segments:
             part = segment.legs[name]
-            told = part.description() if isinstance(part, Approximate) else {}
-            exact = told.get("codec") == "float32" and told.get("projection") is None
-            if told.get("originals") == "none" and not exact:
+            stored = part.description() if isinstance(part, Approximate) else {}
+            exact = stored.get("codec") == "float32" and stored.get("projection") is None
+            if stored.get("originals") == "none" and not exact:
+                codec = f"codec {stored['codec']}" if stored["codec"] else "its own codec"
                 warnings.append(
-                    f"leg {name}: no originals were kept, so its vectors are now as the index "
-                    f"{told['index']} with codec {told['codec'] or 'of its own'} had left them; "
-                    "build the collection anew to have what was lost"
+                    f"leg {name}: no originals were kept, so the new vectors have the precision "
+                    f"of the old index ({stored['index']} with {codec}); build the collection "
+                    "again to restore full precision"
                 )
                 break
     return warnings

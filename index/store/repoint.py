@@ -1,4 +1,4 @@
-"""Giving the models of a collection another place, without changing what they are."""
+"""Changes the stored paths of a collection's models. The models must have the same weights."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from .local import LocalStore
 
 
 def repoint(store: LocalStore, model: str, legs: Sequence[str] | None = None) -> list[str]:
-    """Store `model` (a folder or a name) as the place of the models that have its weights.
+    """Store `model` as the new path or name of a collection's models with the same weights.
 
-    legs: only these; None = every leg whose vectors were made with these weights. Returns the legs
-    whose configuration changed. Durable on return.
+    model: folder or name of a model.
+    legs: legs to change. None: every leg whose vectors were computed with these weights.
 
-    Raises ModelError for a model that cannot be had, InvalidInputError for a leg without a model,
-    and EncoderMismatchError for other weights than those that made a leg's vectors. A leg that has
-    no vectors yet takes any model, if it is named.
+    Returns the legs whose configuration changed. The change is on disk on return.
+
+    Raises ModelError if the model cannot be found, InvalidInputError for a leg without a model, and
+    EncoderMismatchError if a leg's vectors were computed with other weights. A leg in `legs` that
+    has no vectors yet accepts any model.
     """
     model = absolute_name(model)
     digest = weights_digest(find_weights(model))
@@ -52,27 +54,27 @@ def repoint(store: LocalStore, model: str, legs: Sequence[str] | None = None) ->
 
 
 def _stored(connection: sqlite3.Connection) -> tuple[CollectionConfig, dict[str, Any]]:
-    """The configuration and the fingerprint of each leg's encoder."""
+    """Return the configuration, and leg -> fingerprint of its encoder."""
     return read_config(connection), json.loads(get_meta(connection, "fingerprints") or "{}")
 
 
 def _changed(
     connection: sqlite3.Connection, model: str, digest: str, legs: Sequence[str] | None
 ) -> dict[str, dict[str, str]]:
-    """Leg -> field -> new name, of the legs that change."""
+    """Return leg -> field -> new name, for the legs that change."""
     config, fingerprints = _stored(connection)
     models = {name: dict(named(leg.encoder)) for name, leg in config.legs.items()}
     able = ", ".join(name for name, own in models.items() if own) or "none"
     for name in legs or ():
         if not models.get(name):
             raise InvalidInputError(
-                f"leg {name!r} has no model; legs with one: {able}", field=f"legs.{name}"
+                f"leg {name!r} has no model; legs with a model: {able}", field=f"legs.{name}"
             )
     found, others = {}, []
     for name in models if legs is None else legs:
         fingerprint = fingerprints.get(name)
         if fingerprint is None and legs is not None:
-            fingerprint = {"weights": digest}  # Without vectors nothing binds it to a model.
+            fingerprint = {"weights": digest}  # A leg without vectors accepts any model.
         keys = config.legs[name].encoder.models
         fields = [f for f in models[name] if (fingerprint or {}).get(keys[f]) == digest]
         if fields:
@@ -82,8 +84,8 @@ def _changed(
     if others and (legs is not None or not found):
         raise EncoderMismatchError(
             f"{model} has other weights (digest {digest}) than {'; '.join(others)}. Vectors of "
-            "different models cannot be compared: give the place of the same weights, or build the "
-            "collection anew"
+            "different models cannot be compared; give the path of the same weights, or build the "
+            "collection again"
         )
     return {
         name: places
@@ -98,11 +100,11 @@ def _described(
     keys: Mapping[str, str],
     fingerprint: Mapping[str, object] | None,
 ) -> str:
-    """The models of a leg with what is known of their weights."""
+    """Return a leg's name with its models and the digests of their weights, for an error."""
     if fingerprint is None:
-        return f"leg {leg!r}, which has no vectors yet and takes any model if it is named"
-    told = (
+        return f"leg {leg!r}, which has no vectors yet and accepts any model if you select it"
+    digests = (
         f"{name} with digest {fingerprint.get(keys[field], 'unknown')}"
         for field, name in models.items()
     )
-    return f"leg {leg!r} ({', '.join(told)})"
+    return f"leg {leg!r} ({', '.join(digests)})"

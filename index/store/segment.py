@@ -1,11 +1,11 @@
-"""A segment: immutable files that hold the passages of a range of document numbers.
+"""A segment: immutable files with the passages of a range of document numbers.
 
     segments/<id>/numbers.npy   int64 [n]     document number of each passage, ascending
                   spans.npy     int32 [n, 2]  first and last+1 character; -1, -1 = whole document
                   <leg>/...                   the files of one leg
 
-A segment covers every number from `first` to `last`, of which some may be dead or never used.
-Ranges of segments do not overlap and grow in the order of writing.
+A segment covers all numbers from `first` to `last`. Some of them may be deleted or unused. The
+ranges of segments do not overlap, and newer segments have higher numbers.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ P = TypeVar("P", bound=LegPart)
 
 
 class Parts(dict[str, P]):
-    """Leg -> its part. Raises InvalidInputError for a name that no leg has."""
+    """A dictionary of leg -> its part. It raises InvalidInputError for an unknown leg."""
 
     def __missing__(self, leg: str) -> P:
         raise InvalidInputError(
@@ -50,7 +50,11 @@ class Parts(dict[str, P]):
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Which document each row is of, and which characters of it."""
+    """The document and the character range of each row.
+
+    numbers: int64 [n], document number of each row, ascending.
+    spans: int32 [n, 2], first and last+1 character; -1, -1 for a whole document.
+    """
 
     numbers: NDArray[np.int64]
     spans: NDArray[np.int32]
@@ -60,7 +64,7 @@ class Passages:
 
 
 class Segment:
-    """One segment, its files mapped."""
+    """One segment, with memory-mapped files."""
 
     def __init__(self, row: SegmentRow, passages: Passages, legs: Mapping[str, SegmentPart]):
         self.row = row
@@ -69,7 +73,7 @@ class Segment:
 
     @classmethod
     def open(cls, directory: Path, row: SegmentRow, config: CollectionConfig) -> Segment:
-        """Map the files. Raises CorruptFileError."""
+        """Return the segment stored in `directory`, with mapped files. Raises CorruptFileError."""
         try:
             # Plain views of the mapped files: numpy's own subclass is slow to index.
             passages = Passages(
@@ -82,11 +86,12 @@ class Segment:
             )
             for name, part in legs.items():
                 if not len(part) == len(passages.spans) == len(passages) == row.passages:
-                    raise ValueError(f"leg {name} has {len(part)} rows for {row.passages} passages")
+                    raise ValueError(f"leg {name} must have {row.passages} rows, got {len(part)}")
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise StorageError(
-                    f"{directory}: too many open files; raise the limit (ulimit -n) or merge"
+                    f"{directory}: too many open files; raise the limit (ulimit -n) or merge the "
+                    "segments"
                 ) from error
             raise CorruptFileError(directory, f"cannot be opened: {error}") from error
         except ValueError as error:
@@ -94,9 +99,9 @@ class Segment:
         return cls(row, passages, legs)
 
     def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
-        """The mask `live` (None = all rows) less the documents with these numbers.
+        """Return the mask `live` (None: all rows) without the rows of the documents `numbers`.
 
-        A new one when that changes it; else `live` itself.
+        Returns `live` itself if it does not change, else a new mask.
         """
         own = self.passages.numbers
         dead = ranges(np.searchsorted(own, numbers), np.searchsorted(own, numbers, "right"))
@@ -115,7 +120,7 @@ def write(
     last: int,
     config: CollectionConfig,
 ) -> SegmentRow:
-    """Write and sync the files of a new segment into `directory`, which must not exist."""
+    """Write and sync the files of a new segment. `directory` must not exist."""
     with _started(directory, passages, config):
         for name, leg in config.legs.items():
             leg.segment_part().build(directory / name, legs[name], leg)
@@ -133,8 +138,8 @@ def merge(
 ) -> SegmentRow:
     """Write and sync one segment with the live passages of `sources`, in order.
 
-    resume: `directory` may be there, with what an interrupted try of the same merge has left, and
-    stays if this one is interrupted.
+    resume: continue an interrupted attempt at the same merge. `directory` may exist, and it is kept
+        if this attempt is interrupted too. Without it, a failed merge removes `directory`.
     """
     progress = progress or NoProgress()
     kept = [slice(None) if live is None else live for _, live in sources]
@@ -145,27 +150,27 @@ def merge(
     with _started(directory, passages, config, resume=resume):
         for name, leg in config.legs.items():
             progress.start(f"index {name}", len(passages), "passages")
-            told = _Told(progress)
+            counted = _CountingProgress(progress)
             leg.segment_part().merge(
                 directory / name,
                 [(segment.legs[name], live) for segment, live in sources],
                 leg,
                 memory,
-                told,
+                counted,
             )
-            progress.advance(len(passages) - told.rows)
+            progress.advance(len(passages) - counted.rows)
         return _sealed(directory, passages, sources[0][0].row.first, sources[-1][0].row.last)
 
 
 def _sealed(directory: Path, passages: Passages, first: int, last: int) -> SegmentRow:
-    """What the database shall say of a segment, whose files are now durable."""
+    """Sync the segment's files. Return the row that the database must store."""
     documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
     files = seal_directory(directory)
     return SegmentRow(directory.name, first, last, len(passages), documents, files)
 
 
-class _Told:
-    """Passes progress on, counting."""
+class _CountingProgress:
+    """Passes progress on to another `Progress` and counts the rows."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -184,8 +189,10 @@ class _Told:
 def _started(
     directory: Path, passages: Passages, config: CollectionConfig, *, resume: bool = False
 ) -> Iterator[None]:
-    """The directory with what does not depend on legs; removed again when the block fails, unless
-    another try shall `resume`."""
+    """Create the directory of a segment with the files that do not depend on legs.
+
+    If the block fails, the directory is removed, unless `resume` is true.
+    """
     directory.mkdir(parents=True, exist_ok=resume)
     try:
         np.save(directory / "numbers.npy", passages.numbers)

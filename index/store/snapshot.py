@@ -1,4 +1,4 @@
-"""One state of a collection, searched: segments plus delta, without the dead."""
+"""A snapshot: the segments and the delta of one state, without deleted documents."""
 
 from __future__ import annotations
 
@@ -26,23 +26,27 @@ from ..view import Handles, LegResult
 from .segment import Passages, Segment
 
 Masks = Sequence[Mask | None]
-"""For each part of a snapshot, the rows that may be returned; None = all of them."""
+"""For each part of a snapshot, a mask of the rows that may be returned. None: all rows."""
 
 
 _ROW_BITS = 32
-"""Of a passage's handle: the row in its part. The number of the part is before them."""
+"""Bits of a passage's handle that contain its row. The higher bits contain the part's index."""
 _ROW = (1 << _ROW_BITS) - 1
 
-FEW = 100
-"""Where there are so many rows for each wanted document, these are looked up one by one."""
+ROWS_PER_LOOKUP = 100
+"""If a part has more rows than this per wanted document, documents are found by binary search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A segment or the delta, as far as one snapshot sees it.
+    """A segment or the delta, as one snapshot shows it.
 
-    live: rows whose document is not dead, None = all; never None for the delta, whose snapshot
-    ends where the mask ends. spread: passages for each document; 1 = none has several.
+    passages: the document and the character range of each row.
+    legs: leg -> its part.
+    live: mask of rows whose documents are not deleted. None: all rows. For the delta it is never
+        None, and its length is the number of rows in the snapshot.
+    live_passages: number of live rows.
+    spread: mean number of passages per document; 1 if every document has one passage.
     """
 
     passages: Passages
@@ -52,26 +56,30 @@ class Part:
     spread: float
 
     def __len__(self) -> int:
-        """Rows, dead ones included."""
+        """Return the number of rows, including rows of deleted documents."""
         return len(self.passages) if self.live is None else len(self.live)
 
     @property
     def live_numbers(self) -> NDArray[np.int64]:
-        """The document of each live row, ascending."""
+        """Document numbers of the live rows, ascending."""
         numbers = self.passages.numbers[: len(self)]
         return numbers if self.live is None else numbers[self.live]
 
     @property
     def dead_share(self) -> float:
-        """Of the rows, from 0 to 1."""
+        """Share of rows whose documents are deleted, from 0 to 1."""
         return 0.0 if self.live is None else 1 - self.live_passages / max(1, len(self.live))
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An immutable state; `generation` numbers it. One part for each segment, then the delta.
+    """One immutable state of a collection's index.
 
-    config: of that state.
+    generation: number of this state.
+    config: the configuration in this state.
+    parts: one part for each segment, then one for the delta.
+    delta: leg -> its part in the delta.
+    segments: the segments, in the order of `parts`.
     """
 
     generation: int
@@ -82,15 +90,16 @@ class Snapshot:
 
     @property
     def live_passages(self) -> int:
+        """Number of passages whose documents are not deleted."""
         return sum(part.live_passages for part in self.parts)
 
     def masks(self, numbers: NDArray[np.int64] | None) -> Masks:
-        """Rows that are live and, when `numbers` are given, of one of these documents."""
+        """Return masks of the live rows. With `numbers`, only rows of these documents."""
         if numbers is None:
             return [part.live for part in self.parts]
         masks: list[Mask] = []
         for part in self.parts:
-            mask = _among(part.passages.numbers[: len(part)], numbers)
+            mask = _rows_of_documents(part.passages.numbers[: len(part)], numbers)
             masks.append(mask if part.live is None else mask & part.live)
         return masks
 
@@ -102,17 +111,19 @@ class Snapshot:
         masks: Masks,
         how: VectorSearch | None = None,
     ) -> list[LegResult]:
-        """See View. Ties are ordered by document number, so at the cut the older of equal documents
-        are in."""
-        found = [
+        """See View. Ties are in order of document number, so older documents come first."""
+        rankings = [
             _best_passages(part, scorer, queries, depth, mask, how)
             for part, scorer, mask in zip(
                 self.parts, self._scorers(leg, queries), masks, strict=True
             )
         ]
         return [
-            _gather(
-                [(part, ranking, query) for part, ranking in zip(self.parts, found, strict=True)],
+            _merged(
+                [
+                    (part, ranking, query)
+                    for part, ranking in zip(self.parts, rankings, strict=True)
+                ],
                 depth,
             )
             for query in range(len(queries))
@@ -137,7 +148,7 @@ class Snapshot:
         return [None if start < 0 else Passage(start, end) for start, end in spans]
 
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
-        """See VectorView. Originals where they are kept."""
+        """See VectorView. Returns the original vectors if the leg keeps them."""
         parts, rows = passages >> _ROW_BITS, passages & _ROW
         found: NDArray[np.float32] | None = None
         for index in np.unique(parts).tolist():
@@ -151,9 +162,9 @@ class Snapshot:
         return np.empty((0, 0), dtype=np.float32) if found is None else found
 
     def _scorers(self, leg: str, queries: Representation) -> Sequence[LegPart]:
-        """What scores the rows of each part.
+        """Return the object that scores the rows of each part.
 
-        Statistics are those of all live passages: a score does not depend on the filter.
+        Statistics are those of all live passages, so a score does not depend on the filter.
         """
         parts = [part.legs[leg] for part in self.parts]
         counted = [part for part in parts if is_counted(part)]
@@ -166,26 +177,26 @@ class Snapshot:
         return [Scored(part, total) for part in counted]
 
     def _located(self, passages: Handles) -> Iterator[tuple[Part, int]]:
-        """The part and the row of each passage."""
+        """Yield the part and the row of each passage."""
         for handle in passages.tolist():
             yield self.parts[handle >> _ROW_BITS], handle & _ROW
 
 
 def rows_for(depth: int, spread: float, rows: int) -> int:
-    """How many of the best rows to ask for, so that `depth` documents are likely among them.
+    """Return the number of rows to request so that they likely contain `depth` documents.
 
-    spread: passages for each document. rows: those there are.
+    spread: mean number of passages per document. rows: number of rows in the part.
     """
     return min(rows, depth if spread == 1 else int(depth * spread * 1.2) + 1)
 
 
-def _among(own: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
-    """Which of `own`, ascending, are one of `wanted`."""
-    if len(wanted) * FEW > len(own):
-        return np.isin(own, wanted)
-    mask = np.zeros(len(own), dtype=np.bool_)
-    firsts = np.searchsorted(own, wanted, "left").tolist()
-    lasts = np.searchsorted(own, wanted, "right").tolist()
+def _rows_of_documents(numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
+    """Return a mask of the `numbers` (ascending) that are in `wanted`."""
+    if len(wanted) * ROWS_PER_LOOKUP > len(numbers):
+        return np.isin(numbers, wanted)
+    mask = np.zeros(len(numbers), dtype=np.bool_)
+    firsts = np.searchsorted(numbers, wanted, "left").tolist()
+    lasts = np.searchsorted(numbers, wanted, "right").tolist()
     for first, last in zip(firsts, lasts, strict=True):
         mask[first:last] = True
     return mask
@@ -193,30 +204,31 @@ def _among(own: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
 
 def _best_passages(
     part: Part,
-    searched: LegPart,
+    scorer: LegPart,
     queries: Representation,
     depth: int,
     mask: Mask | None,
     how: VectorSearch | None,
 ) -> Ranking:
-    """Enough of the best passages that each query has `depth` documents, if so many match."""
+    """Return enough of the best passages for `depth` documents per query, if that many match."""
     rows = len(part)
     if rows == 0:
         return Ranking.empty(len(queries), 0)
     numbers = part.passages.numbers
-    if how is not None and isinstance(searched, Approximate):
-        searched = searched.tuned(how)
+    if how is not None and isinstance(scorer, Approximate):
+        scorer = scorer.tuned(how)
     k = rows_for(depth, part.spread, rows)
     while True:
-        ranking = searched.search(queries, k, mask)
+        ranking = scorer.search(queries, k, mask)
         if k == rows or part.spread == 1:
             return ranking
-        if all(row[-1] < 0 or _distinct(numbers[row]) >= depth for row in ranking.rows):
+        if all(row[-1] < 0 or _count_distinct(numbers[row]) >= depth for row in ranking.rows):
             return ranking
         k = min(rows, 2 * k)
 
 
-def _gather(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult:
+def _merged(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult:
+    """Return the best `depth` documents of one query from the rankings of all parts."""
     numbers, scores, passages = [], [], []
     complete = True
     for index, (part, ranking, query) in enumerate(found):
@@ -233,15 +245,15 @@ def _gather(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult
     if sum(len(rows) > 0 for rows in passages) > 1:
         result = result.take(np.lexsort((result.documents, -result.scores)))
     if any(part.spread > 1 for part, *_ in found):
-        # Each document at its best passage only.
+        # Keep only the best passage of each document.
         by_number = np.argsort(result.documents, kind="stable")
-        again = np.diff(result.documents[by_number]) == 0
-        result = result.take(np.delete(np.arange(len(by_number)), by_number[1:][again]))
+        repeated = np.diff(result.documents[by_number]) == 0
+        result = result.take(np.delete(np.arange(len(by_number)), by_number[1:][repeated]))
     if len(result.documents) > depth:
         result = replace(result.take(np.arange(depth)), complete=False)
     return result
 
 
-def _distinct(numbers: NDArray[np.int64]) -> int:
+def _count_distinct(numbers: NDArray[np.int64]) -> int:
     ordered = np.sort(numbers)
     return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))

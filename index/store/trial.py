@@ -1,4 +1,4 @@
-"""A part that is in no collection, searched as the only segment of one: to measure it."""
+"""A leg part outside a collection that can be searched like a segment, for measurements."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ _LEG = "leg"
 
 
 class TrialSegment:
-    """A part of a leg with the documents of its rows."""
+    """A leg part that is searched as the only segment of a collection."""
 
     def __init__(self, leg: LegConfig, part: LegPart, owners: Handles) -> None:
-        """owners: int64 [rows], the document of each row, ascending."""
+        """Create the segment.
+
+        owners: int64 [rows], document of each row, ascending.
+        """
         documents = 1 + int(np.count_nonzero(np.diff(owners)))
         passages = Passages(owners, np.full((len(owners), 2), -1, dtype=np.int32))
         self._spread = len(owners) / documents
@@ -30,9 +33,9 @@ class TrialSegment:
     def search(
         self, queries: Representation, depth: int, how: VectorSearch | None = None
     ) -> list[LegResult]:
-        """See View. Handles of documents are those given."""
+        """See View. The handle of a document is its number in `owners`."""
         return self._snapshot.search(_LEG, queries, depth, self._snapshot.masks(None), how)
 
     def reach(self, depth: int) -> int:
-        """How many passages a search of `depth` documents asks the part for at first."""
+        """Return how many passages a search for `depth` documents first requests from the part."""
         return rows_for(depth, self._spread, len(self._snapshot.parts[0]))

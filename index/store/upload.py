@@ -1,4 +1,4 @@
-"""The file that a bulk body is written to before its job is queued."""
+"""The file that stores the body of a bulk request before its job is queued."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from ..arrays.files import sync_directory
 
 
 class Upload:
-    """The lines of a job that is not queued yet.
+    """An open file with the lines of a job that is not queued yet.
 
-    A lock on the file shows other processes that they must not remove it; the kernel releases it
-    when the process dies. Every method but `discard` raises StorageError when the disk does not
-    take the lines.
+    A lock on the file prevents other processes from removing it. The kernel releases the lock when
+    the process ends. All methods except `discard` raise StorageError if the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,7 +32,7 @@ class Upload:
             raise self._failure(error) from error
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append to the file; not synced."""
+        """Append `data` to the file without a sync."""
         rest = memoryview(data)
         with self._lock:
             try:
@@ -43,7 +42,7 @@ class Upload:
                 raise self._failure(error) from error
 
     def sync(self) -> None:
-        """Make all that was written durable."""
+        """Sync all written data to disk."""
         with self._lock:
             try:
                 os.fsync(self._open())
@@ -52,13 +51,13 @@ class Upload:
                 raise self._failure(error) from error
 
     def keep(self) -> None:
-        """Leave the file to its job, which is queued now."""
+        """Close the file and keep it for its job, which is now queued."""
         with self._lock:
             self._kept = True
             self._close()
 
     def discard(self) -> None:
-        """Remove the file, unless it was kept."""
+        """Remove the file unless `keep` was called."""
         with self._lock:
             if not self._kept:
                 self.path.unlink(missing_ok=True)
@@ -66,7 +65,7 @@ class Upload:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            raise StorageError(f"{self.path}: the lines are no longer received")
+            raise StorageError(f"{self.path}: the upload is already closed")
         return self._descriptor
 
     def _close(self) -> None:
@@ -75,14 +74,16 @@ class Upload:
             self._descriptor = None
 
     def _failure(self, error: OSError) -> StorageError:
-        return StorageError(f"{self.path}: the lines cannot be stored: {error.strerror}")
+        return StorageError(f"{self.path}: the upload cannot be stored: {error.strerror}")
 
 
 def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
-    """Remove a file of lines unless a process is receiving it or its job wants it.
+    """Remove an uploaded file that no process is writing and no job needs.
 
-    `is_wanted` is called under the file's lock, so no job can be queued between the answer and the
-    removal. Does nothing when the folder cannot be changed.
+    is_wanted: returns True if a job needs the file. It is called under the file's lock, so no job
+        can be queued between that call and the removal.
+
+    Does nothing if the folder is not writable.
     """
     try:
         descriptor = _locked(path, os.O_RDONLY)
@@ -98,7 +99,7 @@ def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
 
 
 def _locked(path: Path, flags: int) -> int | None:
-    """An open and locked file; None when another process holds it, or removed it meanwhile."""
+    """Open and lock a file. Return None if another process has locked or removed it."""
     descriptor = os.open(path, flags, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

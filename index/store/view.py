@@ -1,4 +1,4 @@
-"""One state of a local collection: a snapshot of its index, a transaction on its documents."""
+"""A view of a local collection: a snapshot of its index and a transaction on its documents."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ from .snapshot import Masks, Snapshot
 
 _CACHED_FILTERS = 32
 _BLOCK = 8_192
-"""Vectors read at a time."""
+"""Number of rows that `leg_vectors` reads at once."""
 
 
 class LocalView:
-    """A `VectorView` and an `ExplainingView`. Handles of documents are their numbers.
+    """A view of a `LocalStore`: a `VectorView` and an `ExplainingView`.
 
-    snapshot and connection are of the same state; they are for this store only.
+    A document's handle is its number. `snapshot` and `connection` show the same state. Only the
+    local store may use them.
     """
 
     def __init__(
@@ -57,19 +58,19 @@ class LocalView:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The transaction. Raises StorageError once the view was closed: it is another's then."""
+        """The view's read transaction. Raises StorageError after the view is closed."""
         if self._connection is None:
-            raise StorageError("the view was closed: open another")
+            raise StorageError("the view is closed; open a new one")
         return self._connection
 
     def close(self) -> None:
-        """Let go of the transaction. Passages, vectors and explanations can still be had."""
+        """Release the transaction. Passages, vectors and explanations remain available."""
         self._connection = None
 
     # -- searching -------------------------------------------------------------------------
 
     def select(self, where: Condition | None) -> Masks:
-        """See View. The latest conditions are remembered."""
+        """See View. The selections of the latest conditions are cached."""
         if where is None:
             return self.snapshot.masks(None)
         key = (self.generation, where)
@@ -80,7 +81,7 @@ class LocalView:
             while len(self._filters) > _CACHED_FILTERS:
                 try:
                     self._filters.popitem(last=False)
-                except KeyError:  # Another thread was quicker.
+                except KeyError:  # Another thread emptied the cache.
                     break
         return known
 
@@ -103,7 +104,7 @@ class LocalView:
         return read_documents(self.connection, documents)
 
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
-        """See View. Contents are not read into memory."""
+        """See View. SQLite computes the sizes; texts are not read into memory."""
         return read_sizes(self.connection, documents)
 
     def get(self, name: str) -> Document:
@@ -123,7 +124,7 @@ class LocalView:
     ) -> list[Document]:
         """See View."""
         if limit < 1:
-            raise InvalidInputError("must be at least 1", field="limit")
+            raise InvalidInputError(f"must be at least 1, got {limit}", field="limit")
         begin = checked_text(after or "", "after")
         allowed = None if where is None else set(select(self.connection, where).tolist())
         numbers: list[int] = []
@@ -135,12 +136,12 @@ class LocalView:
                 if len(numbers) == limit:
                     break
         if most_bytes is not None:
-            numbers = self._within(numbers, most_bytes)
+            numbers = self._cut_page(numbers, most_bytes)
         found = self.documents(numbers)
         return [found[number] for number in numbers]
 
-    def _within(self, numbers: list[int], most_bytes: int) -> list[int]:
-        """The first numbers, as many as hold at most `most_bytes` together, but at least one."""
+    def _cut_page(self, numbers: list[int], most_bytes: int) -> list[int]:
+        """Return the first numbers whose documents have at most `most_bytes`, but at least one."""
         sizes, size = self.sizes(numbers), 0
         for i, number in enumerate(numbers):
             size += sizes[number]
@@ -155,7 +156,7 @@ class LocalView:
         return len(select(self.connection, where))
 
     def fields(self, limit: int = 100) -> list[tuple[str, int]]:
-        """See View. The time grows with the entries, not with the documents."""
+        """See View. The time depends on the number of fields, not of documents."""
         found: list[tuple[str, int]] = []
         last = ("", -1)
         while len(found) < limit:
@@ -173,7 +174,7 @@ class LocalView:
     # -- vectors ---------------------------------------------------------------------------
 
     def owners(self) -> Numbers:
-        """See VectorView. Ascending."""
+        """See VectorView. The numbers ascend."""
         return np.concatenate([part.live_numbers for part in self.snapshot.parts])
 
     def leg_vectors(

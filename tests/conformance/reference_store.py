@@ -1,4 +1,4 @@
-"""A store in memory that compares everything with everything: the oracle of the others."""
+"""An exhaustive store in memory: the reference that other stores are compared with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from twindex.core.filters.dates import instant
 from twindex.index import LegResult, OutdatedError, Written
 
 MOST_PASSAGES = 1 << 20
-"""Of a document: a passage's handle is that of its document times this, plus its place in it."""
+"""A passage's handle is its document's handle times this number, plus its position."""
 COMPARE = {
     "eq": lambda a, b: a == b,
     "gt": lambda a, b: a > b,
@@ -41,7 +41,7 @@ COMPARE = {
 
 
 def meets(document: Document, condition) -> bool:
-    """Whether a document meets a condition, read literally."""
+    """Return True if a document meets a condition, evaluated literally."""
     match condition:
         case And(parts):
             return all(meets(document, part) for part in parts)
@@ -73,7 +73,7 @@ def meets(document: Document, condition) -> bool:
 
 @dataclass(frozen=True)
 class Stored:
-    """A document with its passages, and for each leg one representation a passage."""
+    """A document with its passages, and one representation per passage for each leg."""
 
     number: int
     document: Document
@@ -112,18 +112,18 @@ class ReferenceView:
     def _search(self, leg, query, depth, within) -> LegResult:
         best = []
         for number in sorted(within):
-            for place, passage in enumerate(self._stored[number].legs[leg]):
+            for position, passage in enumerate(self._stored[number].legs[leg]):
                 score = self._score(leg, query, passage)
                 if score is not None:
-                    best.append((-score, number, place))
+                    best.append((-score, number, position))
         firsts: dict[int, tuple[float, int]] = {}
-        for negative, number, place in sorted(best):
-            firsts.setdefault(number, (-negative, place))
+        for negative, number, position in sorted(best):
+            firsts.setdefault(number, (-negative, position))
         found = list(firsts.items())[:depth]
         return LegResult(
             np.array([number for number, _ in found], dtype=np.int64),
             np.array([score for _, (score, _) in found], dtype=np.float32),
-            np.array([n * MOST_PASSAGES + place for n, (_, place) in found], dtype=np.int64),
+            np.array([n * MOST_PASSAGES + position for n, (_, position) in found], dtype=np.int64),
             complete=len(firsts) <= depth,
         )
 
@@ -163,13 +163,13 @@ class ReferenceView:
 
     def explain(self, leg, query, passages) -> Iterator[list[Contribution]]:
         self._check(leg)
-        for one, place in self._at(passages):
-            yield self._contributions(leg, query, one.legs[leg][place])
+        for one, position in self._at(passages):
+            yield self._contributions(leg, query, one.legs[leg][position])
 
     def terms(self, leg, passages) -> Iterator[list[TermWeight]]:
         self._check(leg)
-        for one, place in self._at(passages):
-            passage = one.legs[leg][place]
+        for one, position in self._at(passages):
+            passage = one.legs[leg][position]
             weights = dict(passage.terms[0]) if passage.terms else {}
             if passage.sparse is not None:
                 row = passage.sparse.toarray()[0]
@@ -178,7 +178,7 @@ class ReferenceView:
             yield [TermWeight(term, weight) for term, weight in ordered]
 
     def passages(self, passages) -> list:
-        return [one.spans[place] for one, place in self._at(passages)]
+        return [one.spans[position] for one, position in self._at(passages)]
 
     def names(self, documents) -> dict[int, str]:
         return {number: self._stored[number].document.id for number in documents}
@@ -196,7 +196,7 @@ class ReferenceView:
 
     def page(self, after, limit, where, *, most_bytes=None) -> list[Document]:
         if limit < 1:
-            raise Invalid("must be at least 1", field="limit")
+            raise Invalid(f"must be at least 1, got {limit}", field="limit")
         known = (self.get(name) for name in sorted(self._numbers) if name > (after or ""))
         found = [one for one in known if where is None or meets(one, where)][:limit]
         size = 0
@@ -227,7 +227,7 @@ def _size(document: Document) -> int:
 
 
 class ReferenceStore:
-    """Keeps every document as it was encoded; a view keeps the state that it was opened on."""
+    """Stores every document with its encodings. A view keeps the state in which it was opened."""
 
     capabilities = frozenset({"explain", "snapshots"})
 
@@ -235,7 +235,7 @@ class ReferenceStore:
         self.directory = directory
         self.config = config
         self._state = State()
-        self._next = 7  # Handles say nothing of places.
+        self._next = 7  # Handles must not be positions.
         self._fingerprints: dict = {}
 
     @contextmanager

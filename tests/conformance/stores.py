@@ -1,4 +1,4 @@
-"""The stores that must all behave alike, and what the tests put into them."""
+"""The stores that must behave alike, and strategies for documents and filters."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ CONFIG = CollectionConfig(
     passages=PassageConfig(unit="words", size=5, overlap=1, threshold=6),
 )
 RERANKER = "vectors"
-"""A reranker that reads the vectors of the dense leg."""
+"""Name of a reranker that reads the vectors of the dense leg."""
 
 
 class Bare(ReferenceStore):
-    """A store that can do nothing optional."""
+    """A store without optional capabilities."""
 
     capabilities = frozenset()
 
@@ -56,7 +56,7 @@ def collection_on(store: Store) -> Collection:
 
 
 def made(kind: str, folder: Path) -> Collection:
-    """An empty collection on a store of a kind."""
+    """Return an empty collection in a store of a kind, a key of STORES."""
     return collection_on(STORES[kind](folder / kind))
 
 

@@ -1,4 +1,4 @@
-"""What every store promises to search, write and delete."""
+"""Every store keeps the promises of the `Store` and `View` protocols."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def birds(collection):
 
 
 def hits(collection: Collection, query: str, leg: str | None = None, **fields) -> dict[str, float]:
-    """id -> score, in order."""
+    """Return id -> score, best first."""
     legs = (LegRequest(name=leg),) if leg else ()
     found = collection.search(SearchRequest(query=query, legs=legs, **fields)).hits
     return {hit.id: hit.score for hit in found}
@@ -66,7 +66,7 @@ def test_an_empty_store_finds_nothing(collection):
         collection.get("kiwi")
 
 
-def test_what_is_written_is_found(birds):
+def test_written_documents_are_found(birds):
     assert set(hits(birds, "bird", "lexical")) == {"kiwi", "emu", "owl", "bat"}
     assert set(hits(birds, "bird", "dense")) == {one.id for one in BIRDS}
     assert [one.id for one in birds.documents()] == ["ant", "bat", "emu", "kiwi", "owl"]
@@ -97,7 +97,7 @@ def test_a_document_is_replaced_by_its_id(birds):
     assert (report.documents, birds.get("new").text, birds.count()) == (1, "two", 6)
 
 
-def test_a_write_is_refused_where_what_it_skips_has_changed(birds):
+def test_write_is_refused_if_an_unchanged_document_was_deleted(birds):
     store = birds.store
     known = store.unchanged(BIRDS[:2])
     assert set(known) == {"kiwi", "emu"}
@@ -110,7 +110,7 @@ def test_a_write_is_refused_where_what_it_skips_has_changed(birds):
     assert (generation(birds), birds.count()) == (before, 4)
 
 
-def test_deletes_by_id(birds):
+def test_delete_by_id(birds):
     assert birds.delete(["owl", "none", "kiwi", "owl"]) == ["owl", "kiwi"]
     assert set(hits(birds, "bird", "lexical")) == {"emu", "bat"}
     assert set(hits(birds, "bird", "dense")) == {"emu", "bat", "ant"}
@@ -119,7 +119,7 @@ def test_deletes_by_id(birds):
         birds.get("owl")
 
 
-def test_deletes_by_a_filter(birds):
+def test_delete_by_filter(birds):
     deleted = birds.delete_where({"year": {"lt": 1800}})
     assert (deleted, deleted.warnings) == (2, ())
     assert {one.id for one in birds.documents()} == {"kiwi", "bat", "ant"}
@@ -153,7 +153,7 @@ def test_generations_grow_with_every_change(collection):
 def test_equal_scores_are_ordered_by_id(collection):
     ties = [Document(name, "one insect") for name in ["m", "c", "x", "a", "b"]]
     batch = encode([*ties, Document("z", "insect")], CONFIG, collection._encoders)
-    # Products of small integers are exact, whatever the order in which a store adds them up.
+    # Products of small integers are exact, in any order of addition.
     whole = np.ones((6, 64), dtype=np.float32)
     whole[5, 0] = 0
     legs = {**batch.legs, "dense": Representation(dense=whole)}
@@ -197,7 +197,7 @@ def test_a_filter_on_an_unknown_field_warns(birds):
     assert birds.search("bird", filter={"place": {"exists": True}, "id": "owl"}).warnings == ()
 
 
-def test_a_search_is_as_deep_as_it_says(birds):
+def test_a_search_returns_at_most_depth_documents(birds):
     with birds.store.view() as view:
         for leg in LEGS:
             (all_,) = view.search(leg, query(birds, "bird fly", leg), 100, view.select(None))
@@ -215,11 +215,11 @@ def test_unknown_legs_are_refused(birds):
     with pytest.raises(InvalidInputError, match="there is no leg 'late'"):
         birds.search("bird", legs=(leg_of("late"),))
     with birds.store.view() as view:
-        asked = query(birds, "bird")
-        (found,) = view.search("lexical", asked, 10, view.select(None))
-        uses = [lambda: view.search("late", asked, 10, view.select(None))]
+        bird = query(birds, "bird")
+        (found,) = view.search("lexical", bird, 10, view.select(None))
+        uses = [lambda: view.search("late", bird, 10, view.select(None))]
         if "explain" in birds.store.capabilities:
-            uses += [lambda: list(view.explain("late", asked, found.passages))]
+            uses += [lambda: list(view.explain("late", bird, found.passages))]
             uses += [lambda: list(view.terms("late", found.passages))]
         if "vectors" in birds.store.capabilities:
             uses += [lambda: view.vectors("late", found.passages), lambda: view.is_rounded("late")]
@@ -229,9 +229,9 @@ def test_unknown_legs_are_refused(birds):
                 use()
 
 
-def test_a_view_stays_as_it_was_while_others_write(birds):
+def test_a_view_is_isolated_from_later_writes(birds):
     if "snapshots" not in birds.store.capabilities:
-        pytest.skip("the store does not promise it")
+        pytest.skip("the store does not have this capability")
     with birds.store.view() as view:
         before = state(birds, view)
         birds.add([Document("kiwi", "bird bird bird"), Document("new", "bird")])
@@ -248,9 +248,9 @@ def state(collection, view):
     return ordered, found.scores.tolist(), view.count(None), view.generation
 
 
-def test_an_explanation_adds_up_to_the_score(birds):
+def test_contributions_add_up_to_the_score(birds):
     if "explain" not in birds.store.capabilities:
-        pytest.skip("the store does not promise it")
+        pytest.skip("the store does not have this capability")
     found = birds.search("bird that cannot fly bird", explain=True, limit=5)
     assert len(found.hits) == 5
     for hit in found.hits:
@@ -271,7 +271,7 @@ def refused(collection, capability, call, field=None):
         assert CAPABILITIES[capability] in str(caught.value)
 
 
-def test_what_a_store_cannot_do_is_refused_by_name(birds):
+def test_missing_capabilities_are_refused_by_name(birds):
     assert birds.store.capabilities <= set(CAPABILITIES)
     refused(birds, "explain", lambda: birds.search("bird", explain=True))
     rerank = RerankRequest(model=RERANKER)
@@ -297,7 +297,7 @@ def test_a_read_only_collection_is_not_written(birds):
             write()
 
 
-def test_encoders_are_bound_once(birds):
+def test_stored_fingerprints_are_not_replaced(birds):
     stored = birds.store.fingerprints()
     assert set(stored) == set(LEGS)
     assert birds.store.bind({"dense": {"other": 1}}) == stored

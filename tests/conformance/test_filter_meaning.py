@@ -1,4 +1,4 @@
-"""Every store selects the documents that meet a filter, read literally."""
+"""Every store selects the documents that meet a filter, evaluated literally."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mixed(request, tmp_path_factory):
 
 @given(given=filters)
 @settings(max_examples=300)
-def test_filters_mean_what_they_say(mixed, given):
+def test_filters_select_the_documented_documents(mixed, given):
     condition = parse_filter(given)
     expected = {one.id for one in MIXED if meets(one, condition)}
     assert mixed.count(given) == len(expected)

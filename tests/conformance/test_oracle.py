@@ -1,4 +1,4 @@
-"""The same changes made to a local collection and to the reference store are found alike."""
+"""A local collection and the reference store return the same after the same changes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .stores import LEGS, collection_on, documents, filters, ids, made
 
 QUERY = "cat dog dog unseen"
 DEPTH = 100
-"""More than there are documents: at a cut, each store chooses among equal ones for itself."""
+"""More than the number of documents, because the order of ties at a cut-off is not defined."""
 
 
 def found(collection: Collection, leg: str, given: dict | None) -> dict[str, float]:
-    """id -> score; and what a search of one leg says besides is checked."""
+    """Return id -> score of a search in one leg. Check the other fields of its result."""
     explain = leg != "dense"
     request = SearchRequest(
         query=QUERY, legs=(LegRequest(name=leg),), filter=given, limit=DEPTH, explain=explain
@@ -47,7 +47,7 @@ class TwoStores(RuleBasedStateMachine):
         self.local, self.reference = (made(kind, self.folder) for kind in ("local", "reference"))
 
     def both(self, call):
-        """What a call gives on both stores, which must be the same."""
+        """Return the result of a call, which must be equal in both stores."""
         results = []
         for collection in (self.local, self.reference):
             try:

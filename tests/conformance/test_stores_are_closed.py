@@ -1,4 +1,4 @@
-"""What a store is made of is used inside the index only: the rooms above see views and handles."""
+"""Only the room `index` uses the internals of a store. Rooms above it use views and handles."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..house import HOUSE, ROOMS
 
 ABOVE = ROOMS[ROOMS.index("index") + 1 :]
 INSIDE = {"connection", "live_passages", "masks", "parts", "rows", "segments", "snapshot"}
-"""Attributes of the local store, its views, snapshots and parts."""
+"""Internal attributes of the local store, its views, snapshots and parts."""
 JOBS = {"jobs", "upload", "database.database"}
-"""Modules of the local store that serve jobs, which REST keeps in the database of a collection."""
+"""Modules of the local store for jobs, which REST stores in a collection's database."""
 SQL = re.compile(r"\b(SELECT\b.+\bFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b", re.S)
 
 
 def accesses(source: str) -> set[str]:
-    """Attributes of a store's inside that a module names, and SQL that it holds."""
+    """Return the internal attributes that a module accesses, and "SQL" if it contains SQL."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in INSIDE:
@@ -34,7 +34,7 @@ def accesses(source: str) -> set[str]:
 
 
 def imports(source: str) -> set[str]:
-    """Modules below `index.store` that a module imports."""
+    """Return the modules below `index.store` that a module imports."""
     return {
         (node.module or "").partition("index.store")[2].lstrip(".")
         for node in ast.walk(ast.parse(source))
@@ -47,7 +47,7 @@ def files(*rooms: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("room", ABOVE)
-def test_no_room_above_reaches_into_a_store(room):
+def test_rooms_above_do_not_use_the_internals_of_a_store(room):
     assert {path: found for path in files(room) if (found := accesses(path.read_text()))} == {}
 
 
@@ -57,13 +57,13 @@ def test_only_jobs_are_imported_from_the_local_store():
         assert imports(path.read_text()) <= (JOBS if room == "api" else set()), path
 
 
-def test_searching_knows_no_store():
-    """Only what makes, maintains or moves a collection here may name the local store."""
+def test_searching_does_not_name_the_local_store():
+    """Only code that creates, maintains or moves a local collection may name it."""
     for path in [*files("search/finding", "search/encoding"), HOUSE / "search" / "info.py"]:
         assert "LocalStore" not in path.read_text(), path
 
 
-def test_what_is_looked_for_would_be_found():
+def test_the_checks_find_violations():
     assert accesses("view.snapshot.parts[0]\nreader.masks(None)") == {"snapshot", "parts", "masks"}
     assert accesses("execute('SELECT id\\n FROM documents')") == {"SQL"}
     assert accesses("'''Select a leg, e.g. from the form.'''") == set()

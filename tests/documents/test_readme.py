@@ -86,7 +86,7 @@ def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatc
         return
     assert main(words) == 2
     message = capsys.readouterr().err
-    assert "no such" in message.lower() or "holds no collection" in message, message
+    assert "no such" in message.lower() or "contains no collection" in message, message
 
 
 def test_the_line_that_reads_standard_input_and_an_array_runs(tmp_path):

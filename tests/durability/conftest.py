@@ -1,4 +1,4 @@
-"""The shim that records and fails file operations, compiled once."""
+"""Compiles the shim that records file operations and makes them fail."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Run = Callable[..., str]
 
 @pytest.fixture(scope="session")
 def run_watched(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs `workload.py` with the shim; returns what it prints."""
+    """A function that runs `workload.py` with the shim and returns its output."""
     if not sys.platform.startswith("linux") or shutil.which("gcc") is None:
-        pytest.skip("needs Linux and gcc, to watch the file operations of a process")
+        pytest.skip("needs Linux and gcc to intercept the file operations of a process")
     library = tmp_path_factory.mktemp("shim") / "shim.so"
     subprocess.run(
         ["gcc", "-O1", "-shared", "-fPIC", "-o", library, HERE / "shim.c", "-lpthread"], check=True
@@ -43,7 +43,7 @@ def run_watched(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def _importable(factory: pytest.TempPathFactory) -> Path:
-    """A folder from which `import twindex` finds the package that is tested."""
+    """Return a folder from which `import twindex` imports the package under test."""
     folder = factory.getbasetemp() / "importable"
     folder.mkdir(exist_ok=True)
     link = folder / "twindex"

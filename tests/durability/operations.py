@@ -1,9 +1,9 @@
-"""A log of file operations, and the disk that a power loss may leave behind after any of them.
+"""A log of file operations, and a model of the disk after a power loss at any of them.
 
-The model is the weakest that POSIX allows: what was written to a file since its last fsync may be
-there or not, in any combination and torn into sectors; of the names that were made, changed or
-removed in a directory since its last fsync, only the first few may be. Shared memory of SQLite
-(`-shm`) is not on the disk.
+The model makes only the guarantees of POSIX. Writes to a file since its last fsync survive in any
+combination, and each may be torn into sectors. Of the names created, renamed or removed in a
+directory since its last fsync, the first few survive. SQLite's shared memory (`-shm`) is not on
+disk.
 """
 
 from __future__ import annotations
@@ -20,8 +20,14 @@ SECTOR = 512
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """kind: c(reate), m(ake directory), r(ename), u(nlink), w(rite), t(runcate), s(ync); f is a
-    sync of a file whose whole content is `data`."""
+    """A recorded file operation.
+
+    kind: c(reate), m(ake directory), r(ename), u(nlink), w(rite), t(runcate) or s(ync). f is the
+        sync of a file whose whole content is `data`.
+    path: the file or directory. second: the new path of a rename.
+    offset: position of a write, or the size after a truncation.
+    data: bytes written.
+    """
 
     kind: str
     path: str
@@ -31,7 +37,7 @@ class Operation:
 
 
 def read_log(path: Path) -> list[Operation]:
-    """The operations that the shim recorded, in order."""
+    """Return the operations that the shim recorded, in order."""
     log = path.read_bytes()
     found = []
     at = 0
@@ -54,16 +60,16 @@ class _File:
 
 
 class Disk:
-    """What is on the disk for certain, and what may be."""
+    """The durable state of a disk, and the pending operations that a power loss may drop."""
 
     def __init__(self) -> None:
         self._names: dict[str, _File | None] = {}
-        """As the running program sees them; None is a directory."""
+        """Path -> file, as the running program sees it. None: a directory."""
         self._durable: dict[str, _File | None] = {}
         self._pending: list[tuple[Operation, _File | None]] = []
 
     def apply(self, operation: Operation) -> None:
-        """The program did this."""
+        """Apply an operation of the program."""
         path = operation.path
         match operation.kind:
             case "c" | "m":
@@ -97,13 +103,13 @@ class Disk:
         kept = []
         for operation, file in self._pending:
             if _directory(operation) == path:
-                _rename(self._durable, operation, file)
+                _apply_name(self._durable, operation, file)
             else:
                 kept.append((operation, file))
         self._pending = kept
 
     def after_power_loss(self, random: Random) -> Iterator[tuple[str, bytes | None]]:
-        """One of the states that may be found: path -> content, None for a directory."""
+        """Yield (path, content) of a random state after a power loss. None: a directory."""
         names = dict(self._durable)
         stopped: set[str] = set()
         for operation, file in self._pending:
@@ -111,7 +117,7 @@ class Disk:
             if directory in stopped or random.random() < 0.3:
                 stopped.add(directory)
             else:
-                _rename(names, operation, file)
+                _apply_name(names, operation, file)
         share = random.choice((0.0, 0.5, 0.9, 1.0))
         for path in sorted(names):
             if path.endswith("-shm"):
@@ -144,7 +150,7 @@ def _directory(operation: Operation) -> str:
     return (operation.second or operation.path).rpartition("/")[0]
 
 
-def _rename(names: dict[str, _File | None], operation: Operation, file: _File | None) -> None:
+def _apply_name(names: dict[str, _File | None], operation: Operation, file: _File | None) -> None:
     if operation.kind in "ru":
         names.pop(operation.path, None)
     if operation.kind != "u":
@@ -152,9 +158,12 @@ def _rename(names: dict[str, _File | None], operation: Operation, file: _File | 
 
 
 def materialise(state: Sequence[tuple[str, bytes | None]], root: str, folder: Path) -> None:
-    """Write a state of the files below `root` into `folder`; what has no parent is unreachable."""
+    """Write the files of `state` into `folder`. Skip files without a parent folder.
+
+    root: the folder in the paths of `state` that `folder` replaces.
+    """
     folder.mkdir(parents=True)
-    for path, content in state:  # Sorted: a directory comes before what is in it.
+    for path, content in state:  # Sorted: a directory precedes its files.
         target = folder / path.removeprefix(root).lstrip("/")
         if not target.parent.is_dir() or path == root:
             continue

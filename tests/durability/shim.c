@@ -1,12 +1,12 @@
-/* Records, and on request fails, the file operations of a process below one folder.
+/* Records the file operations of a process below one folder, and makes them fail on request.
  *
- * Loaded with LD_PRELOAD. Paths that begin with $SHIM_ROOT are watched. The program arms it:
+ * Loaded with LD_PRELOAD. Paths that start with $SHIM_ROOT are watched. The program calls:
  *
- *   shim_record(path)          append every operation to this log, see `emit`
+ *   shim_record(path)             append every operation to this log; see `emit`
  *   shim_fail(kinds, n, m, error) let operations n to m of these kinds fail, counted from now
- *   shim_count(kinds)          operations of these kinds so far
+ *   shim_count(kinds)             return the number of operations of these kinds since shim_fail
  *
- * Stores through memory maps are not seen, nor the writes of C's own buffered files.
+ * Stores through memory maps and buffered writes of the C library are not intercepted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -72,7 +72,7 @@ static void put(const void *data, size_t size) {
     }
 }
 
-/* kind, offset, sizes of path, of the second path and of the data; then these three. */
+/* Append a record: kind, offset, sizes of path, second path and data; then these three. */
 static void emit(char kind, const char *path, const char *second, int64_t offset,
                  const void *data, size_t size) {
     if (log_fd < 0) return;
@@ -90,7 +90,7 @@ static void emit(char kind, const char *path, const char *second, int64_t offset
 
 static int index_of(int kind) { return __builtin_ctz(kind); }
 
-/* Count an operation; whether it must fail. */
+/* Count an operation. Return true if it must fail. */
 static int fails(int kind, const char *path) {
     size_t length = strlen(path);
     if (length > 4 && !strcmp(path + length - 4, ".ack")) return 0;
@@ -204,7 +204,7 @@ static int cut(int fd, off_t size) {
 int ftruncate(int fd, off_t size) { return cut(fd, size); }
 int ftruncate64(int fd, off64_t size) { return cut(fd, size); }
 
-/* SQLite's files, whose every write is seen. Others may be written by C's own buffers. */
+/* SQLite's files: every write is intercepted. The C library may buffer writes to others. */
 static int database(const char *path) {
     size_t length = strlen(path);
     return (length > 3 && !strcmp(path + length - 3, ".db")) || strstr(path, ".db-");
@@ -229,7 +229,7 @@ static int synced(int fd, int call) {
     }
     emit(content ? 'f' : 's', path, NULL, 0, content, size);
     free(content);
-    return 0; /* Nothing here outlives the machine: only the order counts. */
+    return 0; /* The real disk does not matter: only the order is recorded. */
 }
 int fsync(int fd) { return synced(fd, SYS_fsync); }
 int fdatasync(int fd) { return synced(fd, SYS_fdatasync); }

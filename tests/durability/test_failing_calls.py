@@ -1,7 +1,7 @@
-"""Whichever file operation fails, nothing acknowledged is lost and later writes work.
+"""If any file operation fails, no acknowledged write is lost, and later writes work.
 
-For every n, the n-th operation of a kind fails, alone or with all that follow (a disk that is full
-or broken), in a real process; then the disk works again.
+For every n, the n-th operation of a kind fails in a real process: alone, or with all later ones, as
+on a full or broken disk. Then the disk works again.
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ LONG = [
 def test_a_failing_operation_loses_nothing(run_watched, tmp_path, kinds, error, each, steps, every):
     lines = run_watched("fail", tmp_path / "c", kinds, error, each, 3, steps, every).splitlines()
     trials = int(lines.pop().removeprefix("operations "))
-    assert trials > 0 or kinds == "rename"  # Nothing is renamed today.
+    assert trials > 0 or kinds == "rename"  # The store renames no files today.
     assert [line for line in lines if not line.endswith(": unnoticed")] == []

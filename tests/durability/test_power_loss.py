@@ -1,7 +1,8 @@
-"""A power loss after any file operation loses nothing that was acknowledged.
+"""A power loss after any file operation loses no acknowledged write.
 
-A real process works on a collection while a shim records its file operations. A model of a disk
-(`operations.py`) then drops and tears what was not synced, and the collection is opened from that.
+A real process changes a collection while a shim records its file operations. A model of a disk
+(`operations.py`) then drops and tears writes that were not synced. The collection is opened from
+the result.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .workload import apply, problems
 
 
 def losses(root: Path, log: Path, folder: Path, trials: int, seed: int) -> list[str]:
-    """What was wrong after each of `trials` power losses at random moments."""
+    """Return the problems after each of `trials` power losses at random moments."""
     operations = read_log(log)
     random = Random(seed)
     moments = sorted(random.randrange(len(operations)) for _ in range(trials))
@@ -44,7 +45,7 @@ def losses(root: Path, log: Path, folder: Path, trials: int, seed: int) -> list[
         except NotFoundError as error:
             if created:
                 wrong.append(f"after operation {moment}: {error}")
-        except Exception as error:  # noqa: BLE001 - the control damages anything
+        except Exception as error:  # noqa: BLE001 - the control can damage anything
             wrong.append(f"after operation {moment}: {type(error).__name__}: {error}")
     return wrong
 
@@ -64,8 +65,8 @@ def test_nothing_acknowledged_is_lost(run_watched, tmp_path, seeds, steps, trial
         assert losses(root, log, tmp_path / f"lost{seed}", trials, seed) == []
 
 
-def test_without_syncs_acknowledged_writes_are_lost(run_watched, tmp_path):
-    """The control: the same trials fail when SQLite does not wait for the disk."""
+def test_control_acknowledged_writes_are_lost_without_syncs(run_watched, tmp_path):
+    """The same trials fail if SQLite does not wait for the disk."""
     root, log = tmp_path / "c", tmp_path / "log"
     run_watched("record", root, log, 0, 40, "off")
     wrong = losses(root, log, tmp_path / "lost", 60, 0)

@@ -1,11 +1,11 @@
-"""What the watched process does: creates a collection, then writes, deletes, seals and merges.
+"""The workload of the watched process: create a collection, then write, delete, seal and merge.
 
     python workload.py record ROOT LOG SEED STEPS full|off
     python workload.py fail ROOT KINDS ERRNO one|rest SEED STEPS EVERY
 
 with LD_PRELOAD=shim.so and SHIM_ROOT=ROOT in the environment.
 
-Every step is announced and acknowledged in `ROOT.ack`.
+The start and the end of every step are logged in `ROOT.ack`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from twindex.search import Collection
 KINDS = {"write": 1, "sync": 2, "open": 4, "rename": 8, "truncate": 16, "unlink": 32, "mkdir": 64}
 NAMES = 12
 NEVER = 2**60
-"""Number of an operation that does not come."""
+"""An operation number that is never reached."""
 
 
 def configuration() -> CollectionConfig:
@@ -46,7 +46,7 @@ def document(name: str, version: int) -> Document:
 
 
 def steps(collection: Collection, seed: int, count: int, log: Callable[[str], None]) -> None:
-    """Every step is announced, done and acknowledged; one that fails is not acknowledged."""
+    """Run random steps. Log the start of each step, and its success or failure."""
     random = Random(seed)
     for _ in range(count):
         version = random.randrange(10**9)
@@ -70,7 +70,7 @@ def steps(collection: Collection, seed: int, count: int, log: Callable[[str], No
 
 
 def apply(lines: list[str], state: dict[str, set[int | None]]) -> None:
-    """Fold a log into what each document may be now: versions, or None = absent."""
+    """Update `state` by a log: id -> versions that may be stored now. None: absent."""
     for line in lines:
         phase, kind, *rest = line.split()
         if phase == "failed" or kind not in ("put", "delete"):
@@ -85,7 +85,7 @@ def apply(lines: list[str], state: dict[str, set[int | None]]) -> None:
 
 
 def problems(path: Path, state: dict[str, set[int | None]]) -> list[str]:
-    """What is wrong with the collection, given what its documents may be."""
+    """Return the problems of a collection. `state` is the result of `apply`."""
     found = []
     with Collection.open(path) as collection:
         found += collection.verify()
@@ -107,13 +107,13 @@ def problems(path: Path, state: dict[str, set[int | None]]) -> list[str]:
 
 
 def logger(path: Path) -> Callable[[str], None]:
-    """Appends lines to a file that the shim records but never fails."""
+    """Return a function that appends lines to a file. The shim never makes these writes fail."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     return lambda line: os.write(descriptor, f"{line}\n".encode()) and None
 
 
 def record(root: Path, log: Path, seed: int, count: int, synchronous: str) -> None:
-    """Do the work and record its file operations in `log`."""
+    """Run the steps and record their file operations in `log`."""
     if synchronous == "off":
         _without_syncs()
     ctypes.CDLL(None).shim_record(os.fsencode(log))
@@ -125,17 +125,18 @@ def record(root: Path, log: Path, seed: int, count: int, synchronous: str) -> No
 
 
 def fail(root: Path, kinds: str, error: int, each: str, seed: int, count: int, every: int) -> None:
-    """Let the n-th operation fail (each: "one"), or all from it on ("rest"), for every n, or for
-    one of `every`.
+    """Run the steps once for each n = 1, 1 + every, ..., and let file operations fail.
 
-    Prints a line for each n: what was wrong. The work is done in a process of its own each time.
+    each: "one" lets only the n-th operation fail, "rest" also all later ones.
+
+    Each run is a separate process and prints its problems, one per line, after n.
     """
     shim = ctypes.CDLL(None)
     mask = sum(KINDS[kind] for kind in kinds.split(","))
     root.mkdir()
     with Collection.create(
         root / "warm", configuration()
-    ) as collection:  # Imports what children need.
+    ) as collection:  # Imports the modules that the children need.
         steps(collection, seed, 3, lambda line: None)
     for problem in problems(root / "warm", {}):
         print(f"before: {problem}")
@@ -157,7 +158,7 @@ def _in_child(
     count: int,
     n: int,
 ) -> int:
-    """`_failed` in another process: how many operations there were."""
+    """Run `_failed` in another process. Return the number of operations."""
     result = root.with_name(f"{root.name}.{n}")
     if os.fork() == 0:
         status = 1
@@ -177,6 +178,7 @@ def _in_child(
 def _failed(
     shim: ctypes.CDLL, path: Path, mask: int, n: int, error: int, rest: bool, seed: int, count: int
 ) -> int:
+    """Run the steps with failing operations n and later. Return the number of operations."""
     acknowledged = path.with_name(path.name + ".ack")
     note = logger(acknowledged)
     collection = Collection.create(path, configuration())
@@ -199,7 +201,7 @@ def _failed(
 
 
 def _without_syncs() -> None:
-    """SQLite as it is when it does not wait for the disk: the control."""
+    """Let SQLite not wait for the disk, for the control test."""
     from twindex.index.store.database.database import Database
 
     connect = Database._connect

@@ -1,4 +1,4 @@
-"""What may happen to a collection, in any order."""
+"""A state machine that changes a collection in random order, for property tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ids = st.sampled_from([f"d{i}" for i in range(8)])
 
 
 def words(known: list[str], most: int) -> st.SearchStrategy[str]:
-    """Texts of at most so many of these words."""
+    """Texts of at most `most` words from `known`."""
     return st.lists(st.sampled_from(known), max_size=most).map(" ".join)
 
 
@@ -35,7 +35,10 @@ def in_few_examples(examples: int, steps: int) -> settings:
 
 
 class CollectionStates(RuleBasedStateMachine):
-    """stored: what must be in the collection."""
+    """Changes a collection at random.
+
+    stored: id -> document that the collection must contain.
+    """
 
     config: ClassVar[CollectionConfig]
     documents: ClassVar[st.SearchStrategy[Document]]

@@ -1,4 +1,4 @@
-"""Machine code is kept where only this user can write, and found again at the next start."""
+"""Machine code is cached in folders that only this user can write, and reused at later starts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def folder(reachable):
 
 @pytest.fixture
 def installed(folder):
-    """A copy of the package that its user cannot write, with one kernel more."""
+    """A copy of the package that its user cannot write, with one extra kernel."""
     source, site = Path(twindex.__file__).parent, folder / "site"
     names = ["__init__.py", "core", "llm", "sources", "encoders", "index"]
     for name in names:
@@ -92,7 +92,7 @@ def installed(folder):
 
 
 def start(site: Path, home: Path, **variables: str) -> dict[str, Any]:
-    """Start Python as a user who cannot write where the package is, and use a kernel."""
+    """Start Python as a user who cannot write the package's folder, and run a kernel."""
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
     done = subprocess.run(
         [sys.executable, "-c", START, str(site)],
@@ -106,7 +106,7 @@ def start(site: Path, home: Path, **variables: str) -> dict[str, Any]:
 
 
 def own(path: Path) -> Path:
-    """A folder of the user that `start` becomes."""
+    """Create a folder that belongs to the user of the process that `start` runs."""
     path.mkdir(mode=0o700, parents=True)
     path.chmod(0o700)
     if os.getuid() == 0:
@@ -129,7 +129,7 @@ def test_the_second_start_compiles_nothing(folder, installed):
 
 
 @pytest.mark.slow
-def test_a_folder_that_is_named_is_used(folder, installed):
+def test_cache_folder_from_the_environment_is_used(folder, installed):
     home = Path("/nowhere")
     cache = start(installed, home, TWINDEX_CACHE=str(own(folder / "cache")))
     assert cache["folder"].startswith(str(folder / "cache" / "kernels"))
@@ -139,7 +139,7 @@ def test_a_folder_that_is_named_is_used(folder, installed):
         assert note.startswith("compiling kernels for the first time")
 
 
-def test_without_a_folder_it_runs_and_says_why(folder, installed):
+def test_without_a_cache_folder_kernels_run_and_a_warning_is_logged(folder, installed):
     found = start(installed, Path("/nowhere"))
     assert (found["found"], found["compiled"], found["folder"]) == (0, 1, None)
     (line,) = found["log"]
@@ -161,8 +161,8 @@ def test_a_planted_folder_is_refused(folder, installed):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of other users")
 @pytest.mark.parametrize("name", ["probe.nbi", "folder"])
-def test_what_another_user_left_is_refused_after_the_folder_was_closed(tmp_path, name):
-    """Others could write to it once: what they planted is still there."""
+def test_files_of_other_users_in_a_private_folder_are_refused(tmp_path, name):
+    """The folder was writable by others before; a file that they planted is still in it."""
     folder = private_folder(tmp_path / "kernels")
     (folder / "own").mkdir()
     planted = folder / "own" / name
@@ -186,7 +186,7 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path, mode, place):
         private_folder(folder)
 
 
-def test_a_link_is_checked_where_it_leads(tmp_path):
+def test_the_target_of_a_link_is_checked(tmp_path):
     open_to_all = tmp_path / "open"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
@@ -204,12 +204,12 @@ def test_missing_folders_are_made_for_this_user_only(tmp_path):
     assert [path.stat().st_mode & 0o777 for path in (made, *made.parents[:2])] == [0o700] * 3
 
 
-def test_that_kernels_are_compiled_is_said_once(caplog, monkeypatch):
-    monkeypatch.setattr(compiling, "_SAID", Lock())
-    threads = [Thread(target=compiling._say, args=(f"number {n}",)) for n in range(8)]
+def test_compilation_is_logged_once(caplog, monkeypatch):
+    monkeypatch.setattr(compiling, "_LOGGED", Lock())
+    threads = [Thread(target=compiling._log_once, args=(f"number {n}",)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    compiling._without("no room")
+    compiling._warn_uncached("no room")
     assert len(caplog.messages) == 1

@@ -1,6 +1,6 @@
-"""Passages with several vectors, against MaxSim written out.
+"""Searches of passages with several vectors equal MaxSim by its definition.
 
-All numbers are small whole ones, so that sums are exact whatever their order.
+All numbers are small integers, so sums are exact in any order.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def drawn(rng: np.random.Generator, texts: int, most: int = 4) -> Representation
 
 
 def taken(texts: Representation, keep: NDArray[Any]) -> Representation:
-    """Some of the texts."""
+    """Return the texts at the positions `keep`."""
     parts = [texts.at(int(i)) for i in keep]
     return Representation(
         np.concatenate([np.empty((0, WIDTH), np.float32), *(part.dense for part in parts)]),
@@ -63,7 +63,7 @@ def matrix(texts: Representation, leg: Leg) -> NDArray[np.float32]:
 
 
 def max_sim(query: NDArray[Any], passage: NDArray[Any]) -> float:
-    """The definition."""
+    """Return the MaxSim score by its definition."""
     return sum(max(float(q @ p) for p in passage) for q in query)
 
 
@@ -97,7 +97,9 @@ def equal(one: Representation, other: Representation, leg: Leg) -> None:
     k=st.sampled_from([1, 10, 400]),
     share=shares,
 )
-def test_exact_search(leg: Leg, seed: int, rows: int, k: int, share: float | None) -> None:
+def test_search_equals_brute_force(
+    leg: Leg, seed: int, rows: int, k: int, share: float | None
+) -> None:
     rng = np.random.default_rng(seed)
     texts, queries, allowed = drawn(rng, rows), drawn(rng, 3), mask(rng, rows, share)
     expected = reference(leg, texts, queries, k, allowed)
@@ -114,8 +116,8 @@ def test_exact_search(leg: Leg, seed: int, rows: int, k: int, share: float | Non
 
 
 @legs
-def test_blocks_and_groups_are_not_seen(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passages of more vectors than a block, and more queries than a group."""
+def test_results_do_not_depend_on_block_sizes(leg: Leg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With passages longer than a block, and more queries than a group."""
     from twindex.index.dense import maxsim
 
     monkeypatch.setattr(maxsim, "BLOCK_ROWS", 5)
@@ -132,12 +134,12 @@ def test_texts_without_offsets_have_one_vector(leg: Leg) -> None:
     rng = np.random.default_rng(2)
     texts, queries = drawn(rng, 30, most=1), drawn(rng, 2, most=1)
     plain = Representation(texts.dense, texts.sparse)
-    asked = Representation(queries.dense, queries.sparse)
+    single = Representation(queries.dense, queries.sparse)
     expected = reference(leg, texts, queries, 9, None)
     with segment(leg, plain) as part:
-        same(part.search(asked, 9, None), expected)
+        same(part.search(single, 9, None), expected)
         same(part.search(queries, 9, None), expected)
-    same(delta(leg, plain).search(asked, 9, np.ones(30, np.bool_)), expected)
+    same(delta(leg, plain).search(single, 9, np.ones(30, np.bool_)), expected)
 
 
 @legs
@@ -198,7 +200,7 @@ def test_damaged_passages_of_a_delta_are_refused(
 
 
 @legs
-def test_a_growing_delta_keeps_what_readers_know(leg: Leg) -> None:
+def test_a_growing_delta_does_not_change_earlier_searches(leg: Leg) -> None:
     rng = np.random.default_rng(3)
     part, query, known = delta(leg, drawn(rng, 40)), drawn(rng, 1), np.ones(40, np.bool_)
     before = part.search(query, 10, known)
@@ -209,18 +211,18 @@ def test_a_growing_delta_keeps_what_readers_know(leg: Leg) -> None:
 
 @examples
 @given(seed=seeds)
-def test_explanation_adds_up(seed: int) -> None:
+def test_contributions_add_up_to_the_score(seed: int) -> None:
     rng = np.random.default_rng(seed)
     texts, query = drawn(rng, 20), drawn(rng, 1)
-    weights, asked = matrix(texts, SPARSE), matrix(query, SPARSE)
+    weights, query_vectors = matrix(texts, SPARSE), matrix(query, SPARSE)
     with segment(SPARSE, texts) as part:
         ranking = part.search(query, 20, None)
         for row, score in zip(ranking.rows[0].tolist(), ranking.scores[0].tolist(), strict=True):
             if row < 0:
                 continue
             own = weights[texts.offsets[row] : texts.offsets[row + 1]]
-            best = own[np.argmax(asked @ own.T, axis=1)]  # Of each query vector.
-            parts = asked * best
+            best = own[np.argmax(query_vectors @ own.T, axis=1)]  # For each query vector.
+            parts = query_vectors * best
             terms = part.explain(query, row)
             assert terms == delta(SPARSE, texts).explain(query, row)
             assert {int(term.term) for term in terms} == set(np.flatnonzero(parts.any(axis=0)))
@@ -229,7 +231,7 @@ def test_explanation_adds_up(seed: int) -> None:
                 number = int(term.term)
                 used = parts[:, number] > 0
                 assert term.score == pytest.approx(parts[:, number].sum())
-                assert term.query == asked[used, number].sum()
+                assert term.query == query_vectors[used, number].sum()
                 assert term.query * term.document == pytest.approx(term.score)
                 if used.sum() == 1:
                     assert term.document == pytest.approx(best[used, number].item())
@@ -260,7 +262,7 @@ def test_dense_scores_have_no_terms() -> None:
     [[], [1, 3], [0, 2, 2, 3], [0, 2, 1, 3], [0, 2], [0, 4]],
     ids=["none", "late", "empty", "descending", "short", "long"],
 )
-def test_offsets_that_tear_texts_apart_are_refused(leg: Leg, offsets: list[int]) -> None:
+def test_invalid_offsets_are_refused(leg: Leg, offsets: list[int]) -> None:
     good = drawn(np.random.default_rng(6), 3, most=1)
     wrong = Representation(good.dense, good.sparse, offsets=np.array(offsets, dtype=np.int64))
     part = delta(leg, good)
@@ -282,7 +284,7 @@ def test_offsets_that_tear_texts_apart_are_refused(leg: Leg, offsets: list[int])
     ids=["flat", "hnsw", "sparse"],
 )
 def test_a_leg_of_single_vectors_refuses_several(leg: Leg, tmp_path: Path) -> None:
-    """Even where there are as many as texts: it would be chance."""
+    """Even if the number of vectors happens to equal the number of texts."""
     texts = drawn(np.random.default_rng(7), 3, most=1)
     part = leg.delta_part()(leg)
     part.append(Representation(texts.dense, texts.sparse))
@@ -327,7 +329,7 @@ def test_damaged_offsets_are_detected_at_open(
 
 
 @legs
-def test_wrong_input(leg: Leg) -> None:
+def test_queries_of_the_wrong_kind_or_width_are_refused(leg: Leg) -> None:
     texts = drawn(np.random.default_rng(9), 5)
     wide = Representation(np.ones((1, 9), np.float32), csr_array(np.ones((1, 20), np.float32)))
     with segment(leg, texts) as part:
@@ -337,7 +339,7 @@ def test_wrong_input(leg: Leg) -> None:
                     some.search(query, 1, np.ones(5, np.bool_))
 
 
-def test_only_legs_of_such_an_encoder_are_stored_so() -> None:
+def test_only_encoders_with_several_vectors_use_multi_parts() -> None:
     for plain in (DenseLeg(), SparseLeg(), LexicalLeg()):
         assert not issubclass(plain.segment_part(), MultiSegment)
         assert not issubclass(plain.delta_part(), MultiDelta)

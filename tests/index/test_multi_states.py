@@ -1,4 +1,4 @@
-"""Collections of passages with several vectors, whatever happens to them, against MaxSim."""
+"""Searches of collections with several vectors per passage equal MaxSim after any changes."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ VECTORS = np.random.default_rng(0).integers(-3, 4, (len(WORDS), 5)).astype(np.fl
 
 
 class OneVectorPerWord:
-    """A word's sparse vector has the word, at 2, and the word after it, at 1.
+    """A fake encoder with one vector per word.
 
-    A text without words has one vector, of zeros.
+    A word's sparse vector has weight 2 for the word and 1 for the next word. A text without words
+    has one vector of zeros.
     """
 
     gives = frozenset({"dense", "sparse"})
@@ -79,7 +80,7 @@ def load(config: object) -> OneVectorPerWord:
 
 
 def expected(stored: Mapping[str, Document], leg: str) -> dict[str, float]:
-    """id -> MaxSim of the best passage, from nothing but the documents."""
+    """Return id -> MaxSim score of the best passage, computed from the documents."""
 
     def vectors(text: str) -> Any:
         found = OneVectorPerWord().encode([text], role="document")
@@ -100,8 +101,8 @@ def check(collection: Collection, stored: Mapping[str, Document]) -> None:
     for leg in COLLECTION.legs:
         of_two = {name: d for name, d in stored.items() if d.metadata["year"] == 2}
         for condition, kept in ((None, stored), ({"year": 2}, of_two)):
-            asked = {"legs": [LegRequest(name=leg)], "limit": 100, "filter": condition}
-            hits = collection.search(QUERY, explain=True, **asked).hits
+            fields = {"legs": [LegRequest(name=leg)], "limit": 100, "filter": condition}
+            hits = collection.search(QUERY, explain=True, **fields).hits
             assert {hit.id: hit.score for hit in hits} == expected(kept, leg)
             order = [(-hit.score, hit.id) for hit in hits]
             assert order == sorted(order)
@@ -139,8 +140,8 @@ def some_documents() -> dict[str, Document]:
     return {f"d{i}": Document(f"d{i}", t, metadata={"year": i % 3}) for i, t in enumerate(texts)}
 
 
-def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In shards, of which one has documents that a later one replaces."""
+def test_offline_build_ranks_by_max_sim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later shard replaces documents of an earlier one."""
     monkeypatch.setattr(sys.modules["twindex.search.writing.build"], "SHARD_DOCUMENTS", 9)
     stored = some_documents()
     old = [Document(f"d{i}", "ant bee cat", metadata={"year": 2}) for i in range(5)]
@@ -150,8 +151,8 @@ def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     collection.close()
 
 
-def test_terms_of_a_result(tmp_path: Path) -> None:
-    """Those of the best passage, wherever it is stored; a dense leg has none."""
+def test_terms_are_those_of_the_best_passage(tmp_path: Path) -> None:
+    """In a segment and in the delta. A dense leg has no terms."""
     collection = Collection.create(tmp_path / "c", COLLECTION, encoders=load)
     query = OneVectorPerWord().encode(["gnu"], role="query")
     for name, text in (("sealed", "gnu ant gnu"), ("new", "bee cat cat dog elk fox gnu bee")):
@@ -175,7 +176,7 @@ def test_terms_of_a_result(tmp_path: Path) -> None:
 
 
 def test_damaged_offsets_are_named_at_open(tmp_path: Path) -> None:
-    """Also where the checksum fits them: what a part says is checked against the other files."""
+    """With `verify="size"` too: the segment checks the offsets when it maps its files."""
     collection = Collection.create(tmp_path / "c", COLLECTION, encoders=load)
     collection.add(some_documents().values())
     collection.seal()
@@ -186,6 +187,6 @@ def test_damaged_offsets_are_named_at_open(tmp_path: Path) -> None:
     np.save(file, offsets)
     with pytest.raises(CorruptFileError, match=r"offsets\.npy"):
         Collection.open(tmp_path / "c", encoders=load)
-    # Sizes alone do not tell, but the segment does when it is mapped.
+    # The sizes are unchanged; opening the segment finds the damage.
     with pytest.raises(CorruptFileError, match=r"offsets\.npy"):
         LocalStore.open(tmp_path / "c", verify="size")

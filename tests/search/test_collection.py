@@ -331,7 +331,7 @@ def test_texts_without_words_are_stored_and_do_no_harm(tmp_path):
 
 
 def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, collection):
-    with pytest.raises(ConflictError, match="holds a collection already"):
+    with pytest.raises(ConflictError, match="already contains a collection"):
         Collection.create(collection.path)
     with pytest.raises(NotFoundError, match="no such folder"):
         Collection.open(tmp_path / "nothing")
@@ -348,6 +348,6 @@ def test_the_configuration_of_a_later_version_is_refused_in_one_line(tmp_path):
     with Collection.open(path) as collection, collection.store.database.write() as connection:
         config = get_meta(connection, "config")
         set_meta(connection, "config", config.replace("language", "later"))
-    with pytest.raises(StorageError, match=r"lexical.*later: .* later version") as caught:
+    with pytest.raises(StorageError, match=r"lexical.*later: .* later release") as caught:
         Collection.open(path)
     assert "\n" not in str(caught.value)

@@ -1,1 +1,1 @@
-"""The database of a collection: what is true."""
+"""The SQLite database of a collection, which defines its state."""

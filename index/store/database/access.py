@@ -1,4 +1,4 @@
-"""Opening the file of a database: to write, to read, or to read where nothing may be written."""
+"""Opens a database file for writing or for reading, also in folders that are not writable."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 60.0
 _WAL_MODE = b"\x02\x02"
-"""Bytes 18 and 19 of the file: it has a write-ahead log."""
+"""Bytes 18 and 19 of a database file with a write-ahead log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How the connections to a database are opened.
+    """How connections to a database are opened.
 
-    mode: of SQLite's URI. immutable: nobody writes to the file, so SQLite takes no locks. copy:
-    holds the copy that is read instead; it is removed with this value.
+    path: the database file.
+    mode: `mode` parameter of SQLite's URI.
+    immutable: True if no process writes to the file. SQLite then takes no locks.
+    copy: temporary folder with a copy of the database, removed with this object. None: no copy.
     """
 
     path: Path
@@ -34,7 +36,7 @@ class Access:
     copy: TemporaryDirectory[str] | None = None
 
     def connect(self) -> sqlite3.Connection:
-        """A connection that begins no transaction by itself."""
+        """Open a connection in autocommit mode."""
         immutable = "&immutable=1" if self.immutable else ""
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode={self.mode}{immutable}",
@@ -48,17 +50,17 @@ class Access:
 
 
 def to_write(path: Path) -> Access:
-    """Access for reading and writing a database that exists."""
+    """Return access for reading and writing an existing database."""
     return Access(path)
 
 
 def to_read(path: Path) -> Access:
-    """Access for reading, also where neither the folder nor the file can be written.
+    """Return access for reading. Neither the folder nor the file needs to be writable.
 
-    A write-ahead log that SQLite cannot read in place is read from a temporary copy.
+    If SQLite cannot read the write-ahead log in place, a temporary copy is used.
     """
     if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
-        # A connection that could not write would leave its lock files behind.
+        # A read-only connection would leave its lock files behind.
         return Access(path)
     log, shared = Path(f"{path}-wal"), Path(f"{path}-shm")
     if log.exists() and shared.exists():
@@ -87,19 +89,20 @@ def _copied(path: Path, log: Path) -> Access:
     except OSError as error:
         folder.cleanup()
         raise StorageError(
-            f"{log}: holds recent writes, and the folder cannot be written, so the database must "
-            f"be copied to {Path(folder.name).parent} to be read, which failed: {error}; open the "
-            "collection once where its folder can be written, or set TMPDIR to a folder with room"
+            f"{log}: contains recent writes in a folder that is not writable, and a copy to "
+            f"{Path(folder.name).parent} failed: {error}; open the collection once with write "
+            "access to its folder, or set TMPDIR to a folder with enough space"
         ) from error
-    logger.info("%s is read from a temporary copy: its folder cannot be written", path)
+    logger.info("%s is read from a temporary copy, because its folder is not writable", path)
     return Access(Path(folder.name) / path.name, copy=folder)
 
 
 def check_header(path: Path, *, new: bool) -> None:
-    """Raise CorruptFileError when the file does not say that it has a write-ahead log.
+    """Raise CorruptFileError unless the file's header declares a write-ahead log.
 
-    SQLite would then ignore the log, and what was acknowledged with it. `new`: accept a file that
-    is just being created, which says so a moment later.
+    Without that header SQLite ignores the log and its acknowledged writes.
+
+    new: also accept a file that is being created, whose header does not declare a log yet.
     """
     try:
         with path.open("rb") as file:
@@ -111,9 +114,11 @@ def check_header(path: Path, *, new: bool) -> None:
         raise CorruptFileError(path, "its header is damaged")
 
 
-def is_hot(journal: Path) -> bool:
-    """Whether it is a rollback journal that SQLite would undo a broken write with. One that was
-    ended is removed, or has no header."""
+def is_hot_journal(journal: Path) -> bool:
+    """Return True if `journal` is a rollback journal of an interrupted write.
+
+    A finished journal is removed or has no header.
+    """
     try:
         with journal.open("rb") as file:
             return file.read(8) == _JOURNAL

@@ -1,4 +1,4 @@
-"""The database of a collection: what is true. SQLite in WAL mode, every commit synced to disk.
+"""The database of a collection: SQLite in WAL mode, with a sync after every commit.
 
 Every change of state is one transaction, so a crash leaves either the old state or the new one.
 """
@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic, sleep
 
 from ....core import ConflictError, CorruptFileError, NotFoundError, StorageError
-from .access import BUSY_SECONDS, Access, check_header, is_hot, to_read, to_write
+from .access import BUSY_SECONDS, Access, check_header, is_hot_journal, to_read, to_write
 from .mark import Mark
 from .meta import get_meta, get_number, set_meta, stored_format
 from .schema import FORMAT, create_tables
@@ -28,9 +28,9 @@ __all__ = ["BUSY_SECONDS", "FILE_NAME", "FORMAT", "Database", "get_meta", "get_n
 
 
 class Database:
-    """Connections to one collection.db: any number of readers, one writer at a time.
+    """Connections to one collection.db, for any number of readers and one writer at a time.
 
-    The write lock is SQLite's own, so it also holds between processes.
+    SQLite's own write lock excludes other processes.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -45,17 +45,17 @@ class Database:
 
     @classmethod
     def create(cls, directory: Path, meta: dict[str, str]) -> Database:
-        """Make the tables and the first `meta` rows in one transaction.
+        """Create the tables and the first rows of `meta` in one transaction.
 
-        Raises ConflictError when there is a collection already.
+        Raises ConflictError if the folder already contains a collection.
         """
         database = cls(directory)
         database._access = Access(database.path, "rwc")
         try:
             connection = database._connect()
-            # Only an empty file takes this setting; it lets deleted pages go back to the disk.
+            # Lets SQLite release free pages to the disk. Only an empty file accepts this setting.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            _use_log(connection)
+            _enable_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             known = connection.execute(
                 "SELECT 1 FROM sqlite_master WHERE name = 'documents'"
@@ -63,7 +63,7 @@ class Database:
             if known:
                 connection.execute("ROLLBACK")
                 connection.close()
-                raise ConflictError(f"{directory} holds a collection already")
+                raise ConflictError(f"{directory} already contains a collection; open it instead")
             create_tables(connection)
             first = {"format": str(FORMAT), "generation": "0", "fields": "0 0", **meta}
             for key, value in first.items():
@@ -78,10 +78,12 @@ class Database:
 
     @classmethod
     def open(cls, directory: Path, *, read_only: bool = False, complete: bool = True) -> Database:
-        """Open a database.
+        """Open the database of the collection in `directory`.
 
-        complete: refuse a database that lacks acknowledged writes, and leave its files as they are.
-        Raises NotFoundError, or StorageError when the file is not one of ours.
+        complete: raise StorageError if acknowledged writes are missing. No file is changed.
+
+        Raises NotFoundError if there is no collection, and StorageError if the file cannot be read
+        or has another format.
         """
         database = cls(directory, read_only=True)
         try:
@@ -91,23 +93,24 @@ class Database:
         if not found and not directory.exists():
             raise NotFoundError(f"{directory}: no such folder")
         if not found:
-            raise NotFoundError(f"{directory} holds no collection (no {FILE_NAME})")
-        database._begin(complete=complete)
+            raise NotFoundError(f"{directory} contains no collection (no {FILE_NAME})")
+        database._check(complete=complete)
         if not read_only:
-            # Only now: closing a connection that can write removes the write-ahead log, which is
-            # all that is left of lost writes.
+            # After all checks: closing a connection with write access removes the write-ahead log,
+            # which may be the only trace of lost writes.
             database.close()
             database = database._to_write()
         return database
 
-    def _begin(self, *, complete: bool) -> None:
-        """Look at the file without a change to it."""
-        mark = self.mark.known()  # Before the database, which may move on meanwhile.
+    def _check(self, *, complete: bool) -> None:
+        """Check the file without changing it."""
+        mark = self.mark.read_or_zero()  # Before the database, whose generation may grow.
         unfinished = NotFoundError(
-            f"{self.path.parent} holds no collection: its creation was interrupted; create it again"
+            f"{self.path.parent} contains no collection: its creation was interrupted; create it "
+            "again"
         )
-        if is_hot(self.path.with_name(f"{FILE_NAME}-journal")):
-            # SQLite has one only before the database gets its write-ahead log.
+        if is_hot_journal(self.path.with_name(f"{FILE_NAME}-journal")):
+            # SQLite uses a journal only until the database has its write-ahead log.
             raise unfinished
         check_header(self.path, new=True)
         access = self._access = to_read(self.path)
@@ -119,8 +122,8 @@ class Database:
                     "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'documents')"
                 ).fetchone()[0]
                 if tables == 0 and mark:
-                    lost = self._lost("it is empty", mark)
-                    remedy = "Restore the folder from a backup, or remove it and build it anew"
+                    lost = self._lost_message("it is empty", mark)
+                    remedy = "Restore the folder from a backup, or remove it and build it again"
                     raise CorruptFileError(self.path, f"{lost} {remedy}")
                 if tables == 0:
                     raise unfinished
@@ -129,23 +132,23 @@ class Database:
                 if found != FORMAT:
                     raise StorageError(
                         f"{self.path}: has format {found}, and this release reads {FORMAT}; use a "
-                        f"release that reads format {found}, or build the collection anew"
+                        f"release that reads format {found}, or build the collection again"
                     )
-            missing = self._missing(mark)
+            missing = self._missing_writes(mark)
             if missing and complete:
                 raise StorageError(missing)
         except BaseException:
             self.close()
             raise
         if not missing:
-            self._drain()
+            self._close_idle()
             self._access = access
 
     def _to_write(self) -> Database:
         if not (os.access(self.path.parent, os.W_OK) and os.access(self.path, os.W_OK)):
             raise StorageError(
-                f"{self.path}: cannot be written here; make its folder writable, or only read it "
-                "(in Python: read_only=True)"
+                f"{self.path}: cannot be written; make the file and its folder writable, or open "
+                "the collection read-only (in Python: read_only=True)"
             )
         database = Database(self.path.parent)
         database._access = to_write(self.path)
@@ -157,27 +160,30 @@ class Database:
             raise
         return database
 
-    def _missing(self, mark: int) -> str | None:
-        """What to say when acknowledged writes are missing. `mark` was read before."""
+    def _missing_writes(self, mark: int) -> str | None:
+        """Return an error message if acknowledged writes are missing, else None.
+
+        mark: generation of the mark, read before this call.
+        """
         with self.read() as connection:
             generation = get_number(connection, "generation")
         if generation >= mark:
             return None
-        lost = self._lost(f"the database is at generation {generation}", mark)
+        lost = self._lost_message(f"the database is at generation {generation}", mark)
         return (
-            f"{self.path}: {lost} Restore the folder from a backup, or continue with what is there "
-            "by `twindex verify --accept`"
+            f"{self.path}: {lost} Restore the folder from a backup, or continue without these "
+            "writes: `twindex verify --accept`"
         )
 
-    def _lost(self, state: str, mark: int) -> str:
+    def _lost_message(self, state: str, mark: int) -> str:
         return (
-            f"acknowledged writes are missing: {state}, and {self.mark.path.name} says that "
-            f"generation {mark} was reached; {FILE_NAME}-wal is damaged or was removed, or an "
-            f"older {FILE_NAME} was put in place. Nothing was changed."
+            f"acknowledged writes are missing: {state}, but {self.mark.path.name} records "
+            f"generation {mark}; {FILE_NAME}-wal is damaged or was removed, or {FILE_NAME} was "
+            "replaced by an older file. No file was changed."
         )
 
     def accept(self) -> None:
-        """Take what is there for complete: later opens do not miss what was lost."""
+        """Set the mark to the current generation. Lost writes are then no longer reported."""
         with self.read() as connection:
             generation = get_number(connection, "generation")
         self.mark.reset(generation)
@@ -211,7 +217,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A transaction in which everything read belongs to one state."""
+        """Return a context manager that runs a read transaction, which sees one state."""
         with self._connection() as connection:
             try:
                 self._check_identity()
@@ -224,7 +230,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that is on disk when the block ends, or undone when it raises."""
+        """Return a context manager that runs a write transaction.
+
+        The transaction is on disk when the block ends. It is rolled back if the block raises.
+        """
         with self._write_lock, self._connection() as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -237,21 +246,22 @@ class Database:
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
                     raise ConflictError(
-                        f"{self.path}: another process has been writing for {BUSY_SECONDS:.0f} s"
+                        f"{self.path}: another process has held the write lock for "
+                        f"{BUSY_SECONDS:.0f} s; try again later"
                     ) from error
-                raise self._failure(error, "not written") from error
+                raise self._failure(error, "cannot be written") from error
             finally:
                 _rollback(connection)
 
     def _failure(self, error: sqlite3.Error, what: str) -> StorageError:
-        """The error to raise for one of SQLite's, which names damage as such."""
+        """Return the error to raise for an error of SQLite: CorruptFileError if it means damage."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _CORRUPT or "decode" in str(error) or "malformed" in str(error):
             return CorruptFileError(self.path, f"is damaged: {error}")
         return StorageError(f"{self.path}: {what}: {error}")
 
     def _check_identity(self) -> None:
-        """What is written to a file that was removed meanwhile would be lost."""
+        """Raise StorageError if the file was removed or replaced. Writes to it would be lost."""
         try:
             found = os.stat(self.path)
         except OSError:
@@ -260,24 +270,27 @@ class Database:
         if found is not None:
             identity = (found.st_dev, found.st_ino)
             if self._access is not None and (self._access.immutable or self._access.copy):
-                # SQLite takes no locks: whoever writes now makes what was read wrong.
+                # SQLite takes no locks here, so any write makes earlier reads invalid.
                 identity += (found.st_size, found.st_mtime_ns)
         if self._identity is None:
             self._identity = identity
         if identity is None or identity != self._identity:
-            raise StorageError(f"{self.path} was removed or replaced while it was open")
+            raise StorageError(
+                f"{self.path} was removed or replaced while it was open; open it again"
+            )
 
     def shrink(self) -> None:
-        """Give free pages back to the disk and empty the write-ahead log.
+        """Release free pages to the disk and empty the write-ahead log.
 
-        In small steps, between which others can write; what they hold up is left for next time.
+        It works in small steps, so that others can write between them. If another process holds a
+        lock, the rest is left for the next call.
         """
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA busy_timeout=1000")
             try:
                 while free := connection.execute("PRAGMA freelist_count").fetchone()[0]:
                     with self._write_lock:
-                        # `execute` would stop after the first page: it steps once for each.
+                        # `execute` would release one page only: it runs a single step.
                         connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
                     if connection.execute("PRAGMA freelist_count").fetchone()[0] >= free:
                         break
@@ -287,12 +300,12 @@ class Database:
                 return
 
     def problems(self, *, deep: bool = True) -> list[str]:
-        """What is wrong with the file: its structure, every checksum, and writes that are missing.
+        """Return a message for each problem: structure, checksums and missing writes.
 
-        deep: read everything. Else only what reading a row does not notice is checked: lookups by
-        id and by filter, and small tables.
+        deep: check every row. False: check only small tables and lookups by id and by filter,
+            whose damage is not noticed when a row is read.
         """
-        from .soundness import problems
+        from .integrity import problems
 
         found = self._mark_problems() if deep else []
         try:
@@ -304,18 +317,19 @@ class Database:
 
     def _mark_problems(self) -> list[str]:
         try:
-            missing = self._missing(self.mark.read() or 0)
+            missing = self._missing_writes(self.mark.read() or 0)
         except StorageError as error:
             return [str(error)]
         return [] if missing is None else [missing]
 
     def close(self) -> None:
+        """Close all connections."""
         self._closed.set()
-        self._drain()
+        self._close_idle()
         if self._access is not None and self._access.copy is not None:
             self._access.copy.cleanup()
 
-    def _drain(self) -> None:
+    def _close_idle(self) -> None:
         while True:
             try:
                 self._idle.get_nowait().close()
@@ -325,18 +339,21 @@ class Database:
 
 def _rollback(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
-        # SQLite itself may have rolled back, or be unable to: the first error says why.
+        # SQLite may have rolled back already, or may fail to. The first error is more useful.
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
 
 
 UNFINISHED = "unfinished"
-"""Key of meta: names of segments that an interrupted build has begun."""
+"""Key in `meta`: names of segments that an interrupted build has started."""
 
 
-def _use_log(connection: sqlite3.Connection) -> None:
-    """Switch a new database to its write-ahead log. SQLite does not wait for others here: while
-    another process creates the same collection, it is busy at once."""
+def _enable_wal(connection: sqlite3.Connection) -> None:
+    """Switch a new database to WAL mode.
+
+    SQLite does not wait in this step if another process creates the same collection, so this
+    function retries.
+    """
     until = monotonic() + BUSY_SECONDS
     while True:
         try:

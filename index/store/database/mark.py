@@ -1,12 +1,12 @@
 """The high-water mark of a collection: the latest generation that was acknowledged.
 
-SQLite ends the recovery of a write-ahead log at the first damaged frame without a word, so one
-flipped bit takes acknowledged transactions away. The file `collection.mark` is written after each
-commit. If the database is behind the mark when it is opened, writes are missing.
+SQLite silently ends the recovery of a write-ahead log at the first damaged frame. So one flipped
+bit can remove acknowledged transactions. The file `collection.mark` is written after each commit.
+If the database is behind the mark when it is opened, writes are missing.
 
-The mark is not synced: it is never ahead of what is on disk, and after a power loss it may be
-behind, where it only notices less. A mark that is damaged or missing is no loss of data: `verify`
-names the damaged one, and the next write replaces either.
+The mark is not synced. It is never ahead of the data on disk. After a power loss it may be behind,
+and then some missing writes are not noticed. A damaged or missing mark is not a loss of data:
+`verify` reports a damaged mark, and the next write replaces it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ logger = logging.getLogger(__name__)
 
 
 class Mark:
-    """The mark in a collection's folder. Several processes may raise it."""
+    """The mark file in a collection's folder. Several processes may write it at once."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
 
     def read(self) -> int | None:
-        """The generation; None when there is no mark. Raises CorruptFileError."""
+        """Return the generation in the mark file, or None if it is missing.
+
+        Raises CorruptFileError for a damaged file.
+        """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -44,13 +47,16 @@ class Mark:
         if generation is None:
             raise CorruptFileError(
                 self.path,
-                "is damaged: its checksum does not match; no document is lost by this, and the "
-                "next write replaces the file",
+                "is damaged: its checksum does not match; no document is lost, and the next "
+                "write replaces the file",
             )
         return generation
 
-    def known(self) -> int:
-        """The generation; 0 when the mark is missing or damaged, which is logged."""
+    def read_or_zero(self) -> int:
+        """Return the generation in the mark, or 0 if the mark is missing or damaged.
+
+        A damaged mark is logged.
+        """
         try:
             return self.read() or 0
         except CorruptFileError as error:
@@ -58,14 +64,20 @@ class Mark:
             return 0
 
     def raise_to(self, generation: int) -> None:
-        """Record that `generation` is on disk. A failure is logged: the commit holds anyway."""
+        """Record that `generation` is on disk. Never lowers the mark.
+
+        A failure is only logged, because the commit itself has succeeded.
+        """
         try:
             self._write(generation, lower=False)
         except OSError as error:
             logger.warning("%s: cannot be written: %s", self.path, error)
 
     def reset(self, generation: int) -> None:
-        """Replace the mark, also by a lower one; durable on return. Raises StorageError."""
+        """Set the mark to `generation`, which may be lower. Synced on return.
+
+        Raises StorageError.
+        """
         try:
             self._write(generation, lower=True)
         except OSError as error:
@@ -74,7 +86,7 @@ class Mark:
     def _write(self, generation: int, *, lower: bool) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            # Another process may have committed a later generation meanwhile.
+            # Another process may have committed a later generation.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             present = _parse(os.pread(descriptor, _LENGTH + 1, 0))
             if lower or present is None or present < generation:
@@ -88,7 +100,7 @@ class Mark:
 
 
 def _parse(data: bytes) -> int | None:
-    """The generation, or None for what is not a mark."""
+    """Return the generation in the bytes of a mark, or None if they are not a valid mark."""
     if len(data) != _LENGTH or data[-9:] != b"%08x\n" % crc32(data[:-9]):
         return None
     return int(data[-30:-10])

@@ -1,4 +1,4 @@
-"""Single values that belong to a collection's state, by key."""
+"""The table `meta`: single values of a collection's state, by key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .checks import damaged, differs, path_of, row_check
 
 
 def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
-    """The value stored under `key`, or None. Raises CorruptFileError."""
+    """Return the value stored under `key`, or None. Raises CorruptFileError."""
     row = connection.execute("SELECT value, crc FROM meta WHERE key = ?", (key,)).fetchone()
     if row is None:
         return None
@@ -19,12 +19,14 @@ def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
 
 
 def get_number(connection: sqlite3.Connection, key: str) -> int:
-    """The whole number stored under `key`; 0 when there is none. Raises CorruptFileError."""
+    """Return the integer stored under `key`, or 0 if there is none. Raises CorruptFileError."""
     value = get_meta(connection, key)
     try:
         return int(value or 0)
     except ValueError as error:
-        raise damaged(connection, f"the value of {key!r}", f"{value!r} is no number") from error
+        raise damaged(
+            connection, f"the value of {key!r}", f"it must be an integer, got {value!r}"
+        ) from error
 
 
 def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
@@ -36,14 +38,14 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
 
 
 def stored_format(connection: sqlite3.Connection) -> int:
-    """The format of a database, whichever it is. Raises CorruptFileError."""
+    """Return the format number of a database of any format. Raises CorruptFileError."""
     row = connection.execute("SELECT * FROM main.meta WHERE key = 'format'").fetchone()
     if row is None:
-        raise CorruptFileError(path_of(connection), "is damaged: it does not say its format")
+        raise CorruptFileError(path_of(connection), "is damaged: the value of 'format' is missing")
     _, value, *check = row
-    # A single flipped bit must not make one format of another. Format 1 had no checksums.
+    # A flipped bit must not turn one format into another. Format 1 had no checksums.
     if check and differs(check[0], row_check("format", value)):
         raise damaged(connection, "the value of 'format'")
     if not str(value).isdigit() or bool(check) == (int(value) == 1):
-        raise damaged(connection, "the value of 'format'", f"it is {value!r}")
+        raise damaged(connection, "the value of 'format'", f"got {value!r}")
     return int(value)

@@ -1,4 +1,4 @@
-"""What the database says of a segment."""
+"""The row of a segment in the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from ...arrays.files import FileState
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """What the database says of a segment."""
+    """The row of a segment in the database.
+
+    id: name of the segment and its directory.
+    first, last: range of document numbers that it covers.
+    passages, documents: numbers of passages and documents, including deleted ones.
+    files: path relative to the directory -> size and CRC-32.
+    """
 
     id: str
     first: int
@@ -21,10 +27,10 @@ class SegmentRow:
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Size on disk, in bytes."""
         return sum(state.size for state in self.files.values())
 
     def bytes_of(self, leg: str) -> int:
-        """Of the files of a leg."""
+        """Return the size of a leg's files, in bytes."""
         own = (state.size for name, state in self.files.items() if name.startswith(f"{leg}/"))
         return sum(own)

@@ -6,13 +6,15 @@ import re
 import sqlite3
 
 FORMAT = 2
-"""Version of the layout on disk. It is stored; a database of another one is refused."""
+"""Version of the format on disk. A database with another version is refused."""
 
-# `documents` is narrow so that ids are read without paging through texts; its `content` is the
-# checksum of the document's row in `contents`. `fields` is the metadata flattened to one row for
-# each value, which is what filters look up; their sum is in `meta`. `delta` holds passages since
-# the last seal, with their encoded legs; `tombstones` the numbers of dead documents whose passages
-# are still in a segment or have just left the delta. `crc` is a row's checksum (`checks.py`).
+# documents   narrow, so that ids are read without reading texts; `content` is the checksum of the
+#             document's row in `contents`
+# delta       passages written since the last seal, with their encoded legs
+# tombstones  numbers of deleted documents whose passages are in a segment or were in the delta
+# fields      metadata flattened to one row per value, for filters; the sum of all checksums is
+#             stored in `meta`
+# crc         checksum of a row (`checks.py`)
 SCHEMA = """
 CREATE TABLE meta (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL
@@ -46,7 +48,7 @@ CREATE TABLE fields (
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
-    """Part of a transaction: make the tables."""
+    """Create the tables. Runs within a transaction of the caller."""
     for statement in _statements():
         connection.execute(statement)
 
@@ -56,7 +58,7 @@ def _statements() -> list[str]:
 
 
 def unexpected(connection: sqlite3.Connection) -> list[str]:
-    """Names of tables and indexes whose definition in the file is not that of format 2."""
+    """Return the tables and indexes whose definition in the file differs from format 2."""
     stored = {
         name: " ".join(sql.split())
         for name, sql in connection.execute(
@@ -66,7 +68,7 @@ def unexpected(connection: sqlite3.Connection) -> list[str]:
     wrong = []
     for statement in _statements():
         match = re.match(r"CREATE (?:TABLE|INDEX) (\w+)", statement)
-        assert match is not None, "every statement of the schema makes a table or an index"
+        assert match is not None, "every statement of the schema creates a table or an index"
         if stored.get(match[1]) != " ".join(statement.split()):
             wrong.append(match[1])
     return wrong

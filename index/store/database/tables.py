@@ -1,4 +1,4 @@
-"""Statements on the tables of a collection. All run inside a transaction of the caller."""
+"""Statements on the tables of a collection. All run within a transaction of the caller."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _CHUNK = 500
 
 
 def _chunks(values: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """The values in pieces, each with its placeholders: SQLite limits variables."""
+    """Yield placeholders and values in chunks, because SQLite limits the number of variables."""
     for start in range(0, len(values), _CHUNK):
         piece = values[start : start + _CHUNK]
         yield ",".join("?" * len(piece)), piece
 
 
 def numbers_of(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    """id -> number of the documents that exist. Raises CorruptFileError."""
+    """Return id -> number of the documents that exist. Raises CorruptFileError."""
     found: dict[str, int] = {}
-    # Half of a surrogate pair is not Unicode text: no document has such an id.
+    # A lone surrogate is not Unicode text, so no document has such an id.
     for marks, piece in _chunks([name for name in dict.fromkeys(ids) if _is_unicode(name)]):
         for name, number, content, crc in connection.execute(
             f"SELECT id, number, content, crc FROM documents WHERE id IN ({marks})", piece
@@ -61,7 +61,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """number -> id of documents, which must exist. Raises CorruptFileError."""
+    """Return number -> id of documents.
+
+    Raises CorruptFileError for a damaged or missing document.
+    """
     found: dict[int, str] = {}
     for marks, piece in _chunks(numbers):
         for number, name, content, crc in connection.execute(
@@ -72,12 +75,12 @@ def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, 
             if differs(crc, document_check(number, name, content)):
                 raise damaged(connection, f"the row of document number {number}")
             found[number] = name.decode()
-    _all_there(connection, numbers, found)
+    _check_found(connection, numbers, found)
     return found
 
 
-def still_there(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
-    """Those of the numbers whose documents have not been deleted."""
+def existing_numbers(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
+    """Return the numbers whose documents still exist."""
     return [
         row[0]
         for marks, piece in _chunks(numbers)
@@ -87,8 +90,10 @@ def still_there(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[
     ]
 
 
-def same_documents(connection: sqlite3.Connection, documents: Sequence[Document]) -> dict[str, int]:
-    """id -> number of those that are stored with equal title, text and metadata."""
+def unchanged_documents(
+    connection: sqlite3.Connection, documents: Sequence[Document]
+) -> dict[str, int]:
+    """Return id -> number of documents that are stored with equal title, text and metadata."""
     numbers = numbers_of(connection, [document.id for document in documents])
     stored = read_documents(connection, list(numbers.values()))
     return {
@@ -99,7 +104,10 @@ def same_documents(connection: sqlite3.Connection, documents: Sequence[Document]
 
 
 def _content(document: Document) -> tuple[str, str, str]:
-    """What two equal documents have in common. As JSON, since 1 == 1.0 == True in Python."""
+    """Return a value that is equal for equal documents.
+
+    Metadata is compared as JSON, because 1 == 1.0 == True in Python.
+    """
     metadata = json.dumps(dict(document.metadata), sort_keys=True)
     return document.title, document.text, metadata
 
@@ -111,17 +119,17 @@ _DOCUMENT = (
 
 
 def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Document]:
-    """number -> document; these must exist. Raises CorruptFileError that names the document."""
+    """Return number -> document. Raises CorruptFileError for a damaged or missing document."""
     found: dict[int, Document] = {}
     for marks, piece in _chunks(numbers):
         for row in connection.execute(f"{_DOCUMENT} WHERE number IN ({marks})", piece):
             found[row[0]] = _document(connection, row)
-    _all_there(connection, numbers, found)
+    _check_found(connection, numbers, found)
     return found
 
 
 def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """number -> bytes of title, text and metadata as they are stored."""
+    """Return number -> stored size of title, text and metadata, in bytes."""
     found: dict[int, int] = {}
     for marks, piece in _chunks(numbers):
         found |= connection.execute(
@@ -132,8 +140,10 @@ def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[i
     return found
 
 
-def every_document(connection: sqlite3.Connection) -> Iterator[tuple[int, Document | StorageError]]:
-    """(number, document), by number; or what is wrong with it."""
+def iterate_documents(
+    connection: sqlite3.Connection,
+) -> Iterator[tuple[int, Document | StorageError]]:
+    """Yield (number, document) in order of the numbers, or (number, error) if it is damaged."""
     for row in connection.execute(f"{_DOCUMENT} ORDER BY number"):
         try:
             yield row[0], _document(connection, row)
@@ -154,7 +164,7 @@ def _document(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Document:
     return Document(name.decode(), text.decode(), title.decode(), values)
 
 
-def _all_there(
+def _check_found(
     connection: sqlite3.Connection, numbers: Sequence[int], found: Mapping[int, Any]
 ) -> None:
     for number in numbers:
@@ -163,7 +173,7 @@ def _all_there(
 
 
 def insert_documents(connection: sqlite3.Connection, documents: Sequence[Document]) -> list[int]:
-    """Store documents under new numbers, which are returned."""
+    """Store documents under new numbers. Return the numbers."""
     first = last_number(connection) + 1
     rows: list[tuple[str, int, Any, int]] = []
     for number, document in enumerate(documents, first):
@@ -189,14 +199,14 @@ def insert_documents(connection: sqlite3.Connection, documents: Sequence[Documen
 
 
 def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
-    """Take documents away, damaged ones too, and leave tombstones for their passages."""
+    """Delete documents, including damaged ones, and insert tombstones for their passages."""
     rows: list[tuple[str, int, Any, int]] = []
     for number in numbers:
         try:
             metadata = read_documents(connection, [number])[number].metadata
             rows.extend(field_rows(metadata, number))
         except CorruptFileError:
-            # What its fields are, only they can tell.
+            # The metadata is damaged, so find its rows by a scan of `fields`.
             sql = "SELECT key, kind, value, number FROM fields WHERE number = ?"
             rows.extend(connection.execute(sql, (number,)).fetchall())
     connection.executemany(
@@ -211,7 +221,7 @@ def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> 
 
 
 def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Mark numbers whose passages are to be found no more."""
+    """Mark documents as deleted, so that no search returns their passages."""
     connection.executemany(
         "INSERT INTO tombstones (number, crc) VALUES (?, ?)",
         ((number, row_check(number)) for number in numbers),
@@ -219,7 +229,10 @@ def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) ->
 
 
 def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
-    """Numbers of tombstones that meet a condition of SQL, ascending. Raises CorruptFileError."""
+    """Return the document numbers of tombstones that meet an SQL condition, ascending.
+
+    Raises CorruptFileError.
+    """
     found = set()
     for number, crc in connection.execute(
         f"SELECT number, crc FROM tombstones WHERE {condition}", values
@@ -241,13 +254,13 @@ def insert_passages(
 
 
 def field_rows(metadata: Mapping[str, Any], number: int) -> list[tuple[str, int, Any, int]]:
-    """The rows of `fields` of one document; they differ."""
+    """Return the distinct rows of `fields` for one document."""
     unique = dict.fromkeys(flatten(metadata))
     return [(key, kind, value, number) for key, kind, value in unique]
 
 
 def fields_total(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
-    """How many rows of `fields`, and the sum of their checksums."""
+    """Return the number of rows of `fields` and the sum of their checksums."""
     count = total = 0
     for row in rows:
         count += 1
@@ -258,7 +271,7 @@ def fields_total(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
 def _change_fields(
     connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], sign: int
 ) -> None:
-    """Keep the sum that shows whether `fields` is whole in step with its rows."""
+    """Update the stored count and checksum of `fields` for inserted (+1) or deleted (-1) rows."""
     if rows:
         before = stored_fields_total(connection)
         count, total = fields_total(rows)
@@ -266,35 +279,41 @@ def _change_fields(
 
 
 def stored_fields_total(connection: sqlite3.Connection) -> tuple[int, int]:
-    """What `fields_total` of all rows of `fields` must be."""
+    """Return the stored result of `fields_total` for all rows of `fields`."""
     value = get_meta(connection, "fields")
     try:
         count, total = map(int, (value or "0 0").split())
     except ValueError as error:
-        raise damaged(connection, "the value of 'fields'", f"it is {value!r}") from error
+        raise damaged(
+            connection, "the value of 'fields'", f"it must be two integers, got {value!r}"
+        ) from error
     return count, total
 
 
 def read_config(connection: sqlite3.Connection) -> CollectionConfig:
-    """The configuration of the collection. Raises StorageError if it cannot be understood."""
+    """Return the configuration of the collection.
+
+    Raises ConfigError for an unknown kind of component, and StorageError for any other invalid
+    configuration.
+    """
     try:
         return CollectionConfig.stored(get_meta(connection, "config") or "")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        if first["type"] == "kind":  # The files are sound; the code is not here.
+        if first["type"] == "kind":  # The files are intact, but the code is not installed.
             raise ConfigError(
-                f"{first['msg']}; install the package that has the kind of this collection",
+                f"{first['msg']}; install the package that provides this kind",
                 field=place,
             ) from error
         raise StorageError(
             f"{path_of(connection)}: the stored configuration cannot be read "
-            f"({place}: {first['msg']}); is it of a later version?"
+            f"({place}: {first['msg']}); if a later release wrote it, use that release"
         ) from error
 
 
 def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
-    """The live segments in the order of their numbers. Raises CorruptFileError."""
+    """Return the rows of all segments, ascending by document number. Raises CorruptFileError."""
     segments = []
     for *row, crc in connection.execute(
         "SELECT id, first, last, passages, documents, manifest, crc FROM segments ORDER BY first"
@@ -316,14 +335,14 @@ def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
 def swap_segments(
     connection: sqlite3.Connection, old: Iterable[SegmentRow], new: SegmentRow | None
 ) -> None:
-    """Name a segment, if there is one, in place of others."""
+    """Replace the rows of `old` segments by the row of `new`, if there is one."""
     connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
     if new is not None:
         insert_segment(connection, new)
 
 
 def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
-    """Name a segment: from now on its files count."""
+    """Insert the row of a segment. Its files are valid from this transaction on."""
     manifest = dump_states(row.files)
     values = (row.id, row.first, row.last, row.passages, row.documents, manifest)
     connection.execute(
@@ -334,18 +353,21 @@ def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
 
 
 def dead_numbers(connection: sqlite3.Connection, first: int, last: int) -> NDArray[np.int64]:
-    """Tombstones in a range of numbers, ascending."""
+    """Return the deleted document numbers from `first` to `last`, ascending."""
     return tombstones(connection, "number BETWEEN ? AND ?", first, last)
 
 
 def last_number(connection: sqlite3.Connection) -> int:
-    """The highest number that was ever given to a document."""
+    """Return the highest number that a document ever had; 0 if there was none."""
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'documents'").fetchone()
     return int(row[0]) if row else 0
 
 
 def count_pending(connection: sqlite3.Connection, sealed: int) -> int:
-    """Passages and tombstones since the last seal: about the rows of the delta in memory."""
+    """Return the number of passages and tombstones since the last seal.
+
+    This is about the number of rows of the delta in memory.
+    """
     passages = connection.execute("SELECT count(*) FROM delta").fetchone()[0]
     dead = connection.execute(
         "SELECT count(*) FROM tombstones WHERE number > ?", (sealed,)

@@ -1,1 +1,1 @@
-"""Conditions on metadata, and the documents that meet them."""
+"""Evaluates filter conditions on the documents of a collection."""

@@ -1,4 +1,4 @@
-"""All values of a field in order, so that many conditions on it read the tables once."""
+"""Sorted values of a field. Many conditions on the field then read the tables only once."""
 
 from __future__ import annotations
 
@@ -14,28 +14,38 @@ from ....core.filters.dates import instant
 from .ranges import bounds_of
 
 Numbers = NDArray[np.int64]
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 OWN_COLUMN = {"id": ("documents", "id"), "title": ("contents", "title")}
-"""Fields of the document itself -> table and column that hold them, as strings."""
+"""Field of the document itself -> table and column that store it, as strings."""
 
 
 class Column:
-    """The values of one kind that documents have under one key, ascending.
+    """All values of one kind in one field of all documents, ascending.
 
-    Strings are compared as UTF-8, whose order is that of code points. A date is microseconds since
-    1970; strings that are no dates are left out. Numbers are compared exactly, as Python does.
+    Strings are compared as UTF-8, that is, in order of code points. Dates are microseconds since
+    1970; strings that are not dates are left out. Numbers are compared exactly, as in Python.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, key: str, kind: int, whole: Numbers, *, dates: bool
+        self,
+        connection: sqlite3.Connection,
+        key: str,
+        kind: int,
+        all_numbers: Numbers,
+        *,
+        dates: bool,
     ) -> None:
-        """whole: the numbers of all documents, ascending. dates: read the strings as dates."""
+        """Read the column.
+
+        all_numbers: the numbers of all documents, ascending.
+        dates: True to parse the strings as dates.
+        """
         values: list[Any] = []
         numbers: list[int] = []
         wanted = bytes if kind == STRING else (int, float)
         for value, number in connection.execute(*_statement(key, kind)):
-            if isinstance(value, wanted):  # Another type is damage, which others name.
+            if isinstance(value, wanted):  # Another type is damage, which `verify` reports.
                 values.append(value)
                 numbers.append(number)
         found = np.array(numbers, dtype=np.int64)
@@ -47,14 +57,16 @@ class Column:
         elif key in OWN_COLUMN:
             order = sorted(range(len(values)), key=values.__getitem__)
             values, found = [values[i] for i in order], found[order]
-        self._places, there = places_of(found, whole)
-        if not there.all():
-            values = [value for value, keep in zip(values, there.tolist(), strict=True) if keep]
+        self._positions, known = positions_of(found, all_numbers)
+        if not known.all():
+            values = [value for value, keep in zip(values, known.tolist(), strict=True) if keep]
         self._values = values
 
-    def places(self, condition: Equal | Range | Prefix | Dated) -> Places:
-        """Places in `whole` of the documents with a value that meets the condition, in no fixed
-        order; a place may come more than once."""
+    def positions(self, condition: Equal | Range | Prefix | Dated) -> Positions:
+        """Return the positions in `all_numbers` of documents that meet the condition.
+
+        The order is arbitrary, and a position may occur more than once.
+        """
         begin, end = 0, len(self._values)
         for operator, bound in bounds_of(condition):
             value: Any = bound.encode() if isinstance(bound, str) else bound
@@ -66,22 +78,25 @@ class Column:
                 end = min(end, bisect_right(self._values, value))
             elif operator == "lt":
                 end = min(end, bisect_left(self._values, value))
-        return self._places[begin : max(begin, end)]
+        return self._positions[begin : max(begin, end)]
 
 
-def places_of(numbers: Numbers, whole: Numbers) -> tuple[Places, NDArray[np.bool_]]:
-    """(places in `whole` of the numbers that are there, which ones are there)."""
-    places = np.searchsorted(whole, numbers)
-    there = places < len(whole)
-    there[there] = whole[places[there]] == numbers[there]
-    return places[there], there
+def positions_of(numbers: Numbers, all_numbers: Numbers) -> tuple[Positions, NDArray[np.bool_]]:
+    """Return the positions of `numbers` in `all_numbers`, and a mask of the numbers found.
+
+    Numbers that are not in `all_numbers` have no position.
+    """
+    positions = np.searchsorted(all_numbers, numbers)
+    found = positions < len(all_numbers)
+    found[found] = all_numbers[positions[found]] == numbers[found]
+    return positions[found], found
 
 
 def _statement(key: str, kind: int) -> tuple[str, tuple[Any, ...]]:
     if kind != STRING:
         sql = "SELECT value, number FROM fields WHERE key = ? AND kind = ? ORDER BY value"
         return sql, (key, kind)
-    # As bytes, so that text which is no UTF-8 any more can be read.
+    # As bytes, so that damaged text that is not UTF-8 can be read.
     sql = "SELECT CAST(value AS BLOB), number FROM fields WHERE key = ? AND kind = ? ORDER BY value"
     if key in OWN_COLUMN:
         table, column = OWN_COLUMN[key]

@@ -1,4 +1,4 @@
-"""Texts between which all dates of an instant sort, so that SQLite reads few as dates."""
+"""Text bounds for dates, so that SQLite parses only the texts between them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from datetime import UTC, datetime, timedelta
 
 
 def earliest_text(microseconds: int) -> str | None:
-    """A text that no date of this instant or a later one sorts before; None = there is none."""
+    """Return a lower bound for the texts of all dates at this instant or later.
+
+    None: there is no bound.
+    """
     return _day(microseconds, -1)
 
 
 def latest_text(microseconds: int) -> str | None:
-    """A text that all dates of this instant or an earlier one sort before; None = there is none."""
+    """Return an upper bound (exclusive) for the texts of all dates at this instant or earlier.
+
+    None: there is no bound.
+    """
     return _day(microseconds, 2)
 
 
 def _day(microseconds: int, shift: int) -> str | None:
-    # A zone is less than a day away from UTC.
+    # A time zone differs from UTC by less than a day.
     try:
         moved = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds, days=shift)
     except OverflowError:

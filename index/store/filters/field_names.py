@@ -1,4 +1,4 @@
-"""Fields that a filter names and no document has, or none with such a value."""
+"""Warnings for filter fields that no document has, or that have other kinds of values."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from ....core.filters import BOOLEAN, NUMBER, OWN, STRING, Condition
 from ....core.filters.conditions import kinds, tested
 
 _KNOWN = 1_000
-"""Names of fields that are looked through for one like an unknown one."""
+"""Maximum number of known fields that are compared with an unknown one."""
 _NAMED = 10
-"""Unknown fields of a filter that are named; looking for one that is like it takes time."""
-_KINDS = {NUMBER: "a number", STRING: "a text", BOOLEAN: "true or false"}
+"""Maximum number of unknown fields that are named. The search for similar names takes time."""
+_KINDS = {NUMBER: "a number", STRING: "a text", BOOLEAN: "a boolean"}
 
 
 def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list[str]:
-    """A warning for each field of a condition that no document has; of many, for the first few."""
+    """Return a warning for each field of a condition that no document has.
+
+    Only the first few are named. There is also a warning for each field without values of the
+    condition's kind.
+    """
     unknown = [key for key in sorted(tested(condition) - OWN) if not _exists(connection, key)]
     known = [*_keys(connection), *sorted(OWN)] if unknown else []
     warnings = []
@@ -26,23 +30,23 @@ def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list
         hint = f"; did you mean {near[0]!r}?" if near else ""
         warnings.append(f"filter: no document has a field {key!r}{hint}")
     if (rest := len(unknown) - _NAMED) > 0:
-        warnings.append(f"filter: no document has {rest:,} more of its fields")
+        warnings.append(f"filter: no document has {rest:,} other fields of this filter")
     return warnings + _other_kinds(connection, condition, OWN.union(unknown))
 
 
 def _other_kinds(
     connection: sqlite3.Connection, condition: Condition, left_out: Set[str]
 ) -> list[str]:
-    """A warning for each field that has values, and none of the kind that is looked for."""
-    asked = sorted((key, kind) for key, kind in kinds(condition) if key not in left_out)
+    """Return a warning for each field that has values, but none of the kind in the condition."""
+    tests = sorted((key, kind) for key, kind in kinds(condition) if key not in left_out)
     warnings = []
-    for key, kind in asked:
+    for key, kind in tests:
         found = {own for own in _KINDS if _exists_as(connection, key, own)}
         if found and kind not in found:
             has = " and ".join(_KINDS[own] for own in sorted(found))
-            warning = f"filter: {key!r} is compared with {_KINDS[kind]}, and documents have {has}"
+            warning = f"filter: {key!r} is compared with {_KINDS[kind]}, but documents store {has}"
             if found == {STRING} and kind == NUMBER:
-                warning += " there; name it when a table is read: --numeric-fields"
+                warning += "; to store numbers, import the field with --numeric-fields"
             warnings.append(warning)
     return warnings[:_NAMED]
 
@@ -62,7 +66,7 @@ def _exists(connection: sqlite3.Connection, key: str) -> bool:
 
 
 def _keys(connection: sqlite3.Connection) -> list[str]:
-    """Names of fields, each found by one look into the table's order."""
+    """Return the names of at most _KNOWN fields. Each takes one index lookup."""
     rows = connection.execute(
         "WITH RECURSIVE known (key) AS (SELECT min(key) FROM fields UNION ALL "
         "SELECT (SELECT min(key) FROM fields WHERE key > known.key) FROM known "

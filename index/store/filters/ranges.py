@@ -1,4 +1,4 @@
-"""Conditions as ranges of values, which an index can look up."""
+"""Turns conditions into ranges of values that an index can look up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Bounds = tuple[tuple[Operator, Scalar], ...]
 
 
 def bounds_of(condition: Equal | Range | Prefix | Dated) -> Bounds:
-    """What one value of the field must meet; of a date, in microseconds."""
+    """Return the (operator, bound) pairs that one value must meet. A date is in microseconds."""
     match condition:
         case Equal(_, _, value):
             return (("eq", value),)
@@ -18,11 +18,11 @@ def bounds_of(condition: Equal | Range | Prefix | Dated) -> Bounds:
 
 
 def _prefixed(text: str) -> Bounds:
-    """The range of the strings that begin with `text`."""
-    # It ends before the first text that is greater than all of these; nothing is after U+10FFFF.
+    """Return the range of all strings that start with `text`."""
+    # The range ends before the next greater text. There is no character after U+10FFFF.
     stem = text.rstrip("\U0010ffff")
     if not stem:
         return (("gte", text),)
     after = ord(stem[-1]) + 1
-    after = 0xE000 if after == 0xD800 else after  # Surrogates are no text.
+    after = 0xE000 if after == 0xD800 else after  # Skip the surrogates.
     return (("gte", text), ("lt", stem[:-1] + chr(after)))

@@ -1,4 +1,4 @@
-"""Finds the documents that meet a filter, in the tables of a collection."""
+"""Finds the documents that meet a filter in the tables of a collection."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from ....core.filters import (
     flatten,
 )
 from ....core.filters.dates import instant
-from .columns import OWN_COLUMN, Column, Numbers, places_of
+from .columns import OWN_COLUMN, Column, Numbers, positions_of
 from .date_bounds import earliest_text, latest_text
 from .ranges import bounds_of
 
 Masks = NDArray[np.bool_]
 
-MANY = 8
-"""Parts of a filter that many documents may meet, from which it is evaluated with masks."""
+MASK_THRESHOLD = 8
+"""A filter with at least this many broad parts (see `_is_broad`) is evaluated with masks."""
 _SHARED = 2
-"""Conditions on a field from which all its values are read once."""
+"""If a field has at least this many conditions, all its values are read once."""
 _PENDING = 1_000_000
-"""Numbers that an `or` collects before it drops those that it has twice."""
+"""Number of document numbers that an `or` collects before it removes duplicates."""
 
 _SQL: dict[Operator, str] = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _Compared = Equal | Range | Prefix | Dated
-"""Conditions on one value of a field."""
+"""Conditions that compare one value of a field."""
 
 assert set(OWN_COLUMN) == OWN
 
@@ -59,8 +59,10 @@ CREATE INDEX fields_key ON fields (key, kind, value);
 
 
 def select_newer(connection: sqlite3.Connection, condition: Condition, after: int) -> Numbers:
-    """The same among documents with numbers above `after`, which should be few: its cost depends
-    on these only."""
+    """Return the numbers above `after` of documents that meet `condition`, ascending.
+
+    The cost depends only on the number of documents after `after`, which should be small.
+    """
     with closing(sqlite3.connect(":memory:")) as copy:
         copy.executescript(_TABLES)
         for number, name, title, metadata in connection.execute(
@@ -77,20 +79,24 @@ def select_newer(connection: sqlite3.Connection, condition: Condition, after: in
         return select(copy, condition)
 
 
-def everything(connection: sqlite3.Connection) -> Numbers:
-    """Numbers of all documents, ascending."""
+def all_numbers(connection: sqlite3.Connection) -> Numbers:
+    """Return the numbers of all documents, ascending."""
     return _numbers(connection, "SELECT number FROM documents ORDER BY number", ())
 
 
 def select(connection: sqlite3.Connection, condition: Condition) -> Numbers:
-    """Numbers of the documents that meet `condition`, ascending."""
+    """Return the numbers of the documents that meet `condition`, ascending."""
     broad = sum(_is_broad(part) for part in _parts(condition))
     selection = _Selection(connection)
-    return selection.numbers(condition) if broad < MANY else _Broad(selection, condition).numbers()
+    return (
+        selection.numbers(condition)
+        if broad < MASK_THRESHOLD
+        else _MaskSelection(selection, condition).numbers()
+    )
 
 
 def _parts(condition: Condition) -> Iterator[Condition]:
-    """The condition and all that it is made of."""
+    """Yield the condition and all its parts."""
     yield condition
     match condition:
         case And(parts) | Or(parts) | In(parts=parts):
@@ -101,9 +107,10 @@ def _parts(condition: Condition) -> Iterator[Condition]:
 
 
 def _is_broad(part: Condition) -> bool:
-    """Whether many documents may meet it, or it takes a look at many.
+    """Return True if many documents may meet `part`, or its evaluation must read many.
 
-    Different values of one key cannot each be those of many documents, and `id` has an index.
+    An equality is not broad: different values of one key cannot all be those of many documents.
+    An equality on `title` is broad, because titles have no index. So is an empty group.
     """
     match part:
         case And(parts) | Or(parts) | In(parts=parts):
@@ -114,66 +121,71 @@ def _is_broad(part: Condition) -> bool:
 
 
 class _Selection:
-    """Finds the numbers for one filter; equal conditions, and all documents, are read once."""
+    """Evaluates one filter by lookups. Equal conditions are read only once."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._known: dict[Condition, Numbers] = {}
 
     @cached_property
-    def whole(self) -> Numbers:
-        return everything(self.connection)
+    def all_numbers(self) -> Numbers:
+        """Numbers of all documents, ascending."""
+        return all_numbers(self.connection)
 
     @cached_property
-    def _dated(self) -> sqlite3.Connection:
-        """The connection, which now knows dates."""
+    def _connection_with_dates(self) -> sqlite3.Connection:
+        """The connection with the SQL function `instant`, which parses dates."""
         self.connection.create_function("instant", 1, instant, deterministic=True)
         return self.connection
 
     def numbers(self, condition: Condition) -> Numbers:
-        """Ascending."""
+        """Return the numbers of documents that meet `condition`, ascending."""
         match condition:
             case And(parts):
-                result = self.numbers(parts[0]) if parts else self.whole
+                result = self.numbers(parts[0]) if parts else self.all_numbers
                 for part in parts[1:]:
                     result = np.intersect1d(result, self.numbers(part), assume_unique=True)
                 return result
             case Or(parts) | In(parts=parts):
                 return _union(self.numbers(part) for part in parts)
             case Not(part):
-                return np.setdiff1d(self.whole, self.numbers(part), assume_unique=True)
+                return np.setdiff1d(self.all_numbers, self.numbers(part), assume_unique=True)
             case Exists("id"):
-                return self.whole
+                return self.all_numbers
         found = self._known.get(condition)
         if found is None:
-            connection = self._dated if isinstance(condition, Dated) else self.connection
+            connection = (
+                self._connection_with_dates if isinstance(condition, Dated) else self.connection
+            )
             found = _numbers(connection, *_statement(condition))
             self._known[condition] = found
         return found
 
 
-class _Broad:
-    """Evaluates a filter of many overlapping conditions: a bit for each document, and the values of
-    a field that has several conditions are read once. The time is that of reading these fields, and
-    of marking what each condition selects."""
+class _MaskSelection:
+    """Evaluates a filter with many overlapping conditions, by masks over all documents.
+
+    A field with several conditions is read once. The time is the sum of reading these fields and of
+    marking the documents of each condition.
+    """
 
     def __init__(self, selection: _Selection, condition: Condition) -> None:
         self._selection = selection
         self._condition = condition
         self._columns: dict[tuple[str, int, bool], Column] = {}
         leaves = {part for part in _parts(condition) if isinstance(part, _Compared)}
-        # A value of a key is looked up as quickly by itself, but for titles, which have no index.
+        # A single value is fast to look up, except for titles, which have no index.
         self._shared = Counter(
             _column(leaf) for leaf in leaves if not isinstance(leaf, Equal) or leaf.key == "title"
         )
 
     def numbers(self) -> Numbers:
-        """Ascending."""
-        return self._selection.whole[self._mask(self._condition)]
+        """Return the numbers of documents that meet the filter, ascending."""
+        return self._selection.all_numbers[self._mask(self._condition)]
 
     def _mask(self, condition: Condition) -> Masks:
-        """A new mask, which the caller may change."""
-        count = len(self._selection.whole)
+        """Return a new mask of the documents that meet `condition`. The caller may change it."""
+        count = len(self._selection.all_numbers)
         match condition:
             case And(parts):
                 mask = np.ones(count, dtype=np.bool_)
@@ -188,7 +200,7 @@ class _Broad:
         return mask
 
     def _mark(self, mask: Masks, condition: Condition) -> None:
-        """Set what the condition selects."""
+        """Set the mask for the documents that meet `condition`."""
         match condition:
             case Or(parts) | In(parts=parts):
                 for part in parts:
@@ -196,10 +208,10 @@ class _Broad:
             case And() | Not():
                 mask |= self._mask(condition)
             case Equal() | Range() | Prefix() | Dated() if self._is_shared(condition):
-                mask[self._column(condition).places(condition)] = True
+                mask[self._column(condition).positions(condition)] = True
             case _:
                 found = self._selection.numbers(condition)
-                mask[places_of(found, self._selection.whole)[0]] = True
+                mask[positions_of(found, self._selection.all_numbers)[0]] = True
 
     def _is_shared(self, condition: _Compared) -> bool:
         return self._shared[_column(condition)] >= _SHARED
@@ -210,7 +222,7 @@ class _Broad:
         if column is None:
             name, kind, dates = key
             selection = self._selection
-            column = Column(selection.connection, name, kind, selection.whole, dates=dates)
+            column = Column(selection.connection, name, kind, selection.all_numbers, dates=dates)
             self._columns[key] = column
         return column
 
@@ -220,19 +232,19 @@ def _column(condition: _Compared) -> tuple[str, int, bool]:
 
 
 def _union(found: Iterable[Numbers]) -> Numbers:
-    """What is in any; of many large ones only a few are held at a time."""
+    """Return the numbers that are in any of `found`, ascending."""
     pending: list[Numbers] = [np.empty(0, dtype=np.int64)]
     for numbers in found:
         pending.append(numbers)
         if sum(map(len, pending[1:])) > max(_PENDING, len(pending[0])):
-            pending = [_distinct(np.concatenate(pending))]
-    return _distinct(np.concatenate(pending))
+            pending = [_sorted_unique(np.concatenate(pending))]
+    return _sorted_unique(np.concatenate(pending))
 
 
 def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
-    """SQL that gives numbers, some perhaps more than once, and its values."""
+    """Return SQL that selects document numbers, with possible duplicates, and its parameters."""
     if isinstance(condition, Exists):
-        # A nested object exists when anything below it does.
+        # A nested object exists if any field below it exists.
         key = condition.key
         sql, values = "key = ? OR (key >= ? AND key < ?)", (key, f"{key}.", f"{key}/")
         own = "{v} <> ''"
@@ -254,11 +266,11 @@ def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
 
 
 def _tests(condition: _Compared) -> tuple[str, tuple[Scalar, ...]]:
-    """SQL on the value, which it calls {v}."""
+    """Return SQL conditions on a value, which is written as {v}, and their parameters."""
     tests: list[str] = []
     values: list[Scalar] = []
     if isinstance(condition, Dated):
-        # Texts that are far off need not be read as dates.
+        # Bounds on the text avoid parsing texts that cannot match.
         for operator, wanted in condition.bounds:
             if operator in ("gt", "gte", "eq") and (early := earliest_text(wanted)) is not None:
                 tests.append("{v} >= ?")
@@ -274,21 +286,21 @@ def _tests(condition: _Compared) -> tuple[str, tuple[Scalar, ...]]:
 
 
 def _numbers(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Numbers:
-    """The numbers that a statement gives, ascending, each once."""
+    """Return the distinct numbers that a statement selects, ascending."""
     try:
-        # One text of all numbers is read several times as fast as a row for each.
+        # One text with all numbers is several times faster than one row per number.
         (text,) = connection.execute(
             f"SELECT group_concat(CAST(number AS INTEGER)) FROM ({sql})", values
         ).fetchone()
         found = np.fromstring(text, dtype=np.int64, sep=",") if text else np.empty(0, np.int64)
-    except sqlite3.DataError:  # It would be longer than SQLite allows.
+    except sqlite3.DataError:  # The text would exceed the limit of SQLite.
         rows = connection.execute(sql, values)
         found = np.fromiter((row[0] for row in rows), dtype=np.int64)
-    return _distinct(found)
+    return _sorted_unique(found)
 
 
-def _distinct(numbers: Numbers) -> Numbers:
-    """Ascending, each once. `np.unique` hashes, which takes far longer."""
+def _sorted_unique(numbers: Numbers) -> Numbers:
+    """Return the distinct numbers, ascending. Much faster than `np.unique`, which hashes."""
     numbers = np.sort(numbers)
     first = np.ones(len(numbers), dtype=np.bool_)
     np.not_equal(numbers[1:], numbers[:-1], out=first[1:])

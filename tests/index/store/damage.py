@@ -1,4 +1,4 @@
-"""A collection, pictures of its folder, single flipped bits, and what a reader then sees."""
+"""Helpers for damage tests: a collection, copies of its folder, flipped bits, observations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def configuration() -> CollectionConfig:
             "dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")),
             "lexical": LexicalLeg(),
         },
-        # Nothing seals by itself.
+        # Prevents automatic seals.
         storage=StorageConfig(seal_passages=10_000, max_segments=8),
     )
 
@@ -38,7 +38,7 @@ def documents(first: int, last: int, version: int = 0) -> list[Document]:
 
 
 def fill(collection: Collection, size: int = 60) -> None:
-    """Two segments with dead documents, and a delta."""
+    """Write two segments with deleted documents, and a delta."""
     collection.add(documents(0, size))
     collection.seal()
     collection.add(documents(size - 10, size + 10, version=1))
@@ -56,7 +56,7 @@ def flip(path: Path, bit: int) -> None:
 
 
 def picture(source: Path, target: Path) -> Path:
-    """The files as they are on disk, as after a crash: without SQLite's shared memory."""
+    """Copy the files as a crash leaves them, without SQLite's shared memory. Return `target`."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("*-shm", "*.lock"))
     return target
 
@@ -69,7 +69,7 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
 
 
 def observe(collection: Collection, ids: list[str]) -> dict[str, Any]:
-    """What a reader sees, each answer by itself: a value, or the message of a TwindexError."""
+    """Return the result of each read operation: a value, or `Refused` for a TwindexError."""
 
     def get(name: str) -> Any:
         try:
@@ -100,9 +100,9 @@ class Refused(str):
     """The message of a TwindexError."""
 
 
-def answer(ask: Callable[[], Any]) -> Any:
+def answer(read: Callable[[], Any]) -> Any:
     try:
-        return ask()
+        return read()
     except NotFoundError:
         raise
     except TwindexError as error:

@@ -1,4 +1,4 @@
-"""Filters of many overlapping conditions: the same documents, with bounded work."""
+"""Filters with many overlapping conditions select the same documents with bounded work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twindex.core.filters import BOOLEAN, NUMBER, STRING, Dated, Range, parse_fi
 from twindex.index.store.filters import selection
 from twindex.index.store.filters.columns import Column
 from twindex.index.store.filters.field_names import unknown_fields
-from twindex.index.store.filters.selection import MANY, everything
+from twindex.index.store.filters.selection import MASK_THRESHOLD, all_numbers
 
 from .test_filters import collections, conditions, database, holds, metadata, select
 
@@ -77,12 +77,12 @@ def narrow(connection, condition):
 
 def broad(connection, condition):
     parsed = parse_filter(condition)
-    return selection._Broad(selection._Selection(connection), parsed).numbers().tolist()
+    return selection._MaskSelection(selection._Selection(connection), parsed).numbers().tolist()
 
 
 @settings(deadline=None)
 @given(documents=collections, condition=conditions)
-def test_masks_give_the_documented_meaning(documents, condition):
+def test_masks_select_by_the_documented_meaning(documents, condition):
     connection = database(documents)
     expected = [n for n, document in enumerate(documents, 1) if holds(document, condition)]
     assert broad(connection, condition) == expected
@@ -91,8 +91,8 @@ def test_masks_give_the_documented_meaning(documents, condition):
 
 @settings(deadline=None)
 @given(documents=documents_of_all_kinds, condition=trees)
-def test_masks_give_what_the_tables_give(documents, condition):
-    """Dates, large numbers, all of Unicode, ids and titles too, which SQLite compares by itself."""
+def test_masks_select_the_same_as_lookups(documents, condition):
+    """Also for dates, large numbers, all of Unicode, ids and titles, which SQLite compares."""
     connection = database(documents)
     assert broad(connection, condition) == narrow(connection, condition)
     connection.close()
@@ -100,7 +100,7 @@ def test_masks_give_what_the_tables_give(documents, condition):
 
 @settings(deadline=None)
 @given(documents=st.lists(metadata, min_size=1, max_size=6), low=st.lists(st.integers(-3, 3)))
-def test_many_conditions_choose_masks_and_few_do_not(documents, low):
+def test_any_number_of_conditions_selects_by_the_documented_meaning(documents, low):
     connection = database(documents)
     condition = {"or": [{"x": {"gte": value, "lt": value + 2}} for value in low]}
     expected = [n for n, document in enumerate(documents, 1) if holds(document, condition)]
@@ -121,8 +121,8 @@ def overlapping(count):
 
 
 @pytest.mark.parametrize("group", ["and", "or"])
-def test_a_field_is_read_once_however_many_conditions_it_has(group):
-    """The work is counted in statements and in rows that they give."""
+def test_a_field_with_many_conditions_is_read_once(group):
+    """The work is measured by the number of SQL statements."""
     days = [f"2024-{1 + i % 12:02d}-01" for i in range(300)]
     documents = [{"y": i, "s": f"a{i}", "day": days[i]} for i in range(300)]
     connection = database(documents)
@@ -142,7 +142,7 @@ def test_a_field_is_read_once_however_many_conditions_it_has(group):
     connection.close()
 
 
-def test_more_numbers_than_one_text_can_hold():
+def test_results_beyond_the_text_limit_of_sqlite():
     connection = database([{"y": i % 3, "l": [i % 2, 7]} for i in range(50)])
     condition = {"or": [{"y": {"gt": 0}}, {"l": {"gte": 0}, "y": {"ne": 2}}]}
     expected = select(connection, condition).tolist()
@@ -152,8 +152,8 @@ def test_more_numbers_than_one_text_can_hold():
     connection.close()
 
 
-def test_what_few_documents_meet_is_looked_up_in_the_index():
-    """A thousand ids are found without a look at all documents."""
+def test_narrow_conditions_use_the_index():
+    """A thousand ids are found without reading all documents."""
     connection = database([{"y": i % 3} for i in range(50)])
     statements: list[str] = []
     connection.set_trace_callback(statements.append)
@@ -166,19 +166,19 @@ def test_what_few_documents_meet_is_looked_up_in_the_index():
 @pytest.mark.parametrize(
     ("condition", "count"),
     [
-        ({"or": [{"x": {"gt": i}} for i in range(MANY)]}, MANY),
+        ({"or": [{"x": {"gt": i}} for i in range(MASK_THRESHOLD)]}, MASK_THRESHOLD),
         ({"x": {"in": list(range(900))}}, 0),
         ({"title": {"in": ["a", "b", "c"]}}, 3),
         ({"and": [{"and": []}, {"or": []}, {"not": {"x": 1}}, {"x": {"exists": True}}]}, 4),
     ],
 )
-def test_what_counts_as_broad(condition, count):
+def test_count_of_broad_parts(condition, count):
     parts = selection._parts(parse_filter(condition))
     assert sum(selection._is_broad(part) for part in parts) == count
 
 
-def test_rows_that_damage_has_changed_are_left_out():
-    """Their checksums name them elsewhere; here they may not end in an error of another kind."""
+def test_damaged_rows_are_left_out():
+    """Their checksums report them elsewhere. Here they must not raise another error."""
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE fields (key, kind, value, number)")
     connection.execute("CREATE TABLE documents (number INTEGER, id TEXT)")
@@ -187,21 +187,21 @@ def test_rows_that_damage_has_changed_are_left_out():
     rows += [("s", STRING, "2024-05-01", 3), ("s", STRING, 7, 1), ("s", STRING, "2024", 2)]
     connection.executemany("INSERT INTO fields VALUES (?, ?, ?, ?)", rows)
     connection.execute("INSERT INTO fields VALUES ('s', 1, CAST(x'ff' AS TEXT), 1)")
-    whole = everything(connection)
-    assert whole.tolist() == [1, 3]
-    numbers = Column(connection, "n", NUMBER, whole, dates=False)
-    assert numbers.places(Range("n", NUMBER, (("gt", 0),))).tolist() == [0]
-    strings = Column(connection, "s", STRING, whole, dates=False)
-    assert set(strings.places(Range("s", STRING, (("gte", "2"),))).tolist()) == {0, 1}
-    dates = Column(connection, "s", STRING, whole, dates=True)
-    assert dates.places(Dated("s", (("gt", 0),))).tolist() == [1]
+    every = all_numbers(connection)
+    assert every.tolist() == [1, 3]
+    numbers = Column(connection, "n", NUMBER, every, dates=False)
+    assert numbers.positions(Range("n", NUMBER, (("gt", 0),))).tolist() == [0]
+    strings = Column(connection, "s", STRING, every, dates=False)
+    assert set(strings.positions(Range("s", STRING, (("gte", "2"),))).tolist()) == {0, 1}
+    dates = Column(connection, "s", STRING, every, dates=True)
+    assert dates.positions(Dated("s", (("gt", 0),))).tolist() == [1]
     empty = Column(connection, "none", BOOLEAN, np.empty(0, dtype=np.int64), dates=False)
-    assert len(empty.places(Range("none", BOOLEAN, ()))) == 0
+    assert len(empty.positions(Range("none", BOOLEAN, ()))) == 0
     connection.close()
 
 
-def test_many_unknown_fields_take_little_work():
-    """The known names are read once, and likeness is looked for a few times only."""
+def test_work_for_many_unknown_fields_is_bounded():
+    """Known names are read once, and only a few similar names are searched for."""
     connection = database([{f"some_field_{i}": 1 for i in range(300)}])
     statements: list[str] = []
     connection.set_trace_callback(statements.append)
@@ -210,6 +210,6 @@ def test_many_unknown_fields_take_little_work():
     )
     assert len(warnings) == 11
     assert "some_feild_0'; did you mean 'some_field_0'?" in warnings[0]
-    assert warnings[-1] == "filter: no document has 990 more of its fields"
+    assert warnings[-1] == "filter: no document has 990 other fields of this filter"
     assert len([sql for sql in statements if "RECURSIVE" in sql]) == 1
     connection.close()

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a write, seal and merge loop; damaged files; space given back."""
+"""kill -9 at random moments of writes, seals and merges; damaged files; released disk space."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def document(name: str, version: int) -> Document:
 
 
 def work(path: Path, seed: int, log: int) -> None:
-    """Write, delete, seal and merge until killed; every acknowledged step goes to `log`."""
+    """Write, delete, seal and merge until killed. Log the start and the end of each step."""
     random_ = random.Random(seed)
     collection = Collection.open(path)
     while True:
@@ -70,7 +70,7 @@ def work(path: Path, seed: int, log: int) -> None:
 
 
 def run_and_kill(path: Path, seed: int, seconds: float) -> list[list[str]]:
-    """The log of a worker process that was killed after `seconds` of work."""
+    """Run a worker process, kill it after `seconds`, and return its log."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
@@ -92,7 +92,7 @@ def run_and_kill(path: Path, seed: int, seconds: float) -> list[list[str]]:
 
 
 def apply(log: Sequence[Sequence[str]], state: dict[str, set[int | None]]) -> None:
-    """Fold a log into what each document may be now: versions, or None = absent."""
+    """Update `state` by a log: id -> versions that may be stored now. None: absent."""
     for phase, kind, version, *names in log:
         for name in names:
             outcome = None if kind == "delete" else int(version)
@@ -129,7 +129,7 @@ def test_nothing_acknowledged_is_lost_after_kill_9(tmp_path, kills):
                 assert found == stored, f"{leg} after kill {kill}"
             named = {segment["id"] for segment in collection.info()["segments"]}
         assert {p.name for p in (path / "segments").iterdir()} == named, "a file leaked"
-    # About three for each kill on a machine of its own; a busy one leaves them little time.
+    # About three steps per kill on an idle machine; fewer on a busy one.
     assert steps >= kills // 5, "the workers hardly worked"
 
 
@@ -148,7 +148,7 @@ def every_file(segment: Path) -> list[Path]:
 def test_a_damaged_file_is_named_at_open(tmp_path):
     segment = sealed(tmp_path / "c", 60)
     files = every_file(segment)
-    assert segment / "late" / "codes.npy" in files, "so many vectors of tokens are coded"
+    assert segment / "late" / "codes.npy" in files, "the test needs enough vectors for a codec"
     for path in files:
         original = path.read_bytes()
         middle = len(original) // 2
@@ -176,7 +176,7 @@ def test_verify_names_the_file_that_was_altered_while_open(tmp_path):
         assert any(str(path) in problem for problem in collection.verify())
 
 
-def test_a_merge_does_not_launder_damage(tmp_path):
+def test_merge_refuses_a_damaged_segment(tmp_path):
     segment = sealed(tmp_path / "c")
     with Collection.open(tmp_path / "c") as collection:
         collection.add([document("late", 1)])
@@ -231,7 +231,7 @@ def test_writes_to_a_collection_that_was_replaced_are_refused(tmp_path):
         assert collection.count() == 1
 
 
-def test_rewriting_the_same_documents_is_sealed_too(tmp_path):
+def test_repeated_replacement_of_documents_seals_the_delta(tmp_path):
     config = configuration().model_copy(
         update={"storage": StorageConfig(seal_passages=100, max_segments=2)}
     )
@@ -244,7 +244,7 @@ def test_rewriting_the_same_documents_is_sealed_too(tmp_path):
         assert collection.verify() == []
 
 
-def test_a_segment_that_is_mostly_dead_is_rewritten(tmp_path):
+def test_a_mostly_deleted_segment_is_rewritten(tmp_path):
     with Collection.create(tmp_path / "c", configuration()) as collection:
         collection.add(document(f"n{i}", i) for i in range(100))
         collection.seal()
@@ -255,7 +255,7 @@ def test_a_segment_that_is_mostly_dead_is_rewritten(tmp_path):
         assert (segment["passages"], segment["dead_passages"]) == (40, 0)
 
 
-def test_failed_maintenance_leaves_no_files_and_says_why(tmp_path, monkeypatch):
+def test_failed_maintenance_removes_files_and_reports_the_reason(tmp_path, monkeypatch):
     config = configuration().model_copy(update={"storage": StorageConfig(seal_passages=5)})
     with Collection.create(tmp_path / "c", config) as collection:
 
@@ -303,16 +303,16 @@ def test_disk_shrinks_after_delete_and_merge(tmp_path):
 def test_readers_in_other_processes_see_committed_writes(tmp_path):
     path = tmp_path / "c"
     with Collection.create(path, configuration()) as collection:
-        ask, told = os.pipe(), os.pipe()
+        requests, replies = os.pipe(), os.pipe()
         child = os.fork()
         if child == 0:  # pragma: no cover - another process
             code = 1
             try:
                 reader = Collection.open(path, read_only=True)
                 for _ in range(4):
-                    os.read(ask[0], 1)
+                    os.read(requests[0], 1)
                     found = len(reader.search("alpha", limit=1000).hits)
-                    os.write(told[1], f"{found}\n".encode())
+                    os.write(replies[1], f"{found}\n".encode())
                 code = 0
             finally:
                 os._exit(code)
@@ -326,7 +326,7 @@ def test_readers_in_other_processes_see_committed_writes(tmp_path):
             elif step == 3:
                 collection.add([document("late", 1)])
                 collection.merge()
-            os.write(ask[1], b".")
-            counts.append(int(os.read(told[0], 100)))
+            os.write(requests[1], b".")
+            counts.append(int(os.read(replies[0], 100)))
         os.waitpid(child, 0)
     assert counts == [0, 10, 9, 10]

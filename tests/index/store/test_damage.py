@@ -1,4 +1,4 @@
-"""Single flipped bits anywhere in a collection: named, or without any effect; never served."""
+"""A flipped bit anywhere in a collection is reported or has no effect. It is never returned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IDS = [f"n{i}" for i in range(72)]
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """A collection at rest, one after a crash, and what both answer."""
+    """A closed collection, a crashed one, and the answers of both."""
     root = tmp_path_factory.mktemp("pictures")
     with Collection.create(root / "c", configuration()) as collection:
         fill(collection)
@@ -32,7 +32,7 @@ def pictures(tmp_path_factory):
 
 
 def trial(source: Path, target: Path, name: str, bit: int, expected: dict) -> str:
-    """What one flipped bit did: "named", "harmless", or a failure in words."""
+    """Flip one bit. Return its effect: "named", "harmless", or the message of a test failure."""
     shutil.rmtree(target, ignore_errors=True)
     picture(source, target)
     segments = {path.name for path in (target / "segments").iterdir()}
@@ -60,7 +60,7 @@ def trial(source: Path, target: Path, name: str, bit: int, expected: dict) -> st
 
 
 def run(pictures, target: Path, trials: int, seed: int) -> Counter:
-    """Trials over every kind of file, as many in each, at random places."""
+    """Run trials at random positions in all kinds of files. Return the number of each outcome."""
     rest, crashed, expected = pictures
     files = [(rest, "collection.db"), (crashed, "collection.db-wal"), (rest, "collection.mark")]
     segments = sorted(
@@ -101,8 +101,8 @@ def test_a_thousand_flipped_bits_are_named_or_harmless(pictures, tmp_path):
     assert outcomes["segments", "harmless"] == 0
 
 
-def test_a_wrong_text_would_be_noticed(pictures, tmp_path):
-    """A control: without checksums of rows, the same trials serve altered documents."""
+def test_control_altered_text_is_served_without_row_checksums(pictures, tmp_path):
+    """Without checksums of rows, the same trial returns an altered document."""
     import twindex.index.store.database.tables as tables
 
     rest, _, expected = pictures

@@ -1,4 +1,4 @@
-"""Filters against a literal reference over Python objects."""
+"""Filters select the same documents as a literal evaluation in Python."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def kind(value: Any) -> str:
 
 
 def holds(document: dict[str, Any], condition: dict[str, Any]) -> bool:
-    """The documented meaning, one document at a time."""
+    """Return True if a document meets a condition, by the documented meaning."""
 
     def field(key: str, test: Any) -> bool:
         raw = document.get(key)
@@ -103,7 +103,7 @@ def holds(document: dict[str, Any], condition: dict[str, Any]) -> bool:
 
 
 def database(documents: list[dict[str, Any]]) -> sqlite3.Connection:
-    """Documents numbered from 1, whose ids are doc1, doc2 ... and whose titles Title 1 ..."""
+    """Return a database of documents numbered from 1, with ids doc1... and titles Title 1..."""
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE fields (key TEXT, kind INTEGER, value, number INTEGER)")
     connection.execute("CREATE TABLE documents (number INTEGER, id TEXT)")
@@ -122,7 +122,7 @@ def database(documents: list[dict[str, Any]]) -> sqlite3.Connection:
 
 
 def select(connection: sqlite3.Connection, condition: dict[str, Any]) -> Any:
-    """The documents that meet a filter."""
+    """Return the numbers of the documents that meet a filter."""
     return selection.select(connection, parse_filter(condition))
 
 
@@ -181,7 +181,7 @@ def test_dates_can_be_ranged_and_large_integers_compared():
         ({"a": {1: 3}}, "filter.a"),
     ],
 )
-def test_what_is_wrong_is_named(condition, field):
+def test_the_field_of_an_invalid_filter_is_named(condition, field):
     with pytest.raises(InvalidInputError) as caught:
         parse_filter(condition)
     assert caught.value.field == field
@@ -269,13 +269,13 @@ def test_dates_with_zones_are_compared_as_instants(stored, base, near, name):
     connection.close()
 
 
-def test_the_rule_for_dates():
+def test_dates_without_a_zone_are_utc():
     days = [
         "2024-05-01",  # midnight UTC
         "2024-05-01T00:00:00Z",
         "2024-05-01T02:00:00+02:00",
         "2024-04-30 22:00-0200",
-        "2024-05-01T00:00:01",  # UTC where no zone is given
+        "2024-05-01T00:00:01",  # UTC, because no zone is given
         "2024-05-01T01:00:00+02:00",  # an hour before midnight UTC
         "May 2024",
         ["x", "2024-05-01"],
@@ -290,7 +290,7 @@ def test_the_rule_for_dates():
     connection.close()
 
 
-def test_id_and_title_are_those_of_the_document_and_of_its_metadata():
+def test_id_and_title_match_the_document_and_its_metadata():
     connection = database([{}, {"title": "Title 1"}, {"id": "doc1"}, {"id": 1}])
     assert select(connection, {"id": "doc1"}).tolist() == [1, 3]
     assert select(connection, {"id": 1}).tolist() == [4]
@@ -321,7 +321,7 @@ def test_groups_are_counted():
         parse_filter({"and": [deep] * 40})
 
 
-def test_unknown_fields_are_named_with_the_nearest_known_one():
+def test_warnings_suggest_the_nearest_known_field():
     connection = database([{"year": 1, "author": {"name": "Ada"}, "genres": []}])
     known = {"year": 2, "author.name": "x", "author": {"exists": True}, "id": "1", "title": "x"}
     assert unknown_fields(connection, parse_filter(known)) == []
@@ -332,7 +332,7 @@ def test_unknown_fields_are_named_with_the_nearest_known_one():
     connection.close()
 
 
-def test_values_of_another_kind_are_told():
+def test_values_of_another_kind_are_warned_about():
     connection = database([{"year": "1990", "n": 1, "both": 1}, {"both": "1", "flag": True}])
     known = {"year": {"prefix": "19"}, "n": {"gt": 0}, "both": 1, "flag": True}
     assert unknown_fields(connection, parse_filter(known)) == []
@@ -345,9 +345,9 @@ def test_values_of_another_kind_are_told():
     assert unknown_fields(
         connection, parse_filter({"year": {"gte": 1990}, "n": "1", "flag": 1})
     ) == [
-        "filter: 'flag' is compared with a number, and documents have true or false",
-        "filter: 'n' is compared with a text, and documents have a number",
-        "filter: 'year' is compared with a number, and documents have a text there; name it when a "
-        "table is read: --numeric-fields",
+        "filter: 'flag' is compared with a number, but documents store a boolean",
+        "filter: 'n' is compared with a text, but documents store a number",
+        "filter: 'year' is compared with a number, but documents store a text; to store numbers, "
+        "import the field with --numeric-fields",
     ]
     connection.close()

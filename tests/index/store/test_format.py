@@ -1,4 +1,4 @@
-"""The format of a collection on disk: the release before wrote what this one reads."""
+"""The format of a collection on disk: this release reads collections of the previous one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from twindex.search import Collection
 from .damage import configuration
 
 WRITTEN = Path(__file__).with_name("written")
-"""collection.tar.gz and found.json, by `written/write.py` in a checkout of an earlier commit."""
+"""Contains collection.tar.gz and found.json of an earlier commit; see `written/write.py`."""
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def hits(collection, query, **fields):
     return [[hit.id, hit.score] for hit in collection.search(query, limit=20, **fields).hits]
 
 
-def test_an_earlier_collection_gives_the_same_hits(written):
+def test_a_collection_of_an_earlier_commit_returns_the_same_hits(written):
     found = json.loads((WRITTEN / "found.json").read_text())
     assert LocalStore.verify(written) == []
     with Collection.open(written) as collection:
@@ -45,7 +45,7 @@ def test_an_earlier_collection_gives_the_same_hits(written):
         assert json.loads(collection.config.model_dump_json()) == found["config"]
 
 
-def test_an_earlier_collection_goes_on(written):
+def test_a_collection_of_an_earlier_commit_can_be_changed(written):
     with Collection.open(written) as collection:
         before = hits(collection, "kiwi shore", legs=[{"name": "lexical"}])
         collection.add([{"id": "new", "text": "a new heron"}])
@@ -57,7 +57,7 @@ def test_an_earlier_collection_goes_on(written):
 
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("other", ["3", "9"])
-def test_another_format_is_refused_by_name(tmp_path, read_only, other):
+def test_another_format_is_refused(tmp_path, read_only, other):
     collection = Collection.create(tmp_path / "c", configuration())
     with collection, collection.store.database.write() as connection:
         set_meta(connection, "format", other)
@@ -65,7 +65,7 @@ def test_another_format_is_refused_by_name(tmp_path, read_only, other):
         Collection.open(tmp_path / "c", read_only=read_only)
 
 
-def test_format_1_which_has_no_checksums_is_refused_by_name(tmp_path):
+def test_format_1_without_checksums_is_refused(tmp_path):
     Collection.create(tmp_path / "c", configuration()).close()
     with closing(sqlite3.connect(tmp_path / "c" / "collection.db")) as database, database:
         database.execute("ALTER TABLE meta DROP COLUMN crc")
@@ -74,7 +74,7 @@ def test_format_1_which_has_no_checksums_is_refused_by_name(tmp_path):
         Collection.open(tmp_path / "c")
 
 
-def test_a_flipped_format_is_damage_and_not_another_format(tmp_path):
+def test_a_flipped_bit_in_the_format_is_reported_as_damage(tmp_path):
     Collection.create(tmp_path / "c", configuration()).close()
     with closing(sqlite3.connect(tmp_path / "c" / "collection.db")) as database, database:
         database.execute("UPDATE meta SET value = '3' WHERE key = 'format'")

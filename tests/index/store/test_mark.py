@@ -1,4 +1,4 @@
-"""Acknowledged writes that a damaged write-ahead log lost are noticed; nothing is removed."""
+"""Acknowledged writes lost by a damaged write-ahead log are noticed, and no file is removed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MISSING = "acknowledged writes are missing"
 
 @pytest.fixture(scope="module")
 def crashed(tmp_path_factory) -> Path:
-    """A collection whose writes are all in the write-ahead log, as kill -9 leaves it."""
+    """A collection after kill -9, with all writes in the write-ahead log."""
     root = tmp_path_factory.mktemp("crashed")
     with Collection.create(root / "c", configuration()) as collection:
         for first in range(0, DOCUMENTS, 20):
@@ -65,21 +65,21 @@ def run(crashed: Path, path: Path, trials: int) -> Counter:
     return Counter(trial(crashed, path, random_.randrange(bits)) for _ in range(trials))
 
 
-def test_damage_of_the_log_is_named_and_deletes_nothing(crashed, tmp_path):
+def test_damaged_log_is_reported_and_no_file_is_removed(crashed, tmp_path):
     assert len(names(crashed)) == 3
     outcomes = run(crashed, tmp_path / "c", 30)
     assert outcomes["missing"] > 20
 
 
 def hot_journal() -> bytes:
-    """What SQLite has on disk before it writes the first page of an empty database."""
+    """Return the journal that SQLite writes before the first page of an empty database."""
     numbers = (0, 7, 0, 512, 4096)  # Records, nonce, pages before, size of a sector and of a page.
     return (bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", *numbers)).ljust(512, b"\0")
 
 
 @pytest.mark.parametrize("first", ["nothing", "zeros", "a page"])
-def test_a_creation_that_lost_power_is_begun_again(first, tmp_path):
-    """Before there is a write-ahead log, SQLite has a journal, which a reader can't roll back."""
+def test_a_creation_interrupted_by_power_loss_can_be_repeated(first, tmp_path):
+    """Before the write-ahead log exists, SQLite has a journal that a reader cannot roll back."""
     path = tmp_path / "c"
     path.mkdir()
     with closing(sqlite3.connect(tmp_path / "other.db")) as other:
@@ -96,7 +96,7 @@ def test_a_creation_that_lost_power_is_begun_again(first, tmp_path):
     assert LocalStore.verify(path) == []
 
 
-def test_a_journal_that_is_not_hot_harms_nothing(tmp_path):
+def test_a_finished_journal_is_ignored(tmp_path):
     path = tmp_path / "c"
     with Collection.open_or_create(path, configuration()) as collection:
         collection.add(documents(0, 1))
@@ -112,20 +112,20 @@ def test_a_journal_that_is_not_hot_harms_nothing(tmp_path):
             pass
 
 
-def test_damage_of_the_first_page_of_the_log_is_no_unfinished_creation(crashed, tmp_path):
-    """Nothing was written to the database itself yet, so that it is empty without its log."""
+def test_damage_in_the_first_page_of_the_log_means_missing_writes(crashed, tmp_path):
+    """It is not mistaken for an unfinished creation: the database file itself is still empty."""
     assert trial(crashed, tmp_path / "c", 8 * 40) == "missing"
     (found,) = LocalStore.verify(tmp_path / "c", accept=True)
     assert f"{MISSING}: it is empty" in found
 
 
 @pytest.mark.slow
-def test_damage_of_the_log_is_named_in_300_trials(crashed, tmp_path):
+def test_damaged_log_is_reported_in_300_trials(crashed, tmp_path):
     print(run(crashed, tmp_path / "c", 300))
 
 
-def test_without_the_mark_the_same_damage_is_silent(crashed, tmp_path):
-    """A control: this is what SQLite does by itself."""
+def test_control_without_the_mark_damage_is_silent(crashed, tmp_path):
+    """SQLite alone does not report the damage."""
     picture(crashed, tmp_path / "c")
     (tmp_path / "c" / "collection.mark").unlink()
     flip(tmp_path / "c" / "collection.db-wal", 4 * (crashed / "collection.db-wal").stat().st_size)
@@ -134,7 +134,7 @@ def test_without_the_mark_the_same_damage_is_silent(crashed, tmp_path):
 
 
 def lost(crashed: Path, path: Path) -> Path:
-    """A collection that lacks acknowledged writes."""
+    """Create a collection with lost acknowledged writes. Return its path."""
     picture(crashed, path)
     flip(path / "collection.db-wal", 7 * (crashed / "collection.db-wal").stat().st_size)
     return path
@@ -164,7 +164,7 @@ def test_verify_accept_is_a_command(crashed, tmp_path, capsys):
     assert main(["verify", str(path)]) == 0
 
 
-def test_an_older_database_put_in_place_is_noticed(tmp_path):
+def test_an_older_database_file_is_noticed(tmp_path):
     path = tmp_path / "c"
     with Collection.create(path, configuration()) as collection:
         collection.add(documents(0, 5))
@@ -176,7 +176,7 @@ def test_an_older_database_put_in_place_is_noticed(tmp_path):
         Collection.open(path)
 
 
-def test_a_damaged_or_missing_mark_harms_nothing_and_is_replaced(tmp_path):
+def test_a_damaged_or_missing_mark_loses_no_data_and_is_replaced(tmp_path):
     path = tmp_path / "c"
     with Collection.create(path, configuration()) as collection:
         collection.add(documents(0, 5))
@@ -196,7 +196,7 @@ def test_a_damaged_or_missing_mark_harms_nothing_and_is_replaced(tmp_path):
     assert mark.read() == generation
 
 
-def test_the_mark_follows_every_process_and_never_falls(tmp_path):
+def test_every_process_raises_the_mark_and_none_lowers_it(tmp_path):
     path = tmp_path / "c"
     Collection.create(path, configuration()).close()
     children = []
@@ -222,7 +222,7 @@ def test_the_mark_follows_every_process_and_never_falls(tmp_path):
     assert Mark(path).read() == generation
 
 
-def test_a_mark_that_cannot_be_written_fails_no_write(tmp_path, caplog):
+def test_a_write_succeeds_if_the_mark_cannot_be_written(tmp_path, caplog):
     path = tmp_path / "c"
     with Collection.create(path, configuration()) as collection:
         (path / "collection.mark").unlink()

@@ -1,4 +1,4 @@
-"""Rows of chosen documents: the quick way and the plain one find the same."""
+"""Masks of the rows of given documents: both algorithms return the same."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from twindex.index.store import snapshot
     wanted=st.lists(st.integers(0, 45), max_size=8),
     few=st.sampled_from([0, 1, 1_000]),
 )
-def test_rows_of_chosen_documents(own, wanted, few):
+def test_mask_marks_the_rows_of_the_documents(own, wanted, few):
     numbers, chosen = np.array(own, dtype=np.int64), np.array(wanted, dtype=np.int64)
-    before, snapshot.FEW = snapshot.FEW, few
+    before, snapshot.ROWS_PER_LOOKUP = snapshot.ROWS_PER_LOOKUP, few
     try:
-        mask = snapshot._among(numbers, chosen)
+        mask = snapshot._rows_of_documents(numbers, chosen)
     finally:
-        snapshot.FEW = before
+        snapshot.ROWS_PER_LOOKUP = before
     assert mask.dtype == np.bool_
     assert mask.tolist() == [number in wanted for number in own]

@@ -1,4 +1,4 @@
-"""Reading where nothing may be written: another user's folder, and a read-only mount."""
+"""Reading in folders that are not writable: of another user, and on a read-only mount."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder(reachable):
 
 @pytest.fixture
 def mounted(folder):
-    """Mounts a folder read-only."""
+    """A function that mounts a folder read-only."""
     target = folder / "mount"
     target.mkdir()
     done = []
@@ -57,7 +57,10 @@ def mounted(folder):
 
 
 def made(path: Path, state: str) -> dict:
-    """A collection and what it answers; `state` says how it was left."""
+    """Create a collection. Return what a reader must observe.
+
+    state: how the collection is left behind, one of STATES.
+    """
     with Collection.create(path, configuration()) as collection:
         fill(collection)
         expected = observe(collection, IDS)
@@ -96,7 +99,7 @@ STATES = ["at rest", "crashed", "crashed, with shared memory"]
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_another_user_reads_a_folder_that_he_cannot_write(folder, as_nobody, state):
+def test_another_user_reads_a_folder_without_write_access(folder, as_nobody, state):
     path = folder / "c"
     expected = made(path, state)
     before = files(path)
@@ -105,7 +108,7 @@ def test_another_user_reads_a_folder_that_he_cannot_write(folder, as_nobody, sta
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_read_only_mount_is_read(folder, mounted, state):
+def test_a_read_only_mount_can_be_read(folder, mounted, state):
     path = folder / "c"
     expected = made(path, state)
     before = files(path)
@@ -113,7 +116,7 @@ def test_a_read_only_mount_is_read(folder, mounted, state):
     assert files(path) == before
 
 
-def test_a_reader_without_rights_follows_a_writer(folder):
+def test_a_reader_without_write_access_sees_new_writes(folder):
     path = folder / "c"
     ready, go = os.pipe(), os.pipe()
     with Collection.create(path, configuration()) as collection:
@@ -141,7 +144,7 @@ def test_a_reader_without_rights_follows_a_writer(folder):
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_an_immutable_database_that_changes_is_noticed(folder, as_nobody):
+def test_a_change_of_an_immutable_database_is_noticed(folder, as_nobody):
     path = folder / "c"
     with Collection.create(path, configuration()) as collection:
         collection.add(documents(0, 5))
@@ -165,7 +168,7 @@ def test_an_immutable_database_that_changes_is_noticed(folder, as_nobody):
     os.waitpid(writer, 0)
 
 
-def test_reading_makes_no_file(tmp_path):
+def test_reading_creates_no_file(tmp_path):
     path = tmp_path / "c"
     made(path, "at rest")
     (path / "maintenance.lock").unlink()
@@ -219,8 +222,8 @@ def test_a_server_serves_a_read_only_mount(folder, mounted):
         assert client.get("/v1/jobs").json() == {"jobs": []}
 
 
-def test_a_file_cut_short_while_it_is_served_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("twindex.index.store.local._SIZES_SECONDS", 0.0)
+def test_a_file_truncated_while_in_use_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("twindex.index.store.local._SIZE_CHECK_SECONDS", 0.0)
     with Collection.create(tmp_path / "c", configuration()) as collection:
         fill(collection)
         collection.search("kiwi")

@@ -1,4 +1,4 @@
-"""Storing the vectors of a collection in another way while it is used, and crashing in between."""
+"""Reconfiguring the storage of vectors while a collection is in use, and crashes during it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def documents(first: int, last: int) -> list[Document]:
 
 
 def filled(path: Path, segments: int = 3, each: int = 100, **storage: Any) -> Collection:
-    """A collection of some segments, one dead document in the first, and two in the delta."""
+    """A collection with several segments, one deleted document, and two documents in the delta."""
     collection = Collection.create(path, configuration(**storage))
     for i in range(segments):
         collection.add(documents(i * each, (i + 1) * each))
@@ -75,11 +75,11 @@ def found(collection: Collection, leg: str = "dense", **fields: Any) -> dict[str
 
 
 def kept(collection: Collection) -> list[str]:
-    """What each segment keeps as originals."""
+    """Return the precision of the originals in each segment."""
     return [segment["vectors"]["dense"]["originals"] for segment in collection.info()["segments"]]
 
 
-def test_every_segment_is_written_anew_and_nothing_else_changes(tmp_path):
+def test_reconfigure_rewrites_every_segment_and_changes_nothing_else(tmp_path):
     with filled(tmp_path / "c") as collection:
         before, words = found(collection), found(collection, "lexical")
         fingerprints = collection.store.fingerprints()
@@ -106,7 +106,7 @@ def test_every_segment_is_written_anew_and_nothing_else_changes(tmp_path):
     assert len(list((tmp_path / "c" / "segments").iterdir())) == 1
 
 
-def test_what_is_written_and_deleted_meanwhile_stays_so(tmp_path, monkeypatch):
+def test_writes_and_deletes_during_reconfigure_are_kept(tmp_path, monkeypatch):
     original = module.merge_segments
     with filled(tmp_path / "c") as collection:
         steps = iter(
@@ -122,7 +122,7 @@ def test_what_is_written_and_deleted_meanwhile_stays_so(tmp_path, monkeypatch):
         def slow(*arguments, **options):
             row = original(*arguments, **options)
             next(steps)()
-            assert "common" in collection.get("d1").text  # Reading goes on.
+            assert "common" in collection.get("d1").text  # Reads continue.
             assert len(found(collection)) > 100
             return row
 
@@ -136,7 +136,7 @@ def test_what_is_written_and_deleted_meanwhile_stays_so(tmp_path, monkeypatch):
         assert collection.verify() == []
 
 
-def test_a_failure_leaves_the_old_state_and_no_files(tmp_path, monkeypatch):
+def test_failure_keeps_the_old_state_and_removes_new_files(tmp_path, monkeypatch):
     original, calls = module.merge_segments, []
 
     def failing(*arguments, **options):
@@ -155,7 +155,7 @@ def test_a_failure_leaves_the_old_state_and_no_files(tmp_path, monkeypatch):
         assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
 
 
-def test_a_failure_after_the_transaction_keeps_the_new_state(tmp_path, monkeypatch):
+def test_failure_after_the_transaction_keeps_the_new_state(tmp_path, monkeypatch):
     with filled(tmp_path / "c") as collection:
         before = set(found(collection))
 
@@ -171,7 +171,7 @@ def test_a_failure_after_the_transaction_keeps_the_new_state(tmp_path, monkeypat
         assert len(list((tmp_path / "c" / "segments").iterdir())) == 3
 
 
-def test_segments_that_are_all_dead_go(tmp_path):
+def test_segments_without_live_documents_are_dropped(tmp_path):
     with filled(tmp_path / "c", segments=2, each=10) as collection:
         collection.delete([f"d{i}" for i in range(10)])
         collection.reconfigure({"dense": HALF})
@@ -180,7 +180,7 @@ def test_segments_that_are_all_dead_go(tmp_path):
         assert collection.verify() == []
 
 
-def test_damage_is_not_copied(tmp_path):
+def test_reconfigure_refuses_a_damaged_segment(tmp_path):
     with filled(tmp_path / "c") as collection:
         name = collection.info()["segments"][1]["id"]
         file = tmp_path / "c" / "segments" / name / "dense" / "vectors.npy"
@@ -195,19 +195,23 @@ def test_damage_is_not_copied(tmp_path):
 @pytest.mark.parametrize(
     ("legs", "field", "words"),
     [
-        ({"no": HALF}, "legs.no", "there is no leg 'no'; dense legs here: dense, several"),
-        ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical"),
+        (
+            {"no": HALF},
+            "legs.no",
+            "there is no leg 'no'; only dense legs can be reconfigured: dense, several",
+        ),
+        ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical; only dense legs"),
         ({"several": HALF}, "legs.several", "only the codes are kept"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(legs, field, words):
+def test_invalid_leg_or_storage_is_refused(legs, field, words):
     several = PromptRepsEncoderConfig(model="fake", variant="multi_token_multi")
     config = configuration()
     config = config.model_copy(
         update={"legs": {**config.legs, "several": DenseLeg(encoder=several)}}
     )
     with pytest.raises(InvalidInputError, match=words) as caught:
-        module.reconfigured(Snapshot(0, config, [], {}, []), legs)
+        module.new_config(Snapshot(0, config, [], {}, []), legs)
     assert caught.value.field == field
 
 
@@ -220,9 +224,7 @@ def test_what_cannot_be_is_refused_by_name(legs, field, words):
          "codec.subquantizers"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_the_vectors_is_refused_before_an_index_is_built(
-    tmp_path, how, field, sealed
-):
+def test_storage_that_does_not_fit_the_dimensions_is_refused(tmp_path, how, field, sealed):
     with Collection.create(tmp_path / "c", configuration()) as collection:
         collection.add([{"id": "1", "text": "too few for an index"}])
         if sealed:
@@ -232,12 +234,12 @@ def test_what_does_not_fit_the_vectors_is_refused_before_an_index_is_built(
         assert caught.value.field == f"legs.dense.{field}"
 
 
-def test_a_codec_that_the_index_cannot_hold_is_refused():
+def test_unsupported_codec_of_an_index_is_refused():
     with pytest.raises(ConfigError, match="cannot hold codec pq"):
         VectorStorage.parse({"index": {"kind": "hnsw"}, "codec": {"kind": "pq"}})
 
 
-def test_a_reader_meanwhile_sees_one_state_or_the_other(tmp_path):
+def test_concurrent_readers_see_the_old_or_the_new_state(tmp_path):
     with filled(tmp_path / "c") as collection:
         wanted, stop, wrong = set(found(collection)), threading.Event(), []
 
@@ -271,7 +273,7 @@ def by_another_process(path: Path, legs: str) -> None:
     subprocess.run([sys.executable, "-c", OTHER, str(path), legs], check=True, timeout=120)
 
 
-def test_how_far_searches_look_changes_without_the_files(tmp_path):
+def test_changing_the_search_effort_does_not_rewrite_files(tmp_path):
     def stored(recall: float | None, **more: Any) -> VectorStorage:
         index = IvfConfig(flat_below=50, lists=24, recall=recall, **more)
         return VectorStorage(index=index, codec=ScalarCodec(kind="float32"), originals="none")
@@ -281,8 +283,8 @@ def test_how_far_searches_look_changes_without_the_files(tmp_path):
         with Collection.open(tmp_path / "c") as other:
 
             def probes() -> list[int]:
-                told = (part["vectors"]["dense"] for part in other.info()["segments"])
-                return [part["parameters"]["nprobe"] for part in told]
+                parts = (part["vectors"]["dense"] for part in other.info()["segments"])
+                return [part["parameters"]["nprobe"] for part in parts]
 
             few = probes()
             assert collection.reconfigure({"dense": stored(0.97)}).changed
@@ -298,17 +300,17 @@ def test_how_far_searches_look_changes_without_the_files(tmp_path):
     assert fixed.layout == VectorStorage(index=SpannConfig(recall=0.8, replicas=2)).layout
 
 
-def test_other_processes_follow(tmp_path):
+def test_changes_by_another_process_are_seen(tmp_path):
     with filled(tmp_path / "c") as collection:
         before = found(collection)
         by_another_process(tmp_path / "c", '{"legs": {"dense": {"originals": "float16"}}}')
-        assert collection.seal()  # Without a search before: the new one is seen all the same.
+        assert collection.seal()  # No search first: the seal itself reads the new configuration.
         assert kept(collection) == ["float16"] * 4
         assert found(collection) == pytest.approx(before, abs=2e-3)
         assert collection.config.legs["dense"].originals == "float16"
 
 
-def test_parameters_are_those_of_the_index_that_is_there_now(tmp_path):
+def test_search_parameters_are_checked_against_the_current_index(tmp_path):
     with filled(tmp_path / "c") as collection:
         exact = found(collection)
         with pytest.raises(
@@ -325,7 +327,7 @@ def test_parameters_are_those_of_the_index_that_is_there_now(tmp_path):
             found(collection, search={"nprobe": 3})
 
 
-def test_what_no_originals_lost_is_said(tmp_path):
+def test_lost_precision_is_a_warning(tmp_path):
     coded = {"index": HnswConfig(flat_below=50), "codec": ScalarCodec(kind="float16")}
     with filled(tmp_path / "c", originals="none", **coded) as collection:
         assert kept(collection) == ["none"] * 3
@@ -337,7 +339,7 @@ def test_what_no_originals_lost_is_said(tmp_path):
 
 
 def work(path: Path, log: int) -> None:
-    """Change how vectors are stored, again and again, while documents come and go."""
+    """Add documents and reconfigure the storage of vectors in an endless loop."""
     collection = Collection.open(path)
     for i in range(10**6):
         collection.add([Document("moving", f"common item{i}")])
@@ -348,8 +350,10 @@ def work(path: Path, log: int) -> None:
 
 
 def run_and_kill(path: Path, begun: int, share: float) -> None:
-    """Kill a worker process when it has begun so many changes; the last for about this share of
-    the time that the first took."""
+    """Kill a worker process during its change number `begun`.
+
+    share: how long the change has run by then, as a share of the time of the first change.
+    """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
@@ -370,7 +374,7 @@ def run_and_kill(path: Path, begun: int, share: float) -> None:
     assert os.WIFSIGNALED(status), "the worker failed by itself"
 
 
-def test_kill_9_leaves_one_state_or_the_other(tmp_path):
+def test_kill_9_leaves_the_old_or_the_new_state(tmp_path):
     path = tmp_path / "c"
     with filled(path, each=40) as collection:
         wanted = found(collection)
@@ -390,6 +394,6 @@ def test_kill_9_leaves_one_state_or_the_other(tmp_path):
     assert seen == {"float16", "float32"}
 
 
-def test_the_library_takes_a_collection(tmp_path):
+def test_reconfigure_accepts_a_store(tmp_path):
     with filled(tmp_path / "c") as collection:
         assert reconfigure_collection(collection.store, {"dense": HALF}).changed

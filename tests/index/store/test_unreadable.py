@@ -1,4 +1,4 @@
-"""Folders and files that a user may not read or enter are named errors, never Python's own."""
+"""Folders and files that a user may not read raise a StorageError, never an OSError."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PLACES = {
 
 @pytest.fixture
 def root(reachable):
-    """A folder with a collection, in a folder that others can reach."""
+    """A folder with a collection, in a parent folder that other users can enter."""
     root = reachable / "root"
     root.mkdir()
     with Collection.create(root / "c", configuration()) as collection:
@@ -39,7 +39,7 @@ def root(reachable):
     return root
 
 
-def closed_to_others(root: Path, place: str) -> None:
+def deny_others(root: Path, place: str) -> None:
     for path in root.glob(place) if "*" in place else [root / place]:
         path.chmod(0o700 if path.is_dir() else 0o600)
 
@@ -50,8 +50,8 @@ def search(path: Path, *, read_only: bool) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_another_user_closed_is_a_named_error(root, as_nobody, place, capfd):
-    closed_to_others(root, PLACES[place])
+def test_unreadable_files_are_named_in_the_error(root, as_nobody, place, capfd):
+    deny_others(root, PLACES[place])
     path = root / "c"
 
     def work() -> None:
@@ -79,7 +79,7 @@ def test_what_another_user_closed_is_a_named_error(root, as_nobody, place, capfd
     assert not any("[Errno" in line and "cannot be" not in line for line in lines), lines
 
 
-def test_a_mark_that_cannot_be_read_keeps_nobody_from_reading(root, as_nobody, caplog):
+def test_an_unreadable_mark_does_not_prevent_reading(root, as_nobody, caplog):
     (root / "c" / "collection.mark").chmod(0o600)
 
     def work() -> None:
@@ -100,17 +100,17 @@ def test_a_server_of_a_folder_that_cannot_be_entered_does_not_start(root, as_nob
 
     root.chmod(0o700)
     as_nobody(work)
-    root.chmod(0o744)  # It can be listed, and nothing in it can be opened.
-    as_nobody(lambda: _names_are_seen(root))
+    root.chmod(0o744)  # It can be listed, but its entries cannot be opened.
+    as_nobody(lambda: _check_listable_folder(root))
 
 
-def _names_are_seen(root: Path) -> None:
+def _check_listable_folder(root: Path) -> None:
     assert os.listdir(root) == ["c"]
     with pytest.raises(StorageError, match="cannot be read: Permission denied"):
         create_app(root, Settings())
 
 
-def test_a_lock_of_another_user_is_named(root, as_nobody):
+def test_a_lock_file_of_another_user_is_named(root, as_nobody):
     for path in (root, *root.rglob("*")):
         os.chown(path, 65_534, 65_534)
     os.chown(root / "c" / "maintenance.lock", 0, 0)

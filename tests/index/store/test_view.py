@@ -1,4 +1,4 @@
-"""What a view gives once it was closed."""
+"""A closed view raises an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twindex.index import CollectionConfig, LexicalLeg
 from twindex.search import Collection
 
 
-def test_a_closed_view_refuses_what_another_transaction_would_answer(tmp_path):
+def test_a_closed_view_refuses_to_read(tmp_path):
     config = CollectionConfig(legs={"lexical": LexicalLeg()})
     with Collection.create(tmp_path / "c", config) as collection:
         collection.add({"id": str(n), "text": f"kiwi {n}", "metadata": {"n": n}} for n in range(4))
@@ -25,7 +25,7 @@ def test_a_closed_view_refuses_what_another_transaction_would_answer(tmp_path):
             lambda: view.select(condition),
             lambda: view.page(None, 10, None),
         ):
-            with pytest.raises(StorageError, match="the view was closed"):
+            with pytest.raises(StorageError, match="the view is closed"):
                 use()
         with collection.store.view() as now:
             assert now.count(condition) == 0

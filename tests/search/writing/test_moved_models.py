@@ -258,7 +258,7 @@ def test_a_leg_without_vectors_takes_any_weights_if_it_is_named(work: Path) -> N
     shutil.rmtree(work / "models")
     with pytest.raises(ModelError, match="no such folder"):
         first("index")
-    with pytest.raises(EncoderMismatchError, match="no vectors yet and takes any model if it is"):
+    with pytest.raises(EncoderMismatchError, match="no vectors yet and accepts any model if you"):
         repoint("index", other)
     assert repoint("index", other, legs=["sparse"]) == ["sparse"]
     with Collection.open("index") as collection:

@@ -1,4 +1,4 @@
-"""Writes `collection.tar.gz` and `found.json`, to be run in a checkout of an earlier commit.
+"""Writes `collection.tar.gz` and `found.json`. Run it in a checkout of an earlier commit.
 
 python write.py FOLDER
 """
@@ -64,12 +64,12 @@ def main(folder: Path) -> None:
         for case in searches:
             found = collection.search(case["query"], limit=20, **case["fields"])
             case["hits"] = [[hit.id, hit.score] for hit in found.hits]
-        told = {
+        expected = {
             "count": collection.count(),
             "config": json.loads(collection.config.model_dump_json()),
             "searches": searches,
         }
-    (folder / "found.json").write_text(json.dumps(told) + "\n")
+    (folder / "found.json").write_text(json.dumps(expected) + "\n")
     with tarfile.open(folder / "collection.tar.gz", "w:gz") as archive:
         archive.add(path, "collection")
 

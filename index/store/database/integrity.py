@@ -1,4 +1,4 @@
-"""What is wrong with the database of a collection: its structure and the checksums of its rows."""
+"""Checks of a collection's database: its structure and the checksums of its rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .checks import delta_check, differs, row_check
 from .meta import get_meta, get_number
 from .schema import unexpected
 from .tables import (
-    every_document,
     field_rows,
     fields_total,
+    iterate_documents,
     last_number,
     read_segments,
     stored_fields_total,
@@ -21,15 +21,15 @@ from .tables import (
 )
 
 _LOOKED_UP = ("meta", "documents", "fields", "delta", "segments", "tombstones")
-"""Tables where damage may hide a row. A document whose contents are hidden is noticed anyway."""
+"""Tables in which damage can hide a row. A hidden row of `contents` is always noticed."""
 _FIELDS = "SELECT key, kind, value, number FROM fields"
 _NAMED = 5
 
 
 def problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
-    """What is wrong, in words. See `Database.problems`."""
+    """Yield a message for each problem; see `Database.problems`."""
     if wrong := unexpected(connection):
-        yield f"is damaged: the definition of {', '.join(wrong)} was altered"
+        yield f"is damaged: the definition of {', '.join(wrong)} in the schema was changed"
         return
     tables = ("",) if deep else tuple(f"'{table}'" for table in _LOOKED_UP)
     sound = True
@@ -42,12 +42,12 @@ def problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
         return
     yield from _small_tables(connection)
     try:
-        whole = fields_total(connection.execute(_FIELDS)) == stored_fields_total(connection)
+        fields_match = fields_total(connection.execute(_FIELDS)) == stored_fields_total(connection)
     except CorruptFileError as error:
         yield error.problem
         return
-    if not whole:
-        yield "is damaged: filters may miss documents: the checksum of `fields` differs"
+    if not fields_match:
+        yield "is damaged: the checksum of `fields` does not match, so filters may miss documents"
     if deep:
         yield from _documents(connection)
 
@@ -78,24 +78,24 @@ def _small_tables(connection: sqlite3.Connection) -> Iterator[str]:
     given = max([highest, sealed, *dead.tolist(), *(row.last for row in segments)])
     if last_number(connection) < given:
         yield (
-            f"is damaged: the highest number given to a document is {last_number(connection)}, "
-            f"but {given} is in use"
+            f"is damaged: the recorded highest document number is {last_number(connection)}, but "
+            f"{given} is in use"
         )
 
 
 def _documents(connection: sqlite3.Connection) -> Iterator[str]:
-    """Damaged documents, and those whose rows in `fields` are not those of their metadata."""
+    """Yield a message for each damaged document, or document with wrong rows in `fields`."""
     stored: dict[int, int] = defaultdict(int)
     for row in connection.execute(_FIELDS):
         stored[row[3]] += row_check(*row)
     named = 0
     contents = 0
-    for number, document in every_document(connection):
+    for number, document in iterate_documents(connection):
         contents += 1
         if isinstance(document, StorageError):
             found = document.problem if isinstance(document, CorruptFileError) else str(document)
         elif stored.pop(number, 0) != fields_total(field_rows(document.metadata, number))[1]:
-            found = f"filters do not see the metadata of document {document.id!r} as it is stored"
+            found = f"the filter data of document {document.id!r} does not match its metadata"
         else:
             continue
         named += 1
@@ -105,7 +105,7 @@ def _documents(connection: sqlite3.Connection) -> Iterator[str]:
     if named > _NAMED:
         yield f"{named - _NAMED} more documents are damaged"
     if stored:
-        yield f"is damaged: filters know metadata of {len(stored)} documents that are not stored"
+        yield f"is damaged: the filter data has {len(stored)} documents that are not stored"
     rows = connection.execute("SELECT count(*) FROM contents").fetchone()[0]
     if rows != contents:
-        yield f"is damaged: it has the contents of {rows} documents, and {contents} documents"
+        yield f"is damaged: it has {contents} documents, but contents of {rows}"
