@@ -65,7 +65,7 @@ def main() -> None:
     corpus = DATA / "rfc" / "corpus.jsonl.gz"
     parser.add_argument("--corpus", type=Path, default=corpus, help="JSONL file, gzipped or not")
     parser.add_argument("--documents", type=int, help="number of documents to index (default: all)")
-    parser.add_argument("--budgets", default="1200MB,2GB,none", help="budgets, comma-separated")
+    parser.add_argument("--budgets", default="1200MB,2GB,none", help="sizes, comma-separated")
     parser.add_argument("--dense", default="all-MiniLM-L6-v2")
     parser.add_argument("--sparse", default="splade-tiny")
     parser.add_argument("--json", type=Path, help="write the figures here")

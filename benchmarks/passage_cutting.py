@@ -171,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", default=SETS, help="sets, comma-separated; name:N for a part")
     parser.add_argument("--ways", default=",".join(str(i) for i in range(len(WAYS))))
-    parser.add_argument("--precision", default="float32", help="precision of the dense encoder")
+    parser.add_argument("--precision", default="float32", help="of the dense encoder")
     parser.add_argument("--work", type=Path, default=Path(".cache/passage_cutting"))
     parser.add_argument("--json", type=Path, help="write the figures here, after each set")
     arguments = parser.parse_args()
