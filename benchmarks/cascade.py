@@ -1,14 +1,20 @@
-"""The intra-document cascade on long documents: what it costs and loses against every window.
+"""Cost and quality of the intra-document cascade on long documents, against scoring every window.
 
     python benchmarks/cascade.py --json results.json
     python benchmarks/cascade.py --slow cross-encoder:./my-model --queries 30 --candidates 10
 
-BM25 over whole documents finds the candidates. The costly reranker scores every window of them, or
-only those that a passage scorer picks: BM25 over windows, one trained after the costly reranker on
-the queries and documents of the other split (made at the first run), the first windows, and windows
-at random. "cosine" as the costly reranker is a bi-encoder's; its vectors of windows are computed
-once for all queries, so that all queries can be measured, and its seconds tell nothing. A call is a
-window that the costly reranker scored.
+BM25 over whole documents finds the candidates. The costly reranker scores every window of a
+candidate, or only the windows that a passage scorer picks:
+
+- lexical: BM25 over windows;
+- trained: a scorer trained on the costly reranker's scores, with the queries and documents of the
+  other split (trained at the first run);
+- first: the first windows;
+- random: random windows.
+
+With "cosine" the costly reranker is the cosine of a bi-encoder. It computes the vectors of windows
+once for all queries, so that all queries can be measured. Its seconds are therefore not meaningful.
+A call is a window that the costly reranker scored.
 """
 
 from __future__ import annotations
@@ -62,8 +68,10 @@ OTHER = {"test": "dev", "dev": "test"}
 
 
 class Cosine:
-    """A bi-encoder as a costly reranker: the cosine of query and text. Vectors of `known` texts are
-    kept in `file`."""
+    """A bi-encoder as the costly reranker: the cosine of query and text.
+
+    The vectors of the texts in `known` are stored in `file`.
+    """
 
     kind = "cosine"
     needs = Needs()
@@ -108,14 +116,14 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Count:
-    """Nothing is kept of a document but how many windows it has."""
+    """The number of windows of a document, which is all that `Blind` needs."""
 
     windows: int
     nbytes: int = 8
 
 
 class Blind:
-    """Picks windows without reading them: the first, or at random."""
+    """A scorer that picks windows without reading them: the first ones, or random ones."""
 
     def __init__(self, *, at_random: bool) -> None:
         self._random = np.random.default_rng(0) if at_random else None
@@ -132,7 +140,7 @@ class Blind:
 
 
 def scorer_after(slow: Reranker, folder: Path, dataset: BeirDataset) -> KernelScorer:
-    """The passage scorer trained on a split's queries and the documents relevant to these."""
+    """The passage scorer trained on the queries of a split and the documents relevant to them."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         named = {name for judged in dataset.qrels.values() for name in judged}
@@ -150,7 +158,7 @@ def scorer_after(slow: Reranker, folder: Path, dataset: BeirDataset) -> KernelSc
 
 
 def tasks_of(queries: Sequence[Query], documents: Sequence[Document], number: int) -> list[Task]:
-    """The candidates of BM25."""
+    """A task for each query, with the best `number` documents of BM25 as candidates."""
     known = {document.id: document for document in documents}
     with LexicalSearch(documents) as lexical:
         found = lexical.search([query.text for query in queries], DEPTH)
@@ -170,7 +178,7 @@ def measured(
     queries: Sequence[Query],
     qrels: Any,
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """A row, and nDCG@10 of each query. Documents are prepared before the clock starts."""
+    """A row of the table, and nDCG@10 of each query. Preparing the documents is not timed."""
     reranker.prepare([one.text for task in tasks for one in task.candidates])
     run, calls, seconds, slow = {}, 0, 0.0, 0.0
     for query, task in zip(queries, tasks, strict=True):
@@ -202,10 +210,10 @@ def main() -> None:
     parser.add_argument("--set", default="qmsum_meetings_long", help="name of a set")
     parser.add_argument("--split", choices=list(OTHER), default="test")
     parser.add_argument("--slow", default="cosine", help='the costly reranker, or "cosine"')
-    parser.add_argument("--queries", type=int, help="at most, drawn with a seed (default: all)")
-    parser.add_argument("--candidates", type=int, default=20, help="documents of each query")
-    parser.add_argument("--windows", default="1,2,3,4,6,8", help="read of each document")
-    parser.add_argument("--fast", default="lexical,trained,first,random", help="who picks them")
+    parser.add_argument("--queries", type=int, help="size of a random sample (default: all)")
+    parser.add_argument("--candidates", type=int, default=20, help="candidates for each query")
+    parser.add_argument("--windows", default="1,2,3,4,6,8", help="windows of each document")
+    parser.add_argument("--fast", default="lexical,trained,first,random", help="passage scorers")
     parser.add_argument("--work", type=Path, default=CACHE / "cascade")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
@@ -224,7 +232,7 @@ def main() -> None:
         cosine = Cosine(texts, given.work / f"{given.set}.npy")
 
     def slow() -> Reranker:
-        """New each time, so that nothing is remembered from one system to the next."""
+        """The costly reranker, loaded again for each system to remember no judgements."""
         return cosine if given.slow == "cosine" else load_reranker(parse_spec(given.slow))
 
     def cascade(windows: int, fast: WindowScorer[Any]) -> IntraDocumentReranker[Any]:

@@ -1,9 +1,9 @@
-"""What the checksums of a collection cost: of rows in writes and searches, of files at opening.
+"""The time that checksums take: of rows in writes and searches, of files when opening.
 
     python benchmarks/checksums.py --json results.json
 
-A write is one PUT of a document; a search returns ten documents with their texts. Both are timed
-in turns with the row checksums and with functions in their place that compute nothing.
+A write is one PUT of a document. A search returns ten documents with their texts. Rounds with row
+checksums alternate with rounds in which functions that compute nothing replace them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CHECKS = ("row_check", "content_check", "document_check", "delta_check")
 
 @contextlib.contextmanager
 def unchecked() -> Iterator[None]:
-    """Inside, no checksum of a row is computed."""
+    """A context in which no row checksum is computed."""
     with contextlib.ExitStack() as stack:
         for module in (delta, meta, integrity, tables):
             for name in CHECKS:

@@ -1,13 +1,14 @@
-"""The client of the REST service: speed, memory, and a server that is killed in mid-stream.
+"""The Python client: speed, memory, and writing to a server that is killed.
 
-A real server runs in a process of its own, and so does each client. Short documents come from a
-generator, so no list of them is in memory. They are written to lexical collections:
+The server and each client run in processes of their own. A generator makes short documents, so no
+list of them is in memory. They are written to lexical collections:
 
-1. streamed: all documents by `Client`: documents a second, peak memory early and at the end.
-2. compared: the client and a plain httpx2 loop post the same batches in turns. Processor time
-   counts; that of the generator is measured apart and subtracted from both.
-3. killed: SIGKILL hits the server while documents stream in. Afterwards every document must be
-   stored exactly once.
+1. streamed: `Client` writes all documents. Figures: documents a second, and peak memory early and
+   at the end.
+2. compared: the client and a plain httpx2 loop post the same batches in turns. The figure is
+   processor time. The time of the generator is measured separately and subtracted from both.
+3. killed: the server is killed (SIGKILL) while documents stream in. Afterwards every document must
+   be stored exactly once.
 
     python benchmarks/client.py --json client.json
 """
@@ -55,10 +56,10 @@ _SPAWN = multiprocessing.get_context("spawn")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents", type=int, default=100_000)
-    parser.add_argument("--compared", type=int, default=20_000, help="documents in each round of 2")
-    parser.add_argument("--rounds", type=int, default=3, help="of the comparison")
+    parser.add_argument("--compared", type=int, default=20_000, help="documents in a round of 2")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of 2")
     parser.add_argument("--kills", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--seed", type=int, default=0, help="seed for the times of the kills")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +80,7 @@ def main() -> None:
 
 
 def documents(count: int, yielded: Any = None) -> Documents:
-    """Documents of about 12 words, the same at each call. yielded: counter of those handed out."""
+    """Yield documents of about 12 words, the same in each call. yielded: counts them."""
     for number in range(count):
         words = [WORDS[number * step % len(WORDS)] for step in range(1, 12)]
         yield {"id": f"d{number:07}", "title": f"Note {number}", "text": " ".join(words)}
@@ -88,7 +89,7 @@ def documents(count: int, yielded: Any = None) -> Documents:
 
 
 class Server:
-    """`twindex serve` on one port, which can be killed and started again."""
+    """A `twindex serve` process on one port, which can be killed and started again."""
 
     def __init__(self, root: Path) -> None:
         with socket.socket() as free:
@@ -121,7 +122,7 @@ class Server:
 
 
 class Apart:
-    """A function that runs in a fresh process. `result` waits for what it returns."""
+    """A function that runs in a new process. `result` waits for its return value."""
 
     def __init__(self, work: Callable[..., Any], *arguments: Any) -> None:
         self._received, sent = _SPAWN.Pipe(duplex=False)
@@ -151,14 +152,14 @@ def in_process(work: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has held so far (Linux)."""
+    """Peak memory of this process so far, in MB (Linux)."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return round(int(found[1]) / 1024, 1)
 
 
 def stream(url: str, name: str, count: int, yielded: Any = None) -> Figures:
-    """Write `count` documents with the client. Its memory is read after a tenth and at the end."""
+    """Write `count` documents with the client. Its memory is read after 10 % and at the end."""
     early = 0.0
 
     def watched() -> Documents:
@@ -220,7 +221,7 @@ def generator_cpu(count: int) -> float:
 
 
 def compare(url: str, count: int, rounds: int) -> Figures:
-    """Processor time of a document, in microseconds: medians of rounds in which both take turns."""
+    """Median processor time of a document, in microseconds, of the client and of the plain loop."""
     times: dict[str, list[float]] = {"client": [], "plain": [], "generator": []}
     for number in range(rounds):
         times["client"].append(in_process(client_cpu, url, f"client-{number}", count))
@@ -247,7 +248,7 @@ def stream_and_kill(server: Server, count: int, kills: int, seed: int) -> Figure
     for number in range(1, kills + 1):
         while yielded.value < count * number // (kills + 1) and client.running:
             time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.1))  # Anywhere in a batch, not only at its beginning.
+        time.sleep(moments.uniform(0, 0.1))  # At any point of a batch, not only at its start.
         if not client.running:
             break
         began = time.perf_counter()

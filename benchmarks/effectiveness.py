@@ -1,10 +1,10 @@
-"""How well each leg and each fusion finds what it should, on BEIR-style collections.
+"""Quality of each leg and each fusion method on BEIR-style collections.
 
     python benchmarks/effectiveness.py --sets scifact,cranfield --json results.json
 
-Every set is indexed with the default configuration (nothing is tuned to a set) and searched with
-each leg alone and all legs fused. Where documents have a `year`, the same is shown under a filter,
-beside what filtering the unfiltered top 10 afterwards would have found.
+Every set is indexed with the default configuration; nothing is tuned to a set. It is searched with
+each leg alone and with all legs fused. If documents have a `year`, the searches are repeated with a
+filter, and compared with filtering the unfiltered top 10 afterwards.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MEASURES = ("nDCG@10", "R@100", "RR@10")
 
 
 def opened(folder: Path, dataset: BeirDataset, passages: str) -> Collection:
-    """The set's collection, built at the first run."""
+    """The collection of a set, built at the first run."""
     try:
         return Collection.open(folder)
     except (NotFoundError, ConflictError):
@@ -38,7 +38,7 @@ def opened(folder: Path, dataset: BeirDataset, passages: str) -> Collection:
 
 
 def filtered(collection: Collection, dataset: BeirDataset) -> dict[str, Any] | None:
-    """Searches under `year >= median`, by a filter inside the legs and by filtering afterwards."""
+    """Measures of searches with a filter on `year`: inside the legs, and filtered afterwards."""
     years = {d.id: d.metadata.get("year") for d in dataset.documents()}
     known = [year for year in years.values() if isinstance(year, int)]
     if not known:
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated")
-    parser.add_argument("--passages", default="tokens", help="how documents are cut")
+    parser.add_argument("--passages", default="tokens", help="unit by which documents are cut")
     parser.add_argument("--work", type=Path, default=Path(".cache/effectiveness"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()

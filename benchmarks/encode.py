@@ -1,8 +1,8 @@
-"""Encoding speed: Twindex against plain sentence-transformers, on the same texts.
+"""Encoding speed of Twindex and of plain sentence-transformers, on the same texts.
 
-Rounds are interleaved and medians are reported, of wall-clock seconds and of CPU seconds. The
-library runs at several batch sizes and the best counts. Next to each speed stands what it costs:
-the largest difference to the library's values, and with --quality nDCG@10 of an exact search.
+Rounds are interleaved. The figures are medians of wall-clock seconds and of CPU seconds. The
+library runs at several batch sizes and the best one counts. Beside each speed is the loss: the
+largest difference from the library's values, and with --quality the nDCG@10 of an exact search.
 
     python benchmarks/encode.py
     python benchmarks/encode.py --corpus DATA/scifact --quality DATA/cranfield
@@ -45,7 +45,7 @@ def text_of(row: dict[str, Any]) -> str:
 
 
 def library(kind: str, name: str, size: int) -> Run:
-    """Plain sentence-transformers with one batch size."""
+    """Encode with plain sentence-transformers and one batch size."""
     import sentence_transformers
 
     options: dict[str, Any] = {"device": "cpu", "local_files_only": True}
@@ -62,7 +62,7 @@ def ours(encoder: Encoder) -> Run:
 
 
 def as_array(matrix: Matrix) -> Matrix:
-    """NumPy array or CSR, from whatever the library gave."""
+    """Convert the library's output to a NumPy array or a CSR matrix."""
     if isinstance(matrix, torch.Tensor):
         return csr_array(matrix.to_dense().numpy())
     return matrix
@@ -73,7 +73,7 @@ def difference(left: Matrix, right: Matrix) -> float:
 
 
 def ndcg(run: Run, folder: Path) -> float:
-    """nDCG@10 of exact inner-product search over a collection in BEIR layout."""
+    """Compute nDCG@10 of an exact inner-product search over a collection in BEIR layout."""
     import ir_measures
 
     documents, queries = read(folder / "corpus.jsonl"), read(folder / "queries.jsonl")
@@ -154,7 +154,7 @@ def show(title: str, report: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--corpus", type=Path, default=DATA / "scifact", help="a folder in BEIR layout"
+        "--corpus", type=Path, default=DATA / "scifact", help="folder in BEIR layout"
     )
     parser.add_argument("--documents", type=int, default=512)
     parser.add_argument("--queries", type=int, default=512)
@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument(
         "--kind", choices=["dense", "sparse"], nargs="+", default=["dense", "sparse"]
     )
-    parser.add_argument("--quality", type=Path, help="a collection to measure nDCG@10 on; slow")
+    parser.add_argument("--quality", type=Path, help="folder to measure nDCG@10 on (slow)")
     parser.add_argument("--json", type=Path, help="write the report to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

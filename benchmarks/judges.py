@@ -1,23 +1,25 @@
-"""Which way of asking a language model to choose, when it is often wrong.
+"""Quality and cost of reranking with simulated judges that are often wrong.
 
     python benchmarks/judges.py --seeds 200 --json judges.json --svg judges.svg
 
-100 candidates of which 5 have grade 3, 10 grade 2 and 15 grade 1, and a strict true order: the
-order of their values, which are the quantiles of a normal distribution. The first stage orders them
-by value plus normal noise of the same variance. Two kinds of judge, both wrong in 20 % of prompts:
+There are 100 candidates: 5 have grade 3, 10 grade 2, and 15 grade 1. Each candidate has a value, a
+quantile of a normal distribution, and the values define the true order. The first stage orders the
+candidates by value plus normal noise of the same variance. There are two kinds of judge, and both
+are wrong in 20 % of prompts:
 
-- flat:    each prompt (one order of one pair) names the wrong passage with probability 0.2,
-           whichever the pair. So of all comparisons 64 % are right, 4 % wrong and 32 % ties. A
-           window's permutation is that of the wins among its passages, each pair wrong with the
-           same probability.
-- graded:  the judge sees each value with normal noise, drawn anew for each prompt, so large that of
-           two random candidates the wrong one is preferred with probability 0.2: alike candidates
-           are confused often, others hardly ever. Windows are ordered by such noisy values.
+- flat:    each prompt (one order of one pair) names the wrong passage with probability 0.2, for
+           every pair. So 64 % of all comparisons are right, 4 % are wrong and 32 % are ties. A
+           window is ordered by the wins among its passages, where each pair is wrong with the same
+           probability.
+- graded:  the judge sees each value with normal noise, drawn again for each prompt. The noise is so
+           large that of two random candidates the wrong one is preferred with probability 0.2.
+           Similar candidates are confused often, others hardly ever. Windows are ordered by noisy
+           values.
 
-Pointwise scores are noisy values of the second kind in both. Judges are consistent: the same prompt
-gets the same answer. nDCG@10 is the mean over seeds, with its 95 % confidence interval. Batches are
-the model's calls for one query alone. Seconds are measured with models that wait for each call and
-for each prompt: one that has a large fixed cost and one that has none.
+Pointwise scores are noisy values as in "graded", for both judges. Judges are consistent: the same
+prompt always gets the same answer. nDCG@10 is the mean over seeds, with its 95 % confidence
+interval. Batches are the model's calls for a single query. Seconds are measured with models that
+sleep for each call and for each prompt: one has a large cost for each call, the other has none.
 """
 
 from __future__ import annotations
@@ -88,7 +90,7 @@ WAITS = {"30 ms/call + 1 ms/prompt": (0.030, 0.001), "20 ms/prompt": (0.0, 0.020
 
 
 class Judge(FakeModel):
-    """A judge that knows the values of "d0", "d1" ... and is wrong as the module says."""
+    """A simulated judge that knows the values of "d0", "d1" ... and makes errors."""
 
     def __init__(self, values: np.ndarray, kind: str, seed: int) -> None:
         super().__init__()
@@ -130,7 +132,7 @@ class Judge(FakeModel):
 
     def _order(self, prompt: str) -> str:
         shown = np.array([int(i) for i in re.findall(r'^\[\d+\] "d(\d+)"$', prompt, re.M)])
-        # The same window gets the same answer, whenever it is asked for.
+        # The same window always gets the same answer.
         random = np.random.default_rng([self._seed, 2, *shown.tolist()])
         scores = self._values[shown] + self._noise * random.standard_normal(len(shown))
         if self._kind == "flat":
@@ -148,7 +150,7 @@ class Judge(FakeModel):
 
 @dataclass(frozen=True)
 class World:
-    """What one seed gives: values in first-stage order, and grades."""
+    """The data of one seed: values in first-stage order, and grades."""
 
     values: np.ndarray
     grades: list[int]
@@ -201,7 +203,7 @@ def measure(
 
 
 def _comparisons(found: Reranked) -> float:
-    """Different pairs that were compared."""
+    """Number of different pairs that were compared."""
     stages = [stage for _, stage in found.stages] or [found]
     reasons = [placed.reasons for stage in stages for placed in stage.order]
     return sum(reason.get("comparisons", 0) for reason in reasons) / 2
@@ -222,7 +224,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--budget-seeds", type=int, default=100, help="seeds of the curves")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--svg", type=Path, help="nDCG@10 over calls; one file for each judge")
+    parser.add_argument("--svg", type=Path, help="plot nDCG@10 over calls, one file for each judge")
     parser.add_argument("--no-waiting", action="store_true", help="do not measure seconds")
     options = parser.parse_args()
     worlds = {seed: World.of(seed) for seed in range(options.seeds)}
@@ -263,7 +265,7 @@ def main() -> None:
 
 
 def _at(points: Sequence[Mapping[str, Any]], budget: int) -> float:
-    """Of the largest run that the budget pays for; each point but the last is a budget's."""
+    """nDCG@10 of the largest run within a budget. All points except the last belong to budgets."""
     place = BUDGETS.index(budget)
     return float(points[min(place, len(points) - 1)]["nDCG@10"])
 

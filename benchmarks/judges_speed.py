@@ -1,10 +1,14 @@
-"""Tokens a CPU second of pairwise scoring, with and without reading shared beginnings once.
+"""Tokens per CPU second of pairwise scoring, with and without sharing prompt prefixes.
 
     python benchmarks/judges_speed.py --candidates 10 --precision bfloat16
 
-All pairs of one query's first documents of SciFact, with a real model. In turns: prompts that share
-query and Passage A together (as it is done), all prompts of the query together (only the query is
-shared), and each prompt alone. Tokens are those of the prompts, whether they were read or reused.
+A real model scores all pairs of the first SciFact documents of one query. Three ways take turns:
+
+- prompts that share the query and Passage A are read together, as Twindex does;
+- all prompts of the query are read together, so that only the query is shared;
+- each prompt is read alone.
+
+Tokens are those of the prompts, whether they were read or reused.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""BM25: Twindex against bm25s and tantivy on real passages.
+"""BM25 search time of Twindex, bm25s and tantivy on real passages.
 
     python benchmarks/lexical.py --passages 200000 --json lexical.json
 
-The passages are the RFCs cut by words into as many pieces as asked for; a query is three to eight
-neighbouring words of one of them, drawn with a seed. All systems get the same analysed terms.
-CPU time a query, single queries, everything included that a search needs (for Twindex the
-statistics too). Agreement: the share of Twindex's top 10 that the other system has as well
-(tantivy has its own k1 and b and rounds the lengths of passages).
+The passages are the RFCs, cut by words into the requested number of pieces. A query is three to
+eight neighbouring words of a passage, drawn with a seed. All systems get the same analysed terms.
+
+The time is CPU time of single queries. It includes everything that a search needs, and for Twindex
+also the statistics. Agreement is the share of Twindex's top 10 that the other system returns too.
+Tantivy has fixed values of k1 and b, and rounds the lengths of passages.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ WORD = re.compile(r"[A-Za-z]{3,}")
 
 
 def rfc_passages(path: Path, wanted: int) -> list[str]:
-    """All documents cut into `wanted` passages of equally many words, or as near as that gets."""
+    """Cut all documents into about `wanted` passages with the same number of words."""
     documents = [document["text"].split() for document in json_lines(path)]
     size = max(1, sum(map(len, documents)) // wanted)
     passages = [
@@ -49,7 +50,7 @@ def rfc_passages(path: Path, wanted: int) -> list[str]:
 
 
 def draw_queries(passages: Sequence[str], count: int, seed: int) -> list[str]:
-    """Runs of three to eight words."""
+    """Draw queries: three to eight neighbouring words of random passages."""
     rng = random.Random(seed)
     drawn: list[str] = []
     while len(drawn) < count:
@@ -79,7 +80,7 @@ def bm25s_search(index: Any, queries: Sequence[list[str]], k: int) -> Callable[[
 
 
 def tantivy_searcher(documents: Sequence[Counts], folder: Path) -> Any:
-    """An index of one field whose tokens are the given terms; None where tantivy is missing."""
+    """A search of a tantivy index whose tokens are the given terms; None without tantivy."""
     try:
         import tantivy
     except ImportError:
@@ -120,7 +121,7 @@ def agreement(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) ->
 
 
 def scifact_difference(folder: Path, encoder: LexicalEncoder) -> float:
-    """The largest difference of a score from bm25s, all SciFact documents and queries."""
+    """The largest score difference between Twindex and bm25s, over all SciFact queries."""
     documents = encoder.encode(corpus_texts(folder), role="document").terms
     peer = bm25s_index(documents, "numpy")
     worst = 0.0
@@ -144,7 +145,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the collections")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 

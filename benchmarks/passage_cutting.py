@@ -1,10 +1,11 @@
-"""How documents should be cut: nDCG@10 and R@100 of each leg for several ways to cut.
+"""nDCG@10 and R@100 of each leg, for several ways to cut documents into passages.
 
     python benchmarks/passage_cutting.py --sets cranfield,scifact:2000 --json results.json
 
-A set is indexed once for each way to cut, with the default legs; what was encoded for one way is
-used again for the others. `name:N` takes N documents of a set: those that answer its queries, and
-others at equal distances (queries are left out once half of the N answer them).
+A set is indexed once for each way to cut, with the default legs. Texts that were encoded for one
+way are reused for the others. `name:N` selects N documents of a set: the documents that answer its
+queries, and others at equal distances. Answers fill at most half of the N; further queries are left
+out.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 class Remembering:
-    """An encoder that encodes each text once. Everything else is the encoder's own."""
+    """A wrapper of an encoder that encodes each text only once."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -87,7 +88,7 @@ def _rows(parts: Sequence[Any]) -> Any:
 def part_of(
     dataset: BeirDataset, most: int | None
 ) -> tuple[list[Document], list[Query], Mapping[str, Mapping[str, int]]]:
-    """At most `most` documents and the queries that these answer."""
+    """Select at most `most` documents, and the queries that they answer."""
     documents = list(dataset.documents())
     if most is None or most >= len(documents):
         return documents, list(dataset.queries), dataset.qrels
@@ -142,7 +143,7 @@ def measured(
 
 
 def line(systems: Mapping[str, Mapping[str, float]]) -> str:
-    """The measures of each system."""
+    """The measures of each system, as one line."""
     return "".join(
         f"  {system} " + " ".join(f"{value:.4f}" for value in measures.values())
         for system, measures in systems.items()
@@ -168,7 +169,7 @@ def means(figures: Mapping[str, Any], ways: Sequence[str]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated; name:N")
+    parser.add_argument("--sets", default=SETS, help="sets, comma-separated; name:N for a part")
     parser.add_argument("--ways", default=",".join(str(i) for i in range(len(WAYS))))
     parser.add_argument("--precision", default="float32", help="of the dense encoder")
     parser.add_argument("--work", type=Path, default=Path(".cache/passage_cutting"))

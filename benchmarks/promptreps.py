@@ -1,12 +1,12 @@
-"""How well PromptReps finds what it should, beside BM25 and MiniLM, and what it adds to them.
+"""Quality of PromptReps, alone and added to BM25 and MiniLM.
 
     python benchmarks/promptreps.py --sets cranfield --variants single,first_word
     python benchmarks/promptreps.py --documents 1000 --json results.json
 
-Every set is indexed with the model's dense and sparse leg, MiniLM and BM25, documents whole as in
-the paper. `--documents N` keeps a fixed random sample of N documents and of the queries that they
-answer, so that a slow model can be measured in the time there is; figures of a sample compare with
-each other only. Differences have the p-value of a paired randomisation test over the queries.
+Every set is indexed with the model's dense and sparse leg, MiniLM and BM25. Documents stay whole,
+as in the paper. `--documents N` keeps a fixed random sample of N documents, and the queries that
+they answer, so that a slow model can be measured too. Figures of a sample can only be compared with
+each other. Differences have the p-value of a paired randomisation test over the queries.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ PAIRS = [
 
 
 def sample(dataset: BeirDataset, most: int | None) -> tuple[list[Document], BeirDataset]:
-    """All of a set; or `most` documents and those queries whose relevant documents are among them.
+    """A whole set; or `most` documents, and the queries whose relevant documents are among them.
 
-    Queries come in a fixed random order as long as their relevant documents make up at most half of
-    the sample; other documents, at random, fill it.
+    Queries are added in a fixed random order, while their relevant documents fill at most half of
+    the sample. Random other documents fill the rest.
     """
     documents = list(dataset.documents())
     if most is None or len(documents) <= most:
@@ -81,7 +81,7 @@ def sample(dataset: BeirDataset, most: int | None) -> tuple[list[Document], Beir
 
 
 def configuration(encoder: Mapping[str, Any], *, peers: bool) -> CollectionConfig:
-    """The model's two legs, which share one pass, and the legs they are compared with."""
+    """The two legs of the model, which share one pass, and the legs to compare them with."""
     legs: dict[str, Any] = {
         "llm_dense": {"kind": "dense", "encoder": encoder},
         "llm_sparse": {"kind": "sparse", "encoder": encoder},
@@ -94,7 +94,7 @@ def configuration(encoder: Mapping[str, Any], *, peers: bool) -> CollectionConfi
 def opened(
     folder: Path, documents: Sequence[Document], config: CollectionConfig, progress: Progress
 ) -> Collection:
-    """The collection, built at the first run and continued when it was interrupted."""
+    """The collection of a set. It is built at the first run; an interrupted build continues."""
     try:
         return Collection.open(folder)
     except (NotFoundError, ConflictError):
@@ -104,7 +104,7 @@ def opened(
 
 
 def measured(collection: Collection, dataset: BeirDataset) -> dict[str, Evaluation]:
-    """Every system of `LEGS` whose legs the collection has."""
+    """Measures of every system in `LEGS` whose legs the collection has."""
     found = {}
     for name, legs in LEGS.items():
         if set(legs) <= set(collection.config.legs):
@@ -122,7 +122,7 @@ def show(title: str, found: Mapping[str, Evaluation]) -> None:
 
 
 def differences(found: Mapping[str, Evaluation]) -> dict[str, Any]:
-    """What the model adds to the systems without it, in nDCG@10."""
+    """Differences in nDCG@10 between systems with the model and systems without it."""
     rows = {}
     for better, base in PAIRS:
         if better in found:
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--layer", type=int, default=-1)
     parser.add_argument("--center", action="store_true")
     parser.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16", "int8"))
-    parser.add_argument("--documents", type=int, help="of each set at most; default: all")
+    parser.add_argument("--documents", type=int, help="documents of each set (default: all)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     told = ("model", "precision", "style", "template", "layer", "center")

@@ -1,12 +1,14 @@
-"""Encoding speed of PromptReps: Twindex against a plain implementation of the recipe.
+"""Encoding speed of PromptReps in Twindex and in a plain implementation.
 
     python benchmarks/promptreps_speed.py --documents 512
 
-The plain one is what one writes at first with transformers, in float32: texts in their order in
-batches of 8, padded, the whole prompt read for each, the logits of all positions computed. All
-systems read the same texts in turns of `--turn` documents, so that whatever else the machine does
-strikes each of them. Beside each speed stand the smallest cosine to the plain dense vectors and the
-share of the plain sparse weights (integers) that are the same.
+The plain implementation is the obvious one with transformers, in float32. It reads padded batches
+of 8 texts in their order, reads the whole prompt for each, and computes the logits of all
+positions.
+
+All systems read the same texts in turns of `--turn` documents, so that other load on the machine
+affects all of them. Beside each speed are the smallest cosine to the plain dense vectors, and the
+share of the plain sparse weights (integers) that are equal.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ Vectors = list[tuple[Any, dict[int, int]]]
 
 
 def plain(name: str, config: PromptRepsEncoderConfig) -> Callable[[Sequence[str]], Vectors]:
-    """The recipe, single variant, with nothing but transformers."""
+    """The plain implementation of the variant "single", with transformers only."""
     parts = load_pretrained(transformers.AutoModelForCausalLM, name, device="cpu")
     model, tokenizer = parts.model, parts.tokenizer
     around = prompt(load_model(name, device="cpu"), config, "document")
@@ -86,7 +88,7 @@ def ours(encoder: Encoder) -> Callable[[Sequence[str]], Vectors]:
 
 
 def agreement(found: Vectors, reference: Vectors) -> tuple[float, float]:
-    """Smallest cosine of the dense vectors, and share of equal sparse weights."""
+    """The smallest cosine of the dense vectors, and the share of equal sparse weights."""
     pairs = list(zip(found, reference, strict=True))
     cosine = min(float(one @ other) for (one, _), (other, _) in pairs)
     equal = sum(len(one.items() & other.items()) for (_, one), (_, other) in pairs)
@@ -94,7 +96,7 @@ def agreement(found: Vectors, reference: Vectors) -> tuple[float, float]:
 
 
 def matrix_share(run: Callable[[], Any]) -> dict[str, float]:
-    """Shares of all operators' time that are spent in matrix products and in attention."""
+    """Shares of the time of all operators: matrix products, and attention."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         run()
     events = profile.key_averages()

@@ -1,15 +1,17 @@
-"""What rerankers make of the same lists, and what they cost.
+"""Quality and cost of rerankers on the same lists.
 
     python benchmarks/rerank.py --sets scifact,cranfield --json results.json
     python benchmarks/rerank.py leg:late cross-encoder:./my-model --first bm25,hybrid --queries 50
 
-BM25 finds 100 documents, which each reranker orders (or so many as its @N says); those that ask a
-language model get a smaller sample of queries and candidates, which the table says. What a reranker
-remembers of the queries before it need not read again; the table says how much that was. Queries
-come one after another; the milliseconds are those that reranking adds to a search, reading from the
-collection included. A row compares a reranker with the first stage on the same queries: the
-difference in nDCG@10, and the probability of one as large by chance (Fisher's randomisation test).
-Rows are printed and written as they are ready.
+BM25 finds 100 documents, and each reranker orders them, or the first N with @N in its spec.
+Rerankers that call a language model get a smaller sample of queries and candidates, as the table
+shows. A reranker does not read again what it remembers of earlier queries; the table counts such
+judgements. Queries run one after another. The milliseconds are the time that reranking adds to a
+search, including reads from the collection.
+
+A row compares a reranker with the first stage on the same queries: the difference in nDCG@10, and
+the probability of so large a difference by chance (Fisher's randomisation test). Each row is
+printed and written when it is ready.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ FIRST = {"bm25": ("lexical",), "hybrid": ("dense", "sparse", "lexical")}
 def opened(
     cache: Path, dataset: BeirDataset, name: str, legs: set[str], passages: str
 ) -> Collection:
-    """A collection with these legs at least, built at the first run."""
+    """A collection with at least these legs, built at the first run."""
     chosen = [leg for leg in LEGS if leg in legs]
     folder = cache / "-".join([name, *chosen])
     for built in sorted(cache.glob(f"{name}-*"), key=lambda path: len(path.name)):
@@ -82,7 +84,7 @@ def opened(
 
 
 def stages(config: RerankerConfig) -> Iterator[RerankerConfig]:
-    """A reranker, or those of a chain."""
+    """The stages of a chain, or the reranker itself if it is not a chain."""
     if isinstance(config, ChainConfig):
         for stage in config.stages:
             yield from stages(stage.reranker)
@@ -91,12 +93,12 @@ def stages(config: RerankerConfig) -> Iterator[RerankerConfig]:
 
 
 def asks(spec: str) -> bool:
-    """Whether a reranker asks a language model."""
+    """Return True if a reranker calls a language model."""
     return any(isinstance(one, PromptingConfig) for one in stages(parse_spec(spec)))
 
 
 def stored_legs(config: RerankerConfig) -> set[str]:
-    """Legs that a reranker reads."""
+    """Names of the stored legs that a reranker reads."""
     found = set()
     for one in stages(config):
         if isinstance(one, LegScoreConfig | DiversityConfig) and one.leg is not None:
@@ -108,7 +110,7 @@ def stored_legs(config: RerankerConfig) -> set[str]:
 
 
 def sampled(dataset: BeirDataset, count: int | None, seed: int) -> list[Any]:
-    """All queries, or a sample of them that depends on the seed only."""
+    """All queries, or a random sample that depends only on the seed."""
     if count is None or count >= len(dataset.queries):
         return dataset.queries
     return random.Random(seed).sample(sorted(dataset.queries, key=lambda q: q.id), count)
@@ -122,8 +124,8 @@ def measured(
     spec: str,
     top_n: int,
 ) -> dict[str, Any]:
-    """A row: one reranker on some queries."""
-    # A registry of its own, so that the models of the row before it are let go.
+    """A row of the table: one reranker on some queries."""
+    # A new registry for each row, which frees the models of the row before.
     collection.rerankers = RerankerRegistry({"it": parse_spec(spec)}, load=load_reranker)
     legs = [{"name": leg} for leg in FIRST[first]]
     qrels = {query.id: dataset.qrels[query.id] for query in queries}
@@ -176,7 +178,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def chosen(arguments: argparse.Namespace) -> dict[str, list[str]]:
-    """First stage -> specs."""
+    """The specs to measure, by first stage."""
     plain = list(arguments.rerankers) or [*STORED, *READING, *LANGUAGE]
     if arguments.cross_encoder and not arguments.rerankers:
         reader = f"cross-encoder:{arguments.cross_encoder}"
@@ -202,11 +204,11 @@ def main() -> None:
     )
     parser.add_argument("--sets", default="scifact,cranfield", help="names of sets")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
-    parser.add_argument("--passages", default="tokens", help="how documents are cut")
+    parser.add_argument("--passages", default="tokens", help="unit by which documents are cut")
     parser.add_argument("--first", default="bm25,hybrid", help="first stages: bm25, hybrid")
-    parser.add_argument("--cross-encoder", metavar="FOLDER", help="also what this one makes of it")
-    parser.add_argument("--only", help="of the rerankers, those of these kinds")
-    parser.add_argument("--queries", type=int, help="sample of queries (default: all)")
+    parser.add_argument("--cross-encoder", metavar="FOLDER", help="also measure this cross-encoder")
+    parser.add_argument("--only", help="measure only rerankers of these kinds")
+    parser.add_argument("--queries", type=int, help="size of the sample of queries (default: all)")
     parser.add_argument("--llm-queries", type=int, default=10, help="for language models")
     parser.add_argument("--llm-candidates", type=int, default=20, help="for language models")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,8 +1,8 @@
-"""What HTTP adds to a search: time for one client, and processor time of the server.
+"""The time that HTTP adds to a search, for one client, and the processor time of the server.
 
-A real server runs in a process of its own. In every round come a ping (`/livez`), a search over
-HTTP on one kept-alive connection, and the same search in this process, so that noise meets all
-three alike. Encoders are fakes: a model would hide what is measured.
+The server runs in a process of its own. Each round has a ping (`/livez`), a search over HTTP on one
+kept-alive connection, and the same search in this process. So other load affects all three equally.
+Encoders are fakes, because the time of a model would hide the time of HTTP.
 
     python benchmarks/rest.py --json rest.json
 """
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def fill(path: Path, count: int) -> list[str]:
-    """Build the collection; the first words of some documents serve as queries."""
+    """Build the collection. Return queries: the first words of some documents."""
     documents = []
     for document in read_stdlib_docstrings():
         documents.append(document)
@@ -66,7 +66,7 @@ def fill(path: Path, count: int) -> list[str]:
 
 
 class Server:
-    """`twindex serve` in a process of its own, and one connection to it."""
+    """A `twindex serve` process, and one connection to it."""
 
     def __init__(self, root: Path) -> None:
         command = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
@@ -93,7 +93,7 @@ class Server:
         return response.status, response.read()
 
     def cpu_seconds(self) -> float:
-        """Processor time of all threads so far, to the nanosecond (Linux)."""
+        """Processor seconds of all threads of a process so far, to the nanosecond (Linux)."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 

@@ -1,21 +1,24 @@
-"""Vectors on disk: SPANN against other ways to keep them there, with cold and with warm pages.
+"""Vectors on disk: SPANN and other indexes, with cold and with warm pages.
 
     python benchmarks/spann.py --vectors 200000 1000000 --json spann.json
     python benchmarks/spann.py --part memory --memory-budget 512MB --vectors 1000000
 
 Parts (`--part search,codecs,replicas,scale,memory`, all but memory if none is named):
 
-    search    ours against IVF with as many lists and no replicas, FAISS, LanceDB and DiskANN
-    codecs    ours with float32, float8 and int8 lists, the latter rescored from float16 originals
-    replicas  what the greatest number of lists of a vector changes
-    scale     how cost grows with the number of vectors, extrapolated
+    search    Twindex, IVF with the same number of lists and no replicas, FAISS, LanceDB, DiskANN
+    codecs    Twindex with float32, float8 and int8 lists; the last two are rescored from float16
+              originals
+    replicas  the effect of the maximum number of lists of a vector
+    scale     growth of the cost with the number of vectors, extrapolated
     memory    peak memory of a build from a file on disk, in a process of its own
 
-Clustered vectors of 384 dimensions (`clustered.py`); recall@10 of queries that are none of them.
-Cold: before each query the pages of the system's own files are dropped from the page cache
-(`disk.py`), systems in turn; KB are what the disk then had to give (/proc/self/io). Heads and
-tables stay in memory. CPU is that of all threads, warm. `reads` and `lists` are what a search asks
-for.
+The vectors are clustered and have 384 dimensions (`clustered.py`). The figure of quality is
+recall@10 of queries that are not among the vectors.
+
+Cold: before each query, the pages of the system's own files are dropped from the page cache
+(`disk.py`). Systems take turns. KB is the amount read from disk (/proc/self/io). Heads and tables
+stay in memory. CPU is the time of all threads, warm. `reads` and `lists` are those that a search
+requests.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ BILLION = 10**9
 
 
 class Bench:
-    """One collection with its queries, and the builds of it."""
+    """A set of vectors with queries, and the indexes built of it."""
 
     def __init__(self, vectors: int, folder: Path, options: argparse.Namespace) -> None:
         self.source = Clustered(vectors)
@@ -58,7 +61,7 @@ class Bench:
         self.raw = vectors * self.source.width * 4
 
     def measure(self, systems: Sequence[System], targets: Sequence[float]) -> list[dict[str, Any]]:
-        """Each system at the cheapest setting for each recall, all of a recall in turn."""
+        """Measure each system at its cheapest setting for each recall. Systems take turns."""
         rows = []
         for target in targets:
             chosen = {}
@@ -73,7 +76,7 @@ class Bench:
         return rows
 
     def at(self, system: System, setting: Mapping[str, int]) -> dict[str, Any]:
-        """One system at one setting."""
+        """Measure one system at one setting."""
         reached = recall(system.search(self.queries, setting), self.truth)
         return self._rows({system.name: (system, setting, reached)}, 0)[0]
 
@@ -118,7 +121,7 @@ class Bench:
         return lambda query: function(self.queries[query : query + 1], setting)
 
     def _needs(self, system: System, setting: Mapping[str, int]) -> tuple[Any, Any, Any]:
-        """Mean lists, reads and KB that a query asks for; blanks where the system does not say."""
+        """Mean lists, reads and KB of a query; blank if the system does not report them."""
         if system.needs is None:
             return setting["nprobe"], "", ""
         needs = [
@@ -129,14 +132,14 @@ class Bench:
         return lists, reads, read / 1024
 
     def _cost(self, system: System) -> Callable[[Mapping[str, int]], float]:
-        """Of a setting: the bytes it asks for, or else the lists and candidates."""
+        """Cost of a setting: the bytes that it requests, or else its lists and candidates."""
         if system.needs is None:
             return lambda setting: setting["nprobe"] + 4 * setting.get("refine", 0)
         return lambda setting: float(self._needs(system, setting)[2])
 
 
 def search(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
-    """Ours against others."""
+    """Compare Twindex with other systems."""
     source, folder = bench.source, bench.folder
     say("building SPANN")
     systems = [ours(source, folder, c, head_share=options.head_share) for c in ("float32", "int8")]
@@ -178,7 +181,7 @@ def search(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def codecs(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
-    """Codecs of the lists."""
+    """Compare the codecs of the lists."""
     systems = []
     for codec in CODECS:
         for replicas in (3, 4):
@@ -192,7 +195,7 @@ def codecs(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def replicas(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
-    """Caps of replicas: at 8 lists, and at recall .96."""
+    """Compare maximum numbers of replicas: at 8 lists, and at recall .96."""
     rows = []
     for codec in ("float32", "int8"):
         for cap in CAPS:
@@ -208,7 +211,7 @@ def replicas(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def scale(benches: Sequence[Bench]) -> dict[str, Any]:
-    """Cost at recall .96 as vectors grow, and by the power that fits it at 10^9."""
+    """Cost at recall .96 by number of vectors, extrapolated to 10^9 by a fitted power law."""
     rows = []
     for bench in benches:
         for codec in ("float32", "int8"):
@@ -235,7 +238,7 @@ def scale(benches: Sequence[Bench]) -> dict[str, Any]:
 
 
 def fitted(codec: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A straight line through logarithms, where there are sizes enough."""
+    """Fit a straight line through the logarithms, if there are enough sizes."""
     here = [row for row in rows if row["codec"] == codec]
     if len(here) < 2:
         return
@@ -253,18 +256,18 @@ def fitted(codec: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, 
 
 
 def main() -> None:
-    """See above."""
+    """Run the parts that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vectors", type=int, nargs="+", default=[200_000])
-    parser.add_argument("--part", default=",".join(PARTS[:-1]), help="with commas between")
-    parser.add_argument("--queries", type=int, default=500, help="that recall is the mean of")
-    parser.add_argument("--cold", type=int, default=200, help="of them are timed")
+    parser.add_argument("--part", default=",".join(PARTS[:-1]), help="parts, comma-separated")
+    parser.add_argument("--queries", type=int, default=500, help="queries for the mean recall")
+    parser.add_argument("--cold", type=int, default=200, help="queries timed with cold pages")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default="ivf,faiss,lancedb,diskann", help="in part search")
-    parser.add_argument("--head-share", type=float, help="heads for each vector; not for scale")
+    parser.add_argument("--head-share", type=float, help="heads for each vector; not in part scale")
     parser.add_argument("--scale", type=int, nargs="+", help="sizes; default: n/10 and each n")
     parser.add_argument("--memory-budget", type=in_bytes, default=in_bytes("512MB"))
-    parser.add_argument("--directory", type=Path, help="keep builds here and use them again")
+    parser.add_argument("--directory", type=Path, help="store builds here and reuse them")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     parts = options.part.split(",")

@@ -1,15 +1,15 @@
-"""Learned sparse vectors: Twindex against scipy and seismic.
+"""Search time of learned sparse vectors in Twindex, scipy and seismic.
 
     python benchmarks/sparse.py --passages 60000,200000 --json sparse.json
 
-The vectors are those of the default SPLADE encoder for the documents and queries of one collection
-(encoded at the first run, which takes minutes, and kept in .cache). A collection of the size asked
-for is made of them: documents drawn with replacement, every weight multiplied by a number close to
-one, so that no two are equal. Lists are thus as long as in a real collection of that size and kind,
-but the result is bootstrapped data, not new text.
+The default SPLADE encoder encodes the documents and queries of one collection. This takes minutes
+at the first run; the vectors are stored in .cache. A collection of the requested size is made of
+them: documents are drawn with replacement, and every weight is multiplied by a number close to one,
+so that no two documents are equal. So posting lists are as long as in a real collection of that
+size and kind, but the data are resampled, not new texts.
 
-CPU time a query, single queries. Twindex and scipy are exact; seismic is approximate and its
-recall of the exact top 10 stands beside its time.
+The time is CPU time of single queries. Twindex and scipy are exact. Seismic is approximate, and its
+recall of the exact top 10 is shown beside its time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SLOW = 20
 
 
 def encoded(folder: Path) -> tuple[csr_array, csr_array]:
-    """Vectors of the documents and the queries of a collection."""
+    """The vectors of the documents and of the queries of a collection."""
     files = [CACHE / f"splade-{folder.name}-{role}.npz" for role in ("document", "query")]
     if not all(file.exists() for file in files):
         from twindex.encoders import load_encoder
@@ -57,7 +57,7 @@ def encoded(folder: Path) -> tuple[csr_array, csr_array]:
 
 
 def bootstrap(documents: csr_array, size: int, seed: int) -> csr_array:
-    """`size` documents drawn with replacement, with weights scattered by about a tenth."""
+    """Draw `size` documents with replacement, and vary their weights by about 10 %."""
     rng = np.random.default_rng(seed)
     drawn = documents[rng.integers(0, documents.shape[0], size)]
     drawn.data *= np.exp(rng.normal(0, 0.1, drawn.nnz)).astype(np.float32)
@@ -76,7 +76,7 @@ def scipy_search(
 
 
 def seismic_index(documents: csr_array) -> Any:
-    """None where seismic is missing."""
+    """A seismic index of the documents; None without seismic."""
     try:
         import seismic
     except ImportError:
@@ -171,12 +171,12 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--passages", default="60000,200000", help="sizes, with commas between")
-    parser.add_argument("--set", default="nq_open_oracle", help="the collection that is encoded")
+    parser.add_argument("--passages", default="60000,200000", help="sizes, comma-separated")
+    parser.add_argument("--set", default="nq_open_oracle", help="name of the set to encode")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the collections")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 
@@ -185,7 +185,7 @@ def main() -> None:
     summaries = []
     for index, size in enumerate(map(int, arguments.passages.split(","))):
         made = bootstrap(documents, size, arguments.seed)
-        # Seismic's index of the larger collections takes long to build and is no exact peer.
+        # Seismic's index of larger collections takes long to build, and its search is not exact.
         summary = measure(made, queries, arguments.rounds, seismic=index == 0)
         summaries.append(summary)
         print(

@@ -1,15 +1,19 @@
-"""What vectors in fewer bytes cost: nDCG@10 relative to float32, on BEIR-style collections.
+"""nDCG@10 of vectors in fewer bytes, relative to float32, on BEIR-style collections.
 
     python benchmarks/storage.py --json storage.json
 
-Every codec with every projection, as Twindex stores them (projected about the origin, lengths kept,
-the query in float32) and in the ways of the paper that proposed float8 for retrieval
-(https://github.com/Napuh/rag-embedding-storage-optimization), all scored by cosine: query and
-documents cast without scaling, uint8 codes taken for numbers, bits taken for 0 and 1, principal
-components about the mean. Nothing is rescored: this is what the codes alone find.
+Every codec is measured with every projection, in two ways:
 
-Recall is that of the 10 that float32 finds; p is of a paired randomisation test over the queries,
-against float32. At the end, three statements of the paper are held against the figures.
+- as Twindex stores vectors: projected about the origin, with their lengths restored, and queries in
+  float32;
+- as in the paper that proposed float8 for retrieval
+  (https://github.com/Napuh/rag-embedding-storage-optimization): query and documents cast without
+  scaling, uint8 codes used as numbers, bits used as 0 and 1, principal components about the mean.
+
+All are scored by cosine. Nothing is rescored, so the figures show what the codes alone find. Recall
+is the share of the top 10 of float32 that is found. p is that of a paired randomisation test over
+the queries, against float32. At the end, three statements of the paper are checked against the
+figures.
 """
 
 from __future__ import annotations
@@ -55,7 +59,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Way:
-    """A way of storing, with the scores that it gives: float32 [queries, documents]."""
+    """A way to store vectors, and the scores that result: float32 [queries, documents]."""
 
     name: str
     share: float
@@ -64,7 +68,7 @@ class Way:
 
 
 def vectors(folder: Path, encoder: Callable[[], Encoder]) -> tuple[Vectors, Vectors, BeirDataset]:
-    """Documents and queries of a set, encoded at the first run."""
+    """The vectors of the documents and queries of a set, encoded at the first run."""
     dataset = BeirDataset.open(folder)
     texts = {
         "document": [f"{d.title} {d.text}".strip() for d in dataset.documents()],
@@ -83,7 +87,7 @@ def vectors(folder: Path, encoder: Callable[[], Encoder]) -> tuple[Vectors, Vect
 
 
 def ours(documents: Vectors, queries: Vectors) -> Iterator[Way]:
-    """As Twindex stores them."""
+    """The ways in which Twindex stores vectors."""
     for share in SHARES:
         short, wanted = documents, queries
         if share < 1:
@@ -103,7 +107,7 @@ def ours(documents: Vectors, queries: Vectors) -> Iterator[Way]:
 
 
 def papers(documents: Vectors, queries: Vectors) -> Iterator[Way]:
-    """As the paper stores them; and what its projection does when nobody restores lengths."""
+    """The ways in which the paper stores vectors, and its projection without restored lengths."""
     for share in SHARES:
         short, wanted = documents, queries
         if share < 1:
@@ -119,12 +123,12 @@ def papers(documents: Vectors, queries: Vectors) -> Iterator[Way]:
 
 
 def float8(kind: torch.dtype) -> Callable[[Vectors, Vectors], Vectors]:
-    """A plain cast, without scaling."""
+    """Cast to float8 without scaling."""
     return lambda values, fitted: torch.from_numpy(values).to(kind).float().numpy()
 
 
 def uint8(values: Vectors, fitted: Vectors) -> Vectors:
-    """sentence-transformers' codes, as numbers."""
+    """The uint8 codes of sentence-transformers, used as numbers."""
     ranges = np.stack([fitted.min(axis=0), fitted.max(axis=0)])
     return quantize_embeddings(values, precision="uint8", ranges=ranges).astype(np.float32)
 
@@ -145,14 +149,14 @@ def cosine(left: Vectors, right: Vectors) -> Vectors:
 
 
 def best(scores: Vectors) -> NDArray[np.int64]:
-    """The K best documents of each query, best first; ties by number."""
+    """The K best documents of each query, best first; ties are ordered by number."""
     rows = np.sort(np.argpartition(-scores, K, axis=1)[:, :K], axis=1)
     order = np.argsort(-np.take_along_axis(scores, rows, axis=1), axis=1, kind="stable")
     return np.take_along_axis(rows, order, axis=1)
 
 
 def measured(ways: Iterator[Way], dataset: BeirDataset) -> list[dict[str, Any]]:
-    """A row for each way; the first of them is what the others are compared with."""
+    """A row for each way. The others are compared with the first one."""
     names = [document.id for document in dataset.documents()]
     rows: list[dict[str, Any]] = []
     for way in ways:
@@ -182,7 +186,7 @@ def measured(ways: Iterator[Way], dataset: BeirDataset) -> list[dict[str, Any]]:
 
 
 def averaged(sets: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The mean over sets, one row for each way."""
+    """Means over the sets, one row for each way."""
     rows = []
     for places in zip(*sets.values(), strict=True):
         row = {key: places[0][key] for key in ("name", "share", "bytes")}
@@ -194,7 +198,7 @@ def averaged(sets: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any
 
 
 def shown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as a table."""
+    """The rows as a table."""
     whole = rows[0]["bytes"]
     return table(
         [
@@ -227,7 +231,7 @@ PAIRS = [
 def verdicts(
     sets: Mapping[str, Sequence[dict[str, Any]]], mean: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The paper's statements, with its own ways, with Twindex's, and with one of each."""
+    """Check the paper's statements, with its own ways, with those of Twindex, and with both."""
     found = []
     groups: dict[str, Sequence[Mapping[str, Any]]] = {**sets, "mean": mean}
     for way in ("paper's ", ""):

@@ -1,15 +1,15 @@
-"""Reranking by what was stored at build time: bytes, build time, speed and nDCG@10.
+"""Reranking by stored legs: bytes, build time, speed and nDCG@10.
 
     python benchmarks/stored_rerank.py --sets cranfield,scifact --json results.json
     python benchmarks/stored_rerank.py --sets "" --synthetic 50000,1000000
 
-BM25's best 100 documents are ordered anew by a late-interaction leg, stored by each codec, and by a
+BM25's best 100 documents are reranked by a late-interaction leg, stored with each codec, and by a
 TILDEv2-style leg without and with expansion. The time is that of encoding the query and of scoring
-its 100 candidates inside the index, which is what reranking adds to a search; models and searches
-run on `--threads` threads. Collections are kept in --work and built at the first run.
+its 100 candidates in the index, which is the time that reranking adds to a search. Models and
+searches run on `--threads` threads. Collections are built at the first run and stored in --work.
 
---synthetic times the TILDEv2-style leg over random weights of so many passages: 80 terms of 30,522
-in each, drawn by Zipf's law; queries of 6 terms.
+--synthetic times the TILDEv2-style leg with random weights, for each number of passages. A passage
+has 80 of 30,522 terms, drawn by Zipf's law. A query has 6 terms.
 """
 
 from __future__ import annotations
@@ -70,8 +70,10 @@ Row = dict[str, Any]
 
 
 def milliseconds(run: Callable[[int], Any], queries: int) -> Row:
-    """Of a query, after a warm-up: median and 95th percentile, and the median of CPU time, which a
-    busy machine changes less."""
+    """Milliseconds of a query after a warm-up: median, 95th percentile, and median of CPU time.
+
+    CPU time depends less on other load of the machine.
+    """
     for query in range(min(5, queries)):
         run(query)
     taken, worked = [], []
@@ -90,7 +92,7 @@ def milliseconds(run: Callable[[int], Any], queries: int) -> Row:
 def built(
     folder: Path, dataset: BeirDataset, legs: dict[str, LegConfig], passages: PassageConfig
 ) -> float | None:
-    """Build a collection where there is none; the seconds that it took."""
+    """Build a collection if there is none. Return the seconds that it took."""
     if folder.exists():
         return None
     began = perf_counter()
@@ -100,7 +102,7 @@ def built(
 
 
 def measured(folder: Path, dataset: BeirDataset, leg: str) -> Row:
-    """Of one leg: size, speed, and nDCG@10 of BM25's best reranked by it."""
+    """Measure one leg: its size, its speed, and nDCG@10 of BM25's best documents reranked by it."""
     registry = RerankerRegistry({leg: LegScoreConfig(leg=leg)})
     with Collection.open(folder, rerankers=registry) as collection:
         first: dict[str, list[str]] = {}
@@ -148,7 +150,7 @@ def first_stage(folder: Path, dataset: BeirDataset) -> float:
 
 
 def of_set(name: str, data: Path, work: Path, passages: PassageConfig) -> list[Row]:
-    """One row for each way of storing, BM25's own first."""
+    """The rows of a set: BM25 itself, then one for each stored leg."""
     dataset = BeirDataset.open(data / name)
     late = DenseLeg(
         role="rerank", encoder=LateEncoderConfig(device="cpu"), codec=ScalarCodec(kind="float16")
@@ -198,7 +200,7 @@ def of_set(name: str, data: Path, work: Path, passages: PassageConfig) -> list[R
 
 
 def synthetic(passages: int) -> Row:
-    """The TILDEv2-style leg over random weights: encoding real queries, scoring 100 at random."""
+    """Time the TILDEv2-style leg with random weights: encode real queries, score 100 passages."""
     rng = np.random.default_rng(0)
     encoder = load_encoder(TildeEncoderConfig(device="cpu"))
     vocabulary, terms, asked = 30_522, 80, 6
@@ -248,11 +250,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", default="cranfield,scifact")
     parser.add_argument("--synthetic", default="50000", help="numbers of passages")
-    parser.add_argument("--passages", default="tokens", help="how documents are cut")
+    parser.add_argument("--passages", default="tokens", help="unit by which documents are cut")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=CACHE / "stored_rerank")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the figures there too")
+    parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args(arguments)
 
     import torch

@@ -1,15 +1,18 @@
-"""Dense vectors in memory: Twindex against FAISS, hnswlib, usearch, ScaNN and LanceDB.
+"""Dense vectors in memory: Twindex, FAISS, hnswlib, usearch, ScaNN and LanceDB.
 
     python benchmarks/vectors.py --vectors 200000 --json vectors.json
     python benchmarks/vectors.py --data rfc
 
-CPU time a query of all threads, k = 10, one query at a time. For each recall@10, each system has
-the smallest of its settings that reaches it; all are timed in interleaved rounds, and `ratio` is
-the median over rounds of the time to that of FAISS's HNSW. Held: bytes a vector in memory. Mapped:
-bytes a vector of files that searches read besides (originals), which the system may drop.
+The time is CPU time of all threads, for one query at a time and k = 10. For each recall@10, each
+system runs at its smallest setting that reaches it. All systems are timed in interleaved rounds.
 
-Besides: what Twindex adds to the call of the library below, what its calibration gives, and exact
-search of batches against FAISS's.
+- ratio: median over the rounds of the time relative to FAISS's HNSW.
+- held: bytes of memory for each vector.
+- mapped: bytes for each vector of mapped files that searches also read (originals). The operating
+  system may drop these pages.
+
+Further parts measure the time that Twindex adds to the library call below it, the recall that its
+calibration reaches, and exact search of batches in Twindex and FAISS.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ def recall(search: Search, queries: Vectors, truth: NDArray[np.int64]) -> float:
 def smallest(
     system: System, queries: Vectors, truth: NDArray[np.int64]
 ) -> dict[float, tuple[Any, float]]:
-    """For each recall, the first setting that reaches it and what it reaches."""
+    """For each recall target, the first setting that reaches it, and the recall it reaches."""
     chosen: dict[float, tuple[Any, float]] = {}
     for setting in system.settings:
         reached = recall(system.tuned(setting), queries, truth)
@@ -96,7 +99,7 @@ def compare(
 
 
 def overhead(name: str, queries: Vectors, rounds: int) -> dict[str, Any]:
-    """What a structure and a segment add to FAISS's own call with the same parameters."""
+    """Time of a structure and of a segment, relative to FAISS's call with the same parameters."""
     part = PARTS[name]
     indexed = part._indexed
     assert indexed is not None
@@ -105,7 +108,7 @@ def overhead(name: str, queries: Vectors, rounds: int) -> dict[str, Any]:
     assert parameters is not None
     number = K * max(1, parameters.get("oversample", 1))
     index = structure._index  # type: ignore[attr-defined]
-    # A vector that is in two lists is found twice: the structure requests so many more.
+    # A vector in two lists is found twice, so the structure requests more candidates.
     requested = number * getattr(structure, "_replicas", 1)
     if "nprobe" in parameters:
         settings = faiss.SearchParametersIVF(nprobe=parameters["nprobe"])
@@ -136,7 +139,7 @@ def overhead(name: str, queries: Vectors, rounds: int) -> dict[str, Any]:
 
 
 def calibrated(name: str, queries: Vectors, truth: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """What a search finds that asks for a recall."""
+    """The recall that a search with a recall target reaches."""
     return [
         {
             "system": name,
@@ -148,7 +151,7 @@ def calibrated(name: str, queries: Vectors, truth: NDArray[np.int64]) -> list[di
 
 
 def batches(vectors: Vectors, queries: Vectors, rounds: int) -> list[dict[str, Any]]:
-    """CPU time a query of exact search: FAISS as it comes, FAISS by BLAS, and ours."""
+    """CPU time of exact search for each query: FAISS by default, FAISS with BLAS, and Twindex."""
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
     half = vectors.astype(np.float16)
@@ -197,8 +200,8 @@ def main() -> None:
     parser.add_argument("--data", choices=("clustered", "rfc"), default="clustered")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="of FAISS, for searching")
-    parser.add_argument("--leave-out", default="", help="systems, separated by commas")
+    parser.add_argument("--threads", type=int, default=1, help="threads of FAISS in searches")
+    parser.add_argument("--leave-out", default="", help="systems to leave out, comma-separated")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.data == "clustered":

@@ -1,14 +1,14 @@
-"""Clustered vectors of any number, made from a seed, with the exact nearest of held-out queries.
+"""Any number of clustered vectors, made from a seed, and the exact neighbours of held-out queries.
 
     cd benchmarks && python -m common.clustered --vectors 200000
 
-A vector is a centre, plus a step within the few directions of its cluster, plus a little noise in
-all directions, made unit-norm. Clusters are of unequal size and overlap. Blocks are made when they
-are asked for, so a million vectors need the memory of one block; a vector depends on the seed and
-its number alone, so the first n of a larger collection are those of a smaller one.
+A vector is a centre, plus a step in the few directions of its cluster, plus a little noise in all
+directions, normalised to length 1. Clusters have unequal sizes and overlap. Blocks are made on
+demand, so a million vectors need the memory of one block. A vector depends only on the seed and its
+number, so the first n vectors of a larger collection are those of a smaller one.
 
-The defaults are hard for inverted files: of 200,000 vectors in 1,024 lists, 4 / 8 / 16 / 64 lists
-have .84 / .94 / .97 / .98 of the 10 nearest.
+The defaults are hard for inverted files: for 200,000 vectors in 1,024 lists, a search of 4 / 8 / 16
+/ 64 lists finds .84 / .94 / .97 / .98 of the 10 nearest.
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ from .datasets import CACHE
 Vectors = NDArray[np.float32]
 
 _CHUNK = 4096
-"""Vectors that are drawn together; the same whatever is asked for."""
+"""Vectors that are drawn together. It does not depend on the requested range."""
 
 _QUERIES = 1 << 40
-"""Number of the first chunk of queries: far above those of the vectors."""
+"""Number of the first chunk of queries, far above the chunk numbers of vectors."""
 
 
 @dataclass(frozen=True)
 class Clustered:
-    """A source of vectors (`index.vectors.structure.VectorSource`) that holds none.
+    """A source of clustered vectors that stores none.
 
-    width: dimensions of a vector. intrinsic: of a cluster. clusters: their number.
-    spread: how far a vector is from its centre, whose own length is about 1.
-    noise: the part of that in all directions.
+    width: dimensions of a vector.
+    intrinsic: dimensions of a cluster.
+    clusters: number of clusters.
+    spread: distance of a vector from its centre, whose length is about 1.
+    noise: share of the spread that is in all directions.
     """
 
     vectors: int
@@ -75,7 +77,7 @@ class Clustered:
         return self._span(0, number, _QUERIES)
 
     def nearest(self, queries: int, k: int = 10) -> NDArray[np.int64]:
-        """Rows of the k vectors with the greatest inner product, [queries, k]; kept in CACHE."""
+        """Rows of the k largest inner products of each query, [queries, k]; stored in CACHE."""
         names = ("vectors", "width", "intrinsic", "clusters", "spread", "noise", "seed")
         settings = "-".join(str(getattr(self, name)) for name in names)
         file = CACHE / f"clustered-{settings}-{queries}-{k}.npy"
@@ -126,7 +128,7 @@ class Clustered:
 
 
 def nearest(blocks: Iterator[Vectors], queries: Vectors, k: int) -> NDArray[np.int64]:
-    """Rows of the k greatest inner products of each query, best first, [queries, k]."""
+    """Rows of the k largest inner products of each query, best first, int64 [queries, k]."""
     rows = np.empty((len(queries), 0), np.int64)
     scores = np.empty((len(queries), 0), np.float32)
     first = 0
@@ -143,7 +145,7 @@ def nearest(blocks: Iterator[Vectors], queries: Vectors, k: int) -> NDArray[np.i
 
 
 def main() -> None:
-    """Say how hard the vectors are: recall@10 of FAISS's IVF for some numbers of lists."""
+    """Print how hard the vectors are: recall@10 of FAISS's IVF for some numbers of lists."""
     import faiss
 
     parser = argparse.ArgumentParser(description=main.__doc__)

@@ -1,9 +1,9 @@
-"""Where the test collections are, and how benchmarks read them.
+"""The test collections of the benchmarks, and functions that read them.
 
-They are not part of the repository. `TWINDEX_DATA` names a folder that holds one folder in BEIR's
-layout for each: scifact, cranfield, cisi, nq_open_oracle, msrd_movies, qmsum_meetings_long,
-musique_100, xquad_de, xquad_en, and rfc/corpus.jsonl.gz. Without it they are looked for in
-`shared/data` beside the repository.
+The collections are not part of the repository. `TWINDEX_DATA` names a folder with one folder in
+BEIR's layout for each: scifact, cranfield, cisi, nq_open_oracle, msrd_movies, qmsum_meetings_long,
+musique_100, xquad_de, xquad_en, and rfc/corpus.jsonl.gz. The default is `shared/data` beside the
+repository.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Measuring what comes from a disk: pages are forgotten before each query, bytes are counted.
+"""Measure reads from disk: drop cached pages before each query, and count bytes. Linux only.
 
-Linux only. `forget` drops the pages of some files from the page cache (posix_fadvise, after
-fsync), also where this process has them mapped; other processes lose nothing. What the disk itself
-or its host keeps is out of reach: cold here means that this system has to ask the disk.
+`forget` drops the pages of files from the page cache (posix_fadvise, after fsync), also if this
+process has mapped them. Other processes are not affected. Caches of the disk itself or of its host
+remain: "cold" means that the operating system has to read from the disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DONTNEED = 4
 
 
 def forget(files: Sequence[Path]) -> None:
-    """Drop the pages of these files."""
+    """Drop the pages of `files` from the page cache."""
     names = {str(file.resolve()) for file in files}
     with open("/proc/self/maps") as mappings:
         for line in mappings:
@@ -39,7 +39,7 @@ def forget(files: Sequence[Path]) -> None:
 
 
 def settle(files: Sequence[Path]) -> None:
-    """Have them written: pages that are not on the disk yet cannot be forgotten."""
+    """Write `files` to disk (fsync): pages that are not on disk yet cannot be dropped."""
     for file in files:
         opened = os.open(file, os.O_RDONLY)
         os.fsync(opened)
@@ -47,13 +47,13 @@ def settle(files: Sequence[Path]) -> None:
 
 
 def read_bytes() -> int:
-    """Bytes that this process had the disk read."""
+    """Bytes that this process has read from disk so far."""
     with open("/proc/self/io") as counts:
         return next(int(line.split()[1]) for line in counts if line.startswith("read_bytes"))
 
 
 def peak_bytes() -> int:
-    """The most memory this process ever had; unlike ru_maxrss without that of its parent."""
+    """Peak memory of this process, in bytes. Unlike ru_maxrss it excludes the parent's memory."""
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
@@ -61,8 +61,10 @@ def peak_bytes() -> int:
 def cold(
     calls: dict[str, tuple[Callable[[int], Any], Sequence[Path]]], queries: int
 ) -> dict[str, dict[str, float]]:
-    """Milliseconds (p50, p95, p99) and KB from the disk of each call for each query, taken in turn,
-    each with the pages of its files forgotten before."""
+    """Milliseconds (p50, p95, p99) and KB read from disk, for each call.
+
+    The calls take turns for each query. The pages of a call's files are dropped before it.
+    """
     for call, files in calls.values():
         settle(files)
         call(0)

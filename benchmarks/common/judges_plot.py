@@ -1,4 +1,4 @@
-"""nDCG@10 over calls, logarithmic, as SVG: a line for each way of asking."""
+"""A plot of nDCG@10 over calls (logarithmic) as SVG, with a line for each variant."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ STYLE = """<style>text{font:12px system-ui,"DejaVu Sans",sans-serif;fill:#1a1d23
 
 
 def svg(curves: Mapping[str, Sequence[Mapping[str, Any]]], first: float, judge: str) -> str:
-    """curves: by variant, points with calls, nDCG@10 and ±; the last has no budget.
+    """Return the plot of one judge as SVG.
 
-    first: of the first stage, a dotted line.
+    curves: by variant, points with calls, nDCG@10 and its interval. The last point has no budget.
+    first: nDCG@10 of the first stage, drawn as a dotted line.
     """
     points = [point for curve in curves.values() for point in curve]
     x = _logarithmic([point["calls"] for point in points])
@@ -85,7 +86,7 @@ def svg(curves: Mapping[str, Sequence[Mapping[str, Any]]], first: float, judge: 
 
 
 def _label(name: str, colour: str, a: float, b: float, taken: list[tuple[float, ...]]) -> str:
-    """A name beside its point, where no other stands yet."""
+    """The label of a point, placed so that it covers none of `taken`."""
     length, last = 6.3 * len(name), ("start", a + 9, b - 8)
     for anchor, x, y in (
         *(("start", a + 9, b - 8), ("end", a - 9, b - 8)),

@@ -9,7 +9,7 @@ from .datasets import CACHE, DATA, json_lines
 
 Vectors = NDArray[np.float32]
 WORDS = 120
-"""Of a passage, without overlap; every QUERY_EVERY-th passage's first words are a query instead."""
+"""Words of a passage. Every QUERY_EVERY-th passage is left out: its beginning is a query."""
 QUERY_EVERY = 40
 QUERY_WORDS = 16
 
@@ -36,7 +36,7 @@ def texts(limit: int) -> tuple[list[str], list[str]]:
 
 
 def rfc_vectors(limit: int, number: int) -> tuple[Vectors, Vectors]:
-    """Vectors of passages and of `number` queries; kept in CACHE."""
+    """Vectors of at most `limit` passages, and of `number` queries; stored in CACHE."""
     file = CACHE / f"rfc-{WORDS}-{limit}.npz"
     if not file.exists():
         from twindex.encoders import DenseEncoderConfig, load_encoder

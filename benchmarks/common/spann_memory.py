@@ -1,4 +1,4 @@
-"""Peak memory of a build of lists on disk under a budget; see `spann.py --part memory`."""
+"""Peak memory of a SPANN build within a memory budget; see `spann.py --part memory`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .timing import table
 
 
 def memory(vectors: int, folder: Path, budget: int) -> dict[str, Any]:
-    """Peak memory of a build that reads the vectors from a file; in a process of its own."""
+    """Build from a file of vectors in a new process, and return the peak memory and the time."""
     folder.mkdir(parents=True, exist_ok=True)
     arguments = [str(vectors), str(folder.resolve()), str(budget)]
     command = [sys.executable, "-m", "common.spann_memory", *arguments]
@@ -39,7 +39,7 @@ def memory(vectors: int, folder: Path, budget: int) -> dict[str, Any]:
 
 
 def build_once(vectors: int, folder: Path, budget: int) -> None:
-    """What `memory` measures."""
+    """Run the build that `memory` measures, in this process."""
     config, source = storage("int8"), Clustered(vectors)
     if not (folder / "vectors.npy").exists():
         with NpyWriter(folder / "vectors.npy", np.float32, columns=source.width) as writer:
@@ -68,7 +68,7 @@ def build_once(vectors: int, folder: Path, budget: int) -> None:
 
 
 def in_bytes(size: str) -> int:
-    """512MB, 2GB."""
+    """Parse a size such as 512MB or 2GB. Return bytes."""
     number, unit = re.fullmatch(r"([\d.]+)(MB|GB)", size).groups()
     return int(float(number) * {"MB": 2**20, "GB": 2**30}[unit])
 

@@ -1,4 +1,4 @@
-"""Others that keep vectors on disk: FAISS, LanceDB, DiskANN."""
+"""Other systems that store vectors on disk: FAISS, LanceDB, DiskANN."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .spann_systems import DEPTHS, K, Rows, Setting, System, Vectors
 
 
 def faiss_on_disk(source: Clustered, folder: Path, lists: int = 1024) -> System:
-    """FAISS's IVF with OnDiskInvertedLists, which it maps."""
+    """FAISS's IVF with memory-mapped OnDiskInvertedLists."""
     import faiss
     from faiss.contrib.ondisk import merge_ondisk
 
@@ -54,8 +54,10 @@ def faiss_on_disk(source: Clustered, folder: Path, lists: int = 1024) -> System:
 
 
 def lancedb(source: Clustered, folder: Path) -> System | None:
-    """LanceDB's IVF_PQ, its default on disk, rescored; without caches of its own. None if it is
-    not installed."""
+    """LanceDB's IVF_PQ, its default on disk, with rescoring and without its own caches.
+
+    None if LanceDB is not installed.
+    """
     try:
         import lancedb as lance
         import pyarrow as pa
@@ -122,7 +124,7 @@ print("SEARCHED", flush=True)
 
 
 def diskann(source: Clustered, folder: Path, seconds: int = 60) -> str:
-    """What became of DiskANN (diskannpy) with 5,000 vectors, in a process that may hang or die."""
+    """Run DiskANN (diskannpy) with 5,000 vectors in a process that may fail. Return the outcome."""
     directory = folder / "diskann"
     directory.mkdir(parents=True, exist_ok=True)
     sample = directory / "sample.npy"

@@ -1,4 +1,4 @@
-"""What `spann.py` measures: lists on disk, with replicas and without, at some setting."""
+"""The systems that `spann.py` measures: lists on disk, with and without replicas."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .clustered import Clustered
 K = 10
 MEMORY = 512 << 20
 DEPTHS = sorted({round(1.19**step) for step in range(45)})
-"""Numbers of lists that are tried: steps of a fifth."""
+"""Numbers of lists to try, in steps of a fifth."""
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -39,11 +39,13 @@ Setting = Mapping[str, int]
 
 @dataclass
 class System:
-    """search(queries, setting) -> rows [n, K]. ladders: settings that find more and more.
+    """A system with its index.
 
-    needs(query, setting) -> what reads a search makes at least: (lists, reads, bytes), if known.
-    read(query, setting): those reads and nothing else. memory, disk: bytes; of `disk` the vectors
-    for rescoring are `originals`.
+    search(queries, setting): returns rows [n, K].
+    ladders: settings of growing recall.
+    needs(query, setting): returns the lists, reads and bytes that a search needs, if known.
+    read(query, setting): makes these reads and nothing else.
+    memory, disk: bytes. originals: the bytes of `disk` that are vectors for rescoring.
     """
 
     name: str
@@ -59,14 +61,14 @@ class System:
 
     @property
     def disk(self) -> int:
-        """Bytes."""
+        """Bytes of all files of the system."""
         return sum(file.stat().st_size for file in self.files)
 
 
 def storage(
     codec: str, replicas: int | None = None, head_share: float | None = None
 ) -> VectorStorage:
-    """The configuration of lists with this codec."""
+    """The storage configuration of SPANN lists with a codec."""
     chosen = Int8Codec() if codec == "int8" else ScalarCodec.model_validate({"kind": codec})
     return VectorStorage(index=SpannConfig(replicas=replicas, head_share=head_share), codec=chosen)
 
@@ -78,7 +80,7 @@ def ours(
     replicas: int | None = None,
     head_share: float | None = None,
 ) -> System:
-    """SPANN with float16 originals for codecs that lose something. `folder` keeps the build."""
+    """SPANN, with float16 originals for lossy codecs. The index is stored in `folder`."""
     config = storage(codec, replicas, head_share)
     directory = folder / f"spann-{codec}-{replicas or 'default'}-{head_share or 'default'}"
     began = process_time()
@@ -126,7 +128,7 @@ def _lists(
 
     def needs(query: Vectors, setting: Setting) -> tuple[int, int, int]:
         extents = postings._extents(wanted(query, setting))
-        # Of each candidate one page.
+        # One page for each candidate.
         pages = K * setting.get("oversample", 0)
         read = sum(end - begin for begin, end in extents) + 4096 * pages
         return setting["nprobe"], len(extents) + pages, read
@@ -160,8 +162,10 @@ def _originals(source: Clustered, folder: Path) -> Path:
 
 
 def plain_ivf(source: Clustered, folder: Path, lists: int) -> System:
-    """As many lists as ours has, around k-means centres, each vector in one: the same memory, the
-    same reader, no replicas."""
+    """IVF with the same number of lists as SPANN, around k-means centres, without replicas.
+
+    It has the same memory and the same reader as SPANN.
+    """
     directory = folder / f"ivf-{lists}"
     codec = ScalarCodec().fit(source.read(0, 1))
     began = process_time()
@@ -192,7 +196,7 @@ def plain_ivf(source: Clustered, folder: Path, lists: int) -> System:
 
 
 def _centres(source: Clustered, count: int) -> Vectors:
-    """Spherical k-means in two levels: about sqrt(count) clusters, each divided by its size."""
+    """Centres by spherical k-means in two levels: about sqrt(count) clusters, each subdivided."""
     import faiss
 
     number = min(len(source), max(100_000, 32 * count))
@@ -217,14 +221,14 @@ def _centres(source: Clustered, count: int) -> Vectors:
 
 
 def recall(found: Rows, truth: Rows) -> float:
-    """Share of the true neighbours that were found."""
+    """The share of the true neighbours that are found."""
     return float((found[:, :, None] == truth[:, None, :]).any(axis=1).mean())
 
 
 def reaching(
     system: System, queries: Vectors, truth: Rows, target: float, cost: Callable[[Setting], float]
 ) -> tuple[Setting, float] | None:
-    """The cheapest setting with this recall, and its recall; None if there is none."""
+    """The cheapest setting that reaches a recall, and the recall it reaches; None if none does."""
     best: tuple[Setting, float] | None = None
     for ladder in system.ladders:
         found = _first(system, ladder, queries, truth, target)
@@ -236,7 +240,7 @@ def reaching(
 def _first(
     system: System, ladder: Sequence[Setting], queries: Vectors, truth: Rows, target: float
 ) -> tuple[Setting, float] | None:
-    """By bisection: recall grows along a ladder."""
+    """The first setting that reaches a recall, by bisection: recall grows along a ladder."""
     low, high = 0, len(ladder)
     reached: dict[int, float] = {}
     while low < high:
@@ -250,5 +254,5 @@ def _first(
 
 
 def say(what: str) -> None:
-    """Progress, apart from the results."""
+    """Print progress on standard error."""
     print(f"... {what}", file=sys.stderr, flush=True)

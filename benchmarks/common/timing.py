@@ -1,4 +1,4 @@
-"""Timing of several systems that answer the same queries."""
+"""Functions that time several systems on the same queries."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 def cpu_per_query(
     systems: Mapping[str, Callable[[int], Any]], counts: Mapping[str, int], rounds: int
 ) -> dict[str, float]:
-    """Microseconds of CPU a query: the median of interleaved rounds.
+    """CPU time of a query in microseconds: the median of interleaved rounds.
 
-    A system is a function of the number of a query; `counts` says how many queries each gets in
-    a round. The CPU time is that of all threads of this process.
+    A system is a function of the number of a query. `counts` has the queries of each system in a
+    round. The CPU time is that of all threads of this process.
     """
     return {name: median(t) for name, t in cpu_rounds(systems, counts, rounds).items()}
 
@@ -22,7 +22,7 @@ def cpu_per_query(
 def cpu_rounds(
     systems: Mapping[str, Callable[[int], Any]], counts: Mapping[str, int], rounds: int
 ) -> dict[str, list[float]]:
-    """As `cpu_per_query`, for each round: systems are compared within rounds."""
+    """CPU time of a query in microseconds, for each round; see `cpu_per_query`."""
     taken: dict[str, list[float]] = {name: [] for name in systems}
     for search in systems.values():
         search(0)
@@ -36,7 +36,7 @@ def cpu_rounds(
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows with the same keys as aligned columns."""
+    """Format rows with the same keys as aligned columns."""
     columns = list(rows[0])
     cells = [columns] + [
         [f"{row[c]:,.4g}" if isinstance(row[c], float) else str(row[c]) for c in columns]

@@ -1,4 +1,4 @@
-"""Indexes of dense vectors, ours and those of others, behind one small interface."""
+"""Indexes of dense vectors, of Twindex and of other libraries, with one small interface."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from twindex.index.dense.segment import VectorSegment
 
 Vectors = NDArray[np.float32]
 Search = Callable[[Vectors, int], Any]
-"""A query, float32 [1, d], and k: rows of the k best, a sequence."""
+"""(query float32 [1, d], k) -> the rows of the k best."""
 
 PROBES = sorted({round(2 ** (step / 2)) for step in range(24)})
 EFS = [10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 192, 256, 384, 512, 1024]
 RESCORED = (4, 10)
-"""Candidates for each result that are scored again, of systems whose first scores are of codes."""
+"""Candidates that systems with codes rescore for each result."""
 IP = faiss.METRIC_INNER_PRODUCT
 
 
 @dataclass(frozen=True)
 class System:
-    """An index that is built.
+    """An index that has been built.
 
-    settings: from the cheapest to the dearest; `tuned(setting)` searches with one of them.
-    held: bytes it keeps in memory; mapped: bytes on disk that searches touch besides.
+    settings: from the cheapest to the most expensive. tuned(setting): a search with one of them.
+    held: bytes in memory. mapped: bytes of mapped files that searches also read.
     """
 
     name: str
@@ -52,7 +52,7 @@ def files_size(directory: Path) -> int:
 
 
 def ours(name: str, config: dict[str, Any], vectors: Vectors, folder: Path) -> System:
-    """A segment of Twindex, with the settings of its ladder."""
+    """A Twindex segment, with the settings of its ladder."""
     leg = DenseLeg.parse(config)
     directory = folder / name.replace(" ", "-")
     directory.mkdir()
@@ -75,7 +75,7 @@ def ours(name: str, config: dict[str, Any], vectors: Vectors, folder: Path) -> S
 
 
 PARTS: dict[str, VectorSegment] = {}
-"""Those of `ours`, for looking inside."""
+"""The segments of `ours`, for inspection."""
 
 
 def faiss_system(
@@ -86,10 +86,10 @@ def faiss_system(
     option: str,
     factors: Sequence[int] = (4,),
 ) -> Iterator[System]:
-    """An index of FAISS, searched through its Python interface; one system for each of `factors`.
+    """A FAISS index, searched through its Python interface. Returns one system for each factor.
 
-    option: what a setting sets. factors: candidates for each result that a refining index scores
-    again.
+    option: the parameter that a setting sets.
+    factors: candidates that a refining index rescores for each result.
     """
     began = process_time()
     index = make(vectors)
@@ -183,7 +183,7 @@ def usearch_system(vectors: Vectors) -> System:
 
 
 def scann_systems(vectors: Vectors, folder: Path) -> Iterator[System]:
-    """One index; one system for each number of candidates that are scored again."""
+    """One ScaNN index, with one system for each number of rescored candidates."""
     from scann.scann_ops.py import scann_ops_pybind as scann
 
     began = process_time()
@@ -240,7 +240,7 @@ def lancedb_system(vectors: Vectors, folder: Path) -> System:
 
 
 def all_systems(vectors: Vectors, folder: Path, leave_out: Sequence[str] = ()) -> Iterator[System]:
-    """Build one after the other; says what is not installed."""
+    """Yield the systems, each built when it is reached. Print which are not installed."""
     ivf: dict[str, Any] = {"kind": "ivf"}
     hnsw: dict[str, Any] = {"kind": "hnsw"}
     makers: dict[str, Callable[[], System | Iterator[System]]] = {

@@ -1,4 +1,4 @@
-"""The reference of the command line, from its parser."""
+"""Generates the reference of the command line from its parser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ tracebacks.
 
 
 def pages() -> dict[str, str]:
-    """Path below docs/reference -> text."""
+    """The generated pages: path below docs/reference -> text."""
     text = [HEAD]
     commands = [(name, sub) for name, sub in walk(parser()) if name != "twindex"]
     rows = [(f"[`{name}`](#{name.replace(' ', '-')})", _summary(sub)) for name, sub in commands]
@@ -38,7 +38,7 @@ def pages() -> dict[str, str]:
 def walk(
     top: argparse.ArgumentParser, name: str = "twindex"
 ) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Each command with its parser, those of commands below commands too."""
+    """Yield the name and the parser of each command and sub-command."""
     yield name, top
     for action in top._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -47,22 +47,22 @@ def walk(
 
 
 def arguments(command: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Its arguments and options, but --help."""
+    """Yield the arguments and options of a command, except --help."""
     for action in command._actions:
         if not isinstance(action, (argparse._SubParsersAction, argparse._HelpAction)):
             yield action
 
 
-def told(command: argparse.ArgumentParser, action: argparse.Action) -> str:
-    """The help of an argument, with its default."""
+def help_text(command: argparse.ArgumentParser, action: argparse.Action) -> str:
+    """The help text of an argument, with its default; empty if it has none."""
     if not action.help:
         return ""
     return command._get_formatter()._expand_help(action)
 
 
 def meaning(command: argparse.ArgumentParser, action: argparse.Action) -> str:
-    """The help without what it says of the default: what must not be empty."""
-    return re.sub(r"\(default: [^)]*\)", "", told(command, action)).strip()
+    """The help text of an argument without the note on its default."""
+    return re.sub(r"\(default: [^)]*\)", "", help_text(command, action)).strip()
 
 
 def _groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -71,7 +71,7 @@ def _groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[tuple[
         actions = [action for action in group._group_actions if id(action) in known]
         if actions:
             title = (group.title or "").replace("positional arguments", "arguments")
-            rows = [(_shown(action), cell(told(command, action))) for action in actions]
+            rows = [(_shown(action), cell(help_text(command, action))) for action in actions]
             yield f"**{title[:1].upper()}{title[1:]}**", rows
 
 

@@ -1,11 +1,11 @@
-"""Docstrings as Markdown.
+"""Convert docstrings to Markdown.
 
 A docstring explains fields in lines such as
 
     limit:  hits to return.
     offset: hits to skip; further lines of the same field are indented.
 
-Markdown would run these lines together, so they become a list.
+Markdown would join these lines, so they become a list.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FENCE = "```"
 
 
 def fields(docstring: str) -> dict[str, str]:
-    """The explained fields: name -> text on one line."""
+    """The fields that a docstring explains: name -> text on one line."""
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in _lines(docstring):
@@ -34,7 +34,7 @@ def fields(docstring: str) -> dict[str, str]:
 
 
 def without_fields(docstring: str) -> str:
-    """The docstring without the explained fields."""
+    """The docstring without the fields that it explains."""
     kept: list[str] = []
     inside = False
     for line in _lines(docstring):
@@ -61,7 +61,7 @@ def as_markdown(docstring: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text as Markdown that shows it as it is; what is between backticks stays."""
+    """Escape the Markdown markup of a text, except in code between backticks."""
     parts = re.split(r"(`[^`]*`)", text)
     for place in range(0, len(parts), 2):
         plain = parts[place].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -70,12 +70,12 @@ def escaped(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Text for a cell of a table."""
+    """A text as the cell of a Markdown table, on one line."""
     return escaped(" ".join(text.split())).replace("|", "\\|")
 
 
 def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table; the cells of the rows are Markdown already."""
+    """A Markdown table. The cells must be Markdown."""
     lines = [heads, ("---",) * len(heads), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 

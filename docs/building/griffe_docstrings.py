@@ -1,4 +1,4 @@
-"""A griffe extension: the docstrings that mkdocstrings shows are Markdown."""
+"""A griffe extension that converts docstrings to Markdown for mkdocstrings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from docstrings import as_markdown
 
 
 class Docstrings(griffe.Extension):
-    """Rewrites each docstring when its object is found."""
+    """Converts the docstring of each object to Markdown."""
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Called by griffe."""
+        """Convert the docstring of `obj`. griffe calls this for each object."""
         if obj.docstring is not None:
             obj.docstring.value = as_markdown(obj.docstring.value)

@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: the package is the root of the repository, which holds more than the package."""
+"""mkdocs hooks: link the package, whose root is the repository, into a build folder."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "build" / "docs" / "twindex"
-"""A folder with links to the sub-packages, so that nothing else is read for the reference."""
+"""A folder with links to the sub-packages only, from which the reference is built."""
 
 
 def on_startup(**_: Any) -> None:
-    """Called by mkdocs before anything is built."""
+    """Create the links. mkdocs calls this before it builds."""
     PACKAGE.mkdir(parents=True, exist_ok=True)
     for found in [ROOT / "__init__.py", *(init.parent for init in ROOT.glob("*/__init__.py"))]:
         link = PACKAGE / found.name

@@ -1,4 +1,4 @@
-"""The reference of Python: a page for each public module, with a directive for each name."""
+"""Generates the Python reference: a page for each public module, with its public names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import twindex
 
 MODULES = ("", "client", "search", "eval", "rerank", "encoders", "index")
-"""Sub-packages of twindex; "" is twindex itself."""
+"""Sub-packages with a page; "" is twindex itself."""
 
 
 def names(module: str) -> list[str]:
@@ -20,7 +20,7 @@ def names(module: str) -> list[str]:
 
 
 def pages() -> dict[str, str]:
-    """Path below docs/reference -> text."""
+    """The generated pages: path below docs/reference -> text."""
     homes: dict[int, tuple[str, str]] = {}
     found = {}
     for module in MODULES:
@@ -43,7 +43,7 @@ def pages() -> dict[str, str]:
 
 
 def explained() -> set[str]:
-    """Names of values of the package that a docstring explains, in whatever module."""
+    """Names of module-level values that have a docstring, in any module of the package."""
     found = set()
     for path in _files():
         body = ast.parse(path.read_text(encoding="utf-8")).body

@@ -1,4 +1,4 @@
-"""The reference of the REST interface, from its OpenAPI document."""
+"""Generates the reference of the REST interface from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from .docstrings import cell, fields, table, without_fields
 HEAD = """\
 # REST
 
-The server has this reference as `GET /openapi.json`, and as a page with forms at `/docs`.
+A server has this reference as `GET /openapi.json`, and as a page with forms at `/docs`.
 [REST interface](../rest.md) explains how to use it.
 
-[Errors](#errors) are [problem details](#problemdetails). When the server has a key, every request
-needs it, except `/livez` and `/readyz`: `Authorization: Bearer KEY`, `api-key: KEY`, or the
+[Errors](#errors) are [problem details](#problemdetails). If the server has a key, every request
+must have it, except `/livez` and `/readyz`: `Authorization: Bearer KEY`, `api-key: KEY`, or the
 password of HTTP basic authentication.
 """
 SCHEMAS = "#/components/schemas/"
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI document of a server with its defaults."""
+    """The OpenAPI document of a server with default settings."""
     with tempfile.TemporaryDirectory() as root:
         made: dict[str, Any] = create_app(Path(root), Settings()).openapi()
     return made
 
 
 def operations(api: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """(method, path, operation), in the order of the document."""
+    """All operations as (method, path, operation), in the order of the document."""
     return [
         (method.upper(), path, found)
         for path, methods in api["paths"].items()
@@ -42,7 +42,7 @@ def operations(api: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def pages() -> dict[str, str]:
-    """Path below docs/reference -> text."""
+    """The generated pages: path below docs/reference -> text."""
     api = document()
     text = [HEAD]
     for tag in api["tags"]:
@@ -52,7 +52,7 @@ def pages() -> dict[str, str]:
                 title = found["summary"].capitalize()
                 text += [f"### {title}\n", f"`{method} {path}`\n", *_operation(found)]
     text.append(_errors(api))
-    text.append("## Objects\n\nA request that has an unknown field is refused.\n")
+    text.append("## Objects\n\nA request with an unknown field is refused.\n")
     schemas = api["components"]["schemas"]
     text += [_object(name, schemas[name]) for name in sorted(schemas)]
     return {"rest.md": "\n".join(text)}
@@ -90,7 +90,7 @@ def _operation(found: dict[str, Any]) -> list[str]:
 
 
 def _errors(api: dict[str, Any]) -> str:
-    """What each status of an error means."""
+    """The section with the meaning of each error status."""
     found = {
         status: reply["description"]
         for _, _, operation in operations(api)
@@ -102,13 +102,13 @@ def _errors(api: dict[str, Any]) -> str:
 
 
 def _object(name: str, schema: dict[str, Any]) -> str:
-    told = fields(schema.get("description", ""))
+    texts = fields(schema.get("description", ""))
     rows = []
     required = set(schema.get("required", ()))
     for field, one in schema.get("properties", {}).items():
         meaning = one.get("description", "")
         if not meaning or meaning.startswith("Default: "):
-            meaning = f"{told.get(field, '')} {meaning}".strip()
+            meaning = f"{texts.get(field, '')} {meaning}".strip()
         kind = [_kind(one), "required" if field in required else _default(one)]
         rows.append((f"`{field}`", f"{', '.join(filter(None, kind))}<br>{cell(meaning)}"))
     prose = _prose(without_fields(schema.get("description", "")))

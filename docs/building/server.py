@@ -1,4 +1,4 @@
-"""The reference of the server's settings, from the class that reads them."""
+"""Generates the reference of the server settings from the class `Settings`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ HEAD = """\
 
 Every setting is a key of the file `twindex serve --config FILE.toml`, an environment variable and,
 with the exceptions below, an option of `twindex serve`. An option overrides a variable, and a
-variable overrides the file. A wrong value stops the start, and the error names the place of the
+variable overrides the file. An invalid value stops the start, and the error names the place of the
 value. [Deployment](../deployment.md) explains how to choose the values.
 
-- `api_key` has no option, because every user of a machine can read the arguments of a program. Use
-  the variable, the file, or `--api-key-file FILE`.
+- `api_key` has no option, because every user of a machine can read the arguments of its programs.
+  Use the variable, the file, or `--api-key-file FILE`.
 - Lists are separated by commas in variables and options. `--models` may be repeated.
 
 Other variables: `TWINDEX_ALLOW_DOWNLOAD=1` permits downloads of models, `TWINDEX_CACHE` names the
@@ -29,14 +29,14 @@ Other variables: `TWINDEX_ALLOW_DOWNLOAD=1` permits downloads of models, `TWINDE
 
 
 def meanings() -> dict[str, str]:
-    """Setting -> what it does."""
+    """The meaning of each setting, by name."""
     return fields(Settings.__doc__ or "")
 
 
 def pages() -> dict[str, str]:
-    """Path below docs/reference -> text."""
+    """The generated pages: path below docs/reference -> text."""
     text = [HEAD]
-    told = meanings()
+    texts = meanings()
     for name, field in Settings.model_fields.items():
         rows = [("variable", f"`{PREFIX}{name.upper()}`")]
         if name != "api_key":
@@ -47,7 +47,7 @@ def pages() -> dict[str, str]:
             rows.append(("value", bounds[0]))
         elif values := _values(field.annotation):
             rows.append(("value", ", ".join(f"`{value}`" for value in values)))
-        meaning = told.get(name, "")
+        meaning = texts.get(name, "")
         text.append(
             f"## `{name}`\n\n{meaning[:1].upper()}{meaning[1:]}\n\n{table(('', ''), rows)}\n"
         )

@@ -1,13 +1,13 @@
-"""Runs a page of the documentation: its blocks in order, in one folder.
+"""Run the code blocks of a documentation page, in order, in one folder.
 
     ```sh                       bash -euo pipefail
-    ```python                   Python; the blocks of a page share their names
+    ```python                   Python; all blocks of a page share one namespace
     ```LANGUAGE title="FILE"    is written to FILE
-    ```text title="Output"      what the block before it printed; `...` stands for anything
+    ```text title="Output"      the output of the block before it; `...` matches anything
 
-`twindex`, `python` and `pip` are on the PATH; `pip install .` installs into a folder of the page.
-What is printed on standard error is not compared. Ports 8080 and 8081 are replaced by free ones.
-Programs that a block starts in the background end with the page.
+`twindex`, `python` and `pip` are on the PATH. `pip install .` installs into a folder of the page.
+Standard error is not compared. Ports 8080 and 8081 are replaced by free ports. Background programs
+of a block are killed at the end of the page.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code of a page; `line` is that of its first line."""
+    """A code block of a page. line: number of its first line of code."""
 
     language: str
     title: str | None
@@ -52,7 +52,7 @@ class Block:
 
 
 def blocks(text: str) -> Iterator[Block]:
-    """The blocks of a page, in order."""
+    """Yield the code blocks of a page, in order."""
     for found in _BLOCK.finditer(text):
         indent, language, title, code = found.groups()
         code = "".join(line.removeprefix(indent) for line in code.splitlines(keepends=True))
@@ -60,7 +60,7 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 def run(page: Path, folder: Path, environment: dict[str, str] | None = None) -> None:
-    """Run every block of `page` in the empty `folder`. Raises AssertionError for what fails."""
+    """Run every block of `page` in the empty `folder`. Raises AssertionError for a failed block."""
     with _Runner(folder, environment or {}) as runner:
         for block in blocks(page.read_text(encoding="utf-8")):
             try:
@@ -70,7 +70,7 @@ def run(page: Path, folder: Path, environment: dict[str, str] | None = None) -> 
 
 
 def matches(expected: str, printed: str) -> bool:
-    """Whether a text was printed; spaces at the ends of lines do not count."""
+    """Return True if `printed` matches `expected`. Spaces at the ends of lines are ignored."""
     lines = [line.rstrip() for line in expected.strip().splitlines()]
     pattern = re.escape("\n".join(lines)).replace(r"\.\.\.", ".*?")
     shown = "\n".join(line.rstrip() for line in printed.strip().splitlines())
@@ -100,7 +100,7 @@ class _Runner:
             "PIP_TARGET": installed,
             "PIP_NO_INDEX": "1",
             "PIP_NO_DEPS": "1",
-            "PIP_NO_BUILD_ISOLATION": "0",  # The variable has the value of the positive option.
+            "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this variable as the positive option.
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             **environment,
         }
@@ -192,5 +192,5 @@ class _Runner:
 
 
 def _errors(output: Path) -> Path:
-    """The file for what a program with this output prints on standard error."""
+    """The file for the standard error of the program that writes `output`."""
     return output.with_name(f"{output.name}.errors")

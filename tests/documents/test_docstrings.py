@@ -1,4 +1,4 @@
-"""Docstrings become Markdown: explained fields are a list, examples are code."""
+"""Tests of docstrings as Markdown: fields become a list, and examples become code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOCSTRING = """A search.
     """
 
 
-def test_fields_are_read_with_their_further_lines():
+def test_fields_include_continuation_lines():
     assert fields(DOCSTRING) == {"query": "the text.", "limit": "hits to return, at most."}
     assert without_fields(DOCSTRING).split() == ["A", "search.", "Raises", "ConfigError."]
 
@@ -24,7 +24,7 @@ def test_fields_become_a_list():
     assert "A search.\n\n- `query`: the text.\n- `limit`: hits to return,\n  at most.\n" in text
 
 
-def test_a_sentence_with_a_colon_stays():
+def test_sentence_with_colon_is_not_a_field():
     text = "Adds.\n\n    record: runs in the transaction\n    of each batch."
     assert as_markdown(text).endswith("record: runs in the transaction\nof each batch.")
 
@@ -34,5 +34,5 @@ def test_examples_become_code():
     assert text.endswith("```pycon\n>>> 1 + 1\n2\n```")
 
 
-def test_markup_is_shown_as_it_is():
+def test_markup_is_escaped():
     assert cell("id<TAB>text | `a|b` *") == "id&lt;TAB&gt;text \\| `a\\|b` \\*"

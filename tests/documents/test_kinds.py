@@ -1,4 +1,4 @@
-"""docs/kinds.md lists every kind and its fields; run this file to write its tables."""
+"""docs/kinds.md lists every kind with its fields. Run this file to write its tables."""
 
 from __future__ import annotations
 
@@ -35,37 +35,37 @@ def section(family: Kinds[Any]) -> Iterator[str]:
         if config.__module__.partition(".")[0] == twindex.search.__name__.partition(".")[0]:
             kinds.setdefault(config, []).append(name)
     for config, names in kinds.items():
-        yield f"**{', '.join(f'`{name}`' for name in names)}**: {described(config)}\n"
+        yield f"**{', '.join(f'`{name}`' for name in names)}**: {first_paragraph(config)}\n"
         rows = [row(config, name) for name in config.model_fields if name != "kind"]
         if rows:
             yield "\n".join(["| field | default | |", "|---|---|---|", *rows]) + "\n"
 
 
-def described(config: type[Config]) -> str:
-    """The first paragraph of its docstring."""
+def first_paragraph(config: type[Config]) -> str:
+    """The first paragraph of the docstring of `config`, on one line."""
     return " ".join((config.__doc__ or "").strip().partition("\n\n")[0].split())
 
 
 def row(config: type[Config], name: str) -> str:
     field = config.model_fields[name]
-    told = " ".join((field.description or "").split())
-    values = words(field.annotation)
-    if values and not told:
-        told = "One of " + ", ".join(f"`{value}`" for value in values) + "."
+    meaning = " ".join((field.description or "").split())
+    values = literal_values(field.annotation)
+    if values and not meaning:
+        meaning = "One of " + ", ".join(f"`{value}`" for value in values) + "."
     default = field.get_default(call_default_factory=False)
     if isinstance(default, Config):
         default = dict(default).get("kind") or dict(default)["model"]
     shown = {PydanticUndefined: "required", None: "none"}.get(default, f"`{default}`")
     if field.default_factory is not None:
         shown = "`flat`" if name == "index" else "see below"
-    return f"| `{name}` | {shown} | {told.replace('|', chr(92) + '|')} |"
+    return f"| `{name}` | {shown} | {meaning.replace('|', chr(92) + '|')} |"
 
 
-def words(annotation: Any) -> tuple[Any, ...]:
+def literal_values(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     inner = [one for one in get_args(annotation) if one is not NoneType]
-    return words(inner[0]) if len(inner) == 1 else ()
+    return literal_values(inner[0]) if len(inner) == 1 else ()
 
 
 def tables() -> str:
@@ -74,14 +74,14 @@ def tables() -> str:
     return "\n".join(line for noun in HEADINGS if noun in known for line in section(known[noun]))
 
 
-def test_the_document_tells_what_the_code_has() -> None:
+def test_document_lists_the_kinds_of_the_code() -> None:
     text = DOCUMENT.read_text()
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     assert text[begin:end].strip() == tables().strip(), f"run: python {Path(__file__).name}"
 
 
-def test_its_example_runs() -> None:
-    from ..house import forget  # Not where this file is a program.
+def test_example_of_the_document_runs() -> None:
+    from ..house import forget  # Fails if this file runs as a program.
 
     (code,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     module = ModuleType("length_example")

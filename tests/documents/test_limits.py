@@ -1,4 +1,4 @@
-"""docs/limits.md lists every bound and default of the code; run this file to write its tables."""
+"""docs/limits.md lists every bound and default. Run this file to write its tables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BEGIN, END = "<!-- from the code: begin -->", "<!-- from the code: end -->"
 
 
 def collections() -> tuple[type[Config], ...]:
-    """What a collection is made of, and every kind of that."""
+    """The configurations of a collection and its parts, and every kind of these."""
     kinds = [
         family.classes().values() for family in (LEGS, ENCODERS, STRUCTURES, CODECS, PROJECTIONS)
     ]
@@ -51,7 +51,7 @@ def collections() -> tuple[type[Config], ...]:
 
 
 def rerankers() -> tuple[type[Config], ...]:
-    """What every reranker has, and every kind."""
+    """The configurations that all rerankers share, and every kind of reranker."""
     parts = (ask_config.LanguageModelConfig, Budget, CalibrationConfig, RerankerConfig)
     return (*parts, StageConfig, *RERANKERS.classes().values())
 
@@ -66,7 +66,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
 
 
 def models(place: Any) -> list[type[Config]]:
-    """A model, or those that a module defines, in its order."""
+    """The configuration `place`, or all that the module `place` defines, in its order."""
     if isinstance(place, type):
         return [place]
     return [
@@ -79,7 +79,7 @@ def models(place: Any) -> list[type[Config]]:
 
 
 def bounds(annotation: Any) -> Bounds | None:
-    """Those of the number inside an annotation."""
+    """The bounds of the number in an annotation; None if it has none."""
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         own = [one for one in metadata if isinstance(one, Bounds)]
@@ -122,8 +122,8 @@ def tables() -> str:
     return "\n".join(lines)
 
 
-def fixed() -> dict[str, str]:
-    """Sentences with figures that the document must have."""
+def fixed_phrases() -> dict[str, str]:
+    """Phrases with numbers that the document must contain, by name."""
     batch = BatchRequest.model_fields["requests"].metadata
     documents = RerankBody.model_fields["documents"].metadata
     most = [max(getattr(one, "max_length", 0) for one in found) for found in (batch, documents)]
@@ -144,19 +144,19 @@ def fixed() -> dict[str, str]:
     }
 
 
-def test_the_document_lists_every_limit():
+def test_document_lists_every_bound():
     text = DOCUMENT.read_text(encoding="utf-8")
     begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     assert text[begin:end].strip() == tables().strip(), f"run: python {Path(__file__).name}"
 
 
-def test_the_document_has_the_fixed_limits():
+def test_document_states_the_fixed_limits():
     text = DOCUMENT.read_text(encoding="utf-8")
-    for name, words in fixed().items():
+    for name, words in fixed_phrases().items():
         assert words in text, (name, words)
 
 
-def test_the_tables_have_rows_of_every_section():
+def test_every_section_has_rows():
     text = tables()
     for name in ("SearchRequest.depth", "HnswConfig.ef_search", "Budget.calls", "Settings.queue"):
         assert f"`{name}`" in text

@@ -1,4 +1,4 @@
-"""The tutorials and how-to pages run as they stand."""
+"""The code of the tutorials and of the how-to pages runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODELS = {"search.md", "index.md"}
         for page in RUN
     ],
 )
-def test_a_page_runs(page, tmp_path):
+def test_page_runs(page, tmp_path):
     if page.name in MODELS:
         try:
             find_weights("all-MiniLM-L6-v2")
@@ -41,13 +41,13 @@ def test_a_page_runs(page, tmp_path):
     pages.run(page, tmp_path)
 
 
-def test_pages_have_only_blocks_that_run_or_are_compared():
+def test_every_block_runs_or_is_compared():
     for page in RUN:
         for block in pages.blocks(page.read_text(encoding="utf-8")):
             assert block.title or block.language in ("sh", "python"), (page.name, block.line)
 
 
-def test_a_block_that_fails_is_named(tmp_path):
+def test_failed_block_is_named(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("```python\nkiwi = 1\n```\n\n```python\nprint(kiwi)\nassert kiwi == 2\n```\n")
     (tmp_path / "run").mkdir()
@@ -55,7 +55,7 @@ def test_a_block_that_fails_is_named(tmp_path):
         pages.run(page, tmp_path / "run")
 
 
-def test_a_command_that_fails_is_named(tmp_path):
+def test_failed_command_is_named(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("```sh\nfalse | true\ntrue\n```\n")
     (tmp_path / "run").mkdir()
@@ -63,7 +63,7 @@ def test_a_command_that_fails_is_named(tmp_path):
         pages.run(page, tmp_path / "run")
 
 
-def test_output_that_differs_is_named(tmp_path):
+def test_different_output_is_named(tmp_path):
     page = tmp_path / "page.md"
     page.write_text('```sh\necho kiwi\n```\n\n```text title="Output"\nemu\n```\n')
     (tmp_path / "run").mkdir()
@@ -74,11 +74,11 @@ def test_output_that_differs_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("expected", "same"), [("a 1\nb ...\n", True), ("a 1\n...", True), ("a 1", False)]
 )
-def test_dots_stand_for_anything(expected, same):
+def test_dots_match_anything(expected, same):
     assert pages.matches(expected, "a 1  \nb 2\nc 3\n") is same
 
 
-def test_the_proxies_accept_their_files(tmp_path):
+def test_proxies_accept_their_files(tmp_path):
     page = (DOCS / "how-to" / "proxy.md").read_text(encoding="utf-8")
     files = {block.title: block.code for block in pages.blocks(page) if block.title}
     for name, code in files.items():

@@ -1,4 +1,4 @@
-"""The README's quick start runs as it stands, and its commands exist."""
+"""The code of the README and of some pages runs, and their commands exist."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ DOCUMENTS, EVALUATION, PROMPTREPS, RERANKING = (
 )
 
 
-def test_the_readme_is_short():
+def test_readme_is_short():
     assert len(README.encode()) < 8_192
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_the_five_lines_run_and_run_again(processes, tmp_path):
+def test_quick_start_runs_twice(processes, tmp_path):
     try:
         find_weights("all-MiniLM-L6-v2")
         find_weights("splade-tiny")
@@ -44,7 +44,7 @@ def test_the_five_lines_run_and_run_again(processes, tmp_path):
         pytest.skip(f"needs the default models: {error}")
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line]) <= 6
-    # One process for both runs is quicker: most of the time is importing what loads the models.
+    # One process for both runs is faster: most of the time goes into imports.
     runs = f"for _ in range({2 // processes}):\n    exec({code!r}, {{}})\n    print('---')"
     printed = "".join(
         subprocess.run(
@@ -74,8 +74,8 @@ def test_the_five_lines_run_and_run_again(processes, tmp_path):
         if line[:8] == "twindex "
     ],
 )
-def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatch, capsys):
-    """Run in an empty folder: nothing may be wrong but that the files are not there."""
+def test_every_command_is_valid(command, tmp_path, monkeypatch, capsys):
+    """Run in an empty folder, a command fails only because its files do not exist."""
     monkeypatch.chdir(tmp_path)
     words = shlex.split(command)[1:]
     if words[0] == "serve":
@@ -89,7 +89,7 @@ def test_every_command_of_the_readme_is_understood(command, tmp_path, monkeypatc
     assert "no such" in message.lower() or "contains no collection" in message, message
 
 
-def test_the_line_that_reads_standard_input_and_an_array_runs(tmp_path):
+def test_command_reads_standard_input_and_an_array(tmp_path):
     (line,) = re.findall(r"^zcat .* --documents - .*\.json$", DOCUMENTS, re.MULTILINE)
     first, array = tmp_path / "first.jsonl", tmp_path / "array.json"
     first.write_text('{"_id": "1", "text": "kiwi"}\n')
@@ -107,7 +107,7 @@ def test_the_line_that_reads_standard_input_and_an_array_runs(tmp_path):
         assert [collection.get(name).text for name in "1234"] == ["kiwi", "eel", "hawk", "gull"]
 
 
-def test_the_examples_of_reranking_run(tmp_path, monkeypatch, capsys):
+def test_examples_of_reranking_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = "".join(re.findall(r"```python\n(.*?)```", RERANKING, re.DOTALL))
     monkeypatch.setitem(sys.modules, "page", page := ModuleType("page"))
@@ -122,7 +122,7 @@ def test_the_examples_of_reranking_run(tmp_path, monkeypatch, capsys):
     assert lines[5:] == ["complete 2", "swift"]
 
 
-def test_the_file_of_rerankers_is_one(tmp_path):
+def test_file_of_rerankers_is_valid(tmp_path):
     (text,) = re.findall(r"```toml\n(.*?)```", RERANKING, re.DOTALL)
     (tmp_path / "rerankers.toml").write_text(text)
     read = RerankerRegistry.read(tmp_path / "rerankers.toml")
@@ -130,7 +130,7 @@ def test_the_file_of_rerankers_is_one(tmp_path):
     assert read.config("careful").candidates == 100
 
 
-def test_the_page_has_every_kind_and_every_word():
+def test_reranking_page_names_every_kind_and_word():
     kinds = {*RERANKERS}
     cells = " ".join(line.split("|")[1] for line in RERANKING.splitlines() if line[:1] == "|")
     assert kinds <= set(re.findall(r"`([a-z_]+)`", cells))
@@ -138,7 +138,7 @@ def test_the_page_has_every_kind_and_every_word():
     assert [word for word in words if not re.search(rf"`{word}[`:\[]", RERANKING)] == []
 
 
-def test_the_example_of_language_models_runs(capsys):
+def test_example_of_language_models_runs(capsys):
     page = (HOUSE / "docs" / "language-models.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(compile(code, "language-models.md", "exec"), {})  # noqa: S102 - our own page

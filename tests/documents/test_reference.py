@@ -1,4 +1,4 @@
-"""docs/reference is made from the code; run this file to write it."""
+"""docs/reference is generated from the code. Run this file to write it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MAKERS = (commands, python_names, rest, server)
 
 
 @pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__.rpartition(".")[2])
-def test_the_pages_are_up_to_date(maker):
+def test_page_is_up_to_date(maker):
     for name, text in maker.pages().items():
         written = (FOLDER / name).read_text(encoding="utf-8")
         assert written == text, f"{name}: run python tests/documents/{Path(__file__).name}"
 
 
-def test_no_page_is_left_over():
+def test_no_other_page_exists():
     made = {name for maker in MAKERS for name in maker.pages()}
     assert {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.md")} == made
 
@@ -58,7 +58,9 @@ def test_every_public_name_is_documented(module):
         value = getattr(loaded, name)
         if inspect.isclass(value) or inspect.isroutine(value):
             text = value.__doc__ or ""
-            given = text and not text.startswith(f"{name}(")  # A dataclass has one by itself.
+            given = text and not text.startswith(
+                f"{name}("
+            )  # A dataclass generates such a docstring.
             assert given, f"{loaded.__name__}.{name} has no docstring"
         else:
             assert name in explained, f"{loaded.__name__}.{name} has no docstring"

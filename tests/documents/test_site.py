@@ -1,4 +1,4 @@
-"""The site is built strictly, and a browser loads nothing for it from another host."""
+"""The site builds in strict mode, and loads nothing from another host."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link
 
 
 class Loaded(HTMLParser):
-    """Addresses that a browser loads for a page."""
+    """Collects the addresses that a browser loads for a page, in `found`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,17 +31,19 @@ class Loaded(HTMLParser):
             self.found.append(address)
 
 
-def elsewhere(html: str) -> list[str]:
-    """Those of them that are on another host."""
+def external_addresses(html: str) -> list[str]:
+    """The addresses on other hosts that a browser loads for a page."""
     page = Loaded()
     page.feed(html)
     return [one for one in page.found if re.match(r"(?i)([a-z]+:)?//", one)]
 
 
-def test_addresses_of_other_hosts_are_found():
+def test_external_addresses_are_found():
     page = '<script src="//a/b.js"></script><a href="https://c"><img src="x.png">'
-    assert elsewhere(page) == ["//a/b.js"]
-    assert elsewhere('<link rel="stylesheet" href="https://d/e.css">') == ["https://d/e.css"]
+    assert external_addresses(page) == ["//a/b.js"]
+    assert external_addresses('<link rel="stylesheet" href="https://d/e.css">') == [
+        "https://d/e.css"
+    ]
 
 
 def test_every_page_is_in_the_navigation():
@@ -52,7 +54,7 @@ def test_every_page_is_in_the_navigation():
 
 
 @pytest.mark.slow
-def test_the_site_is_built_without_warnings(tmp_path):
+def test_site_builds_without_warnings(tmp_path):
     if find_spec("mkdocs") is None or find_spec("mkdocstrings_handlers") is None:
         pytest.skip("needs the extra docs: pip install 'twindex[docs]'")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
@@ -66,7 +68,11 @@ def test_the_site_is_built_without_warnings(tmp_path):
     assert done.returncode == 0, done.stderr
     pages = list(tmp_path.rglob("*.html"))
     assert len(pages) > 30
-    found = {address for page in pages for address in elsewhere(page.read_text(encoding="utf-8"))}
+    found = {
+        address
+        for page in pages
+        for address in external_addresses(page.read_text(encoding="utf-8"))
+    }
     assert found == set()
     styles = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.css"))
     assert re.findall(r"(?:url\(|@import )['\"]?(?:https?:)?//[^)]*", styles) == []
