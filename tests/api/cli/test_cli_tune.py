@@ -155,7 +155,7 @@ def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: 
         (["--leg", "sparse"], "--leg: there is no leg 'sparse'"),
         (["--leg", "lexical"], "--leg: the leg lexical is lexical"),
         (["--min-recall", "2"], "--min-recall: must be at most 1"),
-        (["--p95-ms", "0"], "--p95-ms: must be more than 0"),
+        (["--p95-ms", "0"], "--p95-ms: must be above 0 and finite, got 0"),
         (["--sample", "1"], "--sample: must be at least 2"),
         (["--seed", "-1"], "--seed: must be at least 0"),
         (["--depth", "5"], "--depth: must be at least 10"),
