@@ -51,4 +51,5 @@ def _file(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    raise SourceError(f"no such file (nor {Path(name).name}.gz)", path=folder / name)
+    message = f"no such file; {Path(name).name}.gz does not exist either"
+    raise SourceError(message, path=folder / name)

@@ -62,7 +62,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well probabilities agree with judgements. Lower is better.
+    """Measures of the difference between probabilities and judgements. Lower is better.
 
     log_loss: mean of -ln(p), where p is the probability given to the hit's judgement.
     brier:    mean squared difference between probability and 1 (relevant) or 0 (Brier, 1950).

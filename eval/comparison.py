@@ -68,8 +68,8 @@ def compare_systems(
 
     baseline: name of a system. None: the first one.
     queries:  the queries compared. None: all queries that any system has. If a system lacks a
-              query, its value is 0, as with `trec_eval -c`. Other queries are ignored. The results
-              have the number of both as `absent` and `unjudged`.
+              query, its value is 0, as with `trec_eval -c`, and `absent` counts it. Other queries
+              are ignored, and `unjudged` counts them.
 
     p-values are not corrected for the number of comparisons.
 

@@ -24,7 +24,7 @@ class Scored:
 
     unscored: number of hits that the reranker did not score. Its budget ran out, or it scores only
               its best hits.
-    left_out: number of hits without a judgement.
+    left_out: number of hits that were left out because they have no judgement.
     """
 
     judged: JudgedScores

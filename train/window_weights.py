@@ -63,11 +63,11 @@ def window_weights(
 
 
 def ranknet(differences: NDArray[np.float32]) -> tuple[float, ...]:
-    """Return theta >= 0 (k numbers with mean 1) that minimises RankNet's loss.
+    """Return theta >= 0 (k numbers with mean 1) with a small RankNet loss.
 
-    The loss is the mean of ln(1 + exp(-theta . difference)). Training starts at 1 for each number
-    and runs a fixed number of steps. The scale of the scores does not matter. The first number is
-    always above 0.
+    The loss is the mean of ln(1 + exp(-theta . difference)). The minimisation starts at 1 for each
+    number and runs a fixed number of steps. The scale of the scores does not matter. The first
+    number is always above 0.
 
     differences: scores of a better minus a worse document, float32 [pairs, k].
     """

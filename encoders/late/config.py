@@ -13,7 +13,7 @@ from ..config import ENCODERS, EncoderConfig
 
 
 class LateFields(Config):
-    """Options for reading texts for late interaction, with stored or computed vectors."""
+    """Late-interaction options that the encoder and the reranker share."""
 
     model: str = "all-MiniLM-L6-v2"
     """The model: the name of a model on this machine, a folder, or "fake"."""

@@ -64,9 +64,10 @@ class _EncodedBatch:
 
 
 class LateEncoder:
-    """Fills `dense`, float32 [tokens, dimensions], and `offsets`. Thread-safe.
+    """A late-interaction encoder: one vector for each token. Thread-safe.
 
-    Numbers are rounded to float16 values, so they can be stored in half the bytes without loss.
+    Fills `dense`, float32 [tokens, dimensions], and `offsets`. Numbers are rounded to float16
+    values, so they can be stored in half the bytes without loss.
     """
 
     gives = LateEncoderConfig.gives
@@ -122,7 +123,7 @@ class LateEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> tuple[Representation, list[list[str]]]:
-        """Encode `texts`, and return the token of each vector too. See TokenEncoder."""
+        """Return the vectors of `texts`, and the token of each vector. See TokenEncoder."""
         vectors: list[NDArray[np.float32]] = [np.empty((0, 0), np.float32)] * len(texts)
         names: list[list[str]] = [[] for _ in texts]
         truncated = np.zeros(len(texts), np.bool_)

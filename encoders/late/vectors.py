@@ -20,7 +20,7 @@ class TokenEncoder(CountingEncoder, Protocol):
     def encode_tokens(
         self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
-        """Encode `texts`, and return the token of each vector of each text.
+        """Return the vectors of `texts`, and the token of each vector for each text.
 
         The list of tokens is empty for a text whose vectors were merged.
         """

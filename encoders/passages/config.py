@@ -26,7 +26,8 @@ class PassageConfig(Config):
     unit "words" repeats parts of sentences. The default is 40 for "words" and "sentences"."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
     """A document of at most this many words is not split. The default is 512 for "words" and
-    "sentences". It must be 0 for "tokens", which split each document longer than a passage."""
+    "sentences". It must be 0 for the unit "tokens", which splits every document that is too long
+    for one passage."""
 
     @model_validator(mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from ..config import ENCODERS, EncoderConfig
 
 
 class TildeFields(Config):
-    """Options for weighting texts by TILDEv2, with stored or computed weights."""
+    """TILDEv2 options that the encoder and the reranker share."""
 
     model: str = "splade-tiny"
     """The model: the name of a model on this machine, a folder, or "fake"."""

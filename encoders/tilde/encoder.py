@@ -47,9 +47,10 @@ WINDOW = 1_024
 
 
 class TildeEncoder:
-    """Fills `sparse`: CSR float32 [n, vocabulary], without stop tokens. Thread-safe.
+    """A TILDEv2 encoder. Thread-safe.
 
-    Models are loaded at the first passage. Queries require no model.
+    Fills `sparse`: CSR float32 [n, vocabulary], without stop tokens. Models are loaded at the first
+    passage. Queries require no model.
     """
 
     gives = TildeEncoderConfig.gives

@@ -74,7 +74,7 @@ class TrainedWeights(_Model):
             )
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """See `_Model`."""
+        """Yield positions and weights of each batch of texts. See `_Model`."""
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
                 states = self._model(input_ids=ids, attention_mask=seen).last_hidden_state.float()
@@ -105,7 +105,7 @@ class HeadWeights(_Model):
         self._bias = zeros if head.bias is None else head.bias.detach().float()
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """See `_Model`."""
+        """Yield positions and weights of each batch of texts. See `_Model`."""
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
                 states = self._model(input_ids=ids, attention_mask=seen).logits.float()
@@ -164,7 +164,7 @@ def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tenso
 
 
 def _read(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
-    """Return the tensors with these names that model.safetensors has."""
+    """Return the tensors in model.safetensors that `wanted` names."""
     safe = folder / "model.safetensors"
     if not safe.is_file():
         return {}

@@ -26,7 +26,7 @@ class Axis:
     name:  short name, used in file names.
     title: title of the axis.
     unit:  unit of the axis.
-    scale: the field's value that equals one unit.
+    scale: value of the field that is one unit, such as 1e6 bytes for MB.
     """
 
     cost: str
@@ -208,9 +208,9 @@ def _labels(
     chosen: int | None,
     best: Sequence[int],
 ) -> dict[int, tuple[float, float, str]]:
-    """Place names beside the points of the front, where they fit.
+    """Return the positions of names beside the points of the front, where they fit.
 
-    The recommended point comes first, then the points with the best quality.
+    The name of the recommended point is placed first, then those of the best quality.
     """
     taken = [(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in positions.values()]
     labels: dict[int, tuple[float, float, str]] = {}

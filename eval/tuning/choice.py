@@ -30,7 +30,7 @@ class Limits:
     min_recall: float | None = None
 
     def failed(self, point: Point) -> dict[str, float]:
-        """Return limit -> ratio by which `point` misses it (above 1), for each missed limit."""
+        """Return the limits that `point` misses: name -> factor by which it misses (above 1)."""
         missed: dict[str, float] = {}
         for name, value, limit in self._costs(point):
             if value > limit:

@@ -35,7 +35,11 @@ class Searcher:
         depth: int,
         search: VectorSearch | None = None,
     ) -> None:
-        """depth: number of documents that each search requests. search: as in a search request."""
+        """part: the sample's vectors, indexed.
+
+        depth:  number of documents that each search requests.
+        search: search options of the request. None: the defaults.
+        """
         self._segment = TrialSegment(leg, part, sample.owners)
         self._depth = depth
         self._search = search
