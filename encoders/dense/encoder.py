@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from ...core import InvalidInputError, ModelError, Representation, Role
-from ..prescribed import prescribed_prompts
+from ..model_prompts import model_prompts
 from ..text_model import TextModel
 from .config import DenseEncoderConfig
 
@@ -31,7 +31,7 @@ class DenseEncoder:
     def __init__(self, model: TextModel, config: DenseEncoderConfig) -> None:
         self.config = config
         self._model = model
-        self._prompts = prescribed_prompts(model.model, config)
+        self._prompts = model_prompts(model.model, config)
         self.reader = model.reader(self._prompts["document"])
         """Token counter for cutting documents into passages. None: the model has no limit."""
         if not config.normalize:

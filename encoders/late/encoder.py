@@ -35,7 +35,7 @@ from sentence_transformers.multi_vector_encoder.modules import (
 
 from ...core import InvalidInputError, ModelError, Representation, Role
 from ...llm import find_weights
-from ..prescribed import prescribed_prompts
+from ..model_prompts import model_prompts
 from ..text_model import TextModel
 from .config import LateEncoderConfig
 from .vectors import concatenate
@@ -75,7 +75,7 @@ class LateEncoder:
     def __init__(self, model: TextModel, config: LateEncoderConfig) -> None:
         self.config = config
         self._model = model
-        self._prompts = prescribed_prompts(model.model, config)
+        self._prompts = model_prompts(model.model, config)
         self.reader = model.reader(self._prompts["document"])
         """Token counter for cutting documents into passages. None: the model has no limit."""
         self._transformer: Any = model.model[0]

@@ -147,11 +147,11 @@ def _take_head(model: Any) -> torch.nn.Linear | None:
     ):
         return None
     network = model[0].auto_model
-    place = HEADS.get(type(network).__name__)
-    if place is None:
+    path = HEADS.get(type(network).__name__)
+    if path is None:
         return None
-    head = network.get_submodule(place)
+    head = network.get_submodule(path)
     if not isinstance(head, torch.nn.Linear):
         return None
-    network.set_submodule(place, torch.nn.Identity())
+    network.set_submodule(path, torch.nn.Identity())
     return head

@@ -90,16 +90,14 @@ class HeadWeights(_Model):
 
     def __init__(self, parts: Pretrained) -> None:
         super().__init__(parts)
-        place = HEADS.get(type(parts.model).__name__)
-        if place is None or not isinstance(
-            head := parts.model.get_submodule(place), torch.nn.Linear
-        ):
+        path = HEADS.get(type(parts.model).__name__)
+        if path is None or not isinstance(head := parts.model.get_submodule(path), torch.nn.Linear):
             supported = ", ".join(sorted(HEADS))
             raise ModelError(
                 f"model {parts.name!r} has the unsupported architecture "
                 f"{type(parts.model).__name__}: choose a model with one of {supported}"
             )
-        parts.model.set_submodule(place, torch.nn.Identity())
+        parts.model.set_submodule(path, torch.nn.Identity())
         self._weight = head.weight.detach()  # Keep its data type: other models share it.
         zeros = torch.zeros(len(head.weight), device=parts.device)
         self._bias = zeros if head.bias is None else head.bias.detach().float()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import EncoderMismatchError, InvalidInputError
-from ...encoders.places import absolute_name, named, with_models
+from ...encoders.model_paths import absolute_name, named, with_models
 from ...llm import find_weights, weights_digest
 from ..arrays.files import exclusive
 from ..config import CollectionConfig

@@ -71,8 +71,8 @@ def test_loss_equals_the_definition_of_ndcg_loss2(scores_and_gains):
     for i in range(n):
         for j in range(n):
             if gains[i] > gains[j]:
-                apart = abs(rank[i] - rank[j])
-                delta = abs(1 / math.log2(1 + apart) - 1 / math.log2(2 + apart))
+                distance = abs(rank[i] - rank[j])
+                delta = abs(1 / math.log2(1 + distance) - 1 / math.log2(2 + distance))
                 gained = abs(2 ** gains[i] - 2 ** gains[j]) / best
                 expected += delta * gained * math.log2(1 + math.exp(scores[j] - scores[i]))
     found = ndcg_loss2(torch.tensor(scores), torch.tensor(gains, dtype=torch.float32))

@@ -10,9 +10,7 @@ from .dense.config import DenseEncoderConfig
 from .late.config import LateEncoderConfig
 
 
-def prescribed_prompts(
-    model: Any, config: DenseEncoderConfig | LateEncoderConfig
-) -> dict[Role, str]:
+def model_prompts(model: Any, config: DenseEncoderConfig | LateEncoderConfig) -> dict[Role, str]:
     """Return the prompt before texts of each role.
 
     It is the configured prompt, else the model's own, else "".
