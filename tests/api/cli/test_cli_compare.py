@@ -152,7 +152,7 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
         (["best.trec", "cut.json"], "cut.json:2: not JSON: "),
         (
             ["best.trec", "list.json"],
-            "list.json: must hold the object that `twindex eval --json` p",
+            "list.json: must be a report of `twindex eval --json`: a JSON object",
         ),
         (["best.trec", "old.json"], "old.json: per_query: missing; write the report with `twindex"),
         (["best.trec", "rows.json"], "rows.json: table[1].per_query: missing"),
