@@ -88,7 +88,7 @@ class Fake(Generic[C]):
     def _encode_words(
         self, texts: Sequence[list[str]], truncated: NDArray[np.bool_], role: Role
     ) -> Representation:
-        """Encode texts, each given as the list of its words."""
+        """Return the representations of texts, each given as the list of its words."""
         raise NotImplementedError
 
 

@@ -121,7 +121,7 @@ class TextModel:
 
     @contextmanager
     def trying(self) -> Iterator[None]:
-        """Turn failures of the model's first run into a ModelError.
+        """Return a context that converts failures of the model's first run to a ModelError.
 
         Weights that do not fit the model fail only when it runs.
         """
@@ -142,7 +142,7 @@ class TextModel:
 
     @contextmanager
     def running(self, precision: Precision) -> Iterator[None]:
-        """Hold the model for one thread, in inference mode and with the given precision."""
+        """Return a context in which one thread may call the model, with the given precision."""
         reduced = precision == "bfloat16"
         with (
             self._running,

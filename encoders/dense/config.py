@@ -19,7 +19,7 @@ class DenseEncoderConfig(EncoderConfig):
 
     kind: Literal["dense"] = "dense"
     model: str = "all-MiniLM-L6-v2"
-    """The model: the name of a model on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     query_prompt: str | None = None

@@ -16,7 +16,7 @@ class LateFields(Config):
     """Late-interaction options that the encoder and the reranker share."""
 
     model: str = "all-MiniLM-L6-v2"
-    """The model: the name of a model on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     query_prompt: str | None = None

@@ -36,7 +36,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
 
     kind: Literal["promptreps"] = "promptreps"
     model: str = "SmolLM2-135M-Instruct"
-    """The model: the name of a model on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     variant: Variant = "single"
@@ -56,9 +56,9 @@ class PromptRepsEncoderConfig(EncoderConfig):
     max_length: Annotated[int, Bounds(1, 1_048_576)] = 512
     """Most tokens read of each text; the prompt is never truncated."""
     top_terms: Count = 128
-    """Number of terms kept, with the largest weights, among a text's own words."""
+    """Number of terms kept among a text's own words: those with the largest weights."""
     expansion: Annotated[int, Bounds(0, 1_000_000)] = 0
-    """Number of terms added, with the largest weights, that are not in the text."""
+    """Number of terms added that are not in the text: those with the largest weights."""
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
     """Number format in which the model computes; "int8" quantises the weights and runs only on
     CPUs."""

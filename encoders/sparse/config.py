@@ -19,15 +19,15 @@ class SparseEncoderConfig(EncoderConfig):
 
     kind: Literal["sparse"] = "sparse"
     model: str = "splade-tiny"
-    """The model: the name of a model on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     max_length: Tokens | None = None
     """Most tokens read of each text, including special tokens; None = the model's own limit."""
     top_terms: Count | None = None
-    """Number of terms kept of a document, with the largest weights; None = all."""
+    """Number of terms kept of a document: those with the largest weights; None = all."""
     query_top_terms: Count | None = None
-    """Number of terms kept of a query, with the largest weights; None = all."""
+    """Number of terms kept of a query: those with the largest weights; None = all."""
     precision: Precision = "float32"
     """Number format in which the model computes."""
     device: Device = "auto"

@@ -16,14 +16,14 @@ class TildeFields(Config):
     """TILDEv2 options that the encoder and the reranker share."""
 
     model: str = "splade-tiny"
-    """The model: the name of a model on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     max_length: Tokens | None = None
     """Most tokens read of a passage, including special tokens; None = the model's own limit."""
     expansion: Annotated[int, Bounds(0, 1_000)] = 0
-    """Number of the likeliest tokens. Those that are not in the passage are added to it before
-    weighting. The paper uses 200; 0 adds none."""
+    """Number of likely tokens considered. Those that are not in the passage are added to it before
+    it is weighted. The paper uses 200; 0 adds none."""
     expansion_model: str | None = None
     """Model whose language-model head ranks tokens for the expansion; None = that of `model`."""
     expansion_reading: Literal["auto", "first", "max"] = "auto"
