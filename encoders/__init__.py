@@ -1,7 +1,8 @@
-"""Text to representations: dense (one vector, or one for each token), learned sparse, weights of a
-text's own tokens, and lexical terms; and long text to passages.
+"""Encoders that turn text into representations, and splitters that cut long text into passages.
 
-Importing this does not import torch: `load_encoder` does, when it loads a model.
+Representations are dense (one vector, or one for each token), learned sparse (SPLADE, TILDEv2) or
+lexical terms. Importing this package does not import torch. `load_encoder` imports it when it loads
+a model.
 """
 
 from __future__ import annotations
@@ -66,18 +67,19 @@ __all__ = [
     "split_passages",
 ]
 
-_HOMES = {
+_LAZY_MODULES = {
     "FakeDenseEncoder": "dense.fake",
     "FakeLateEncoder": "late.fake",
     "FakeSparseEncoder": "sparse.fake",
     "FakeTildeEncoder": "tilde.fake",
     "PromptRepsEncoder": "promptreps.encoder",
 }
-"""Where the names are that are imported when they are first used."""
+"""Name -> module that defines it. The module is imported at the first use of the name."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _LAZY_MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    return found
+    module = import_module(f".{_LAZY_MODULES[name]}", __name__)
+    value = globals()[name] = getattr(module, name)
+    return value

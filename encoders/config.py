@@ -1,4 +1,4 @@
-"""What the configuration of every encoder has, and the kinds of encoder that there are."""
+"""The base class of encoder configurations, and the registry of encoder kinds."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from .protocol import Encoder, Gives
 
 
 class EncoderConfig(Config):
-    """The configuration of an encoder: which one, and all that its representations depend on.
+    """The configuration of an encoder: its kind and every option that its output depends on.
 
-    made_by:   what makes the encoder of its configuration, as "module:name"; ".module:name" is
-               beside the configuration. It is imported when an encoder is loaded.
-    faked_by:  the same for the model "fake"; None = there is no fake, or `made_by` makes it.
+    made_by:   "module:name" of the callable that creates the encoder from its configuration.
+               ".module:name" is relative to the configuration's package. The module is imported
+               when an encoder is loaded.
+    faked_by:  "module:name" of the callable for the model "fake". None: `made_by` handles it, or
+               there is no fake.
     gives:     parts of a `Representation` that the encoder fills: "dense", "sparse" or "terms".
-    models:    fields that name a model -> where the fingerprint has the digest of its weights. A
-               request may name only models that the operator allows.
-    per_token: a text has a vector for each of its tokens.
-    flags:     fields whose flags on the command line have another name than they.
+    models:    configuration fields that name a model -> fingerprint key with the digest of its
+               weights. A request may name only models that the operator allows.
+    per_token: True if a text has one vector for each of its tokens.
+    flags:     field -> command-line flag, for fields whose flag has a different name.
     """
 
     made_by: ClassVar[str]
@@ -36,8 +38,11 @@ class EncoderConfig(Config):
     kind: str
 
     def load(self) -> Encoder:
-        """The encoder. Raises ConfigError for options that cannot be used and ModelError for a
-        model that cannot be found or read. Takes long where it imports torch."""
+        """Load the encoder. This is slow if it has to import torch.
+
+        Raises ConfigError for options that cannot be used and ModelError for a model that cannot be
+        found or read.
+        """
         reference = self.made_by
         if getattr(self, "model", None) == NAME:
             self.check_fake()
@@ -46,32 +51,36 @@ class EncoderConfig(Config):
         return encoder
 
     def check_fake(self) -> None:
-        """Raise ConfigError for options that mean nothing without a model."""
+        """Raise ConfigError for options that the model "fake" does not support."""
         if getattr(self, "revision", None) is not None:
-            raise ConfigError('"fake" has no revisions', field="revision")
+            raise ConfigError(
+                '"fake" has no revisions: leave out the revision, or name a model', field="revision"
+            )
         if getattr(self, "precision", "float32") != "float32":
-            raise ConfigError('"fake" computes in float32', field="precision")
+            raise ConfigError(
+                'the model "fake" supports only the precision "float32"', field="precision"
+            )
 
     @property
     def many(self) -> bool:
-        """A text may have several vectors, scored by MaxSim."""
+        """True if a text may have several vectors, scored by MaxSim."""
         return self.per_token
 
     @property
     def label(self) -> str:
-        """What tells people which encoder this is: the name of its model, without its folder."""
+        """A short name for display: the model's name, without its folder."""
         model = str(getattr(self, "model", self.kind))
         return os.path.basename(model) if os.path.isabs(model) else model
 
     def on(self, device: Device) -> Self:
-        """The same encoder on another device, which no representation depends on."""
+        """Return a copy that runs on `device`. Representations do not depend on the device."""
         if "device" not in type(self).model_fields:
             return self
         return self.model_copy(update={"device": device})
 
 
 ENCODERS = Kinds(EncoderConfig, "encoder", "twindex.encoders")
-"""The kinds of encoders."""
+"""The registered kinds of encoders."""
 
 EncoderLoader = Callable[[EncoderConfig], Encoder]
-"""How an encoder is got from its configuration: `load_encoder`, or what a test puts in place."""
+"""A function that loads an encoder: `load_encoder`, or a substitute in tests."""

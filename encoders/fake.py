@@ -1,7 +1,7 @@
-"""Deterministic encoders without a model, for tests and for trying things out: what they share.
+"""The base class of fake encoders: deterministic, without a model, for tests and experiments.
 
-Texts that share words are near each other. Every option of the configuration means what it means
-for a real encoder; a token is a word here. Those that cannot mean anything are refused.
+Texts that share words are near each other. Options have the same meaning as for a real encoder, but
+a token is a word. Options that need a model are rejected.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ C = TypeVar("C", bound=EncoderConfig)
 
 
 class Fake(Generic[C]):
-    """What every fake has; a fake of a kind adds `_represented`."""
+    """The base class of fake encoders. Subclasses implement `_encode_words`."""
 
     def __init__(self, config: C, limits: Mapping[Role, int | None]) -> None:
-        """limits: words read of a text; None = all.
+        """limits: most words read of a text, by role. None: all words.
 
-        Raises ConfigError for options that mean nothing without a model.
+        Raises ConfigError for options that need a model.
         """
         config.check_fake()
         self._prompts = {name: text or "" for name, text in config if name.endswith("_prompt")}
@@ -45,7 +45,7 @@ class Fake(Generic[C]):
 
     @property
     def reader(self) -> TokenReader | None:
-        """What cutting by tokens needs; None without a limit."""
+        """Word counter for cutting documents into passages. None: documents have no limit."""
         limit, prompt = self._limits["document"], self._prompts.get("document_prompt", "")
 
         def lengths(texts: Sequence[str]) -> list[int]:
@@ -61,31 +61,34 @@ class Fake(Generic[C]):
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
         words, truncated = self._read(texts, role)
-        found = self._represented(words, truncated, role)
+        representation = self._encode_words(words, truncated, role)
         if advance is not None:
             for _ in texts:
                 advance(1)
-        return found
+        return representation
 
     def term(self, index: int) -> str:
-        """A number, as there is no vocabulary. Dense dimensions have no names."""
+        """Return "#index", as there is no vocabulary.
+
+        Raises InvalidInputError for an encoder of dense vectors and for an index out of range.
+        """
         if "sparse" not in self.gives:
-            raise InvalidInputError("the dimensions of a dense vector have no names")
+            raise InvalidInputError("dimensions of a dense vector have no names")
         if not 0 <= index < VOCABULARY:
-            raise InvalidInputError(f"must be in [0, {VOCABULARY})", field="index")
+            raise InvalidInputError(f"must be in [0, {VOCABULARY}), got {index}", field="index")
         return f"#{index}"
 
     def _read(self, texts: Sequence[str], role: Role) -> tuple[list[list[str]], NDArray[np.bool_]]:
-        """The words of each text as a model would read them, and which texts have more."""
+        """Return the words read of each text, and a mask of the texts that are longer."""
         prompt, limit = self._prompts.get(f"{role}_prompt", ""), self._limits[role]
         whole = [_words(prompt + text) for text in texts]
         cut = [limit is not None and len(words) > limit for words in whole]
         return [words[:limit] for words in whole], np.array(cut, np.bool_)
 
-    def _represented(
+    def _encode_words(
         self, texts: Sequence[list[str]], truncated: NDArray[np.bool_], role: Role
     ) -> Representation:
-        """Of texts of which these are the words that are read."""
+        """Return the representations of texts, each given as the list of its words."""
         raise NotImplementedError
 
 
@@ -93,8 +96,8 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
 
-def place(word: str) -> int:
-    """Of a word in the vocabulary."""
+def word_index(word: str) -> int:
+    """Return the index of a word in the fake vocabulary."""
     return _digest(word) % VOCABULARY
 
 
@@ -106,5 +109,6 @@ def _digest(word: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def signs(word: str) -> NDArray[np.float32]:
+    """Return 64 numbers of -1 or 1, computed from the word's hash: float32 [64]."""
     bits = np.unpackbits(np.frombuffer(_digest(word).to_bytes(8, "little"), np.uint8))
     return bits.astype(np.float32) * 2 - 1

@@ -1,4 +1,4 @@
-"""The kinds of encoder that come with Twindex, a line each: an import registers them."""
+"""Imports the encoder kinds that come with Twindex. Importing a kind registers it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an encoder is: text in, a batch of representations out."""
+"""The protocols of encoders, which turn texts into a batch of representations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Gives = Literal["dense", "sparse", "terms"]
 
 
 class Encoder(Protocol):
-    """Turns texts into one or more kinds of representation."""
+    """An object that turns texts into one or more kinds of representation."""
 
     @property
     def gives(self) -> frozenset[Gives]:
@@ -21,9 +21,10 @@ class Encoder(Protocol):
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """All that decides the values: model, weights digest, prompts, pooling, truncation.
+        """Everything that determines the representations, as a JSON object.
 
-        A JSON object. Two encoders with equal fingerprints give comparable representations.
+        For example model, digest of the weights, prompts, pooling and truncation. Encoders with
+        equal fingerprints return comparable representations.
         """
 
     def encode(
@@ -33,25 +34,35 @@ class Encoder(Protocol):
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
-        """Encode `texts` in order; `advance(n)` is called as n more are done. Thread-safe."""
+        """Return the representations of `texts`, in order. Thread-safe.
+
+        advance: called with the number of texts in each batch, after the batch.
+        """
 
     def term(self, index: int) -> str:
-        """Name of one dimension of the sparse vector (its vocabulary piece)."""
+        """Return the name of a sparse vector's dimension: the vocabulary's piece.
+
+        Raises InvalidInputError for an index out of range, and for an encoder without sparse
+        vectors.
+        """
 
 
 class CountingEncoder(Encoder, Protocol):
-    """An encoder that can tell what reading a text will take."""
+    """An encoder that can count the tokens of a text before it encodes it."""
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """Tokens of each text that its model would read at most; 0 where no model reads it."""
+        """Return the most tokens that the model would read of each text. 0: no model reads it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenReader:
-    """What cutting by tokens needs of an encoder (`encoder.reader`, None = reads all).
+    """Counts an encoder's tokens, for cutting documents into passages.
 
-    limit:   tokens that the encoder reads of a document at most, special tokens included.
-    lengths: tokens of each document if none were cut, prompt and special tokens included.
+    An encoder has one as `encoder.reader`. None there means that the encoder has no limit.
+
+    limit:   most tokens that the encoder reads of a document, including special tokens.
+    lengths: returns the number of tokens of each document without truncation, including prompt and
+             special tokens.
     """
 
     limit: int

@@ -1,4 +1,4 @@
-"""Sparse vectors: of weights by term, and with only the heaviest of them."""
+"""Building sparse vectors from weights, and pruning them to the largest weights."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from scipy.sparse import csr_array
 
 
 def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
-    """Each row's `top` largest weights (None = all); of equal weights the lower index stays.
+    """Return each row's `top` largest weights. Ties keep the lower index. None: all weights.
 
-    rows: CSR float32 [n, vocabulary] with sorted indices; so is the result.
+    rows: CSR float32 [n, vocabulary] with sorted indices. The result has the same form.
     """
     lengths = np.diff(rows.indptr)
     if top is None or not len(lengths) or lengths.max() <= top:
         return rows
     owner = np.repeat(np.arange(len(lengths)), lengths)
-    # Stable: within a row, equal weights stay in the order of their indices.
+    # The sort is stable: within a row, equal weights stay in the order of their indices.
     order = np.lexsort((-rows.data, owner))
     rank = np.arange(len(order)) - np.repeat(rows.indptr[:-1], lengths)
     keep = np.sort(order[rank < top])
@@ -26,7 +26,10 @@ def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
 
 
 def weights_of(rows: Sequence[Mapping[int, float]], vocabulary: int) -> csr_array:
-    """CSR float32 [n, vocabulary] with sorted indices, of the weight of each term."""
+    """Return a CSR matrix float32 [n, vocabulary] with sorted indices.
+
+    rows: term index -> weight, for each of the n rows.
+    """
     ordered = [sorted(row.items()) for row in rows]
     indptr = np.cumsum([0, *(len(row) for row in ordered)]).astype(np.int32)
     flat = [item for row in ordered for item in row]

@@ -1,7 +1,7 @@
-"""Classes of characters that cutting text into words and passages needs, as regex fragments.
+"""Character classes for splitting text into words and passages, as regex fragments.
 
-They go between square brackets: `f"[{SPACELESS}]"`, or `f"[^\\W_{SPACELESS}]"` for word
-characters outside these scripts.
+Use them between square brackets: `f"[{SPACELESS}]"`, or `f"[^\\W_{SPACELESS}]"` for word characters
+of all other scripts.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ SPACELESS = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"  # Han
     "\uac00-\ud7a3"  # Hangul syllables: spaced by phrase, not by word
 )
-"""Scripts written without a space between words. No regex tells where their words end."""
+"""Scripts written without spaces between words. No regex can find their word boundaries."""
 
 HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 
 INVISIBLE = "\u00ad\u200c\u200d\u2060"
-"""Soft hyphen, joiners: they may stand inside a word and mean nothing for search."""
+"""Soft hyphen and joiners. They may occur inside a word and are ignored in search."""
 
 
 @cache
 def marks() -> str:
-    """Combining marks (Unicode category M), which `\\w` leaves out, and INVISIBLE."""
-    # The marks of the planes scanned are all there are (0x1f000.. are symbols, then Han).
+    """Return combining marks (Unicode category M), which `\\w` does not match, and INVISIBLE."""
+    # All marks are in these planes (symbols and Han follow from 0x1f000).
     blocks = (range(0x300, 0x1F000), range(0xE0100, 0xE01F0))
     found = (chr(c) for b in blocks for c in b if unicodedata.category(chr(c))[0] == "M")
     return "".join(found) + "\uff9e\uff9f" + INVISIBLE

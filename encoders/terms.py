@@ -1,4 +1,4 @@
-"""The terms of a text among a language model's vocabulary, and the weights that they get."""
+"""The terms of a text in a language model's vocabulary, and their weights."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ MAX_CACHED_WORD = 64
 
 
 class OwnTerms:
-    """Finds the tokens of a text's words, stopwords and punctuation left out. Thread-safe.
+    """Finds the tokens of a text's words, without stopwords and punctuation. Thread-safe.
 
-    Each word is tokenised by itself, without a space before it, so a term may be a piece that the
-    text as a whole is not cut into.
+    Each word is tokenised separately, without a space before it. A term may therefore be a token
+    that does not occur in the tokenised text.
     """
 
     def __init__(self, model: StateModel, language: str) -> None:
@@ -36,16 +36,17 @@ class OwnTerms:
         self._lock = Lock()
 
     def of(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        """The tokens of each text, ascending."""
+        """Return the tokens of each text, ascending."""
         chosen = [set(words(text)) - self._left_out for text in texts]
         tokens = self._tokens(set().union(*chosen))
         found = [set[int]().union(*(tokens[word] for word in own)) for own in chosen]
         return [np.array(sorted(ids), np.int64) for ids in found]
 
-    def _tokens(self, asked: set[str]) -> dict[str, list[int]]:
+    def _tokens(self, wanted: set[str]) -> dict[str, list[int]]:
+        """Return word -> tokens, cached."""
         with self._lock:
-            tokens = {word: self._known[word] for word in asked if word in self._known}
-        new = sorted(asked - tokens.keys())
+            tokens = {word: self._known[word] for word in wanted if word in self._known}
+        new = sorted(wanted - tokens.keys())
         tokens.update(zip(new, self._model.tokenize(new), strict=True))
         with self._lock:
             if len(self._known) + len(new) > CACHED_WORDS:
@@ -55,24 +56,26 @@ class OwnTerms:
 
 
 def stoplist(language: str) -> frozenset[str]:
-    """The stopwords of a language. Raises ConfigError where there is no list of them."""
+    """Return the stopwords of a language, or an empty set for "none".
+
+    Raises ConfigError if there is no list for the language.
+    """
     if language == "none":
         return frozenset()
     if found := stopwords(language):
         return found
     listed = ", ".join(code for code in languages() if stopwords(code))
     raise ConfigError(
-        f"there is no list of stopwords for {language!r}; there is one for {listed}, "
-        'and "none" keeps all words',
+        f'no stopword list for {language!r}: choose one of {listed}, or "none" to keep all words',
         field="language",
     )
 
 
 def clean_tokens(model: StateModel) -> NDArray[np.bool_]:
-    """Tokens fit for expansion: bool [vocabulary].
+    """Return a mask of the tokens that may be used for expansion: bool [vocabulary].
 
-    Pieces of letters only that begin with a to z, after a leading "▁" or space. Where spaces are
-    marked by "Ġ" (byte-level vocabularies), only pieces that continue or open a text are left.
+    They consist of letters only and begin with a to z, after an optional "▁" or space. Byte-level
+    vocabularies mark spaces by "Ġ". Of these, only tokens without "Ġ" remain.
     """
     clean = np.zeros(model.vocabulary, np.bool_)
     for token in range(model.vocabulary):
@@ -90,15 +93,16 @@ def weigh(
     expansion: int = 0,
     clean: NDArray[np.bool_] | None = None,
 ) -> csr_array:
-    """Sparse vectors of weights rint(100 * log(1 + relu(logit))), those of zero left out.
+    """Return sparse vectors with the weights rint(100 * log(1 + relu(logit))), without zeros.
 
     logits:    float32 [m, vocabulary].
-    terms:     of each row the text's own tokens, ascending; where there are none, the 10 largest
-               logits of the vocabulary are taken.
-    top:       so many of the own terms are kept, those of the largest logits.
-    expansion: so many of the `clean` tokens are added that are not the text's own.
+    terms:     the text's own tokens for each row, ascending. A row without own tokens gets the 10
+               tokens with the largest logits.
+    top:       number of own tokens kept, those with the largest logits.
+    expansion: number of `clean` tokens added that are not the text's own.
+    clean:     mask of tokens that may be added: bool [vocabulary].
 
-    Of equal logits the lower token comes first. Returns CSR float32 [m, vocabulary] of integers.
+    Ties keep the lower token. Returns CSR float32 [m, vocabulary] with integer values.
     """
     every = np.arange(logits.shape[1])
     rows = [
@@ -124,7 +128,7 @@ def weigh(
 def _largest(
     logits: NDArray[np.float32], tokens: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    """Of some tokens (ascending) those with the largest logits, ascending."""
+    """Return the `count` tokens with the largest logits. Input and output are ascending."""
     if len(tokens) <= count:
         return tokens
     values = logits[tokens]

@@ -1,5 +1,7 @@
-"""What the dense and the sparse encoder share: loading a sentence-transformers model quietly, and
-feeding it tokenised batches."""
+"""Loading sentence-transformers models and feeding them tokenised batches.
+
+The dense, late-interaction and sparse encoders use it.
+"""
 
 from __future__ import annotations
 
@@ -27,24 +29,29 @@ from .protocol import TokenReader
 from .sparse.config import SparseEncoderConfig
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
-"""Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
+"""Device -> most padded tokens in a batch. Measured with benchmarks/encode.py."""
 
 WINDOW = 1_024
-"""Texts tokenised, and sorted by length, together."""
+"""Number of texts that are tokenised and sorted by length together."""
 
-TURN = 64
-"""Texts tokenised at once. A query that waits for the same tokenizer then has its turn, after 0.1 s
-instead of the 1 s that a window takes."""
+TOKENIZER_BATCH = 64
+"""Number of texts that are tokenised in one call. Between calls, a waiting query can use the
+tokenizer: after 0.1 s, instead of the 1 s that a whole window takes."""
 
 Config = DenseEncoderConfig | SparseEncoderConfig | LateEncoderConfig
 
 UNLIMITED = 1_000_000
-"""Tokenizers without a limit say so by a huge number."""
+"""Limits above this number mean "no limit". Tokenizers without a limit have a huge one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Positions of some texts, the model's input for them, and which of them were cut."""
+    """A batch of tokenised texts.
+
+    rows:      positions of the texts in the input.
+    features:  the model's input.
+    truncated: True for texts longer than the limit.
+    """
 
     rows: NDArray[np.int64]
     features: dict[str, Any]
@@ -54,26 +61,29 @@ class Batch:
 class TextModel:
     """A sentence-transformers model of any kind whose input is tokens. Thread-safe.
 
-    Models of the same weights share them, see `twindex.llm.weights.shared`.
+    Models with equal weights share them in memory, see `twindex.llm.weights.shared`.
     """
 
     def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:
-        """model: a view of `shared`, or made of one."""
+        """model: a view of `shared`, or a model built from a view.
+
+        max_length: most tokens read of a text. None: the model's own limit.
+        """
         self.model = model
         self.name = name
         self.digest = shared.digest
         self._shared = shared
         self.device = model.device
-        """Where the model is."""
+        """The device that the model runs on."""
         self.tokenizing = shared.tokenizing
-        """The tokenizer may be called under this lock: it keeps its truncation as state."""
+        """The tokenizer's lock. Hold it for each call: its truncation is mutable state."""
         self._budget = BUDGET[self.device.type]
         self._running = Lock()
         self.tokenizer: Any = getattr(model, "tokenizer", None)
         if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
             raise ModelError(
-                "only transformer models with a fast tokenizer can be used here; "
-                f"this one begins with {type(model[0]).__name__}"
+                f"model {name!r} begins with {type(model[0]).__name__}: choose a transformer model "
+                "with a fast tokenizer"
             )
         own_limit = model.max_seq_length
         if own_limit is not None and own_limit > UNLIMITED:
@@ -88,11 +98,13 @@ class TextModel:
     def load(
         cls, kind: Any, config: Config, change: Callable[[Any], Any] | None = None
     ) -> TextModel:
-        """Find and load a model, or share the weights of one that is in use.
+        """Find and load a model. Share its weights if they are already in memory.
 
-        kind: SentenceTransformer, SparseEncoder or MultiVectorEncoder. change: makes the model that
-        is used of a view of what was loaded. Raises ModelError when it cannot be found or read,
-        ConfigError for what it cannot do.
+        kind:   SentenceTransformer, SparseEncoder or MultiVectorEncoder.
+        change: converts a view of the loaded model to the model that is used.
+
+        Raises ModelError if the model cannot be found or read, and ConfigError for options that it
+        does not support.
         """
         folder = find_weights(config.model, revision=config.revision)
         with loading(config.model, folder):
@@ -109,22 +121,28 @@ class TextModel:
 
     @contextmanager
     def trying(self) -> Iterator[None]:
-        """The first texts are read inside; weights that do not fit show there: ModelError."""
+        """Return a context that converts failures of the model's first run to a ModelError.
+
+        Weights that do not fit the model fail only when it runs.
+        """
         with loading(self.name, Path(self.name)):
             yield
 
     def fingerprint(self, config: Config) -> dict[str, Any]:
-        """What decides the values. The digest covers pooling, which is a file of the model."""
+        """Return everything that determines the model's output, as a JSON object.
+
+        The digest of the weights covers the pooling, which is stored in the model's folder.
+        """
         return {
             **config.model_dump(exclude={"revision", "device"}),
-            "model": Path(self.name).name,  # the same model in another folder is the same
+            "model": Path(self.name).name,  # The folder does not change the output.
             "max_length": self.max_length,
             "weights": self.digest,
         }
 
     @contextmanager
     def running(self, precision: Precision) -> Iterator[None]:
-        """The model may be called inside, by one thread at a time."""
+        """Return a context in which one thread may call the model, with the given precision."""
         reduced = precision == "bfloat16"
         with (
             self._running,
@@ -134,12 +152,12 @@ class TextModel:
             yield
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text if none were cut, special tokens included."""
+        """Return the number of tokens of each text without truncation, with special tokens."""
         lengths: list[int] = []
-        for first in range(0, len(texts), TURN):
+        for first in range(0, len(texts), TOKENIZER_BATCH):
             with self.tokenizing, telling_unicode(texts):
                 found = self.tokenizer(
-                    list(texts[first : first + TURN]),
+                    list(texts[first : first + TOKENIZER_BATCH]),
                     truncation=False,
                     padding=False,
                     return_attention_mask=False,
@@ -149,7 +167,10 @@ class TextModel:
         return lengths
 
     def reader(self, prompt: str = "") -> TokenReader | None:
-        """What cutting by tokens needs; None for a model without a limit."""
+        """Return a token counter for cutting documents into passages. None: no limit.
+
+        prompt: counted as part of each text.
+        """
 
         def lengths(texts: Sequence[str]) -> list[int]:
             return self.lengths([prompt + text for text in texts])
@@ -166,7 +187,7 @@ class TextModel:
             for rows in batches(lengths, self._budget):
                 chosen = {name: [ids[row] for row in rows] for name, ids in columns.items()}
                 features = padded(self.tokenizer, chosen, self.device)
-                if prompt:  # some models leave the prompt out of the mean
+                if prompt:  # Some models exclude the prompt from mean pooling.
                     features["prompt_length"] = prompt_length
                 yield Batch(rows + start, features, cut[rows])
 
@@ -175,10 +196,10 @@ class TextModel:
     ) -> tuple[dict[str, list[list[int]]], NDArray[np.bool_]]:
         columns: dict[str, list[list[int]]] = {}
         cut: list[bool] = []
-        for first in range(0, len(texts), TURN):
+        for first in range(0, len(texts), TOKENIZER_BATCH):
             with self.tokenizing, telling_unicode(texts, start):
                 found = self.tokenizer(
-                    texts[first : first + TURN],
+                    texts[first : first + TOKENIZER_BATCH],
                     truncation=self.max_length is not None,
                     max_length=self.max_length,
                     return_attention_mask=False,
@@ -190,13 +211,13 @@ class TextModel:
         return columns, np.array(cut, np.bool_)
 
     def _prompt_ids(self, prompt: str) -> list[int]:
-        """The prompt's tokens, without the special token at the end."""
+        """Return the prompt's tokens, without the special token at the end."""
         columns, _ = self._tokenize([prompt], 0)
         ids = columns["input_ids"][0]
         return ids[:-1] if ids and ids[-1] in self.tokenizer.all_special_ids else ids
 
     def _check_length(self, length: int) -> None:
-        """Run the model on a text of this many tokens: what it cannot do, it cannot do now."""
+        """Run the model on a text of `length` tokens. Raise ConfigError if that fails."""
         ids = torch.full((1, length), self.tokenizer.pad_token_id or 0, device=self.device)
         features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "modality": "text"}
         try:
@@ -204,14 +225,15 @@ class TextModel:
                 self.model(features)
         except (IndexError, RuntimeError) as error:
             raise ConfigError(
-                f"the model cannot read {length} tokens ({error})", field="max_length"
+                f"the model cannot read {length} tokens ({error}): choose a smaller limit",
+                field="max_length",
             ) from None
 
 
 def shared_model(kind: Any, folder: Path, device: str) -> SharedModel:
-    """A model of sentence-transformers of these weights, loaded now or in use already.
+    """Load the sentence-transformers model in `folder`, or share it if it is in use.
 
-    kind: its class.
+    kind: the model's class.
     """
 
     def load() -> tuple[Any, Any]:
@@ -230,8 +252,10 @@ def shared_model(kind: Any, folder: Path, device: str) -> SharedModel:
 def padded(
     tokenizer: Any, columns: Mapping[str, Sequence[Sequence[int]]], device: Any
 ) -> dict[str, Any]:
-    """The input of a model: padded tokens, their types if they have any, and the mask, each
-    [n, longest]."""
+    """Return a model's input: padded tokens, token types if there are any, and the attention mask.
+
+    Each is a tensor [n, longest]. columns: name -> one list of numbers for each of the n texts.
+    """
     side = tokenizer.padding_side
     fills = {
         "input_ids": tokenizer.pad_token_id or 0,

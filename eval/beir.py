@@ -1,4 +1,4 @@
-"""Evaluation sets in BEIR's folder layout."""
+"""Data sets in BEIR's folder layout."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from ..sources import read_jsonl_documents, read_qrels, read_queries
 
 @dataclass(frozen=True, slots=True)
 class BeirDataset:
-    """`corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv` of one folder, or their `.gz`.
+    """A data set in a folder: `corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv`.
+
+    Each file may be compressed (`.gz`).
 
         dataset = BeirDataset.open("scifact")
         print(len(dataset.queries), next(dataset.documents()).title)
 
-    queries: those with judgements in the split, in the order of the file.
+    corpus:  path of the documents.
+    queries: the queries that have judgements in the split, in the order of the file.
+    qrels:   the judgements of the split.
     """
 
     corpus: Path
@@ -27,19 +31,19 @@ class BeirDataset:
 
     @classmethod
     def open(cls, folder: Path | str, split: str = "test") -> Self:
-        """Read queries and judgements. Raises SourceError for a file that is missing or wrong."""
+        """Read queries and judgements. Raises SourceError for a missing or invalid file."""
         folder = Path(folder)
         qrels = read_qrels(_file(folder, f"qrels/{split}.tsv"))
         queries = judged_queries(read_queries(_file(folder, "queries.jsonl")), qrels)
         return cls(corpus=_file(folder, "corpus.jsonl"), queries=queries, qrels=qrels)
 
     def documents(self) -> Iterator[Document]:
-        """The documents, read anew at each call."""
+        """Yield the documents. Each call reads the file again."""
         return read_jsonl_documents(self.corpus)
 
 
 def judged_queries(queries: list[Query], qrels: Qrels) -> list[Query]:
-    """The queries that have judgements; the others would change no measure."""
+    """Return the queries that have judgements. Measures ignore all others."""
     return [query for query in queries if query.id in qrels]
 
 
@@ -47,4 +51,5 @@ def _file(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    raise SourceError(f"no such file (nor {Path(name).name}.gz)", path=folder / name)
+    message = f"no such file; {Path(name).name}.gz does not exist either"
+    raise SourceError(message, path=folder / name)

@@ -1,10 +1,10 @@
-"""From a reranker's scores to probabilities: fitted to judged hits, and how well that works.
+"""Calibration: converting a reranker's scores to probabilities, fitted to judged hits.
 
-Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999): the probability
-that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). The two numbers make the
-judgements most likely; as Platt proposes these are taken for (r + 1) / (r + 2) of the r relevant
-hits and 1 / (n + 2) of the n others instead of 1 and 0, so that hits which a score separates
-perfectly give finite numbers.
+The method is Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999). The
+probability that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). Slope and
+intercept maximise the likelihood of the judgements. As Platt proposes, the targets are
+(r + 1) / (r + 2) for each of the r relevant hits and 1 / (n + 2) for each of the n others, instead
+of 1 and 0. The result is then finite even if the scores separate the hits perfectly.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ..core import InvalidInputError
 from ..rerank import CalibrationConfig
 
 BINS = 10
-"""Of probabilities, equally wide, for the calibration error."""
+"""Number of equally wide bins of probabilities, for the calibration error."""
 
 _STEPS = 100
-_ENOUGH = 1e-10
+_CONVERGED = 1e-10
 _RIDGE = 1e-9
 
 Floats = NDArray[np.float64]
@@ -31,8 +31,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class JudgedScores:
-    """n hits of several queries: their scores [n], which of them are relevant [n], whose they are
-    [n] (ids of queries)."""
+    """Scores and judgements of n hits.
+
+    scores:   the reranker's scores, float64 [n].
+    relevant: True for relevant hits, bool [n].
+    queries:  id of the query of each hit, n ids.
+    """
 
     scores: Floats
     relevant: NDArray[np.bool_]
@@ -41,8 +45,14 @@ class JudgedScores:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Hits whose probability is in [low, low + 1 / BINS): how many, their mean probability, and the
-    share of them that is relevant. These two are equal where probabilities are what they say."""
+    """The hits whose probability is in [low, low + 1 / BINS).
+
+    With perfect calibration, `probability` equals `relevant`.
+
+    hits:        number of hits.
+    probability: mean probability of the hits.
+    relevant:    share of the hits that is relevant.
+    """
 
     low: float
     hits: int
@@ -52,12 +62,13 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Of probabilities, against judgements; the lower the better.
+    """Measures of the difference between probabilities and judgements. Lower is better.
 
-    log_loss: mean of -ln(probability of what is the case).
-    brier:    mean squared difference of probability and 1 or 0 (Brier, 1950).
+    log_loss: mean of -ln(p), where p is the probability given to the hit's judgement.
+    brier:    mean squared difference between probability and 1 (relevant) or 0 (Brier, 1950).
     error:    expected calibration error (Naeini et al., 2015): the mean over hits of the difference
-              between mean probability and share of relevant hits in their bin.
+              between the mean probability and the share of relevant hits in the hit's bin.
+    bins:     the bins that have hits.
     """
 
     log_loss: float
@@ -68,12 +79,13 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationReport:
-    """A calibration fitted to all hits, and what to expect of it.
+    """A calibration fitted to all hits, and its expected quality.
 
-    before:   of the scores as they are where all are in [0, 1], else of 1 / (1 + exp(-score)).
-    constant: of the share of relevant hits, given for every hit: what knows nothing of hits.
-    after:    of calibrations. `constant` and `after` are each of queries that they were not fitted
-              to, in `folds` parts.
+    `constant` and `after` are measured by cross-validation over queries, in `folds` parts.
+
+    before:   quality of the scores if all are in [0, 1], else of 1 / (1 + exp(-score)).
+    constant: quality of a baseline that gives every hit the share of relevant hits.
+    after:    quality of calibrated scores.
     """
 
     calibration: CalibrationConfig
@@ -87,38 +99,47 @@ class CalibrationReport:
 
 
 def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
-    """The calibration of judged scores [n]; `relevant` bool [n].
+    """Return the calibration that fits judged scores: float64 [n] and bool [n].
 
-    Raises InvalidInputError where there are not both relevant and other hits, a score is not
-    finite, or higher scores do not mean more relevance.
+    Raises InvalidInputError if all or none of the hits are relevant, if a score is not finite, or
+    if hits with higher scores are not more often relevant.
     """
     if scores.shape != relevant.shape or scores.ndim != 1:
-        raise InvalidInputError("needs one judgement for each score", field="relevant")
+        raise InvalidInputError(
+            f"must have one judgement for each score: got shape {relevant.shape} for scores of "
+            f"shape {scores.shape}",
+            field="relevant",
+        )
     if not np.isfinite(scores).all():
-        raise InvalidInputError("a score is not a finite number", field="scores")
+        bad = scores[~np.isfinite(scores)][0]
+        raise InvalidInputError(f"must be finite numbers, got {bad}", field="scores")
     if not relevant.any() or relevant.all():
         kind = "not relevant" if relevant.any() else "relevant"
-        raise InvalidInputError(f"none of the {len(scores)} hits is {kind}", field="relevant")
+        raise InvalidInputError(
+            f"none of the {len(scores)} hits is {kind}: a calibration requires both kinds",
+            field="relevant",
+        )
     slope, intercept = _platt(scores, relevant)
     if not 0 < slope < math.inf or not math.isfinite(intercept):
         raise InvalidInputError(
-            "hits with higher scores are not more often relevant: there is nothing to calibrate",
+            "hits with higher scores are not more often relevant, so the scores cannot be "
+            "calibrated: use another reranker",
             field="scores",
         )
     return CalibrationConfig(slope=slope, intercept=intercept)
 
 
 def quality(probabilities: Floats, relevant: NDArray[np.bool_]) -> Quality:
-    """Of probabilities [n], n >= 1."""
+    """Measure probabilities against judgements: float64 [n] and bool [n], n >= 1."""
     likely = np.where(relevant, probabilities, 1 - probabilities)
-    places = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
+    bin_of = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
     bins = []
-    for place in range(BINS):
-        members = places == place
+    for number in range(BINS):
+        members = bin_of == number
         if members.any():
             mean = float(probabilities[members].mean())
             share = float(relevant[members].mean())
-            bins.append(Bin(place / BINS, int(members.sum()), mean, share))
+            bins.append(Bin(number / BINS, int(members.sum()), mean, share))
     return Quality(
         log_loss=float(-np.log(np.maximum(likely, np.finfo(np.float64).tiny)).mean()),
         brier=float(((probabilities - relevant) ** 2).mean()),
@@ -128,16 +149,21 @@ def quality(probabilities: Floats, relevant: NDArray[np.bool_]) -> Quality:
 
 
 def calibrate(judged: JudgedScores, *, folds: int = 5, seed: int = 0) -> CalibrationReport:
-    """Fit a calibration and measure such calibrations by queries that they have not seen.
+    """Fit a calibration to all hits, and measure its quality by cross-validation over queries.
 
-    folds: parts that the queries are split into at random, at most as many as there are queries.
-    Raises InvalidInputError as `fit` does, and for fewer than two queries.
+    folds: number of random parts of the queries. At most the number of queries is used.
+    seed:  seed of the random parts.
+
+    Raises the same errors as `fit`, and InvalidInputError for fewer than two queries or folds.
     """
     scores, relevant = judged.scores, judged.relevant
     names = sorted(set(judged.queries))
+    if len(names) < 2:
+        message = f"a calibration requires hits of at least two queries, got {len(names)}"
+        raise InvalidInputError(message, field="folds")
     folds = min(folds, len(names))
     if folds < 2:
-        raise InvalidInputError("needs two queries, and two parts of them, at least", field="folds")
+        raise InvalidInputError(f"must be at least 2, got {folds}", field="folds")
     calibration = fit(scores, relevant)
     order = np.random.default_rng(seed).permutation(len(names))
     fold_of = dict(zip(names, (order % folds).tolist(), strict=True))
@@ -162,44 +188,47 @@ def calibrate(judged: JudgedScores, *, folds: int = 5, seed: int = 0) -> Calibra
 
 
 def _platt(scores: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and intercept by Newton's method with halved steps (Lin, Lin and Weng, "A note on
-    Platt's probabilistic outputs", 2007), on scores of mean 0 and deviation 1."""
+    """Return slope and intercept, by Newton's method with step halving.
+
+    The algorithm is that of Lin, Lin and Weng, "A note on Platt's probabilistic outputs", 2007. It
+    runs on scores scaled to mean 0 and standard deviation 1.
+    """
     yes = int(relevant.sum())
     no = len(relevant) - yes
     targets = np.where(relevant, (yes + 1) / (yes + 2), 1 / (no + 2))
     center, scale = float(scores.mean()), float(scores.std())
     if not scale > 0:
         return 0.0, math.log((yes + 1) / (no + 1))
-    known = np.column_stack([(scores - center) / scale, np.ones(len(scores))])
-    found = np.array([0.0, math.log((yes + 1) / (no + 1))])
+    features = np.column_stack([(scores - center) / scale, np.ones(len(scores))])
+    weights = np.array([0.0, math.log((yes + 1) / (no + 1))])
 
     def loss(at: Floats) -> float:
-        logits = known @ at
+        logits = features @ at
         return float((np.logaddexp(0, logits) - targets * logits).sum())
 
-    least = loss(found)
+    least = loss(weights)
     for _ in range(_STEPS):
-        guess = _logistic(known @ found)
-        gradient = known.T @ (guess - targets)
-        curvature = (known.T * (guess * (1 - guess))) @ known + _RIDGE * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        promised = float(gradient @ step)
-        if promised < _ENOUGH:
+        guess = _logistic(features @ weights)
+        gradient = features.T @ (guess - targets)
+        hessian = (features.T * (guess * (1 - guess))) @ features + _RIDGE * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        decrease = float(gradient @ step)
+        if decrease < _CONVERGED:
             break
         length = 1.0
-        while (now := loss(found - length * step)) > least - 1e-4 * length * promised:
+        while (now := loss(weights - length * step)) > least - 1e-4 * length * decrease:
             length /= 2
-            if length < _ENOUGH:
+            if length < _CONVERGED:
                 break
-        if length < _ENOUGH:
+        if length < _CONVERGED:
             break
-        found, least = found - length * step, now
-    slope = float(found[0]) / scale
-    return slope, float(found[1]) - slope * center
+        weights, least = weights - length * step, now
+    slope = float(weights[0]) / scale
+    return slope, float(weights[1]) - slope * center
 
 
 def _logistic(logits: Floats) -> Floats:
-    """1 / (1 + exp(-logit)), without overflow."""
+    """Return 1 / (1 + exp(-logit)), without overflow."""
     small = np.exp(-np.abs(logits))
-    found: Floats = np.where(logits >= 0, 1, small) / (1 + small)
-    return found
+    probabilities: Floats = np.where(logits >= 0, 1, small) / (1 + small)
+    return probabilities

@@ -1,4 +1,4 @@
-"""Several systems compared with one of them, by their values of the same queries."""
+"""Comparing several systems with a baseline, query by query."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .significance import Comparison, compare
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A system's value of each query.
+    """The values of one system for each query.
 
     per_query: measure -> query id -> value.
-    absent:    judged queries for which the system found nothing. They count with the values of an
-               empty list.
-    unjudged:  number of queries that were left out because they have no judgement.
+    absent:    judged queries for which the system has no results. They have the values of an empty
+               result list.
+    unjudged:  number of queries that were ignored because they have no judgement.
     """
 
     name: str
@@ -28,13 +28,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class ComparedSystem:
-    """A line of a comparison.
+    """One system in a comparison.
 
     means:       measure -> mean over all queries.
-    per_query:   measure -> query id -> value; every query of the comparison is there.
-    absent:      number of queries for which the system has no results; they count as 0.
-    unjudged:    number of queries that were left out because they have no judgement.
-    comparisons: measure -> this system against the baseline; None for the baseline.
+    per_query:   measure -> query id -> value, for every query of the comparison.
+    absent:      number of queries for which the system has no results. They count as 0.
+    unjudged:    number of queries that were ignored because they have no judgement.
+    comparisons: measure -> comparison of this system with the baseline. None for the baseline.
     """
 
     name: str
@@ -48,7 +48,7 @@ class ComparedSystem:
 def measure_run(
     name: str, run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES
 ) -> Measured:
-    """A run's values of every judged query. Raises InvalidInputError as `evaluate` does."""
+    """Measure a run for every judged query. Raises the same errors as `evaluate`."""
     return Measured(
         name=name,
         per_query=evaluate(run, qrels, measures).per_query,
@@ -66,15 +66,16 @@ def compare_systems(
 ) -> list[ComparedSystem]:
     """Compare each system with the baseline by a paired randomisation test (`compare`).
 
-    baseline: name of a system; None = the first one.
-    queries:  the queries that count; None = all that any system has. A query that a system lacks
-              counts as 0, the convention of `trec_eval -c`; queries beyond are left out. The result
-              has the numbers of both.
+    baseline: name of a system. None: the first one.
+    queries:  the queries compared. None: all queries that any system has. If a system lacks a
+              query, its value is 0, as with `trec_eval -c`, and `absent` counts it. Other queries
+              are ignored, and `unjudged` counts them.
 
-    p-values are not corrected for the number of comparisons. Raises InvalidInputError for fewer
-    than two systems, names that are not unique, an unknown baseline, a measure that a system lacks,
-    when no query is left, and for a system that would count as 0 for every query that the baseline
-    has: the two are of different queries.
+    p-values are not corrected for the number of comparisons.
+
+    Raises InvalidInputError for fewer than two systems, duplicate names, an unknown baseline, a
+    measure that a system lacks, and an empty set of queries. It also raises InvalidInputError for a
+    system that has no query in common with the baseline.
     """
     names = [system.name for system in systems]
     if len(names) < 2:
@@ -93,14 +94,16 @@ def compare_systems(
     if queries is None:
         queries = set().union(*(system.per_query[name] for system in systems for name in measures))
     if not queries:
-        raise InvalidInputError("no query has a value", field="queries")
+        raise InvalidInputError(
+            "no query has a value: the systems or `queries` are empty", field="queries"
+        )
     common = queries & _queries(systems[names.index(wanted)], measures)
     for system in systems:
         if not common & _queries(system, measures):
-            other = "the queries that count" if system.name == wanted else wanted
+            other = "the queries compared" if system.name == wanted else wanted
             message = f"{system.name} has no query in common with {other}"
             raise InvalidInputError(f"{message}; query ids must be the same", field="systems")
-    filled = [_filled(system, measures, queries) for system in systems]
+    filled = [_fill_zeros(system, measures, queries) for system in systems]
     first = filled[names.index(wanted)]
     return [
         ComparedSystem(
@@ -124,9 +127,10 @@ def _queries(system: Measured, measures: Sequence[str]) -> set[str]:
     return set().union(*(system.per_query[name] for name in measures))
 
 
-def _filled(
+def _fill_zeros(
     system: Measured, measures: Sequence[str], queries: Set[str]
 ) -> dict[str, dict[str, float]]:
+    """Return a system's values for all `queries`. Missing values are 0."""
     ordered = sorted(queries)
     return {
         name: {query: system.per_query[name].get(query, 0.0) for query in ordered}

@@ -1,4 +1,4 @@
-"""Queries run through a collection, for one system or for a table of legs and fusions."""
+"""Running queries on a collection, for one system or for a table of legs and fusions."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ if TYPE_CHECKING:
     from ..search import Collection, SearchResult
 
 FUSIONS = ("minmax", "zscore", "dbsf", "rrf")
-"""The fusion methods that a table compares."""
+"""The fusion methods compared in a table."""
 
 BATCH = 32
-"""Queries handed over together, so that their encoding is shared."""
+"""Number of queries in a batch. A batch is encoded together."""
 
 Search = Callable[[Sequence[str]], Iterable[Mapping[str, float]]]
-"""Texts of queries -> for each of them, document id -> score of what it finds."""
+"""A search function: query texts -> (document id -> score) for each query."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One way to search a collection: which legs, fused how (None when there is a single leg)."""
+    """A way to search a collection.
+
+    legs:   the legs that are searched.
+    fusion: fusion of their results. None for a single leg.
+    """
 
     name: str
     legs: tuple[LegRequest, ...]
@@ -37,9 +41,10 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a table: a system, how well it did, and the seconds its searches took.
+    """A row of a table: a system, its evaluation and the duration of its searches in seconds.
 
-    Queries are encoded once for the whole table: the first system with an encoder pays for it.
+    Queries are encoded once for the whole table. The time of encoding is part of the first system
+    that uses the encoder.
     """
 
     system: System
@@ -50,7 +55,10 @@ class Row:
 def run_queries(
     search: Search, queries: Sequence[Query], advance: Callable[[int], None] | None = None
 ) -> Run:
-    """Run every query through `search`, in batches; `advance(n)` is called as n more are done."""
+    """Search every query in batches, and return query id -> document id -> score.
+
+    advance: called with the number of queries in each batch, after the batch.
+    """
     run: dict[str, Mapping[str, float]] = {}
     for begin in range(0, len(queries), BATCH):
         batch = queries[begin : begin + BATCH]
@@ -62,12 +70,14 @@ def run_queries(
 
 
 def engine_search(collection: Collection, **fields: Any) -> Search:
-    """`Search` by a collection; `fields` are those of SearchRequest.
+    """Return a search function for a collection.
 
-    As many documents as a search can return are taken, unless `limit` says otherwise. See
-    `run_scores` for their scores.
+    fields: fields of SearchRequest. Without `limit`, a search returns as many documents as
+            possible.
+
+    `run_scores` explains the scores.
     """
-    request = widest({"include": (), **fields})
+    request = widest_request({"include": (), **fields})
 
     def search(texts: Sequence[str]) -> Iterable[Mapping[str, float]]:
         requests = [request.model_copy(update={"query": text}) for text in texts]
@@ -76,26 +86,28 @@ def engine_search(collection: Collection, **fields: Any) -> Search:
     return search
 
 
-def widest(fields: Mapping[str, Any]) -> SearchRequest:
-    """A request with these fields that takes as many documents as a search can return, unless they
-    have a `limit`. Its query is to be put in."""
+def widest_request(fields: Mapping[str, Any]) -> SearchRequest:
+    """Return a request with an empty query and the given fields.
+
+    Without a `limit` in `fields`, it has the largest limit that a search supports.
+    """
     limit = min(WINDOW, fields.get("depth", WINDOW))
     return SearchRequest.parse({"query": "", "limit": limit, **fields})
 
 
 def run_scores(result: SearchResult) -> Mapping[str, float]:
-    """Document id -> score of a result, for a run.
+    """Return document id -> score of a result, for a run.
 
-    A run is ordered by its scores alone, but a reranker does not give one to every hit. So after
-    reranking the score is 1 / place, which says the order and nothing else.
+    After reranking, the score is 1 / rank. Scores define the order of a run, and a reranker does
+    not score every hit.
     """
     if result.rerank is None:
         return {hit.id: hit.score for hit in result.hits}
-    return {hit.id: 1 / place for place, hit in enumerate(result.hits, 1)}
+    return {hit.id: 1 / rank for rank, hit in enumerate(result.hits, 1)}
 
 
 def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[System]:
-    """Each leg alone; then, when there are several, all of them under each fusion."""
+    """Return one system for each leg and, for several legs, one system for each fusion of all."""
     alone = [System(leg, (LegRequest(name=leg),)) for leg in legs]
     together = tuple(LegRequest(name=leg) for leg in legs)
     if len(legs) < 2:
@@ -105,7 +117,7 @@ def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[Syste
 
 
 def searching_legs(collection: Collection) -> list[str]:
-    """Names of the legs that are for searching, not only for reranking."""
+    """Return the names of the legs with the role "search"."""
     return [name for name, leg in collection.config.legs.items() if leg.role == "search"]
 
 
@@ -119,17 +131,18 @@ def leg_table(
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[Row]:
-    """Evaluate each leg of a collection that is for searching alone and all of them under each
-    fusion.
+    """Evaluate each search leg of a collection alone, and each fusion of all search legs.
 
-    Only queries with judgements are run. `fields` are further fields of SearchRequest, such as
-    `filter` or `depth`; `search` is of the systems with a dense leg.
+    Queries without judgements are ignored.
+
+    fields: further fields of SearchRequest, such as `filter` or `depth`. Only systems with a dense
+            leg use `search`.
     """
     progress = progress or NoProgress()
     judged = judged_queries(list(queries), qrels)
     lines = systems(searching_legs(collection), fusions)
-    evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of searching
-    collection.load()  # so that the first system does not pay for it
+    evaluate({}, qrels, measures)  # Reject an unknown measure before minutes of searching.
+    collection.load()  # Exclude loading from the time of the first system.
     progress.start("search", len(lines) * len(judged), "queries")
     dense = {name for name, leg in collection.config.legs.items() if isinstance(leg, DenseLeg)}
     others = {name: value for name, value in fields.items() if name != "search"}
@@ -144,8 +157,7 @@ def leg_table(
     ]
     runs: list[dict[str, Mapping[str, float]]] = [{} for _ in lines]
     seconds = [0.0 for _ in lines]
-    # Every system searches a batch before the next one comes: its queries are encoded once,
-    # however many there are in all.
+    # Every system searches a batch before the next batch begins. So each query is encoded once.
     for begin in range(0, len(judged), BATCH):
         batch = judged[begin : begin + BATCH]
         for i, search in enumerate(searches):

@@ -1,4 +1,4 @@
-"""Scores that a reranker gives to the hits of judged queries."""
+"""A reranker's scores of the hits of judged queries, for calibration."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Judged scores, and hits that are not among them: `unscored` by the reranker (a budget ran
-    out, or it gives scores to its best only) or without a judgement and `left_out` for that."""
+    """Judged scores, and the numbers of hits without them.
+
+    unscored: number of hits that the reranker did not score. Its budget ran out, or it scores only
+              its best hits.
+    left_out: number of hits that were left out because they have no judgement.
+    """
 
     judged: JudgedScores
     unscored: int
@@ -42,19 +46,19 @@ def judged_scores(
 ) -> Scored:
     """Rerank the best `candidates` hits of each query that has judgements.
 
-    relevant_from: lowest grade that is relevant.
-    unjudged: hits without a judgement count as not relevant, as in most measures; False = they are
-              left out. Collections that are judged deeply bear the latter; where only relevant
-              documents are listed there would be nothing but these.
-    fields:   further fields of SearchRequest.
+    relevant_from: lowest grade that counts as relevant.
+    unjudged:      if True, hits without a judgement count as not relevant, as in most measures. If
+                   False, they are left out. False requires judgements of documents that are not
+                   relevant.
+    fields:        further fields of SearchRequest.
 
-    Raises InvalidInputError where no hit has a score, and the error of a model that fails.
+    Raises InvalidInputError if no hit has a score, and the model's error if it fails.
     """
     progress = progress or NoProgress()
     queries = judged_queries(list(queries), qrels)
-    asked = rerank.model_copy(update={"top_n": candidates, "on_error": "fail"})
+    rerank_all = rerank.model_copy(update={"top_n": candidates, "on_error": "fail"})
     request = SearchRequest.parse(
-        {"query": "", "include": (), "limit": candidates, **fields, "rerank": asked}
+        {"query": "", "include": (), "limit": candidates, **fields, "rerank": rerank_all}
     )
     scores: list[float] = []
     relevant: list[bool] = []
@@ -78,8 +82,8 @@ def judged_scores(
         progress.advance(len(batch))
     if not scores:
         raise InvalidInputError(
-            f"no judged hit has a score of {rerank.model}: {unscored} hits have none, {left_out} "
-            "have no judgement",
+            f"the reranker {rerank.model!r} scored no judged hit: it did not score {unscored} "
+            f"hits, and {left_out} hits have no judgement",
             field="rerank",
         )
     judged = JudgedScores(np.array(scores), np.array(relevant, np.bool_), owners)

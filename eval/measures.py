@@ -1,4 +1,4 @@
-"""Effectiveness measures of a run, computed by ir_measures."""
+"""Quality measures of a run, computed by ir_measures."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..core import InvalidInputError, Qrels, Run
 
 EXAMPLES = "nDCG@10, R@100, RR@10, AP, P@5, Success@1"
 DEFAULT_MEASURES = ("nDCG@10", "R@100", "RR@10", "AP")
-"""Measures of an evaluation that names none."""
+"""The default measures of an evaluation."""
 
 MAX_PARAMETER = 1_000_000
-"""Of a measure's cutoff, and of the grade from which a document is relevant."""
+"""Largest cut-off of a measure, and largest value of its parameter `rel`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Values of each measure: the mean over queries, and those of each query.
+    """The values of each measure, for each query and on average.
 
-    measures:  measure -> mean (its sum, for counts such as NumRet).
+    measures:  measure -> mean over the queries. For counts such as NumRet, the sum.
     per_query: measure -> query id -> value.
-    queries:   number of queries with judgements; all of them are in every mean.
+    queries:   number of queries with judgements. Every mean includes all of them.
     """
 
     measures: Mapping[str, float]
@@ -34,27 +34,27 @@ class Evaluation:
 def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES) -> Evaluation:
     """Evaluate a run against judgements.
 
-    measures: names as ir_measures writes them, such as `nDCG@10` or `AP(rel=2)`. nDCG has linear
-              gain (the grade itself), as in trec_eval.
+    measures: names in the syntax of ir_measures, such as `nDCG@10` or `AP(rel=2)`. The gain of nDCG
+              is the grade (linear), as in trec_eval.
 
-    The mean is over every query of `qrels`: a query that the run lacks counts as 0, and so does
-    one without a relevant document. Queries without judgements are left out. A negative grade is
-    not relevant, like 0. Documents with equal scores are ordered by id, ascending.
+    The mean is over every query in `qrels`. A query that is missing in the run, or that has no
+    relevant document, counts as 0. Queries without judgements are ignored. Grades of 0 and below
+    are not relevant. Documents with equal scores are ordered by id, ascending.
 
     Raises InvalidInputError for an unknown measure, a score that is not a number, a grade above
-    2^31 - 1, and judgements that are empty.
+    2^31 - 1, and empty judgements.
     """
     if not qrels or not all(qrels.values()):
-        raise InvalidInputError("every query needs at least one judgement", field="qrels")
+        raise InvalidInputError("every query must have at least one judgement", field="qrels")
     parsed = {name: parse_measure(name) for name in measures}
     if not parsed:
-        raise InvalidInputError(f"give at least one measure, e.g. {EXAMPLES}", field="measures")
+        raise InvalidInputError(f"name at least one measure, e.g. {EXAMPLES}", field="measures")
 
     import ir_measures
 
-    # The libraries behind ir_measures break ties in different ways, so none may reach them.
+    # The libraries behind ir_measures break ties in different ways. Ranks as scores have no ties.
     strict = {
-        query: {document: float(-place) for place, document in enumerate(ranking(scores))}
+        query: {document: float(-rank) for rank, document in enumerate(ranking(scores))}
         for query, scores in run.items()
         if query in qrels and scores
     }
@@ -77,15 +77,20 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
 
 
 def ranking(scores: Mapping[str, float]) -> list[str]:
-    """Document ids by score, highest first; ties by id, ascending."""
+    """Return document ids by score, highest first. Ties are ordered by id, ascending."""
     for document, score in scores.items():
         if math.isnan(score):
-            raise InvalidInputError(f"the score of document {document} is not a number")
+            raise InvalidInputError(
+                f"the score of document {document} is not a number, got {score}"
+            )
     return sorted(scores, key=lambda document: (-scores[document], document))
 
 
 def parse_measure(name: str) -> Any:
-    """The ir_measures object of a name. Raises InvalidInputError, with examples."""
+    """Return the ir_measures object with the given name.
+
+    Raises InvalidInputError for an unknown name. The message has examples.
+    """
     import ir_measures
 
     pipeline: Any = ir_measures.DefaultPipeline
@@ -93,24 +98,28 @@ def parse_measure(name: str) -> Any:
         measure: Any = ir_measures.parse_measure(name)
         known = pipeline.supports(measure)
     except (ValueError, NameError, AssertionError, TypeError) as error:
-        raise _unknown(name, str(error)) from None
+        raise _invalid_measure(name, str(error)) from None
     if not known:
-        raise _unknown(name, "no installed package computes it")
-    # trec_eval ends the process when it is given numbers out of range.
+        raise _invalid_measure(name, "no installed package computes it")
+    # trec_eval ends the process for numbers out of range.
     for parameter in ("cutoff", "rel"):
         value = measure.params.get(parameter, 1)
         if isinstance(value, bool) or not 1 <= value <= MAX_PARAMETER:
-            raise _unknown(name, f"{parameter} must be from 1 to {MAX_PARAMETER}")
+            problem = f"{parameter} must be between 1 and {MAX_PARAMETER:,}, got {value}"
+            raise _invalid_measure(name, problem)
     return measure
 
 
 def _grade(grade: int) -> int:
-    """A grade that trec_eval can bear: it crashes on queries whose grades are all negative."""
+    """Return the grade, or 0 if it is negative.
+
+    trec_eval crashes on queries with only negative grades.
+    """
     if grade >= 2**31:
-        raise InvalidInputError(f"the grade {grade} is too large", field="qrels")
+        raise InvalidInputError(f"a grade must be below 2^31, got {grade}", field="qrels")
     return max(0, grade)
 
 
-def _unknown(name: str, problem: str) -> InvalidInputError:
+def _invalid_measure(name: str, problem: str) -> InvalidInputError:
     message = f"{name!r} is not a measure ({problem}); write it like {EXAMPLES}"
     return InvalidInputError(message, field="measures")

@@ -1,4 +1,4 @@
-"""The values of each query in a report that `twindex eval --json` wrote."""
+"""Reading the values of each query from a report of `twindex eval --json`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ PerQuery = Mapping[str, Mapping[str, float]]
 
 
 def is_report(path: Path) -> bool:
-    """Whether the file's name says that it holds a report, not a run: `.json` or `.json.gz`."""
+    """Return True if the file name is that of a report (`.json` or `.json.gz`), not of a run."""
     return plain_suffix(path) == ".json"
 
 
 def read_report(path: Path) -> dict[str, PerQuery]:
-    """Name of each system of the report -> its values; a report on one system has the name "".
+    """Return system name -> its values. In a report on one system, the name is "".
 
-    Raises SourceError, with the line or the field, when the file is not such a report.
+    Raises SourceError, with the line or field, if the file is not a report of
+    `twindex eval --json`.
     """
     try:
         report = orjson.loads(read_whole(path))
@@ -34,38 +35,42 @@ def read_report(path: Path) -> dict[str, PerQuery]:
         message = f"not JSON: {error.msg} (column {error.colno})"
         raise SourceError(message, path=path, line=error.lineno) from None
     if not isinstance(report, dict):
-        raise SourceError("must hold the object that `twindex eval --json` prints", path=path)
+        raise SourceError("must be a report of `twindex eval --json`: a JSON object", path=path)
     if not any(name in report for name in _TABLES):
         return {"": _values(report, path, "")}
-    found: dict[str, PerQuery] = {}
+    systems: dict[str, PerQuery] = {}
     for table in _TABLES:
         rows = report.get(table, [])
         if not isinstance(rows, list):
             raise SourceError("must be a list", path=path, field=table)
         for number, row in enumerate(rows):
-            place = f"{table}[{number}]"
+            field = f"{table}[{number}]"
             name = row.get("name") if isinstance(row, dict) else None
-            if not isinstance(name, str) or not name or name in found:
-                raise SourceError("must have a name of its own", path=path, field=place)
-            found[name] = _values(row, path, f"{place}.")
-    if not found:
-        raise SourceError("has no rows", path=path, field="table")
-    return found
+            if not isinstance(name, str) or not name or name in systems:
+                raise SourceError("must have a unique `name`", path=path, field=field)
+            systems[name] = _values(row, path, f"{field}.")
+    if not systems:
+        raise SourceError("must have at least one row", path=path, field="table")
+    return systems
 
 
-def _values(row: dict[str, Any], path: Path, place: str) -> PerQuery:
+def _values(row: dict[str, Any], path: Path, prefix: str) -> PerQuery:
+    """Return the values in a row. Raises SourceError if they are missing or invalid.
+
+    prefix: the row's field path, for errors.
+    """
     per_query = row.get("per_query")
     if not isinstance(per_query, dict) or not per_query:
         message = "missing; write the report with `twindex eval --json`"
-        raise SourceError(message, path=path, field=f"{place}per_query")
+        raise SourceError(message, path=path, field=f"{prefix}per_query")
     for measure, values in per_query.items():
-        here = f"{place}per_query.{measure}"
+        field = f"{prefix}per_query.{measure}"
         if not isinstance(values, dict) or not values:
-            raise SourceError("must be an object: query id -> value", path=path, field=here)
+            raise SourceError("must be an object: query id -> value", path=path, field=field)
         for query, value in values.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not math.isfinite(value):
                 shown = orjson.dumps(value).decode()[:40]
                 message = f"must be a finite number, got {shown}"
-                raise SourceError(message, path=path, field=f"{here}.{query}")
+                raise SourceError(message, path=path, field=f"{field}.{query}")
     return per_query

@@ -1,4 +1,4 @@
-"""What rerankers find and what they cost, over the same lists of a first stage."""
+"""Quality and cost of several rerankers, on the same lists of a first stage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..core import (
 from ..search.finding.planning import plan
 from ..search.request import RerankRequest
 from .beir import judged_queries
-from .experiment import run_scores, widest
+from .experiment import run_scores, widest_request
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate
 from .significance import Comparison, compare
 
@@ -33,20 +33,24 @@ FIRST_STAGE = "first stage"
 """The name of the row without a reranker."""
 
 WARNINGS = 3
-"""Kept of those of many queries."""
+"""Number of different warnings kept in a RerankCost."""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankCost:
-    """What reranking some queries cost, all of them together unless it says otherwise.
+    """The cost of reranking several queries. Figures are totals over the queries.
 
-    partial, failed: queries with that status.
-    judged:    candidates that were looked at, of `candidates`.
-    truncated: candidates whose text was not read to its end.
-    warnings:  the commonest few, each with the queries that had it.
-    p50, p95:  median and 95th percentile of the seconds that reranking added to the search of a
-               query, the queries one after another: what the reranker reads is fetched in them, the
-               first stage and encoding the query are not.
+    queries:    number of queries.
+    partial:    number of queries with the status "partial".
+    failed:     number of queries with the status "failed".
+    candidates: number of candidates.
+    judged:     number of candidates that the reranker judged.
+    truncated:  number of candidates whose text was truncated.
+    usage:      calls and tokens.
+    warnings:   warning -> number of queries, for the most frequent warnings.
+    p50, p95:   median and 95th percentile of the seconds that reranking added to a query. The
+                queries ran one after another. Fetching the reranker's input is included; the first
+                stage and encoding of the query are not.
     """
 
     queries: int
@@ -62,21 +66,21 @@ class RerankCost:
 
     @property
     def calls(self) -> float:
-        """Of a query, on average."""
+        """The mean number of model calls for a query."""
         return self.usage.calls / max(1, self.queries)
 
     @property
     def tokens(self) -> float:
-        """Read and written for a query, on average."""
+        """The mean number of tokens read and written for a query."""
         return (self.usage.prompt_tokens + self.usage.completion_tokens) / max(1, self.queries)
 
 
 @dataclass(frozen=True, slots=True)
 class RerankRow:
-    """A line of a table of rerankers.
+    """A row of a table of rerankers.
 
-    cost:        None for the first stage.
-    comparisons: measure -> this row against the baseline; None for the baseline.
+    cost:        cost of reranking. None for the first stage.
+    comparisons: measure -> comparison of this row with the baseline. None for the baseline.
     """
 
     name: str
@@ -86,7 +90,7 @@ class RerankRow:
 
 
 def rerank_cost(reports: Sequence[RerankReport]) -> RerankCost:
-    """Add up the reports of several queries, of which there must be one at least."""
+    """Add up the reports of several queries. At least one report is required."""
     seconds = [report.seconds for report in reports]
     warnings = Counter(warning for report in reports for warning in report.warnings)
     return RerankCost(
@@ -111,24 +115,26 @@ def run_reranked(
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[tuple[Run, list[RerankReport]]]:
-    """Every query with each of several rerankers; None = the first stage alone.
+    """Search every query with each reranker, and return a run and its reports for each reranker.
 
-    All searches of a query are of one state of the collection, and it is encoded once for them.
-    Queries come one after another, so that each has its own time: the `seconds` of these reports
-    are those of the stage "rerank" of a search, which fetches what the reranker reads, too.
-    `fields` are further fields of SearchRequest.
+    reranks: the rerankers. None: the first stage alone.
+    fields:  further fields of SearchRequest.
+
+    All searches of a query read one snapshot of the collection and share the encoded query. Queries
+    run one after another, so each has its own time. The `seconds` of the reports are those of the
+    search's stage "rerank", which includes fetching the reranker's input.
     """
     progress = progress or NoProgress()
-    base = widest({**fields, "include": ()})
-    for rerank in reranks:  # Load them, and find what cannot be before the work begins.
+    base = widest_request({**fields, "include": ()})
+    for rerank in reranks:  # Load them, and reject invalid ones before the work begins.
         plan(collection.store, base.model_copy(update={"rerank": rerank}), collection.rerankers)
     runs: list[dict[str, Mapping[str, float]]] = [{} for _ in reranks]
     reports: list[list[RerankReport]] = [[] for _ in reranks]
     progress.start("search", len(queries), "queries")
     for query in queries:
-        given = base.model_copy(update={"query": query.text})
-        asked = [given.model_copy(update={"rerank": rerank}) for rerank in reranks]
-        for i, result in enumerate(collection.search_batch(asked)):
+        request = base.model_copy(update={"query": query.text})
+        requests = [request.model_copy(update={"rerank": rerank}) for rerank in reranks]
+        for i, result in enumerate(collection.search_batch(requests)):
             runs[i][query.id] = run_scores(result)
             if result.rerank is not None:
                 seconds = result.timings["rerank"] / 1e3
@@ -149,25 +155,29 @@ def rerank_table(
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[RerankRow]:
-    """The first stage alone, and what each reranker makes of its lists.
+    """Evaluate the first stage alone, and each reranker on its lists.
 
-    rerankers: how a line is called -> what is asked for. Only queries with judgements are run.
-    baseline:  name of the line that the others are compared with. Raises InvalidInputError when
-               there is none of this name.
+    Queries without judgements are ignored.
+
+    rerankers: row name -> reranker.
+    baseline:  name of the row that the others are compared with.
+    fields:    further fields of SearchRequest.
+
+    Raises InvalidInputError for an unknown baseline or measure.
     """
     names = [FIRST_STAGE, *rerankers]
     if baseline not in names:
-        message = f"no line is named {baseline!r}: {', '.join(names)}"
+        message = f"no row is named {baseline!r}; the rows are: {', '.join(names)}"
         raise InvalidInputError(message, field="baseline")
-    evaluate({}, qrels, measures)  # a wrong measure should not be found after minutes of reranking
+    evaluate({}, qrels, measures)  # Reject an unknown measure before minutes of reranking.
     collection.load()
     judged = judged_queries(list(queries), qrels)
     reranks = [None, *rerankers.values()]
-    found = run_reranked(collection, judged, reranks, progress=progress, **fields)
-    evaluations = [evaluate(run, qrels, measures) for run, _ in found]
+    results = run_reranked(collection, judged, reranks, progress=progress, **fields)
+    evaluations = [evaluate(run, qrels, measures) for run, _ in results]
     best = evaluations[names.index(baseline)]
     rows = []
-    for name, evaluation, (_, reports) in zip(names, evaluations, found, strict=True):
+    for name, evaluation, (_, reports) in zip(names, evaluations, results, strict=True):
         comparisons = {
             measure: compare(evaluation.per_query[measure], best.per_query[measure])
             for measure in measures

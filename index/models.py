@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from ..encoders import EncoderConfig, EncoderLoader, load_encoder
-from ..encoders.places import absolute_encoder, named, revision_of
+from ..encoders.model_paths import absolute_encoder, named, revision_of
 from ..llm.weights.by_digest import digest_of
 from .config import CollectionConfig
 

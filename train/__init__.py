@@ -1,1 +1,1 @@
-"""Making weights: negatives, weak queries, training."""
+"""Training models: hard negatives, generated queries, cross-encoders and passage scorers."""

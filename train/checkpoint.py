@@ -1,7 +1,7 @@
-"""The state of a training on disk, so that one that is interrupted goes on where it was.
+"""Checkpoints of a training, so that it can resume after an interruption.
 
-One file of safetensors, replaced as a whole: weights, the optimiser's state, the state of the
-random numbers of dropout, and a JSON of the rest in its header.
+A checkpoint is one safetensors file: weights, optimiser state and random-generator state. Its
+header has the remaining state as JSON. Each save replaces the whole file.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ FILE = "checkpoint.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """weights, best: name -> tensor. optimizer: parameter's number -> name -> tensor. state: what
-    else is needed, as JSON."""
+    """The saved state of a training.
+
+    weights:   name -> tensor, the current weights.
+    best:      name -> tensor, the weights with the best validation figure.
+    optimizer: parameter number -> name -> tensor.
+    random:    device -> state of its random generator.
+    state:     everything else, as a JSON object.
+    """
 
     weights: Mapping[str, torch.Tensor]
     best: Mapping[str, torch.Tensor]
@@ -34,13 +40,13 @@ class Checkpoint:
     state: Mapping[str, Any]
 
     def save(self, folder: Path) -> None:
-        """Replace the one in the folder."""
+        """Write the checkpoint, replacing any in the folder."""
         tensors = {f"weights/{name}": value for name, value in self.weights.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         tensors |= {f"random/{name}": value for name, value in self.random.items()}
         for number, values in self.optimizer.items():
             tensors |= {f"optimizer/{number}/{name}": value for name, value in values.items()}
-        # Tensors that share memory (tied weights) are not accepted.
+        # safetensors rejects tensors that share memory (tied weights).
         copies = {name: value.detach().cpu().clone() for name, value in tensors.items()}
         partial = folder / f"{FILE}.partial"
         save_file(copies, partial, metadata={"state": json.dumps(self.state)})
@@ -50,7 +56,10 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> Checkpoint | None:
-        """None where there is none. Raises CorruptFileError."""
+        """Return the folder's checkpoint, or None if it has none.
+
+        Raises CorruptFileError for a file that cannot be read.
+        """
         file = folder / FILE
         if not file.is_file():
             return None
@@ -59,7 +68,7 @@ class Checkpoint:
         try:
             with safe_open(file, "pt") as tensors:
                 state = json.loads(tensors.metadata()["state"])
-                for key in tensors.keys():  # noqa: SIM118 - no mapping
+                for key in tensors.keys():  # noqa: SIM118 - Not a mapping.
                     part, _, name = key.partition("/")
                     if part == "optimizer":
                         number, _, name = name.partition("/")
@@ -67,5 +76,7 @@ class Checkpoint:
                     else:
                         parts[part][name] = tensors.get_tensor(key)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise CorruptFileError(file, f"is no checkpoint ({error}); remove it") from None
+            raise CorruptFileError(
+                file, f"is not a valid checkpoint ({error}); remove it"
+            ) from None
         return cls(parts["weights"], parts["best"], optimizer, parts["random"], state)

@@ -1,10 +1,10 @@
-"""From documents, queries and judgements to a cross-encoder in the format of sentence-transformers.
+"""Training a cross-encoder in the format of sentence-transformers.
 
-1. Queries with judgements, of which some are held out; and queries made from the documents.
-2. Their hard negatives from BM25 (`negatives`).
-3. A transformer with a new head, fitted to lists of one positive and its negatives (`fitting`).
-4. The weights that rerank BM25 best for the held-out queries (nDCG@10), and a `training.json` with
-   everything that they depend on.
+1. Collect judged queries and hold some of them out. Generate more queries from the documents.
+2. Find hard negatives for each query with BM25 (`negatives`).
+3. Train a transformer with a new head on lists of one positive and its negatives (`fitting`).
+4. Keep the weights with the best nDCG@10 when they rerank BM25 for the held-out queries. Write
+   `training.json` with everything that the weights depend on.
 """
 
 from __future__ import annotations
@@ -44,26 +44,33 @@ from ..rerank import CrossEncoderConfig
 from ..rerank.cross_encoder.pair_model import PairModel
 from .fitting import Fitting, identity
 from .lexical import LexicalSearch
-from .lists import Lists
+from .lists import PairLists
 from .options import CrossEncoderTraining
-from .queries import TrainingQuery, judged, split
-from .validation import MEASURE, Check
-from .weak_queries import found_again, from_texts, kept, written
+from .queries import TrainingQuery, judged_queries, split
+from .validation import MEASURE, Validation
+from .weak_queries import cached_queries, findable, queries_from_texts, write_queries
 
 EXAMPLES = 2
-"""Judged queries that a language model is shown."""
+"""Number of judged queries in the prompt of a language model that writes queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training did. Also in the folder's `training.json`.
+    """The report of a training, also stored in the folder's `training.json`.
 
-    queries:    trained on, by origin. held_out: that chose the weights.
-    first_stage, best: nDCG@10 of BM25 and of the cross-encoder on what BM25 found, for these.
-    history:    step, mean loss since the one before, nDCG@10.
-    truncated:  of the pairs, those whose passage was not read to its end.
-    skipped:    queries, counted each time, that left no room for a passage.
-    precision:  of the arithmetic.
+    folder:      folder of the trained model.
+    queries:     origin -> number of training queries.
+    held_out:    number of held-out queries, which choose the best weights.
+    first_stage: nDCG@10 of BM25 for the held-out queries.
+    best:        nDCG@10 of the cross-encoder, reranking BM25 for the held-out queries.
+    steps:       number of optimiser steps.
+    pairs:       number of (query, document) pairs trained on, over all epochs.
+    truncated:   number of these pairs whose document was truncated.
+    skipped:     number of times that a query was skipped because it left no room for a document.
+    seconds:     duration of the training.
+    device:      device that the training ran on.
+    precision:   number format of the computation.
+    history:     step, mean loss since the previous entry and nDCG@10, for each validation.
     """
 
     folder: Path
@@ -90,51 +97,60 @@ def train_cross_encoder(
     *,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train and write the folder `output`, which must not exist.
+    """Train a cross-encoder and write it to the folder `output`, which must not exist.
 
-    An interrupted training goes on when it is called again with the same arguments: until it is
-    complete its state is in the folder `.NAME.training` beside the output. Raises ConflictError
-    where `output` exists or that folder is of another training, and InvalidInputError for data
-    that nothing can be learned from.
+    A call with the same arguments resumes an interrupted training. Its state is in the folder
+    `.NAME.training` beside the output until the training is complete.
+
+    Raises ConflictError if `output` exists, or if the state belongs to another training. Raises
+    InvalidInputError for data that is insufficient for training.
     """
     options = options or CrossEncoderTraining()
     progress = progress or NoProgress()
     if output.exists():
-        raise ConflictError(f"{output} exists already")
+        raise ConflictError(f"{output} exists already: choose the name of a new folder")
     began = perf_counter()
     known = {document.id: document for document in documents}
     if not known:
-        raise InvalidInputError("are empty", field="documents")
-    training, validation = split(judged(queries, qrels, known), options.held_out, options.seed)
+        raise InvalidInputError("must not be empty: training requires documents", field="documents")
+    judged = judged_queries(queries, qrels, known)
+    training, validation = split(judged, options.held_out, options.seed)
     if not validation:
         raise InvalidInputError(
-            "fewer than 5 queries have relevant documents: none can be held out", field="queries"
+            f"only {len(judged)} queries have relevant documents: training requires at least 5, "
+            "to hold one out",
+            field="queries",
         )
     data = _digests(documents, queries, qrels, options)
     this = identity(options.model_dump(mode="json"), data, _versions())
     work = output.parent / f".{output.name}.training"
-    model = begin(options)
+    model = initial_model(options)
     progress.start("index", None, "documents")
     with LexicalSearch(list(known.values())) as lexical:
-        weak = from_texts(list(known.values()), options.synthetic, options.seed)
+        weak = queries_from_texts(list(known.values()), options.synthetic, options.seed)
         if options.written:
-            weak += kept(work, this, lambda: _written(known, training, options, progress))
-        weak = found_again(weak, lexical.search)
+            weak += cached_queries(
+                work, this, lambda: _write_queries(known, training, options, progress)
+            )
+        weak = findable(weak, lexical.search)
         trained_on = [*training, *weak]
         ranked = lexical.search([query.text for query in trained_on], options.depth)
-        check = Check(validation, qrels, known, lexical.search, options)
-    lists = Lists(trained_on, ranked, known, negatives=options.negatives, seed=options.seed)
+        validate = Validation(validation, qrels, known, lexical.search, options)
+    lists = PairLists(trained_on, ranked, known, negatives=options.negatives, seed=options.seed)
     if not len(lists):
-        raise InvalidInputError("BM25 finds no negative for any of them", field="queries")
+        raise InvalidInputError(
+            "BM25 finds no negative for any training query: add documents or increase `depth`",
+            field="queries",
+        )
     work.mkdir(parents=True, exist_ok=True)
-    fitting = Fitting(model, lists, options, lambda: check(model), work, this)
+    fitting = Fitting(model, lists, options, lambda: validate(model), work, this)
     fitting.run(progress)
     progress.close()
     report = Trained(
         folder=output,
         queries=dict(Counter(query.origin for query in trained_on)),
         held_out=len(validation),
-        first_stage=check.first_stage,
+        first_stage=validate.first_stage,
         best=max(entry["figure"] for entry in fitting.history),
         steps=fitting.step,
         pairs=fitting.pairs,
@@ -155,7 +171,7 @@ def train_cross_encoder(
         record = {"options": options.model_dump(mode="json"), "data": data, **as_json(report)}
         record |= _versions()
         (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
-        _share(folder, work)
+        _copy_permissions(folder, work)
 
     make_folder(output, fill)
     shutil.rmtree(work, ignore_errors=True)
@@ -163,13 +179,16 @@ def train_cross_encoder(
 
 
 def as_json(trained: Trained) -> dict[str, Any]:
-    """What `training.json` and the command line say."""
+    """Return the report as a JSON object, for `training.json` and the command line."""
     return {**asdict(trained), "folder": trained.folder.name}
 
 
-def begin(options: CrossEncoderTraining) -> PairModel:
-    """The model before its first step: the weights of `init` and, where it has none, a head at
-    random. Raises ModelError, or ConfigError for options that it cannot have."""
+def initial_model(options: CrossEncoderTraining) -> PairModel:
+    """Return the model before its first step: the weights of `init`, with a random head if needed.
+
+    Raises ModelError if the model cannot be loaded, and ConfigError for options that it does not
+    support.
+    """
     source = find_weights(options.init)
     config = CrossEncoderConfig(
         model=options.init, max_length=options.max_length, device=options.device
@@ -203,32 +222,44 @@ def begin(options: CrossEncoderTraining) -> PairModel:
         except ConfigError:
             raise
         except FAILURES as error:
-            raise ModelError(f"model {options.init!r} cannot begin a training: {error}") from error
+            raise ModelError(f"model {options.init!r} cannot be trained: {error}") from error
     return PairModel(model, config)
 
 
 def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
-    """More layers than there are would begin at random."""
+    """Raise ConfigError if `layers` exceeds the model's layers. The others would be random."""
     config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
     own = getattr(config, "num_hidden_layers", None)
-    if options.layers is not None and (own is None or options.layers > own):
-        raise ConfigError(f"{options.init} has {own}", field="layers")
+    if options.layers is None:
+        return
+    if own is None:
+        raise ConfigError(
+            f"the configuration of model {options.init!r} has no `num_hidden_layers`: leave out "
+            "`layers`",
+            field="layers",
+        )
+    if options.layers > own:
+        raise ConfigError(
+            f"must be at most {own}, the number of layers of model {options.init!r}, got "
+            f"{options.layers}",
+            field="layers",
+        )
 
 
-def _written(
+def _write_queries(
     documents: Mapping[str, Document],
     training: Sequence[TrainingQuery],
     options: CrossEncoderTraining,
     progress: Progress,
 ) -> list[TrainingQuery]:
-    """What a language model writes, shown the first judged queries."""
-    assert options.writer is not None, "the options say so"
+    """Let a language model write queries. Its prompt has the first judged queries as examples."""
+    assert options.writer is not None, "CrossEncoderTraining checks it"
     model = load_model(options.writer, device=options.device)
     if "generate" not in model.capabilities:
         raise unsupported(model, "generate")
     progress.start("write", options.written, "queries")
     shown = [(documents[query.positives[0]], query.text) for query in training[:EXAMPLES]]
-    return written(
+    return write_queries(
         cast(GenerativeModel, model),
         list(documents.values()),
         shown,
@@ -244,7 +275,7 @@ def _digests(
     qrels: Qrels,
     options: CrossEncoderTraining,
 ) -> dict[str, str]:
-    """Of what was given, so that a training can be told from one on other data."""
+    """Return the digests of the training data and of the initial weights."""
     parts: dict[str, Any] = {
         "documents": [[d.id, d.title, d.text] for d in documents],
         "queries": [[query.id, query.text] for query in queries if query.id in qrels],
@@ -254,9 +285,11 @@ def _digests(
     return {**found, "init": weights_digest(find_weights(options.init))}
 
 
-def _share(folder: Path, like: Path) -> None:
-    """Temporary folders and safetensors are for their owner only; a model is for those whom the
-    umask allows it."""
+def _copy_permissions(folder: Path, like: Path) -> None:
+    """Give the model's files the permissions of the folder `like`, which follow the umask.
+
+    Temporary folders and safetensors files are otherwise readable only by their owner.
+    """
     mode = like.stat().st_mode & 0o777
     for path in folder.rglob("*"):
         path.chmod(mode if path.is_dir() else mode & 0o666)

@@ -1,4 +1,4 @@
-"""The loop that fits a cross-encoder to lists of pairs."""
+"""The training loop of a cross-encoder."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ import torch
 from ..core import ConflictError, NoProgress, Progress
 from ..rerank.cross_encoder.pair_model import Pair, PairModel
 from .checkpoint import Checkpoint
-from .lists import Lists, PairList
+from .lists import PairList, PairLists
 from .options import CrossEncoderTraining
 
 BUDGET = {"cpu": 2_048, "cuda": 65_536}
-"""Padded tokens that are read at once, by device; a list of pairs is never taken apart."""
+"""Device -> most padded tokens in one forward pass. A list of pairs is never divided."""
 PROGRESS = ("step", "pairs", "truncated", "skipped", "seconds", "history")
-"""Attributes of a training under way that a checkpoint keeps as they are."""
-SAVED = 120.0
-"""Seconds between checkpoints, which are also written after each validation."""
+"""Attributes of `Fitting` that a checkpoint stores unchanged."""
+SAVE_SECONDS = 120.0
+"""Seconds between checkpoints. Each validation also writes one."""
 
 
 class Fitting:
-    """A training under way.
+    """A running training of a cross-encoder.
 
-    validate: gives the figure by which the best weights are chosen; higher is better. folder: where
-    checkpoints are. identity: of the data and the options; a checkpoint of others is refused
-    (ConflictError).
+    model:    the model that is trained.
+    lists:    the training data.
+    validate: returns the figure that chooses the best weights. Higher is better.
+    folder:   folder of the checkpoint.
+    identity: digest of the data and options. A checkpoint with another digest raises ConflictError.
     """
 
     def __init__(
         self,
         model: PairModel,
-        lists: Lists,
+        lists: PairLists,
         options: CrossEncoderTraining,
         validate: Callable[[], float],
         folder: Path,
@@ -58,8 +60,10 @@ class Fitting:
         self.precision = "bfloat16" if self._reduced else "float32"
 
     def run(self, progress: Progress | None = None) -> None:
-        """Train to the end; the model then has the best weights. Raises KeyboardInterrupt, after
-        which the same call with the same folder goes on."""
+        """Train to the end, and load the best weights into the model.
+
+        After an interruption, the same call with the same folder resumes at the last checkpoint.
+        """
         progress = progress or NoProgress()
         torch.manual_seed(self._options.seed)
         self._resume()
@@ -73,7 +77,7 @@ class Fitting:
             if due := self._due():
                 self._measure()
             self.seconds = before + perf_counter() - began
-            if due or perf_counter() - saved > SAVED:
+            if due or perf_counter() - saved > SAVE_SECONDS:
                 self._save()
                 saved = perf_counter()
             if self.done >= 1:
@@ -84,18 +88,18 @@ class Fitting:
 
     @property
     def done(self) -> float:
-        """Share of the training that is done: by steps, or by the time where that is further."""
+        """The completed share of the training, from 0 to 1: by steps or by time, if larger."""
         share = self.step / max(1, self.steps)
         if self._options.minutes is not None:
             share = max(share, self.seconds / (60 * self._options.minutes))
         return min(1.0, share)
 
     def _due(self) -> bool:
-        """Whether this step is one after which the held-out queries are reranked."""
+        """Return True if a validation is due after this step."""
         return self.done >= (len(self.history) + 1) / self._options.validations
 
     def _batches(self) -> Iterator[list[PairList]]:
-        """From the present step on."""
+        """Yield the remaining batches, from the current step on."""
         size, skipped = self._options.batch, self.step
         for epoch in range(self._options.epochs):
             order = self._lists.epoch(epoch)
@@ -106,7 +110,7 @@ class Fitting:
                 yield [self._lists.get(number, epoch) for number in order[begin : begin + size]]
 
     def _learn(self, batch: Sequence[PairList]) -> float:
-        """One step; the mean loss of its lists."""
+        """Run one optimiser step, and return the mean loss of its lists."""
         for group in self._optimizer.param_groups:
             group["lr"] = group["highest"] * self._rate()
         self._optimizer.zero_grad(set_to_none=True)
@@ -126,15 +130,18 @@ class Fitting:
         return total
 
     def _loss(self, scores: torch.Tensor) -> torch.Tensor:
-        """Of the logits of one list, whose first is the positive's."""
+        """Return the loss of one list from its logits. The first is the positive's."""
         if self._options.loss == "softmax":
             return -torch.log_softmax(scores, 0)[0]
-        wanted = torch.zeros_like(scores)
-        wanted[0] = 1
-        return torch.nn.functional.binary_cross_entropy_with_logits(scores, wanted)
+        targets = torch.zeros_like(scores)
+        targets[0] = 1
+        return torch.nn.functional.binary_cross_entropy_with_logits(scores, targets)
 
     def _parts(self, batch: Sequence[PairList]) -> Iterator[list[list[Pair]]]:
-        """The batch as tokens, in parts of a bounded number of them."""
+        """Yield the tokenised batch in parts of at most `BUDGET` padded tokens.
+
+        Lists whose query leaves no room for a document are skipped.
+        """
         budget = BUDGET[self._model.device.type]
         part: list[list[Pair]] = []
         longest = count = 0
@@ -154,7 +161,7 @@ class Fitting:
             yield part
 
     def _rate(self) -> float:
-        """Share of the highest learning rate: up to 1, then down to 0, each in a straight line."""
+        """Return the factor of the highest learning rate: linear up to 1, then linear down to 0."""
         warmup, done = self._options.warmup, self.done
         if done < warmup:
             return min(1.0, max(done, 1 / max(1, self.steps)) / warmup)
@@ -185,8 +192,8 @@ class Fitting:
             return
         if found.state["identity"] != self._identity:
             raise ConflictError(
-                f"{self._folder} has an unfinished training with other data or options: remove it, "
-                "or give the same ones to go on"
+                f"{self._folder} has an unfinished training with other data or options: remove it "
+                "to start again, or use the same data and options to resume"
             )
         self._model.model.load_state_dict(dict(found.weights))
         whole = self._optimizer.state_dict()
@@ -202,12 +209,12 @@ class Fitting:
 
 
 def identity(*parts: Any) -> str:
-    """Of what a training is made from: equal for equal parts, which are JSON."""
+    """Return a digest of JSON values, which identifies a training."""
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _groups(model: Any, options: CrossEncoderTraining) -> list[dict[str, Any]]:
-    """Parameters by learning rate, and whether they decay: vectors (biases, norms) do not."""
+    """Group parameters by learning rate and weight decay. Vectors (biases, norms) do not decay."""
     inner = {id(p) for p in model.transformers_model.base_model.parameters()}
     groups: dict[tuple[bool, bool], list[Any]] = {}
     for parameter in model.parameters():
@@ -225,7 +232,7 @@ def _groups(model: Any, options: CrossEncoderTraining) -> list[dict[str, Any]]:
 
 
 def _reduced(precision: str, device: torch.device) -> bool:
-    """Whether the arithmetic is bfloat16."""
+    """Return True if the training computes in bfloat16."""
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":

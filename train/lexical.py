@@ -1,4 +1,4 @@
-"""BM25 over the documents that are trained on: where candidates and hard negatives come from."""
+"""BM25 over the training documents, which finds candidates and hard negatives."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..encoders import AnalyzerConfig, PassageConfig
 from ..index import CollectionConfig, LexicalLeg
 from ..search import Collection, SearchRequest
 
-BATCH = 256
-ADDED = 2_000
+SEARCH_BATCH = 256
+ADD_BATCH = 2_000
 
 Search = Callable[[Sequence[str], int], list[list[str]]]
-"""(texts of queries, depth) -> ids of documents for each, best first."""
+"""(query texts, depth) -> document ids for each query, best first."""
 
 
 class LexicalSearch(Closing):
-    """A collection with a BM25 leg only, in a folder that is removed at the end."""
+    """A collection with only a BM25 leg, in a temporary folder that `close` removes."""
 
     def __init__(
         self, documents: Sequence[Document], analyzer: AnalyzerConfig | None = None
@@ -31,16 +31,16 @@ class LexicalSearch(Closing):
             passages=PassageConfig(unit="none"),
         )
         self._engine = Collection.create(Path(self._folder.name) / "documents", config)
-        for begin in range(0, len(documents), ADDED):
-            self._engine.add(documents[begin : begin + ADDED])
+        for begin in range(0, len(documents), ADD_BATCH):
+            self._engine.add(documents[begin : begin + ADD_BATCH])
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[str]]:
-        """Ids of the best documents for each query, at most `depth`; fewer where fewer match."""
+        """Return the ids of at most `depth` matching documents for each query, best first."""
         found: list[list[str]] = []
-        for begin in range(0, len(queries), BATCH):
+        for begin in range(0, len(queries), SEARCH_BATCH):
             requests = [
                 SearchRequest(query=text, limit=depth, depth=depth, include=())
-                for text in queries[begin : begin + BATCH]
+                for text in queries[begin : begin + SEARCH_BATCH]
             ]
             results = self._engine.search_batch(requests)
             found.extend([hit.id for hit in result.hits] for result in results)

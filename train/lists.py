@@ -1,4 +1,4 @@
-"""What a step learns from: queries, each with a positive and negatives as texts."""
+"""The training data: queries, each with one positive and several negatives."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from .queries import TrainingQuery
 
 @dataclass(frozen=True, slots=True)
 class PairList:
-    """A query and texts, of which the first answers it and the others do not."""
+    """A query and document texts. The first text answers the query; the others do not."""
 
     query: str
     texts: tuple[str, ...]
 
 
-class Lists:
-    """The pair lists of each epoch, in its order. A seed and an epoch always give the same ones.
+class PairLists:
+    """The pair lists of each epoch. Equal seeds and epochs give equal lists.
 
-    A query without any possible negative is left out.
+    Queries without any possible negative are skipped.
+
+    ranked: document ids that BM25 returns for each query, best first.
     """
 
     def __init__(
@@ -45,12 +47,12 @@ class Lists:
         return len(self._known)
 
     def epoch(self, number: int) -> list[int]:
-        """Numbers of the queries in the order of an epoch."""
+        """Return the query numbers in the random order of the given epoch."""
         order = np.random.default_rng([self._seed, 4, number]).permutation(len(self))
         return [int(i) for i in order]
 
     def get(self, number: int, epoch: int) -> PairList:
-        """What is learned from a query in an epoch."""
+        """Return the pair list of query `number` in `epoch`, with random negatives."""
         query, pool = self._known[number]
         rng = np.random.default_rng([self._seed, 5, epoch, number])
         positive = query.positives[int(rng.integers(len(query.positives)))]

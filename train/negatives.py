@@ -1,9 +1,8 @@
-"""Hard negatives: documents that a first stage ranks high and that do not answer the query.
+"""Hard negatives: documents that a first stage ranks high but that do not answer the query.
 
-Sampled from the top ranks, as in localized contrastive estimation (Gao et al., 2021). What may
-be an unjudged answer is left out: a document that says nearly the same as a positive, and, where
-the query was made and not judged, what is ranked higher than its document (after Moreira et al.,
-2024).
+They are sampled from the top ranks, as in localized contrastive estimation (Gao et al., 2021).
+Documents that may be unjudged answers are left out (after Moreira et al., 2024): near copies of a
+positive, and, for a generated query, all documents ranked above its own.
 """
 
 from __future__ import annotations
@@ -15,34 +14,34 @@ import numpy as np
 from ..core import Document
 from .queries import TrainingQuery
 
-ALIKE = 0.8
-"""Share of words (Jaccard) from which two documents say the same."""
+NEAR_COPY = 0.8
+"""Jaccard similarity of two documents' words from which they are near copies."""
 
 
 def candidates(
     query: TrainingQuery, ranked: Sequence[str], documents: Mapping[str, Document]
 ) -> list[str]:
-    """Those of the ranked documents that may be negatives, in their order.
+    """Return the ranked documents that may be negatives, in the given order.
 
-    ranked: ids, best first. For a query that was made, those before its document do not count, for
-    they may answer it better.
+    ranked: document ids, best first. For a generated query, documents ranked above its own are left
+            out, because they may answer it better.
     """
     positives = set(query.positives)
     if query.origin != "judged":
-        place = max((i for i, one in enumerate(ranked) if one in positives), default=-1)
-        ranked = ranked[place + 1 :]
+        position = max((i for i, one in enumerate(ranked) if one in positives), default=-1)
+        ranked = ranked[position + 1 :]
     same = [_words(documents[one]) for one in query.positives]
     return [
         one
         for one in ranked
         if one not in positives
         and one not in query.excluded
-        and not any(_alike(_words(documents[one]), words) for words in same)
+        and not any(_near_copy(_words(documents[one]), words) for words in same)
     ]
 
 
 def sample(pool: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
-    """`count` different ids of the pool, or all of a smaller one, in a random order."""
+    """Return `count` random ids of the pool without repetition, or all of a smaller pool."""
     chosen = rng.permutation(len(pool))[:count]
     return [pool[i] for i in chosen.tolist()]
 
@@ -51,5 +50,5 @@ def _words(document: Document) -> frozenset[str]:
     return frozenset(f"{document.title} {document.text}".lower().split())
 
 
-def _alike(left: frozenset[str], right: frozenset[str]) -> bool:
-    return len(left & right) >= ALIKE * max(1, len(left | right))
+def _near_copy(left: frozenset[str], right: frozenset[str]) -> bool:
+    return len(left & right) >= NEAR_COPY * max(1, len(left | right))

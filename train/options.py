@@ -1,4 +1,4 @@
-"""Options of trainings. They are read where torch is not loaded."""
+"""Options of trainings. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -12,26 +12,36 @@ from ..core.config import Device
 
 
 class CrossEncoderTraining(Config):
-    """How a cross-encoder is trained.
+    """Options for training a cross-encoder.
 
-    init:       model that it begins as: a name on this machine or a folder. A bi-encoder or a
-                language model with masks lacks the head that scores, which begins at random; a
-                cross-encoder goes on.
-    layers:     of these, how many are kept, from the bottom; None = all. Fewer are faster.
-    loss:       "softmax", cross-entropy over a positive and its negatives (localized contrastive
-                estimation, Gao et al., 2021), or "binary", of each pair by itself.
-    negatives:  for each positive; drawn anew each epoch from the `depth` best of BM25.
-    synthetic:  queries made from the documents, at most; see `twindex.train.weak_queries`.
-    written:    queries that the language model `writer` writes for documents, at most.
-    batch:      queries whose gradients make up a step.
-    lr:         highest learning rate; reached after the share `warmup` of the steps, it then falls
-                to zero in a straight line. The head has `head_lr` times it.
-    minutes:    stop by then, and let the learning rate fall with the time; None = by epochs only.
-                Runs that are limited so are not the same each time.
-    precision:  "auto" = bfloat16 (autocast) where the device has it, else float32.
-    held_out:   queries that are not trained on and choose the best checkpoint; at most a fifth.
-    rerank:     documents of BM25 that are reranked for each of these.
-    validations: times that they are reranked.
+    init:         model to start from: a name on this machine or a folder. A bi-encoder or masked
+                  language model has no scoring head and gets a random one. A cross-encoder keeps
+                  its head.
+    layers:       number of layers kept, from the bottom. Fewer are faster. None: all layers.
+    loss:         "softmax": cross-entropy over a positive and its negatives (localized contrastive
+                  estimation, Gao et al., 2021). "binary": cross-entropy of each pair.
+    epochs:       number of passes over the training queries.
+    negatives:    number of negatives for each positive, sampled anew in each epoch.
+    depth:        number of BM25 results that negatives are sampled from.
+    synthetic:    most queries generated from documents, see `twindex.train.weak_queries`.
+    written:      most queries that a language model writes for documents.
+    writer:       the language model that writes them.
+    batch:        number of queries in one step.
+    lr:           highest learning rate. It rises linearly from 0 and then falls linearly to 0.
+    head_lr:      learning rate of the head, as a multiple of `lr`.
+    weight_decay: weight decay of matrices. Vectors do not decay.
+    warmup:       share of the steps in which the learning rate rises.
+    clip:         largest norm of the gradient.
+    max_length:   most tokens read of a query and a document together.
+    held_out:     most queries that are held out to choose the best checkpoint. They are at most a
+                  fifth of all judged queries, and are not trained on.
+    rerank:       number of BM25 results reranked for each held-out query.
+    validations:  number of validations, each of which reranks the held-out queries.
+    minutes:      time limit. The learning rate then falls with time, so two runs may differ.
+                  None: no time limit.
+    precision:    "auto": bfloat16 (autocast) if the device supports it, else float32.
+    device:       device that the training runs on. "auto" uses CUDA if it is available.
+    seed:         seed of all random choices.
     """
 
     init: str = "all-MiniLM-L6-v2"
@@ -61,19 +71,29 @@ class CrossEncoderTraining(Config):
     @model_validator(mode="after")
     def _who_writes(self) -> Self:
         if bool(self.written) != (self.writer is not None):
-            raise ValueError("written: goes with a writer, and a writer with a number of queries")
+            raise ValueError(
+                f"written ({self.written}) and writer ({self.writer}) require each other: set both "
+                "or neither"
+            )
         return self
 
 
 class PassageScorerTraining(Config):
-    """How a passage scorer is trained.
+    """Options for training a passage scorer.
 
-    model:      whose word-piece embeddings are used, and not trained: best the costly model's.
-    dimensions: of the convolved vectors; what a document takes in memory grows with them.
-    top:        the costly model's best windows that gain something.
-    windows:    of a document that one step sees, the top ones among them; None = all.
-    depth:      documents that are labelled for each query, the best of BM25.
-    held_out:   share of queries that are not trained on; the epoch that is best on them is kept.
+    model:         model with the word-piece embeddings, which are not trained. The best choice is
+                   the costly reranker's model.
+    dimensions:    dimensions of the convolved vectors. Memory for a document grows with them.
+    top:           number of windows with a gain: the costly reranker's best.
+    windows:       number of a document's windows in one step, including the best. None: all.
+    depth:         number of BM25 results for each query that the costly reranker labels.
+    epochs:        number of passes over the training documents.
+    batch:         number of documents in one step.
+    learning_rate: learning rate of the optimiser.
+    held_out:      share of the queries that are not trained on. They choose the best epoch.
+    seed:          seed of all random choices.
+    size:          number of words in a window.
+    overlap:       number of words added to a window on each side.
     """
 
     model: str = "all-MiniLM-L6-v2"

@@ -1,9 +1,11 @@
-"""Trains the passage scorer of the intra-document cascade after a costly reranker.
+"""Training the passage scorer of the intra-document cascade, with a costly reranker as teacher.
 
-Step 3 of IDCM (Hofstätter et al., 2021): the costly model is frozen and scores every window of some
-documents; the scorer learns with LambdaLoss (`lambda_loss`) to rank its n best first, which gain
-n, n - 1, ..., 1, while all others gain nothing. Judgements are not needed; where there are any, the
-weights of the best windows in a document's score can be learned too (`window_weights`).
+This is step 3 of IDCM (Hofstätter et al., 2021). The costly reranker is frozen and scores every
+window of some documents. Its n best windows get the gains n, n - 1, ..., 1; all others get 0. The
+scorer learns to rank the windows by these gains with LambdaLoss (`lambda_loss`).
+
+Judgements are not required. With judgements, the weights of the best windows in a document's score
+can be learned too (`window_weights`).
 """
 
 from __future__ import annotations
@@ -30,12 +32,18 @@ from .lambda_loss import ndcg_loss2
 from .options import PassageScorerTraining
 
 EMBEDDINGS = ("embeddings.word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight")
-"""How the table of word pieces is named at its end, in checkpoints."""
+"""Possible suffixes of the name of the word-piece embeddings in a model's weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A query, a document's windows, and what the costly model thinks of them: float [windows]."""
+    """A query and the windows of one document, with their scores.
+
+    query:    text of the query.
+    document: id of the document.
+    windows:  texts of the windows.
+    costly:   the costly reranker's score of each window: float32 [windows].
+    """
 
     query: str
     document: str
@@ -45,45 +53,52 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """loss: mean of the steps. found: see `found_share`, on the queries held out; None = none."""
+    """The figures of one epoch.
+
+    loss:  mean loss of the steps.
+    found: `top_window_recall` for the held-out queries. None: no queries are held out.
+    """
 
     loss: float
     found: float | None
 
 
-def label(
+def label_windows(
     slow: Reranker,
     pairs: Sequence[tuple[Query, Document]],
     options: PassageScorerTraining,
     progress: Progress | None = None,
 ) -> list[Example]:
-    """Let the costly reranker score every window of the document of each pair.
+    """Score every window of each pair's document with the costly reranker.
 
-    Raises the costly reranker's error, and InvalidInputError where it gives no scores.
+    Raises the reranker's error if it fails, and InvalidInputError if it returns no scores.
     """
     progress = progress or NoProgress()
     progress.start("label", len(pairs), "documents")
-    made = []
+    examples = []
     for query, document in pairs:
         text = document.text
         windows = [text[w.start : w.end] for w in cut(text, options.size, options.overlap)]
         candidates = [Candidate(str(i), one, document.title) for i, one in enumerate(windows)]
-        (found,) = slow.rerank([Task(query.text, candidates)])
-        if found.error is not None:
-            raise found.error
+        (reranked,) = slow.rerank([Task(query.text, candidates)])
+        if reranked.error is not None:
+            raise reranked.error
         scores = np.empty(len(windows), np.float32)
-        for placed in found.order:
+        for placed in reranked.order:
             score = worth(placed)
             if score is None:
-                raise InvalidInputError(f"{slow.kind} gives no scores to learn from", field="slow")
+                raise InvalidInputError(
+                    f"the reranker {slow.kind!r} returns no scores: choose one that returns scores",
+                    field="slow",
+                )
             scores[placed.index] = score
-        made.append(Example(query.text, document.id, windows, scores))
+        examples.append(Example(query.text, document.id, windows, scores))
         progress.advance()
-    return made
+    return examples
 
 
 def new_scorer(options: PassageScorerTraining) -> KernelScorer:
-    """Not trained yet. Raises ModelError where the model has no table of word pieces."""
+    """Return an untrained scorer. Raises ModelError if the model has no word-piece embeddings."""
     folder = find_weights(options.model)
     return KernelScorer(
         KernelModel(_embeddings(folder), options.dimensions, seed=options.seed),
@@ -96,18 +111,21 @@ def train_passage_scorer(
     examples: Sequence[Example],
     options: PassageScorerTraining | None = None,
     *,
-    told: Callable[[int, Epoch], None] = lambda number, epoch: None,
+    on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None,
 ) -> KernelScorer:
-    """The trained scorer. The same examples, options and threads give the same weights.
+    """Return a trained scorer. Equal examples, options and thread counts give equal weights.
 
-    told: is called after each epoch, and with number 0 before the first. Raises InvalidInputError
-    where no document has more than `top` windows: there is nothing to pick.
+    on_epoch: called with the number and figures of each epoch, and once with number 0 before the
+              first.
+
+    Raises InvalidInputError if no document has more than `top` windows.
     """
     options = options or PassageScorerTraining()
     useful = [one for one in examples if len(one.windows) > options.top]
     if not useful:
         raise InvalidInputError(
-            f"no document has more than {options.top} windows, so there is nothing to learn"
+            f"no document has more than {options.top} windows: use longer documents, or decrease "
+            "`top` or `size`"
         )
     random = np.random.default_rng(options.seed)
     queries = sorted({one.query for one in useful})
@@ -123,7 +141,7 @@ def train_passage_scorer(
         (p for p in model.parameters() if p.requires_grad), lr=options.learning_rate
     )
     best: tuple[float, dict[str, torch.Tensor]] | None = None
-    told(0, Epoch(float("nan"), found_share(scorer, check, options.top)))
+    on_epoch(0, Epoch(float("nan"), top_window_recall(scorer, check, options.top)))
     for number in range(1, options.epochs + 1):
         model.train()
         losses = []
@@ -140,27 +158,29 @@ def train_passage_scorer(
             losses.append(total)
         model.eval()
         scorer = KernelScorer(model, scorer.tokenizer, scorer.options)
-        found = found_share(scorer, check, options.top)
-        told(number, Epoch(float(np.mean(losses)), found))
-        if found is not None and (best is None or found > best[0]):
-            best = found, {name: value.clone() for name, value in model.state_dict().items()}
+        recall = top_window_recall(scorer, check, options.top)
+        on_epoch(number, Epoch(float(np.mean(losses)), recall))
+        if recall is not None and (best is None or recall > best[0]):
+            best = recall, {name: value.clone() for name, value in model.state_dict().items()}
     if best is not None:
         model.load_state_dict(best[1])
     return KernelScorer(model, scorer.tokenizer, scorer.options)
 
 
-def found_share(scorer: KernelScorer, examples: Sequence[Example], top: int) -> float | None:
-    """Of the costly model's `top` best windows, the share that is among the scorer's; a mean over
-    examples, None where there are none."""
+def top_window_recall(scorer: KernelScorer, examples: Sequence[Example], top: int) -> float | None:
+    """Return the share of the costly reranker's `top` windows that the scorer ranks in its `top`.
+
+    It is the mean over the examples. None: there are no examples.
+    """
     shares = []
-    for one, order in zip(examples, ranked(scorer, examples), strict=True):
+    for one, order in zip(examples, rank_windows(scorer, examples), strict=True):
         best = set(np.argsort(-one.costly, kind="stable")[:top].tolist())
         shares.append(len(best & set(order[:top].tolist())) / len(best))
     return float(np.mean(shares)) if shares else None
 
 
-def ranked(scorer: KernelScorer, examples: Sequence[Example]) -> list[NDArray[np.int64]]:
-    """For each example the numbers of its windows, the scorer's best first."""
+def rank_windows(scorer: KernelScorer, examples: Sequence[Example]) -> list[NDArray[np.int64]]:
+    """Return the window numbers of each example by the scorer's score, best first."""
     orders: dict[int, NDArray[np.int64]] = {}
     documents: dict[bytes, list[int]] = {}
     for number, one in enumerate(examples):
@@ -181,7 +201,7 @@ def _loss(
     options: PassageScorerTraining,
     random: np.random.Generator,
 ) -> torch.Tensor:
-    """Of one example, on its top windows and some of the others."""
+    """Return the loss of one example, over its top windows and a sample of the others."""
     order = np.argsort(-one.costly, kind="stable")
     chosen, others = order[: options.top], order[options.top :]
     if options.windows is not None and len(order) > options.windows:
@@ -189,7 +209,7 @@ def _loss(
     seen = np.concatenate([chosen, others])
     gains = torch.zeros(len(seen))
     gains[: len(chosen)] = torch.arange(len(chosen), 0, -1).float()
-    # The order of equal scores is that of the list, which must not tell the gains.
+    # Ties are ranked in list order. Without shuffling, this order would reveal the gains.
     shuffle = random.permutation(len(seen))
     windows = [ids[one.windows[i]] for i in seen[shuffle]]
     lengths = torch.tensor([len(window) for window in windows])
@@ -200,7 +220,7 @@ def _loss(
 
 
 def _joined(windows: Sequence[str]) -> tuple[str, list[Passage]]:
-    """Windows as pieces of one text."""
+    """Concatenate windows to one text, and return it with the span of each window."""
     spans, at = [], 0
     for window in windows:
         spans.append(Passage(at, at + len(window)))
@@ -209,13 +229,16 @@ def _joined(windows: Sequence[str]) -> tuple[str, list[Passage]]:
 
 
 def _embeddings(folder: Path) -> torch.Tensor:
-    """The table of word pieces of a checkpoint, [vocabulary, width]."""
+    """Return the word-piece embeddings in a model's folder: float [vocabulary, width]."""
     try:
         with safe_open(folder / "model.safetensors", framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - not a mapping
+            for name in file.keys():  # noqa: SIM118 - Not a mapping.
                 if name.endswith(EMBEDDINGS):
                     table: torch.Tensor = file.get_tensor(name)
                     return table
     except (OSError, SafetensorError) as error:
         raise ModelError(f"the embeddings in {folder} cannot be read: {error}") from error
-    raise ModelError(f"{folder} has no table of word pieces that can be used here")
+    raise ModelError(
+        f"{folder}/model.safetensors has no word-piece embeddings: choose a model with a tensor "
+        f"named {', '.join(f'*{name}' for name in EMBEDDINGS)}"
+    )

@@ -1,4 +1,4 @@
-"""From documents, queries and a costly reranker to the folder of a passage scorer."""
+"""Training a passage scorer from documents, queries and a costly reranker."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from ..rerank import Reranker
 from ..rerank.intra_document.kernel_scorer import KernelScorer
 from .lexical import LexicalSearch
 from .options import PassageScorerTraining
-from .passage_scorer import Epoch, label, train_passage_scorer
+from .passage_scorer import Epoch, label_windows, train_passage_scorer
 from .window_weights import window_weights
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedScorer:
-    """What a training did.
+    """The report of a passage scorer's training.
 
-    documents, windows: that the costly model read, of all queries together.
-    history: the first is before training.
-    weights: of the best windows; None without judgements.
+    folder:    folder of the trained scorer.
+    queries:   number of queries.
+    documents: number of (query, document) pairs that the costly reranker read.
+    windows:   number of windows that the costly reranker read, over all pairs.
+    history:   figures of each epoch. The first entry is from before training.
+    weights:   weights of the best windows. None without judgements.
+    seconds:   duration of the training.
     """
 
     folder: Path
@@ -45,18 +49,23 @@ def make_passage_scorer(
     qrels: Qrels | None = None,
     progress: Progress | None = None,
 ) -> TrainedScorer:
-    """Train and write the folder `output`, which must not exist; it appears when it is complete.
+    """Train a passage scorer and write it to the folder `output`, which must not exist.
 
-    qrels: where given, the weights of the best windows are learned from them. Raises ConflictError
-    where `output` exists, InvalidInputError for data that nothing can be learned from, and errors
-    of the costly reranker.
+    The folder appears when it is complete.
+
+    slow:  the costly reranker, which scores the windows.
+    qrels: judgements. If given, the weights of the best windows are learned from them.
+
+    Raises ConflictError if `output` exists, InvalidInputError for data that is insufficient for
+    training, and the costly reranker's errors.
     """
     options = options or PassageScorerTraining()
     progress = progress or NoProgress()
     if output.exists():
-        raise ConflictError(f"{output} exists already")
+        raise ConflictError(f"{output} exists already: choose the name of a new folder")
     if not documents or not queries:
-        raise InvalidInputError("are empty", field="queries" if documents else "documents")
+        missing = "queries" if documents else "documents"
+        raise InvalidInputError(f"must not be empty: training requires {missing}", field=missing)
     began = perf_counter()
     known = {document.id: document for document in documents}
     with LexicalSearch(list(known.values())) as lexical:
@@ -64,17 +73,17 @@ def make_passage_scorer(
     pairs = [
         (query, known[name]) for query, names in zip(queries, found, strict=True) for name in names
     ]
-    examples = label(slow, pairs, options, progress)
+    examples = label_windows(slow, pairs, options, progress)
     history: list[Epoch] = []
 
-    def told(number: int, epoch: Epoch) -> None:
+    def record(number: int, epoch: Epoch) -> None:
         history.append(epoch)
         if number == 0:
             progress.start("train", options.epochs, "epochs")
         else:
             progress.advance()
 
-    scorer = train_passage_scorer(examples, options, told=told)
+    scorer = train_passage_scorer(examples, options, on_epoch=record)
     weights = None
     if qrels is not None:
         grades = {query.text: qrels[query.id] for query in queries if query.id in qrels}
@@ -86,8 +95,8 @@ def make_passage_scorer(
             {"loss": e.loss if i else None, "found": e.found} for i, e in enumerate(history)
         ],
     }
-    kept = scorer.options.model_copy(update={"weights": weights, "trained": trained})
-    make_folder(output, KernelScorer(scorer.model, scorer.tokenizer, kept).save)
+    stored = scorer.options.model_copy(update={"weights": weights, "trained": trained})
+    make_folder(output, KernelScorer(scorer.model, scorer.tokenizer, stored).save)
     return TrainedScorer(
         output,
         len(queries),

@@ -1,4 +1,4 @@
-"""Queries with the documents that answer them: judged by people, or made from the documents."""
+"""Training queries with the documents that answer them: judged, or generated from documents."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ Origin = Literal["judged", "title", "sentence", "written"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingQuery:
-    """A query and what answers it.
+    """A query and the documents that answer it.
 
-    positives: ids of documents. excluded: ids of others that are no negatives either. origin: where
-    it is from. removed: of a sentence of the document, that sentence.
+    positives: ids of documents that answer the query.
+    origin:    "judged", or how the query was generated.
+    excluded:  ids of other documents that must not be negatives.
+    removed:   if the query is a sentence of the document, that sentence. Else "".
     """
 
     id: str
@@ -29,10 +31,11 @@ class TrainingQuery:
     removed: str = ""
 
     def read(self, document: Document) -> str:
-        """A document as the model reads it beside this query.
+        """Return the text of a document that the model reads with this query.
 
-        A title that is the query is left out, of every document: without a title only where it is
-        the right one, it would be told by that. A sentence that is the query is cut out.
+        If the query is a title, the titles of all documents are left out. Otherwise the missing
+        title would identify the positive. If the query is a sentence, it is removed from its
+        document.
         """
         if self.origin == "title":
             return document.text.strip()
@@ -42,17 +45,19 @@ class TrainingQuery:
         return f"{document.title} {text}".strip()
 
 
-def judged(
+def judged_queries(
     queries: Sequence[Query], qrels: Qrels, documents: Mapping[str, Document]
 ) -> list[TrainingQuery]:
-    """Queries with a document, of those given, whose grade is above 0; in the order of the file.
+    """Return the queries that have a relevant document in `documents`, in the given order.
 
-    Raises InvalidInputError where there is none.
+    A document is relevant if its grade is above 0. Raises InvalidInputError if there is no such
+    query.
     """
     known = [query for query in queries if query.id in qrels]
     if not known:
         raise InvalidInputError(
-            "none of the judged queries is among the queries: these files do not belong together",
+            "none of the judged queries is among the queries: check that both files belong to the "
+            "same data set",
             field="qrels",
         )
     found = []
@@ -63,7 +68,9 @@ def judged(
             found.append(TrainingQuery(query.id, query.text, positives))
     if not found:
         raise InvalidInputError(
-            "no judged query has a relevant document among the documents", field="qrels"
+            "no judged query has a relevant document among the documents: check that the files "
+            "belong to the same data set",
+            field="qrels",
         )
     return found
 
@@ -71,8 +78,11 @@ def judged(
 def split(
     queries: Sequence[TrainingQuery], held_out: int, seed: int
 ) -> tuple[list[TrainingQuery], list[TrainingQuery]]:
-    """(trained on, held out), both in the given order. At most a fifth is held out; queries with
-    the text of one that is held out are in neither."""
+    """Split queries at random, and return (training, held out), both in the given order.
+
+    At most a fifth of the queries is held out. A query with the text of a held-out query is in
+    neither list.
+    """
     count = min(held_out, len(queries) // 5)
     chosen = set(np.random.default_rng([seed, 1]).permutation(len(queries))[:count].tolist())
     validation = [query for i, query in enumerate(queries) if i in chosen]

@@ -1,4 +1,7 @@
-"""Test queries that training has not seen: no shared gold document and no near copy of the text."""
+"""Finding test queries that are independent of the training queries.
+
+An independent query shares no relevant document with a training query, and is no near copy of one.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,18 @@ from dataclasses import dataclass
 from ..core import InvalidInputError, Qrels, Query
 
 SHINGLE = 3
-"""Characters in a shingle."""
+"""Number of characters in a shingle."""
 NEAR = 0.5
-"""Jaccard similarity of two texts' shingles from which one is a near copy of the other."""
+"""Jaccard similarity of two texts' shingles from which they are near copies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """How test queries relate to training queries; each part is in the order of the test queries.
+    """Test queries by their relation to training queries, in the order of the test queries.
 
-    sharing: ids of those with a relevant document that is relevant to a training query.
-    copying: ids of those whose text is a near copy of a training query's.
-    clean:   the queries that are neither.
+    sharing: ids of test queries that share a relevant document with a training query.
+    copying: ids of test queries whose text is a near copy of a training query's.
+    clean:   the other test queries, which are independent of the training queries.
     """
 
     sharing: Sequence[str]
@@ -36,11 +39,12 @@ def separate(
     *,
     near: float = NEAR,
 ) -> Separation:
-    """Which test queries are independent of a training set.
+    """Find the test queries that are independent of a training set.
 
-    near: Jaccard similarity of the sets of character trigrams, lower case and white space folded,
-    from which a text is a near copy. Only training queries with judgements count. Raises
-    InvalidInputError unless 0 < near <= 1.
+    near: Jaccard similarity from which two texts are near copies. It is computed from the sets of
+          character trigrams, in lower case, with white space folded.
+
+    Training queries without judgements are ignored. Raises InvalidInputError unless 0 < near <= 1.
     """
     if not 0 < near <= 1:
         raise InvalidInputError(f"must be above 0 and at most 1, got {near}", field="near")
@@ -52,12 +56,12 @@ def separate(
             index.setdefault(piece, []).append(number)
     sharing = [query.id for query in queries if gold & _relevant(qrels, query.id)]
     copying = [query.id for query in queries if _has_copy(query.text, seen, index, near)]
-    dirty = {*sharing, *copying}
-    return Separation(sharing, copying, [query for query in queries if query.id not in dirty])
+    dependent = {*sharing, *copying}
+    return Separation(sharing, copying, [query for query in queries if query.id not in dependent])
 
 
 def shingles(text: str) -> frozenset[str]:
-    """The character trigrams of a text in lower case, runs of white space as one blank."""
+    """Return a text's character trigrams, in lower case, with white space folded to one space."""
     folded = " ".join(text.lower().split())
     last = max(1, len(folded) - SHINGLE + 1)
     return frozenset(folded[i : i + SHINGLE] for i in range(last))

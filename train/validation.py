@@ -1,4 +1,4 @@
-"""How well a cross-encoder reranks BM25 for the queries that are held out."""
+"""Measuring how well a cross-encoder reranks BM25 for the held-out queries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from .queries import TrainingQuery
 MEASURE = "nDCG@10"
 
 
-class Check:
-    """nDCG@10 of the held-out queries, whose BM25 ranking a model reranks.
+class Validation:
+    """Computes nDCG@10 of a model that reranks BM25 for the held-out queries.
 
-    Raises InvalidInputError where BM25 finds nothing for any of them.
+    first_stage: nDCG@10 of BM25 alone.
+
+    The constructor raises InvalidInputError if BM25 finds no document for any of the queries.
     """
 
     def __init__(
@@ -39,7 +41,8 @@ class Check:
         ]
         if not self._pairs:
             raise InvalidInputError(
-                "BM25 finds no document for any that is held out: there is nothing to rerank",
+                "BM25 finds no document for any held-out query, so there is nothing to rerank: "
+                "check that queries and documents belong together",
                 field="queries",
             )
         self.first_stage = self._figure(

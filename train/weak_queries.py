@@ -1,9 +1,9 @@
-"""Queries made from documents, for which no judgements are needed.
+"""Queries generated from documents, which require no judgements.
 
-Without a model: the title of a document, which is then left out of it; and a sentence cut out of
-its text (the inverse cloze task, Lee et al., 2019). With a language model: what it writes when it
-is shown examples of documents and their queries (SPTAR, Peng et al., 2023, without its tuned
-prompt). All are kept only if BM25 finds the document among the first `top`.
+Without a model, a query is the title of a document or one of its sentences (the inverse cloze task,
+Lee et al., 2019). The title or sentence is then removed from the document. With a language model, a
+query is what the model writes after examples of documents and their queries (SPTAR, Peng et al.,
+2023, without its tuned prompt). A query is kept only if BM25 finds its document in the first `top`.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from .lexical import Search
 from .queries import TrainingQuery
 
 WORDS = (4, 40)
-"""Words that a title or a sentence must have to be a query, at least and at most."""
+"""Least and most words of a title or sentence that is used as a query."""
 LEFT = 20
-"""Words that must be left of a document without its title or sentence."""
+"""Least words of a document without the title or sentence that is used as a query."""
 TOP = 30
-"""Rank up to which BM25 must find the document: k of SPTAR for MS MARCO."""
+"""Lowest BM25 rank at which the document must be found: k of SPTAR for MS MARCO."""
 TRIES = 3
 EXAMPLE_WORDS = 120
-"""Of a document in the prompt."""
+"""Number of words of a document in the prompt."""
 
 _SENTENCE = re.compile(r"(?<![^.!?])[^.!?]++[.!?]+")
 
 
-def from_texts(documents: Sequence[Document], count: int, seed: int) -> list[TrainingQuery]:
-    """Titles and sentences of documents, at most `count`, half of each where there are so many.
+def queries_from_texts(documents: Sequence[Document], count: int, seed: int) -> list[TrainingQuery]:
+    """Return at most `count` titles and sentences of documents as queries.
 
-    A document gives at most one of each. The same seed gives the same queries.
+    Half of them are titles, if possible. A document yields at most one title and one sentence.
+    Equal seeds give equal queries.
     """
     rng = np.random.default_rng([seed, 2])
     order = [documents[i] for i in rng.permutation(len(documents)).tolist()]
@@ -47,7 +48,7 @@ def from_texts(documents: Sequence[Document], count: int, seed: int) -> list[Tra
     return [*titles[:half], *sentences[: count - half]]
 
 
-def written(
+def write_queries(
     model: GenerativeModel,
     documents: Sequence[Document],
     examples: Sequence[tuple[Document, str]],
@@ -56,11 +57,12 @@ def written(
     *,
     advance: Callable[[int], None] = lambda _: None,
 ) -> list[TrainingQuery]:
-    """Queries that a language model writes for `count` documents, at most.
+    """Let a language model write one query for each of at most `count` random documents.
 
-    examples: documents with a query each, shown in the prompt. Only the first line of what is
-    written counts; where that is no query the model is asked again, with another seed, up to
-    `TRIES` times.
+    examples: documents with one query each, for the prompt. No query is written for them.
+
+    Only the first line of the answer is used. If it is too short or too long for a query, the model
+    is called again with another seed, up to `TRIES` times in all.
     """
     rng = np.random.default_rng([seed, 3])
     chosen = [documents[i] for i in rng.permutation(len(documents))[:count].tolist()]
@@ -84,11 +86,13 @@ def written(
     return found
 
 
-def kept(
+def cached_queries(
     folder: Path, identity: str, make: Callable[[], list[TrainingQuery]]
 ) -> list[TrainingQuery]:
-    """What `make` gave when a training of that identity was in this folder before, else what it
-    gives now: queries that a model writes take long."""
+    """Return the queries stored in `folder` for the training `identity`, else call `make`.
+
+    The result of `make` is stored, because a language model takes long to write queries.
+    """
     file = folder / "written.json"
     if file.is_file():
         known = json.loads(file.read_text())
@@ -107,15 +111,15 @@ def kept(
 
 
 def prompt(document: Document, examples: Sequence[tuple[Document, str]]) -> str:
-    """SPTAR's prompt: each example, then the document whose query is wanted."""
+    """Return SPTAR's prompt: the examples, then the document that needs a query."""
     shown = "".join(f"Document: {_short(d)}\nRelevant Query: {text}\n\n" for d, text in examples)
     return f"{shown}Document: {_short(document)}\nRelevant Query:"
 
 
-def found_again(
+def findable(
     queries: Sequence[TrainingQuery], search: Search, top: int = TOP
 ) -> list[TrainingQuery]:
-    """The queries for which the search has their document among the first `top`."""
+    """Return the queries for which `search` finds their document in the first `top` results."""
     ranked = search([query.text for query in queries], top)
     return [
         query
@@ -125,6 +129,7 @@ def found_again(
 
 
 def _title(document: Document) -> TrainingQuery | None:
+    """Return a document's title as a query, or None if it is unsuitable."""
     if not _fits(document.title) or len(document.text.split()) < LEFT:
         return None
     text = " ".join(document.title.split()).rstrip(".")
@@ -132,6 +137,7 @@ def _title(document: Document) -> TrainingQuery | None:
 
 
 def _sentence(document: Document, rng: np.random.Generator) -> TrainingQuery | None:
+    """Return a random sentence of a document as a query, or None if there is no suitable one."""
     sentences = [text for text in _SENTENCE.findall(document.text) if _fits(text)]
     if not sentences:
         return None

@@ -1,7 +1,7 @@
-"""The weights of the best windows in a document's score, learned from judgements.
+"""Learning the weights of the best windows in a document's score from judgements.
 
-Step 2 of IDCM trains theta with RankNet (Burges et al., ICML 2005) as a part of the whole model.
-Here the costly model is frozen, so that what is left is a function of k numbers.
+Step 2 of IDCM trains these weights, theta, together with the whole model by RankNet (Burges et al.,
+ICML 2005). Here the costly reranker is frozen, so only the k numbers of theta are learned.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core import InvalidInputError
 from ..rerank.intra_document.kernel_scorer import KernelScorer
-from .passage_scorer import Example, ranked
+from .passage_scorer import Example, rank_windows
 
 STEPS, RATE = 300, 0.02
 
@@ -27,17 +27,22 @@ def window_weights(
     windows: int = 4,
     best: int = 3,
 ) -> tuple[float, ...]:
-    """theta, `best` numbers from 0 with mean 1, from examples of judged queries.
+    """Return theta: `best` weights >= 0 with mean 1, learned from the examples of judged queries.
 
-    grades: text of a query -> document -> grade; a document without one counts 0. windows: that the
-    scorer picks. Documents with fewer than `best` windows are left out. Raises InvalidInputError
-    where no query has documents of two grades among its examples.
+    grades:  query text -> document id -> grade. Documents without a grade count as 0.
+    windows: number of windows that the scorer selects.
+    best:    number of windows whose scores make up a document's score.
+
+    Documents with fewer than `best` windows are ignored. Raises InvalidInputError if no query has
+    documents with different grades among its examples.
     """
     if windows < best:
-        raise InvalidInputError(f"only {windows} windows are read", field="best")
+        raise InvalidInputError(
+            f"must be at most {windows}, the number of windows, got {best}", field="best"
+        )
     judged = [one for one in examples if one.query in grades and len(one.windows) >= best]
     lists: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
-    for one, order in zip(judged, ranked(scorer, judged), strict=True):
+    for one, order in zip(judged, rank_windows(scorer, judged), strict=True):
         grade = grades[one.query].get(one.document, 0)
         picked = np.sort(one.costly[order[:windows]])[::-1]
         lists.setdefault(one.query, []).append((grade, picked[:best]))
@@ -50,17 +55,21 @@ def window_weights(
     ]
     if not differences:
         raise InvalidInputError(
-            "no query has both a relevant and another document among its candidates",
+            "no query has documents of different grades among its candidates: add judgements, or "
+            "train without them",
             field="qrels",
         )
     return ranknet(np.array(differences, np.float32))
 
 
 def ranknet(differences: NDArray[np.float32]) -> tuple[float, ...]:
-    """theta >= 0 that makes mean ln(1 + exp(-theta . difference)) small; [pairs, k] -> k numbers.
+    """Return theta >= 0 (k numbers with mean 1) with a small RankNet loss.
 
-    From 1 each, in a fixed number of steps; the unit of scores does not matter. The first is above
-    0.
+    The loss is the mean of ln(1 + exp(-theta . difference)). The minimisation starts at 1 for each
+    number and runs a fixed number of steps. The scale of the scores does not matter. The first
+    number is always above 0.
+
+    differences: scores of a better minus a worse document, float32 [pairs, k].
     """
     data = torch.from_numpy(differences / max(float(differences.std()), 1e-9))
     theta = torch.ones(data.shape[1], requires_grad=True)

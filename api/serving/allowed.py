@@ -14,7 +14,7 @@ from typing import Any
 
 from ...core import ConfigError, ModelError
 from ...encoders import ENCODERS, EncoderConfig
-from ...encoders.places import named
+from ...encoders.model_paths import named
 from ...index import CollectionConfig
 from ...llm import WHEELS
 from ...llm.fake import NAME as FAKE

@@ -20,7 +20,7 @@ from ...core import (
 )
 from ...core.config import Device
 from ...encoders import Encoder, EncoderConfig, load_encoder
-from ...encoders.places import named
+from ...encoders.model_paths import named
 from ...index import CollectionConfig
 from ...index.models import model_names
 from ...index.store.jobs import JobStore

@@ -1,4 +1,4 @@
-"""A sentence-transformers bi-encoder, configured."""
+"""The configuration of a sentence-transformers bi-encoder."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class DenseEncoderConfig(EncoderConfig):
 
     kind: Literal["dense"] = "dense"
     model: str = "all-MiniLM-L6-v2"
-    """Its model: a name on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
-    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
+    """Commit or tag of the model in the hub's cache; None = the cached one."""
     query_prompt: str | None = None
-    """Text put before a query; None = what the model itself prescribes, "" = nothing."""
+    """Prompt put before each query, "" for none; None = the model's own prompt."""
     document_prompt: str | None = None
-    """Text put before a passage; None = what the model itself prescribes, "" = nothing."""
+    """Prompt put before each passage, "" for none; None = the model's own prompt."""
     max_length: Tokens | None = None
-    """Tokens read of each text, special tokens included; None = the model's own limit."""
+    """Most tokens read of each text, including special tokens; None = the model's own limit."""
     normalize: bool = True
-    """Vectors of length 1."""
+    """Scale vectors to length 1."""
     precision: Precision = "float32"
-    """Arithmetic of the model."""
+    """Number format in which the model computes."""
     device: Device = "auto"
-    """Where the model runs; "auto" is CUDA where there is one."""
+    """Device that the model runs on; "auto" uses CUDA if it is available."""

@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from ...core import InvalidInputError, ModelError, Representation, Role
-from ..prescribed import prescribed_prompts
+from ..model_prompts import model_prompts
 from ..text_model import TextModel
 from .config import DenseEncoderConfig
 
-SAME = 0.999
-"""Cosine from which two vectors are the same up to the precision of the arithmetic."""
+SAME_COSINE = 0.999
+"""Vectors with at least this cosine count as equal. The rest is rounding."""
 
 
 class DenseEncoder:
-    """A bi-encoder. Gives `dense`: float32 [n, dimensions], of length 1 if `normalize`.
+    """A bi-encoder. Fills `dense`: float32 [n, dimensions], of length 1 if `normalize`.
 
-    Equals `SentenceTransformer.encode(prompt + text)`. Thread-safe: one batch runs at a time.
+    The vectors equal those of `SentenceTransformer.encode(prompt + text)`. Thread-safe: one batch
+    runs at a time.
     """
 
     gives = DenseEncoderConfig.gives
@@ -30,16 +31,16 @@ class DenseEncoder:
     def __init__(self, model: TextModel, config: DenseEncoderConfig) -> None:
         self.config = config
         self._model = model
-        self._prompts = prescribed_prompts(model.model, config)
+        self._prompts = model_prompts(model.model, config)
         self.reader = model.reader(self._prompts["document"])
-        """What cutting by tokens needs; None for a model without a limit."""
+        """Token counter for cutting documents into passages. None: the model has no limit."""
         if not config.normalize:
             _drop_normalization(model.model)
         self._probe()
 
     @classmethod
     def load(cls, config: DenseEncoderConfig) -> DenseEncoder:
-        """Raises ModelError when the model cannot be found, read or used."""
+        """Load the encoder. Raises ModelError if its model cannot be found, read or used."""
         model = TextModel.load(SentenceTransformer, config)
         with model.trying():
             return cls(model, config)
@@ -73,13 +74,14 @@ class DenseEncoder:
         return Representation(dense=dense, truncated=truncated)
 
     def term(self, index: int) -> str:
-        """Dense dimensions have no names: InvalidInputError."""
-        raise InvalidInputError("the dimensions of a dense vector have no names")
+        """Raise InvalidInputError: dimensions of a dense vector have no names."""
+        raise InvalidInputError("dimensions of a dense vector have no names")
 
     def _probe(self) -> None:
-        """Compare with the library's own way once, and learn the number of dimensions.
+        """Set `dimensions`, and compare one vector with that of `SentenceTransformer.encode`.
 
-        Some models do more with a text than tokenise it; here that would be lost, silently.
+        Some models process a text before they tokenise it. This class skips such steps, so it
+        raises ModelError if its vector differs.
         """
         text = "A text to try the model with."
         with self._model.tokenizing:
@@ -88,9 +90,10 @@ class DenseEncoder:
             )
         self.dimensions = int(reference.shape[1])
         own = self.encode([text], role="query").dense
-        if own is None or _cosine(own[0], reference[0]) < SAME:
+        if own is None or _cosine(own[0], reference[0]) < SAME_COSINE:
             raise ModelError(
-                f"model {self.config.model!r} reads text in a way of its own that is not supported"
+                f"model {self.config.model!r} preprocesses text in a way that is not supported: "
+                "choose another model"
             )
 
 
@@ -99,6 +102,6 @@ def _cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
 
 
 def _drop_normalization(model: Any) -> None:
-    """Take a model's own scaling to length 1 off its end, if it has one."""
+    """Remove the model's last module if it scales vectors to length 1."""
     if type(model[-1]).__name__ == "Normalize":
         del model[-1]

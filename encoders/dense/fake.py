@@ -14,13 +14,13 @@ from .config import DenseEncoderConfig
 
 
 class FakeDenseEncoder(Fake[DenseEncoderConfig]):
-    """Bag of words: each word adds a fixed vector of 64 signs, drawn from its hash."""
+    """A bag-of-words encoder for tests: each word adds a vector of 64 signs from its hash."""
 
     def __init__(self, config: DenseEncoderConfig | None = None) -> None:
         config = config or DenseEncoderConfig(model=NAME)
         super().__init__(config, {"query": config.max_length, "document": config.max_length})
 
-    def _represented(
+    def _encode_words(
         self, texts: Sequence[list[str]], truncated: NDArray[np.bool_], role: Role
     ) -> Representation:
         dense = np.zeros((len(texts), DIMENSIONS), np.float32)

@@ -1,1 +1,1 @@
-"""A vector for each token of a text (late interaction)."""
+"""Late interaction: one vector for each token of a text."""

@@ -1,4 +1,4 @@
-"""Late interaction, configured."""
+"""The configuration of late interaction."""
 
 from __future__ import annotations
 
@@ -13,31 +13,34 @@ from ..config import ENCODERS, EncoderConfig
 
 
 class LateFields(Config):
-    """How texts are read for late interaction, whether the vectors are stored or not."""
+    """Late-interaction options that the encoder and the reranker share."""
 
     model: str = "all-MiniLM-L6-v2"
-    """Its model: a name on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
-    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
+    """Commit or tag of the model in the hub's cache; None = the cached one."""
     query_prompt: str | None = None
-    """Text put before a query; None = what the model itself prescribes, "" = nothing."""
+    """Prompt put before each query, "" for none; None = the model's own prompt."""
     document_prompt: str | None = None
-    """Text put before a passage; None = what the model itself prescribes, "" = nothing."""
+    """Prompt put before each passage, "" for none; None = the model's own prompt."""
     query_length: Annotated[int, Bounds(4, 1_048_576)] | None = None
-    """Tokens read of a query, special tokens included; None = the model's own limit. Where the
-    model fills queries up with masks, also how far."""
+    """Most tokens read of a query, including special tokens; None = the model's own limit. A model
+    that pads queries with mask tokens pads them to this length."""
     document_length: Tokens | None = None
-    """Tokens read of a passage, special tokens included; None = the model's own limit. Where the
-    model fills passages up with masks, also how far."""
+    """Most tokens read of a passage, including special tokens; None = the model's own limit. A
+    model that pads passages with mask tokens pads them to this length."""
     precision: Precision = "float32"
-    """Arithmetic of the model."""
+    """Number format in which the model computes."""
     device: Device = "auto"
-    """Where the model runs; "auto" is CUDA where there is one."""
+    """Device that the model runs on; "auto" uses CUDA if it is available."""
 
 
 @ENCODERS.register
 class LateEncoderConfig(LateFields, EncoderConfig):
-    """A vector for each token of a text (late interaction), see `twindex.encoders.late.encoder`."""
+    """One vector for each token of a text (late interaction).
+
+    `twindex.encoders.late.encoder` explains the method.
+    """
 
     made_by = ".encoder:LateEncoder.load"
     faked_by = ".fake:FakeLateEncoder"
@@ -47,4 +50,4 @@ class LateEncoderConfig(LateFields, EncoderConfig):
 
     kind: Literal["late"] = "late"
     pooling: Annotated[float, Bounds(1, 16)] = 1.0
-    """Tokens of a passage for each vector that is kept: neighbours in direction are merged."""
+    """Tokens per stored vector of a passage: vectors with similar directions are merged."""

@@ -1,16 +1,17 @@
-"""A vector for each token of a text: late interaction (ColBERT, Khattab and Zaharia, SIGIR 2020).
+"""Late interaction: one vector for each token of a text (ColBERT, Khattab and Zaharia, SIGIR 2020).
 
-A query scores a passage by MaxSim: for each query vector the greatest inner product with a vector
-of the passage, added up.
+MaxSim scores a passage: for each query vector, take the greatest inner product with a passage
+vector; the score is the sum.
 
-Two kinds of models can be used:
+Two kinds of models are supported:
 
-- ColBERT-style ones, as sentence-transformers' MultiVectorEncoder reads them (its own folders,
-  PyLate's, Stanford's): prompts, lengths, queries filled up with masks and tokens that are left out
-  of passages are those of the model.
-- any bi-encoder, whose weights were not trained for it: the last hidden state of each token, scaled
-  to length 1. Punctuation is left out of passages. The tokenizer's special tokens stay, as in
-  ColBERT; without them nDCG@10 of reranked lists is much the same (cranfield .383 for .387).
+- ColBERT-style models that sentence-transformers' MultiVectorEncoder can read (folders of its own
+  format, of PyLate and of Stanford's code). The model defines the prompts, the lengths, the padding
+  of queries with mask tokens and the tokens that passages leave out.
+- Any bi-encoder, although its weights were not trained for late interaction. A vector is the last
+  hidden state of a token, scaled to length 1. Passages leave out punctuation. Special tokens are
+  kept, as in ColBERT; without them nDCG@10 of reranked lists is similar (cranfield: .383 without,
+  .387 with).
 """
 
 from __future__ import annotations
@@ -34,21 +35,27 @@ from sentence_transformers.multi_vector_encoder.modules import (
 
 from ...core import InvalidInputError, ModelError, Representation, Role
 from ...llm import find_weights
-from ..prescribed import prescribed_prompts
+from ..model_prompts import model_prompts
 from ..text_model import TextModel
 from .config import LateEncoderConfig
-from .vectors import joined
+from .vectors import concatenate
 
-CLOSE = 0.02
-"""Numbers of vectors of length 1 that differ by less are the same up to the arithmetic."""
+SAME_WITHIN = 0.02
+"""Tolerance for the numbers of two vectors of length 1. Smaller differences are rounding."""
 
-QUERIES = 64
-"""Queries read at once."""
+QUERY_BATCH = 64
+"""Number of queries encoded in one batch."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
-    """Some texts: their places, the vectors and tokens of each, and which were cut."""
+class _EncodedBatch:
+    """The vectors and token ids of some texts.
+
+    rows:      positions of the texts in the input.
+    vectors:   float32 [kept tokens, dimensions] for each text.
+    tokens:    token id of each vector for each text. Empty for merged vectors.
+    truncated: True for texts longer than the limit.
+    """
 
     rows: NDArray[np.int64]
     vectors: Sequence[NDArray[np.float32]]
@@ -57,9 +64,10 @@ class _Read:
 
 
 class LateEncoder:
-    """Gives `dense`, float32 [tokens, dimensions], and `offsets`. Thread-safe.
+    """A late-interaction encoder: one vector for each token. Thread-safe.
 
-    Numbers are rounded to those that float16 has, so that they can be kept in half the bytes.
+    Fills `dense`, float32 [tokens, dimensions], and `offsets`. Numbers are rounded to float16
+    values, so they can be stored in half the bytes without loss.
     """
 
     gives = LateEncoderConfig.gives
@@ -67,9 +75,9 @@ class LateEncoder:
     def __init__(self, model: TextModel, config: LateEncoderConfig) -> None:
         self.config = config
         self._model = model
-        self._prompts = prescribed_prompts(model.model, config)
+        self._prompts = model_prompts(model.model, config)
         self.reader = model.reader(self._prompts["document"])
-        """What cutting by tokens needs; None for a model without a limit."""
+        """Token counter for cutting documents into passages. None: the model has no limit."""
         self._transformer: Any = model.model[0]
         if config.query_length is not None:
             self._set_query_length(config.query_length)
@@ -80,7 +88,7 @@ class LateEncoder:
 
     @classmethod
     def load(cls, config: LateEncoderConfig) -> LateEncoder:
-        """Raises ModelError when the model cannot be found, read or used."""
+        """Load the encoder. Raises ModelError if its model cannot be found, read or used."""
         if _is_late(find_weights(config.model, revision=config.revision)):
             model = TextModel.load(MultiVectorEncoder, config, _own_limit)
         else:
@@ -115,19 +123,21 @@ class LateEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> tuple[Representation, list[list[str]]]:
-        """The same, and the token of each vector; of merged vectors there are no tokens."""
+        """Return the vectors of `texts`, and the token of each vector. See TokenEncoder."""
         vectors: list[NDArray[np.float32]] = [np.empty((0, 0), np.float32)] * len(texts)
         names: list[list[str]] = [[] for _ in texts]
         truncated = np.zeros(len(texts), np.bool_)
-        piece = self._model.tokenizer.convert_ids_to_tokens
-        for read in self._documents(texts) if role == "document" else self._queries(texts):
-            for row, own, tokens in zip(read.rows.tolist(), read.vectors, read.tokens, strict=True):
+        token_names = self._model.tokenizer.convert_ids_to_tokens
+        encode = self._encode_documents if role == "document" else self._encode_queries
+        for batch in encode(texts):
+            rows = batch.rows.tolist()
+            for row, own, tokens in zip(rows, batch.vectors, batch.tokens, strict=True):
                 vectors[row] = own
-                names[row] = [str(name) for name in piece(list(tokens))]
-            truncated[read.rows] = read.truncated
+                names[row] = [str(name) for name in token_names(list(tokens))]
+            truncated[batch.rows] = batch.truncated
             if advance is not None:
-                advance(len(read.rows))
-        return joined(vectors, truncated, self.dimensions), names
+                advance(len(batch.rows))
+        return concatenate(vectors, truncated, self.dimensions), names
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
         """See CountingEncoder."""
@@ -139,47 +149,47 @@ class LateEncoder:
         return lengths if limit is None else [min(length, limit) for length in lengths]
 
     def term(self, index: int) -> str:
-        """Dense dimensions have no names: InvalidInputError."""
-        raise InvalidInputError("the dimensions of a dense vector have no names")
+        """Raise InvalidInputError: dimensions of a dense vector have no names."""
+        raise InvalidInputError("dimensions of a dense vector have no names")
 
-    def _documents(self, texts: Sequence[str]) -> Iterator[_Read]:
+    def _encode_documents(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
         for batch in self._model.batches(texts, self._prompts["document"]):
             vectors, tokens = self._run(batch.features, "document")
-            yield _Read(batch.rows, vectors, tokens, batch.truncated)
+            yield _EncodedBatch(batch.rows, vectors, tokens, batch.truncated)
 
-    def _queries(self, texts: Sequence[str]) -> Iterator[_Read]:
-        """As the library prepares them: they may be filled up with masks."""
+    def _encode_queries(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
+        """Encode queries. The library's own preprocessing may pad them with mask tokens."""
         prompt = self._prompts["query"]
         order = np.argsort([len(text) for text in texts], kind="stable")
-        for first in range(0, len(texts), QUERIES):
-            rows = order[first : first + QUERIES]
-            asked = [texts[row] for row in rows]
-            lengths = self._model.lengths([prompt + text for text in asked])
+        for first in range(0, len(texts), QUERY_BATCH):
+            rows = order[first : first + QUERY_BATCH]
+            queries = [texts[row] for row in rows]
+            lengths = self._model.lengths([prompt + text for text in queries])
             with self._model.tokenizing:
-                features = self._model.model.preprocess(asked, prompt=prompt, task="query")
+                features = self._model.model.preprocess(queries, prompt=prompt, task="query")
             limit = self._query_length
             cut = np.array([limit is not None and length > limit for length in lengths], np.bool_)
             vectors, tokens = self._run(features, "query")
-            yield _Read(rows, vectors, tokens, cut)
+            yield _EncodedBatch(rows, vectors, tokens, cut)
 
     def _run(
         self, features: Mapping[str, Any], role: Role
     ) -> tuple[list[NDArray[np.float32]], list[list[int]]]:
-        """Vectors and tokens of each text, without what the model leaves out."""
+        """Return the vectors and token ids of each text, without tokens that the model skips."""
         features = {
             name: value.to(self._model.device) if isinstance(value, torch.Tensor) else value
             for name, value in features.items()
         }
         ids, seen = features["input_ids"], features["attention_mask"].bool()
         with self._model.running(self.config.precision):
-            found = self._model.model(features, task=role)
-            kept = found["attention_mask"].bool()
-            # A text of nothing but what is left out is known by its first token.
+            output = self._model.model(features, task=role)
+            kept = output["attention_mask"].bool()
+            # A text whose tokens are all skipped keeps its first token.
             first = torch.zeros_like(kept)
             first[torch.arange(len(kept)), seen.int().argmax(dim=1)] = True
             kept = torch.where(kept.any(dim=1, keepdim=True), kept, first)
-            every = found["token_embeddings"].float()
-            vectors = [own[mask] for own, mask in zip(every, kept, strict=True)]
+            embeddings = output["token_embeddings"].float()
+            vectors = [own[mask] for own, mask in zip(embeddings, kept, strict=True)]
         tokens = [own[mask].tolist() for own, mask in zip(ids, kept, strict=True)]
         if role == "document" and self.config.pooling > 1:
             vectors = [self._pooling.pool_one(own) for own in vectors]
@@ -193,7 +203,7 @@ class LateEncoder:
 
     @property
     def _query_length(self) -> int | None:
-        """Tokens read of a query."""
+        """The most tokens read of a query. None: no limit."""
         expansion = self._expansion
         if expansion is not None and expansion["strategy"] == "fixed":
             return int(expansion["length"])
@@ -202,14 +212,18 @@ class LateEncoder:
 
     def _set_query_length(self, length: int) -> None:
         expansion = self._expansion
-        self._transformer.query_expansion = None  # The two may contradict each other in between.
+        # Without this, the new length could contradict the old expansion.
+        self._transformer.query_expansion = None
         self._transformer.query_length = length
         if expansion is not None:
             filled = length if expansion["strategy"] == "fixed" else expansion["length"]
             self._transformer.query_expansion = {**expansion, "length": min(filled, length)}
 
     def _probe(self) -> int:
-        """Compare with the library's own way once, and learn the number of dimensions."""
+        """Compare one query and one document with the library's encoding.
+
+        Returns the number of dimensions. Raises ModelError if the vectors differ.
+        """
         text = "A text to try the model with, and a mark or two."
         model = self._model.model
         prompts = self._prompts
@@ -219,29 +233,32 @@ class LateEncoder:
                 [text], prompt=prompts["document"], show_progress_bar=False
             )
         expected = {"query": query[0], "document": document[0]}
-        for read, role in ((self._queries([text]), "query"), (self._documents([text]), "document")):
-            own = next(read).vectors[0]
+        for batches, role in (
+            (self._encode_queries([text]), "query"),
+            (self._encode_documents([text]), "document"),
+        ):
+            own = next(batches).vectors[0]
             reference = expected[role].float().cpu().numpy()
             pooled = role == "document" and self.config.pooling > 1
             if not pooled and (
-                own.shape != reference.shape or np.abs(own - reference).max() > CLOSE
+                own.shape != reference.shape or np.abs(own - reference).max() > SAME_WITHIN
             ):
                 raise ModelError(
-                    f"model {self.config.model!r} reads text in a way of its own that is not "
-                    "supported"
+                    f"model {self.config.model!r} preprocesses text in a way that is not "
+                    "supported: choose another model"
                 )
         return int(own.shape[1])
 
 
 def _own_limit(model: MultiVectorEncoder) -> MultiVectorEncoder:
-    """The model with what it reads of a passage as the limit of its texts."""
+    """Set the model's length limit to its limit for passages, and return the model."""
     if (own := getattr(model[0], "document_length", None)) is not None:
         model.max_seq_length = own
     return model
 
 
 def _token_vectors(bi: SentenceTransformer) -> MultiVectorEncoder:
-    """A bi-encoder as a model that gives a vector for each token."""
+    """Convert a bi-encoder to a model that returns one vector for each token."""
     return MultiVectorEncoder(
         modules=[
             bi[0],
@@ -254,7 +271,7 @@ def _token_vectors(bi: SentenceTransformer) -> MultiVectorEncoder:
 
 
 def _is_late(folder: Path) -> bool:
-    """The folder's model was trained to give a vector for each token."""
+    """Return True if the model in `folder` was trained for late interaction."""
     library = _json(folder / "config_sentence_transformers.json")
     if library.get("model_type") in ("ColBERT", "MultiVectorEncoder") or "query_prefix" in library:
         return True
@@ -265,6 +282,7 @@ def _is_late(folder: Path) -> bool:
 
 
 def _json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, or {} if there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -11,13 +11,14 @@ from ...core import Representation, Role
 from ...llm.fake import NAME
 from ..fake import DIMENSIONS, Fake, signs
 from .config import LateEncoderConfig
-from .vectors import joined
+from .vectors import concatenate
 
 
 class FakeLateEncoder(Fake[LateEncoderConfig]):
-    """A vector of length 1 for each word: its 64 signs, and an eighth of those of the word before.
+    """A fake late-interaction encoder: one vector of length 1 for each word.
 
-    An empty text is the word "". `pooling` merges so many neighbours.
+    A vector is the word's 64 signs plus an eighth of the previous word's. An empty text counts as
+    the word "". `pooling` is the number of neighbouring vectors merged into one.
     """
 
     dimensions = DIMENSIONS
@@ -33,13 +34,13 @@ class FakeLateEncoder(Fake[LateEncoderConfig]):
         words, truncated = self._read(texts, role)
         merged = role == "document" and round(self.config.pooling) > 1
         names = [[] if merged else own or [""] for own in words]
-        return self._represented(words, truncated, role), names
+        return self._encode_words(words, truncated, role), names
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """See CountingEncoder: words."""
+        """Return the number of words of each text, at least 1. See CountingEncoder."""
         return [max(1, len(words)) for words in self._read(texts, role)[0]]
 
-    def _represented(
+    def _encode_words(
         self, texts: Sequence[list[str]], truncated: NDArray[np.bool_], role: Role
     ) -> Representation:
         merged = 1 if role == "query" else round(self.config.pooling)
@@ -51,4 +52,4 @@ class FakeLateEncoder(Fake[LateEncoderConfig]):
                 found = np.add.reduceat(found, np.arange(0, len(found), merged), axis=0)
             found /= np.linalg.norm(found, axis=1, keepdims=True)
             vectors.append(found.astype(np.float16).astype(np.float32))
-        return joined(vectors, truncated, DIMENSIONS)
+        return concatenate(vectors, truncated, DIMENSIONS)

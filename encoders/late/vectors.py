@@ -1,4 +1,4 @@
-"""Texts with several vectors each, as a batch."""
+"""The protocol of encoders with one vector per token, and batches of their vectors."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from ..protocol import CountingEncoder
 
 
 class TokenEncoder(CountingEncoder, Protocol):
-    """An encoder that gives a text a vector for each of its tokens."""
+    """An encoder that returns one vector for each token of a text."""
 
     dimensions: int
 
     def encode_tokens(
         self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
-        """As `encode`, and the token of each vector; a text whose vectors are not of one token each
-        has no tokens."""
+        """Return the vectors of `texts`, and the token of each vector for each text.
+
+        The list of tokens is empty for a text whose vectors were merged.
+        """
 
 
-def joined(
+def concatenate(
     vectors: Sequence[NDArray[np.float32]], truncated: NDArray[np.bool_], dimensions: int
 ) -> Representation:
-    """A batch of texts, each of at least one vector."""
+    """Return the vectors of a batch of texts as one Representation.
+
+    vectors: float32 [at least 1, dimensions] for each text.
+    """
     dense = np.concatenate([np.empty((0, dimensions), np.float32), *vectors])
     offsets = np.zeros(len(vectors) + 1, np.int64)
     np.cumsum([len(own) for own in vectors], out=offsets[1:])

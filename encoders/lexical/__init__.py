@@ -1,1 +1,1 @@
-"""Words of a text, for BM25."""
+"""Text analysis for BM25: words, stopwords and stems."""

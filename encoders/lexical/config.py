@@ -1,4 +1,4 @@
-"""How text becomes terms, configured."""
+"""The configuration of text analysis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..config import ENCODERS, EncoderConfig
 
 @ENCODERS.register
 class AnalyzerConfig(EncoderConfig):
-    """How text becomes terms: Unicode words, lower case, stopwords out, Snowball stems."""
+    """How text becomes terms: lower-case Unicode words, without stopwords, as Snowball stems."""
 
     made_by = ".encoder:LexicalEncoder"
     gives = frozenset({"terms"})
@@ -17,14 +17,14 @@ class AnalyzerConfig(EncoderConfig):
 
     kind: Literal["analyzer"] = "analyzer"
     language: str = "en"
-    """Of the texts, for stems and stopwords: an ISO 639-1 code with a Snowball stemmer ("en", "de",
-    ...), or "none" for bare words."""
+    """Language of the texts, for stems and stopwords: an ISO 639-1 code with a Snowball stemmer
+    ("en", "de", ...), or "none" for words without either."""
     stem: bool = True
-    """Words become their stems."""
+    """Replace words by their stems."""
     stopwords: bool | None = None
-    """Leave out the language's stopwords; None = where there is a list of them."""
+    """Drop the language's stopwords; None = true if Twindex has a list for the language."""
 
     @property
     def label(self) -> str:
-        """The language."""
+        """The language code, for display."""
         return self.language

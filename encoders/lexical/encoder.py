@@ -1,15 +1,16 @@
 """Lexical analysis: how text becomes the terms that BM25 counts.
 
-1. Words: runs of letters, digits and combining marks. An underscore separates; a point or comma
-   between digits joins ("3.14"). An apostrophe joins in English ("o'neil", where a possessive
-   's is then dropped) and separates in every other language ("l'avion" is "l" and "avion").
-2. Scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar): every two neighbouring
-   characters are a term, and every Han character by itself is one too, so that words of one
-   character can be found (Nie et al. 2000).
-3. Normal form: NFKC and case folding (Turkish keeps its two letters i); accents stay.
-4. Stopwords of the language are dropped, then Snowball stems what is left.
+1. Words are runs of letters, digits and combining marks. An underscore separates words. A point or
+   comma between digits joins them ("3.14"). In English an apostrophe joins ("o'neil") and a
+   possessive 's is dropped. In other languages it separates ("l'avion" is "l" and "avion").
+2. In scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) each pair of adjacent
+   characters is a term. Each Han character is also a term, so that words of one character can be
+   found (Nie et al. 2000).
+3. Words are normalised by NFKC and case folding. Accents stay. Turkish keeps its two letters i.
+4. Stopwords of the language are dropped. Snowball stems the remaining words.
 
-Words of more than `MAX_WORD` characters are no terms: they are data, and nobody asks for them.
+Words of more than `MAX_WORD` characters are dropped: they are usually data, and queries do not
+contain them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from ..scripts import HAN, INVISIBLE, SPACELESS, marks
 from .config import AnalyzerConfig
 
 VERSION = 1
-"""Raised whenever the same text would give other terms."""
+"""Version of the analysis. Increase it when a change gives other terms for a text."""
 
 MAX_WORD = 255
 CACHED_WORDS = 500_000
@@ -80,7 +81,7 @@ _SNOWBALL = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A term and the characters `start` to `end` (exclusive) of the text it came from."""
+    """A term and its source: the characters `start` to `end` (exclusive) of the text."""
 
     term: str
     start: int
@@ -89,14 +90,14 @@ class Token:
 
 @cache
 def languages() -> tuple[str, ...]:
-    """Codes of the languages that the installed Snowball can stem."""
+    """Return the codes of the languages that the installed Snowball can stem."""
     known = set(Stemmer.algorithms())
     return tuple(code for code, name in _SNOWBALL.items() if name in known)
 
 
 @cache
 def stopwords(language: str) -> frozenset[str]:
-    """The stopwords of a language; empty where Twindex has no list."""
+    """Return the stopwords of a language. Empty if Twindex has no list for it."""
     resource = files(__package__).joinpath("stopwords", f"{language}.txt")
     if not resource.is_file():
         return frozenset()
@@ -104,7 +105,7 @@ def stopwords(language: str) -> frozenset[str]:
 
 
 class LexicalEncoder:
-    """The analyzer of one language. Gives `terms`; queries and documents are treated alike."""
+    """The text analyzer of one language. Fills `terms`; the role of a text changes nothing."""
 
     gives = AnalyzerConfig.gives
 
@@ -113,14 +114,16 @@ class LexicalEncoder:
         language = config.language
         if language != "none" and language not in languages():
             raise ConfigError(
-                f"no stemmer for {language!r}; known: {', '.join(languages())}, "
-                'and "none" for words as they are',
+                f"no stemmer for {language!r}: choose one of {', '.join(languages())}, "
+                'or "none" for unchanged words',
                 field="language",
             )
         if config.stopwords and not stopwords(language):
             listed = ", ".join(code for code in languages() if stopwords(code))
             raise ConfigError(
-                f"there is no list for {language!r}; there is one for {listed}", field="stopwords"
+                f"no stopword list for {language!r}: leave out `stopwords`, or choose one of "
+                f"{listed}",
+                field="stopwords",
             )
         self.config = config
         self._terms = _Terms(config)
@@ -145,7 +148,7 @@ class LexicalEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
-        """Count the terms of each text. `role` changes nothing."""
+        """Count the terms of each text. `role` is ignored. See Encoder."""
         rows: list[TermCounts] = []
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
@@ -155,7 +158,10 @@ class LexicalEncoder:
         return Representation(terms=rows)
 
     def tokens(self, text: str) -> list[Token]:
-        """The terms of a text in order, with their places. Those of spaceless scripts overlap."""
+        """Return the terms of a text in order, with their offsets.
+
+        Terms of scripts without spaces overlap.
+        """
         tokens = []
         for match in self._words.finditer(text):
             for term, start, end in self._read(match.group(), match.start()):
@@ -164,8 +170,8 @@ class LexicalEncoder:
         return tokens
 
     def term(self, index: int) -> str:
-        """Terms have no numbers here: InvalidInputError."""
-        raise InvalidInputError("an analyzer gives terms, not a sparse vector")
+        """Raise InvalidInputError: an analyzer has no sparse vectors."""
+        raise InvalidInputError("an analyzer returns terms, not a sparse vector with dimensions")
 
     def _count(self, text: str) -> TermCounts:
         words = (self._ascii_words if text.isascii() else self._words).findall(text)
@@ -177,7 +183,7 @@ class LexicalEncoder:
         return cast(TermCounts, counts)
 
     def _read(self, word: str, offset: int) -> Iterator[tuple[str | None, int, int]]:
-        """The terms of one match of the word pattern and their places."""
+        """Yield (term, start, end) for one match of the word pattern at `offset` of the text."""
         if not _SPACELESS.match(word):
             yield self._terms[word], offset, offset + len(word)
             return
@@ -191,9 +197,9 @@ class LexicalEncoder:
 
 
 class _Terms(dict[str, str | None]):
-    """Word as written -> term, or None for a stopword; computed once for each word.
+    """A cache: word as written -> term, or None for a stopword.
 
-    Thread-safe: the stemmer, which is not, is only used under the lock.
+    Thread-safe: a lock protects the stemmer, which is not thread-safe.
     """
 
     def __init__(self, config: AnalyzerConfig) -> None:
@@ -239,14 +245,14 @@ def _joint(*, apostrophe: bool) -> str:
 
 @cache
 def _ascii_words(*, apostrophe: bool) -> re.Pattern[str]:
-    """What `_words` comes to on ASCII; several times as fast."""
+    """Return a pattern that finds the same words as `_words` in ASCII text, but faster."""
     word = r"[^\W_]+"
     return re.compile(f"{word}(?:(?:{_joint(apostrophe=apostrophe)}){word})*")
 
 
 @cache
 def _words(*, apostrophe: bool) -> re.Pattern[str]:
-    # The lookahead spares most characters the search in the long class of marks.
+    # The lookahead skips the long class of marks for most characters.
     mark, other = rf"(?![\0-\x7f])[{marks()}]", rf"[^\W_{SPACELESS}]"
     word = f"{other}+(?:(?:{mark})+{other}*)*"
     run = f"[{SPACELESS}](?:[{SPACELESS}]|{mark})*"
@@ -255,5 +261,5 @@ def _words(*, apostrophe: bool) -> re.Pattern[str]:
 
 @cache
 def _characters() -> re.Pattern[str]:
-    """One character of a spaceless script with the marks on it."""
+    """Return a pattern for one character of a script without spaces, with its marks."""
     return re.compile(f"[{SPACELESS}][{marks()}]*")

@@ -1,1 +1,1 @@
-"""Cutting long documents into passages."""
+"""Splitting long documents into passages."""

@@ -1,4 +1,4 @@
-"""How long documents are cut, configured."""
+"""The configuration of passages."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ...core.bounds import Bounds, Count
 
 
 class PassageConfig(Config):
-    """How long documents are cut."""
+    """How long documents are split into passages."""
 
     unit: Literal["tokens", "words", "sentences", "none"] = "tokens"
-    """How long documents are cut into passages: "tokens" (whole sentences, as many as every encoder
-    reads; by words where no encoder has a limit), "words" (runs of words), "sentences" (whole
-    sentences, counted in words) or "none" (documents stay whole)."""
+    """How documents are split: "tokens" (whole sentences that every encoder reads completely, or
+    words if no encoder has a limit), "words" (runs of words), "sentences" (whole sentences,
+    measured in words) or "none" (documents are not split)."""
     size: Count | None = None
-    """Most tokens in a passage; "words" and "sentences" count words. None = as many tokens as every
-    encoder reads, at most 512, or 200 words."""
+    """Most tokens in a passage; most words if the unit is "words" or "sentences". None = all tokens
+    that every encoder can read, at most 512, or 200 words."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
-    """Most tokens or words that a passage repeats from the end of the one before it; only "words"
-    repeats parts of sentences. With "words" and "sentences" it is 40 unless given."""
+    """Most tokens or words that a passage repeats from the end of the previous passage. Only the
+    unit "words" repeats parts of sentences. The default is 40 for "words" and "sentences"."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
-    """With "words" and "sentences", a document of at most this many words is not cut; it is 512
-    unless given. With "tokens" it must be 0: a document is cut when it is longer than a passage may
-    be."""
+    """A document of at most this many words is not split. The default is 512 for "words" and
+    "sentences". It must be 0 for the unit "tokens", which splits every document that is too long
+    for one passage."""
 
     @model_validator(mode="before")
     @classmethod
@@ -41,8 +41,8 @@ class PassageConfig(Config):
     def _overlap_smaller(self) -> Self:
         if self.unit == "tokens" and self.threshold:
             raise ValueError(
-                f"threshold must be 0 for the unit 'tokens', got {self.threshold}: a document "
-                "stays whole if the encoder reads all of it. Give a unit: 'words' or 'sentences'"
+                f"threshold must be 0 for the unit 'tokens', got {self.threshold}: leave it out, "
+                "or set the unit to 'words' or 'sentences'"
             )
         if self.size is not None and self.overlap >= self.size:
             raise ValueError(f"overlap ({self.overlap}) must be smaller than size ({self.size})")

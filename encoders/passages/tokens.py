@@ -1,8 +1,9 @@
-"""Cutting a document so that every encoder reads all of each passage.
+"""Splitting documents into passages that every encoder can read completely.
 
-Whole sentences are packed by the tokens of the encoder that reads the least. Then every encoder
-counts what it would read of each passage, with prompt, title and special tokens; a passage that is
-too long for one of them is halved. So the result is exact whatever a tokenizer does at a cut.
+First, whole sentences are packed by the tokens of the encoder with the lowest limit. Then each
+encoder counts the tokens of every passage, with prompt, title and special tokens. A passage that is
+too long for any encoder is halved. So passages fit even if a tokenizer cuts words differently at
+their ends.
 """
 
 from __future__ import annotations
@@ -16,75 +17,79 @@ from .config import PassageConfig
 from .passages import MOST_PASSAGES, pack, sentence_bounds, split_passages, word_spans
 
 MOST_TOKENS = 512
-"""In a passage's text unless the configuration says otherwise: an encoder that reads a whole book
-makes one vector of it."""
+"""Default limit of a passage's text, in tokens. Without it, an encoder with a very high limit would
+encode a whole book as one vector."""
 
 
 def split_by_tokens(
     text: str, config: PassageConfig, readers: Sequence[TokenReader], *, title: str = ""
 ) -> list[Passage]:
-    """Cut `text` into passages, in order; an empty list means: index it whole.
+    """Split `text` into passages, in order. An empty list means: index it whole.
 
-    Without readers (no encoder has a limit) a word counts as a token, and a document of up to 512
-    words stays whole unless a size is given. Each character but white space is in a passage. An
-    encoder reads less than a whole passage only if prompt and title take more than half of what it
-    reads, or leave no room for one character. Raises InvalidInputError for more than
-    `MOST_PASSAGES` passages.
+    readers: token counters of the encoders. If there are none, a word counts as a token, and a
+    document of up to 512 words stays whole unless a size is configured.
+
+    Passages cover all text but white space. An encoder truncates a passage only if prompt and title
+    take more than half of its limit, or leave no room for one character. Raises InvalidInputError
+    for more than `MOST_PASSAGES` passages.
     """
     if not readers:
         return split_passages(text, counted_by_words(config))
-    rooms = _rooms(config, readers, title)
-    if not text.strip() or _fits([(0, len(text))], text, title, rooms)[0]:
+    limits = _limits(config, readers, title)
+    if not text.strip() or _fits([(0, len(text))], text, title, limits)[0]:
         return []
-    reader, limit, around = min(rooms, key=lambda one: one[1])
+    reader, limit, around = min(limits, key=lambda one: one[1])
     room = max(1, limit - around)
     pieces = _packed(text, reader, room, min(config.overlap, room // 2))
     done: list[tuple[int, int]] = []
     while pieces:
         if len(done) + len(pieces) > MOST_PASSAGES:
             raise InvalidInputError(
-                f"the text would be cut into more than {MOST_PASSAGES:,} passages: "
+                f"the text would be split into more than {MOST_PASSAGES:,} passages: "
                 "choose larger passages (passages.size) or divide the document",
                 field="text",
             )
-        fits = _fits(pieces, text, title, rooms)
+        fits = _fits(pieces, text, title, limits)
         whole = [piece for piece, fit in zip(pieces, fits, strict=True) if fit]
         rest = [piece for piece, fit in zip(pieces, fits, strict=True) if not fit]
         done += whole + [piece for piece in rest if piece[1] - piece[0] == 1]
         pieces = [
             part for piece in rest if piece[1] - piece[0] > 1 for part in _halves(text, piece)
         ]
-    # Pieces that overlap may have equal halves.
+    # Overlapping pieces may have equal halves.
     return [Passage(start, end) for start, end in sorted(set(done))]
 
 
 def counted_by_words(config: PassageConfig) -> PassageConfig:
-    """What cutting by tokens means where no encoder has a limit."""
+    """Return the configuration by words that replaces "tokens" if no encoder has a limit."""
     words = PassageConfig(unit="words")
     if config.size is None:
         return words.model_copy(update={"overlap": config.overlap})
     return words.model_copy(update={"size": config.size, "overlap": config.overlap, "threshold": 0})
 
 
-Room = tuple[TokenReader, int, int]
-"""A reader, tokens that a passage may have with prompt and title, and tokens of these alone."""
+Limit = tuple[TokenReader, int, int]
+"""A reader; most tokens of a passage with prompt and title; tokens of prompt and title alone."""
 
 
-def _rooms(config: PassageConfig, readers: Sequence[TokenReader], title: str) -> list[Room]:
-    """What each reader can take of a document with this title.
+def _limits(config: PassageConfig, readers: Sequence[TokenReader], title: str) -> list[Limit]:
+    """Return the limit of each reader for passages of a document with this title.
 
-    A text may have half of what the encoder reads, however long the title is.
+    A passage's text may always fill half of the encoder's limit, even after a long title.
     """
-    rooms = []
+    limits = []
     for reader in readers:
         around = reader.lengths([title])[0]
         room = max(reader.limit - around, reader.limit // 2)
-        rooms.append((reader, around + min(config.size or MOST_TOKENS, room), around))
-    return rooms
+        limits.append((reader, around + min(config.size or MOST_TOKENS, room), around))
+    return limits
 
 
 def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tuple[int, int]]:
-    """Ranges of characters of about `room` tokens: whole sentences where they fit, else words."""
+    """Return ranges of characters of about `room` tokens each.
+
+    They consist of whole sentences, or of words if a sentence does not fit.
+    """
     spans = word_spans(text)
     around = reader.lengths([""])[0]
 
@@ -94,7 +99,7 @@ def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tup
 
     sentences = sentence_bounds(text, [begin for begin, _ in spans])
     sentences = [0, *(word for word in sentences if 0 < word < len(spans)), len(spans)]
-    bounds, places = [0], [0]  # The words and the tokens before each unit.
+    bounds, starts = [0], [0]  # The number of words and of tokens before each unit.
     for (first, stop), count in zip(pairwise(sentences), tokens(sentences), strict=True):
         units, counts = [stop], [count]
         if count > room:
@@ -102,10 +107,10 @@ def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tup
             units, counts = list(words[1:]), tokens(words)
         for unit, own in zip(units, counts, strict=True):
             bounds.append(unit)
-            places.append(places[-1] + min(own, room))  # A longer word is halved later.
-    at = dict(zip(places, bounds, strict=True))
+            starts.append(starts[-1] + min(own, room))  # A longer word is halved later.
+    at = dict(zip(starts, bounds, strict=True))
     return [
-        (spans[at[first]][0], spans[at[stop] - 1][1]) for first, stop in pack(places, room, overlap)
+        (spans[at[first]][0], spans[at[stop] - 1][1]) for first, stop in pack(starts, room, overlap)
     ]
 
 
@@ -113,17 +118,21 @@ def _fits(
     pieces: Sequence[tuple[int, int]],
     text: str,
     title: str,
-    rooms: Sequence[Room],
+    limits: Sequence[Limit],
 ) -> list[bool]:
+    """Return, for each piece, whether all encoders read it completely."""
     read = [f"{title} {text[start:end]}".strip() for start, end in pieces]
     fits = [True] * len(read)
-    for reader, limit, _ in rooms:
+    for reader, limit, _ in limits:
         fits = [fit and n <= limit for fit, n in zip(fits, reader.lengths(read), strict=True)]
     return fits
 
 
 def _halves(text: str, piece: tuple[int, int]) -> list[tuple[int, int]]:
-    """Two parts, cut between words if there are several; white space at the cut is in neither."""
+    """Return two halves of a piece, split between words if there are several.
+
+    Neither half has the white space at the split.
+    """
     start, end = piece
     words = word_spans(text[start:end])
     if len(words) > 1:

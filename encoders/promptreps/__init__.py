@@ -1,1 +1,1 @@
-"""A language model asked for a text in one word (PromptReps)."""
+"""PromptReps: a language model represents a text by one word."""

@@ -1,4 +1,4 @@
-"""PromptReps, configured."""
+"""The configuration of PromptReps."""
 
 from __future__ import annotations
 
@@ -13,60 +13,65 @@ from ..config import ENCODERS, EncoderConfig
 Variant = Literal[
     "single", "first_word", "multi_token_single", "multi_token_multi", "multi_word_multi"
 ]
-"""How PromptReps reads a text, see `twindex.encoders.promptreps.encoder`."""
+"""The variants of PromptReps. `twindex.encoders.promptreps.encoder` explains them."""
 
 MULTI_VARIANTS = frozenset({"multi_token_multi", "multi_word_multi"})
-"""Variants that give a text several vectors, scored by MaxSim."""
+"""Variants that return several vectors for a text, scored by MaxSim."""
 
 
 @ENCODERS.register
 class PromptRepsEncoderConfig(EncoderConfig):
-    """A language model asked for a text in one word (PromptReps, Zhuang et al., EMNLP 2024).
+    """A language model that represents a text by one word (PromptReps, Zhuang et al., EMNLP 2024).
 
-    One pass gives a dense vector (last hidden state) and a sparse one (next-token logits), so legs
-    of both kinds with equal configuration share it.
+    One pass returns a dense vector (last hidden state) and a sparse vector (next-token logits). A
+    dense leg and a sparse leg with equal configurations share the pass.
     """
 
     made_by = ".encoder:PromptRepsEncoder.load"
     gives = frozenset({"dense", "sparse"})
     flags = {"style": "--prompt-style"}  # noqa: RUF012
 
-    # Where it may be left out of JSON, it means the usual encoder of the leg.
+    # JSON without a kind means the leg's default encoder.
     model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 
     kind: Literal["promptreps"] = "promptreps"
     model: str = "SmolLM2-135M-Instruct"
-    """Its model: a name on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
-    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
+    """Commit or tag of the model in the hub's cache; None = the cached one."""
     variant: Variant = "single"
-    """How a text is read; multi_* give it several vectors."""
+    """How a text is read; the multi_* variants return several vectors for a text."""
     style: Literal["chat", "literal"] = "chat"
-    """Wording of the prompt: "chat" is the model's own chat template with line breaks; "literal" is
-    that of the paper's published code, where each line break is a backslash and an n."""
+    """Wording of the prompt: "chat" uses the model's own chat template with line breaks; "literal"
+    is the prompt of the paper's published code, with a backslash and an n for each line break."""
     template: Literal["auto", "llama3", "phi3", "mistral", "chatml", "plain"] = "auto"
-    """Markup of the conversation; "auto" is the model's own, "plain" is none, for base models."""
+    """Markup of the conversation; "auto" uses the model's own, "plain" is without markup, for base
+    models."""
     language: str = "en"
-    """Of the stopwords that get no weight; "none" keeps all words."""
+    """Language of the stopwords, which get no weight; "none" keeps all words."""
     layer: Annotated[int, Bounds(-1_000, -1)] = -1
-    """Whose state is the dense vector: -1 is the last; in small models -2 is often better."""
+    """Layer whose state is the dense vector: -1 is the last; -2 is often better in small models."""
     center: bool = False
-    """Subtract from the dense vector that of the same prompt around no text, which all share."""
+    """Subtract the vector of the prompt around an empty text from each dense vector."""
     max_length: Annotated[int, Bounds(1, 1_048_576)] = 512
-    """Tokens read of each text; the prompt around it is never cut."""
+    """Most tokens read of each text; the prompt is never truncated."""
     top_terms: Count = 128
-    """Heaviest terms kept of a text, among its own words."""
+    """Number of terms kept among a text's own words: those with the largest weights."""
     expansion: Annotated[int, Bounds(0, 1_000_000)] = 0
-    """Heaviest terms added from outside the text."""
+    """Number of terms added that are not in the text: those with the largest weights."""
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
-    """Arithmetic; "int8" quantises the weights and runs on processors only."""
+    """Number format in which the model computes; "int8" quantises the weights and runs only on
+    CPUs."""
     device: Device = "auto"
-    """Where the model runs; "auto" is CUDA where there is one."""
+    """Device that the model runs on; "auto" uses CUDA if it is available."""
 
     @model_validator(mode="after")
     def _one_center(self) -> Self:
         if self.center and self.variant in MULTI_VARIANTS:
-            raise ValueError(f"center: the variant {self.variant} has no one vector of no text")
+            raise ValueError(
+                f"center is not supported by the variant {self.variant}, which returns several "
+                "vectors: set center to false or choose another variant"
+            )
         return self
 
     @property

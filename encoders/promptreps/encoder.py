@@ -1,42 +1,48 @@
-"""PromptReps (Zhuang et al., EMNLP 2024): a language model is asked for a text in one word.
+"""PromptReps (Zhuang et al., EMNLP 2024): a language model represents a text by one word.
 
-At the quote that opens the answer, the last layer's state is the dense vector of the text and the
-logits of the next token are its sparse vector: both from one pass, without training.
+The prompt ends with the quote that opens the answer. There, the last layer's state is the text's
+dense vector, and the logits of the next token are its sparse vector. Both come from one pass,
+without training.
 
-- Text: white space around it is removed, it is cut to `max_length` tokens, and stands between the
-  parts of a prompt (`prompts`), all tokenised apart and joined as tokens.
-- Dense: the state after the model's last norm, at length 1. Score: inner product.
-  `layer` takes the state of another layer. `center` first subtracts the vector, at length 1, of the
-  same prompt around an empty text: states of language models have a large part that is the same
-  for all texts, and hides how they differ (not in the paper; it needs no other data).
-- Sparse: log(1 + relu(logit)) for the tokens of the text's own words without stopwords (`words`,
-  `terms`; of the whole text, also of what was cut off), the `top_terms` largest, times 100 and
-  rounded; those that round to zero are left out. Score: dot product. A text without own words gets
-  the 10 largest of the vocabulary. `expansion` adds so many beyond `top_terms` that are not the
-  text's own. Stopwords are the Snowball project's, of which NLTK's, used by the authors, are a
-  later form: most differences are parts of contractions.
+- Text: white space around it is removed. It is truncated to `max_length` tokens and put between the
+  two parts of a prompt (`prompts`). The three parts are tokenised separately, then concatenated.
+- Dense: the state after the model's last norm, scaled to length 1. The score is the inner product.
+  `layer` selects another layer. `center` first subtracts the vector (of length 1) of the prompt
+  around an empty text. States of language models have a large component that all texts share and
+  that hides their differences. (`center` is not in the paper.)
+- Sparse: the weight of a token is 100 log(1 + relu(logit)), rounded. Only tokens of the text's own
+  words without stopwords have weights (`words`, `terms`), including those of the truncated part.
+  The `top_terms` largest are kept; zeros are dropped. The score is the dot product. A text without
+  own words gets the 10 largest tokens of the vocabulary. `expansion` is the number of tokens added
+  from outside the text, beyond `top_terms`. Stopwords are the Snowball project's. The authors use
+  NLTK's, which are a later form; most differences are parts of contractions.
 
-With the other variants the model goes on greedily, up to 10 tokens, until a token contains a
-double quote or ends its turn (`readings`). The state that chose this token is not used, unless it
-is the first.
+In the other variants the model generates up to 10 tokens greedily. It stops at a token that
+contains a double quote or ends its turn (`readings`). The state that chose this token is not used,
+unless it is the first.
 
-| variant            | asked for | dense                         | sparse                  |
+| variant            | prompt    | dense                         | sparse                  |
 |--------------------|-----------|-------------------------------|-------------------------|
 | single             | one word  | state at the quote            | its logits              |
-| first_word         | one word  | mean of the tokens' states    | largest logits of all   |
-| multi_token_single | 3 words   | the same                      | the same                |
-| multi_token_multi  | 3 words   | the state of each token       | the logits of each      |
-| multi_word_multi   | 3 words   | of each word, the mean of its | of each word, the       |
-|                    |           | tokens' states at length 1    | largest of its tokens   |
+| first_word         | one word  | mean of the tokens' states    | maximum over the tokens |
+| multi_token_single | 3 words   | mean of the tokens' states    | maximum over the tokens |
+| multi_token_multi  | 3 words   | one state for each token      | the token's logits      |
+| multi_word_multi   | 3 words   | one vector for each word: the | maximum over the word's |
+|                    |           | mean of its tokens' states,   | tokens                  |
+|                    |           | each at length 1              |                         |
 
-The multi variants give a text several vectors, `Representation.offsets`, scored by MaxSim.
+The variants named `*_multi` return several vectors for a text, see `Representation.offsets`. MaxSim
+scores them.
 
-What differs from the authors' code (github.com/ielab/PromptReps) where that fails or has no rule: a
-closing quote as the very first token, or none within 10, is as above, and so is the end of the
-model's turn. `first_word` is the mean over tokens even if the model writes several words.
-Vectors of words are scaled to length 1 after the mean too. Of equal logits the lower token is kept.
+The authors' code (github.com/ielab/PromptReps) fails or has no rule in some cases. The rules above
+cover a closing quote as the first token, no closing quote within 10 tokens, and the end of the
+model's turn. In addition:
 
-A masked model is read at its mask, by the single variant.
+- `first_word` is the mean over all tokens, even if the model writes several words.
+- Vectors of words are scaled to length 1 after the mean too.
+- Of tokens with equal logits, the one with the lower number is kept.
+
+A masked model is read at its mask token and supports only the variant `single`.
 """
 
 from __future__ import annotations
@@ -59,18 +65,20 @@ from .prompts import check_markup, prompt
 from .readings import Reader, unit
 
 VERSION = 1
-"""Raised whenever the same model would give other vectors."""
+"""Version of the method. Increase it when a change gives other vectors for the same model."""
 
 WINDOW = 1_024
-"""Texts tokenised, and sorted by length, together."""
+"""Number of texts that are tokenised and sorted by length together."""
 
-LOGITS = 2**26
-"""Numbers that the logits of one batch may be."""
+MAX_LOGITS = 2**26
+"""Most logits of one batch: texts x steps x vocabulary."""
 
 
 class PromptRepsEncoder:
-    """A language model as an encoder. Gives `dense` and `sparse`, of the model's state dimensions
-    and vocabulary. Thread-safe.
+    """A language model as an encoder. Thread-safe.
+
+    Fills `dense` (float32, the dimensions of the model's states) and `sparse` (over the model's
+    vocabulary).
 
     >>> from twindex.llm.fake import FakeModel
     >>> encoder = PromptRepsEncoder(FakeModel(), PromptRepsEncoderConfig(model="fake"))
@@ -81,7 +89,7 @@ class PromptRepsEncoder:
     gives = PromptRepsEncoderConfig.gives
 
     def __init__(self, model: StateModel, config: PromptRepsEncoderConfig) -> None:
-        """Raises ConfigError where the model cannot be asked as configured."""
+        """Raises ConfigError for options that the model does not support."""
         self.config = config
         self._model = model
         check_markup(model, config)
@@ -102,7 +110,7 @@ class PromptRepsEncoder:
 
     @classmethod
     def load(cls, config: PromptRepsEncoderConfig) -> PromptRepsEncoder:
-        """Raises ModelError when the model cannot be found, read or used."""
+        """Load the encoder. Raises ModelError if its model cannot be found, read or used."""
         from ...llm.loading import load_model
 
         return cls(
@@ -117,7 +125,7 @@ class PromptRepsEncoder:
 
     @property
     def reader(self) -> TokenReader:
-        """What cutting by tokens needs: the tokens of the text alone, which `max_length` bounds."""
+        """Token counter for cutting documents into passages. The prompt does not count."""
 
         def lengths(texts: Sequence[str]) -> list[int]:
             return [len(row) for row in self._model.tokenize([text.strip() for text in texts])]
@@ -180,21 +188,28 @@ class PromptRepsEncoder:
         )
 
     def term(self, index: int) -> str:
-        """The vocabulary's piece, as it is there ("Ġ" or "▁" is a space in many)."""
+        """Return the vocabulary's piece, unchanged. Many vocabularies write spaces as "Ġ" or "▁".
+
+        Raises InvalidInputError for an index out of range.
+        """
         if not 0 <= index < self._model.vocabulary:
-            raise InvalidInputError(f"must be in [0, {self._model.vocabulary})", field="index")
+            raise InvalidInputError(
+                f"must be in [0, {self._model.vocabulary}), got {index}", field="index"
+            )
         return self._model.piece(index)
 
     def _check_length(self) -> None:
-        """Refuse now what would fail at the first long text, which may be hours away."""
+        """Raise ConfigError if text, prompt and answer together exceed the model's limit.
+
+        Otherwise a long run would fail only at its first long text.
+        """
         limit = self._model.limit
         around = max(len(prefix) + len(suffix) for prefix, suffix in self._around.values())
         around += self._reader.steps - 1
         if limit is not None and self.config.max_length + around > limit:
             raise ConfigError(
-                f"{self.config.max_length} tokens of a text and {around} of the prompt and the "
-                f"answer are more than the {limit} that model {self._model.name!r} reads: "
-                f"{max(0, limit - around)} at most",
+                f"must be at most {max(0, limit - around)}, got {self.config.max_length}: model "
+                f"{self._model.name!r} reads {limit} tokens, and prompt and answer take {around}",
                 field="max_length",
             )
 
@@ -215,12 +230,16 @@ class PromptRepsEncoder:
         if not self.config.center:
             return dense
         dense = unit(dense - self._origins[role])
-        dense[[not text for text in texts]] = 0  # but for rounding; its direction means nothing
+        # The difference of an empty text is only rounding error, so its direction is random.
+        dense[[not text for text in texts]] = 0
         return dense
 
     def _origin(self, role: Role) -> NDArray[np.float32]:
-        """What is subtracted from dense vectors: float32 [d]."""
-        if self.config.center or self.config.layer != -1:  # a wrong layer is known at once, too
+        """Return the vector subtracted from dense vectors: float32 [d], zeros without `center`.
+
+        A `layer` that the model does not have raises ConfigError here.
+        """
+        if self.config.center or self.config.layer != -1:
             read: NDArray[np.float32] = self._reader(self._read([[]], role)).dense[0]
             if self.config.center:
                 return read
@@ -236,8 +255,8 @@ class PromptRepsEncoder:
         )
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[NDArray[np.int64]]:
-        """Batches by length, of as many texts as memory is there for the logits of all steps."""
-        most = max(1, LOGITS // (self._model.vocabulary * self._reader.steps))
+        """Yield batches of texts of similar length, with at most `MAX_LOGITS` logits."""
+        most = max(1, MAX_LOGITS // (self._model.vocabulary * self._reader.steps))
         for rows in batches(lengths, self._model.batch_tokens):
             for start in range(0, len(rows), most):
                 yield rows[start : start + most]

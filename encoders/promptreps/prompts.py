@@ -1,21 +1,21 @@
-"""The prompts of PromptReps: what a language model is asked about a text.
+"""The prompts of PromptReps.
 
-A prompt is a prefix, the text and a suffix, and ends on the quote that opens the model's answer, so
-that what comes next is the first token of a word. For a passage, in one word:
+A prompt is a prefix, the text and a suffix. It ends with the quote that opens the model's answer,
+so the next token is the first token of a word. The prompt for a passage, in one word:
 
     system:    You are an AI assistant that can understand human language.
     user:      Passage: "{text}". Use one word to represent the passage in a retrieval task. Make
                sure your word is in lowercase.
     assistant: The word is "
 
-Two styles differ in small things that change the results of a model:
+The two styles differ in details that change a model's results:
 
-- "chat":    as in the example in the authors' README: the model's chat template (or the named
-             one), and `The word is "`.
-- "literal": as in the prompt files with which the published figures were made: every line break of
-             the template is the two characters backslash and n, and `The word is: "` has a colon.
+- "chat":    the prompt in the authors' README: the model's chat template (or the named one), and
+             `The word is "`.
+- "literal": the prompt files behind the published figures. Every line break of the template is the
+             two characters backslash and n, and `The word is: "` has a colon.
 
-A masked model has no conversations. It is asked `Passage: "{text}". The word is: "[MASK]".`
+A masked model has no chat template. Its prompt is `Passage: "{text}". The word is: "[MASK]".`
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .config import PromptRepsEncoderConfig
 SYSTEM = "You are an AI assistant that can understand human language."
 
 THREE_WORDS = frozenset({"multi_token_single", "multi_token_multi", "multi_word_multi"})
-"""Variants that ask for three words instead of one."""
+"""Variants whose prompt asks for three words instead of one."""
 
 TEMPLATES = {
     "llama3": (
@@ -46,7 +46,7 @@ TEMPLATES = {
     ),
     "plain": "{system}\n{user}\n{answer}",
 }
-"""Markup of a conversation by family; that of Qwen and SmolLM2 is "chatml"."""
+"""Model family -> markup of a conversation. Qwen and SmolLM2 use "chatml"."""
 
 _USER_TURNS = {
     "llama3": "<|start_header_id|>user<|end_header_id|>\n\n{user}<|eot_id|>",
@@ -54,24 +54,25 @@ _USER_TURNS = {
     "mistral": "[INST] {user}",
     "chatml": "<|im_start|>user\n{user}<|im_end|>",
 }
-"""What a model's own template makes of a user's turn, by which its family is known."""
+"""Model family -> a user's turn as its chat template renders it. Identifies a model's family."""
 
 _TEXT = "\ue000"
-"""Stands for the text while a conversation is rendered; a character for private use."""
+"""Placeholder for the text while a conversation is rendered. A private-use character."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is put before and after a text; names of special tokens stand for these tokens."""
+    """The strings before and after a text. They may contain names of special tokens."""
 
     prefix: str
     suffix: str
 
 
 def prompt(model: StateModel, config: PromptRepsEncoderConfig, role: Role) -> Prompt:
-    """The prompt for queries or for passages.
+    """Return the prompt for queries or for passages.
 
-    Raises ConfigError (field `template`, `style` or `variant`) where the model cannot be asked so.
+    Raises ConfigError (field `template`, `style` or `variant`) for options that the model does not
+    support.
     """
     if model.mask is not None:
         return _masked(model.mask, config, role)
@@ -87,65 +88,75 @@ def prompt(model: StateModel, config: PromptRepsEncoderConfig, role: Role) -> Pr
         whole = TEMPLATES[config.template].format(system=SYSTEM, user=user, answer=f'{answer} "')
     prefix, *suffixes = whole.split(_TEXT)
     if len(suffixes) != 1:
-        raise ConfigError("the model's chat template changes the text", field="template")
+        raise ConfigError(
+            "the model's chat template changes the text: name a template, one of "
+            f"{', '.join(TEMPLATES)}",
+            field="template",
+        )
     return Prompt(prefix, suffixes[0])
 
 
 def check_markup(model: StateModel, config: PromptRepsEncoderConfig) -> None:
-    """Raises ConfigError (field `template`) for a template whose markup means nothing to the model:
-    it would be read letter by letter."""
+    """Raise ConfigError (field `template`) if the model has no tokens for the template's markup.
+
+    Such a model would read the markup letter by letter.
+    """
     for name in re.findall(r"<\|\w+\|>", TEMPLATES.get(config.template, "")):
         if len(model.tokenize_markup(name)) != 1:
             raise ConfigError(
-                f"the model has no token {name}: {config.template} is the template of others",
+                f"the model has no token {name}, which the template {config.template!r} requires: "
+                "choose another template",
                 field="template",
             )
 
 
 def _wording(role: Role, *, three: bool) -> tuple[str, str]:
-    """What the user says, and how the answer begins."""
+    """Return the user's turn, and the first words of the model's answer."""
     kind = "query" if role == "query" else "passage"
-    said = f'{kind.capitalize()}: "{_TEXT}". '
+    user = f'{kind.capitalize()}: "{_TEXT}". '
     if three:
-        said += (
+        user += (
             f"Use three words to represent the {kind} in a retrieval task. "
             "Make sure your words are in lowercase and split them by space."
         )
-        return said, "The words are"
-    said += (
+        return user, "The words are"
+    user += (
         f"Use one word to represent the {kind} in a retrieval task. "
         "Make sure your word is in lowercase."
     )
-    return said, "The word is"
+    return user, "The word is"
 
 
 def _masked(mask: str, config: PromptRepsEncoderConfig, role: Role) -> Prompt:
     if config.variant != "single":
-        raise ConfigError('a masked model reads one token: "single" only', field="variant")
-    if config.style != "chat":
         raise ConfigError(
-            'a masked model has a prompt of its own: leave it at "chat"', field="style"
+            f'must be "single" for a masked model, got "{config.variant}"', field="variant"
         )
+    if config.style != "chat":
+        raise ConfigError(f'must be "chat" for a masked model, got "{config.style}"', field="style")
     if config.template != "auto":
         raise ConfigError(
-            'a masked model knows no conversations: leave it at "auto"', field="template"
+            f'must be "auto" for a masked model, got "{config.template}"', field="template"
         )
     kind = "Query" if role == "query" else "Passage"
     return Prompt(f'{kind}: "', f'". The word is: "{mask}".')
 
 
 def _family(model: StateModel) -> str:
-    """The family whose template the model's own resembles."""
-    said = "Hello"
+    """Return the family whose markup the model's chat template uses.
+
+    Raises ConfigError (field `template`) if it is none of the known families.
+    """
+    greeting = "Hello"
     try:
-        rendered = model.render([Message("user", said)])
-    except ConfigError:  # it has no template
+        rendered = model.render([Message("user", greeting)])
+    except ConfigError:  # The model has no chat template.
         rendered = ""
     for family, turn in _USER_TURNS.items():
-        if turn.format(user=said) in rendered:
+        if turn.format(user=greeting) in rendered:
             return family
     raise ConfigError(
-        'style "literal" knows the templates of some families, and the model\'s is none of them; '
-        f"name one: {', '.join(TEMPLATES)}",
+        'style "literal" does not support the model\'s own chat template: name a template, one of '
+        f"{', '.join(TEMPLATES)}",
         field="template",
     )

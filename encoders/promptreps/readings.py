@@ -1,7 +1,7 @@
-"""From the states of a language model to vectors: the variants of PromptReps.
+"""The variants of PromptReps: how the states of a language model become vectors.
 
-A model that goes on after the prompt writes words and then a closing quote. Step i is the state
-from which token i was chosen; it stands for that token.
+After the prompt the model writes words and then a closing quote. Step i is the state from which
+token i was chosen. It represents that token.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ...llm import StateModel, States
 from .config import Variant
 
 STEPS = 10
-"""Most tokens that the variants of several tokens look at."""
+"""Most tokens that the model generates, in variants that use several tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The vectors of n texts, one text after the other.
+    """The vectors of n texts, in order.
 
     dense:  float32 [m, d], each of length 1.
     logits: float32 [m, vocabulary].
-    counts: int64 [n], vectors of each text, at least one; m in sum.
+    counts: int64 [n], number of vectors of each text, at least 1. The sum is m.
     """
 
     dense: NDArray[np.float32]
@@ -35,7 +35,11 @@ class Readings:
 
 
 class Reader:
-    """Reads states by one variant. `steps` and `stop` are what the model has to be asked with."""
+    """Converts states to vectors, for one variant.
+
+    steps: number of tokens that the model must generate.
+    stop:  tokens at which the model must stop.
+    """
 
     def __init__(self, model: StateModel, variant: Variant) -> None:
         self._model = model
@@ -55,7 +59,7 @@ class Reader:
         )
 
     def _read(self, states: States, row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Of one text: hidden states [k, d], not scaled yet, and logits [k, vocabulary]."""
+        """Return hidden states [k, d], not scaled yet, and logits [k, vocabulary] of one text."""
         steps = used_steps(states.tokens[row, : states.steps[row]], self.stop)
         hidden, logits = states.hidden[row, :steps], states.logits[row, :steps]
         if self._variant == "multi_token_multi":
@@ -66,29 +70,35 @@ class Reader:
         return hidden.mean(axis=0, keepdims=True), logits.max(axis=0, keepdims=True)
 
     def _opens_word(self, token: int) -> bool:
-        # Some tokenizers drop the space when a token is decoded alone.
+        # Some tokenizers drop the space when they decode a single token.
         return self._model.piece(token).startswith("▁") or self._model.decode([token])[:1] == " "
 
 
 def quotes(model: StateModel) -> frozenset[int]:
-    """The tokens that contain a double quote, as a byte too."""
+    """Return the tokens that contain a double quote, including its byte token <0x22>."""
     pieces = map(model.piece, range(model.vocabulary))
     return frozenset(i for i, piece in enumerate(pieces) if '"' in piece or piece == "<0x22>")
 
 
 def used_steps(tokens: NDArray[np.int64], stop: AbstractSet[int]) -> int:
-    """How many of the steps that chose these tokens stand for words; step 0 always does."""
+    """Return the number of steps that belong to words, at least 1.
+
+    tokens: the generated tokens. The last one is dropped if it ended the answer.
+    """
     ended = len(tokens) < STEPS or int(tokens[-1]) in stop
     return max(1, len(tokens) - ended)
 
 
 def word_begins(tokens: NDArray[np.int64], opens_word: Callable[[int], bool]) -> list[int]:
-    """Where words begin: at the first token, and at each that starts with a space."""
+    """Return the indices of tokens that begin a word: the first, and those after a space.
+
+    opens_word: returns True for a token that starts with a space.
+    """
     return [i for i, token in enumerate(tokens) if i == 0 or opens_word(int(token))]
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each vector at length 1; zero stays zero."""
+    """Return the vectors scaled to length 1. Zero vectors stay zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: NDArray[np.float32] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit

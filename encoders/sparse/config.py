@@ -1,4 +1,4 @@
-"""A learned sparse encoder, configured."""
+"""The configuration of a learned sparse encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..config import ENCODERS, EncoderConfig
 
 @ENCODERS.register
 class SparseEncoderConfig(EncoderConfig):
-    """A learned sparse encoder (SPLADE) through sentence-transformers' SparseEncoder."""
+    """A learned sparse encoder (SPLADE), computed by sentence-transformers' SparseEncoder."""
 
     made_by = ".encoder:SparseEncoder.load"
     faked_by = ".fake:FakeSparseEncoder"
@@ -19,16 +19,16 @@ class SparseEncoderConfig(EncoderConfig):
 
     kind: Literal["sparse"] = "sparse"
     model: str = "splade-tiny"
-    """Its model: a name on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
-    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
+    """Commit or tag of the model in the hub's cache; None = the cached one."""
     max_length: Tokens | None = None
-    """Tokens read of each text, special tokens included; None = the model's own limit."""
+    """Most tokens read of each text, including special tokens; None = the model's own limit."""
     top_terms: Count | None = None
-    """Heaviest terms kept of a document; None = all."""
+    """Number of terms kept of a document: those with the largest weights; None = all."""
     query_top_terms: Count | None = None
-    """Heaviest terms kept of a query; None = all."""
+    """Number of terms kept of a query: those with the largest weights; None = all."""
     precision: Precision = "float32"
-    """Arithmetic of the model."""
+    """Number format in which the model computes."""
     device: Device = "auto"
-    """Where the model runs; "auto" is CUDA where there is one."""
+    """Device that the model runs on; "auto" uses CUDA if it is available."""

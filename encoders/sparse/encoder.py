@@ -1,8 +1,9 @@
-"""Learned sparse vectors (SPLADE, Formal et al. 2021) through sentence-transformers.
+"""Learned sparse vectors (SPLADE, Formal et al. 2021), computed by sentence-transformers.
 
-The weight of vocabulary entry j in a text is max over its tokens i of log(1 + relu(logit_ij)).
-Both functions grow, so the maximum may be taken first: log(1 + relu(max_i logit_ij)), which
-spares the logarithm of all but one token and never holds the logits of a whole batch.
+The weight of vocabulary entry j in a text is the maximum over its tokens i of
+log(1 + relu(logit_ij)). Both functions are monotonic, so the code takes the maximum first:
+log(1 + relu(max_i logit_ij)). This saves the logarithm of all tokens except one, and never holds
+the logits of a whole batch.
 """
 
 from __future__ import annotations
@@ -27,16 +28,17 @@ HEADS = {
     "RobertaForMaskedLM": "lm_head.decoder",
     "XLMRobertaForMaskedLM": "lm_head.decoder",
 }
-"""Architectures whose logits are exactly this linear layer's output, and where it is."""
+"""Architecture -> path of the linear layer whose output is the logits."""
 
 CHUNK = 4_096
-"""Vocabulary entries whose logits are held at once; they and their weights fit the cache."""
+"""Number of vocabulary entries whose logits are computed at once. They fit the CPU cache."""
 
 
 class SparseEncoder:
-    """A SPLADE model. Gives `sparse`: CSR float32 [n, vocabulary], as many terms as configured.
+    """A SPLADE model. Fills `sparse`: CSR float32 [n, vocabulary], pruned as configured.
 
-    Equals `sentence_transformers.SparseEncoder.encode`. Thread-safe: one batch runs at a time.
+    Without pruning, it equals `sentence_transformers.SparseEncoder.encode`. Thread-safe: one batch
+    runs at a time.
     """
 
     gives = SparseEncoderConfig.gives
@@ -45,13 +47,13 @@ class SparseEncoder:
         self.config = config
         self._model = model
         self.reader = model.reader()
-        """What cutting by tokens needs; None for a model without a limit."""
+        """Token counter for cutting documents into passages. None: the model has no limit."""
         self._own_limit: int | None = getattr(model.model, "max_active_dims", None)
         self._probe()
 
     @classmethod
     def load(cls, config: SparseEncoderConfig) -> SparseEncoder:
-        """Raises ModelError when the model cannot be found, read or used."""
+        """Load the encoder. Raises ModelError if its model cannot be found, read or used."""
         model = TextModel.load(sentence_transformers.SparseEncoder, config)
         with model.trying():
             return cls(model, config)
@@ -85,12 +87,17 @@ class SparseEncoder:
 
     def term(self, index: int) -> str:
         if not 0 <= index < self.vocabulary:
-            raise InvalidInputError(f"must be in [0, {self.vocabulary})", field="index")
-        # The model may have more outputs than the tokenizer has names.
+            raise InvalidInputError(
+                f"must be in [0, {self.vocabulary}), got {index}", field="index"
+            )
+        # The model may have more outputs than the tokenizer has tokens.
         return str(self._model.tokenizer.convert_ids_to_tokens(int(index)) or f"#{index}")
 
     def _probe(self) -> None:
-        """Learn the vocabulary, take the short cut, and compare it with the library's own way."""
+        """Set the vocabulary's size, prepare the fast head, and compare it with the library.
+
+        Raises ModelError if the weights of one text differ.
+        """
         text = "A text to try the model with."
         with self._model.tokenizing:
             encoded = self._model.model.encode([text], show_progress_bar=False)
@@ -102,11 +109,12 @@ class SparseEncoder:
             own = self._weights(batch.features).cpu().numpy()
         if not np.allclose(own[reference > 0], reference[reference > 0], rtol=0.05, atol=0.05):
             raise ModelError(
-                f"model {self.config.model!r} reads text in a way of its own that is not supported"
+                f"model {self.config.model!r} preprocesses text in a way that is not supported: "
+                "choose another model"
             )
 
     def _weights(self, features: dict[str, Any]) -> torch.Tensor:
-        """Weights of every vocabulary entry: float32 [batch, vocabulary]."""
+        """Return the weights of every vocabulary entry: float32 [batch, vocabulary]."""
         model, head = self._model.model, self._head
         if head is None:
             weights: torch.Tensor = model(features)["sentence_embedding"].float()
@@ -126,9 +134,10 @@ class SparseEncoder:
 
 
 def _take_head(model: Any) -> torch.nn.Linear | None:
-    """Cut the vocabulary layer off a model that ends in SPLADE's max pooling, and return it.
+    """Remove and return the vocabulary layer of a model that ends in SPLADE's max pooling.
 
-    None, and the model as it is, where the short cut would not be the same function.
+    Returns None, and leaves the model unchanged, if computing the head separately would give other
+    weights.
     """
     pooling = model[-1]
     if (
@@ -138,11 +147,11 @@ def _take_head(model: Any) -> torch.nn.Linear | None:
     ):
         return None
     network = model[0].auto_model
-    place = HEADS.get(type(network).__name__)
-    if place is None:
+    path = HEADS.get(type(network).__name__)
+    if path is None:
         return None
-    head = network.get_submodule(place)
+    head = network.get_submodule(path)
     if not isinstance(head, torch.nn.Linear):
         return None
-    network.set_submodule(place, torch.nn.Identity())
+    network.set_submodule(path, torch.nn.Identity())
     return head

@@ -1,1 +1,1 @@
-"""Weights of a text's own tokens (TILDEv2)."""
+"""TILDEv2: weights of a text's own tokens."""

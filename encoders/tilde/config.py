@@ -1,4 +1,4 @@
-"""TILDEv2, configured."""
+"""The configuration of TILDEv2."""
 
 from __future__ import annotations
 
@@ -13,34 +13,37 @@ from ..config import ENCODERS, EncoderConfig
 
 
 class TildeFields(Config):
-    """How texts are weighed by TILDEv2, whether the weights are stored or not."""
+    """TILDEv2 options that the encoder and the reranker share."""
 
     model: str = "splade-tiny"
-    """Its model: a name on this machine, a folder, or "fake"."""
+    """Model: a name on this machine, a folder, or "fake"."""
     revision: str | None = None
-    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
+    """Commit or tag of the model in the hub's cache; None = the cached one."""
     max_length: Tokens | None = None
-    """Tokens read of a passage, special tokens included; None = the model's own limit."""
+    """Most tokens read of a passage, including special tokens; None = the model's own limit."""
     expansion: Annotated[int, Bounds(0, 1_000)] = 0
-    """Likeliest tokens of which those that are not in the passage are added to it, before it is
-    weighed; the paper has 200. 0 = none."""
+    """Number of likely tokens considered. Those that are not in the passage are added to it before
+    it is weighted. The paper uses 200; 0 adds none."""
     expansion_model: str | None = None
-    """Whose language-model head says what is likely; None = that of `model`."""
+    """Model whose language-model head ranks tokens for the expansion; None = that of `model`."""
     expansion_reading: Literal["auto", "first", "max"] = "auto"
-    """Where the head is read: at the first position (TILDE), or the greatest of all (SPLADE).
-    "auto" is the first where an `expansion_model` is named, else the greatest."""
+    """How the head ranks tokens: "first" uses the logits at the first position (TILDE), "max" the
+    greatest logit at any position (SPLADE). "auto" is "first" with an `expansion_model`, else
+    "max"."""
     language: str = "en"
-    """Of the stopwords that get no weight; "none" keeps all words."""
+    """Language of the stopwords, which get no weight; "none" keeps all words."""
     precision: Precision = "float32"
-    """Arithmetic of the model."""
+    """Number format in which the model computes."""
     device: Device = "auto"
-    """Where the model runs; "auto" is CUDA where there is one."""
+    """Device that the model runs on; "auto" uses CUDA if it is available."""
 
 
 @ENCODERS.register
 class TildeEncoderConfig(TildeFields, EncoderConfig):
-    """Weights of a text's own tokens, and queries without a model (TILDEv2), see
-    `twindex.encoders.tilde.encoder`."""
+    """Weights of a text's own tokens, and queries without a model (TILDEv2).
+
+    `twindex.encoders.tilde.encoder` explains the method.
+    """
 
     made_by = ".encoder:TildeEncoder.load"
     faked_by = ".fake:FakeTildeEncoder"

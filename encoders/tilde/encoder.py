@@ -1,20 +1,20 @@
 """TILDEv2 (Zhuang and Zuccon, 2021): weights of a passage's own tokens; queries need no model.
 
-    score(q, d) = sum over the tokens t of q of the greatest w_j over the places j of d with d_j = t
+    score(q, d) = sum over the tokens t of q of max w_j over the positions j of d with d_j = t
 
-A query is the bag of its tokens, each with its count, without stop tokens: stopwords (but not the
-question words), what has no letter or digit, and "##s". So a passage's weights are all there is to
-compute, once, and ranking is looking them up.
+A query is the bag of its tokens with their counts, without stop tokens. Stop tokens are stopwords
+(except question words), tokens without a letter or digit, and "##s". A model computes only the
+weights of passages, once. Ranking looks them up.
 
-Where the model has TILDEv2's own weights (BERT and `tok_proj`), w_j = relu(W h_j + b). Other masked
-language models and SPLADE stand in for them: w_j = log(1 + relu(z_j)), where z_j is the logit of
-d_j at its own place j. What differs: these weights were trained to find a token from its
-surroundings (or, in SPLADE, for products with weights of queries, the greatest over all places),
-not to add up over the tokens of a query. They say less of which tokens matter.
+A model with TILDEv2's own weights (BERT and `tok_proj`) computes w_j = relu(W h_j + b). Other
+masked language models and SPLADE are approximations: w_j = log(1 + relu(z_j)), where z_j is the
+logit of token d_j at its own position j. Their weights were not trained to be added up over the
+tokens of a query: masked language models were trained to predict a token from its context, and
+SPLADE for products of query and document weights. They are a weaker signal of which tokens matter.
 
-With `expansion`, the likeliest tokens of a language-model head that are not in the passage are put
-behind it, and the whole is weighed in a second pass. TILDE's own model reads them at the first
-position; SPLADE and others at the place where they are greatest.
+`expansion` appends the likeliest tokens of a language-model head that are not in the passage. A
+second pass weights the expanded passage. TILDE's own model predicts these tokens at the first
+position. SPLADE and other models take each token's greatest logit at any position.
 """
 
 from __future__ import annotations
@@ -40,16 +40,17 @@ from .config import TildeEncoderConfig
 from .model import HeadWeights, TrainedWeights, load_expander, load_weigher, trained_projection
 
 KEPT = frozenset({"where", "how", "what", "when", "which", "why", "who"})
-"""Stopwords that say what a question asks for: they have weights."""
+"""Question words: stopwords that keep their weights."""
 
 WINDOW = 1_024
-"""Passages tokenised, and sorted by length, together."""
+"""Number of passages that are tokenised and sorted by length together."""
 
 
 class TildeEncoder:
-    """Gives `sparse`: CSR float32 [n, vocabulary], without stop tokens. Thread-safe.
+    """A TILDEv2 encoder. Thread-safe.
 
-    Models are loaded when the first passage is read: queries need none.
+    Fills `sparse`: CSR float32 [n, vocabulary], without stop tokens. Models are loaded at the first
+    passage. Queries require no model.
     """
 
     gives = TildeEncoderConfig.gives
@@ -63,8 +64,12 @@ class TildeEncoder:
         digests: Mapping[str, str],
         projection: Any,
     ) -> None:
-        """names: of all tokens. limit: tokens that the model reads, special ones included.
-        projection: see `trained_projection`."""
+        """names: the string of each token of the vocabulary.
+
+        limit:      most tokens that the model can read, including special tokens.
+        digests:    fingerprint key -> digest of a model's weights.
+        projection: see `trained_projection`.
+        """
         self.config = config
         self._tokenizer = tokenizer
         self._names = names
@@ -75,21 +80,24 @@ class TildeEncoder:
         self._digests = digests
         self._projection = projection
         self.stop = stop_tokens(tokenizer, names, config.language)
-        """Tokens without a weight."""
+        """Tokens that get no weight."""
         self._weigher: TrainedWeights | HeadWeights | None = None
         self._expander: HeadWeights | None = None
         self._loading = Lock()
 
     @classmethod
     def load(cls, config: TildeEncoderConfig) -> TildeEncoder:
-        """Raises ModelError when a model cannot be found or used, and ConfigError for options that
-        it cannot serve."""
+        """Load the tokenizer. The models are loaded at the first passage.
+
+        Raises ModelError if a model cannot be found or used, and ConfigError for options that it
+        does not support.
+        """
         folder = find_weights(config.model, revision=config.revision)
         projection = trained_projection(config.model, config.revision)
         if config.expansion and projection is not None and config.expansion_model is None:
             raise ConfigError(
-                f"model {config.model!r} weighs tokens only: name the model that expands, such as "
-                "TILDE's (expansion_model)",
+                f"model {config.model!r} has no language-model head for expansion: set "
+                "expansion_model to a model that has one, such as TILDE's",
                 field="expansion",
             )
         tokenizer, names = _tokenizer(config.model, folder)
@@ -99,17 +107,22 @@ class TildeEncoder:
             digests["expansion_weights"] = weights_digest(other)
             if _tokenizer(config.expansion_model, other)[1] != names:
                 raise ConfigError(
-                    f"model {config.expansion_model!r} has other tokens than {config.model!r}",
+                    f"model {config.expansion_model!r} has a different vocabulary than "
+                    f"{config.model!r}: choose a model with the same vocabulary",
                     field="expansion_model",
                 )
         limit = min(_positions(config.model, folder), tokenizer.limit)
         if config.max_length is not None and config.max_length > limit:
-            raise ConfigError(f"the model reads {limit} tokens at most", field="max_length")
+            raise ConfigError(
+                f"must be at most {limit}, the limit of model {config.model!r}, got "
+                f"{config.max_length}",
+                field="max_length",
+            )
         return cls(config, tokenizer, names, limit, digests, projection)
 
     @property
     def reader(self) -> TokenReader:
-        """What cutting by tokens needs."""
+        """Token counter for cutting documents into passages."""
 
         def lengths(texts: Sequence[str]) -> list[int]:
             return [len(tokens) + self._added for tokens in self._tokenizer.tokenize(texts)]
@@ -118,7 +131,7 @@ class TildeEncoder:
 
     @property
     def trained(self) -> bool:
-        """The weights are TILDEv2's own."""
+        """True if the model has TILDEv2's own weights."""
         return self._projection is not None
 
     @property
@@ -147,19 +160,19 @@ class TildeEncoder:
             window = texts[start : start + WINDOW]
             tokens = self._tokenizer.tokenize(window)
             if role == "query":
-                rows += [self._counted(own) for own in tokens]
+                rows += [self._count(own) for own in tokens]
                 truncated += [False] * len(tokens)
                 if advance is not None:
                     advance(len(tokens))
             else:
                 room = self._length - self._added
                 truncated += [len(own) > room for own in tokens]
-                rows += self._weighed([own[:room] for own in tokens], advance)
+                rows += self._weigh([own[:room] for own in tokens], advance)
         sparse = weights_of(rows, len(self._names))
         return Representation(sparse=sparse, truncated=np.array(truncated, np.bool_))
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """See CountingEncoder. Expanding reads a text twice."""
+        """See CountingEncoder. With expansion, the model reads a text twice."""
         if role == "query":
             return [0] * len(texts)
         read = [min(length, self._length) for length in self.reader.lengths(texts)]
@@ -168,21 +181,23 @@ class TildeEncoder:
 
     def term(self, index: int) -> str:
         if not 0 <= index < len(self._names):
-            raise InvalidInputError(f"must be in [0, {len(self._names)})", field="index")
+            raise InvalidInputError(
+                f"must be in [0, {len(self._names)}), got {index}", field="index"
+            )
         return self._names[index]
 
-    def _counted(self, tokens: Sequence[int]) -> Mapping[int, float]:
+    def _count(self, tokens: Sequence[int]) -> Mapping[int, float]:
         return Counter(token for token in tokens if token not in self.stop)
 
-    def _weighed(
+    def _weigh(
         self, texts: Sequence[Sequence[int]], advance: Callable[[int], None] | None
     ) -> list[Mapping[int, float]]:
-        """Of each token of each text its greatest weight."""
-        weigher = self._loaded()
+        """Return token -> its greatest weight, for each text."""
+        weigher = self._load_models()
         before, after = self._around
         whole = [[*before, *text, *after] for text in texts]
         if self.config.expansion:
-            whole = self._expanded(whole)
+            whole = self._expand(whole)
         found: list[Mapping[int, float]] = [{}] * len(texts)
         for rows, weights in weigher.weigh(whole):
             for row, own in zip(rows.tolist(), weights, strict=True):
@@ -198,12 +213,15 @@ class TildeEncoder:
                 greatest[token] = weight
         return greatest
 
-    def _expanded(self, texts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """The texts, special tokens around them, with likely tokens and one more end behind: as
-        many as the model has room for, likeliest first."""
+    def _expand(self, texts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Append likely tokens and one more end token to each text.
+
+        texts: with special tokens around each text. The likeliest tokens come first, and only as
+        many are added as the model can read.
+        """
         after = self._around[1]
         expander = self._expander
-        assert expander is not None, "loaded with the weigher"
+        assert expander is not None, "_load_models loads it with the weigher"
         likely = expander.likely(texts, self.config.expansion, self._reading)
         stop = self.stop | self._question_words
         expanded = []
@@ -220,12 +238,14 @@ class TildeEncoder:
 
     @property
     def _reading(self) -> Literal["first", "max"]:
-        asked = self.config.expansion_reading
-        if asked != "auto":
-            return asked
+        """`expansion_reading`, with "auto" resolved."""
+        configured = self.config.expansion_reading
+        if configured != "auto":
+            return configured
         return "max" if self.config.expansion_model is None else "first"
 
-    def _loaded(self) -> TrainedWeights | HeadWeights:
+    def _load_models(self) -> TrainedWeights | HeadWeights:
+        """Load the models at the first call, and return the one that computes weights."""
         with self._loading:
             if self._weigher is None:
                 weigher = load_weigher(self.config, self._projection)
@@ -239,11 +259,14 @@ class TildeEncoder:
 
 
 def stop_tokens(tokenizer: Tokenizer, names: Sequence[str], language: str) -> frozenset[int]:
-    """Tokens that get no weight: special ones, stopwords that are one token (question words are
-    not), "##s", and those with anything but letters, digits, "-" and "_" or with neither of the
-    first two.
+    """Return the tokens that get no weight.
 
-    Raises ConfigError for a language without a list.
+    - special tokens and "##s"
+    - stopwords that are a single token, except question words
+    - tokens without any letter or digit
+    - tokens with a character other than letters, digits, "-" and "_"
+
+    Raises ConfigError for a language without a stopword list.
     """
     words = sorted(stoplist(language) - KEPT)
     single = {own[0] for own in tokenizer.tokenize(words) if len(own) == 1}
@@ -252,12 +275,14 @@ def stop_tokens(tokenizer: Tokenizer, names: Sequence[str], language: str) -> fr
 
 
 def _is_word(name: str) -> bool:
-    bare = name.removeprefix("##").lstrip("\u0120\u2581")  # Marks of a word's begin in BPE.
+    bare = name.removeprefix("##").lstrip(
+        "\u0120\u2581"
+    )  # Markers of the beginning of a word in BPE.
     return any(map(str.isalnum, bare)) and all(c.isalnum() or c in "-_" for c in bare)
 
 
 def _tokenizer(name: str, folder: Path) -> tuple[Tokenizer, list[str]]:
-    """The tokenizer of a folder of weights, and the names of all its tokens."""
+    """Return the tokenizer in a model's folder, and the strings of all its tokens."""
     with loading(name, folder), quiet():
         found = transformers.AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -267,7 +292,7 @@ def _tokenizer(name: str, folder: Path) -> tuple[Tokenizer, list[str]]:
 
 
 def _positions(name: str, folder: Path) -> int:
-    """Tokens that a model has places for."""
+    """Return the number of positions that a model supports."""
     with loading(name, folder):
         config = transformers.AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False

@@ -9,36 +9,42 @@ from numpy.typing import NDArray
 
 from ...core import ConfigError, Representation, Role
 from ...llm.fake import NAME
-from ..fake import VOCABULARY, Fake, place
+from ..fake import VOCABULARY, Fake, word_index
 from ..pruning import weights_of
 from .config import TildeEncoderConfig
 
 
 class FakeTildeEncoder(Fake[TildeEncoderConfig]):
-    """Each word weighs log(1 + 1 / its first place); a query's words weigh their number.
+    """A fake TILDEv2 encoder. It does not support expansion.
 
-    Places are those of FakeSparseEncoder. It expands nothing.
+    The weight of a passage's word is log(1 + 1 / position of its first occurrence). The weight of a
+    query's word is its count. A word has the same index as in FakeSparseEncoder.
     """
 
     def __init__(self, config: TildeEncoderConfig | None = None) -> None:
         config = config or TildeEncoderConfig(model=NAME)
         super().__init__(config, {"query": None, "document": config.max_length})
         if config.expansion:
-            raise ConfigError('"fake" has no head to expand with', field="expansion")
+            raise ConfigError(
+                f'must be 0 for the model "fake", got {config.expansion}', field="expansion"
+            )
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """See CountingEncoder: words."""
+        """Return the number of words of each passage, at least 1; 0 for queries.
+
+        See CountingEncoder.
+        """
         if role == "query":
             return [0] * len(texts)
         return [max(1, len(words)) for words in self._read(texts, role)[0]]
 
-    def _represented(
+    def _encode_words(
         self, texts: Sequence[list[str]], truncated: NDArray[np.bool_], role: Role
     ) -> Representation:
         rows: list[Mapping[int, float]] = []
         for words in texts:
             row: dict[int, float] = {}
-            for number, index in enumerate(map(place, words), 1):
+            for number, index in enumerate(map(word_index, words), 1):
                 if role == "query":
                     row[index] = row.get(index, 0.0) + 1
                 else:

@@ -1,4 +1,4 @@
-"""The models behind TILDEv2: what weighs a token where it stands, and what expands a passage."""
+"""The models of TILDEv2: those that weight a passage's tokens, and those that expand a passage."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ..text_model import BUDGET
 from .config import TildeEncoderConfig
 
 PROJECTION = "tok_proj"
-"""Of TILDEv2's own weights, the layer from a state to a weight."""
+"""Name of the layer in TILDEv2's weights that maps a state to a weight."""
 
 FIRST = 1
-"""The token that TILDE reads in the place of [CLS] before a passage: [unused0] of BERT."""
+"""The token [unused0] of BERT. TILDE puts it before a passage instead of [CLS]."""
 FIRST_TOKENS = 128
-"""Tokens of a passage that TILDE reads, special ones included."""
+"""Number of tokens of a passage that TILDE reads, including special tokens."""
 
 Tokens = Sequence[int]
 
 
 class _Model:
-    """A model of transformers that weighs each token of a text where it stands. Thread-safe.
+    """A transformers model that weights each token of a text at its position. Thread-safe.
 
-    `weigh` yields places of some texts, longest first, and float32 [n, longest]: the weight of each
-    of their tokens, what is behind the end of a text included.
+    `weigh` yields batches, longest texts first: the positions of n texts in the input, and the
+    weights of their tokens, float32 [n, longest]. Padding has weights too; ignore them.
     """
 
     def __init__(self, parts: Pretrained) -> None:
@@ -47,7 +47,7 @@ class _Model:
         self._running = Lock()
 
     def _batches(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
-        """Places, tokens and attention mask of some texts."""
+        """Yield the positions, padded tokens and attention mask of each batch of texts."""
         for rows in batches([len(text) for text in texts], BUDGET[self._device.type]):
             own = [texts[row] for row in rows]
             ids = pad(own, fill=self._pad, side="right")
@@ -60,7 +60,7 @@ class _Model:
 
 
 class TrainedWeights(_Model):
-    """TILDEv2 as published: w = relu(W h + b) of the last hidden state h of the token."""
+    """TILDEv2's own weights: w = relu(W h + b), where h is the token's last hidden state."""
 
     def __init__(self, parts: Pretrained, weight: torch.Tensor, bias: torch.Tensor) -> None:
         super().__init__(parts)
@@ -69,11 +69,12 @@ class TrainedWeights(_Model):
         width = int(parts.model.config.hidden_size)
         if self._weight.shape != (width,) or self._bias.numel() != 1:
             raise ModelError(
-                f"model {parts.name!r}: {PROJECTION} is not from {width} numbers to one"
+                f"model {parts.name!r}: {PROJECTION} must map {width} numbers to one, got a weight "
+                f"of {self._weight.numel()} and a bias of {self._bias.numel()} numbers"
             )
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """See `_Model`."""
+        """Yield positions and weights of each batch of texts. See `_Model`."""
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
                 states = self._model(input_ids=ids, attention_mask=seen).last_hidden_state.float()
@@ -82,27 +83,27 @@ class TrainedWeights(_Model):
 
 
 class HeadWeights(_Model):
-    """A masked language model or SPLADE: w = log(1 + relu(z)), z the logit of a token itself at
-    its own place. It also expands."""
+    """Weights from a masked language model or SPLADE, which can also expand passages.
+
+    w = log(1 + relu(z)), where z is the logit of a token at its own position.
+    """
 
     def __init__(self, parts: Pretrained) -> None:
         super().__init__(parts)
-        place = HEADS.get(type(parts.model).__name__)
-        if place is None or not isinstance(
-            head := parts.model.get_submodule(place), torch.nn.Linear
-        ):
-            able = ", ".join(sorted(HEADS))
+        path = HEADS.get(type(parts.model).__name__)
+        if path is None or not isinstance(head := parts.model.get_submodule(path), torch.nn.Linear):
+            supported = ", ".join(sorted(HEADS))
             raise ModelError(
-                f"model {parts.name!r} is {type(parts.model).__name__}, whose language-model head "
-                f"is not known here; known: {able}"
+                f"model {parts.name!r} has the unsupported architecture "
+                f"{type(parts.model).__name__}: choose a model with one of {supported}"
             )
-        parts.model.set_submodule(place, torch.nn.Identity())
-        self._weight = head.weight.detach()  # In its own arithmetic, as others share it.
+        parts.model.set_submodule(path, torch.nn.Identity())
+        self._weight = head.weight.detach()  # Keep its data type: other models share it.
         zeros = torch.zeros(len(head.weight), device=parts.device)
         self._bias = zeros if head.bias is None else head.bias.detach().float()
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
-        """See `_Model`."""
+        """Yield positions and weights of each batch of texts. See `_Model`."""
         for rows, ids, seen in self._batches(texts):
             with self._running, torch.inference_mode():
                 states = self._model(input_ids=ids, attention_mask=seen).logits.float()
@@ -111,10 +112,11 @@ class HeadWeights(_Model):
             yield rows, weights.cpu().numpy()
 
     def likely(self, texts: Sequence[Tokens], top: int, reading: str) -> list[NDArray[np.int64]]:
-        """The `top` likeliest tokens of each text, likeliest first.
+        """Return the `top` likeliest tokens of each text, likeliest first.
 
-        texts: with the special tokens around them. reading: "first", where TILDE was trained to put
-        them, or "max", the greatest logit at any place, as SPLADE reads it.
+        texts:   with special tokens around each text.
+        reading: "first": logits at the first position, as TILDE was trained. "max": the greatest
+                 logit at any position, as in SPLADE.
         """
         if reading == "first":
             texts = [[FIRST, *text[1:-1][: FIRST_TOKENS - 2], text[-1]] for text in texts]
@@ -130,7 +132,7 @@ class HeadWeights(_Model):
         return found
 
     def _greatest(self, states: torch.Tensor) -> torch.Tensor:
-        """The greatest logit of each token of the vocabulary: float32 [vocabulary]."""
+        """Return the greatest logit of each token of the vocabulary: float32 [vocabulary]."""
         chunk = CHUNK if states.device.type == "cpu" else len(self._weight)
         parts = [
             (states @ self._weight[begin : begin + chunk].float().T).amax(dim=0)
@@ -140,9 +142,10 @@ class HeadWeights(_Model):
 
 
 def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tensor] | None:
-    """TILDEv2's own layer in the weights of a model; None where it has none.
+    """Return TILDEv2's projection layer from a model's weights. None: the model has none.
 
-    Raises ModelError for weights that cannot be read.
+    The dict has "tok_proj.weight" and "tok_proj.bias". Raises ModelError for weights that cannot be
+    read.
     """
     folder = find_weights(name, revision=revision)
     wanted = {f"{PROJECTION}.weight", f"{PROJECTION}.bias"}
@@ -151,12 +154,15 @@ def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tenso
     except FAILURES as error:
         raise ModelError(f"model {name!r} in {folder} cannot be read: {error}") from error
     if found and set(found) != wanted:
-        raise ModelError(f"model {name!r}: has {', '.join(found)} but not {', '.join(wanted)}")
+        raise ModelError(
+            f"model {name!r} has {', '.join(found)}, but it must have all of "
+            f"{', '.join(sorted(wanted))}"
+        )
     return found or None
 
 
 def _read(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
-    """The tensors of these names."""
+    """Return the tensors in model.safetensors that `wanted` names."""
     safe = folder / "model.safetensors"
     if not safe.is_file():
         return {}
@@ -165,14 +171,17 @@ def _read(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
 
 
 class _WithHead:
-    """AutoModelForMaskedLM, but for folders without a head, which it would fill with chance."""
+    """AutoModelForMaskedLM that rejects models without a language-model head.
+
+    AutoModelForMaskedLM itself would fill the missing head with random numbers.
+    """
 
     @staticmethod
     def from_pretrained(folder: Path, **options: Any) -> Any:
-        model, told = AutoModelForMaskedLM.from_pretrained(
+        model, report = AutoModelForMaskedLM.from_pretrained(
             folder, output_loading_info=True, **options
         )
-        if missing := sorted(told["missing_keys"]):
+        if missing := sorted(report["missing_keys"]):
             raise ValueError(f"it has no language-model head: no weights for {missing[0]}")
         return model
 
@@ -180,7 +189,10 @@ class _WithHead:
 def load_weigher(
     config: TildeEncoderConfig, projection: dict[str, torch.Tensor] | None
 ) -> TrainedWeights | HeadWeights:
-    """The model of a configuration; `projection` as `trained_projection` found it."""
+    """Load the model that weights tokens.
+
+    projection: the result of `trained_projection`.
+    """
     options: Any = {
         "revision": config.revision,
         "precision": config.precision,
@@ -195,8 +207,8 @@ def load_weigher(
 
 
 def load_expander(config: TildeEncoderConfig) -> HeadWeights:
-    """The model of `expansion_model`."""
-    assert config.expansion_model is not None, "else the weigher expands"
+    """Load `expansion_model`, which must be set."""
+    assert config.expansion_model is not None, "without it, the weigher expands"
     return HeadWeights(
         load_pretrained(
             _WithHead,

@@ -1,4 +1,4 @@
-"""The geometry of a scatter plot with a Pareto front: quality over a cost, logarithmic."""
+"""The geometry of a scatter plot with a Pareto front: quality over a cost on a logarithmic axis."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from .measure import Point
 WIDTH, HEIGHT = 900, 500
 LEFT, RIGHT, TOP, BOTTOM = 70, 24, 42, 58
 _LETTER, _LINE = 6.3, 14.0
-"""Of a label, in pixels; roughly, as fonts differ."""
+"""Approximate width of a letter and height of a line of a label, in pixels."""
 _MARK = 7.0
 SHOWN = 0.1
-"""Quality below the best that is shown even if the front does not reach so far down."""
+"""The plot shows at least this range of quality below the best."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A cost: field of a point, what it is called, its unit, and how many of the field make one."""
+    """The axis of a cost.
+
+    cost:  field of `Point`.
+    name:  short name, used in file names.
+    title: title of the axis.
+    unit:  unit of the axis.
+    scale: value of the field that is one unit, such as 1e6 bytes for MB.
+    """
 
     cost: str
     name: str
@@ -38,7 +45,7 @@ AXES = (
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A line of the scale, in pixels, and what it says."""
+    """A grid line: its position in pixels, and its label."""
 
     at: float
     text: str
@@ -46,7 +53,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point in pixels. label: where its name stands, if there is room: x, y and text-anchor."""
+    """A measured configuration in the plot.
+
+    x, y:   position in pixels.
+    kind:   kind of the index.
+    name:   name of the configuration.
+    about:  tooltip.
+    best:   True if it is on the Pareto front.
+    chosen: True if it is recommended.
+    label:  x, y and text-anchor of the name. None: there is no room for it.
+    """
 
     x: float
     y: float
@@ -60,7 +76,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything that the template draws, in pixels. below: points under the lowest line."""
+    """Everything that the template draws. Positions are in pixels.
+
+    front:   SVG path of the Pareto front.
+    exact:   y of the quality of exact search.
+    x_limit: x of the limit of the cost, if there is one.
+    y_limit: y of the minimum recall, if there is one.
+    kinds:   kinds of indexes, for the legend.
+    below:   number of points that are not shown, because their quality is too low.
+    """
 
     axis: Axis
     measure: str
@@ -83,8 +107,14 @@ def chart(
     limits: Limits,
     chosen: int | None,
 ) -> Chart:
-    """Lay out a plot. The scale of quality begins at the worst point of the front, or SHOWN below
-    the best: what is lower is beaten in quality and cost alike, and only counted."""
+    """Return the layout of a plot.
+
+    The quality axis begins at the worst point of the front, or SHOWN below the best if that is
+    lower. Points below it are only counted.
+
+    reference: quality of exact search.
+    chosen:    index of the recommended point, if there is one.
+    """
     best = sorted(front(points, [axis.cost]), key=lambda i: _cost(points[i], axis))
     shown_best = {*best, *(() if chosen is None else (chosen,))}
     limit = getattr(limits, axis.cost)
@@ -96,11 +126,11 @@ def chart(
     floor = limits.min_recall if measure.startswith("recall") else None
     y, y_values = _linear(min(worst, floor or worst), highest)
     shown = [i for i in range(len(points)) if points[i].quality >= worst]
-    places = {i: (x(costs[i]), y(points[i].quality)) for i in shown}
-    labels = _labels(points, places, chosen, best)
+    positions = {i: (x(costs[i]), y(points[i].quality)) for i in shown}
+    labels = _labels(points, positions, chosen, best)
     marks = [
         Mark(
-            *places[i],
+            *positions[i],
             kind=points[i].storage.index.kind,
             name=points[i].name,
             about=f"{points[i].name}: {measure} {points[i].quality:.4f}, "
@@ -117,7 +147,7 @@ def chart(
         x_ticks=[Tick(x(value), short(value)) for value in _decimal_steps(x)],
         y_ticks=[Tick(y(value), text) for value, text in y_values],
         marks=marks,
-        front=_steps([places[i] for i in best]),
+        front=_steps([positions[i] for i in best]),
         exact=y(reference),
         x_limit=x(limit / axis.scale) if limit else None,
         y_limit=y(floor) if floor else None,
@@ -127,7 +157,7 @@ def chart(
 
 
 class _Scale:
-    """From a cost to pixels, logarithmic, with some room beside the least and the greatest."""
+    """Converts a cost to pixels, on a logarithmic scale with a margin on both sides."""
 
     def __init__(self, values: Sequence[float]) -> None:
         self.low, self.high = min(values) / 1.25, max(values) * 1.25
@@ -140,7 +170,7 @@ class _Scale:
 def _linear(
     low: float, high: float
 ) -> tuple[Callable[[float], float], Sequence[tuple[float, str]]]:
-    """The scale of quality and its lines, at round numbers."""
+    """Return the scale of quality, a function to pixels, and its grid lines at round numbers."""
     margin = 0.06 * max(high - low, 0.01)
     low, high = low - margin, high + margin
     step = next(s for e in range(-4, 1) for s in (10.0**e, 2 * 10.0**e, 5 * 10.0**e)
@@ -155,7 +185,7 @@ def _linear(
 
 
 def _decimal_steps(scale: _Scale) -> list[float]:
-    """Round numbers between the ends, the fewer of each power of ten the more powers there are."""
+    """Return round numbers for the grid lines. A scale of many powers of ten has fewer of each."""
     exponents = range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
     decades = math.log10(scale.high / scale.low)
     digits = (1, 1.5, 2, 3, 4, 5, 7) if decades < 1.2 else (1, 2, 5) if decades < 4 else (1,)
@@ -163,27 +193,30 @@ def _decimal_steps(scale: _Scale) -> list[float]:
     return [value for value in values if scale.low <= value <= scale.high]
 
 
-def _steps(places: Sequence[tuple[float, float]]) -> str:
-    """The edge of what can be had: level until the next better point."""
-    if not places:
+def _steps(positions: Sequence[tuple[float, float]]) -> str:
+    """Return the Pareto front as an SVG path: horizontal until the next better point."""
+    if not positions:
         return ""
-    path = f"M{places[0][0]:.1f},{places[0][1]:.1f}"
-    path += "".join(f"H{x:.1f}V{y:.1f}" for x, y in places[1:])
+    path = f"M{positions[0][0]:.1f},{positions[0][1]:.1f}"
+    path += "".join(f"H{x:.1f}V{y:.1f}" for x, y in positions[1:])
     return f"{path}H{WIDTH - RIGHT}"
 
 
 def _labels(
     points: Sequence[Point],
-    places: dict[int, tuple[float, float]],
+    positions: dict[int, tuple[float, float]],
     chosen: int | None,
     best: Sequence[int],
 ) -> dict[int, tuple[float, float, str]]:
-    """Where names fit, beside the points of the front: the chosen one first, then the best."""
-    taken = [(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in places.values()]
-    found: dict[int, tuple[float, float, str]] = {}
+    """Return the positions of names beside the points of the front, where they fit.
+
+    The name of the recommended point is placed first, then those of the best quality.
+    """
+    taken = [(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in positions.values()]
+    labels: dict[int, tuple[float, float, str]] = {}
     order = sorted(best, key=lambda i: -points[i].quality)
     for i in dict.fromkeys([*(() if chosen is None else (chosen,)), *order]):
-        x, y = places[i]
+        x, y = positions[i]
         length = _LETTER * len(points[i].name)
         for at, base, anchor in (
             (x + 4, y - 12, "start"),
@@ -198,9 +231,9 @@ def _labels(
             inside = left >= LEFT + 2 and box[2] <= WIDTH - 4 and TOP <= box[1] <= HEIGHT - BOTTOM
             if inside and box[3] < HEIGHT - BOTTOM and not any(_overlap(box, b) for b in taken):
                 taken.append(box)
-                found[i] = (at, base, anchor)
+                labels[i] = (at, base, anchor)
                 break
-    return found
+    return labels
 
 
 Box = tuple[float, float, float, float]
@@ -211,12 +244,12 @@ def _overlap(a: Box, b: Box) -> bool:
 
 
 def _cost(point: Point, axis: Axis) -> float:
-    """Never 0, which a logarithmic scale has not."""
+    """Return the cost in units of the axis, at least 0.001: a logarithmic scale has no 0."""
     return max(float(getattr(point, axis.cost)) / axis.scale, 1e-3)
 
 
 def short(value: float) -> str:
-    """At most three digits, without an exponent."""
+    """Format a number with about three significant digits, without an exponent if it is >= 100."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

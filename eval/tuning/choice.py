@@ -1,4 +1,4 @@
-"""Which of the measured configurations to take: limits, the Pareto front, one recommendation."""
+"""Choosing one of the measured configurations: limits, the Pareto front and a recommendation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ if TYPE_CHECKING:
     from .measure import Point
 
 TOLERANCE = 0.005
-"""Differences in quality below this count as none: a few hundred queries do not tell more."""
+"""Smaller differences in quality are ignored. A few hundred queries cannot show them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a configuration may cost and must find; None = no limit.
+    """The limits of a configuration's costs and recall. None: no limit.
 
-    bytes_per_vector: on disk. memory: bytes that the index holds. p95_ms: 95 % of the queries take
-    at most so long. min_recall: recall@10 against exact search.
+    bytes_per_vector: most bytes per vector on disk.
+    memory:           most bytes of memory of the index.
+    p95_ms:           highest 95th percentile of the latency of a query, in milliseconds.
+    min_recall:       lowest recall@10 against exact search.
     """
 
     bytes_per_vector: float | None = None
@@ -28,7 +30,7 @@ class Limits:
     min_recall: float | None = None
 
     def failed(self, point: Point) -> dict[str, float]:
-        """Limit -> how many times it is missed by (above 1), for those that `point` misses."""
+        """Return the limits that `point` misses: name -> factor by which it misses (above 1)."""
         missed: dict[str, float] = {}
         for name, value, limit in self._costs(point):
             if value > limit:
@@ -39,7 +41,7 @@ class Limits:
 
     @property
     def unlimited(self) -> tuple[str, ...]:
-        """Costs that have no limit."""
+        """The costs without a limit."""
         return tuple(name for name in COSTS if getattr(self, name) is None)
 
     def _costs(self, point: Point) -> Iterator[tuple[str, float, float]]:
@@ -54,11 +56,12 @@ COSTS = ("bytes_per_vector", "memory", "p95_ms")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen, and why.
+    """The recommendation.
 
-    recommended: index into the points; None = nothing meets the limits.
-    nearest: then, the point that misses its worst limit by least.
-    reason: in words.
+    recommended: index of the recommended point. None: no point meets all limits.
+    nearest:     index of the point that misses its worst limit by the least. None if a point is
+                 recommended.
+    reason:      explanation in words.
     """
 
     recommended: int | None
@@ -67,8 +70,11 @@ class Choice:
 
 
 def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
-    """Indexes of the points that no other beats: none has at least the quality for at most each of
-    `costs` and is better in one. Of equal points the first."""
+    """Return the indexes of the points on the Pareto front of quality and `costs`.
+
+    Another point beats a point if it is at least as good in quality and all costs, and better in
+    one. Of equal points, the first is on the front.
+    """
     kept = []
     values = [(-p.quality, *(getattr(p, cost) for cost in costs)) for p in points]
     for i, own in enumerate(values):
@@ -83,15 +89,15 @@ def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
 
 
 def choose(points: Sequence[Point], limits: Limits) -> Choice:
-    """Recommend one point.
+    """Recommend one of the points that meet all limits.
 
-    With a recall to be reached, the cheapest that meets all limits; without, the best quality
-    within them, and the cheapest of those that are less than TOLERANCE worse. Cost is the product
-    of the costs that have no limit, since these are left to be saved; of all if all have one, or
-    none. So a saving by some factor counts alike wherever it is made.
+    With `min_recall`, it is the cheapest point. Without, it is the cheapest of the points whose
+    quality is less than TOLERANCE below the best. The cost of a point is the product of the costs
+    without a limit, or of all costs if all have one. So halving any of them counts the same.
 
-    What gives up the originals, which cannot be taken back, is recommended only if nothing else
-    meets the limits. What another candidate beats in everything never is.
+    A point without original vectors is recommended only if no other point meets the limits, because
+    the originals cannot be restored. The recommended point is on the Pareto front of the points
+    considered.
     """
     within = [i for i, point in enumerate(points) if not limits.failed(point)]
     if not within:
@@ -105,17 +111,17 @@ def choose(points: Sequence[Point], limits: Limits) -> Choice:
     words = {"bytes_per_vector": "bytes", "memory": "memory", "p95_ms": "latency"}
     cost = " x ".join(words[name] for name in saved)
     if limits.min_recall is not None:
-        reason = f"the least {cost} that meets the limits"
+        reason = f"the lowest {cost} that meets the limits"
     else:
         where = "of all" if limits == Limits() else "within the limits"
-        reason = f"the best quality {where}, give or take {TOLERANCE:g}, for the least {cost}"
+        reason = f"the best quality {where} (to within {TOLERANCE:g}) at the lowest {cost}"
     if points[chosen].keeps_originals:
-        reason += ", with the originals kept"
+        reason += ", keeping the original vectors"
     return Choice(chosen, None, reason)
 
 
 def _none(points: Sequence[Point], limits: Limits) -> Choice:
-    """Say what stands in the way."""
+    """Return a choice without recommendation, with the limits that cannot be met."""
     missed = [limits.failed(point) for point in points]
     nearest = min(range(len(points)), key=lambda i: (max(missed[i].values()), len(missed[i]), i))
     alone = [
@@ -142,7 +148,7 @@ def _best(points: Sequence[Point], name: str) -> Point:
 
 
 def _cost(point: Point, names: Sequence[str]) -> float:
-    """Product; memory may be next to nothing, and below a kilobyte it does not matter."""
+    """Return the product of the named costs. Memory below a kilobyte counts as a kilobyte."""
     floors = {"bytes_per_vector": 1e-3, "memory": 1e3, "p95_ms": 1e-6}
     return math.prod(max(getattr(point, name), floors[name]) for name in names)
 

@@ -1,4 +1,4 @@
-"""What `tune` writes: every figure, plots, one page, and the configuration it recommends."""
+"""The output files of `tune`: all figures, plots, a page and the recommended configuration."""
 
 from __future__ import annotations
 
@@ -20,12 +20,17 @@ from .tune import Report
 
 FIGURES, PAGE, CONFIG = "tune.json", "tune.html", "recommended.toml"
 FLOAT32_BYTES = 4
-"""Of a float32, which sizes are compared with."""
+"""Bytes of a float32. Sizes are compared with uncompressed vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the page's table: each cell as a value to sort by, and as text."""
+    """A row of the page's table.
+
+    cells:  value to sort by and text of each cell.
+    chosen: True for the recommended configuration.
+    within: True if the configuration meets all limits.
+    """
 
     cells: list[tuple[float | str, str]]
     chosen: bool
@@ -33,10 +38,11 @@ class Row:
 
 
 def write(report: Report, directory: Path) -> list[Path]:
-    """Write into `directory`, made if need be, over what an earlier run has left there.
+    """Write the report's files into `directory`, and return their paths.
 
-    tune.json, tune.html (self-contained), quality-*.svg, and recommended.toml, which
-    `twindex build --config` takes; without a recommendation there is none. The paths.
+    The files are tune.json, tune.html (self-contained), quality-*.svg and recommended.toml, which
+    `twindex build --config` accepts. Without a recommendation there is no recommended.toml. The
+    directory is created if needed. Files of an earlier run are replaced.
     """
     directory.mkdir(parents=True, exist_ok=True)
     chosen = report.choice.recommended
@@ -61,7 +67,7 @@ def write(report: Report, directory: Path) -> list[Path]:
         on=report.measured_on,
         limits=", ".join(f"{name} {value}" for name, value in limits(report).items()),
         summary=summary(report, report.recommended) if report.recommended else [],
-        plots=[Markup(plot) for plot in plots.values()],  # made here, of escaped text
+        plots=[Markup(plot) for plot in plots.values()],  # Safe: the template escapes all text.
         columns=_columns(report),
         rows=_rows(report),
         config=config,
@@ -69,14 +75,14 @@ def write(report: Report, directory: Path) -> list[Path]:
     figures = json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n"
     texts = {FIGURES: figures, PAGE: page, **plots, **({} if config is None else {CONFIG: config})}
     if config is None:
-        (directory / CONFIG).unlink(missing_ok=True)  # of an earlier run with other limits
+        (directory / CONFIG).unlink(missing_ok=True)  # An earlier run may have left one.
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
     return [directory / name for name in texts]
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """All figures, as plain values."""
+    """Return all figures of a report as a JSON object."""
     config = report.recommended_config
     return {
         "collection": report.collection,
@@ -99,7 +105,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def summary(report: Report, point: Point) -> list[tuple[str, str]]:
-    """The figures of one point, in words."""
+    """Return (name, formatted value) of a point's figures."""
     width = report.measured_on["dimensions"] * FLOAT32_BYTES
     shown = [(report.measure, f"{point.quality:.4f}")]
     if point.ndcg is not None:
@@ -118,7 +124,7 @@ def summary(report: Report, point: Point) -> list[tuple[str, str]]:
 
 
 def limits(report: Report) -> Mapping[str, str]:
-    """Those that were given, in words."""
+    """Return name -> formatted value of the limits that are set."""
     given = report.limits
     words = {
         "bytes per vector": given.bytes_per_vector and f"{given.bytes_per_vector:,.0f}",
@@ -151,11 +157,11 @@ def _rows(report: Report) -> list[Row]:
             (point.build_seconds, f"{point.build_seconds:.1f}"),
         ]
         used = point.parameters
-        asked = "all" if not used else ", ".join(f"{k} {v}" for k, v in used.items())
-        # Sorted by the first of them; all vectors are more than any.
+        searched = "all" if not used else ", ".join(f"{k} {v}" for k, v in used.items())
+        # The column sorts by the first parameter. An exact scan ("all") sorts last.
         first = next(iter(used.values())) if used else float("inf")
         cells: list[tuple[float | str, str]] = [(point.name, point.name), *numbers]
-        cells.append((first, asked))
+        cells.append((first, searched))
         missed = report.limits.failed(point)
         rows.append(Row(cells, i == report.choice.recommended, not missed))
     return rows

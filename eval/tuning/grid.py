@@ -1,4 +1,4 @@
-"""Which ways of storing vectors are tried: products of index, codec, projection and originals."""
+"""The grid of vector storages that `tune` measures: index x codec x projection x originals."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...index.structures.looking import Recall
 from ...index.structures.protocol import STRUCTURES, codecs_of
 
 RECALLS = (0.9, 0.95, 0.98, 0.99)
-"""Recall targets at which each approximate index is tried."""
+"""Default recall targets at which each approximate index is measured."""
 
 NO_PROJECTION = "none"
 
 
 def _kind(value: Any) -> Any:
-    """A bare name stands for the kind with its defaults."""
+    """Convert a bare name to the fields of that kind, with its defaults."""
     return {"kind": value} if isinstance(value, str) else value
 
 
 def _projection(value: Any) -> Any:
-    """`none`; `pca:0.5` for {kind = "pca", share = 0.5}; `pca:192` for so many dimensions."""
+    """Parse a projection: `none`, `pca:0.5` (share of the dimensions) or `pca:192` (dimensions)."""
     if value == NO_PROJECTION or not isinstance(value, str):
         return None if value == NO_PROJECTION else value
     kind, _, amount = value.partition(":")
@@ -45,9 +45,11 @@ Projection = Annotated[
 
 
 class Block(Config):
-    """Every combination of these. What an index cannot hold is left out, and said.
+    """A part of a grid: every combination of its values.
 
-    codec: empty = the usual one of each index.
+    Combinations that an index does not support are skipped and listed with the reason.
+
+    codec: codecs. Empty: the default codec of each index.
     """
 
     index: tuple[Index, ...] = Field(min_length=1)
@@ -58,7 +60,7 @@ class Block(Config):
     )
 
     def points(self) -> list[tuple[dict[str, Any], VectorStorage | str]]:
-        """Each combination as plain fields, and what it means or why it cannot be."""
+        """Return each combination as fields, with its storage or the reason why it is invalid."""
         found: list[tuple[dict[str, Any], VectorStorage | str]] = []
         axes = (self.index, self.codec or (None,), self.projection, self.originals)
         for index, codec, projection, originals in itertools.product(*axes):
@@ -76,10 +78,11 @@ class Block(Config):
 
 
 class Grid(Config):
-    """What is tried.
+    """The storages that `tune` measures.
 
-    recall: targets for indexes that have one. One that is written in a block's index, or a
-    parameter in its place, is tried alone.
+    recall: recall targets of approximate indexes. An index in a block that sets `recall`, or a
+            search parameter instead, is measured only with that.
+    block:  the parts of the grid.
     """
 
     recall: tuple[Recall, ...] = Field(default=RECALLS, min_length=1)
@@ -87,17 +90,20 @@ class Grid(Config):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """From a TOML file with `recall = [...]` and `[[block]]` tables. Raises SourceError."""
+        """Read a grid from a TOML file with `recall = [...]` and `[[block]]` tables.
+
+        Raises SourceError for an invalid file.
+        """
         return parse_toml(path, cls.parse)
 
     def with_recall(self, target: float | None) -> Grid:
-        """With one more target."""
+        """Return a copy with one more recall target. None: unchanged."""
         if target is None or target in self.recall:
             return self
         return self.model_copy(update={"recall": (*self.recall, target)})
 
     def targets(self, storage: VectorStorage) -> tuple[float | None, ...]:
-        """Recall targets to try; (None,) = as the storage itself says."""
+        """Return the recall targets for a storage. (None,): only the storage's own settings."""
         index = dict(storage.index)
         if "recall" not in index:
             return (None,)
@@ -107,8 +113,12 @@ class Grid(Config):
 
 
 def default_grid() -> Grid:
-    """Every codec under an exact scan, with and without its originals; projections where codes of
-    single dimensions are kept alone, as in the storage paper; the codecs that suit each index."""
+    """Return the default grid.
+
+    It has every codec with an exact scan, with and without original vectors. Projections are
+    combined with scalar codecs, as in the paper on storage (see `tune`). Each approximate index has
+    the codecs that suit it.
+    """
     halves = ("pca:0.5", "pca:0.25")
     every = ("float8_e4m3", "int8", "int4", "binary", "pq")
     return Grid.parse(
@@ -141,7 +151,7 @@ def default_grid() -> Grid:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A combination that was not measured."""
+    """A combination that was not measured, with the reason."""
 
     name: str
     reason: str
@@ -149,7 +159,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured, and what is not."""
+    """The storages that are measured, and the combinations that are skipped."""
 
     storages: Sequence[VectorStorage]
     skipped: Sequence[Skipped]
@@ -160,20 +170,22 @@ def plan(
     impossible: Callable[[VectorStorage], str | None],
     only: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
-    """The combinations of a grid, each once, in its order.
+    """Return the combinations of a grid, in its order, without duplicates.
 
-    impossible: why a storage cannot be measured here; None = it can.
-    only: kinds of "index", "codec" or "projection" (as "none", "pca" or "pca:0.5") to keep.
-    Raises ConfigError for one that the grid does not have, and if nothing is left.
+    impossible: returns the reason why a storage cannot be measured. None: it can be measured.
+    only:       axis -> values to keep. The axes are "index", "codec" and "projection". Values of
+                "projection" are, for example, "none", "pca" and "pca:0.5".
+
+    Raises ConfigError for a value that the grid does not have, and if no combination is left.
     """
     storages: dict[VectorStorage, None] = {}
     skipped: dict[str, str] = {}
     used: set[tuple[str, str]] = set()
     for block in grid.block:
         for fields, storage in block.points():
-            words = _words(fields)
-            used.update((axis, word) for axis, found in words.items() for word in found)
-            if any(not words[axis] & set(wanted) for axis, wanted in (only or {}).items()):
+            names = _axis_names(fields)
+            used.update((axis, name) for axis, found in names.items() for name in found)
+            if any(not names[axis] & set(wanted) for axis, wanted in (only or {}).items()):
                 continue
             reason = storage if isinstance(storage, str) else impossible(storage)
             if isinstance(storage, VectorStorage) and reason is None:
@@ -181,23 +193,23 @@ def plan(
             else:
                 skipped[_describe(fields)] = reason or ""
     for axis, wanted in (only or {}).items():
-        for word in wanted:
-            if (axis, word) not in used:
-                known = ", ".join(sorted(name for where, name in used if where == axis))
-                raise ConfigError(f"the grid has no {word!r}; it has {known}", field=axis)
+        for name in wanted:
+            if (axis, name) not in used:
+                known = ", ".join(sorted(one for where, one in used if where == axis))
+                raise ConfigError(f"the grid has no {name!r}; it has {known}", field=axis)
     if not storages:
         reasons = "".join(f"; {name}: {reason}" for name, reason in list(skipped.items())[:3])
-        raise ConfigError(f"nothing is left to be measured{reasons}", field="grid")
+        raise ConfigError(f"no combination can be measured{reasons}", field="grid")
     return Plan(list(storages), [Skipped(*item) for item in skipped.items()])
 
 
 def label(storage: VectorStorage) -> str:
-    """A short name that tells the storages of a grid apart, e.g. `ivf int8 pca 50 %`."""
+    """Return a short name of a storage, such as `ivf int8 pca 50 %`."""
     return _describe(storage.model_dump(include={"index", "codec", "projection", "originals"}))
 
 
-def _words(fields: Mapping[str, Any]) -> dict[str, set[str]]:
-    """What a combination is called, on each axis."""
+def _axis_names(fields: Mapping[str, Any]) -> dict[str, set[str]]:
+    """Return axis -> names of a combination's value on the axis."""
     index, projection = fields["index"]["kind"], fields["projection"]
     codec = (fields["codec"] or {}).get("kind") or next(iter(codecs_of(STRUCTURES[index])), index)
     reductions = {NO_PROJECTION}
@@ -222,7 +234,10 @@ def _describe(fields: Mapping[str, Any]) -> str:
 
 
 def _changed(part: Config) -> list[str]:
-    """What differs from the defaults of its kind; how far searches look is told elsewhere."""
-    apart = {"kind", "flat_below", *getattr(part, "looking", ())}
-    changed = part.model_dump(exclude_defaults=True, exclude=apart)
+    """Return `name=value` for each field with a value that is not the default.
+
+    Search parameters are left out, because the name of a point has the recall target.
+    """
+    ignored = {"kind", "flat_below", *getattr(part, "looking", ())}
+    changed = part.model_dump(exclude_defaults=True, exclude=ignored)
     return [f"{name}={value}" for name, value in changed.items()]

@@ -1,4 +1,4 @@
-"""Each configuration built of the sample and searched as it would be served."""
+"""Building each configuration from the sample, and measuring its searches."""
 
 from __future__ import annotations
 
@@ -21,21 +21,29 @@ from .sample import Queries, Sample
 TIMED_QUERIES = 100
 ROUNDS = 5
 WARM = 5
-"""Queries before the clock runs."""
+"""Number of warm-up queries that are not timed."""
 _MANY = 2**31
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A configuration and what was measured of it.
+    """The measured figures of one configuration.
 
-    storage:    with the recall target it was searched with.
-    parameters: what the calibration chose for that target; None = it compares all vectors.
-    quality:    nDCG@10 where there are judgements, else recall@10.
-    memory:     bytes that the index holds for all passages of the collection; of an exact scan of
-                the originals, their size, since it reads them all.
-    p50_ms, p95_ms, cpu_ms: of a single query. Those of a flat index are for all passages of the
-                collection, in proportion: it compares every one. Others are as on the sample.
+    name:          short name of the storage, with the recall target.
+    storage:       the storage, with the recall target of the searches.
+    parameters:    search parameters that the calibration chose for the recall target. None: a
+                   search compares all vectors.
+    quality:       nDCG@10 if there are judgements, else recall@10.
+    recall:        recall@10 against exact search.
+    ndcg:          nDCG@10. None without judgements.
+    bytes_per_vector: bytes per vector on disk.
+    memory:        bytes of memory of the index, projected to all passages of the collection. For an
+                   exact scan of the originals, their size, because it reads all of them.
+    p50_ms, p95_ms: median and 95th percentile of the latency of a single query. For a flat index it
+                   is projected to all passages of the collection, else measured on the sample.
+    cpu_ms:        mean CPU time of a query, projected like the latency.
+    build_seconds: time of building the sample's segment.
+    loss:          the codec's loss as the segment reports it.
     """
 
     name: str
@@ -54,11 +62,11 @@ class Point:
 
     @property
     def keeps_originals(self) -> bool:
-        """The vectors can be had back, as float16 at least."""
+        """True if the original vectors are stored, as float16 or float32."""
         return self.storage.kept != "none"
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the figures as a JSON object."""
         value = asdict(self)
         value["storage"] = self.storage.model_dump(mode="json", exclude_none=True)
         return value
@@ -66,7 +74,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """A way to search what was built, and how well that finds."""
+    """One way to search a segment (a recall target), and its quality."""
 
     storage: VectorStorage
     search: VectorSearch | None
@@ -75,8 +83,8 @@ class _Target:
 
 
 @dataclass(frozen=True, slots=True)
-class _Built:
-    """A segment on disk and the ways to search it."""
+class _BuiltSegment:
+    """A segment on disk, and the ways to search it."""
 
     storage: VectorStorage
     directory: Path
@@ -88,22 +96,25 @@ class _Built:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Seconds of each query, and the mean CPU time of one."""
+    """Seconds of each query, and mean CPU seconds of a query."""
 
     wall: NDArray[np.float64]
     cpu: float
 
 
 def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
-    """Why a storage cannot be measured: the collection, or the sample, is too small for it."""
+    """Return the reason why a storage cannot be measured. None: it can be measured.
+
+    The reason is that the collection or the sample is too small.
+    """
     if storage.index.plain(storage, _MANY):
         return None
     if storage.index.plain(storage, sample.total):
         limit = getattr(storage.index, "flat_below", None)
         which = "so few" if limit is None else f"fewer than {limit:,} (flat_below)"
-        return f"{sample.total:,} passages: {which} are searched exactly, as they are"
-    always = _always(storage)
-    if always.index.plain(always, len(sample)):
+        return f"{sample.total:,} passages: {which} are searched exactly, without an index"
+    indexed = _always_indexed(storage)
+    if indexed.index.plain(indexed, len(sample)):
         return f"a sample of {len(sample):,} passages is too small to build it"
     return None
 
@@ -119,9 +130,11 @@ def measure(
     scratch: Path,
     progress: Progress,
 ) -> tuple[list[Point], list[Skipped]]:
-    """Build all storages in `scratch`, find how well they find, then time them in turns: what
-    slows the machine for a while then slows all."""
-    built: list[_Built] = []
+    """Build all storages in `scratch`, and measure their quality and latency.
+
+    Each round times all storages in turn. A temporary slowdown of the machine then affects all.
+    """
+    built: list[_BuiltSegment] = []
     skipped: list[Skipped] = []
     progress.start("build", len(storages), "configurations")
     for number, storage in enumerate(storages):
@@ -130,7 +143,7 @@ def measure(
             built.append(one)
             skipped += left
         except (TwindexError, RuntimeError, ValueError, MemoryError) as error:
-            # One kind that fails here must not lose what was measured of the others.
+            # A failure of one storage must not lose the measurements of the others.
             reason = str(error) or type(error).__name__
             skipped.append(Skipped(label(storage), reason.splitlines()[0]))
         progress.advance()
@@ -154,8 +167,8 @@ def _build(
     truth: Truth,
     depth: int,
     directory: Path,
-) -> tuple[_Built, list[Skipped]]:
-    config = leg.model_copy(update=dict(_always(storage)))
+) -> tuple[_BuiltSegment, list[Skipped]]:
+    config = leg.model_copy(update=dict(_always_indexed(storage)))
     directory.mkdir(parents=True)
     began = perf_counter()
     VectorSegment.build(directory, Representation(dense=sample.vectors), config)
@@ -174,19 +187,19 @@ def _build(
             skipped.append(Skipped(f"{name} @{recall:g}", "does not reach this recall"))
             continue
         if recall is not None and parameters in seen:
-            continue  # A lower target that is reached in the same way is the same search.
+            continue  # A lower target with the same parameters is the same search.
         seen.append(parameters)
-        quality = truth.of(Searcher(sample, config, part, depth, wanted))
-        targets.append(_Target(_aimed(storage, recall), wanted, parameters, quality))
-    return _Built(storage, directory, config, targets[::-1], described, seconds), skipped
+        quality = truth.measure(Searcher(sample, config, part, depth, wanted))
+        targets.append(_Target(_with_recall(storage, recall), wanted, parameters, quality))
+    return _BuiltSegment(storage, directory, config, targets[::-1], described, seconds), skipped
 
 
 def _time(
-    one: _Built, sample: Sample, queries: NDArray[np.float32], depth: int, progress: Progress
+    one: _BuiltSegment, sample: Sample, queries: NDArray[np.float32], depth: int, progress: Progress
 ) -> list[_Times]:
-    """One round of single queries through each way to search a segment, opened for it."""
+    """Time one round of single queries for each way to search a segment."""
     part = VectorSegment.open(one.directory, one.config)
-    found = []
+    times = []
     for target in one.targets:
         searcher = Searcher(sample, one.config, part, depth, target.search)
         for i in range(min(WARM, len(queries))):
@@ -197,13 +210,13 @@ def _time(
             began = perf_counter()
             searcher(queries[i : i + 1])
             wall[i] = perf_counter() - began
-        found.append(_Times(wall, (process_time() - cpu) / len(queries)))
+        times.append(_Times(wall, (process_time() - cpu) / len(queries)))
         progress.advance()
-    return found
+    return times
 
 
-def _point(one: _Built, target: _Target, times: Sequence[_Times], sample: Sample) -> Point:
-    # The median over rounds of each query leaves out what other programs did meanwhile.
+def _point(one: _BuiltSegment, target: _Target, times: Sequence[_Times], sample: Sample) -> Point:
+    # The median over the rounds of each query excludes the effect of other programs.
     wall = np.median([turn.wall for turn in times], axis=0)
     cpu = float(np.median([turn.cpu for turn in times]))
     growth = sample.total / len(sample)
@@ -230,16 +243,16 @@ def _point(one: _Built, target: _Target, times: Sequence[_Times], sample: Sample
     )
 
 
-def _always(storage: VectorStorage) -> VectorStorage:
-    """With its index however few the vectors are: what is measured on a sample."""
+def _always_indexed(storage: VectorStorage) -> VectorStorage:
+    """Return a copy that builds its index even for few vectors, as in a sample."""
     if isinstance(storage.index, FlatConfig):
         return storage
     index = storage.index.model_copy(update={"flat_below": 0})
     return storage.model_copy(update={"index": index})
 
 
-def _aimed(storage: VectorStorage, recall: float | None) -> VectorStorage:
-    """With a recall target."""
+def _with_recall(storage: VectorStorage, recall: float | None) -> VectorStorage:
+    """Return a copy with a recall target. None: unchanged."""
     if recall is None:
         return storage
     return storage.model_copy(update={"index": storage.index.model_copy(update={"recall": recall})})

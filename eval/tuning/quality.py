@@ -1,4 +1,4 @@
-"""How well searches find: recall against exact search, nDCG against judgements."""
+"""The quality of searches: recall against exact search, nDCG against judgements."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..measures import evaluate
 from .sample import Queries, Sample
 
 K = 10
-"""Documents that quality is measured on."""
+"""Cut-off of the measures: the number of documents of a search that count."""
 MEASURE = f"nDCG@{K}"
 _TIED_DEPTH = 100
-"""Documents of equal score are looked for as far down as this."""
+"""Depth of the exact search, to find documents that tie with the last of the K."""
 _EQUAL = 1e-6
-"""Scores that differ by less, relatively, are ties."""
+"""Scores with a smaller relative difference are ties."""
 
 
 class Searcher:
-    """The sample as the only segment of a collection, searched as a collection is."""
+    """Searches the sample as if it were the only segment of a collection."""
 
     def __init__(
         self,
@@ -35,36 +35,43 @@ class Searcher:
         depth: int,
         search: VectorSearch | None = None,
     ) -> None:
-        """depth: documents that each search asks for. search: as of a request."""
+        """part: the sample's vectors, indexed.
+
+        depth:  number of documents that each search requests.
+        search: search options of the request. None: the defaults.
+        """
         self._segment = TrialSegment(leg, part, sample.owners)
         self._depth = depth
         self._search = search
 
     def __call__(self, queries: NDArray[np.float32]) -> Sequence[LegResult]:
-        """Documents for each query, best first, each by its best passage."""
+        """Return the documents for each query, best first. A document ranks by its best passage."""
         encoded = Representation(dense=queries)
         return self._segment.search(encoded, self._depth, self._search)
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """recall: share of the K nearest documents that is found, mean over queries; ndcg: nDCG@10,
-    None without judgements."""
+    """The quality of a way to search.
+
+    recall: share of the K nearest documents that the search finds, mean over queries.
+    ndcg:   nDCG@10. None without judgements.
+    """
 
     recall: float
     ndcg: float | None
 
     @property
     def value(self) -> float:
-        """What is compared: nDCG where there are judgements, else recall."""
+        """The figure that is compared: nDCG@10 if there are judgements, else recall@10."""
         return self.recall if self.ndcg is None else self.ndcg
 
 
 class Truth:
-    """What exact search of the vectors of a sample finds.
+    """The results of exact search on a sample, which other searches are compared with.
 
-    A document that a query was taken from is among the K nearest, and then left out. Documents as
-    near as the last of the K count as found too.
+    If a query is a document of the collection, the document itself does not count. Documents that
+    tie with the last of the K nearest count as nearest too.
     """
 
     def __init__(self, sample: Sample, queries: Queries, leg: DenseLeg) -> None:
@@ -81,10 +88,10 @@ class Truth:
             last = result.scores[len(first) - 1]
             near = result.documents[result.scores >= last - _EQUAL * abs(last)]
             self._nearest.append(near[near != own])
-        self.quality = self.of(Searcher(sample, leg, exact, K))
+        self.quality = self.measure(Searcher(sample, leg, exact, K))
 
-    def of(self, searcher: Searcher) -> Quality:
-        """The quality of another way to search the sample."""
+    def measure(self, searcher: Searcher) -> Quality:
+        """Return the quality of a way to search the sample."""
         shares, run = [], {}
         results = searcher(self._queries.vectors)
         for i, (own, result) in enumerate(zip(self._queries.own, results, strict=True)):

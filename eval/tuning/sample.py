@@ -1,4 +1,4 @@
-"""What is measured on: vectors of a collection's leg, and queries."""
+"""The sample of a collection's vectors and the queries that `tune` measures with."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Vectors with their documents.
+    """Vectors of a leg with their documents.
 
-    vectors:  float32 [n, d]. owners: int64 [n], the document of each, ascending.
-    ids:      document -> id.
-    total:    live passages of the whole collection.
-    rounded:  they are not as the encoder gave them, because a segment keeps less.
+    vectors: float32 [n, d].
+    owners:  int64 [n], document number of each vector, ascending.
+    ids:     document number -> document id.
+    total:   number of live passages of the whole collection.
+    rounded: True if a segment stores rounded vectors instead of those of the encoder.
     """
 
     vectors: Vectors
@@ -43,7 +44,7 @@ class Sample:
 
     @property
     def complete(self) -> bool:
-        """It is the whole collection."""
+        """True if the sample is the whole collection."""
         return len(self) == self.total
 
 
@@ -51,9 +52,12 @@ class Sample:
 class Queries:
     """Encoded queries.
 
-    own:   the document that each was taken from, which does not count as found; -1 = none.
-    ids:   of each; qrels: judgements, where there are.
-    given: how many there were to choose from.
+    vectors: float32 [n, d].
+    own:     int64 [n], number of the document that is the query. It does not count as a result.
+             -1: the query is not a document.
+    ids:     id of each query.
+    qrels:   judgements. None: there are none.
+    given:   number of queries that these were chosen from.
     """
 
     vectors: Vectors
@@ -67,33 +71,47 @@ class Queries:
 
     @property
     def sampled(self) -> bool:
-        """They are documents of the collection."""
+        """True if the queries are documents of the collection."""
         return bool(len(self.own)) and bool((self.own >= 0).all())
 
 
 def dense_leg(collection: Collection, name: str) -> DenseLeg:
-    """The configuration of a leg whose storage can be chosen. Raises NotFoundError for none of
-    that name, and InvalidInputError for one that is not dense or has several vectors a text."""
+    """Return the configuration of a dense leg whose storage can be tuned.
+
+    Raises NotFoundError for an unknown name, and InvalidInputError for a leg that is not dense or
+    that has several vectors for a text.
+    """
     legs = collection.config.legs
     if name not in legs:
         raise NotFoundError(f"there is no leg {name!r}; there are {', '.join(legs)}")
     leg = legs[name]
     if not isinstance(leg, DenseLeg):
-        raise InvalidInputError(f"the leg {name} is {leg.kind}, not dense", field="leg")
+        raise InvalidInputError(f"must be a dense leg, got {name!r} ({leg.kind})", field="leg")
     if leg.multi:
         raise InvalidInputError(
-            f"texts of the leg {name} have several vectors, which are always searched exactly",
+            f"leg {name!r} has several vectors for a text, which are always searched exactly: name "
+            "a leg with one vector for each text",
             field="leg",
         )
     return leg
 
 
 def read_sample(
-    collection: Collection, leg: str, most: int, seed: int, judged: Qrels | None, progress: Progress
+    collection: Collection,
+    leg: str,
+    max_passages: int,
+    seed: int,
+    judged: Qrels | None,
+    progress: Progress,
 ) -> Sample:
-    """All live vectors of a leg, or those of a random sample of documents with at most `most`
-    passages, in which all relevant documents are. Raises InvalidInputError if there are fewer
-    than two documents."""
+    """Read the vectors of a random sample of documents.
+
+    max_passages: most passages in the sample. A smaller collection is read completely.
+    judged:       judgements. The sample includes all relevant documents.
+
+    Raises InvalidInputError if there are fewer than two documents, or if the relevant documents
+    have more passages.
+    """
     require(collection.store, "vectors")
     with collection.store.view() as state:
         view = cast(VectorView, state)
@@ -101,11 +119,11 @@ def read_sample(
         names = view.names(np.unique(owners).tolist())
         if len(names) < 2:
             raise InvalidInputError(
-                f"{collection.path} has {len(names)} documents: there is nothing to find among them"
+                f"{collection.path} has {len(names)} documents: tuning requires at least 2"
             )
         relevant = {d for grades in (judged or {}).values() for d, g in grades.items() if g > 0}
         first = [number for number, name in names.items() if name in relevant]
-        chosen = _choose(owners, np.array(first, dtype=np.int64), most, seed)
+        chosen = _choose(owners, np.array(first, dtype=np.int64), max_passages, seed)
         progress.start("read", int(np.isin(owners, chosen).sum()), "vectors")
         blocks = []
         for block in view.leg_vectors(leg, chosen):
@@ -120,7 +138,7 @@ def read_sample(
 
 
 def sampled_queries(sample: Sample, number: int, seed: int) -> Queries:
-    """Vectors of random documents, one each."""
+    """Return `number` random documents as queries: the first vector of each."""
     _, first = np.unique(sample.owners, return_index=True)
     chosen = np.random.default_rng(seed).permutation(len(first))[:number]
     rows = np.sort(first[chosen])
@@ -139,7 +157,10 @@ def encoded_queries(
     load: EncoderLoader,
     progress: Progress,
 ) -> Queries:
-    """At most `number` of the queries, read by the encoder of the leg, with their judgements."""
+    """Encode at most `number` random queries with the leg's encoder.
+
+    number: most queries. qrels: judgements of all queries.
+    """
     order = np.random.default_rng(seed).permutation(len(queries))[:number]
     chosen = [queries[i] for i in np.sort(order).tolist()]
     encoders = LegEncoders(collection.config, load)
@@ -148,7 +169,7 @@ def encoded_queries(
     batch = encoders[leg].encode(
         [query.text for query in chosen], role="query", advance=progress.advance
     )
-    assert batch.dense is not None, "the encoder of a dense leg"
+    assert batch.dense is not None, "encoders of dense legs fill it"
     judged = None if qrels is None else {query.id: qrels[query.id] for query in chosen}
     return Queries(
         np.ascontiguousarray(batch.dense, dtype=np.float32),
@@ -160,21 +181,29 @@ def encoded_queries(
 
 
 def _choose(
-    owners: NDArray[np.int64], first: NDArray[np.int64], most: int, seed: int
+    owners: NDArray[np.int64], first: NDArray[np.int64], max_passages: int, seed: int
 ) -> NDArray[np.int64]:
-    """Documents, ascending: `first`, then random ones while they have at most `most` passages."""
+    """Choose documents with at most `max_passages` passages, and return their numbers, ascending.
+
+    first: numbers of documents that are always chosen. The others are random.
+    """
     numbers, passages = np.unique(owners, return_counts=True)
-    if len(owners) <= most:
+    if len(owners) <= max_passages:
         return numbers
     order = np.random.default_rng(seed).permutation(len(numbers))
     order = order[np.argsort(~np.isin(numbers[order], first), kind="stable")]
-    within = np.cumsum(passages[order]) <= most
+    within = np.cumsum(passages[order]) <= max_passages
     if len(first) and not within[len(first) - 1]:
         raise InvalidInputError(
-            f"the relevant documents alone have more than {most:,} passages: give a larger sample",
+            f"the relevant documents alone have more than {max_passages:,} passages: choose a "
+            "larger sample",
             field="sample",
         )
     if np.count_nonzero(within) < 2:
-        raise InvalidInputError("two documents have more passages than that", field="sample")
+        raise InvalidInputError(
+            f"two documents already have more than {max_passages:,} passages: choose a larger "
+            "sample",
+            field="sample",
+        )
     chosen: NDArray[np.int64] = np.sort(numbers[order[within]])
     return chosen

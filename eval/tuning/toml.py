@@ -1,4 +1,4 @@
-"""Configuration written as TOML, which the standard library only reads."""
+"""Writing a configuration as TOML. The standard library can only read TOML."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def as_toml(config: Config) -> str:
-    """All fields of a configuration but those that are None, which TOML cannot say: None is the
-    default wherever it is allowed."""
+    """Return a configuration as TOML, without the fields that are None.
+
+    TOML has no null. Reading the result gives an equal configuration, because None is the default
+    of every field that allows it.
+    """
     return "\n".join(_table((), config.model_dump(mode="json", exclude_none=True))).lstrip() + "\n"
 
 
@@ -36,5 +39,5 @@ def _key(name: str) -> str:
 def _value(item: Any) -> str:
     if isinstance(item, list):
         return f"[{', '.join(_value(one) for one in item)}]"
-    # JSON's strings, numbers and booleans are TOML's, but for one control character.
+    # JSON and TOML have the same strings, numbers and booleans, except for one control character.
     return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -1,4 +1,4 @@
-"""Choose how a collection's vectors are stored, by measuring on the collection itself."""
+"""Choosing how a collection's vectors are stored, by measurements on the collection itself."""
 
 from __future__ import annotations
 
@@ -23,18 +23,28 @@ from .quality import MEASURE, K, Quality, Truth
 from .sample import Sample, dense_leg, encoded_queries, read_sample, sampled_queries
 
 SAMPLE = 50_000
-"""Passages measured on, at most."""
+"""Default for the most passages in the sample."""
 QUERIES = 500
-"""Queries measured with, at most."""
+"""Default for the most queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What `tune` found.
+    """The result of `tune`.
 
-    measured_on: passages, documents and queries, and where they come from. notes: what a reader
-    must know about the figures. reference: quality of exact search. front: points that no other
-    beats.
+    collection:  path of the collection.
+    config:      configuration of the collection.
+    leg:         name of the leg.
+    measured_on: numbers of passages, documents and queries, and where the queries come from.
+    machine:     the machine that the times were measured on.
+    notes:       remarks that are necessary to interpret the figures.
+    measure:     name of the quality measure.
+    reference:   quality of exact search.
+    limits:      the limits of the configuration.
+    points:      the measured configurations.
+    skipped:     configurations that were not measured, with the reason.
+    front:       indexes of the points on the Pareto front.
+    choice:      the recommendation.
     """
 
     collection: str
@@ -53,13 +63,13 @@ class Report:
 
     @property
     def recommended(self) -> Point | None:
-        """The point to take; None = nothing meets the limits."""
+        """The recommended point. None: no point meets the limits."""
         chosen = self.choice.recommended
         return None if chosen is None else self.points[chosen]
 
     @property
     def recommended_config(self) -> CollectionConfig | None:
-        """The configuration of the collection with the leg stored so."""
+        """The collection's configuration with the recommended storage. None: no recommendation."""
         if self.recommended is None:
             return None
         how = dict(self.recommended.storage)
@@ -83,26 +93,35 @@ def tune(
     encoders: EncoderLoader = load_encoder,
     progress: Progress | None = None,
 ) -> Report:
-    """Measure a grid of codec x projection x index on the vectors of a dense leg, and recommend
-    one that meets the limits; the collection is only read.
+    """Measure a grid of vector storages on a dense leg, and recommend one that meets the limits.
 
-    queries: None = documents of the collection, which do not count as found for themselves. With
-             `qrels`, which need queries, quality is nDCG@10 over documents, of the queries that
-             have judgements; without, it is the share of the 10 nearest documents that is found
-             (recall@10 against exact search).
-    sample:  passages measured on, at most; all relevant documents are among them.
-    number:  queries, at most. depth: documents asked for by each search. only: see `plan`.
+    The collection is not changed.
 
-    Bytes per vector are those of the files, memory that of the index for the whole collection,
-    latency that of single queries after warming up. All but times is the same for the same seed,
-    as far as FAISS is reproducible.
+    leg:     name of the dense leg.
+    limits:  limits of cost and recall.
+    grid:    the storages to measure. None: `default_grid`.
+    only:    parts of the grid to keep, see `plan`.
+    queries: the queries. None: documents of the collection. Such a document does not count as a
+             result of its own query.
+    qrels:   judgements, which require `queries`. With judgements, quality is nDCG@10 over documents
+             and queries without judgements are ignored. Without, it is recall@10 against exact
+             search.
+    sample:  most passages in the sample. It includes all relevant documents.
+    number:  most queries.
+    depth:   number of documents that each search requests.
+    seed:    seed of the random samples.
+
+    Bytes per vector are those of the files. Memory is that of the index for the whole collection.
+    Latency is that of single queries after warming up. With equal seeds, all figures except times
+    are equal, as far as FAISS is reproducible.
 
     The method is that of Huerga-Perez et al. (2025, arXiv:2505.00105): quality over bytes per
-    vector, and the best point within the budget. Here int8 codes are de-quantised, what is decoded
-    gets its length back, and the index, its memory and its latency are measured too.
+    vector, and the best point within the budget. In addition, int8 codes are de-quantised, decoded
+    vectors are scaled to their original length, and the index, its memory and its latency are
+    measured.
 
-    Raises NotFoundError or InvalidInputError for a leg that cannot be stored otherwise, ConfigError
-    for a grid of which nothing can be measured.
+    Raises NotFoundError or InvalidInputError for a leg whose storage cannot be tuned, and
+    ConfigError if nothing in the grid can be measured.
     """
     limits, progress = limits or Limits(), progress or NoProgress()
     _check(
@@ -114,20 +133,24 @@ def tune(
     if queries is not None and qrels is not None:
         queries = judged_queries(list(queries), qrels)
         if not queries:
-            raise InvalidInputError("none of them has judgements", field="queries")
+            raise InvalidInputError(
+                "none of the queries has judgements: check that both files belong to the same data "
+                "set",
+                field="queries",
+            )
         qrels = {query.id: qrels[query.id] for query in queries}
     config = dense_leg(collection, leg)
     grid = (grid or default_grid()).with_recall(limits.min_recall)
-    plan(grid, lambda storage: None, only)  # A wrong name should not be found after reading.
+    plan(grid, lambda storage: None, only)  # Reject an unknown name before reading vectors.
     vectors = read_sample(collection, leg, sample, seed, qrels, progress)
     planned = plan(grid, lambda storage: obstacle(storage, vectors), only)
     if queries is None:
-        asked = sampled_queries(vectors, number, seed)
+        encoded = sampled_queries(vectors, number, seed)
     else:
         _check_relevant(vectors, qrels)
-        asked = encoded_queries(collection, leg, queries, qrels, number, seed, encoders, progress)
-    truth = Truth(vectors, asked, config)
-    # Beside the collection: on the disk that will be searched.
+        encoded = encoded_queries(collection, leg, queries, qrels, number, seed, encoders, progress)
+    truth = Truth(vectors, encoded, config)
+    # The folder is beside the collection, so searches read the same disk as later.
     with tempfile.TemporaryDirectory(
         dir=collection.path.parent, prefix=".twindex-tune-"
     ) as scratch:
@@ -136,7 +159,7 @@ def tune(
             grid,
             config,
             vectors,
-            asked,
+            encoded,
             truth,
             depth,
             Path(scratch),
@@ -151,10 +174,10 @@ def tune(
         "of_passages": vectors.total,
         "documents": vectors.documents,
         "dimensions": int(vectors.vectors.shape[1]),
-        "queries": len(asked),
-        "of_queries": asked.given,
-        "queries_are": "documents" if asked.sampled else "given",
-        "timed_queries": min(TIMED_QUERIES, len(asked)),
+        "queries": len(encoded),
+        "of_queries": encoded.given,
+        "queries_are": "documents" if encoded.sampled else "given",
+        "timed_queries": min(TIMED_QUERIES, len(encoded)),
         "rounds": ROUNDS,
         "depth": depth,
         "seed": seed,
@@ -166,7 +189,7 @@ def tune(
         measured_on=measured_on,
         machine=_machine(),
         notes=_notes(measured_on, vectors.rounded),
-        measure=MEASURE if asked.qrels is not None else f"recall@{K}",
+        measure=MEASURE if encoded.qrels is not None else f"recall@{K}",
         reference=truth.quality,
         limits=limits,
         points=points,
@@ -182,38 +205,44 @@ def _check(
     qrels: Qrels | None,
     numbers: Mapping[str, tuple[int, int]],
 ) -> None:
-    """numbers: argument -> its value and the least that it may be."""
+    """Raise InvalidInputError for invalid arguments of `tune`.
+
+    numbers: argument -> (value, smallest valid value).
+    """
     if qrels is not None and queries is None:
-        raise InvalidInputError("go with queries only", field="qrels")
+        raise InvalidInputError("require queries: name both, or neither", field="qrels")
     if queries is not None and not queries:
-        raise InvalidInputError("there are none", field="queries")
+        raise InvalidInputError("must not be empty", field="queries")
     for name in (*COSTS, "min_recall"):
         value = getattr(limits, name)
         if value is not None and not (value > 0 and math.isfinite(value)):
-            raise InvalidInputError("must be more than 0, and finite", field=name)
+            raise InvalidInputError(f"must be above 0 and finite, got {value:g}", field=name)
     if limits.min_recall is not None and limits.min_recall > 1:
-        raise InvalidInputError("must be at most 1", field="min_recall")
+        raise InvalidInputError(f"must be at most 1, got {limits.min_recall:g}", field="min_recall")
     for field, (value, least) in numbers.items():
         if value < least:
-            raise InvalidInputError(f"must be at least {least}", field=field)
+            raise InvalidInputError(f"must be at least {least}, got {value}", field=field)
 
 
 def _check_relevant(sample: Sample, qrels: Qrels | None) -> None:
-    """Raise InvalidInputError for judgements by which all configurations are worth nothing."""
+    """Raise InvalidInputError if no relevant document is in the sample.
+
+    The quality of every configuration would then be 0.
+    """
     if qrels is None:
         return
     present = set(sample.ids.values())
     relevant = (name for grades in qrels.values() for name, grade in grades.items() if grade > 0)
     if present.isdisjoint(relevant):
         raise InvalidInputError(
-            "no document that is relevant to one of the queries is in the collection; do they name "
-            "documents by the same ids?",
+            "no relevant document is in the collection: check that judgements and collection use "
+            "the same document ids",
             field="qrels",
         )
 
 
 def _machine() -> dict[str, Any]:
-    """What the times were taken on."""
+    """Describe the machine that the times were measured on."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -231,24 +260,29 @@ def _processor() -> str:
 
 
 def _notes(on: Mapping[str, Any], rounded: bool) -> list[str]:
+    """Return remarks on the figures.
+
+    on: `Report.measured_on`. rounded: `Sample.rounded`.
+    """
     notes = []
     if on["passages"] < on["of_passages"]:
         notes.append(
-            f"Measured on {on['passages']:,} of {on['of_passages']:,} passages. Memory and the "
-            "times of flat indexes are in proportion for all; times of other indexes are those of "
-            "the sample, and grow more slowly than the collection. Recall falls a little as it "
-            "grows."
+            f"Measured on {on['passages']:,} of {on['of_passages']:,} passages. Memory, and the "
+            "times of flat indexes, are projected to all passages. Times of other indexes are "
+            "those of the sample; they grow more slowly than the collection. Recall is slightly "
+            "lower in the whole collection."
         )
     if on["queries"] < on["of_queries"] and on["queries_are"] == "given":
-        notes.append(f"{on['queries']:,} of {on['of_queries']:,} queries were drawn.")
+        notes.append(f"{on['queries']:,} of {on['of_queries']:,} queries were chosen at random.")
     if on["queries_are"] == "documents":
         notes.append(
-            "Queries are documents of the collection, which do not count as found for themselves. "
-            "Real queries may be harder: measure with yours when you have some."
+            "Queries are documents of the collection. A document does not count as a result of "
+            "its own query. Real queries may be harder: measure with your own queries if you have "
+            "some."
         )
     if rounded:
         notes.append(
-            "The collection keeps vectors that are rounded already, and quality is relative to "
-            "these."
+            "The collection stores rounded vectors. Quality is relative to these, not to the "
+            "encoder's vectors."
         )
     return notes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import EncoderMismatchError, InvalidInputError
-from ...encoders.places import absolute_name, named, pointed
+from ...encoders.model_paths import absolute_name, named, with_models
 from ...llm import find_weights, weights_digest
 from ..arrays.files import exclusive
 from ..config import CollectionConfig
@@ -42,7 +42,8 @@ def repoint(store: LocalStore, model: str, legs: Sequence[str] | None = None) ->
             changed = _changed(connection, model, digest, legs)
             config, fingerprints = _stored(connection)
             encoders = {
-                name: pointed(config.legs[name].encoder, places) for name, places in changed.items()
+                name: with_models(config.legs[name].encoder, places)
+                for name, places in changed.items()
             }
             for name, places in changed.items():
                 if name in fingerprints:
@@ -90,7 +91,7 @@ def _changed(
     return {
         name: places
         for name, places in found.items()
-        if config.legs[name].encoder != pointed(config.legs[name].encoder, places)
+        if config.legs[name].encoder != with_models(config.legs[name].encoder, places)
     }
 
 

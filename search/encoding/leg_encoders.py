@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ...core import ConfigError, EncoderMismatchError, ModelError
 from ...encoders import Encoder, EncoderConfig, EncoderLoader
-from ...encoders.places import relocated
+from ...encoders.model_paths import relocated
 from ...index import CollectionConfig, DenseLeg
 
 logger = logging.getLogger(__name__)

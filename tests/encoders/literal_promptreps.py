@@ -1,7 +1,8 @@
-"""PromptReps, plainly: a text at a time, the whole prompt at every step, all logits, Python dicts.
+"""A reference implementation of PromptReps, for comparison with `PromptRepsEncoder`.
 
-Written from the paper and the description of its code, for models of the ChatML family, to compare
-`twindex.encoders.PromptRepsEncoder` with. Words and stopwords are given, and tested elsewhere.
+It is slow and simple: one text at a time, the whole prompt at every step, all logits, Python dicts.
+It follows the paper and the description of its code, and supports models of the ChatML family.
+Callers pass the words and stopwords, which other tests cover.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def own_tokens(tokenizer, words, stopwords) -> set[int]:
 
 
 def weights(logits, tokenizer, own, top, expansion) -> dict[int, float]:
-    """100 * log(1 + relu(logit)) of the chosen tokens, not rounded."""
+    """Return 100 * log(1 + relu(logit)) for the chosen tokens, not rounded."""
     weight = (100 * torch.log(1 + torch.relu(logits))).tolist()
     heaviest = sorted(own, key=lambda token: (-weight[token], token))[:top]
     every = range(len(weight))
@@ -56,7 +57,7 @@ def weights(logits, tokenizer, own, top, expansion) -> dict[int, float]:
 
 @torch.no_grad()
 def read(model, tokenizer, text, role, style, *, three, steps, max_length):
-    """What the model holds at each step that counts: states, logits, tokens."""
+    """Return the states, logits and tokens of the steps that belong to words."""
     prefix, suffix = prompt(role, style, three=three)
     ids = encode(tokenizer, prefix) + encode(tokenizer, text.strip())[:max_length]
     ids += encode(tokenizer, suffix)
@@ -76,7 +77,7 @@ def read(model, tokenizer, text, role, style, *, three, steps, max_length):
 
 
 def represent(steps, variant, tokenizer, own, top, expansion):
-    """Dense vectors [k, d] and the weights of each; k = 1 but for the multi variants."""
+    """Return dense vectors [k, d] and k weight dicts; k = 1 except for the multi variants."""
     hidden, logits, tokens = steps
     if variant in ("first_word", "multi_token_single"):
         hidden, logits = [torch.stack(hidden).mean(0)], [torch.stack(logits).amax(0)]
@@ -94,5 +95,5 @@ def represent(steps, variant, tokenizer, own, top, expansion):
 
 
 def rounded(weight: dict[int, float]) -> dict[int, int]:
-    """As stored: integers, those of zero left out."""
+    """Return the weights as stored: integers, without zeros."""
     return {token: round(value) for token, value in weight.items() if round(value)}

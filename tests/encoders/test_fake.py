@@ -1,4 +1,4 @@
-"""The public fakes keep the contract of an encoder and heed every option."""
+"""The public fakes implement the encoder protocol and apply every option."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sparse(*texts: str, role: str = "document", **options: object) -> csr_array:
     return rows
 
 
-def test_dense() -> None:
+def test_dense_vectors_are_unit_length_and_deterministic() -> None:
     vectors = dense("a red fox", "the red fox", "deep sea fish", "")
     assert vectors.dtype == np.float32
     assert vectors.shape == (4, 64)
@@ -43,7 +43,7 @@ def test_dense() -> None:
     assert np.array_equal(vectors, dense("a red fox", "the red fox", "deep sea fish", ""))
 
 
-def test_dense_options() -> None:
+def test_dense_fake_applies_its_options() -> None:
     assert np.linalg.norm(dense("one two", normalize=False)) > 2
     assert np.array_equal(dense("fox", document_prompt="red "), dense("red fox"))
     assert np.array_equal(dense("fox", role="query", query_prompt="red "), dense("red fox"))
@@ -54,7 +54,7 @@ def test_dense_options() -> None:
     assert truncated.tolist() == [True, False]
 
 
-def test_sparse() -> None:
+def test_sparse_weights_are_log_frequencies() -> None:
     rows = sparse("red red fox", "", "fox")
     assert rows.dtype == np.float32
     assert rows.shape == (3, 2**15)
@@ -64,13 +64,13 @@ def test_sparse() -> None:
     assert sparse().shape == (0, 2**15)
 
 
-def test_sparse_options() -> None:
+def test_sparse_fake_applies_its_options() -> None:
     assert np.allclose(sparse("red red fox", top_terms=1).data, [np.log(3)])
     assert sparse("red red fox", role="query", top_terms=1).nnz == 2
     assert sparse("red red fox", role="query", query_top_terms=1).nnz == 1
 
 
-def test_names_of_dimensions() -> None:
+def test_term_returns_number_or_raises() -> None:
     encoder = FakeSparseEncoder()
     assert encoder.term(7) == "#7"
     with pytest.raises(InvalidInputError, match="index"):
@@ -79,19 +79,19 @@ def test_names_of_dimensions() -> None:
         FakeDenseEncoder().term(0)
 
 
-def test_a_revision_is_refused() -> None:
+def test_revision_is_rejected() -> None:
     with pytest.raises(ConfigError, match="revision"):
         load_encoder(DenseEncoderConfig(model="fake", revision="main"))
 
 
-def test_fingerprint_has_what_changes_values_only() -> None:
+def test_fingerprint_has_only_options_that_change_values() -> None:
     base = FakeDenseEncoder().fingerprint
     assert base == FakeDenseEncoder(DenseEncoderConfig(model="fake", device="cpu")).fingerprint
     assert base != FakeDenseEncoder(DenseEncoderConfig(model="fake", query_prompt="q")).fingerprint
     assert base != FakeSparseEncoder().fingerprint
 
 
-def test_progress_is_told() -> None:
+def test_encode_reports_progress() -> None:
     for encoder in (FakeDenseEncoder(), FakeSparseEncoder()):
         done: list[int] = []
         encoder.encode(["a", "b", "c"], role="document", advance=done.append)

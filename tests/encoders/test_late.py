@@ -1,4 +1,4 @@
-"""Late interaction encoders, with real weights and a ColBERT-style folder made here."""
+"""Late-interaction encoders, with real weights and with a generated ColBERT-style folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bi() -> LateEncoder:
 
 @pytest.fixture(scope="module")
 def colbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MiniLM with a random projection, prompts that are tokens, and queries filled with masks."""
+    """MiniLM with a random projection, prompts, and queries padded with mask tokens."""
     folder = tmp_path_factory.mktemp("colbert")
     torch.manual_seed(0)
     body = SentenceTransformer(str(find_weights("all-MiniLM-L6-v2")), device="cpu")[0]
@@ -55,8 +55,8 @@ def colbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_bi_encoder_gives_its_last_states(bi: LateEncoder) -> None:
-    """Equal to transformers' own, each of length 1, without punctuation in documents."""
+def test_bi_encoder_vectors_are_its_last_hidden_states(bi: LateEncoder) -> None:
+    """They equal those of transformers, at length 1, without punctuation in documents."""
     from transformers import AutoModel, AutoTokenizer
 
     folder = find_weights("all-MiniLM-L6-v2")
@@ -91,7 +91,7 @@ def test_each_vector_has_its_token(bi: LateEncoder) -> None:
     assert [len(own) for own in names] == np.diff(found.offsets).tolist()
 
 
-def test_a_colbert_model_is_read_as_the_library_reads_it(colbert: Path) -> None:
+def test_colbert_vectors_equal_the_library(colbert: Path) -> None:
     encoder = LateEncoder.load(LateEncoderConfig(model=str(colbert), device="cpu"))
     library = MultiVectorEncoder(str(colbert), device="cpu")
     assert encoder.dimensions == 32
@@ -126,14 +126,17 @@ def test_lengths_and_prompts_are_options(colbert: Path) -> None:
     documents = encoder.encode_tokens([TEXTS[3]], role="document")[1][0]
     assert documents[1] == "passage"
     assert len(documents) <= 12
-    told = encoder.fingerprint
-    assert (told["query_length"], told["document_length"]) == (8, 12)
-    assert told["query_prompt"] == ""
-    assert told != LateEncoder.load(LateEncoderConfig(model=str(colbert), device="cpu")).fingerprint
+    fingerprint = encoder.fingerprint
+    assert (fingerprint["query_length"], fingerprint["document_length"]) == (8, 12)
+    assert fingerprint["query_prompt"] == ""
+    assert (
+        fingerprint
+        != LateEncoder.load(LateEncoderConfig(model=str(colbert), device="cpu")).fingerprint
+    )
 
 
-def test_merged_vectors_are_fewer(bi: LateEncoder) -> None:
-    """By the library's own clustering; queries stay as they are."""
+def test_pooling_merges_vectors_of_documents_only(bi: LateEncoder) -> None:
+    """The library's clustering merges document vectors; query vectors are unchanged."""
     config = LateEncoderConfig(device="cpu", pooling=3)
     pooled = LateEncoder(bi._model, config)
     whole, fewer = (one.encode(TEXTS, role="document") for one in (bi, pooled))
@@ -150,14 +153,14 @@ def test_merged_vectors_are_fewer(bi: LateEncoder) -> None:
     assert pooled.fingerprint != bi.fingerprint
 
 
-def test_what_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_unknown_model_and_length_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nowhere"):
         load_encoder(LateEncoderConfig(model="nowhere/at-all"))
     with pytest.raises(ConfigError, match="cannot read 4000 tokens"):
         load_encoder(LateEncoderConfig(document_length=4000, device="cpu"))
 
 
-def test_the_fake_shares_words() -> None:
+def test_fake_has_one_vector_for_each_word() -> None:
     encoder = load_token_encoder(LateEncoderConfig(model="fake", document_length=8))
     found, names = encoder.encode_tokens(["a b c d e f g h i", ""], role="document")
     assert names == [list("abcdefgh"), [""]]

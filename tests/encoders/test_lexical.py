@@ -1,4 +1,4 @@
-"""The analyzer: what is a word, what is a term, and where it stood."""
+"""The analyzer: words, terms and offsets."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def terms(text: str, language: str = "en", **options: bool) -> list[str]:
         ("en", "x" * 256, []),
     ],
 )
-def test_terms(language: str, text: str, expected: list[str]) -> None:
+def test_terms_of_each_language(language: str, text: str, expected: list[str]) -> None:
     assert terms(text, language) == expected
 
 
-def test_options_are_heeded() -> None:
+def test_stem_and_stopwords_can_be_turned_off() -> None:
     assert terms("The dogs", stem=False) == ["dogs"]
     assert terms("The dogs", stopwords=False) == ["the", "dog"]
 
@@ -67,15 +67,18 @@ def test_stopword_lists(code: str) -> None:
     assert terms(" ".join(sorted(words)), code) == []
 
 
-def test_unknown_language() -> None:
-    with pytest.raises(ConfigError, match=r"'ja'; known: .*en.*none") as error:
+def test_unknown_language_is_rejected() -> None:
+    with pytest.raises(
+        ConfigError, match=r"no stemmer for 'ja': choose one of .*en.*none"
+    ) as error:
         LexicalEncoder(AnalyzerConfig(language="ja"))
     assert error.value.field == "language"
 
 
-def test_stopwords_are_refused_where_there_is_no_list() -> None:
+def test_stopwords_are_rejected_for_language_without_list() -> None:
     for language in ("ru", "none"):
-        with pytest.raises(ConfigError, match=f"{language!r}; there is one for .*en") as error:
+        expected = f"no stopword list for {language!r}: leave out .* choose one of .*en"
+        with pytest.raises(ConfigError, match=expected) as error:
             LexicalEncoder(AnalyzerConfig(language=language, stopwords=True))
         assert error.value.field == "stopwords"
         default = LexicalEncoder(AnalyzerConfig(language=language)).fingerprint
@@ -85,7 +88,7 @@ def test_stopwords_are_refused_where_there_is_no_list() -> None:
     assert explicit == LexicalEncoder().fingerprint
 
 
-def test_offsets_are_those_of_the_original_text() -> None:
+def test_offsets_refer_to_the_original_text() -> None:
     text = "Ａ ﬁne 'Cafe\u0301' in 東京"
     found = LexicalEncoder(AnalyzerConfig(language="en")).tokens(text)
     assert [(t.term, text[t.start : t.end]) for t in found] == [
@@ -117,13 +120,13 @@ def test_encode_counts_the_tokens(text: str, language: str) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=127)))
-def test_the_fast_pattern_for_ascii_finds_the_same_words(text: str) -> None:
+def test_ascii_pattern_finds_the_same_words(text: str) -> None:
     for apostrophe in (False, True):
         fast = lexical._ascii_words(apostrophe=apostrophe).findall(text)
         assert fast == lexical._words(apostrophe=apostrophe).findall(text)
 
 
-def test_fingerprint_tells_analyzers_apart() -> None:
+def test_fingerprints_of_different_analyzers_differ() -> None:
     configs = [
         AnalyzerConfig(),
         AnalyzerConfig(language="de"),
@@ -136,7 +139,7 @@ def test_fingerprint_tells_analyzers_apart() -> None:
 
 
 def test_threads_share_one_analyzer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lexical, "CACHED_WORDS", 50)  # so that it is emptied all the time
+    monkeypatch.setattr(lexical, "CACHED_WORDS", 50)  # The cache is emptied very often.
     encoder = LexicalEncoder()
     texts = [f"running{i % 97} horses{i % 89} quickly" for i in range(2_000)]
     with ThreadPoolExecutor(4) as pool:
@@ -147,7 +150,7 @@ def test_threads_share_one_analyzer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parts[0][0] == {"running0": 1, "horses0": 1, "quick": 1}
 
 
-def test_advance_and_term() -> None:
+def test_encode_reports_progress_and_term_raises() -> None:
     done: list[int] = []
     LexicalEncoder().encode(["a b"] * 600, role="query", advance=done.append)
     assert sum(done) == 600

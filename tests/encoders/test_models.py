@@ -1,4 +1,4 @@
-"""The encoders of real models give what sentence-transformers gives, and heed every option."""
+"""Encoders with real models equal sentence-transformers and apply every option."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _needs_weights() -> None:
 
 
 def plain(kind: str, name: str, **options: Any) -> Any:
-    """The library's own model."""
+    """Return the model as loaded by sentence-transformers."""
     import sentence_transformers
 
     folder = find_weights(name)
@@ -95,7 +95,7 @@ def test_sparse_equals_the_library(splade: Encoder) -> None:
 
 
 @pytest.mark.parametrize("name", ["minilm", "splade"])
-def test_truncation_is_counted(name: str, request: pytest.FixtureRequest) -> None:
+def test_encode_marks_truncated_texts(name: str, request: pytest.FixtureRequest) -> None:
     encoder: Encoder = request.getfixturevalue(name)
     limit = encoder.fingerprint["max_length"]
     texts = ["word " * (limit - 2), "word " * (limit - 1), "", "word " * 5_000]
@@ -105,7 +105,7 @@ def test_truncation_is_counted(name: str, request: pytest.FixtureRequest) -> Non
 
 
 @pytest.mark.parametrize("name", ["minilm", "splade"])
-def test_nothing_and_progress(name: str, request: pytest.FixtureRequest) -> None:
+def test_empty_batch_and_progress(name: str, request: pytest.FixtureRequest) -> None:
     encoder: Encoder = request.getfixturevalue(name)
     empty = encoder.encode([], role="query")
     assert len(empty) == 0
@@ -116,14 +116,14 @@ def test_nothing_and_progress(name: str, request: pytest.FixtureRequest) -> None
 
 
 @pytest.mark.parametrize("name", ["minilm", "splade"])
-def test_half_a_surrogate_pair_is_refused(name: str, request: pytest.FixtureRequest) -> None:
+def test_lone_surrogate_is_rejected(name: str, request: pytest.FixtureRequest) -> None:
     encoder: Encoder = request.getfixturevalue(name)
     with pytest.raises(InvalidInputError) as error:
         encoder.encode(["fine", "not \ud800"], role="document")
     assert error.value.field == "texts[1]"
 
 
-def test_more_texts_than_a_window_keep_their_order(
+def test_texts_of_several_windows_keep_their_order(
     splade: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twindex.encoders.text_model.WINDOW", 3)
@@ -133,7 +133,7 @@ def test_more_texts_than_a_window_keep_their_order(
         assert np.abs(sparse(splade, TEXTS[:10]).toarray()[number] - alone).max() < 1e-4
 
 
-def test_prompts(minilm: Encoder) -> None:
+def test_configured_prompts_are_put_before_texts(minilm: Encoder) -> None:
     config = DenseEncoderConfig(query_prompt="query: ", document_prompt="passage: ", device="cpu")
     encoder = load_encoder(config)
     assert np.allclose(dense(encoder, ["a"], "query"), dense(minilm, ["query: a"]), atol=1e-5)
@@ -141,7 +141,7 @@ def test_prompts(minilm: Encoder) -> None:
     assert encoder.fingerprint != minilm.fingerprint
 
 
-def test_the_models_own_prompts_are_the_default(tmp_path: Path, minilm: Encoder) -> None:
+def test_models_own_prompts_are_the_default(tmp_path: Path, minilm: Encoder) -> None:
     reference = plain("SentenceTransformer", "all-MiniLM-L6-v2")
     reference.prompts = {"query": "query: ", "passage": "passage: "}
     reference.save_pretrained(str(tmp_path), create_model_card=False)
@@ -154,8 +154,8 @@ def test_the_models_own_prompts_are_the_default(tmp_path: Path, minilm: Encoder)
     assert np.allclose(dense(bare, ["a"], "query"), dense(minilm, ["a"], "query"), atol=1e-5)
 
 
-def test_a_prompt_outside_the_mean(tmp_path: Path) -> None:
-    """Models such as INSTRUCTOR leave the prompt out of the pooling."""
+def test_pooling_can_exclude_the_prompt(tmp_path: Path) -> None:
+    """Models such as INSTRUCTOR exclude the prompt from pooling."""
     reference = plain("SentenceTransformer", "all-MiniLM-L6-v2")
     reference[1].include_prompt = False
     reference.save_pretrained(str(tmp_path), create_model_card=False)
@@ -164,14 +164,14 @@ def test_a_prompt_outside_the_mean(tmp_path: Path) -> None:
     assert np.abs(dense(load_encoder(config), TEXTS[:5]) - wanted).max() < 1e-5
 
 
-def test_without_normalization(minilm: Encoder) -> None:
+def test_normalization_can_be_turned_off(minilm: Encoder) -> None:
     raw = dense(load_encoder(DenseEncoderConfig(normalize=False, device="cpu")), TEXTS[:4])
     length = np.linalg.norm(raw, axis=1, keepdims=True)
     assert np.abs(length - 1).min() > 0.1
     assert np.allclose(raw / length, dense(minilm, TEXTS[:4]), atol=1e-5)
 
 
-def test_max_length(minilm: Encoder) -> None:
+def test_max_length_truncates_and_extends(minilm: Encoder) -> None:
     encoder = load_encoder(DenseEncoderConfig(max_length=8, device="cpu"))
     cut = dense(encoder, ["one two three four five six seven"])
     assert np.allclose(cut, dense(minilm, ["one two three four five six"]), atol=1e-5)
@@ -185,7 +185,7 @@ def test_max_length(minilm: Encoder) -> None:
         load_encoder(DenseEncoderConfig(max_length=513, device="cpu"))
 
 
-def test_top_terms(splade: Encoder) -> None:
+def test_top_terms_keep_the_largest_weights(splade: Encoder) -> None:
     full = sparse(splade, TEXTS)
     encoder = load_encoder(SparseEncoderConfig(top_terms=5, query_top_terms=2, device="cpu"))
     documents, queries = sparse(encoder, TEXTS), sparse(encoder, TEXTS, "query")
@@ -197,7 +197,7 @@ def test_top_terms(splade: Encoder) -> None:
         assert np.allclose(np.sort(documents.data[part])[::-1], whole[:5], atol=1e-4)
 
 
-def test_names_of_terms(splade: Encoder, minilm: Encoder) -> None:
+def test_term_returns_the_vocabulary_piece(splade: Encoder, minilm: Encoder) -> None:
     row = sparse(splade, ["the capital of France is Paris"])
     heaviest = splade.term(int(row.indices[row.data.argmax()]))
     assert heaviest in {"paris", "france", "capital"}
@@ -215,10 +215,10 @@ def test_names_of_terms(splade: Encoder, minilm: Encoder) -> None:
         ("DistilBert", True),
         ("Roberta", True),
         ("ModernBert", True),
-        ("Electra", False),  # not in the table: the library's own way
+        ("Electra", False),  # Not in HEADS, so the library computes the weights.
     ],
 )
-def test_other_architectures(architecture: str, head: bool, tmp_path: Path) -> None:
+def test_fast_head_equals_the_library(architecture: str, head: bool, tmp_path: Path) -> None:
     import torch
     import transformers
 
@@ -234,7 +234,7 @@ def test_other_architectures(architecture: str, head: bool, tmp_path: Path) -> N
     network = getattr(transformers, f"{architecture}ForMaskedLM")(config).eval()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if "bias" in name:  # so that a forgotten bias is noticed
+            if "bias" in name:  # A forgotten bias must change the result.
                 parameter.uniform_(-0.1, 0.1)
     network.save_pretrained(tmp_path)
     tokenizer = transformers.AutoTokenizer.from_pretrained(find_weights("splade-tiny"))
@@ -247,7 +247,7 @@ def test_other_architectures(architecture: str, head: bool, tmp_path: Path) -> N
     assert np.abs(sparse(encoder, texts).toarray() - reference).max() < 1e-4
 
 
-def test_sum_pooling_is_not_cut_short(tmp_path: Path) -> None:
+def test_sum_pooling_equals_the_library(tmp_path: Path) -> None:
     reference = plain("SparseEncoder", "splade-tiny")
     reference[1].pooling_strategy = "sum"
     reference.save_pretrained(str(tmp_path), create_model_card=False)
@@ -256,7 +256,7 @@ def test_sum_pooling_is_not_cut_short(tmp_path: Path) -> None:
     assert np.abs(sparse(encoder, TEXTS[:5]).toarray() - wanted).max() < 1e-3
 
 
-def test_bfloat16_is_near(minilm: Encoder, splade: Encoder) -> None:
+def test_bfloat16_is_close_to_float32(minilm: Encoder, splade: Encoder) -> None:
     near = load_encoder(DenseEncoderConfig(precision="bfloat16", device="cpu"))
     cosines = (dense(near, TEXTS[:6]) * dense(minilm, TEXTS[:6])).sum(axis=1)
     assert cosines.min() > 0.999
@@ -266,7 +266,7 @@ def test_bfloat16_is_near(minilm: Encoder, splade: Encoder) -> None:
     assert np.abs(difference).max() < 0.1
 
 
-def test_threads(minilm: Encoder, splade: Encoder) -> None:
+def test_threads_get_the_same_results(minilm: Encoder, splade: Encoder) -> None:
     alone = dense(minilm, TEXTS[:6]), sparse(splade, TEXTS[:6]).toarray()
 
     def work(number: int) -> float:
@@ -279,7 +279,7 @@ def test_threads(minilm: Encoder, splade: Encoder) -> None:
         assert max(pool.map(work, range(16))) < 1e-5
 
 
-def test_fingerprint_knows_the_weights_not_the_place(tmp_path: Path, minilm: Encoder) -> None:
+def test_fingerprint_depends_on_weights_not_on_path(tmp_path: Path, minilm: Encoder) -> None:
     import shutil
 
     folder = tmp_path / "all-MiniLM-L6-v2"
@@ -292,12 +292,12 @@ def test_fingerprint_knows_the_weights_not_the_place(tmp_path: Path, minilm: Enc
     assert load_encoder(config).fingerprint != minilm.fingerprint
 
 
-def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+def test_folder_without_model_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_encoder(DenseEncoderConfig(model=str(tmp_path)))
 
 
-def test_a_model_without_a_transformer_is_refused(tmp_path: Path) -> None:
+def test_model_without_transformer_is_rejected(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer

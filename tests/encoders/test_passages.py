@@ -1,4 +1,4 @@
-"""Cutting text into passages."""
+"""Splitting text into passages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def words(text: str, passage: Passage) -> list[str]:
 
 
 @given(TEXTS, configs())
-def test_properties(text: str, config: PassageConfig) -> None:
+def test_passages_cover_the_text_and_respect_the_size(text: str, config: PassageConfig) -> None:
     pieces = split_passages(text, config)
     count = len(passages._word_pattern().findall(text))
     if count <= max(config.threshold, config.size):
@@ -64,7 +64,7 @@ def test_properties(text: str, config: PassageConfig) -> None:
     for left, right in pairwise(pieces):
         assert left.start < right.start
         assert left.end < right.end
-    assert all(place in covered for place, letter in enumerate(text) if not letter.isspace())
+    assert all(offset in covered for offset, letter in enumerate(text) if not letter.isspace())
 
 
 @given(st.integers(0, 80), configs())
@@ -98,7 +98,7 @@ def sentences(text: str, size: int = 4, overlap: int = 0) -> list[str]:
         ("one two three four five", ["one two three four", "two three four five"]),
     ],
 )
-def test_sentences(text: str, expected: list[str]) -> None:
+def test_text_is_split_at_sentence_ends(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
 
 
@@ -113,11 +113,11 @@ def test_sentences_overlap_by_whole_sentences() -> None:
     assert sentences(text, size=4, overlap=1) == ["A b. C d.", "E f. G h.", "G h. I j."]
 
 
-def test_text_without_spaces_makes_no_giant_passage() -> None:
+def test_text_without_spaces_is_split() -> None:
     config = PassageConfig(unit="words", size=10, overlap=2, threshold=10)
     for text in ("QUJD" * 2_000, "東" * 5_000, "ก" * 5_000, "東。" + "。" * 3_000):
         pieces = split_passages(text, config)
-        assert max(p.end - p.start for p in pieces) <= 10 * passages.LONGEST
+        assert max(p.end - p.start for p in pieces) <= 10 * passages.LONGEST_WORD
         assert pieces[-1].end == len(text)
 
 

@@ -1,4 +1,4 @@
-"""PromptReps equals a plain implementation of it, in every variant, and copes with any text."""
+"""PromptReps equals a reference implementation, in every variant and for any text."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def weights_of(name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def smol_folder() -> Path:
-    """SmolLM2's weights and tokenizer as transformers reads them."""
+    """A folder with SmolLM2's weights and tokenizer that transformers can read."""
     import torch
 
     from twindex.llm.weights.gguf import unpacked
@@ -62,7 +62,7 @@ def smol_folder() -> Path:
 
 @pytest.fixture(scope="module")
 def tiny_folder(smol_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small random Llama that writes a quote now and then, with SmolLM2's tokenizer."""
+    """A small random Llama with SmolLM2's tokenizer. It sometimes generates a quote."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
@@ -90,7 +90,7 @@ def tiny_folder(smol_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def compare(folder: Path, model: str) -> Callable[..., None]:
-    """A function that asserts that texts are encoded as by the plain implementation."""
+    """Return a function that asserts that texts are encoded as by the reference implementation."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     plain = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True).eval()
@@ -132,7 +132,7 @@ def compare(folder: Path, model: str) -> Callable[..., None]:
 
 
 def assert_same(own: dict[int, float], expected: dict[int, float]) -> None:
-    """Equal integers, but where a difference of 1e-4 in a logit decides how they are rounded."""
+    """Assert equal integers. A difference of 1e-4 in a logit may change the rounding."""
     assert all(weight == int(weight) > 0 for weight in own.values())
     exact = literal.rounded(expected)
     for token in own.keys() | exact.keys():
@@ -160,12 +160,12 @@ TEXTS = [
 @pytest.mark.parametrize(
     "variant",
     [
-        # What is left out here has both of its halves in the others.
+        # The fast variants cover both parts of the slow ones.
         pytest.param(one, marks=[pytest.mark.slow] if one in MIXED else [])
         for one in VARIANTS
     ],
 )
-def test_equals_the_plain_implementation(
+def test_equals_the_reference_implementation(
     check_tiny: Callable[..., None], variant: str, style: str
 ) -> None:
     check_tiny(TEXTS, "document", variant=variant, style=style, max_length=40)
@@ -188,7 +188,7 @@ def test_equals_the_plain_implementation(
         }
     ),
 )
-def test_equals_the_plain_implementation_on_any_text(
+def test_equals_the_reference_implementation_on_any_text(
     check_tiny: Callable[..., None], texts: list[str], role: str, options: dict[str, Any]
 ) -> None:
     check_tiny(texts, role, **options)
@@ -196,7 +196,7 @@ def test_equals_the_plain_implementation_on_any_text(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.timeout(1200))])
-def test_equals_the_plain_implementation_on_a_real_model(
+def test_equals_the_reference_implementation_on_a_real_model(
     smol_folder: Path, shared_data: Path, count: int
 ) -> None:
     lines = (shared_data / "scifact" / "corpus.jsonl").read_text().splitlines()[:count]
@@ -210,12 +210,14 @@ def test_equals_the_plain_implementation_on_a_real_model(
         check(queries, "query", variant=variant, style="literal")
 
 
-def test_rows_do_not_depend_on_company(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_batch(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = {"model": str(tiny_folder), "variant": "multi_word_multi"}
     encoder = PromptRepsEncoder.load(PromptRepsEncoderConfig.parse(options))
     alone = [encoder.encode([text], role="document") for text in TEXTS]
     monkeypatch.setattr(promptreps, "WINDOW", 4)
-    monkeypatch.setattr(promptreps, "LOGITS", 2 * 10 * 49_152)
+    monkeypatch.setattr(promptreps, "MAX_LOGITS", 2 * 10 * 49_152)
     together = encoder.encode(TEXTS, role="document")
     assert np.diff(together.offsets).tolist() == [len(r.dense) for r in alone]  # type: ignore[arg-type]
     assert np.allclose(together.dense, np.concatenate([r.dense for r in alone]), atol=1e-5)  # type: ignore[arg-type]
@@ -249,12 +251,12 @@ def test_layers_and_center(tiny_folder: Path, layer: int) -> None:
     found = PromptRepsEncoder.load(config).encode(TEXTS, role="document").dense
     assert found is not None
     expected -= state("")
-    expected[1] = 0  # the empty text
+    expected[1] = 0  # The empty text.
     lengths = np.linalg.norm(expected, axis=1)
     assert np.allclose(found, expected / np.maximum(lengths, 1e-30)[:, None], atol=1e-3)
 
 
-def test_the_layer_of_later_steps(tiny_folder: Path) -> None:
+def test_layer_applies_to_later_steps(tiny_folder: Path) -> None:
     model = load_model(str(tiny_folder))
     (row,) = model.tokenize(["a red fox"])
     states = model.read([row, row[:1]], steps=4, layer=-2)
@@ -263,7 +265,7 @@ def test_the_layer_of_later_steps(tiny_folder: Path) -> None:
     assert np.allclose(states.hidden[0, 2], again.hidden[0, 0], atol=1e-4)
 
 
-def test_a_layer_that_is_not_there_is_refused_when_the_encoder_is_loaded(tiny_folder: Path) -> None:
+def test_unknown_layer_is_rejected_at_load(tiny_folder: Path) -> None:
     for model, layer in ((str(tiny_folder), -9), ("fake", -2)):
         with pytest.raises(ConfigError) as error:
             load_encoder(PromptRepsEncoderConfig(model=model, layer=layer))
@@ -272,8 +274,8 @@ def test_a_layer_that_is_not_there_is_refused_when_the_encoder_is_loaded(tiny_fo
         PromptRepsEncoderConfig.parse({"center": True, "variant": "multi_token_multi"})
 
 
-def test_masked_model() -> None:
-    """The state and the logits at the mask, after the model's own special tokens."""
+def test_masked_model_is_read_at_its_mask() -> None:
+    """The vectors are the state and the logits at the mask token."""
     import torch
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -286,18 +288,18 @@ def test_masked_model() -> None:
     found = encoder.encode(texts, role="query")
     for row, text in enumerate(texts):
         ids = tokenizer(f'Query: "{text}". The word is: "[MASK]".', return_tensors="pt")
-        place = ids.input_ids[0].tolist().index(tokenizer.mask_token_id)
+        position = ids.input_ids[0].tolist().index(tokenizer.mask_token_id)
         with torch.no_grad():
             out = model(**ids, output_hidden_states=True)
-        state = out.hidden_states[-1][0, place]
+        state = out.hidden_states[-1][0, position]
         assert np.allclose(found.dense[row], state / state.norm(), atol=1e-4)  # type: ignore[index]
         own = literal.own_tokens(tokenizer, words(text), stopwords("en"))
-        expected = literal.weights(out.logits[0, place], tokenizer, own, 128, 5)
+        expected = literal.weights(out.logits[0, position], tokenizer, own, 128, 5)
         assert found.sparse is not None
         part = slice(found.sparse.indptr[row], found.sparse.indptr[row + 1])
         own = dict(zip(found.sparse.indices[part], found.sparse.data[part], strict=True))
         assert_same(own, expected)
     assert found.sparse.nnz > 0
-    with pytest.raises(ConfigError, match="masked") as error:
+    with pytest.raises(ConfigError, match='must be "single" for a masked') as error:
         load_encoder(encoder.config.model_copy(update={"variant": "multi_token_multi"}))
     assert error.value.field == "variant"

@@ -1,8 +1,9 @@
-"""PromptReps with the fake model: what it promises as an encoder, and input that is no use."""
+"""PromptReps with the fake model: the encoder protocol, unusual input and rejected options."""
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -28,21 +29,21 @@ def fake(**options: Any) -> PromptRepsEncoder:
 
 
 class NoTemplate(FakeModel):
-    """A base model."""
+    """A base model, which has no chat template."""
 
     def render(self, messages: Sequence[Message]) -> str:
         raise ConfigError("the model has no chat template", field="template")
 
 
 class Silent(FakeModel):
-    """Writes the closing quote at once."""
+    """Generates the closing quote as the first token."""
 
     def read(self, texts: Any, **options: Any) -> Any:
         return super().read([[] for _ in texts], **options)
 
 
 @pytest.mark.parametrize("variant", ["single", "first_word", "multi_token_single"])
-def test_one_vector(variant: str) -> None:
+def test_variants_with_one_vector(variant: str) -> None:
     encoder = fake(variant=variant)
     done: list[int] = []
     texts = ["a red fox", "", "red fox and blue whale", "the red fox"]
@@ -61,11 +62,11 @@ def test_one_vector(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", ["multi_token_multi", "multi_word_multi"])
-def test_several_vectors(variant: str) -> None:
+def test_variants_with_several_vectors(variant: str) -> None:
     found = fake(variant=variant).encode(["fox", "", "one two three"], role="query")
     assert found.dense is not None
     assert found.sparse is not None
-    # The fake model writes each word of the text, and each is a word.
+    # The fake model generates each word of the text as one token.
     assert found.offsets is not None
     assert found.offsets.tolist() == [0, 1, 2, 5]
     assert len(found) == 3
@@ -74,7 +75,7 @@ def test_several_vectors(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", ["single", "multi_token_multi"])
-def test_no_texts(variant: str) -> None:
+def test_empty_batch(variant: str) -> None:
     found = fake(variant=variant).encode([], role="query")
     assert len(found) == 0
     assert found.dense is not None
@@ -82,8 +83,7 @@ def test_no_texts(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", ["first_word", "multi_token_multi", "multi_word_multi"])
-def test_quote_at_once(variant: str) -> None:
-    """Step 0 is all there is, and is used."""
+def test_quote_as_first_token_uses_step_0(variant: str) -> None:
     config = PromptRepsEncoderConfig.parse({"model": "fake", "variant": variant})
     single = PromptRepsEncoder(Silent(), config.model_copy(update={"variant": "single"}))
     one = single.encode(["red fox"], role="document").dense
@@ -94,7 +94,7 @@ def test_quote_at_once(variant: str) -> None:
 
 
 @pytest.mark.parametrize("last", [QUOTE, END])
-def test_what_closes_the_answer_with_the_last_step_is_no_word(last: int) -> None:
+def test_end_of_answer_in_the_last_step_is_no_word(last: int) -> None:
     class Model(FakeModel):
         def read(self, texts: Any, **options: Any) -> Any:
             states = super().read(texts, **options)
@@ -108,13 +108,13 @@ def test_what_closes_the_answer_with_the_last_step_is_no_word(last: int) -> None
     assert found.offsets.tolist() == [0, 9]
 
 
-def test_steps_that_count() -> None:
+def test_used_steps_exclude_the_end_of_the_answer() -> None:
     quote = 34
     for tokens, count in [
         ([quote], 1),
         ([5, quote], 1),
         ([5, 6, quote], 2),
-        ([5], 1),  # the model ended its turn
+        ([5], 1),  # The model ended its turn.
         ([5, 6], 1),
         ([5] * 10, 10),
         ([5] * 9 + [quote], 9),
@@ -140,13 +140,16 @@ def test_only_own_words_have_weights() -> None:
             encoder.term(index)
 
 
-def test_text_without_own_words_gets_those_of_the_model() -> None:
+def test_text_without_own_words_gets_the_largest_logits() -> None:
     found = fake().encode(["", "of the and, ."], role="document").sparse
     assert found is not None
-    assert np.diff(found.indptr).tolist() == [0, 3]  # the fake model likes the words it read
+    assert np.diff(found.indptr).tolist() == [
+        0,
+        3,
+    ]  # The fake model prefers words that it has read.
 
 
-def test_text_is_cut_but_its_words_are_not() -> None:
+def test_terms_come_from_the_whole_text() -> None:
     encoder = fake(max_length=2)
     found = encoder.encode(["red fox", "red fox runs", " \n red fox "], role="document")
     assert found.truncated is not None
@@ -156,7 +159,7 @@ def test_text_is_cut_but_its_words_are_not() -> None:
     assert np.array_equal(found.dense[0], found.dense[2])
 
 
-def test_fingerprint() -> None:
+def test_fingerprint_covers_prompts_and_options() -> None:
     found = fake(template="plain").fingerprint
     assert json.loads(json.dumps(found)) == found
     assert found["kind"] == "promptreps"
@@ -176,7 +179,7 @@ def test_fingerprint() -> None:
         assert fake(**{"template": "plain", **options}).fingerprint != found, options
 
 
-def test_long_text_takes_no_minutes() -> None:
+def test_long_text_is_fast() -> None:
     encoder = fake()
     begun = time.process_time()
     found = encoder.encode(["fox " * 25_000, "x" * 100_000, "'" * 100_000], role="document")
@@ -188,19 +191,19 @@ def test_long_text_takes_no_minutes() -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("revision", "main"), ("precision", "bfloat16"), ("language", "xx")]
 )
-def test_options_that_cannot_be_used(field: str, value: str) -> None:
+def test_unsupported_options_are_rejected(field: str, value: str) -> None:
     with pytest.raises(ConfigError) as error:
         fake(**{field: value})
     assert error.value.field == field
 
 
-def test_half_a_surrogate_pair() -> None:
+def test_lone_surrogate_is_rejected() -> None:
     with pytest.raises(InvalidInputError, match="surrogate") as error:
         fake().encode(["fox", "a\ud800b"], role="document")
     assert error.value.field == "texts[1]"
 
 
-def test_model_without_a_chat_template() -> None:
+def test_model_without_chat_template_needs_plain() -> None:
     config = PromptRepsEncoderConfig(model="base")
     for style in ("chat", "literal"):
         with pytest.raises(ConfigError) as error:
@@ -210,14 +213,15 @@ def test_model_without_a_chat_template() -> None:
     assert encoder.encode(["fox"], role="query").dense is not None
 
 
-def test_texts_longer_than_the_model_reads_are_refused_when_it_is_loaded() -> None:
+def test_max_length_above_the_models_limit_is_rejected_at_load() -> None:
     model = FakeModel()
     model.limit = 80
     options = {"model": "fake", "variant": "first_word"}
-    with pytest.raises(ConfigError, match=r"512 tokens .* the 80 that") as error:
+    expected = r"must be at most (\d+), got 512: model 'fake' reads 80 tokens"
+    with pytest.raises(ConfigError, match=expected) as error:
         PromptRepsEncoder(model, PromptRepsEncoderConfig.parse(options))
     assert error.value.field == "max_length"
-    most = int(str(error.value).rsplit(": ", 1)[1].split()[0])
+    most = int(re.findall(r"at most (\d+)", str(error.value))[0])
     for longer in (0, 1):
         config = PromptRepsEncoderConfig.parse({**options, "max_length": most + longer})
         with pytest.raises(ConfigError) if longer else nullcontext():
@@ -225,7 +229,7 @@ def test_texts_longer_than_the_model_reads_are_refused_when_it_is_loaded() -> No
 
 
 class Begins(FakeModel):
-    """Has a token that begins a text, and special tokens of one family."""
+    """A model with a token that begins a text, and with special tokens of one family."""
 
     begin = (7,)
 
@@ -237,7 +241,7 @@ class Begins(FakeModel):
         return super().read(texts, **options)
 
 
-def test_a_prompt_without_markup_begins_as_the_tokenizer_has_it() -> None:
+def test_plain_prompt_starts_with_the_begin_token() -> None:
     model = Begins()
     for template, begins in (("plain", True), ("auto", False), ("chatml", False)):
         config = PromptRepsEncoderConfig.parse({"model": "begins", "template": template})
@@ -246,20 +250,20 @@ def test_a_prompt_without_markup_begins_as_the_tokenizer_has_it() -> None:
 
 
 @pytest.mark.parametrize("style", ["chat", "literal"])
-def test_the_template_of_another_family_is_refused(style: str) -> None:
+def test_template_of_another_family_is_rejected(style: str) -> None:
     config = PromptRepsEncoderConfig.parse({"template": "llama3", "style": style})
     with pytest.raises(ConfigError, match="begin_of_text") as error:
         PromptRepsEncoder(Begins(), config)
     assert error.value.field == "template"
 
 
-def test_missing_model() -> None:
+def test_missing_model_is_named() -> None:
     with pytest.raises(ModelError, match="no-such-model"):
         load_encoder(PromptRepsEncoderConfig(model="no-such-model"))
 
 
 @given(st.data())
-def test_weights_against_brute_force(data: st.DataObject) -> None:
+def test_weigh_equals_brute_force(data: st.DataObject) -> None:
     size = 24
     number = st.integers(-3, 6).map(lambda value: value / 4)
     logits = np.array(data.draw(st.lists(number, min_size=size, max_size=size)), np.float32)

@@ -37,11 +37,11 @@ AROUND = {
     ),
     "plain": (SYSTEM + "\n", "\n"),
 }
-"""What comes before what the user says, and between that and what the assistant says."""
+"""Template -> text before the user's turn, and text between the user's and the assistant's."""
 
 
 class Model(FakeModel):
-    """Has a chat template, made of a user's turn and an assistant's, or none; or has a mask."""
+    """A model with a chat template (`user` is its user turn), without one, or with a mask token."""
 
     def __init__(self, user: str | None = None, mask: str | None = None) -> None:
         super().__init__()
@@ -58,9 +58,10 @@ class Model(FakeModel):
         return text if messages[-1].role == "assistant" else text + "[assistant]"
 
 
-def ask(model: FakeModel, role: Any = "document", **options: Any) -> tuple[str, str]:
-    found = prompt(model, PromptRepsEncoderConfig.parse({"model": "fake", **options}), role)
-    return found.prefix, found.suffix
+def parts(model: FakeModel, role: Any = "document", **options: Any) -> tuple[str, str]:
+    """Return prefix and suffix of the prompt."""
+    made = prompt(model, PromptRepsEncoderConfig.parse({"model": "fake", **options}), role)
+    return made.prefix, made.suffix
 
 
 @pytest.mark.parametrize("variant", ["single", "first_word", "multi_word_multi"])
@@ -73,15 +74,15 @@ def test_named_templates(template: str, role: str, variant: str) -> None:
     before, between = AROUND[template]
     options = {"role": role, "template": template, "variant": variant}
     prefix, suffix = f'{before}{kind.capitalize()}: "', f'". {question}{between}{answer}'
-    assert ask(FakeModel(), style="chat", **options) == (prefix, f'{suffix} "')
+    assert parts(FakeModel(), style="chat", **options) == (prefix, f'{suffix} "')
     literal = prefix.replace("\n", "\\n"), suffix.replace("\n", "\\n") + ': "'
-    assert ask(FakeModel(), style="literal", **options) == literal
+    assert parts(FakeModel(), style="literal", **options) == literal
     assert "\n" not in "".join(literal)
 
 
 def test_published_prompt() -> None:
-    """Llama 3's of the published results, written out."""
-    assert ask(FakeModel(), style="literal", template="llama3") == (
+    """The prompt for Llama 3 behind the published results."""
+    assert parts(FakeModel(), style="literal", template="llama3") == (
         r"<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
         "You are an AI assistant that can understand human language.<|eot_id|>"
         r'<|start_header_id|>user<|end_header_id|>\n\nPassage: "',
@@ -91,8 +92,8 @@ def test_published_prompt() -> None:
     )
 
 
-def test_own_template() -> None:
-    prefix, suffix = ask(Model("[user]{}"), role="query")
+def test_auto_uses_the_models_chat_template() -> None:
+    prefix, suffix = parts(Model("[user]{}"), role="query")
     assert prefix == f'[system]{SYSTEM}[user]Query: "'
     assert suffix == f'". {ONE.format("query")}[assistant]The word is "'
 
@@ -106,43 +107,43 @@ def test_own_template() -> None:
         ("<|im_start|>user\n{}<|im_end|>\n", "chatml"),
     ],
 )
-def test_family_is_known_by_its_template(user: str, family: str) -> None:
-    expected = ask(FakeModel(), style="literal", template=family)
-    assert ask(Model(user), style="literal") == expected
+def test_family_is_detected_from_the_template(user: str, family: str) -> None:
+    expected = parts(FakeModel(), style="literal", template=family)
+    assert parts(Model(user), style="literal") == expected
 
 
 @pytest.mark.parametrize("user", [None, "<|im_start|>user<|im_sep|>{}<|im_end|>", "{}"])
-def test_unknown_family(user: str | None) -> None:
+def test_unknown_family_is_rejected(user: str | None) -> None:
     with pytest.raises(ConfigError, match="llama3, phi3, mistral, chatml, plain") as error:
-        ask(Model(user), style="literal")
+        parts(Model(user), style="literal")
     assert error.value.field == "template"
 
 
-def test_without_a_chat_template() -> None:
+def test_model_without_chat_template_needs_a_named_one() -> None:
     with pytest.raises(ConfigError) as error:
-        ask(Model(None))
+        parts(Model(None))
     assert error.value.field == "template"
-    assert ask(Model(None), template="plain")[0].endswith('Passage: "')
+    assert parts(Model(None), template="plain")[0].endswith('Passage: "')
 
 
 @pytest.mark.parametrize("user", ["{0}{0}", "nothing"])
-def test_template_that_changes_the_text(user: str) -> None:
+def test_template_that_changes_the_text_is_rejected(user: str) -> None:
     with pytest.raises(ConfigError, match="changes the text") as error:
-        ask(Model(user))
+        parts(Model(user))
     assert error.value.field == "template"
 
 
-def test_masked_model() -> None:
+def test_prompts_of_a_masked_model() -> None:
     model = Model(mask="[MASK]")
-    assert ask(model) == ('Passage: "', '". The word is: "[MASK]".')
-    assert ask(model, role="query") == ('Query: "', '". The word is: "[MASK]".')
+    assert parts(model) == ('Passage: "', '". The word is: "[MASK]".')
+    assert parts(model, role="query") == ('Query: "', '". The word is: "[MASK]".')
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("variant", "first_word"), ("style", "literal"), ("template", "plain")],
 )
-def test_what_a_masked_model_cannot_be_asked(field: str, value: str) -> None:
-    with pytest.raises(ConfigError, match="masked") as error:
-        ask(Model(mask="[MASK]"), **{field: value})
+def test_masked_model_rejects_other_options(field: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f'for a masked model, got "{value}"') as error:
+        parts(Model(mask="[MASK]"), **{field: value})
     assert error.value.field == field

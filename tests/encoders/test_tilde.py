@@ -1,4 +1,4 @@
-"""TILDEv2 encoders: the definition written out over a real small model, and trained weights."""
+"""TILDEv2 encoders equal the definition, with a small real model and with trained weights."""
 
 from __future__ import annotations
 
@@ -48,36 +48,36 @@ def of(encoder: TildeEncoder, text: str, role: str = "document") -> dict[str, fl
     }
 
 
-def test_weights_are_the_logits_of_a_texts_own_tokens(tilde: TildeEncoder, parts) -> None:
+def test_weights_come_from_logits_of_own_tokens(tilde: TildeEncoder, parts) -> None:
     tokenizer, model = parts
     for text in TEXTS:
         ids = tokenizer(text).input_ids
         with torch.inference_mode():
             logits = model(torch.tensor([ids])).logits[0]
         expected: dict[str, float] = {}
-        for place, token in list(enumerate(ids))[1:-1]:
-            weight = float(torch.log1p(torch.relu(logits[place, token])))
+        for position, token in list(enumerate(ids))[1:-1]:
+            weight = float(torch.log1p(torch.relu(logits[position, token])))
             if weight > 0 and token not in tilde.stop:
                 name = tokenizer.convert_ids_to_tokens(token)
                 expected[name] = max(weight, expected.get(name, 0.0))
         assert of(tilde, text) == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_query_is_the_bag_of_its_tokens(tilde: TildeEncoder, parts) -> None:
+def test_query_is_the_bag_of_its_tokens(tilde: TildeEncoder, parts) -> None:
     tokenizer, _ = parts
     text = "what is the nucleus of a cell, and of the cell?"
     kept = [t for t in tokenizer.tokenize(text) if t in ("what", "nucleus", "cell")]
     assert of(tilde, text, "query") == {"what": 1.0, "nucleus": 1.0, "cell": 2.0} == Counter(kept)
 
 
-def test_a_score_is_the_definition(tilde: TildeEncoder) -> None:
+def test_score_equals_the_definition(tilde: TildeEncoder) -> None:
     query, passage = TEXTS[1] + " nucleus cell cell", TEXTS[0]
-    asked, found = of(tilde, query, "query"), of(tilde, passage)
+    counts, weights = of(tilde, query, "query"), of(tilde, passage)
     sparse = [
         tilde.encode([t], role=r).sparse for t, r in ((query, "query"), (passage, "document"))
     ]
     score = float((sparse[0] @ sparse[1].T).toarray()[0, 0])
-    assert score == pytest.approx(sum(n * found.get(t, 0.0) for t, n in asked.items()), rel=1e-5)
+    assert score == pytest.approx(sum(n * weights.get(t, 0.0) for t, n in counts.items()), rel=1e-5)
     assert score > 2
 
 
@@ -91,7 +91,7 @@ def test_stop_tokens(tilde: TildeEncoder, parts) -> None:
         not {"what", "who", "why", "how", "when", "where", "which", "cell", "##ing", "1984"}
         & stopped
     )
-    # As in the published code, for what is written in its letters.
+    # The published code agrees for words of ASCII letters.
     ascii_words = {n for n in vocabulary if re.fullmatch(r"[A-Za-z0-9]+", n)}
     assert len(ascii_words & stopped) < 150
     everything = load_encoder(TildeEncoderConfig(language="none", device="cpu"))
@@ -99,7 +99,7 @@ def test_stop_tokens(tilde: TildeEncoder, parts) -> None:
     assert vocabulary["the"] not in everything.stop
 
 
-def test_long_texts_are_cut_and_told(tilde: TildeEncoder) -> None:
+def test_long_texts_are_truncated_and_marked(tilde: TildeEncoder) -> None:
     found = tilde.encode(["ant " * 600, "ant"], role="document")
     assert found.truncated is not None
     assert found.truncated.tolist() == [True, False]
@@ -119,7 +119,7 @@ def test_long_texts_are_cut_and_told(tilde: TildeEncoder) -> None:
     assert short.encode(["ant " * 600], role="query").truncated.tolist() == [False]
     assert short.count_tokens(["ant " * 9, "ant"], role="document") == [8, 3]
     assert short.count_tokens(["ant " * 9], role="query") == [0]
-    with pytest.raises(ConfigError, match="reads 512"):
+    with pytest.raises(ConfigError, match="at most 512, the limit of model 'splade-tiny', got 513"):
         TildeEncoder.load(TildeEncoderConfig(max_length=513, device="cpu"))
 
 
@@ -130,9 +130,9 @@ def test_expansion_adds_likely_tokens_and_weighs_them(reading: str, parts) -> No
     encoder = TildeEncoder.load(config)
     text = TEXTS[0]
     ids = tokenizer(text).input_ids
-    asked = [1, *ids[1:]] if reading == "first" else ids
+    read = [1, *ids[1:]] if reading == "first" else ids
     with torch.inference_mode():
-        logits = model(torch.tensor([asked])).logits[0]
+        logits = model(torch.tensor([read])).logits[0]
         likely = (logits[0] if reading == "first" else logits.amax(dim=0)).topk(50).indices.tolist()
     question = {tokenizer.vocab[w] for w in ("what", "who", "why", "how", "when", "where", "which")}
     new = [t for t in likely if t not in {*ids, *encoder.stop, *question}]
@@ -140,8 +140,8 @@ def test_expansion_adds_likely_tokens_and_weighs_them(reading: str, parts) -> No
     with torch.inference_mode():
         logits = model(torch.tensor([whole])).logits[0]
     expected: dict[str, float] = {}
-    for place, token in enumerate(whole):
-        weight = float(torch.log1p(torch.relu(logits[place, token])))
+    for position, token in enumerate(whole):
+        weight = float(torch.log1p(torch.relu(logits[position, token])))
         if token not in encoder.stop and weight > 0:
             name = tokenizer.convert_ids_to_tokens(token)
             expected[name] = max(weight, expected.get(name, 0.0))
@@ -152,7 +152,7 @@ def test_expansion_adds_likely_tokens_and_weighs_them(reading: str, parts) -> No
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as TILDEv2 is published: a BERT under `bert.`, and `tok_proj`."""
+    """A folder in the format of the published TILDEv2: a BERT under `bert.`, and `tok_proj`."""
     folder = tmp_path_factory.mktemp("tildev2")
     torch.manual_seed(0)
     vocabulary = len(AutoTokenizer.from_pretrained(find_weights("splade-tiny")))
@@ -170,7 +170,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_trained_weights_are_used_where_the_folder_has_them(trained: Path) -> None:
+def test_trained_weights_are_used_if_the_folder_has_them(trained: Path) -> None:
     state = load_file(trained / "model.safetensors")
     folder = trained
     encoder = TildeEncoder.load(TildeEncoderConfig(model=str(folder), device="cpu"))
@@ -191,7 +191,7 @@ def test_trained_weights_are_used_where_the_folder_has_them(trained: Path) -> No
     assert of(encoder, TEXTS[0]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_cannot_be_used_is_told(trained: Path, tmp_path: Path) -> None:
+def test_unusable_models_are_rejected(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expansion_model"):
         load_encoder(TildeEncoderConfig(model=str(trained), expansion=10))
     with pytest.raises(ModelError, match="not on this machine"):
@@ -201,7 +201,7 @@ def test_what_cannot_be_used_is_told(trained: Path, tmp_path: Path) -> None:
     state = load_file(trained / "model.safetensors")
     del state["tok_proj.bias"]
     save_file(state, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=r"tok_proj\.weight but not"):
+    with pytest.raises(ModelError, match=r"has tok_proj\.weight, but it must have all of"):
         load_encoder(TildeEncoderConfig(model=str(tmp_path)))
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="cannot be read"):

@@ -1,4 +1,4 @@
-"""Cutting by tokens: every encoder reads all of every passage."""
+"""Splitting by tokens: every encoder reads every passage completely."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def test_real_tokenizers_read_every_character(text: str, title: str, size: int |
 
 
 @given(TEXTS, st.integers(8, 30))
-def test_the_fake_reads_every_character(text: str, limit: int) -> None:
+def test_fake_reads_every_character(text: str, limit: int) -> None:
     encoder = load_encoder(DenseEncoderConfig(model="fake", max_length=limit))
     check(text, "of two", TOKENS, [encoder.reader])  # type: ignore[attr-defined]
 
 
-def test_a_sentence_that_fills_a_passage_after_a_paragraph_leaves_no_empty_passage() -> None:
-    """The point and the empty line end one sentence, not one and an empty one."""
+def test_period_before_empty_line_leaves_no_empty_passage() -> None:
+    """The period and the empty line end one sentence, without an empty sentence between them."""
     encoder = load_encoder(DenseEncoderConfig(model="fake", max_length=8))
     text = "One two three four five six seven eight.\n\nW0 W1 W2 W3 W4 W5 W6 W7. The end."
     reader = encoder.reader  # type: ignore[attr-defined]
@@ -101,11 +101,11 @@ def test_a_sentence_that_fills_a_passage_after_a_paragraph_leaves_no_empty_passa
 @pytest.mark.parametrize(
     "unit", ["word and ", pytest.param("東京", marks=pytest.mark.slow), "x", "😀", "a.b,c;", "é"]
 )
-def test_100_000_characters(unit: str) -> None:
+def test_100_000_characters_are_read_completely(unit: str) -> None:
     check((unit * 100_000)[:100_000], "t", TOKENS, readers())
 
 
-def test_sentences_stay_whole_and_neighbours_overlap() -> None:
+def test_sentences_stay_whole_and_passages_overlap() -> None:
     text = " ".join(f"Sentence {n} has some ordinary words in it." for n in range(120))
     found = split_by_tokens(text, TOKENS, readers())
     assert len(found) > 3
@@ -140,8 +140,8 @@ def test_every_kind_of_encoder_reads_whole_passages(config: EncoderConfig) -> No
 
 
 @pytest.mark.parametrize("words", [20, 200, 2_000])
-def test_a_long_title_leaves_the_text_half(words: int) -> None:
-    """Such a passage is cut when it is read, which is counted; it is not cut into letters."""
+def test_long_title_leaves_half_the_room_for_text(words: int) -> None:
+    """The encoder truncates these passages, but the text is not split into letters."""
     text = "A sentence of six words here. " * 100
     reader = load_encoder(DenseEncoderConfig(model="fake", max_length=40)).reader  # type: ignore[attr-defined]
     found = split_by_tokens(text, TOKENS, [reader], title="title " * words)
@@ -149,15 +149,14 @@ def test_a_long_title_leaves_the_text_half(words: int) -> None:
     assert all(text[p.start : p.end].count(" ") > 10 for p in found)
 
 
-def test_an_encoder_that_reads_a_book_gets_passages() -> None:
+def test_encoder_with_a_high_limit_gets_passages() -> None:
     reader = load_encoder(DenseEncoderConfig(model="fake", max_length=100_000)).reader  # type: ignore[attr-defined]
     found = split_by_tokens("Six words are in this one. " * 1_000, TOKENS, [reader])
-    assert len(found) == 13  # neighbours share five sentences
+    assert len(found) == 13  # Adjacent passages share five sentences.
     assert max(p.end - p.start for p in found) <= 27 * MOST_TOKENS / 6
 
 
-def test_without_a_limit_words_are_counted() -> None:
-    """A word is a token then."""
+def test_without_a_limit_a_word_counts_as_a_token() -> None:
     text = "word " * 600
     words = PassageConfig(unit="words", overlap=32)
     assert split_by_tokens(text, TOKENS, []) == split_passages(text, words)
@@ -166,7 +165,7 @@ def test_without_a_limit_words_are_counted() -> None:
     assert split_by_tokens(text, sized, []) == split_passages(text, words)
 
 
-def test_a_fact_at_the_end_is_found_by_the_dense_leg(tmp_path: Path) -> None:
+def test_dense_leg_finds_a_fact_at_the_end(tmp_path: Path) -> None:
     readers()
     topics = ["harvests", "bridges", "violins", "glaciers", "taxes", "engines", "poems", "ships"]
     filler = " ".join(
@@ -185,7 +184,7 @@ def test_a_fact_at_the_end_is_found_by_the_dense_leg(tmp_path: Path) -> None:
     assert hits[0].id == "fact"
 
 
-def test_a_document_of_too_many_passages_is_named(tmp_path: Path) -> None:
+def test_document_of_too_many_passages_is_named(tmp_path: Path) -> None:
     config = CollectionConfig(
         legs={"bm25": LexicalLeg()},
         passages=PassageConfig(unit="words", size=2, overlap=1, threshold=0),
@@ -196,7 +195,7 @@ def test_a_document_of_too_many_passages_is_named(tmp_path: Path) -> None:
         assert collection.count() == 0
 
 
-def test_configuration() -> None:
+def test_defaults_depend_on_the_unit() -> None:
     assert PassageConfig() == TOKENS
     assert (TOKENS.size, TOKENS.overlap, TOKENS.threshold) == (None, 32, 0)
     assert PassageConfig.parse(TOKENS.model_dump()) == TOKENS
@@ -204,26 +203,28 @@ def test_configuration() -> None:
         found = PassageConfig.parse({"unit": unit, "size": None})
         assert (found.size, found.overlap, found.threshold) == (200, 40, 512)
         assert PassageConfig.parse(found.model_dump()) == found
-    with pytest.raises(ConfigError, match=r"threshold must be 0 .* 'words' or 'sentences'"):
+    with pytest.raises(
+        ConfigError, match=r"threshold must be 0 .* got 5: .* 'words' or 'sentences'"
+    ):
         PassageConfig.parse({"threshold": 5})
 
 
-def test_info_tells_what_the_encoders_read(tmp_path: Path) -> None:
+def test_info_shows_the_passage_size(tmp_path: Path) -> None:
     legs = {
         "dense": {"kind": "dense", "encoder": {"model": "fake", "max_length": 60}},
         "sparse": {"kind": "sparse", "encoder": {"model": "fake", "max_length": 90}},
     }
     with Collection.create(tmp_path / "c", CollectionConfig.parse({"legs": legs})) as collection:
         collection.add([Document(id="a", text="Eight words are in this sentence of mine. " * 20)])
-        told = collection.info()
-    assert told["cut"] == {"unit": "tokens", "size": 60, "leg": "dense", "overlap": 30, "whole": 0}
-    assert told["passages"] == 5  # seven sentences each, of which four are shared
+        info = collection.info()
+    assert info["cut"] == {"unit": "tokens", "size": 60, "leg": "dense", "overlap": 30, "whole": 0}
+    assert info["passages"] == 5  # Each has seven sentences, of which four are shared.
 
 
 @pytest.mark.parametrize(
     ("passages", "size"), [({}, 200), ({"size": 90}, 90), ({"unit": "none"}, None)]
 )
-def test_info_where_no_encoder_has_a_limit(
+def test_info_without_a_limit(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     passages: dict[str, object],
@@ -241,8 +242,8 @@ def test_info_where_no_encoder_has_a_limit(
     assert ("whole documents" if size is None else f"at most {size} words") in shown
 
 
-def test_a_collection_made_by_words_keeps_them(tmp_path: Path) -> None:
-    """The configuration is stored whole: another default changes nothing in what there is."""
+def test_collection_keeps_its_passage_options(tmp_path: Path) -> None:
+    """All options are stored, so a new default does not change an existing collection."""
     words = CollectionConfig(passages=PassageConfig(unit="words"), legs={"l": LexicalLeg()})
     assert '"unit":"words","size":200' in words.model_dump_json()
     with Collection.create(tmp_path / "c", words) as collection:
@@ -253,7 +254,7 @@ def test_a_collection_made_by_words_keeps_them(tmp_path: Path) -> None:
 
 
 def test_no_passage_is_stored_twice() -> None:
-    """Halves of pieces that overlap may be equal."""
+    """Overlapping pieces may have equal halves."""
 
     class Words:
         limit = 20

@@ -1,4 +1,4 @@
-"""Words as NLTK's `word_tokenize` gives them."""
+"""Words equal those of NLTK's `word_tokenize`."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ SENTENCE_END = re.compile(rf"({LAST_PERIOD}[{CLOSERS}]*)\s+")
         ("a_b\u00a0c", "a_b c"),
     ],
 )
-def test_words(text: str, expected: str | list[str]) -> None:
+def test_words_are_split_like_nltk(text: str, expected: str | list[str]) -> None:
     assert words(text) == (expected if isinstance(expected, list) else expected.split())
 
 
 @pytest.mark.slow
-def test_like_nltk_on_a_corpus(shared_data: Path) -> None:
-    """Equal on 99.9 % of the texts. What is left are runs such as "::" and ".'" within a word."""
+def test_words_equal_nltk_on_a_corpus(shared_data: Path) -> None:
+    """They are equal for 99.9 % of the texts. Runs such as "::" and ".'" inside words differ."""
     tokenize = pytest.importorskip("nltk.tokenize").NLTKWordTokenizer().tokenize
     lines = (shared_data / "scifact" / "corpus.jsonl").read_text().splitlines()
     different = 0
@@ -61,7 +61,7 @@ def test_like_nltk_on_a_corpus(shared_data: Path) -> None:
     "unit",
     ["a", "'", ".'", "a.' ", '"', ". ", "-", "n't", " ", "a' ", "ab.)", "a's", "cannot", "."],
 )
-def test_no_text_takes_long(unit: str) -> None:
+def test_long_text_is_fast(unit: str) -> None:
     begun = time.process_time()
     words(unit * (100_000 // len(unit)) + "x")
     assert time.process_time() - begun < 1

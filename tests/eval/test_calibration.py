@@ -1,4 +1,4 @@
-"""Calibration against scipy's minimiser and against probabilities that are known."""
+"""Calibration, compared with scipy's minimiser and with known probabilities."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reference(scores, relevant):
     st.lists(st.tuples(st.floats(-8, 8), st.booleans()), min_size=2, max_size=30),
     st.sampled_from([1e-3, 1.0, 1e4]),
 )
-def test_is_the_minimum(rows, unit):
+def test_platt_finds_the_minimum(rows, unit):
     scores = np.array([score * unit for score, _ in rows])
     relevant = np.array([good for _, good in rows])
     assume(scores.std() > 1e-6 * unit)
@@ -43,7 +43,7 @@ def test_is_the_minimum(rows, unit):
     assert loss(_platt(scores, relevant)) <= least + 1e-6
 
 
-def test_known_probabilities_are_found():
+def test_known_probabilities_are_recovered():
     numbers = np.random.default_rng(0)
     scores = numbers.normal(3, 2, 50_000)
     relevant = numbers.random(50_000) < 1 / (1 + np.exp(-(1.5 * scores - 6)))
@@ -59,7 +59,7 @@ def test_known_probabilities_are_found():
 
 @settings(deadline=None)
 @given(st.floats(0.01, 100), st.floats(-100, 100))
-def test_units_of_scores_do_not_matter(factor, shift):
+def test_scale_of_scores_does_not_matter(factor, shift):
     numbers = np.random.default_rng(1)
     scores = numbers.normal(0, 1, 300)
     relevant = numbers.random(300) < 1 / (1 + np.exp(-2 * scores))
@@ -69,15 +69,15 @@ def test_units_of_scores_do_not_matter(factor, shift):
         assert probability(score * factor + shift, moved) == pytest.approx(expected, abs=1e-6)
 
 
-def test_scores_that_separate_perfectly_give_finite_numbers():
+def test_perfect_separation_gives_finite_calibration():
     found = fit(np.array([0.0, 1.0, 10.0, 11.0]), np.array([False, False, True, True]))
     assert math.isfinite(found.slope)
-    # Platt's targets: 3/4 of two relevant hits, 1/4 of two others.
+    # Platt's targets are 3/4 for the two relevant hits and 1/4 for the two others.
     assert probability(11.0, found) == pytest.approx(0.75, abs=0.03)
     assert probability(0.0, found) == pytest.approx(0.25, abs=0.03)
 
 
-def test_quality_by_hand():
+def test_quality_equals_values_computed_by_hand():
     found = quality(np.array([0.0, 0.05, 0.8, 1.0]), np.array([False, True, True, True]))
     assert found.brier == pytest.approx((0.95**2 + 0.2**2) / 4)
     assert found.log_loss == pytest.approx(-(math.log(0.05) + math.log(0.8)) / 4)
@@ -89,9 +89,11 @@ def test_quality_by_hand():
     assert 700 < certain.log_loss < math.inf
 
 
-def test_folds_are_of_queries():
-    """A score that tells relevance in each query, but whose size says only which query it is:
-    probabilities of unseen queries cannot be good, and the report must say so."""
+def test_cross_validation_splits_by_query():
+    """Scores depend only on the query here, so a calibration cannot predict unseen queries.
+
+    The report must show the bad quality.
+    """
     numbers = np.random.default_rng(2)
     scores, relevant, queries = [], [], []
     for query in range(40):
@@ -116,24 +118,24 @@ def test_folds_are_of_queries():
     [
         ([1.0, 2.0], [True, True], "is not relevant"),
         ([1.0, 2.0], [False, False], "none of the 2 hits is relevant"),
-        ([1.0, math.nan], [False, True], "finite"),
+        ([1.0, math.nan], [False, True], "must be finite numbers, got nan"),
         ([1.0], [False, True], "one judgement"),
         ([2.0, 1.0, 2.0, 1.0], [False, True, False, True], "not more often relevant"),
         ([1.0, 1.0], [False, True], "not more often relevant"),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(scores, relevant, message):
+def test_unsuitable_scores_are_rejected(scores, relevant, message):
     with pytest.raises(InvalidInputError, match=message):
         fit(np.array(scores), np.array(relevant))
 
 
-def test_one_query_is_too_few():
+def test_one_query_is_rejected():
     judged = JudgedScores(np.array([1.0, 2.0]), np.array([False, True]), ["a", "a"])
-    with pytest.raises(InvalidInputError, match="two queries"):
+    with pytest.raises(InvalidInputError, match="at least two queries, got 1"):
         calibrate(judged)
 
 
-def test_probabilities_are_measured_as_they_are():
+def test_scores_in_the_unit_interval_count_as_probabilities():
     scores = np.array([0.1, 0.2, 0.9, 0.7])
     judged = JudgedScores(scores, np.array([False, False, True, True]), list("aabb"))
     assert calibrate(judged).before == quality(scores, judged.relevant)

@@ -1,4 +1,4 @@
-"""Systems compared by their values of the same queries."""
+"""Comparing systems by their values for the same queries."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def measured(name, values):
 
 @settings(deadline=None)
 @given(two_systems)
-def test_a_comparison_is_the_exact_permutation_test_with_missing_queries_as_zero(pairs):
-    """Against all exchanges of names, in fractions; tenths, so that sums are inexact floats."""
+def test_comparison_equals_exact_permutation_test_with_missing_queries_as_zero(pairs):
+    """The reference enumerates all exchanges in fractions. Sums of tenths are inexact floats."""
     a = {q: Fraction(x, 10) for q, (x, _) in pairs.items() if x is not None}
     b = {q: Fraction(y, 10) for q, (_, y) in pairs.items() if y is not None}
     queries = sorted({*a, *b})
@@ -59,7 +59,7 @@ def test_a_comparison_is_the_exact_permutation_test_with_missing_queries_as_zero
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(grades, grades), min_size=2, max_size=8))
-def test_p_values_are_those_of_scipy(pairs):
+def test_p_values_equal_scipy(pairs):
     scipy_stats = pytest.importorskip("scipy.stats")
     values = [{str(i): float(pair[side]) for i, pair in enumerate(pairs)} for side in (0, 1)]
     _, other = compare_systems([measured("a", values[0]), measured("b", values[1])], ["m"])
@@ -73,7 +73,7 @@ def test_p_values_are_those_of_scipy(pairs):
     assert other.comparisons["m"].p_value == pytest.approx(expected.pvalue)
 
 
-def test_a_run_is_measured_as_ir_measures_does():
+def test_measure_run_equals_ir_measures():
     ir_measures = pytest.importorskip("ir_measures")
     qrels = {"1": {"a": 2, "b": 1}, "2": {"c": 1}, "3": {"d": 1}}
     run = {"1": {"b": 2.0, "a": 1.0}, "2": {"x": 1.0}, "unjudged": {"a": 1.0}}
@@ -85,7 +85,7 @@ def test_a_run_is_measured_as_ir_measures_does():
     assert (found.absent, found.unjudged) == ({"3"}, 1)
 
 
-def test_queries_of_the_judgements_alone_count():
+def test_only_the_given_queries_count():
     a = measured("a", {"1": 0.5, "2": 1.0, "beyond": 1.0})
     b = measured("b", {"1": 1.0})
     base, other = compare_systems([a, b], ["m"], queries={"1", "2", "3"})
@@ -98,7 +98,7 @@ def test_queries_of_the_judgements_alone_count():
     assert other.comparisons["m"].difference == pytest.approx(0.5)
 
 
-def test_what_cannot_be_compared_is_named():
+def test_invalid_comparisons_are_rejected():
     a, b = measured("a", {"1": 0.5}), measured("b", {"1": 0.5})
     c = measured("c", {"2": 0.5})
     for systems, options, words in (
@@ -107,7 +107,7 @@ def test_what_cannot_be_compared_is_named():
         ([a, b], {"baseline": "c"}, "baseline: no system is named 'c'; the systems are: a, b"),
         ([a, b], {"queries": set()}, "queries: no query has a value"),
         ([a, c], {}, "systems: c has no query in common with a; query ids must be the same"),
-        ([a, c], {"queries": {"2"}}, "systems: a has no query in common with the queries that"),
+        ([a, c], {"queries": {"2"}}, "systems: a has no query in common with the queries compared"),
     ):
         with pytest.raises(InvalidInputError, match=words):
             compare_systems(systems, ["m"], **options)

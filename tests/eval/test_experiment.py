@@ -1,4 +1,4 @@
-"""Queries through a collection, and the table of legs and fusions."""
+"""Running queries on a collection, and the table of legs and fusions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_queries_run_in_batches() -> None:
     assert run_queries(search, []) == {}
 
 
-def test_an_engine_answers_for_evaluation(collection: Collection) -> None:
+def test_engine_search_returns_scores(collection: Collection) -> None:
     run = run_queries(engine_search(collection, legs=[{"name": "lexical"}]), QUERIES)
     assert list(run) == ["1", "2", "3"]
     assert list(run["1"]) == ["kiwi"]
@@ -61,7 +61,7 @@ def test_an_engine_answers_for_evaluation(collection: Collection) -> None:
         engine_search(collection, limit=0)
 
 
-def test_the_table_has_each_leg_and_each_fusion(collection: Collection) -> None:
+def test_table_has_each_leg_and_each_fusion(collection: Collection) -> None:
     rows = leg_table(collection, QUERIES, QRELS, ["R@1", "nDCG@10"], ("rrf", "minmax"))
     assert [row.system.name for row in rows] == ["lexical", "dense", "rrf", "minmax"]
     for row in rows:
@@ -72,8 +72,9 @@ def test_the_table_has_each_leg_and_each_fusion(collection: Collection) -> None:
     assert rows[0].evaluation.measures["R@1"] == pytest.approx(2 / 3)
 
 
-def test_a_table_encodes_each_query_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twindex.search.encoding.queries._PREPARED", BATCH)  # fewer than there are
+def test_table_encodes_each_query_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The cache is smaller than the number of queries.
+    monkeypatch.setattr("twindex.search.encoding.queries._PREPARED", BATCH)
     encoder = PromptRepsEncoderConfig(model="fake")
     legs = {"dense": DenseLeg(encoder=encoder), "sparse": SparseLeg(encoder=encoder)}
     queries = [Query(str(n), f"query {n}") for n in range(3 * BATCH)]
@@ -94,23 +95,23 @@ def _fusion(fusion: object) -> dict[str, object]:
     return {} if fusion is None else {"fusion": fusion}
 
 
-def test_a_filter_holds_for_every_system(collection: Collection) -> None:
+def test_filter_applies_to_every_system(collection: Collection) -> None:
     rows = leg_table(collection, QUERIES, QRELS, ["R@3"], filter={"lang": "en"})
     assert {row.evaluation.measures["R@3"] for row in rows} == {0.0}
 
 
-def test_a_single_leg_has_nothing_to_fuse() -> None:
+def test_single_leg_has_no_fusion() -> None:
     assert [(system.name, system.fusion) for system in systems(["dense"])] == [("dense", None)]
     names = [system.name for system in systems(["a", "b"])]
     assert names == ["a", "b", "minmax", "zscore", "dbsf", "rrf"]
 
 
-def test_a_wrong_measure_is_found_before_searching(collection: Collection) -> None:
+def test_unknown_measure_is_rejected_before_searching(collection: Collection) -> None:
     with pytest.raises(InvalidInputError, match="not a measure"):
         leg_table(collection, QUERIES, QRELS, ["nDGC@10"])
 
 
-def test_beir_layout(tmp_path: Path) -> None:
+def test_beir_dataset_reads_a_folder(tmp_path: Path) -> None:
     (tmp_path / "qrels").mkdir()
     (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "text": "x"}\n')
     (tmp_path / "queries.jsonl").write_text('{"_id": "1", "text": "a"}\n{"_id": "2", "text": "b"}')
@@ -123,7 +124,7 @@ def test_beir_layout(tmp_path: Path) -> None:
         BeirDataset.open(tmp_path)
 
 
-def test_a_real_set(shared_data: Path) -> None:
+def test_perfect_run_of_a_real_data_set(shared_data: Path) -> None:
     dataset = BeirDataset.open(shared_data / "scifact")
     assert len(dataset.queries) == len(dataset.qrels) == 300
     perfect = {

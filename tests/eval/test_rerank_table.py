@@ -1,4 +1,4 @@
-"""Rerankers over the same lists of a first stage."""
+"""Tables of rerankers on the same lists of a first stage."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def report(seconds: float, status: str = "complete", calls: int = 3) -> RerankRe
     return RerankReport("it", status, 5, 4, usage, seconds, truncated=2)  # type: ignore[arg-type]
 
 
-def test_the_cost_adds_up() -> None:
+def test_rerank_cost_adds_up_reports() -> None:
     seconds = [0.1, 0.4, 0.2, 0.3]
     states = ["complete", "partial", "failed", "partial"]
     cost = rerank_cost([report(s, status) for s, status in zip(seconds, states, strict=True)])
@@ -61,8 +61,8 @@ def test_the_cost_adds_up() -> None:
     assert cost.p95 == pytest.approx(np.quantile(seconds, 0.95))
 
 
-def test_a_run_is_in_the_order_of_the_reranker(collection: Collection) -> None:
-    """Though a hit that it was not handed has no score."""
+def test_run_has_the_order_of_the_reranker(collection: Collection) -> None:
+    """Hits that the reranker does not receive have no score, but keep their rank."""
     request = RerankRequest(model="fake", top_n=2)
     ((run, (first, *_)),) = run_reranked(collection, QUERIES[:1], [request])
     shown = collection.search(QUERIES[0].text, rerank={"model": "fake", "top_n": 2})
@@ -74,7 +74,7 @@ def test_a_run_is_in_the_order_of_the_reranker(collection: Collection) -> None:
     assert run_queries(engine_search(collection, rerank=request), QUERIES[:1]) == run
 
 
-def test_the_table_compares_with_the_first_stage(collection: Collection) -> None:
+def test_table_compares_with_the_first_stage(collection: Collection) -> None:
     rows = rerank_table(collection, QUERIES, QRELS, {"a": FAKE, "b": BROKEN}, ["RR@10", "R@10"])
     first, good, broken = rows
     assert [row.name for row in rows] == [FIRST_STAGE, "a", "b"]
@@ -98,10 +98,10 @@ def test_the_table_compares_with_the_first_stage(collection: Collection) -> None
     assert "fails at hit 0" in warning
 
 
-def test_all_rerankers_see_the_same_list(
+def test_all_rerankers_get_the_same_list(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A document that is written meanwhile is in all lists or in none."""
+    """A document written during the searches is in all lists or in none."""
     seen: list[list[str]] = []
     plain = FakeReranker.rerank
 
@@ -116,7 +116,7 @@ def test_all_rerankers_see_the_same_list(
     assert seen[0] == seen[1] == list(alone["1"])
 
 
-def test_what_cannot_be_is_found_before_the_work(collection: Collection) -> None:
+def test_invalid_arguments_are_rejected_before_searching(collection: Collection) -> None:
     calls: list[int] = []
     progress_like = type("P", (), {"start": lambda *a: calls.append(1)})
     with pytest.raises(InvalidInputError, match=r"rerank\.model: there is no reranker 'none'"):

@@ -1,4 +1,4 @@
-"""TREC files in and out."""
+"""Reading and writing TREC files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ runs = st.dictionaries(words, st.dictionaries(words, scores, min_size=1, max_siz
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(runs)
-def test_a_run_is_read_back(tmp_path: Path, run: Run) -> None:
+def test_run_round_trip(tmp_path: Path, run: Run) -> None:
     for name in ("r.trec", "r.trec.gz"):
         write_run(tmp_path / name, run)
         assert read_run(tmp_path / name) == run
@@ -34,7 +34,7 @@ def test_a_run_is_read_back(tmp_path: Path, run: Run) -> None:
         words, st.dictionaries(words, st.integers(-2, 4), min_size=1, max_size=5), min_size=1
     )
 )
-def test_judgements_are_read_back(tmp_path: Path, qrels: dict[str, dict[str, int]]) -> None:
+def test_judgements_round_trip(tmp_path: Path, qrels: dict[str, dict[str, int]]) -> None:
     write_qrels(tmp_path / "q.qrels", qrels)
     assert read_qrels(tmp_path / "q.qrels") == qrels
 
@@ -57,7 +57,7 @@ def test_lines_are_best_first_with_ties_by_id(tmp_path: Path) -> None:
         ({"1": {"a": math.nan}}, "t"),
     ],
 )
-def test_what_a_run_file_cannot_hold_is_refused(tmp_path: Path, run: Run, tag: str) -> None:
+def test_invalid_runs_are_not_written(tmp_path: Path, run: Run, tag: str) -> None:
     with pytest.raises(InvalidInputError):
         write_run(tmp_path / "r.trec", run, tag)
     assert not (tmp_path / "r.trec").exists()
@@ -67,19 +67,19 @@ def test_what_a_run_file_cannot_hold_is_refused(tmp_path: Path, run: Run, tag: s
     ("content", "words"),
     [
         ("1 Q0 a 1 0.5\n", ":1: 5 columns"),
-        ("\n1 Q0 a 1 high t\n", ":2: score: must be a finite"),
+        ("\n1 Q0 a 1 high t\n", ":2: score: must be a finite number, got 'high'"),
         ("1 Q0 a 1 inf t\n", ":1: score"),
         ("1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n", ":2: document a is listed twice"),
     ],
 )
-def test_wrong_run_files(tmp_path: Path, content: str, words: str) -> None:
+def test_invalid_run_files_are_rejected(tmp_path: Path, content: str, words: str) -> None:
     path = tmp_path / "r.trec"
     path.write_text(content)
     with pytest.raises(SourceError, match=words):
         read_run(path)
 
 
-def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
+def test_unreadable_and_unwritable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read"):
         read_run(tmp_path / "missing")
     with pytest.raises(SourceError, match="cannot be written"):

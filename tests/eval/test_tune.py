@@ -1,4 +1,4 @@
-"""Tuning of small collections: what is read, how quality is measured, what is written."""
+"""Tuning small collections: the sample, the measured quality and the output files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def text(random: np.random.Generator, topic: int, words: int) -> str:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two segments, a delta, deleted and replaced documents, of one to three passages."""
+    """A collection with two segments, a delta, and deleted and replaced documents.
+
+    Documents have one to three passages.
+    """
     random = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("tune") / "index"
     with Collection.create(path, CONFIG) as collection:
@@ -103,7 +106,7 @@ def test_all_live_vectors_are_read(collection: Collection) -> None:
     assert hits == pytest.approx({name: scores[name] for name in hits}, abs=1e-6)
 
 
-def test_a_sample_has_whole_documents_and_all_relevant_ones(collection: Collection) -> None:
+def test_sample_has_whole_documents_and_all_relevant_ones(collection: Collection) -> None:
     judged = {"q": {"d7": 1, "d8": 0, "d507": 2}}
     sample = read(collection, 100, judged)
     whole = read(collection)
@@ -119,8 +122,8 @@ def test_a_sample_has_whole_documents_and_all_relevant_ones(collection: Collecti
         read(collection, 2, {"q": {f"d{i}": 1 for i in range(1, 40)}})
 
 
-def test_quality_against_brute_force(collection: Collection) -> None:
-    """Documents by their best passage; a query that is a document does not count itself."""
+def test_quality_equals_brute_force(collection: Collection) -> None:
+    """A document ranks by its best passage. It is no result of a query that is the document."""
     sample = read(collection)
     random = np.random.default_rng(1)
     noise = random.normal(size=sample.vectors.shape).astype(np.float32) / 40
@@ -135,7 +138,7 @@ def test_quality_against_brute_force(collection: Collection) -> None:
     for queries in (sampled, given):
         truth = Truth(sample, queries, LEG)
         assert truth.quality.recall == 1
-        measured = truth.of(Searcher(sample, LEG, poor, K))
+        measured = truth.measure(Searcher(sample, LEG, poor, K))
         shares, run = [], {}
         for i, query in enumerate(queries.vectors):
             exact = best_documents(sample, sample.vectors @ query)
@@ -174,7 +177,7 @@ def report(path: Path) -> Report:
         return tune(collection, grid=GRID, number=40, limits=Limits(min_recall=0.9))
 
 
-def test_a_report(report: Report, path: Path) -> None:
+def test_report_has_plausible_figures(report: Report, path: Path) -> None:
     names = [point.name for point in report.points]
     assert names[:4] == ["flat float32", "flat float16", "flat int8", "flat int8 codes only"]
     assert all(name.startswith("spann @") for name in names[4:])
@@ -195,10 +198,10 @@ def test_a_report(report: Report, path: Path) -> None:
         assert point.name == f"spann @{getattr(point.storage.index, 'recall'):g}"  # noqa: B009
     assert report.choice == choose(report.points, report.limits)
     assert report.measured_on["queries_are"] == "documents"
-    assert not [child for child in path.parent.iterdir() if child != path]  # no scratch is left
+    assert not [child for child in path.parent.iterdir() if child != path]  # No temporary folder.
 
 
-def test_measures_are_reproducible(report: Report, collection: Collection) -> None:
+def test_figures_are_reproducible(report: Report, collection: Collection) -> None:
     again = tune(collection, grid=GRID, number=40, limits=Limits(min_recall=0.9))
 
     def figures(report: Report) -> list[tuple[Any, ...]]:
@@ -207,7 +210,7 @@ def test_measures_are_reproducible(report: Report, collection: Collection) -> No
     assert figures(again) == figures(report)
 
 
-def test_what_is_written(report: Report, tmp_path: Path) -> None:
+def test_write_creates_all_files(report: Report, tmp_path: Path) -> None:
     written = write(report, tmp_path / "a" / "b")
     names = ["tune.json", "tune.html", "quality-bytes.svg", "quality-memory.svg",
              "quality-latency.svg", "recommended.toml"]  # fmt: skip
@@ -230,7 +233,9 @@ def test_what_is_written(report: Report, tmp_path: Path) -> None:
     assert config.legs["lexical"] == CONFIG.legs["lexical"]
 
 
-def test_without_a_recommendation_no_configuration_is_left(report: Report, tmp_path: Path) -> None:
+def test_without_recommendation_configuration_file_is_removed(
+    report: Report, tmp_path: Path
+) -> None:
     write(report, tmp_path)
     limits = Limits(bytes_per_vector=1)
     none = replace(report, limits=limits, choice=choose(report.points, limits))
@@ -245,7 +250,7 @@ def test_names_are_escaped(report: Report, tmp_path: Path) -> None:
     assert "<b>&" not in (tmp_path / "tune.html").read_text()
 
 
-def test_judgements_make_it_ndcg(collection: Collection) -> None:
+def test_with_judgements_quality_is_ndcg(collection: Collection) -> None:
     queries = [Query(f"q{i}", f"w{i} w{i + 1}") for i in range(0, 200, 10)]
     qrels = {query.id: {"d3": 1, "d7": 2} for query in queries}
     grid = Grid.parse({"block": [{"index": ["flat"], "codec": ["float32", "float16"]}]})
@@ -257,11 +262,11 @@ def test_judgements_make_it_ndcg(collection: Collection) -> None:
     assert report.measured_on["passages"] <= 500
     assert "12 of 20 queries" in " ".join(report.notes)
     assert f"of {report.measured_on['of_passages']:,} passages" in " ".join(report.notes)
-    # An exact scan of all passages takes so many times as long as of the sample, and as much more.
+    # Memory of an exact scan is projected from the sample to all passages.
     assert report.points[0].memory == pytest.approx(256 * report.measured_on["of_passages"], 0.02)
 
 
-def test_small_collections_are_told_that_exact_search_is_right(collection: Collection) -> None:
+def test_obstacle_names_collections_too_small_for_an_index(collection: Collection) -> None:
     sample = read(collection)
     flat = VectorStorage()
     ivf = VectorStorage.parse({"index": {"kind": "ivf"}})
@@ -276,33 +281,41 @@ def test_small_collections_are_told_that_exact_search_is_right(collection: Colle
     assert "so few are searched exactly" in str(obstacle(coded, replace(few, total=100)))
 
 
-def test_queries_without_judgements_do_not_count(collection: Collection) -> None:
+def test_queries_without_judgements_are_ignored(collection: Collection) -> None:
     grid = Grid.parse({"block": [{"index": ["flat"]}]})
     queries = [Query("q1", "w3 w4"), Query("q2", "w5")]
     report = tune(collection, grid=grid, queries=queries, qrels={"q2": {"d3": 1}, "q3": {"d4": 1}})
     assert report.measured_on["queries"] == report.measured_on["of_queries"] == 1
 
 
-def test_wrong_arguments_are_named(collection: Collection) -> None:
-    asked = [Query("q", "w3")]
+def test_invalid_arguments_are_named(collection: Collection) -> None:
+    queries = [Query("q", "w3")]
     grid = Grid.parse({"block": [{"index": ["flat"]}]})
     with pytest.raises(NotFoundError, match="no leg 'sparse'; there are dense, lexical"):
         tune(collection, "sparse")
-    with pytest.raises(InvalidInputError, match="leg: the leg lexical is lexical, not dense"):
+    with pytest.raises(
+        InvalidInputError, match=r"leg: must be a dense leg, got 'lexical' \(lexical\)"
+    ):
         tune(collection, "lexical")
     for fields, message in (
-        ({"limits": Limits(p95_ms=0)}, "p95_ms: must be more than 0"),
-        ({"limits": Limits(memory=float("nan"))}, "memory: must be more than 0"),
-        ({"limits": Limits(p95_ms=float("inf"))}, "p95_ms: must be more than 0, and finite"),
-        ({"limits": Limits(min_recall=1.5)}, "min_recall: must be at most 1"),
-        ({"sample": 1}, "sample: must be at least 2"),
-        ({"number": 0}, "number: must be at least 1"),
-        ({"depth": 9}, "depth: must be at least 10"),
-        ({"seed": -1}, "seed: must be at least 0"),
-        ({"queries": []}, "queries: there are none"),
-        ({"qrels": {"q": {"d1": 1}}}, "qrels: go with queries only"),
-        ({"queries": asked, "qrels": {"other": {"d1": 1}}}, "queries: none of them has judgements"),
-        ({"queries": asked, "qrels": {"q": {"d1": 0, "no": 1}}}, "qrels: no document that is rel"),
+        ({"limits": Limits(p95_ms=0)}, "p95_ms: must be above 0 and finite, got 0"),
+        ({"limits": Limits(memory=float("nan"))}, "memory: must be above 0 and finite, got nan"),
+        ({"limits": Limits(p95_ms=float("inf"))}, "p95_ms: must be above 0 and finite, got inf"),
+        ({"limits": Limits(min_recall=1.5)}, r"min_recall: must be at most 1, got 1\.5"),
+        ({"sample": 1}, "sample: must be at least 2, got 1"),
+        ({"number": 0}, "number: must be at least 1, got 0"),
+        ({"depth": 9}, "depth: must be at least 10, got 9"),
+        ({"seed": -1}, "seed: must be at least 0, got -1"),
+        ({"queries": []}, "queries: must not be empty"),
+        ({"qrels": {"q": {"d1": 1}}}, "qrels: require queries"),
+        (
+            {"queries": queries, "qrels": {"other": {"d1": 1}}},
+            "queries: none of the queries has judgements",
+        ),
+        (
+            {"queries": queries, "qrels": {"q": {"d1": 0, "no": 1}}},
+            "qrels: no relevant document is in the collection",
+        ),
         ({"only": {"index": ["ivf"]}}, "index: the grid has no 'ivf'"),
     ):
         with pytest.raises(InvalidInputError, match=message):
@@ -312,7 +325,7 @@ def test_wrong_arguments_are_named(collection: Collection) -> None:
         tune(collection, grid=impossible)
 
 
-def test_legs_that_cannot_be_stored_otherwise(tmp_path: Path) -> None:
+def test_legs_that_cannot_be_tuned_are_rejected(tmp_path: Path) -> None:
     encoder = PromptRepsEncoderConfig(model="fake", variant="multi_token_multi")
     config = CollectionConfig(legs={"dense": DenseLeg(encoder=encoder)})
     with (
@@ -322,12 +335,12 @@ def test_legs_that_cannot_be_stored_otherwise(tmp_path: Path) -> None:
         tune(collection)
     with (
         Collection.create(tmp_path / "empty", CONFIG) as collection,
-        pytest.raises(InvalidInputError, match="has 0 documents"),
+        pytest.raises(InvalidInputError, match="has 0 documents: tuning requires at least 2"),
     ):
         tune(collection)
 
 
-def test_one_kind_that_fails_does_not_lose_the_others(
+def test_failure_of_one_storage_does_not_lose_the_others(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from twindex.eval.tuning import measure
@@ -348,8 +361,8 @@ def test_one_kind_that_fails_does_not_lose_the_others(
         tune(collection, grid=grid, only={"codec": ["float16"]})
 
 
-def test_codes_alone_are_searched_as_codes_whatever_the_target(report: Report) -> None:
-    """They cannot reach a high recall, but decoding all to compare all would find no more."""
+def test_codes_without_originals_are_not_oversampled(report: Report) -> None:
+    """They cannot reach a high recall, and decoding all codes would find no more."""
     codes = next(point for point in report.points if point.name == "flat int8 codes only")
     assert codes.parameters is not None
     assert codes.parameters.get("oversample", 0) == 0

@@ -1,4 +1,4 @@
-"""Limits, the Pareto front and the recommendation, against brute force."""
+"""Limits, the Pareto front and the recommendation, compared with brute force."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twindex.eval.tuning.choice import COSTS, TOLERANCE
 
 @dataclass(frozen=True)
 class Made:
-    """A point with figures of our own."""
+    """A point with given figures."""
 
     quality: float
     bytes_per_vector: float
@@ -36,7 +36,7 @@ def made(
     return Made(quality, size, memory, p95, quality if recall is None else recall)
 
 
-# Few distinct values, so that there are ties and points that beat others.
+# There are few distinct values, so that ties and beaten points occur.
 share = st.integers(0, 40).map(lambda i: i / 40)
 cost = st.sampled_from([1.0, 2.0, 3.0, 5.0, 8.0])
 memory = st.sampled_from([0.0, 500.0, 1e4, 2e4, 1e6])
@@ -68,7 +68,7 @@ def meets(point: Made, limits: Limits) -> bool:
 
 
 @given(points, st.sampled_from([COSTS, ("bytes_per_vector",), ("memory",), ("p95_ms",)]))
-def test_the_front_is_what_nothing_beats(points: list[Made], costs: tuple[str, ...]) -> None:
+def test_front_has_all_unbeaten_points(points: list[Made], costs: tuple[str, ...]) -> None:
     kept = front(points, costs)
     values = {(p.quality, *(getattr(p, c) for c in costs)) for p in points}
     unbeaten = {
@@ -77,12 +77,12 @@ def test_the_front_is_what_nothing_beats(points: list[Made], costs: tuple[str, .
         if not any(beats(other, p, costs) for other in points)
     }
     found = [(points[i].quality, *(getattr(points[i], c) for c in costs)) for i in kept]
-    assert len(set(found)) == len(found)  # equal points once
+    assert len(set(found)) == len(found)  # Equal points occur once.
     assert set(found) == unbeaten <= values
 
 
 @given(points, limits)
-def test_what_is_recommended_meets_the_limits_and_is_not_beaten(
+def test_recommended_point_meets_the_limits_and_is_unbeaten(
     points: list[Made], limits: Limits
 ) -> None:
     within = [p for p in points if meets(p, limits)]
@@ -111,14 +111,14 @@ def test_what_is_recommended_meets_the_limits_and_is_not_beaten(
 
 
 @given(points, limits)
-def test_a_limit_is_met_or_named(points: list[Made], limits: Limits) -> None:
+def test_failed_names_every_missed_limit(points: list[Made], limits: Limits) -> None:
     for point in points:
         failed = limits.failed(point)
         assert (not failed) == meets(point, limits)
         assert all(times > 1 for times in failed.values())
 
 
-def test_a_recall_to_reach_makes_the_cheapest_the_choice() -> None:
+def test_with_min_recall_the_cheapest_is_recommended() -> None:
     points = [made(1.0, 400, 4e6, 4), made(0.96, 100, 1e6, 1), made(0.5, 10, 1e5, 0.1)]
     assert choose(points, Limits()).recommended == 0
     assert choose(points, Limits(min_recall=0.95)).recommended == 1
@@ -126,20 +126,20 @@ def test_a_recall_to_reach_makes_the_cheapest_the_choice() -> None:
     assert choose(points, Limits(bytes_per_vector=400, memory=4e6, p95_ms=4)).recommended == 0
 
 
-def test_what_has_a_limit_need_not_be_saved_further() -> None:
+def test_costs_with_a_limit_are_not_minimised() -> None:
     small, quick = made(0.99, 100, 1e6, 5), made(0.99, 100, 5e6, 2)
     assert choose([small, quick], Limits(min_recall=0.9, memory=5e6)).recommended == 1
     assert choose([small, quick], Limits(min_recall=0.9, p95_ms=5)).recommended == 0
 
 
-def test_differences_that_queries_cannot_tell_are_none() -> None:
+def test_small_differences_in_quality_are_ignored() -> None:
     points = [made(0.995, 1536), made(0.993, 384)]
     assert choose(points, Limits()).recommended == 1
     points = [made(0.995, 1536), made(0.98, 384)]
     assert choose(points, Limits()).recommended == 0
 
 
-def test_originals_are_given_up_only_where_they_must_be() -> None:
+def test_originals_are_dropped_only_if_necessary() -> None:
     points = [made(0.99, 1000), replace(made(0.99, 300), keeps_originals=False)]
     assert choose(points, Limits()).recommended == 0
     assert choose(points, Limits(min_recall=0.9)).recommended == 0
@@ -148,12 +148,12 @@ def test_originals_are_given_up_only_where_they_must_be() -> None:
     assert "originals" not in choice.reason
 
 
-def test_with_judgements_recall_is_still_what_is_limited() -> None:
+def test_min_recall_limits_recall_even_with_judgements() -> None:
     points = [made(0.40, 100, recall=0.8), made(0.39, 200, recall=0.97)]
     assert choose(points, Limits(min_recall=0.95)).recommended == 1
 
 
-def test_which_limit_fails_and_what_is_nearest_is_said() -> None:
+def test_reason_names_missed_limits_and_nearest_point() -> None:
     points = [made(0.99, 1536, 8e7, 3), made(0.9, 400, 2e7, 3)]
     choice = choose(points, Limits(bytes_per_vector=300))
     assert (choice.recommended, choice.nearest) == (None, 1)
@@ -169,6 +169,6 @@ def test_which_limit_fails_and_what_is_nearest_is_said() -> None:
 
 
 @pytest.mark.parametrize("name", COSTS)
-def test_a_limit_that_is_just_met_is_met(name: str) -> None:
+def test_value_equal_to_the_limit_meets_it(name: str) -> None:
     point = made(0.9)
     assert choose([point], Limits(**{name: getattr(point, name)})).recommended == 0

@@ -1,4 +1,4 @@
-"""Which configurations are tried, and which not and why."""
+"""The configurations of a grid, and the skipped ones with their reasons."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from twindex.eval.tuning.grid import plan
 from twindex.index import STRUCTURES, VectorStorage
 
 
-def anything(storage: VectorStorage) -> str | None:
+def no_obstacle(storage: VectorStorage) -> str | None:
     return None
 
 
-def test_the_default_grid_is_possible_and_names_tell_it_apart() -> None:
+def test_default_grid_is_valid_with_unique_names() -> None:
     grid = default_grid()
-    planned = plan(grid, anything)
+    planned = plan(grid, no_obstacle)
     assert not planned.skipped
     names = [label(storage) for storage in planned.storages]
     assert len(set(names)) == len(names) <= 60
@@ -29,7 +29,7 @@ def test_the_default_grid_is_possible_and_names_tell_it_apart() -> None:
         assert grid.targets(storage) == ((None,) if storage.index.kind == "flat" else grid.recall)
 
 
-def test_blocks_are_products_and_the_impossible_is_said() -> None:
+def test_blocks_are_products_and_unsupported_ones_are_skipped() -> None:
     grid = Grid.parse(
         {
             "recall": [0.9],
@@ -42,7 +42,7 @@ def test_blocks_are_products_and_the_impossible_is_said() -> None:
             ],
         }
     )
-    planned = plan(grid, anything)
+    planned = plan(grid, no_obstacle)
     names = [label(storage) for storage in planned.storages]
     assert len(names) == 3 * 3 + 2 * 3
     assert "ivf lists=64 pq bits=8 random 8" in names
@@ -51,15 +51,15 @@ def test_blocks_are_products_and_the_impossible_is_said() -> None:
     }  # fmt: skip
     assert "cannot hold codec pq" in planned.skipped[0].reason
     twice = grid.model_copy(update={"block": grid.block * 2})
-    assert plan(twice, anything) == planned
+    assert plan(twice, no_obstacle) == planned
 
 
-def test_a_grid_can_be_narrowed() -> None:
-    planned = plan(default_grid(), anything, {"index": ["ivf"], "codec": ["int8", "pq"]})
+def test_only_restricts_the_grid() -> None:
+    planned = plan(default_grid(), no_obstacle, {"index": ["ivf"], "codec": ["int8", "pq"]})
     assert [label(storage) for storage in planned.storages] == [
         "ivf pq", "ivf int8", "ivf int8 codes only", "ivf int8 pca 50 %", "ivf int8 pca 25 %"
     ]  # fmt: skip
-    planned = plan(default_grid(), anything, {"index": ["ivf"], "projection": ["pca:0.25"]})
+    planned = plan(default_grid(), no_obstacle, {"index": ["ivf"], "projection": ["pca:0.25"]})
     assert [label(storage) for storage in planned.storages] == ["ivf int8 pca 25 %"]
     projections = Grid.parse(
         {
@@ -68,25 +68,25 @@ def test_a_grid_can_be_narrowed() -> None:
             ]
         }
     )
-    planned = plan(projections, anything, {"projection": ["pca:8", "none"]})
+    planned = plan(projections, no_obstacle, {"projection": ["pca:8", "none"]})
     assert [label(storage) for storage in planned.storages] == ["flat", "flat pca 8"]
-    planned = plan(default_grid(), anything, {"index": ["scann"], "codec": ["scann"]})
+    planned = plan(default_grid(), no_obstacle, {"index": ["scann"], "codec": ["scann"]})
     assert [label(storage) for storage in planned.storages] == ["scann"]
     with pytest.raises(ConfigError, match=r"codec: the grid has no 'int9'; it has binary, "):
-        plan(default_grid(), anything, {"codec": ["int8", "int9"]})
-    with pytest.raises(ConfigError, match="grid: nothing is left"):
-        plan(default_grid(), anything, {"index": ["hnsw"], "codec": ["pq"]})
-    with pytest.raises(ConfigError, match="nothing is left to be measured; flat float32: no"):
+        plan(default_grid(), no_obstacle, {"codec": ["int8", "int9"]})
+    with pytest.raises(ConfigError, match="grid: no combination can be measured"):
+        plan(default_grid(), no_obstacle, {"index": ["hnsw"], "codec": ["pq"]})
+    with pytest.raises(ConfigError, match="no combination can be measured; flat float32: no"):
         plan(default_grid(), lambda storage: "no")
 
 
-def test_what_cannot_be_measured_here_is_skipped() -> None:
+def test_storages_with_an_obstacle_are_skipped() -> None:
     planned = plan(default_grid(), lambda s: "too few" if s.index.kind == "spann" else None)
     assert {item.reason for item in planned.skipped} == {"too few"}
     assert all(item.name.startswith("spann") for item in planned.skipped)
 
 
-def test_recall_targets() -> None:
+def test_targets_depend_on_the_index() -> None:
     grid = Grid.parse({"recall": [0.9, 0.95], "block": [{"index": ["ivf"]}]})
     assert grid.with_recall(None) is grid
     assert grid.with_recall(0.9) is grid
@@ -101,10 +101,10 @@ def test_recall_targets() -> None:
         assert more.targets(VectorStorage.parse({"index": index})) == (None,)
 
 
-def test_a_grid_comes_from_a_file(tmp_path: Path) -> None:
+def test_grid_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "grid.toml"
     path.write_text('recall = [0.9]\n[[block]]\nindex = ["flat"]\ncodec = ["int8", "int4"]\n')
-    names = [label(storage) for storage in plan(Grid.read(path), anything).storages]
+    names = [label(storage) for storage in plan(Grid.read(path), no_obstacle).storages]
     assert names == ["flat int8", "flat int4"]
     for text, message in (
         ("recall = [2]\n[[block]]\nindex = ['flat']\n", r"recall\[0\]: must be a number above 0"),

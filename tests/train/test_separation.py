@@ -1,4 +1,4 @@
-"""Test queries that training has not seen, compared with brute force on a real set."""
+"""Separation of test and training queries, compared with brute force on a real data set."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ def test_scifact_has_102_clean_queries(shared_data):
     folder = shared_data / "scifact"
     queries = read_queries(folder / "queries.jsonl")
     test, train = read_qrels(folder / "qrels" / "test.tsv"), read_qrels(folder / "qrels/train.tsv")
-    asked = [query for query in queries if query.id in test]
-    found = separate(asked, test, queries, train)
-    assert (len(asked), len(found.sharing), len(found.clean)) == (300, 196, 102)
+    tested = [query for query in queries if query.id in test]
+    found = separate(tested, test, queries, train)
+    assert (len(tested), len(found.sharing), len(found.clean)) == (300, 196, 102)
 
     gold = {name for grades in train.values() for name, grade in grades.items() if grade > 0}
     seen = [trigrams(query.text) for query in queries if query.id in train]
-    sharing = [q.id for q in asked if gold & {d for d, grade in test[q.id].items() if grade > 0}]
+    sharing = [q.id for q in tested if gold & {d for d, grade in test[q.id].items() if grade > 0}]
     copying = [
         query.id
-        for query in asked
+        for query in tested
         for own in [trigrams(query.text)]
         if any(len(own & other) / len(own | other) >= 0.5 for other in seen)
     ]
     assert (found.sharing, found.copying) == (sharing, copying)
-    assert [q.id for q in found.clean] == [q.id for q in asked if q.id not in {*sharing, *copying}]
+    assert [q.id for q in found.clean] == [q.id for q in tested if q.id not in {*sharing, *copying}]
 
 
-def test_each_reason_alone_is_enough():
+def test_shared_document_or_near_copy_is_enough():
     train = [Query("a", "Birds cannot fly."), Query("unjudged", "The sea is deep.")]
     test = [
         Query("copy", "birds  CANNOT fly"),

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....encoders.places import absolute_name
+    from ....encoders.model_paths import absolute_name
     from ....search import repoint
 
     changed = repoint(arguments.collection, arguments.model, legs=arguments.leg)

@@ -152,11 +152,11 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
         (["best.trec", "cut.json"], "cut.json:2: not JSON: "),
         (
             ["best.trec", "list.json"],
-            "list.json: must hold the object that `twindex eval --json` p",
+            "list.json: must be a report of `twindex eval --json`: a JSON object",
         ),
         (["best.trec", "old.json"], "old.json: per_query: missing; write the report with `twindex"),
         (["best.trec", "rows.json"], "rows.json: table[1].per_query: missing"),
-        (["best.trec", "twice.json"], "twice.json: table[1]: must have a name of its own"),
+        (["best.trec", "twice.json"], "twice.json: table[1]: must have a unique `name`"),
         (
             ["best.trec", "word.json"],
             'word.json: per_query.P@1.7: must be a finite number, got "x"',

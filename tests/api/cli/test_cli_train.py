@@ -84,7 +84,10 @@ def test_it_prints_a_table(data, capsys):
         (["--epochs", "0"], "--epochs: "),
         (["--lr", "-1"], "--lr: "),
         (["--init", "no-such-model"], "not on this machine"),
-        (["--layers", "3", "--init", "splade-tiny"], "--layers: splade-tiny has 2"),
+        (
+            ["--layers", "3", "--init", "splade-tiny"],
+            "--layers: must be at most 2, the number of layers of model 'splade-tiny'",
+        ),
         (["--max-length", "9999", "--init", "splade-tiny"], "--max-length: "),
     ],
 )

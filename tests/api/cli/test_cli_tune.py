@@ -120,7 +120,7 @@ def test_what_is_recommended_is_applied(tune: Any, built: Path, tmp_path: Path, 
     assert again.json["applied"] is False
     back = tune("--apply", "--codecs", "float32", "--indexes", "flat", "--json").json
     assert back["applied"] is True
-    assert any("rounded already" in text for text in back["notes"])
+    assert any("stores rounded vectors" in text for text in back["notes"])
     # The file builds another collection that is stored in the same way.
     corpus = ["--documents", str(built / "corpus.jsonl"), "--quiet"]
     recommended = ["--config", str(tmp_path / "out" / "recommended.toml")]
@@ -153,9 +153,9 @@ def test_a_small_collection_is_told_what_is_right(tmp_path: Path, run: Any) -> N
 def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: Any) -> None:
     for options, message in (
         (["--leg", "sparse"], "--leg: there is no leg 'sparse'"),
-        (["--leg", "lexical"], "--leg: the leg lexical is lexical"),
+        (["--leg", "lexical"], "--leg: must be a dense leg, got 'lexical' (lexical)"),
         (["--min-recall", "2"], "--min-recall: must be at most 1"),
-        (["--p95-ms", "0"], "--p95-ms: must be more than 0"),
+        (["--p95-ms", "0"], "--p95-ms: must be above 0 and finite, got 0"),
         (["--sample", "1"], "--sample: must be at least 2"),
         (["--seed", "-1"], "--seed: must be at least 0"),
         (["--depth", "5"], "--depth: must be at least 10"),

@@ -10,10 +10,11 @@ from .dense.config import DenseEncoderConfig
 from .late.config import LateEncoderConfig
 
 
-def prescribed_prompts(
-    model: Any, config: DenseEncoderConfig | LateEncoderConfig
-) -> dict[Role, str]:
-    """What is put before texts: as configured, else as the model itself says, else nothing."""
+def model_prompts(model: Any, config: DenseEncoderConfig | LateEncoderConfig) -> dict[Role, str]:
+    """Return the prompt before texts of each role.
+
+    It is the configured prompt, else the model's own, else "".
+    """
     return {
         "query": _prompt(config.query_prompt, model, ("query",)),
         "document": _prompt(config.document_prompt, model, ("document", "passage", "corpus")),
@@ -21,7 +22,7 @@ def prescribed_prompts(
 
 
 def _prompt(given: str | None, model: Any, names: Sequence[str]) -> str:
-    """The prompt that was asked for, else the first of `names` among the model's own, else none."""
+    """Return the configured prompt, else the model's first prompt with one of `names`, else ""."""
     if given is not None:
         return given
     own: Mapping[str, str | None] = getattr(model, "prompts", None) or {}

@@ -1,7 +1,7 @@
-"""Where the models of an encoder are.
+"""The locations of an encoder's models.
 
-A name may be a folder. What is stored is its absolute path, and what identifies the model is the
-digest of its weights, which the fingerprints of encoders have.
+A model's name may be a folder. Collections store its absolute path. The digest of the weights, in
+the encoder's fingerprint, identifies the model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .config import EncoderConfig
 
 
 def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
-    """(field, model) of an encoder."""
+    """Yield (field, model name) for each model of an encoder's configuration."""
     for field in encoder.models:
         model = getattr(encoder, field, None)
         if model is not None:
@@ -27,27 +27,30 @@ def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
 
 
 def absolute_name(model: str) -> str:
-    """The absolute path of a folder or file, in which links are kept; another name as it is.
+    """Return the absolute path if `model` is a folder or file, else `model` unchanged.
 
-    Raises ModelError for a path that cannot be looked at.
+    Symbolic links are kept. Raises ModelError for a path that cannot be read.
     """
     if model == FAKE or (place := local_path(model)) is None:
         return model
     path = Path(model).expanduser()
     plain = os.path.abspath(path)
-    # `link/..` is the parent of the link's target, which a path without `..` may not be.
+    # `link/..` is the parent of the link's target. A path without `..` may be another folder.
     return plain if os.path.realpath(plain) == str(place) else str(path.absolute())
 
 
 def absolute_encoder(encoder: EncoderConfig) -> EncoderConfig:
-    """The encoder with folders of models by their absolute paths."""
+    """Return a copy of the configuration with absolute paths for model folders."""
     update = {field: absolute_name(model) for field, model in named(encoder)}
     return encoder.model_copy(update=update) if update else encoder
 
 
-def pointed(encoder: EncoderConfig, places: Mapping[str, str]) -> EncoderConfig:
-    """The encoder with other names for its models (field -> name)."""
-    update: dict[str, Any] = dict(places)
+def with_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
+    """Return a copy of the configuration with other models.
+
+    models: field -> model name. A new value for "model" resets the revision.
+    """
+    update: dict[str, Any] = dict(models)
     if "model" in update:
         update["revision"] = None
     return encoder.model_copy(update=update)
@@ -59,12 +62,14 @@ def relocated(
     models: Iterable[str],
     error: ModelError,
 ) -> EncoderConfig:
-    """The encoder with the places where its models are now, for those whose weights are not where
-    it says: the path is gone, or holds something else.
+    """Return a copy of the configuration with new paths for models that have moved.
 
-    They are found by the digests in the stored fingerprint, see `find_by_digest`. error: why the
-    encoder cannot be loaded as it is; raised where every model is where it says or was never used,
-    and with the remedy for weights that are not found.
+    A model has moved if its path is missing or holds other weights. `find_by_digest` looks for the
+    digest in the stored fingerprint.
+
+    models: folders searched for moved models.
+    error:  the error of loading `encoder`. It is raised if no model has moved. If the weights of a
+            moved model are not found, a ModelError adds the remedy.
     """
     update = {}
     for field, model in named(encoder):
@@ -77,14 +82,15 @@ def relocated(
         if place is None:
             raise ModelError(
                 f"{error}. No listed, installed or cached model has the weights of "
-                f"{shown(model)} (digest {digest}) under another name. If they are elsewhere now: "
+                f"{shown(model)} (digest {digest}) under another name. If they have moved, run "
                 "twindex repoint COLLECTION PATH"
             ) from error
         update[field] = str(place)
     if not update:
         raise error
-    return pointed(encoder, update)
+    return with_models(encoder, update)
 
 
 def revision_of(field: str, encoder: EncoderConfig) -> str | None:
+    """Return the configured revision for the field "model", None for other fields."""
     return getattr(encoder, "revision", None) if field == "model" else None
