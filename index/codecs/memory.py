@@ -1,4 +1,4 @@
-"""Numbers read out of bytes by compiled functions, wherever they begin; no bounds are checked."""
+"""Unaligned reads of numbers from bytes, for compiled functions. Bounds are not checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .protocol import Codes
 
 
 def _read(result: Any, stored: Any) -> Any:
-    """An intrinsic (array of bytes, position) -> number."""
+    """Return an intrinsic (array of bytes, byte offset) -> number."""
 
     def function(typing: Any, array: Any, position: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

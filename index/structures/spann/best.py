@@ -1,4 +1,4 @@
-"""The best k distinct rows of several queries, of entries that come in any order."""
+"""Selection of the best k distinct rows of each query, from entries in any order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ _ALL = np.zeros(0, dtype=np.bool_)
 
 
 class Best:
-    """A heap for each query, within the ranking that it becomes. A row enters a heap only once:
-    those that did are kept in a hash table."""
+    """Collects the best k rows of several queries.
+
+    Each query has a heap, which `ranking` sorts in place, and a hash table of the rows that entered
+    the heap, so that a row enters only once.
+    """
 
     def __init__(self, queries: int, k: int, rows: int, entries: int) -> None:
-        """rows: of the segment; entries: that a query is offered, at most."""
+        """rows: number of rows of the segment. entries: maximum number of entries per query."""
         self._found = Ranking.empty(queries, k)
         self._held = [0] * queries
         self._seen = np.full((queries, slots(rows, entries)), -1, dtype=np.int32)
@@ -33,11 +36,11 @@ class Best:
         scores: NDArray[np.float32],
         allowed: Mask | None,
     ) -> int:
-        """Consider entries of some lists of a block (None = all), with their scores, one list after
-        another.
+        """Add the scored entries of some lists of a block to one query.
 
-        Returns the position in `lists` of one that holds a row which no segment of this size has;
-        -1 = none does.
+        lists: positions of the lists in the block; None: all lists. scores: of the entries, list
+        after list. allowed: mask of the rows to keep; None: all. Returns the position in `lists` of
+        a list with an invalid row number, or -1 if all are valid.
         """
         held, wrong = _offer(
             block.data.view(np.int32),
@@ -55,14 +58,17 @@ class Best:
         return int(wrong)
 
     def ranking(self) -> Ranking:
-        """Best first, ties by row, ascending. Nothing can be offered any more."""
+        """Return the best rows of all queries, best first. Ties are ordered by row, ascending.
+
+        No entries may be added after this call.
+        """
         for query, held in enumerate(self._held):
             _sort(self._found.rows[query], self._found.scores[query], held)
         return self._found
 
 
 def slots(rows: int, entries: int) -> int:
-    """Length of the hash table of a query: a power of two, more than twice what can enter."""
+    """Return the size of a query's hash table: a power of two, over twice the rows it can hold."""
     return 1 << (2 * min(rows, entries)).bit_length()
 
 
@@ -79,8 +85,10 @@ def _offer(
     held: int,
     seen: Any,
 ) -> tuple[int, int]:
-    """`begins` are in bytes. The worst of the heap is at 0. Returns how many it holds and what
-    `Best.offer` returns."""
+    """Add entries to a heap whose worst row is at position 0. `begins` are byte offsets.
+
+    Returns the number of rows in the heap and the result of `Best.offer`.
+    """
     entry = 0
     for index in range(len(begins)):
         begin = begins[index] // 4
@@ -107,7 +115,7 @@ def _offer(
 
 @kernel
 def _enter(seen: Any, row: int) -> bool:
-    """Put a row into the table (open addressing); false if it is there."""
+    """Insert a row into a hash table with open addressing. Return False if it was present."""
     mask = len(seen) - 1
     slot = (row * 0x9E3779B1 >> 8) & mask
     while seen[slot] >= 0:
@@ -125,7 +133,7 @@ def _worse(score: float, row: int, other_score: float, other_row: int) -> bool:
 
 @kernel
 def _rise(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
-    """Add to a heap that holds `at`."""
+    """Add a row to a heap of `at` rows."""
     while at > 0:
         parent = (at - 1) // 2
         if not _worse(score, row, scores[parent], rows[parent]):
@@ -137,7 +145,7 @@ def _rise(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
 
 @kernel
 def _sink(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
-    """Replace the worst of a heap."""
+    """Replace the worst row of a heap."""
     at = 0
     while 2 * at + 1 < held:
         child = 2 * at + 1
@@ -153,7 +161,7 @@ def _sink(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
 
 @kernel
 def _sort(rows: Any, scores: Any, held: int) -> None:
-    """Heapsort: the worst goes to the end, again and again."""
+    """Sort a heap, best row first: moves the worst row to the end repeatedly."""
     for last in range(held - 1, 0, -1):
         row, score = rows[last], scores[last]
         rows[last], scores[last] = rows[0], scores[0]

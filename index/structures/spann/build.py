@@ -1,12 +1,13 @@
-"""Building inverted lists on disk, out of core: vectors are read in order, twice.
+"""Out-of-core build of a spann index. Reads all vectors twice, in order.
 
-    1  a sample that fits into memory: the codec is fitted on it, heads are chosen from it, and the
-       number of lists that a vector may be in
-    2  each block of vectors: its lists (`closure`), its codes; both into scratch files (`spill`)
-    3  scratch files to lists (`lists`), one range of lists after another
+    1  reads a sample that fits into memory, fits the codec, selects the heads, and chooses the
+       maximum number of lists per vector
+    2  for each block of vectors, finds the lists (`closure`), encodes the vectors, and appends both
+       to scratch files (`spill`)
+    3  turns scratch files into posting lists (`lists`), one range of lists at a time
 
-What is finished is kept in scratch/ with a checkpoint: a build that was killed and is called again
-goes on after the last block (or, in stage 3, at its beginning).
+Finished work is kept in scratch/ with a checkpoint. A killed build that is called again continues
+after the last block, or at the beginning of stage 3.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ from .spill import Spill, written
 FILE = "spann.json"
 SCRATCH = "scratch"
 SEED = 0
+"""Seed of the sample, of the heads and of their graph."""
 READ = 8_192
-"""Vectors that are read together for the sample."""
+"""Number of vectors read at a time for the sample."""
 
 
 def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
-    """Memory that a build holds however little it is given: heads, their graph, a few bytes for
-    each vector."""
-    # About: as if a code had a byte for each dimension.
+    """Return the bytes that a build needs at least: heads, their graph, 2 bytes per vector."""
+    # An estimate: assumes one byte per dimension in a code.
     heads = head_count(rows, width, settings(storage, SpannConfig))
     return heads * 4 * width + Heads.building_bytes(heads, width) + 2 * rows + (32 << 20)
 
@@ -66,8 +67,11 @@ def build(
     memory: int,
     progress: Progress,
 ) -> None:
-    """See Structure.build. Calling it again after it was killed goes on with the work, if vectors,
-    storage and memory are the same. One result for one number of threads."""
+    """See Structure.build.
+
+    A call after a killed build continues it, if vectors, storage and memory are unchanged. The
+    result is deterministic for a given number of threads.
+    """
     scratch = directory / SCRATCH
     source = identify(vectors, storage, memory)
     state = Checkpoint.load(scratch, source)
@@ -111,8 +115,10 @@ def _choose(
     memory: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """Write codec.npz, heads.faiss, scratch/heads.npy and scratch/rows.npy, which says what
-    vectors the heads are. Returns what was chosen, for the report."""
+    """Fit the codec and select the heads. Return the choices, for the checkpoint and the report.
+
+    Writes codec.npz, heads.faiss, scratch/heads.npy, and scratch/rows.npy (rows of the heads).
+    """
     config = settings(storage, SpannConfig)
     with _timed(seconds, "sample"):
         rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
@@ -149,7 +155,7 @@ def _choose(
 
 
 def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vectors]:
-    """Random rows, ascending, and their vectors; all vectors are read, in order."""
+    """Return the row numbers of a random sample, ascending, and its vectors, float32 [n, d]."""
     rows = spread(len(vectors), wanted, SEED)
     sample = np.empty((len(rows), vectors.width), dtype=np.float32)
     for start in range(0, len(vectors), READ):
@@ -170,7 +176,7 @@ def _assign(
     state: Checkpoint,
     progress: Progress,
 ) -> Checkpoint:
-    """Every vector's lists and code into the scratch files. Returns the last checkpoint."""
+    """Write the lists and codes of all vectors to the scratch files. Return the last checkpoint."""
     scratch = directory / SCRATCH
     heads = Heads.open(directory)
     directions = np.load(scratch / "heads.npy")
@@ -185,7 +191,7 @@ def _assign(
         with _timed(seconds, "nearest heads"):
             points = normalized(block)
             candidates = nearest_heads(points, directions, heads, plan.candidates)
-            # The graph may miss it, but a head is in its own list.
+            # A head must be in its own list, even if the graph misses it.
             first, last = np.searchsorted(own, (start, stop))
             mine = np.arange(first, last)
             here = own[first:last] - start

@@ -1,8 +1,8 @@
-"""How many lists a vector should be in, measured on the vectors themselves.
+"""Choice of the maximum number of lists per vector (the cap), measured on the vectors.
 
-Some vectors of the sample are queries, of which the nearest in the sample are known. Only these
-need their lists, and the lists for a cap are the first of those for a larger one: so all caps are
-measured for the price of a few thousand vectors.
+Some vectors of the sample serve as queries, and their nearest neighbours in the sample are
+computed. Only these neighbours are assigned to lists. The lists for a cap are a prefix of those for
+a larger cap, so measuring all caps costs a few thousand assignments.
 """
 
 from __future__ import annotations
@@ -24,27 +24,32 @@ K = 10
 QUERIES = 200
 CANDIDATES = 64
 DEPTH = 256
-"""Lists of a query that are looked at."""
+"""Maximum number of lists searched for a query."""
 
 FEWEST = 256
-"""With fewer heads or vectors nothing is measured."""
+"""With fewer heads or vectors, nothing is measured."""
 
 READ_BYTES = 32 << 10
-"""A list costs as much as so many bytes more: reads of a page and of several take about as long."""
+"""Fixed cost of a list, in bytes: reading one page takes about as long as reading several."""
 
 LARGEST = 3
-"""Of the caps that are chosen without being asked for. Measured with 200,000 clustered vectors and
-lists of int8: with 4, a search reads 20 to 25 % less, and the disk it takes with float16 originals
-is 1.57 times the vectors as float32 instead of 1.30."""
+"""Largest cap that is chosen automatically. Measured with 200,000 clustered vectors and int8 lists:
+with a cap of 4, a search reads 20 to 25 % less. Disk usage with float16 originals grows from 1.30
+to 1.57 times the size of the vectors as float32."""
 
 MARGIN = 0.15
-"""A larger cap is worth its space on disk if it saves this part of the cost of a search."""
+"""A larger cap is chosen if it saves at least this share of the cost of a search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """What a cap costs. lists: read for the recall, 0 if DEPTH do not reach it. kept: lists that a
-    vector is in. bytes: read for a query, about."""
+    """The measured cost of a cap.
+
+    replicas: the cap, maximum number of lists per vector.
+    lists:    lists read per query to reach the recall target; 0 if DEPTH lists do not reach it.
+    kept:     mean number of lists per vector.
+    bytes:    approximate bytes read per query.
+    """
 
     replicas: int
     lists: int
@@ -53,17 +58,20 @@ class Cap:
 
     @property
     def cost(self) -> float:
-        """Infinite if the recall is not reached."""
+        """Bytes read per query plus fixed costs; infinite if the recall target is not reached."""
         return self.bytes + self.lists * READ_BYTES if self.lists else np.inf
 
 
 def measure(
     sample: Vectors, heads: Vectors, graph: Heads, recall: float, vector_bytes: float, seed: int
 ) -> list[Cap]:
-    """What each of CAPS costs for this recall of the K nearest; nothing for small collections.
+    """Measure the cost of each cap in CAPS for a recall target of the K nearest.
 
-    sample: unit vectors float32 [n, d]; heads: float32 [h, d], those of `graph`; vector_bytes: of
-    all vectors, each once, divided by the number of heads.
+    sample:       unit vectors, float32 [n, d].
+    heads:        float32 [h, d].
+    graph:        index of the heads.
+    vector_bytes: bytes of all entries if each vector is in one list, divided by h.
+    Returns an empty list for fewer than FEWEST vectors or heads.
     """
     if min(len(sample), len(heads)) < FEWEST:
         return []
@@ -79,7 +87,7 @@ def measure(
     accepted = (lists_of(queries) >= 0).sum(axis=1)
     lists = lists_of(sample[near.reshape(-1)]).reshape(QUERIES, -1)
     order = nearest_heads(queries, heads, graph, min(DEPTH, len(heads)))
-    rank = np.full((QUERIES, len(heads) + 1), DEPTH, dtype=np.int64)  # The last is for list -1.
+    rank = np.full((QUERIES, len(heads) + 1), DEPTH, dtype=np.int64)  # Last column: list -1.
     np.put_along_axis(rank, order, np.arange(order.shape[1])[None], axis=1)
     ranks = np.take_along_axis(rank, lists, axis=1).reshape(QUERIES, near.shape[1], -1)
     caps = []
@@ -93,8 +101,10 @@ def measure(
 
 
 def choose(caps: list[Cap], default: int) -> int:
-    """The smallest cap of which the next larger, up to LARGEST, saves less than MARGIN; `default`
-    if none is known or reaches the recall."""
+    """Return the smallest cap, up to LARGEST, whose next larger cap saves less than MARGIN.
+
+    Returns `default` if no cap was measured or none reaches the recall target.
+    """
     usable = [cap for cap in caps if cap.lists and cap.replicas <= LARGEST]
     if not usable:
         return default
@@ -105,9 +115,9 @@ def choose(caps: list[Cap], default: int) -> int:
 
 
 def _neighbours(sample: Vectors, rows: NDArray[np.int64]) -> Lists:
-    """The K nearest of each of these rows but itself, int64 [rows, K]."""
+    """Return the K nearest neighbours of each row, without the row itself, int64 [rows, K]."""
     near = compare_all(sample[rows], sample, K + 1)
     unwanted = near == rows[:, None]
-    unwanted[~unwanted.any(axis=1), -1] = True  # Equal vectors came before it.
+    unwanted[~unwanted.any(axis=1), -1] = True  # Equal vectors replaced it.
     wanted: Lists = near[~unwanted].reshape(len(rows), K)
     return wanted

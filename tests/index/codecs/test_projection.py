@@ -111,13 +111,13 @@ def test_damaged_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         Projection.load(path)
     files.write(path, "projection", axes=np.full((2, 4), np.nan, np.float32))
-    with pytest.raises(ValueError, match="not the numbers axes"):
+    with pytest.raises(ValueError, match="must hold finite float32 arrays axes"):
         Projection.load(path)
     files.write(path, "projection", axes=np.zeros((4, 2), np.float32))
     with pytest.raises(ValueError, match="4 axes in 2"):
         Projection.load(path)
     files.write(path, "int8", axes=np.zeros((2, 4), np.float32))
-    with pytest.raises(ValueError, match="not of projection"):
+    with pytest.raises(ValueError, match="not a file of projection"):
         Projection.load(path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="cannot be read"):

@@ -359,7 +359,7 @@ def test_a_configuration_that_cannot_be_is_refused() -> None:
     for index, codec in (("scann", None), ("flat", "rabitq")):
         with pytest.raises(ConfigError, match="originals must be kept"):
             leg(index, codec, originals="none")
-    with pytest.raises(Exception, match="cannot hold codec pq"):
+    with pytest.raises(Exception, match="does not support codec pq"):
         leg("hnsw", "pq")
     with pytest.raises(Exception, match="give one"):
         IvfConfig(recall=0.9, nprobe=3)

@@ -208,10 +208,10 @@ def test_damaged_rows_of_a_delta_are_refused() -> None:
 @pytest.mark.parametrize(
     ("terms", "lengths", "vocabulary", "message"),
     [
-        ([0, -1], [2], 10, "term"),
-        ([0, 10], [2], 10, "term"),
-        ([0, 1], [1], 10, "number"),
-        ([0, 1], [2], 9, "9 terms after 10"),
+        ([0, -1], [2], 10, "a term number is outside 0 to 9"),
+        ([0, 10], [2], 10, "a term number is outside 0 to 9"),
+        ([0, 1], [1], 10, "2 terms and 2 values do not match rows of 1 postings"),
+        ([0, 1], [2], 9, "vocabulary must be at least 10, got 9"),
     ],
 )
 def test_a_log_refuses_what_a_kernel_would_not_check(

@@ -233,7 +233,7 @@ def test_what_does_not_fit_the_vectors_is_refused_before_an_index_is_built(
 
 
 def test_a_codec_that_the_index_cannot_hold_is_refused():
-    with pytest.raises(ConfigError, match="cannot hold codec pq"):
+    with pytest.raises(ConfigError, match="does not support codec pq"):
         VectorStorage.parse({"index": {"kind": "hnsw"}, "codec": {"kind": "pq"}})
 
 

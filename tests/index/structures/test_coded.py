@@ -93,7 +93,7 @@ def test_reads_what_is_left(built):
 def test_damaged_files_are_refused(tmp_path):
     config = storage("int8")
     CodedFlat.build(tmp_path, Source(vectors()), config, 1 << 20, NoProgress())
-    with pytest.raises(ValueError, match="not of"):
+    with pytest.raises(ValueError, match="not a file of int4"):
         CodedFlat.open(tmp_path, storage("int4"))
     np.save(tmp_path / CODES, np.zeros((5, 3), np.uint8))
     with pytest.raises(ValueError, match="3 bytes"):

@@ -99,7 +99,7 @@ def test_checksum_sees_every_changed_bit(place: int, bit: int) -> None:
 
 def test_a_list_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
     with PostingsWriter(tmp_path, STRIDE) as writer:
-        with pytest.raises(ValueError, match=r"3 rows .* not \[3, 6\]"):
+        with pytest.raises(ValueError, match=r"3 rows .* expected int32 rows and codes \[3, 6\]"):
             writer.append(np.zeros(3, np.int32), np.zeros((3, 5), np.uint8))
         with pytest.raises(ValueError, match="int64"):
             writer.append(np.zeros(3, np.int64), np.zeros((3, STRIDE), np.uint8))
@@ -119,7 +119,7 @@ def test_a_flipped_bit_is_noticed_and_named(tmp_path: Path) -> None:
     read = Postings(tmp_path, STRIDE)
     with read.read(np.array([0, 2])) as block:  # The others are as they were.
         assert block.counts.tolist() == [100, 50]
-    with pytest.raises(CorruptFileError, match=rf"{FILE}: list 1: its pages are not"):
+    with pytest.raises(CorruptFileError, match=rf"{FILE}: list 1: its checksum does not match"):
         read_all(tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_a_truncated_file_is_noticed_when_opened_and_later(tmp_path: Path) -> No
         read.read(np.array([0, 1])),
     ):
         pass
-    with pytest.raises(ValueError, match=rf"{FILE}: 8,192 bytes, but {TABLE} says"):
+    with pytest.raises(ValueError, match=rf"{FILE}: has 8,192 bytes, but {TABLE} requires"):
         Postings(tmp_path, STRIDE)
 
 

@@ -174,7 +174,7 @@ def test_several_threads_find_what_one_does(tmp_path: Path) -> None:
 def test_a_row_that_is_none_is_named_and_not_looked_up(tmp_path: Path) -> None:
     made = make(tmp_path, 300, 10)
     smaller = Searcher(made.searcher.heads, made.searcher.postings, made.codec, 100)
-    with pytest.raises(CorruptFileError, match="list 0: has rows that are none"):
+    with pytest.raises(CorruptFileError, match="list 0: has row numbers outside 0 to 99"):
         smaller.search(some_queries(1), 10, 10, np.ones(100, dtype=bool))
 
 

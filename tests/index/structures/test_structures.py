@@ -179,7 +179,7 @@ def test_without_originals_lengths_are_kept(codec: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(lengths, np.linalg.norm(VECTORS[5:], axis=1), rtol=1e-4)
     assert list(structure.ladder()[0]) == ["nprobe"]
     np.save(tmp_path / "lengths.npy", np.ones(7, np.float32))
-    with pytest.raises(ValueError, match="7 lengths of 3000"):
+    with pytest.raises(ValueError, match="expected 3000 lengths, got 7"):
         IvfLists.open(tmp_path, stored("ivf", codec, originals="none"))
 
 
@@ -252,7 +252,7 @@ def test_lists_with_rows_that_are_none_are_refused(codec: str, row: int, tmp_pat
             rows = faiss.rev_swig_ptr(lists.invlists.get_ids(number), size)
             rows[rows == 7] = row  # Row 7 is in no list then.
     faiss.write_index(lists, str(file))
-    with pytest.raises(ValueError, match=r"rows that are none|row 7 is in no list"):
+    with pytest.raises(ValueError, match=r"has row numbers outside 0 to 2999|row 7 is in no list"):
         IvfLists.open(tmp_path, storage)
 
 

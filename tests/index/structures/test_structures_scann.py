@@ -72,7 +72,7 @@ def test_damage_is_refused(tmp_path: Path) -> None:
 
 def test_originals_must_be_kept(tmp_path: Path) -> None:
     storage = STORAGE.model_copy(update={"originals": "none"})
-    with pytest.raises(ConfigError, match="originals: ScaNN gives no vectors back"):
+    with pytest.raises(ConfigError, match="originals: ScaNN cannot decode vectors"):
         ScannTree.build(tmp_path, held(100, 1), storage, 1 << 20, NoProgress())
 
 
