@@ -1,11 +1,12 @@
-"""Writing the vectors of a leg in which a passage has several.
+"""Writes the vectors of a segment of a dense leg with several vectors per passage.
 
-A codec and a projection are fitted to a sample of what comes. Codes know no originals, so each time
-that they are written anew with another codec something more is lost. So a merge takes over codec
-and projection of its largest part, and that part's codes as they are, unless they were fitted to
-far fewer vectors than there are now, or the configuration has changed; the other parts are decoded
-and coded again. While a collection grows a vector is so coded anew about once each time that the
-segment which it is in doubles.
+Codec and projection are fitted on a sample. No originals are kept, so each re-encoding with another
+codec loses precision. A merge therefore adopts codec and projection of its largest part and copies
+the codes of that part. It decodes and re-encodes the other parts.
+
+A new codec is fitted only if the configuration has changed, or if the old codec was fitted on far
+fewer vectors than there are now. While a collection grows, a vector is re-encoded about once each
+time the size of its segment doubles.
 """
 
 from __future__ import annotations
@@ -38,18 +39,17 @@ from .kept import kept_blocks
 from .tokens_coded import Coded
 
 _MASKED = 1 << 20
-"""Elements of a mask that are looked at together."""
+"""Number of mask elements in a piece."""
 FEWER = 4
-"""A codec fitted to so many times fewer vectors than there are (and than it is ever fitted to) is
-fitted anew."""
+"""A codec is fitted again if a new sample would have more than 4 times its vectors."""
 
 
 class Source(VectorSource, Protocol):
-    """A part whose vectors are written anew."""
+    """A part whose vectors are merged."""
 
     @property
     def coded(self) -> Coded | None:
-        """Its codes; None where it has the vectors as they came."""
+        """The codes of the part; None if its vectors are uncompressed."""
 
 
 Sources = Sequence[tuple[Source, Mask | None]]
@@ -57,7 +57,7 @@ Sources = Sequence[tuple[Source, Mask | None]]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """How vectors are coded. fitted: to how many."""
+    """A codec with an optional projection. fitted: number of vectors it was fitted on."""
 
     codec: Codec
     projection: Projection | None
@@ -71,8 +71,11 @@ class Means:
 def write(
     directory: Path, sources: Sources, storage: VectorStorage, memory: int, progress: Progress
 ) -> None:
-    """Write the kept vectors of `sources` into `directory`, which may hold what an interrupted try
-    has left. Takes `memory` bytes or so beyond the sample."""
+    """Write the kept vectors of `sources` into `directory`, after deleting all files there.
+
+    sources: pairs of a part and a mask of the vectors to keep; None: keep all. memory: approximate
+    bytes of working memory, in addition to the fitting sample.
+    """
     kept = _Kept(sources)
     for left in directory.iterdir():
         shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -104,7 +107,7 @@ def write(
 def _codes(
     sources: Sources, means: Means, adopted: Coded | None, memory: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """The codes of all kept vectors, in order, in blocks."""
+    """Yield the codes of all kept vectors, in order, in blocks."""
     for source, mask in sources:
         step = block_rows(memory, source.width)
         own = source.coded
@@ -120,7 +123,7 @@ def _codes(
 
 
 def _adopted(sources: Sequence[Source], storage: VectorStorage, rows: int) -> Coded | None:
-    """The part whose codec stays; None = it is fitted anew."""
+    """Return the largest part whose codec can be reused; None: fit a new codec."""
     able = [
         source.coded
         for source in sources
@@ -140,7 +143,7 @@ def _fitted(sample: Vectors, storage: VectorStorage) -> Means:
 
 
 class _Kept:
-    """A VectorSource: the kept vectors of several sources, in order."""
+    """A VectorSource over the kept vectors of several sources, in order."""
 
     def __init__(self, sources: Sources) -> None:
         self._pieces: list[tuple[Source, int, int, Mask | None]] = []
@@ -175,7 +178,7 @@ class _Kept:
                 inside = rows[places] - begin
                 if mask is not None:
                     inside = np.flatnonzero(mask)[inside]
-                assert stop - start > int(inside.max()), "a number beyond the last"
+                assert stop - start > int(inside.max()), "a row number beyond the last row"
                 found[places] = source.take(start + inside)
             first = last
         return found
