@@ -1,4 +1,4 @@
-"""What may happen to a collection, in any order."""
+"""A state machine that applies random operations to a collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ids = st.sampled_from([f"d{i}" for i in range(8)])
 
 
 def words(known: list[str], most: int) -> st.SearchStrategy[str]:
-    """Texts of at most so many of these words."""
+    """Return a strategy of texts with at most `most` of the known words."""
     return st.lists(st.sampled_from(known), max_size=most).map(" ".join)
 
 
@@ -35,7 +35,7 @@ def in_few_examples(examples: int, steps: int) -> settings:
 
 
 class CollectionStates(RuleBasedStateMachine):
-    """stored: what must be in the collection."""
+    """Random operations on a collection. stored: the documents it must contain."""
 
     config: ClassVar[CollectionConfig]
     documents: ClassVar[st.SearchStrategy[Document]]

@@ -1,4 +1,4 @@
-"""What the tests of all parts of legs have in common."""
+"""Helpers for tests of the parts of legs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def same(one: Ranking, other: Ranking) -> None:
 def ranked(
     scores: Sequence[NDArray[Any]], k: int, allowed: Mask | None, *, least: float = -np.inf
 ) -> Ranking:
-    """The best k rows of each query by scores that are given, of those above `least`."""
+    """Return the best k allowed rows of each query, by given scores above `least`."""
     shape = (len(scores), k)
     found = Ranking(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
     for index, own in enumerate(scores):
@@ -51,7 +51,7 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 def built(directory: Path, leg: LegConfig, rows: Representation) -> Any:
-    """A segment's part in a new directory."""
+    """Build a segment part in a new directory and open it."""
     directory.mkdir(exist_ok=True)
     leg.segment_part().build(directory, rows, leg)
     return leg.segment_part().open(directory, leg)
@@ -60,7 +60,7 @@ def built(directory: Path, leg: LegConfig, rows: Representation) -> Any:
 def merged(
     root: Path, leg: LegConfig, sources: Iterable[tuple[Representation, Mask | None]], memory: int
 ) -> Path:
-    """The directory of what these parts were merged to."""
+    """Build parts, merge them, and return the directory of the merged part."""
     opened = [(built(root / str(i), leg, rows), live) for i, (rows, live) in enumerate(sources)]
     (root / "merged").mkdir()
     leg.segment_part().merge(root / "merged", opened, leg, memory)
@@ -83,7 +83,7 @@ def delta(leg: LegConfig, *batches: Representation) -> Any:
 def alone_and_together(
     parts: Sequence[LegPart], queries: Sequence[Representation], k: int, allowed: Mask | None
 ) -> Iterator[tuple[Ranking, Ranking]]:
-    """What each search of each part finds by itself, and while others search."""
+    """Yield the result of each search twice: run alone, and run with others in threads."""
     jobs = [(part, query) for query in queries for part in parts]
 
     def run(job: tuple[LegPart, Representation]) -> Ranking:

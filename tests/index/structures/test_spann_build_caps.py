@@ -1,4 +1,4 @@
-"""The number of lists for a vector, measured: against a search of whole lists."""
+"""The measured number of lists per vector, against searches of whole lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def clustered(n: int) -> NDArray[np.float32]:
     return normalized(vectors.astype(np.float32))
 
 
-def test_as_if_each_cap_had_been_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measured_costs_equal_those_of_built_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrating, "QUERIES", 100)
     vectors = clustered(6_000)
     heads = vectors[select(vectors, 300, 0)]
@@ -49,7 +49,7 @@ def test_as_if_each_cap_had_been_built(monkeypatch: pytest.MonkeyPatch) -> None:
         assert cap.bytes == pytest.approx(cap.lists * cap.kept * 1_000, rel=0.01)
 
 
-def test_a_larger_cap_must_save_a_good_part() -> None:
+def test_a_larger_cap_is_chosen_only_if_it_saves_enough() -> None:
     def caps(*lists: int) -> list[Cap]:
         return [Cap(n, found, n, 1_000) for n, found in zip(CAPS, lists, strict=True)]
 
@@ -61,6 +61,6 @@ def test_a_larger_cap_must_save_a_good_part() -> None:
     assert choose([], 3) == 3
 
 
-def test_few_vectors_say_nothing() -> None:
+def test_few_vectors_are_not_measured() -> None:
     vectors = clustered(255)
     assert measure(vectors, vectors, Heads.build(vectors, 0), 0.9, 1.0, 0) == []
