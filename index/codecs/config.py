@@ -22,12 +22,12 @@ class CodecConfig(Config):
 
     scalar:     True if each dimension is stored separately.
     own:        True if Twindex implements the codec as a `Codec`; False if FAISS does.
-    gives_back: True if a code can be decoded to a vector.
+    decodable: True if a code can be decoded to a vector.
     """
 
     scalar: ClassVar[bool] = False
     own: ClassVar[bool] = True
-    gives_back: ClassVar[bool] = True
+    decodable: ClassVar[bool] = True
 
     kind: str
 
@@ -136,7 +136,7 @@ class RabitqCodec(CodecConfig):
     """RaBitQ (Gao and Long 2024, extended 2025): a random rotation, then `bits` per dimension."""
 
     own = False
-    gives_back = False
+    decodable = False
 
     kind: Literal["rabitq"] = "rabitq"
     bits: Annotated[int, Bounds(1, 9)] = 1

@@ -41,14 +41,14 @@ def _dot(
     scores: Vectors,
 ) -> None:
     for query in range(rows.shape[0]):
-        for place in range(rows.shape[1]):
-            row = rows[query, place]
+        for column in range(rows.shape[1]):
+            row = rows[query, column]
             if row < 0:
-                scores[query, place] = -np.inf
+                scores[query, column] = -np.inf
                 continue
             if row >= matrix.shape[0]:
                 raise IndexError("a row number is beyond the matrix")
             total = np.float32(0)
             for axis in range(matrix.shape[1]):
                 total += queries[query, axis] * widened(matrix[row, axis])
-            scores[query, place] = total
+            scores[query, column] = total

@@ -37,45 +37,45 @@ Number = Callable[[Codes, int, int, int], np.float32]
 
 
 @summing
-def _float32(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return float32_at(codes, place + 4 * i)
+def _float32(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return float32_at(codes, offset + 4 * i)
 
 
 @summing
-def _float16(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return widened(uint16_at(codes, place + 2 * i))
+def _float16(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return widened(uint16_at(codes, offset + 2 * i))
 
 
 @summing
-def _bfloat16(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    bits = np.uint32(uint16_at(codes, place + 2 * i))
+def _bfloat16(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    bits = np.uint32(uint16_at(codes, offset + 2 * i))
     return np.uint32(bits << np.uint32(16)).view(np.float32)
 
 
 @summing
-def _e4m3(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    bits = np.int16(np.int8(uint8_at(codes, place + i)))
+def _e4m3(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    bits = np.int16(np.int8(uint8_at(codes, offset + i)))
     return widened(np.uint16((bits << 7) & _NO_SECOND))
 
 
 @summing
-def _e5m2(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return widened(np.uint16(np.uint16(uint8_at(codes, place + i)) << 8))
+def _e5m2(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return widened(np.uint16(np.uint16(uint8_at(codes, offset + i)) << 8))
 
 
 @summing
-def _byte(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return np.float32(uint8_at(codes, place + i))
+def _byte(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return np.float32(uint8_at(codes, offset + i))
 
 
 @summing
-def _nibble(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return np.float32((uint8_at(codes, place + i) >> (4 * part)) & 15)
+def _nibble(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return np.float32((uint8_at(codes, offset + i) >> (4 * part)) & 15)
 
 
 @summing
-def _bit(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return np.float32((uint8_at(codes, place + i) >> part) & 1)
+def _bit(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return np.float32((uint8_at(codes, offset + i) >> part) & 1)
 
 
 @njit(inline="always")  # Not inlined, numba would not cache it on disk.
@@ -94,8 +94,8 @@ def _scan(
     query_bytes = 4 * planes * cells
     column = 0
     for piece in range(len(starts)):
-        place, count = starts[piece], counts[piece]
-        if place < 0 or count < 0 or place + count * stride > len(codes):
+        offset, count = starts[piece], counts[piece]
+        if offset < 0 or count < 0 or offset + count * stride > len(codes):
             raise IndexError("a list of codes is outside the buffer")
         for _ in range(count):
             for query in range(len(bases)):
@@ -104,10 +104,10 @@ def _scan(
                 for i in range(cells):
                     for part in range(planes):
                         weight = float32_at(weights, first + 4 * (part * cells + i))
-                        total += weight * number_at(codes, place, i, part)
+                        total += weight * number_at(codes, offset, i, part)
                 scores[query, column] = total
             column += 1
-            place += stride
+            offset += stride
 
 
 @njit(inline="always")
@@ -168,8 +168,8 @@ def _scale(
 ) -> None:
     column = 0
     for piece in range(len(starts)):
-        for place in range(counts[piece]):
-            scale = float32_at(codes, starts[piece] + (place + 1) * stride - 4)
+        for number in range(counts[piece]):
+            scale = float32_at(codes, starts[piece] + (number + 1) * stride - 4)
             for query in range(len(scores)):
                 scores[query, column] *= scale
             column += 1

@@ -52,27 +52,27 @@ class Loss:
 def round_trip(codec: Codec | None, projection: Projection | None) -> RoundTrip:
     """Return a function that projects, encodes and decodes vectors, back in all dimensions."""
 
-    def left(vectors: Vectors) -> Vectors:
+    def restored(vectors: Vectors) -> Vectors:
         short = vectors if projection is None else projection.apply(vectors)
         short = short if codec is None else codec.decode(codec.encode(short))
         return short if projection is None else projection.lift(short)
 
-    return left
+    return restored
 
 
 def measure(
-    left: RoundTrip,
+    trip: RoundTrip,
     source: VectorSource,
     fitted: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> Loss:
     """Measure the loss of a round trip on a random sample of `source`.
 
-    left:   the round trip.
+    trip:   the round trip.
     fitted: row numbers that the codec was fitted on. They are left out if enough others exist.
     """
     vectors = source.take(_sample(len(source), fitted, seed))
-    return compare(vectors, left(vectors))
+    return compare(vectors, trip(vectors))
 
 
 def compare(vectors: Vectors, after: Vectors) -> Loss:

@@ -19,8 +19,8 @@ def _read(result: Any, stored: Any) -> Any:
     def function(typing: Any, array: Any, position: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            place = builder.gep(data, [arguments[1]])
-            return builder.load(builder.bitcast(place, stored.as_pointer()), align=1)
+            pointer = builder.gep(data, [arguments[1]])
+            return builder.load(builder.bitcast(pointer, stored.as_pointer()), align=1)
 
         return result(array, types.int64), generate
 

@@ -30,7 +30,7 @@ class Codec(Protocol):
     def stride(self) -> int: ...
 
     @property
-    def fits(self) -> Mapping[str, Vectors]:
+    def fitted(self) -> Mapping[str, Vectors]:
         """Fitted arrays by name. Codecs of one kind with equal arrays decode a code equally."""
 
     def encode(self, vectors: Vectors) -> Codes:

@@ -45,7 +45,7 @@ class Scalar(ABC):
         """Number of dimensions of a vector."""
         self.stride = self._cells * self.cell_bytes + self.tail
         """Bytes per code."""
-        self.fits = {"low": low, "step": step}
+        self.fitted = {"low": low, "step": step}
         """See Codec."""
 
     def encode(self, vectors: Vectors) -> Codes:

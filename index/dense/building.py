@@ -15,12 +15,12 @@ from ..codecs.files import CODEC, FITTED
 from ..codecs.loss import compare, measure, round_trip
 from ..codecs.projection import Projection
 from ..structures import originals
-from ..structures.originals import Originals, Projected, spread
+from ..structures.originals import Originals, Projected, random_rows
 from ..structures.protocol import Structure, VectorStorage
 from . import built
 from .built import Built
 from .calibration import calibrate
-from .rescoring import find
+from .rescoring import search_candidates
 
 PROJECTION = "projection.npz"
 SEAL_MEMORY = 256 << 20
@@ -45,8 +45,8 @@ def write(
     """
     (directory / built.FILE).unlink(missing_ok=True)
     if storage.index.plain(storage, rows):
-        for left in directory.iterdir():  # Files of an interrupted call.
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for path in directory.iterdir():  # Files of an interrupted call.
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         half = storage.kept == "float16" or (storage.kept == "none" and not storage.lossless)
         originals.write(directory, blocks, width, half=half)
         progress.advance(rows)
@@ -59,7 +59,7 @@ def write(
     kind.build(directory, source, storage, memory, progress)
     structure = kind.open(directory, storage)
     calibration = calibrate(
-        lambda queries, k, parameters: find(
+        lambda queries, k, parameters: search_candidates(
             structure, projection, vectors, queries, k, parameters, None
         ),
         structure.ladder(),
@@ -83,7 +83,7 @@ def _projected(
 ) -> tuple[Projection | None, VectorSource]:
     if storage.projection is None:
         return None, vectors
-    sample = vectors.take(spread(len(vectors), FITTED, seed=0))
+    sample = vectors.take(random_rows(len(vectors), FITTED, seed=0))
     projection = Projection.fit(sample, storage.projection)
     projection.save(directory / PROJECTION)
     return projection, Projected(vectors, projection)
@@ -101,13 +101,13 @@ def _loss(
     if storage.lossless or codec is None:
         return None
     if (directory / CODEC).exists():
-        left = round_trip(codec.load(directory / CODEC), projection)
-        return measure(left, vectors, fitted=spread(len(vectors), FITTED, seed=0)).as_json()
-    if not codec.gives_back:
+        trip = round_trip(codec.load(directory / CODEC), projection)
+        return measure(trip, vectors, fitted=random_rows(len(vectors), FITTED, seed=0)).as_json()
+    if not codec.decodable:
         return None
     # FAISS only decodes consecutive rows, so measure random pieces of rows.
     before, after = [], []
-    for piece in spread(-(-len(vectors) // PIECE), MEASURED // PIECE, seed=0).tolist():
+    for piece in random_rows(-(-len(vectors) // PIECE), MEASURED // PIECE, seed=0).tolist():
         start, stop = piece * PIECE, min((piece + 1) * PIECE, len(vectors))
         decoded = structure.read(start, stop)
         before.append(vectors.read(start, stop))

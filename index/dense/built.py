@@ -76,7 +76,7 @@ class Built:
             raise ValueError(f"{FILE}: invalid content: {error}") from error
 
 
-def described(
+def describe(
     rows: int, size: int, vectors: Originals | None, known: Built | None
 ) -> dict[str, Any]:
     """Describe how `rows` vectors are stored, as JSON; see `VectorSegment.description`.
@@ -85,7 +85,7 @@ def described(
     None if the vectors are neither indexed nor coded.
     """
     kept = "none" if vectors is None else str(vectors.array.dtype)
-    told = {
+    description = {
         "rows": rows,
         "index": "flat",
         "codec": kept,
@@ -99,10 +99,10 @@ def described(
     }
     if known is not None:
         codec, projection = known.storage.used_codec, known.storage.projection
-        told |= {
+        description |= {
             "index": known.storage.index.kind,
             "codec": None if codec is None else codec.kind,
             "projection": None if projection is None else projection.model_dump(),
             "loss": known.loss,
         }
-    return told
+    return description

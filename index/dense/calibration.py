@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..arrays.vectors import Vectors
 from ..protocol import Ranking
 from ..structures import exact
-from ..structures.originals import Originals, spread
+from ..structures.originals import Originals, random_rows
 from ..structures.protocol import Parameters
 from .rescoring import rescored
 
@@ -103,7 +103,7 @@ def calibrate(
     search: called with queries, k and parameters; must search as the segment does. vectors: the
     originals; a sample of them serves as queries. The number of vectors seeds the sample.
     """
-    sample = spread(len(vectors), QUERIES, seed=len(vectors))
+    sample = random_rows(len(vectors), QUERIES, seed=len(vectors))
     queries = vectors.take(sample)
     results = [k for k in RESULTS if 10 * k <= len(vectors)] or [min(10, len(vectors) - 1)]
     if results == [0]:
@@ -113,13 +113,13 @@ def calibrate(
     levels = {}
     for k in results:
         step = RESULTS.get(k, 1)
-        own, asked = sample[::step], np.ascontiguousarray(queries[::step])
+        own, group = sample[::step], np.ascontiguousarray(queries[::step])
         nearest = Ranking(truth.rows[::step], truth.scores[::step])
-        worst = _others(nearest, own, k)[:, -1]
+        worst = _scores_without_self(nearest, own, k)[:, -1]
         measured: list[Level] = []
         for parameters in ladder:
-            found = search(asked, k + 1, parameters)
-            scores = _others(rescored(found, asked, vectors.array, k + 1), own, k)
+            found = search(group, k + 1, parameters)
+            scores = _scores_without_self(rescored(found, group, vectors.array, k + 1), own, k)
             hits = scores >= (worst - _EQUAL * np.abs(worst))[:, None]
             measured.append(Level(parameters, float(hits.mean())))
             if measured[-1].recall >= ENOUGH:
@@ -128,7 +128,7 @@ def calibrate(
     return Calibration(len(sample), levels)
 
 
-def _others(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
+def _scores_without_self(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
     """Return the best k scores of each query without its own row `own[i]`, best first."""
     scores = np.where(ranking.rows == own[:, None], np.float32(-np.inf), ranking.scores)
     return -np.sort(-scores, axis=-1)[:, :k]

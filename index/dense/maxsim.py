@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays.offsets import Offsets, fitting, of_lengths, ranges
 from ..arrays.vectors import Vectors
 from ..protocol import Mask, Ranking
-from ..structures.exact import Best, check_width, few
+from ..structures.exact import TopK, check_width, is_selective
 
 BLOCK_ROWS = 1_024
 """Number of vectors per block. Decoded blocks stay in the cache; 8,192 vectors took 1.5 times as
@@ -65,18 +65,18 @@ def search(
     the stored vectors.
     """
     check_width(queries, rows.width)
-    asked = len(bounds) - 1
-    found = Ranking.empty(asked, k)
+    count = len(bounds) - 1
+    found = Ranking.empty(count, k)
     passages = chosen = None
-    if allowed is not None and few(allowed):
+    if allowed is not None and is_selective(allowed):
         passages, allowed = np.flatnonzero(allowed), None
         starts, stops = offsets[passages], offsets[passages + 1]
         rows.expect(starts, stops)
         chosen, offsets = ranges(starts, stops), of_lengths(stops - starts)
-    for start in range(0, asked, QUERY_GROUP):
+    for start in range(0, count, QUERY_GROUP):
         own = bounds[start : start + QUERY_GROUP + 1]
         group = queries[own[0] : own[-1]]
-        best = [Best(k) for _ in own[1:]]
+        best = [TopK(k) for _ in own[1:]]
         first = 0
         while first < len(offsets) - 1:
             last = fitting(offsets, first, BLOCK_ROWS)

@@ -15,7 +15,7 @@ from ..structures.originals import Originals
 from ..structures.protocol import Parameters, Structure
 
 
-def find(
+def search_candidates(
     structure: Structure,
     projection: Projection | None,
     vectors: Originals | None,

@@ -35,7 +35,7 @@ from . import building, built
 from .built import Built
 from .config import DenseLeg
 from .kept import kept_blocks
-from .rescoring import find
+from .rescoring import search_candidates
 from .termless import Termless
 
 T = TypeVar("T")
@@ -60,8 +60,8 @@ class VectorSegment(Termless):
         self._indexed = indexed
         self._size = size
         self._wanted = wanted
-        self._rows = len(vectors) if vectors is not None else _some(indexed).built.rows
-        self.width = vectors.width if vectors is not None else _some(indexed).built.width
+        self._rows = len(vectors) if vectors is not None else _required(indexed).built.rows
+        self.width = vectors.width if vectors is not None else _required(indexed).built.width
         """Number of dimensions of a vector."""
 
     def __len__(self) -> int:
@@ -129,7 +129,7 @@ class VectorSegment(Termless):
         """Return a copy of vectors `start` to `stop` (exclusive): originals, or decoded codes."""
         if self._vectors is not None:
             return self._vectors.read(start, stop)
-        indexed = _some(self._indexed)
+        indexed = _required(self._indexed)
         decoded = indexed.structure.read(start, stop)
         return decoded if indexed.projection is None else indexed.projection.lift(decoded)
 
@@ -155,9 +155,9 @@ class VectorSegment(Termless):
         """
         indexed = self._indexed
         if indexed is None:
-            return built.described(len(self), self._size, self._vectors, None)
+            return built.describe(len(self), self._size, self._vectors, None)
         parameters = indexed.parameters(indexed.configured, 10, 1.0)
-        return built.described(len(self), self._size, self._vectors, indexed.built) | {
+        return built.describe(len(self), self._size, self._vectors, indexed.built) | {
             "memory": indexed.structure.memory,
             "parameters": "exact" if parameters is None else dict(parameters),
             "calibration": indexed.built.calibration.as_json(),
@@ -183,7 +183,9 @@ class VectorSegment(Termless):
         ):
             return self._exact(vectors, k, allowed)
         structure, projection = indexed.structure, indexed.projection
-        ranking = find(structure, projection, self._vectors, vectors, k, parameters, allowed)
+        ranking = search_candidates(
+            structure, projection, self._vectors, vectors, k, parameters, allowed
+        )
         missed = ranking.rows[:, min(k, candidates) - 1] < 0  # Some may be unreachable.
         if missed.any():
             found = self._exact(vectors[missed], k, allowed)
@@ -240,6 +242,6 @@ class Indexed:
         return {**(calibrated or self.structure.ladder()[-1]), **given}
 
 
-def _some(value: T | None) -> T:
+def _required(value: T | None) -> T:
     assert value is not None, "a part has originals or a structure"
     return value

@@ -34,7 +34,7 @@ from . import building, built, maxsim, tokens_building
 from .built import Built
 from .config import DenseLeg
 from .termless import Termless
-from .tokens_coded import Coded
+from .tokens_coded import CodedVectors
 
 T = TypeVar("T")
 
@@ -42,16 +42,16 @@ T = TypeVar("T")
 class TokenSegment(Termless):
     """The vectors of all passages of a segment, uncompressed or coded. A row is one vector."""
 
-    def __init__(self, vectors: Originals | None, coded: Coded | None, size: int) -> None:
+    def __init__(self, vectors: Originals | None, coded: CodedVectors | None, size: int) -> None:
         """vectors, coded: exactly one of both. size: bytes of all files."""
         self._vectors = vectors
         self.coded = coded
         self._size = size
-        self.width = vectors.width if vectors is not None else _some(coded).built.width
+        self.width = vectors.width if vectors is not None else _required(coded).built.width
         """Number of dimensions of a vector."""
 
     def __len__(self) -> int:
-        return len(self._vectors) if self._vectors is not None else len(_some(self.coded).codes)
+        return len(self._vectors) if self._vectors is not None else len(_required(self.coded).codes)
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
@@ -92,21 +92,21 @@ class TokenSegment(Termless):
         projection = building.stored_projection(directory, known.storage)
         if codec.width != (known.width if projection is None else projection.width):
             raise ValueError(f"{CODEC}: {codec.width} dimensions do not match {built.FILE}")
-        return cls(None, Coded(codes, codec, projection, known), size)
+        return cls(None, CodedVectors(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:
         """Return a copy of vectors `start` to `stop` (exclusive), decoded if necessary."""
         if self._vectors is not None:
             return self._vectors.read(start, stop)
-        coded = _some(self.coded)
-        return coded.lifted(coded.codes.read(start, stop))
+        coded = _required(self.coded)
+        return coded.decoded(coded.codes.read(start, stop))
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
         """Return the vectors with these row numbers, decoded if necessary, float32 [n, width]."""
         if self._vectors is not None:
             return self._vectors.take(rows)
-        coded = _some(self.coded)
-        return coded.lifted(coded.codes.array[rows])
+        coded = _required(self.coded)
+        return coded.decoded(coded.codes.array[rows])
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart. Ranks single vectors, not passages."""
@@ -122,7 +122,7 @@ class TokenSegment(Termless):
         if self._vectors is not None:
             rows: maxsim.Rows = maxsim.Matrix(self._vectors.array)
         else:
-            coded = _some(self.coded)
+            coded = _required(self.coded)
             rows = coded
             if coded.projection is not None:
                 vectors = coded.projection.apply(vectors)
@@ -131,9 +131,9 @@ class TokenSegment(Termless):
     def description(self) -> dict[str, Any]:
         """See VectorSegment.description. Counts vectors, not passages."""
         known = None if self.coded is None else self.coded.built
-        return built.described(len(self), self._size, self._vectors, known)
+        return built.describe(len(self), self._size, self._vectors, known)
 
 
-def _some(value: T | None) -> T:
+def _required(value: T | None) -> T:
     assert value is not None, "a part has vectors or codes"
     return value

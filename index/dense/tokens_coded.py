@@ -17,7 +17,7 @@ from .built import Built
 
 
 @dataclass(frozen=True, slots=True)
-class Coded:
+class CodedVectors:
     """Mapped codes of vectors with their codec, projection and storage.json."""
 
     codes: NpyFile[np.uint8]
@@ -42,21 +42,21 @@ class Coded:
         """See `maxsim.Rows`."""
         return self.codec.decode(self.codes.array[rows])
 
-    def means_the_same(self, other: Coded) -> bool:
+    def decodes_equally(self, other: CodedVectors) -> bool:
         """Return True if a code decodes to the same vector in both."""
         if type(self.codec) is not type(other.codec):
             return False  # Codecs without fitted arrays differ only by type.
-        one, two = self._fits(), other._fits()
+        one, two = self._fitted(), other._fitted()
         return one.keys() == two.keys() and all(
             np.array_equal(one[name], two[name]) for name in one
         )
 
-    def _fits(self) -> dict[str, NDArray[Any]]:
+    def _fitted(self) -> dict[str, NDArray[Any]]:
         """Return the fitted arrays of codec and projection, by name."""
         axes = {} if self.projection is None else {"axes": self.projection.axes}
-        return {**axes, **self.codec.fits}
+        return {**axes, **self.codec.fitted}
 
-    def lifted(self, codes: NDArray[np.uint8]) -> Vectors:
+    def decoded(self, codes: NDArray[np.uint8]) -> Vectors:
         """Decode codes to vectors in all dimensions, float32 [n, d]."""
         decoded = self.codec.decode(codes)
         return decoded if self.projection is None else self.projection.lift(decoded)

@@ -76,11 +76,11 @@ class TermDictionary:
     def _look_up(self, term: str) -> int | None:
         raw = encode(term)
         wanted = hash_of(raw)
-        place = bisect_left(self._hash_view, wanted)
-        while place < len(self._hash_view) and self._hash_view[place] == wanted:
-            if self._term_view[self._offset_view[place] : self._offset_view[place + 1]] == raw:
-                return place
-            place += 1
+        number = bisect_left(self._hash_view, wanted)
+        while number < len(self._hash_view) and self._hash_view[number] == wanted:
+            if self._term_view[self._offset_view[number] : self._offset_view[number + 1]] == raw:
+                return number
+            number += 1
         return None
 
     def name(self, number: int) -> str:
@@ -88,13 +88,13 @@ class TermDictionary:
         raw = self._term_view[self._offset_view[number] : self._offset_view[number + 1]]
         return decode(bytes(raw))
 
-    def below(self, hash_: int) -> int:
+    def count_below(self, hash_: int) -> int:
         """Return how many terms have a hash smaller than `hash_`."""
         return bisect_left(self._hash_view, hash_)
 
-    def hash_at(self, place: int) -> int:
-        """Return the hash of the term with number `place`."""
-        return int(self._hash_view[place])
+    def hash_at(self, number: int) -> int:
+        """Return the hash of the term with this number."""
+        return int(self._hash_view[number])
 
     def read(self, first: int, last: int) -> list[tuple[int, bytes]]:
         """Return (hash, bytes) of the terms `first` to `last` (exclusive)."""

@@ -144,16 +144,16 @@ class LexicalSegment:
             number = self.dictionary.find(term)
             if number is None:
                 continue
-            place = int(self.postings.find(row, np.array([number]))[0])
-            if place >= 0:
-                weight = float(table[self.postings.values[place]])
+            posting = int(self.postings.find(row, np.array([number]))[0])
+            if posting >= 0:
+                weight = float(table[self.postings.values[posting]])
                 found.append(Contribution(term, factor * weight, factor, weight))
         return found
 
     def terms(self, row: int) -> Sequence[TermWeight]:
         """See LegPart. Takes milliseconds, because it searches every posting list."""
-        terms, places = self.postings.terms_of(row)
-        frequencies = self.files.pairs.array[self.postings.values[places], 0]
+        terms, postings = self.postings.terms_of(row)
+        frequencies = self.files.pairs.array[self.postings.values[postings], 0]
         return heaviest_first(
             TermWeight(self.dictionary.name(term), frequency)
             for term, frequency in zip(terms.tolist(), frequencies.tolist(), strict=True)

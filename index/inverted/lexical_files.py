@@ -55,14 +55,14 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
     pairs, codes = np.unique(_pairs(frequencies, np.repeat(lengths, distinct)), return_inverse=True)
     hashed = [(hash_of(raw), raw) for raw in map(encode, numbers)]
     order = sorted(range(len(hashed)), key=hashed.__getitem__)
-    places = np.empty(len(order), dtype=np.int32)
-    places[order] = np.arange(len(order), dtype=np.int32)
+    ranks = np.empty(len(order), dtype=np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
 
     # A matrix of passages and terms; its columns are the posting lists.
     from scipy.sparse import csr_array  # Slow to import, needed for writing only.
 
     matrix = csr_array(
-        (codes.astype(_code_type(pairs)), places[terms], of_lengths(distinct)),
+        (codes.astype(_code_type(pairs)), ranks[terms], of_lengths(distinct)),
         shape=(len(passages), len(order)),
     ).tocsc()
     with DictionaryWriter(directory) as dictionary:
@@ -104,7 +104,7 @@ def merge(
         PostingsWriter(directory, "codes.npy", _code_type(pairs)) as postings,
     ):
         while any(
-            place < len(part.dictionary) for place, part in zip(positions, parts, strict=True)
+            position < len(part.dictionary) for position, part in zip(positions, parts, strict=True)
         ):
             ends = _ends(parts, positions, memory)
             names = [
@@ -112,12 +112,12 @@ def merge(
                 for part, first, last in zip(parts, positions, ends, strict=True)
             ]
             union = sorted({name for some in names for name in some})
-            places = {name: place for place, name in enumerate(union)}
+            merged_numbers = {name: number for number, name in enumerate(union)}
             blocks = []
             for index, part in enumerate(parts):
                 block = part.postings.read(positions[index], ends[index])
                 block = block.renumber(numbers[index])
-                own = np.array([places[name] for name in names[index]], dtype=np.int64)
+                own = np.array([merged_numbers[name] for name in names[index]], dtype=np.int64)
                 blocks.append(Block(own[block.terms], block.rows, recoded[index][block.values]))
             merged = join(blocks)
             present = np.bincount(merged.terms, minlength=len(union))
@@ -160,7 +160,7 @@ def _ends(parts: Sequence[LexicalFiles], begins: Sequence[int], memory: int) -> 
     """Return the end of the next range of terms in each source, as large as `memory` allows."""
 
     def ends(hash_: int) -> list[int]:
-        return [part.dictionary.below(hash_) for part in parts]
+        return [part.dictionary.count_below(hash_) for part in parts]
 
     def fits(hash_: int) -> bool:
         size = 0
@@ -173,9 +173,9 @@ def _ends(parts: Sequence[LexicalFiles], begins: Sequence[int], memory: int) -> 
     if fits(everything):
         return ends(everything)
     low = 1 + min(
-        part.dictionary.hash_at(place)
-        for part, place in zip(parts, begins, strict=True)
-        if place < len(part.dictionary)
+        part.dictionary.hash_at(position)
+        for part, position in zip(parts, begins, strict=True)
+        if position < len(part.dictionary)
     )
     high = everything
     while high - low > 1:

@@ -35,7 +35,7 @@ def rank(
     products = np.empty(rows, dtype=np.float32)
     rest = iter(vectors)
     for index, (start, stop) in enumerate(pairwise(bounds.tolist())):
-        scratch = pool.take(passages)
+        scratch = pool.acquire(passages)
         accumulator = scratch.accumulator(passages)
         for terms, factors in islice(rest, stop - start):
             if len(terms):
@@ -44,5 +44,5 @@ def rank(
                 accumulator[:passages] += np.maximum.reduceat(products, offsets[:-1])
         into = (ranking.rows[index], ranking.scores[index])
         select(accumulator, scratch.keys, k, allowed, None, into)
-        pool.give_back(scratch)
+        pool.release(scratch)
     return ranking

@@ -86,18 +86,18 @@ class Postings:
 
     def find(self, row: int, terms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the index of the posting of `row` for each term, int64; -1: no such posting."""
-        places = np.empty(len(terms), dtype=np.int64)
-        _find(self.indptr, self.rows, terms, row, places)
-        return places
+        positions = np.empty(len(terms), dtype=np.int64)
+        _find(self.indptr, self.rows, terms, row, positions)
+        return positions
 
     def terms_of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the terms of `row`, ascending, and the indices of their postings.
 
         Searches every posting list, because there is no index from rows to terms.
         """
-        places = self.find(row, np.arange(self.terms))
-        terms = np.flatnonzero(places >= 0)
-        return terms, places[terms]
+        positions = self.find(row, np.arange(self.terms))
+        terms = np.flatnonzero(positions >= 0)
+        return terms, positions[terms]
 
     def blocks(self, memory: int) -> Iterator[Block]:
         """Yield all lists, in blocks of whole lists that a merge can process in `memory` bytes."""
@@ -162,8 +162,8 @@ def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[
 
 
 @kernel
-def _find(indptr: Any, rows: Any, terms: Any, row: int, places: Any) -> None:
-    """Set places[i] to the posting of `row` in the list of terms[i], by bisection; -1: none."""
+def _find(indptr: Any, rows: Any, terms: Any, row: int, positions: Any) -> None:
+    """Set positions[i] to the posting of `row` in the list of terms[i], by bisection; -1: none."""
     for index in range(terms.size):
         low, stop = indptr[terms[index]], indptr[terms[index] + 1]
         high = stop
@@ -173,4 +173,4 @@ def _find(indptr: Any, rows: Any, terms: Any, row: int, places: Any) -> None:
                 low = middle + 1
             else:
                 high = middle
-        places[index] = low if low < stop and rows[low] == row else -1
+        positions[index] = low if low < stop and rows[low] == row else -1

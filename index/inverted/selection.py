@@ -75,7 +75,7 @@ class ScratchPool:
     def __len__(self) -> int:
         return len(self._idle)
 
-    def take(self, rows: int) -> Scratch:
+    def acquire(self, rows: int) -> Scratch:
         """Take a scratch with room for `rows` rows out of the pool, or create one."""
         try:
             scratch = self._idle.pop()
@@ -83,7 +83,7 @@ class ScratchPool:
             return Scratch(rows)
         return scratch if scratch.rows >= rows else Scratch(rows)
 
-    def give_back(self, scratch: Scratch) -> None:
+    def release(self, scratch: Scratch) -> None:
         """Return a scratch to the pool. Its accumulator must be all zero."""
         self._idle.append(scratch)
 
@@ -124,12 +124,12 @@ def rank(
         lists: tuple[Any, Any, Any] | None = None
         if postings is not None and VISIT_SHARE * sum(map(postings.length, terms.tolist())) < rows:
             lists = (postings.indptr, postings.rows, terms)
-        scratch = pool.take(rows)
+        scratch = pool.acquire(rows)
         accumulator = scratch.accumulator(rows)
         add(terms, factors, accumulator[:rows])
         into = (ranking.rows[index], ranking.scores[index])
         select(accumulator, scratch.keys, k, allowed, lists, into)
-        pool.give_back(scratch)
+        pool.release(scratch)
     return ranking
 
 
@@ -149,13 +149,13 @@ def select(
     """
     if visited is not None:
         mask = _ALL if allowed is None else allowed
-        count = _visit(*visited, accumulator, mask, keys)
+        count = _collect_listed(*visited, accumulator, mask, keys)
     else:
         if allowed is not None:
-            _forbid(accumulator, allowed)
+            _mask_scores(accumulator, allowed)
         maxima = np.empty(len(accumulator) // GROUP, dtype=np.float32)
         _group_maxima(accumulator, maxima)
-        count = _collect(accumulator, maxima, _reached(maxima, k), keys)
+        count = _collect(accumulator, maxima, _score_bound(maxima, k), keys)
     found = keys[:count]
     if count > k:
         found.partition(count - k)
@@ -166,20 +166,20 @@ def select(
     into[1][: len(best)] = (best >> 32).astype(np.uint32).view(np.float32)
 
 
-def _reached(maxima: Scores, k: int) -> np.float32:
+def _score_bound(maxima: Scores, k: int) -> np.float32:
     """Return a lower bound of the k-th best score; 0 if there are fewer than k groups."""
     while len(maxima) >= 128 * k:  # Halving costs less than partitioning, and loses little.
         half = len(maxima) // 2
         maxima = np.maximum(maxima[:half], maxima[half : 2 * half])
-    place = len(maxima) - k
-    return np.partition(maxima, place)[place] if place >= 0 else np.float32(0)
+    index = len(maxima) - k
+    return np.partition(maxima, index)[index] if index >= 0 else np.float32(0)
 
 
 _ALL: Mask = np.empty(0, dtype=np.bool_)
 
 
 @kernel
-def _forbid(accumulator: Any, allowed: Any) -> None:
+def _mask_scores(accumulator: Any, allowed: Any) -> None:
     """Set the scores of rows that are not allowed to zero."""
     for row in range(allowed.size):
         score = accumulator[row]
@@ -223,7 +223,9 @@ def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
 
 
 @kernel
-def _visit(indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, keys: Any) -> int:
+def _collect_listed(
+    indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, keys: Any
+) -> int:
     """Write the keys of allowed rows in the lists of `terms` and reset their scores to zero.
 
     Returns the number of keys. A row in several lists counts once, because its score is zero after

@@ -114,21 +114,21 @@ class SparseSegment:
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See LegPart."""
         return [
-            contribution(term, factor, float(self._postings.values[place]))
+            contribution(term, factor, float(self._postings.values[posting]))
             for terms, factors in query_terms(query, self._postings.terms)
-            for term, factor, place in zip(
+            for term, factor, posting in zip(
                 terms.tolist(),
                 factors.tolist(),
                 self._postings.find(row, terms).tolist(),
                 strict=True,
             )
-            if place >= 0
+            if posting >= 0
         ]
 
     def terms(self, row: int) -> Sequence[TermWeight]:
         """See LegPart. Takes milliseconds, because it searches every posting list."""
-        terms, places = self._postings.terms_of(row)
-        return term_weights(terms, self._postings.values[places])
+        terms, postings = self._postings.terms_of(row)
+        return term_weights(terms, self._postings.values[postings])
 
 
 def vectors(representation: Representation) -> csr_array:

@@ -91,17 +91,17 @@ def scan(
     """
     found = Ranking.empty(len(queries), k)
     chosen = None
-    if gather and allowed is not None and few(allowed):
+    if gather and allowed is not None and is_selective(allowed):
         chosen, allowed = np.flatnonzero(allowed), None
         total = len(chosen)
     for start in range(0, len(queries), group):
-        together = queries[start : start + group]
-        best = [Best(k) for _ in together]
+        batch = queries[start : start + group]
+        best = [TopK(k) for _ in batch]
         for first in range(0, total, BLOCK_ROWS):
             piece = slice(first, min(first + BLOCK_ROWS, total))
             mask = None if allowed is None else allowed[piece]
             if mask is None or mask.any():
-                products = score(together, piece if chosen is None else chosen[piece])
+                products = score(batch, piece if chosen is None else chosen[piece])
                 for scores, one in zip(products, best, strict=True):
                     one.offer(scores, first, mask)
         for index, one in enumerate(best, start):
@@ -109,7 +109,7 @@ def scan(
     return found
 
 
-def few(allowed: Mask) -> bool:
+def is_selective(allowed: Mask) -> bool:
     """Return True if it is faster to copy the allowed rows than to score and mask all rows."""
     return bool(np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed))
 
@@ -119,8 +119,8 @@ def _products(queries: Vectors, vectors: Stored, rows: Chosen) -> Vectors:
     half = vectors.dtype == np.float16
     if len(queries) <= FEW_QUERIES and (half or not isinstance(rows, slice)):
         # For few queries this is faster than copying rows or converting them to float32.
-        places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        return np.vstack([dot_rows(query[None], vectors, places[None]) for query in queries])
+        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        return np.vstack([dot_rows(query[None], vectors, numbers[None]) for query in queries])
     # Vectors mapped by FAISS are not aligned, and numpy has no fast product for these.
     block = np.require(vectors[rows], np.float32, "A")
     products: Vectors = queries @ block.T
@@ -135,7 +135,7 @@ def check_width(queries: Vectors, width: int) -> None:
         )
 
 
-class Best:
+class TopK:
     """Collects the best k rows of one query, from blocks of scores in ascending row order."""
 
     def __init__(self, k: int) -> None:
@@ -168,7 +168,7 @@ class Best:
         """Return the best rows and their scores, best first."""
         if not self._rows:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        return top(np.concatenate(self._rows), np.concatenate(self._scores), self._k)
+        return top_k(np.concatenate(self._rows), np.concatenate(self._scores), self._k)
 
     def fill(self, ranking: Ranking, query: int, numbers: NDArray[np.int64] | None) -> None:
         """Write the best rows and scores into line `query` of `ranking`, which must be empty.
@@ -180,7 +180,7 @@ class Best:
         ranking.scores[query, : len(rows)] = scores
 
 
-def top(rows: NDArray[np.int64], scores: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+def top_k(rows: NDArray[np.int64], scores: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
     """Return the rows and scores of the best k scores, best first; ties by row, ascending.
 
     Raises StorageError if a score is NaN.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..arrays.vectors import Vectors, VectorSource
 from ..codecs.config import CodecConfig, Int8Codec
 from ..protocol import Mask, Ranking
-from .originals import spread
+from .originals import random_rows
 from .protocol import Parameters, VectorStorage
 
 SEED = 1234
@@ -32,7 +32,7 @@ def faiss() -> Any:
     return import_module("faiss")
 
 
-def call(index: Any, queries: Vectors, k: int, parameters: Any) -> Ranking:
+def search(index: Any, queries: Vectors, k: int, parameters: Any) -> Ranking:
     """Search a FAISS index for the best k rows of each query.
 
     queries: contiguous float32 [n, d]. parameters: FAISS search parameters. Missing results have
@@ -84,7 +84,7 @@ def scalar_type(codec: CodecConfig) -> int:
 
 def sample(vectors: VectorSource, number: int) -> Vectors:
     """Return a seeded random sample of at most `number` vectors, float32 [n, d]."""
-    return vectors.take(spread(len(vectors), number, SEED))
+    return vectors.take(random_rows(len(vectors), number, SEED))
 
 
 def train(index: Any, sample: Vectors) -> None:
@@ -102,7 +102,7 @@ def blocks(vectors: VectorSource, memory: int) -> Iterator[Vectors]:
         yield np.ascontiguousarray(vectors.read(start, min(start + step, len(vectors))))
 
 
-def add_to(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
+def add_to_lists(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
     """Add vectors to inverted lists of a FAISS index, with row numbers from `first` on.
 
     vectors: float32 [n, d]. lists: the lists of each vector, int64 [n, lists per vector].
@@ -125,14 +125,14 @@ def oversamples(storage: VectorStorage) -> tuple[int, ...]:
     return exact.get(codec.kind, (4,))
 
 
-def steps(most: int) -> list[int]:
+def ladder_values(most: int) -> list[int]:
     """Return numbers from 1 to `most`. They grow by a factor of about 1.4, above 100 by 2."""
     fine = [round(2 ** (step / 2)) for step in range(14)]
     coarse = [2**step for step in range(7, 31)]
     return sorted({min(most, number) for number in (*fine, *coarse)})
 
 
-def rungs(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
+def ladder(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
     """Return settings to calibrate: each of `values` for `name` with each oversampling factor.
 
     The last settings combine the largest value with larger factors.

@@ -111,7 +111,7 @@ def write(
             writer.append(block)
 
 
-def spread(rows: int, wanted: int, seed: int) -> NDArray[np.int64]:
+def random_rows(rows: int, wanted: int, seed: int) -> NDArray[np.int64]:
     """Return up to `wanted` random row numbers below `rows`, int64, distinct and ascending."""
     if rows <= wanted:
         return np.arange(rows, dtype=np.int64)

@@ -191,7 +191,7 @@ class VectorStorage(VectorFields):
             )
         codec = self.used_codec
         self.index.check(codec)
-        if self.kept == "none" and (codec is None or not codec.gives_back):
+        if self.kept == "none" and (codec is None or not codec.decodable):
             held = f"the index {self.index.kind}" if codec is None else f"the codec {codec.kind}"
             raise ValueError(
                 f"originals: {held} cannot decode vectors, so originals must be kept: use float16"

@@ -23,7 +23,7 @@ from ..codes import CODES
 from ..exact import check_width, scan
 from ..ivf.config import IvfConfig
 from ..ivf.ivf import IvfLists
-from ..originals import spread
+from ..originals import random_rows
 from ..protocol import Parameters, VectorStorage
 
 SEED = 0
@@ -56,7 +56,7 @@ class CodedFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        codec = storage.held_codec.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
+        codec = storage.held_codec.fit(vectors.take(random_rows(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
         codes.write(directory, codec, vectors, memory, progress)
 

@@ -98,7 +98,7 @@ class HnswGraph:
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
         values = [round(2 ** (step / 2)) for step in range(7, 22)]
-        return faiss_calls.rungs("ef", values, self._storage)
+        return faiss_calls.ladder("ef", values, self._storage)
 
     def cost(self, parameters: Parameters, k: int) -> float:
         """See Structure."""
@@ -118,7 +118,7 @@ class HnswGraph:
             share = np.count_nonzero(allowed) / max(1, len(self))
             ef = min(max(parameters["ef"], ceil(k / max(share, 1e-9))), len(self))
             settings = faiss().SearchParametersHNSW(efSearch=ef, sel=faiss_calls.selector(allowed))
-        return faiss_calls.call(self._index, queries, k, settings)
+        return faiss_calls.search(self._index, queries, k, settings)
 
     def read(self, start: int, stop: int) -> Vectors:
         """See Structure."""

@@ -84,8 +84,8 @@ class IvfLists:
         sample = faiss_calls.sample(vectors, _sampled(lists))
         centres = coarse.centres(sample, lists)
         exact = coarse.exact_quantizer(centres)
-        twice = _replicas(storage, lists) == 2
-        index = _new_index(exact, storage, plain=twice)
+        in_two_lists = _replicas(storage, lists) == 2
+        index = _new_index(exact, storage, plain=in_two_lists)
         faiss_calls.train(index, sample)
         with ExitStack() as stack:
             lengths = None
@@ -93,15 +93,15 @@ class IvfLists:
                 lengths = stack.enter_context(NpyWriter(directory / LENGTHS, np.float32))
             done = 0
             for block in faiss_calls.blocks(vectors, memory):
-                if twice:
-                    faiss_calls.add_to(index, block, done, two_lists(block, centres, exact))
+                if in_two_lists:
+                    faiss_calls.add_to_lists(index, block, done, two_lists(block, centres, exact))
                 else:
                     index.add(block)
                 done += len(block)
                 if lengths is not None:
                     lengths.append(np.linalg.norm(block, axis=1))
                 progress.advance(len(block))
-        if twice:
+        if in_two_lists:
             # FAISS can add to given lists only before it converts them to FastScan.
             index = faiss().IndexIVFPQFastScan(index)
         # RaBitQ encodes the difference to the centre, so the exact centre is required.
@@ -140,8 +140,8 @@ class IvfLists:
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
-        probes = faiss_calls.steps(int(self._index.nlist))
-        return faiss_calls.rungs("nprobe", probes, self._storage)
+        numbers = faiss_calls.ladder_values(int(self._index.nlist))
+        return faiss_calls.ladder("nprobe", numbers, self._storage)
 
     def cost(self, parameters: Parameters, k: int) -> float:
         """See Structure."""
@@ -166,7 +166,7 @@ class IvfLists:
                 settings = self._settings[nprobe] = faiss().SearchParametersIVF(nprobe=nprobe)
         else:
             settings = faiss().SearchParametersIVF(nprobe=nprobe, sel=faiss_calls.selector(allowed))
-        found = faiss_calls.call(index, queries, self._replicas * k, settings)
+        found = faiss_calls.search(index, queries, self._replicas * k, settings)
         return found if self._replicas == 1 else distinct(found, k)
 
     def read(self, start: int, stop: int) -> Vectors:

@@ -57,8 +57,8 @@ def _distinct(
 ) -> None:
     for line in range(rows.shape[0]):
         count = 0
-        for place in range(rows.shape[1]):
-            row, score = rows[line, place], scores[line, place]
+        for column in range(rows.shape[1]):
+            row, score = rows[line, column], scores[line, column]
             if row < 0 or count == kept_rows.shape[1]:
                 break
             before = count - 1

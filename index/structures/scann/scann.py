@@ -20,7 +20,7 @@ from ....core import ConfigError, MissingExtraError, Progress
 from ...arrays.npy import load, save
 from ...arrays.vectors import Vectors, VectorSource
 from ...protocol import Mask, Ranking
-from ..faiss_calls import blocks, steps
+from ..faiss_calls import blocks, ladder_values
 from ..ivf.coarse import list_count
 from ..protocol import Parameters, VectorStorage, settings
 from .config import ScannConfig
@@ -126,7 +126,7 @@ class ScannTree:
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
-        pairs = [(probe, 4) for probe in steps(self._leaves)]
+        pairs = [(probe, 4) for probe in ladder_values(self._leaves)]
         pairs += [(self._leaves, times) for times in (8, 16)]
         return [{"nprobe": probe, "oversample": times} for probe, times in pairs]
 

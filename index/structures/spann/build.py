@@ -32,18 +32,18 @@ from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
 from ...codecs.files import CODEC, FITTED
 from ..looking import DEFAULT_RECALL
-from ..originals import spread
+from ..originals import random_rows
 from ..protocol import VectorStorage, settings
-from .calibrating import Cap, choose, measure
 from .candidates import nearest_heads
-from .checkpoint import Checkpoint, identify
-from .closure import close
+from .checkpoint import Checkpoint, input_digest
+from .closure import assign
 from .config import SpannConfig
 from .heads import Heads, normalized
 from .lists import length_limit, write_lists
+from .replicas import Cap, choose_cap, measure_caps
 from .selection import select
 from .sizing import REPLICAS, Sizes, head_count, sample_size, sizes
-from .spill import Spill, written
+from .spill import Spill, is_complete
 
 FILE = "spann.json"
 SCRATCH = "scratch"
@@ -73,9 +73,9 @@ def build(
     result is deterministic for a given number of threads.
     """
     scratch = directory / SCRATCH
-    source = identify(vectors, storage, memory)
+    source = input_digest(vectors, storage, memory)
     state = Checkpoint.load(scratch, source)
-    if state is None or not written(scratch, state.sizes):
+    if state is None or not is_complete(scratch, state.sizes):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         seconds: dict[str, float] = {}
@@ -101,7 +101,7 @@ def build(
         "candidates": plan.candidates,
         "limit": limit,
         "cut": entries - int(lengths.sum()),
-        **_described(lengths, memberships),
+        **_list_statistics(lengths, memberships),
         "seconds": {stage: round(value, 2) for stage, value in state.seconds.items()},
     }
     (directory / FILE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -139,7 +139,7 @@ def _choose(
         with _timed(seconds, "calibration"):
             vector_bytes = len(vectors) * (codec.stride + 4) / len(heads)
             recall = config.recall or DEFAULT_RECALL
-            caps = measure(sample, heads, graph, recall, vector_bytes, SEED)
+            caps = measure_caps(sample, heads, graph, recall, vector_bytes, SEED)
     save(directory / SCRATCH / "heads.npy", heads)
     save(directory / SCRATCH / "rows.npy", rows[chosen])
     for path in (CODEC, "heads.faiss", f"{SCRATCH}/heads.npy", f"{SCRATCH}/rows.npy"):
@@ -149,14 +149,14 @@ def _choose(
     return {
         "sample": len(sample),
         "heads": len(heads),
-        "replicas": config.replicas or choose(caps, REPLICAS),
+        "replicas": config.replicas or choose_cap(caps, REPLICAS),
         "caps": [asdict(cap) for cap in caps],
     }
 
 
 def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vectors]:
     """Return the row numbers of a random sample, ascending, and its vectors, float32 [n, d]."""
-    rows = spread(len(vectors), wanted, SEED)
+    rows = random_rows(len(vectors), wanted, SEED)
     sample = np.empty((len(rows), vectors.width), dtype=np.float32)
     for start in range(0, len(vectors), READ):
         first, last = np.searchsorted(rows, (start, start + READ))
@@ -200,7 +200,7 @@ def _assign(
         with _timed(seconds, "closure"):
             epsilon = settings(storage, SpannConfig).epsilon
             replicas = state.chosen["replicas"]
-            lists, distances = close(points, directions, candidates, replicas, epsilon)
+            lists, distances = assign(points, directions, candidates, replicas, epsilon)
         with _timed(seconds, "codes"):
             codes = codec.encode(block)
         with _timed(seconds, "spill"):
@@ -211,7 +211,7 @@ def _assign(
     return state
 
 
-def _described(lengths: NDArray[np.int64], memberships: NDArray[np.uint8]) -> dict[str, Any]:
+def _list_statistics(lengths: NDArray[np.int64], memberships: NDArray[np.uint8]) -> dict[str, Any]:
     counts = np.bincount(memberships)
     return {
         "mean_replicas": round(float(memberships.mean()), 4),

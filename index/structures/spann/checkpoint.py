@@ -25,7 +25,7 @@ CHECKED = 64
 class Checkpoint:
     """The state of an unfinished build.
 
-    source:   digest of the input; see `identify`.
+    source:   digest of the input; see `input_digest`.
     chosen:   choices of stage 1, such as the numbers of heads and replicas.
     assigned: number of vectors in the scratch files.
     sizes:    bytes of each scratch file.
@@ -58,7 +58,7 @@ class Checkpoint:
         return found if found.source == source else None
 
 
-def identify(vectors: VectorSource, storage: VectorStorage, memory: int) -> str:
+def input_digest(vectors: VectorSource, storage: VectorStorage, memory: int) -> str:
     """Return a SHA-256 hex digest of the inputs of a build.
 
     Covers storage, memory, the shape of the vectors, and CHECKED of the vectors.

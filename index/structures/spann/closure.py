@@ -24,7 +24,7 @@ from ...compiling import summing
 Lists = NDArray[np.int64]
 
 
-def close(
+def assign(
     vectors: Vectors, heads: Vectors, candidates: Lists, replicas: int, epsilon: float | None
 ) -> tuple[Lists, Vectors]:
     """Return the lists of each vector, nearest first, and the squared distances of their heads.
@@ -41,7 +41,7 @@ def close(
     lists = np.full(shape, -1, dtype=np.int64)
     distances = np.full(shape, np.inf, dtype=np.float32)
     bound = math.inf if epsilon is None else 1 + epsilon
-    _close(vectors, heads, candidates, np.float32(bound), lists, distances)
+    _assign(vectors, heads, candidates, np.float32(bound), lists, distances)
     return lists, distances
 
 
@@ -55,7 +55,7 @@ def _distance(a: Vectors, b: Vectors) -> np.float32:
 
 
 @summing
-def _close(
+def _assign(
     vectors: Vectors,
     heads: Vectors,
     candidates: Lists,
@@ -68,8 +68,8 @@ def _close(
     for row in range(vectors.shape[0]):
         # Insertion sort, because the candidates are almost sorted.
         known = 0
-        for place in range(candidates.shape[1]):
-            head = candidates[row, place]
+        for index in range(candidates.shape[1]):
+            head = candidates[row, index]
             if head < 0:
                 continue
             distance = _distance(vectors[row], heads[head])
@@ -82,14 +82,14 @@ def _close(
             near[at], order[at] = distance, head
             known += 1
         accepted = 0
-        for place in range(known):
-            if accepted == lists.shape[1] or (accepted > 0 and near[place] > bound * near[0]):
+        for index in range(known):
+            if accepted == lists.shape[1] or (accepted > 0 and near[index] > bound * near[0]):
                 break
             apart = True
             for other in range(accepted):
-                if _distance(heads[order[place]], heads[lists[row, other]]) < near[place]:
+                if _distance(heads[order[index]], heads[lists[row, other]]) < near[index]:
                     apart = False
                     break
             if apart:
-                lists[row, accepted], distances[row, accepted] = order[place], near[place]
+                lists[row, accepted], distances[row, accepted] = order[index], near[index]
                 accepted += 1

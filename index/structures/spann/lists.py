@@ -1,7 +1,7 @@
 """Conversion of spilled entries to posting lists of limited length.
 
 A list always keeps the entries of vectors whose nearest head is its own, so every vector stays in a
-list. The remaining places go to the nearest other entries.
+list. The remaining space goes to the nearest other entries.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ def length_limit(entries: int, lists: int) -> int:
     return max(LEAST_LIMIT, math.ceil(LIMIT_RATIO * entries / lists))
 
 
-def kept(entries: Entries, places: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
-    """Return a mask of the entries to keep. places: position of each entry in its list."""
-    stay: NDArray[np.bool_] = (places < limit) | (entries["nearest"] != 0)
+def entries_to_keep(
+    entries: Entries, positions: NDArray[np.int64], limit: int
+) -> NDArray[np.bool_]:
+    """Return a mask of the entries to keep. positions: position of each entry in its list."""
+    stay: NDArray[np.bool_] = (positions < limit) | (entries["nearest"] != 0)
     return stay
 
 
@@ -43,8 +45,8 @@ def write_lists(
             first, last = spill.bounds(file)
             entries = spill.read(file)
             starts = np.searchsorted(entries["list"], np.arange(first, last + 1))
-            places = np.arange(len(entries)) - starts[entries["list"] - first]
-            entries = entries[kept(entries, places, limit)]
+            positions = np.arange(len(entries)) - starts[entries["list"] - first]
+            entries = entries[entries_to_keep(entries, positions, limit)]
             np.add.at(memberships, entries["row"], 1)
             starts = np.searchsorted(entries["list"], np.arange(first, last + 1))
             for start, stop in itertools.pairwise(starts):

@@ -89,14 +89,19 @@ class Postings:
         buffer = self._buffer(sum(end - begin for begin, end in extents))
         try:
             self._fill(buffer, extents)
-            places = np.empty((3, len(lists)), dtype=np.int64)
+            positions = np.empty((3, len(lists)), dtype=np.int64)
             table = self.table
-            damaged = _place(
-                buffer.view(np.uint32), lists, table.offsets, table.counts, table.checksums, places
+            damaged = _locate(
+                buffer.view(np.uint32),
+                lists,
+                table.offsets,
+                table.counts,
+                table.checksums,
+                positions,
             )
             if damaged >= 0:
                 raise self.corrupt(int(lists[damaged]), "its checksum does not match")
-            yield Block(buffer, *places)
+            yield Block(buffer, *positions)
         finally:
             if len(self._buffers) < _KEPT_BUFFERS:
                 self._buffers.append(buffer)
@@ -142,15 +147,15 @@ class Postings:
 
 
 @kernel
-def _place(
+def _locate(
     words: NDArray[np.uint32],
     lists: Lists,
     offsets: Lists,
     counts: Lists,
     checksums: NDArray[np.uint64],
-    places: NDArray[np.int64],
+    positions: NDArray[np.int64],
 ) -> int:
-    """Fill `places` with the counts, rows and codes of a Block and compare checksums.
+    """Fill `positions` with the counts, rows and codes of a Block and compare checksums.
 
     Returns the position in `lists` of the first list whose checksum does not match; -1 if all do.
     """
@@ -160,8 +165,8 @@ def _place(
         end = begin + offsets[number + 1] - offsets[number]
         if fletcher(words[begin // 4 : end // 4]) != checksums[number]:
             return index
-        places[0, index] = counts[number]
-        places[1, index] = begin
-        places[2, index] = begin + (4 * counts[number] + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+        positions[0, index] = counts[number]
+        positions[1, index] = begin
+        positions[2, index] = begin + (4 * counts[number] + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
         begin = end
     return -1

@@ -14,9 +14,9 @@ import numpy as np
 from ...arrays.vectors import Vectors
 from ...codecs.protocol import Codec
 from ...protocol import Mask, Ranking
-from .best import Best, slots
 from .heads import Heads
 from .reading import Block, Lists, Postings
+from .top_rows import TopRows, slots
 
 PIECE = 8 << 20
 """Maximum bytes of lists in memory at a time."""
@@ -42,23 +42,23 @@ class Searcher:
         table = self.postings.table
         entries = min(table.longest * nprobe, table.entries)  # Maximum per query.
         size = 4 * slots(self.rows, entries) + 12 * k + 16 * nprobe
-        together = max(1, GROUP // size)
-        if len(queries) <= together:
-            return self._together(queries, k, nprobe, entries, allowed)
+        group_size = max(1, GROUP // size)
+        if len(queries) <= group_size:
+            return self._search_group(queries, k, nprobe, entries, allowed)
         groups = [
-            self._together(queries[start : start + together], k, nprobe, entries, allowed)
-            for start in range(0, len(queries), together)
+            self._search_group(queries[start : start + group_size], k, nprobe, entries, allowed)
+            for start in range(0, len(queries), group_size)
         ]
         return Ranking(
             np.concatenate([group.rows for group in groups]),
             np.concatenate([group.scores for group in groups]),
         )
 
-    def _together(
+    def _search_group(
         self, queries: Vectors, k: int, nprobe: int, entries: int, allowed: Mask | None
     ) -> Ranking:
         wanted = self._nearest(queries, nprobe)
-        best = Best(len(queries), k, self.rows, entries)
+        best = TopRows(len(queries), k, self.rows, entries)
         for piece in self._pieces(wanted[0] if len(queries) == 1 else np.unique(wanted)):
             with self.postings.read(piece) as block:
                 for query, lists in enumerate(wanted):
@@ -77,7 +77,7 @@ class Searcher:
         query: int,
         block: Block,
         here: Lists | None,
-        best: Best,
+        best: TopRows,
         allowed: Mask | None,
     ) -> int:
         scores = self.codec.score_lists(

@@ -34,19 +34,19 @@ def select(vectors: Vectors, count: int, seed: int) -> Rows:
     heads: list[int] = []
     waiting: list[tuple[Rows, int]] = [(np.arange(len(vectors), dtype=np.int64), count)]
     while waiting:
-        rows, due = waiting.pop()
+        rows, quota = waiting.pop()
         here = vectors if len(rows) == len(vectors) else vectors[rows]
-        if due == 1:
+        if quota == 1:
             heads.append(int(rows[medoid(here)]))
             continue
-        labels, medoids = split(here, min(children, due), factor, rng)
+        labels, medoids = split(here, min(children, quota), factor, rng)
         if len(medoids) == 1:  # All these vectors are equal.
             heads.append(int(rows[medoids[0]]))
             continue
         order = np.argsort(labels, kind="stable")
         sizes = np.bincount(labels)
         parts = np.split(rows[order], np.cumsum(sizes)[:-1])
-        waiting.extend(zip(parts, apportion(sizes, due).tolist(), strict=True))
+        waiting.extend(zip(parts, apportion(sizes, quota).tolist(), strict=True))
     ascending = np.sort(np.array(heads, dtype=np.int64))
     return ascending[distinct(vectors[ascending])]
 

@@ -18,7 +18,7 @@ LEAST_SHARE, MOST_SHARE = 0.01, 0.08
 """Bounds of the default share of heads. Fewer heads find too little, more take too much memory."""
 
 REPLICAS = 3
-"""Default maximum number of lists per vector, if none is configured or measured (`calibrating`).
+"""Default maximum number of lists per vector, if none is configured or measured (`replicas`).
 
 Lists and kilobytes read for a recall of .95:
 

@@ -37,7 +37,7 @@ def entry_type(stride: int) -> np.dtype[np.void]:
     )
 
 
-def written(directory: Path, sizes: Sequence[int]) -> bool:
+def is_complete(directory: Path, sizes: Sequence[int]) -> bool:
     """Return True if all scratch files exist with at least the sizes that `Spill.sync` returned."""
     paths = [_path(directory, file) for file in range(len(sizes))]
     return all(
@@ -78,7 +78,7 @@ class Spill:
     def append(self, first: int, lists: Lists, distances: Vectors, codes: Codes) -> None:
         """Append entries for the rows from `first` on.
 
-        lists, distances: results of `closure.close`. codes: uint8 [n, stride].
+        lists, distances: results of `closure.assign`. codes: uint8 [n, stride].
         """
         rows, ranks = np.nonzero(lists >= 0)
         chosen = lists[rows, ranks]

@@ -166,10 +166,12 @@ def test_a_merge_keeps_the_codes_of_its_largest_part(
     np.testing.assert_array_equal(whole[ends[0] : ends[1]], large)
     largest = single(sources[1][0]).coded
     assert largest is not None
-    means = tokens_building.Means(largest.codec, largest.projection, 0)
+    fitted_codec = tokens_building.FittedCodec(largest.codec, largest.projection, 0)
     for piece, own in ((whole[: ends[0]], small), (whole[ends[1] :], tiny)):
         # Other block sizes multiply in another order, so rounding can differ.
-        assert np.isclose(piece, largest.lifted(means.encode(own)), atol=1e-5).mean() > 0.999
+        assert (
+            np.isclose(piece, largest.decoded(fitted_codec.encode(own)), atol=1e-5).mean() > 0.999
+        )
     for name in ("codec.npz", "projection.npz")[: 1 if kept is None else 2]:
         assert (folder / "merged" / name).read_bytes() == (folder / "1" / name).read_bytes()
     # Merge again: codes of the adopted codec are copied unchanged.

@@ -264,17 +264,17 @@ def test_idle_threads_keep_no_working_memory(part: tuple[Path, type[Any], Any]) 
 
 def test_working_memory_is_reused_and_grows() -> None:
     some = ScratchPool()
-    small, large = some.take(10), some.take(5000)
+    small, large = some.acquire(10), some.acquire(5000)
     assert small is not large
-    some.give_back(small)
-    assert some.take(10) is small
-    some.give_back(small)
-    larger = some.take(300)
+    some.release(small)
+    assert some.acquire(10) is small
+    some.release(small)
+    larger = some.acquire(300)
     assert larger is not small
     assert larger.rows >= 300
     assert len(larger.accumulator(300)) % (GROUP * LANES) == 0
     for _ in range(200):
-        some.give_back(Scratch(1))
+        some.release(Scratch(1))
     assert len(some) == (os.cpu_count() or 1)
 
 

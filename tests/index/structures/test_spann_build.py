@@ -22,7 +22,7 @@ from twindex.index.structures.spann.heads import Heads, normalized
 from twindex.index.structures.spann.lists import length_limit
 from twindex.index.structures.spann.postings import FILE, PAGE, TABLE, codes_begin, pages_of
 from twindex.index.structures.spann.sizing import LIMIT_RATIO, head_count, sample_size, sizes
-from twindex.index.structures.spann.spill import Spill, written
+from twindex.index.structures.spann.spill import Spill, is_complete
 
 from .sources import Counter, InOrder
 
@@ -263,6 +263,6 @@ def test_scratch_files_are_truncated_to_a_checkpoint(tmp_path: Path) -> None:
     spill.append(1, *one)
     spill.truncate(known)
     assert spill.read(0)["row"].tolist() == [0]
-    assert written(tmp_path, known)
-    assert not written(tmp_path, [10**6])
-    assert not written(tmp_path, [1, 1])
+    assert is_complete(tmp_path, known)
+    assert not is_complete(tmp_path, [10**6])
+    assert not is_complete(tmp_path, [1, 1])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twindex.index.structures.spann import candidates
 from twindex.index.structures.spann.candidates import nearest_heads
-from twindex.index.structures.spann.closure import close
+from twindex.index.structures.spann.closure import assign
 from twindex.index.structures.spann.heads import Heads, normalized
 
 Floats = NDArray[np.float32]
@@ -58,7 +58,7 @@ def test_lists_follow_the_rule(
     candidates = np.full((len(vectors), len(heads)), -1, dtype=np.int64)
     for row, known in enumerate(lists):
         candidates[row, : len(known)] = known
-    found, distances = close(vectors, heads, candidates, replicas, epsilon)
+    found, distances = assign(vectors, heads, candidates, replicas, epsilon)
     assert found.shape == distances.shape == (len(vectors), replicas)
     for row, known in enumerate(lists):
         expected = reference(vectors[row], heads, known, replicas, epsilon)
@@ -70,12 +70,12 @@ def test_lists_follow_the_rule(
 
 def test_heads_in_one_direction_are_used_once() -> None:
     heads = np.array([[1, 0], [1.5, 0], [-1.2, 0], [0, 1.3]], dtype=np.float32)
-    found, _ = close(np.zeros((1, 2), np.float32), heads, np.array([[0, 1, 2, 3]]), 4, None)
+    found, _ = assign(np.zeros((1, 2), np.float32), heads, np.array([[0, 1, 2, 3]]), 4, None)
     assert found.tolist() == [[0, 2, 3, -1]] or found.tolist() == [[0, 3, 2, -1]]
 
 
 def test_vectors_without_candidates_are_in_no_list() -> None:
-    found, distances = close(
+    found, distances = assign(
         np.zeros((1, 2), np.float32),
         np.ones((1, 2), np.float32),
         -np.ones((1, 3), np.int64),

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays.vectors import Vectors
-from ..originals import spread
+from ..originals import random_rows
 from .candidates import compare_all, nearest_heads
-from .closure import Lists, close
+from .closure import Lists, assign
 from .heads import Heads
 
 CAPS = (1, 2, 3, 5, 8)
@@ -62,7 +62,7 @@ class Cap:
         return self.bytes + self.lists * READ_BYTES if self.lists else np.inf
 
 
-def measure(
+def measure_caps(
     sample: Vectors, heads: Vectors, graph: Heads, recall: float, vector_bytes: float, seed: int
 ) -> list[Cap]:
     """Measure the cost of each cap in CAPS for a recall target of the K nearest.
@@ -75,14 +75,14 @@ def measure(
     """
     if min(len(sample), len(heads)) < FEWEST:
         return []
-    rows = spread(len(sample), QUERIES, seed)
+    rows = random_rows(len(sample), QUERIES, seed)
     queries = sample[rows]
     near = _neighbours(sample, rows)
     count = min(CANDIDATES, len(heads))
 
     def lists_of(vectors: Vectors) -> Lists:
         candidates = nearest_heads(vectors, heads, graph, count)
-        return close(vectors, heads, candidates, CAPS[-1], None)[0]
+        return assign(vectors, heads, candidates, CAPS[-1], None)[0]
 
     accepted = (lists_of(queries) >= 0).sum(axis=1)
     lists = lists_of(sample[near.reshape(-1)]).reshape(QUERIES, -1)
@@ -100,7 +100,7 @@ def measure(
     return caps
 
 
-def choose(caps: list[Cap], default: int) -> int:
+def choose_cap(caps: list[Cap], default: int) -> int:
     """Return the smallest cap, up to LARGEST, whose next larger cap saves less than MARGIN.
 
     Returns `default` if no cap was measured or none reaches the recall target.

@@ -14,7 +14,7 @@ from .reading import Block, Lists
 _ALL = np.zeros(0, dtype=np.bool_)
 
 
-class Best:
+class TopRows:
     """Collects the best k rows of several queries.
 
     Each query has a heap, which `ranking` sorts in place, and a hash table of the rows that entered
@@ -87,13 +87,13 @@ def _offer(
 ) -> tuple[int, int]:
     """Add entries to a heap whose worst row is at position 0. `begins` are byte offsets.
 
-    Returns the number of rows in the heap and the result of `Best.offer`.
+    Returns the number of rows in the heap and the result of `TopRows.offer`.
     """
     entry = 0
     for index in range(len(begins)):
         begin = begins[index] // 4
-        for place in range(begin, begin + counts[index]):
-            row: Any = np.int64(words[place])
+        for position in range(begin, begin + counts[index]):
+            row: Any = np.int64(words[position])
             score = entry_scores[entry]
             entry += 1
             if row < 0 or row >= end:
@@ -103,18 +103,18 @@ def _offer(
             full = held == len(rows)
             if full and not _worse(scores[0], rows[0], score, row):
                 continue
-            if not _enter(seen, row):
+            if not _insert(seen, row):
                 continue
             if full:
-                _sink(rows, scores, held, row, score)
+                _sift_down(rows, scores, held, row, score)
             else:
-                _rise(rows, scores, held, row, score)
+                _sift_up(rows, scores, held, row, score)
                 held += 1
     return held, -1
 
 
 @kernel
-def _enter(seen: Any, row: int) -> bool:
+def _insert(seen: Any, row: int) -> bool:
     """Insert a row into a hash table with open addressing. Return False if it was present."""
     mask = len(seen) - 1
     slot = (row * 0x9E3779B1 >> 8) & mask
@@ -132,7 +132,7 @@ def _worse(score: float, row: int, other_score: float, other_row: int) -> bool:
 
 
 @kernel
-def _rise(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
+def _sift_up(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
     """Add a row to a heap of `at` rows."""
     while at > 0:
         parent = (at - 1) // 2
@@ -144,7 +144,7 @@ def _rise(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
 
 
 @kernel
-def _sink(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
+def _sift_down(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
     """Replace the worst row of a heap."""
     at = 0
     while 2 * at + 1 < held:
@@ -165,4 +165,4 @@ def _sort(rows: Any, scores: Any, held: int) -> None:
     for last in range(held - 1, 0, -1):
         row, score = rows[last], scores[last]
         rows[last], scores[last] = rows[0], scores[0]
-        _sink(rows, scores, last, row, score)
+        _sift_down(rows, scores, last, row, score)
