@@ -89,7 +89,7 @@ def dump_states(states: Mapping[str, FileState]) -> str:
 
 
 def load_states(text: str) -> dict[str, FileState]:
-    """The inverse of `dump_states`."""
+    """Parse JSON text that `dump_states` returned."""
     return {name: FileState(*pair) for name, pair in json.loads(text).items()}
 
 

@@ -26,7 +26,7 @@ def ranges(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.in
     return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
 
 
-def fitting(offsets: Offsets, first: int, room: int) -> int:
+def block_end(offsets: Offsets, first: int, room: int) -> int:
     """Return the largest `last` such that pieces `first` to `last` (exclusive) fit into `room`.
 
     room: maximum number of elements. The result always includes at least one piece.

@@ -15,8 +15,8 @@ SEED = 0
 def _principal_axes(sample: Vectors, wanted: int) -> Vectors:
     """Return the first `wanted` principal axes about the origin, float32 [wanted, d].
 
-    They keep the largest possible sum of squares. A principal component analysis would centre the
-    vectors first. Inner products are taken about the origin and need the direction of the mean.
+    They keep the largest possible sum of squares. Unlike in a principal component analysis, the
+    vectors are not centred, because inner products need the direction of the mean.
     """
     values = sample.astype(np.float64)
     _, vectors = np.linalg.eigh(values.T @ values)

@@ -22,7 +22,7 @@ class CodecConfig(Config):
 
     scalar:     True if each dimension is stored separately.
     own:        True if Twindex implements the codec as a `Codec`; False if FAISS does.
-    decodable: True if a code can be decoded to a vector.
+    decodable:  True if a code can be decoded to a vector.
     """
 
     scalar: ClassVar[bool] = False
@@ -155,11 +155,12 @@ class BaseProjection(Config):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.dimensions is None) == (self.share is None):
-            raise ValueError("give exactly one of dimensions and share")
+            given = "neither" if self.share is None else "both"
+            raise ValueError(f"give exactly one of dimensions and share, got {given}")
         return self
 
     def kept(self, dimensions: int) -> int:
-        """Return how many of `dimensions` are kept. Raises ConfigError if that is more than all."""
+        """Return how many of `dimensions` to keep. Raises ConfigError if that is more than all."""
         wanted = self.dimensions or max(1, round(dimensions * (self.share or 1)))
         if wanted > dimensions:
             raise ConfigError(

@@ -78,7 +78,7 @@ def _bit(codes: Codes, offset: int, i: int, part: int) -> np.float32:
     return np.float32((uint8_at(codes, offset + i) >> part) & 1)
 
 
-@njit(inline="always")  # Not inlined, numba would not cache it on disk.
+@njit(inline="always")  # Numba would not cache a separate function on disk.
 def _scan(
     number_at: Number,
     planes: int,

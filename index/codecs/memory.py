@@ -14,7 +14,7 @@ from .protocol import Codes
 
 
 def _read(result: Any, stored: Any) -> Any:
-    """Return an intrinsic (array of bytes, byte offset) -> number."""
+    """Return an intrinsic that reads a number: (array of bytes, byte offset) -> number."""
 
     def function(typing: Any, array: Any, position: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -47,7 +47,7 @@ class Projection:
         return shortened * length_ratio(vectors, shortened)
 
     def lift(self, vectors: Vectors) -> Vectors:
-        """Return projected vectors float32 [n, width] in all dimensions, [n, d]. Lengths stay."""
+        """Map projected vectors float32 [n, width] back to [n, d]. Keeps their lengths."""
         return vectors @ self.axes
 
     def save(self, path: Path) -> None:

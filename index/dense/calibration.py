@@ -17,7 +17,7 @@ from ..structures.protocol import Parameters
 from .rescoring import rescored
 
 RESULTS = {10: 1, 100: 2, 1_000: 4}
-"""Numbers of results to calibrate, each with a step: only every step-th query is used.
+"""Numbers of results k to calibrate. The value is a step: only every step-th query is used.
 
 A number k is calibrated if the segment has at least 10 * k vectors. Larger k need fewer queries,
 because each query yields more results."""

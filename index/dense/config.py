@@ -22,7 +22,7 @@ from ..structures.protocol import VectorFields, VectorStorage
 
 @LEGS.register
 class DenseLeg(LegConfig, VectorFields):
-    """A leg that ranks by inner product of dense vectors, or by MaxSim of several per text."""
+    """A leg that ranks by inner product of dense vectors, or by MaxSim if a text has several."""
 
     segments = (".segment:VectorSegment", ".multi:MultiDenseSegment")
     deltas = (".delta:DenseDelta", ".multi:MultiDenseDelta")

@@ -29,7 +29,7 @@ class DenseDelta(Termless):
         return 0 if self._vectors is None else len(self._vectors)
 
     def append(self, rows: Representation) -> None:
-        """See DeltaPart. The first rows set the number of dimensions; others raise ValueError."""
+        """See DeltaPart. Raises ValueError if the dimensions differ from those of earlier rows."""
         vectors = exact.dense(rows)
         if len(vectors) == 0:
             return

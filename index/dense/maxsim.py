@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.offsets import Offsets, fitting, of_lengths, ranges
+from ..arrays.offsets import Offsets, block_end, of_lengths, ranges
 from ..arrays.vectors import Vectors
 from ..protocol import Mask, Ranking
 from ..structures.exact import TopK, check_width, is_selective
@@ -79,7 +79,7 @@ def search(
         best = [TopK(k) for _ in own[1:]]
         first = 0
         while first < len(offsets) - 1:
-            last = fitting(offsets, first, BLOCK_ROWS)
+            last = block_end(offsets, first, BLOCK_ROWS)
             here = slice(int(offsets[first]), int(offsets[last]))
             block = rows.vectors(here if chosen is None else chosen[here])
             # [rows, query vectors] -> [passages, query vectors] -> [queries, passages]. BLAS takes

@@ -91,7 +91,9 @@ def _numbers(data: bytes) -> Vectors:
     marked, size, width = _HEADER.unpack_from(data)
     count = marked & ~_MARK
     if count == 0 or size not in _TYPES or len(data) != _HEADER.size + count * width * size:
-        raise ValueError(f"a packed passage of {count} vectors has {len(data)} bytes")
+        raise ValueError(
+            f"a packed passage of {count} vectors has {len(data)} bytes: the database is damaged"
+        )
     numbers = np.frombuffer(data, dtype=_TYPES[size], offset=_HEADER.size)
     vectors: Vectors = numbers.reshape(count, width).astype(np.float32)
     return vectors

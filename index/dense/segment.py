@@ -118,7 +118,10 @@ class VectorSegment(Termless):
             on_disk = known.storage.index.on_disk
             vectors = Originals.open(directory, cold=on_disk)
         if vectors is not None and (len(vectors), vectors.width) != (known.rows, known.width):
-            raise ValueError(f"{originals.FILE}: shape does not match {built.FILE}")
+            raise ValueError(
+                f"{originals.FILE}: expected {known.rows} vectors of {known.width} dimensions, "
+                f"got {len(vectors)} of {vectors.width}"
+            )
         projection = building.stored_projection(directory, known.storage)
         # Search parameters can change without changes to the files.
         same = config.index.kind == known.storage.index.kind and known.calibration.levels

@@ -14,8 +14,8 @@ from ..legs import LEGS, LegConfig
 
 @LEGS.register
 class SparseLeg(LegConfig):
-    """A leg that ranks by the exact dot product of sparse vectors, or by MaxSim of several per
-    text."""
+    """A leg that ranks by the exact dot product of sparse vectors, or by MaxSim if a text has
+    several."""
 
     segments = (".sparse:SparseSegment", ".multi:MultiSparseSegment")
     deltas = (".sparse_delta:SparseDelta", ".multi:MultiSparseDelta")

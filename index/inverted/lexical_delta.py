@@ -149,6 +149,7 @@ def _term_counts(value: Any) -> TermCounts:
     counts = value.values()
     if any(type(count) is not int or count < 1 for count in counts) or sum(counts) >= 1 << 31:
         raise ValueError(
-            "packed terms have an invalid frequency, or one too large: the database is damaged"
+            "packed terms must have positive frequencies with a sum below 2**31: "
+            "the database is damaged"
         )
     return value

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
-from ..arrays.offsets import fitting
+from ..arrays.offsets import block_end
 from ..compiling import kernel
 from ..protocol import Mask
 
@@ -66,7 +66,9 @@ class Postings:
         self._rows = NpyFile(directory / "rows.npy", np.int32)
         self._values = values
         if len(self._rows) != len(values):
-            raise ValueError(f"rows.npy has {len(self._rows)} postings, the values {len(values)}")
+            raise ValueError(
+                f"rows.npy has {len(self._rows)} postings, the file of values has {len(values)}"
+            )
         self._indptr.check_offsets(terms, len(values))
         self._rows.check_below(rows)
         self.indptr = self._indptr.array
@@ -104,7 +106,7 @@ class Postings:
         room = max(1, memory // MERGE_BYTES)
         first = 0
         while first < self.terms:
-            last = fitting(self.indptr, first, room)
+            last = block_end(self.indptr, first, room)
             yield self.read(first, last)
             first = last
 

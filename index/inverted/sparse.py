@@ -20,7 +20,7 @@ from scipy.sparse import csc_array, csr_array
 
 from ...core import Contribution, InvalidInputError, Progress, Representation, TermWeight
 from ..arrays.npy import NpyFile, save
-from ..arrays.offsets import Offsets, fitting
+from ..arrays.offsets import Offsets, block_end
 from ..multi import ungrouped
 from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
 from . import maxsim
@@ -81,7 +81,7 @@ class SparseSegment:
         with PostingsWriter(directory, "weights.npy", np.float32) as writer:
             first = 0
             while first < vocabulary:
-                last = fitting(before, first, room)
+                last = block_end(before, first, room)
                 blocks = [
                     postings.read(first, last).renumber(new)
                     for postings, new in zip(lists, numbers, strict=True)

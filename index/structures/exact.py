@@ -47,8 +47,8 @@ def dense(representation: Representation) -> Vectors:
 def storable(representation: Representation) -> Vectors:
     """Return the dense vectors of passages, float32 [n, d].
 
-    Raises InvalidInputError for numbers that are not finite or exceed LARGEST. Inner products of
-    larger numbers overflow, which no index supports, and some of them make FAISS abort the process.
+    Raises InvalidInputError for NaN, infinity, and numbers beyond LARGEST. Inner products of larger
+    numbers can overflow, and some of them make FAISS abort the process.
     """
     vectors = dense(representation)
     wrong = ~(np.abs(vectors).max(axis=1, initial=0) <= LARGEST)  # Also true for NaN.
@@ -128,7 +128,7 @@ def _products(queries: Vectors, vectors: Stored, rows: Chosen) -> Vectors:
 
 
 def check_width(queries: Vectors, width: int) -> None:
-    """Raise InvalidInputError unless the queries are float32 [n, width]."""
+    """Raise InvalidInputError unless the queries have `width` dimensions."""
     if queries.shape[1] != width:
         raise InvalidInputError(
             f"a query has {queries.shape[1]} dimensions, the index has {width}", field="dense"
@@ -171,7 +171,7 @@ class TopK:
         return top_k(np.concatenate(self._rows), np.concatenate(self._scores), self._k)
 
     def fill(self, ranking: Ranking, query: int, numbers: NDArray[np.int64] | None) -> None:
-        """Write the best rows and scores into line `query` of `ranking`, which must be empty.
+        """Write the best rows and scores into row `query` of an empty ranking.
 
         numbers: maps rows to the row numbers to write; None: write rows as they are.
         """

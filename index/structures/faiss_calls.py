@@ -28,7 +28,7 @@ _LEAST = 256
 
 
 def faiss() -> Any:
-    """Return the module faiss, imported at first use and untyped: its type hints are incomplete."""
+    """Import and return the module faiss, untyped because its type hints are incomplete."""
     return import_module("faiss")
 
 
@@ -55,7 +55,7 @@ def search(index: Any, queries: Vectors, k: int, parameters: Any) -> Ranking:
 
 
 def selector(allowed: Mask) -> Any:
-    """Return a FAISS selector of the allowed rows. Search parameters keep it alive."""
+    """Return a FAISS selector of the allowed rows, for use in search parameters."""
     return faiss().IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
@@ -126,14 +126,14 @@ def oversamples(storage: VectorStorage) -> tuple[int, ...]:
 
 
 def ladder_values(most: int) -> list[int]:
-    """Return numbers from 1 to `most`. They grow by a factor of about 1.4, above 100 by 2."""
+    """Return numbers from 1 to `most`. Each is about 1.4 times the one before; above 100, twice."""
     fine = [round(2 ** (step / 2)) for step in range(14)]
     coarse = [2**step for step in range(7, 31)]
     return sorted({min(most, number) for number in (*fine, *coarse)})
 
 
 def ladder(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
-    """Return settings to calibrate: each of `values` for `name` with each oversampling factor.
+    """Return settings to calibrate: the parameter `name` with each value and oversampling factor.
 
     The last settings combine the largest value with larger factors.
     """

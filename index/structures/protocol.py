@@ -30,7 +30,7 @@ Parameters = Mapping[str, int]
 """Search parameters by name, e.g. {"nprobe": 16, "oversample": 4}; see `VectorSearch`."""
 
 CODED_FROM = 1_000
-"""Fewer vectors are neither coded nor projected: the sample is too small and the gain too low."""
+"""Segments with fewer vectors are neither coded nor projected: they gain too little."""
 
 
 class IndexConfig(Config):
@@ -41,7 +41,8 @@ class IndexConfig(Config):
     usual_codec: default codec; None if the index has its own encoding and supports no codec.
     parameters:  fields of `VectorSearch`, besides `recall`, that the index supports.
     looking:     fields of the configuration that affect only searches, not stored files.
-    on_disk:     True if searches read few pages of a large file, so originals are not in memory.
+    on_disk:     True if searches read few pages of large files. Originals are then usually not in
+                 memory.
     extra:       extra of Twindex that the index requires, and the module that it installs.
 
     A field `flat_below` sets a number of passages. Smaller segments are searched exactly.
@@ -109,7 +110,7 @@ def codecs_of(index: type[IndexConfig]) -> tuple[str, ...]:
 
 
 class VectorFields(Config):
-    """How the vectors of a leg are stored."""
+    """Storage options of the vectors of a leg."""
 
     index: Annotated[IndexConfig, OneOf(STRUCTURES)] = Field(
         default_factory=lambda: STRUCTURES.parse({"kind": "flat"})
@@ -140,7 +141,7 @@ class VectorStorage(VectorFields):
 
     @property
     def held_codec(self) -> CodecConfig:
-        """The codec of the index. Must not be used for ScaNN, which has no codec."""
+        """The codec of the index. Not available for ScaNN, which has no codec."""
         codec = self.used_codec
         assert codec is not None, "ScaNN has no codec"
         return codec
@@ -153,7 +154,7 @@ class VectorStorage(VectorFields):
 
     @property
     def kept(self) -> Literal["float32", "float16", "none"]:
-        """Type of the stored originals: `originals` with "auto" resolved."""
+        """Type of the stored originals: the option `originals` with "auto" resolved."""
         if self.originals != "auto":
             return self.originals
         return "float32" if self.lossless else "float16"
@@ -235,7 +236,7 @@ class Structure(Protocol):
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """Return the bytes that a build of `rows` vectors needs at least."""
+        """Return the minimum memory in bytes of a build with `rows` vectors."""
 
     def __len__(self) -> int: ...
 

@@ -35,7 +35,7 @@ QUICKER = 2
 
 
 class CodedFlat:
-    """A Structure that compares the code of every vector. As exact as the codec."""
+    """A Structure that compares every vector by its code. Exact except for the codec loss."""
 
     exact_vectors = None
     """See Structure. This index stores only codes."""

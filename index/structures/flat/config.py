@@ -11,7 +11,7 @@ from ..protocol import CODED_FROM, STRUCTURES, IndexConfig, Structure, VectorSto
 
 @STRUCTURES.register
 class FlatConfig(IndexConfig):
-    """An index that compares every vector. As exact as the codec."""
+    """An index that compares every vector. Results are exact, except for the loss of the codec."""
 
     made_by = ".coded:CodedFlat"
     looking = ()

@@ -13,7 +13,7 @@ from ..recall import ApproximateConfig
 
 @STRUCTURES.register
 class HnswConfig(ApproximateConfig):
-    """Graph search (Malkov and Yashunin 2018) through FAISS."""
+    """An HNSW graph (Malkov and Yashunin 2018), with FAISS."""
 
     made_by = ".graph:HnswGraph"
     effort = "ef_search"

@@ -118,7 +118,7 @@ class IvfLists:
         if not isinstance(index, faiss().IndexIVF):
             raise ValueError(f"{path}: not an IVF index of FAISS")
         if isinstance(index, faiss().IndexIVFPQFastScan):
-            index.fine_quantizer = index.pq  # FAISS 1.15 loses it and crashes in decode.
+            index.fine_quantizer = index.pq  # FAISS 1.15 does not restore it.
         lengths: NpyFile[np.float32] | None = None
         rows = index.ntotal // _replicas(storage, index.nlist)
         _check_rows(index, rows, path)
@@ -133,8 +133,8 @@ class IvfLists:
         """See Structure."""
         config = settings(storage, IvfConfig)
         lists = coarse.list_count(rows, config.lists)
-        sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres, while they are fitted.
-        # With two lists, all once more to lay them out.
+        sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres in training.
+        # With two lists per vector, all codes are stored twice and copied once for FastScan.
         copies = 1 if config.lists_of_each(storage.used_codec) == 1 else 4
         return copies * rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
 

@@ -1,7 +1,7 @@
 """Choice of a second list for each vector (SOAR, Sun et al., NeurIPS 2023).
 
 The list of the nearest centre is missed by queries that lie in the direction of the residual. A
-second list helps if its residual is orthogonal to the first, because other queries then miss it.
+second list helps if its residual is orthogonal to the first: different queries then miss it.
 For the nearest centre c and r = x - c, the second centre c' is the one that minimises
 
     |x - c'|^2 + WEIGHT * ((x - c') . r / |r|)^2
@@ -36,7 +36,7 @@ def two_lists(vectors: Vectors, centres: Vectors, exact: Any) -> NDArray[np.int6
     products, lists = exact.search(vectors, min(CANDIDATES, len(centres)))
     first = lists[:, 0]
     residual = vectors - centres[first]
-    distance = np.square(centres).sum(axis=1)[lists] - 2 * products  # Less |x|^2.
+    distance = np.square(centres).sum(axis=1)[lists] - 2 * products  # Without |x|^2.
     along = np.einsum("nd,nd->n", residual, vectors)[:, None] - dot_rows(residual, centres, lists)
     length = np.maximum(np.square(residual).sum(axis=1), np.finfo(np.float32).tiny)
     cost = distance + WEIGHT * np.square(along) / length[:, None]

@@ -115,7 +115,7 @@ class ScannTree:
             raise OSError(f"{directory}: ScaNN cannot read it") from error
         rows, _, leaves = shape.tolist()
         if searcher.size() != rows:
-            raise ValueError(f"{SHAPE}: has {rows} vectors, but the index {searcher.size()}")
+            raise ValueError(f"{SHAPE}: has {rows} vectors, the index has {searcher.size()}")
         size = sum(file.stat().st_size for file in directory.iterdir() if _own(file))
         return cls(searcher, rows, leaves, size)
 

@@ -1,4 +1,4 @@
-"""Choice of the maximum number of lists per vector (the cap), measured on the vectors.
+"""Choice of the maximum number of lists per vector (the cap), measured on a sample.
 
 Some vectors of the sample serve as queries, and their nearest neighbours in the sample are
 computed. Only these neighbours are assigned to lists. The lists for a cap are a prefix of those for
@@ -101,9 +101,9 @@ def measure_caps(
 
 
 def choose_cap(caps: list[Cap], default: int) -> int:
-    """Return the smallest cap, up to LARGEST, whose next larger cap saves less than MARGIN.
+    """Return the smallest cap for which the next larger cap saves less than MARGIN.
 
-    Returns `default` if no cap was measured or none reaches the recall target.
+    Ignores caps above LARGEST. Returns `default` if no measured cap reaches the recall target.
     """
     usable = [cap for cap in caps if cap.lists and cap.replicas <= LARGEST]
     if not usable:

@@ -38,8 +38,8 @@ class TopRows:
     ) -> int:
         """Add the scored entries of some lists of a block to one query.
 
-        lists: positions of the lists in the block; None: all lists. scores: of the entries, list
-        after list. allowed: mask of the rows to keep; None: all. Returns the position in `lists` of
+        lists: positions of the lists in the block; None: all lists. scores: score of each entry, in
+        list order. allowed: mask of the rows to keep; None: all. Returns the position in `lists` of
         a list with an invalid row number, or -1 if all are valid.
         """
         held, wrong = _offer(
@@ -133,7 +133,7 @@ def _worse(score: float, row: int, other_score: float, other_row: int) -> bool:
 
 @kernel
 def _sift_up(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
-    """Add a row to a heap of `at` rows."""
+    """Insert a row into a heap of `at` rows."""
     while at > 0:
         parent = (at - 1) // 2
         if not _worse(score, row, scores[parent], rows[parent]):
@@ -161,7 +161,7 @@ def _sift_down(rows: Any, scores: Any, held: int, row: int, score: float) -> Non
 
 @kernel
 def _sort(rows: Any, scores: Any, held: int) -> None:
-    """Sort a heap, best row first: moves the worst row to the end repeatedly."""
+    """Sort a heap in place, best row first."""
     for last in range(held - 1, 0, -1):
         row, score = rows[last], scores[last]
         rows[last], scores[last] = rows[0], scores[0]
