@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field
 from ...core import Config, ConfigError, OneOf, parse_toml
 from ...index import CODECS, CodecConfig, IndexConfig, VectorStorage
 from ...index.codecs.config import PROJECTIONS, BaseProjection
-from ...index.structures.looking import Recall
 from ...index.structures.protocol import STRUCTURES, codecs_of
+from ...index.structures.vector_search import Recall
 
 RECALLS = (0.9, 0.95, 0.98, 0.99)
 """Recall targets at which each approximate index is tried."""

@@ -13,7 +13,7 @@ from ..arrays.offsets import of_lengths
 from ..arrays.vectors import Vectors
 from ..multi import MultiDelta, MultiSegment, ungrouped
 from ..structures.exact import storable
-from ..structures.looking import VectorSearch
+from ..structures.vector_search import VectorSearch
 from .delta import DenseDelta
 from .tokens import TokenSegment
 

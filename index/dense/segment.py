@@ -28,9 +28,9 @@ from ..arrays.vectors import Vectors
 from ..codecs.projection import Projection
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from ..structures import exact, originals
-from ..structures.looking import DEFAULT_RECALL, VectorSearch
 from ..structures.originals import Originals
 from ..structures.protocol import Parameters, Structure
+from ..structures.vector_search import DEFAULT_RECALL, VectorSearch
 from . import building, built
 from .built import Built
 from .config import DenseLeg

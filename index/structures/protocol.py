@@ -24,7 +24,7 @@ from ...core.kinds import Kinds, OneOf, named
 from ..arrays.vectors import Vectors, VectorSource
 from ..codecs.config import CODECS, PROJECTIONS, BaseProjection, CodecConfig, ScalarCodec
 from ..protocol import Mask, Ranking
-from .looking import VectorSearch
+from .vector_search import VectorSearch
 
 Parameters = Mapping[str, int]
 """Search parameters by name, e.g. {"nprobe": 16, "oversample": 4}; see `VectorSearch`."""

@@ -7,8 +7,8 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 
 from ...core.bounds import Rows
-from .looking import Recall
 from .protocol import IndexConfig
+from .vector_search import Recall
 
 
 class ApproximateConfig(IndexConfig):

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from ....core.bounds import Bounds, Effort, Rows
 from ...codecs.config import FAISS_BITS, CodecConfig
-from ..looking import VectorSearch
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
+from ..vector_search import VectorSearch
 
 
 @STRUCTURES.register

@@ -31,9 +31,9 @@ from ...arrays.npy import save
 from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
 from ...codecs.files import CODEC, FITTED
-from ..looking import DEFAULT_RECALL
 from ..originals import random_rows
 from ..protocol import VectorStorage, settings
+from ..vector_search import DEFAULT_RECALL
 from .candidates import nearest_heads
 from .checkpoint import Checkpoint, input_digest
 from .closure import assign
