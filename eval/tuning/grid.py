@@ -101,7 +101,7 @@ class Grid(Config):
         index = dict(storage.index)
         if "recall" not in index:
             return (None,)
-        if any(index.get(name) is not None for name in storage.index.looking):
+        if any(index.get(name) is not None for name in storage.index.search_fields):
             return (None,)
         return tuple(sorted(set(self.recall)))
 
@@ -223,6 +223,6 @@ def _describe(fields: Mapping[str, Any]) -> str:
 
 def _changed(part: Config) -> list[str]:
     """What differs from the defaults of its kind; how far searches look is told elsewhere."""
-    apart = {"kind", "flat_below", *getattr(part, "looking", ())}
+    apart = {"kind", "flat_below", *getattr(part, "search_fields", ())}
     changed = part.model_dump(exclude_defaults=True, exclude=apart)
     return [f"{name}={value}" for name, value in changed.items()]

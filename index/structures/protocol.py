@@ -36,14 +36,14 @@ CODED_FROM = 1_000
 class IndexConfig(Config):
     """Base class of the configurations of vector indexes.
 
-    made_by:     the `Structure` class, as "module:name"; ".module:name" is relative to the module
-                 of the configuration.
-    usual_codec: default codec; None if the index has its own encoding and supports no codec.
-    parameters:  fields of `VectorSearch`, besides `recall`, that the index supports.
-    looking:     fields of the configuration that affect only searches, not stored files.
-    on_disk:     True if searches read few pages of large files. Originals are then usually not in
-                 memory.
-    extra:       extra of Twindex that the index requires, and the module that it installs.
+    made_by:       the `Structure` class, as "module:name"; ".module:name" is relative to the module
+                   of the configuration.
+    usual_codec:   default codec; None if the index has its own encoding and supports no codec.
+    parameters:    fields of `VectorSearch`, besides `recall`, that the index supports.
+    search_fields: fields of the configuration that affect only searches, not stored files.
+    on_disk:       True if searches read few pages of large files. Originals are then usually not in
+                   memory.
+    extra:         extra of Twindex that the index requires, and the module that it installs.
 
     A field `flat_below` sets a number of passages. Smaller segments are searched exactly.
     """
@@ -51,7 +51,7 @@ class IndexConfig(Config):
     made_by: ClassVar[str]
     usual_codec: ClassVar[CodecConfig | None] = ScalarCodec(kind="float32")
     parameters: ClassVar[tuple[str, ...]] = ()
-    looking: ClassVar[tuple[str, ...]] = ("recall",)
+    search_fields: ClassVar[tuple[str, ...]] = ("recall",)
     on_disk: ClassVar[bool] = False
     extra: ClassVar[tuple[str, str] | None] = None
 
@@ -72,8 +72,8 @@ class IndexConfig(Config):
     @property
     def layout(self) -> Self:
         """The configuration without the fields that affect only searches."""
-        looking = [name for name in self.looking if name in type(self).model_fields]
-        return self.model_copy(update=dict.fromkeys(looking))
+        given = [name for name in self.search_fields if name in type(self).model_fields]
+        return self.model_copy(update=dict.fromkeys(given))
 
     @property
     def search(self) -> VectorSearch:

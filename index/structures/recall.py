@@ -19,7 +19,7 @@ class ApproximateConfig(IndexConfig):
 
     effort: ClassVar[str] = "nprobe"
     parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
+    search_fields = ("recall", "nprobe")
 
     recall: Recall | None = None
     """Recall target for the 10 nearest neighbours, calibrated when a segment is built; None:

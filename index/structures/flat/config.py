@@ -14,7 +14,7 @@ class FlatConfig(IndexConfig):
     """An index that compares every vector. Results are exact, except for the loss of the codec."""
 
     made_by = ".coded:CodedFlat"
-    looking = ()
+    search_fields = ()
 
     kind: Literal["flat"] = "flat"
 

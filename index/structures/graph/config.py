@@ -18,7 +18,7 @@ class HnswConfig(ApproximateConfig):
     made_by = ".graph:HnswGraph"
     effort = "ef_search"
     parameters = ("ef",)
-    looking = ("recall", "ef_search")
+    search_fields = ("recall", "ef_search")
 
     kind: Literal["hnsw"] = "hnsw"
     neighbors: Annotated[int, Bounds(2, 256)] = 32

@@ -21,7 +21,7 @@ class BucketConfig(IndexConfig):
 
     made_by = ".index:Buckets"
     parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
+    search_fields = ("recall", "nprobe")
 
     kind: Literal["buckets"] = "buckets"
     recall: PositiveShare | None = None
