@@ -2,7 +2,7 @@
 
     originals   the original vectors, on disk, for rescoring, exact search and merging
     projection  reduces the dimensions; fitted on a sample of the segment
-    codec       stores a dimension in fewer bytes; the index holds codes and scores with them
+    codec       stores a dimension in fewer bytes; the index stores codes and scores with them
     index       finds candidates: decides which vectors a search compares
 
 A `VectorStorage` holds one combination of these. The segment (`twindex.index.dense.segment`) does
@@ -58,7 +58,7 @@ class IndexConfig(Config):
     kind: str
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
         """Return True if the index supports a codec of this class and kind."""
         return codec.own
 
@@ -105,7 +105,7 @@ STRUCTURES = Kinds(IndexConfig, "index", "twindex.indexes")
 def codecs_of(index: type[IndexConfig]) -> tuple[str, ...]:
     """Return the names of the codecs that an index supports, the default codec first."""
     usual = index.usual_codec
-    able = [name for name, codec in CODECS.classes().items() if index.holds(codec, name)]
+    able = [name for name, codec in CODECS.classes().items() if index.supports_codec(codec, name)]
     return tuple(sorted(able, key=lambda name: usual is None or name != usual.kind))
 
 
@@ -184,11 +184,12 @@ class VectorStorage(VectorFields):
 
     def check(self) -> None:
         """Raise ValueError for options that conflict: index, codec and originals."""
-        if self.codec is not None and not self.index.holds(type(self.codec), self.codec.kind):
+        given = self.codec
+        if given is not None and not self.index.supports_codec(type(given), given.kind):
             codecs = codecs_of(type(self.index))
             able = f"use {', '.join(codecs)}" if codecs else "remove codec, it has its own"
             raise ValueError(
-                f"the index {self.index.kind} does not support codec {self.codec.kind}: {able}"
+                f"the index {self.index.kind} does not support codec {given.kind}: {able}"
             )
         codec = self.used_codec
         self.index.check(codec)

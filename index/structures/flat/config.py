@@ -19,7 +19,7 @@ class FlatConfig(IndexConfig):
     kind: Literal["flat"] = "flat"
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
         """See IndexConfig. Supports every codec."""
         return True
 

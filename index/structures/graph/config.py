@@ -31,7 +31,7 @@ class HnswConfig(ApproximateConfig):
     """Segments with fewer passages are searched exactly, because a graph is not faster there."""
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
         """See IndexConfig. Supports the scalar codecs that FAISS implements."""
         return kind in FAISS_BITS
 

@@ -27,7 +27,7 @@ class IvfConfig(ApproximateConfig):
     """Number of lists to search, instead of `recall`; None: calibrated."""
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
         """See IndexConfig. Supports the codecs that FAISS implements."""
         return kind in FAISS_BITS or issubclass(codec, PqCodec | RabitqCodec)
 

@@ -25,6 +25,6 @@ class ScannConfig(ApproximateConfig):
     """Number of leaves to search, instead of `recall`; None: calibrated."""
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
         """See IndexConfig. Supports no codec: ScaNN has its own encoding."""
         return False
