@@ -96,14 +96,14 @@ class _Times:
 
 def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
     """Why a storage cannot be measured: the collection, or the sample, is too small for it."""
-    if storage.index.plain(storage, _MANY):
+    if storage.index.searches_exactly(storage, _MANY):
         return None
-    if storage.index.plain(storage, sample.total):
+    if storage.index.searches_exactly(storage, sample.total):
         limit = getattr(storage.index, "flat_below", None)
         which = "so few" if limit is None else f"fewer than {limit:,} (flat_below)"
         return f"{sample.total:,} passages: {which} are searched exactly, as they are"
     always = _always(storage)
-    if always.index.plain(always, len(sample)):
+    if always.index.searches_exactly(always, len(sample)):
         return f"a sample of {len(sample):,} passages is too small to build it"
     return None
 

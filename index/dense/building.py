@@ -44,7 +44,7 @@ def write(
     see Structure.build. The directory may contain files of an interrupted call.
     """
     (directory / built.FILE).unlink(missing_ok=True)
-    if storage.index.plain(storage, rows):
+    if storage.index.searches_exactly(storage, rows):
         for path in directory.iterdir():  # Files of an interrupted call.
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         half = storage.kept == "float16" or (storage.kept == "none" and not storage.lossless)

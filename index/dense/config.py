@@ -41,7 +41,7 @@ class DenseLeg(LegConfig, VectorFields):
 
     def building_bytes(self, rows: int, width: int) -> int:
         """See LegConfig."""
-        if self.multi or self.index.plain(self.storage, rows):
+        if self.multi or self.index.searches_exactly(self.storage, rows):
             return 0
         structure = self.index.structure(self.storage.used_codec)
         return structure.building_bytes(rows, width, self.storage)

@@ -79,7 +79,7 @@ def write(
     kept = _Kept(sources)
     for path in directory.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if storage.index.plain(storage, len(kept)):
+    if storage.index.searches_exactly(storage, len(kept)):
         half = not storage.lossless
         originals.write(directory, lambda: kept_blocks(sources, memory), kept.width, half=half)
         return

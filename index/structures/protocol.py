@@ -65,7 +65,7 @@ class IndexConfig(Config):
     def check(self, codec: CodecConfig | None) -> None:
         """Raise ValueError for options that conflict with the codec."""
 
-    def plain(self, storage: VectorStorage, rows: int) -> bool:
+    def searches_exactly(self, storage: VectorStorage, rows: int) -> bool:
         """Return True if a segment of `rows` vectors is searched exactly, without a structure."""
         return rows < int(dict(self).get("flat_below", 0))
 

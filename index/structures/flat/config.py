@@ -23,7 +23,7 @@ class FlatConfig(IndexConfig):
         """See IndexConfig. Supports every codec."""
         return True
 
-    def plain(self, storage: VectorStorage, rows: int) -> bool:
+    def searches_exactly(self, storage: VectorStorage, rows: int) -> bool:
         """See IndexConfig."""
         if rows < CODED_FROM:
             return True
