@@ -104,8 +104,8 @@ class VectorSegment(Termless):
         size = sum(file.stat().st_size for file in directory.iterdir())
         if (directory / built.FILE).exists():
             known = Built.load(directory)
-            how = known.storage
-            structure = how.index.structure(how.used_codec).open(directory, how)
+            storage = known.storage
+            structure = storage.index.structure(storage.used_codec).open(directory, storage)
         else:
             return cls(Originals.open(directory), None, size)
         if len(structure) != known.rows:
@@ -225,21 +225,21 @@ class Indexed:
         Explicit parameters are meant for all rows, so they are divided by `share`.
         """
         configured = self.configured
-        asked = wanted.parameters
+        explicit = wanted.parameters
         if wanted.recall is None:  # Missing parameters come from the configuration.
-            asked = {**configured.parameters, **asked}
+            explicit = {**configured.parameters, **explicit}
         recall = wanted.recall or configured.recall or DEFAULT_RECALL
-        if recall == 1 and not asked:
+        if recall == 1 and not explicit:
             return None
         if self.built.storage.kept == "none" and self.structure.exact_vectors is None:
             # Codes alone cannot find all neighbours: the target is a share of their best recall.
             recall *= self.built.calibration.most(k)
         calibrated = self.built.calibration.choose(recall, k)
-        if not asked:
+        if not explicit:
             return calibrated
         given = {
             name: value if name == "oversample" else math.ceil(value / share)
-            for name, value in asked.items()
+            for name, value in explicit.items()
         }
         # Missing parameters are those of the calibration, or the most expensive ones.
         return {**(calibrated or self.structure.ladder()[-1]), **given}

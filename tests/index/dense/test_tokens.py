@@ -107,17 +107,21 @@ def test_few_vectors_are_stored_as_float16(tmp_path: Path) -> None:
     assert single(part).coded is None
     assert np.load(tmp_path / "a" / "vectors.npy").dtype == np.float16
     np.testing.assert_array_equal(single(part).read(0, len(single(part))), texts.dense)
-    told = part.description()
-    assert (told["codec"], told["originals"]) == ("float16", "float16")
+    description = part.description()
+    assert (description["codec"], description["originals"]) == ("float16", "float16")
 
 
 def test_description_states_how_vectors_are_stored(tmp_path: Path) -> None:
     texts = passages(1, 1_000)
-    told = stored(tmp_path / "a", texts, leg("int4", 12)).description()
-    assert (told["codec"], told["originals"], told["rows"]) == ("int4", "none", len(texts.dense))
-    assert told["projection"]["dimensions"] == 12
-    assert 6 + 4 < told["bytes_per_vector"] < 13
-    assert 0.5 < told["loss"]["cosine"] < 1
+    description = stored(tmp_path / "a", texts, leg("int4", 12)).description()
+    assert (description["codec"], description["originals"], description["rows"]) == (
+        "int4",
+        "none",
+        len(texts.dense),
+    )
+    assert description["projection"]["dimensions"] == 12
+    assert 6 + 4 < description["bytes_per_vector"] < 13
+    assert 0.5 < description["loss"]["cosine"] < 1
 
 
 Pieces = list[tuple[MultiDenseSegment, Mask | None]]

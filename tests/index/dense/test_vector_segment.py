@@ -105,11 +105,11 @@ def test_every_kind_reaches_its_recall_target(index: str, codec: str, shared: Sh
     # A single query and a batch give equal results.
     alone = part.search(Representation(dense=QUERIES[:1]), 10, None)
     np.testing.assert_array_equal(alone.rows[0], found.rows[0])
-    told = part.description()
-    assert json.loads(json.dumps(told)) == told
-    assert (told["rows"], told["index"], told["codec"]) == (ROWS, index, codec)
+    description = part.description()
+    assert json.loads(json.dumps(description)) == description
+    assert (description["rows"], description["index"], description["codec"]) == (ROWS, index, codec)
     size = sum(file.stat().st_size for file in folder.iterdir())
-    assert told["bytes_per_vector"] == size / ROWS
+    assert description["bytes_per_vector"] == size / ROWS
 
 
 @pytest.mark.parametrize("index", SMALL)
@@ -320,8 +320,8 @@ def test_missing_search_parameters_come_from_the_configuration(tmp_path: Path) -
     index = {"kind": "ivf", "lists": 32, "flat_below": 0}
     config = DenseLeg.parse({"index": {**index, "nprobe": 3}})
     part = built(tmp_path / "a", config)
-    asked = part.parameters(VectorSearch(oversample=7), 10)
-    assert asked == {"nprobe": 3, "oversample": 7}
+    parameters = part.parameters(VectorSearch(oversample=7), 10)
+    assert parameters == {"nprobe": 3, "oversample": 7}
     aimed = built(tmp_path / "b", DenseLeg.parse({"index": {**index, "recall": 0.5}}))
     little = aimed.parameters(VectorSearch(oversample=7), 10)
     much = aimed.parameters(VectorSearch(recall=0.97), 10)

@@ -75,14 +75,14 @@ def test_exact_search_equals_numpy(seed: int, rows: int, k: int, share: float | 
     vectors, queries = whole(rng, rows), whole(rng, 3)
     allowed = mask(rng, rows, share)
     expected = reference(vectors, queries, k, allowed)
-    asked = Representation(dense=queries)
+    batch = Representation(dense=queries)
     with flat(vectors) as part:
         assert len(part) == rows
-        same(part.search(asked, k, allowed), expected)
-        assert part.explain(asked, 0) == part.terms(0) == ()
+        same(part.search(batch, k, allowed), expected)
+        assert part.explain(batch, 0) == part.terms(0) == ()
         assert not is_counted(part)
     growing = delta(vectors[: rows // 3], vectors[rows // 3 :])
-    same(growing.search(asked, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
+    same(growing.search(batch, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
 
 
 @pytest.mark.parametrize("share", [None, 0.01, 0.2, 0.9])

@@ -310,7 +310,7 @@ def test_scores_equal_bm25s_after_updates(shared_data: Path) -> None:
     folder = shared_data / "scifact"
     corpus = read_json_lines(folder / "corpus.jsonl")
     texts = [f"{document['title']} {document['text']}" for document in corpus[:3000]]
-    asked = [query["text"] for query in read_json_lines(folder / "queries.jsonl")]
+    query_texts = [query["text"] for query in read_json_lines(folder / "queries.jsonl")]
     encoder = lexical.LexicalEncoder()
     documents = encoder.encode(texts, role="document").terms
     rng = np.random.default_rng(0)
@@ -328,7 +328,7 @@ def test_scores_equal_bm25s_after_updates(shared_data: Path) -> None:
     growing = delta(stored[2])
     with segment(stored[0]) as first, segment(stored[1]) as second:
         parts = [first, second, growing]
-        for counts in encoder.encode(asked[:100], role="query").terms:
+        for counts in encoder.encode(query_texts[:100], role="query").terms:
             queries = Representation(terms=[counts])
             statistics = TermStatistics.total(
                 [part.statistics(queries, mask) for part, mask in zip(parts, live, strict=True)]

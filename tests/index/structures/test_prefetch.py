@@ -40,7 +40,7 @@ def test_only_the_pages_of_the_rows_are_prefetched(tmp_path: Path) -> None:
     vectors = Originals.open(tmp_path, cold=True)
     before = resident(vectors)  # The header and the bytes after it were read.
     if before[wanted].any():
-        pytest.skip("this file system keeps pages that it was asked to drop")
+        pytest.skip("this file system ignores requests to drop pages from the cache")
     vectors.expect(rows)
     deadline = time.monotonic() + 10
     while not resident(vectors)[wanted].all() and time.monotonic() < deadline:

@@ -43,18 +43,20 @@ def storage(codec: str = "float32", **index: Any) -> VectorStorage:
     )
 
 
-def built(directory: Path, vectors: Floats, how: VectorStorage, memory: int = MEMORY) -> list[Any]:
+def built(
+    directory: Path, vectors: Floats, options: VectorStorage, memory: int = MEMORY
+) -> list[Any]:
     """Build an index. Return the rows of each list and their decoded vectors."""
     progress = Counter()
-    spann.build(directory, InOrder(vectors), how, memory, progress)
+    spann.build(directory, InOrder(vectors), options, memory, progress)
     assert progress.done == len(vectors)
     assert not (directory / "scratch").exists()
-    return contents(directory, how)
+    return contents(directory, options)
 
 
-def contents(directory: Path, how: VectorStorage) -> list[Any]:
-    assert how.used_codec is not None
-    codec = how.used_codec.load(directory / "codec.npz")
+def contents(directory: Path, options: VectorStorage) -> list[Any]:
+    assert options.used_codec is not None
+    codec = options.used_codec.load(directory / "codec.npz")
     data = np.fromfile(directory / FILE, dtype=np.uint8)
     lists, at = [], 0
     for count in np.load(directory / TABLE)[:, 0].astype(int).tolist():
@@ -75,8 +77,8 @@ def report(directory: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("codec", ["float32", "int8", "binary"])
 def test_every_vector_is_in_lists_of_near_heads(tmp_path: Path, codec: str) -> None:
     vectors = clustered(3_000)
-    how = storage(codec, head_share=0.05, replicas=3)
-    lists = built(tmp_path, vectors, how)
+    options = storage(codec, head_share=0.05, replicas=3)
+    lists = built(tmp_path, vectors, options)
     heads = Heads.open(tmp_path)
     assert len(heads) == len(lists) == 150
     entries = np.concatenate([rows for rows, _ in lists])

@@ -96,12 +96,12 @@ def files(directory: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("when", ["between blocks", "before the lists"])
 def test_a_killed_build_continues_at_its_checkpoint(tmp_path: Path, when: str) -> None:
-    vectors, how = clustered(6_000), storage()
+    vectors, options = clustered(6_000), storage()
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
     uninterrupted = Source(vectors)
-    spann.build(whole, uninterrupted, how, MEMORY, Counter())
+    spann.build(whole, uninterrupted, options, MEMORY, Counter())
     # Single vectors are read to identify the source. The first large read is the sample.
     _, *blocks = [pair for pair in uninterrupted.reads if pair[1] - pair[0] > 1]
     assert len(blocks) > 4
@@ -113,7 +113,7 @@ def test_a_killed_build_continues_at_its_checkpoint(tmp_path: Path, when: str) -
     assert done.returncode == -signal.SIGKILL
     assert not (broken / spann.FILE).exists()
     resumed, progress = Source(vectors), Counter()
-    spann.build(broken, resumed, how, MEMORY, progress)
+    spann.build(broken, resumed, options, MEMORY, progress)
     assert progress.done == len(vectors)
     again = [pair for pair in resumed.reads if pair[1] - pair[0] > 1]
     assert again == (blocks[3:] if kill_at else [])
@@ -124,16 +124,16 @@ def test_a_killed_build_continues_at_its_checkpoint(tmp_path: Path, when: str) -
 def test_other_input_discards_the_checkpoint(
     tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vectors, how, memory = clustered(3_000), storage(), MEMORY
+    vectors, options, memory = clustered(3_000), storage(), MEMORY
     with monkeypatch.context() as patched:
         patched.setattr(spann, "write_lists", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            spann.build(tmp_path, Source(vectors), how, memory, NoProgress())
+            spann.build(tmp_path, Source(vectors), options, memory, NoProgress())
     match change:
         case "vectors":
             vectors = clustered(3_000, seed=1)
         case "storage":
-            how = storage(replicas=2)
+            options = storage(replicas=2)
         case "memory":
             memory *= 2
         case "rows":
@@ -141,11 +141,11 @@ def test_other_input_discards_the_checkpoint(
         case _:
             (tmp_path / "scratch" / "entries-0000").write_bytes(b"")
     source = Source(vectors)
-    spann.build(tmp_path, source, how, memory, NoProgress())
+    spann.build(tmp_path, source, options, memory, NoProgress())
     assert sum(pair[1] - pair[0] for pair in source.reads) >= 2 * len(vectors)
     expected = tmp_path / "expected"
     expected.mkdir()
-    spann.build(expected, Source(vectors), how, memory, NoProgress())
+    spann.build(expected, Source(vectors), options, memory, NoProgress())
     assert files(tmp_path) == files(expected)
 
 

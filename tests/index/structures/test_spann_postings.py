@@ -196,9 +196,9 @@ def test_adjacent_lists_are_read_together(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(reading.os, "preadv", counted)
     with read.read(np.array([0, 1, 2, 4])) as block:
         assert block.counts.tolist() == [100, 0, 2000, 700]
-    asked = read.nbytes(np.array([0, 1, 2, 4])).tolist()
-    assert sum(lengths) == sum(asked)
-    assert len(lengths) == -(-sum(asked[:3]) // 3000) + -(-asked[3] // 3000)
+    requested = read.nbytes(np.array([0, 1, 2, 4])).tolist()
+    assert sum(lengths) == sum(requested)
+    assert len(lengths) == -(-sum(requested[:3]) // 3000) + -(-requested[3] // 3000)
 
 
 def test_files_are_closed_and_buffers_are_reused(tmp_path: Path) -> None:

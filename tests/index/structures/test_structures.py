@@ -161,10 +161,10 @@ def test_few_vectors_and_odd_widths_are_supported(index: str, tmp_path: Path) ->
 def test_builds_read_within_memory_and_report_progress(tmp_path: Path) -> None:
     for index, kind in CLASSES.items():
         (tmp_path / index).mkdir()
-        source, told = Source(VECTORS), Counter()
+        source, progress = Source(VECTORS), Counter()
         storage = stored(index, "int8")
-        kind.build(tmp_path / index, source, storage, 1 << 17, told)
-        assert told.done == ROWS
+        kind.build(tmp_path / index, source, storage, 1 << 17, progress)
+        assert progress.done == ROWS
         assert max(stop - start for start, stop in source.reads) * 4 * WIDTH <= 1 << 17
         (file,) = (tmp_path / index).iterdir()
         sample = 4 * WIDTH * ROWS
