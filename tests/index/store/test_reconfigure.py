@@ -197,7 +197,7 @@ def test_damage_is_not_copied(tmp_path):
     [
         ({"no": HALF}, "legs.no", "there is no leg 'no'; dense legs here: dense, several"),
         ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical"),
-        ({"several": HALF}, "legs.several", "only the codes are kept"),
+        ({"several": HALF}, "legs.several", "texts with several vectors store only codes"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(legs, field, words):
