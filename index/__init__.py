@@ -35,10 +35,10 @@ from .structures import kinds as kinds
 from .structures.flat.config import FlatConfig
 from .structures.graph.config import HnswConfig
 from .structures.ivf.config import IvfConfig
-from .structures.looking import DEFAULT_RECALL, VectorSearch
 from .structures.protocol import STRUCTURES, IndexConfig, VectorStorage
 from .structures.scann.config import ScannConfig
 from .structures.spann.config import SpannConfig
+from .structures.vector_search import DEFAULT_RECALL, VectorSearch
 from .view import ExplainingView, Handles, LegResult, VectorView, View
 
 __all__ = [

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Contribution, InvalidInputError, Progress, Representation, TermWeight
-from .structures.looking import VectorSearch
+from .structures.vector_search import VectorSearch
 
 Mask = NDArray[np.bool_]
 

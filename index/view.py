@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..core import Contribution, Document, Passage, Representation, TermWeight
 from ..core.filters import Condition
 from .config import CollectionConfig
-from .structures.looking import VectorSearch
+from .structures.vector_search import VectorSearch
 
 Handles = NDArray[np.int64]
 """Handles of documents or passages of a view.

@@ -13,8 +13,8 @@ from pydantic import BeforeValidator, Field
 from ...core import Config, ConfigError, OneOf, parse_toml
 from ...index import CODECS, CodecConfig, IndexConfig, VectorStorage
 from ...index.codecs.config import PROJECTIONS, BaseProjection
-from ...index.structures.looking import Recall
 from ...index.structures.protocol import STRUCTURES, codecs_of
+from ...index.structures.vector_search import Recall
 
 RECALLS = (0.9, 0.95, 0.98, 0.99)
 """Default recall targets at which each approximate index is measured."""
@@ -107,7 +107,7 @@ class Grid(Config):
         index = dict(storage.index)
         if "recall" not in index:
             return (None,)
-        if any(index.get(name) is not None for name in storage.index.looking):
+        if any(index.get(name) is not None for name in storage.index.search_fields):
             return (None,)
         return tuple(sorted(set(self.recall)))
 
@@ -238,6 +238,6 @@ def _changed(part: Config) -> list[str]:
 
     Search parameters are left out, because the name of a point has the recall target.
     """
-    ignored = {"kind", "flat_below", *getattr(part, "looking", ())}
+    ignored = {"kind", "flat_below", *getattr(part, "search_fields", ())}
     changed = part.model_dump(exclude_defaults=True, exclude=ignored)
     return [f"{name}={value}" for name, value in changed.items()]

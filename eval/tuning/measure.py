@@ -107,14 +107,14 @@ def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
 
     The reason is that the collection or the sample is too small.
     """
-    if storage.index.plain(storage, _MANY):
+    if storage.index.searches_exactly(storage, _MANY):
         return None
-    if storage.index.plain(storage, sample.total):
+    if storage.index.searches_exactly(storage, sample.total):
         limit = getattr(storage.index, "flat_below", None)
         which = "so few" if limit is None else f"fewer than {limit:,} (flat_below)"
         return f"{sample.total:,} passages: {which} are searched exactly, without an index"
     indexed = _always_indexed(storage)
-    if indexed.index.plain(indexed, len(sample)):
+    if indexed.index.searches_exactly(indexed, len(sample)):
         return f"a sample of {len(sample):,} passages is too small to build it"
     return None
 

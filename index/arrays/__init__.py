@@ -1,1 +1,1 @@
-"""Arrays and files on disk, and vectors that are read piece by piece."""
+"""Arrays and files on disk, and the protocol for reading vectors in pieces."""

@@ -1,4 +1,4 @@
-"""Files that must be whole: checksums, syncing, and a lock between processes."""
+"""Checksums of files, syncing to disk, and a lock between processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FileState:
 
 
 def state_of(path: Path) -> FileState:
-    """Read the whole file."""
+    """Return the size and CRC-32 of a file. Reads the whole file."""
     crc = 0
     size = 0
     with path.open("rb", buffering=0) as file:
@@ -37,9 +37,9 @@ def state_of(path: Path) -> FileState:
 
 
 def seal_directory(directory: Path) -> dict[str, FileState]:
-    """Sync every file under `directory`, and it itself; return the files' states by name.
+    """Sync `directory` and every file under it. Return the state of each file by relative path.
 
-    After this a crash cannot take away or change what was written.
+    After this call, a crash cannot lose or change the files.
     """
     states = {}
     for path in sorted(directory.rglob("*")):
@@ -54,7 +54,7 @@ def seal_directory(directory: Path) -> dict[str, FileState]:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
+    """Sync a directory, so that the names of its files survive a crash."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -65,7 +65,10 @@ def sync_directory(path: Path) -> None:
 def check_directory(
     directory: Path, states: Mapping[str, FileState], *, contents: bool
 ) -> Iterator[CorruptFileError]:
-    """What is wrong with the files under `directory`; `contents` also reads every byte."""
+    """Yield an error for each file under `directory` that differs from its state in `states`.
+
+    Compares sizes; with `contents`, reads every byte and compares checksums too.
+    """
     for name, expected in states.items():
         path = directory / name
         try:
@@ -73,7 +76,7 @@ def check_directory(
             if size != expected.size:
                 yield CorruptFileError(path, f"has {size} bytes instead of {expected.size}")
             elif contents and state_of(path) != expected:
-                yield CorruptFileError(path, "its checksum does not match: it was altered")
+                yield CorruptFileError(path, "its checksum does not match: the file was altered")
         except FileNotFoundError:
             yield CorruptFileError(path, "is missing")
         except OSError as error:
@@ -81,31 +84,32 @@ def check_directory(
 
 
 def dump_states(states: Mapping[str, FileState]) -> str:
-    """As JSON, for the database."""
+    """Return the states as JSON text."""
     return json.dumps({name: [state.size, state.crc32] for name, state in states.items()})
 
 
 def load_states(text: str) -> dict[str, FileState]:
-    """The inverse of `dump_states`."""
+    """Parse JSON text that `dump_states` returned."""
     return {name: FileState(*pair) for name, pair in json.loads(text).items()}
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory that other processes may be removing as well."""
+    """Remove a directory and ignore errors: another process may be removing it too."""
     shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
 def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold the lock file `path`; the value says whether it was taken (always, with `wait`).
+    """Hold an exclusive lock on the file `path`. Yields True if the lock was acquired.
 
-    The kernel releases it when the process dies, so no stale lock can remain. Raises StorageError
-    where it cannot be opened to write.
+    wait: block until the lock is free; otherwise yield False at once if another process holds it.
+    The kernel releases the lock when the process dies, so no stale lock can remain. Raises
+    StorageError if the file cannot be opened for writing.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be opened to write: {error.strerror}") from error
+        raise StorageError(f"{path}: cannot be opened for writing: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

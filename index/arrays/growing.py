@@ -1,4 +1,4 @@
-"""An array that grows at the end while others read what they know of it."""
+"""An array that one thread appends to while other threads read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T", bound=np.generic)
 
 
 class GrowingArray(Generic[T]):
-    """Elements, or rows of a matrix, appended in amortised constant time by one writer.
+    """An array of elements, or of matrix rows, with appends in amortised constant time.
 
-    values: a view of the elements so far. It stays valid and unchanged: elements are never moved
-    in place, and a larger array is a new one.
+    Only one thread may append. values: a view of the elements so far. A view that a reader holds
+    stays valid and unchanged: elements never move in place, and growth allocates a new array.
     """
 
     def __init__(self, dtype: type[T], columns: int | None = None) -> None:
-        """`columns` is the second dimension of a matrix; None for a vector."""
+        """columns: second dimension of a matrix; None for a vector."""
         tail = () if columns is None else (columns,)
         self._room: NDArray[T] = np.empty((0, *tail), dtype=dtype)
         self.values = self._room
@@ -37,4 +37,4 @@ class GrowingArray(Generic[T]):
             room[:before] = self.values
             self._room = room
         self._room[before:length] = values
-        self.values = self._room[:length]  # In one step: a reader sees all of them or none.
+        self.values = self._room[:length]  # One assignment: a reader sees all new elements or none.

@@ -1,4 +1,4 @@
-"""Arrays on disk as plain .npy files: written piece by piece, mapped or read in slices."""
+"""Arrays in plain .npy files: written in pieces, memory-mapped or read in slices."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ...core.closing import Closing
 T = TypeVar("T", bound=np.generic)
 
 _CHECKED = 1 << 18
-"""Elements that are checked at a time."""
+"""Number of elements checked at a time."""
 
 
 class NpyWriter(Closing):
-    """Writes one .npy file whose length is only known at the end.
+    """Writes one .npy file in pieces, without knowing its length in advance.
 
-    The result is byte for byte what `numpy.save` would have written.
+    The file is byte for byte what `numpy.save` writes for the whole array.
     """
 
     def __init__(self, path: Path, dtype: type[np.generic], columns: int | None = None) -> None:
-        """`columns` is the second dimension of a matrix; None for a vector."""
+        """columns: second dimension of a matrix; None for a vector."""
         self._dtype = np.dtype(dtype)
         self._tail = () if columns is None else (columns,)
         self._length = 0
@@ -35,14 +35,17 @@ class NpyWriter(Closing):
         self._write_header()
 
     def append(self, array: NDArray[Any]) -> None:
-        """Add elements (or rows) at the end; they are converted to the type of the file."""
+        """Append elements (or rows), converted to the dtype of the file.
+
+        Raises ValueError if the shape of a row differs from the file's.
+        """
         if array.shape[1:] != self._tail:
-            raise ValueError(f"shape {array.shape} does not continue (n, *{self._tail})")
+            raise ValueError(f"expected an array of shape (n, *{self._tail}), got {array.shape}")
         array.astype(self._dtype, copy=False).tofile(self._file)
         self._length += len(array)
 
     def close(self) -> None:
-        """Write the final length and close."""
+        """Write the final length into the header and close the file."""
         self._file.seek(0)
         self._write_header()
         self._file.close()
@@ -58,17 +61,22 @@ class NpyWriter(Closing):
 
 
 class NpyFile(Generic[T]):
-    """A .npy file that is mapped for searching and read by position for merging.
+    """A .npy file that is memory-mapped for searches and read in slices for merges.
 
-    array: the whole file, mapped and read-only. mapping, offset: the map itself, and where in it
-    the array begins.
+    array: the whole array, mapped and read-only.
+    mapping: the memory map of the file.
+    offset: byte offset of the array in the file.
     """
 
     def __init__(self, path: Path, *types: type[T], dimensions: int = 1) -> None:
-        """Raises ValueError unless the elements are of one of `types`."""
+        """Raises ValueError unless the array has one of `types` and this number of `dimensions`."""
         mapped: np.memmap[Any, np.dtype[T]] = load(path, mapped=True)
         if mapped.dtype not in types or mapped.ndim != dimensions:
-            raise ValueError(f"{path.name}: unexpected {mapped.dtype} in {mapped.ndim} dimensions")
+            wanted = " or ".join(np.dtype(one).name for one in types)
+            raise ValueError(
+                f"{path.name}: expected {wanted} in {dimensions} dimensions, "
+                f"got {mapped.dtype} in {mapped.ndim}"
+            )
         self._path = path
         self.offset = mapped.offset
         self.mapping: mmap = mapped._mmap  # type: ignore[attr-defined]
@@ -78,9 +86,9 @@ class NpyFile(Generic[T]):
         return len(self.array)
 
     def read(self, start: int, stop: int) -> NDArray[T]:
-        """A copy of elements (or rows) `start` to `stop`, read without touching the mapping.
+        """Return a copy of elements (or rows) `start` to `stop` (exclusive), read from the file.
 
-        Pages that a process reads through a mapping count as its memory; these do not.
+        Pages read through the mapping would count as memory of the process; these do not.
         """
         width = int(np.prod(self.array.shape[1:], dtype=np.int64))
         values = np.fromfile(
@@ -92,16 +100,16 @@ class NpyFile(Generic[T]):
         return values.reshape(-1, *self.array.shape[1:])
 
     def check_below(self, end: int) -> None:
-        """Raise ValueError unless every number is at least 0 and below `end`."""
-        # As unsigned numbers the negative ones are the largest.
+        """Raise ValueError unless all elements are at least 0 and below `end`."""
+        # Viewed as unsigned, negative numbers become the largest ones.
         unsigned = np.dtype(f"u{self.array.itemsize}")
         for start in range(0, len(self), _CHECKED):
             block = self.read(start, min(start + _CHECKED, len(self)))
             if block.view(unsigned).max() >= end:
-                raise ValueError(f"{self._path.name}: a number is not from 0 to {end - 1}")
+                raise ValueError(f"{self._path.name}: a number is outside 0 to {end - 1}")
 
     def check_ascending(self, *, strictly: bool = False) -> None:
-        """Raise ValueError if a number is less than the one before; `strictly`: or equal."""
+        """Raise ValueError unless the elements ascend; `strictly`: without equal neighbours."""
         for start in range(0, len(self) - 1, _CHECKED):
             block: NDArray[Any] = self.read(start, min(start + _CHECKED + 1, len(self)))
             wrong = block[1:] <= block[:-1] if strictly else block[1:] < block[:-1]
@@ -109,24 +117,26 @@ class NpyFile(Generic[T]):
                 raise ValueError(f"{self._path.name}: the numbers do not ascend")
 
     def check_offsets(self, pieces: int, end: int, *, empty: bool = True) -> None:
-        """Raise ValueError unless these are the bounds of `pieces` pieces of 0 to `end`.
+        """Raise ValueError unless the array holds offsets of `pieces` pieces, from 0 to `end`.
 
-        `empty`: a piece may be.
+        Offsets of n pieces are n + 1 ascending numbers. empty: accept pieces of length 0.
         """
         if len(self) == 0 or len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
-            raise ValueError(f"{self._path.name}: not the bounds of {pieces} pieces of {end}")
+            raise ValueError(
+                f"{self._path.name}: not the offsets of {pieces} pieces from 0 to {end}"
+            )
         self.check_ascending(strictly=not empty)
 
 
 def load(path: Path, *, mapped: bool = False) -> Any:
-    """The array of a file, read or `mapped`. Raises OSError, or ValueError for what is none."""
+    """Load a .npy file, or map it. Raises OSError, or ValueError for a damaged file."""
     try:
         return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (SyntaxError, TokenError, EOFError, OverflowError, MemoryError) as error:
-        # What numpy makes of a header that was altered: its shape can be any number.
-        raise ValueError(f"{path.name}: not an array: {error}") from error
+        # numpy raises these for a damaged header, whose shape can be any number.
+        raise ValueError(f"{path.name}: not a readable .npy file: {error}") from error
 
 
 def save(path: Path, array: NDArray[Any]) -> None:
-    """Write a whole array."""
+    """Write an array to a .npy file."""
     np.save(path, array, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""Pieces of one array after another: piece i is the elements offsets[i] to offsets[i + 1]."""
+"""Consecutive pieces of an array: piece i is offsets[i] to offsets[i + 1] (exclusive)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 Offsets = NDArray[np.int64]
-"""int64 [pieces + 1], ascending from 0 to the number of elements."""
+"""int64 [pieces + 1], ascending from 0 to the number of elements in all pieces."""
 
 
 def of_lengths(lengths: NDArray[Any] | Sequence[int]) -> Offsets:
-    """The offsets of pieces of these lengths."""
+    """Return the offsets of consecutive pieces with these lengths, int64 [pieces + 1]."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
 
 
 def ranges(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers starts[i] to stops[i] (exclusive) for each i, one after another."""
+    """Return the integers from starts[i] to stops[i] (exclusive) for each i, concatenated."""
     lengths = stops - starts
     before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
 
 
-def fitting(offsets: Offsets, first: int, room: int) -> int:
-    """The last piece (exclusive) such that the pieces from `first` on hold `room` elements.
+def block_end(offsets: Offsets, first: int, room: int) -> int:
+    """Return the largest `last` such that pieces `first` to `last` (exclusive) fit into `room`.
 
-    One piece always fits.
+    room: maximum number of elements. The result always includes at least one piece.
     """
     last = int(np.searchsorted(offsets, offsets[first] + room, side="right")) - 1
     return min(max(last, first + 1), len(offsets) - 1)

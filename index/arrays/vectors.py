@@ -1,4 +1,4 @@
-"""Vectors in memory, and vectors that are read piece by piece from wherever they are."""
+"""Types of vectors in memory, and a protocol for reading vectors in pieces."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
-"""float32 [n, width], a vector in each row."""
+"""float32 [n, width]: one vector per row."""
 
 Stored = NDArray[np.float16] | NDArray[np.float32]
-"""The same as they may lie on disk."""
+"""Vectors as stored on disk: float16 or float32 [n, width]."""
 
 
 class VectorSource(Protocol):
-    """Vectors that are read piece by piece. `len` is their number."""
+    """A source of vectors that are read in pieces. `len` is the number of vectors."""
 
     def __len__(self) -> int: ...
 
     @property
     def width(self) -> int:
-        """Dimensions of a vector."""
+        """Number of dimensions of a vector."""
 
     def read(self, start: int, stop: int) -> Vectors:
-        """A copy of some, float32 [stop - start, width]."""
+        """Return a copy of vectors `start` to `stop` (exclusive), float32 [stop - start, width]."""
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """A copy of those with these numbers, in their order."""
+        """Return a copy of the vectors with these numbers, in this order, float32 [n, width]."""

@@ -1,4 +1,4 @@
-"""Vectors as fewer bytes, and in fewer dimensions."""
+"""Codecs store vectors in fewer bytes; projections reduce their dimensions."""
 
 from . import kinds as kinds
 from .protocol import Codec

@@ -1,4 +1,4 @@
-"""The codecs without options."""
+"""The codec classes without options, by kind."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from .signs import Binary
 SCALARS: dict[str, type[Float32 | Float16 | BFloat16 | Float8E4M3 | Float8E5M2 | Int4 | Binary]] = {
     kind.kind: kind for kind in (Float32, Float16, BFloat16, Float8E4M3, Float8E5M2, Int4, Binary)
 }
-"""By the kind that a `ScalarCodec` names."""
+"""Codec class for each value of `ScalarCodec.kind`."""

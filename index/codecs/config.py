@@ -1,4 +1,4 @@
-"""Codecs and projections, configured. What they do is in the modules beside this one."""
+"""Configurations of codecs and projections. The other modules of this package implement them."""
 
 from __future__ import annotations
 
@@ -14,45 +14,51 @@ from ..arrays.vectors import Vectors
 from .protocol import Codec
 
 Width = Annotated[int, Bounds(1, 65_536)]
-"""Dimensions of a vector, or pieces that it is cut into."""
+"""Number of dimensions of a vector, or of pieces of a vector."""
 
 
 class CodecConfig(Config):
-    """What every codec has.
+    """Base class of codec configurations.
 
-    scalar:     it stores each dimension by itself.
-    own:        it is a `Codec`; the others FAISS has inside its indexes.
-    gives_back: a code can be turned into a vector again.
+    scalar:     True if each dimension is stored separately.
+    own:        True if Twindex implements the codec as a `Codec`; False if FAISS does.
+    decodable:  True if a code can be decoded to a vector.
     """
 
     scalar: ClassVar[bool] = False
     own: ClassVar[bool] = True
-    gives_back: ClassVar[bool] = True
+    decodable: ClassVar[bool] = True
 
     kind: str
 
     def fit(self, sample: Vectors) -> Codec:
-        """The codec for vectors like those of the sample, float32 [n, width]; n is at least 1."""
-        raise ValueError(f"{self.kind} is no codec by itself: an index of FAISS holds it")
+        """Return a codec fitted on a sample of vectors, float32 [n, width] with n >= 1.
+
+        Raises ValueError for a codec that FAISS implements.
+        """
+        raise ValueError(f"the codec {self.kind} cannot be used outside a FAISS index")
 
     def load(self, path: Path) -> Codec:
-        """What `Codec.save` wrote. Raises OSError, or ValueError for a file of another codec."""
-        raise ValueError(f"{self.kind} is no codec by itself: an index of FAISS holds it")
+        """Load a codec from a file that `Codec.save` wrote.
+
+        Raises OSError, or ValueError for a file of another codec.
+        """
+        raise ValueError(f"the codec {self.kind} cannot be used outside a FAISS index")
 
     def check_width(self, dimensions: int) -> None:
-        """Raise ConfigError if vectors of so many dimensions cannot be coded so."""
+        """Raise ConfigError if the codec does not support vectors of this many dimensions."""
 
 
 CODECS = Kinds(CodecConfig, "codec", "twindex.codecs")
-"""The kinds of codecs."""
+"""Registry of the kinds of codec."""
 
 FAISS_BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4}
-"""Bits of a dimension in those of our codecs that FAISS has too."""
+"""Bits per dimension of each codec that both Twindex and FAISS implement."""
 
 
 @CODECS.register
 class ScalarCodec(CodecConfig):
-    """Each dimension by itself, nothing to choose. See `twindex.index.codecs`."""
+    """A codec without options that stores each dimension separately. See `twindex.index.codecs`."""
 
     scalar = True
 
@@ -75,13 +81,13 @@ class ScalarCodec(CodecConfig):
 
 @CODECS.register
 class Int8Codec(CodecConfig):
-    """256 equal steps from the least to the largest value."""
+    """8 bits per dimension: 256 equal steps from the smallest to the largest value."""
 
     scalar = True
 
     kind: Literal["int8"] = "int8"
     scope: Literal["dimension", "global"] = "dimension"
-    """A range for each dimension ("dimension"), or one for all ("global")."""
+    """Range of values: one per dimension ("dimension"), or one for all dimensions ("global")."""
 
     def fit(self, sample: Vectors) -> Codec:
         """See CodecConfig."""
@@ -98,23 +104,24 @@ class Int8Codec(CodecConfig):
 
 @CODECS.register
 class PqCodec(CodecConfig):
-    """Product quantisation (Jegou et al. 2011); 4-bit codes are scanned in registers (FastScan)."""
+    """Product quantisation (Jegou et al. 2011). FastScan searches 4-bit codes in registers."""
 
     own = False
 
     kind: Literal["pq"] = "pq"
     subquantizers: Width | None = None
-    """Pieces of a vector; None = one for every 2 dimensions."""
+    """Number of pieces that a vector is cut into; None: one for every 2 dimensions."""
     bits: Literal[4, 8] = 4
-    """Bits of a piece."""
+    """Bits per piece."""
 
     def pieces(self, dimensions: int) -> int:
-        """Of a vector of so many dimensions. Raises ConfigError if it has no such pieces."""
+        """Return the number of pieces. Raises ConfigError if it does not divide `dimensions`."""
         if self.subquantizers is None:
             return dimensions // 2 if dimensions % 2 == 0 else dimensions
         if dimensions % self.subquantizers:
             raise ConfigError(
-                f"{self.subquantizers} pieces do not divide the {dimensions} dimensions of vectors",
+                f"{self.subquantizers} pieces do not divide the {dimensions} dimensions of the "
+                f"vectors: choose a divisor of {dimensions}",
                 field="codec.subquantizers",
             )
         return self.subquantizers
@@ -126,59 +133,63 @@ class PqCodec(CodecConfig):
 
 @CODECS.register
 class RabitqCodec(CodecConfig):
-    """RaBitQ (Gao and Long 2024; extended 2025): a random rotation, then `bits` a dimension."""
+    """RaBitQ (Gao and Long 2024, extended 2025): a random rotation, then `bits` per dimension."""
 
     own = False
-    gives_back = False
+    decodable = False
 
     kind: Literal["rabitq"] = "rabitq"
     bits: Annotated[int, Bounds(1, 9)] = 1
-    """Bits of a dimension."""
+    """Bits per dimension."""
 
 
 class BaseProjection(Config):
-    """What every projection has: how many dimensions are kept. Give exactly one of them."""
+    """Base class of projections. Requires exactly one of `dimensions` and `share`."""
 
     kind: str
     dimensions: Width | None = None
-    """How many are kept."""
+    """Number of dimensions to keep."""
     share: PositiveShare | None = None
-    """How many are kept, as a part of all; one of both must be given."""
+    """Share of the dimensions to keep."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.dimensions is None) == (self.share is None):
-            raise ValueError("give exactly one of dimensions and share")
+            given = "neither" if self.share is None else "both"
+            raise ValueError(f"give exactly one of dimensions and share, got {given}")
         return self
 
     def kept(self, dimensions: int) -> int:
-        """How many are left of so many. Raises ConfigError if more are wanted than there are."""
+        """Return how many of `dimensions` to keep. Raises ConfigError if that is more than all."""
         wanted = self.dimensions or max(1, round(dimensions * (self.share or 1)))
         if wanted > dimensions:
             raise ConfigError(
                 f"{wanted} are more than the {dimensions} dimensions of the vectors: "
-                "ask for fewer, or leave the projection out",
+                "keep fewer, or remove the projection",
                 field="projection.dimensions",
             )
         return wanted
 
     def axes(self, sample: Vectors) -> Vectors:
-        """Orthonormal rows, float32 [kept, d], for vectors like those of the sample, float32
-        [n, d]. Raises ConfigError if more dimensions are wanted than there are."""
-        raise NotImplementedError(f"{type(self).__name__} does not say which axes it keeps")
+        """Return the axes to keep, as orthonormal rows, float32 [kept, d].
+
+        sample: vectors to fit the axes on, float32 [n, d]. Raises ConfigError if `dimensions` is
+        more than d.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must implement axes()")
 
 
 PROJECTIONS = Kinds(BaseProjection, "projection", "twindex.projections")
-"""The kinds of projections."""
+"""Registry of the kinds of projection."""
 
 
 @PROJECTIONS.register
 class ProjectionConfig(BaseProjection):
-    """Fewer dimensions, after which vectors get their length back."""
+    """A projection to fewer dimensions that keeps the length of each vector."""
 
     kind: Literal["pca", "random", "matryoshka"] = "pca"
-    """Principal axes, fitted ("pca"); orthonormal directions, seeded ("random"); or the first
-    dimensions, for encoders trained so ("matryoshka")."""
+    """"pca": principal axes, fitted on a sample. "random": random orthonormal axes with a fixed
+    seed. "matryoshka": the first dimensions, for encoders trained for this."""
 
     def axes(self, sample: Vectors) -> Vectors:
         """See BaseProjection."""

@@ -1,4 +1,4 @@
-"""What was fitted, as arrays in one .npz file without pickle."""
+"""Fitted arrays in one .npz file, without pickle."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 CODEC = "codec.npz"
-"""What the codec of a part was fitted to."""
+"""Name of the file with the fitted arrays of a codec."""
 FITTED = 50_000
-"""Vectors that a projection and a codec are fitted on, at most."""
+"""Maximum number of vectors that a codec or a projection is fitted on."""
 
 
 def write(path: Path, kind: str, **arrays: NDArray[np.float32]) -> None:
-    """Write float32 arrays, and what they are of."""
-    with path.open("wb") as file:  # Given a path, numpy would add an ending of its own.
+    """Write float32 arrays to a .npz file, with the kind of codec or projection they belong to."""
+    with path.open("wb") as file:  # For a path, numpy would append ".npz".
         np.savez(file, allow_pickle=False, kind=np.array(kind), **arrays)
 
 
 def read(path: Path, kind: str, **dimensions: int) -> dict[str, NDArray[np.float32]]:
-    """The arrays of these names, each with so many dimensions.
+    """Return the arrays of a file that `write` wrote, by name.
 
-    Raises ValueError for a file of another kind, without them, or with numbers that are not finite.
+    dimensions: expected number of dimensions of each array. Raises ValueError for a file of another
+    kind, for missing or additional arrays, and for numbers that are not finite.
     """
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -32,9 +33,9 @@ def read(path: Path, kind: str, **dimensions: int) -> dict[str, NDArray[np.float
     except (BadZipFile, EOFError, KeyError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
     if str(found.pop("kind", None)) != kind:
-        raise ValueError(f"{path.name}: not of {kind}")
+        raise ValueError(f"{path.name}: not a file of {kind}")
     if {name: array.ndim for name, array in found.items()} != dimensions or any(
         array.dtype != np.float32 or not np.isfinite(array).all() for array in found.values()
     ):
-        raise ValueError(f"{path.name}: not the numbers {', '.join(dimensions)}")
+        raise ValueError(f"{path.name}: must hold finite float32 arrays {', '.join(dimensions)}")
     return found

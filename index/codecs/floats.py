@@ -1,7 +1,8 @@
-"""Codecs of floating-point numbers: fewer bits of each, nothing fitted.
+"""Codecs that store floating-point numbers with fewer bits. Nothing is fitted.
 
-A vector is multiplied by a power of two before it is rounded, so that its largest number is near
-the largest of the format: none overflows, fewer underflow, and what is rounded stays the same.
+A vector is multiplied by a power of two before rounding, so that its largest number is near the
+largest number of the format. No number overflows, fewer underflow, and normal numbers round as
+they would without it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SIGN = 0x80
 
 class _Float(Unfitted):
     top: ClassVar[int]
-    """Numbers below 2^top can be stored."""
+    """The format can store numbers below 2^top."""
 
     def _scaled(self, vectors: Vectors) -> Vectors:
         largest = np.abs(vectors).max(axis=1, initial=0, keepdims=True)
@@ -30,7 +31,7 @@ class _Float(Unfitted):
 
 
 class Float32(_Float):
-    """The numbers themselves; the only codec whose codes end with no length."""
+    """float32, uncompressed. The only codec whose codes do not end with a scale."""
 
     kind = "float32"
     cell = kernels.FLOAT32
@@ -42,7 +43,7 @@ class Float32(_Float):
 
 
 class Float16(_Float):
-    """IEEE 754 binary16: 5 bits of exponent, 10 of mantissa."""
+    """IEEE 754 binary16: 5 exponent bits, 10 mantissa bits."""
 
     kind = "float16"
     cell = kernels.FLOAT16
@@ -54,7 +55,7 @@ class Float16(_Float):
 
 
 class BFloat16(_Float):
-    """The upper half of a float32: 8 bits of exponent, 7 of mantissa."""
+    """The upper half of a float32: 8 exponent bits, 7 mantissa bits."""
 
     kind = "bfloat16"
     cell = kernels.BFLOAT16
@@ -72,11 +73,13 @@ class _Float8(_Float):
 
     @classmethod
     def rounded(cls, values: Vectors) -> Codes:
-        """The nearest numbers of this format, of two equally near the even one; what is beyond the
-        largest becomes the largest."""
+        """Return the codes of the nearest numbers of the format, uint8.
+
+        Ties round to even. Numbers beyond the largest of the format become the largest.
+        """
         size = np.minimum(np.abs(values), np.float32(cls.largest))
         normal = _upper(size, 23 - cls.mantissa) - np.uint32((127 - cls.bias) << cls.mantissa)
-        # Below the least normal number, steps are equal. The first code above continues these.
+        # Below the smallest normal number, steps are equal. The codes above continue from there.
         least = np.float32(2.0 ** (1 - cls.bias))
         steps = np.rint(size * np.float32(2 ** (cls.mantissa + cls.bias - 1)))
         code = np.where(size < least, steps.astype(np.uint32), normal).astype(np.uint8)
@@ -88,7 +91,7 @@ class _Float8(_Float):
 
 
 class Float8E4M3(_Float8):
-    """4 bits of exponent, 3 of mantissa, no infinity (E4M3FN; Micikevicius et al. 2022)."""
+    """4 exponent bits, 3 mantissa bits, no infinity (E4M3FN; Micikevicius et al. 2022)."""
 
     kind = "float8_e4m3"
     cell = kernels.E4M3
@@ -97,7 +100,7 @@ class Float8E4M3(_Float8):
 
 
 class Float8E5M2(_Float8):
-    """5 bits of exponent, 2 of mantissa: the upper half of a float16."""
+    """The upper half of a float16: 5 exponent bits, 2 mantissa bits."""
 
     kind = "float8_e5m2"
     cell = kernels.E5M2
@@ -105,7 +108,7 @@ class Float8E5M2(_Float8):
 
 
 def _upper(values: Vectors, dropped: int) -> NDArray[np.uint32]:
-    """The bits of `values` without the lowest `dropped`, rounded to the nearest, ties to even."""
+    """Return float32 bits without the lowest `dropped` bits, rounded to nearest, ties to even."""
     bits = values.view(np.uint32)
     even = (bits >> np.uint32(dropped)) & np.uint32(1)
     half = np.uint32((1 << (dropped - 1)) - 1)

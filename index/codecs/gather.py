@@ -1,4 +1,4 @@
-"""Inner products of each query with rows of its own: how candidates are scored again."""
+"""Inner products of each query with its own candidate rows, for rescoring."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from .half import widened
 def dot_rows(
     queries: Vectors, matrix: NDArray[np.float16] | Vectors, rows: NDArray[np.int64]
 ) -> Vectors:
-    """queries[i] . matrix[rows[i, j]] at [i, j]; -inf where the row is -1.
+    """Return the inner products queries[i] . matrix[rows[i, j]], float32 [n, c].
 
-    queries: float32 [n, d]; matrix: float16 or float32 [N, d], which may be a mapped file;
-    rows: int64 [n, c], each from -1 to N - 1. Computed in float32. Raises ValueError for shapes
-    that do not fit and IndexError for a row that is not there.
+    queries: float32 [n, d]. matrix: float16 or float32 [N, d], may be memory-mapped. rows: int64
+    [n, c], from -1 to N - 1; the score of row -1 is -inf. Computes in float32. Raises ValueError
+    if the shapes do not match, and IndexError for a row of N or more.
     """
     if queries.shape[1] != matrix.shape[1] or len(queries) != len(rows):
-        raise ValueError(f"{queries.shape} queries, {rows.shape} rows, a {matrix.shape} matrix")
+        raise ValueError(
+            f"queries {queries.shape} do not match rows {rows.shape} and matrix {matrix.shape}"
+        )
     scores = np.empty(rows.shape, dtype=np.float32)
-    plain: NDArray[Any] = matrix.view(np.ndarray)  # A memmap costs numba more to look at.
+    plain: NDArray[Any] = matrix.view(np.ndarray)  # Numba takes longer to inspect a memmap.
     if matrix.dtype == np.float16:
         plain = plain.view(np.uint16)
     _dot(queries, plain, rows, scores)
@@ -39,14 +41,14 @@ def _dot(
     scores: Vectors,
 ) -> None:
     for query in range(rows.shape[0]):
-        for place in range(rows.shape[1]):
-            row = rows[query, place]
+        for column in range(rows.shape[1]):
+            row = rows[query, column]
             if row < 0:
-                scores[query, place] = -np.inf
+                scores[query, column] = -np.inf
                 continue
             if row >= matrix.shape[0]:
-                raise IndexError("no such row")
+                raise IndexError("a row number is beyond the matrix")
             total = np.float32(0)
             for axis in range(matrix.shape[1]):
                 total += queries[query, axis] * widened(matrix[row, axis])
-            scores[query, place] = total
+            scores[query, column] = total

@@ -1,4 +1,4 @@
-"""float16 in compiled functions, which have no such type: its bits to float32, exactly."""
+"""Conversion of float16 bits to float32 in compiled functions, which have no float16 type."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _LEAST_NORMAL = np.uint32(0x0400)
 _INFINITE = np.uint32(0x7C00)
 _REBIAS = np.uint32((127 - 15) << 23)
 _STEP = np.float32(2.0**-24)
-"""Numbers below the least normal one are multiples of this."""
+"""Numbers below the smallest normal float16 are multiples of this."""
 
 
 def _widened(typing: Any, bits: Any) -> Any:
-    """The number (float32) whose float16 bits (uint16) these are; a float32 is itself.
+    """Convert float16 bits (uint16) to float32; a float32 argument is returned unchanged.
 
-    One instruction where the processor has it, which is 2 to 3 times as fast as shifting bits.
+    Uses the conversion instruction of the processor if it has one: 2 to 3 times as fast as
+    shifting bits.
     """
     if bits == types.float32:
         return types.float32(bits), lambda context, builder, signature, arguments: arguments[0]
@@ -41,7 +42,7 @@ widened = cast(Callable[[np.uint16 | np.float32], np.float32], intrinsic(_widene
 
 
 def by_bits(bits: np.uint16) -> np.float32:
-    """The same on any processor."""
+    """Convert float16 bits to float32 by bit operations, on any processor."""
     whole = np.uint32(bits)
     rest = np.uint32(whole & _REST)
     sign = np.uint32(np.uint32(whole & _SIGN) << np.uint32(16))

@@ -1,4 +1,4 @@
-"""Codecs of whole numbers: equal steps between two bounds, fitted on a sample."""
+"""Codecs that store integers: equal steps between two bounds fitted on a sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from .scalar import Scalar
 
 
 class _Affine(Scalar):
-    """low + step * number, both float32 [width]; what is beyond the bounds is put on them."""
+    """Stores integers z for values low + step * z. Clips values beyond the bounds.
+
+    low, step: float32 [width].
+    """
 
     steps: ClassVar[int]
 
@@ -23,7 +26,7 @@ class _Affine(Scalar):
         """See Codec."""
         found = files.read(path, cls.kind, low=1, step=1)
         if len(found["low"]) != len(found["step"]) or (found["step"] < 0).any():
-            raise ValueError(f"{path.name}: bounds that do not fit")
+            raise ValueError(f"{path.name}: bounds differ in length or have a negative step")
         return cls(found["low"], found["step"])
 
     def save(self, path: Path) -> None:
@@ -31,7 +34,7 @@ class _Affine(Scalar):
         files.write(path, self.kind, low=self._low, step=self._step)
 
     def _numbers(self, vectors: Vectors) -> Codes:
-        # Where all values of the sample were the same there is no step, and one number will do.
+        # If all values of the sample were equal, the step is 0 and the number 0 is enough.
         inverse = np.divide(1, self._step, out=np.zeros_like(self._step), where=self._step > 0)
         numbers = np.rint((vectors - self._low) * inverse)
         clipped: Codes = np.clip(numbers, 0, self.steps, out=numbers).astype(np.uint8)
@@ -42,7 +45,7 @@ class _Affine(Scalar):
 
 
 class Int8(_Affine):
-    """256 numbers from the least to the largest value of each dimension, or of all."""
+    """256 steps from the smallest to the largest value of each dimension, or of all dimensions."""
 
     kind = "int8"
     cell = kernels.BYTE
@@ -50,7 +53,7 @@ class Int8(_Affine):
 
     @classmethod
     def fit(cls, sample: Vectors, *, by_dimension: bool = True) -> Self:
-        """Bounds of the sample, float32 [n, width]; n is at least 1."""
+        """Return a codec with the bounds of the sample, float32 [n, width] with n >= 1."""
         axis = 0 if by_dimension else None
         low, high = sample.min(axis=axis), sample.max(axis=axis)
         everywhere = np.zeros(sample.shape[1], dtype=np.float32)
@@ -61,10 +64,10 @@ class Int8(_Affine):
 
 
 class Int4(_Affine):
-    """16 numbers for each dimension, two in a byte.
+    """16 steps for each dimension, two dimensions in a byte.
 
-    With so few, the bounds lie inside those of the sample, where its squared error is least: it is
-    better to cut off a few large values than to make the step coarse for all.
+    The bounds are inside those of the sample, where the squared error is smallest. With so few
+    steps, clipping a few large values costs less than coarse steps for all values.
     """
 
     kind = "int4"
@@ -73,13 +76,13 @@ class Int4(_Affine):
     steps = 15
 
     TRIED: ClassVar[tuple[float, ...]] = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-    """Bounds, as parts of those of the sample."""
+    """Bounds to try, as shares of the range of the sample."""
     ROWS: ClassVar[int] = 8192
-    """Of the sample, are tried."""
+    """Maximum number of sample rows on which bounds are tried."""
 
     @classmethod
     def fit(cls, sample: Vectors) -> Self:
-        """Bounds for the sample, float32 [n, width]; n is at least 1."""
+        """Return a codec with the best of the tried bounds, for float32 [n, width] with n >= 1."""
         low, high = sample.min(axis=0), sample.max(axis=0)
         middle, reach = (low + high) / 2, (high - low) / 2
         rows = sample[:: -(-len(sample) // cls.ROWS)]

@@ -1,10 +1,11 @@
-"""Inner products with codes, none of which is decoded anywhere but in registers; and decoding.
+"""Compiled functions that score and decode codes. Scoring decodes codes in registers only.
 
-A code is a number of cells and, in its last 4 bytes, a float32. A cell holds the number of one
-dimension or, where several fit into a byte, of dimensions that lie `cells` apart: so a run of cells
-meets a run of the query, and products are made 16 at a time.
+A code is a sequence of cells, then a float32 scale in the last 4 bytes (float32 codes have none).
+A cell holds the number of one dimension. If several numbers fit into a byte, the cell holds
+dimensions that are `cells` apart, so consecutive cells match consecutive dimensions of the query
+and 16 products are computed at a time.
 
-With z the numbers in the cells, a code stands for  x = scale * (low + step * z),  and so
+For the numbers z in the cells, the decoded vector is  x = scale * (low + step * z).  Therefore
 q . x = scale * (base + weights . z)  with base = q . low and weights = q * step.
 """
 
@@ -23,60 +24,61 @@ from .memory import float32_at, uint8_at, uint16_at
 from .protocol import Codes
 
 FLOAT32, FLOAT16, BFLOAT16, E4M3, E5M2, BYTE, NIBBLES, BITS = range(8)
-"""What a cell is. E4M3 is read as if its bits were of a float16: 2^-8 of what it stands for."""
+"""Types of cell. The bits of E4M3 are read as a float16, which gives 2^-8 of the value."""
 
 E4M3_STEP = 256.0
+"""Factor that corrects the value of an E4M3 number read as a float16."""
 
 _NO_SECOND = 0xBFFF
-"""All bits but the second: where the sign of a number of 8 bits is again, once it has 16."""
+"""Mask of all bits except the second, which holds a copy of the sign after widening to 16 bits."""
 
 Number = Callable[[Codes, int, int, int], np.float32]
-"""(codes, place of a code, cell, part of the cell) -> the number there."""
+"""(codes, byte offset of a code, cell, part of the cell) -> the number in that part."""
 
 
 @summing
-def _float32(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return float32_at(codes, place + 4 * i)
+def _float32(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return float32_at(codes, offset + 4 * i)
 
 
 @summing
-def _float16(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return widened(uint16_at(codes, place + 2 * i))
+def _float16(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return widened(uint16_at(codes, offset + 2 * i))
 
 
 @summing
-def _bfloat16(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    bits = np.uint32(uint16_at(codes, place + 2 * i))
+def _bfloat16(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    bits = np.uint32(uint16_at(codes, offset + 2 * i))
     return np.uint32(bits << np.uint32(16)).view(np.float32)
 
 
 @summing
-def _e4m3(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    bits = np.int16(np.int8(uint8_at(codes, place + i)))
+def _e4m3(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    bits = np.int16(np.int8(uint8_at(codes, offset + i)))
     return widened(np.uint16((bits << 7) & _NO_SECOND))
 
 
 @summing
-def _e5m2(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return widened(np.uint16(np.uint16(uint8_at(codes, place + i)) << 8))
+def _e5m2(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return widened(np.uint16(np.uint16(uint8_at(codes, offset + i)) << 8))
 
 
 @summing
-def _byte(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return np.float32(uint8_at(codes, place + i))
+def _byte(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return np.float32(uint8_at(codes, offset + i))
 
 
 @summing
-def _nibble(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return np.float32((uint8_at(codes, place + i) >> (4 * part)) & 15)
+def _nibble(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return np.float32((uint8_at(codes, offset + i) >> (4 * part)) & 15)
 
 
 @summing
-def _bit(codes: Codes, place: int, i: int, part: int) -> np.float32:
-    return np.float32((uint8_at(codes, place + i) >> part) & 1)
+def _bit(codes: Codes, offset: int, i: int, part: int) -> np.float32:
+    return np.float32((uint8_at(codes, offset + i) >> part) & 1)
 
 
-@njit(inline="always")  # As a function of its own, numba would not keep it on disk.
+@njit(inline="always")  # Numba would not cache a separate function on disk.
 def _scan(
     number_at: Number,
     planes: int,
@@ -92,9 +94,9 @@ def _scan(
     query_bytes = 4 * planes * cells
     column = 0
     for piece in range(len(starts)):
-        place, count = starts[piece], counts[piece]
-        if place < 0 or count < 0 or place + count * stride > len(codes):
-            raise IndexError("codes beyond the end of their bytes")
+        offset, count = starts[piece], counts[piece]
+        if offset < 0 or count < 0 or offset + count * stride > len(codes):
+            raise IndexError("a list of codes is outside the buffer")
         for _ in range(count):
             for query in range(len(bases)):
                 total = bases[query]
@@ -102,10 +104,10 @@ def _scan(
                 for i in range(cells):
                     for part in range(planes):
                         weight = float32_at(weights, first + 4 * (part * cells + i))
-                        total += weight * number_at(codes, place, i, part)
+                        total += weight * number_at(codes, offset, i, part)
                 scores[query, column] = total
             column += 1
-            place += stride
+            offset += stride
 
 
 @njit(inline="always")
@@ -131,10 +133,10 @@ def score_lists(
     counts: NDArray[np.int64],
     scores: Vectors,
 ) -> None:
-    """Fill scores [q, sum of counts]: list i is counts[i] codes from byte starts[i] of `codes`.
+    """Fill scores [q, sum of counts]. List i is counts[i] codes from byte starts[i] of `codes`.
 
-    weights: the bytes of float32 [q, dimensions that the cells have room for], zero where there is
-    none; bases: float32 [q].
+    cell: type of cell. cells: cells per code. stride: bytes per code. weights: the bytes of float32
+    [q, dimensions padded to whole cells], zero in the padding. bases: float32 [q].
     """
     if cell == FLOAT32:
         _scan(_float32, 1, cells, stride, weights, bases, codes, starts, counts, scores)
@@ -166,8 +168,8 @@ def _scale(
 ) -> None:
     column = 0
     for piece in range(len(starts)):
-        for place in range(counts[piece]):
-            scale = float32_at(codes, starts[piece] + (place + 1) * stride - 4)
+        for number in range(counts[piece]):
+            scale = float32_at(codes, starts[piece] + (number + 1) * stride - 4)
             for query in range(len(scores)):
                 scores[query, column] *= scale
             column += 1
@@ -177,7 +179,7 @@ def _scale(
 def decode(
     cell: int, cells: int, stride: int, low: Vectors, step: Vectors, codes: Codes, vectors: Vectors
 ) -> None:
-    """Fill vectors [n, width] from n codes, one after another in `codes`; low, step: [width]."""
+    """Fill vectors [n, width] from n consecutive codes. low, step: float32 [width]."""
     if cell == FLOAT32:
         _fill(_float32, 1, cells, stride, codes, vectors)
     elif cell == FLOAT16:

@@ -1,4 +1,4 @@
-"""The kinds of codec and of projection that come with Twindex: an import registers them."""
+"""Importing this module registers the built-in kinds of codec and projection."""
 
 from __future__ import annotations
 

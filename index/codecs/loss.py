@@ -1,4 +1,4 @@
-"""What storing vectors in fewer bytes has lost, measured when a segment is built."""
+"""Loss of a codec and a projection, measured when a segment is built."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from .projection import Projection
 from .protocol import Codec
 
 VECTORS = 10_000
+"""Maximum number of vectors measured."""
 QUERIES = 200
+"""Maximum number of queries for the recall."""
 K = 10
 _TIE = 1e-6
-"""Scores that differ by less, relatively to the largest, are equal up to rounding."""
+"""Scores count as tied if they differ by less than this share of the k-th best score."""
 
 RoundTrip = Callable[[Vectors], Vectors]
-"""float32 [n, d] -> what is left of these vectors, float32 [n, d]."""
+"""float32 [n, d] -> the same vectors after projecting, coding and decoding, float32 [n, d]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Means over a sample of the vectors.
+    """Means over a sample of vectors, where a vector x becomes y after coding and decoding.
 
-    squared_error: |x - y|^2 / |x|^2 for a vector x and what is left of it, y.
-    cosine:        of x and y.
-    recall_at_10:  share of the 10 nearest (by inner product, in the sample) that are still among
-                   the 10 nearest, for queries as they were and vectors as they are left, before
-                   anything is rescored. Queries are vectors of the sample; none finds itself.
-    vectors, queries: how many there were.
+    squared_error: |x - y|^2 / |x|^2.
+    cosine:        cosine similarity of x and y.
+    recall_at_10:  share of the 10 nearest vectors (by inner product, in the sample) that stay
+                   among the 10 nearest after coding, without rescoring. Queries are uncoded vectors
+                   of the sample; a query does not count as its own neighbour.
+    vectors:       number of vectors measured.
+    queries:       number of queries.
     """
 
     squared_error: float
@@ -42,38 +45,41 @@ class Loss:
     queries: int
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the fields as values that JSON can hold."""
         return asdict(self)
 
 
 def round_trip(codec: Codec | None, projection: Projection | None) -> RoundTrip:
-    """Projected, coded and back."""
+    """Return a function that projects, encodes and decodes vectors, back in all dimensions."""
 
-    def left(vectors: Vectors) -> Vectors:
+    def restored(vectors: Vectors) -> Vectors:
         short = vectors if projection is None else projection.apply(vectors)
         short = short if codec is None else codec.decode(codec.encode(short))
         return short if projection is None else projection.lift(short)
 
-    return left
+    return restored
 
 
 def measure(
-    left: RoundTrip,
+    trip: RoundTrip,
     source: VectorSource,
     fitted: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> Loss:
-    """What `left` leaves of the vectors of `source`.
+    """Measure the loss of a round trip on a random sample of `source`.
 
-    fitted: numbers of the vectors that it was fitted on. They are not measured where there are
-            enough others.
+    trip:   the round trip.
+    fitted: row numbers that the codec was fitted on. They are left out if enough others exist.
     """
     vectors = source.take(_sample(len(source), fitted, seed))
-    return compare(vectors, left(vectors))
+    return compare(vectors, trip(vectors))
 
 
 def compare(vectors: Vectors, after: Vectors) -> Loss:
-    """Vectors and what is left of them, both float32 [n, d]; the first ones are the queries."""
+    """Return the loss from `vectors` to `after`, both float32 [n, d].
+
+    The first vectors serve as queries.
+    """
     squares = np.square(vectors).sum(axis=1)
     product = (vectors * after).sum(axis=1)
     lengths = np.sqrt(squares * np.square(after).sum(axis=1))
@@ -90,7 +96,7 @@ def compare(vectors: Vectors, after: Vectors) -> Loss:
 
 
 def _sample(rows: int, fitted: NDArray[np.int64] | None, seed: int) -> NDArray[np.int64]:
-    """Row numbers in random order: the first of them are the queries."""
+    """Return the row numbers to measure, in random order, at most VECTORS."""
     others = np.ones(rows, dtype=np.bool_)
     if fitted is not None and rows - len(fitted) >= VECTORS:
         others[fitted] = False
@@ -99,7 +105,7 @@ def _sample(rows: int, fitted: NDArray[np.int64] | None, seed: int) -> NDArray[n
 
 
 def _recall(queries: Vectors, before: Vectors, after: Vectors) -> float:
-    """Query i is the vector i before."""
+    """Return the recall at 10. Query i is the vector i of `before`."""
     k = min(K, len(before) - 1)
     if k < 1:
         return 1.0

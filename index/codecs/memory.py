@@ -1,4 +1,4 @@
-"""Numbers read out of bytes by compiled functions, wherever they begin; no bounds are checked."""
+"""Unaligned reads of numbers from bytes, for compiled functions. Bounds are not checked."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .protocol import Codes
 
 
 def _read(result: Any, stored: Any) -> Any:
-    """An intrinsic (array of bytes, position) -> number."""
+    """Return an intrinsic that reads a number: (array of bytes, byte offset) -> number."""
 
     def function(typing: Any, array: Any, position: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            place = builder.gep(data, [arguments[1]])
-            return builder.load(builder.bitcast(place, stored.as_pointer()), align=1)
+            pointer = builder.gep(data, [arguments[1]])
+            return builder.load(builder.bitcast(pointer, stored.as_pointer()), align=1)
 
         return result(array, types.int64), generate
 

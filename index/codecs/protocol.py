@@ -1,4 +1,4 @@
-"""What every codec offers."""
+"""The protocol of codecs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ Codes = NDArray[np.uint8]
 
 
 class Codec(Protocol):
-    """Vectors as fewer bytes. Fitted on a sample once, immutable from then on.
+    """Encodes vectors in fewer bytes. Fitted once on a sample, then immutable.
 
-    What is lost is made up for in length: a decoded vector is as long as the one that was encoded
-    (its code ends with what it must be multiplied by, unless nothing is lost). A search that does
-    without loses up to 2 points of recall.
+    A decoded vector has the length of the original: its code ends with a scale, unless the codec
+    is lossless. Without the scale, searches lose up to 2 points of recall.
 
-    width: dimensions of a vector. stride: bytes of a code.
+    width: number of dimensions of a vector. stride: bytes per code.
     """
 
     @property
@@ -31,19 +30,20 @@ class Codec(Protocol):
     def stride(self) -> int: ...
 
     @property
-    def fits(self) -> Mapping[str, Vectors]:
-        """What was fitted: codecs of one kind with equal arrays mean the same by a code."""
+    def fitted(self) -> Mapping[str, Vectors]:
+        """Fitted arrays by name. Codecs of one kind with equal arrays decode a code equally."""
 
     def encode(self, vectors: Vectors) -> Codes:
-        """float32 [n, width] -> uint8 [n, stride]."""
+        """Encode vectors: float32 [n, width] -> uint8 [n, stride]."""
 
     def decode(self, codes: Codes) -> Vectors:
-        """uint8 [n, stride] -> float32 [n, width], of the lengths that were encoded."""
+        """Decode codes: uint8 [n, stride] -> float32 [n, width]. Restores the original lengths."""
 
     def score(self, queries: Vectors, codes: Codes) -> Vectors:
-        """Inner products of float32 queries with coded vectors: [q, width], [n, stride] -> [q, n].
+        """Return the inner products of queries and coded vectors, float32 [q, n].
 
-        The same as `queries @ decode(codes).T` up to rounding, without decoding all at once.
+        queries: float32 [q, width]. codes: uint8 [n, stride]. Equals `queries @ decode(codes).T` up
+        to rounding, but does not decode all codes at once.
         """
 
     def score_lists(
@@ -53,16 +53,16 @@ class Codec(Protocol):
         starts: NDArray[np.int64],
         counts: NDArray[np.int64],
     ) -> Vectors:
-        """The same for codes in pieces of one buffer, for a few queries: float32 [q, width],
-        uint8 [bytes] -> [q, sum of counts].
+        """Return the inner products of a few queries with lists of codes, float32 [q, sum(counts)].
 
-        Piece i is counts[i] codes from byte starts[i], one after another; starts need no alignment.
-        Raises IndexError for a piece that is not inside the buffer.
+        queries: float32 [q, width]. codes: a buffer, uint8 [bytes]. List i is counts[i] consecutive
+        codes from byte starts[i]; starts need no alignment. Raises IndexError for a list that is
+        not inside the buffer.
         """
 
     def save(self, path: Path) -> None:
-        """Write what was fitted, and the width, as one .npz without pickle."""
+        """Write the fitted arrays and the width to a .npz file, without pickle."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The inverse of `save`. Raises ValueError for a file that is not of this codec."""
+        """Load a codec that `save` wrote. Raises ValueError for a file of another codec."""

@@ -1,4 +1,4 @@
-"""What codecs that store each dimension by itself have in common."""
+"""Base classes of codecs that store each dimension separately."""
 
 from __future__ import annotations
 
@@ -17,32 +17,35 @@ from .protocol import Codes
 T = TypeVar("T", bound=np.generic)
 
 FEW = 4
-"""For more queries it is quicker to decode blocks of codes and to multiply matrices."""
+"""Maximum number of queries scored without decoding. For more, a matrix product is faster."""
 BLOCK = 1024
+"""Number of codes decoded at a time."""
 _START = np.zeros(1, dtype=np.int64)
 
 
 class Scalar(ABC):
-    """A Codec. Its codes are laid out as in `kernels`: cells, then the float32 that gives a decoded
-    vector its length back."""
+    """A Codec whose codes are cells and a float32 scale; see `kernels` for the layout.
+
+    cell: type of cell. cell_bytes: bytes per cell. planes: dimensions per cell. tail: bytes of the
+    scale, or 0.
+    """
 
     kind: ClassVar[str]
     cell: ClassVar[int]
     cell_bytes: ClassVar[int] = 1
     planes: ClassVar[int] = 1
-    """Dimensions in a cell."""
     tail: ClassVar[int] = 4
 
     def __init__(self, low: Vectors, step: Vectors) -> None:
-        """What the numbers in the cells mean: float32 [width], both."""
+        """low, step: float32 [width]. A number z in a cell represents low + step * z."""
         self._low = low
         self._step = step
         self._cells = -(-len(low) // self.planes)
         self.width = len(low)
-        """Dimensions of a vector."""
+        """Number of dimensions of a vector."""
         self.stride = self._cells * self.cell_bytes + self.tail
-        """Bytes of a code."""
-        self.fits = {"low": low, "step": step}
+        """Bytes per code."""
+        self.fitted = {"low": low, "step": step}
         """See Codec."""
 
     def encode(self, vectors: Vectors) -> Codes:
@@ -116,10 +119,10 @@ class Scalar(ABC):
 
     @abstractmethod
     def _cells_of(self, vectors: Vectors) -> Codes:
-        """The cells of each vector: uint8 [n, cells * cell_bytes]."""
+        """Return the cells of each vector, uint8 [n, cells * cell_bytes]."""
 
     def _padded(self, values: NDArray[T]) -> NDArray[T]:
-        """Columns for all the dimensions that the cells have room for."""
+        """Pad the columns with zeros up to a whole number of cells."""
         room = self._cells * self.planes
         if values.shape[1] == room:
             return values
@@ -129,22 +132,27 @@ class Scalar(ABC):
 
     def _check(self, codes: Codes) -> None:
         if codes.ndim != 2 or codes.shape[1] != self.stride:
-            raise ValueError(f"codes of {codes.shape}: one has {self.stride} bytes")
+            raise ValueError(f"codes must be (n, {self.stride}) bytes, got {codes.shape}")
 
 
 def _flat(codes: Codes) -> Codes:
-    """One byte after another, always read-only: for each kind of array numba compiles again."""
+    """Return the bytes as a read-only 1-D array.
+
+    Numba compiles again for each type of array, so the type must always be the same.
+    """
     flat = codes.reshape(-1).view(np.ndarray)
     flat.flags.writeable = False
     return flat
 
 
 class Unfitted(Scalar):
-    """A codec that learns nothing of a sample but how wide the vectors are."""
+    """A codec that takes only the number of dimensions from the sample.
+
+    lowest, factor: a number z in a cell represents lowest + factor * z.
+    """
 
     lowest: ClassVar[float] = 0.0
     factor: ClassVar[float] = 1.0
-    """What the numbers in the cells mean: low and step, for all dimensions."""
 
     def __init__(self, width: int) -> None:
         super().__init__(
@@ -154,7 +162,7 @@ class Unfitted(Scalar):
 
     @classmethod
     def fit(cls, sample: Vectors) -> Self:
-        """For vectors like the sample's, float32 [n, width]."""
+        """Return a codec for vectors as wide as those of the sample, float32 [n, width]."""
         return cls(sample.shape[1])
 
     def save(self, path: Path) -> None:

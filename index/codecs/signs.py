@@ -1,4 +1,4 @@
-"""The codec of signs: one bit for each dimension."""
+"""A codec with one bit per dimension."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .scalar import Unfitted
 
 
 class Binary(Unfitted):
-    """+1 for a number above 0, -1 for any other; nothing is fitted."""
+    """Stores +1 for numbers above 0 and -1 for all others. Nothing is fitted."""
 
     kind = "binary"
     cell = kernels.BITS

@@ -1,4 +1,4 @@
-"""Compile the kernels, or load what was compiled before, ahead of the first query."""
+"""Compile the kernels of codecs, or load them from the cache, before the first query."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .gather import dot_rows
 
 
 def warm() -> None:
-    """Use each of them once. Takes seconds on a new machine, then tens of ms."""
+    """Run each kernel once. Takes seconds on a new machine, later tens of milliseconds."""
     vectors = np.eye(2, 8, dtype=np.float32)
     codec = Float16.fit(vectors)
     codec.score(vectors[:1], codec.encode(vectors))
     for matrix in (vectors.astype(np.float16), vectors.copy()):
-        matrix.flags.writeable = False  # As those that are mapped.
+        matrix.flags.writeable = False  # Like a mapped file.
         dot_rows(vectors, matrix, np.zeros((2, 1), dtype=np.int64))

@@ -1,1 +1,1 @@
-"""Legs of dense vectors that rank by inner product: exact, in memory, on disk."""
+"""Dense legs. They rank by inner product: exactly, or with an index in memory or on disk."""

@@ -1,4 +1,4 @@
-"""Writing the files of a dense leg in a segment: originals first, then what is made of them."""
+"""Writes the files of a dense leg in a segment: originals, projection, index, calibration."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..codecs.files import CODEC, FITTED
 from ..codecs.loss import compare, measure, round_trip
 from ..codecs.projection import Projection
 from ..structures import originals
-from ..structures.originals import Originals, Projected, spread
+from ..structures.originals import Originals, Projected, random_rows
 from ..structures.protocol import Structure, VectorStorage
 from . import built
 from .built import Built
 from .calibration import calibrate
-from .rescoring import find
+from .rescoring import search_candidates
 
 PROJECTION = "projection.npz"
 SEAL_MEMORY = 256 << 20
-"""Bytes that writing a sealed delta may take beyond what it must hold."""
+"""Working memory in bytes for sealing a delta, in addition to the minimum that the index needs."""
 MEASURED, PIECE = 10_000, 500
-"""Vectors, in pieces of so many, on which it is measured what FAISS has lost."""
+"""Number of vectors on which the loss of FAISS codecs is measured, and vectors per piece."""
 
 
 def write(
@@ -38,19 +38,20 @@ def write(
     memory: int,
     progress: Progress,
 ) -> None:
-    """Write a segment's part into `directory`, which may hold what an interrupted try has left.
+    """Write the files of a dense leg with `rows` vectors into `directory`.
 
-    blocks: gives the vectors, anew at each call. memory: see Structure.build.
+    blocks: returns blocks of the vectors, float32 [n, width]; may be called several times. memory:
+    see Structure.build. The directory may contain files of an interrupted call.
     """
     (directory / built.FILE).unlink(missing_ok=True)
-    if storage.index.plain(storage, rows):
-        for left in directory.iterdir():  # An earlier try may have had more rows.
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    if storage.index.searches_exactly(storage, rows):
+        for path in directory.iterdir():  # Files of an interrupted call.
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         half = storage.kept == "float16" or (storage.kept == "none" and not storage.lossless)
         originals.write(directory, blocks, width, half=half)
         progress.advance(rows)
         return
-    # Where none are kept they are coded from what came, not from what float16 leaves of it.
+    # If no originals are kept, codes are made from the vectors as given, not from float16.
     originals.write(directory, blocks, width, half=storage.kept == "float16")
     vectors = Originals.open(directory)
     projection, source = _projected(directory, vectors, storage)
@@ -58,7 +59,7 @@ def write(
     kind.build(directory, source, storage, memory, progress)
     structure = kind.open(directory, storage)
     calibration = calibrate(
-        lambda queries, k, parameters: find(
+        lambda queries, k, parameters: search_candidates(
             structure, projection, vectors, queries, k, parameters, None
         ),
         structure.ladder(),
@@ -71,7 +72,7 @@ def write(
 
 
 def stored_projection(directory: Path, storage: VectorStorage) -> Projection | None:
-    """That of a part, which `directory` holds. Raises OSError or ValueError."""
+    """Load the projection of a segment; None if it has none. Raises OSError or ValueError."""
     if storage.projection is None:
         return None
     return Projection.load(directory / PROJECTION)
@@ -82,7 +83,7 @@ def _projected(
 ) -> tuple[Projection | None, VectorSource]:
     if storage.projection is None:
         return None, vectors
-    sample = vectors.take(spread(len(vectors), FITTED, seed=0))
+    sample = vectors.take(random_rows(len(vectors), FITTED, seed=0))
     projection = Projection.fit(sample, storage.projection)
     projection.save(directory / PROJECTION)
     return projection, Projected(vectors, projection)
@@ -95,18 +96,18 @@ def _loss(
     vectors: Originals,
     storage: VectorStorage,
 ) -> dict[str, Any] | None:
-    """What is lost of the vectors; None where nothing is, or nobody can say (ScaNN)."""
+    """Return the loss of projection and codec as JSON; None if lossless or unknown (ScaNN)."""
     codec = storage.used_codec
     if storage.lossless or codec is None:
         return None
     if (directory / CODEC).exists():
-        left = round_trip(codec.load(directory / CODEC), projection)
-        return measure(left, vectors, fitted=spread(len(vectors), FITTED, seed=0)).as_json()
-    if not codec.gives_back:
+        trip = round_trip(codec.load(directory / CODEC), projection)
+        return measure(trip, vectors, fitted=random_rows(len(vectors), FITTED, seed=0)).as_json()
+    if not codec.decodable:
         return None
-    # What FAISS has coded it only gives back in the order of rows: some pieces of it.
+    # FAISS only decodes consecutive rows, so measure random pieces of rows.
     before, after = [], []
-    for piece in spread(-(-len(vectors) // PIECE), MEASURED // PIECE, seed=0).tolist():
+    for piece in random_rows(-(-len(vectors) // PIECE), MEASURED // PIECE, seed=0).tolist():
         start, stop = piece * PIECE, min((piece + 1) * PIECE, len(vectors))
         decoded = structure.read(start, stop)
         before.append(vectors.read(start, stop))

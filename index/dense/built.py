@@ -1,4 +1,4 @@
-"""What is written down of how a segment's vectors were stored: storage.json."""
+"""storage.json: a record of how the vectors of a segment are stored."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """How a structure was built, of `rows` vectors of `width` dimensions, and what was measured.
+    """How an index was built, and measurements of it.
 
-    loss: what the codec lost (see `twindex.index.codecs.loss`); None where nothing can be lost.
-    fitted: vectors that the codec was fitted to, where that matters to merges.
+    storage:     storage options of the vectors.
+    rows:        number of vectors.
+    width:       number of dimensions of a vector.
+    calibration: recall of search parameters.
+    loss:        loss of the codec (see `twindex.index.codecs.loss`); None if unknown or lossless.
+    fitted:      number of vectors that the codec was fitted on; None if merges do not need it.
     """
 
     storage: VectorStorage
@@ -34,7 +38,7 @@ class Built:
     fitted: int | None = None
 
     def save(self, directory: Path) -> None:
-        """Write it."""
+        """Write storage.json into `directory`."""
         value = {
             "format": FORMAT,
             "storage": self.storage.model_dump(mode="json"),
@@ -48,11 +52,11 @@ class Built:
 
     @classmethod
     def load(cls, directory: Path) -> Built:
-        """Raises OSError, or ValueError if it cannot be understood."""
+        """Read storage.json. Raises OSError, or ValueError for invalid content."""
         try:
             value = json.loads((directory / FILE).read_text(encoding="utf-8"))
             if value["format"] != FORMAT:
-                raise ValueError(f"{FILE}: of format {value['format']}, not {FORMAT}")
+                raise ValueError(f"{FILE}: format must be {FORMAT}, got {value['format']}")
             return cls(
                 VectorStorage.stored(value["storage"]),
                 int(value["rows"]),
@@ -69,18 +73,19 @@ class Built:
             json.JSONDecodeError,
             ValidationError,
         ) as error:
-            raise ValueError(f"{FILE}: cannot be understood: {error}") from error
+            raise ValueError(f"{FILE}: invalid content: {error}") from error
 
 
-def described(
+def describe(
     rows: int, size: int, vectors: Originals | None, known: Built | None
 ) -> dict[str, Any]:
-    """How a part of `size` bytes is stored, as JSON; see `VectorSegment.description`.
+    """Describe how `rows` vectors are stored, as JSON; see `VectorSegment.description`.
 
-    vectors: as they came, if they were kept. known: how it was built, if anything was coded.
+    size: bytes of all files. vectors: the originals, if kept. known: the content of storage.json;
+    None if the vectors are neither indexed nor coded.
     """
     kept = "none" if vectors is None else str(vectors.array.dtype)
-    told = {
+    description = {
         "rows": rows,
         "index": "flat",
         "codec": kept,
@@ -94,10 +99,10 @@ def described(
     }
     if known is not None:
         codec, projection = known.storage.used_codec, known.storage.projection
-        told |= {
+        description |= {
             "index": known.storage.index.kind,
             "codec": None if codec is None else codec.kind,
             "projection": None if projection is None else projection.model_dump(),
             "loss": known.loss,
         }
-    return told
+    return description

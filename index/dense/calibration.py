@@ -1,4 +1,4 @@
-"""From a recall target to the parameters that reach it, measured when a segment is built."""
+"""Calibration: measures which search parameters reach which recall, when a segment is built."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from numpy.typing import NDArray
 from ..arrays.vectors import Vectors
 from ..protocol import Ranking
 from ..structures import exact
-from ..structures.originals import Originals, spread
+from ..structures.originals import Originals, random_rows
 from ..structures.protocol import Parameters
 from .rescoring import rescored
 
 RESULTS = {10: 1, 100: 2, 1_000: 4}
-"""Numbers of results that are calibrated, where a segment has ten times as many vectors, each with
-every first, second or fourth of the queries: more results make up for fewer of them."""
+"""Numbers of results k to calibrate. The value is a step: only every step-th query is used.
+
+A number k is calibrated if the segment has at least 10 * k vectors. Larger k need fewer queries,
+because each query yields more results."""
 QUERIES = 256
+"""Maximum number of queries."""
 ENOUGH = 0.9995
-"""Recall beyond which dearer parameters are not tried."""
+"""Once a setting reaches this recall, more expensive settings are not measured."""
 _EQUAL = 1e-6
-"""Scores that differ by less, relatively, are ties: any of the tied vectors counts as found."""
+"""Scores that differ by less than this share are tied. Any tied vector counts as found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What a setting of the parameters finds: mean recall over the sampled queries."""
+    """Search parameters and their mean recall over the sampled queries."""
 
     parameters: Parameters
     recall: float
@@ -36,33 +39,34 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Levels for each number of results k, cheapest first.
+    """Measured recall of search parameters in one segment.
 
-    queries: how many were sampled; see RESULTS. They are vectors of the segment, and one does not
-    count as its own neighbour: real queries may be harder.
+    queries: number of sampled queries; see RESULTS. The queries are vectors of the segment, and
+             none counts as its own neighbour. Real queries may be harder.
+    levels:  for each number of results k, the measured settings, cheapest first.
     """
 
     queries: int
     levels: Mapping[int, Sequence[Level]]
 
     def choose(self, recall: float, k: int) -> Parameters | None:
-        """The cheapest parameters that reach `recall` for k results; None = only exact search."""
+        """Return the cheapest parameters that reach `recall` for k results; None: none does."""
         enough = (level.parameters for level in self._of(k) if level.recall >= recall)
         return next(enough, None)
 
     def most(self, k: int) -> float:
-        """The highest recall for k results that any parameters reach."""
+        """Return the highest measured recall for k results; 0.0 if nothing was measured."""
         return max((level.recall for level in self._of(k)), default=0.0)
 
     def _of(self, k: int) -> Sequence[Level]:
-        """The levels of the least calibrated number that is at least k, else of the largest."""
+        """Return the levels for the smallest calibrated number >= k, or for the largest number."""
         if not self.levels:
             return ()
         known = sorted(self.levels)
         return self.levels[next((number for number in known if number >= k), known[-1])]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the calibration as values that JSON can hold."""
         return {
             "queries": self.queries,
             "levels": {
@@ -73,7 +77,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Calibration:
-        """The inverse of `as_json`. Raises ValueError, KeyError or TypeError."""
+        """Restore a calibration from `as_json`. Raises ValueError, KeyError or TypeError."""
         return cls(
             int(value["queries"]),
             {
@@ -94,28 +98,28 @@ def calibrate(
     ladder: Sequence[Parameters],
     vectors: Originals,
 ) -> Calibration:
-    """Measure what each setting of `ladder` finds of the exact nearest of sampled vectors.
+    """Measure the recall of each setting in `ladder` against exact search.
 
-    search(queries, k, parameters): as the segment would search. The sample is seeded by nothing
-    but the number of vectors.
+    search: called with queries, k and parameters; must search as the segment does. vectors: the
+    originals; a sample of them serves as queries. The number of vectors seeds the sample.
     """
-    sample = spread(len(vectors), QUERIES, seed=len(vectors))
+    sample = random_rows(len(vectors), QUERIES, seed=len(vectors))
     queries = vectors.take(sample)
     results = [k for k in RESULTS if 10 * k <= len(vectors)] or [min(10, len(vectors) - 1)]
     if results == [0]:
         return Calibration(0, {})
-    # Once for all: it reads every vector, which may not be in memory.
+    # Computed once for all k, because it reads every vector, perhaps from disk.
     truth = exact.search(queries, vectors.array, results[-1] + 1, None)
     levels = {}
     for k in results:
         step = RESULTS.get(k, 1)
-        own, asked = sample[::step], np.ascontiguousarray(queries[::step])
+        own, group = sample[::step], np.ascontiguousarray(queries[::step])
         nearest = Ranking(truth.rows[::step], truth.scores[::step])
-        worst = _others(nearest, own, k)[:, -1]
+        worst = _scores_without_self(nearest, own, k)[:, -1]
         measured: list[Level] = []
         for parameters in ladder:
-            found = search(asked, k + 1, parameters)
-            scores = _others(rescored(found, asked, vectors.array, k + 1), own, k)
+            found = search(group, k + 1, parameters)
+            scores = _scores_without_self(rescored(found, group, vectors.array, k + 1), own, k)
             hits = scores >= (worst - _EQUAL * np.abs(worst))[:, None]
             measured.append(Level(parameters, float(hits.mean())))
             if measured[-1].recall >= ENOUGH:
@@ -124,7 +128,7 @@ def calibrate(
     return Calibration(len(sample), levels)
 
 
-def _others(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
-    """The best k scores without that of the query itself."""
+def _scores_without_self(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
+    """Return the best k scores of each query without its own row `own[i]`, best first."""
     scores = np.where(ranking.rows == own[:, None], np.float32(-np.inf), ranking.scores)
     return -np.sort(-scores, axis=-1)[:, :k]

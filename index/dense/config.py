@@ -1,4 +1,4 @@
-"""Legs of dense vectors, configured."""
+"""Configuration of dense legs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..structures.protocol import VectorFields, VectorStorage
 
 @LEGS.register
 class DenseLeg(LegConfig, VectorFields):
-    """A leg that ranks by inner product of dense vectors, or MaxSim where a text has several."""
+    """A leg that ranks by inner product of dense vectors, or by MaxSim if a text has several."""
 
     segments = (".segment:VectorSegment", ".multi:MultiDenseSegment")
     deltas = (".delta:DenseDelta", ".multi:MultiDenseDelta")
@@ -31,17 +31,17 @@ class DenseLeg(LegConfig, VectorFields):
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="dense", among=lambda one: "dense" in one.gives)
     ] = DenseEncoderConfig()
-    """What makes its vectors."""
+    """Encoder that produces the dense vectors."""
 
     @property
     def storage(self) -> VectorStorage:
-        """How its vectors are stored. Of several vectors of a text the codes are all there is: none
-        is rescored."""
+        """Storage options of the vectors. For texts with several vectors, only codes are stored and
+        results are not rescored."""
         return _storage(self)
 
     def building_bytes(self, rows: int, width: int) -> int:
         """See LegConfig."""
-        if self.multi or self.index.plain(self.storage, rows):
+        if self.multi or self.index.searches_exactly(self.storage, rows):
             return 0
         structure = self.index.structure(self.storage.used_codec)
         return structure.building_bytes(rows, width, self.storage)
@@ -62,15 +62,17 @@ class DenseLeg(LegConfig, VectorFields):
     @model_validator(mode="before")
     @classmethod
     def _tokens_are_many(cls, value: Any) -> Any:
-        """The vectors of all tokens, as float32, are 50 to 100 times the text. With 4 bits a
-        dimension nDCG@10 of reranked lists stays the same (docs/reranking.md)."""
+        """Set the default codec of encoders with one vector per token to int4.
+
+        Token vectors as float32 take 50 to 100 times the bytes of the text. int4 leaves the
+        nDCG@10 of reranked lists unchanged (docs/reranking.md)."""
         if not isinstance(value, Mapping) or value.get("codec") is not None:
             return value
         encoder = value.get("encoder")
         kind = encoder.get("kind") if isinstance(encoder, Mapping) else None
         found = type(encoder) if isinstance(encoder, EncoderConfig) else None
         if found is None and isinstance(kind, str):
-            with suppress(ConfigError):  # Where the field is validated, it is refused.
+            with suppress(ConfigError):  # Validation of the field reports it.
                 found = ENCODERS.find(kind)
         if found is not None and found.per_token:
             return {**value, "codec": ScalarCodec(kind="int4")}
@@ -78,20 +80,22 @@ class DenseLeg(LegConfig, VectorFields):
 
     @model_validator(mode="after")
     def _can_be_stored(self) -> Self:
-        storage = self.storage  # Raises for what does not go together.
+        storage = self.storage  # Raises for options that conflict.
         if not self.multi:
             return self
         if not isinstance(self.index, FlatConfig):
-            raise ValueError("texts with several vectors are compared one by one: index flat")
+            raise ValueError(
+                f"texts with several vectors require the index flat, got {self.index.kind}"
+            )
         if not storage.held_codec.scalar:
             raise ValueError(
-                f"the codec {storage.held_codec.kind} is not for texts with several vectors; "
-                f"these are: {', '.join(scalar_codecs())}"
+                f"the codec {storage.held_codec.kind} does not support texts with several vectors: "
+                f"use {', '.join(scalar_codecs())}"
             )
         if storage.kept != ("float32" if storage.lossless else "none"):
             raise ValueError(
-                "originals: of texts with several vectors only the codes are kept, and none is "
-                'rescored: leave originals out, and choose the codec ("float16", for example)'
+                "originals: texts with several vectors store only codes and are not rescored: "
+                'remove originals, and set the codec ("float16", for example)'
             )
         return self
 
@@ -108,5 +112,5 @@ def _storage(leg: DenseLeg) -> VectorStorage:
 
 
 def scalar_codecs() -> tuple[str, ...]:
-    """Names of the codecs that store each dimension by itself."""
+    """Return the names of the codecs that store each dimension separately."""
     return tuple(CODECS.classes(lambda codec: codec.scalar))

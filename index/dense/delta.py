@@ -1,4 +1,4 @@
-"""The delta part of a dense leg, whatever its index: a growing matrix, searched exactly."""
+"""The delta part of a dense leg: a growing matrix that is searched exactly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .termless import Termless
 
 
 class DenseDelta(Termless):
-    """Vectors that came in since the last seal."""
+    """Vectors written since the last seal, one per passage. A DeltaPart for every kind of index."""
 
     def __init__(self, config: DenseLeg) -> None:
         self._vectors: GrowingArray[np.float32] | None = None
@@ -29,7 +29,7 @@ class DenseDelta(Termless):
         return 0 if self._vectors is None else len(self._vectors)
 
     def append(self, rows: Representation) -> None:
-        """See DeltaPart. The first rows decide the number of dimensions."""
+        """See DeltaPart. Raises ValueError if the dimensions differ from those of earlier rows."""
         vectors = exact.dense(rows)
         if len(vectors) == 0:
             return
@@ -37,7 +37,7 @@ class DenseDelta(Termless):
             self._vectors = GrowingArray(np.float32, columns=vectors.shape[1])
         width = self._vectors.values.shape[1]
         if vectors.shape[1] != width:
-            raise ValueError(f"a vector of {vectors.shape[1]} dimensions after those of {width}")
+            raise ValueError(f"vectors must have {width} dimensions, got {vectors.shape[1]}")
         self._vectors.append(vectors)
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
@@ -53,13 +53,13 @@ class DenseDelta(Termless):
         return self._values(width=0)[rows]
 
     def _values(self, width: int) -> Vectors:
-        """The matrix; while there is none, an empty one of this width."""
+        """Return the matrix, or an empty one of this width before the first append."""
         if self._vectors is None:
             return np.empty((0, width), dtype=np.float32)
         return self._vectors.values
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart; the length of `allowed` bounds the search."""
+        """See LegPart. Searches the first len(allowed) rows."""
         vectors = exact.dense(queries)
         known = self._values(vectors.shape[1])
         if allowed is not None:
@@ -77,14 +77,14 @@ class DenseDelta(Termless):
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """See DeltaPart. Little-endian float32. Raises InvalidInputError as `exact.storable`."""
+        """See DeltaPart. Packs little-endian float32. Raises InvalidInputError; see `storable`."""
         return [vector.astype("<f4").tobytes() for vector in exact.storable(rows)]
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:
-        """See DeltaPart. Raises ValueError if they are not vectors of one length."""
+        """See DeltaPart. Raises ValueError if the vectors differ in dimensions."""
         width = len(packed[0]) // 4 if packed else 0
         if any(len(data) != 4 * width for data in packed):
-            raise ValueError("packed vectors are not all of one length")
+            raise ValueError("packed vectors differ in length: the database is damaged")
         joined = np.frombuffer(b"".join(packed), dtype="<f4")
         return Representation(dense=joined.reshape(len(packed), width).astype(np.float32))

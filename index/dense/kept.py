@@ -1,4 +1,4 @@
-"""Vectors of several sources, one after another, without those that are left out."""
+"""Kept vectors of several sources, for merges."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ Sources = Sequence[tuple[VectorSource, Mask | None]]
 
 
 def kept_blocks(sources: Sources, memory: int) -> Iterator[Vectors]:
-    """The vectors whose mask is not false, in order, in blocks of at most `memory` bytes."""
+    """Yield the kept vectors of all sources in order, in blocks that use about `memory` bytes.
+
+    sources: pairs of a source and a mask of the vectors to keep; None: keep all.
+    """
     for source, mask in sources:
-        # A block and the copy of what is kept of it.
+        # A block and a copy of its kept vectors.
         step = max(1, memory // (2 * 4 * max(1, source.width)))
         for start in range(0, len(source), step):
             stop = min(start + step, len(source))

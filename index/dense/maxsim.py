@@ -1,4 +1,4 @@
-"""Exact MaxSim of dense vectors: blocks of whole passages, multiplied by groups of queries."""
+"""Exact MaxSim of dense vectors, by matrix products of blocks of passages and groups of queries."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.offsets import Offsets, fitting, of_lengths, ranges
+from ..arrays.offsets import Offsets, block_end, of_lengths, ranges
 from ..arrays.vectors import Vectors
 from ..protocol import Mask, Ranking
-from ..structures.exact import Best, check_width, few
+from ..structures.exact import TopK, check_width, is_selective
 
 BLOCK_ROWS = 1_024
-"""Vectors that are multiplied at once: decoded, they stay in the cache; 8,192 took half as long
-again."""
+"""Number of vectors per block. Decoded blocks stay in the cache; 8,192 vectors took 1.5 times as
+long."""
 QUERY_GROUP = 32
-"""Queries that are multiplied at once; each has several vectors."""
+"""Number of queries multiplied with a block at a time. Each query has several vectors."""
 
 
 class Rows(Protocol):
-    """Vectors by their numbers, however they are stored."""
+    """Access to stored vectors by row number."""
 
     @property
     def width(self) -> int:
-        """Dimensions of a vector."""
+        """Number of dimensions of a vector."""
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        """The vectors starts[i] to stops[i] (exclusive) will be looked at next."""
+        """Prefetch vectors starts[i] to stops[i] (exclusive), which will be read next."""
 
     def vectors(self, rows: slice | NDArray[np.int64]) -> Vectors:
-        """Some of them, float32 [n, width]."""
+        """Return the selected vectors, float32 [n, width]."""
 
 
 class Matrix:
-    """Vectors as they are: float16 or float32 [n, width]."""
+    """Rows over an uncompressed matrix, float16 or float32 [n, width]."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self._array = array
@@ -42,7 +42,7 @@ class Matrix:
         """See Rows."""
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        """See Rows: the system reads ahead."""
+        """See Rows. Does nothing: the system reads ahead."""
 
     def vectors(self, rows: slice | NDArray[np.int64]) -> Vectors:
         """See Rows."""
@@ -57,30 +57,33 @@ def search(
     k: int,
     allowed: Mask | None,
 ) -> Ranking:
-    """The best k passages for each query; see `MaxSim.max_sim`. Ties by passage, ascending.
+    """Return the best k passages for each query. Ties are ordered by passage, ascending.
 
-    queries: float32 [rows, d]. Raises InvalidInputError if d is not that of the vectors.
+    queries: vectors of all queries, float32 [n, d]. bounds: query i has vectors bounds[i] to
+    bounds[i + 1]. rows: the stored vectors. offsets: passage p has rows offsets[p] to
+    offsets[p + 1]. allowed: mask of passages; None: all. Raises InvalidInputError if d differs from
+    the stored vectors.
     """
     check_width(queries, rows.width)
-    asked = len(bounds) - 1
-    found = Ranking.empty(asked, k)
+    count = len(bounds) - 1
+    found = Ranking.empty(count, k)
     passages = chosen = None
-    if allowed is not None and few(allowed):
+    if allowed is not None and is_selective(allowed):
         passages, allowed = np.flatnonzero(allowed), None
         starts, stops = offsets[passages], offsets[passages + 1]
         rows.expect(starts, stops)
         chosen, offsets = ranges(starts, stops), of_lengths(stops - starts)
-    for start in range(0, asked, QUERY_GROUP):
+    for start in range(0, count, QUERY_GROUP):
         own = bounds[start : start + QUERY_GROUP + 1]
         group = queries[own[0] : own[-1]]
-        best = [Best(k) for _ in own[1:]]
+        best = [TopK(k) for _ in own[1:]]
         first = 0
         while first < len(offsets) - 1:
-            last = fitting(offsets, first, BLOCK_ROWS)
+            last = block_end(offsets, first, BLOCK_ROWS)
             here = slice(int(offsets[first]), int(offsets[last]))
             block = rows.vectors(here if chosen is None else chosen[here])
-            # [rows, query vectors] -> [passages, query vectors] -> [queries, passages]. With the
-            # rows first BLAS takes two thirds of the time, as query vectors are few.
+            # [rows, query vectors] -> [passages, query vectors] -> [queries, passages]. BLAS takes
+            # two thirds of the time with rows first, because there are few query vectors.
             products = block @ group.T
             maxima = np.maximum.reduceat(products, offsets[first:last] - offsets[first], axis=0)
             scores = np.add.reduceat(maxima.T, own[:-1] - own[0], axis=0)

@@ -1,4 +1,4 @@
-"""The parts of a dense leg in which a passage has several vectors."""
+"""Parts of a dense leg with several vectors per passage."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from ..arrays.offsets import of_lengths
 from ..arrays.vectors import Vectors
 from ..multi import MultiDelta, MultiSegment, ungrouped
 from ..structures.exact import storable
-from ..structures.looking import VectorSearch
+from ..structures.vector_search import VectorSearch
 from .delta import DenseDelta
 from .tokens import TokenSegment
 
 _HEADER = struct.Struct("<IBI")
-"""Of a packed passage: vectors and `_MARK`, bytes of a number, dimensions."""
+"""Header of a packed passage: number of vectors plus `_MARK`, bytes per number, dimensions."""
 _MARK = 1 << 31
-"""Set in the number of vectors: before there was this form, vectors were packed one by one."""
+"""Flag in the number of vectors. The older format, without the flag, packs vectors one by one."""
 _TYPES: dict[int, np.dtype[Any]] = {2: np.dtype("<f2"), 4: np.dtype("<f4")}
 
 
 class MultiDenseSegment(MultiSegment):
-    """Exact MaxSim over what is stored."""
+    """A segment part with several vectors per passage. Searches by exact MaxSim."""
 
     single = TokenSegment
     _vectors: TokenSegment
 
     @property
     def width(self) -> int:
-        """Dimensions of a vector."""
+        """Number of dimensions of a vector."""
         return self._vectors.width
 
     def tuned(self, search: VectorSearch) -> Self:
-        """See Approximate: all vectors are compared."""
+        """See Approximate. Returns self: every search compares all vectors."""
         return self
 
     def description(self) -> dict[str, Any]:
-        """See Approximate; `rows` are vectors, of which a passage has several."""
+        """See Approximate. `rows` counts vectors, not passages."""
         return self._vectors.description()
 
 
 class MultiDenseDelta(MultiDelta):
-    """Passages that came in since the last seal."""
+    """Passages with several vectors each, written since the last seal."""
 
     single = DenseDelta
 
     @classmethod
     def pack(cls, rows: Representation) -> list[bytes]:
-        """See DeltaPart: float16 where the numbers are such, which is exact then, else float32."""
+        """See DeltaPart. Packs float16 if all numbers are exact in float16, else float32."""
         vectors, offsets = ungrouped(rows)
         dense = storable(vectors)
         with np.errstate(over="ignore"):
@@ -69,14 +69,14 @@ class MultiDenseDelta(MultiDelta):
         """See DeltaPart. Raises ValueError if a passage is damaged."""
         passages = [_numbers(data) if _is_marked(data) else cls._earlier(data) for data in packed]
         if len({dense.shape[1] for dense in passages}) > 1:
-            raise ValueError("packed vectors are not all of one length")
+            raise ValueError("packed vectors differ in length: the database is damaged")
         width = passages[0].shape[1] if passages else 0
         dense = np.concatenate([np.empty((0, width), np.float32), *passages])
         return Representation(dense=dense, offsets=of_lengths([len(own) for own in passages]))
 
     @classmethod
     def _earlier(cls, data: bytes) -> Vectors:
-        """A passage as `MultiDelta` packs it."""
+        """Unpack a passage in the older format, that of `MultiDelta`."""
         dense = super().unpack([data]).dense
         assert dense is not None, "a delta of dense vectors"
         return dense
@@ -87,11 +87,13 @@ def _is_marked(data: bytes) -> bool:
 
 
 def _numbers(data: bytes) -> Vectors:
-    """The vectors of a packed passage. Raises ValueError if it is damaged."""
+    """Unpack the vectors of a passage, float32 [n, d]. Raises ValueError for damaged bytes."""
     marked, size, width = _HEADER.unpack_from(data)
     count = marked & ~_MARK
     if count == 0 or size not in _TYPES or len(data) != _HEADER.size + count * width * size:
-        raise ValueError(f"a packed passage of {count} vectors has {len(data)} bytes")
+        raise ValueError(
+            f"a packed passage of {count} vectors has {len(data)} bytes: the database is damaged"
+        )
     numbers = np.frombuffer(data, dtype=_TYPES[size], offset=_HEADER.size)
     vectors: Vectors = numbers.reshape(count, width).astype(np.float32)
     return vectors

@@ -1,4 +1,4 @@
-"""Candidates of a structure, in the order of their exact scores."""
+"""Rescoring: candidates of an index, ordered by exact scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..structures.originals import Originals
 from ..structures.protocol import Parameters, Structure
 
 
-def find(
+def search_candidates(
     structure: Structure,
     projection: Projection | None,
     vectors: Originals | None,
@@ -24,7 +24,11 @@ def find(
     parameters: Parameters,
     allowed: Mask | None,
 ) -> Ranking:
-    """The best k candidates of a structure, rescored from `vectors` if the parameters say so."""
+    """Search an index and return the best k candidates for each query.
+
+    projection: applied to the queries; None: no projection. vectors: originals for rescoring.
+    Rescores if `vectors` are given and `parameters` has an "oversample" above 0.
+    """
     oversample = parameters.get("oversample", 0)
     projected = queries if projection is None else projection.apply(queries)
     number = min(k * max(1, oversample), max(k, len(structure)))
@@ -36,13 +40,13 @@ def find(
 
 
 def rescored(candidates: Ranking, queries: Vectors, vectors: Stored, k: int) -> Ranking:
-    """The best k of the candidates by inner product with `vectors`; ties by row, ascending."""
+    """Return the best k candidates by inner product with `vectors`; ties by row, ascending."""
     return ordered(candidates.rows, dot_rows(queries, vectors, candidates.rows), k)
 
 
 def ordered(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Ranking:
-    """The best k of each line; ties by row, ascending."""
-    if len(rows) == 1:  # Sorting one line as a vector takes half as long.
+    """Return the best k rows and scores of each query, best first; ties by row, ascending."""
+    if len(rows) == 1:  # Sorting a vector takes half the time.
         order: NDArray[Any] = np.lexsort((rows[0], -scores[0]))[:k]
         return Ranking(rows[:, order], scores[:, order])
     order = np.lexsort((rows, -scores), axis=-1)[:, :k]

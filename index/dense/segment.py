@@ -1,14 +1,14 @@
-"""The part of a dense leg in a segment, whatever its index: originals, projection, structure.
+"""The segment part of a dense leg with one vector per passage, for every kind of index.
 
     vectors.npy      the originals (`originals.py`); absent if none are kept
-    projection.npz   how vectors got fewer dimensions, where they did
-    storage.json     configuration, calibration, what the codec lost (`built.py`); absent if there
-                     is no structure, only originals that are searched exactly
-    ...              files of the structure
+    projection.npz   the projection, if one is configured
+    storage.json     configuration, calibration and loss (`built.py`); absent if there is no index,
+                     only originals that are searched exactly
+    ...              files of the index (a `Structure`)
 
-A search asks the structure for candidates, with parameters that the calibration gives for the
-wanted recall, and scores them again from the originals. It is exact where that costs no more:
-among few allowed rows, and for a k so large that the structure would be visited almost whole.
+A search takes candidates from the index, with the parameters that the calibration chooses for the
+recall target, and rescores them with the originals. It searches exactly if that costs no more: if
+few rows are allowed, or if k is so large that the index would visit almost all rows.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from ..arrays.vectors import Vectors
 from ..codecs.projection import Projection
 from ..protocol import Mask, Ranking, check_rows, kept_rows
 from ..structures import exact, originals
-from ..structures.looking import DEFAULT_RECALL, VectorSearch
 from ..structures.originals import Originals
 from ..structures.protocol import Parameters, Structure
+from ..structures.vector_search import DEFAULT_RECALL, VectorSearch
 from . import building, built
 from .built import Built
 from .config import DenseLeg
 from .kept import kept_blocks
-from .rescoring import find
+from .rescoring import search_candidates
 from .termless import Termless
 
 T = TypeVar("T")
 
 DECODED_FOR = 4_096
-"""Queries that share the decoding of a block."""
+"""Number of queries scored with a decoded block at a time."""
 
 
 class VectorSegment(Termless):
-    """Inner product of dense vectors, exactly or nearly."""
+    """A segment part that ranks by inner product, exactly or approximately."""
 
     def __init__(
         self,
@@ -54,15 +54,15 @@ class VectorSegment(Termless):
         size: int,
         wanted: VectorSearch | None = None,
     ) -> None:
-        """vectors, indexed: at least one of them. size: bytes of all files. wanted: how far
-        searches look; None = as configured."""
+        """vectors: the originals, if kept. indexed: the index, if there is one; one of both is
+        required. size: bytes of all files. wanted: search parameters; None: as configured."""
         self._vectors = vectors
         self._indexed = indexed
         self._size = size
         self._wanted = wanted
-        self._rows = len(vectors) if vectors is not None else _some(indexed).built.rows
-        self.width = vectors.width if vectors is not None else _some(indexed).built.width
-        """Dimensions of a vector."""
+        self._rows = len(vectors) if vectors is not None else _required(indexed).built.rows
+        self.width = vectors.width if vectors is not None else _required(indexed).built.width
+        """Number of dimensions of a vector."""
 
     def __len__(self) -> int:
         return self._rows
@@ -71,7 +71,7 @@ class VectorSegment(Termless):
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
-        """See SegmentPart. What is random is seeded, but FAISS adds to graphs by several threads:
+        """See SegmentPart. Deterministic, except that FAISS builds graphs with several threads, so
         their links are not reproducible."""
         check_rows(len(rows))
         vectors = exact.storable(rows)
@@ -89,7 +89,7 @@ class VectorSegment(Termless):
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """See SegmentPart. The sources may be stored in different ways."""
+        """See SegmentPart. The sources may have different storage options."""
         rows, width = kept_rows(sources), sources[0][0].width
         blocks = partial(kept_blocks, sources, memory)
         building.write(
@@ -100,36 +100,39 @@ class VectorSegment(Termless):
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
-        """See SegmentPart. How it was built stands in the directory; `config` may be newer."""
+        """See SegmentPart. Reads the storage options from the directory; `config` may be newer."""
         size = sum(file.stat().st_size for file in directory.iterdir())
         if (directory / built.FILE).exists():
             known = Built.load(directory)
-            how = known.storage
-            structure = how.index.structure(how.used_codec).open(directory, how)
+            storage = known.storage
+            structure = storage.index.structure(storage.used_codec).open(directory, storage)
         else:
             return cls(Originals.open(directory), None, size)
         if len(structure) != known.rows:
-            raise ValueError(f"{built.FILE}: says {known.rows} rows of {len(structure)}")
+            raise ValueError(f"{built.FILE}: has {known.rows} rows, the index has {len(structure)}")
         vectors: Originals | None = None
         if structure.exact_vectors is not None:
             vectors = Originals(structure.exact_vectors)
         elif known.storage.kept != "none":
-            # What lies beside lists on disk is not in memory either.
+            # If the index searches on disk, its originals are usually not in memory either.
             on_disk = known.storage.index.on_disk
             vectors = Originals.open(directory, cold=on_disk)
         if vectors is not None and (len(vectors), vectors.width) != (known.rows, known.width):
-            raise ValueError(f"{originals.FILE}: not the vectors of {built.FILE}")
+            raise ValueError(
+                f"{originals.FILE}: expected {known.rows} vectors of {known.width} dimensions, "
+                f"got {len(vectors)} of {vectors.width}"
+            )
         projection = building.stored_projection(directory, known.storage)
-        # How far searches look can change without the files.
+        # Search parameters can change without changes to the files.
         same = config.index.kind == known.storage.index.kind and known.calibration.levels
         configured = (config.storage if same else known.storage).index.search
         return cls(vectors, Indexed(structure, projection, known, configured), size)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """A copy of some vectors, as well as they are known."""
+        """Return a copy of vectors `start` to `stop` (exclusive): originals, or decoded codes."""
         if self._vectors is not None:
             return self._vectors.read(start, stop)
-        indexed = _some(self._indexed)
+        indexed = _required(self._indexed)
         decoded = indexed.structure.read(start, stop)
         return decoded if indexed.projection is None else indexed.projection.lift(decoded)
 
@@ -144,20 +147,20 @@ class VectorSegment(Termless):
         return type(self)(self._vectors, self._indexed, self._size, search)
 
     def parameters(self, search: VectorSearch, k: int) -> Parameters | None:
-        """What a search for k results asks of the index; None = all vectors are compared."""
+        """Return the index parameters of a search for k results; None: exact search."""
         return None if self._indexed is None else self._indexed.parameters(search, k, 1.0)
 
     def description(self) -> dict[str, Any]:
-        """How the part is stored, in bytes, and what is known of its search; plain values.
+        """Return storage options, sizes, search parameters and measurements, as JSON values.
 
-        memory: bytes that its index holds; originals are mapped and not counted. parameters: those
-        of a search for 10 results that says nothing, or "exact".
+        memory: bytes of the index in memory; mapped originals are not counted. parameters: search
+        parameters for 10 results by default, or "exact".
         """
         indexed = self._indexed
         if indexed is None:
-            return built.described(len(self), self._size, self._vectors, None)
+            return built.describe(len(self), self._size, self._vectors, None)
         parameters = indexed.parameters(indexed.configured, 10, 1.0)
-        return built.described(len(self), self._size, self._vectors, indexed.built) | {
+        return built.describe(len(self), self._size, self._vectors, indexed.built) | {
             "memory": indexed.structure.memory,
             "parameters": "exact" if parameters is None else dict(parameters),
             "calibration": indexed.built.calibration.as_json(),
@@ -166,7 +169,7 @@ class VectorSegment(Termless):
     # -- searching ---------------------------------------------------------------------------
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart. Finds k rows where as many are allowed."""
+        """See LegPart. Returns k rows if at least k are allowed."""
         vectors = exact.dense(queries)
         exact.check_width(vectors, self.width)
         indexed = self._indexed
@@ -174,24 +177,26 @@ class VectorSegment(Termless):
         if indexed is None or candidates == 0:
             return self._exact(vectors, k, allowed)
         share = candidates / len(self)
-        reach = min(len(self), math.ceil(k / share))  # Of so many rows, k are allowed.
+        reach = min(len(self), math.ceil(k / share))  # On average, k of `reach` rows are allowed.
         parameters = indexed.parameters(self._wanted or indexed.configured, reach, share)
         if parameters is None and self._vectors is None:
-            parameters = indexed.structure.ladder()[-1]  # Its codes are all that is known.
+            parameters = indexed.structure.ladder()[-1]  # There are only codes.
         if parameters is None or (
             self._vectors is not None and candidates <= indexed.structure.cost(parameters, reach)
         ):
             return self._exact(vectors, k, allowed)
         structure, projection = indexed.structure, indexed.projection
-        ranking = find(structure, projection, self._vectors, vectors, k, parameters, allowed)
-        missed = ranking.rows[:, min(k, candidates) - 1] < 0  # Some rows may be out of reach.
+        ranking = search_candidates(
+            structure, projection, self._vectors, vectors, k, parameters, allowed
+        )
+        missed = ranking.rows[:, min(k, candidates) - 1] < 0  # Some may be unreachable.
         if missed.any():
             found = self._exact(vectors[missed], k, allowed)
             ranking.rows[missed], ranking.scores[missed] = found.rows, found.scores
         return ranking
 
     def _exact(self, queries: Vectors, k: int, allowed: Mask | None) -> Ranking:
-        """The best k of all allowed rows, as well as these are known."""
+        """Compare all allowed rows, with originals or decoded codes, and return the best k."""
         if self._vectors is not None:
             return exact.search(queries, self._vectors.array, k, allowed)
         return exact.scan(
@@ -199,14 +204,14 @@ class VectorSegment(Termless):
         )
 
     def _products(self, queries: Vectors, rows: exact.Chosen) -> Vectors:
-        assert isinstance(rows, slice), "they are read in sequence"
+        assert isinstance(rows, slice), "rows are read in sequence"
         products: Vectors = queries @ self.read(rows.start, rows.stop).T
         return products
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A structure, the projection before it, and what was written down of both."""
+    """An index with its projection, its storage.json, and the configured search parameters."""
 
     structure: Structure
     projection: Projection | None
@@ -214,31 +219,32 @@ class Indexed:
     configured: VectorSearch
 
     def parameters(self, wanted: VectorSearch, k: int, share: float) -> Parameters | None:
-        """What the structure is asked with for k results; None = search exactly.
+        """Return the index parameters of a search for k results; None: search exactly.
 
-        share: of the rows, those that are allowed: parameters that are given are meant for all.
+        wanted: search parameters of the request. share: share of the rows that are allowed.
+        Explicit parameters are meant for all rows, so they are divided by `share`.
         """
         configured = self.configured
-        asked = wanted.parameters
-        if wanted.recall is None:  # Then what is not asked for is as configured.
-            asked = {**configured.parameters, **asked}
+        explicit = wanted.parameters
+        if wanted.recall is None:  # Missing parameters come from the configuration.
+            explicit = {**configured.parameters, **explicit}
         recall = wanted.recall or configured.recall or DEFAULT_RECALL
-        if recall == 1 and not asked:
+        if recall == 1 and not explicit:
             return None
         if self.built.storage.kept == "none" and self.structure.exact_vectors is None:
-            # Codes by themselves cannot find all: what is wanted is a share of what they can.
+            # Codes alone cannot find all neighbours: the target is a share of their best recall.
             recall *= self.built.calibration.most(k)
         calibrated = self.built.calibration.choose(recall, k)
-        if not asked:
+        if not explicit:
             return calibrated
         given = {
             name: value if name == "oversample" else math.ceil(value / share)
-            for name, value in asked.items()
+            for name, value in explicit.items()
         }
-        # What is not given is as calibrated, or as dear as can be.
+        # Missing parameters are those of the calibration, or the most expensive ones.
         return {**(calibrated or self.structure.ladder()[-1]), **given}
 
 
-def _some(value: T | None) -> T:
+def _required(value: T | None) -> T:
     assert value is not None, "a part has originals or a structure"
     return value

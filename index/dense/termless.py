@@ -1,4 +1,4 @@
-"""What a leg of dense vectors says of terms."""
+"""Base class of parts without terms."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ...core import Contribution, Representation, TermWeight
 
 
 class Termless:
-    """The part of LegPart that is the same for all dense parts."""
+    """Implements the methods of LegPart about terms for dense parts, which have none."""
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """Nothing: a dense score has no terms."""
+        """Return an empty sequence: a dense score has no terms."""
         return ()
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """Nothing: a dense vector has no terms."""
+        """Return an empty sequence: a dense vector has no terms."""
         return ()

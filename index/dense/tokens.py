@@ -1,14 +1,14 @@
-"""The vectors of a leg in which a passage has several, in a segment: as they came, or coded.
+"""The vectors of a segment of a dense leg with several vectors per passage.
 
-    vectors.npy      float16 or float32 [rows, d]: of few vectors, or where nothing is coded
-    codes.npy        uint8 [rows, bytes of a code], otherwise
-    codec.npz        what the codec was fitted to
-    projection.npz   how vectors got fewer dimensions, where they did
-    storage.json     configuration, what was lost (`built.py`); absent beside vectors.npy
+    vectors.npy      float16 or float32 [rows, d]; for few vectors or lossless storage
+    codes.npy        uint8 [rows, bytes per code]; otherwise
+    codec.npz        the fitted arrays of the codec
+    projection.npz   the projection, if one is configured
+    storage.json     configuration and loss (`built.py`); only with codes.npy
 
-Token vectors are many: originals beside the codes would be most of the bytes, and MaxSim looks at
-all vectors of a passage, so that nothing could be rescored for less. So the codes are all there is;
-scores are exact MaxSim over what they stand for.
+No originals are stored beside codes. There are many vectors, so originals would take most of the
+space, and rescoring would save nothing because MaxSim reads all vectors of a passage. Scores are
+exact MaxSim over the decoded vectors.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ from . import building, built, maxsim, tokens_building
 from .built import Built
 from .config import DenseLeg
 from .termless import Termless
-from .tokens_coded import Coded
+from .tokens_coded import CodedVectors
 
 T = TypeVar("T")
 
 
 class TokenSegment(Termless):
-    """Vectors that are compared one by one. Rows here are vectors."""
+    """The vectors of all passages of a segment, uncompressed or coded. A row is one vector."""
 
-    def __init__(self, vectors: Originals | None, coded: Coded | None, size: int) -> None:
-        """One of them; size: bytes of all files."""
+    def __init__(self, vectors: Originals | None, coded: CodedVectors | None, size: int) -> None:
+        """vectors, coded: exactly one of both. size: bytes of all files."""
         self._vectors = vectors
         self.coded = coded
         self._size = size
-        self.width = vectors.width if vectors is not None else _some(coded).built.width
-        """Dimensions of a vector."""
+        self.width = vectors.width if vectors is not None else _required(coded).built.width
+        """Number of dimensions of a vector."""
 
     def __len__(self) -> int:
-        return len(self._vectors) if self._vectors is not None else len(_some(self.coded).codes)
+        return len(self._vectors) if self._vectors is not None else len(_required(self.coded).codes)
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
@@ -71,13 +71,13 @@ class TokenSegment(Termless):
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """See SegmentPart, but for equality with `build`: see `tokens_building`."""
+        """See SegmentPart. The result may differ from `build`: see `tokens_building`."""
         kept_rows(sources)
         tokens_building.write(directory, sources, config.storage, memory, NoProgress())
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
-        """See SegmentPart. How it was built stands in the directory; `config` may be newer."""
+        """See SegmentPart. Reads the storage options from the directory; `config` may be newer."""
         size = sum(file.stat().st_size for file in directory.iterdir())
         if not (directory / built.FILE).exists():
             return cls(Originals.open(directory), None, size)
@@ -86,30 +86,30 @@ class TokenSegment(Termless):
         codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if codes.array.shape != (known.rows, codec.stride):
             raise ValueError(
-                f"{CODES}: {codes.array.shape[0]} codes of {codes.array.shape[1]} bytes, not "
-                f"{known.rows} of {codec.stride}"
+                f"{CODES}: expected {known.rows} codes of {codec.stride} bytes, got "
+                f"{codes.array.shape[0]} of {codes.array.shape[1]} bytes"
             )
         projection = building.stored_projection(directory, known.storage)
         if codec.width != (known.width if projection is None else projection.width):
-            raise ValueError(f"{CODEC}: of {codec.width} dimensions, not those of the codes")
-        return cls(None, Coded(codes, codec, projection, known), size)
+            raise ValueError(f"{CODEC}: {codec.width} dimensions do not match {built.FILE}")
+        return cls(None, CodedVectors(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """A copy of some vectors, as well as they are known."""
+        """Return a copy of vectors `start` to `stop` (exclusive), decoded if necessary."""
         if self._vectors is not None:
             return self._vectors.read(start, stop)
-        coded = _some(self.coded)
-        return coded.lifted(coded.codes.read(start, stop))
+        coded = _required(self.coded)
+        return coded.decoded(coded.codes.read(start, stop))
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """Those with these numbers."""
+        """Return the vectors with these row numbers, decoded if necessary, float32 [n, width]."""
         if self._vectors is not None:
             return self._vectors.take(rows)
-        coded = _some(self.coded)
-        return coded.lifted(coded.codes.array[rows])
+        coded = _required(self.coded)
+        return coded.decoded(coded.codes.array[rows])
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart: each vector by itself."""
+        """See LegPart. Ranks single vectors, not passages."""
         return self.max_sim(queries, np.arange(len(self) + 1), k, allowed)
 
     def max_sim(
@@ -122,18 +122,18 @@ class TokenSegment(Termless):
         if self._vectors is not None:
             rows: maxsim.Rows = maxsim.Matrix(self._vectors.array)
         else:
-            coded = _some(self.coded)
+            coded = _required(self.coded)
             rows = coded
             if coded.projection is not None:
                 vectors = coded.projection.apply(vectors)
         return maxsim.search(vectors, bounds, rows, offsets, k, allowed)
 
     def description(self) -> dict[str, Any]:
-        """As `VectorSegment.description`, of vectors and not of passages."""
+        """See VectorSegment.description. Counts vectors, not passages."""
         known = None if self.coded is None else self.coded.built
-        return built.described(len(self), self._size, self._vectors, known)
+        return built.describe(len(self), self._size, self._vectors, known)
 
 
-def _some(value: T | None) -> T:
+def _required(value: T | None) -> T:
     assert value is not None, "a part has vectors or codes"
     return value

@@ -1,11 +1,12 @@
-"""Writing the vectors of a leg in which a passage has several.
+"""Writes the vectors of a segment of a dense leg with several vectors per passage.
 
-A codec and a projection are fitted to a sample of what comes. Codes know no originals, so each time
-that they are written anew with another codec something more is lost. So a merge takes over codec
-and projection of its largest part, and that part's codes as they are, unless they were fitted to
-far fewer vectors than there are now, or the configuration has changed; the other parts are decoded
-and coded again. While a collection grows a vector is so coded anew about once each time that the
-segment which it is in doubles.
+Codec and projection are fitted on a sample. No originals are kept, so each re-encoding with another
+codec loses precision. A merge therefore adopts codec and projection of its largest part and copies
+the codes of that part. It decodes and re-encodes the other parts.
+
+A new codec is fitted only if the configuration has changed, or if the old codec was fitted on far
+fewer vectors than there are now. While a collection grows, a vector is re-encoded about once each
+time the size of its segment doubles.
 """
 
 from __future__ import annotations
@@ -29,35 +30,34 @@ from ..codecs.projection import Projection
 from ..protocol import Mask
 from ..structures import originals
 from ..structures.codes import CODES, block_rows
-from ..structures.originals import spread
+from ..structures.originals import random_rows
 from ..structures.protocol import VectorStorage
 from . import building
 from .built import Built
 from .calibration import Calibration
 from .kept import kept_blocks
-from .tokens_coded import Coded
+from .tokens_coded import CodedVectors
 
 _MASKED = 1 << 20
-"""Elements of a mask that are looked at together."""
+"""Number of mask elements in a piece."""
 FEWER = 4
-"""A codec fitted to so many times fewer vectors than there are (and than it is ever fitted to) is
-fitted anew."""
+"""A codec is fitted again if a new sample would have more than 4 times its vectors."""
 
 
 class Source(VectorSource, Protocol):
-    """A part whose vectors are written anew."""
+    """A part whose vectors are merged."""
 
     @property
-    def coded(self) -> Coded | None:
-        """Its codes; None where it has the vectors as they came."""
+    def coded(self) -> CodedVectors | None:
+        """The codes of the part; None if its vectors are uncompressed."""
 
 
 Sources = Sequence[tuple[Source, Mask | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """How vectors are coded. fitted: to how many."""
+class FittedCodec:
+    """A codec with an optional projection. fitted: number of vectors it was fitted on."""
 
     codec: Codec
     projection: Projection | None
@@ -71,56 +71,59 @@ class Means:
 def write(
     directory: Path, sources: Sources, storage: VectorStorage, memory: int, progress: Progress
 ) -> None:
-    """Write the kept vectors of `sources` into `directory`, which may hold what an interrupted try
-    has left. Takes `memory` bytes or so beyond the sample."""
+    """Write the kept vectors of `sources` into `directory`, after deleting all files there.
+
+    sources: pairs of a part and a mask of the vectors to keep; None: keep all. memory: approximate
+    bytes of working memory, in addition to the fitting sample.
+    """
     kept = _Kept(sources)
-    for left in directory.iterdir():
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
-    if storage.index.plain(storage, len(kept)):
+    for path in directory.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if storage.index.searches_exactly(storage, len(kept)):
         half = not storage.lossless
         originals.write(directory, lambda: kept_blocks(sources, memory), kept.width, half=half)
         return
-    adopted = _adopted([source for source, _ in sources], storage, len(kept))
-    if adopted is None:
-        sampled = spread(len(kept), FITTED, seed=0)
-        means = _fitted(kept.take(sampled), storage)
-        trip = round_trip(means.codec, means.projection)
+    reused = _reusable([source for source, _ in sources], storage, len(kept))
+    if reused is None:
+        sampled = random_rows(len(kept), FITTED, seed=0)
+        fitted = _fit(kept.take(sampled), storage)
+        trip = round_trip(fitted.codec, fitted.projection)
         loss = measure(trip, kept, fitted=sampled).as_json()
     else:
-        means = Means(adopted.codec, adopted.projection, adopted.built.fitted or 0)
-        loss = dict(adopted.built.loss or {})
-    means.codec.save(directory / CODEC)
-    if means.projection is not None:
-        means.projection.save(directory / building.PROJECTION)
-    with NpyWriter(directory / CODES, np.uint8, columns=means.codec.stride) as writer:
-        for codes in _codes(sources, means, adopted, memory):
+        fitted = FittedCodec(reused.codec, reused.projection, reused.built.fitted or 0)
+        loss = dict(reused.built.loss or {})
+    fitted.codec.save(directory / CODEC)
+    if fitted.projection is not None:
+        fitted.projection.save(directory / building.PROJECTION)
+    with NpyWriter(directory / CODES, np.uint8, columns=fitted.codec.stride) as writer:
+        for codes in _codes(sources, fitted, reused, memory):
             writer.append(codes)
             progress.advance(len(codes))
-    Built(storage, len(kept), kept.width, Calibration(0, {}), loss or None, means.fitted).save(
+    Built(storage, len(kept), kept.width, Calibration(0, {}), loss or None, fitted.fitted).save(
         directory
     )
 
 
 def _codes(
-    sources: Sources, means: Means, adopted: Coded | None, memory: int
+    sources: Sources, fitted: FittedCodec, reused: CodedVectors | None, memory: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """The codes of all kept vectors, in order, in blocks."""
+    """Yield the codes of all kept vectors, in order, in blocks."""
     for source, mask in sources:
         step = block_rows(memory, source.width)
         own = source.coded
-        as_they_are = own is not None and adopted is not None and own.means_the_same(adopted)
+        unchanged = own is not None and reused is not None and own.decodes_equally(reused)
         for start in range(0, len(source), step):
             stop = min(start + step, len(source))
             keep = slice(None) if mask is None else mask[start:stop]
-            if as_they_are:
+            if unchanged:
                 assert own is not None
                 yield own.codes.read(start, stop)[keep]
             else:
-                yield means.encode(source.read(start, stop)[keep])
+                yield fitted.encode(source.read(start, stop)[keep])
 
 
-def _adopted(sources: Sequence[Source], storage: VectorStorage, rows: int) -> Coded | None:
-    """The part whose codec stays; None = it is fitted anew."""
+def _reusable(sources: Sequence[Source], storage: VectorStorage, rows: int) -> CodedVectors | None:
+    """Return the largest part whose codec can be reused; None: fit a new codec."""
     able = [
         source.coded
         for source in sources
@@ -131,16 +134,16 @@ def _adopted(sources: Sequence[Source], storage: VectorStorage, rows: int) -> Co
     return max(able, key=lambda one: one.built.rows, default=None)
 
 
-def _fitted(sample: Vectors, storage: VectorStorage) -> Means:
+def _fit(sample: Vectors, storage: VectorStorage) -> FittedCodec:
     projection = None
     if storage.projection is not None:
         projection = Projection.fit(sample, storage.projection)
     projected = sample if projection is None else projection.apply(sample)
-    return Means(storage.held_codec.fit(projected), projection, len(sample))
+    return FittedCodec(storage.held_codec.fit(projected), projection, len(sample))
 
 
 class _Kept:
-    """A VectorSource: the kept vectors of several sources, in order."""
+    """A VectorSource over the kept vectors of several sources, in order."""
 
     def __init__(self, sources: Sources) -> None:
         self._pieces: list[tuple[Source, int, int, Mask | None]] = []
@@ -171,11 +174,11 @@ class _Kept:
             self._pieces, self._bounds.tolist(), ends.tolist(), strict=False
         ):
             if last > first:
-                places = order[first:last]
-                inside = rows[places] - begin
+                positions = order[first:last]
+                inside = rows[positions] - begin
                 if mask is not None:
                     inside = np.flatnonzero(mask)[inside]
-                assert stop - start > int(inside.max()), "a number beyond the last"
-                found[places] = source.take(start + inside)
+                assert stop - start > int(inside.max()), "a row number beyond the last row"
+                found[positions] = source.take(start + inside)
             first = last
         return found

@@ -1,4 +1,4 @@
-"""Codes of the vectors of a leg in which a passage has several, and what they mean."""
+"""Mapped codes of token vectors, with the codec that decodes them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .built import Built
 
 
 @dataclass(frozen=True, slots=True)
-class Coded:
-    """Codes of vectors, mapped, and what they mean."""
+class CodedVectors:
+    """Mapped codes of vectors with their codec, projection and storage.json."""
 
     codes: NpyFile[np.uint8]
     codec: Codec
@@ -27,7 +27,7 @@ class Coded:
 
     @property
     def width(self) -> int:
-        """See `maxsim.Rows`: of what is coded."""
+        """See `maxsim.Rows`. The number of dimensions after the projection."""
         return self.codec.width
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
@@ -42,21 +42,21 @@ class Coded:
         """See `maxsim.Rows`."""
         return self.codec.decode(self.codes.array[rows])
 
-    def means_the_same(self, other: Coded) -> bool:
-        """Equal codes stand for equal vectors in both."""
+    def decodes_equally(self, other: CodedVectors) -> bool:
+        """Return True if a code decodes to the same vector in both."""
         if type(self.codec) is not type(other.codec):
-            return False  # Of codecs that are not fitted nothing else tells them apart.
-        one, two = self._fits(), other._fits()
+            return False  # Codecs without fitted arrays differ only by type.
+        one, two = self._fitted(), other._fitted()
         return one.keys() == two.keys() and all(
             np.array_equal(one[name], two[name]) for name in one
         )
 
-    def _fits(self) -> dict[str, NDArray[Any]]:
-        """What was fitted."""
+    def _fitted(self) -> dict[str, NDArray[Any]]:
+        """Return the fitted arrays of codec and projection, by name."""
         axes = {} if self.projection is None else {"axes": self.projection.axes}
-        return {**axes, **self.codec.fits}
+        return {**axes, **self.codec.fitted}
 
-    def lifted(self, codes: NDArray[np.uint8]) -> Vectors:
-        """What codes stand for, in all dimensions."""
+    def decoded(self, codes: NDArray[np.uint8]) -> Vectors:
+        """Decode codes to vectors in all dimensions, float32 [n, d]."""
         decoded = self.codec.decode(codes)
         return decoded if self.projection is None else self.projection.lift(decoded)

@@ -1,6 +1,7 @@
-"""One inverted index for learned sparse weights and for BM25.
+"""Inverted indexes of learned sparse weights and of terms for BM25.
 
-A segment is a compressed matrix by columns: `indptr` (int64) says where the list of each term
-begins and ends; in it stand, by row ascending, `rows` (int32) and what the row has of the term.
-A query is answered term at a time: `scoring` walks its lists, `selection` finds the best rows.
+A segment stores a matrix of rows and terms, compressed by columns. The posting list of term t is
+the range indptr[t] to indptr[t + 1] (int64) of two arrays: `rows` (int32, ascending) and the value
+of the term in each row. Queries are evaluated term at a time: `scoring` adds up the posting lists,
+and `selection` finds the best rows.
 """

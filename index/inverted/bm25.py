@@ -1,10 +1,12 @@
-"""BM25 as Lucene computes it, with the exact length of every passage.
+"""BM25 with Lucene's formula and exact passage lengths.
 
     score(q, d) = sum over t in q of  qtf * idf(t) * tf / (tf + k1 * (1 - b + b * |d| / avg))
     idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5))
 
-Robertson and Zaragoza 2009 for the model; Kamphuis et al. 2020, "Which BM25 do you mean?",
-variant "Lucene (accurate)", for this form of it.
+qtf and tf are the frequencies of term t in query and passage, |d| is the length of the passage, avg
+the mean length, N the number of passages, df the number that contain t. Sources: Robertson and
+Zaragoza 2009 for the model; Kamphuis et al. 2020, "Which BM25 do you mean?", variant "Lucene
+(accurate)", for the formula.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from .selection import QueryTerms
 
 
 def idf(passages: int, frequency: int) -> float:
-    """Weight of a term that `frequency` of `passages` passages contain."""
+    """Return the inverse document frequency of a term in `frequency` of `passages` passages."""
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
 
 
 def query_weights(counts: TermCounts, statistics: TermStatistics) -> dict[str, float]:
-    """term -> qtf * idf."""
+    """Return the weight qtf * idf of each query term."""
     return {
         term: count * idf(statistics.passages, statistics.document_frequency[term])
         for term, count in counts.items()
@@ -35,14 +37,14 @@ def query_weights(counts: TermCounts, statistics: TermStatistics) -> dict[str, f
 
 
 def average_length(statistics: TermStatistics) -> float:
-    """Mean number of terms in a passage; 1 if there are none, when nothing depends on it."""
+    """Return the mean number of terms in a passage; 1.0 if there are no terms."""
     return statistics.total_length / statistics.passages if statistics.total_length else 1.0
 
 
 def length_norms(
     lengths: NDArray[np.int32], average: float, config: LexicalLeg
 ) -> NDArray[np.float64]:
-    """k1 * (1 - b + b * |d| / avg)."""
+    """Return k1 * (1 - b + b * |d| / avg) for each passage length."""
     relative = lengths.astype(np.float64) / average
     return config.k1 * (1 - config.b + config.b * relative)
 
@@ -50,7 +52,10 @@ def length_norms(
 def weighted(
     counts: TermCounts, statistics: TermStatistics, numbers: Mapping[str, int]
 ) -> QueryTerms:
-    """The terms of a query that a part has, by their numbers there, and their weights."""
+    """Return the numbers (int64) and weights (float32) of the query terms found in a part.
+
+    numbers: number of each term in the part; other terms are skipped.
+    """
     weights = query_weights(counts, statistics)
     found = [(numbers[term], weight) for term, weight in weights.items() if term in numbers]
     return (
@@ -60,7 +65,7 @@ def weighted(
 
 
 def term_counts(representation: Representation) -> Sequence[TermCounts]:
-    """The analysed terms of a batch."""
+    """Return the term counts of each text. Raises InvalidInputError if there are none."""
     if representation.terms is None:
-        raise InvalidInputError("a lexical leg needs analysed text", field="terms")
+        raise InvalidInputError("a lexical leg requires analysed text", field="terms")
     return representation.terms

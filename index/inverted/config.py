@@ -1,4 +1,4 @@
-"""Legs of learned sparse vectors and of words, configured."""
+"""Configuration of sparse and lexical legs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..legs import LEGS, LegConfig
 
 @LEGS.register
 class SparseLeg(LegConfig):
-    """A leg that ranks by the dot product of sparse vectors, exactly; MaxSim where a text has
+    """A leg that ranks by the exact dot product of sparse vectors, or by MaxSim if a text has
     several."""
 
     segments = (".sparse:SparseSegment", ".multi:MultiSparseSegment")
@@ -24,7 +24,7 @@ class SparseLeg(LegConfig):
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="sparse", among=lambda one: "sparse" in one.gives)
     ] = SparseEncoderConfig()
-    """What makes its vectors."""
+    """Encoder that produces the sparse vectors."""
 
     def warm(self) -> None:
         """See LegConfig."""
@@ -33,7 +33,7 @@ class SparseLeg(LegConfig):
 
 @LEGS.register
 class LexicalLeg(LegConfig):
-    """BM25 with Lucene's formula (Kamphuis et al. 2020, variant "Lucene (accurate)")."""
+    """A leg that ranks by BM25 (variant "Lucene (accurate)" of Kamphuis et al. 2020)."""
 
     segments = (".lexical:LexicalSegment", "")
     deltas = (".lexical_delta:LexicalDelta", "")
@@ -42,7 +42,7 @@ class LexicalLeg(LegConfig):
     encoder: Annotated[
         EncoderConfig, OneOf(ENCODERS, default="analyzer", among=lambda one: "terms" in one.gives)
     ] = AnalyzerConfig()
-    """How text becomes terms."""
+    """Analyzer that turns text into terms."""
     k1: Annotated[float, Bounds(0, 1_000)] = 0.9
     """BM25: saturation of term frequency."""
     b: Share = 0.4

@@ -1,11 +1,11 @@
-"""The terms of a segment, found by their hash without being held in memory as strings.
+"""A dictionary of the terms of a segment, on disk and ordered by hash.
 
     hashes.npy   uint64 [terms]       ascending; the order of the posting lists
-    offsets.npy  int64 [terms + 1]    where the bytes of each term begin and end
-    terms.npy    uint8 [bytes]        terms as UTF-8, one after another
+    offsets.npy  int64 [terms + 1]    byte offset of each term
+    terms.npy    uint8 [bytes]        all terms as UTF-8, concatenated
 
-The hash is the first eight bytes of BLAKE2b. Terms with one hash stand together, by their bytes,
-and are told apart by them.
+The hash is an 8-byte BLAKE2b digest. Terms with equal hashes are adjacent and ordered by their
+bytes, which are compared in lookups. Terms are not loaded into memory as strings.
 """
 
 from __future__ import annotations
@@ -22,34 +22,35 @@ from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
 
 _REMEMBERED = 4096
+"""Maximum number of cached lookups."""
 
 
 def encode(term: str) -> bytes:
-    """UTF-8; a lone surrogate, which broken input may hold, is let through."""
+    """Encode a term as UTF-8. Accepts lone surrogates, which broken input may contain."""
     return term.encode("utf-8", "surrogatepass")
 
 
 def decode(term: bytes) -> str:
-    """The inverse of `encode`."""
+    """Decode a term that `encode` encoded."""
     return term.decode("utf-8", "surrogatepass")
 
 
 def hash_of(term: bytes) -> int:
-    """64 bits."""
+    """Return the 64-bit hash of an encoded term."""
     return int.from_bytes(blake2b(term, digest_size=8).digest(), "little")
 
 
 class TermDictionary:
-    """Finds the number of a term."""
+    """Maps terms to the numbers of their posting lists, and back. `len` is the number of terms."""
 
     def __init__(self, directory: Path) -> None:
-        """Map the files. Raises ValueError if they do not fit together."""
+        """Map the files in `directory`. Raises ValueError if they do not match each other."""
         self._hashes = NpyFile(directory / "hashes.npy", np.uint64)
         self._offsets = NpyFile(directory / "offsets.npy", np.int64)
         self._terms = NpyFile(directory / "terms.npy", np.uint8)
         self._hashes.check_ascending()
         self._offsets.check_offsets(len(self._hashes), len(self._terms))
-        # Indexing a memoryview gives Python numbers, several times faster than an array does.
+        # Indexing a memoryview returns Python numbers, several times faster than an array.
         self._hash_view = self._hashes.array.data
         self._offset_view = self._offsets.array.data
         self._term_view = self._terms.array.data
@@ -59,9 +60,9 @@ class TermDictionary:
         return len(self._hash_view)
 
     def find(self, term: str) -> int | None:
-        """The number of `term`, or None.
+        """Return the number of `term`, or None if the segment does not contain it.
 
-        Remembers: a query needs its terms first for the statistics and again for the search.
+        Caches results: a query looks up its terms for the statistics and again for the search.
         """
         try:
             return self._known[term]
@@ -75,28 +76,28 @@ class TermDictionary:
     def _look_up(self, term: str) -> int | None:
         raw = encode(term)
         wanted = hash_of(raw)
-        place = bisect_left(self._hash_view, wanted)
-        while place < len(self._hash_view) and self._hash_view[place] == wanted:
-            if self._term_view[self._offset_view[place] : self._offset_view[place + 1]] == raw:
-                return place
-            place += 1
+        number = bisect_left(self._hash_view, wanted)
+        while number < len(self._hash_view) and self._hash_view[number] == wanted:
+            if self._term_view[self._offset_view[number] : self._offset_view[number + 1]] == raw:
+                return number
+            number += 1
         return None
 
     def name(self, number: int) -> str:
-        """The term with this number."""
+        """Return the term with this number."""
         raw = self._term_view[self._offset_view[number] : self._offset_view[number + 1]]
         return decode(bytes(raw))
 
-    def below(self, hash_: int) -> int:
-        """How many terms have a smaller hash."""
+    def count_below(self, hash_: int) -> int:
+        """Return how many terms have a hash smaller than `hash_`."""
         return bisect_left(self._hash_view, hash_)
 
-    def hash_at(self, place: int) -> int:
-        """The hash of a term."""
-        return int(self._hash_view[place])
+    def hash_at(self, number: int) -> int:
+        """Return the hash of the term with this number."""
+        return int(self._hash_view[number])
 
     def read(self, first: int, last: int) -> list[tuple[int, bytes]]:
-        """(hash, bytes) of terms `first` to `last` (exclusive)."""
+        """Return (hash, bytes) of the terms `first` to `last` (exclusive)."""
         offsets = self._offsets.read(first, last + 1)
         raw = self._terms.read(int(offsets[0]), int(offsets[-1])).tobytes()
         bounds = (offsets - offsets[0]).tolist()
@@ -115,7 +116,7 @@ class DictionaryWriter(Closing):
         self._offsets.append(np.zeros(1, dtype=np.int64))
 
     def append(self, terms: Sequence[tuple[int, bytes]]) -> None:
-        """Add (hash, bytes) pairs, which must ascend."""
+        """Append (hash, bytes) pairs, in ascending order."""
         lengths = np.array([len(raw) for _, raw in terms], dtype=np.int64)
         self._hashes.append(np.array([hash_ for hash_, _ in terms], dtype=np.uint64))
         self._offsets.append(self._written + np.cumsum(lengths))
@@ -123,6 +124,6 @@ class DictionaryWriter(Closing):
         self._written += int(lengths.sum())
 
     def close(self) -> None:
-        """Finish the files."""
+        """Finish and close the files."""
         for writer in (self._hashes, self._offsets, self._terms):
             writer.close()

@@ -1,15 +1,15 @@
-"""The segment part of a lexical leg: BM25 with statistics given at query time.
+"""The segment part of a lexical leg: BM25 with statistics that each search passes in.
 
     hashes.npy, offsets.npy, terms.npy   the dictionary (see `dictionary`)
-    indptr.npy   int64 [terms + 1]
-    rows.npy     int32 [postings]
-    codes.npy    uint16 or uint32 [postings]
-    pairs.npy    int32 [codes, 2]        (term frequency, length of the passage), ascending
-    lengths.npy  int32 [rows]
+    indptr.npy   int64 [terms + 1]       offsets of the posting lists
+    rows.npy     int32 [postings]        row of each posting
+    codes.npy    uint16 or uint32 [postings]   pair of each posting, as an index into pairs.npy
+    pairs.npy    int32 [codes, 2]        distinct (term frequency, passage length), ascending
+    lengths.npy  int32 [rows]            length of each passage in terms
 
-What BM25 needs of a posting is its frequency and the length of its passage, and few pairs of them
-are different. A posting holds the number of its pair; when the average length is known, a table
-of the weight of each pair is made, small enough for the nearest cache.
+The weight of a posting depends only on its term frequency and the length of its passage, and there
+are few distinct pairs of these. Once the average length is known, the weights of all pairs are
+computed into a table that fits into the fastest cache.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .selection import rank
 
 
 class LexicalSegment:
-    """An inverted index of term frequencies."""
+    """A segment part of a lexical leg: an inverted index of term frequencies."""
 
     def __init__(self, directory: Path, config: LexicalLeg) -> None:
         self.config = config
@@ -76,7 +76,7 @@ class LexicalSegment:
         lexical_files.merge(directory, files, memory)
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
-        """See Counted. `live` is remembered by identity: it must not be changed afterwards."""
+        """See Counted. Sums are cached by the identity of `live`, which must not change later."""
         frequency = {term: 0 for counts in term_counts(queries) for term in counts}
         known = self._numbers(frequency)
         if live is None:
@@ -91,7 +91,7 @@ class LexicalSegment:
         return TermStatistics(passages, total, frequency)
 
     def _totals(self, live: Mask | None) -> tuple[int, int]:
-        """Live rows and the sum of their lengths."""
+        """Return the number of live rows and the sum of their lengths."""
         if live is None:
             return len(self), self._total
         remembered, passages, total = self._live
@@ -119,12 +119,12 @@ class LexicalSegment:
         return rank(terms, len(terms), k, len(self), allowed, add, lists)
 
     def _numbers(self, terms: Iterable[str]) -> dict[str, int]:
-        """The terms that are here, with their numbers."""
+        """Return the numbers of the terms that the segment contains."""
         found = {term: self.dictionary.find(term) for term in terms}
         return {term: number for term, number in found.items() if number is not None}
 
     def _weights(self, average: float) -> NDArray[np.float32]:
-        """Weight of each pair: tf / (tf + norm of the length)."""
+        """Return the weight tf / (tf + norm of the length) of each pair, float32 [codes]."""
         known, table = self._table
         if known != average:
             frequencies, lengths = self.files.pairs.array.T
@@ -144,16 +144,16 @@ class LexicalSegment:
             number = self.dictionary.find(term)
             if number is None:
                 continue
-            place = int(self.postings.find(row, np.array([number]))[0])
-            if place >= 0:
-                weight = float(table[self.postings.values[place]])
+            posting = int(self.postings.find(row, np.array([number]))[0])
+            if posting >= 0:
+                weight = float(table[self.postings.values[posting]])
                 found.append(Contribution(term, factor * weight, factor, weight))
         return found
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart. Milliseconds: every list is asked."""
-        terms, places = self.postings.terms_of(row)
-        frequencies = self.files.pairs.array[self.postings.values[places], 0]
+        """See LegPart. Takes milliseconds, because it searches every posting list."""
+        terms, postings = self.postings.terms_of(row)
+        frequencies = self.files.pairs.array[self.postings.values[postings], 0]
         return heaviest_first(
             TermWeight(self.dictionary.name(term), frequency)
             for term, frequency in zip(terms.tolist(), frequencies.tolist(), strict=True)

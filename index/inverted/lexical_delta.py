@@ -20,7 +20,7 @@ from .selection import rank
 
 
 class LexicalDelta:
-    """Term frequencies that came in since the last seal."""
+    """Term frequencies of passages written since the last seal. A DeltaPart of a lexical leg."""
 
     def __init__(self, config: LexicalLeg) -> None:
         self.config = config
@@ -84,7 +84,7 @@ class LexicalDelta:
         )
 
     def _known(self, terms: Iterable[str], state: LogState) -> dict[str, int]:
-        """The terms that are here, with their numbers, but none that is newer than the state."""
+        """Return the numbers of the terms that `state` contains. Newer terms are left out."""
         found = {term: self._numbers.get(term, -1) for term in terms}
         return {term: n for term, n in found.items() if 0 <= n < len(state.heads)}
 
@@ -95,7 +95,7 @@ class LexicalDelta:
         allowed: Mask | None,
         statistics: TermStatistics | None = None,
     ) -> Ranking:
-        """See Counted; the length of `allowed` bounds the search."""
+        """See Counted. Searches the first len(allowed) rows."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
         statistics = statistics or self._statistics(state, queries, None)
@@ -133,7 +133,7 @@ class LexicalDelta:
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """See DeltaPart. JSON; the order of the terms is kept."""
+        """See DeltaPart. Packs JSON and keeps the order of the terms."""
         return [orjson.dumps(dict(counts)) for counts in term_counts(rows)]
 
     @staticmethod
@@ -143,10 +143,13 @@ class LexicalDelta:
 
 
 def _term_counts(value: Any) -> TermCounts:
-    """`value`, if it is an object of positive numbers whose sum is an int32."""
+    """Return `value` if it maps terms to positive counts with a sum below 2**31, else raise."""
     if not isinstance(value, dict):
-        raise ValueError("packed terms are not an object")
+        raise ValueError("packed terms are not a JSON object: the database is damaged")
     counts = value.values()
     if any(type(count) is not int or count < 1 for count in counts) or sum(counts) >= 1 << 31:
-        raise ValueError("packed terms have a frequency that is no positive number")
+        raise ValueError(
+            "packed terms must have positive frequencies with a sum below 2**31: "
+            "the database is damaged"
+        )
     return value

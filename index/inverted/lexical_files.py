@@ -1,4 +1,4 @@
-"""The files of a lexical segment: mapped, and written from analysed text or from other segments."""
+"""Files of a lexical segment: mapping, writing from analysed text, merging of segments."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .dictionary import DictionaryWriter, TermDictionary, encode, hash_of
 from .postings import MERGE_BYTES, Block, Postings, PostingsWriter, join, new_numbers
 
 TERM_BYTES = 256
-"""Working memory of a merge for each term in a block, of each source."""
+"""Working memory in bytes of a merge, for each term of a block and each source."""
 
 Pairs = NDArray[np.int64]
-"""(frequency, length) as frequency * 2**32 + length."""
+"""Pairs of term frequency and passage length, as frequency * 2**32 + length."""
 
 
 class LexicalFiles:
-    """The files of a segment, mapped. `len` is the number of rows."""
+    """The mapped files of a lexical segment. `len` is the number of rows."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises OSError or ValueError for files that do not belong together."""
+        """Map the files in `directory`. Raises OSError, or ValueError if they do not match."""
         self.dictionary = TermDictionary(directory)
         self.lengths = NpyFile(directory / "lengths.npy", np.int32)
         self.pairs = NpyFile(directory / "pairs.npy", np.int32, dimensions=2)
         if self.pairs.array.shape[1] != 2:
-            raise ValueError(f"pairs.npy: {self.pairs.array.shape[1]} columns, not 2")
+            raise ValueError(f"pairs.npy: expected 2 columns, got {self.pairs.array.shape[1]}")
         codes: NpyFile[Any] = NpyFile(directory / "codes.npy", np.uint16, np.uint32)
         codes.check_below(len(self.pairs))
         self.postings = Postings(directory, codes, len(self.dictionary), len(self.lengths))
@@ -42,7 +42,7 @@ class LexicalFiles:
 
 
 def write(directory: Path, passages: Sequence[TermCounts]) -> None:
-    """Write the files for analysed passages."""
+    """Write the files of a segment with analysed passages into `directory`."""
     numbers: dict[str, int] = {}
     terms = np.fromiter(
         (numbers.setdefault(term, len(numbers)) for counts in passages for term in counts),
@@ -55,14 +55,14 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
     pairs, codes = np.unique(_pairs(frequencies, np.repeat(lengths, distinct)), return_inverse=True)
     hashed = [(hash_of(raw), raw) for raw in map(encode, numbers)]
     order = sorted(range(len(hashed)), key=hashed.__getitem__)
-    places = np.empty(len(order), dtype=np.int32)
-    places[order] = np.arange(len(order), dtype=np.int32)
+    ranks = np.empty(len(order), dtype=np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
 
-    # A matrix passages x terms by rows; its columns are the lists.
-    from scipy.sparse import csr_array  # Only writing needs it, and importing it takes long.
+    # A matrix of passages and terms; its columns are the posting lists.
+    from scipy.sparse import csr_array  # Slow to import, needed for writing only.
 
     matrix = csr_array(
-        (codes.astype(_code_type(pairs)), places[terms], of_lengths(distinct)),
+        (codes.astype(_code_type(pairs)), ranks[terms], of_lengths(distinct)),
         shape=(len(passages), len(order)),
     ).tocsc()
     with DictionaryWriter(directory) as dictionary:
@@ -76,9 +76,11 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
 def merge(
     directory: Path, sources: Sequence[tuple[LexicalFiles, Mask | None]], memory: int
 ) -> None:
-    """Write one segment with the live passages of `sources`, in order.
+    """Merge the kept rows of `sources`, in order, into a segment in `directory`.
 
-    Works through the terms in ranges of their hashes; the lists of one hash always fit.
+    sources: pairs of files and a mask of the rows to keep; None: keep all. memory: approximate
+    bytes of working memory. Merges ranges of term hashes that fit; the posting lists of a single
+    hash may exceed `memory`.
     """
     parts = [source for source, _ in sources]
     kept_rows(sources)
@@ -90,9 +92,9 @@ def merge(
 
     pairs: Pairs = np.empty(0, dtype=np.int64)
     for (part, mask), new in zip(sources, numbers, strict=True):
-        # One by one: those of many sources together may take more than `memory`.
+        # One source at a time: the pairs of all sources together may exceed `memory`.
         pairs = np.union1d(pairs, _used_pairs(part, mask, new, memory))
-    # For each source, the new code of each of its codes; those not used get any.
+    # For each source, the new code of each old code. Unused codes get arbitrary values.
     recoded = [
         np.searchsorted(pairs, _part_pairs(part)).astype(_code_type(pairs)) for part in parts
     ]
@@ -102,7 +104,7 @@ def merge(
         PostingsWriter(directory, "codes.npy", _code_type(pairs)) as postings,
     ):
         while any(
-            place < len(part.dictionary) for place, part in zip(positions, parts, strict=True)
+            position < len(part.dictionary) for position, part in zip(positions, parts, strict=True)
         ):
             ends = _ends(parts, positions, memory)
             names = [
@@ -110,12 +112,12 @@ def merge(
                 for part, first, last in zip(parts, positions, ends, strict=True)
             ]
             union = sorted({name for some in names for name in some})
-            places = {name: place for place, name in enumerate(union)}
+            merged_numbers = {name: number for number, name in enumerate(union)}
             blocks = []
             for index, part in enumerate(parts):
                 block = part.postings.read(positions[index], ends[index])
                 block = block.renumber(numbers[index])
-                own = np.array([places[name] for name in names[index]], dtype=np.int64)
+                own = np.array([merged_numbers[name] for name in names[index]], dtype=np.int64)
                 blocks.append(Block(own[block.terms], block.rows, recoded[index][block.values]))
             merged = join(blocks)
             present = np.bincount(merged.terms, minlength=len(union))
@@ -145,7 +147,7 @@ def _code_type(pairs: Pairs) -> type[np.unsignedinteger]:
 def _used_pairs(
     part: LexicalFiles, mask: Mask | None, numbers: NDArray[np.int32], memory: int
 ) -> Pairs:
-    """The pairs of a source that occur in a kept row, ascending."""
+    """Return the pairs of a source that occur in its kept rows, ascending."""
     if mask is None:
         return _part_pairs(part)
     used = np.zeros(len(part.pairs), dtype=np.bool_)
@@ -155,10 +157,10 @@ def _used_pairs(
 
 
 def _ends(parts: Sequence[LexicalFiles], begins: Sequence[int], memory: int) -> list[int]:
-    """Where the next range of hashes ends in each source: as far as `memory` allows."""
+    """Return the end of the next range of terms in each source, as large as `memory` allows."""
 
     def ends(hash_: int) -> list[int]:
-        return [part.dictionary.below(hash_) for part in parts]
+        return [part.dictionary.count_below(hash_) for part in parts]
 
     def fits(hash_: int) -> bool:
         size = 0
@@ -171,9 +173,9 @@ def _ends(parts: Sequence[LexicalFiles], begins: Sequence[int], memory: int) -> 
     if fits(everything):
         return ends(everything)
     low = 1 + min(
-        part.dictionary.hash_at(place)
-        for part, place in zip(parts, begins, strict=True)
-        if place < len(part.dictionary)
+        part.dictionary.hash_at(position)
+        for part, position in zip(parts, begins, strict=True)
+        if position < len(part.dictionary)
     )
     high = everything
     while high - low > 1:

@@ -1,7 +1,7 @@
-"""The lists of a delta: postings in the order of writing, each linked to the one before it.
+"""Posting lists of a delta: a log of postings, each linked to the previous one of its term.
 
-Appending is cheap and a query still walks only the lists of its own terms. What a search holds is
-a `LogState`: everything in it was complete before it was made and is never changed again.
+Appends are cheap, and a query follows only the links of its own terms. A search reads a `LogState`,
+an immutable snapshot of the log.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ..interpreting import interpreted_first
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """A state of a log.
+    """An immutable snapshot of a log of postings.
 
-    heads:    int64 [terms]      newest posting of each term, -1 = none
-    previous: int64 [postings]   the posting of the same term before this one, -1 = none
-    rows:     int32 [postings]
-    terms:    int32 [postings]
-    values:   [postings]
+    heads:    int64 [terms]      newest posting of each term; -1: no posting
+    previous: int64 [postings]   previous posting of the same term; -1: no posting
+    rows:     int32 [postings]   row of each posting
+    terms:    int32 [postings]   term of each posting
+    values:   [postings]         weight or frequency of the term in the row
     indptr:   int64 [rows + 1]   the postings of row r are indptr[r] to indptr[r + 1]
     """
 
@@ -36,16 +36,19 @@ class LogState:
     indptr: NDArray[np.int64]
 
     def row(self, row: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        """Terms and values of one row."""
+        """Return the terms and values of one row."""
         start, stop = self.indptr[row], self.indptr[row + 1]
         return self.terms[start:stop], self.values[start:stop]
 
 
 class PostingsLog:
-    """Grows by rows. One writer; any number of readers of `state`."""
+    """A log of postings that grows by rows.
+
+    Only one thread may append. Any number of threads may read `state`.
+    """
 
     def __init__(self, dtype: type[np.generic]) -> None:
-        """`dtype` is that of the values."""
+        """dtype: type of the values."""
         self._previous = GrowingArray(np.int64)
         self._rows = GrowingArray(np.int32)
         self._terms = GrowingArray(np.int32)
@@ -57,16 +60,22 @@ class PostingsLog:
     def append(
         self, terms: NDArray[Any], values: NDArray[Any], lengths: NDArray[Any], vocabulary: int
     ) -> None:
-        """Add rows, of `lengths` postings each; terms are below `vocabulary`.
+        """Append rows to the log.
 
-        Raises ValueError, and adds nothing, if they are not: `_link` writes where they say.
+        terms, values: the postings of all rows. lengths: number of postings of each row.
+        vocabulary: number of known terms. Raises ValueError, and appends nothing, if a term is not
+        below `vocabulary`, if lengths do not match, or if `vocabulary` shrinks.
         """
         if len(terms) and not 0 <= terms.min() <= terms.max() < vocabulary:
-            raise ValueError(f"a term is not from 0 to {vocabulary - 1}")
+            raise ValueError(f"a term number is outside 0 to {vocabulary - 1}")
         if not len(terms) == len(values) == lengths.sum():
-            raise ValueError("terms, values and lengths of rows differ in number")
+            raise ValueError(
+                f"{len(terms)} terms and {len(values)} values do not match rows of "
+                f"{lengths.sum()} postings"
+            )
         if vocabulary < len(self.state.heads):
-            raise ValueError(f"{vocabulary} terms after {len(self.state.heads)}")
+            least = len(self.state.heads)
+            raise ValueError(f"vocabulary must be at least {least}, got {vocabulary}")
         begin, first_row = len(self._terms), len(self._indptr) - 1
         heads = np.full(vocabulary, -1, dtype=np.int64)
         heads[: len(self.state.heads)] = self.state.heads
@@ -93,7 +102,7 @@ class PostingsLog:
 
 @interpreted_first(lambda terms, *rest: terms.size)
 def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
-    """Make each posting the head of its term and link it to the head before."""
+    """Make each posting the head of its term and link it to the previous head."""
     for index in range(terms.size):
         previous[index] = heads[terms[index]]
         heads[terms[index]] = begin + index
@@ -103,7 +112,7 @@ def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
 def add_linked_weights(
     heads: Any, previous: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """`scoring.add_weights` over linked lists. Rows beyond the accumulator are passed over."""
+    """Add factor * weight of each posting to its row. Rows beyond the accumulator are skipped."""
     for index in range(terms.size):
         factor = factors[index]
         posting = heads[terms[index]]
@@ -125,7 +134,7 @@ def add_linked_frequencies(
     factors: Any,
     accumulator: Any,
 ) -> None:
-    """The same where a weight is tf / (tf + norm of the row), for as many rows as `norms` has."""
+    """Add factor * tf / (tf + norms[row]) of each posting to its row; skip rows beyond `norms`."""
     for index in range(terms.size):
         factor = factors[index]
         posting = heads[terms[index]]
@@ -139,7 +148,7 @@ def add_linked_frequencies(
 
 @interpreted_first(lambda heads, previous, *rest: previous.size)
 def count_linked(heads: Any, previous: Any, rows: Any, terms: Any, live: Any, counts: Any) -> None:
-    """counts[i] = how many live rows contain terms[i]."""
+    """Set counts[i] to the number of live rows that contain terms[i]."""
     for index in range(terms.size):
         count = 0
         posting = heads[terms[index]]

@@ -1,4 +1,4 @@
-"""MaxSim of sparse vectors: the products of one query vector with all rows, then the maxima."""
+"""MaxSim of sparse vectors: scores all rows for a query vector, then takes passage maxima."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ def rank(
     allowed: Mask | None,
     add: Add,
 ) -> Ranking:
-    """The best k passages for each query; see `MaxSim.max_sim`.
+    """Return the best k passages for each query.
 
-    vectors: the vectors of the queries, one after another.
+    vectors: the vectors of all queries. bounds: query i has vectors bounds[i] to bounds[i + 1].
+    offsets: passage p has rows offsets[p] to offsets[p + 1]. allowed: mask of passages; None: all.
+    add: adds the scores of one vector to an accumulator of rows.
     """
     passages, rows = len(offsets) - 1, int(offsets[-1])
     ranking = Ranking.empty(len(bounds) - 1, k)
     if allowed is not None and len(allowed) != passages:
-        raise ValueError(f"a mask of {len(allowed)} rows for a part of {passages}")
+        raise ValueError(f"allowed must have {passages} elements, got {len(allowed)}")
     if passages == 0:
         return ranking
     products = np.empty(rows, dtype=np.float32)
     rest = iter(vectors)
     for index, (start, stop) in enumerate(pairwise(bounds.tolist())):
-        scratch = pool.take(passages)
+        scratch = pool.acquire(passages)
         accumulator = scratch.accumulator(passages)
         for terms, factors in islice(rest, stop - start):
             if len(terms):
@@ -42,5 +44,5 @@ def rank(
                 accumulator[:passages] += np.maximum.reduceat(products, offsets[:-1])
         into = (ranking.rows[index], ranking.scores[index])
         select(accumulator, scratch.keys, k, allowed, None, into)
-        pool.give_back(scratch)
+        pool.release(scratch)
     return ranking

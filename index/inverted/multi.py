@@ -1,4 +1,4 @@
-"""The parts of a learned-sparse leg in which a passage has several vectors."""
+"""Parts of a sparse leg with several vectors per passage."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from .sparse_delta import SparseDelta
 
 
 class MultiSparseSegment(MultiSegment):
-    """Exact MaxSim over posting lists whose rows are vectors."""
+    """A segment part with several vectors per passage. Searches by exact MaxSim."""
 
     single = SparseSegment
 
 
 class MultiSparseDelta(MultiDelta):
-    """Passages that came in since the last seal."""
+    """Passages with several vectors each, written since the last seal."""
 
     single = SparseDelta

@@ -1,4 +1,4 @@
-"""Posting lists on disk: written in the order of terms, mapped for searching, merged in blocks."""
+"""Posting lists on disk: written in term order, mapped for searches, merged in blocks."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from numpy.typing import NDArray
 
 from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
-from ..arrays.offsets import fitting
+from ..arrays.offsets import block_end
 from ..interpreting import interpreted_first
 from ..protocol import Mask
 
 MERGE_BYTES = 64
-"""Working memory of a merge for each posting in a block: the block, its sorted copy, the order."""
+"""Working memory in bytes of a merge per posting: the block, its sorted copy, and the order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Postings as three parallel columns, ordered by term and then by row."""
+    """Postings as three parallel arrays, ordered by term and then by row."""
 
     terms: NDArray[np.int64]
     rows: NDArray[np.int32]
     values: NDArray[Any]
 
     def renumber(self, numbers: NDArray[np.int32]) -> Block:
-        """The same with row r called numbers[r]; rows with a negative number are dropped."""
+        """Return a block with row r renumbered to numbers[r]. Drops rows with a negative number."""
         rows = numbers[self.rows]
         kept = rows >= 0
         return Block(self.terms[kept], rows[kept], self.values[kept])
 
 
 def join(blocks: Sequence[Block]) -> Block:
-    """One block of several whose rows follow each other."""
+    """Join blocks into one. The rows of each block must follow those of the previous block."""
     terms = np.concatenate([block.terms for block in blocks])
     order = np.argsort(terms, kind="stable")
     return Block(
@@ -47,66 +47,71 @@ def join(blocks: Sequence[Block]) -> Block:
 
 
 class Postings:
-    """The lists of one part.
+    """The posting lists of one segment.
 
-    indptr: int64 [terms + 1]; rows: uint32 [postings] (stored as int32; unsigned numbers spare
-    the kernels a test for negative ones); values: [postings].
+    indptr: list of term t is indptr[t] to indptr[t + 1], int64 [terms + 1].
+    rows:   row of each posting, uint32 [postings]. Stored as int32; with unsigned numbers, kernels
+            need no test for negative indices.
+    values: value of each posting, [postings].
     """
 
     def __init__(self, directory: Path, values: NpyFile[Any], terms: int, rows: int) -> None:
-        """Map the lists of `terms` terms, whose row numbers are below `rows`.
+        """Map the posting lists of `terms` terms in `rows` rows.
 
-        Raises ValueError if they are anything else. The kernels check no bounds, so a damaged
-        number would have them read or write anywhere. To see it takes one pass over the file,
-        about 0.3 s for a GB in the page cache, and reads what searches will soon need there.
+        values: the file with the values. Raises ValueError if a number is out of range. The kernels
+        check no bounds, so a damaged number would make them access arbitrary memory. The check
+        reads the file once, about 0.3 s for a GB in the page cache, and warms it for searches.
         """
         self._indptr = NpyFile(directory / "indptr.npy", np.int64)
         self._rows = NpyFile(directory / "rows.npy", np.int32)
         self._values = values
         if len(self._rows) != len(values):
-            raise ValueError(f"{len(self._rows)} rows, but {len(values)} values of postings")
+            raise ValueError(
+                f"rows.npy has {len(self._rows)} postings, the file of values has {len(values)}"
+            )
         self._indptr.check_offsets(terms, len(values))
         self._rows.check_below(rows)
         self.indptr = self._indptr.array
         self.rows = self._rows.array.view(np.uint32)
         self.values = self._values.array
-        # Indexing a memoryview gives Python numbers, several times faster than an array does.
+        # Indexing a memoryview returns Python numbers, several times faster than an array.
         self._bounds = self.indptr.data
 
     @property
     def terms(self) -> int:
+        """Number of terms."""
         return len(self.indptr) - 1
 
     def length(self, term: int) -> int:
-        """How many rows have the term."""
+        """Return the length of the posting list of a term."""
         return self._bounds[term + 1] - self._bounds[term]
 
     def find(self, row: int, terms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where the posting of `row` in the list of each term is; -1 = it is not in that list."""
-        places = np.empty(len(terms), dtype=np.int64)
-        _find(self.indptr, self.rows, terms, row, places)
-        return places
+        """Return the index of the posting of `row` for each term, int64; -1: no such posting."""
+        positions = np.empty(len(terms), dtype=np.int64)
+        _find(self.indptr, self.rows, terms, row, positions)
+        return positions
 
     def terms_of(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The terms of `row`, ascending, and where its postings are.
+        """Return the terms of `row`, ascending, and the indices of their postings.
 
-        Every list is asked, for there is nothing that goes from rows to terms.
+        Searches every posting list, because there is no index from rows to terms.
         """
-        places = self.find(row, np.arange(self.terms))
-        terms = np.flatnonzero(places >= 0)
-        return terms, places[terms]
+        positions = self.find(row, np.arange(self.terms))
+        terms = np.flatnonzero(positions >= 0)
+        return terms, positions[terms]
 
     def blocks(self, memory: int) -> Iterator[Block]:
-        """All lists, in blocks of whole lists that a merge can work on in `memory` bytes."""
+        """Yield all lists, in blocks of whole lists that a merge can process in `memory` bytes."""
         room = max(1, memory // MERGE_BYTES)
         first = 0
         while first < self.terms:
-            last = fitting(self.indptr, first, room)
+            last = block_end(self.indptr, first, room)
             yield self.read(first, last)
             first = last
 
     def read(self, first: int, last: int) -> Block:
-        """The lists of terms `first` to `last` (exclusive), which it numbers from 0."""
+        """Return the lists of terms `first` to `last` (exclusive), with terms numbered from 0."""
         start, stop = int(self.indptr[first]), int(self.indptr[last])
         lengths = np.diff(self.indptr[first : last + 1])
         return Block(
@@ -117,7 +122,7 @@ class Postings:
 
 
 class PostingsWriter(Closing):
-    """Writes the files of `Postings`, list by list."""
+    """Writes the files of `Postings`, in term order."""
 
     def __init__(self, directory: Path, values: str, dtype: type[np.generic]) -> None:
         self._indptr = NpyWriter(directory / "indptr.npy", np.int64)
@@ -127,20 +132,23 @@ class PostingsWriter(Closing):
         self._indptr.append(np.zeros(1, dtype=np.int64))
 
     def append(self, lengths: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
-        """Write lists of these lengths, which stand one after another in `rows` and `values`."""
+        """Append lists. `rows` and `values` contain lists of these `lengths`, concatenated."""
         self._indptr.append(self._written + np.cumsum(lengths))
         self._written += len(rows)
         self._rows.append(rows)
         self._values.append(values)
 
     def close(self) -> None:
-        """Finish the files."""
+        """Finish and close the files."""
         for writer in (self._indptr, self._rows, self._values):
             writer.close()
 
 
 def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:
-    """For each source (rows, mask) the numbers its rows have in the merged part; -1 = dropped."""
+    """Yield the new row numbers of each source in a merged part, int32 [rows]; -1: dropped.
+
+    sources: pairs of a number of rows and a mask of the rows to keep; None: keep all.
+    """
     begin = 0
     for rows, mask in sources:
         if mask is None:
@@ -156,8 +164,8 @@ def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[
 
 
 @interpreted_first(lambda indptr, rows, terms, *rest: 64 * terms.size)
-def _find(indptr: Any, rows: Any, terms: Any, row: int, places: Any) -> None:
-    """places[i] = the posting of `row` in the list of terms[i], by bisection; -1 = none."""
+def _find(indptr: Any, rows: Any, terms: Any, row: int, positions: Any) -> None:
+    """Set positions[i] to the posting of `row` in the list of terms[i], by bisection; -1: none."""
     for index in range(terms.size):
         low, stop = indptr[terms[index]], indptr[terms[index] + 1]
         high = stop
@@ -167,4 +175,4 @@ def _find(indptr: Any, rows: Any, terms: Any, row: int, places: Any) -> None:
                 low = middle + 1
             else:
                 high = middle
-        places[index] = low if low < stop and rows[low] == row else -1
+        positions[index] = low if low < stop and rows[low] == row else -1

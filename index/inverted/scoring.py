@@ -1,8 +1,8 @@
-"""Term at a time: walk the lists of the query's terms and add to an accumulator.
+"""Term-at-a-time scoring: adds the posting lists of the query terms to an accumulator.
 
-Four postings are loaded before the first of them is stored. The rows of one list are distinct, so
-this changes nothing but the speed: the compiler cannot know it and would wait for each store.
-The order of additions is that of `terms`, in float32, for segments and deltas alike.
+The kernels load four postings before they store the first one. The rows of a list are distinct, so
+only the speed changes. The compiler cannot prove this, and would otherwise wait for each store.
+Additions are in float32, in the order of `terms`, for segments and deltas.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def listed(indptr: Any, terms: Any) -> int:
 def add_weights(
     indptr: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """accumulator[row] += factor * weight, over the postings of each term."""
+    """Add factor * weight of each posting of each term to accumulator[row]."""
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]
         factor = factors[index]
@@ -45,7 +45,7 @@ def add_weights(
 def add_coded_weights(
     indptr: Any, rows: Any, codes: Any, table: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """The same where the weight of a posting is table[code]."""
+    """Add factor * table[code] of each posting of each term to accumulator[row]."""
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]
         factor = factors[index]
@@ -65,7 +65,7 @@ def add_coded_weights(
 
 @interpreted_first(lambda indptr, rows, terms, live, counts: listed(indptr, terms))
 def count_live(indptr: Any, rows: Any, terms: Any, live: Any, counts: Any) -> None:
-    """counts[i] = how many rows in the list of terms[i] are live."""
+    """Set counts[i] to the number of live rows in the list of terms[i]."""
     for index in range(terms.size):
         count = 0
         for posting in range(indptr[terms[index]], indptr[terms[index] + 1]):

@@ -1,9 +1,9 @@
-"""From posting lists to one score per row, and from these to the best k rows.
+"""Selection of the best k rows from an accumulator of scores.
 
-Scores are collected in an accumulator, one float32 for each row of the part, of which the
-rows that share no term with the query stay zero. A result is a 64-bit key, the bits of the score
-above those of the inverted row: scores are positive, and positive floats are ordered like their
-bits, so sorting keys orders by score, descending, and then by row, ascending.
+The accumulator has one float32 for each row. Rows that share no term with the query stay zero. A
+result is a 64-bit key: the bits of the score, then the bits of the inverted row. Scores are
+positive, and positive floats sort like their bits. Sorting keys in descending order therefore
+orders by score, descending, and then by row, ascending.
 """
 
 from __future__ import annotations
@@ -22,27 +22,30 @@ from .postings import Postings
 from .scoring import listed
 
 GROUP = 16
-"""Rows in a group, of which only the best is looked at first."""
+"""Number of rows in a group. Selection looks at the maximum of each group first."""
 
 LANES = 16
-"""Groups come in multiples of this, so that their maxima are taken with full vector registers."""
+"""The number of groups is a multiple of this, so that maxima use full vector registers."""
 
 VISIT_SHARE = 8
-"""Where the lists of a query hold fewer postings than 1/8 of the rows, only the rows in them are
-looked at for the best; else all rows, which costs less for each."""
+"""If the lists of a query have fewer postings than 1/8 of the rows, only rows in the lists are
+visited. Otherwise all rows are scanned, which costs less per row."""
 
 QueryTerms = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Terms of a query by their number, and the factor of each."""
+"""Numbers of the query terms and the factor of each."""
 
 Keys = NDArray[np.uint64]
 Scores = NDArray[np.float32]
 
 Add = Callable[[NDArray[np.int64], NDArray[np.float32], Scores], None]
-"""Adds the scores of terms with factors to an accumulator, which has one element a row."""
+"""A function (terms, factors, accumulator) that adds scores to an accumulator, one per row."""
 
 
 class Scratch:
-    """Working memory of one query: an accumulator, which is all zero before and after, and keys."""
+    """Working memory of one query: an accumulator and room for keys.
+
+    The accumulator must be all zero before and after each use.
+    """
 
     def __init__(self, rows: int) -> None:
         self._accumulator: Scores = np.zeros(_whole_groups(rows), dtype=np.float32)
@@ -50,40 +53,39 @@ class Scratch:
 
     @property
     def rows(self) -> int:
-        """How many rows there is room for."""
+        """Maximum number of rows."""
         return len(self.keys) - 1
 
     def accumulator(self, rows: int) -> Scores:
-        """That of `rows` rows, a whole number of groups."""
+        """Return the accumulator for `rows` rows, padded to whole groups."""
         return self._accumulator[: _whole_groups(rows)]
 
 
 class ScratchPool:
-    """Working memory that is kept from one query to the next, whatever the thread.
+    """A pool of working memory that threads share between queries.
 
-    It holds the most recently used, one for each processor: more than that many threads may
-    search, but they do not keep 12 bytes for every row while they wait for work. A scratch is
-    taken out while in use, so that an error on the way leaves a new one to be made and not a
-    dirty one to be used.
+    Keeps the most recently used scratches, at most one per processor. More threads may search, but
+    idle threads do not hold 12 bytes per row each. A scratch in use is outside the pool. If a query
+    fails, its scratch is lost and not reused with a dirty accumulator.
     """
 
     def __init__(self) -> None:
-        # A deque's ends are safe to use from many threads, and it drops its oldest when full.
+        # A deque is safe for many threads at its ends, and drops its oldest element when full.
         self._idle: deque[Scratch] = deque(maxlen=os.cpu_count() or 1)
 
     def __len__(self) -> int:
         return len(self._idle)
 
-    def take(self, rows: int) -> Scratch:
-        """One with room for `rows` rows."""
+    def acquire(self, rows: int) -> Scratch:
+        """Take a scratch with room for `rows` rows out of the pool, or create one."""
         try:
             scratch = self._idle.pop()
         except IndexError:
             return Scratch(rows)
         return scratch if scratch.rows >= rows else Scratch(rows)
 
-    def give_back(self, scratch: Scratch) -> None:
-        """Return one whose accumulator is zero again."""
+    def release(self, scratch: Scratch) -> None:
+        """Return a scratch to the pool. Its accumulator must be all zero."""
         self._idle.append(scratch)
 
 
@@ -103,13 +105,18 @@ def rank(
     add: Add,
     postings: Postings | None = None,
 ) -> Ranking:
-    """The best k of `rows` rows for each of `count` queries.
+    """Return the best k rows for each query.
 
-    `postings` are the lists that `add` walks, where a short walk can be repeated.
+    queries:  terms and factors of each query.
+    count:    number of queries.
+    rows:     number of rows of the part.
+    allowed:  mask of the rows to search; None: all.
+    add:      adds the scores of a query to an accumulator.
+    postings: the lists that `add` reads. If given, selection for rare terms visits only their rows.
     """
     ranking = Ranking.empty(count, k)
     if allowed is not None and len(allowed) != rows:
-        raise ValueError(f"a mask of {len(allowed)} rows for a part of {rows}")
+        raise ValueError(f"allowed must have {rows} elements, got {len(allowed)}")
     if rows == 0:
         return ranking
     for index, (terms, factors) in enumerate(queries):
@@ -118,12 +125,12 @@ def rank(
         lists: tuple[Any, Any, Any] | None = None
         if postings is not None and VISIT_SHARE * sum(map(postings.length, terms.tolist())) < rows:
             lists = (postings.indptr, postings.rows, terms)
-        scratch = pool.take(rows)
+        scratch = pool.acquire(rows)
         accumulator = scratch.accumulator(rows)
         add(terms, factors, accumulator[:rows])
         into = (ranking.rows[index], ranking.scores[index])
         select(accumulator, scratch.keys, k, allowed, lists, into)
-        pool.give_back(scratch)
+        pool.release(scratch)
     return ranking
 
 
@@ -135,21 +142,21 @@ def select(
     visited: tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[Any]] | None,
     into: tuple[NDArray[np.int64], Scores],
 ) -> None:
-    """Put the best k rows with a positive score into `into` and make the accumulator zero.
+    """Write the best k rows with a positive score into `into`. Resets the accumulator to zero.
 
-    visited: (indptr, rows, terms) of the lists to look at instead of all rows; None = all rows.
-    keys: room for one more than there are rows.
-    into: one row of a Ranking that holds "no result" everywhere.
+    keys:    working memory with room for one key more than there are rows.
+    visited: (indptr, rows, terms) of the posting lists to visit; None: scan all rows.
+    into:    rows and scores of one query in an empty Ranking.
     """
     if visited is not None:
         mask = _ALL if allowed is None else allowed
-        count = _visit(*visited, accumulator, mask, keys)
+        count = _collect_listed(*visited, accumulator, mask, keys)
     else:
         if allowed is not None:
-            _forbid(accumulator, allowed)
+            _mask_scores(accumulator, allowed)
         maxima = np.empty(len(accumulator) // GROUP, dtype=np.float32)
         _group_maxima(accumulator, maxima)
-        count = _collect(accumulator, maxima, _reached(maxima, k), keys)
+        count = _collect(accumulator, maxima, _score_bound(maxima, k), keys)
     found = keys[:count]
     if count > k:
         found.partition(count - k)
@@ -160,21 +167,21 @@ def select(
     into[1][: len(best)] = (best >> 32).astype(np.uint32).view(np.float32)
 
 
-def _reached(maxima: Scores, k: int) -> np.float32:
-    """A score that at least k rows have, close to the k-th best: nothing below it can be in."""
+def _score_bound(maxima: Scores, k: int) -> np.float32:
+    """Return a lower bound of the k-th best score; 0 if there are fewer than k groups."""
     while len(maxima) >= 128 * k:  # Halving costs less than partitioning, and loses little.
         half = len(maxima) // 2
         maxima = np.maximum(maxima[:half], maxima[half : 2 * half])
-    place = len(maxima) - k
-    return np.partition(maxima, place)[place] if place >= 0 else np.float32(0)
+    index = len(maxima) - k
+    return np.partition(maxima, index)[index] if index >= 0 else np.float32(0)
 
 
 _ALL: Mask = np.empty(0, dtype=np.bool_)
 
 
 @interpreted_first(lambda accumulator, allowed: accumulator.size)
-def _forbid(accumulator: Any, allowed: Any) -> None:
-    """Make the scores of forbidden rows zero."""
+def _mask_scores(accumulator: Any, allowed: Any) -> None:
+    """Set the scores of rows that are not allowed to zero."""
     for row in range(allowed.size):
         score = accumulator[row]
         accumulator[row] = score if allowed[row] else np.float32(0)
@@ -182,10 +189,10 @@ def _forbid(accumulator: Any, allowed: Any) -> None:
 
 @interpreted_first(lambda accumulator, maxima: accumulator.size)
 def _group_maxima(accumulator: Any, maxima: Any) -> None:
-    """Group g is the rows g, g + groups, g + 2 groups, ...
+    """Compute the maximum score of each group. Group g has rows g, g + groups, g + 2 groups, ...
 
-    So the maxima of all groups are taken by whole vectors, and neighbouring rows, which are often
-    passages of one document and similarly good, are in different groups.
+    The maxima are computed with whole vector registers. Adjacent rows are in different groups: they
+    are often passages of one document with similar scores.
     """
     groups = maxima.size
     maxima[:] = accumulator[:groups]
@@ -198,11 +205,14 @@ def _group_maxima(accumulator: Any, maxima: Any) -> None:
 
 @interpreted_first(lambda accumulator, *rest: accumulator.size)
 def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
-    """Keys of the rows with a positive score of `at_least`; makes the accumulator zero."""
+    """Write the keys of rows whose score is positive and at least `at_least`.
+
+    Returns the number of keys and resets the accumulator to zero.
+    """
     count = 0
     for group in range(maxima.size):
         if maxima[group] >= at_least and maxima[group] > 0:
-            row = np.uint64(group)  # Unsigned: a negative index need not be thought of.
+            row = np.uint64(group)  # Unsigned, so no test for negative indices.
             for _ in range(GROUP):
                 score = accumulator[row]
                 if score >= at_least and score > 0:
@@ -214,10 +224,13 @@ def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
 
 
 @interpreted_first(lambda indptr, rows, terms, *rest: 5 * listed(indptr, terms))
-def _visit(indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, keys: Any) -> int:
-    """Keys of the rows in the lists of `terms`; makes their scores zero.
+def _collect_listed(
+    indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, keys: Any
+) -> int:
+    """Write the keys of allowed rows in the lists of `terms` and reset their scores to zero.
 
-    A row in several lists is taken at the first: from then on its score is zero.
+    Returns the number of keys. A row in several lists counts once, because its score is zero after
+    the first visit.
     """
     count = 0
     for term in terms:
@@ -226,7 +239,7 @@ def _visit(indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, k
             row = listed[index]
             score = accumulator[row]
             accumulator[row] = 0
-            # Written always and counted if wanted: a branch would often be mispredicted.
+            # Always written but only counted if valid: a branch would often be mispredicted.
             keys[count] = _key(score, row)
             if allowed.size == 0:
                 count += score > 0

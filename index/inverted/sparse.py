@@ -1,9 +1,9 @@
-"""The segment part of a learned-sparse leg: exact top k of the dot product.
+"""The segment part of a sparse leg: exact top k by dot product.
 
-indptr.npy   int64 [vocabulary + 1]
-rows.npy     int32 [postings]
-weights.npy  float32 [postings]
-shape.npy    int64 [2]                rows and vocabulary
+indptr.npy   int64 [vocabulary + 1]   offsets of the posting lists
+rows.npy     int32 [postings]         row of each posting
+weights.npy  float32 [postings]       weight of each posting
+shape.npy    int64 [2]                number of rows, size of the vocabulary
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scipy.sparse import csc_array, csr_array
 
 from ...core import Contribution, InvalidInputError, Progress, Representation, TermWeight
 from ..arrays.npy import NpyFile, save
-from ..arrays.offsets import Offsets, fitting
+from ..arrays.offsets import Offsets, block_end
 from ..multi import ungrouped
 from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
 from . import maxsim
@@ -31,7 +31,7 @@ from .selection import QueryTerms, rank
 
 
 class SparseSegment:
-    """An inverted index of sparse vectors."""
+    """A segment part of a sparse leg: an inverted index of sparse vectors."""
 
     def __init__(self, rows: int, postings: Postings) -> None:
         self._rows = rows
@@ -68,20 +68,20 @@ class SparseSegment:
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """See SegmentPart. Lists are merged in blocks of terms; one list always fits."""
+        """See SegmentPart. Merges blocks of terms; a single long list may exceed `memory`."""
         kept = kept_rows(sources)
         numbers = list(new_numbers([(len(source), mask) for source, mask in sources]))
         lists = [source._postings for source, _ in sources]
         vocabulary = lists[0].terms
         _save_shape(directory, kept, vocabulary)
         before = np.zeros(vocabulary + 1, dtype=np.int64)
-        for postings in lists:  # numpy.sum would first make one array of all.
+        for postings in lists:  # numpy.sum would first copy all into one array.
             before += postings.indptr
         room = max(1, memory // MERGE_BYTES)
         with PostingsWriter(directory, "weights.npy", np.float32) as writer:
             first = 0
             while first < vocabulary:
-                last = fitting(before, first, room)
+                last = block_end(before, first, room)
                 blocks = [
                     postings.read(first, last).renumber(new)
                     for postings, new in zip(lists, numbers, strict=True)
@@ -114,33 +114,39 @@ class SparseSegment:
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See LegPart."""
         return [
-            contribution(term, factor, float(self._postings.values[place]))
+            contribution(term, factor, float(self._postings.values[posting]))
             for terms, factors in query_terms(query, self._postings.terms)
-            for term, factor, place in zip(
+            for term, factor, posting in zip(
                 terms.tolist(),
                 factors.tolist(),
                 self._postings.find(row, terms).tolist(),
                 strict=True,
             )
-            if place >= 0
+            if posting >= 0
         ]
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart. Milliseconds: every list is asked."""
-        terms, places = self._postings.terms_of(row)
-        return term_weights(terms, self._postings.values[places])
+        """See LegPart. Takes milliseconds, because it searches every posting list."""
+        terms, postings = self._postings.terms_of(row)
+        return term_weights(terms, self._postings.values[postings])
 
 
 def vectors(representation: Representation) -> csr_array:
-    """The sparse vectors of a batch."""
+    """Return the sparse vectors of a batch, one per text.
+
+    Raises InvalidInputError if there are none, or if a text has several vectors.
+    """
     if representation.sparse is None:
-        raise InvalidInputError("a sparse leg needs sparse vectors", field="sparse")
+        raise InvalidInputError("a sparse leg requires sparse vectors", field="sparse")
     check_single(representation)
     return representation.sparse
 
 
 def query_terms(queries: Representation, vocabulary: int) -> list[QueryTerms]:
-    """Terms and weights of each query, by term ascending."""
+    """Return the terms and weights of each query.
+
+    Raises InvalidInputError if the queries do not have `vocabulary` dimensions.
+    """
     matrix = vectors(queries)
     if matrix.shape[1] != vocabulary:
         raise InvalidInputError(
@@ -152,12 +158,12 @@ def query_terms(queries: Representation, vocabulary: int) -> list[QueryTerms]:
 
 
 def contribution(term: int, query: float, document: float) -> Contribution:
-    """What one dimension adds to a dot product."""
+    """Return the contribution of one dimension to a dot product."""
     return Contribution(str(term), query * document, query, document)
 
 
 def term_weights(terms: NDArray[Any], weights: NDArray[np.float32]) -> list[TermWeight]:
-    """Dimensions of one vector, heaviest first."""
+    """Return the dimensions of one vector with their weights, heaviest first."""
     return heaviest_first(
         TermWeight(str(term), weight)
         for term, weight in zip(terms.tolist(), weights.tolist(), strict=True)

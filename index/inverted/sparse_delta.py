@@ -1,4 +1,4 @@
-"""The delta part of a learned-sparse leg."""
+"""The delta part of a sparse leg."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .selection import Add, rank
 from .sparse import contribution, query_terms, term_weights, vectors
 
 _HEADER = struct.Struct("<II")
-"""Dimensions and number of weights; int32 indices and float32 weights follow."""
+"""Number of dimensions and of weights. int32 indices and float32 weights follow."""
 
 
 class SparseDelta:
-    """Sparse vectors that came in since the last seal."""
+    """Sparse vectors written since the last seal, one per passage. A DeltaPart of a sparse leg."""
 
     def __init__(self, config: SparseLeg) -> None:
         self._log = PostingsLog(np.float32)
@@ -35,13 +35,13 @@ class SparseDelta:
         return len(self._log.state.indptr) - 1
 
     def append(self, rows: Representation) -> None:
-        """See DeltaPart. Raises ValueError if the dimensions are not those of the rows before."""
+        """See DeltaPart. Raises ValueError if the dimensions differ from those of earlier rows."""
         matrix = vectors(rows)
         if matrix.shape[0] == 0:
             return
         known = len(self._log.state.heads)
         if known not in (0, matrix.shape[1]):
-            raise ValueError(f"a vector of {matrix.shape[1]} dimensions after those of {known}")
+            raise ValueError(f"vectors must have {known} dimensions, got {matrix.shape[1]}")
         self._log.append(matrix.indices, matrix.data, np.diff(matrix.indptr), matrix.shape[1])
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
@@ -54,7 +54,7 @@ class SparseDelta:
         return Representation(sparse=matrix[keep])
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart; the length of `allowed` bounds the search."""
+        """See LegPart. Searches the first len(allowed) rows."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
         terms = query_terms(queries, len(state.heads)) if known else ()
@@ -104,17 +104,23 @@ class SparseDelta:
         indices, weights = [], []
         for index, data in enumerate(packed):
             if len(data) < _HEADER.size:
-                raise ValueError(f"a packed sparse vector has {len(data)} bytes")
+                raise ValueError(
+                    f"a packed sparse vector must have at least {_HEADER.size} bytes, "
+                    f"got {len(data)}"
+                )
             vocabulary, count = _HEADER.unpack_from(data)
             if len(data) != _HEADER.size + 8 * count:
-                raise ValueError(f"a packed sparse vector of {count} weights has {len(data)} bytes")
+                raise ValueError(
+                    f"a packed sparse vector of {count} weights must have "
+                    f"{_HEADER.size + 8 * count} bytes, got {len(data)}"
+                )
             vocabularies.add(vocabulary)
             indptr[index + 1] = indptr[index] + count
             middle = _HEADER.size + 4 * count
             indices.append(np.frombuffer(data[_HEADER.size : middle], dtype="<i4"))
             weights.append(np.frombuffer(data[middle:], dtype="<f4"))
         if len(vocabularies) > 1:
-            raise ValueError(f"packed sparse vectors have {sorted(vocabularies)} dimensions")
+            raise ValueError(f"packed sparse vectors differ in dimensions: {sorted(vocabularies)}")
         empty = np.empty(0, dtype=np.int32)
         matrix = csr_array(
             (
@@ -124,7 +130,7 @@ class SparseDelta:
             ),
             shape=(len(packed), max(vocabularies, default=0)),
         )
-        matrix.check_format(full_check=True)  # Indices from 0 to the number of dimensions.
+        matrix.check_format(full_check=True)  # Checks that indices are in range.
         return Representation(sparse=matrix)
 
 

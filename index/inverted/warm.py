@@ -1,4 +1,4 @@
-"""Compile the kernels, or load what was compiled before, ahead of the first query."""
+"""Compile the kernels of inverted indexes, or load them from the cache, before a query."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .sparse import SparseSegment
 from .sparse_delta import SparseDelta
 
 _ROWS = 32
-"""Enough that one list is short beside it, see `selection.VISIT_SHARE`."""
+"""Enough rows for a list of one posting to be short; see `selection.VISIT_SHARE`."""
 
 
 def warm() -> None:
-    """Use tiny parts in every way that there is. Takes seconds once, then tens of ms."""
+    """Search tiny parts in every way. Takes seconds at first use, later tens of milliseconds."""
     compile_always()
     weights = np.zeros((_ROWS, 2), dtype=np.float32)
     weights[:, 0] = weights[0, 1] = 1

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..dense.config import DenseLeg
 from ..protocol import Approximate
-from ..structures.looking import DEFAULT_RECALL
 from ..structures.protocol import VectorStorage
+from ..structures.vector_search import DEFAULT_RECALL
 from .database.database import Database, get_number
 from .database.tables import read_segments
 from .snapshot import Part

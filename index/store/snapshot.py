@@ -21,7 +21,7 @@ from ..protocol import (
     TermStatistics,
     is_counted,
 )
-from ..structures.looking import VectorSearch
+from ..structures.vector_search import VectorSearch
 from ..view import Handles, LegResult
 from .segment import Passages, Segment
 

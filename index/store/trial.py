@@ -8,7 +8,7 @@ from ...core import Representation
 from ..config import CollectionConfig
 from ..legs import LegConfig
 from ..protocol import LegPart
-from ..structures.looking import VectorSearch
+from ..structures.vector_search import VectorSearch
 from ..view import Handles, LegResult
 from .segment import Passages
 from .snapshot import Part, Snapshot, rows_for

@@ -1,1 +1,1 @@
-"""Kinds of vector index: which vectors of a segment a search looks at."""
+"""Kinds of vector index. An index finds candidate vectors in one segment."""

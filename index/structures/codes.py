@@ -1,6 +1,6 @@
-"""The codes of vectors, one after another in a file.
+"""A file with the codes of all vectors of a segment.
 
-codes.npy  uint8 [rows, bytes of a code]
+codes.npy  uint8 [rows, bytes per code]
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from .exact import BLOCK_ROWS
 
 CODES = "codes.npy"
 _COPIES = 6
-"""Of a block, as float32, that encoding makes."""
+"""Number of float32 copies of a block that encoding makes."""
 
 
 def block_rows(memory: int, width: int) -> int:
-    """Vectors that are encoded at a time, in about `memory` bytes."""
+    """Return how many vectors to encode at a time within about `memory` bytes."""
     return max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * width)))
 
 
 def write(
     directory: Path, codec: Codec, vectors: VectorSource, memory: int, progress: Progress
 ) -> None:
-    """Write the codes of all vectors."""
+    """Encode all vectors and write codes.npy into `directory`."""
     step = block_rows(memory, vectors.width)
     with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
         for start in range(0, len(vectors), step):

@@ -1,7 +1,7 @@
-"""Exact search: the inner product of every query with every allowed vector.
+"""Exact search: compares every query with every allowed vector by inner product.
 
-Rows are taken in blocks, so that the products of a block are still in the cache when the best of
-them are picked, and queries in groups, so that a block is multiplied by many of them at once.
+Rows are processed in blocks, so that the products are still in the cache when the best ones are
+selected. Queries are processed in groups, so that one block is multiplied by many queries.
 """
 
 from __future__ import annotations
@@ -17,46 +17,55 @@ from ..codecs.gather import dot_rows
 from ..protocol import Mask, Ranking, check_single
 
 BLOCK_ROWS = 8192
+"""Number of rows in a block."""
 QUERY_GROUP = 256
+"""Number of queries multiplied with a block at a time."""
 FEW_QUERIES = 4
+"""Up to this many queries, rows are scored in place instead of copied for a matrix product."""
 GATHER_SHARE = 4
-"""When at most 1/4 of the rows are allowed, there are `few`."""
+"""Rows are gathered if at most 1/4 of them are allowed; otherwise scores are masked."""
 LARGEST = 1e8
-"""Of the numbers in a stored vector: some indexes compute with the fourth power of its length."""
+"""Largest absolute value in a stored vector. Some indexes compute the fourth power of lengths."""
 
 Chosen = slice | NDArray[np.int64]
-"""Numbers of rows."""
+"""A selection of rows: a slice or row numbers."""
 Score = Callable[[Vectors, Chosen], Vectors]
-"""(queries float32 [n, d], some rows) -> their inner products, [n, rows]."""
+"""(queries float32 [n, d], selected rows) -> their inner products, float32 [n, rows]."""
 
 
 def dense(representation: Representation) -> Vectors:
-    """The dense vectors of a batch, as contiguous rows."""
+    """Return the dense vectors of a batch as contiguous float32 [n, d].
+
+    Raises InvalidInputError if there are none, or if a text has several vectors.
+    """
     if representation.dense is None:
-        raise InvalidInputError("a dense leg needs dense vectors", field="dense")
+        raise InvalidInputError("a dense leg requires dense vectors", field="dense")
     check_single(representation)
     return np.ascontiguousarray(representation.dense, dtype=np.float32)
 
 
 def storable(representation: Representation) -> Vectors:
-    """The dense vectors of passages. Raises InvalidInputError for numbers that are not finite or so
-    large that inner products overflow: no index bears them, and FAISS ends the process for some."""
+    """Return the dense vectors of passages, float32 [n, d].
+
+    Raises InvalidInputError for NaN, infinity, and numbers beyond LARGEST. Inner products of larger
+    numbers can overflow, and some of them make FAISS abort the process.
+    """
     vectors = dense(representation)
-    wrong = ~(np.abs(vectors).max(axis=1, initial=0) <= LARGEST)  # Also where one is not a number.
+    wrong = ~(np.abs(vectors).max(axis=1, initial=0) <= LARGEST)  # Also true for NaN.
     if wrong.any():
         raise InvalidInputError(
             f"vector {int(wrong.argmax())} of {len(vectors)} has a number that is not finite or "
-            f"beyond {LARGEST:g}: look at the encoder",
+            f"exceeds {LARGEST:g}: check the output of the encoder",
             field="dense",
         )
     return vectors
 
 
 def search(queries: Vectors, vectors: Stored, k: int, allowed: Mask | None) -> Ranking:
-    """The best k of the rows of `vectors` for each query; ties by row, ascending.
+    """Return the best k rows of `vectors` for each query. Ties are ordered by row, ascending.
 
-    queries: float32 [n, d]; vectors: float16 or float32 [rows, d]. Raises InvalidInputError if d
-    differs.
+    queries: float32 [n, d]. vectors: float16 or float32 [rows, d]. allowed: mask of the rows to
+    search; None: all. Raises InvalidInputError if d differs.
     """
     check_width(queries, vectors.shape[1])
     return scan(
@@ -74,24 +83,25 @@ def scan(
     gather: bool = True,
     group: int = QUERY_GROUP,
 ) -> Ranking:
-    """The best k of `total` rows for each query; ties by row, ascending.
+    """Return the best k of `total` rows for each query. Ties are ordered by row, ascending.
 
-    gather: `score` may be asked for rows in no sequence, where few are allowed. group: queries that
-    share a block; more where a block takes long to read.
+    score:  computes the inner products of queries and rows.
+    gather: if few rows are allowed, call `score` with their numbers instead of slices.
+    group:  number of queries scored with a block at a time. Use more if blocks are slow to read.
     """
     found = Ranking.empty(len(queries), k)
     chosen = None
-    if gather and allowed is not None and few(allowed):
+    if gather and allowed is not None and is_selective(allowed):
         chosen, allowed = np.flatnonzero(allowed), None
         total = len(chosen)
     for start in range(0, len(queries), group):
-        together = queries[start : start + group]
-        best = [Best(k) for _ in together]
+        batch = queries[start : start + group]
+        best = [TopK(k) for _ in batch]
         for first in range(0, total, BLOCK_ROWS):
             piece = slice(first, min(first + BLOCK_ROWS, total))
             mask = None if allowed is None else allowed[piece]
             if mask is None or mask.any():
-                products = score(together, piece if chosen is None else chosen[piece])
+                products = score(batch, piece if chosen is None else chosen[piece])
                 for scores, one in zip(products, best, strict=True):
                     one.offer(scores, first, mask)
         for index, one in enumerate(best, start):
@@ -99,19 +109,19 @@ def scan(
     return found
 
 
-def few(allowed: Mask) -> bool:
-    """So few rows are allowed that these are copied out instead of masking all."""
+def is_selective(allowed: Mask) -> bool:
+    """Return True if it is faster to copy the allowed rows than to score and mask all rows."""
     return bool(np.count_nonzero(allowed) * GATHER_SHARE <= len(allowed))
 
 
 def _products(queries: Vectors, vectors: Stored, rows: Chosen) -> Vectors:
-    """Inner products of all queries with some rows, [n, rows]."""
+    """Return the inner products of the queries with selected rows, float32 [n, rows]."""
     half = vectors.dtype == np.float16
     if len(queries) <= FEW_QUERIES and (half or not isinstance(rows, slice)):
-        # So few are multiplied sooner than rows are copied or made float32.
-        places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        return np.vstack([dot_rows(query[None], vectors, places[None]) for query in queries])
-    # Vectors that FAISS has mapped are not aligned, for which numpy has no fast product.
+        # For few queries this is faster than copying rows or converting them to float32.
+        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        return np.vstack([dot_rows(query[None], vectors, numbers[None]) for query in queries])
+    # Vectors mapped by FAISS are not aligned, and numpy has no fast product for these.
     block = np.require(vectors[rows], np.float32, "A")
     products: Vectors = queries @ block.T
     return products
@@ -125,8 +135,8 @@ def check_width(queries: Vectors, width: int) -> None:
         )
 
 
-class Best:
-    """The best k of the scores offered so far, in blocks of ascending rows."""
+class TopK:
+    """Collects the best k rows of one query, from blocks of scores in ascending row order."""
 
     def __init__(self, k: int) -> None:
         self._k = k
@@ -134,10 +144,13 @@ class Best:
         self._scores: list[Vectors] = []
         self._held = 0
         self._beat: np.float32 | None = None
-        """k rows have at least this score: later ones must have more, as they lose ties."""
+        """k rows have at least this score. Later rows lose ties, so they need a higher score."""
 
     def offer(self, scores: Vectors, first: int, allowed: Mask | None) -> None:
-        """Consider the scores of rows `first`, `first` + 1, ..."""
+        """Add the scores of rows `first`, `first` + 1, ...
+
+        allowed: mask over these rows; None: all are allowed.
+        """
         eligible = allowed
         if self._beat is not None:
             better = scores > self._beat
@@ -152,25 +165,30 @@ class Best:
             self._beat = kept[-1]
 
     def result(self) -> tuple[NDArray[np.int64], Vectors]:
-        """Rows and scores, best first."""
+        """Return the best rows and their scores, best first."""
         if not self._rows:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        return top(np.concatenate(self._rows), np.concatenate(self._scores), self._k)
+        return top_k(np.concatenate(self._rows), np.concatenate(self._scores), self._k)
 
     def fill(self, ranking: Ranking, query: int, numbers: NDArray[np.int64] | None) -> None:
-        """Put them into the empty line of a query; `numbers`: what the rows are called there."""
+        """Write the best rows and scores into row `query` of an empty ranking.
+
+        numbers: maps rows to the row numbers to write; None: write rows as they are.
+        """
         rows, scores = self.result()
         ranking.rows[query, : len(rows)] = rows if numbers is None else numbers[rows]
         ranking.scores[query, : len(rows)] = scores
 
 
-def top(rows: NDArray[np.int64], scores: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
-    """The best k of `scores`, best first; ties by row, ascending. Raises StorageError for one that
-    is not a number."""
+def top_k(rows: NDArray[np.int64], scores: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+    """Return the rows and scores of the best k scores, best first; ties by row, ascending.
+
+    Raises StorageError if a score is NaN.
+    """
     if np.isnan(scores.max(initial=-np.inf)):
         raise StorageError(
-            "an inner product is not a number: a stored vector was altered (see `twindex verify`) "
-            "or the query has numbers that are none"
+            "an inner product is not a number: a stored vector is damaged (run `twindex verify`) "
+            "or the query vector contains NaN or infinity"
         )
     if len(scores) > k:
         at_least = np.partition(scores, len(scores) - k)[len(scores) - k]

@@ -1,7 +1,7 @@
-"""FAISS as the structures here use it: its C++ called with little between, its files and errors.
+"""Calls of FAISS: search, training, files and errors.
 
-Its Python layer checks and converts arguments at each call, which takes longer than some searches;
-here they are known to fit.
+Searches bypass the Python layer of FAISS. It checks and converts arguments at each call, which
+takes longer than some searches. The arguments passed here are already valid.
 """
 
 from __future__ import annotations
@@ -17,22 +17,27 @@ from numpy.typing import NDArray
 from ..arrays.vectors import Vectors, VectorSource
 from ..codecs.config import CodecConfig, Int8Codec
 from ..protocol import Mask, Ranking
-from .originals import spread
+from .originals import random_rows
 from .protocol import Parameters, VectorStorage
 
 SEED = 1234
+"""Seed of samples and of k-means."""
 
 _LEAST = 256
-"""Vectors without which FAISS fits no codec; fewer are repeated."""
+"""Number of vectors that FAISS requires to fit a codec. Fewer vectors are repeated."""
 
 
 def faiss() -> Any:
-    """FAISS, imported when it is needed; its type hints do not know what is used here."""
+    """Import and return the module faiss, untyped because its type hints are incomplete."""
     return import_module("faiss")
 
 
-def call(index: Any, queries: Vectors, k: int, parameters: Any) -> Ranking:
-    """index.search for float32 [n, d], contiguous; without a result: row -1 and score -inf."""
+def search(index: Any, queries: Vectors, k: int, parameters: Any) -> Ranking:
+    """Search a FAISS index for the best k rows of each query.
+
+    queries: contiguous float32 [n, d]. parameters: FAISS search parameters. Missing results have
+    row -1 and score -inf.
+    """
     library = faiss()
     scores = np.empty((len(queries), k), np.float32)
     rows = np.empty((len(queries), k), np.int64)
@@ -50,12 +55,12 @@ def call(index: Any, queries: Vectors, k: int, parameters: Any) -> Ranking:
 
 
 def selector(allowed: Mask) -> Any:
-    """The rows that are allowed. Search parameters keep it alive, and it the bits."""
+    """Return a FAISS selector of the allowed rows, for use in search parameters."""
     return faiss().IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
 
 
 def read(path: Path) -> Any:
-    """The index in a file, mapped where FAISS can. Raises OSError if it cannot read it."""
+    """Read a FAISS index from a file, memory-mapped if possible. Raises OSError on failure."""
     library = faiss()
     try:
         return library.read_index(str(path), library.IO_FLAG_MMAP_IFC)
@@ -64,12 +69,12 @@ def read(path: Path) -> Any:
 
 
 def write(index: Any, path: Path) -> None:
-    """The inverse of `read`."""
+    """Write a FAISS index to a file."""
     faiss().write_index(index, str(path))
 
 
 def scalar_type(codec: CodecConfig) -> int:
-    """What FAISS calls a codec of single dimensions."""
+    """Return the FAISS quantizer type of a scalar codec."""
     kinds = faiss().ScalarQuantizer
     if isinstance(codec, Int8Codec):
         return int(kinds.QT_8bit if codec.scope == "dimension" else kinds.QT_8bit_uniform)
@@ -78,27 +83,30 @@ def scalar_type(codec: CodecConfig) -> int:
 
 
 def sample(vectors: VectorSource, number: int) -> Vectors:
-    """At most `number` of the vectors, at random: the same whatever memory there is."""
-    return vectors.take(spread(len(vectors), number, SEED))
+    """Return a seeded random sample of at most `number` vectors, float32 [n, d]."""
+    return vectors.take(random_rows(len(vectors), number, SEED))
 
 
 def train(index: Any, sample: Vectors) -> None:
-    """Fit the codec of an index, however few vectors there are."""
+    """Train a FAISS index on a sample of any size, float32 [n, d] with n >= 1."""
     if hasattr(index, "pq"):
-        index.pq.cp.min_points_per_centroid = 1  # It would warn on standard error.
+        index.pq.cp.min_points_per_centroid = 1  # Otherwise FAISS warns on standard error.
     index.train(np.resize(sample, (max(len(sample), _LEAST), sample.shape[1])))
 
 
 def blocks(vectors: VectorSource, memory: int) -> Iterator[Vectors]:
-    """All vectors, in pieces of at most `memory` bytes or so."""
-    # FAISS takes about as much again for what it makes of them.
+    """Yield all vectors in contiguous blocks, using about `memory` bytes."""
+    # FAISS needs about the same memory again for each block.
     step = min(65_536, max(1, memory // (8 * max(1, vectors.width))))
     for start in range(0, len(vectors), step):
         yield np.ascontiguousarray(vectors.read(start, min(start + step, len(vectors))))
 
 
-def add_to(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
-    """Add vectors, numbered from `first` on, to the lists of each: int64 [n, its lists]."""
+def add_to_lists(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
+    """Add vectors to inverted lists of a FAISS index, with row numbers from `first` on.
+
+    vectors: float32 [n, d]. lists: the lists of each vector, int64 [n, lists per vector].
+    """
     rows = np.arange(first, first + len(vectors), dtype=np.int64)
     pointer = faiss().swig_ptr
     for column in np.ascontiguousarray(lists.T):
@@ -106,26 +114,29 @@ def add_to(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -
 
 
 def oversamples(storage: VectorStorage) -> tuple[int, ...]:
-    """How many candidates are worth rescoring for each result; none = the scores are final."""
+    """Return the oversampling factors worth trying; empty if scores are final without rescoring."""
     codec = storage.used_codec
     if storage.lossless or storage.kept == "none":
         return ()
     if storage.projection is not None or codec is None:
         return (4, 16)
     exact = {"float32": (1,), "float16": (1,), "bfloat16": (2,), "int8": (2,)}
-    # Of 4-bit codes, 2 lose a point of recall and 8 gain nothing (measured, PQ and RaBitQ).
+    # With 4-bit codes, 2 loses a point of recall and 8 gains nothing (measured, PQ and RaBitQ).
     return exact.get(codec.kind, (4,))
 
 
-def steps(most: int) -> list[int]:
-    """Numbers from 1 to `most`, each about 1.4 times the one before, the large ones twice."""
+def ladder_values(most: int) -> list[int]:
+    """Return numbers from 1 to `most`. Each is about 1.4 times the one before; above 100, twice."""
     fine = [round(2 ** (step / 2)) for step in range(14)]
     coarse = [2**step for step in range(7, 31)]
     return sorted({min(most, number) for number in (*fine, *coarse)})
 
 
-def rungs(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
-    """A ladder: each value with each useful oversampling; at last, more of that."""
+def ladder(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
+    """Return settings to calibrate: the parameter `name` with each value and oversampling factor.
+
+    The last settings combine the largest value with larger factors.
+    """
     wanted = oversamples(storage)
     if not wanted:
         return [{name: value} for value in values]

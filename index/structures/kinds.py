@@ -1,4 +1,4 @@
-"""The kinds of vector index that come with Twindex, a line each: an import registers them."""
+"""Importing this module registers the built-in kinds of vector index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vectors of a segment as they came, on disk: what is rescored from, searched exactly, merged.
+"""The original vectors of a segment, on disk. Used for rescoring, exact search and merging.
 
 vectors.npy  float16 or float32 [rows, d]
 """
@@ -20,13 +20,13 @@ from ..codecs.projection import Projection
 FILE = "vectors.npy"
 
 LARGEST_HALF = 65_504.0
-"""Values beyond this are infinite as float16."""
+"""Largest finite float16."""
 LEAST_HALF = 2.0**-14
-"""A vector without a number as large as this has fewer digits as float16 than others, or none."""
+"""Smallest normal float16. Vectors with only smaller numbers would lose precision as float16."""
 
 
 class Originals:
-    """A VectorSource over a mapped matrix."""
+    """A VectorSource over a matrix in memory or in a mapped file."""
 
     def __init__(
         self,
@@ -35,17 +35,17 @@ class Originals:
         *,
         cold: bool = False,
     ) -> None:
-        """file: what `array` maps, if it is a file of its own. cold: its rows are not expected to
-        be in memory."""
+        """array: float16 or float32 [rows, d]. file: the .npy file that `array` maps; None for an
+        array without a file. cold: rows are usually not in memory, so reads are prefetched."""
         self.array = array
         self.width = int(array.shape[1])
-        """Dimensions of a vector."""
+        """Number of dimensions of a vector."""
         self._file = file
         self._cold = cold
 
     @classmethod
     def open(cls, directory: Path, *, cold: bool = False) -> Self:
-        """Those of a segment. Raises OSError or ValueError."""
+        """Map vectors.npy in `directory`. Raises OSError, or ValueError for a damaged file."""
         file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
         return cls(file.array, file, cold=cold)
 
@@ -58,7 +58,7 @@ class Originals:
         return rows.astype(np.float32, copy=self._file is None)
 
     def expect(self, rows: NDArray[np.int64]) -> None:
-        """These rows of `array` (-1 = none) will be looked at next."""
+        """Prefetch rows that will be read next, if the file is cold. Row -1 is ignored."""
         if self._cold and self._file is not None:
             row_bytes = self.width * self.array.itemsize
             prefetch(self._file.mapping, self._file.offset, row_bytes, rows)
@@ -69,13 +69,13 @@ class Originals:
 
 
 class Projected:
-    """Vectors in fewer dimensions, projected as they are read."""
+    """A VectorSource that projects the vectors of another source when they are read."""
 
     def __init__(self, vectors: VectorSource, projection: Projection) -> None:
         self._vectors = vectors
         self._projection = projection
         self.width = projection.width
-        """Dimensions that are left."""
+        """Number of dimensions after the projection."""
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -92,7 +92,11 @@ class Projected:
 def write(
     directory: Path, blocks: Callable[[], Iterable[Vectors]], width: int, *, half: bool
 ) -> None:
-    """Write the vectors that `blocks()` gives, as float16 if `half` and all of them can be."""
+    """Write vectors.npy into `directory`.
+
+    blocks: returns blocks of the vectors, float32 [n, width]; may be called twice. half: store
+    float16 unless a vector would overflow or lose precision; otherwise float32.
+    """
     if half:
         with NpyWriter(directory / FILE, np.float16, columns=width) as writer:
             for block in blocks():
@@ -107,8 +111,8 @@ def write(
             writer.append(block)
 
 
-def spread(rows: int, wanted: int, seed: int) -> NDArray[np.int64]:
-    """Row numbers of a random sample without repetition, ascending; all rows if they are few."""
+def random_rows(rows: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """Return up to `wanted` random row numbers below `rows`, int64, distinct and ascending."""
     if rows <= wanted:
         return np.arange(rows, dtype=np.int64)
     chosen = np.random.default_rng(seed).choice(rows, wanted, replace=False)

@@ -1,13 +1,13 @@
-"""What a vector index is: its configuration, how it stores vectors, and what it offers.
+"""Protocol and configuration of vector indexes.
 
-    originals   each vector as it came, on disk, for rescoring, exact search and merging
-    projection  fewer dimensions, fitted on a sample of the segment
-    codec       fewer bytes for each dimension; what the index holds and first scores by
-    index       which vectors are looked at
+    originals   the original vectors, on disk, for rescoring, exact search and merging
+    projection  reduces the dimensions; fitted on a sample of the segment
+    codec       stores a dimension in fewer bytes; the index stores codes and scores with them
+    index       finds candidates: decides which vectors a search compares
 
-A stored combination is one `VectorStorage`. The segment (`twindex.index.dense.segment`) does what
-all kinds of index need: originals, projection, rescoring, exact search where few rows are allowed,
-calibration. A `Structure` finds candidates.
+A `VectorStorage` holds one combination of these. The segment (`twindex.index.dense.segment`) does
+what all kinds of index need: it keeps originals, projects, rescores, calibrates, and searches
+exactly if few rows are allowed. A `Structure` finds the candidates.
 """
 
 from __future__ import annotations
@@ -24,64 +24,66 @@ from ...core.kinds import Kinds, OneOf, named
 from ..arrays.vectors import Vectors, VectorSource
 from ..codecs.config import CODECS, PROJECTIONS, BaseProjection, CodecConfig, ScalarCodec
 from ..protocol import Mask, Ranking
-from .looking import VectorSearch
+from .vector_search import VectorSearch
 
 Parameters = Mapping[str, int]
-"""How far a search looks, e.g. {"nprobe": 16, "oversample": 4}; see `VectorSearch`."""
+"""Search parameters by name, e.g. {"nprobe": 16, "oversample": 4}; see `VectorSearch`."""
 
 CODED_FROM = 1_000
-"""Fewer vectors are neither coded nor projected: there is nothing to fit on and little to gain."""
+"""Segments with fewer vectors are neither coded nor projected: they gain too little."""
 
 
 class IndexConfig(Config):
-    """What the configuration of every kind of vector index has.
+    """Base class of the configurations of vector indexes.
 
-    made_by:    its `Structure`, as "module:name"; ".module:name" is beside the configuration.
-    usual_codec: where none is configured; None = it has its own way and takes none.
-    parameters: fields of `VectorSearch`, besides `recall`, that mean something to it.
-    looking:    its own fields that say how far searches look, and decide no files.
-    on_disk:    its search reads few pages of a large file: originals are not expected in memory.
-    extra:      the extra of Twindex that it needs, and the module by which that is found.
+    made_by:       the `Structure` class, as "module:name"; ".module:name" is relative to the module
+                   of the configuration.
+    usual_codec:   default codec; None if the index has its own encoding and supports no codec.
+    parameters:    fields of `VectorSearch`, besides `recall`, that the index supports.
+    search_fields: fields of the configuration that affect only searches, not stored files.
+    on_disk:       True if searches read few pages of large files. Originals are then usually not in
+                   memory.
+    extra:         extra of Twindex that the index requires, and the module that it installs.
 
-    A field `flat_below` says below how many passages a segment is searched exactly instead.
+    A field `flat_below` sets a number of passages. Smaller segments are searched exactly.
     """
 
     made_by: ClassVar[str]
     usual_codec: ClassVar[CodecConfig | None] = ScalarCodec(kind="float32")
     parameters: ClassVar[tuple[str, ...]] = ()
-    looking: ClassVar[tuple[str, ...]] = ("recall",)
+    search_fields: ClassVar[tuple[str, ...]] = ("recall",)
     on_disk: ClassVar[bool] = False
     extra: ClassVar[tuple[str, str] | None] = None
 
     kind: str
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
-        """Whether vectors can be held in a codec."""
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
+        """Return True if the index supports a codec of this class and kind."""
         return codec.own
 
     def check(self, codec: CodecConfig | None) -> None:
-        """Raise ValueError for options that do not go with the codec that is used."""
+        """Raise ValueError for options that conflict with the codec."""
 
-    def plain(self, storage: VectorStorage, rows: int) -> bool:
-        """So many vectors are kept as they are and searched exactly, without a structure."""
+    def searches_exactly(self, storage: VectorStorage, rows: int) -> bool:
+        """Return True if a segment of `rows` vectors is searched exactly, without a structure."""
         return rows < int(dict(self).get("flat_below", 0))
 
     @property
     def layout(self) -> Self:
-        """What decides the files."""
-        looking = [name for name in self.looking if name in type(self).model_fields]
-        return self.model_copy(update=dict.fromkeys(looking))
+        """The configuration without the fields that affect only searches."""
+        given = [name for name in self.search_fields if name in type(self).model_fields]
+        return self.model_copy(update=dict.fromkeys(given))
 
     @property
     def search(self) -> VectorSearch:
-        """How far a search looks that does not say. What is stored may lie beyond the bounds."""
+        """Default search parameters. Stored numbers are not checked against bounds."""
         fields = dict(self)
         given = {name: fields.get(name) for name in ("recall", *self.parameters)}
         return VectorSearch.stored(given)
 
     def structure(self, codec: CodecConfig | None) -> type[Structure]:
-        """The class of its structures over vectors that a codec holds."""
+        """Return the Structure class for vectors stored with `codec`."""
         found: type[Structure] = named(self.made_by, type(self))
         return found
 
@@ -90,88 +92,87 @@ C = TypeVar("C", bound=IndexConfig)
 
 
 def settings(storage: VectorStorage, kind: type[C]) -> C:
-    """The configuration of the index. Raises TypeError for that of another kind."""
+    """Return the index configuration. Raises TypeError if it is not of class `kind`."""
     if not isinstance(storage.index, kind):
-        raise TypeError(f"{kind.__name__} is wanted, got the configuration of {storage.index.kind}")
+        raise TypeError(f"expected {kind.__name__}, got {type(storage.index).__name__}")
     return storage.index
 
 
 STRUCTURES = Kinds(IndexConfig, "index", "twindex.indexes")
-"""The kinds of vector indexes."""
+"""Registry of the kinds of vector index."""
 
 
 def codecs_of(index: type[IndexConfig]) -> tuple[str, ...]:
-    """Names of the codecs that an index can hold, the usual one first."""
+    """Return the names of the codecs that an index supports, the default codec first."""
     usual = index.usual_codec
-    able = [name for name, codec in CODECS.classes().items() if index.holds(codec, name)]
+    able = [name for name, codec in CODECS.classes().items() if index.supports_codec(codec, name)]
     return tuple(sorted(able, key=lambda name: usual is None or name != usual.kind))
 
 
 class VectorFields(Config):
-    """How the vectors of a leg are stored."""
+    """Storage options of the vectors of a leg."""
 
     index: Annotated[IndexConfig, OneOf(STRUCTURES)] = Field(
         default_factory=lambda: STRUCTURES.parse({"kind": "flat"})
     )
-    """Which vectors are looked at; `flat` if nothing is said."""
+    """Kind of index; by default `flat`, which compares every vector."""
     codec: Annotated[CodecConfig, OneOf(CODECS)] | None = None
-    """How the index holds vectors; None = the usual one of the index."""
+    """Codec in which the index stores vectors; None: the default codec of the index."""
     projection: Annotated[BaseProjection, OneOf(PROJECTIONS, default="pca")] | None = None
-    """Fewer dimensions for the index."""
+    """Reduces the dimensions of the vectors in the index; None: all dimensions."""
     originals: Literal["auto", "float32", "float16", "none"] = "auto"
-    """Kept for rescoring, exact search and merging: "float16", "float32", "none" (what the codec
-    lost is then lost for good, more with each merge), or "auto": float16, but float32 where the
-    codec is float32 and no dimension is dropped."""
+    """Original vectors kept for rescoring, exact search and merging: "float16", "float32", "none",
+    or "auto". "none" keeps only codes, which lose precision with each merge. "auto" is float32 if
+    the codec is float32 without a projection, else float16."""
 
 
 class VectorStorage(VectorFields):
-    """How vectors are stored, and what follows from it. See `VectorFields`."""
+    """Storage options of vectors, with derived properties. See `VectorFields`."""
 
     @property
     def used_codec(self) -> CodecConfig | None:
-        """The codec that the index holds; None for ScaNN, which has its own."""
+        """The configured codec or the default of the index; None for ScaNN, which has its own."""
         return self.index.usual_codec if self.codec is None else self.codec
 
     @property
     def layout(self) -> VectorStorage:
-        """What decides the files: all but how far searches look."""
+        """The options that affect stored files: all except search parameters."""
         return VectorStorage(**{**dict(self), "index": self.index.layout})
 
     @property
     def held_codec(self) -> CodecConfig:
-        """The same, for indexes that are not ScaNN's."""
+        """The codec of the index. Not available for ScaNN, which has no codec."""
         codec = self.used_codec
-        assert codec is not None, "only ScaNN has none"
+        assert codec is not None, "ScaNN has no codec"
         return codec
 
     @property
     def lossless(self) -> bool:
-        """What the index holds is the vectors themselves, as float32."""
+        """True if the index stores the vectors unchanged, as float32."""
         codec = self.used_codec
         return codec is not None and codec.kind == "float32" and self.projection is None
 
     @property
     def kept(self) -> Literal["float32", "float16", "none"]:
-        """What `originals` means here."""
+        """Type of the stored originals: the option `originals` with "auto" resolved."""
         if self.originals != "auto":
             return self.originals
         return "float32" if self.lossless else "float16"
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """Fields of VectorSearch, besides `recall`, that mean something here."""
+        """Fields of VectorSearch, besides `recall`, that searches support."""
         own = self.index.parameters
         return own if self.lossless or self.kept == "none" else (*own, "oversample")
 
     def check_stored(self) -> None:
-        """Raise ConfigError if a number that was stored earlier lies beyond its bounds; see
-        `Config.stored`. No search can use it."""
+        """Raise ConfigError if a stored number is outside its bounds. See `Config.stored`."""
         problem = _stored_problem(self)
         if problem is not None:
             raise ConfigError(problem.message, field=problem.field)
 
     def check_width(self, dimensions: int) -> None:
-        """Raise ConfigError if vectors of so many dimensions cannot be stored so."""
+        """Raise ConfigError if the options do not support vectors of this many dimensions."""
         left = dimensions if self.projection is None else self.projection.kept(dimensions)
         if self.codec is not None:
             self.codec.check_width(left)
@@ -182,19 +183,20 @@ class VectorStorage(VectorFields):
         return self
 
     def check(self) -> None:
-        """Raise ValueError for parts that do not go together."""
-        if self.codec is not None and not self.index.holds(type(self.codec), self.codec.kind):
+        """Raise ValueError for options that conflict: index, codec and originals."""
+        given = self.codec
+        if given is not None and not self.index.supports_codec(type(given), given.kind):
             codecs = codecs_of(type(self.index))
-            able = ", ".join(codecs) if codecs else "none but its own: leave codec out"
+            able = f"use {', '.join(codecs)}" if codecs else "remove codec, it has its own"
             raise ValueError(
-                f"the index {self.index.kind} cannot hold codec {self.codec.kind}; it can: {able}"
+                f"the index {self.index.kind} does not support codec {given.kind}: {able}"
             )
         codec = self.used_codec
         self.index.check(codec)
-        if self.kept == "none" and (codec is None or not codec.gives_back):
+        if self.kept == "none" and (codec is None or not codec.decodable):
             held = f"the index {self.index.kind}" if codec is None else f"the codec {codec.kind}"
             raise ValueError(
-                f"originals: {held} gives no vectors back, so originals must be kept: float16"
+                f"originals: {held} cannot decode vectors, so originals must be kept: use float16"
             )
 
 
@@ -208,8 +210,10 @@ def _stored_problem(storage: VectorStorage) -> ConfigError | None:
 
 
 class Structure(Protocol):
-    """One kind of index over the vectors of one segment: immutable files in a directory, searched
-    by inner product, by several threads at once. `len` is the number of vectors."""
+    """A vector index over one segment: immutable files in a directory, searched by inner product.
+
+    Several threads may search at once. `len` is the number of vectors.
+    """
 
     @classmethod
     def build(
@@ -220,51 +224,56 @@ class Structure(Protocol):
         memory: int,
         progress: Progress,
     ) -> None:
-        """Write files for all `vectors` into `directory`, whose other files it leaves alone.
+        """Write the files of the index into `directory`. Other files there stay unchanged.
 
-        Takes `memory` bytes or so beyond what the structure itself must hold (`building_bytes`).
-        Deterministic as far as the library below allows. `progress.advance` counts vectors, each
-        once in all.
+        memory: bytes that the build may use, approximately, in addition to `building_bytes`.
+        progress: `advance` is called with numbers of vectors; each vector counts once. The result
+        is deterministic as far as the underlying library allows.
         """
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """Raises OSError or ValueError for what cannot be read."""
+        """Open the files of an index. Raises OSError or ValueError for unreadable files."""
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """Memory that a build of so many vectors holds however little it is given."""
+        """Return the minimum memory in bytes of a build with `rows` vectors."""
 
     def __len__(self) -> int: ...
 
     @property
     def memory(self) -> int:
-        """Bytes that the structure holds in memory once it is open (mapped pages it must touch for
-        each search included)."""
+        """Bytes in memory of an open index, including mapped pages that each search reads."""
 
     @property
     def exact_vectors(self) -> Vectors | None:
-        """The vectors as they came, mapped, where the structure itself must hold them (a graph over
-        float32); then no copy is kept beside it. Else None."""
+        """The original vectors, mapped, if the index itself stores them (a graph over float32).
+
+        The segment then keeps no copy of its own. None otherwise.
+        """
 
     def ladder(self) -> Sequence[Parameters]:
-        """Settings to calibrate, from the cheapest to the dearest, all with the same keys.
+        """Return settings to calibrate, cheapest first, all with the same keys.
 
-        With "oversample" as a key, the segment asks for that many candidates for each result and
-        rescores them; without it, or with 0, the structure's scores stand.
+        With the key "oversample", the segment requests that many candidates for each result and
+        rescores them. Without the key, or with 0, the scores of the index are final.
         """
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """How many rows could be compared one by one with as much work. Need not be precise."""
+        """Estimate the work of a search for k results, as a number of rows compared one by one."""
 
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
-        """Up to k candidates for each query among the allowed rows, best first, by the structure's
-        own scores; padded with row -1 and score -inf. Finding fewer is no error.
+        """Return up to k candidates for each query among the allowed rows, best first.
 
-        queries: float32 [n, width], contiguous. `parameters` has the keys of the ladder.
+        queries: contiguous float32 [n, width]. parameters: values for the keys of `ladder`.
+        allowed: mask of the rows to search; None: all. Scores are those of the index. A query with
+        fewer candidates is padded with row -1 and score -inf.
         """
 
     def read(self, start: int, stop: int) -> Vectors:
-        """The vectors as the structure still knows them: needed where no originals are kept."""
+        """Return vectors `start` to `stop` (exclusive), decoded, float32 [stop - start, width].
+
+        Required only if no originals are kept.
+        """

@@ -1,4 +1,4 @@
-"""Indexes that find most of the nearest, not all."""
+"""Configuration that approximate indexes share."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 
 from ...core.bounds import Rows
-from .looking import Recall
 from .protocol import IndexConfig
+from .vector_search import Recall
 
 
 class ApproximateConfig(IndexConfig):
-    """What the configuration of every index has that finds most of the nearest.
+    """Base class of configurations of approximate indexes.
 
-    effort: the field that says how far a search looks, instead of a recall.
+    effort: name of the field that sets the search effort directly, instead of `recall`.
     """
 
     effort: ClassVar[str] = "nprobe"
     parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
+    search_fields = ("recall", "nprobe")
 
     recall: Recall | None = None
-    """Of the 10 nearest, calibrated when a segment is built; None = 0.98."""
+    """Recall target for the 10 nearest neighbours, calibrated when a segment is built; None:
+    0.98."""
     flat_below: Rows = 20_000
     """Segments with fewer passages are searched exactly."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.recall is not None and dict(self)[self.effort] is not None:
-            raise ValueError(f"recall and {self.effort} both say how far to look: give one")
+            raise ValueError(f"recall conflicts with {self.effort}: give one or the other")
         return self

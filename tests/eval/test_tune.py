@@ -321,7 +321,7 @@ def test_invalid_arguments_are_named(collection: Collection) -> None:
         with pytest.raises(InvalidInputError, match=message):
             tune(collection, grid=grid, **fields)
     impossible = Grid.parse({"block": [{"index": ["hnsw"], "codec": ["pq"]}]})
-    with pytest.raises(ConfigError, match="cannot hold codec pq"):
+    with pytest.raises(ConfigError, match="does not support codec pq"):
         tune(collection, grid=impossible)
 
 

@@ -49,7 +49,7 @@ def test_blocks_are_products_and_unsupported_ones_are_skipped() -> None:
     assert {item.name for item in planned.skipped} == {
         "hnsw pq bits=8", "hnsw pq bits=8 pca 50 %", "hnsw pq bits=8 random 8"
     }  # fmt: skip
-    assert "cannot hold codec pq" in planned.skipped[0].reason
+    assert "does not support codec pq" in planned.skipped[0].reason
     twice = grid.model_copy(update={"block": grid.block * 2})
     assert plan(twice, no_obstacle) == planned
 

@@ -1,4 +1,4 @@
-"""A state machine that changes a collection in random order, for property tests."""
+"""A state machine that applies random operations to a collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ids = st.sampled_from([f"d{i}" for i in range(8)])
 
 
 def words(known: list[str], most: int) -> st.SearchStrategy[str]:
-    """Texts of at most `most` words from `known`."""
+    """Return a strategy of texts with at most `most` of the known words."""
     return st.lists(st.sampled_from(known), max_size=most).map(" ".join)
 
 
@@ -35,10 +35,7 @@ def in_few_examples(examples: int, steps: int) -> settings:
 
 
 class CollectionStates(RuleBasedStateMachine):
-    """Changes a collection at random.
-
-    stored: id -> document that the collection must contain.
-    """
+    """Random operations on a collection. stored: the documents it must contain."""
 
     config: ClassVar[CollectionConfig]
     documents: ClassVar[st.SearchStrategy[Document]]

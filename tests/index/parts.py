@@ -1,4 +1,4 @@
-"""Helpers that the tests of all leg parts share."""
+"""Helpers for tests of the parts of legs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def same(one: Ranking, other: Ranking) -> None:
 def ranked(
     scores: Sequence[NDArray[Any]], k: int, allowed: Mask | None, *, least: float = -np.inf
 ) -> Ranking:
-    """Return the best k rows for each query by the given scores, ignoring scores up to `least`."""
+    """Return the best k allowed rows of each query, by given scores above `least`."""
     shape = (len(scores), k)
     found = Ranking(np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32))
     for index, own in enumerate(scores):
@@ -60,7 +60,7 @@ def built(directory: Path, leg: LegConfig, rows: Representation) -> Any:
 def merged(
     root: Path, leg: LegConfig, sources: Iterable[tuple[Representation, Mask | None]], memory: int
 ) -> Path:
-    """Merge parts with these rows and masks. Return the directory of the merged part."""
+    """Build parts, merge them, and return the directory of the merged part."""
     opened = [(built(root / str(i), leg, rows), live) for i, (rows, live) in enumerate(sources)]
     (root / "merged").mkdir()
     leg.segment_part().merge(root / "merged", opened, leg, memory)
@@ -83,7 +83,7 @@ def delta(leg: LegConfig, *batches: Representation) -> Any:
 def alone_and_together(
     parts: Sequence[LegPart], queries: Sequence[Representation], k: int, allowed: Mask | None
 ) -> Iterator[tuple[Ranking, Ranking]]:
-    """Yield the ranking of each search when it runs alone, and when others run concurrently."""
+    """Yield the result of each search twice: run alone, and run with others in threads."""
     jobs = [(part, query) for query in queries for part in parts]
 
     def run(job: tuple[LegPart, Representation]) -> Ranking:

@@ -98,7 +98,7 @@ class LookingFlag(Flag):
             way = "compares every vector" if index["kind"] == "flat" else "takes no recall"
             message = f"the index {index['kind']} {way}; choose another with --index"
             raise ConfigError(message, field=self.name)
-        index.update({name: None for name in config.looking if name in index})
+        index.update({name: None for name in config.search_fields if name in index})
         super().set(target, given)
 
 
@@ -134,7 +134,7 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
                     name = option(kind) + name[1:] if _foreign(config) else name
                 shared.setdefault((name, field), {})[kind] = config
     for (name, field), configs in shared.items():
-        looks = any(field in getattr(config, "looking", ()) for config in configs.values())
+        looks = any(field in getattr(config, "search_fields", ()) for config in configs.values())
         flag = LookingFlag if looks else Flag
         yield _derived(name, (part, field), configs, legs, tuple(configs), flag)
 

@@ -1,1 +1,1 @@
-"""Every vector is compared."""
+"""An index that compares every vector."""

@@ -1,7 +1,7 @@
-"""Structures that compare a query with every vector, by their codes.
+"""Flat indexes over codes: each search compares every code.
 
-codes.npy  see `codes`
-codec.npz  what the codec was fitted to
+codes.npy  the codes; see `structures.codes`
+codec.npz  the fitted arrays of the codec
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ from ..codes import CODES
 from ..exact import check_width, scan
 from ..ivf.config import IvfConfig
 from ..ivf.ivf import IvfLists
-from ..originals import spread
+from ..originals import random_rows
 from ..protocol import Parameters, VectorStorage
 
 SEED = 0
-"""Of the vectors that a codec is fitted on: the same as those of a projection."""
+"""Seed of the fitting sample. A projection uses the same sample."""
 OVERSAMPLES = (1, 2, 4, 8, 16, 32)
+"""Oversampling factors to calibrate."""
 QUICKER = 2
-"""Codes are compared at least so many times as fast as the vectors themselves."""
+"""Speed of scoring a code, relative to an original vector; a lower bound."""
 
 
 class CodedFlat:
-    """Every vector as a code of its own: as exact as the codec is."""
+    """A Structure that compares every vector by its code. Exact except for the codec loss."""
 
     exact_vectors = None
-    """See Structure: there are codes only."""
+    """See Structure. This index stores only codes."""
 
     def __init__(self, codec: Codec, file: NpyFile[np.uint8], rescored: bool) -> None:
         self._codec = codec
         self._codes = file
         self._rescored = rescored
-        self.memory = file.array.nbytes  # All of them are read by every search.
+        self.memory = file.array.nbytes  # Each search reads all codes.
 
     @classmethod
     def build(
@@ -55,7 +56,7 @@ class CodedFlat:
         progress: Progress,
     ) -> None:
         """See Structure."""
-        codec = storage.held_codec.fit(vectors.take(spread(len(vectors), FITTED, SEED)))
+        codec = storage.held_codec.fit(vectors.take(random_rows(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
         codes.write(directory, codec, vectors, memory, progress)
 
@@ -65,19 +66,21 @@ class CodedFlat:
         codec = storage.held_codec.load(directory / CODEC)
         file = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if file.array.shape[1] != codec.stride:
-            raise ValueError(f"{CODES}: codes of {file.array.shape[1]} bytes, not {codec.stride}")
+            raise ValueError(
+                f"{CODES}: expected {codec.stride} bytes per code, got {file.array.shape[1]} bytes"
+            )
         return cls(codec, file, "oversample" in storage.parameters)
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """The sample; codes are written as they come."""
+        """See Structure. Only the fitting sample stays in memory; codes are written in blocks."""
         return min(rows, FITTED) * width * 4
 
     def __len__(self) -> int:
         return len(self._codes)
 
     def ladder(self) -> Sequence[Parameters]:
-        """How many candidates are rescored; nothing where they cannot be."""
+        """See Structure. Oversampling factors, or no parameter if nothing is rescored."""
         return _oversamples(self._rescored)
 
     def cost(self, parameters: Parameters, k: int) -> float:
@@ -87,7 +90,7 @@ class CodedFlat:
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
-        """See Structure. Ties by row, ascending."""
+        """See Structure. Ties are ordered by row, ascending."""
         check_width(queries, self._codec.width)
         stored, codec = self._codes.array, self._codec
         return scan(
@@ -100,10 +103,10 @@ class CodedFlat:
 
 
 class FaissFlat(IvfLists):
-    """Every vector by a code that only FAISS knows: product quantisation, RaBitQ.
+    """A Structure that compares every vector with a codec of FAISS: product quantisation or RaBitQ.
 
-    It is a single inverted list: FAISS filters while it scans lists, but not in its flat indexes.
-    The scores are FAISS's own; lengths are not restored.
+    It uses one inverted list, because FAISS filters rows in lists but not in its flat indexes.
+    Scores are those of FAISS, without restored vector lengths.
     """
 
     @classmethod
@@ -129,7 +132,7 @@ class FaissFlat(IvfLists):
         return super().building_bytes(rows, width, _one_list(storage))
 
     def ladder(self) -> Sequence[Parameters]:
-        """See CodedFlat."""
+        """See CodedFlat.ladder."""
         return _oversamples("oversample" in self._storage.parameters)
 
     def cost(self, parameters: Parameters, k: int) -> float:

@@ -1,4 +1,4 @@
-"""Every vector is compared."""
+"""Configuration of the flat index."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..protocol import CODED_FROM, STRUCTURES, IndexConfig, Structure, VectorSto
 
 @STRUCTURES.register
 class FlatConfig(IndexConfig):
-    """Every vector is compared: exact, as far as the codec is."""
+    """An index that compares every vector. Results are exact, except for the loss of the codec."""
 
     made_by = ".coded:CodedFlat"
-    looking = ()
+    search_fields = ()
 
     kind: Literal["flat"] = "flat"
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
-        """See IndexConfig: any."""
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
+        """See IndexConfig. Supports every codec."""
         return True
 
-    def plain(self, storage: VectorStorage, rows: int) -> bool:
+    def searches_exactly(self, storage: VectorStorage, rows: int) -> bool:
         """See IndexConfig."""
         if rows < CODED_FROM:
             return True
@@ -32,7 +32,7 @@ class FlatConfig(IndexConfig):
         return storage.projection is None and same
 
     def structure(self, codec: CodecConfig | None) -> type[Structure]:
-        """See IndexConfig. Codes that are not ours lie in one list of FAISS."""
+        """See IndexConfig. Codecs that FAISS implements use FaissFlat."""
         if codec is not None and not codec.own:
             found: type[Structure] = named(".coded:FaissFlat", type(self))
             return found

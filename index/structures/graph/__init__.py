@@ -1,1 +1,1 @@
-"""Graph search, configured."""
+"""The hnsw index: graph search."""

@@ -1,4 +1,4 @@
-"""Graph search, configured."""
+"""Configuration of the hnsw index."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from typing import Annotated, Literal
 
 from ....core.bounds import Bounds, Effort, Rows
 from ...codecs.config import FAISS_BITS, CodecConfig
-from ..looking import VectorSearch
 from ..protocol import STRUCTURES
 from ..recall import ApproximateConfig
+from ..vector_search import VectorSearch
 
 
 @STRUCTURES.register
 class HnswConfig(ApproximateConfig):
-    """Graph search (Malkov and Yashunin 2018) through FAISS."""
+    """An HNSW graph (Malkov and Yashunin 2018), with FAISS."""
 
     made_by = ".graph:HnswGraph"
     effort = "ef_search"
     parameters = ("ef",)
-    looking = ("recall", "ef_search")
+    search_fields = ("recall", "ef_search")
 
     kind: Literal["hnsw"] = "hnsw"
     neighbors: Annotated[int, Bounds(2, 256)] = 32
-    """Links of a vector."""
+    """Number of links per vector."""
     ef_construction: Annotated[int, Bounds(8, 10_000)] = 200
-    """Length of the list of candidates while the graph is built."""
+    """Length of the candidate list while the graph is built."""
     ef_search: Effort | None = None
-    """Length of the list of candidates, instead of a recall; None = as calibrated."""
+    """Length of the candidate list in searches, instead of `recall`; None: calibrated."""
     flat_below: Rows = 2_000
-    """Segments with fewer passages are searched exactly; a graph gains nothing there."""
+    """Segments with fewer passages are searched exactly, because a graph is not faster there."""
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
-        """See IndexConfig: what FAISS has."""
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
+        """See IndexConfig. Supports the scalar codecs that FAISS implements."""
         return kind in FAISS_BITS
 
     @property

@@ -1,8 +1,8 @@
-"""A graph (Malkov and Yashunin 2018) over vectors or their codes, through FAISS.
+"""An HNSW graph (Malkov and Yashunin 2018) over vectors or their codes, with FAISS.
 
-    hnsw.faiss   the graph and what it is over, in FAISS's own format, mapped
+    hnsw.faiss   the graph with its vectors or codes, in FAISS's format, memory-mapped
 
-Over float32 the file holds the vectors themselves, which are then not kept a second time.
+With codec float32 the file holds the original vectors, so the segment stores no second copy.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ from .config import HnswConfig
 FILE = "hnsw.faiss"
 
 _EXACT_RATIO = 16
-"""Visiting a graph with some ef costs about as much as comparing 16 times as many rows one after
-another (measured: 20,000 vectors of 128 dimensions, ef 64 to 1,000)."""
+"""A graph search with some ef costs about as much as comparing 16 * ef rows one by one.
+
+Measured with 20,000 vectors of 128 dimensions, ef 64 to 1,000."""
 
 
 class HnswGraph:
-    """See Structure."""
+    """A Structure that searches an HNSW graph."""
 
     def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
-        """size: bytes of the file: all of it is mapped, and all of it touched."""
+        """size: bytes of the file, which is mapped and read completely."""
         self._index = index
         self._storage = storage
         self.memory = size
@@ -59,7 +60,7 @@ class HnswGraph:
         memory: int,
         progress: Progress,
     ) -> None:
-        """See Structure. Threads add to the graph together: its links are not reproducible."""
+        """See Structure. Several threads add to the graph, so its links are not reproducible."""
         index = _new_index(vectors.width, storage)
         if not index.is_trained:
             faiss_calls.train(index, faiss_calls.sample(vectors, FITTED))
@@ -76,7 +77,8 @@ class HnswGraph:
         flat = storage.used_codec is None or storage.used_codec.kind == "float32"
         kind = faiss().IndexHNSWFlat if flat else faiss().IndexHNSWSQ
         if not isinstance(index, kind) or index.storage.ntotal != index.ntotal:
-            raise ValueError(f"{path}: not a graph over {'float32' if flat else 'codes'}")
+            content = "float32 vectors" if flat else "codes"
+            raise ValueError(f"{path}: not an HNSW graph over {content}")
         return cls(index, storage, path.stat().st_size)
 
     @classmethod
@@ -84,7 +86,7 @@ class HnswGraph:
         """See Structure."""
         codec = storage.used_codec
         code = width * FAISS_BITS["float32" if codec is None else codec.kind] // 8
-        # The lowest level has twice the links, the others together a few percent of that.
+        # The lowest level has twice the links; all others together have a few percent of these.
         graph = rows * (code + 4 * 2 * settings(storage, HnswConfig).neighbors + 24)
         return graph + (0 if storage.lossless else 4 * width * min(rows, FITTED))
 
@@ -96,7 +98,7 @@ class HnswGraph:
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
         values = [round(2 ** (step / 2)) for step in range(7, 22)]
-        return faiss_calls.rungs("ef", values, self._storage)
+        return faiss_calls.ladder("ef", values, self._storage)
 
     def cost(self, parameters: Parameters, k: int) -> float:
         """See Structure."""
@@ -112,11 +114,11 @@ class HnswGraph:
             if settings is None:
                 settings = self._settings[ef] = faiss().SearchParametersHNSW(efSearch=ef)
         else:
-            # FAISS walks through forbidden rows too, and they use up its list of candidates.
+            # FAISS visits rows that are not allowed too, and they fill its candidate list.
             share = np.count_nonzero(allowed) / max(1, len(self))
             ef = min(max(parameters["ef"], ceil(k / max(share, 1e-9))), len(self))
             settings = faiss().SearchParametersHNSW(efSearch=ef, sel=faiss_calls.selector(allowed))
-        return faiss_calls.call(self._index, queries, k, settings)
+        return faiss_calls.search(self._index, queries, k, settings)
 
     def read(self, start: int, stop: int) -> Vectors:
         """See Structure."""

@@ -1,1 +1,1 @@
-"""Inverted lists around centres, configured."""
+"""The ivf index: inverted lists around centres."""

@@ -1,4 +1,4 @@
-"""Inverted lists around centres, configured."""
+"""Configuration of the ivf index."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ..recall import ApproximateConfig
 
 @STRUCTURES.register
 class IvfConfig(ApproximateConfig):
-    """Inverted lists around k-means centres (Sivic and Zisserman 2003) through FAISS."""
+    """Inverted lists around k-means centres (Sivic and Zisserman 2003), with FAISS."""
 
     made_by = ".ivf:IvfLists"
     usual_codec = PqCodec()
 
     kind: Literal["ivf"] = "ivf"
     lists: Effort | None = None
-    """Number of lists; None = grows with the square root of the passages in a segment."""
+    """Number of lists; None: 4 times the square root of the passages in a segment."""
     replicas: Literal[1, 2] | None = None
-    """Lists that a vector is in; None = 2 for codec pq of 4 bits, whose codes are small, else 1,
-    which other codecs must have."""
+    """Number of lists that store each vector; None: 2 for codec pq with 4 bits, else 1. Other
+    codecs support only 1."""
     nprobe: Effort | None = None
-    """Lists looked at, instead of a recall; None = as calibrated."""
+    """Number of lists to search, instead of `recall`; None: calibrated."""
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
-        """See IndexConfig: what FAISS has."""
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
+        """See IndexConfig. Supports the codecs that FAISS implements."""
         return kind in FAISS_BITS or issubclass(codec, PqCodec | RabitqCodec)
 
     def check(self, codec: CodecConfig | None) -> None:
         """See IndexConfig."""
         if self.replicas == 2 and not _small(codec):
-            raise ValueError("index.replicas: only with codec pq of 4 bits can it be 2")
+            raise ValueError("index.replicas must be 1 unless the codec is pq with 4 bits, got 2")
 
     def lists_of_each(self, codec: CodecConfig | None) -> int:
-        """Lists that a vector is in."""
+        """Return the number of lists that store each vector, 1 or 2."""
         if not _small(codec):
             return 1
         return 2 if self.replicas is None else self.replicas

@@ -1,4 +1,4 @@
-"""FAISS on GPUs (extra `gpu`): used where the installed FAISS finds some, for the same results."""
+"""FAISS on GPUs (extra `gpu`). Used if the installed FAISS finds a GPU. Results are the same."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from ..faiss_calls import faiss
 
 
 def device_count() -> int:
-    """GPUs that FAISS can use; 0 for the usual FAISS."""
+    """Return the number of GPUs that FAISS can use; 0 if FAISS is built without GPU support."""
     library = faiss()
     return int(library.get_num_gpus()) if hasattr(library, "StandardGpuResources") else 0
 
 
 def on_devices(index: Any) -> Any | None:
-    """A copy of an index in the memory of all GPUs; None if there is no GPU, or it cannot hold it.
+    """Copy a FAISS index into the memory of all GPUs.
 
-    Such a copy takes no filters and, for one IVF index, at most 2,048 results and lists a query.
+    Returns None if there is no GPU or the copy fails. The copy does not support filters. A copy of
+    an IVF index supports at most 2,048 results and 2,048 lists per query.
     """
     if not device_count():
         return None
     try:
         return faiss().index_cpu_to_all_gpus(index)
-    except RuntimeError:  # Not every kind of index has a counterpart there.
+    except RuntimeError:  # Some kinds of index have no GPU version.
         return None

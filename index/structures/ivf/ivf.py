@@ -1,14 +1,16 @@
-"""Inverted lists (Sivic and Zisserman 2003) of coded vectors, through FAISS.
+"""Inverted lists (Sivic and Zisserman 2003) of coded vectors, with FAISS.
 
-    ivf.faiss    centres and lists, in FAISS's own format; lists are held in memory
-    lengths.npy  float32 [rows], of the vectors as they came, where no originals are kept: what is
-                 decoded gets its length back
+    ivf.faiss    centres and lists, in FAISS's format; the lists are held in memory
+    lengths.npy  float32 [rows], lengths of the original vectors; only without originals, where
+                 decoded vectors get these lengths
 
-A vector is in the list of the centre with the greatest inner product, and in a second one if its
-code is that small (`spilling.py`; measured at 200,000 vectors: recall .98 with 11 lists instead of
-64). The usual codec is product
-quantisation with 4 bits for each two dimensions, scanned in registers (FastScan, Andre et al.
-2017): 1/16 of float32, and the segment scores 4 candidates for each result again.
+A vector is stored in the list of the centre with the largest inner product. With 4-bit product
+quantisation it is stored in a second list too (`spilling.py`). Measured at 200,000 vectors: recall
+.98 takes 11 lists instead of 64.
+
+The default codec is product quantisation with 4 bits for each two dimensions, scanned in registers
+(FastScan, Andre et al. 2017). Codes take 1/16 of float32. The segment rescores 4 candidates for
+each result.
 """
 
 from __future__ import annotations
@@ -38,25 +40,26 @@ FILE = "ivf.faiss"
 LENGTHS = "lengths.npy"
 
 _FITTED = 8_192
-"""Vectors that codecs are fitted on, at least."""
+"""Minimum number of vectors that codecs are fitted on."""
 
 _EFFORT = {kind: 1.0 if kind == "float32" else 0.5 for kind in FAISS_BITS}
 _FAST_EFFORT = 0.1
-"""Scanning a code, compared with scoring a vector of the segment."""
+"""Cost of scanning a code, relative to scoring an original vector."""
 
 _DEVICE_LIMIT = 2_048
+"""Maximum number of results and of lists per query on a GPU."""
 
 
 class IvfLists:
-    """See Structure."""
+    """A Structure that scans the inverted lists nearest to a query."""
 
     exact_vectors = None
-    """They lie in the order of the lists."""
+    """See Structure. Vectors are stored in the order of the lists, not of the rows."""
 
     def __init__(
         self, index: Any, lengths: NpyFile[np.float32] | None, storage: VectorStorage, size: int
     ) -> None:
-        """size: bytes of the index."""
+        """lengths: of the vectors, if no originals are kept. size: bytes of the index file."""
         self._index = index
         self._replicas = _replicas(storage, index.nlist)
         self._lengths = lengths
@@ -81,8 +84,8 @@ class IvfLists:
         sample = faiss_calls.sample(vectors, _sampled(lists))
         centres = coarse.centres(sample, lists)
         exact = coarse.exact_quantizer(centres)
-        twice = _replicas(storage, lists) == 2
-        index = _new_index(exact, storage, plain=twice)
+        in_two_lists = _replicas(storage, lists) == 2
+        index = _new_index(exact, storage, plain=in_two_lists)
         faiss_calls.train(index, sample)
         with ExitStack() as stack:
             lengths = None
@@ -90,18 +93,18 @@ class IvfLists:
                 lengths = stack.enter_context(NpyWriter(directory / LENGTHS, np.float32))
             done = 0
             for block in faiss_calls.blocks(vectors, memory):
-                if twice:
-                    faiss_calls.add_to(index, block, done, two_lists(block, centres, exact))
+                if in_two_lists:
+                    faiss_calls.add_to_lists(index, block, done, two_lists(block, centres, exact))
                 else:
                     index.add(block)
                 done += len(block)
                 if lengths is not None:
                     lengths.append(np.linalg.norm(block, axis=1))
                 progress.advance(len(block))
-        if twice:
-            # FAISS takes vectors for given lists only before it lays these out for scanning.
+        if in_two_lists:
+            # FAISS can add to given lists only before it converts them to FastScan.
             index = faiss().IndexIVFPQFastScan(index)
-        # RaBitQ codes are of the difference to the centre, which must then be known.
+        # RaBitQ encodes the difference to the centre, so the exact centre is required.
         keep = isinstance(storage.used_codec, RabitqCodec)
         quantizer = coarse.fast_quantizer(exact, sample, keep=keep)
         index.quantizer = quantizer
@@ -113,16 +116,16 @@ class IvfLists:
         path = directory / FILE
         index = faiss_calls.read(path)
         if not isinstance(index, faiss().IndexIVF):
-            raise ValueError(f"{path}: not inverted lists")
+            raise ValueError(f"{path}: not an IVF index of FAISS")
         if isinstance(index, faiss().IndexIVFPQFastScan):
-            index.fine_quantizer = index.pq  # FAISS 1.15 forgets it, and crashes when it decodes.
+            index.fine_quantizer = index.pq  # FAISS 1.15 does not restore it.
         lengths: NpyFile[np.float32] | None = None
         rows = index.ntotal // _replicas(storage, index.nlist)
         _check_rows(index, rows, path)
         if storage.kept == "none":
             lengths = NpyFile(directory / LENGTHS, np.float32)
             if len(lengths) != rows:
-                raise ValueError(f"{LENGTHS}: {len(lengths)} lengths of {rows} vectors")
+                raise ValueError(f"{LENGTHS}: expected {rows} lengths, got {len(lengths)}")
         return cls(index, lengths, storage, path.stat().st_size)
 
     @classmethod
@@ -130,15 +133,15 @@ class IvfLists:
         """See Structure."""
         config = settings(storage, IvfConfig)
         lists = coarse.list_count(rows, config.lists)
-        sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres, while they are fitted.
-        # With two lists, all once more to lay them out.
+        sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres in training.
+        # With two lists per vector, all codes are stored twice and copied once for FastScan.
         copies = 1 if config.lists_of_each(storage.used_codec) == 1 else 4
         return copies * rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
-        probes = faiss_calls.steps(int(self._index.nlist))
-        return faiss_calls.rungs("nprobe", probes, self._storage)
+        numbers = faiss_calls.ladder_values(int(self._index.nlist))
+        return faiss_calls.ladder("nprobe", numbers, self._storage)
 
     def cost(self, parameters: Parameters, k: int) -> float:
         """See Structure."""
@@ -163,11 +166,11 @@ class IvfLists:
                 settings = self._settings[nprobe] = faiss().SearchParametersIVF(nprobe=nprobe)
         else:
             settings = faiss().SearchParametersIVF(nprobe=nprobe, sel=faiss_calls.selector(allowed))
-        found = faiss_calls.call(index, queries, self._replicas * k, settings)
+        found = faiss_calls.search(index, queries, self._replicas * k, settings)
         return found if self._replicas == 1 else distinct(found, k)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See Structure. Looks through all lists: read many at a time."""
+        """See Structure. Each call searches all lists, so read many vectors at a time."""
         if start >= stop:
             return np.empty((0, self._index.d), np.float32)
         decoded: Vectors = self._index.reconstruct_n(start, stop - start)
@@ -182,14 +185,14 @@ class IvfLists:
 
 
 def _check_rows(index: Any, rows: int, path: Path) -> None:
-    """Raise ValueError unless each row is in a list, and no other: what is found is not asked."""
+    """Raise ValueError unless the lists contain every row below `rows` and no other."""
     lists, seen = index.invlists, np.zeros(rows, dtype=np.bool_)
     for number in range(index.nlist):
         size = lists.list_size(number)
         if size:
             here = faiss().rev_swig_ptr(lists.get_ids(number), size)
             if here.min() < 0 or here.max() >= rows:
-                raise ValueError(f"{path}: list {number} has rows that are none")
+                raise ValueError(f"{path}: list {number} has row numbers outside 0 to {rows - 1}")
             seen[here] = True
     if not seen.all():
         raise ValueError(f"{path}: row {int(seen.argmin())} is in no list")
@@ -204,10 +207,10 @@ def _replicas(storage: VectorStorage, lists: int) -> int:
 
 
 def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
-    """Lists without vectors, of codes that do not depend on the centre of their list.
+    """Return an empty FAISS index whose codes do not depend on the centre of their list.
 
-    That way a query needs one table for all lists, and recall is no worse (measured).
-    plain: codes of PQ one after another, not yet laid out for scanning.
+    A query then needs one table for all lists, with the same recall (measured). RaBitQ codes are an
+    exception. plain: store PQ codes one by one; the index can be converted to FastScan later.
     """
     library, codec = faiss(), storage.held_codec
     width, lists, metric = quantizer.d, quantizer.ntotal, library.METRIC_INNER_PRODUCT
@@ -232,7 +235,7 @@ def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
 
 
 def _code_bytes(storage: VectorStorage, width: int) -> int:
-    """Bytes of a code, about."""
+    """Return the approximate bytes per code."""
     codec = storage.held_codec
     match codec:
         case PqCodec():

@@ -1,12 +1,12 @@
-"""The second list of each vector (SOAR, Sun et al., NeurIPS 2023).
+"""Choice of a second list for each vector (SOAR, Sun et al., NeurIPS 2023).
 
-The nearest list misses the vectors that lie far from its centre in the direction of the query. A
-second list helps where its residual is orthogonal to that of the first, for it then fails at other
-queries. With r = x - c of the nearest centre c, the second is the one that minimises
+The list of the nearest centre is missed by queries that lie in the direction of the residual. A
+second list helps if its residual is orthogonal to the first: different queries then miss it.
+For the nearest centre c and r = x - c, the second centre c' is the one that minimises
 
     |x - c'|^2 + WEIGHT * ((x - c') . r / |r|)^2
 
-among the next nearest.
+among the next nearest centres.
 """
 
 from __future__ import annotations
@@ -22,16 +22,21 @@ from ...compiling import summing
 from ...protocol import Ranking
 
 WEIGHT = np.float32(1.0)
+"""Weight of the component parallel to the first residual."""
 CANDIDATES = 16
-"""Nearest lists that are looked at: the second is hardly ever further away."""
+"""Number of nearest lists considered. The second list is almost never farther away."""
 
 
 def two_lists(vectors: Vectors, centres: Vectors, exact: Any) -> NDArray[np.int64]:
-    """The lists of each vector, int64 [n, 2]. exact: FAISS's flat index of at least 2 centres."""
+    """Return the two lists of each vector, int64 [n, 2], nearest centre first.
+
+    vectors: float32 [n, d]. centres: float32 [lists, d], at least 2. exact: FAISS flat index of the
+    centres.
+    """
     products, lists = exact.search(vectors, min(CANDIDATES, len(centres)))
     first = lists[:, 0]
     residual = vectors - centres[first]
-    distance = np.square(centres).sum(axis=1)[lists] - 2 * products  # Less |x|^2.
+    distance = np.square(centres).sum(axis=1)[lists] - 2 * products  # Without |x|^2.
     along = np.einsum("nd,nd->n", residual, vectors)[:, None] - dot_rows(residual, centres, lists)
     length = np.maximum(np.square(residual).sum(axis=1), np.finfo(np.float32).tiny)
     cost = distance + WEIGHT * np.square(along) / length[:, None]
@@ -40,7 +45,7 @@ def two_lists(vectors: Vectors, centres: Vectors, exact: Any) -> NDArray[np.int6
 
 
 def distinct(found: Ranking, k: int) -> Ranking:
-    """The first k rows of each line, each once. Rows that repeat have equal scores."""
+    """Return the first k distinct rows of each query. Repeated rows must have equal scores."""
     kept = Ranking.empty(len(found.rows), k)
     _distinct(found.rows, found.scores, kept.rows, kept.scores)
     return kept
@@ -52,14 +57,14 @@ def _distinct(
 ) -> None:
     for line in range(rows.shape[0]):
         count = 0
-        for place in range(rows.shape[1]):
-            row, score = rows[line, place], scores[line, place]
+        for column in range(rows.shape[1]):
+            row, score = rows[line, column], scores[line, column]
             if row < 0 or count == kept_rows.shape[1]:
                 break
             before = count - 1
             while before >= 0 and kept[line, before] == score and kept_rows[line, before] != row:
                 before -= 1
             if before >= 0 and kept[line, before] == score:
-                continue  # It is there.
+                continue  # The row is already present.
             kept_rows[line, count], kept[line, count] = row, score
             count += 1

@@ -1,1 +1,1 @@
-"""ScaNN, configured."""
+"""The scann index."""

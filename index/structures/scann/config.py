@@ -1,4 +1,4 @@
-"""ScaNN, configured."""
+"""Configuration of the scann index."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ScannConfig(ApproximateConfig):
 
     kind: Literal["scann"] = "scann"
     leaves: Effort | None = None
-    """Leaves of the tree; None = grows with the square root of the passages."""
+    """Number of leaves of the tree; None: 2.24 times the square root of the passages."""
     nprobe: Effort | None = None
-    """Leaves looked at, instead of a recall; None = as calibrated."""
+    """Number of leaves to search, instead of `recall`; None: calibrated."""
 
     @classmethod
-    def holds(cls, codec: type[CodecConfig], kind: str) -> bool:
-        """See IndexConfig: none."""
+    def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:
+        """See IndexConfig. Supports no codec: ScaNN has its own encoding."""
         return False

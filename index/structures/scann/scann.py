@@ -2,8 +2,8 @@
 
     scann_assets.pbtxt and others   ScaNN's own files, held in memory
 
-ScaNN neither filters nor gives vectors back. Under a filter more candidates are taken than are
-wanted; and originals must be kept.
+ScaNN does not support filters, so filtered searches request additional candidates. It cannot
+decode vectors, so originals must be kept.
 """
 
 from __future__ import annotations
@@ -20,35 +20,39 @@ from ....core import ConfigError, MissingExtraError, Progress
 from ...arrays.npy import load, save
 from ...arrays.vectors import Vectors, VectorSource
 from ...protocol import Mask, Ranking
-from ..faiss_calls import blocks, steps
+from ..faiss_calls import blocks, ladder_values
 from ..ivf.coarse import list_count
 from ..protocol import Parameters, VectorStorage, settings
 from .config import ScannConfig
 
 ASSETS = "scann_assets.pbtxt"
 SHAPE = "scann_shape.npy"
-"""int64 [3]: vectors, dimensions, leaves."""
+"""int64 [3]: number of vectors, dimensions and leaves."""
 
 _BLOCK = 2
-"""Dimensions that share 4 bits."""
+"""Number of dimensions that share 4 bits."""
 _THRESHOLD = 0.2
-"""Share of its length that a vector's inner product must have to matter (anisotropic loss)."""
-_LEAVES, _TRAINED, _SOAR = 2.24, 100, 1.5
-"""Leaves for each square root of the vectors; vectors for each leaf that these are fitted on;
-weight of the second leaf of a vector (SOAR). Measured with 200,000 vectors: recall .98 takes 155
-us, and without second leaves more than 830."""
+"""Threshold of the anisotropic loss: smaller inner products, relative to the length of the vector,
+do not count."""
+_LEAVES = 2.24
+"""Default number of leaves, as a multiple of the square root of the number of vectors."""
+_TRAINED = 100
+"""Number of training vectors for each leaf."""
+_SOAR = 1.5
+"""Weight of SOAR, which stores each vector in a second leaf. Measured with 200,000 vectors: recall
+.98 takes 155 us with second leaves and more than 830 us without."""
 _EFFORT = 0.1
-"""Scanning a code, compared with scoring a vector of the segment."""
+"""Cost of scanning a code, relative to scoring an original vector."""
 
 
 class ScannTree:
-    """See Structure."""
+    """A Structure that searches a ScaNN tree."""
 
     exact_vectors = None
-    """It holds codes."""
+    """See Structure. The tree stores only codes."""
 
     def __init__(self, searcher: Any, rows: int, leaves: int, size: int) -> None:
-        """size: bytes of the files."""
+        """rows: number of vectors. leaves: leaves of the tree. size: bytes of all files."""
         self._searcher = searcher
         self._rows = rows
         self._leaves = leaves
@@ -66,10 +70,10 @@ class ScannTree:
         memory: int,
         progress: Progress,
     ) -> None:
-        """See Structure. ScaNN must hold all vectors while it builds."""
+        """See Structure. Loads all vectors into memory."""
         if storage.kept == "none":
             raise ConfigError(
-                'ScaNN gives no vectors back: keep "float16" or "float32"', field="originals"
+                'ScaNN cannot decode vectors: use "float16" or "float32"', field="originals"
             )
         library = _scann()
         everything = np.empty((len(vectors), vectors.width), np.float32)
@@ -99,9 +103,11 @@ class ScannTree:
         library = _scann()
         shape = load(directory / SHAPE)
         if shape.shape != (3,) or shape.dtype != np.int64 or (shape < 1).any():
-            raise ValueError(f"{SHAPE}: not a shape")
-        if (directory / "scann_docids.pkl").exists():  # It would be run, not read.
-            raise ValueError(f"{directory}: holds a pickle, which ScaNN did not write here")
+            raise ValueError(f"{SHAPE}: expected 3 positive int64 numbers")
+        if (directory / "scann_docids.pkl").exists():  # Loading a pickle can run code.
+            raise ValueError(
+                f"{directory}: scann_docids.pkl is a pickle, which may run code: remove it"
+            )
         (directory / ASSETS).stat()
         try:
             searcher = library.load_searcher(str(directory))
@@ -109,18 +115,18 @@ class ScannTree:
             raise OSError(f"{directory}: ScaNN cannot read it") from error
         rows, _, leaves = shape.tolist()
         if searcher.size() != rows:
-            raise ValueError(f"{SHAPE}: says {rows} vectors of {searcher.size()}")
+            raise ValueError(f"{SHAPE}: has {rows} vectors, the index has {searcher.size()}")
         size = sum(file.stat().st_size for file in directory.iterdir() if _own(file))
         return cls(searcher, rows, leaves, size)
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
         """See Structure."""
-        return rows * (2 * 4 * width + width // 4 + 8)  # ScaNN copies what it is given.
+        return rows * (2 * 4 * width + width // 4 + 8)  # ScaNN copies its input.
 
     def ladder(self) -> Sequence[Parameters]:
         """See Structure."""
-        pairs = [(probe, 4) for probe in steps(self._leaves)]
+        pairs = [(probe, 4) for probe in ladder_values(self._leaves)]
         pairs += [(self._leaves, times) for times in (8, 16)]
         return [{"nprobe": probe, "oversample": times} for probe, times in pairs]
 
@@ -138,7 +144,7 @@ class ScannTree:
         if passing == 0:
             return found
         nprobe = min(parameters["nprobe"], self._leaves)
-        # Half as many again as contain k that are allowed, were these spread evenly.
+        # 1.5 times the number of rows that contain k allowed ones if these are spread evenly.
         wanted = k if allowed is None else ceil(1.5 * k * self._rows / passing)
         wanted = min(wanted, self._rows)
         for index, query in enumerate(queries):
@@ -152,8 +158,8 @@ class ScannTree:
         return found
 
     def read(self, start: int, stop: int) -> Vectors:
-        """Never asked for: originals are kept."""
-        raise ValueError("ScaNN gives no vectors back")
+        """Raise ValueError: ScaNN cannot decode vectors. Originals are always kept."""
+        raise ValueError("ScaNN cannot decode vectors: read the originals")
 
 
 def _scann() -> Any:
@@ -164,4 +170,5 @@ def _scann() -> Any:
 
 
 def _own(file: Path) -> bool:
+    """Return True for a file that ScaNN wrote, False for a file of the segment."""
     return file.name not in ("vectors.npy", "projection.npz", "storage.json")

@@ -1,1 +1,1 @@
-"""Inverted lists of vectors on disk whose heads are in memory (SPANN)."""
+"""The spann index (SPANN): inverted lists on disk, their heads in memory."""

@@ -1,12 +1,13 @@
-"""Building inverted lists on disk, out of core: vectors are read in order, twice.
+"""Out-of-core build of a spann index. Reads all vectors twice, in order.
 
-    1  a sample that fits into memory: the codec is fitted on it, heads are chosen from it, and the
-       number of lists that a vector may be in
-    2  each block of vectors: its lists (`closure`), its codes; both into scratch files (`spill`)
-    3  scratch files to lists (`lists`), one range of lists after another
+    1  reads a sample that fits into memory, fits the codec, selects the heads, and chooses the
+       maximum number of lists per vector
+    2  for each block of vectors, finds the lists (`closure`), encodes the vectors, and appends both
+       to scratch files (`spill`)
+    3  turns scratch files into posting lists (`lists`), one range of lists at a time
 
-What is finished is kept in scratch/ with a checkpoint: a build that was killed and is called again
-goes on after the last block (or, in stage 3, at its beginning).
+Finished work is kept in scratch/ with a checkpoint. A killed build that is called again continues
+after the last block, or at the beginning of stage 3.
 """
 
 from __future__ import annotations
@@ -30,31 +31,31 @@ from ...arrays.npy import save
 from ...arrays.vectors import Vectors, VectorSource
 from ...codecs import Codec
 from ...codecs.files import CODEC, FITTED
-from ..looking import DEFAULT_RECALL
-from ..originals import spread
+from ..originals import random_rows
 from ..protocol import VectorStorage, settings
-from .calibrating import Cap, choose, measure
+from ..vector_search import DEFAULT_RECALL
 from .candidates import nearest_heads
-from .checkpoint import Checkpoint, identify
-from .closure import close
+from .checkpoint import Checkpoint, input_digest
+from .closure import assign
 from .config import SpannConfig
 from .heads import Heads, normalized
 from .lists import length_limit, write_lists
+from .replicas import Cap, choose_cap, measure_caps
 from .selection import select
 from .sizing import REPLICAS, Sizes, head_count, sample_size, sizes
-from .spill import Spill, written
+from .spill import Spill, is_complete
 
 FILE = "spann.json"
 SCRATCH = "scratch"
 SEED = 0
+"""Seed of the sample, of the heads and of their graph."""
 READ = 8_192
-"""Vectors that are read together for the sample."""
+"""Number of vectors read at a time for the sample."""
 
 
 def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
-    """Memory that a build holds however little it is given: heads, their graph, a few bytes for
-    each vector."""
-    # About: as if a code had a byte for each dimension.
+    """Return the bytes that a build needs at least: heads, their graph, 2 bytes per vector."""
+    # An estimate: assumes one byte per dimension in a code.
     heads = head_count(rows, width, settings(storage, SpannConfig))
     return heads * 4 * width + Heads.building_bytes(heads, width) + 2 * rows + (32 << 20)
 
@@ -66,12 +67,15 @@ def build(
     memory: int,
     progress: Progress,
 ) -> None:
-    """See Structure.build. Calling it again after it was killed goes on with the work, if vectors,
-    storage and memory are the same. One result for one number of threads."""
+    """See Structure.build.
+
+    A call after a killed build continues it, if vectors, storage and memory are unchanged. The
+    result is deterministic for a given number of threads.
+    """
     scratch = directory / SCRATCH
-    source = identify(vectors, storage, memory)
+    source = input_digest(vectors, storage, memory)
     state = Checkpoint.load(scratch, source)
-    if state is None or not written(scratch, state.sizes):
+    if state is None or not is_complete(scratch, state.sizes):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         seconds: dict[str, float] = {}
@@ -97,7 +101,7 @@ def build(
         "candidates": plan.candidates,
         "limit": limit,
         "cut": entries - int(lengths.sum()),
-        **_described(lengths, memberships),
+        **_list_statistics(lengths, memberships),
         "seconds": {stage: round(value, 2) for stage, value in state.seconds.items()},
     }
     (directory / FILE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
@@ -111,8 +115,10 @@ def _choose(
     memory: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """Write codec.npz, heads.faiss, scratch/heads.npy and scratch/rows.npy, which says what
-    vectors the heads are. Returns what was chosen, for the report."""
+    """Fit the codec and select the heads. Return the choices, for the checkpoint and the report.
+
+    Writes codec.npz, heads.faiss, scratch/heads.npy, and scratch/rows.npy (rows of the heads).
+    """
     config = settings(storage, SpannConfig)
     with _timed(seconds, "sample"):
         rows, sample = _sample(vectors, sample_size(len(vectors), vectors.width, memory))
@@ -133,7 +139,7 @@ def _choose(
         with _timed(seconds, "calibration"):
             vector_bytes = len(vectors) * (codec.stride + 4) / len(heads)
             recall = config.recall or DEFAULT_RECALL
-            caps = measure(sample, heads, graph, recall, vector_bytes, SEED)
+            caps = measure_caps(sample, heads, graph, recall, vector_bytes, SEED)
     save(directory / SCRATCH / "heads.npy", heads)
     save(directory / SCRATCH / "rows.npy", rows[chosen])
     for path in (CODEC, "heads.faiss", f"{SCRATCH}/heads.npy", f"{SCRATCH}/rows.npy"):
@@ -143,14 +149,14 @@ def _choose(
     return {
         "sample": len(sample),
         "heads": len(heads),
-        "replicas": config.replicas or choose(caps, REPLICAS),
+        "replicas": config.replicas or choose_cap(caps, REPLICAS),
         "caps": [asdict(cap) for cap in caps],
     }
 
 
 def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vectors]:
-    """Random rows, ascending, and their vectors; all vectors are read, in order."""
-    rows = spread(len(vectors), wanted, SEED)
+    """Return the row numbers of a random sample, ascending, and its vectors, float32 [n, d]."""
+    rows = random_rows(len(vectors), wanted, SEED)
     sample = np.empty((len(rows), vectors.width), dtype=np.float32)
     for start in range(0, len(vectors), READ):
         first, last = np.searchsorted(rows, (start, start + READ))
@@ -170,7 +176,7 @@ def _assign(
     state: Checkpoint,
     progress: Progress,
 ) -> Checkpoint:
-    """Every vector's lists and code into the scratch files. Returns the last checkpoint."""
+    """Write the lists and codes of all vectors to the scratch files. Return the last checkpoint."""
     scratch = directory / SCRATCH
     heads = Heads.open(directory)
     directions = np.load(scratch / "heads.npy")
@@ -185,7 +191,7 @@ def _assign(
         with _timed(seconds, "nearest heads"):
             points = normalized(block)
             candidates = nearest_heads(points, directions, heads, plan.candidates)
-            # The graph may miss it, but a head is in its own list.
+            # A head must be in its own list, even if the graph misses it.
             first, last = np.searchsorted(own, (start, stop))
             mine = np.arange(first, last)
             here = own[first:last] - start
@@ -194,7 +200,7 @@ def _assign(
         with _timed(seconds, "closure"):
             epsilon = settings(storage, SpannConfig).epsilon
             replicas = state.chosen["replicas"]
-            lists, distances = close(points, directions, candidates, replicas, epsilon)
+            lists, distances = assign(points, directions, candidates, replicas, epsilon)
         with _timed(seconds, "codes"):
             codes = codec.encode(block)
         with _timed(seconds, "spill"):
@@ -205,7 +211,7 @@ def _assign(
     return state
 
 
-def _described(lengths: NDArray[np.int64], memberships: NDArray[np.uint8]) -> dict[str, Any]:
+def _list_statistics(lengths: NDArray[np.int64], memberships: NDArray[np.uint8]) -> dict[str, Any]:
     counts = np.bincount(memberships)
     return {
         "mean_replicas": round(float(memberships.mean()), 4),

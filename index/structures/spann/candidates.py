@@ -1,4 +1,4 @@
-"""The heads near each of many vectors."""
+"""Search for the nearest heads of many vectors."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from .closure import Lists
 from .heads import Heads
 
 COMPARED = 12_000
-"""Up to so many heads a matrix product takes less time than a search of their graph, and misses
-none (measured, with 384 dimensions: 22 against 99 us a vector at 2,000 heads, 101 against 147 at
-8,000, 190 against 178 at 16,000; the graph misses 5 to 1 % of the 32 nearest).
-Dividing the heads into groups and looking at few of them does not help: in clustered vectors of
-many dimensions the 32 nearest heads lie in half of 90 groups."""
+"""Up to this number of heads, a matrix product is faster than the graph of the heads, and exact.
+
+Measured with 384 dimensions, in us per vector: 22 against 99 for the graph at 2,000 heads, 101
+against 147 at 8,000, and 190 against 178 at 16,000. The graph misses 1 to 5 % of the 32 nearest.
+Dividing the heads into groups does not help: in clustered vectors of many dimensions, the 32
+nearest heads are spread over half of 90 groups."""
 
 ROWS, COLUMNS = 512, 2_048
-"""Of a product at a time: it stays in the cache until the best are taken from it."""
+"""Shape of a block of the matrix product, small enough to stay in the cache."""
 
 
 def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) -> Lists:
-    """Numbers of the `count` heads with the largest inner products, best first, int64 [n, count].
+    """Return the `count` heads with the largest inner products, best first, int64 [n, count].
 
-    vectors: float32 [n, d]; heads: float32 [h, d], those of `graph`; count <= h. Exact for few
-    heads.
+    vectors: float32 [n, d]. heads: float32 [h, d]. graph: index of the heads. count: at most h.
+    Exact for up to COMPARED heads, else approximate.
     """
     if len(heads) > COMPARED:
         return graph.nearest(vectors, count)[0]
@@ -32,10 +33,9 @@ def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) ->
 
 
 def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
-    """Rows of the `count` others with the largest inner products, int64 [n, count], best first;
-    equal ones by row.
+    """Return the rows of `others` with the largest inner products, int64 [n, count], best first.
 
-    vectors: float32 [n, d]; others: float32 [m, d], m >= count.
+    Ties are ordered by row. vectors: float32 [n, d]. others: float32 [m, d], m >= count.
     """
     best = np.full((len(vectors), count), -np.inf, dtype=np.float32)
     nearest = np.full((len(vectors), count), -1, dtype=np.int64)
@@ -49,7 +49,7 @@ def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
 
 @kernel
 def _keep(products: Vectors, first: int, best: Vectors, nearest: Lists) -> None:
-    """Merge products [n, m] with others `first` and on into the sorted best of each vector."""
+    """Merge products [n, m] of rows `first` and on into the sorted best of each vector."""
     last = best.shape[1] - 1
     for row in range(products.shape[0]):
         for column in range(products.shape[1]):

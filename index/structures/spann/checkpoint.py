@@ -1,4 +1,4 @@
-"""How far a build has come, so that one that was killed goes on where it was."""
+"""Checkpoints of a build, from which a killed build continues."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from ..protocol import VectorStorage
 FILE = "state.json"
 FORMAT = 1
 CHECKED = 64
-"""Vectors whose contents are compared."""
+"""Number of vectors whose values enter the digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """source: see `identify`. chosen: what stage 1 has to say. assigned: vectors that are in the
-    scratch files. sizes: of these. seconds: of the processor, by stage."""
+    """The state of an unfinished build.
+
+    source:   digest of the input; see `input_digest`.
+    chosen:   choices of stage 1, such as the numbers of heads and replicas.
+    assigned: number of vectors in the scratch files.
+    sizes:    bytes of each scratch file.
+    seconds:  processor time of each stage.
+    """
 
     source: str
     chosen: dict[str, Any]
@@ -33,7 +39,7 @@ class Checkpoint:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def save(self, scratch: Path) -> None:
-        """Replace the last one, durably, all or nothing."""
+        """Replace the saved checkpoint atomically and sync it to disk."""
         new = scratch / f"{FILE}.new"
         with new.open("w", encoding="utf-8") as file:
             json.dump(asdict(self), file)
@@ -44,7 +50,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, scratch: Path, source: str) -> Checkpoint | None:
-        """What was saved for the same source; None if there is nothing of use."""
+        """Return the saved checkpoint; None if it is missing, damaged or of another source."""
         try:
             found = cls(**json.loads((scratch / FILE).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -52,8 +58,11 @@ class Checkpoint:
         return found if found.source == source else None
 
 
-def identify(vectors: VectorSource, storage: VectorStorage, memory: int) -> str:
-    """A digest of all that decides the result; of the vectors, their number and some of them."""
+def input_digest(vectors: VectorSource, storage: VectorStorage, memory: int) -> str:
+    """Return a SHA-256 hex digest of the inputs of a build.
+
+    Covers storage, memory, the shape of the vectors, and CHECKED of the vectors.
+    """
     rows = len(vectors)
     digest = hashlib.sha256(
         json.dumps([FORMAT, storage.model_dump(), memory, rows, vectors.width]).encode()

@@ -1,13 +1,14 @@
-"""Which lists a vector goes into: the nearest head's, and those that lie in other directions.
+"""Assignment of vectors to lists: the list of the nearest head and lists in other directions.
 
-Heads are looked at from the nearest on. Head c is accepted if
+Heads are tested from the nearest to the farthest, until enough are accepted. Head c is accepted for
+vector x if
 
-    d(x, c) <= (1 + epsilon) d(x, c1)               c1 the nearest (the paper's test, optional)
+    d(x, c) <= (1 + epsilon) d(x, c1)               c1: the nearest head (optional test)
     d(c, a) >= d(x, c)  for every accepted head a   (the rule of relative neighbourhood graphs)
 
-until enough are. d is the squared Euclidean distance, as in SPTAG, so 1 + epsilon is squared too.
-A head that is nearer to an accepted one than to x would be reached by about the same queries.
-(Chen et al., SPANN, NeurIPS 2021, section 3.2; Toussaint 1980 for the rule.)
+d is the squared Euclidean distance, as in SPTAG, so 1 + epsilon applies to squared distances. The
+second test rejects a head that is nearer to an accepted head than to x: about the same queries
+would reach both lists. Sources: Chen et al., SPANN, NeurIPS 2021, section 3.2; Toussaint 1980.
 """
 
 from __future__ import annotations
@@ -23,20 +24,24 @@ from ...compiling import summing
 Lists = NDArray[np.int64]
 
 
-def close(
+def assign(
     vectors: Vectors, heads: Vectors, candidates: Lists, replicas: int, epsilon: float | None
 ) -> tuple[Lists, Vectors]:
-    """The lists of each vector, nearest first, int64 [n, replicas] padded with -1, and the squared
-    distances of their heads, float32 [n, replicas].
+    """Return the lists of each vector, nearest first, and the squared distances of their heads.
 
-    vectors: float32 [n, d]; heads: float32 [h, d]; candidates: int64 [n, c], numbers of heads in
-    any order, all different, -1 for none. A vector with a candidate is in a list.
+    vectors:    float32 [n, d].
+    heads:      float32 [h, d].
+    candidates: distinct head numbers in any order, int64 [n, c]; -1 is ignored.
+    replicas:   maximum number of lists per vector.
+    epsilon:    see the module; None: skip the first test.
+    Returns int64 [n, replicas], padded with -1, and float32 [n, replicas], padded with infinity. A
+    vector with at least one candidate is in at least one list.
     """
     shape = (len(vectors), replicas)
     lists = np.full(shape, -1, dtype=np.int64)
     distances = np.full(shape, np.inf, dtype=np.float32)
     bound = math.inf if epsilon is None else 1 + epsilon
-    _close(vectors, heads, candidates, np.float32(bound), lists, distances)
+    _assign(vectors, heads, candidates, np.float32(bound), lists, distances)
     return lists, distances
 
 
@@ -50,7 +55,7 @@ def _distance(a: Vectors, b: Vectors) -> np.float32:
 
 
 @summing
-def _close(
+def _assign(
     vectors: Vectors,
     heads: Vectors,
     candidates: Lists,
@@ -61,10 +66,10 @@ def _close(
     order = np.empty(candidates.shape[1], dtype=np.int64)
     near = np.empty(candidates.shape[1], dtype=np.float32)
     for row in range(vectors.shape[0]):
-        # Sorted by insertion: they come in nearly the right order.
+        # Insertion sort, because the candidates are almost sorted.
         known = 0
-        for place in range(candidates.shape[1]):
-            head = candidates[row, place]
+        for index in range(candidates.shape[1]):
+            head = candidates[row, index]
             if head < 0:
                 continue
             distance = _distance(vectors[row], heads[head])
@@ -77,14 +82,14 @@ def _close(
             near[at], order[at] = distance, head
             known += 1
         accepted = 0
-        for place in range(known):
-            if accepted == lists.shape[1] or (accepted > 0 and near[place] > bound * near[0]):
+        for index in range(known):
+            if accepted == lists.shape[1] or (accepted > 0 and near[index] > bound * near[0]):
                 break
             apart = True
             for other in range(accepted):
-                if _distance(heads[order[place]], heads[lists[row, other]]) < near[place]:
+                if _distance(heads[order[index]], heads[lists[row, other]]) < near[index]:
                     apart = False
                     break
             if apart:
-                lists[row, accepted], distances[row, accepted] = order[place], near[place]
+                lists[row, accepted], distances[row, accepted] = order[index], near[index]
                 accepted += 1

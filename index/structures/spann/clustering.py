@@ -1,12 +1,13 @@
-"""K-means with clusters of similar size, whose centres are vectors of the data (SPTAG's BKT).
+"""Balanced k-means whose centres are vectors of the data (as in the BKT of SPTAG).
 
-Distances are squared Euclidean ones between unit vectors, 2 - 2 x.c. In round t a vector goes to
+Distances are squared Euclidean distances between unit vectors, 2 - 2 x.c. In round t, a vector is
+assigned to
 
     argmin over clusters c of  |x - mean_c|^2 + lambda * (size of c in round t - 1)
 
     lambda = min(1 / (factor * n), (largest - mean distance within the largest cluster) / n)
 
-At the end lambda is 0 and each mean is replaced by the medoid: the vector nearest to it.
+The final assignment uses lambda = 0 and replaces each mean by its medoid, the nearest vector.
 """
 
 from __future__ import annotations
@@ -22,27 +23,29 @@ from ...arrays.vectors import Vectors
 Labels = NDArray[np.int64]
 
 SAMPLE = 1_000
-"""Vectors that the means are found from."""
+"""Number of vectors that the means are computed from."""
 
 ROUNDS = 100
+"""Maximum number of rounds."""
 PATIENCE = 5
-"""Rounds without a better sum of costs after which it ends."""
+"""Stop after this many rounds without a lower sum of costs."""
 
 STILL = 1e-3
-"""Movement of the means (sum of squares) under which it ends."""
+"""Stop if the means move less than this (sum of squares)."""
 
 FACTORS = tuple(10.0**power for power in range(-3, 4))
-"""Of lambda, among which `best_factor` chooses."""
+"""Values of `factor` in lambda that `best_factor` tries."""
 
 BLOCK = 8_192
-"""Vectors whose distances are computed together."""
+"""Number of vectors whose distances are computed at a time."""
 
 
 def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labels, Labels]:
-    """Divide unit vectors float32 [n, d], n >= k, into at most k clusters.
+    """Divide unit vectors into at most k clusters.
 
-    Returns the cluster of each vector, int64 [n], and the row of each cluster's medoid, int64
-    [clusters]. No cluster is empty; there are fewer than k only where vectors are equal.
+    vectors: float32 [n, d], n >= k. factor: see the module. Returns the cluster of each vector,
+    int64 [n], and the row of each cluster's medoid, int64 [clusters]. No cluster is empty. There
+    are fewer than k clusters only if some vectors are equal.
     """
     rows = np.arange(len(vectors), dtype=np.int64)
     if len(rows) > max(SAMPLE, 2 * k):
@@ -50,7 +53,7 @@ def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labe
     sample = vectors[rows]
     medoids = rows[_medoids(sample, _means(sample, k, factor, rng))]
     labels = _nearest(vectors, vectors[medoids])
-    if (labels == labels[0]).all():  # Most are equal: means of them are too.
+    if (labels == labels[0]).all():  # Most vectors are equal, so the means are equal too.
         different = distinct(vectors)
         medoids = rng.choice(different, min(k, len(different)), replace=False)
         labels = _nearest(vectors, vectors[medoids])
@@ -59,7 +62,7 @@ def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labe
 
 
 def best_factor(vectors: Vectors, k: int, rng: Generator) -> float:
-    """The factor of FACTORS that splits these vectors most evenly."""
+    """Return the value of FACTORS that splits the vectors into k clusters of the most even size."""
 
     def unevenness(factor: float) -> float:
         sizes = np.bincount(split(vectors, k, factor, rng)[0], minlength=k)
@@ -69,12 +72,12 @@ def best_factor(vectors: Vectors, k: int, rng: Generator) -> float:
 
 
 def medoid(vectors: Vectors) -> int:
-    """The row nearest to the mean."""
+    """Return the row of the vector nearest to the mean."""
     return int(np.argmin(_distances(vectors, vectors.mean(axis=0, keepdims=True))[:, 0]))
 
 
 def distinct(vectors: Vectors) -> Labels:
-    """The first row of each vector that occurs, ascending."""
+    """Return the first row of each distinct vector, ascending."""
     whole = np.dtype((np.void, vectors.itemsize * vectors.shape[1]))
     as_bytes = np.ascontiguousarray(vectors).view(whole)[:, 0]
     return np.sort(np.unique(as_bytes, return_index=True)[1])
@@ -108,7 +111,10 @@ def _means(sample: Vectors, k: int, factor: float, rng: Generator) -> Vectors:
 
 
 def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.int64]) -> Vectors:
-    """The mean of each cluster. Empty ones take the vectors of the largest that are farthest."""
+    """Return the mean of each cluster, float32 [clusters, d].
+
+    An empty cluster gets the vector of the largest cluster that is farthest from its mean.
+    """
     member = (labels == np.arange(len(sizes))[:, None]).astype(np.float32)
     means: Vectors = (member @ sample) / np.maximum(sizes, 1)[:, None].astype(np.float32)
     empty = np.flatnonzero(sizes == 0)
@@ -120,7 +126,7 @@ def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.in
 
 
 def _medoids(sample: Vectors, means: Vectors) -> Labels:
-    """The row nearest to each mean among those of its cluster, without repetition."""
+    """Return the row nearest to each mean in its cluster; clusters without rows are left out."""
     distances = _distances(sample, means)
     labels = np.argmin(distances, axis=1)
     distances[labels[:, None] != np.arange(len(means))] = np.inf
@@ -138,7 +144,7 @@ def _nearest(vectors: Vectors, centres: Vectors) -> Labels:
 
 
 def _distances(vectors: Vectors, centres: Vectors) -> Vectors:
-    """Squared, less the squared length of the vector, plus 1: the vectors are unit vectors."""
+    """Return squared distances of unit vectors to centres, float32 [n, k], assuming |x| = 1."""
     lengths = np.einsum("kd,kd->k", centres, centres)
     distances: Vectors = vectors @ (-2 * centres.T)
     distances += lengths + 1

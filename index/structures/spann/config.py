@@ -1,4 +1,4 @@
-"""Lists on disk, configured."""
+"""Configuration of the spann index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..recall import ApproximateConfig
 
 @STRUCTURES.register
 class SpannConfig(ApproximateConfig):
-    """Inverted lists on disk, their heads in memory (SPANN, Chen et al., NeurIPS 2021)."""
+    """Inverted lists on disk with heads in memory (SPANN, Chen et al., NeurIPS 2021)."""
 
     made_by = ".structure:SpannIndex"
     usual_codec = Int8Codec()
@@ -20,18 +20,18 @@ class SpannConfig(ApproximateConfig):
 
     kind: Literal["spann"] = "spann"
     head_share: Annotated[float, Bounds(0, 0.5, above=True)] | None = None
-    """Heads for each vector; None = what keeps lists at about 40 KiB a list."""
+    """Number of heads (lists) as a share of the vectors; None: chosen for lists of about 40 KiB."""
     replicas: Annotated[int, Bounds(1, 32)] | None = None
-    """Lists that a vector may be in; None = the least that reaches the recall cheaply, as measured
-    on the vectors."""
+    """Maximum number of lists that store a vector; None: the smallest efficient number for the
+    recall target, measured on the vectors."""
     epsilon: Annotated[float, Bounds(0, 1_000)] | None = None
-    """A vector enters a list only if its head is at most 1 + epsilon times as far as the nearest;
-    None = not tested (the paper's epsilon 1)."""
+    """A vector is stored in a list only if the squared distance to its head is at most 1 + epsilon
+    times that to the nearest head (epsilon 1 of the paper); None: no limit."""
     nprobe: Effort | None = None
-    """Lists read, instead of a recall; None = as calibrated."""
+    """Number of lists to read, instead of `recall`; None: calibrated."""
 
     @property
     def layout(self) -> Self:
-        """See IndexConfig. The lists of a vector, unless their number is given, are chosen for the
-        recall."""
+        """See IndexConfig. Includes `recall` unless `replicas` is set, because it then affects the
+        number of lists per vector."""
         return self if self.replicas is None else super().layout

@@ -1,10 +1,9 @@
-"""The vectors that lists stand for, in memory, and which of them are nearest.
+"""Heads: one vector in memory for each list, with a search for the nearest heads.
 
-    heads.faiss  their graph (Malkov and Yashunin 2018), or no graph if they are few
+    heads.faiss  the heads in a graph (Malkov and Yashunin 2018), or a flat index of few heads
 
-Heads are directions: they are kept at length 1, whatever the lengths of the vectors. So the order
-of inner products with them is that of distances to them, for the vectors that go into lists and
-for queries alike.
+Heads are normalised to length 1. Ordering by inner product with heads then equals ordering by
+distance to them, both for queries and for the vectors in lists.
 """
 
 from __future__ import annotations
@@ -23,29 +22,32 @@ from ..faiss_calls import faiss, write
 FILE = "heads.faiss"
 
 FLAT_BELOW = 2_000
-"""Fewer heads are compared one by one: a graph gains nothing there."""
+"""Fewer heads than this are compared one by one, because a graph is not faster."""
 
 NEIGHBORS = 24
-"""Links of a head in the graph (twice as many at the bottom)."""
+"""Number of links per head in the graph; twice as many on the lowest level."""
 
 EF_CONSTRUCTION = 80
+"""Length of the candidate list while the graph is built."""
 
 LEAST_EF = 32
-"""A search of the graph keeps at least so many candidates..."""
+"""Minimum length of the candidate list in a graph search."""
 
 EF_RATIO = 1.5
-"""... and so many for each list that is asked for. With 4,000 heads recall@10 of 12 and 16 lists
-was .968 and .980, and .969 and .982 where all heads were compared: graph and 8 bits cost .1 %."""
+"""Length of the candidate list, relative to the number of lists requested. Measured with 4,000
+heads: recall@10 for 12 and 16 lists is .968 and .980, against .969 and .982 if all heads are
+compared exactly. Graph and 8-bit codes together cost .1 to .2 %."""
 
 FLAT_RATIO = 8
-"""For more than 1 of 8 lists all heads are compared: the graph would be visited almost whole."""
+"""If more than 1/8 of the lists are requested, all heads are compared: the graph search would visit
+almost all of them."""
 
 
 class Heads:
-    """Unit vectors, numbered as their lists. Safe for several threads.
+    """The heads of all lists, as unit vectors; head i belongs to list i. Safe for threads.
 
-    Those of a graph are 8-bit integers: of the 8 nearest of 8,000 this loses 0.2 to 0.4 %, for half
-    the memory of float16 (measured on clustered vectors of 384 dimensions).
+    A graph stores heads as 8-bit integers, which take half the memory of float16. This loses 0.2 to
+    0.4 % of the 8 nearest of 8,000 heads (measured on clustered vectors of 384 dimensions).
     """
 
     def __init__(self, index: Any) -> None:
@@ -59,28 +61,28 @@ class Heads:
 
     @property
     def width(self) -> int:
-        """Dimensions of a head."""
+        """Number of dimensions of a head."""
         return int(self._index.d)
 
     @property
     def memory(self) -> int:
-        """Bytes held, about: the vectors, and for a graph its links."""
+        """Approximate bytes in memory: the heads and the links of the graph."""
         links = 0 if self._graph is None else self._graph.hnsw.neighbors.size() * 4
         return len(self) * int(self._flat.code_size) + int(links)
 
     @classmethod
     def building_bytes(cls, heads: int, width: int) -> int:
-        """Memory of a build beside the vectors that it is given."""
+        """Return the bytes that `build` needs in addition to its argument."""
         return heads * (5 * width + (2 * NEIGHBORS + 6) * 4 + 64)
 
     @classmethod
     def build(cls, vectors: Vectors, seed: int) -> Self:
-        """Index float32 [h, d], at least one, in their order. Lengths do not matter.
+        """Build an index of heads, float32 [h, d] with h >= 1; list i gets head i.
 
-        One thread adds to the graph, so that the same vectors and `seed` give the same file.
+        Vectors are normalised. Uses a single thread, so equal vectors and seeds give equal files.
         """
         if len(vectors) == 0:
-            raise ValueError("there are no heads to index")
+            raise ValueError("no heads to index: at least one vector is required")
         directions = normalized(vectors)
         width = directions.shape[1]
         library = faiss()
@@ -98,12 +100,12 @@ class Heads:
         return cls(index)
 
     def save(self, directory: Path) -> None:
-        """Write the file."""
+        """Write heads.faiss into `directory`."""
         write(self._index, directory / FILE)
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Read the file. Raises ValueError for what is not one."""
+        """Read heads.faiss. Raises FileNotFoundError, or ValueError for a damaged file."""
         path = directory / FILE
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing")
@@ -112,15 +114,15 @@ class Heads:
         except (RuntimeError, MemoryError) as error:  # A damaged length can be any number.
             raise ValueError(f"{FILE}: FAISS cannot read it") from error
         if not isinstance(index, faiss().IndexHNSWSQ | faiss().IndexFlat):
-            raise ValueError(f"{FILE}: holds another kind of index")
+            raise ValueError(f"{FILE}: contains another kind of index, not heads")
         return cls(index)
 
     def nearest(self, queries: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:
-        """The nearest heads of each query: lists int64 [n, count] and inner products float32
-        [n, count], best first. `count` is cut to the number of heads. Exact (but for 8 bits)
-        where a large part of all heads is asked for, else by the graph.
+        """Return the nearest heads of each query, int64 [n, count], and their inner products.
 
-        queries: float32 [n, d], contiguous.
+        queries: contiguous float32 [n, d]. count: limited to the number of heads. Inner
+        products are float32 [n, count]; both results are ordered best first. Compares all heads if
+        there is no graph or `count` is a large share of the heads; otherwise uses the graph.
         """
         count = min(count, len(self))
         if self._graph is None or count * FLAT_RATIO >= len(self):
@@ -128,7 +130,7 @@ class Heads:
         ef = max(LEAST_EF, int(count * EF_RATIO))
         options = faiss().SearchParametersHNSW(efSearch=ef)
         similarities, lists = self._graph.search(queries, count, params=options)
-        if lists[:, -1].min(initial=0) < 0:  # The graph can leave heads out of reach.
+        if lists[:, -1].min(initial=0) < 0:  # Some heads may be unreachable in the graph.
             missed = lists[:, -1] < 0
             lists[missed], similarities[missed] = self._compare_all(queries[missed], count)
         return lists, similarities
@@ -139,14 +141,14 @@ class Heads:
 
 
 def normalized(vectors: Vectors) -> Vectors:
-    """At length 1; zeros stay."""
+    """Return the vectors scaled to length 1, float32 [n, d]. Zero vectors stay zero."""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     return vectors / np.where(lengths > 0, lengths, 1).astype(np.float32)[:, None]
 
 
 @contextmanager
 def _one_thread(library: Any) -> Iterator[None]:
-    """FAISS works in this thread alone, and as before afterwards."""
+    """Limit FAISS to one thread inside the context."""
     threads = library.omp_get_max_threads()
     library.omp_set_num_threads(1)
     try:

@@ -1,7 +1,7 @@
-"""From spilled entries to posting lists, no longer than a limit.
+"""Conversion of spilled entries to posting lists of limited length.
 
-A list keeps the entries of vectors whose nearest head it has: so no vector loses its last list.
-After them come those that are nearest, up to the limit.
+A list always keeps the entries of vectors whose nearest head is its own, so every vector stays in a
+list. The remaining space goes to the nearest other entries.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ from .spill import Entries, Spill
 
 
 def length_limit(entries: int, lists: int) -> int:
-    """Entries that a list may have, for so many in all."""
+    """Return the maximum number of entries per list, for `entries` in `lists` lists."""
     return max(LEAST_LIMIT, math.ceil(LIMIT_RATIO * entries / lists))
 
 
-def kept(entries: Entries, places: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
-    """Which entries stay; `places` says where in its list each stands."""
-    stay: NDArray[np.bool_] = (places < limit) | (entries["nearest"] != 0)
+def entries_to_keep(
+    entries: Entries, positions: NDArray[np.int64], limit: int
+) -> NDArray[np.bool_]:
+    """Return a mask of the entries to keep. positions: position of each entry in its list."""
+    stay: NDArray[np.bool_] = (positions < limit) | (entries["nearest"] != 0)
     return stay
 
 
 def write_lists(
     directory: Path, spill: Spill, stride: int, limit: int, memberships: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
-    """Write all lists, in order; int64 [lists], how long each is.
+    """Write all posting lists, in order. Return the length of each list, int64 [lists].
 
-    memberships: uint8 [rows], zeros; becomes the number of lists that each vector is in.
+    spill: the entries. stride: bytes per code. limit: maximum length of a list. memberships: output
+    array, uint8 [rows], initially zero; receives the number of lists of each vector.
     """
     lengths = []
     with PostingsWriter(directory, stride) as writer:
@@ -42,8 +45,8 @@ def write_lists(
             first, last = spill.bounds(file)
             entries = spill.read(file)
             starts = np.searchsorted(entries["list"], np.arange(first, last + 1))
-            places = np.arange(len(entries)) - starts[entries["list"] - first]
-            entries = entries[kept(entries, places, limit)]
+            positions = np.arange(len(entries)) - starts[entries["list"] - first]
+            entries = entries[entries_to_keep(entries, positions, limit)]
             np.add.at(memberships, entries["row"], 1)
             starts = np.searchsorted(entries["list"], np.arange(first, last + 1))
             for start, stop in itertools.pairwise(starts):

@@ -1,11 +1,11 @@
-"""Posting lists on disk, page-aligned, each with a checksum.
+"""Page-aligned posting lists on disk, each with a checksum.
 
-    postings.bin  the lists one after another, each from the start of a page on:
+    postings.bin  the lists in order, each from the start of a page:
                   rows int32 [m], zeros up to a multiple of 64 bytes,
                   codes uint8 [m, stride], zeros up to the end of the page
     lists.npy     uint64 [lists, 2]: m and the checksum of the pages of each list
 
-Where a list begins follows from the lengths of those before it.
+The offset of a list follows from the lengths of all lists before it.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ PAGE = 4096
 ALIGNMENT = 64
 
 _LANES = 32
-"""32-bit words that are summed side by side: two of the widest registers."""
+"""Number of 32-bit words summed in parallel: two of the widest registers."""
 
 
 class PostingsWriter(Closing):
-    """Writes the files; the lists come in order 0, 1, ..."""
+    """Writes postings.bin and lists.npy, list by list, in ascending order."""
 
     def __init__(self, directory: Path, stride: int) -> None:
-        """stride: bytes of a code."""
+        """stride: bytes per code."""
         self._stride = stride
         self._table = NpyWriter(directory / TABLE, np.uint64, columns=2)
         self._file = (directory / FILE).open("wb")
 
     def append(self, rows: NDArray[np.int32], codes: NDArray[np.uint8]) -> None:
-        """Write the next list: int32 [m] and uint8 [m, stride]; m may be 0, no row comes twice."""
+        """Write the next list: distinct rows int32 [m], codes uint8 [m, stride]. m may be 0."""
         count = len(rows)
         if codes.shape != (count, self._stride) or rows.dtype != np.int32:
             raise ValueError(
-                f"{count} rows ({rows.dtype}) with codes {codes.shape}, not [{count}, "
-                f"{self._stride}]"
+                f"{count} rows ({rows.dtype}) with codes {codes.shape}, expected int32 rows and "
+                f"codes [{count}, {self._stride}]"
             )
         first = int(codes_begin(count))
         pages = np.zeros(int(pages_of(count, self._stride)) * PAGE, dtype=np.uint8)
@@ -57,25 +57,28 @@ class PostingsWriter(Closing):
         self._table.append(np.array([[count, checksum(pages)]], dtype=np.uint64))
 
     def close(self) -> None:
-        """Finish the files."""
+        """Finish and close the files."""
         self._table.close()
         self._file.close()
 
 
 class Table:
-    """Where each list lies.
+    """The table of all lists: lengths, offsets and checksums.
 
-    counts: int64 [lists], entries of each; offsets: int64 [lists + 1], the byte each begins at;
-    checksums: uint64 [lists]. longest, entries: of one list, of all.
+    counts:    number of entries of each list, int64 [lists].
+    offsets:   byte offset of each list in postings.bin, int64 [lists + 1].
+    checksums: checksum of each list, uint64 [lists].
+    longest:   number of entries of the longest list.
+    entries:   number of entries of all lists.
     """
 
     def __init__(self, directory: Path, stride: int) -> None:
-        """Raises OSError, and ValueError unless the table is one and fits postings.bin."""
+        """Raises OSError, or ValueError if lists.npy is damaged or does not match postings.bin."""
         table = load(directory / TABLE)
         if table.dtype != np.uint64 or table.ndim != 2 or table.shape[1] != 2:
-            raise ValueError(f"{TABLE}: unexpected {table.dtype} {table.shape}")
+            raise ValueError(f"{TABLE}: expected uint64 [n, 2], got {table.dtype} {table.shape}")
         if len(table) and int(table[:, 0].max()) > MAX_ROWS:
-            raise ValueError(f"{TABLE}: a list cannot be that long")
+            raise ValueError(f"{TABLE}: a list has more than {MAX_ROWS:,} entries")
         self.counts: NDArray[np.int64] = table[:, 0].astype(np.int64)
         self.checksums: NDArray[np.uint64] = table[:, 1].copy()
         self.offsets = of_lengths(pages_of(self.counts, stride) * PAGE)
@@ -83,40 +86,40 @@ class Table:
         self.entries = int(self.counts.sum())
         wanted, found = int(self.offsets[-1]), (directory / FILE).stat().st_size
         if found != wanted:
-            raise ValueError(f"{FILE}: {found:,} bytes, but {TABLE} says {wanted:,}")
+            raise ValueError(f"{FILE}: has {found:,} bytes, but {TABLE} requires {wanted:,}")
 
     def __len__(self) -> int:
         return len(self.counts)
 
     @property
     def nbytes(self) -> int:
-        """Memory."""
+        """Bytes in memory."""
         return self.counts.nbytes + self.offsets.nbytes + self.checksums.nbytes
 
 
 def codes_begin(counts: Any) -> Any:
-    """Bytes before the codes of lists with so many entries."""
+    """Return the byte offset of the codes within lists of `counts` entries."""
     return -(-4 * counts // ALIGNMENT) * ALIGNMENT
 
 
 def pages_of(counts: Any, stride: int) -> Any:
-    """Pages of lists with so many entries."""
+    """Return the number of pages of lists of `counts` entries. stride: bytes per code."""
     return -(-(codes_begin(counts) + counts * stride) // PAGE)
 
 
 def checksum(pages: NDArray[np.uint8]) -> int:
-    """Fletcher's checksum (1982) of whole pages, uint8 [n * PAGE], as 64 bits.
+    """Return the 64-bit checksum of whole pages, uint8 [n * PAGE] (Fletcher 1982).
 
-    Each of 32 lanes of 32-bit words has a sum s += word and a sum of sums t += s; the lanes are
-    joined by a polynomial. A changed word changes s, words that changed places change t. It runs
-    at the speed of memory, ten times that of a CRC, so that a list is checked whenever it is read.
+    Each of 32 lanes of 32-bit words has a sum s += word and a sum of sums t += s. A polynomial
+    joins the lanes. A changed word changes s; swapped words change t. The checksum runs at memory
+    speed, ten times as fast as a CRC, so lists are checked at every read.
     """
     return int(fletcher(pages.view(np.uint32)))
 
 
 @kernel
 def fletcher(words: Any) -> Any:
-    """The same for 32-bit words, from and within compiled functions."""
+    """Compute `checksum` of 32-bit words; compiled functions can call it."""
     sums = np.zeros(_LANES, dtype=np.uint32)
     sums_of_sums = np.zeros(_LANES, dtype=np.uint32)
     for row in range(words.size // _LANES):

@@ -1,7 +1,7 @@
-"""Search: the nearest lists of each query, read whole, their entries scored, the best kept.
+"""Search of a spann index: reads the nearest lists of each query and scores all their entries.
 
-A list that several queries of a batch need is read once. At most PIECE bytes of lists are in
-memory at a time (or one list, if it is longer).
+A list that several queries of a batch need is read once. At most PIECE bytes of lists are in memory
+at a time, or one list if it is longer.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import numpy as np
 from ...arrays.vectors import Vectors
 from ...codecs.protocol import Codec
 from ...protocol import Mask, Ranking
-from .best import Best, slots
 from .heads import Heads
 from .reading import Block, Lists, Postings
+from .top_rows import TopRows, slots
 
 PIECE = 8 << 20
+"""Maximum bytes of lists in memory at a time."""
 GROUP = 32 << 20
-"""Bytes that queries which are answered together may take."""
+"""Maximum bytes of working memory for the queries that are searched at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """What a search needs. rows: of the segment."""
+    """Searches the lists of one index. rows: number of rows of the segment."""
 
     heads: Heads
     postings: Postings
@@ -33,29 +34,31 @@ class Searcher:
     rows: int
 
     def search(self, queries: Vectors, k: int, nprobe: int, allowed: Mask | None) -> Ranking:
-        """The best k allowed rows of the `nprobe` nearest lists of each query, by the scores of
-        the codec. queries: float32 [n, d], contiguous."""
+        """Return the best k allowed rows in the `nprobe` nearest lists of each query.
+
+        queries: contiguous float32 [n, d]. Scores are those of the codec.
+        """
         nprobe = min(nprobe, len(self.heads))
         table = self.postings.table
-        entries = min(table.longest * nprobe, table.entries)  # In so many lists, at most.
+        entries = min(table.longest * nprobe, table.entries)  # Maximum per query.
         size = 4 * slots(self.rows, entries) + 12 * k + 16 * nprobe
-        together = max(1, GROUP // size)
-        if len(queries) <= together:
-            return self._together(queries, k, nprobe, entries, allowed)
+        group_size = max(1, GROUP // size)
+        if len(queries) <= group_size:
+            return self._search_group(queries, k, nprobe, entries, allowed)
         groups = [
-            self._together(queries[start : start + together], k, nprobe, entries, allowed)
-            for start in range(0, len(queries), together)
+            self._search_group(queries[start : start + group_size], k, nprobe, entries, allowed)
+            for start in range(0, len(queries), group_size)
         ]
         return Ranking(
             np.concatenate([group.rows for group in groups]),
             np.concatenate([group.scores for group in groups]),
         )
 
-    def _together(
+    def _search_group(
         self, queries: Vectors, k: int, nprobe: int, entries: int, allowed: Mask | None
     ) -> Ranking:
         wanted = self._nearest(queries, nprobe)
-        best = Best(len(queries), k, self.rows, entries)
+        best = TopRows(len(queries), k, self.rows, entries)
         for piece in self._pieces(wanted[0] if len(queries) == 1 else np.unique(wanted)):
             with self.postings.read(piece) as block:
                 for query, lists in enumerate(wanted):
@@ -64,7 +67,8 @@ class Searcher:
                         wrong = self._score(queries, query, block, here, best, allowed)
                         if wrong >= 0:
                             number = int(piece[wrong if here is None else here[wrong]])
-                            raise self.postings.corrupt(number, "has rows that are none")
+                            problem = f"has row numbers outside 0 to {self.rows - 1}"
+                            raise self.postings.corrupt(number, problem)
         return best.ranking()
 
     def _score(
@@ -73,7 +77,7 @@ class Searcher:
         query: int,
         block: Block,
         here: Lists | None,
-        best: Best,
+        best: TopRows,
         allowed: Mask | None,
     ) -> int:
         scores = self.codec.score_lists(
@@ -85,7 +89,7 @@ class Searcher:
         return best.offer(query, block, here, scores[0], allowed)
 
     def _nearest(self, queries: Vectors, nprobe: int) -> Lists:
-        """The lists of each query, ascending: int64 [n, nprobe]."""
+        """Return the numbers of the nearest lists of each query, ascending, int64 [n, nprobe]."""
         if nprobe == len(self.heads):
             return np.broadcast_to(np.arange(nprobe), (len(queries), nprobe))
         lists, _ = self.heads.nearest(queries, nprobe)
@@ -93,7 +97,7 @@ class Searcher:
         return lists
 
     def _pieces(self, lists: Lists) -> Iterator[Lists]:
-        """Lists in pieces that fit into PIECE bytes."""
+        """Split list numbers into pieces whose lists fit into PIECE bytes."""
         ends = np.cumsum(self.postings.nbytes(lists))
         first, before = 0, 0
         while first < len(lists):
@@ -104,8 +108,10 @@ class Searcher:
 
 
 def _positions(piece: Lists, lists: Lists) -> Lists | None:
-    """Where in `piece` those of `lists` are that are there; None = they are the piece. Both are
-    ascending, and a piece is all of the lists from its first to its last that any query wants."""
+    """Return the positions in `piece` of the lists that it contains; None: all of the piece.
+
+    Both arguments ascend. A piece contains every list between its ends that any query needs.
+    """
     first, last = np.searchsorted(lists, (piece[0], piece[-1] + 1))
     if last - first == len(piece):
         return None

@@ -1,8 +1,8 @@
-"""Which vectors become heads: the medoids of a tree of balanced clusters.
+"""Selection of heads: the medoids of a tree of balanced clusters.
 
-Unlike SPTAG, which walks its finished tree and searches for thresholds that give about the wanted
-number of heads, each cluster is told how many heads it is due, by its size, and is divided until
-that is one. So dense regions have more heads, and the number is the one that was asked for.
+Each cluster gets a number of heads by its size and is divided until each part has one head. Dense
+regions therefore have more heads, and the total is exact. SPTAG instead builds the whole tree and
+searches for thresholds that give about the requested number.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from .clustering import best_factor, distinct, medoid, split
 Rows = NDArray[np.int64]
 
 MOST_CHILDREN = 32
+"""Maximum number of clusters that a cluster is divided into."""
 
 
 def select(vectors: Vectors, count: int, seed: int) -> Rows:
-    """Rows of the heads among unit vectors float32 [n, d]: int64, ascending, all different.
+    """Return the rows of `count` heads among unit vectors, int64, distinct and ascending.
 
-    There are `count` of them, or fewer where vectors are equal (or count > n).
+    vectors: float32 [n, d]. Returns fewer rows if vectors are equal or count > n.
     """
     rng = np.random.default_rng(seed)
     count = min(count, len(vectors))
@@ -33,27 +34,28 @@ def select(vectors: Vectors, count: int, seed: int) -> Rows:
     heads: list[int] = []
     waiting: list[tuple[Rows, int]] = [(np.arange(len(vectors), dtype=np.int64), count)]
     while waiting:
-        rows, due = waiting.pop()
+        rows, quota = waiting.pop()
         here = vectors if len(rows) == len(vectors) else vectors[rows]
-        if due == 1:
+        if quota == 1:
             heads.append(int(rows[medoid(here)]))
             continue
-        labels, medoids = split(here, min(children, due), factor, rng)
-        if len(medoids) == 1:  # Nothing tells these vectors apart.
+        labels, medoids = split(here, min(children, quota), factor, rng)
+        if len(medoids) == 1:  # All these vectors are equal.
             heads.append(int(rows[medoids[0]]))
             continue
         order = np.argsort(labels, kind="stable")
         sizes = np.bincount(labels)
         parts = np.split(rows[order], np.cumsum(sizes)[:-1])
-        waiting.extend(zip(parts, apportion(sizes, due).tolist(), strict=True))
+        waiting.extend(zip(parts, apportion(sizes, quota).tolist(), strict=True))
     ascending = np.sort(np.array(heads, dtype=np.int64))
     return ascending[distinct(vectors[ascending])]
 
 
 def apportion(sizes: NDArray[np.int64], seats: int) -> NDArray[np.int64]:
-    """Give each cluster seats by its size: at least 1, at most its size, `seats` in all.
+    """Distribute `seats` among clusters in proportion to their sizes, int64 [clusters].
 
-    Largest remainders first (Hamilton). len(sizes) <= seats <= sum(sizes); no size is 0.
+    Each cluster gets at least 1 seat and at most its size. Remaining seats go to the largest
+    remainders (Hamilton). Requires len(sizes) <= seats <= sum(sizes) and sizes of at least 1.
     """
     spare, room = seats - len(sizes), sizes - 1
     ideal = room * (spare / max(1, int(room.sum())))

@@ -1,4 +1,4 @@
-"""How many heads, how many vectors at once, how many scratch files: from what is to be built."""
+"""Sizes of a build: number of heads, vectors per block, scratch files."""
 
 from __future__ import annotations
 
@@ -8,36 +8,50 @@ from dataclasses import dataclass
 from .config import SpannConfig
 
 LIST_BYTES = 40 << 10
-"""Of a list, on average, if no share of heads is given: what a disk reads about as quickly as one
-page. Measured with int8 codes of 384 dimensions and 4 lists a vector, so with heads for 3.9 % of
-the vectors: twice as many heads read 35 % (clustered) and 20 % (text) fewer bytes for a recall of
-.95, and 25 and 40 % more lists, and take twice the memory."""
+"""Default mean size of a list. A disk reads it about as fast as a single page.
+
+Measured with int8 codes of 384 dimensions and 4 lists per vector, which gives heads for 3.9 % of
+the vectors. Twice as many heads read 35 % (clustered vectors) and 20 % (text) fewer bytes for a
+recall of .95, but 25 % and 40 % more lists, and take twice the memory."""
 
 LEAST_SHARE, MOST_SHARE = 0.01, 0.08
-"""Bounds of heads / vectors by default: few heads find too little, many take too much memory."""
+"""Bounds of the default share of heads. Fewer heads find too little, more take too much memory."""
 
 REPLICAS = 3
-"""The usual cap, where none is given or measured (`calibrating`). For a recall of .95 caps of 1, 2,
-4 and 8 read over 256, 17, 8 and 6 lists (clustered vectors) and 83, 39, 21 and 16 (text); in
-kilobytes -, 364, 331, 477 and 1256, 1146, 1032, 1006."""
+"""Default maximum number of lists per vector, if none is configured or measured (`replicas`).
+
+Lists and kilobytes read for a recall of .95:
+
+    maximum             1      2     4     8
+    clustered, lists    >256   17    8     6
+    clustered, KB       -      364   331   477
+    text, lists         83     39    21    16
+    text, KB            1256   1146  1032  1006
+"""
 
 LIMIT_RATIO = 3
-"""A list is cut to so many times the mean length; see `lists.py`. Shorter ones cost more than they
-save: at 2 a recall of .98 took 3 lists and 5 % of bytes more, at 3 nothing (text)."""
+"""Maximum length of a list, as a multiple of the mean length; see `lists.py`.
+
+Lower ratios cost more than they save. For a recall of .98 on text, a ratio of 2 took 3 lists and
+5 % of bytes more than no limit, and a ratio of 3 took no more."""
 
 LEAST_LIMIT = 64
+"""Smallest value of the maximum length of a list."""
 
 MOST_ROWS = 16_384
-"""Vectors of a block: more are not quicker."""
+"""Maximum number of vectors in a block. Larger blocks are not faster."""
 
 MOST_FILES = 1_024
-"""For scratch."""
+"""Maximum number of scratch files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """candidates: heads considered for the lists of a vector. block: vectors assigned together.
-    files: for scratch, each with the entries of neighbouring lists.
+    """Sizes of a build.
+
+    candidates: number of heads considered for each vector.
+    block:      number of vectors assigned at a time.
+    files:      number of scratch files; each holds the entries of consecutive lists.
     """
 
     candidates: int
@@ -46,7 +60,7 @@ class Sizes:
 
 
 def head_count(rows: int, stride: int, config: SpannConfig) -> int:
-    """Heads for so many vectors with codes of `stride` bytes: at least 1."""
+    """Return the number of heads for `rows` vectors with codes of `stride` bytes; at least 1."""
     share = config.head_share
     if share is None:
         entries = LIST_BYTES / (stride + 4)
@@ -55,13 +69,13 @@ def head_count(rows: int, stride: int, config: SpannConfig) -> int:
 
 
 def sample_size(rows: int, width: int, memory: int) -> int:
-    """Vectors, as float32, that take about half of `memory`; but not too few to divide."""
+    """Return how many float32 vectors fit into half of `memory`; at least min(rows, 10,000)."""
     return min(rows, max(10_000, memory // 2 // (4 * width)))
 
 
 def sizes(rows: int, width: int, stride: int, heads: int, replicas: int, memory: int) -> Sizes:
-    """What fits into about `memory` bytes, and not less than what makes sense."""
-    # Of 16 candidates the same 4 were accepted as of 32 but for 1 in 100 (clustered vectors).
+    """Return sizes for a build in about `memory` bytes, but not less than a useful minimum."""
+    # 16 and 32 candidates give the same 4 lists, except for 1 vector in 100 (clustered vectors).
     candidates = min(heads, max(32, 6 * replicas))
     entry = stride + 32
     row = 12 * width + 16 * candidates + 2 * replicas * entry + stride

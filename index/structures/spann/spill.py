@@ -1,7 +1,7 @@
-"""Entries of lists on their way to the lists: scratch files, each for a range of lists.
+"""Scratch files with the entries of lists. Each file covers a range of lists.
 
-An entry has its code with it, so that the vectors are read once and in order, and nothing is looked
-up when lists are put together.
+An entry contains the code of its vector. The vectors are therefore read once, in order, and writing
+the lists needs no lookups.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Entries = NDArray[np.void]
 
 
 def entry_type(stride: int) -> np.dtype[np.void]:
-    """One vector in one list. nearest: the list is that of its nearest head."""
+    """Return the dtype of an entry: one vector in one list.
+
+    stride: bytes per code. Field `nearest` is 1 if the list belongs to the nearest head.
+    """
     return np.dtype(
         [
             ("list", "<i4"),
@@ -34,8 +37,8 @@ def entry_type(stride: int) -> np.dtype[np.void]:
     )
 
 
-def written(directory: Path, sizes: Sequence[int]) -> bool:
-    """Whether the files are there, with at least the sizes that `Spill.sync` gave."""
+def is_complete(directory: Path, sizes: Sequence[int]) -> bool:
+    """Return True if all scratch files exist with at least the sizes that `Spill.sync` returned."""
     paths = [_path(directory, file) for file in range(len(sizes))]
     return all(
         path.exists() and path.stat().st_size >= size
@@ -48,8 +51,10 @@ def _path(directory: Path, file: int) -> Path:
 
 
 class Spill:
-    """Files in `directory`, which is made if need be. Lists of file f are those with
-    list * files // lists == f."""
+    """The scratch files of a build.
+
+    File f holds the lists with list * files // lists == f. Creates `directory` if it is missing.
+    """
 
     def __init__(self, directory: Path, lists: int, files: int, stride: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,16 +67,19 @@ class Spill:
 
     @property
     def entry_bytes(self) -> int:
-        """Of one entry in a file."""
+        """Bytes per entry in a file."""
         return self._type.itemsize
 
     def bounds(self, file: int) -> tuple[int, int]:
-        """The first list of a file, and the first of the next."""
+        """Return the range of lists of a file: its first list, and the first of the next file."""
         files = len(self._paths)
         return -(-file * self._lists // files), -(-(file + 1) * self._lists // files)
 
     def append(self, first: int, lists: Lists, distances: Vectors, codes: Codes) -> None:
-        """Add the lists (padded with -1) of rows `first` and on, as `closure.close` gives them."""
+        """Append entries for the rows from `first` on.
+
+        lists, distances: results of `closure.assign`. codes: uint8 [n, stride].
+        """
         rows, ranks = np.nonzero(lists >= 0)
         chosen = lists[rows, ranks]
         files = chosen * len(self._paths) // self._lists
@@ -89,7 +97,7 @@ class Spill:
                 part.tofile(file)
 
     def sync(self) -> list[int]:
-        """Make what was appended durable, and give the size of each file in bytes."""
+        """Sync all files to disk. Return the size of each file in bytes."""
         sizes = []
         for path in self._paths:
             with path.open("ab") as file:
@@ -98,14 +106,13 @@ class Spill:
         return sizes
 
     def truncate(self, sizes: Sequence[int]) -> None:
-        """Go back to the sizes that `sync` gave."""
+        """Truncate the files to sizes that `sync` returned."""
         for path, size in zip(self._paths, sizes, strict=True):
             with path.open("ab") as file:
                 file.truncate(size)
 
     def read(self, file: int) -> Entries:
-        """The entries of a file, by list; in a list the `nearest` ones first, then by distance and
-        row."""
+        """Return the entries of a file, ordered by list, `nearest` first, distance and row."""
         entries: NDArray[Any] = np.fromfile(self._paths[file], dtype=self._type)
         order = np.lexsort(
             (entries["row"], entries["distance"], 1 - entries["nearest"], entries["list"])

@@ -1,11 +1,11 @@
-"""SPANN (Chen et al., NeurIPS 2021): inverted lists on disk, what they stand for in memory.
+"""SPANN (Chen et al., NeurIPS 2021): inverted lists on disk, their heads in memory.
 
     heads.faiss, postings.bin, lists.npy, codec.npz, spann.json   see heads, postings, build
-    codes.npy   uint8 [rows, stride], each vector once and in order, where no originals are kept
+    codes.npy   uint8 [rows, stride], each vector once, in order; only if no originals are kept
 
-A vector is in up to a few lists, so that few lists find it. A search reads a fixed number of the
-nearest: cutting them by the ratio of distances (the paper's epsilon 2) found no more for as many
-bytes.
+A vector is stored in a few lists, so that searches find it by reading few lists. A search reads a
+fixed number of nearest lists. Limiting them by the ratio of distances (epsilon 2 of the paper) did
+not find more for the same number of bytes.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from .reading import Postings
 from .search import Searcher
 
 OVERSAMPLES = {"int4": (0, 4), "binary": (0, 4, 16)}
-"""Candidates to rescore for each result that are tried; 0 and 2 for codecs of 8 bits or more."""
+"""Oversampling factors to calibrate, by codec; (0, 2) for codecs of 8 bits or more."""
 LADDER_K = 10
-"""Results for which settings are ordered by what they read."""
+"""Number of results for which settings are ordered by the bytes they read."""
 
 
 class SpannIndex:
-    """A Structure."""
+    """A Structure that reads inverted lists from disk."""
 
     exact_vectors = None
-    """The vectors are in no order of their own."""
+    """See Structure. The lists do not store vectors in row order."""
 
     def __init__(
         self, searcher: Searcher, storage: VectorStorage, file: NpyFile[np.uint8] | None
@@ -55,7 +55,7 @@ class SpannIndex:
 
     @property
     def memory(self) -> int:
-        """See Structure. The lists are not part of it."""
+        """See Structure. Does not include the lists, which stay on disk."""
         return self._searcher.heads.memory + self._searcher.postings.memory
 
     @classmethod
@@ -86,22 +86,25 @@ class SpannIndex:
         postings = Postings(directory, codec.stride)
         rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")
         if not isinstance(rows, int) or rows < 1:
-            raise ValueError(f"{build.FILE}: does not say how many rows there are")
+            raise ValueError(f"{build.FILE}: rows must be a positive integer, got {rows!r}")
         if heads.width != codec.width or len(heads) != len(postings):
             raise ValueError(
-                f"{len(heads)} heads of {heads.width} dimensions do not fit {len(postings)} lists "
-                f"of codes of {codec.width}"
+                f"{len(heads)} heads of {heads.width} dimensions do not match "
+                f"{len(postings)} lists with codes of {codec.width} dimensions"
             )
         file: NpyFile[np.uint8] | None = None
         if storage.kept == "none":
             file = NpyFile(directory / CODES, np.uint8, dimensions=2)
             if file.array.shape != (rows, codec.stride):
-                raise ValueError(f"{CODES}: not the codes of {rows:,} vectors")
+                shape = (rows, codec.stride)
+                raise ValueError(f"{CODES}: expected shape {shape}, got {file.array.shape}")
         return cls(Searcher(heads, postings, codec, rows), storage, file)
 
     def ladder(self) -> Sequence[Parameters]:
-        """See Structure. Number of lists times candidates to rescore; what costs more than to
-        compare all rows is left out."""
+        """See Structure. Combines numbers of lists with oversampling factors.
+
+        Leaves out settings that cost more than comparing all rows.
+        """
         lists = len(self._searcher.heads)
         counts = [1, 2, 3]
         while counts[-1] < lists:
@@ -126,7 +129,7 @@ class SpannIndex:
         return sorted(settings, key=read)
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """See Structure: entries of the lists, and candidates that are rescored."""
+        """See Structure. Counts the entries of the lists and the rescored candidates."""
         return parameters["nprobe"] * self._mean_entries + k * parameters.get("oversample", 0)
 
     @property
@@ -136,11 +139,11 @@ class SpannIndex:
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
-        """See Structure. Raises CorruptFileError for a list that is not as it was written."""
+        """See Structure. Raises CorruptFileError for a damaged list."""
         return self._searcher.search(queries, k, parameters["nprobe"], allowed)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See Structure. Only where no originals are kept."""
+        """See Structure. Raises ValueError if originals are kept."""
         if self._codes is None:
-            raise ValueError("vectors are read from the originals, which are kept")
+            raise ValueError("the index stores no codes by row: read the originals")
         return self._searcher.codec.decode(self._codes.read(start, stop))

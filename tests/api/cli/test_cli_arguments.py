@@ -195,7 +195,7 @@ def test_flags_say_how_vectors_are_stored(tmp_path: Path) -> None:
     assert leg.codec == PqCodec(bits=8)
     leg = dense("--config", str(file), "--codec", "auto", "--index", "hnsw", "--projection", "none")
     assert (leg.index, leg.codec, leg.projection) == (HnswConfig(), None, None)
-    with pytest.raises(ConfigError, match=r"legs\.dense: the index hnsw cannot hold codec pq"):
+    with pytest.raises(ConfigError, match=r"legs\.dense: the index hnsw does not support codec pq"):
         dense("--config", str(file), "--index", "hnsw")
     with pytest.raises(ConfigError, match="--recall: the index flat compares every vector"):
         dense("--recall", "0.9")

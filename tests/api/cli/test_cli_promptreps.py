@@ -110,7 +110,7 @@ def test_none_leaves_a_leg_out() -> None:
         (
             ["--encoder", "promptreps", "--variant", "multi_token_multi", "--index", "hnsw"],
             "legs.dense",
-            "compared one by one",
+            "texts with several vectors require the index flat",
         ),
     ],
 )

@@ -137,7 +137,7 @@ def test_several_vectors_and_a_graph_or_a_given_vector_do_not_go_together(client
     assert details.errors[0].field == "vectors.dense"
     several["legs"]["dense"]["index"] = {"kind": "hnsw"}
     details = problem(client.put("/v1/collections/graph", json=several), 422, "invalid")
-    assert "compared one by one" in details.detail
+    assert "texts with several vectors require the index flat" in details.detail
 
 
 def test_what_a_model_cannot_do_names_the_field(client, problem):

@@ -35,9 +35,13 @@ def search(client, **fields):
         (
             {"index": {"kind": "ivf", "nprobe": 3, "recall": 0.9}},
             "legs.dense.index",
-            "recall and nprobe both",
+            "recall conflicts with nprobe",
         ),
-        ({"index": {"kind": "hnsw"}, "codec": {"kind": "pq"}}, "legs.dense", "cannot hold codec"),
+        (
+            {"index": {"kind": "hnsw"}, "codec": {"kind": "pq"}},
+            "legs.dense",
+            "does not support codec",
+        ),
         ({"projection": {"kind": "pca"}}, "legs.dense.projection", "exactly one of"),
         ({"originals": "float8"}, "legs.dense.originals", "float16"),
     ],

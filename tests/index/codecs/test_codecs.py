@@ -1,4 +1,4 @@
-"""Codecs: what a code stands for, that lengths are kept, and that scores are those of decoding."""
+"""Codecs: precision of decoded vectors, lengths, and scores against decoding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIGS = {
     "int8": Int8Codec(),
     "int8 global": Int8Codec(scope="global"),
 }
-LOSS = {  # The most that |x - y|^2 / |x|^2 is on average, for normally distributed numbers.
+LOSS = {  # Upper bounds of the mean |x - y|^2 / |x|^2 for normally distributed numbers.
     "float32": 0,
     "float16": 1e-7,
     "bfloat16": 5e-6,
@@ -49,7 +49,7 @@ def name(request):
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 24, 67])
-def test_what_is_decoded_is_near_and_as_long(name, width):
+def test_decoded_vectors_are_close_and_keep_their_length(name, width):
     sample = vectors(width=width)
     codec = CONFIGS[name].fit(sample)
     sample[5] = 0
@@ -65,7 +65,7 @@ def test_what_is_decoded_is_near_and_as_long(name, width):
         assert errors.mean() <= LOSS[name]
 
 
-def test_a_code_has_as_many_bytes_as_promised():
+def test_stride_is_the_number_of_bytes_per_code():
     strides = {name: config.fit(vectors(width=25)).stride for name, config in CONFIGS.items()}
     assert strides == {
         "float32": 100,
@@ -82,7 +82,7 @@ def test_a_code_has_as_many_bytes_as_promised():
 
 @pytest.mark.parametrize("queries", [1, FEW, FEW + 1])
 @pytest.mark.parametrize("width", [1, 7, 24, 67])
-def test_scores_are_those_of_decoding(name, queries, width):
+def test_scores_equal_those_of_decoded_vectors(name, queries, width):
     sample = vectors(n=1100, width=width)
     codec = CONFIGS[name].fit(sample)
     codes, wanted = codec.encode(sample), vectors(n=queries, width=width, seed=1)
@@ -92,7 +92,7 @@ def test_scores_are_those_of_decoding(name, queries, width):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
-def test_lists_in_one_buffer_are_scored_where_they_lie(name):
+def test_lists_in_one_buffer_are_scored_at_their_offsets(name):
     codec = CONFIGS[name].fit(vectors(width=9))
     codes, wanted = codec.encode(vectors(width=9)), vectors(n=2, width=9, seed=1)
     pieces = [(0, 10), (50, 0), (100, 55)]
@@ -108,14 +108,14 @@ def test_lists_in_one_buffer_are_scored_where_they_lie(name):
 
 
 @pytest.mark.parametrize(("start", "count"), [(-1, 1), (0, 4), (1, 3), (0, -1)])
-def test_lists_beyond_their_buffer_are_refused(name, start, count):
+def test_lists_outside_the_buffer_are_rejected(name, start, count):
     codec = CONFIGS[name].fit(vectors(width=9))
     codes = codec.encode(vectors(n=3, width=9)).reshape(-1)
     with pytest.raises((IndexError, ValueError)):
         codec.score_lists(vectors(n=1, width=9), codes, np.array([start]), np.array([count]))
 
 
-def test_codes_of_another_codec_are_refused(name):
+def test_codes_of_another_stride_are_rejected(name):
     codec = CONFIGS[name].fit(vectors(width=9))
     with pytest.raises(ValueError, match="bytes"):
         codec.decode(np.zeros((2, codec.stride + 1), np.uint8))
@@ -123,7 +123,7 @@ def test_codes_of_another_codec_are_refused(name):
         codec.score(vectors(n=1, width=9), np.zeros((2, codec.stride - 1), np.uint8))
 
 
-def test_no_vectors_have_no_codes(name):
+def test_no_vectors_encode_to_no_codes(name):
     codec = CONFIGS[name].fit(vectors())
     codes = codec.encode(vectors()[:0])
     assert codes.shape == (0, codec.stride)
@@ -131,18 +131,18 @@ def test_no_vectors_have_no_codes(name):
     assert codec.score(vectors(n=2), codes).shape == (2, 0)
 
 
-def test_saved_and_loaded_it_is_the_same(name, tmp_path):
+def test_loading_restores_a_saved_codec(name, tmp_path):
     codec = CONFIGS[name].fit(vectors())
     codec.save(tmp_path / "codec.npz")
     again = CONFIGS[name].load(tmp_path / "codec.npz")
     assert (again.width, again.stride) == (codec.width, codec.stride)
     np.testing.assert_array_equal(again.encode(vectors(seed=2)), codec.encode(vectors(seed=2)))
     other = next(config for config in CONFIGS.values() if config.kind != CONFIGS[name].kind)
-    with pytest.raises(ValueError, match="not of"):
+    with pytest.raises(ValueError, match="not a file of"):
         other.load(tmp_path / "codec.npz")
 
 
-def test_damaged_files_are_refused(tmp_path):
+def test_damaged_files_are_rejected(tmp_path):
     path, config = tmp_path / "codec.npz", CONFIGS["int8"]
     config.fit(vectors()).save(path)
     path.write_bytes(path.read_bytes()[:200])
@@ -156,8 +156,8 @@ def test_damaged_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("config", [PqCodec(), RabitqCodec()])
-def test_what_faiss_codes_is_no_codec_here(config):
-    with pytest.raises(ValueError, match="no codec by itself"):
+def test_codecs_of_faiss_cannot_be_fitted_alone(config):
+    with pytest.raises(ValueError, match="cannot be used outside a FAISS index"):
         config.fit(vectors())
 
 
@@ -172,17 +172,17 @@ def test_what_faiss_codes_is_no_codec_here(config):
     )
 )
 @pytest.mark.parametrize("kind", SCALAR)
-def test_any_length_survives(kind, values):
+def test_very_short_and_long_vectors_keep_their_length(kind, values):
     codec = CONFIGS[kind].fit(values)
     decoded = codec.decode(codec.encode(values))
-    kept = decoded.any(axis=1) | (kind != "int4")  # Its coarse steps can leave no direction at all.
+    kept = decoded.any(axis=1) | (kind != "int4")  # Coarse steps can decode to zero.
     np.testing.assert_allclose(lengths(decoded)[kept], lengths(values)[kept], rtol=1e-4)
 
 
 @pytest.mark.parametrize(
     ("codec", "kind"), [(Float8E4M3, torch.float8_e4m3fn), (Float8E5M2, torch.float8_e5m2)]
 )
-def test_float8_is_rounded_as_torch_does(codec, kind):
+def test_float8_rounds_like_torch(codec, kind):
     codes = torch.arange(256, dtype=torch.uint8).view(kind).float().numpy()
     known = np.unique(codes[np.isfinite(codes)])
     between = np.concatenate([known[:-1] / 2 + known[1:] / 2, known])
@@ -202,7 +202,7 @@ def test_float8_saturates(codec):
     np.testing.assert_array_equal(codec.rounded(beyond), expected)
 
 
-def test_bfloat16_is_rounded_as_torch_does():
+def test_bfloat16_rounds_like_torch():
     values = vectors(n=500, width=16)
     codec = CONFIGS["bfloat16"].fit(values)
     cells = np.ascontiguousarray(codec.encode(values)[:, :-4]).view(np.uint16)
@@ -219,22 +219,22 @@ def test_int8_has_256_steps_and_clamps():
     np.testing.assert_array_equal(codes[:, :3], [[7, 255, 0], [0, 0, 0], [255, 255, 0]])
 
 
-def test_int8_of_one_scale_for_all():
+def test_int8_global_uses_one_range_for_all_dimensions():
     sample = np.array([[0, 255], [100, 10]], np.float32)
     codec = CONFIGS["int8 global"].fit(sample)
     np.testing.assert_array_equal(codec.encode(sample)[:, :2], [[0, 255], [100, 10]])
 
 
-def test_int4_cuts_off_what_is_rare():
+def test_int4_clips_rare_large_values():
     sample = vectors(n=2000, width=8)
     sample[0] *= 20
     codec = CONFIGS["int4"].fit(sample)
     decoded = codec.decode(codec.encode(sample[1:]))
     errors = np.square(decoded - sample[1:]).sum() / np.square(sample[1:]).sum()
-    assert errors < 0.2  # With steps over all the range it is 0.45.
+    assert errors < 0.2  # With steps over the whole range, the error is 0.45.
 
 
-def test_binary_is_the_sign():
+def test_binary_stores_signs():
     values = np.array([[3.0, -1, 0, 5, -2, 0.1, 7, -7, 1]], np.float32)
     codec = CONFIGS["binary"].fit(values)
     signs = np.array([[1, -1, -1, 1, -1, 1, 1, -1, 1]])

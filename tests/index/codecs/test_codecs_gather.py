@@ -1,4 +1,4 @@
-"""Inner products with gathered rows, against numpy; float16 bits, all of them."""
+"""Inner products with gathered rows, against numpy, and the conversion of all float16 bits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def reference(queries, matrix, rows):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize(("queries", "candidates", "width"), [(1, 1, 1), (3, 50, 17), (2, 0, 8)])
-def test_equals_numpy(dtype, queries, candidates, width):
+def test_dot_rows_equals_numpy(dtype, queries, candidates, width):
     random = np.random.default_rng(0)
     matrix = random.standard_normal((40, width)).astype(dtype)
     wanted = random.standard_normal((queries, width)).astype(np.float32)
@@ -65,7 +65,7 @@ def test_reads_mapped_and_unaligned_matrices(tmp_path, dtype):
         np.testing.assert_allclose(found, reference(queries, matrix, rows), rtol=1e-4, atol=1e-5)
 
 
-def test_what_does_not_fit_is_refused():
+def test_mismatched_shapes_and_rows_are_rejected():
     matrix, queries = np.zeros((5, 4), np.float32), np.zeros((2, 4), np.float32)
     with pytest.raises(IndexError):
         dot_rows(queries, matrix, np.array([[0], [5]]))
@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_refused():
         dot_rows(queries, matrix, np.array([[0]]))
 
 
-def test_after_warming_up_nothing_is_compiled(tmp_path):
+def test_warm_compiles_all_that_searches_need(tmp_path):
     warm()
     compiled = [len(kernel.signatures) for kernel in KERNELS]
     assert all(compiled)

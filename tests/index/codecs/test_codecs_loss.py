@@ -1,4 +1,4 @@
-"""What a codec lost, against a plain computation."""
+"""The loss of a codec, against a plain computation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reference(before, after, queries):
 
 @pytest.mark.parametrize("projected", [False, True])
 @pytest.mark.parametrize("kind", ["int4", "binary"])
-def test_equals_a_plain_computation(kind, projected):
+def test_loss_equals_a_plain_computation(kind, projected):
     source = Source(vectors())
     projection = None
     if projected:
@@ -61,18 +61,18 @@ def test_equals_a_plain_computation(kind, projected):
     assert Loss(**json.loads(json.dumps(found.as_json()))) == found
 
 
-def test_nothing_lost():
+def test_loss_of_unchanged_vectors_is_zero():
     found = measure(round_trip(None, None), Source(vectors()))
     assert (found.squared_error, found.recall_at_10) == (0, 1)
     assert found.cosine == pytest.approx(1)
 
 
-def test_equal_vectors_are_one_as_good_as_the_other():
+def test_equal_vectors_are_interchangeable_neighbours():
     few = np.repeat(vectors(n=5), 40, axis=0)
     assert measure(lambda given: given, Source(few)).recall_at_10 == 1
 
 
-def test_vectors_that_were_fitted_on_are_not_measured(monkeypatch):
+def test_fitting_sample_is_not_measured(monkeypatch):
     monkeypatch.setattr(loss, "VECTORS", 200)
     source, fitted = Source(vectors()), np.arange(400)
     measure(lambda given: given, source, fitted)
@@ -82,12 +82,12 @@ def test_vectors_that_were_fitted_on_are_not_measured(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5])
-def test_few_vectors(n):
+def test_few_vectors_have_full_recall(n):
     found = measure(lambda given: given, Source(vectors(n=n)))
     assert (found.recall_at_10, found.vectors) == (1, n)
 
 
-def test_zero_vectors_have_no_direction_to_lose():
+def test_zero_vectors_have_no_loss():
     source = Source(vectors(n=20))
     source.vectors[:10] = 0
     found = measure(lambda given: given, source)

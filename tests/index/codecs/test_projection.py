@@ -1,4 +1,4 @@
-"""Projections: what they keep, and that vectors stay as long as they were."""
+"""Projections: the axes they keep, and the lengths of vectors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lengths(of):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("wanted", [1, 7, 24])
-def test_lengths_are_kept_there_and_back(kind, wanted):
+def test_apply_and_lift_keep_lengths(kind, wanted):
     sample = vectors()
     sample[3] = 0
     projection = Projection.fit(sample, ProjectionConfig(kind=kind, dimensions=wanted))
@@ -53,11 +53,11 @@ def test_principal_axes_are_the_singular_vectors_about_the_origin():
     sample = vectors()
     projection = Projection.fit(sample, ProjectionConfig(dimensions=5))
     right = np.linalg.svd(sample, full_matrices=False)[2][:5]
-    # The subspace is the same: a vector that lies in it survives.
+    # Equal subspaces: a vector inside is unchanged.
     np.testing.assert_allclose(projection.lift(projection.apply(right)), right, atol=1e-4)
 
 
-def test_principal_axes_keep_more_than_others():
+def test_principal_axes_lose_less_than_others():
     sample = vectors()
     unlike = vectors(seed=1)
 
@@ -76,14 +76,14 @@ def test_matryoshka_takes_the_first_dimensions():
     np.testing.assert_allclose(projection.apply(sample), cut, rtol=1e-5)
 
 
-def test_share_is_rounded_and_never_nothing():
+def test_share_is_rounded_to_at_least_one_dimension():
     sample = vectors(d=10)
     assert Projection.fit(sample, ProjectionConfig(share=0.25)).width == 2
     assert Projection.fit(sample, ProjectionConfig(share=0.001)).width == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_more_dimensions_than_there_are(kind):
+def test_more_dimensions_than_the_vectors_have_are_rejected(kind):
     with pytest.raises(ConfigError, match="25 are more than the 24") as caught:
         Projection.fit(vectors(), ProjectionConfig(kind=kind, dimensions=25))
     assert caught.value.field == "projection.dimensions"
@@ -98,12 +98,12 @@ def test_fitting_is_deterministic_and_files_are_equal(kind, tmp_path):
     np.testing.assert_array_equal(one.apply(vectors()), two.apply(vectors()))
 
 
-def test_an_empty_sample_still_gives_axes():
+def test_an_empty_sample_gives_valid_axes():
     projection = Projection.fit(np.empty((0, 4), np.float32), ProjectionConfig(dimensions=2))
     assert projection.apply(np.eye(4, dtype=np.float32)).shape == (4, 2)
 
 
-def test_damaged_files_are_refused(tmp_path):
+def test_damaged_files_are_rejected(tmp_path):
     path = tmp_path / "projection.npz"
     Projection.fit(vectors(), ProjectionConfig(dimensions=7)).save(path)
     whole = path.read_bytes()
@@ -111,13 +111,13 @@ def test_damaged_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
         Projection.load(path)
     files.write(path, "projection", axes=np.full((2, 4), np.nan, np.float32))
-    with pytest.raises(ValueError, match="not the numbers axes"):
+    with pytest.raises(ValueError, match="must hold finite float32 arrays axes"):
         Projection.load(path)
     files.write(path, "projection", axes=np.zeros((4, 2), np.float32))
     with pytest.raises(ValueError, match="4 axes in 2"):
         Projection.load(path)
     files.write(path, "int8", axes=np.zeros((2, 4), np.float32))
-    with pytest.raises(ValueError, match="not of projection"):
+    with pytest.raises(ValueError, match="not a file of projection"):
         Projection.load(path)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="cannot be read"):

@@ -1,4 +1,4 @@
-"""Coded vectors of passages with several, against MaxSim written out over what the codes mean."""
+"""Coded vectors of passages with several vectors, against a plain MaxSim of decoded vectors."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def leg(codec: str = "int8", kept: int | None = None) -> DenseLeg:
 
 
 def passages(seed: int, number: int, most: int = 9) -> Representation:
-    """Vectors of length 1 that lie near a few directions."""
+    """Return passages of unit vectors near a few directions."""
     rng = np.random.default_rng(seed)
     offsets = np.concatenate([[0], np.cumsum(rng.integers(1, most + 1, number))])
-    # The directions are the same for all seeds, as a model's are.
+    # The directions are equal for all seeds, like those of a model.
     directions = np.random.default_rng(99).standard_normal((40, WIDTH))
     dense = directions[rng.integers(0, 40, offsets[-1])]
     dense = dense + rng.standard_normal((offsets[-1], WIDTH)) / 2
@@ -58,7 +58,7 @@ def single(part: MultiDenseSegment) -> TokenSegment:
 
 
 def known(part: MultiDenseSegment) -> tuple[Vectors, Any]:
-    """The vectors as they are coded, and what makes a query comparable with them."""
+    """Return the decoded vectors, and a function that prepares queries for them."""
     coded = single(part).coded
     assert coded is not None
     projection = coded.projection
@@ -68,13 +68,13 @@ def known(part: MultiDenseSegment) -> tuple[Vectors, Any]:
 
 
 def max_sim(query: Vectors, passage: Vectors) -> float:
-    """The definition."""
+    """Return the MaxSim score by its definition."""
     return sum(max(float(q @ p) for p in passage) for q in query)
 
 
 @pytest.mark.parametrize("kept", [None, 10])
 @pytest.mark.parametrize("codec", scalar_codecs())
-def test_scores_are_max_sim_of_what_the_codes_mean(
+def test_scores_are_max_sim_of_decoded_vectors(
     codec: str, kept: int | None, tmp_path: Path
 ) -> None:
     texts, queries = passages(1, 250), passages(2, 5)
@@ -101,23 +101,27 @@ def test_scores_are_max_sim_of_what_the_codes_mean(
             np.testing.assert_allclose(found.scores[i], [scores[p] for p in best], rtol=1e-4)
 
 
-def test_few_vectors_are_kept_as_float16(tmp_path: Path) -> None:
+def test_few_vectors_are_stored_as_float16(tmp_path: Path) -> None:
     texts = passages(1, 30)
     part = stored(tmp_path / "a", texts, leg("binary"))
     assert single(part).coded is None
     assert np.load(tmp_path / "a" / "vectors.npy").dtype == np.float16
     np.testing.assert_array_equal(single(part).read(0, len(single(part))), texts.dense)
-    told = part.description()
-    assert (told["codec"], told["originals"]) == ("float16", "float16")
+    description = part.description()
+    assert (description["codec"], description["originals"]) == ("float16", "float16")
 
 
-def test_a_part_tells_how_it_is_stored(tmp_path: Path) -> None:
+def test_description_states_how_vectors_are_stored(tmp_path: Path) -> None:
     texts = passages(1, 1_000)
-    told = stored(tmp_path / "a", texts, leg("int4", 12)).description()
-    assert (told["codec"], told["originals"], told["rows"]) == ("int4", "none", len(texts.dense))
-    assert told["projection"]["dimensions"] == 12
-    assert 6 + 4 < told["bytes_per_vector"] < 13
-    assert 0.5 < told["loss"]["cosine"] < 1
+    description = stored(tmp_path / "a", texts, leg("int4", 12)).description()
+    assert (description["codec"], description["originals"], description["rows"]) == (
+        "int4",
+        "none",
+        len(texts.dense),
+    )
+    assert description["projection"]["dimensions"] == 12
+    assert 6 + 4 < description["bytes_per_vector"] < 13
+    assert 0.5 < description["loss"]["cosine"] < 1
 
 
 Pieces = list[tuple[MultiDenseSegment, Mask | None]]
@@ -132,7 +136,7 @@ def merged(
 
 
 def live_vectors(source: MultiDenseSegment, texts: Representation, mask: Mask | None) -> Vectors:
-    """What a source knows of the vectors of its live passages."""
+    """Return the decoded vectors of the live passages of a source."""
     vectors = single(source).read(0, len(single(source)))
     return vectors if mask is None else vectors[np.repeat(mask, np.diff(texts.offsets))]
 
@@ -166,19 +170,21 @@ def test_a_merge_keeps_the_codes_of_its_largest_part(
     np.testing.assert_array_equal(whole[ends[0] : ends[1]], large)
     largest = single(sources[1][0]).coded
     assert largest is not None
-    means = tokens_building.Means(largest.codec, largest.projection, 0)
+    fitted_codec = tokens_building.FittedCodec(largest.codec, largest.projection, 0)
     for piece, own in ((whole[: ends[0]], small), (whole[ends[1] :], tiny)):
-        # Blocks of another size are multiplied in another order: a number may fall the other way.
-        assert np.isclose(piece, largest.lifted(means.encode(own)), atol=1e-5).mean() > 0.999
+        # Other block sizes multiply in another order, so rounding can differ.
+        assert (
+            np.isclose(piece, largest.decoded(fitted_codec.encode(own)), atol=1e-5).mean() > 0.999
+        )
     for name in ("codec.npz", "projection.npz")[: 1 if kept is None else 2]:
         assert (folder / "merged" / name).read_bytes() == (folder / "1" / name).read_bytes()
-    # Once more: what has its codec stays as it is, and so does what was coded by it before.
+    # Merge again: codes of the adopted codec are copied unchanged.
     again = merged(folder / "again", [(part, None), (sources[2][0], None)], config, memory)
     np.testing.assert_array_equal(single(again).read(0, len(whole)), whole)
     shutil.rmtree(folder)
 
 
-def test_a_merge_to_another_codec_codes_what_is_known(tmp_path: Path) -> None:
+def test_a_merge_to_another_codec_encodes_decoded_vectors(tmp_path: Path) -> None:
     texts = [passages(seed, 250) for seed in range(2)]
     sources: Pieces = [
         (stored(tmp_path / str(i), one, leg("int8")), None) for i, one in enumerate(texts)
@@ -194,8 +200,8 @@ def test_a_merge_to_another_codec_codes_what_is_known(tmp_path: Path) -> None:
     assert len(part) == len(expected) == 500
 
 
-def test_codes_of_another_codec_are_never_taken_for_those_of_the_largest(tmp_path: Path) -> None:
-    """float16 and bfloat16 are not fitted to anything, and have codes of the same size."""
+def test_codes_of_different_codecs_are_never_mixed(tmp_path: Path) -> None:
+    """float16 and bfloat16 have no fitted arrays and codes of equal size."""
     texts = [passages(0, 500), passages(1, 250)]
     sources: Pieces = [
         (stored(tmp_path / codec, one, leg(codec)), None)
@@ -206,12 +212,12 @@ def test_codes_of_another_codec_are_never_taken_for_those_of_the_largest(tmp_pat
     np.testing.assert_allclose(vectors, expected, atol=1e-3)
 
 
-def test_a_codec_fitted_to_too_few_is_fitted_anew(tmp_path: Path) -> None:
+def test_a_codec_fitted_on_too_few_vectors_is_refitted(tmp_path: Path) -> None:
     small, config = passages(0, 250), leg("int8")
     first = stored(tmp_path / "0", small, config)
     fitted = Built.load(tmp_path / "0").fitted
     assert fitted == len(small.dense)
-    # The others come as they are: three times as many do not make the codec unfit, four do.
+    # The other parts are uncompressed. Up to four times the vectors keep the codec.
     plain = [stored(tmp_path / f"p{i}", passages(10 + i, 100), config) for i in range(12)]
     assert all(single(part).coded is None for part in plain)
     part = merged(tmp_path / "few", [(first, None), (plain[0], None)], config)
@@ -220,7 +226,7 @@ def test_a_codec_fitted_to_too_few_is_fitted_anew(tmp_path: Path) -> None:
     assert Built.load(tmp_path / "many").fitted == len(single(part)) > 4 * fitted
 
 
-def test_what_an_interrupted_merge_left_does_no_harm(tmp_path: Path) -> None:
+def test_files_of_an_interrupted_merge_are_replaced(tmp_path: Path) -> None:
     config = leg("int8")
     source = stored(tmp_path / "a", passages(1, 400), config)
     left = tmp_path / "merged"
@@ -234,7 +240,7 @@ def test_what_an_interrupted_merge_left_does_no_harm(tmp_path: Path) -> None:
     assert len(part) == 400
 
 
-def test_passages_of_a_delta_take_half_the_bytes_where_that_loses_nothing() -> None:
+def test_a_delta_packs_float16_where_that_is_exact() -> None:
     texts = passages(1, 3)
     packed = MultiDenseDelta.pack(texts)
     lengths = np.diff(texts.offsets).tolist()
@@ -244,7 +250,7 @@ def test_passages_of_a_delta_take_half_the_bytes_where_that_loses_nothing() -> N
     assert [len(data) for data in MultiDenseDelta.pack(exact)] == [
         9 + 4 * WIDTH * count for count in lengths
     ]
-    # Some were packed before there was this form.
+    # Some rows are in the older format.
     earlier = super(MultiDenseDelta, MultiDenseDelta).pack(exact)
     both = MultiDenseDelta.unpack([*packed, *earlier])
     np.testing.assert_array_equal(both.dense, np.concatenate([texts.dense, exact.dense]))

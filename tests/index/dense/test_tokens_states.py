@@ -1,6 +1,6 @@
-"""Collections whose vectors of several are coded, whatever happens to them, against MaxSim.
+"""Collections with coded token vectors in random sequences of operations, against MaxSim.
 
-float16 holds the small whole numbers of these tests exactly, so coding them loses nothing.
+The tests use small integers, which float16 stores exactly, so coding is lossless.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def test_an_offline_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert collection.info()["legs"]["dense"]["vectors"]["originals"] == "none"
 
 
-def test_what_was_stored_before_is_opened_and_stored_anew(tmp_path: Path) -> None:
-    """From vectors as they are to codes and back, while nothing is encoded."""
+def test_older_collections_can_be_opened_and_reconfigured(tmp_path: Path) -> None:
+    """Reconfigure from uncompressed vectors to codes and back, without encoding texts."""
     stored = states.some_documents()
     with Collection.create(tmp_path / "c", states.COLLECTION, encoders=states.load) as collection:
         collection.add(stored.values())
@@ -72,7 +72,7 @@ def test_what_was_stored_before_is_opened_and_stored_anew(tmp_path: Path) -> Non
             storage = VectorStorage(codec=ScalarCodec(kind=kind))
             done = reconfigure(collection.store, {"dense": storage})
             assert done.changed
-            # Coded vectors have no originals, which is told before they are coded again.
+            # Coded vectors have no originals. A warning says so before they are coded again.
             assert len(done.warnings) == (kind != "float16")
             states.check(collection, stored)
             names = {path.name for path in (tmp_path / "c").glob("segments/*/dense/*")}
@@ -80,7 +80,7 @@ def test_what_was_stored_before_is_opened_and_stored_anew(tmp_path: Path) -> Non
             assert ("codes.npy" in names) == (kind != "float32")
 
 
-def test_a_delta_of_tokens_is_sealed_earlier(tmp_path: Path) -> None:
+def test_a_delta_of_token_vectors_is_sealed_earlier(tmp_path: Path) -> None:
     late = DenseLeg(role="rerank", encoder=LateEncoderConfig(model="fake"))
     for legs, pending in (({}, 12), ({"late": late}, 2)):
         config = CollectionConfig(
@@ -94,7 +94,7 @@ def test_a_delta_of_tokens_is_sealed_earlier(tmp_path: Path) -> None:
 
 
 def test_damaged_codes_are_named_at_open(tmp_path: Path) -> None:
-    """Also where the sizes fit: what a file says is checked against the others."""
+    """Also if sizes match: each file is compared with the others."""
     with Collection.create(tmp_path / "c", CODED, encoders=states.load) as collection:
         collection.add(states.some_documents().values())
         collection.seal()

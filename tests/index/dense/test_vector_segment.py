@@ -1,4 +1,4 @@
-"""A dense leg's part in a segment, for each kind of index and codec, against brute force."""
+"""Segment parts of dense legs, for each kind of index and codec, against brute force."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROWS, WIDTH = 3_000, 32
 
 
 def clustered(rows: int, seed: int) -> Vectors:
-    """Unit vectors around 60 centres, in a subspace of 12 dimensions and a little beside it."""
+    """Return unit vectors around 60 centres, near a subspace of 12 dimensions."""
     shared = np.random.default_rng(0)
     centres, axes = shared.standard_normal((60, 12)), shared.standard_normal((12, WIDTH))
     rng = np.random.default_rng(seed)
@@ -65,7 +65,7 @@ Shared = Callable[[str, str | None], tuple[Path, VectorSegment]]
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
-    """Segments that tests only read, with their folders."""
+    """Build each segment once, for tests that only read, with its folder."""
 
     @cache
     def made(index: str, codec: str | None) -> tuple[Path, VectorSegment]:
@@ -91,32 +91,30 @@ def recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
 
 
 @pytest.mark.parametrize(("index", "codec"), KINDS)
-def test_every_kind_finds_what_it_was_calibrated_for(
-    index: str, codec: str, shared: Shared
-) -> None:
+def test_every_kind_reaches_its_recall_target(index: str, codec: str, shared: Shared) -> None:
     folder, part = shared(index, codec)
     queries = Representation(dense=QUERIES)
     found = part.search(queries, 10, None)
-    assert recall(found.rows, best(QUERIES, VECTORS, 10)) > 0.93  # Asked: .98 of sampled rows.
+    assert recall(found.rows, best(QUERIES, VECTORS, 10)) > 0.93  # Target: .98 of a sample.
     exact = np.einsum("qd,qkd->qk", QUERIES, VECTORS[found.rows])
     np.testing.assert_allclose(found.scores, exact, atol=2e-3)
     assert (np.diff(found.scores, axis=1) <= 0).all()
     # A recall of 1 means every vector is compared.
     sure = part.tuned(VectorSearch(recall=1)).search(queries, 10, None)
     assert recall(sure.rows, best(QUERIES, VECTORS, 10)) > 0.995  # Originals may be float16.
-    # Alone as in a batch.
+    # A single query and a batch give equal results.
     alone = part.search(Representation(dense=QUERIES[:1]), 10, None)
     np.testing.assert_array_equal(alone.rows[0], found.rows[0])
-    told = part.description()
-    assert json.loads(json.dumps(told)) == told
-    assert (told["rows"], told["index"], told["codec"]) == (ROWS, index, codec)
+    description = part.description()
+    assert json.loads(json.dumps(description)) == description
+    assert (description["rows"], description["index"], description["codec"]) == (ROWS, index, codec)
     size = sum(file.stat().st_size for file in folder.iterdir())
-    assert told["bytes_per_vector"] == size / ROWS
+    assert description["bytes_per_vector"] == size / ROWS
 
 
 @pytest.mark.parametrize("index", SMALL)
 @pytest.mark.parametrize("share", [0.004, 0.1, 0.5])
-def test_filters_leave_out_the_rest_and_find_k(index: str, share: float, shared: Shared) -> None:
+def test_filtered_searches_return_k_allowed_rows(index: str, share: float, shared: Shared) -> None:
     allowed = np.random.default_rng(3).random(ROWS) < share
     part = shared(index, None)[1]
     k = min(10, int(allowed.sum()))
@@ -129,11 +127,11 @@ def test_filters_leave_out_the_rest_and_find_k(index: str, share: float, shared:
 
 
 @pytest.mark.parametrize("index", SMALL)
-def test_merge_equals_build_and_drops_the_dead(index: str, tmp_path: Path) -> None:
+def test_merge_equals_build_of_the_live_rows(index: str, tmp_path: Path) -> None:
     config = leg(index) if index != "flat" else leg(index, "int8")
     live = np.random.default_rng(4).random(1_500) < 0.8
     sources = [
-        # How the sources are stored does not matter.
+        # The storage of the sources does not matter.
         (built(tmp_path / "a", leg("flat", "float16"), VECTORS[:1_500]), live),
         (built(tmp_path / "b", config, VECTORS[1_500:]), None),
     ]
@@ -144,7 +142,7 @@ def test_merge_equals_build_and_drops_the_dead(index: str, tmp_path: Path) -> No
     np.testing.assert_allclose(merged.read(0, len(merged)), kept, atol=1e-3)
     found = merged.search(Representation(dense=QUERIES), 10, None)
     assert recall(found.rows, best(QUERIES, kept, 10)) > 0.93
-    if index != "hnsw":  # Graphs depend on the order in which threads come.
+    if index != "hnsw":  # Graphs depend on the order of threads.
         at_once = built(tmp_path / "o", config, kept.astype(np.float16).astype(np.float32))
         again = at_once.search(Representation(dense=QUERIES), 10, None)
         np.testing.assert_array_equal(found.rows, again.rows)
@@ -153,7 +151,7 @@ def test_merge_equals_build_and_drops_the_dead(index: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "index", ["flat", "ivf", "spann", pytest.param("hnsw", marks=pytest.mark.slow)]
 )
-def test_without_originals_codes_are_all_that_is_known(
+def test_without_originals_decoded_codes_are_searched(
     index: str, shared: Shared, tmp_path: Path
 ) -> None:
     codec = "int8" if index != "flat" else "float8_e4m3"
@@ -173,13 +171,13 @@ def test_without_originals_codes_are_all_that_is_known(
 
 @pytest.mark.parametrize("kind", ["pca", "random", "matryoshka"])
 @pytest.mark.parametrize("index", ["flat", "ivf", pytest.param("hnsw", marks=pytest.mark.slow)])
-def test_projections_keep_the_width_of_queries(index: str, kind: str, tmp_path: Path) -> None:
+def test_queries_keep_their_width_under_a_projection(index: str, kind: str, tmp_path: Path) -> None:
     projection = {"kind": kind, "share": 0.5}
     config = leg(index, projection=projection)
     part = built(tmp_path / "a", config)
     assert part.width == WIDTH
     found = part.search(Representation(dense=QUERIES), 10, None)
-    assert recall(found.rows, best(QUERIES, VECTORS, 10)) > 0.93  # Rescored, or else exact.
+    assert recall(found.rows, best(QUERIES, VECTORS, 10)) > 0.93  # Scores are rescored or exact.
     np.testing.assert_allclose(part.read(5, 9), VECTORS[5:9], atol=1e-3)
     bare = built(tmp_path / "n", leg(index, projection=projection, originals="none"))
     assert bare.read(0, 3).shape == (3, WIDTH)
@@ -187,7 +185,7 @@ def test_projections_keep_the_width_of_queries(index: str, kind: str, tmp_path: 
     np.testing.assert_allclose(lengths, 1, atol=0.02)
 
 
-def test_more_recall_means_more_work(tmp_path: Path) -> None:
+def test_a_higher_recall_target_costs_more_work(tmp_path: Path) -> None:
     part = built(tmp_path / "a", leg("ivf", "float32"))
     levels = part.description()["calibration"]["levels"]["10"]
     recalls = [level["recall"] for level in levels]
@@ -207,7 +205,7 @@ def test_more_recall_means_more_work(tmp_path: Path) -> None:
     np.testing.assert_array_equal(everything, true)
 
 
-def test_explicit_oversampling_is_obeyed(tmp_path: Path) -> None:
+def test_explicit_oversampling_is_used(tmp_path: Path) -> None:
     part = built(tmp_path / "a", leg("flat", "binary"))
     queries = Representation(dense=QUERIES)
     true = best(QUERIES, VECTORS, 10)
@@ -229,7 +227,7 @@ def test_explicit_oversampling_is_obeyed(tmp_path: Path) -> None:
     index=st.sampled_from(list(SMALL)),
     spread=st.sampled_from([0.0, 1.0]),
 )
-def test_few_vectors_of_any_length(
+def test_every_vector_of_a_small_segment_is_found(
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,
     rows: int,
@@ -237,7 +235,7 @@ def test_few_vectors_of_any_length(
     index: str,
     spread: float,
 ) -> None:
-    """Equal ones, zeros, fewer than lists or than results: everything is found."""
+    """Equal vectors, zeros, fewer vectors than lists or results."""
     rng = np.random.default_rng(seed)
     vectors = (rng.integers(-2, 3, (rows, 4)) * spread).astype(np.float32)
     config = leg(index)
@@ -252,7 +250,7 @@ def test_few_vectors_of_any_length(
     np.testing.assert_allclose(sure.scores, expected)
 
 
-def test_values_too_large_for_float16_are_kept_as_float32(tmp_path: Path) -> None:
+def test_values_too_large_for_float16_are_stored_as_float32(tmp_path: Path) -> None:
     vectors = VECTORS * np.float32(1e6)
     part = built(tmp_path / "a", leg("flat", "int8"), vectors)
     np.testing.assert_array_equal(part.read(0, ROWS), vectors)
@@ -260,9 +258,9 @@ def test_values_too_large_for_float16_are_kept_as_float32(tmp_path: Path) -> Non
     assert recall(found.rows, best(QUERIES, vectors, 10)) > 0.95
 
 
-def test_values_too_small_for_float16_are_kept_as_float32(tmp_path: Path) -> None:
+def test_values_too_small_for_float16_are_stored_as_float32(tmp_path: Path) -> None:
     vectors = VECTORS * np.float32(1e-7)
-    vectors[7] = 0  # Zeros can be float16.
+    vectors[7] = 0  # float16 can store zeros.
     segment = built(tmp_path, leg("flat", "int8"), vectors)
     assert segment.description()["originals"] == "float32"
     found = segment.search(Representation(dense=QUERIES), 10, None)
@@ -270,7 +268,7 @@ def test_values_too_small_for_float16_are_kept_as_float32(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("originals", ["none", "float16"])
-def test_a_graph_can_be_asked_for_more_than_it_holds(originals: str, tmp_path: Path) -> None:
+def test_a_graph_search_accepts_k_above_its_size(originals: str, tmp_path: Path) -> None:
     segment = built(tmp_path, leg("hnsw", "int8", originals=originals))
     allowed = np.arange(ROWS) == 5
     deep = segment.tuned(VectorSearch(ef=1_000_000))
@@ -278,8 +276,8 @@ def test_a_graph_can_be_asked_for_more_than_it_holds(originals: str, tmp_path: P
     assert (found.rows[:, 0] == 5).all()
 
 
-def test_what_an_interrupted_try_has_left_does_no_harm(tmp_path: Path) -> None:
-    """Documents may be replaced before the next try, so that there are too few for an index."""
+def test_files_of_an_interrupted_build_are_replaced(tmp_path: Path) -> None:
+    """Documents may be replaced before the next build and leave too few for an index."""
     built(tmp_path / "a", leg("spann"))
     (tmp_path / "a" / "scratch").mkdir()
     part = built(tmp_path / "a", DenseLeg(index=SpannConfig()), VECTORS[:50])
@@ -287,7 +285,7 @@ def test_what_an_interrupted_try_has_left_does_no_harm(tmp_path: Path) -> None:
     np.testing.assert_allclose(part.read(0, 50), VECTORS[:50], atol=1e-3)
 
 
-def test_small_segments_are_plain(tmp_path: Path) -> None:
+def test_small_segments_are_searched_exactly(tmp_path: Path) -> None:
     few = VECTORS[:500]
     for index, kept in (("flat", "float32"), ("flat", "float16")):
         name = f"{index}-{kept}"
@@ -310,7 +308,7 @@ def test_small_segments_are_plain(tmp_path: Path) -> None:
         lambda value: "[]",
     ],
 )
-def test_a_damaged_description_is_refused(damage: object, tmp_path: Path) -> None:
+def test_a_damaged_storage_json_is_rejected(damage: object, tmp_path: Path) -> None:
     built(tmp_path / "a", leg("flat", "int8"))
     file = tmp_path / "a" / "storage.json"
     file.write_text(damage(json.loads(file.read_text())))  # type: ignore[operator]
@@ -318,12 +316,12 @@ def test_a_damaged_description_is_refused(damage: object, tmp_path: Path) -> Non
         VectorSegment.open(tmp_path / "a", DenseLeg())
 
 
-def test_what_a_request_leaves_open_is_as_configured(tmp_path: Path) -> None:
+def test_missing_search_parameters_come_from_the_configuration(tmp_path: Path) -> None:
     index = {"kind": "ivf", "lists": 32, "flat_below": 0}
     config = DenseLeg.parse({"index": {**index, "nprobe": 3}})
     part = built(tmp_path / "a", config)
-    asked = part.parameters(VectorSearch(oversample=7), 10)
-    assert asked == {"nprobe": 3, "oversample": 7}
+    parameters = part.parameters(VectorSearch(oversample=7), 10)
+    assert parameters == {"nprobe": 3, "oversample": 7}
     aimed = built(tmp_path / "b", DenseLeg.parse({"index": {**index, "recall": 0.5}}))
     little = aimed.parameters(VectorSearch(oversample=7), 10)
     much = aimed.parameters(VectorSearch(recall=0.97), 10)
@@ -333,19 +331,19 @@ def test_what_a_request_leaves_open_is_as_configured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("index", "codec"), KINDS)
-def test_what_a_codec_loses_is_told(index: str, codec: str, shared: Shared) -> None:
+def test_description_reports_the_loss_of_the_codec(index: str, codec: str, shared: Shared) -> None:
     loss = shared(index, codec)[1].description()["loss"]
     if codec in ("float32", "rabitq") or (index, codec) == ("flat", "float16"):
         assert loss is None
     else:
         coarse = codec in ("binary", "pq")
-        exact = codec == "float16"  # Nothing more than the originals, which are float16.
+        exact = codec == "float16"  # Only the float16 originals lose precision.
         assert (0 if exact else 1e-6) <= loss["squared_error"] < (0.5 if coarse else 0.02)
         assert (0.4 if coarse else 0.8) < loss["recall_at_10"] <= 1
         assert (0.8 if coarse else 0.98) < loss["cosine"] <= 1 + 1e-6
 
 
-def test_a_missing_library_is_found_before_anything_is_made(
+def test_a_missing_library_is_reported_before_files_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("twindex.index.dense.config.find_spec", lambda name: None)
@@ -355,11 +353,11 @@ def test_a_missing_library_is_found_before_anything_is_made(
     assert not (tmp_path / "c").exists()
 
 
-def test_a_configuration_that_cannot_be_is_refused() -> None:
+def test_conflicting_configurations_are_rejected() -> None:
     for index, codec in (("scann", None), ("flat", "rabitq")):
         with pytest.raises(ConfigError, match="originals must be kept"):
             leg(index, codec, originals="none")
-    with pytest.raises(Exception, match="cannot hold codec pq"):
+    with pytest.raises(Exception, match="does not support codec pq"):
         leg("hnsw", "pq")
     with pytest.raises(Exception, match="give one"):
         IvfConfig(recall=0.9, nprobe=3)

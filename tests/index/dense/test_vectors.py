@@ -1,7 +1,7 @@
-"""Dense parts against every inner product in numpy.
+"""Dense parts against all inner products in numpy.
 
-The vectors have small whole numbers where results must agree to the bit: their products are
-exact, whatever the order in which they are added.
+Tests that compare bits use vectors of small integers, whose inner products are exact in any order
+of additions.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def whole(rng: np.random.Generator, rows: int, width: int = 4) -> Vectors:
 
 
 def unit(rng: np.random.Generator, rows: int, width: int = 32) -> Vectors:
-    """Normalized vectors near a subspace of eight dimensions, as those of a model are."""
+    """Return unit vectors near a subspace of eight dimensions, like those of a model."""
     subspace = np.random.default_rng(0).standard_normal((8, width))
     made = rng.standard_normal((rows, 8)) @ subspace + 0.3 * rng.standard_normal((rows, width))
     return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
 
 
 def reference(vectors: Vectors, queries: Vectors, k: int, allowed: Mask | None) -> Ranking:
-    """Every inner product, sorted."""
+    """Rank all inner products by sorting."""
     return ranked(list(queries @ vectors.T), k, allowed)
 
 
@@ -70,19 +70,19 @@ def delta(*batches: Vectors) -> DenseDelta:
     k=st.sampled_from([1, 10, 1000]),
     share=shares,
 )
-def test_exact_search(seed: int, rows: int, k: int, share: float | None) -> None:
+def test_exact_search_equals_numpy(seed: int, rows: int, k: int, share: float | None) -> None:
     rng = np.random.default_rng(seed)
     vectors, queries = whole(rng, rows), whole(rng, 3)
     allowed = mask(rng, rows, share)
     expected = reference(vectors, queries, k, allowed)
-    asked = Representation(dense=queries)
+    batch = Representation(dense=queries)
     with flat(vectors) as part:
         assert len(part) == rows
-        same(part.search(asked, k, allowed), expected)
-        assert part.explain(asked, 0) == part.terms(0) == ()
+        same(part.search(batch, k, allowed), expected)
+        assert part.explain(batch, 0) == part.terms(0) == ()
         assert not is_counted(part)
     growing = delta(vectors[: rows // 3], vectors[rows // 3 :])
-    same(growing.search(asked, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
+    same(growing.search(batch, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
 
 
 @pytest.mark.parametrize("share", [None, 0.01, 0.2, 0.9])
@@ -122,7 +122,7 @@ def test_merge_equals_build(seed: int, rows: list[int], share: float | None, mem
 
 
 @pytest.mark.parametrize("share", [None, 0.7, 0.45])
-def test_graph_finds_nearly_all(share: float | None) -> None:
+def test_graph_search_has_high_recall(share: float | None) -> None:
     rng = np.random.default_rng(2)
     vectors, queries = unit(rng, 8000), unit(rng, 50)
     allowed = mask(rng, 8000, share)
@@ -138,7 +138,7 @@ def test_graph_finds_nearly_all(share: float | None) -> None:
 
 
 @pytest.mark.parametrize(("share", "k"), [(0.3, 10), (0.0, 10), (None, 400), (None, 5000)])
-def test_graph_segment_is_exact_where_that_is_cheap(share: float | None, k: int) -> None:
+def test_graph_segment_searches_exactly_where_that_is_cheap(share: float | None, k: int) -> None:
     rng = np.random.default_rng(3)
     vectors, queries = whole(rng, 3000), whole(rng, 4)
     allowed = mask(rng, 3000, share)
@@ -149,8 +149,8 @@ def test_graph_segment_is_exact_where_that_is_cheap(share: float | None, k: int)
         )
 
 
-def test_rows_out_of_reach_of_the_graph_are_found() -> None:
-    """Thousands of equal vectors make islands that links do not leave."""
+def test_rows_unreachable_in_the_graph_are_found() -> None:
+    """Thousands of equal vectors form islands in the graph without links to other vectors."""
     config = DenseLeg(index=HnswConfig(neighbors=2, ef_construction=8, ef_search=1, flat_below=1))
     vectors = np.ones((4000, 4), dtype=np.float32)
     with graph(vectors, config) as part:
@@ -159,7 +159,7 @@ def test_rows_out_of_reach_of_the_graph_are_found() -> None:
     assert all(len(set(row)) == 150 for row in found.rows.tolist())
 
 
-def test_threads_do_not_disturb_each_other() -> None:
+def test_concurrent_searches_return_equal_results() -> None:
     rng = np.random.default_rng(5)
     vectors, allowed = unit(rng, 3000), rng.random(3000) < 0.5
     queries = [Representation(dense=unit(rng, 2)) for _ in range(30)]
@@ -170,7 +170,7 @@ def test_threads_do_not_disturb_each_other() -> None:
 
 @examples
 @given(seed=seeds, rows=st.integers(1, 10))
-def test_packed_rows_are_exact(seed: int, rows: int) -> None:
+def test_packed_rows_unpack_exactly(seed: int, rows: int) -> None:
     vectors = np.random.default_rng(seed).standard_normal((rows, 5)).astype(np.float32)
     unpacked = DenseDelta.unpack(DenseDelta.pack(Representation(dense=vectors))).dense
     assert unpacked is not None
@@ -179,7 +179,7 @@ def test_packed_rows_are_exact(seed: int, rows: int) -> None:
     np.testing.assert_array_equal(delta(unpacked).rows(keep).dense, vectors[keep])
 
 
-def test_a_growing_delta_keeps_what_readers_know() -> None:
+def test_searches_are_stable_while_a_delta_grows() -> None:
     rng = np.random.default_rng(6)
     first, query = whole(rng, 40), Representation(dense=whole(rng, 1))
     part = delta(first)
@@ -190,7 +190,7 @@ def test_a_growing_delta_keeps_what_readers_know() -> None:
         same(part.search(query, 10, known), before)
 
 
-def test_wrong_input() -> None:
+def test_vectors_of_another_width_or_kind_are_rejected() -> None:
     vectors = np.ones((200, 4), dtype=np.float32)
     wide = Representation(dense=np.ones((1, 5), dtype=np.float32))
     with flat(vectors) as exact, graph(vectors) as approximate:
@@ -200,7 +200,7 @@ def test_wrong_input() -> None:
                     part.search(query, 1, np.ones(200, np.bool_))
 
 
-def test_damaged_rows_of_a_delta_are_refused() -> None:
+def test_damaged_rows_of_a_delta_are_rejected() -> None:
     first, *_ = packed = DenseDelta.pack(Representation(dense=np.ones((3, 4), np.float32)))
     for damaged in (first[:-1], first[:-4], first + first, b""):
         with pytest.raises(ValueError, match="length"):
@@ -212,7 +212,7 @@ def test_damaged_rows_of_a_delta_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("kind", "config"), [(TokenSegment, FLAT), (VectorSegment, HNSW)])
-def test_more_rows_than_can_be_numbered_are_refused(
+def test_more_rows_than_the_limit_are_rejected(
     kind: type[TokenSegment | VectorSegment],
     config: DenseLeg,
     tmp_path: Path,
@@ -229,7 +229,7 @@ def test_more_rows_than_can_be_numbered_are_refused(
         kind.build(tmp_path, batch, config)
 
 
-def test_a_file_of_other_numbers_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_dtype_is_rejected(tmp_path: Path) -> None:
     for wrong in (np.ones((2, 4)), np.ones(8, np.float32)):
         np.save(tmp_path / "vectors.npy", wrong)
         for config in (FLAT, HNSW):
@@ -246,7 +246,7 @@ def test_a_damaged_graph_is_an_os_error(tmp_path: Path) -> None:
 
 
 def test_a_damaged_link_of_a_graph_is_an_os_error(tmp_path: Path) -> None:
-    """FAISS follows links without checking them; it must have done so when it opened the file."""
+    """FAISS follows links without checks, so opening the file must check them."""
     vectors = np.random.default_rng(7).standard_normal((200, 4)).astype(np.float32)
     VectorSegment.build(tmp_path, Representation(dense=vectors), HNSW)
     file = tmp_path / "hnsw.faiss"
@@ -260,7 +260,7 @@ def test_a_damaged_link_of_a_graph_is_an_os_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -1.1e8])
-def test_numbers_that_no_index_bears_are_refused(number: float, tmp_path: Path) -> None:
+def test_numbers_that_no_index_supports_are_rejected(number: float, tmp_path: Path) -> None:
     vectors = unit(np.random.default_rng(0), 200)
     vectors[7, 3] = number
     rows = Representation(dense=vectors)
@@ -274,7 +274,7 @@ def test_numbers_that_no_index_bears_are_refused(number: float, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("k", [1, 10, 300])
-def test_a_vector_that_became_no_number_is_told(k: int, tmp_path: Path) -> None:
+def test_a_stored_nan_is_reported(k: int, tmp_path: Path) -> None:
     vectors = unit(np.random.default_rng(0), 200)
     vectors[:150, 3] = np.nan
     np.save(tmp_path / "vectors.npy", vectors)
@@ -283,7 +283,7 @@ def test_a_vector_that_became_no_number_is_told(k: int, tmp_path: Path) -> None:
         segment.search(Representation(dense=vectors[-2:]), k, None)
 
 
-def test_an_array_whose_header_was_altered_is_refused(tmp_path: Path) -> None:
+def test_an_array_with_a_damaged_header_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "vectors.npy"
     np.save(file, np.zeros((3, 4), np.float32))
     good = file.read_bytes()

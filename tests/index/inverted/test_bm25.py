@@ -1,4 +1,4 @@
-"""Lexical parts against BM25 in ten lines, and against bm25s."""
+"""Lexical parts against a ten-line BM25, and against bm25s."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def passages(rng: np.random.Generator, rows: int, words: int = 12) -> list[Count
 
 
 def bm25(documents: Sequence[Counts], query: Counts, config: LexicalLeg) -> NDArray[np.float64]:
-    """Lucene's formula, read from its definition."""
+    """Return the BM25 scores of Lucene's formula, computed from its definition."""
     lengths = [sum(document.values()) for document in documents]
     average = sum(lengths) / max(1, len(documents))
     scores = np.zeros(len(documents))
@@ -63,7 +63,7 @@ def bm25(documents: Sequence[Counts], query: Counts, config: LexicalLeg) -> NDAr
 
 
 def check(ranking: Ranking, scores: NDArray[np.float64], k: int, allowed: Mask | None) -> None:
-    """A ranking of one query is what these scores ask for, as far as float32 can tell."""
+    """Assert that a ranking of one query matches these scores within float32 precision."""
     eligible = (scores > 0) if allowed is None else (scores > 0) & allowed
     count = min(k, int(eligible.sum()))
     rows, found = ranking.rows[0], ranking.scores[0]
@@ -108,7 +108,7 @@ def test_search_equals_the_formula(
     with segment(documents, config) as part:
         ranking = part.search(queries, k, allowed)
         check(ranking, scores, k, allowed)
-        # A filter does not change the statistics, and a delta gives the same bits.
+        # A filter does not change the statistics, and a delta returns the same bits.
         grown = growing.search(
             queries,
             k,
@@ -122,7 +122,7 @@ def test_search_equals_the_formula(
 
 @examples
 @given(seed=seeds, share=st.sampled_from([0.0, 0.5, 1.0]))
-def test_statistics_of_parts_add_up_to_those_of_the_live_passages(seed: int, share: float) -> None:
+def test_statistics_of_parts_sum_to_those_of_live_passages(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     old, new = passages(rng, 60), passages(rng, 25)
     live_old, live_new = rng.random(60) < share, rng.random(25) < share
@@ -171,7 +171,7 @@ def test_merge_equals_build(seed: int, rows: list[int], share: float | None, mem
         assert files(one) == files(other)
 
 
-def test_terms_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terms_with_equal_hashes_are_distinguished(monkeypatch: pytest.MonkeyPatch) -> None:
     def colliding(raw: bytes) -> int:
         return len(raw) % 2
 
@@ -190,8 +190,8 @@ def test_terms_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> 
             check(ranking, bm25(documents, query, LEG), 20, None)
 
 
-def test_more_pairs_than_two_bytes_can_number() -> None:
-    """Every passage has its own length, so that frequency and length make 80,000 pairs."""
+def test_more_than_65536_pairs_use_larger_codes() -> None:
+    """Every passage has a different length, so there are 80,000 pairs of frequency and length."""
     frequencies = {f"w{i}": i + 1 for i in range(200)}
     documents: list[Counts] = [frequencies | {"extra": row + 1} for row in range(400)]
     query = {"w3": 1, "w150": 2, "extra": 1}
@@ -205,7 +205,7 @@ def test_more_pairs_than_two_bytes_can_number() -> None:
         check(ranking, bm25(documents, query, LEG), 50, None)
 
 
-def test_explanation_adds_up() -> None:
+def test_contributions_add_up_to_the_score() -> None:
     rng = np.random.default_rng(8)
     documents, query = passages(rng, 200), {"a": 2, "bee": 1, "東京": 1, "unknown": 3}
     queries = Representation(terms=[query])
@@ -225,7 +225,7 @@ def test_explanation_adds_up() -> None:
 
 @examples
 @given(seed=seeds, rows=st.integers(1, 30))
-def test_terms_of_a_row_are_its_frequencies(seed: int, rows: int) -> None:
+def test_terms_returns_the_frequencies_of_a_row(seed: int, rows: int) -> None:
     documents = passages(np.random.default_rng(seed), rows)
     with segment(documents) as part:
         for some in (part, delta(documents)):
@@ -234,7 +234,7 @@ def test_terms_of_a_row_are_its_frequencies(seed: int, rows: int) -> None:
                 assert terms == sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def test_threads_do_not_disturb_each_other() -> None:
+def test_concurrent_searches_return_equal_results() -> None:
     rng = np.random.default_rng(9)
     queries = [Representation(terms=passages(rng, 2, 8)) for _ in range(50)]
     with segment(passages(rng, 900)) as a, segment(passages(rng, 3000)) as b:
@@ -244,7 +244,7 @@ def test_threads_do_not_disturb_each_other() -> None:
 
 @examples
 @given(seed=seeds)
-def test_packed_rows_are_exact(seed: int) -> None:
+def test_packed_rows_unpack_exactly(seed: int) -> None:
     documents = passages(np.random.default_rng(seed), 10)
     unpacked = LexicalDelta.unpack(LexicalDelta.pack(Representation(terms=documents))).terms
     assert unpacked is not None
@@ -259,13 +259,13 @@ def test_packed_rows_are_exact(seed: int) -> None:
     "packed",
     [b"[]", b"{", b'{"a":-1}', b'{"a":0}', b'{"a":1.5}', b'{"a":"b"}', b'{"a":2147483648}'],
 )
-def test_damaged_rows_of_a_delta_are_refused(packed: bytes) -> None:
+def test_damaged_rows_of_a_delta_are_rejected(packed: bytes) -> None:
     with pytest.raises(ValueError, match=r"packed|JSON|expected|unexpected"):
         LexicalDelta.unpack([b'{"a":1}', packed])
 
 
-def test_a_delta_reads_its_state_once() -> None:
-    """So that what is appended meanwhile cannot disagree with what was read before."""
+def test_each_method_of_a_delta_reads_the_state_once() -> None:
+    """Rows appended during a call must not mix with the state read at its start."""
     documents = passages(np.random.default_rng(10), 30)
     queries = Representation(terms=[{"a": 1, "bee": 2}])
     part = delta(documents)
@@ -291,7 +291,7 @@ def test_a_delta_reads_its_state_once() -> None:
         assert len(readings) == number
 
 
-def test_nothing_to_find() -> None:
+def test_searches_without_matches_are_empty() -> None:
     with segment([{}, {}]) as part:
         ranking = part.search(Representation(terms=[{"a": 1}, {}]), 2, None)
         assert (ranking.rows == -1).all()
@@ -304,13 +304,13 @@ def read_json_lines(path: Path) -> list[dict[str, str]]:
 
 
 def test_scores_equal_bm25s_after_updates(shared_data: Path) -> None:
-    """SciFact in two segments and a delta, a tenth deleted, against bm25s on what is left."""
+    """SciFact in two segments and a delta with a tenth deleted, against bm25s on the rest."""
     bm25s = pytest.importorskip("bm25s")
     lexical = pytest.importorskip("twindex.encoders.lexical.encoder")
     folder = shared_data / "scifact"
     corpus = read_json_lines(folder / "corpus.jsonl")
     texts = [f"{document['title']} {document['text']}" for document in corpus[:3000]]
-    asked = [query["text"] for query in read_json_lines(folder / "queries.jsonl")]
+    query_texts = [query["text"] for query in read_json_lines(folder / "queries.jsonl")]
     encoder = lexical.LexicalEncoder()
     documents = encoder.encode(texts, role="document").terms
     rng = np.random.default_rng(0)
@@ -328,7 +328,7 @@ def test_scores_equal_bm25s_after_updates(shared_data: Path) -> None:
     growing = delta(stored[2])
     with segment(stored[0]) as first, segment(stored[1]) as second:
         parts = [first, second, growing]
-        for counts in encoder.encode(asked[:100], role="query").terms:
+        for counts in encoder.encode(query_texts[:100], role="query").terms:
             queries = Representation(terms=[counts])
             statistics = TermStatistics.total(
                 [part.statistics(queries, mask) for part, mask in zip(parts, live, strict=True)]

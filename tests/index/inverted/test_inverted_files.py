@@ -1,4 +1,4 @@
-"""The files under the inverted index, and the memory that a merge takes."""
+"""The files of inverted indexes, and the memory of a merge."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_written_in_pieces_equals_saved_at_once(
     assert not file.array.flags.writeable
 
 
-def test_a_piece_of_another_shape_is_refused(tmp_path: Path) -> None:
+def test_a_piece_of_another_shape_is_rejected(tmp_path: Path) -> None:
     with (
         NpyWriter(tmp_path / "a.npy", np.int32, 3) as writer,
         pytest.raises(ValueError, match="shape"),
@@ -54,7 +54,7 @@ def test_a_piece_of_another_shape_is_refused(tmp_path: Path) -> None:
         writer.append(np.zeros((2, 4)))
 
 
-def test_a_growing_array_leaves_views_alone() -> None:
+def test_a_growing_array_keeps_old_views_unchanged() -> None:
     grown = GrowingArray(np.int32)
     views, expected = [], []
     for size in (1, 0, 3, 7, 20, 1):
@@ -65,7 +65,7 @@ def test_a_growing_array_leaves_views_alone() -> None:
         np.testing.assert_array_equal(view, values)
 
 
-def test_dictionary(tmp_path: Path) -> None:
+def test_dictionary_finds_terms_by_hash(tmp_path: Path) -> None:
     terms = ["", "a", "ä", "東京", "\ud800", *(f"t{i}" for i in range(500))]
     encoded = sorted(
         (hash_of(raw), raw) for raw in (t.encode("utf-8", "surrogatepass") for t in terms)
@@ -82,13 +82,13 @@ def test_dictionary(tmp_path: Path) -> None:
         assert encoded[number][1] == term.encode("utf-8", "surrogatepass")
         assert dictionary.find(term) == number
     assert dictionary.find("t500") is None
-    for number in range(10_000):  # More than it remembers.
+    for number in range(10_000):  # More than the cache holds.
         assert (dictionary.find(f"t{number}") is None) == (number >= 500)
 
 
 @pytest.mark.parametrize("kind", ["sparse", "lexical"])
 def test_merge_stays_within_its_memory(tmp_path: Path, kind: str) -> None:
-    """600,000 postings, which take 5 MB on disk, are merged in little more than 2 MB."""
+    """Merging 600,000 postings, 5 MB on disk, takes little more than 2 MB."""
     rng = np.random.default_rng(0)
     memory, rows = 2_000_000, 20_000
     sources = []
@@ -117,12 +117,12 @@ def test_merge_stays_within_its_memory(tmp_path: Path, kind: str) -> None:
         LexicalSegment.merge(merged, sources, LexicalLeg(), memory)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # The new number of every row and a longest list, which always fits, come on top.
+    # The new row numbers and the longest list come on top.
     assert peak < memory + 2 * rows * 4 + 500_000
 
 
 def test_merge_of_many_sources_stays_within_its_memory(tmp_path: Path) -> None:
-    """What there is of each term of each source would alone be 24 MB."""
+    """The terms of all sources alone would take 24 MB."""
     memory, vocabulary = 2_000_000, 30_000
     weights = csr_array(([np.float32(1)], ([0], [7])), shape=(1, vocabulary))
     SparseSegment.build(tmp_path, Representation(sparse=weights), SparseLeg())
@@ -174,10 +174,10 @@ def part(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, type[Any
     ],
     indirect=["part"],
 )
-def test_damaged_numbers_are_refused(
+def test_damaged_numbers_are_rejected_at_open(
     part: tuple[Path, type[Any], Any], name: str, place: int, value: int
 ) -> None:
-    """The kernels check no bounds: what is opened must be sound."""
+    """The kernels check no bounds, so opening must reject damaged numbers."""
     directory, kind, config = part
     array = np.load(directory / name)
     array[place] = value
@@ -187,11 +187,13 @@ def test_damaged_numbers_are_refused(
 
 
 @pytest.mark.parametrize("change", ["type", "length", "dimensions"])
-def test_arrays_that_do_not_fit_are_refused(part: tuple[Path, type[Any], Any], change: str) -> None:
+def test_mismatched_arrays_are_rejected_at_open(
+    part: tuple[Path, type[Any], Any], change: str
+) -> None:
     directory, kind, config = part
     for file in directory.glob("*.npy"):
         if change == "length" and file.name in ("terms.npy", "lengths.npy", "pairs.npy"):
-            continue  # Rows and codes that are too large for them: see above.
+            continue  # These cases are in the test above.
         saved, array = file.read_bytes(), np.load(file)
         changed = {
             "type": array.astype(np.complex64),
@@ -221,7 +223,7 @@ def test_numbers_are_checked_beyond_the_first_block(tmp_path: Path) -> None:
     file.check_below(len(numbers))
 
 
-def test_a_mask_of_another_length_is_refused(part: tuple[Path, type[Any], Any]) -> None:
+def test_a_mask_of_another_length_is_rejected(part: tuple[Path, type[Any], Any]) -> None:
     directory, kind, config = part
     opened = kind.open(directory, config)
     queries = Representation(sparse=csr_array((1, 20), dtype=np.float32), terms=[{"w1": 1}])
@@ -229,7 +231,7 @@ def test_a_mask_of_another_length_is_refused(part: tuple[Path, type[Any], Any]) 
         opened.search(queries, 1, np.ones(51, np.bool_))
 
 
-def test_more_rows_than_can_be_numbered_are_refused(
+def test_more_rows_than_the_limit_are_rejected(
     part: tuple[Path, type[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory, kind, config = part
@@ -245,7 +247,7 @@ def test_more_rows_than_can_be_numbered_are_refused(
         kind.build(directory, batch, config)
 
 
-def test_threads_that_wait_keep_no_working_memory(part: tuple[Path, type[Any], Any]) -> None:
+def test_idle_threads_keep_no_working_memory(part: tuple[Path, type[Any], Any]) -> None:
     directory, kind, config = part
     opened = kind.open(directory, config)
     queries = Representation(sparse=csr_array(np.eye(1, 20, dtype=np.float32)), terms=[{"w1": 1}])
@@ -260,24 +262,24 @@ def test_threads_that_wait_keep_no_working_memory(part: tuple[Path, type[Any], A
         assert 1 <= len(pool) <= (os.cpu_count() or 1)
 
 
-def test_working_memory_is_used_again_and_grows() -> None:
+def test_working_memory_is_reused_and_grows() -> None:
     some = ScratchPool()
-    small, large = some.take(10), some.take(5000)
+    small, large = some.acquire(10), some.acquire(5000)
     assert small is not large
-    some.give_back(small)
-    assert some.take(10) is small
-    some.give_back(small)
-    larger = some.take(300)
+    some.release(small)
+    assert some.acquire(10) is small
+    some.release(small)
+    larger = some.acquire(300)
     assert larger is not small
     assert larger.rows >= 300
     assert len(larger.accumulator(300)) % (GROUP * LANES) == 0
     for _ in range(200):
-        some.give_back(Scratch(1))
+        some.release(Scratch(1))
     assert len(some) == (os.cpu_count() or 1)
 
 
-def test_kernels_work_where_nothing_can_be_cached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a package and a home that cannot be written to, numba has no place for its cache."""
+def test_kernels_work_without_a_writable_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Package and home are read-only, so numba has no folder for its cache."""
     monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
 
     @kernel

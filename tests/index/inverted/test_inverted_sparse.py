@@ -1,4 +1,4 @@
-"""Learned sparse parts against scipy's dot product."""
+"""Sparse parts against the dot product of scipy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ shares = st.sampled_from([None, 0.0, 0.05, 0.5, 1.0])
 def matrix(
     rng: np.random.Generator, rows: int, density: float = 0.15, *, ties: bool = False
 ) -> csr_array:
-    """Random weights; with `ties` there are only three different ones."""
+    """Return random weights; with `ties`, only three distinct ones."""
     made = random_array(
         (rows, VOCABULARY), density=density, format="csr", rng=rng, dtype=np.float32
     )
@@ -47,7 +47,7 @@ def matrix(
 
 
 def reference(rows: csr_array, queries: csr_array, k: int, allowed: Mask | None) -> Ranking:
-    """Every dot product, sorted."""
+    """Rank all dot products by sorting."""
     return ranked([rows @ query for query in queries.toarray()], k, allowed, least=0)
 
 
@@ -77,8 +77,8 @@ def test_search_equals_the_dot_product(
 
 
 @pytest.mark.parametrize("density", [0.001, 0.02, 0.5])
-def test_short_and_long_lists(density: float) -> None:
-    """Few postings are visited, many rows are scanned: the results must be the same."""
+def test_visiting_short_lists_equals_scanning_all_rows(density: float) -> None:
+    """Few postings are visited and many are scanned: the results must be equal."""
     rng = np.random.default_rng(7)
     documents, queries = matrix(rng, 5000, density), matrix(rng, 10, 0.3)
     for allowed in (None, mask(rng, 5000, 0.3)):
@@ -107,7 +107,7 @@ def test_merge_equals_build(seed: int, rows: list[int], share: float | None, mem
         assert files(merged(root, LEG, sources, memory)) == files(root / "built")
 
 
-def test_explanation_adds_up() -> None:
+def test_contributions_add_up_to_the_score() -> None:
     rng = np.random.default_rng(1)
     documents, queries = matrix(rng, 100, 0.3), Representation(sparse=matrix(rng, 1, 0.5))
     with segment(documents) as part:
@@ -123,7 +123,7 @@ def test_explanation_adds_up() -> None:
 
 @examples
 @given(seed=seeds, rows=st.sampled_from([1, 2, 300]), density=st.sampled_from([0.0, 0.1, 1.0]))
-def test_terms_of_a_row(seed: int, rows: int, density: float) -> None:
+def test_terms_returns_the_weights_of_a_row(seed: int, rows: int, density: float) -> None:
     documents = matrix(np.random.default_rng(seed), rows, density, ties=True)
     with segment(documents) as part:
         for row in {0, rows // 2, rows - 1}:
@@ -133,7 +133,7 @@ def test_terms_of_a_row(seed: int, rows: int, density: float) -> None:
                 assert [(-term.weight, term.term) for term in some.terms(row)] == expected
 
 
-def test_threads_do_not_disturb_each_other() -> None:
+def test_concurrent_searches_return_equal_results() -> None:
     rng = np.random.default_rng(3)
     many = [matrix(rng, count) for count in (700, 50, 3000)]
     queries = [Representation(sparse=matrix(rng, 2, 0.2)) for _ in range(40)]
@@ -142,7 +142,7 @@ def test_threads_do_not_disturb_each_other() -> None:
             same(one, other)
 
 
-def test_a_reader_of_a_delta_is_not_disturbed_by_its_writer() -> None:
+def test_searches_are_stable_while_a_delta_grows() -> None:
     rng = np.random.default_rng(4)
     first, more = matrix(rng, 200), [matrix(rng, 7) for _ in range(300)]
     queries = matrix(rng, 3, 0.3)
@@ -171,7 +171,7 @@ def equal(one: csr_array, other: csr_array) -> None:
 
 @examples
 @given(seed=seeds, rows=st.integers(1, 20), density=st.sampled_from([0.0, 0.2, 1.0]))
-def test_packed_rows_are_exact(seed: int, rows: int, density: float) -> None:
+def test_packed_rows_unpack_exactly(seed: int, rows: int, density: float) -> None:
     documents = matrix(np.random.default_rng(seed), rows, density)
     packed = SparseDelta.pack(Representation(sparse=documents))
     assert len(packed) == rows
@@ -185,8 +185,8 @@ def test_packed_rows_are_exact(seed: int, rows: int, density: float) -> None:
     equal(taken, documents[keep])
 
 
-def test_damaged_rows_of_a_delta_are_refused() -> None:
-    """A term out of range would have a kernel write anywhere."""
+def test_damaged_rows_of_a_delta_are_rejected() -> None:
+    """A term out of range would make a kernel write to arbitrary memory."""
     packed = SparseDelta.pack(Representation(sparse=matrix(np.random.default_rng(8), 1, 0.5)))[0]
 
     def damaged(position: int, value: int) -> bytes:
@@ -208,13 +208,13 @@ def test_damaged_rows_of_a_delta_are_refused() -> None:
 @pytest.mark.parametrize(
     ("terms", "lengths", "vocabulary", "message"),
     [
-        ([0, -1], [2], 10, "term"),
-        ([0, 10], [2], 10, "term"),
-        ([0, 1], [1], 10, "number"),
-        ([0, 1], [2], 9, "9 terms after 10"),
+        ([0, -1], [2], 10, "a term number is outside 0 to 9"),
+        ([0, 10], [2], 10, "a term number is outside 0 to 9"),
+        ([0, 1], [1], 10, "2 terms and 2 values do not match rows of 1 postings"),
+        ([0, 1], [2], 9, "vocabulary must be at least 10, got 9"),
     ],
 )
-def test_a_log_refuses_what_a_kernel_would_not_check(
+def test_a_log_rejects_invalid_postings(
     terms: list[int], lengths: list[int], vocabulary: int, message: str
 ) -> None:
     log = PostingsLog(np.float32)
@@ -225,8 +225,8 @@ def test_a_log_refuses_what_a_kernel_would_not_check(
     assert log.state is state
 
 
-def test_rows_of_a_delta_that_grows_meanwhile() -> None:
-    """A method reads what is published once: here it is another at every reading."""
+def test_rows_reads_the_state_of_a_growing_delta_once() -> None:
+    """A method must read `state` once: here every read returns another state."""
     documents = matrix(np.random.default_rng(9), 4, 0.3)
     states = [delta(documents[:n])._log.state for n in (2, 3, 4)]
 
@@ -245,7 +245,7 @@ def test_rows_of_a_delta_that_grows_meanwhile() -> None:
     assert len(states) == 1
 
 
-def test_nothing_to_find() -> None:
+def test_searches_without_matches_are_empty() -> None:
     rng = np.random.default_rng(5)
     no_terms = csr_array((2, VOCABULARY), dtype=np.float32)
     with segment(matrix(rng, 20)) as part:
@@ -266,7 +266,7 @@ def test_nothing_to_find() -> None:
         Representation(terms=[{"a": 1}]),
     ],
 )
-def test_a_query_of_another_kind_is_refused(query: Representation) -> None:
+def test_a_query_of_another_kind_is_rejected(query: Representation) -> None:
     documents = matrix(np.random.default_rng(6), 5)
     with segment(documents) as part:
         for some in (part, delta(documents)):

@@ -201,7 +201,7 @@ def test_reconfigure_refuses_a_damaged_segment(tmp_path):
             "there is no leg 'no'; only dense legs can be reconfigured: dense, several",
         ),
         ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical; only dense legs"),
-        ({"several": HALF}, "legs.several", "only the codes are kept"),
+        ({"several": HALF}, "legs.several", "texts with several vectors store only codes"),
     ],
 )
 def test_invalid_leg_or_storage_is_refused(legs, field, words):
@@ -235,7 +235,7 @@ def test_storage_that_does_not_fit_the_dimensions_is_refused(tmp_path, how, fiel
 
 
 def test_unsupported_codec_of_an_index_is_refused():
-    with pytest.raises(ConfigError, match="cannot hold codec pq"):
+    with pytest.raises(ConfigError, match="does not support codec pq"):
         VectorStorage.parse({"index": {"kind": "hnsw"}, "codec": {"kind": "pq"}})
 
 

@@ -117,7 +117,7 @@ def test_a_lock_file_of_another_user_is_named(root, as_nobody):
     (root / "c" / "maintenance.lock").chmod(0o600)
 
     def work() -> None:
-        with pytest.raises(StorageError, match=r"maintenance\.lock: cannot be opened to write"):
+        with pytest.raises(StorageError, match=r"maintenance\.lock: cannot be opened for writing"):
             Collection.open(root / "c")
         search(root / "c", read_only=True)
 

@@ -1,4 +1,4 @@
-"""Vectors in memory that tell how they are read, and progress that counts."""
+"""Vector sources that record reads, and a progress that counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twindex.core import NoProgress
 
 
 class Source:
-    """A VectorSource over an array. reads: the pieces, in order; `before` each it is called."""
+    """A VectorSource over an array. reads: the ranges read, in order. before: called for each."""
 
     def __init__(
         self,
@@ -36,14 +36,14 @@ class Source:
 
 
 class InOrder(Source):
-    """One whose vectors must be read in order."""
+    """A source that allows only sequential reads."""
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         raise AssertionError("vectors are read in order")
 
 
 class Counter(NoProgress):
-    """done: how many vectors were."""
+    """A progress that counts. done: number of vectors."""
 
     done = 0
 

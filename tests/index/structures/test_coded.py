@@ -1,4 +1,4 @@
-"""Exact search over codes, against numpy."""
+"""Flat indexes over codes, against numpy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def reference(index, queries, k, allowed):
 
 @pytest.mark.parametrize("queries", [1, 9])
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.1, 0.002, 0])
-def test_finds_the_best_codes(built, queries, share, monkeypatch):
+def test_search_finds_the_best_codes(built, queries, share, monkeypatch):
     monkeypatch.setattr(exact, "BLOCK_ROWS", 300)
     monkeypatch.setattr(exact, "QUERY_GROUP", 5)
     wanted = vectors(n=queries, seed=1)
@@ -62,7 +62,7 @@ def test_ties_are_ordered_by_row(tmp_path):
     assert found.rows.tolist() == [[0, 1, 2, 3, 4]]
 
 
-def test_files_are_the_same_in_any_memory(tmp_path):
+def test_files_do_not_depend_on_the_memory_limit(tmp_path):
     config, progress = storage("int4"), Counter()
     for memory in (1, 1 << 30):
         (tmp_path / str(memory)).mkdir()
@@ -73,7 +73,7 @@ def test_files_are_the_same_in_any_memory(tmp_path):
     assert progress.done == 2 * 2000
 
 
-def test_candidates_are_rescored_where_they_can_be(built, tmp_path):
+def test_oversampling_is_offered_only_with_originals(built, tmp_path):
     assert [level["oversample"] for level in built.ladder()] == [1, 2, 4, 8, 16, 32]
     alone = CodedFlat.open(tmp_path, storage(built._codec.kind, originals="none"))
     assert list(alone.ladder()) == [{}]
@@ -83,17 +83,17 @@ def test_candidates_are_rescored_where_they_can_be(built, tmp_path):
     assert built.memory == built._codes.array.nbytes
 
 
-def test_reads_what_is_left(built):
+def test_read_returns_decoded_vectors(built):
     left = built.read(10, 20)
     assert left.shape == (10, 16)
     cosine = (left * vectors()[10:20]).sum(1) / np.linalg.norm(left, axis=1)
     assert (cosine / np.linalg.norm(vectors()[10:20], axis=1) > 0.6).all()
 
 
-def test_damaged_files_are_refused(tmp_path):
+def test_damaged_files_are_rejected(tmp_path):
     config = storage("int8")
     CodedFlat.build(tmp_path, Source(vectors()), config, 1 << 20, NoProgress())
-    with pytest.raises(ValueError, match="not of"):
+    with pytest.raises(ValueError, match="not a file of int4"):
         CodedFlat.open(tmp_path, storage("int4"))
     np.save(tmp_path / CODES, np.zeros((5, 3), np.uint8))
     with pytest.raises(ValueError, match="3 bytes"):
@@ -129,7 +129,7 @@ def test_faiss_finds_most_of_the_best_among_the_allowed(by_faiss, share):
         assert len(set(kept) & set(np.argsort(-products)[:real])) >= 0.6 * real
 
 
-def test_faiss_is_scanned_whole_and_rescored(by_faiss):
+def test_faiss_flat_compares_every_vector_and_rescores(by_faiss):
     assert len(by_faiss) == 3000
     assert [level["oversample"] for level in by_faiss.ladder()] == [1, 2, 4, 8, 16, 32]
     assert by_faiss.cost({"oversample": 1}, 10) < len(by_faiss)
@@ -137,7 +137,7 @@ def test_faiss_is_scanned_whole_and_rescored(by_faiss):
     assert by_faiss.memory >= 3000 * 4
 
 
-def test_faiss_reads_what_is_left_and_refuses_what_is_damaged(tmp_path):
+def test_faiss_flat_decodes_vectors_and_rejects_damaged_files(tmp_path):
     config, sample = storage("pq"), vectors(n=2000, width=32)
     FaissFlat.build(tmp_path, Source(sample), config, 1 << 26, NoProgress())
     left = FaissFlat.open(tmp_path, config).read(100, 200)

@@ -1,4 +1,4 @@
-"""FAISS on a GPU finds what it finds on a CPU; without one, nothing of it is used."""
+"""Searches on a GPU equal those on a CPU. Without a GPU, its code is not used."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ needs_gpu = pytest.mark.skipif(
 
 
 def held(rows: int, width: int) -> Source:
-    """Random vectors."""
+    """Return random vectors."""
     made = np.random.default_rng(0).standard_normal((rows, width)).astype(np.float32)
     return Source(made / np.linalg.norm(made, axis=1, keepdims=True))
 
 
 @needs_gpu
-def test_centres_are_as_good() -> None:
+def test_centres_from_a_gpu_are_as_good_as_from_a_cpu() -> None:
     sample = held(20_000, 64).vectors
     plain = faiss.Kmeans(64, 100, niter=10, spherical=True, seed=coarse.SEED)
     plain.train(sample)
@@ -39,7 +39,7 @@ def test_centres_are_as_good() -> None:
 
 @needs_gpu
 @pytest.mark.parametrize("codec", ["float32", "float16", "int8"])
-def test_lists_find_the_same(codec: str, tmp_path: Path) -> None:
+def test_searches_on_a_gpu_equal_those_on_a_cpu(codec: str, tmp_path: Path) -> None:
     source = held(20_000, 64)
     storage = VectorStorage.parse(
         {"index": {"kind": "ivf", "lists": 100}, "codec": {"kind": codec}}
@@ -57,5 +57,5 @@ def test_lists_find_the_same(codec: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(gpu.device_count() > 0, reason="there is a GPU")
-def test_without_one_nothing_is_copied() -> None:
+def test_without_a_gpu_no_index_is_copied() -> None:
     assert gpu.on_devices(faiss.IndexFlatIP(4)) is None

@@ -1,4 +1,4 @@
-"""Lists built out of core: what is in them, and within which bounds."""
+"""Out-of-core builds: contents of the lists, and limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twindex.index.structures.spann.heads import Heads, normalized
 from twindex.index.structures.spann.lists import length_limit
 from twindex.index.structures.spann.postings import FILE, PAGE, TABLE, codes_begin, pages_of
 from twindex.index.structures.spann.sizing import LIMIT_RATIO, head_count, sample_size, sizes
-from twindex.index.structures.spann.spill import Spill, written
+from twindex.index.structures.spann.spill import Spill, is_complete
 
 from .sources import Counter, InOrder
 
@@ -43,18 +43,20 @@ def storage(codec: str = "float32", **index: Any) -> VectorStorage:
     )
 
 
-def built(directory: Path, vectors: Floats, how: VectorStorage, memory: int = MEMORY) -> list[Any]:
-    """Build; the rows of each list and their decoded vectors."""
+def built(
+    directory: Path, vectors: Floats, options: VectorStorage, memory: int = MEMORY
+) -> list[Any]:
+    """Build an index. Return the rows of each list and their decoded vectors."""
     progress = Counter()
-    spann.build(directory, InOrder(vectors), how, memory, progress)
+    spann.build(directory, InOrder(vectors), options, memory, progress)
     assert progress.done == len(vectors)
     assert not (directory / "scratch").exists()
-    return contents(directory, how)
+    return contents(directory, options)
 
 
-def contents(directory: Path, how: VectorStorage) -> list[Any]:
-    assert how.used_codec is not None
-    codec = how.used_codec.load(directory / "codec.npz")
+def contents(directory: Path, options: VectorStorage) -> list[Any]:
+    assert options.used_codec is not None
+    codec = options.used_codec.load(directory / "codec.npz")
     data = np.fromfile(directory / FILE, dtype=np.uint8)
     lists, at = [], 0
     for count in np.load(directory / TABLE)[:, 0].astype(int).tolist():
@@ -75,8 +77,8 @@ def report(directory: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("codec", ["float32", "int8", "binary"])
 def test_every_vector_is_in_lists_of_near_heads(tmp_path: Path, codec: str) -> None:
     vectors = clustered(3_000)
-    how = storage(codec, head_share=0.05, replicas=3)
-    lists = built(tmp_path, vectors, how)
+    options = storage(codec, head_share=0.05, replicas=3)
+    lists = built(tmp_path, vectors, options)
     heads = Heads.open(tmp_path)
     assert len(heads) == len(lists) == 150
     entries = np.concatenate([rows for rows, _ in lists])
@@ -93,7 +95,7 @@ def test_every_vector_is_in_lists_of_near_heads(tmp_path: Path, codec: str) -> N
         assert row in lists[nearest[row, 0]][0]
 
 
-def test_what_was_done_is_reported(tmp_path: Path) -> None:
+def test_report_describes_the_lists(tmp_path: Path) -> None:
     lists = built(tmp_path, clustered(2_000), storage(head_share=0.05, replicas=2))
     said = report(tmp_path)
     lengths = [len(rows) for rows, _ in lists]
@@ -116,7 +118,7 @@ def test_a_head_is_in_its_own_list(tmp_path: Path) -> None:
     assert found >= 100
 
 
-def test_epsilon_keeps_far_lists_out(tmp_path: Path) -> None:
+def test_epsilon_excludes_distant_lists(tmp_path: Path) -> None:
     vectors = clustered(2_000)
     for name in ("any", "near"):
         (tmp_path / name).mkdir()
@@ -139,7 +141,7 @@ def test_vectors_are_read_in_order_and_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 3, 30])
 @pytest.mark.parametrize("kind", ["different", "equal", "zero", "some zero"])
-def test_small_and_degenerate(tmp_path: Path, n: int, kind: str) -> None:
+def test_small_and_degenerate_collections_are_built(tmp_path: Path, n: int, kind: str) -> None:
     vectors = clustered(n)
     if kind != "different":
         vectors[: n if kind != "some zero" else n // 2] = 0 if "zero" in kind else vectors[0]
@@ -159,7 +161,7 @@ def test_small_and_degenerate(tmp_path: Path, n: int, kind: str) -> None:
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_no_vector_without_a_list(
+def test_every_vector_is_in_a_list(
     tmp_path_factory: pytest.TempPathFactory,
     raw: NDArray[np.int8],
     share: float,
@@ -177,7 +179,7 @@ def test_no_vector_without_a_list(
     assert counts.max() <= replicas
 
 
-def test_lengths_of_vectors_may_differ(tmp_path: Path) -> None:
+def test_vectors_of_different_lengths_are_built(tmp_path: Path) -> None:
     vectors = clustered(3_000)
     vectors *= np.random.default_rng(0).lognormal(0, 1, (3_000, 1)).astype(np.float32)
     lists = built(tmp_path, vectors, storage(head_share=0.05))
@@ -193,9 +195,7 @@ def test_lengths_of_vectors_may_differ(tmp_path: Path) -> None:
     assert np.mean(reached) > 0.8
 
 
-def test_long_lists_are_cut_but_lose_no_vector(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limiting_lists_loses_no_vector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spann_lists, "LIMIT_RATIO", 0.8)
     monkeypatch.setattr(spann_lists, "LEAST_LIMIT", 1)
     vectors = clustered(3_000)
@@ -210,15 +210,15 @@ def test_long_lists_are_cut_but_lose_no_vector(
         assert len(rows) <= max(said["limit"], own[number])
 
 
-def test_limit_is_a_multiple_of_the_mean() -> None:
+def test_length_limit_is_a_multiple_of_the_mean() -> None:
     assert length_limit(1_000_000, 1_000) == LIMIT_RATIO * 1_000
     assert length_limit(10, 10) == 64
 
 
-def test_sizes_follow_what_is_asked_for() -> None:
+def test_sizes_follow_configuration_and_memory() -> None:
     assert head_count(1_000_000, 388, SpannConfig(head_share=0.1)) == 100_000
     assert head_count(1, 388, SpannConfig()) == 1
-    # Lists of the default are about as large whatever the codec, between bounds.
+    # Default lists have about the same size for each codec, within bounds.
     assert head_count(1_000_000, 388, SpannConfig()) == pytest.approx(28_700, rel=0.01)
     assert head_count(1_000_000, 100_000, SpannConfig()) == 80_000
     assert head_count(1_000_000, 8, SpannConfig()) == 10_000
@@ -229,7 +229,7 @@ def test_sizes_follow_what_is_asked_for() -> None:
     assert small.files > large.files
 
 
-def test_entries_come_back_by_list(tmp_path: Path) -> None:
+def test_spilled_entries_are_read_by_list(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     spill = Spill(tmp_path / "spill", 17, 5, 2)
     lists = np.argsort(rng.random((200, 17)), axis=1)[:, :3]
@@ -257,7 +257,7 @@ def test_entries_come_back_by_list(tmp_path: Path) -> None:
     assert np.array_equal(entries["code"], codes[entries["row"]])
 
 
-def test_scratch_goes_back_to_a_checkpoint(tmp_path: Path) -> None:
+def test_scratch_files_are_truncated_to_a_checkpoint(tmp_path: Path) -> None:
     spill = Spill(tmp_path, 1, 1, 1)
     one = np.zeros((1, 1), np.int64), np.zeros((1, 1), np.float32), np.zeros((1, 1), np.uint8)
     spill.append(0, *one)
@@ -265,6 +265,6 @@ def test_scratch_goes_back_to_a_checkpoint(tmp_path: Path) -> None:
     spill.append(1, *one)
     spill.truncate(known)
     assert spill.read(0)["row"].tolist() == [0]
-    assert written(tmp_path, known)
-    assert not written(tmp_path, [10**6])
-    assert not written(tmp_path, [1, 1])
+    assert is_complete(tmp_path, known)
+    assert not is_complete(tmp_path, [10**6])
+    assert not is_complete(tmp_path, [1, 1])

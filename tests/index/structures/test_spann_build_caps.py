@@ -1,4 +1,4 @@
-"""The number of lists for a vector, measured: against a search of whole lists."""
+"""The measured number of lists per vector, against searches of whole lists."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from twindex.index.structures.spann import calibrating
-from twindex.index.structures.spann.calibrating import CAPS, LARGEST, Cap, choose, measure
+from twindex.index.structures.spann import replicas
 from twindex.index.structures.spann.candidates import nearest_heads
-from twindex.index.structures.spann.closure import close
+from twindex.index.structures.spann.closure import assign
 from twindex.index.structures.spann.heads import Heads, normalized
+from twindex.index.structures.spann.replicas import CAPS, LARGEST, Cap, choose_cap, measure_caps
 from twindex.index.structures.spann.selection import select
 
 
@@ -21,8 +21,8 @@ def clustered(n: int) -> NDArray[np.float32]:
     return normalized(vectors.astype(np.float32))
 
 
-def test_as_if_each_cap_had_been_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibrating, "QUERIES", 100)
+def test_measured_costs_equal_those_of_built_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "QUERIES", 100)
     vectors = clustered(6_000)
     heads = vectors[select(vectors, 300, 0)]
     graph = Heads.build(heads, 0)
@@ -32,10 +32,10 @@ def test_as_if_each_cap_had_been_built(monkeypatch: pytest.MonkeyPatch) -> None:
     near = np.argsort(-products, axis=1)[:, :10]
     order = nearest_heads(vectors[rows], heads, graph, 256)
     candidates = nearest_heads(vectors, heads, graph, 64)
-    measured = measure(vectors, heads, graph, 0.95, 1_000.0, seed=3)
+    measured = measure_caps(vectors, heads, graph, 0.95, 1_000.0, seed=3)
     assert [cap.replicas for cap in measured] == list(CAPS)
     for cap in measured:
-        lists, _ = close(vectors, heads, candidates, cap.replicas, None)
+        lists, _ = assign(vectors, heads, candidates, cap.replicas, None)
 
         def recall(depth: int, lists: NDArray[np.int64] = lists) -> float:
             found = [
@@ -49,18 +49,18 @@ def test_as_if_each_cap_had_been_built(monkeypatch: pytest.MonkeyPatch) -> None:
         assert cap.bytes == pytest.approx(cap.lists * cap.kept * 1_000, rel=0.01)
 
 
-def test_a_larger_cap_must_save_a_good_part() -> None:
+def test_a_larger_cap_is_chosen_only_if_it_saves_enough() -> None:
     def caps(*lists: int) -> list[Cap]:
         return [Cap(n, found, n, 1_000) for n, found in zip(CAPS, lists, strict=True)]
 
-    assert choose(caps(100, 40, 20, 18, 17), 3) == 3
-    assert choose(caps(100, 99, 20, 10, 5), 4) == 1
-    assert choose(caps(100, 50, 48, 10, 5), 4) == 2
-    assert choose(caps(0, 50, 20, 10, 5), 3) == LARGEST == 3
-    assert choose(caps(0, 0, 0, 30, 29), 3) == 3
-    assert choose([], 3) == 3
+    assert choose_cap(caps(100, 40, 20, 18, 17), 3) == 3
+    assert choose_cap(caps(100, 99, 20, 10, 5), 4) == 1
+    assert choose_cap(caps(100, 50, 48, 10, 5), 4) == 2
+    assert choose_cap(caps(0, 50, 20, 10, 5), 3) == LARGEST == 3
+    assert choose_cap(caps(0, 0, 0, 30, 29), 3) == 3
+    assert choose_cap([], 3) == 3
 
 
-def test_few_vectors_say_nothing() -> None:
+def test_few_vectors_are_not_measured() -> None:
     vectors = clustered(255)
-    assert measure(vectors, vectors, Heads.build(vectors, 0), 0.9, 1.0, 0) == []
+    assert measure_caps(vectors, vectors, Heads.build(vectors, 0), 0.9, 1.0, 0) == []

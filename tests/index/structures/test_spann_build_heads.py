@@ -1,4 +1,4 @@
-"""The heads in memory: which are nearest, on disk and back."""
+"""Heads: nearest heads, saving and loading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def vectors(n: int, width: int = 24, seed: int = 0) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("heads", [1, 7, FLAT_BELOW - 1, FLAT_BELOW, 5_000])
 @pytest.mark.parametrize("count", [1, 16])
-def test_nearest_by_direction(tmp_path: Path, heads: int, count: int) -> None:
+def test_nearest_heads_are_found_by_direction(tmp_path: Path, heads: int, count: int) -> None:
     made, queries = vectors(heads), vectors(100, seed=1)
     Heads.build(made, 0).save(tmp_path)
     opened = Heads.open(tmp_path)
@@ -40,7 +40,7 @@ def test_nearest_by_direction(tmp_path: Path, heads: int, count: int) -> None:
 
 
 def test_all_heads_are_found(tmp_path: Path) -> None:
-    # A graph does not always reach copies of one vector.
+    # A graph may not reach all copies of a vector.
     made = np.concatenate((vectors(2_500), np.tile(vectors(1, seed=2), (500, 1))))
     heads = Heads.build(made, 0)
     for count in (300, 3_000):
@@ -50,7 +50,7 @@ def test_all_heads_are_found(tmp_path: Path) -> None:
     assert len(heads.nearest(vectors(1), 10**6)[0][0]) == len(heads) == 3_000
 
 
-def test_one_result_for_one_seed(tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
     made = vectors(3_000)
     written = []
     for seed in (0, 0, 1):
@@ -59,7 +59,7 @@ def test_one_result_for_one_seed(tmp_path: Path) -> None:
     assert written[0] == written[1] != written[2]
 
 
-def test_threads_are_as_before() -> None:
+def test_build_restores_the_number_of_threads() -> None:
     before = faiss.omp_get_max_threads()
     try:
         faiss.omp_set_num_threads(3)
@@ -69,7 +69,7 @@ def test_threads_are_as_before() -> None:
         faiss.omp_set_num_threads(before)
 
 
-def test_several_threads_at_once() -> None:
+def test_concurrent_searches_return_equal_results() -> None:
     heads, queries = Heads.build(vectors(4_000), 0), vectors(64, seed=1)
     expected = heads.nearest(queries, 10)[0]
     with ThreadPoolExecutor(8) as pool:
@@ -77,26 +77,26 @@ def test_several_threads_at_once() -> None:
     assert np.array_equal(np.array(found), expected)
 
 
-def test_memory_is_about_that_of_the_file(tmp_path: Path) -> None:
+def test_memory_is_about_the_size_of_the_file(tmp_path: Path) -> None:
     for count in (1_000, 4_000):
         heads = Heads.build(vectors(count, width=128), 0)
         heads.save(tmp_path)
         assert heads.memory == pytest.approx((tmp_path / FILE).stat().st_size, rel=0.1)
 
 
-def test_zeros_stay() -> None:
+def test_zero_vectors_stay_zero() -> None:
     made = np.zeros((3, 4), dtype=np.float32)
     made[0, 0] = 5
     assert normalized(made).tolist() == [[1, 0, 0, 0], [0] * 4, [0] * 4]
     assert Heads.build(made, 0).nearest(made, 3)[0].shape == (3, 3)
 
 
-def test_no_heads() -> None:
+def test_an_empty_set_of_heads_is_rejected() -> None:
     with pytest.raises(ValueError, match="no heads"):
         Heads.build(np.empty((0, 4), dtype=np.float32), 0)
 
 
-def test_damaged_files(tmp_path: Path) -> None:
+def test_damaged_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="missing"):
         Heads.open(tmp_path)
     Heads.build(vectors(3_000), 0).save(tmp_path)

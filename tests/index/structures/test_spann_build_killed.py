@@ -1,4 +1,4 @@
-"""A build of lists that was killed goes on; one of many vectors takes little memory."""
+"""Builds continue after a kill, and take little memory for many vectors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEMORY = 1 << 20
 
 
 class Source:
-    """A VectorSource over an array, that tells what is read."""
+    """A VectorSource over an array that records reads."""
 
     def __init__(
         self, array: Floats, before: Callable[[tuple[int, int]], None] = lambda pair: None
@@ -48,7 +48,7 @@ class Source:
 
 
 class Counter(NoProgress):
-    """How many vectors were done."""
+    """A progress that counts. done: number of vectors."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -95,14 +95,14 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("when", ["between blocks", "before the lists"])
-def test_a_killed_build_goes_on(tmp_path: Path, when: str) -> None:
-    vectors, how = clustered(6_000), storage()
+def test_a_killed_build_continues_at_its_checkpoint(tmp_path: Path, when: str) -> None:
+    vectors, options = clustered(6_000), storage()
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
     uninterrupted = Source(vectors)
-    spann.build(whole, uninterrupted, how, MEMORY, Counter())
-    # Single vectors are looked at to recognise the source; the first large read is the sample.
+    spann.build(whole, uninterrupted, options, MEMORY, Counter())
+    # Single vectors are read to identify the source. The first large read is the sample.
     _, *blocks = [pair for pair in uninterrupted.reads if pair[1] - pair[0] > 1]
     assert len(blocks) > 4
     kill_at = blocks[3] if when == "between blocks" else None
@@ -113,7 +113,7 @@ def test_a_killed_build_goes_on(tmp_path: Path, when: str) -> None:
     assert done.returncode == -signal.SIGKILL
     assert not (broken / spann.FILE).exists()
     resumed, progress = Source(vectors), Counter()
-    spann.build(broken, resumed, how, MEMORY, progress)
+    spann.build(broken, resumed, options, MEMORY, progress)
     assert progress.done == len(vectors)
     again = [pair for pair in resumed.reads if pair[1] - pair[0] > 1]
     assert again == (blocks[3:] if kill_at else [])
@@ -121,19 +121,19 @@ def test_a_killed_build_goes_on(tmp_path: Path, when: str) -> None:
 
 
 @pytest.mark.parametrize("change", ["vectors", "storage", "memory", "rows", "damage"])
-def test_anything_else_starts_anew(
+def test_other_input_discards_the_checkpoint(
     tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vectors, how, memory = clustered(3_000), storage(), MEMORY
+    vectors, options, memory = clustered(3_000), storage(), MEMORY
     with monkeypatch.context() as patched:
         patched.setattr(spann, "write_lists", lambda *arguments: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            spann.build(tmp_path, Source(vectors), how, memory, NoProgress())
+            spann.build(tmp_path, Source(vectors), options, memory, NoProgress())
     match change:
         case "vectors":
             vectors = clustered(3_000, seed=1)
         case "storage":
-            how = storage(replicas=2)
+            options = storage(replicas=2)
         case "memory":
             memory *= 2
         case "rows":
@@ -141,11 +141,11 @@ def test_anything_else_starts_anew(
         case _:
             (tmp_path / "scratch" / "entries-0000").write_bytes(b"")
     source = Source(vectors)
-    spann.build(tmp_path, source, how, memory, NoProgress())
+    spann.build(tmp_path, source, options, memory, NoProgress())
     assert sum(pair[1] - pair[0] for pair in source.reads) >= 2 * len(vectors)
     expected = tmp_path / "expected"
     expected.mkdir()
-    spann.build(expected, Source(vectors), how, memory, NoProgress())
+    spann.build(expected, Source(vectors), options, memory, NoProgress())
     assert files(tmp_path) == files(expected)
 
 
@@ -182,7 +182,7 @@ MEASURED = """
 
 
 @pytest.mark.slow
-def test_memory_is_bounded(tmp_path: Path) -> None:
+def test_memory_of_a_build_is_bounded(tmp_path: Path) -> None:
     child = textwrap.dedent(MEASURED).format(
         tests=str(Path(__file__).parent), directory=str(tmp_path)
     )
@@ -192,4 +192,4 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     )
     taken, must = (int(word) for word in done.stdout.split())
     assert taken < (16 << 20) + must
-    assert taken < 0.8 * 50_000 * 256 * 4  # Less than the vectors themselves, whatever is claimed.
+    assert taken < 0.8 * 50_000 * 256 * 4  # Less than the vectors, whatever building_bytes returns.

@@ -1,4 +1,4 @@
-"""Closure assignment against the rule, word for word."""
+"""Assignment of vectors to lists, against a literal implementation of the rule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twindex.index.structures.spann import candidates
 from twindex.index.structures.spann.candidates import nearest_heads
-from twindex.index.structures.spann.closure import close
+from twindex.index.structures.spann.closure import assign
 from twindex.index.structures.spann.heads import Heads, normalized
 
 Floats = NDArray[np.float32]
@@ -36,7 +36,7 @@ def reference(
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Floats, Floats, list[list[int]]]:
-    # Small whole numbers: every distance is exact, whatever the order of additions.
+    # Small integers: distances are exact in any order of additions.
     width = draw(st.integers(1, 20))
     whole = st.integers(-3, 3)
     vectors = draw(arrays.arrays(np.int8, (draw(st.integers(1, 5)), width), elements=whole))
@@ -51,14 +51,14 @@ def cases(draw: st.DrawFn) -> tuple[Floats, Floats, list[list[int]]]:
 
 @given(cases(), st.integers(1, 6), st.sampled_from([None, 0.0, 0.5, 2.0]))
 @settings(max_examples=200, deadline=None)
-def test_as_the_rule_says(
+def test_lists_follow_the_rule(
     case: tuple[Floats, Floats, list[list[int]]], replicas: int, epsilon: float | None
 ) -> None:
     vectors, heads, lists = case
     candidates = np.full((len(vectors), len(heads)), -1, dtype=np.int64)
     for row, known in enumerate(lists):
         candidates[row, : len(known)] = known
-    found, distances = close(vectors, heads, candidates, replicas, epsilon)
+    found, distances = assign(vectors, heads, candidates, replicas, epsilon)
     assert found.shape == distances.shape == (len(vectors), replicas)
     for row, known in enumerate(lists):
         expected = reference(vectors[row], heads, known, replicas, epsilon)
@@ -68,14 +68,14 @@ def test_as_the_rule_says(
         assert distances[row, : len(expected)].tolist() == exact.tolist()
 
 
-def test_the_same_side_is_covered_once() -> None:
+def test_heads_in_one_direction_are_used_once() -> None:
     heads = np.array([[1, 0], [1.5, 0], [-1.2, 0], [0, 1.3]], dtype=np.float32)
-    found, _ = close(np.zeros((1, 2), np.float32), heads, np.array([[0, 1, 2, 3]]), 4, None)
+    found, _ = assign(np.zeros((1, 2), np.float32), heads, np.array([[0, 1, 2, 3]]), 4, None)
     assert found.tolist() == [[0, 2, 3, -1]] or found.tolist() == [[0, 3, 2, -1]]
 
 
-def test_no_candidates_no_lists() -> None:
-    found, distances = close(
+def test_vectors_without_candidates_are_in_no_list() -> None:
+    found, distances = assign(
         np.zeros((1, 2), np.float32),
         np.ones((1, 2), np.float32),
         -np.ones((1, 3), np.int64),
@@ -98,7 +98,7 @@ def test_nearest_heads_are_exact(heads: int, count: int) -> None:
     assert all(len(set(row)) == count for row in found.tolist())
 
 
-def test_many_heads_are_searched_by_their_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_heads_are_searched_with_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "COMPARED", 100)
     rng = np.random.default_rng(0)
     near = normalized(rng.standard_normal((4_000, 12), dtype=np.float32))

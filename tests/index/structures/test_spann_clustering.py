@@ -1,4 +1,4 @@
-"""Balanced clusters, and heads chosen from them."""
+"""Balanced clusters, and the selection of heads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twindex.index.structures.spann.selection import apportion, select
 
 
 def directions(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:
-    """Unit vectors of which half lie in a narrow cone."""
+    """Return unit vectors, half of them in a narrow cone."""
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((n, d), dtype=np.float32)
     vectors[: n // 2] = 0.3 * vectors[: n // 2] + np.eye(d, dtype=np.float32)[0]
@@ -23,7 +23,7 @@ def directions(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("n", [3_000, 200, 20])
-def test_clusters_are_cells_of_their_medoids(n: int) -> None:
+def test_every_vector_is_in_the_cluster_of_its_nearest_medoid(n: int) -> None:
     vectors = directions(n)
     labels, medoids = split(vectors, 10, 1.0, np.random.default_rng(0))
     assert len(np.unique(medoids)) == len(medoids) == 10
@@ -39,7 +39,7 @@ def test_a_medoid_is_nearest_to_the_mean() -> None:
     assert medoid(vectors) == distances.argmin()
 
 
-def test_the_penalty_evens_sizes() -> None:
+def test_the_penalty_makes_sizes_more_even() -> None:
     vectors = directions(2_000)
 
     def spread(factor: float) -> float:
@@ -61,7 +61,7 @@ def test_equal_vectors_are_one_cluster_and_one_head(n: int) -> None:
 
 
 @pytest.mark.parametrize(("n", "count"), [(1, 1), (40, 40), (2_000, 3), (3_000, 137), (5, 9)])
-def test_as_many_heads_as_asked_for(n: int, count: int) -> None:
+def test_the_requested_number_of_heads_is_selected(n: int, count: int) -> None:
     vectors = directions(n)
     heads = select(vectors, count, 0)
     assert len(np.unique(heads)) == len(heads) == min(n, count)
@@ -70,7 +70,7 @@ def test_as_many_heads_as_asked_for(n: int, count: int) -> None:
     assert n < 2_000 or not np.array_equal(heads, select(vectors, count, 1))
 
 
-def test_heads_lie_where_vectors_are() -> None:
+def test_dense_regions_have_more_heads() -> None:
     vectors = directions(4_000)
     heads = vectors[select(vectors, 200, 0)]
     sizes = np.bincount((vectors @ heads.T).argmax(axis=1), minlength=200)
@@ -84,7 +84,7 @@ def test_heads_lie_where_vectors_are() -> None:
     st.integers(1, 70),
 )
 @settings(max_examples=60, deadline=None)
-def test_heads_are_different_vectors(raw: NDArray[np.int8], count: int) -> None:
+def test_heads_are_distinct_vectors(raw: NDArray[np.int8], count: int) -> None:
     vectors = normalized(raw.astype(np.float32))
     heads = select(vectors, count, 0)
     different = len(np.unique(vectors, axis=0))
@@ -95,7 +95,7 @@ def test_heads_are_different_vectors(raw: NDArray[np.int8], count: int) -> None:
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12), st.data())
-def test_seats_go_by_size(sizes: list[int], data: st.DataObject) -> None:
+def test_seats_are_proportional_to_size(sizes: list[int], data: st.DataObject) -> None:
     seats = data.draw(st.integers(len(sizes), sum(sizes)))
     given_ = apportion(np.array(sizes), seats)
     assert given_.sum() == seats

@@ -1,4 +1,4 @@
-"""Posting lists on disk: as written, and damage that is noticed and named."""
+"""Posting lists on disk: round trips, and detection of damage."""
 
 import os
 import threading
@@ -36,7 +36,7 @@ def write(directory: Path, lists: list[tuple[np.ndarray, np.ndarray]]) -> Path:
 
 
 def entries(block: reading.Block, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and codes of a list, where searches look for them."""
+    """Return the rows and codes of a list, at the offsets that searches use."""
     count, rows, codes = int(block.counts[place]), block.rows[place], block.codes[place]
     return (
         block.data[rows : rows + 4 * count].view(np.int32),
@@ -83,23 +83,23 @@ def test_lists_are_read_as_written(
 
 @settings(deadline=None)
 @given(pages=st.integers(0, 3), seed=st.integers(0, 2**32))
-def test_checksum(pages: int, seed: int) -> None:
+def test_checksum_equals_numpy(pages: int, seed: int) -> None:
     content = np.random.default_rng(seed).integers(0, 256, pages * PAGE, dtype=np.uint8)
     assert postings.checksum(content) == numpy_checksum(content)
 
 
 @settings(deadline=None)
 @given(place=st.integers(0, 2 * PAGE - 1), bit=st.integers(0, 7))
-def test_checksum_sees_every_changed_bit(place: int, bit: int) -> None:
+def test_checksum_detects_every_changed_bit(place: int, bit: int) -> None:
     content = np.random.default_rng(1).integers(0, 256, 2 * PAGE, dtype=np.uint8)
     before = postings.checksum(content)
     content[place] ^= 1 << bit
     assert postings.checksum(content) != before
 
 
-def test_a_list_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
+def test_a_list_of_the_wrong_shape_is_rejected(tmp_path: Path) -> None:
     with PostingsWriter(tmp_path, STRIDE) as writer:
-        with pytest.raises(ValueError, match=r"3 rows .* not \[3, 6\]"):
+        with pytest.raises(ValueError, match=r"3 rows .* expected int32 rows and codes \[3, 6\]"):
             writer.append(np.zeros(3, np.int32), np.zeros((3, 5), np.uint8))
         with pytest.raises(ValueError, match="int64"):
             writer.append(np.zeros(3, np.int64), np.zeros((3, STRIDE), np.uint8))
@@ -111,19 +111,19 @@ def read_all(directory: Path) -> None:
         pass
 
 
-def test_a_flipped_bit_is_noticed_and_named(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_reported_with_its_list(tmp_path: Path) -> None:
     path = write(tmp_path, some_lists([100, 2000, 50]))
     content = bytearray(path.read_bytes())
     content[2 * PAGE + 77] ^= 4
     path.write_bytes(content)
     read = Postings(tmp_path, STRIDE)
-    with read.read(np.array([0, 2])) as block:  # The others are as they were.
+    with read.read(np.array([0, 2])) as block:  # The other lists are unchanged.
         assert block.counts.tolist() == [100, 50]
-    with pytest.raises(CorruptFileError, match=rf"{FILE}: list 1: its pages are not"):
+    with pytest.raises(CorruptFileError, match=rf"{FILE}: list 1: its checksum does not match"):
         read_all(tmp_path)
 
 
-def test_swapped_pages_are_noticed_within_a_list_and_between_lists(tmp_path: Path) -> None:
+def test_swapped_pages_are_detected(tmp_path: Path) -> None:
     path = write(tmp_path, some_lists([2000, 2000]))
     content = path.read_bytes()
     pages = [content[start : start + PAGE] for start in range(0, len(content), PAGE)]
@@ -139,7 +139,7 @@ def test_swapped_pages_are_noticed_within_a_list_and_between_lists(tmp_path: Pat
         read_all(tmp_path)
 
 
-def test_a_truncated_file_is_noticed_when_opened_and_later(tmp_path: Path) -> None:
+def test_a_truncated_file_is_detected_at_open_and_at_read(tmp_path: Path) -> None:
     path = write(tmp_path, some_lists([100, 2000, 50]))
     read = Postings(tmp_path, STRIDE)
     os.truncate(path, 2 * PAGE)
@@ -148,7 +148,7 @@ def test_a_truncated_file_is_noticed_when_opened_and_later(tmp_path: Path) -> No
         read.read(np.array([0, 1])),
     ):
         pass
-    with pytest.raises(ValueError, match=rf"{FILE}: 8,192 bytes, but {TABLE} says"):
+    with pytest.raises(ValueError, match=rf"{FILE}: has 8,192 bytes, but {TABLE} requires"):
         Postings(tmp_path, STRIDE)
 
 
@@ -163,45 +163,45 @@ def test_a_truncated_file_is_noticed_when_opened_and_later(tmp_path: Path) -> No
         np.ones((3, 2), np.uint64),
     ],
 )
-def test_a_wrong_table_is_refused(tmp_path: Path, table: np.ndarray) -> None:
+def test_a_wrong_table_is_rejected(tmp_path: Path, table: np.ndarray) -> None:
     write(tmp_path, some_lists([100, 2000, 50]))
     np.save(tmp_path / TABLE, table)
     with pytest.raises(ValueError, match=f"{TABLE}|{FILE}"):
         Postings(tmp_path, STRIDE)
 
 
-def test_a_table_cut_short_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_table_is_rejected(tmp_path: Path) -> None:
     write(tmp_path, some_lists([100]))
     os.truncate(tmp_path / TABLE, 130)
     with pytest.raises(ValueError):
         Postings(tmp_path, STRIDE)
 
 
-def test_another_stride_is_refused(tmp_path: Path) -> None:
+def test_another_stride_is_rejected(tmp_path: Path) -> None:
     write(tmp_path, some_lists([2000]))
     with pytest.raises(ValueError, match=FILE):
         Postings(tmp_path, 8)
 
 
-def test_neighbours_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adjacent_lists_are_read_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, some_lists([100, 0, 2000, 50, 700]))
     read = Postings(tmp_path, STRIDE)
     lengths: list[int] = []
     really = os.preadv
 
     def counted(file: int, buffers: list[memoryview], offset: int) -> int:
-        lengths.append(really(file, [buffers[0][:3000]], offset))  # It may give less.
+        lengths.append(really(file, [buffers[0][:3000]], offset))  # preadv may return fewer bytes.
         return lengths[-1]
 
     monkeypatch.setattr(reading.os, "preadv", counted)
     with read.read(np.array([0, 1, 2, 4])) as block:
         assert block.counts.tolist() == [100, 0, 2000, 700]
-    asked = read.nbytes(np.array([0, 1, 2, 4])).tolist()
-    assert sum(lengths) == sum(asked)
-    assert len(lengths) == -(-sum(asked[:3]) // 3000) + -(-asked[3] // 3000)
+    requested = read.nbytes(np.array([0, 1, 2, 4])).tolist()
+    assert sum(lengths) == sum(requested)
+    assert len(lengths) == -(-sum(requested[:3]) // 3000) + -(-requested[3] // 3000)
 
 
-def test_files_are_closed_and_buffers_used_again(tmp_path: Path) -> None:
+def test_files_are_closed_and_buffers_are_reused(tmp_path: Path) -> None:
     write(tmp_path, some_lists([100, 2000]))
     folder = Path("/proc/self/fd")
     if not folder.exists():
@@ -217,7 +217,7 @@ def test_files_are_closed_and_buffers_used_again(tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == before
 
 
-def test_several_threads(tmp_path: Path) -> None:
+def test_concurrent_reads_return_equal_lists(tmp_path: Path) -> None:
     lists = some_lists([100, 2000, 0, 50, 700, 3])
     write(tmp_path, lists)
     read = Postings(tmp_path, STRIDE)

@@ -1,4 +1,4 @@
-"""Search of lists on disk against brute force over their entries."""
+"""Searches of lists on disk, against brute force over their entries."""
 
 import threading
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Made:
     def brute(
         self, query: np.ndarray, k: int, nprobe: int, allowed: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and scores by comparing every vector."""
+        """Return rows and scores by comparing every vector."""
         lists, _ = self.searcher.heads.nearest(query[None], nprobe)
         rows = np.unique(np.concatenate([self.members[number] for number in lists[0]]))
         if allowed is not None:
@@ -44,7 +44,7 @@ class Made:
 
 
 def make(directory: Path, rows: int, lists: int, codec: str = "float32", seed: int = 0) -> Made:
-    """Each row is in 1 to 3 lists; the last list is empty."""
+    """Write an index with each row in 1 to 3 lists and an empty last list."""
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((rows, 24)).astype(np.float32)
     heads = rng.standard_normal((lists, 24)).astype(np.float32)
@@ -76,7 +76,7 @@ def some_queries(number: int, seed: int = 9) -> np.ndarray:
     codec=st.sampled_from(sorted(CODECS)),
     seed=st.integers(0, 1000),
 )
-def test_the_best_distinct_allowed_rows_of_the_nearest_lists(
+def test_search_equals_brute_force_over_the_nearest_lists(
     tmp_path_factory: pytest.TempPathFactory,
     rows: int,
     lists: int,
@@ -99,11 +99,11 @@ def test_the_best_distinct_allowed_rows_of_the_nearest_lists(
         assert (found[len(best) :] == -1).all()
         assert np.isneginf(scores[len(best) :]).all()
         assert len(set(found[: len(best)].tolist())) == len(best)
-        if codec == "float32":  # Codes of others can be equal but for rounding.
+        if codec == "float32":  # Scores of other codes may differ only by rounding.
             assert np.array_equal(found[: len(best)], best)
 
 
-def test_all_lists_are_exact_and_reach_every_vector(tmp_path: Path) -> None:
+def test_searching_all_lists_is_exact(tmp_path: Path) -> None:
     made = make(tmp_path, 500, 40)
     queries = some_queries(5)
     ranking = made.searcher.search(queries, 500, 40, None)
@@ -124,7 +124,7 @@ def test_equal_scores_are_ordered_by_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("codec", sorted(CODECS))
-def test_pieces_and_groups_change_nothing(
+def test_results_do_not_depend_on_pieces_and_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
 ) -> None:
     made = make(tmp_path, 400, 30, codec)
@@ -153,7 +153,7 @@ def test_a_batch_reads_each_list_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(read) == len(set(read)) <= 30
 
 
-def test_several_threads_find_what_one_does(tmp_path: Path) -> None:
+def test_concurrent_searches_return_equal_results(tmp_path: Path) -> None:
     made = make(tmp_path, 2000, 50, "int8")
     queries = some_queries(40)
     expected = made.searcher.search(queries, 10, 6, None)
@@ -171,14 +171,14 @@ def test_several_threads_find_what_one_does(tmp_path: Path) -> None:
         assert np.array_equal(np.concatenate(rows), expected.rows)
 
 
-def test_a_row_that_is_none_is_named_and_not_looked_up(tmp_path: Path) -> None:
+def test_an_invalid_row_number_is_reported_with_its_list(tmp_path: Path) -> None:
     made = make(tmp_path, 300, 10)
     smaller = Searcher(made.searcher.heads, made.searcher.postings, made.codec, 100)
-    with pytest.raises(CorruptFileError, match="list 0: has rows that are none"):
+    with pytest.raises(CorruptFileError, match="list 0: has row numbers outside 0 to 99"):
         smaller.search(some_queries(1), 10, 10, np.ones(100, dtype=bool))
 
 
-def test_no_queries(tmp_path: Path) -> None:
+def test_a_search_without_queries_is_empty(tmp_path: Path) -> None:
     made = make(tmp_path, 100, 10)
     for nprobe in (2, 10):
         assert made.searcher.search(some_queries(0), 5, nprobe, None).rows.shape == (0, 5)

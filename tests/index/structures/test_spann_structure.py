@@ -1,4 +1,4 @@
-"""SPANN as a structure of a segment: built, opened, searched, read back."""
+"""The spann index as a Structure: build, open, search and read."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def found(index: SpannIndex, **parameters: int) -> float:
 
 
 @pytest.mark.parametrize("name", STORAGES)
-def test_deeper_searches_find_more(built: dict[str, Path], name: str) -> None:
+def test_reading_more_lists_increases_recall(built: dict[str, Path], name: str) -> None:
     index = SpannIndex.open(built[name], STORAGES[name])
     assert (len(index), index.exact_vectors) == (ROWS, None)
     assert index.memory > 0
@@ -64,7 +64,7 @@ def test_deeper_searches_find_more(built: dict[str, Path], name: str) -> None:
     assert found(index, nprobe=ROWS) >= best
 
 
-def test_every_vector_is_reached_and_all_lists_are_exact(built: dict[str, Path]) -> None:
+def test_searching_all_lists_is_exact(built: dict[str, Path]) -> None:
     index = SpannIndex.open(built["float32"], STORAGES["float32"])
     ranking = index.search(QUERIES, ROWS, {"nprobe": ROWS}, None)
     products = QUERIES @ VECTORS.T
@@ -76,14 +76,14 @@ def test_every_vector_is_reached_and_all_lists_are_exact(built: dict[str, Path])
     assert np.array_equal(ranking.rows, expected)
 
 
-def test_a_vector_is_the_best_answer_to_itself(built: dict[str, Path]) -> None:
+def test_a_vector_is_its_own_nearest_neighbour(built: dict[str, Path]) -> None:
     index = SpannIndex.open(built["int8"], STORAGES["int8"])
     ranking = index.search(VECTORS, 1, {"nprobe": 2, "oversample": 0}, None)
     assert (ranking.rows[:, 0] == np.arange(ROWS)).mean() > 0.98
 
 
 @pytest.mark.parametrize("name", STORAGES)
-def test_ladder(built: dict[str, Path], name: str) -> None:
+def test_ladder_has_distinct_affordable_settings(built: dict[str, Path], name: str) -> None:
     index = SpannIndex.open(built[name], STORAGES[name])
     ladder = index.ladder()
     assert len({tuple(rung) for rung in ladder}) == 1
@@ -97,7 +97,7 @@ def test_ladder(built: dict[str, Path], name: str) -> None:
     assert index.cost({"nprobe": 4}, 10) < index.cost({"nprobe": 8}, 10)
 
 
-def test_vectors_are_read_back_where_no_originals_are_kept(built: dict[str, Path]) -> None:
+def test_read_decodes_vectors_without_originals(built: dict[str, Path]) -> None:
     index = SpannIndex.open(built["int8 alone"], STORAGES["int8 alone"])
     read = np.concatenate([index.read(start, start + 500) for start in range(0, ROWS, 500)])
     assert np.abs(read - VECTORS).max() < 0.02
@@ -107,7 +107,7 @@ def test_vectors_are_read_back_where_no_originals_are_kept(built: dict[str, Path
         SpannIndex.open(built["int8"], STORAGES["int8"]).read(0, 1)
 
 
-def test_fewer_vectors_than_usual(tmp_path: Path) -> None:
+def test_small_collections_are_built_and_searched(tmp_path: Path) -> None:
     storage = STORAGES["float32"]
     for rows in (1, 2, 30):
         directory = tmp_path / str(rows)
@@ -128,7 +128,7 @@ def copy(built: dict[str, Path], name: str, to: Path) -> Path:
 @pytest.mark.parametrize(
     "file", [postings.FILE, postings.TABLE, heads.FILE, CODEC, build.FILE, CODES]
 )
-def test_missing_and_truncated_files_are_noticed(
+def test_missing_and_truncated_files_are_rejected(
     built: dict[str, Path], tmp_path: Path, file: str
 ) -> None:
     directory = copy(built, "int8 alone", tmp_path)
@@ -142,7 +142,7 @@ def test_missing_and_truncated_files_are_noticed(
 
 
 @pytest.mark.parametrize("rows", [None, "many", 0, -1])
-def test_a_description_that_says_no_number_of_rows(
+def test_a_report_without_a_number_of_rows_is_rejected(
     built: dict[str, Path], tmp_path: Path, rows: object
 ) -> None:
     directory = copy(built, "int8", tmp_path)
@@ -151,24 +151,24 @@ def test_a_description_that_says_no_number_of_rows(
         SpannIndex.open(directory, STORAGES["int8"])
 
 
-def test_heads_with_a_damaged_length_are_refused(
+def test_heads_with_a_damaged_length_are_rejected(
     built: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read_index(path: str) -> None:
-        raise MemoryError("std::bad_alloc")  # What FAISS makes of some lengths.
+        raise MemoryError("std::bad_alloc")  # What FAISS raises for some lengths.
 
     monkeypatch.setattr(faiss, "read_index", read_index)
     with pytest.raises(ValueError, match=heads.FILE):
         heads.Heads.open(built["int8"])
 
 
-def test_heads_of_another_index_are_refused(built: dict[str, Path], tmp_path: Path) -> None:
+def test_heads_of_another_index_are_rejected(built: dict[str, Path], tmp_path: Path) -> None:
     directory = copy(built, "int8", tmp_path)
     heads.Heads.build(VECTORS[:7], 0).save(directory)
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not match"):
         SpannIndex.open(directory, STORAGES["int8"])
 
 
-def test_another_codec_is_refused(built: dict[str, Path]) -> None:
+def test_another_codec_is_rejected(built: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match=CODEC):
         SpannIndex.open(built["int8"], STORAGES["float8"])

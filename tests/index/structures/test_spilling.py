@@ -1,4 +1,4 @@
-"""The second list of each vector, against the formula word for word."""
+"""The second list of each vector, against a literal implementation of the formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twindex.index.structures.ivf.spilling import CANDIDATES, WEIGHT, distinct, 
 
 
 @pytest.mark.parametrize("lists", [2, 9, 40])
-def test_the_second_list_fails_at_other_queries_than_the_first(lists: int) -> None:
+def test_the_second_list_minimises_the_formula(lists: int) -> None:
     rng = np.random.default_rng(lists)
     vectors = rng.standard_normal((200, 12)).astype(np.float32)
     centres = rng.standard_normal((lists, 12)).astype(np.float32)
@@ -41,8 +41,8 @@ def test_the_second_list_fails_at_other_queries_than_the_first(lists: int) -> No
     scores_of=st.lists(st.integers(0, 2), min_size=9, max_size=9),
     k=st.integers(1, 6),
 )
-def test_rows_are_kept_once(lines: list[list[int]], scores_of: list[int], k: int) -> None:
-    """A row always has the same score; lines are ordered by score and padded."""
+def test_distinct_keeps_each_row_once(lines: list[list[int]], scores_of: list[int], k: int) -> None:
+    """Repeated rows have equal scores. Lines are ordered by score and padded."""
     rows = np.full((len(lines), 12), -1, np.int64)
     scores = np.full((len(lines), 12), -np.inf, np.float32)
     expected = []
@@ -57,7 +57,7 @@ def test_rows_are_kept_once(lines: list[list[int]], scores_of: list[int], k: int
     assert (np.isneginf(found.scores) == (found.rows < 0)).all()
 
 
-def test_only_small_codes_are_stored_twice() -> None:
+def test_only_small_codes_are_in_two_lists() -> None:
     ivf = {"kind": "ivf", "replicas": 2}
 
     def lists(**fields: object) -> int:

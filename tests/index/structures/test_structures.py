@@ -1,4 +1,4 @@
-"""Inverted lists and graphs through FAISS, for each codec, against every inner product in numpy."""
+"""The ivf and hnsw indexes for each codec, against all inner products in numpy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MEMORY = 1 << 20
 
 
 def clustered(rows: int, seed: int, width: int = WIDTH) -> Vectors:
-    """Around 60 centres, of lengths from 0.8 to 1.2."""
+    """Return vectors around 60 centres, of lengths from 0.8 to 1.2."""
     shared = np.random.default_rng(0)
     centres = shared.standard_normal((60, width))
     rng = np.random.default_rng(seed)
@@ -52,7 +52,7 @@ def stored(index: str, codec: str | None = None, **more: object) -> VectorStorag
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Structure]:
-    """Structures that tests only read."""
+    """Build each structure once, for tests that only read."""
 
     @cache
     def made(index: str, codec: str) -> Structure:
@@ -69,7 +69,7 @@ def built(directory: Path, storage: VectorStorage, vectors: Vectors = VECTORS) -
 
 
 def recall(found: NDArray[np.int64], allowed: Mask | None = None) -> float:
-    """Share of the true K nearest among the candidates."""
+    """Return the share of the true K nearest among the candidates."""
     scores = QUERIES @ VECTORS.T
     if allowed is not None:
         scores[:, ~allowed] = -np.inf
@@ -78,7 +78,7 @@ def recall(found: NDArray[np.int64], allowed: Mask | None = None) -> float:
 
 
 @pytest.mark.parametrize(("index", "codec"), KINDS)
-def test_what_is_found_and_what_is_known(
+def test_search_has_high_recall_and_read_decodes(
     index: str, codec: str, shared: Callable[[str, str], Structure]
 ) -> None:
     storage = stored(index, codec)
@@ -93,23 +93,23 @@ def test_what_is_found_and_what_is_known(
     assert (found.rows.dtype, found.scores.dtype) == (np.int64, np.float32)
     assert (np.diff(found.scores, axis=1) <= 0).all()
     assert recall(found.rows) > (0.9 if codec == "rabitq" else 0.99)
-    # The scores are inner products with what the structure still knows.
+    # Scores are inner products with the decoded vectors.
     decoded = structure.read(0, ROWS)
     assert decoded.shape == VECTORS.shape
     np.testing.assert_array_equal(structure.read(100, 164), decoded[100:164])
     assert structure.read(7, 7).shape == (0, WIDTH)
-    if codec != "rabitq":  # It estimates scores otherwise than by decoding.
+    if codec != "rabitq":  # Its scores are estimates, not those of decoded vectors.
         loss = np.linalg.norm(decoded - VECTORS) / np.linalg.norm(VECTORS)
         assert loss <= {"float32": 0, "pq": 0.35, "int4": 0.15}.get(codec, 0.01)
         expected = np.einsum("qd,qkd->qk", QUERIES, decoded[found.rows[:, :K]])
-        # The tables of FastScan have 8 bits; queries, too, become bfloat16.
+        # FastScan tables have 8 bits, and queries are rounded to bfloat16.
         rough = {"pq": 0.05, "bfloat16": 0.005}.get(codec, 1e-4)
         np.testing.assert_allclose(found.scores[:, :K], expected, atol=rough)
-    # Alone as in a batch, and by several threads at once.
+    # Single queries, batches and threads give equal results.
     with ThreadPoolExecutor(4) as pool:
         alone = pool.map(lambda q: structure.search(q[None], K, ladder[3], None).rows[0], QUERIES)
         batch = structure.search(QUERIES, K, ladder[3], None).rows
-        assert np.mean(np.stack(list(alone)) == batch) > 0.98  # Equal scores in any order.
+        assert np.mean(np.stack(list(alone)) == batch) > 0.98  # Tied rows may be in any order.
     assert structure.memory >= ROWS * WIDTH / 8
     assert structure.cost(ladder[0], K) < structure.cost(ladder[-1], K)
     exact = structure.exact_vectors
@@ -120,7 +120,7 @@ def test_what_is_found_and_what_is_known(
 
 @pytest.mark.parametrize(("index", "codec"), KINDS)
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5])
-def test_filters(
+def test_filtered_searches_return_allowed_rows(
     index: str, codec: str, share: float, shared: Callable[[str, str], Structure]
 ) -> None:
     allowed = np.random.default_rng(5).random(ROWS) < share
@@ -136,7 +136,7 @@ def test_filters(
 
 
 @pytest.mark.parametrize("index", CLASSES)
-def test_looking_further_finds_more(index: str, tmp_path: Path) -> None:
+def test_more_expensive_settings_increase_recall(index: str, tmp_path: Path) -> None:
     structure = built(tmp_path, stored(index))
     levels = [
         recall(structure.search(QUERIES, K * rung.get("oversample", 1), rung, None).rows)
@@ -148,7 +148,7 @@ def test_looking_further_finds_more(index: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("index", CLASSES)
-def test_few_vectors_and_odd_widths(index: str, tmp_path: Path) -> None:
+def test_few_vectors_and_odd_widths_are_supported(index: str, tmp_path: Path) -> None:
     for rows, width in ((1, 3), (20, 7), (700, 5)):
         vectors = clustered(rows, 3, width)
         more = {"index": {"kind": index}}
@@ -158,13 +158,13 @@ def test_few_vectors_and_odd_widths(index: str, tmp_path: Path) -> None:
         assert len(rows_found) == len(np.unique(rows_found)) == min(30, rows)
 
 
-def test_memory_bounds_what_is_read_at_once_and_progress_counts_all(tmp_path: Path) -> None:
+def test_builds_read_within_memory_and_report_progress(tmp_path: Path) -> None:
     for index, kind in CLASSES.items():
         (tmp_path / index).mkdir()
-        source, told = Source(VECTORS), Counter()
+        source, progress = Source(VECTORS), Counter()
         storage = stored(index, "int8")
-        kind.build(tmp_path / index, source, storage, 1 << 17, told)
-        assert told.done == ROWS
+        kind.build(tmp_path / index, source, storage, 1 << 17, progress)
+        assert progress.done == ROWS
         assert max(stop - start for start, stop in source.reads) * 4 * WIDTH <= 1 << 17
         (file,) = (tmp_path / index).iterdir()
         sample = 4 * WIDTH * ROWS
@@ -173,13 +173,13 @@ def test_memory_bounds_what_is_read_at_once_and_progress_counts_all(tmp_path: Pa
 
 
 @pytest.mark.parametrize("codec", ["pq", "int4"])
-def test_without_originals_lengths_are_kept(codec: str, tmp_path: Path) -> None:
+def test_without_originals_lengths_are_stored(codec: str, tmp_path: Path) -> None:
     structure = built(tmp_path, stored("ivf", codec, originals="none"))
     lengths = np.linalg.norm(structure.read(5, ROWS), axis=1)
     np.testing.assert_allclose(lengths, np.linalg.norm(VECTORS[5:], axis=1), rtol=1e-4)
     assert list(structure.ladder()[0]) == ["nprobe"]
     np.save(tmp_path / "lengths.npy", np.ones(7, np.float32))
-    with pytest.raises(ValueError, match="7 lengths of 3000"):
+    with pytest.raises(ValueError, match="expected 3000 lengths, got 7"):
         IvfLists.open(tmp_path, stored("ivf", codec, originals="none"))
 
 
@@ -191,12 +191,12 @@ def test_builds_of_lists_are_reproducible(tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
-def test_lists_grow_with_the_square_root() -> None:
+def test_number_of_lists_grows_with_the_square_root() -> None:
     assert list_count(0, None) == 1
     assert list_count(10, 300) == 10
     assert list_count(10_000, None) == 400
     assert list_count(1_000_000, None) == 4_000
-    assert FAST_FROM < 300  # So the tests above use both quantisers.
+    assert FAST_FROM < 300  # The tests above therefore use both quantizers.
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,9 @@ def test_lists_grow_with_the_square_root() -> None:
         ({"kind": "int8", "scope": "global"}, 0.99),
     ],
 )
-def test_variants_of_codecs(codec: dict[str, object], least: float, tmp_path: Path) -> None:
+def test_codec_options_are_supported(
+    codec: dict[str, object], least: float, tmp_path: Path
+) -> None:
     storage = VectorStorage.parse({"index": {"kind": "ivf", "lists": 20}, "codec": codec})
     structure = built(tmp_path, storage)
     assert recall(structure.search(QUERIES, 4 * K, structure.ladder()[-1], None).rows) > least
@@ -223,7 +225,7 @@ def test_pieces_must_divide_a_vector(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("index", "codec"), [("ivf", "pq"), ("hnsw", "float32"), ("hnsw", "int8")])
-def test_damaged_files_are_refused(index: str, codec: str, tmp_path: Path) -> None:
+def test_damaged_files_are_rejected(index: str, codec: str, tmp_path: Path) -> None:
     storage, kind = stored(index, codec), CLASSES[index]
     with pytest.raises(OSError, match="cannot read"):
         kind.open(tmp_path, storage)
@@ -241,7 +243,9 @@ def test_damaged_files_are_refused(index: str, codec: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("codec", ["pq", "int8"])
 @pytest.mark.parametrize("row", [-1, ROWS, 0])
-def test_lists_with_rows_that_are_none_are_refused(codec: str, row: int, tmp_path: Path) -> None:
+def test_lists_with_invalid_or_missing_rows_are_rejected(
+    codec: str, row: int, tmp_path: Path
+) -> None:
     storage = stored("ivf", codec)
     built(tmp_path, storage)
     file = next(tmp_path.iterdir())
@@ -252,11 +256,11 @@ def test_lists_with_rows_that_are_none_are_refused(codec: str, row: int, tmp_pat
             rows = faiss.rev_swig_ptr(lists.invlists.get_ids(number), size)
             rows[rows == 7] = row  # Row 7 is in no list then.
     faiss.write_index(lists, str(file))
-    with pytest.raises(ValueError, match=r"rows that are none|row 7 is in no list"):
+    with pytest.raises(ValueError, match=r"has row numbers outside 0 to 2999|row 7 is in no list"):
         IvfLists.open(tmp_path, storage)
 
 
-def test_faiss_is_imported_only_when_it_is_needed() -> None:
+def test_faiss_is_imported_only_when_needed() -> None:
     code = (
         "import sys, twindex.index.structures.ivf.ivf, twindex.index.structures.graph.graph;"
         "assert 'faiss' not in sys.modules and 'scann' not in sys.modules"

@@ -1,4 +1,4 @@
-"""Exact search of float16 and float32 matrices, in batches of every size, against numpy."""
+"""Exact search of float16 and float32 matrices with batches of all sizes, against numpy."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from twindex.index.structures.exact import BLOCK_ROWS, FEW_QUERIES
     kind=st.sampled_from([np.float16, np.float32]),
     share=st.sampled_from([None, 0.0, 0.1, 0.7]),
 )
-def test_every_type_and_size_of_batch(
+def test_exact_search_equals_numpy_for_every_dtype_and_batch_size(
     seed: int, rows: int, number: int, kind: type, share: float | None
 ) -> None:
     rng = np.random.default_rng(seed)
-    # Products of small whole numbers are exact in any order.
+    # Products of small integers are exact in any order.
     vectors = rng.integers(-3, 4, (rows, 5)).astype(kind)
     queries = rng.integers(-3, 4, (number, 5)).astype(np.float32)
     allowed = None if share is None else rng.random(rows) < share
@@ -37,6 +37,6 @@ def test_every_type_and_size_of_batch(
         assert np.isneginf(found.scores[line, len(best) :]).all()
 
 
-def test_widths_must_agree() -> None:
+def test_queries_of_another_width_are_rejected() -> None:
     with pytest.raises(InvalidInputError, match="a query has 3 dimensions, the index has 4"):
         exact.search(np.ones((1, 3), np.float32), np.ones((2, 4), np.float16), 1, None)

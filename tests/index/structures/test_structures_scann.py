@@ -1,4 +1,4 @@
-"""ScaNN as a structure, against every inner product in numpy; without it, one clear error."""
+"""The scann index against all inner products in numpy, and the error without ScaNN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS, WIDTH, K = 3_000, 32, 10
 
 
 def held(rows: int, seed: int) -> Source:
-    """Around 40 centres, of unequal lengths."""
+    """Return vectors around 40 centres, of unequal lengths."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(0).standard_normal((40, WIDTH))
     made = centres[rng.integers(0, 40, rows)] + 0.7 * rng.standard_normal((rows, WIDTH))
@@ -31,7 +31,7 @@ def held(rows: int, seed: int) -> Source:
 
 @needs_scann
 @pytest.mark.parametrize("share", [None, 0.0, 0.05, 0.5])
-def test_candidates_and_filters(share: float | None, tmp_path: Path) -> None:
+def test_search_returns_good_allowed_candidates(share: float | None, tmp_path: Path) -> None:
     source, queries = held(ROWS, 1), held(30, 2).vectors
     allowed = None if share is None else np.random.default_rng(3).random(ROWS) < share
     ScannTree.build(tmp_path, source, STORAGE, 1 << 20, NoProgress())
@@ -57,7 +57,7 @@ def test_candidates_and_filters(share: float | None, tmp_path: Path) -> None:
 
 
 @needs_scann
-def test_damage_is_refused(tmp_path: Path) -> None:
+def test_damaged_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="scann_shape"):
         ScannTree.open(tmp_path, STORAGE)
     ScannTree.build(tmp_path, held(ROWS, 1), STORAGE, 1 << 20, NoProgress())
@@ -70,13 +70,13 @@ def test_damage_is_refused(tmp_path: Path) -> None:
         ScannTree.open(tmp_path, STORAGE)
 
 
-def test_originals_must_be_kept(tmp_path: Path) -> None:
+def test_a_configuration_without_originals_is_rejected(tmp_path: Path) -> None:
     storage = STORAGE.model_copy(update={"originals": "none"})
-    with pytest.raises(ConfigError, match="originals: ScaNN gives no vectors back"):
+    with pytest.raises(ConfigError, match="originals: ScaNN cannot decode vectors"):
         ScannTree.build(tmp_path, held(100, 1), storage, 1 << 20, NoProgress())
 
 
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scann.scann_ops.py.scann_ops_pybind", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'twindex\[scann\]'"):
         ScannTree.open(tmp_path, STORAGE)

@@ -21,7 +21,7 @@ class BucketConfig(IndexConfig):
 
     made_by = ".index:Buckets"
     parameters = ("nprobe",)
-    looking = ("recall", "nprobe")
+    search_fields = ("recall", "nprobe")
 
     kind: Literal["buckets"] = "buckets"
     recall: PositiveShare | None = None
@@ -32,7 +32,7 @@ class BucketConfig(IndexConfig):
     """Segments with fewer passages are searched exactly."""
 
     @classmethod
-    def holds(cls, codec: type[object], kind: str) -> bool:
+    def supports_codec(cls, codec: type[object], kind: str) -> bool:
         """See IndexConfig: the vectors themselves."""
         return kind == "float32"
 

@@ -1,4 +1,4 @@
-"""How far a search in a vector index looks."""
+"""Search parameters of approximate vector indexes."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from ...core import Config
 from ...core.bounds import Bounds, Effort, PositiveShare
 
 DEFAULT_RECALL = 0.98
-"""Share of the true nearest neighbours that an approximate index must find, if nothing is said."""
+"""Default recall target: the share of the true nearest neighbours that a search must find."""
 
 Recall = PositiveShare
 
 
 class VectorSearch(Config):
-    """How far an approximate index looks: by recall, or by its own parameters."""
+    """Search parameters of an approximate index: a recall target, or parameters of the index."""
 
     recall: Recall | None = None
-    """Share of the true nearest to be found, as calibrated; 1 = exact."""
+    """Recall target: share of the true nearest neighbours to find. 1: exact search."""
     nprobe: Effort | None = None
-    """Lists looked at (ivf, scann, spann)."""
+    """Number of lists to search (ivf, scann, spann)."""
     ef: Effort | None = None
-    """Length of the list of candidates (hnsw)."""
+    """Length of the candidate list (hnsw)."""
     oversample: Annotated[int, Bounds(0, 1_000)] | None = None
-    """Candidates rescored from the originals for each result; 0 = none, the scores are then those
-    of the codec."""
+    """Number of candidates rescored with the originals for each result. 0: no rescoring; results
+    keep the scores of the codec."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.recall is not None and self.parameters:
-            raise ValueError("recall and the parameters both say how far to look: give one")
+            given = " and ".join(self.parameters)
+            raise ValueError(f"recall conflicts with {given}: give one or the other")
         return self
 
     @property
     def parameters(self) -> dict[str, int]:
-        """Those given."""
+        """The parameters that are set, without `recall`."""
         given = {"nprobe": self.nprobe, "ef": self.ef, "oversample": self.oversample}
         return {name: value for name, value in given.items() if value is not None}

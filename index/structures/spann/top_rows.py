@@ -1,4 +1,4 @@
-"""The best k distinct rows of several queries, of entries that come in any order."""
+"""Selection of the best k distinct rows of each query, from entries in any order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from .reading import Block, Lists
 _ALL = np.zeros(0, dtype=np.bool_)
 
 
-class Best:
-    """A heap for each query, within the ranking that it becomes. A row enters a heap only once:
-    those that did are kept in a hash table."""
+class TopRows:
+    """Collects the best k rows of several queries.
+
+    Each query has a heap, which `ranking` sorts in place, and a hash table of the rows that entered
+    the heap, so that a row enters only once.
+    """
 
     def __init__(self, queries: int, k: int, rows: int, entries: int) -> None:
-        """rows: of the segment; entries: that a query is offered, at most."""
+        """rows: number of rows of the segment. entries: maximum number of entries per query."""
         self._found = Ranking.empty(queries, k)
         self._held = [0] * queries
         self._seen = np.full((queries, slots(rows, entries)), -1, dtype=np.int32)
@@ -33,11 +36,11 @@ class Best:
         scores: NDArray[np.float32],
         allowed: Mask | None,
     ) -> int:
-        """Consider entries of some lists of a block (None = all), with their scores, one list after
-        another.
+        """Add the scored entries of some lists of a block to one query.
 
-        Returns the position in `lists` of one that holds a row which no segment of this size has;
-        -1 = none does.
+        lists: positions of the lists in the block; None: all lists. scores: score of each entry, in
+        list order. allowed: mask of the rows to keep; None: all. Returns the position in `lists` of
+        a list with an invalid row number, or -1 if all are valid.
         """
         held, wrong = _offer(
             block.data.view(np.int32),
@@ -55,14 +58,17 @@ class Best:
         return int(wrong)
 
     def ranking(self) -> Ranking:
-        """Best first, ties by row, ascending. Nothing can be offered any more."""
+        """Return the best rows of all queries, best first. Ties are ordered by row, ascending.
+
+        No entries may be added after this call.
+        """
         for query, held in enumerate(self._held):
             _sort(self._found.rows[query], self._found.scores[query], held)
         return self._found
 
 
 def slots(rows: int, entries: int) -> int:
-    """Length of the hash table of a query: a power of two, more than twice what can enter."""
+    """Return the size of a query's hash table: a power of two, over twice the rows it can hold."""
     return 1 << (2 * min(rows, entries)).bit_length()
 
 
@@ -79,13 +85,15 @@ def _offer(
     held: int,
     seen: Any,
 ) -> tuple[int, int]:
-    """`begins` are in bytes. The worst of the heap is at 0. Returns how many it holds and what
-    `Best.offer` returns."""
+    """Add entries to a heap whose worst row is at position 0. `begins` are byte offsets.
+
+    Returns the number of rows in the heap and the result of `TopRows.offer`.
+    """
     entry = 0
     for index in range(len(begins)):
         begin = begins[index] // 4
-        for place in range(begin, begin + counts[index]):
-            row: Any = np.int64(words[place])
+        for position in range(begin, begin + counts[index]):
+            row: Any = np.int64(words[position])
             score = entry_scores[entry]
             entry += 1
             if row < 0 or row >= end:
@@ -95,19 +103,19 @@ def _offer(
             full = held == len(rows)
             if full and not _worse(scores[0], rows[0], score, row):
                 continue
-            if not _enter(seen, row):
+            if not _insert(seen, row):
                 continue
             if full:
-                _sink(rows, scores, held, row, score)
+                _sift_down(rows, scores, held, row, score)
             else:
-                _rise(rows, scores, held, row, score)
+                _sift_up(rows, scores, held, row, score)
                 held += 1
     return held, -1
 
 
 @kernel
-def _enter(seen: Any, row: int) -> bool:
-    """Put a row into the table (open addressing); false if it is there."""
+def _insert(seen: Any, row: int) -> bool:
+    """Insert a row into a hash table with open addressing. Return False if it was present."""
     mask = len(seen) - 1
     slot = (row * 0x9E3779B1 >> 8) & mask
     while seen[slot] >= 0:
@@ -124,8 +132,8 @@ def _worse(score: float, row: int, other_score: float, other_row: int) -> bool:
 
 
 @kernel
-def _rise(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
-    """Add to a heap that holds `at`."""
+def _sift_up(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
+    """Insert a row into a heap of `at` rows."""
     while at > 0:
         parent = (at - 1) // 2
         if not _worse(score, row, scores[parent], rows[parent]):
@@ -136,8 +144,8 @@ def _rise(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
 
 
 @kernel
-def _sink(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
-    """Replace the worst of a heap."""
+def _sift_down(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
+    """Replace the worst row of a heap."""
     at = 0
     while 2 * at + 1 < held:
         child = 2 * at + 1
@@ -153,8 +161,8 @@ def _sink(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
 
 @kernel
 def _sort(rows: Any, scores: Any, held: int) -> None:
-    """Heapsort: the worst goes to the end, again and again."""
+    """Sort a heap in place, best row first."""
     for last in range(held - 1, 0, -1):
         row, score = rows[last], scores[last]
         rows[last], scores[last] = rows[0], scores[0]
-        _sink(rows, scores, last, row, score)
+        _sift_down(rows, scores, last, row, score)
