@@ -2,8 +2,8 @@
 
     python health.py [ADDRESS]
 
-Reads the key from TWINDEX_API_KEY. Without the right key, `/healthz` answers 401. Then the status of
-`/readyz`, which needs no key, decides.
+Reads the key from TWINDEX_API_KEY. Without the right key, `/healthz` answers 401. Then the status
+of `/readyz`, which needs no key, decides.
 """
 
 from __future__ import annotations
