@@ -1,4 +1,4 @@
-"""Values, errors and configuration that every other room builds on."""
+"""Value types, errors and configuration that all other sub-packages use."""
 
 from .config_base import Config
 from .errors import (
