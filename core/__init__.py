@@ -41,7 +41,7 @@ from .types import (
     TermWeight,
     TopTerms,
     Usage,
-    added,
+    add_usages,
 )
 from .unicode import check_unicode, checked_text
 
@@ -91,7 +91,7 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "WriteReport",
-    "added",
+    "add_usages",
     "check_unicode",
     "checked_text",
     "parse_toml",

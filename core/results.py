@@ -9,7 +9,7 @@ from html import escape
 from typing import Any, Literal
 
 from . import display
-from .types import Hit, Status, TopTerms, Usage, added
+from .types import Hit, Status, TopTerms, Usage, add_usages
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class WriteReport:
             self.replaced + other.replaced,
             self.passages + other.passages,
             dict(Counter(self.truncated) + Counter(other.truncated)),
-            added(self.usage, other.usage),
+            add_usages(self.usage, other.usage),
             self.unchanged + other.unchanged,
         )
 

@@ -82,7 +82,7 @@ class Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-def added(one: Usage | None, other: Usage | None) -> Usage | None:
+def add_usages(one: Usage | None, other: Usage | None) -> Usage | None:
     """Return the sum of two usages. None means no usage; returns None if both are None."""
     if one is None or other is None:
         return one or other
