@@ -24,7 +24,7 @@ def check_unicode(texts: Sequence[str], start: int = 0) -> None:
 
 
 @contextmanager
-def telling_unicode(texts: Sequence[str], start: int = 0) -> Iterator[None]:
+def unicode_errors(texts: Sequence[str], start: int = 0) -> Iterator[None]:
     """Turn a tokenizer's TypeError for half of a surrogate pair into an InvalidInputError.
 
     The error is that of `check_unicode`. Any other TypeError is raised unchanged.

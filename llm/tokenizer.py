@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from ..core import ConfigError, InvalidInputError, ModelError
-from ..core.unicode import telling_unicode
+from ..core.unicode import unicode_errors
 from .protocol import Message, Tokens
 
 _MARK = "\ue000end of the last message\ue001"
@@ -153,7 +153,7 @@ class Tokenizer:
     def _encode(self, texts: list[str], *, split: bool) -> list[list[int]]:
         if not texts:
             return []
-        with self._lock, telling_unicode(texts):
+        with self._lock, unicode_errors(texts):
             rows: list[list[int]] = self._tokenizer(
                 texts,
                 add_special_tokens=False,
