@@ -25,7 +25,7 @@ T = TypeVar("T")
 _INSTEAD = '; use mode = "generation" instead'
 
 
-class Asking:
+class AnsweringModel:
     """A language model that answers prompts in one of two modes. Thread-safe.
 
     mode: "scoring" compares the likelihoods of two answers; "generation" generates an answer.

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import pytest
 
 from twindex.ask import Cost, Course, Judgement, Limits, Outcome, Rounds, digest
-from twindex.ask.asking import Asking
+from twindex.ask.asking import AnsweringModel
 from twindex.core import Guard, ModelError
 from twindex.llm import FakeModel, Message
 
@@ -18,7 +18,7 @@ class Writer:
     """A judge whose questions and answers are wordings of a query."""
 
     def __init__(self, model: FakeModel) -> None:
-        self._asking = Asking(model, "generation")
+        self._asking = AnsweringModel(model, "generation")
         self.asked: list[list[str]] = []
 
     def costs(self, questions: Sequence[str]) -> list[Cost]:
