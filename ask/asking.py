@@ -14,10 +14,10 @@ from .reading import Reader
 
 Mode = Literal["scoring", "generation"]
 
-SHARING = 8
+MIN_SHARED = 8
 """Minimum number of prompts with the same beginning for which it is read in a separate pass."""
 
-TOGETHER = 1_024
+MAX_PROMPTS = 1_024
 """Maximum number of prompts in one call of the model."""
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[
     """Divide prompts into calls of the model. Each prompt is in exactly one call.
 
     A model reads the common beginning of a call's prompts only once. Prompts that share a beginning
-    therefore get calls of their own if there are at least `SHARING` of them.
+    therefore get calls of their own if there are at least `MIN_SHARED` of them.
 
     beginnings: functions from a prompt to the key of its beginning, longest beginning first.
     """
@@ -90,15 +90,15 @@ def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[
         groups: dict[Hashable, list[T]] = {}
         for item in rest:
             groups.setdefault(beginning(item), []).append(item)
-        rest = [item for group in groups.values() if len(group) < SHARING for item in group]
+        rest = [item for group in groups.values() if len(group) < MIN_SHARED for item in group]
         for group in groups.values():
-            if len(group) >= SHARING:
+            if len(group) >= MIN_SHARED:
                 yield from _parts(group)
     yield from _parts(rest)
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[i : i + TOGETHER] for i in range(0, len(items), TOGETHER))
+    return (items[i : i + MAX_PROMPTS] for i in range(0, len(items), MAX_PROMPTS))
 
 
 def shares(usage: Usage, weights: Sequence[int]) -> list[Usage]:

@@ -96,10 +96,10 @@ def test_each_prompt_is_in_one_call(items: list[tuple[int, int]]) -> None:
     numbered = list(enumerate(items))
     found = list(calls(numbered, lambda item: item[1], lambda item: item[1][0]))
     assert sorted(item for call in found for item in call) == numbered
-    few = [call for call in found if len(call) < asking.SHARING]
+    few = [call for call in found if len(call) < asking.MIN_SHARED]
     assert len(few) <= 1
 
 
 def test_large_calls_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "TOGETHER", 10)
+    monkeypatch.setattr(asking, "MAX_PROMPTS", 10)
     assert [len(call) for call in calls(range(25))] == [10, 10, 5]
