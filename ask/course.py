@@ -22,7 +22,7 @@ A_co = TypeVar("A_co", covariant=True)
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """The result of a course with its warnings.
+    """The result of a course (an algorithm that asks a model questions), with warnings.
 
     complete: False if some answers of the model were unusable, so that the course did less than
               the limits allow. `warnings` say why.
@@ -34,7 +34,8 @@ class Outcome(Generic[R]):
 
 
 Course = Generator[Sequence[Q], Sequence[A | None], R | Outcome[R]]
-"""A generator that yields rounds of questions and receives their answers.
+"""An algorithm that asks a model: a generator that yields rounds of questions, receives their
+answers and returns a result.
 
 The questions of a round are in order of importance. The answer of a question that a limit prevented
 is None. After a None, later rounds get no answers, and the course must return its best result so

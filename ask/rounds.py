@@ -53,10 +53,10 @@ class _Pending(Generic[Q, A]):
 
 
 class Rounds(Generic[Q, A]):
-    """Runs courses with one judge and caches its judgements. Thread-safe.
+    """Runs algorithms that ask a model questions, and caches the answers. Thread-safe.
 
-    model: name of the judge in errors. remembered: maximum number of cached judgements; the least
-    recently used are dropped.
+    judge: answers the questions. model: name of the judge in errors. remembered: maximum number of
+    cached judgements; the least recently used are dropped.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Rounds(Generic[Q, A]):
         limits: Limits | None = None,
         guard: Guard = UNGUARDED,
     ) -> list[Finished[R]]:
-        """Run all courses and return their results, in order.
+        """Run several courses (algorithms that ask questions) and return their results, in order.
 
         The limits apply to each course. The time limit starts for all courses when this method is
         called. If a model fails, the status is "failed" and no exception is raised.

@@ -30,7 +30,7 @@ def as_twindex_error(error: Exception, model: str) -> TwindexError:
 
 @dataclass(frozen=True, slots=True)
 class Finished(Generic[R]):
-    """The result of a course.
+    """The result of a course (an algorithm that asks a model questions).
 
     result:    value that the course returned. None if it failed.
     usage:     model usage of the calls that ended in time. `cache_hits` counts judgements from the
@@ -51,7 +51,7 @@ class Finished(Generic[R]):
 
 @dataclass(slots=True)
 class Run(Generic[Q, A, R]):
-    """The state of a running course."""
+    """The state of a running course (an algorithm that asks a model questions)."""
 
     course: Course[Q, A, R]
     meter: Meter[Limits]

@@ -77,7 +77,10 @@ class Batcher:
         return batch
 
     def took(self, batch: Batch, seconds: float) -> None:
-        """Adapt the batch size, after a batch took this long, so that the next take `SECONDS`."""
+        """Adapt the size of the next batches, so that each takes about `SECONDS`.
+
+        seconds: time that the service needed for `batch`.
+        """
         wanted = batch.documents * SECONDS / max(seconds, 1e-3)
         self._most = round(min(max(wanted, 1), 4 * self._most, DOCUMENTS))
 

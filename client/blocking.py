@@ -47,8 +47,8 @@ class Client:
         api_key:   sent as a bearer token.
         timeout:   seconds to wait for the reply of one attempt.
         patience:  seconds during which a failed call is retried while the service is unreachable,
-                   loading or overloaded. 0: no retries. A retried write of documents is done once.
-                   A retried deletion may be done twice.
+                   loading or overloaded. 0: no retries. A retried write of documents happens only
+                   once. A retried deletion may happen twice.
         headers:   further HTTP headers.
         transport: transport for tests, such as `httpx2.MockTransport`.
         """

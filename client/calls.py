@@ -62,7 +62,7 @@ class Reply:
 
 
 Steps = Generator[Call | Pause, Any, T]
-"""An operation that returns a T."""
+"""An operation of the client: a generator of HTTP calls that returns a T at its end."""
 
 
 def as_json(value: Any) -> Any:

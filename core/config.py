@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda"]
-"""Device that a model runs on. "auto": CUDA if there is a GPU, else the CPU. The device does not
-change which model it is."""
+"""Device that a model runs on. "auto": CUDA if there is a GPU, else the CPU. The device is not part
+of the model's identity."""
 
 Precision = Literal["float32", "bfloat16"]
 """Arithmetic of a model. bfloat16 is faster on processors that support it (AVX512-BF16, AMX, GPU)

@@ -168,7 +168,7 @@ class CorruptFileError(StorageError):
 def shown(value: object) -> str:
     """Return a value for an error message: its `repr`, shortened to 40 characters.
 
-    For other types than strings, bytes, numbers, booleans and None, returns the name of the type.
+    For types other than strings, bytes, numbers, booleans and None, returns the name of the type.
     """
     if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
         return f"an integer of about {value.bit_length() * 3 // 10:,} digits"

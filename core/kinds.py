@@ -143,7 +143,10 @@ class Kinds(Generic[C]):
         return iter(self.classes())
 
     def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
-        """Return name -> configuration class for all kinds that `among` accepts. None: all."""
+        """Return name -> configuration class for all kinds.
+
+        among: only kinds for which this function returns True. None: all kinds.
+        """
         for entry in self._installed().values():
             if entry.name not in self._kinds:
                 with suppress(ConfigError):  # `_load` has logged it.

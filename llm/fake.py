@@ -127,8 +127,8 @@ class FakeModel:
     ) -> States:
         """Return states that depend only on the words of the texts, not on prefix or suffix.
 
-        hidden: sum of a vector of 64 signs (+1 or -1) for each word. Each step adds the vector of
-                the chosen word.
+        hidden: sum of the vectors of all words. A word's vector has 64 values of +1 or -1. Each
+                step adds the vector of the chosen word.
         logits: frequency of each word in the text. Of equally frequent words, the earlier has the
                 larger logit. Words outside the text and words that were chosen have negative
                 logits. After all words, the model chooses the quote, then the end of the turn.

@@ -63,10 +63,10 @@ class PromptTokens:
         return self._tokenizer.tokenize([text])[0] != self._tokenizer.tokenize_markup(text)
 
     def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], str]:
-        """Return a conversation as tokens, followed by text for `tokenize_markup`.
+        """Return the first part of a conversation as tokens, and the rest as text.
 
-        The tokens end after the last message that could contain names of special tokens. In the
-        text, all names of special tokens are from the template.
+        In the text, all names of special tokens are from the template, so `tokenize_markup` can
+        tokenise it. The first part is empty if no message contains such a name.
         """
         if not any(self._has_markup(message.content) for message in messages):
             return [], self._tokenizer.render(messages)

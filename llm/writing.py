@@ -27,7 +27,10 @@ def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
 
 
 def safe(text: str, stop: Sequence[str]) -> int:
-    """Return the length of the start of a text that cannot become part of a stop string."""
+    """Return the number of characters that cannot become part of a stop string.
+
+    They are counted from the start of the text.
+    """
     longest = max((len(string) for string in stop), default=1) - 1
     for begin in range(max(0, len(text) - longest), len(text)):
         if any(string.startswith(text[begin:]) for string in stop):
@@ -70,7 +73,10 @@ class Writing:
             self._new = []
 
     def take(self, *, last: bool = False) -> str:
-        """Return the new text since the last call that can be shown. last: return all of it."""
+        """Return the text that can be shown and was not returned before.
+
+        last: True at the end of the text, to return all that is left.
+        """
         end = len(self.text) if last or self.ended else safe(self.text, self._stop)
         begin, self._taken = self._taken, end
         return self.text[begin:end]

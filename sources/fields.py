@@ -66,7 +66,7 @@ class FieldNames:
             raise InvalidInputError(message, field=in_file) from None
 
     def named(self) -> list[str]:
-        """Return the optional fields that the caller named.
+        """Return the optional fields that the caller named explicitly.
 
         A record may lack them, so a misspelled name would not be noticed otherwise.
         """

@@ -132,10 +132,10 @@ def kinds(condition: Condition) -> set[tuple[str, int]]:
 
 
 def constant(condition: Condition) -> bool | None:
-    """Return the result of a condition that is equal for all documents, else None.
+    """Return whether a condition holds for every document or for none.
 
-    True: the condition holds for every document. False: for no document. None: the result depends
-    on the document.
+    True: it holds for every document. False: it holds for no document. None: it depends on the
+    document.
     """
     match condition:
         case And(parts) | Or(parts):

@@ -57,17 +57,17 @@ class CausalModel(PretrainedModel):
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
-        """See `twindex.llm.local.likelihood`."""
+        """See `LikelihoodModel.likelihood`."""
         return likelihood(self, self._tokenizer, prompts, continuations)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
-        """See `twindex.llm.local.generation`."""
+        """See `GenerativeModel.generate`."""
         return generate(self, self._tokenizer, prompts, sampling or Sampling())
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
-        """See `twindex.llm.local.generation`."""
+        """See `GenerativeModel.stream`."""
         return stream(self, self._tokenizer, prompt, sampling or Sampling())
 
     def read(
@@ -199,7 +199,7 @@ class CausalModel(PretrainedModel):
             )
 
     def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
-        """Return the keys and values of a prefix for `count` rows, and True if they were kept."""
+        """Return keys and values of a prefix for `count` rows, and True if they were cached."""
         if not prefix:
             return DynamicCache(), True
         one = self._prefixes.get(prefix)
@@ -217,7 +217,7 @@ class CausalModel(PretrainedModel):
 
 
 def _has_other_state(model: Any) -> bool:
-    """Return True if a layer keeps other state than keys and values, as state-space models do."""
+    """Return True if a layer keeps state other than keys and values, as state-space models do."""
     from transformers.cache_utils import DynamicLayer
 
     layers = DynamicCache(config=model.config).layers

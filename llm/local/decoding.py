@@ -141,7 +141,10 @@ class Decoding:
         return hidden, logits
 
     def _align(self) -> None:
-        """Move the free slots from the end of each row to its start, and drop shared ones."""
+        """Move the free slots of the cache from the end of each row to its start.
+
+        Slots that are free in all rows are removed.
+        """
         if not self._gap.any():
             return
         held = self._cache.get_seq_length()

@@ -22,7 +22,7 @@ from typing import Any
 from ...core import ModelError
 
 MOST_FILES = 10_000
-"""Maximum number of files in a folder of weights. A folder with more is not one, such as `/`."""
+"""Maximum number of files in a folder of weights. Folders with more, such as `/`, are refused."""
 LARGEST_CONFIG = 16 << 20
 """Maximum size of a configuration file, in bytes."""
 
