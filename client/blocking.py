@@ -163,7 +163,7 @@ class Client:
                 failure = failed
             except RuntimeError:
                 if self._http.is_closed:
-                    raise ServiceError("the client was closed") from None
+                    raise ServiceError("the client was closed; create a new one") from None
                 raise
             except (httpx2.InvalidURL, httpx2.DecodingError) as error:
                 raise requests.unusable(error) from None

@@ -46,7 +46,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from None
     if len(content) > limit:
-        message = f"has more than {limit:,} bytes; is this the right file?"
+        message = f"has more than {limit:,} bytes; check that it is the right file"
         raise SourceError(message, path=path)
     return content
 

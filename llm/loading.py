@@ -65,7 +65,9 @@ def _kind(name: str, source: Path) -> type[CausalModel | MaskedModel]:
         configuration = json.loads((source / "config.json").read_text())
         architecture = str((configuration.get("architectures") or ["of unknown architecture"])[0])
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ModelError(f"model {name!r}: {source} has no readable config.json") from error
+        raise ModelError(
+            f"model {name!r}: {source} has no readable config.json; use a folder of weights"
+        ) from error
     if architecture.endswith("ForMaskedLM"):
         return MaskedModel
     if architecture.endswith(("ForCausalLM", "LMHeadModel")):

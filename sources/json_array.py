@@ -86,7 +86,11 @@ class _Reader:
 
     def expect(self, character: str) -> None:
         if (found := self.next()) != character:
-            self.fail(f"expected `{character}`, got {found!r}" if found else "the array is cut off")
+            self.fail(
+                f"expected `{character}`, got {found!r}"
+                if found
+                else "the array is cut off; check that the file is complete"
+            )
         self._use(self._at + 1)
 
     def item(self) -> tuple[int, object]:
@@ -102,7 +106,7 @@ class _Reader:
                         line = self._line
                         self._use(end)
                         return line, value
-                    problem, position = "the array is cut off", end
+                    problem, position = "the array is cut off; check that the file is complete", end
                 except json.JSONDecodeError as error:
                     problem, position = f"not JSON: {error.msg}", error.pos
                     if not self._may_be_cut(error):

@@ -66,7 +66,9 @@ def read_whole(path: Path) -> str:
         return content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SourceError(f"not UTF-8: {error.reason}", path=path, line=line) from None
+        raise SourceError(
+            f"not UTF-8: {error.reason}; convert the file to UTF-8", path=path, line=line
+        ) from None
 
 
 def decode(content: bytes, path: Path, line: int) -> str:
@@ -74,7 +76,9 @@ def decode(content: bytes, path: Path, line: int) -> str:
     try:
         return content.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise SourceError(f"not UTF-8: {error.reason}", path=path, line=line) from None
+        raise SourceError(
+            f"not UTF-8: {error.reason}; convert the file to UTF-8", path=path, line=line
+        ) from None
 
 
 def plain_suffix(path: Path) -> str:
@@ -109,6 +113,6 @@ def reading(path: Path) -> Iterator[BufferedIOBase]:
         with open_source(path) as file:
             yield file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(f"damaged gzip file: {error}", path=path) from None
+        raise SourceError(f"damaged gzip file: {error}; create it again", path=path) from None
     except OSError as error:
         raise unreadable(path, error) from None

@@ -38,7 +38,7 @@ def read_table_documents(
                 raise InvalidInputError(message)
             for name, cell in zip(header, cells, strict=True):
                 if not _is_text(cell):
-                    raise InvalidInputError("not UTF-8", field=name)
+                    raise InvalidInputError("not UTF-8; convert the file to UTF-8", field=name)
             document = fields.document(dict(zip(header, cells, strict=True)))
         except InvalidInputError as error:
             report(SourceError(error.message, path=path, line=line, field=error.field), on_error)
