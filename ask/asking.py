@@ -15,7 +15,7 @@ from .reading import Reader
 Mode = Literal["scoring", "generation"]
 
 MIN_SHARED = 8
-"""Minimum number of prompts with the same beginning for which it is read in a separate pass."""
+"""Minimum number of prompts that share a beginning, for the beginning to be read only once."""
 
 MAX_PROMPTS = 1_024
 """Maximum number of prompts in one call of the model."""

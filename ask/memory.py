@@ -1,4 +1,4 @@
-"""A cache of the latest judgements, so that a question is not asked twice."""
+"""A cache of the latest judgements, which avoids repeated model calls."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class FakeModel:
         return [[_token(word) for word in _TOKEN.findall(text.lower())] for text in texts]
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Return the same as `tokenize`, because this model has no special tokens."""
+        """Return the tokens that `tokenize` returns, because this model has no special tokens."""
         return self.tokenize([text])[0]
 
     def piece(self, token: int) -> str:
