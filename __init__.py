@@ -6,9 +6,8 @@
     birds.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
     print(birds.search("flightless bird"))
 
-`twindex.open` and the names below are all that most programs need. They are imported when they are
-first used, so `import twindex` is quick. The rest is in sub-packages, such as `twindex.eval`, which
-you import by their names.
+Most programs need only `twindex.open` and the names in `__all__`. Each name is imported at its
+first use, so `import twindex` is quick. Import the sub-packages, such as `twindex.eval`, by name.
 """
 
 from __future__ import annotations
@@ -107,15 +106,15 @@ _HOMES = {
     "index": ("CollectionConfig",),
     "search": ("Collection", "RerankerRegistry", "SearchRequest", "build"),
 }
-"""Where each name is."""
+"""The module that defines each public name."""
 
 
 def create(
     path: Path | str, config: CollectionConfig | Mapping[str, Any] | None = None, **options: Any
 ) -> Collection:
-    """Begin an empty collection in the folder `path`. See `Collection.create`.
+    """Create an empty collection in the folder `path`. See `Collection.create`.
 
-    config: may also be a mapping with the fields of a CollectionConfig.
+    config: a CollectionConfig, or a mapping with its fields.
     """
     return _collection().create(path, _config(config), **options)
 
@@ -130,7 +129,7 @@ def open_or_create(
 ) -> Collection:
     """Open the collection in the folder `path`, or create it. See `Collection.open_or_create`.
 
-    config: may also be a mapping with the fields of a CollectionConfig.
+    config: a CollectionConfig, or a mapping with its fields.
     """
     return _collection().open_or_create(path, _config(config), **options)
 

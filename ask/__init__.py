@@ -1,4 +1,4 @@
-"""Questions to models, many at once and under limits: what answers them, and what that takes."""
+"""Sends questions to models, in batches and under limits, and counts what they cost."""
 
 from ..core import Status
 from .config import LanguageModelConfig, Limits

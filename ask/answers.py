@@ -1,8 +1,8 @@
-"""What a model's answer says: yes or no, or checked JSON.
+"""Parses the answers of a language model: yes or no, or validated JSON.
 
-Of JSON, what harms nothing is repaired: code fences and words around it, commas before a closing
-bracket, an object around the array, objects without an array, names in other letters. All else is
-a `BadAnswer`, whose message tells the model what was wrong.
+Harmless errors in JSON are repaired: code fences and words around it, commas before a closing
+bracket, an object around the array, objects without an array, and names in other spellings. Any
+other error raises `BadAnswer`, whose message is sent to the model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from .reading import one_line
 
 TRIED = 50
-"""Places at which JSON may begin, and does not, that are looked at."""
+"""Maximum number of opening brackets without valid JSON before the parser gives up."""
 
 _WORD = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 _COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(?=\s*[\]}])', re.DOTALL)
@@ -24,27 +24,31 @@ _OPENING = re.compile(r"[\[{]")
 
 
 class BadAnswer(Exception):  # noqa: N818 - not raised to callers
-    """What is wrong with an answer, in words."""
+    """An answer of a model is invalid. The message says what is wrong."""
 
 
 def yes_or_no(answer: str) -> bool | None:
-    """The one of yes and no that occurs in an answer; None where neither does, or both do."""
+    """Return True for an answer with "yes", False for "no"; None if it has neither or both."""
     words = {word.lower() for word in _WORD.findall(answer)}
     return words == {"yes"} if len(words) == 1 else None
 
 
 def logistic(logit: float) -> float:
-    """1 / (1 + exp(-logit)), for a logit of any size: the probability of an answer against another
-    one, from the logarithm of how much likelier it is."""
+    """Return 1 / (1 + exp(-logit)) without overflow, for a logit of any size.
+
+    It is the probability of one of two answers, from the logarithm of their likelihood ratio.
+    """
     if logit >= 0:
         return 1 / (1 + math.exp(-logit))
     return math.exp(logit) / (1 + math.exp(logit))
 
 
 def entries(text: str, key: str) -> Sequence[dict[str, Any]]:
-    """The objects of an answer, which is an array of them, holds one, or is object by object.
+    """Return the JSON objects of an answer.
 
-    key: a name, folded, that each object should have. Raises BadAnswer where there is none.
+    The answer may contain an array of objects, an object that holds such an array, or separate
+    objects. key: a name that each object should have, as `fold` returns it. Raises BadAnswer if
+    there are no objects.
     """
     objects = []
     for value in values(text):
@@ -62,41 +66,44 @@ def entries(text: str, key: str) -> Sequence[dict[str, Any]]:
 
 
 def values(text: str) -> Iterator[Any]:
-    """JSON arrays and objects in a text, each as a whole."""
+    """Yield the outermost JSON arrays and objects in a text."""
     text = _COMMA.sub(lambda match: match[1] or "", text)
     decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-    place = failed = 0
+    start = failed = 0
     while failed < TRIED:
-        opening = _OPENING.search(text, place)
+        opening = _OPENING.search(text, start)
         if opening is None:
             return
         try:
-            value, place = decoder.raw_decode(text, opening.start())
+            value, start = decoder.raw_decode(text, opening.start())
         except (ValueError, RecursionError):
-            place, failed = opening.end(), failed + 1
+            start, failed = opening.end(), failed + 1
             continue
         yield value
 
 
 def number(value: Any, low: float, high: float, what: str) -> float:
-    """A number within bounds. what: it stands for, in the message. Raises BadAnswer."""
+    """Return the value as a float. Raises BadAnswer unless it is a number from `low` to `high`.
+
+    what: name of the value in the message.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise BadAnswer(f"{what} is {shown(value)}, not a number from {low:g} to {high:g}")
     return float(value)
 
 
 def folded(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An object whose names are folded, see `fold`."""
+    """Return a JSON object with the names that `fold` returns."""
     return {fold(name): value for name, value in entry.items()}
 
 
 def fold(name: str) -> str:
-    """Small letters and digits only: what names are compared by."""
+    """Return the letters and digits of a name in lower case, for comparisons."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def shown(value: Any) -> str:
-    """A value in a message."""
+    """Return a value for a message: its JSON, shortened to 40 characters, or "missing"."""
     return "missing" if value is None else one_line(json.dumps(value, ensure_ascii=False))[:40]
 
 

@@ -1,4 +1,4 @@
-"""A language model is asked how likely answers are, or for an answer; and what each prompt took."""
+"""Gets answers from a language model, by likelihood or by generation, and their usage."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from .reading import Reader
 
 Mode = Literal["scoring", "generation"]
 
-SHARING = 8
-"""Prompts with the same beginning for which it pays to read that beginning in a pass of its own."""
+MIN_SHARED = 8
+"""Minimum number of prompts that share a beginning, for the beginning to be read only once."""
 
-TOGETHER = 1_024
-"""Prompts that are handed to the model at a time."""
+MAX_PROMPTS = 1_024
+"""Maximum number of prompts in one call of the model."""
 
 T = TypeVar("T")
 
-_INSTEAD = '; mode = "generation" needs no likelihood'
+_INSTEAD = '; use mode = "generation" instead'
 
 
-class Asking:
-    """A model that is asked in one of two modes. Thread-safe.
+class AnsweringModel:
+    """A language model that answers prompts in one of two modes. Thread-safe.
 
-    Raises UnsupportedError for a model that cannot be asked so.
+    mode: "scoring" compares the likelihoods of two answers; "generation" generates an answer.
+    Raises UnsupportedError if the model does not support the mode.
     """
 
     def __init__(self, model: LanguageModel, mode: Mode) -> None:
@@ -40,21 +41,24 @@ class Asking:
         self.mode = mode
 
     def cost(self, size: int, reader: Reader, *, written: int) -> Cost:
-        """Of a prompt of `size` tokens, and in mode "generation" an answer of `written`."""
+        """Return the cost of a prompt.
+
+        size: tokens of the prompt. written: tokens of the answer; they count only in mode
+        "generation".
+        """
         if self.mode == "generation":
             return Cost(1, size + written)
-        # A server reads a prompt once for each answer whose likelihood it is asked for.
-        asked = 2 if reader.remote else 1
-        return Cost(asked, asked * size)
+        # A server reads a prompt once for each of the two answers.
+        reads = 2 if reader.remote else 1
+        return Cost(reads, reads * size)
 
     def margins(
         self, prompts: Sequence[Prompt], answers: tuple[str, str], weights: Sequence[int]
     ) -> list[tuple[float, Usage]]:
-        """How much likelier the first answer is than the second, log(p / p), and the usage of each
-        prompt.
+        """Return the log-likelihood ratio of two answers, and the usage, for each prompt.
 
-        weights: tokens of each prompt, by which the usage of all is divided. Raises ModelError for
-        likelihoods that are not numbers.
+        The ratio is log(p(first answer) / p(second answer)). weights: tokens of each prompt, by
+        which the total usage is divided. Raises ModelError if a likelihood is not a finite number.
         """
         try:
             found = cast(LikelihoodModel, self._model).likelihood(prompts, answers)
@@ -62,39 +66,46 @@ class Asking:
             raise UnsupportedError(f"{error}{_INSTEAD}") from error
         margins = [float(first - second) for first, second in found.total]
         if not all(map(math.isfinite, margins)):
-            raise ModelError("the model gives likelihoods that are not numbers")
+            raise ModelError(
+                "the model returned likelihoods that are not finite numbers; use another model"
+            )
         return list(zip(margins, shares(found.usage, weights), strict=True))
 
     def generate(self, prompts: Sequence[Prompt], max_tokens: int) -> list[Completion]:
-        """The likeliest text, greedily."""
+        """Return the text that greedy decoding generates for each prompt."""
         model = cast(GenerativeModel, self._model)
         return model.generate(prompts, Sampling(max_tokens=max_tokens))
 
 
 def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[Sequence[T]]:
-    """Prompts in calls, each once. What all prompts of a call begin with, a model reads once: those
-    that share a beginning are a call of their own if they are many.
+    """Divide prompts into calls of the model. Each prompt is in exactly one call.
 
-    beginnings: what says which prompts begin alike, the longest beginning first.
+    A model reads the common beginning of a call's prompts only once. Prompts that share a beginning
+    therefore get calls of their own if there are at least `MIN_SHARED` of them.
+
+    beginnings: functions from a prompt to the key of its beginning, longest beginning first.
     """
     rest = list(items)
     for beginning in beginnings:
         groups: dict[Hashable, list[T]] = {}
         for item in rest:
             groups.setdefault(beginning(item), []).append(item)
-        rest = [item for group in groups.values() if len(group) < SHARING for item in group]
+        rest = [item for group in groups.values() if len(group) < MIN_SHARED for item in group]
         for group in groups.values():
-            if len(group) >= SHARING:
+            if len(group) >= MIN_SHARED:
                 yield from _parts(group)
     yield from _parts(rest)
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[i : i + TOGETHER] for i in range(0, len(items), TOGETHER))
+    return (items[i : i + MAX_PROMPTS] for i in range(0, len(items), MAX_PROMPTS))
 
 
 def shares(usage: Usage, weights: Sequence[int]) -> list[Usage]:
-    """A usage in parts that add up to it: tokens in proportion to weights, calls equally."""
+    """Divide a usage into parts that add up to it.
+
+    Tokens are divided in proportion to `weights`, calls equally.
+    """
     calls = _shares(usage.calls, [1] * len(weights))
     read = _shares(usage.prompt_tokens, weights)
     cached = _shares(usage.cached_tokens, weights)

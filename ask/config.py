@@ -1,4 +1,4 @@
-"""Configuration of what asks a language model, whatever for."""
+"""Configuration of a language model and of limits on its use."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..core.config_base import Config
 
 
 class Limits(Config):
-    """What answering may cost at most; None = no limit.
+    """Limits on the use of a model. None: no limit.
 
-    calls:        prompts (of cross-encoders: pairs) that models read.
-    tokens:       tokens that models read and write.
-    milliseconds: wall-clock time.
+    calls:        maximum number of prompts that models read. For cross-encoders: pairs.
+    tokens:       maximum number of tokens that models read and generate.
+    milliseconds: maximum wall-clock time.
     """
 
     calls: Calls | None = None
@@ -25,13 +25,13 @@ class Limits(Config):
 
 
 class LanguageModelConfig(Config):
-    """Which language model is asked.
+    """A language model, on this machine or on a server.
 
-    model:     its name on this machine, a folder, a GGUF file or "fake"; with `base_url`, the name
-               that the server there knows it by.
-    base_url:  of an OpenAI-compatible server, for example "http://127.0.0.1:8000/v1".
-    api_key_variable: the environment variable that holds the server's key.
-    timeout_seconds:  for one request to the server.
+    model:     name on this machine, a folder, a GGUF file or "fake". With `base_url`: the model's
+               name on the server.
+    base_url:  address of an OpenAI-compatible server, such as "http://127.0.0.1:8000/v1".
+    api_key_variable: environment variable that contains the server's API key.
+    timeout_seconds:  time limit of one request to the server.
     """
 
     model: str = "SmolLM2-135M-Instruct"
@@ -45,5 +45,5 @@ class LanguageModelConfig(Config):
     @model_validator(mode="after")
     def _key_of_a_server(self) -> Self:
         if self.api_key_variable is not None and self.base_url is None:
-            raise ValueError("api_key_variable: only a server (base_url) takes a key")
+            raise ValueError("api_key_variable requires base_url, because only servers use a key")
         return self

@@ -1,7 +1,7 @@
-"""What an algorithm that asks a model is: a generator, and a judge that answers it.
+"""Types of an algorithm that asks a model: a generator of questions, and a judge that answers them.
 
-The generator (a `Course`) yields the questions of a round, is sent their answers, and returns a
-result. `rounds` runs it.
+The generator (a `Course`) yields the questions of a round, receives their answers, and finally
+returns a result. `Rounds` runs it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ A_co = TypeVar("A_co", covariant=True)
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """The end of a course that has more to say than a result.
+    """The result of a course (an algorithm that asks a model questions), with warnings.
 
-    complete: False where a model's answers could not be used, so that less was done than the limits
-              would have allowed. `warnings` say why.
+    complete: False if some answers of the model were unusable, so that the course did less than
+              the limits allow. `warnings` say why.
     """
 
     result: R
@@ -34,15 +34,23 @@ class Outcome(Generic[R]):
 
 
 Course = Generator[Sequence[Q], Sequence[A | None], R | Outcome[R]]
-"""Rounds of questions in the order of their importance -> answers, None for those not reached. Once
-there is a None nothing is answered in later rounds: the course returns the best result that it has.
-A TwindexError that it raises makes it "failed"."""
+"""An algorithm that asks a model: a generator that yields rounds of questions, receives their
+answers and returns a result.
+
+The questions of a round are in order of importance. The answer of a question that a limit prevented
+is None. After a None, later rounds get no answers, and the course must return its best result so
+far. A course that raises a TwindexError has the status "failed"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Generic[A_co]):
-    """An answer (not None), what it took, and the texts that were not read to their end, or their
-    digests. Only digests are remembered."""
+    """The answer to a question.
+
+    answer:    the answer, never None.
+    usage:     model usage.
+    truncated: texts that were not read to their end, or digests of these texts. The cache stores
+               only digests.
+    """
 
     answer: A_co
     usage: Usage = field(default_factory=Usage)
@@ -52,14 +60,20 @@ class Judgement(Generic[A_co]):
 class Judge(Protocol[Q_contra, A_co]):
     """A model that answers questions. Thread-safe.
 
-    Usage.seconds of its judgements is not looked at: the time is taken here.
+    `Usage.seconds` of its judgements is ignored, because `Rounds` measures the time.
     """
 
     def costs(self, questions: Sequence[Q_contra]) -> Sequence[Cost]:
-        """What each will cost at most: budgets are kept as well as this is true. Cheap."""
+        """Return the maximum cost of each question. It must be cheap to compute.
+
+        Limits are kept only if these costs are correct.
+        """
 
     def ask(self, questions: Sequence[Q_contra]) -> Sequence[Judgement[A_co]]:
-        """Answers in order. Raises ModelError."""
+        """Return the answers to the questions, in order. Raises ModelError."""
 
     def key(self, question: Q_contra) -> Hashable:
-        """Equal for questions with the same answer, which are asked once; holds no long text."""
+        """Return a key for the cache. Questions with equal keys have the same answer.
+
+        A key must not contain a long text.
+        """

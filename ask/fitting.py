@@ -1,7 +1,7 @@
-"""How many items an algorithm can bring to an end with what its limits leave it.
+"""Computes how many items an algorithm can finish within its limits.
 
-An algorithm that is cut short in the middle has done much for nothing: a list that is sorted from
-the bottom has no first place yet. So it is given fewer items instead.
+An algorithm that stops early wastes work: a list that is sorted from the bottom has no first item
+yet. It therefore gets fewer items instead.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from .config import Limits
 from .meter import Cost
 
 SHARE = 0.7
-"""Of the milliseconds that are planned with: speed is an estimate."""
+"""Fraction of the time limit that a plan uses, because the speed is an estimate."""
 
 FIRST = 4
-"""Under a time limit, one of so many items is done before all are."""
+"""With a time limit, the first run gets 1 / FIRST of the items."""
 
 
 def plan(
@@ -27,10 +27,11 @@ def plan(
     most: Callable[[], Cost],
     speed: float | None,
 ) -> Iterator[int]:
-    """How many of `count` items are done at first, and then; see `sizes`.
+    """Yield the number of items for each run, as `sizes` does.
 
-    needed: questions for n items; never fewer for more of them. most: what a question costs at
-    most. speed: tokens a second; None = not known yet.
+    count: number of items. needed: function from a number of items to the number of questions; it
+    must not decrease. most: function that returns the maximum cost of a question. speed: tokens per
+    second; None: unknown.
     """
     paid, timely = affordable(limits, most, speed, least=needed(2))
     return sizes(fitting(count, needed, timely), fitting(count, needed, paid), limits)
@@ -39,11 +40,13 @@ def plan(
 def affordable(
     limits: Limits, most: Callable[[], Cost], speed: float | None, least: int
 ) -> tuple[float, float]:
-    """How many questions the calls and tokens of the limits pay for, and how many of those the time
-    allows. Both are infinite without a limit; the second is the first without a known speed.
+    """Return how many questions fit the limits on calls and tokens, and how many also fit the time.
 
-    most: what a question costs at most. speed: tokens a second. least: questions that always
-    fit the time: only another call shows that a model which was slow once is fast now.
+    Both are infinite without a limit. Without a known speed, the second number equals the first.
+
+    most: function that returns the maximum cost of a question. speed: tokens per second; None:
+    unknown. least: minimum number of questions for the time limit. It ensures that a model which
+    was slow once is called again.
     """
     known = (limits.calls, limits.tokens, None if speed is None else limits.milliseconds)
     if all(limit is None for limit in known):
@@ -60,9 +63,11 @@ def affordable(
 
 
 def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
-    """How many of `count` items need at most so many questions; 0 where not even two do.
+    """Return the largest number of items, up to `count`, that need at most `most` questions.
 
-    needed: questions for n items; never fewer for more of them.
+    Returns 0 if even two items need more. A single item needs no questions, so if `count` is 0 or
+    1, it is returned. needed: function from a number of items to the number of questions; it must
+    not decrease.
     """
     return next(
         (n for n in range(count, 1, -1) if needed(n) <= most), min(count, 1) if count < 2 else 0
@@ -70,11 +75,12 @@ def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
 
 
 def sizes(planned: int, count: int, limits: Limits) -> Iterator[int]:
-    """How many items are judged at first, and how many after that.
+    """Yield the number of items for each run.
 
-    Under a time limit a part of `planned` comes first, then all of it. While most of the time is
-    left, each further number is twice the one before, up to `count`: judgements were remembered, or
-    the model is faster than it was.
+    Without a time limit, there is one run of `planned` items. With a time limit, the first run gets
+    a part of `planned`, the second all of it. While most of the time is left, each further run gets
+    twice as many items, up to `count`. This happens if judgements were cached, or if the model is
+    faster than expected.
     """
     began = perf_counter()
     if limits.milliseconds is not None and planned > FIRST:

@@ -1,4 +1,4 @@
-"""The language model of a configuration: on this machine, or behind a server."""
+"""Loads the language model of a configuration, on this machine or from a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from .config import LanguageModelConfig
 
 
 def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:
-    """Raises ConfigError or ModelError. A server is not contacted yet."""
+    """Return the language model of a configuration. A server is not contacted yet.
+
+    Raises ConfigError or ModelError.
+    """
     if config.base_url is None:
         model = load_model(
             config.model,
@@ -20,7 +23,10 @@ def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | Genera
             device=config.device,
         )
         if not model.capabilities & {"likelihood", "generate"}:
-            raise UnsupportedError(f"model {config.model!r} neither judges nor writes text")
+            raise UnsupportedError(
+                f"model {config.model!r} supports neither likelihoods nor generation; use a causal "
+                "language model"
+            )
         return model
     from ..llm.server.openai import OpenAIModel
 
@@ -29,7 +35,7 @@ def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | Genera
         key = os.environ.get(config.api_key_variable)
         if key is None:
             raise ConfigError(
-                f"the environment has no variable {config.api_key_variable}",
+                f"the environment variable {config.api_key_variable} is not set; set it to the key",
                 field="api_key_variable",
             )
     return OpenAIModel(

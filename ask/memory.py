@@ -1,4 +1,4 @@
-"""The latest judgements, so that the same question is not asked again."""
+"""A cache of the latest judgements, which avoids repeated model calls."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ V = TypeVar("V")
 
 
 class Memory(Generic[V]):
-    """The values that were used last, of `size` together. Thread-safe.
+    """A cache that keeps the most recently used values. Thread-safe.
 
-    weigh: how much a value counts; None = 1, so that `size` is a number of values.
+    size: maximum total weight of the values. weigh: function that returns the weight of a value.
+    None: each value has weight 1, so `size` is a number of values.
     """
 
     def __init__(self, size: int, weigh: Callable[[V], int] | None = None) -> None:
@@ -44,5 +45,5 @@ class Memory(Generic[V]):
 
 
 def digest(text: str) -> bytes:
-    """16 bytes in the place of a text."""
+    """Return a digest of a text: 16 bytes."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Limits while what they allow is being spent."""
+"""Tracks how much of its limits a task has used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ L = TypeVar("L", bound=Limits)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a question will cost at most: calls, and tokens read and written."""
+    """Maximum cost of a question: number of calls, and of tokens read and generated."""
 
     calls: int = 1
     tokens: int = 0
@@ -22,9 +22,12 @@ class Cost:
 
 @dataclass(slots=True)
 class Meter(Generic[L]):
-    """What one task may still spend, and what it has spent.
+    """The budget of one task and how much of it is used.
 
-    began: `perf_counter()` from which the milliseconds of the budget run.
+    budget:   limits of the task.
+    began:    start of the time limit, as a value of `perf_counter()`.
+    usage:    usage so far.
+    reserved: maximum cost of the questions that are not answered yet.
     """
 
     budget: L
@@ -34,12 +37,12 @@ class Meter(Generic[L]):
 
     @property
     def deadline(self) -> float | None:
-        """In `perf_counter()`; None = no limit."""
+        """End of the time limit, as a value of `perf_counter()`. None: no limit."""
         limit = self.budget.milliseconds
         return None if limit is None else self.began + limit / 1e3
 
     def reserve(self, cost: Cost) -> bool:
-        """Set aside what a question may cost; False where that is more than is left."""
+        """Reserve the maximum cost of a question. Return False if it exceeds what is left."""
         calls, tokens = self.budget.calls, self.budget.tokens
         spent = self.usage.calls + self.reserved.calls
         used = self.usage.prompt_tokens + self.usage.completion_tokens + self.reserved.tokens
@@ -51,12 +54,12 @@ class Meter(Generic[L]):
         return True
 
     def settle(self, cost: Cost, usage: Usage) -> None:
-        """Put what a question did cost in the place of what was set aside for it."""
+        """Replace the reserved cost of a question with its actual usage."""
         self.reserved = Cost(self.reserved.calls - cost.calls, self.reserved.tokens - cost.tokens)
         self.usage += usage
 
     def left(self) -> L:
-        """What is left of the budget, from now on. At least a thousandth of a millisecond is."""
+        """Return what is left of the budget now. At least 0.001 milliseconds are left."""
         update: dict[str, float] = {}
         if self.budget.calls is not None:
             update["calls"] = max(0, self.budget.calls - self.usage.calls)

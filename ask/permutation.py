@@ -1,4 +1,4 @@
-"""An order as a language model writes it, repaired."""
+"""Parses a ranking that a language model wrote, and repairs it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ _BARE = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Permutation:
-    """order: every place from 0 to n - 1 once. missing: places that the answer left out, which
-    stand at the end in their order. repeated, unknown: how many numbers were passed over because
-    they occurred before or are nobody's."""
+    """A ranking of n items.
+
+    order:    each position from 0 to n - 1, once.
+    missing:  positions that the answer omitted. They are at the end of `order`, ascending.
+    repeated: number of ignored numbers that occurred before.
+    unknown:  number of ignored numbers that belong to no item.
+    """
 
     order: Sequence[int]
     missing: Sequence[int] = ()
@@ -23,19 +27,20 @@ class Permutation:
 
     @property
     def read(self) -> bool:
-        """Whether the answer held any number of an item."""
+        """True if the answer contained the number of at least one item."""
         return len(self.missing) < len(self.order)
 
     @property
     def repaired(self) -> bool:
+        """True if the answer had missing, repeated or unknown numbers."""
         return bool(self.missing or self.repeated or self.unknown)
 
 
 def permutation(answer: str, count: int, *, cut: bool = False) -> Permutation:
-    """The order of `count` items that "[3] > [1] > [2]" says.
+    """Return the ranking of `count` items in an answer such as "[3] > [1] > [2]".
 
-    Numbers in brackets count; without two of them, any numbers do. cut: the answer was broken off,
-    so that a number at its end may not be whole.
+    Numbers in brackets count. If there are fewer than two of them, all numbers count. cut: True if
+    the answer was cut off, so that a number at its end may be incomplete.
     """
     found = _BRACKETED.findall(answer)
     if len(found) < 2:
@@ -46,12 +51,12 @@ def permutation(answer: str, count: int, *, cut: bool = False) -> Permutation:
     order: dict[int, None] = {}
     repeated = unknown = 0
     for digits in found:
-        place = int(digits) - 1 if len(digits) < 10 else -1
-        if not 0 <= place < count:
+        position = int(digits) - 1 if len(digits) < 10 else -1
+        if not 0 <= position < count:
             unknown += 1
-        elif place in order:
+        elif position in order:
             repeated += 1
         else:
-            order[place] = None
-    missing = tuple(place for place in range(count) if place not in order)
+            order[position] = None
+    missing = tuple(position for position in range(count) if position not in order)
     return Permutation((*order, *missing), missing, repeated, unknown)

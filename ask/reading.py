@@ -1,4 +1,4 @@
-"""What a language model is given to read: passages cut to size, prompts, and what they cost."""
+"""Prepares input for a language model: shortens passages, builds prompts and counts tokens."""
 
 from __future__ import annotations
 
@@ -13,29 +13,35 @@ from ..llm.protocol import Prompt
 from .memory import Memory, digest
 
 LETTERS = 16
-"""Of a token, at most: longer texts are cut to so many letters before they are tokenised. Runs of
-one sign can have longer tokens; they are cut sooner than need be, and reported."""
+"""Assumed maximum number of characters of a token. Texts are cut to this many characters per
+allowed token before they are tokenised. Runs of one character can have longer tokens; such texts
+are cut too early and reported as truncated."""
 
 BYTES = 3
-"""Of a token, where the model is behind a server and its tokens cannot be counted: low, so that
-costs are rather estimated too high."""
+"""Assumed bytes per token for a model on a server, whose tokens cannot be counted here. The value
+is low, so that costs are estimated too high rather than too low."""
 
 SLACK = 4
-"""Tokens that the parts of a prompt may have more together than apart."""
+"""Number of tokens that a whole prompt may have more than its parts together."""
 
 REMEMBERED = 20_000
-"""Texts whose cut form is kept."""
+"""Maximum number of texts whose shortened form is cached."""
 
 
 def one_line(text: str) -> str:
-    """White space and line breaks as single spaces, double quotes as single ones: a text in double
-    quotes cannot end its own quotation and go on as if it were the prompt."""
+    """Return the text on one line, with single quotes instead of double quotes.
+
+    A text that a prompt puts in double quotes can then not end its own quotation.
+    """
     return " ".join(text.split()).replace('"', "'")
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What is read of a text; truncated: not to its end."""
+    """The part of a text that a model reads.
+
+    tokens: number of its tokens. truncated: True if it is not the whole text.
+    """
 
     text: str
     tokens: int
@@ -43,66 +49,74 @@ class Extract:
 
 
 class Reader:
-    """Texts and prompts for one model. Thread-safe.
+    """Prepares texts and prompts for one model. Thread-safe.
 
-    passage_tokens: of a passage, read at most.
+    passage_tokens: maximum number of tokens of a passage.
     """
 
     def __init__(self, model: LanguageModel, passage_tokens: int) -> None:
         self._model = model
         self._local = cast(StateModel, model) if hasattr(model, "tokenize") else None
         self.remote = self._local is None
-        """Behind a server: tokens are estimates."""
+        """True if the model is on a server. Numbers of tokens are then estimates."""
         self._limit = passage_tokens
         self._known: Memory[Extract] = Memory(REMEMBERED)
         self._chats = self._local is None or _has_template(self._local)
 
     def passage(self, text: str) -> Extract:
-        """A passage on one line, cut to size."""
+        """Return a passage on one line, cut to the maximum number of tokens."""
         return self._extract(text, self._limit)
 
     def cut(self, keys: Sequence[bytes], texts: Sequence[str]) -> tuple[bytes, ...]:
-        """The keys of those passages that are not read to their end."""
+        """Return the keys of the passages that are not read to their end."""
         read = map(self.passage, texts)
         return tuple(key for key, one in zip(keys, read, strict=True) if one.truncated)
 
     def query(self, text: str) -> Extract:
-        """A query on one line, whole."""
+        """Return a whole query on one line."""
         return self._extract(text, None)
 
-    def prompt(self, said: str, begun: str = "") -> Prompt:
-        """A user's message and how the assistant begins to answer; plain text for a model without a
-        chat template."""
+    def prompt(self, message: str, begun: str = "") -> Prompt:
+        """Return a prompt with a user's message and the beginning of the assistant's answer.
+
+        The prompt is plain text if the model has no chat template.
+        """
         if not self._chats:
-            return f"{said} {begun}" if begun else said
-        user = Message("user", said)
+            return f"{message} {begun}" if begun else message
+        user = Message("user", message)
         return [user, Message("assistant", begun)] if begun else [user]
 
     def spaced(self, answer: str, *, begun: bool) -> str:
-        """An answer as it goes on behind `prompt`."""
+        """Return an answer as the continuation of a prompt, with a space before it if needed.
+
+        begun: True if the prompt contains the beginning of the answer.
+        """
         return f" {answer}" if begun or not self._chats else answer
 
     def count(self, text: str) -> int:
-        """Tokens of a text, or an estimate."""
+        """Return the number of tokens of a text. It is an estimate for a model on a server."""
         if self._local is None:
             return -(-len(text.encode(errors="surrogatepass")) // BYTES)
         return len(self._local.tokenize([text])[0])
 
-    def frame(self, said: str, begun: str = "") -> int:
-        """Tokens of a prompt without query and passages."""
-        prompt = self.prompt(said, begun)
+    def frame(self, message: str, begun: str = "") -> int:
+        """Return the number of tokens of a prompt without query and passages."""
+        prompt = self.prompt(message, begun)
         if self._local is None:
-            return self.count(said + begun) + SLACK
+            return self.count(message + begun) + SLACK
         whole = prompt if isinstance(prompt, str) else self._local.render(prompt)
         return len(self._local.tokenize_markup(whole)) + SLACK
 
     def check_limit(self, tokens: int, *, field: str) -> None:
-        """Raises ConfigError where a prompt of so many tokens is more than the model reads."""
+        """Raise ConfigError if a prompt of this many tokens exceeds the model's limit.
+
+        field: configuration field that the error names.
+        """
         limit: int | None = getattr(self._model, "limit", None)
         if limit is not None and tokens > limit:
             raise ConfigError(
-                f"prompts of up to {tokens} tokens are more than the {limit} that model "
-                f"{self._model.name!r} reads: choose less",
+                f"prompts would have up to {tokens} tokens, but model {self._model.name!r} accepts "
+                f"at most {limit}; choose a smaller value",
                 field=field,
             )
 

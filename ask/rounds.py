@@ -1,7 +1,7 @@
 """Runs many courses at once under limits.
 
-All that courses know nothing of is here: batches, limits, memory, time and failure. The questions
-of one course share batches with those of all others.
+This module handles batches, limits, the cache, time and failures, so that courses do not have to.
+The questions of all courses share batches.
 """
 
 from __future__ import annotations
@@ -20,19 +20,27 @@ from .running import Finished, Run, as_twindex_error
 from .waiting import Overdue, Waiting, within
 
 GUARDED_TOKENS = 1 << 14
-"""Tokens of a call under a guard, which is checked between calls: about 2 s of a small model on a
-processor."""
+"""Maximum number of tokens of a call with a guard, which is checked between calls. A small model on
+a CPU needs about 2 s for them."""
 
 GUARDED_QUESTIONS = 16
-"""Questions of a call that may have more tokens: a server answers several at once."""
+"""Number of questions that a call with a guard may have even if they have more tokens, because a
+server answers several at once."""
 
 GUARDED_COSTS = 64
-"""Questions whose costs are told at once under a guard: telling may mean to tokenise long texts."""
+"""Number of questions whose costs are computed at once with a guard. Costs may require tokenising
+long texts."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked(Generic[Q, A]):
-    """A question to be asked: whose it is, its number in the round, what was set aside for it."""
+class _Pending(Generic[Q, A]):
+    """A question that will be asked.
+
+    run:    the course that asks it.
+    number: position of the question in its round.
+    cost:   cost reserved for it.
+    key:    its key in the cache.
+    """
 
     run: Run[Q, A, Any]
     number: int
@@ -45,9 +53,10 @@ class _Asked(Generic[Q, A]):
 
 
 class Rounds(Generic[Q, A]):
-    """Runs courses with one judge, whose judgements it remembers. Thread-safe.
+    """Runs algorithms that ask a model questions, and caches the answers. Thread-safe.
 
-    model:      the judge in errors. remembered: judgements kept at most; the latest used are.
+    judge: answers the questions. model: name of the judge in errors. remembered: maximum number of
+    cached judgements; the least recently used are dropped.
     """
 
     def __init__(
@@ -60,7 +69,7 @@ class Rounds(Generic[Q, A]):
 
     @property
     def speed(self) -> float | None:
-        """Tokens (of costs) a second in the latest calls; None before the first."""
+        """Tokens per second of the latest calls, by their costs. None before the first call."""
         return self._waiting.speed
 
     def run(
@@ -69,13 +78,13 @@ class Rounds(Generic[Q, A]):
         limits: Limits | None = None,
         guard: Guard = UNGUARDED,
     ) -> list[Finished[R]]:
-        """What became of each course, in order.
+        """Run several courses (algorithms that ask questions) and return their results, in order.
 
-        The limits are those of each course; their milliseconds run from the call for all of them. A
-        model that fails gives the status "failed" and no exception.
+        The limits apply to each course. The time limit starts for all courses when this method is
+        called. If a model fails, the status is "failed" and no exception is raised.
 
-        guard: checked before each round and each call, which are then small, and while costs are
-               told. What it raises ends the run.
+        guard: checked before each round and each call, and while costs are computed. With a guard,
+               calls are small. An exception of the guard ends the run.
         """
         limits = limits or Limits()
         began = perf_counter()
@@ -90,56 +99,58 @@ class Rounds(Generic[Q, A]):
         return [run.finished() for run in runs]
 
     def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:
-        """Fill in the answers of every run, as far as limits reach.
+        """Fill in the answers of every run, as far as the limits allow.
 
-        What was set aside for a question and not spent lets further ones be asked.
+        Reserved cost that is not used lets the run ask further questions.
         """
         known: dict[Hashable, Judgement[A]] = {}
         guard.check()
         while open_ := [run for run in active if run.open]:
-            asked = self._affordable(open_, known, guard)
-            going = {id(item.run) for item in asked}
+            pending = self._affordable(open_, known, guard)
+            going = {id(item.run) for item in pending}
             for run in open_:
                 if run.open and id(run) not in going:
                     run.status = "partial"
-            while asked:
-                costs = _guarded(asked, guard)
-                chunk = self._waiting.chunk(costs, _deadline(asked))
-                now, rest = asked[:chunk], asked[chunk:]
+            while pending:
+                costs = _guarded(pending, guard)
+                chunk = self._waiting.chunk(costs, _deadline(pending))
+                now, rest = pending[:chunk], pending[chunk:]
                 try:
                     if not now:
                         raise Overdue
                     self._ask(now, known, _Failures())
                 except Overdue as error:
-                    for item in asked:
+                    for item in pending:
                         if item.run.open:
                             item.run.status = "partial"
                             item.run.warnings += error.warnings
                     return
-                asked = [item for item in rest if not item.run.ended]
+                pending = [item for item in rest if not item.run.ended]
 
     def _affordable(
         self,
         runs: Sequence[Run[Q, A, Any]],
         known: Mapping[Hashable, Judgement[A]],
         guard: Guard,
-    ) -> list[_Asked[Q, A]]:
-        """Questions to be asked, first those that come first in each run. What is remembered is
-        filled in."""
-        found: list[_Asked[Q, A]] = []
+    ) -> list[_Pending[Q, A]]:
+        """Return the questions that fit the limits, sorted by their position in each run.
+
+        Cached answers are filled in.
+        """
+        found: list[_Pending[Q, A]] = []
         failures = _Failures()
         for run in runs:
             try:
                 failures.check()
                 found.extend(self._plan(run, known, guard))
-            except Exception as error:  # noqa: BLE001 - whatever a model's tokenizer raises
-                guard.check()  # Its own error is no failure of the run.
+            except Exception as error:  # noqa: BLE001 - a model's tokenizer may raise anything
+                guard.check()  # If the guard raised the error, it ends all runs.
                 run.fail(failures.add(as_twindex_error(error, self._model)))
         return sorted(found, key=lambda item: item.number)
 
     def _plan(
         self, run: Run[Q, A, Any], known: Mapping[Hashable, Judgement[A]], guard: Guard
-    ) -> list[_Asked[Q, A]]:
+    ) -> list[_Pending[Q, A]]:
         run.keys = run.keys or [self._judge.key(question) for question in run.questions]
         for i in run.open:
             if (found := known.get(run.keys[i]) or self._memory.get(run.keys[i])) is not None:
@@ -153,25 +164,28 @@ class Rounds(Generic[Q, A]):
             part = new[start : start + size]
             costs = self._judge.costs([run.questions[i] for i in part])
             run.costs.update(zip(part, costs, strict=True))
-        planned: list[_Asked[Q, A]] = []
+        planned: list[_Pending[Q, A]] = []
         keys: set[Hashable] = set()
         for i in unknown:
-            # The same question once more in this round is answered with the first one.
+            # A repeated question in a round shares the answer of the first and costs nothing.
             cost = Cost(0, 0) if run.keys[i] in keys else run.costs[i]
             if not run.meter.reserve(cost):
                 break
-            planned.append(_Asked(run, i, cost, run.keys[i]))
+            planned.append(_Pending(run, i, cost, run.keys[i]))
             keys.add(run.keys[i])
         return planned
 
     def _ask(
         self,
-        items: Sequence[_Asked[Q, A]],
+        items: Sequence[_Pending[Q, A]],
         known: dict[Hashable, Judgement[A]],
         failures: _Failures,
     ) -> None:
-        """Ask a batch; where it fails, each run's part by itself, so that one text that the model
-        refuses does not fail the others. Raises Overdue."""
+        """Ask a batch of questions. Raises Overdue at the deadline.
+
+        If the batch fails, the questions of each run are asked separately, so that one text that
+        the model refuses does not fail other runs.
+        """
         try:
             failures.check()
             self._answer(items, known)
@@ -179,9 +193,9 @@ class Rounds(Generic[Q, A]):
             return
         except Overdue:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a model raises
+        except Exception as error:  # noqa: BLE001 - a model may raise anything
             failure = as_twindex_error(error, self._model)
-        parts: dict[int, list[_Asked[Q, A]]] = {}
+        parts: dict[int, list[_Pending[Q, A]]] = {}
         for item in items:
             parts.setdefault(id(item.run), []).append(item)
         if len(parts) == 1:
@@ -190,37 +204,40 @@ class Rounds(Generic[Q, A]):
         for part in parts.values():
             self._ask(part, known, failures)
 
-    def _answer(self, items: Sequence[_Asked[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
-        """Each key once; those who ask for the same share the first one's judgement."""
-        asked: dict[Hashable, _Asked[Q, A]] = {}
+    def _answer(self, items: Sequence[_Pending[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
+        """Ask the judge once for each key. Questions with equal keys share the judgement."""
+        unique: dict[Hashable, _Pending[Q, A]] = {}
         for item in items:
             if item.key not in known:
-                asked.setdefault(item.key, item)
+                unique.setdefault(item.key, item)
         began = perf_counter()
-        if asked:
-            questions = [item.question for item in asked.values()]
-            size = sum(max(1, item.cost.tokens) for item in asked.values())
+        if unique:
+            questions = [item.question for item in unique.values()]
+            size = sum(max(1, item.cost.tokens) for item in unique.values())
             deadline = _deadline(items)
 
             def ask() -> dict[Hashable, Judgement[A]]:
-                found = dict(zip(asked, map(_compact, self._judge.ask(questions)), strict=True))
-                for key, judgement in found.items():  # Also when nobody waits for it any more.
+                found = dict(zip(unique, map(_compact, self._judge.ask(questions)), strict=True))
+                for key, judgement in found.items():  # Also after the deadline.
                     self._memory.put(key, judgement)
                 return found
 
             known.update(self._waiting.call(ask, size, deadline))
-        each = (perf_counter() - began) / max(1, len(asked))
+        each = (perf_counter() - began) / max(1, len(unique))
         for item in items:
             judgement = known[item.key]
             usage = Usage(cache_hits=1)
-            if asked.get(item.key) is item:
+            if unique.get(item.key) is item:
                 usage = replace(judgement.usage, seconds=each)
             item.run.answer(item.number, judgement, usage, item.cost)
 
 
 class _Failures:
-    """Failures of one run after the other. Two in a row that are not about what the model was given
-    mean that the model itself is at fault: the others fail without waiting for it."""
+    """Counts consecutive failures of runs.
+
+    Two failures in a row that are not caused by the input mean that the model itself is broken. All
+    other runs then fail without calling it.
+    """
 
     def __init__(self) -> None:
         self._row = 0
@@ -239,8 +256,11 @@ class _Failures:
         self._row = 0
 
 
-def _guarded(items: Sequence[_Asked[Q, A]], guard: Guard) -> list[Cost]:
-    """Costs of the questions that the next call may have: under a guard few, and it is checked."""
+def _guarded(items: Sequence[_Pending[Q, A]], guard: Guard) -> list[Cost]:
+    """Return the costs of the questions that the next call may include.
+
+    With a guard, these are few questions, and the guard is checked.
+    """
     costs = [item.cost for item in items]
     if guard is UNGUARDED:
         return costs
@@ -248,12 +268,12 @@ def _guarded(items: Sequence[_Asked[Q, A]], guard: Guard) -> list[Cost]:
     return costs[: max(GUARDED_QUESTIONS, within(costs, GUARDED_TOKENS))]
 
 
-def _deadline(items: Sequence[_Asked[Q, A]]) -> float | None:
-    """All began together with the same budget."""
+def _deadline(items: Sequence[_Pending[Q, A]]) -> float | None:
+    """Return the deadline of the questions, which is equal for all runs; None without a limit."""
     return items[0].run.meter.deadline
 
 
 def _compact(judgement: Judgement[A]) -> Judgement[A]:
-    """To be remembered: without long texts."""
+    """Return a judgement for the cache, with digests instead of truncated texts."""
     short = (digest(one) if isinstance(one, str) else one for one in judgement.truncated)
     return replace(judgement, truncated=tuple(short))

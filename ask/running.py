@@ -1,4 +1,4 @@
-"""A course under way, and what became of it."""
+"""The state of a running course, and its result."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def as_twindex_error(error: Exception, model: str) -> TwindexError:
-    """The error that a model raised; one of another library becomes a ModelError and is logged.
+    """Return the error of a model as a TwindexError.
 
-    model: in the message, such as "the model".
+    An exception of another library is logged and becomes a ModelError. model: name of the model in
+    the message, such as "the model".
     """
     if isinstance(error, TwindexError):
         return error
@@ -29,14 +30,14 @@ def as_twindex_error(error: Exception, model: str) -> TwindexError:
 
 @dataclass(frozen=True, slots=True)
 class Finished(Generic[R]):
-    """What became of a course.
+    """The result of a course (an algorithm that asks a model questions).
 
-    result:    what it returned; None where it failed.
-    usage:     what models did, in calls that ended in time. cache_hits: judgements that were
-               remembered and took no call.
-    seconds:   from the call of `run` until this course ended.
-    truncated: texts that were not read to their end.
-    error:     why the status is "failed".
+    result:    value that the course returned. None if it failed.
+    usage:     model usage of the calls that ended in time. `cache_hits` counts judgements from the
+               cache, which needed no call.
+    seconds:   time from the call of `Rounds.run` to the end of the course.
+    truncated: number of texts that were not read to their end.
+    error:     reason of the status "failed", else None.
     """
 
     result: R | None
@@ -50,7 +51,7 @@ class Finished(Generic[R]):
 
 @dataclass(slots=True)
 class Run(Generic[Q, A, R]):
-    """A course under way."""
+    """The state of a running course (an algorithm that asks a model questions)."""
 
     course: Course[Q, A, R]
     meter: Meter[Limits]
@@ -58,7 +59,7 @@ class Run(Generic[Q, A, R]):
     status: Status = "complete"
     seconds: float = 0.0
     truncated: set[str | bytes] = field(default_factory=set)
-    """Digests."""
+    """Digests of texts that were not read to their end."""
     warnings: tuple[str, ...] = ()
     error: TwindexError | None = None
     questions: Sequence[Q] = ()
@@ -69,13 +70,16 @@ class Run(Generic[Q, A, R]):
 
     @property
     def open(self) -> list[int]:
-        """Numbers of the questions that have no answer, where there may still be one."""
+        """Positions of the questions that have no answer yet but may still get one."""
         if self.status != "complete" or self.ended:
             return []
         return [i for i, answer in enumerate(self.answers) if answer is None]
 
     def advance(self, answers: Sequence[A | None] | None) -> None:
-        """Hand the answers over, None at the start; take the next questions, or the result."""
+        """Send answers to the course and store its next questions, or its result.
+
+        answers: None at the start.
+        """
         try:
             self.questions = next(self.course) if answers is None else self.course.send(answers)
             self.answers = [None] * len(self.questions)
@@ -91,7 +95,7 @@ class Run(Generic[Q, A, R]):
             self.fail(error)
 
     def answer(self, number: int, judgement: Judgement[A], usage: Usage, cost: Cost) -> None:
-        """cost: what was set aside for the question."""
+        """Store the answer to question `number`. cost: cost that was reserved for the question."""
         self.meter.settle(cost, usage)
         self.answers[number] = judgement.answer
         self.truncated.update(judgement.truncated)
@@ -106,7 +110,7 @@ class Run(Generic[Q, A, R]):
         self.seconds = perf_counter() - self.meter.began
 
     def finished(self) -> Finished[R]:
-        """What became of it."""
+        """Return the result of the course."""
         return Finished(
             self.result,
             self.status,

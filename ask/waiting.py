@@ -1,8 +1,8 @@
-"""Calls that must be done by a certain time.
+"""Calls of a model with a deadline.
 
-A model cannot be stopped inside a call. So calls are made as small as the time left asks for, by
-the speed seen so far; and one that takes longer after all goes on by itself in its thread, while
-its caller goes on without it.
+A model cannot be stopped during a call. The size of each call is therefore chosen by the time left
+and the speed of earlier calls. If a call still takes longer, it continues in its thread, and its
+caller continues without it.
 """
 
 from __future__ import annotations
@@ -23,35 +23,38 @@ from .meter import Cost
 T = TypeVar("T")
 
 GRACE = 5.0
-"""Seconds that a program which ends waits for calls left behind."""
+"""Seconds that a program waits at its end for calls that are still running."""
 
 _THREADS: WeakSet[Thread] = WeakSet()
 
 
 @atexit.register
 def _let_end() -> None:
-    """A thread inside a model's native code when the interpreter ends aborts the process."""
+    """Wait for running calls when the interpreter ends.
+
+    A thread inside the native code of a model would abort the process.
+    """
     deadline = perf_counter() + GRACE
     for thread in list(_THREADS):
         thread.join(_left(deadline))
 
 
 SHARE = 0.4
-"""Of the time left that a call should take, so that little is lost if it takes longer."""
+"""Fraction of the time left that a call should take, so that little is lost if it takes longer."""
 
 UNDER_WAY = 4
-"""Calls under a time limit that go on at a time, those without their caller included."""
+"""Maximum number of concurrent calls with a deadline, including those whose caller has left."""
 
 QUICKEST = 1e-9
-"""Seconds for a token that can be believed."""
+"""Minimum plausible seconds per token."""
 
 DOUBT = 0.5
-"""What is left of the seconds for a token that are believed in when a call was not made because of
-them: a model that was slow once, when it was loaded, is tried again."""
+"""Factor for the estimated seconds per token after a call was skipped because of this estimate. It
+ensures that a model which was slow once, when it was loaded, is called again."""
 
 
-class Overdue(Exception):  # noqa: N818 - not an error: the time is over
-    """A call did not end in time."""
+class Overdue(Exception):  # noqa: N818 - not an error, only the end of the time
+    """A call did not end before its deadline."""
 
     def __init__(self, *warnings: str) -> None:
         super().__init__(*warnings)
@@ -59,7 +62,7 @@ class Overdue(Exception):  # noqa: N818 - not an error: the time is over
 
 
 class Waiting:
-    """Knows how fast calls are and how many were left behind. Thread-safe."""
+    """Runs calls with deadlines and measures their speed. Thread-safe."""
 
     def __init__(self) -> None:
         self._rate: float | None = None
@@ -69,12 +72,16 @@ class Waiting:
 
     @property
     def speed(self) -> float | None:
-        """Tokens a second; None before the first call."""
+        """Tokens per second. None before the first call."""
         return None if self._rate is None else 1 / self._rate
 
     def chunk(self, costs: Sequence[Cost], deadline: float | None) -> int:
-        """How many of the next questions make a call: all where there is no deadline; none when it
-        is over, or so near that one question is likely to take twice as long."""
+        """Return the number of questions for the next call.
+
+        costs: costs of all remaining questions. Without a deadline, the call has all of them. It
+        has none if the deadline has passed, or if one question would probably take twice the time
+        left.
+        """
         if deadline is None:
             return len(costs)
         left = deadline - perf_counter()
@@ -90,7 +97,11 @@ class Waiting:
         return max(1, within(costs, left * SHARE / rate))
 
     def call(self, function: Callable[[], T], tokens: int, deadline: float | None) -> T:
-        """What `function` returns or raises. Raises Overdue at the deadline."""
+        """Call `function` and return its result. Raises Overdue at the deadline.
+
+        tokens: tokens of the call, to measure the speed. deadline: a value of `perf_counter()`;
+        None: no deadline.
+        """
 
         def timed() -> T:
             began = perf_counter()
@@ -109,7 +120,7 @@ class Waiting:
         def work() -> None:
             try:
                 result.set_result(timed())
-            except BaseException as error:  # noqa: BLE001 - handed to the caller
+            except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
                 result.set_exception(error)
             self._slots.release()
 
@@ -125,7 +136,7 @@ class Waiting:
             return result.result()
         with self._lock:
             self._behind += 1
-        result.add_done_callback(self._ended)  # At once, if it has ended meanwhile.
+        result.add_done_callback(self._ended)  # Runs at once if the call has ended by now.
         raise Overdue
 
     def _ended(self, _: Future[T]) -> None:
@@ -133,16 +144,18 @@ class Waiting:
             self._behind -= 1
 
     def _learn(self, rate: float) -> None:
-        """Seconds for a token: the geometric mean of what is known and the latest call, which one
-        call that is a thousand times slower than the others (the first, an outage) does not upset
-        for long."""
+        """Update the seconds per token with those of the latest call.
+
+        The new value is the geometric mean of both. One call that is a thousand times slower, such
+        as the first, therefore has no long effect.
+        """
         rate = max(rate, QUICKEST)
         with self._lock:
             self._rate = rate if self._rate is None else sqrt(self._rate * rate)
 
 
 def within(costs: Sequence[Cost], tokens: float) -> int:
-    """How many of the first questions have at most so many tokens together."""
+    """Return how many of the first questions have at most `tokens` tokens together."""
     return bisect_right(list(accumulate(max(1, cost.tokens) for cost in costs)), tokens)
 
 

@@ -30,20 +30,20 @@ from twindex.rerank.pairwise.reranker import PairwiseReranker
 
 NEVER = 10**9
 WAYS = {
-    "query and Passage A shared": (asking.SHARING, asking.TOGETHER),
-    "query shared": (NEVER, asking.TOGETHER),
+    "query and Passage A shared": (asking.MIN_SHARED, asking.MAX_PROMPTS),
+    "query shared": (NEVER, asking.MAX_PROMPTS),
     "each prompt alone": (NEVER, 1),
 }
 
 
 @contextmanager
 def way(sharing: int, together: int) -> Iterator[None]:
-    before = asking.SHARING, asking.TOGETHER
-    asking.SHARING, asking.TOGETHER = sharing, together
+    before = asking.MIN_SHARED, asking.MAX_PROMPTS
+    asking.MIN_SHARED, asking.MAX_PROMPTS = sharing, together
     try:
         yield
     finally:
-        asking.SHARING, asking.TOGETHER = before
+        asking.MIN_SHARED, asking.MAX_PROMPTS = before
 
 
 def main() -> None:

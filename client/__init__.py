@@ -1,11 +1,11 @@
-"""The client of the REST service. It needs only an HTTP library: no model, no index, no numpy.
+"""The client of the REST service. It requires only an HTTP library: no model, index or numpy.
 
     with Client("http://127.0.0.1:8080") as client:
         for hit in client.open("birds").search("flightless bird").hits:
             print(hit.id, hit.score)
 
-`AsyncClient` is the same for asyncio. What fails raises the errors of `twindex`: `NotFoundError`,
-`InvalidInputError`, and `UnavailableError` for a service that cannot be reached in time.
+`AsyncClient` has the same methods for asyncio. Failures raise the errors of `twindex`, such as
+`NotFoundError`, `InvalidInputError`, and `UnavailableError` if the service cannot be reached.
 """
 
 from .asynchronous import AsyncClient, AsyncRemoteCollection

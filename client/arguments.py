@@ -1,4 +1,4 @@
-"""Checks of what a caller passes, before anything is sent."""
+"""Checks of arguments, before a request is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def collection(name: object) -> str:
-    """The path of a collection. Raises InvalidInputError for what is no name of one."""
+    """Return the URL path of a collection. Raises InvalidInputError for an invalid name."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidInputError(
             "must be 1 to 64 letters, digits, - or _, and begin with a letter or digit, got "
@@ -26,22 +26,25 @@ def collection(name: object) -> str:
 
 
 def identifier(value: object, field: str = "id") -> str:
-    """An id as a part of a path. Raises InvalidInputError for what is no id."""
+    """Return an id as a part of a URL path. Raises InvalidInputError for an invalid id."""
     text = checked_text(value, field)
     if text in ("", ".", ".."):
-        raise InvalidInputError(f"is no id: {shown(text)}", field=field)
+        raise InvalidInputError(f"must not be '', '.' or '..', got {shown(text)}", field=field)
     return quote(text, safe="")
 
 
 def checked_text(value: object, field: str) -> str:
-    """A text that is Unicode."""
+    """Return the value. Raises InvalidInputError unless it is a string of valid Unicode."""
     if not isinstance(value, str):
-        raise InvalidInputError(f"must be a text, got {shown(value)}", field=field)
+        raise InvalidInputError(f"must be a string, got {shown(value)}", field=field)
     return unicode.checked_text(value, field)
 
 
 def ids(value: object) -> list[str]:
-    """Different ids, in order. A single text is refused: its characters would be taken for ids."""
+    """Return a list of ids without duplicates, in order. Raises InvalidInputError.
+
+    A single string is refused, because its characters would become the ids.
+    """
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | Set):
         hint = f"; write [{shown(value)}]" if isinstance(value, str) else ""
         raise InvalidInputError(f"must be a list of ids, got {shown(value)}{hint}", field="ids")
@@ -49,7 +52,10 @@ def ids(value: object) -> list[str]:
 
 
 def documents(value: Any) -> Any:
-    """Several documents, that may arrive asynchronously."""
+    """Return the value unchanged. The documents themselves are not checked.
+
+    Raises InvalidInputError unless the value is an iterable or asynchronous iterable.
+    """
     several = isinstance(value, Iterable) or hasattr(value, "__aiter__")
     if isinstance(value, str | bytes | Mapping) or not several:
         raise InvalidInputError(
@@ -60,35 +66,37 @@ def documents(value: Any) -> Any:
 
 
 def mapping(value: object, field: str) -> dict[str, Any]:
-    """A filter."""
+    """Return a mapping as a dictionary. Raises InvalidInputError unless its keys are strings."""
     if not isinstance(value, Mapping):
         raise InvalidInputError(f"must be a mapping, got {shown(value)}", field=field)
     if (wrong := next((name for name in value if not isinstance(name, str)), None)) is not None:
-        raise InvalidInputError(f"a name must be a text, got {shown(wrong)}", field=field)
+        raise InvalidInputError(f"a name must be a string, got {shown(wrong)}", field=field)
     return dict(value)
 
 
 def as_text(value: object, field: str) -> str:
-    """A value as JSON."""
+    """Return a value as JSON text. Raises InvalidInputError if that is not possible."""
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"cannot be written as JSON: {error}", field=field) from None
 
 
-def whole_number(value: object, field: str) -> None:
-    """A number of documents."""
+def positive_integer(value: object, field: str) -> None:
+    """Raise InvalidInputError unless the value is an integer of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidInputError(f"must be an integer from 1, got {shown(value)}", field=field)
+        raise InvalidInputError(f"must be an integer >= 1, got {shown(value)}", field=field)
 
 
 def check_json(value: Any) -> None:
-    """Raise TypeError for a key that is not a text, which JSON would turn into one, and ValueError
-    for an integer beyond 64 bits, which many readers of JSON round."""
+    """Raise an error for a value that JSON would change.
+
+    TypeError: a key is not a string. ValueError: an integer has more than 64 bits.
+    """
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is not a text")
+                raise TypeError(f"the key {shown(key)} is not a string")
             check_json(inner)
     elif isinstance(value, list | tuple):
         for inner in value:

@@ -1,4 +1,4 @@
-"""The asyncio client: the same operations as the blocking one."""
+"""The asyncio client, with the operations of the blocking client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """A connection to a Twindex service, for one event loop.
+    """A client of a Twindex service for asyncio. Use it in one event loop only.
 
     >>> async with AsyncClient("http://127.0.0.1:8080") as client:         # doctest: +SKIP
     ...     birds = await client.open_or_create("birds")
@@ -42,12 +42,16 @@ class AsyncClient:
         headers: Mapping[str, str] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        """Connects at the first call.
+        """Create a client. It connects at the first call.
 
-        timeout: seconds that one attempt may wait for a reply. patience: seconds during which a
-        call is sent again while the service cannot be reached, loads or is overloaded; 0 = never.
-        A write of documents that is sent again is not done twice; a deletion may be. transport:
-        for tests, e.g. `httpx2.MockTransport`.
+        url:       address of the service. The environment's proxy settings are ignored.
+        api_key:   sent as a bearer token.
+        timeout:   seconds to wait for the reply of one attempt.
+        patience:  seconds during which a failed call is retried while the service is unreachable,
+                   loading or overloaded. 0: no retries. A retried write of documents happens only
+                   once, and so does a deletion of documents.
+        headers:   further HTTP headers.
+        transport: transport for tests, such as `httpx2.MockTransport`.
         """
         self.url = url
         self._patience = patience
@@ -56,33 +60,38 @@ class AsyncClient:
         )
 
     async def create(self, name: str, config: Any = None) -> AsyncRemoteCollection:
-        """Create a collection. Raises ConflictError where there is one of this name.
+        """Create a collection. Raises ConflictError if the name exists.
 
-        config: a CollectionConfig, or a mapping with its fields; None = dense, sparse and lexical.
+        config: a CollectionConfig, or a mapping with its fields. None: a dense, a sparse and a
+        lexical leg.
         """
         await self.run(calls.create(name, config))
         return AsyncRemoteCollection(self, name)
 
     async def open(self, name: str) -> AsyncRemoteCollection:
-        """A collection of the service. Raises NotFoundError."""
+        """Return an existing collection. Raises NotFoundError if there is none."""
         await self.run(calls.open_(name))
         return AsyncRemoteCollection(self, name)
 
     async def open_or_create(self, name: str, config: Any = None) -> AsyncRemoteCollection:
-        """Open a collection, or create it where there is none.
+        """Open a collection, or create it if it does not exist.
 
-        Raises ConflictError where there is one with another configuration than `config`.
+        config: as for `create`. None accepts any configuration of an existing collection. Raises
+        ConflictError if the collection exists with another configuration than `config`.
         """
         await self.run(calls.open_or_create(name, config))
         return AsyncRemoteCollection(self, name)
 
     async def collections(self) -> list[CollectionState]:
-        """All collections, those that cannot be searched too."""
+        """Return the states of all collections, including those that cannot be searched."""
         return await self.run(calls.collections())
 
     async def drop(self, name: str) -> None:
-        """Delete a collection and its files. Raises NotFoundError, also where a first attempt has
-        deleted it and its reply was lost."""
+        """Delete a collection and its files.
+
+        Raises NotFoundError if there is none. This also happens if the first attempt succeeded but
+        its reply was lost.
+        """
         await self.run(calls.drop(name))
 
     async def rerank(
@@ -92,22 +101,23 @@ class AsyncClient:
         documents: Sequence[str | Mapping[str, str]],
         **options: Any,
     ) -> list[Reranked]:
-        """Put texts into a better order by a reranker of the service, best first.
+        """Rerank texts with a reranker of the service. Returns them best first.
 
-        options: further fields of `POST /v1/rerank`: `top_n`, `timeout_ms`, ...
+        model: name of the reranker. options: further fields of `POST /v1/rerank`, such as `top_n`
+        or `timeout_ms`.
         """
         return await self.run(calls.rerank(model, query, documents, options))
 
     async def jobs(self) -> list[Job]:
-        """The latest jobs of all collections, newest first."""
+        """Return the latest jobs of all collections, newest first."""
         return await self.run(calls.jobs())
 
     async def job(self, id: str) -> Job:  # noqa: A002
-        """How far a job is. Raises NotFoundError."""
+        """Return the state of a job. Raises NotFoundError if there is none with this id."""
         return await self.run(calls.job(id))
 
     async def wait(self, id: str) -> Job:  # noqa: A002
-        """Wait until a job is done. Raises ServiceError for one that failed."""
+        """Wait until a job is done and return it. Raises ServiceError if it failed."""
         return await self.run(calls.wait(id))
 
     async def close(self) -> None:
@@ -121,7 +131,7 @@ class AsyncClient:
         await self.close()
 
     async def run(self, steps: Steps[T]) -> T:
-        """Do an operation of `calls`."""
+        """Run an operation of the module `calls` and return its result."""
         reply: Reply | None = None
         error: TwindexError | None = None
         try:
@@ -154,7 +164,7 @@ class AsyncClient:
                 failure = failed
             except RuntimeError:
                 if self._http.is_closed:
-                    raise ServiceError("the client was closed") from None
+                    raise ServiceError("the client was closed; create a new one") from None
                 raise
             except (httpx2.InvalidURL, httpx2.DecodingError) as error:
                 raise requests.unusable(error) from None
@@ -164,7 +174,7 @@ class AsyncClient:
 
 
 class AsyncRemoteCollection:
-    """A collection of a service, with the methods of `RemoteCollection`, to be awaited."""
+    """A collection of a service, with the methods of `RemoteCollection` as coroutines."""
 
     def __init__(self, client: AsyncClient, name: str) -> None:
         self.name = name
@@ -180,23 +190,24 @@ class AsyncRemoteCollection:
         *,
         progress: Progress | None = None,
     ) -> WriteReport:
-        """Insert documents, or replace those with the same id. Durable when it returns.
+        """Insert documents, and replace documents with the same id. Durable when it returns.
 
-        They are sent in batches that take about 5 seconds, of 500 documents or 4 MiB at most. One
-        batch is in memory. Each is durable before the next one is sent. Raises InvalidInputError
-        for the first document that is wrong, by its number from 0. Nothing of a batch is written
-        that holds something else than documents.
+        Documents are sent in batches of at most 500 documents or 4 MiB, which take about 5 seconds.
+        Only one batch is in memory. Each batch is durable before the next is sent.
+
+        Raises InvalidInputError, which names the first invalid document by its position from 0. Of
+        a batch with an invalid document, nothing is written.
         """
-        report, batcher, told = WriteReport(), Batcher(), progress or NoProgress()
+        report, batcher, reporter = WriteReport(), Batcher(), progress or NoProgress()
 
         async def write(batch: Batch) -> None:
             nonlocal report
             began = time.monotonic()
             report += await self._client.run(calls.bulk(self.name, batch))
             batcher.took(batch, time.monotonic() - began)
-            told.advance(batch.documents)
+            reporter.advance(batch.documents)
 
-        told.start("add", None, "documents")
+        reporter.start("add", None, "documents")
         async for document in _each(arguments.documents(documents)):
             if (batch := batcher.offer(document)) is not None:
                 await write(batch)
@@ -205,7 +216,7 @@ class AsyncRemoteCollection:
         return report
 
     async def get(self, id: str) -> Document:  # noqa: A002
-        """One document. Raises NotFoundError."""
+        """Return the document with this id. Raises NotFoundError if there is none."""
         return await self._client.run(calls.get(self.name, id))
 
     async def documents(
@@ -215,14 +226,20 @@ class AsyncRemoteCollection:
         limit: int = 100,
         filter: Mapping[str, Any] | None = None,  # noqa: A002
     ) -> list[Document]:
-        """Documents by id, ascending, beginning after the id `after`; `limit` at most."""
+        """Return up to `limit` documents in ascending order of id.
+
+        after: only ids greater than this one. filter: only documents that meet this condition.
+        """
         return await self._client.run(calls.documents(self.name, after, limit, filter))
 
     async def scan(
         self,
         filter: Mapping[str, Any] | None = None,  # noqa: A002
     ) -> AsyncIterator[Document]:
-        """All documents, or those that meet a filter, by id. One page at a time is in memory."""
+        """Yield all documents that meet a filter, in ascending order of id.
+
+        Without a filter, yields all documents. Only one page at a time is in memory.
+        """
         after: str | None = None
         while page := await self._client.run(calls.page(self.name, after, calls.LISTED, filter)):
             for document in page:
@@ -230,47 +247,60 @@ class AsyncRemoteCollection:
             after = page[-1].id
 
     async def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
-        """Documents stored, or those that meet a filter."""
+        """Return the number of documents that meet a filter. None: the number of all documents."""
         return await self._client.run(calls.count(self.name, filter))
 
     async def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents; the ids that existed. Durable when it returns.
+        """Delete documents by id, and return the ids that existed. Durable when it returns.
 
-        Where the reply is lost and the call is sent again, none of them existed any more.
+        If a reply is lost and the call is retried, the deleted ids no longer exist and are missing
+        from the result.
         """
         return await self._client.run(calls.delete(self.name, ids))
 
     async def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
-        """Delete every document that meets a filter; how many there were, with `warnings`.
+        """Delete every document that meets a filter, and return their number, with `warnings`.
 
-        Where the reply is lost and the call is sent again, they are gone and not counted.
+        If a reply is lost and the call is retried, documents that are already deleted are not
+        counted.
         """
         return await self._client.run(calls.delete_where(self.name, filter))
 
     async def search(self, request: Any, **fields: Any) -> SearchResult:
-        """Search. A text stands for `SearchRequest(query=text, **fields)`; a mapping has its
-        fields."""
+        """Search the collection.
+
+        request: a query string, a SearchRequest, or a mapping with its fields. fields: further
+        fields of a SearchRequest, only allowed with a query string.
+        """
         return await self._client.run(calls.search(self.name, request, fields))
 
     async def search_batch(self, requests: Sequence[Any]) -> list[SearchResult]:
-        """Several searches of the same state, at most 100; their queries are encoded together."""
+        """Run up to 100 searches on one state of the collection, and return their results.
+
+        The queries are encoded together.
+        """
         return await self._client.run(calls.search_batch(self.name, requests))
 
     async def info(self) -> dict[str, Any]:
-        """What is in the collection, as JSON."""
+        """Return the configuration and contents of the collection as a JSON object."""
         return await self._client.run(calls.info(self.name))
 
     async def merge(self) -> bool:
-        """Make all segments one and give the space of deleted documents back. Waits for the job."""
+        """Merge all segments into one and free the space of deleted documents.
+
+        Waits for the job. Returns True if there was something to merge.
+        """
         return await self._client.run(calls.merge(self.name))
 
     async def reconfigure(self, legs: Mapping[str, Any]) -> Job:
-        """Store the vectors of dense legs (name -> VectorStorage, or a mapping) in another way.
-        Waits for the job."""
+        """Change how the vectors of dense legs are stored. Waits for the job and returns it.
+
+        legs: name of a leg -> VectorStorage, or a mapping with its fields.
+        """
         return await self._client.run(calls.reconfigure(self.name, legs))
 
     async def close(self) -> None:
-        """Nothing to do: the connections are the client's."""
+        """Do nothing, because the client owns the connections."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -280,7 +310,7 @@ class AsyncRemoteCollection:
 
 
 async def _each(documents: Any) -> AsyncIterator[Any]:
-    """Of an iterable that may be asynchronous."""
+    """Yield the items of an iterable or asynchronous iterable."""
     if isinstance(documents, AsyncIterable):
         async for document in documents:
             yield document

@@ -1,4 +1,4 @@
-"""Documents of any iterable as batches of NDJSON, with bounded memory."""
+"""Divides documents into batches of NDJSON with bounded memory."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from ..core.types import Document
 from . import arguments
 
 FIRST = 16
-"""Documents in the first batch: how fast the service encodes is not known yet."""
+"""Number of documents in the first batch, when the speed of the service is unknown."""
 DOCUMENTS = 500
-"""Documents in a batch at most. The service writes up to 1,000 lines at once."""
+"""Maximum number of documents in a batch. The service accepts up to 1,000 lines at once."""
 SECONDS = 5.0
-"""What a batch should take, so that a lost one costs little and none reaches the time limit."""
+"""Target duration of a batch. It keeps a lost batch cheap and avoids timeouts."""
 BYTES = 4 << 20
-"""Bytes after which a batch is sent. The service writes up to 8 MiB at once."""
+"""Size in bytes at which a batch is sent. The service accepts up to 8 MiB at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some documents of an input: `first` is the number of the first, from 0."""
+    """A batch of documents as NDJSON.
+
+    first: position of its first document in the input, from 0. documents: number of documents.
+    """
 
     first: int
     documents: int
@@ -31,7 +34,7 @@ class Batch:
 
 
 class Batcher:
-    """Collects documents until a batch is full. Batches grow with the speed of the service."""
+    """Collects documents into batches. Batches grow with the speed of the service."""
 
     def __init__(self) -> None:
         self._most = FIRST
@@ -40,8 +43,10 @@ class Batcher:
         self._bytes = 0
 
     def offer(self, document: Document | Mapping[str, Any]) -> Batch | None:
-        """Take a document; those before it as a batch if it does not fit to them any more. Raises
-        InvalidInputError for one that is no JSON."""
+        """Add a document. If the current batch is full, return it and begin a new one.
+
+        Raises InvalidInputError for a document that cannot be written as JSON.
+        """
         number = self._first + len(self._lines)
         if isinstance(document, Document):
             document = {
@@ -60,7 +65,7 @@ class Batcher:
             line = json.dumps(dict(document), ensure_ascii=False, allow_nan=False).encode()
         except UnicodeEncodeError:
             raise InvalidInputError(
-                "contains half of a surrogate pair, which is not Unicode text",
+                "contains half of a surrogate pair, which is not Unicode text; remove it",
                 field=f"documents[{number}]",
             ) from None
         except (TypeError, ValueError) as error:
@@ -74,12 +79,15 @@ class Batcher:
         return batch
 
     def took(self, batch: Batch, seconds: float) -> None:
-        """A batch was written in so many seconds: the next ones should take `SECONDS`."""
+        """Adapt the size of the next batches, so that each takes about `SECONDS`.
+
+        seconds: time that the service needed for `batch`.
+        """
         wanted = batch.documents * SECONDS / max(seconds, 1e-3)
         self._most = round(min(max(wanted, 1), 4 * self._most, DOCUMENTS))
 
     def rest(self) -> Batch | None:
-        """What has been collected; None = nothing."""
+        """Return the collected documents as a batch; None if there are none."""
         if not self._lines:
             return None
         batch = Batch(self._first, len(self._lines), b"\n".join(self._lines) + b"\n")

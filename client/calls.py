@@ -1,7 +1,7 @@
-"""What the client says to the service: each operation is a generator of HTTP calls.
+"""Operations of the client, each as a generator of HTTP calls.
 
-A generator yields a `Call` and is sent the `Reply`, or yields a `Pause`; it returns the result. It
-does no input or output itself, so the blocking and the asyncio client share every operation.
+A generator yields a `Call` and receives its `Reply`, or yields a `Pause`. It returns the result of
+the operation. It does no input or output, so the blocking and the asyncio client share it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from ..core.errors import ConflictError, InvalidInputError, NotFoundError, ServiceError
+from ..core.errors import ConflictError, InvalidInputError, NotFoundError, ServiceError, shown
 from ..core.results import SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
 from . import arguments, replies
@@ -22,18 +22,21 @@ from .replies import CollectionState, Job, Reranked
 T = TypeVar("T")
 
 _LINE = re.compile(r"(?:^|(?<=; ))lines\[(\d+)\]")
-"""A line of a bulk body in an error, from 0."""
+"""Matches the position of a line in an error about a bulk body, from 0."""
 POLL_SECONDS = 0.2
-"""Between two looks at a job."""
+"""Seconds between two requests for the state of a job."""
 LISTED = 1_000
-"""Documents in a page."""
+"""Maximum number of documents in a page."""
 DELETED = 5_000
-"""Documents that a call deletes."""
+"""Maximum number of documents that one call deletes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request. `body` is JSON, unless `lines` are given: NDJSON."""
+    """One HTTP request.
+
+    body: sent as JSON. lines: NDJSON, sent instead of `body`.
+    """
 
     method: str
     path: str
@@ -45,26 +48,29 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait this many seconds."""
+    """A request to wait for some seconds before the next call."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply that is no error: its status, and the value of its JSON body."""
+    """A successful reply: its HTTP status, and the value of its JSON body."""
 
     status: int
     value: Any
 
 
 Steps = Generator[Call | Pause, Any, T]
-"""An operation with the result T."""
+"""An operation of the client: a generator of HTTP calls that returns a T at its end."""
 
 
 def as_json(value: Any) -> Any:
-    """A configuration or request as JSON: a mapping as it is, one of Twindex's own by its fields
-    that were set."""
+    """Return a configuration or request as a JSON value.
+
+    A mapping is returned unchanged. Of a Twindex configuration, only fields that were set are
+    included.
+    """
     dump = getattr(value, "model_dump", None)
     return value if dump is None else dump(mode="json", exclude_unset=True)
 
@@ -73,13 +79,15 @@ def as_json(value: Any) -> Any:
 
 
 def create(name: str, config: Any) -> Steps[None]:
-    # Without a configuration, one that exists would be accepted: that is `open_or_create`.
+    # PUT accepts an existing collection, as `open_or_create` needs it, so look for one first.
     try:
         yield Call("GET", arguments.collection(name))
     except NotFoundError:
         yield from _put(name, config)
     else:
-        raise ConflictError(f"there is a collection {name!r} already")
+        raise ConflictError(
+            f"the collection {name!r} already exists; open it or choose another name"
+        )
 
 
 def _put(name: str, config: Any) -> Steps[None]:
@@ -131,7 +139,7 @@ def _job(path: str, body: Any) -> Steps[Job]:
 
 
 def _once() -> dict[str, str]:
-    """A call that is sent again is not done again."""
+    """Return a header that makes the service execute a retried call only once."""
     return {"Idempotency-Key": uuid4().hex}
 
 
@@ -139,19 +147,23 @@ def _once() -> dict[str, str]:
 
 
 def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> Steps[WriteReport]:
-    """Write a batch, if all of it are documents."""
+    """Write a batch of documents. Nothing is written if one of them is invalid.
+
+    params: query parameters of the request. None: chosen by the size of the batch. Raises
+    InvalidInputError, which names the document by its position in the input.
+    """
 
     def numbered(text: str) -> str:
         return _LINE.sub(lambda line: f"documents[{batch.first + int(line[1])}]", text)
 
-    # A document alone may be larger than what the service writes at once: a job writes it.
+    # A single document may exceed the size that the service writes at once. A job then writes it.
     if params is None:
         params = {} if batch.documents == 1 else {"on_error": "fail"}
     path = f"{arguments.collection(name)}/documents/bulk"
     try:
         reply = yield Call("POST", path, lines=batch.lines, params=params, headers=_once())
     except InvalidInputError as error:
-        if error.field == "on_error":  # The service writes fewer lines at once: a job does it.
+        if error.field == "on_error":  # The service allows fewer lines at once, so it needs a job.
             return (yield from bulk(name, batch, {}))
         raise InvalidInputError(
             numbered(error.message), field=None if error.field is None else numbered(error.field)
@@ -164,8 +176,8 @@ def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> St
         failed = [item["error"] for item in result["items"] if "error" in item]
     for wrong in failed:
         field_ = wrong.get("field")
-        place = f"documents[{batch.first + wrong['line'] - 1}]" + (f".{field_}" if field_ else "")
-        raise InvalidInputError(str(wrong["detail"]).removeprefix(f"{field_}: "), field=place)
+        path = f"documents[{batch.first + wrong['line'] - 1}]" + (f".{field_}" if field_ else "")
+        raise InvalidInputError(str(wrong["detail"]).removeprefix(f"{field_}: "), field=path)
     return replies.write_report(result, batch.documents)
 
 
@@ -213,7 +225,7 @@ def page(
     limit: int,
     filter: Mapping[str, Any] | None,  # noqa: A002
 ) -> Steps[list[Document]]:
-    """As many documents as the service puts into a page."""
+    """Return one page of documents, which may have fewer than `limit`."""
     found = yield from _page(name, after, min(limit, LISTED), filter)
     return [replies.document(one) for one in found["documents"]]
 
@@ -224,7 +236,7 @@ def documents(
     limit: int,
     filter: Mapping[str, Any] | None,  # noqa: A002
 ) -> Steps[list[Document]]:
-    arguments.whole_number(limit, "limit")
+    arguments.positive_integer(limit, "limit")
     found: list[Document] = []
     while len(found) < limit and (
         more := (yield from page(name, after, limit - len(found), filter))
@@ -247,8 +259,7 @@ def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchRe
         body = {"query": request, **fields}
     elif fields:
         raise InvalidInputError(
-            "is given beside a SearchRequest; fields require a query text, or put it into the "
-            "request",
+            "is allowed only with a query string; with a SearchRequest, put it into the request",
             field=next(iter(fields)),
         )
     else:
@@ -266,7 +277,9 @@ def _plain(value: Any) -> Any:
 
 def search_batch(name: str, requests: Sequence[Any]) -> Steps[list[SearchResult]]:
     if isinstance(requests, str | Mapping) or not isinstance(requests, Sequence):
-        raise InvalidInputError("must be a list of requests", field="requests")
+        raise InvalidInputError(
+            f"must be a list of requests, got {shown(requests)}", field="requests"
+        )
     body = {"requests": [_plain(as_json(request)) for request in requests]}
     reply = yield Call("POST", f"{arguments.collection(name)}/search/batch", body=body)
     return [replies.search_result(one) for one in reply.value["results"]]
@@ -279,7 +292,9 @@ def rerank(
     model: str, query: str, documents: Sequence[str | Mapping[str, str]], options: Mapping[str, Any]
 ) -> Steps[list[Reranked]]:
     if isinstance(documents, str | Mapping) or not isinstance(documents, Sequence):
-        raise InvalidInputError("must be a list of texts", field="documents")
+        raise InvalidInputError(
+            f"must be a list of texts, got {shown(documents)}", field="documents"
+        )
     body = {"model": model, "query": query, "documents": list(documents), **options}
     reply = yield Call("POST", "/v1/rerank", body=body)
     return [replies.reranked(one) for one in reply.value["results"]]
@@ -296,7 +311,7 @@ def job(id: str) -> Steps[Job]:  # noqa: A002
 
 
 def wait(id: str) -> Steps[Job]:  # noqa: A002
-    """Until a job is done. Raises ServiceError for one that failed."""
+    """Wait until a job is done and return it. Raises ServiceError if it failed."""
     while True:
         found = yield from job(id)
         if found.state == "failed":

@@ -1,4 +1,4 @@
-"""Replies and broken connections that are errors: which class, and whether to try again."""
+"""Turns error replies and broken connections into errors, and decides whether to retry."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from ..core.errors import (
 )
 
 FIRST_PAUSE = 0.1
-"""Seconds before the second attempt, where the service does not say when; then twice as long."""
+"""Seconds before the first retry, if the service gives none. The pause doubles each time."""
 LONGEST_PAUSE = 5.0
+"""Maximum number of seconds between two attempts."""
 ALSO = 2
-"""Wrong fields that a message names beside the first."""
+"""Maximum number of invalid fields that a message names after the first."""
 
 _BY_CODE: Mapping[str, type[TwindexError]] = {
     **{
@@ -58,17 +59,19 @@ _BY_STATUS: Mapping[int, type[TwindexError]] = {
     504: UnavailableError,
 }
 _BY_PROXY: Mapping[int, type[TwindexError]] = {401: AccessError, 403: AccessError}
-"""Of replies that are not the service's own: a proxy answered."""
+"""HTTP status -> error class, for replies of a proxy."""
 _INVALID = (400, 413, 415, 422)
 _PASSING = ("not_ready", "loading", "overloaded", "too_many_requests", "storage")
-"""Codes of what may be over soon."""
+"""Error codes of failures that may end soon."""
 
 
 class Failure(Exception):  # noqa: N818 - it carries the error
-    """An error to raise, with what decides whether the call is sent again.
+    """A failed call, with the data that decides whether it is retried.
 
-    passing: it may be over soon. working: the service is doing what was asked for. retry_after:
-    seconds that the service asks to wait.
+    error:       error to raise if there is no retry.
+    passing:     True if the failure may end soon.
+    retry_after: seconds to wait before a retry, from the service. None: it gave none.
+    working:     True if the service is still working on an earlier attempt of the call.
     """
 
     def __init__(
@@ -86,15 +89,15 @@ class Failure(Exception):  # noqa: N818 - it carries the error
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-    """What a reply of status 400 or more means."""
+    """Return the failure that a reply with status 400 or higher describes."""
     try:
         problem: Any = json.loads(body)
     except ValueError:
         problem = None
-    if not isinstance(problem, dict) or "code" not in problem:  # A proxy answered.
+    if not isinstance(problem, dict) or "code" not in problem:  # The reply is from a proxy.
         passing = status in (429, 502, 503, 504)
         kind = UnavailableError if passing else _BY_PROXY.get(status, ServiceError)
-        error = kind(f"the service answered with the status {status} and no explanation")
+        error = kind(f"the service replied with HTTP status {status} and no error message")
         return Failure(error, passing, _seconds(headers.get("retry-after")))
     error = _error(status, problem)
     error.request_id = problem.get("request_id")
@@ -121,7 +124,7 @@ def _error(status: int, problem: Mapping[str, Any]) -> TwindexError:
 
 
 def _seconds(header: str | None) -> float | None:
-    """Of Retry-After. A date instead of a number counts as absent."""
+    """Return the seconds of a Retry-After header. A date counts as absent."""
     try:
         return None if header is None else max(0.0, float(header))
     except ValueError:
@@ -129,18 +132,20 @@ def _seconds(header: str | None) -> float | None:
 
 
 class Attempts:
-    """The attempts of one call: how long to wait before the next one."""
+    """Decides how long to wait between the attempts of one call."""
 
     def __init__(self, patience: float, clock: Callable[[], float] | None = None) -> None:
-        """patience: seconds, from the first attempt that fails, until which another may begin."""
+        """patience: seconds after the first failed attempt during which a retry may begin."""
         self._clock = clock or monotonic
         self._patience = patience
         self._until: float | None = None
         self._next = FIRST_PAUSE
 
     def pause(self, failure: Failure) -> float:
-        """Seconds to wait before the next attempt. Raises the error of `failure` where another one
-        is of no use, or comes too late."""
+        """Return the seconds to wait before the next attempt.
+
+        Raises the error of `failure` if a retry is useless or would begin too late.
+        """
         wait = self._next * random.uniform(0.5, 1)
         self._next = min(2 * self._next, LONGEST_PAUSE)
         if failure.retry_after is not None:

@@ -1,4 +1,4 @@
-"""JSON of replies as values: those that the local collection returns, and the service's own."""
+"""Converts the JSON of replies to value types: those of a local collection and of the service."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from ..core.types import (
 
 @dataclass(frozen=True, slots=True)
 class CollectionState:
-    """A collection of the service.
+    """The state of a collection of the service.
 
-    status: "ready", or why it cannot be searched: "loading", "building", "damaged", "unreadable" or
-    "unavailable"; `problem` then says more. documents: None while it is not ready.
+    status:    "ready", or the reason why it cannot be searched: "loading", "building", "damaged",
+               "unreadable" or "unavailable".
+    documents: number of documents. None while it is not ready.
+    problem:   details of the reason. None if it is ready.
     """
 
     name: str
@@ -36,11 +38,14 @@ class CollectionState:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Long work of the service.
+    """A long operation of the service.
 
-    kind: "bulk", "merge" or "reconfigure". state: "queued", "running", "waiting" (the disk stopped
-    it; it is tried again), "done" or "failed". done, total: progress in `unit`; total is None while
-    it is not known. created, updated: ISO 8601 times.
+    kind:  "bulk", "merge" or "reconfigure".
+    state: "queued", "running", "waiting" (a disk problem stopped it; it is retried), "done" or
+           "failed".
+    done, total: progress in `unit`. `total` is None while it is unknown.
+    error: reason of the state "failed", else None.
+    created, updated: ISO 8601 times.
     """
 
     id: str
@@ -58,8 +63,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """A document in its new order. index: its place in the request, from 0. judged: False = a
-    budget ran out before it."""
+    """A reranked document.
+
+    index:   position of the document in the request, from 0.
+    judged:  False if the budget ran out before the reranker scored the document.
+    reasons: explanation of the rank, as JSON.
+    """
 
     index: int
     score: float
@@ -83,7 +92,7 @@ def reranked(value: Mapping[str, Any]) -> Reranked:
 
 
 def write_report(value: Mapping[str, Any], documents: int) -> WriteReport:
-    """Of a bulk write of so many documents, all of which were taken."""
+    """Return the report of a bulk write that accepted all of its `documents` documents."""
     return WriteReport(
         documents=documents - value["unchanged"],
         replaced=value["replaced"],

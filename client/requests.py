@@ -1,4 +1,4 @@
-"""Calls as HTTP requests, and responses as replies: what both clients share."""
+"""Converts calls to HTTP requests, and HTTP responses to replies. Both clients use it."""
 
 from __future__ import annotations
 
@@ -27,38 +27,44 @@ def options(
     patience: float,
     headers: Mapping[str, str] | None,
 ) -> dict[str, Any]:
-    """Arguments of `httpx2.Client`. Raises InvalidInputError for a URL that is none.
+    """Return the arguments of `httpx2.Client`. Raises InvalidInputError for an invalid option.
 
-    Proxies and keys of the environment are not used: only the URL says where requests go.
+    Proxies and credentials of the environment are ignored, so requests go only to the URL.
     """
     try:
         base = httpx2.URL(arguments.checked_text(url, "url"))
     except httpx2.InvalidURL as error:
-        raise InvalidInputError(f"is no URL: {error}", field="url") from None
+        raise InvalidInputError(f"is not a valid URL: {error}", field="url") from None
     if base.userinfo:
-        raise InvalidInputError("holds a password: give a key as `api_key`", field="url")
+        raise InvalidInputError("must not contain a password; use `api_key`", field="url")
     if base.scheme not in _SENDABLE or not base.host or base.query or base.fragment:
         raise InvalidInputError(
-            f"must be http:// or https:// and a host, and maybe a path, got {url!r}", field="url"
+            f"must be http:// or https://, a host and optionally a path, got {url!r}", field="url"
         )
     own = dict(headers or {})
     for name, value in own.items():
         if not all(isinstance(one, str) and _HEADER.fullmatch(one) for one in (name, value)):
-            raise InvalidInputError("must be texts of visible ASCII", field=f"headers.{name}")
+            raise InvalidInputError(
+                "name and value must be strings of visible ASCII characters",
+                field=f"headers.{name}",
+            )
     for name, seconds, least in (("timeout", timeout, 1e-3), ("patience", patience, 0)):
         if not isinstance(seconds, int | float) or not least <= seconds < 1e9:
-            raise InvalidInputError(f"must be seconds, got {shown(seconds)}", field=name)
+            raise InvalidInputError(
+                f"must be at least {least:g} and below 1e9 seconds, got {shown(seconds)}",
+                field=name,
+            )
     if api_key is not None:
         if not isinstance(api_key, str) or not _KEY.fullmatch(api_key):
             raise InvalidInputError(
-                "must be a text of visible ASCII without spaces", field="api_key"
+                "must be a string of visible ASCII characters without spaces", field="api_key"
             )
         own["Authorization"] = f"Bearer {api_key}"
     return {"base_url": base, "timeout": timeout, "headers": own, "trust_env": False}
 
 
 def sent(call: Call) -> dict[str, Any]:
-    """Arguments of `httpx2.Client.request`."""
+    """Return the arguments of `httpx2.Client.request` for a call."""
     headers, content = dict(call.headers), call.lines
     if content is not None:
         headers["Content-Type"] = "application/x-ndjson"
@@ -79,20 +85,20 @@ def sent(call: Call) -> dict[str, Any]:
 
 
 def reply(response: httpx2.Response) -> Reply:
-    """Raises Failure for a response that is an error."""
+    """Return the reply of a response. Raises Failure for an error response."""
     if response.status_code >= 300:
         raise failure_of(response.status_code, response.headers, response.content)
     try:
         value = json.loads(response.content) if response.content else None
     except ValueError:
         raise Failure(
-            ServiceError(f"{response.url.host} answered with something else than JSON"), False
+            ServiceError(f"the reply from {response.url.host} is not JSON; check the URL"), False
         ) from None
     return Reply(response.status_code, value)
 
 
 def unreachable(base: object, error: Exception) -> Failure:
-    """What a broken connection means: the call is sent again."""
+    """Return the failure for a broken connection. The call is retried if it could be sent."""
     if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
         return Failure(ServiceError(f"the request cannot be sent: {type(error).__name__}"), False)
     what = str(error) or type(error).__name__
@@ -100,7 +106,7 @@ def unreachable(base: object, error: Exception) -> Failure:
 
 
 def unusable(error: Exception) -> TwindexError:
-    """A request that cannot be built, or a reply that cannot be read."""
+    """Return the error for a request that cannot be built, or a reply that cannot be read."""
     if isinstance(error, httpx2.InvalidURL):
         return InvalidInputError(f"an id or a filter is too long for a request: {error}")
     return ServiceError(f"the reply cannot be read: {error}")

@@ -1,4 +1,4 @@
-"""Values, errors and configuration that every other room builds on."""
+"""Value types, errors and configuration that all other sub-packages use."""
 
 from .config_base import Config
 from .errors import (
@@ -41,7 +41,7 @@ from .types import (
     TermWeight,
     TopTerms,
     Usage,
-    added,
+    add_usages,
 )
 from .unicode import check_unicode, checked_text
 
@@ -91,7 +91,7 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "WriteReport",
-    "added",
+    "add_usages",
     "check_unicode",
     "checked_text",
     "parse_toml",

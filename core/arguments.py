@@ -1,9 +1,10 @@
-"""Types of arguments, checked where a program calls: a wrong one is named, with what it must be.
+"""Checks of the arguments of public functions.
 
     @checked(id=text, limit=integer(Bounds(1, 1_000)), filter=optional(condition))
     def find(id, *, limit=10, filter=None): ...
 
-Each check takes the value and the name of the argument and raises InvalidInputError.
+Each check receives the value and the name of an argument. It raises InvalidInputError, which names
+the argument and says what it must be.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ R = TypeVar("R")
 Check = Callable[[object, str], None]
 
 MEMORY = Bounds(1, 1 << 50)
-"""Bytes that a long operation may take."""
+"""Bounds of the memory that a long operation may use, in bytes."""
 
 
 def checked(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Check the arguments that a call gives, by name, before the function sees them."""
+    """Return a decorator that checks arguments, by name, before it calls the function.
+
+    Arguments that the caller leaves out are not checked.
+    """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
@@ -48,7 +52,7 @@ def checked(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def optional(check: Check) -> Check:
-    """The check, or None."""
+    """Return a check that accepts None and every value that `check` accepts."""
 
     def either(value: object, name: str) -> None:
         if value is not None:
@@ -58,7 +62,7 @@ def optional(check: Check) -> Check:
 
 
 def instance(kind: type | UnionType, wanted: str) -> Check:
-    """An object of a type; `wanted` says it in words."""
+    """Return a check for an instance of `kind`. Errors say that the value must be `wanted`."""
 
     def check(value: object, name: str) -> None:
         if not isinstance(value, kind):
@@ -68,7 +72,7 @@ def instance(kind: type | UnionType, wanted: str) -> Check:
 
 
 def function(wanted: str) -> Check:
-    """Something that can be called."""
+    """Return a check for a callable. Errors say that the value must be `wanted`."""
 
     def check(value: object, name: str) -> None:
         if not callable(value):
@@ -78,7 +82,7 @@ def function(wanted: str) -> Check:
 
 
 def integer(bounds: Bounds) -> Check:
-    """An int within bounds; True is none."""
+    """Return a check for an int within `bounds`. It refuses True and False."""
 
     def check(value: object, name: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not bounds.holds(value):
@@ -88,7 +92,7 @@ def integer(bounds: Bounds) -> Check:
 
 
 def choice(*words: str) -> Check:
-    """One of some words."""
+    """Return a check for a string that is one of `words`."""
 
     def check(value: object, name: str) -> None:
         if not isinstance(value, str) or value not in words:
@@ -98,7 +102,7 @@ def choice(*words: str) -> Check:
 
 
 def path(value: object, name: str) -> None:
-    """A path that a file system can have."""
+    """Check that the value is a valid file system path: not empty, without null bytes."""
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     try:
         if isinstance(text, str) and text and b"\0" not in os.fsencode(text):
@@ -109,13 +113,19 @@ def path(value: object, name: str) -> None:
 
 
 def documents(value: object, name: str) -> None:
-    """Several documents; each is checked when it is read."""
+    """Check that the value is an iterable that may hold documents.
+
+    The documents themselves are checked later, when each is read.
+    """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise refused(value, name, "a list or another iterable of documents")
 
 
 def ids(value: object, name: str) -> None:
-    """A list of ids. A single text is refused: its characters would be taken for ids."""
+    """Check that the value is a list or set of strings.
+
+    A single string is refused, because its characters would become the ids.
+    """
     if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence | Set):
         hint = f"; write [{shown(value)}]" if isinstance(value, str) else ""
         raise InvalidInputError(f"must be a list of ids, got {shown(value)}{hint}", field=name)
@@ -124,7 +134,7 @@ def ids(value: object, name: str) -> None:
 
 
 def refused(value: object, name: str, wanted: str) -> InvalidInputError:
-    """The error for an argument that must be something else."""
+    """Return the error for an argument that is not `wanted`."""
     return InvalidInputError(f"must be {wanted}, got {shown(value)}", field=name)
 
 
@@ -134,6 +144,6 @@ condition = instance(Mapping | Condition, "a mapping such as {'year': {'gte': 19
 
 
 def progress(value: object, name: str) -> None:
-    """What `Progress` has."""
+    """Check that the value has the methods of `Progress`."""
     if not all(callable(getattr(value, method, None)) for method in ("start", "advance", "close")):
         raise refused(value, name, "an object with the methods of twindex.core.Progress")

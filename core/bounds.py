@@ -1,7 +1,7 @@
-"""The least and the greatest value of every number that a caller may give.
+"""Minimum and maximum of every number in a configuration or request.
 
-A numeric field of a configuration or request is declared as `Annotated[int, Bounds(1, 1_000)]`, or
-by one of the names below. A test refuses a field without bounds, and `docs/limits.md` lists all.
+Declare a numeric field as `Annotated[int, Bounds(1, 1_000)]`, or with one of the names below. A
+test fails for a field without bounds. `docs/limits.md` lists all bounds.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from .errors import shown
 Number = int | float
 
 STORED = {"stored": True}
-"""Validation context of values that are on disk already: they are read even where they lie beyond
-the bounds, which may have been wider when they were written."""
+"""Validation context of values that are read from disk. They may be out of bounds, because the
+bounds may have been wider when the values were written."""
 
 _INT64 = 2**63
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Bounds of a number, both inclusive; with `above`, greater than `least` instead.
+    """Minimum and maximum of a number.
 
-    Texts that are numbers are accepted, as pydantic does; booleans, NaN and infinity are not.
+    Both bounds are inclusive. With `above`, the number must be greater than `least`. Strings that
+    contain a number are accepted, as in pydantic. Booleans, NaN and infinity are refused.
     """
 
     least: Number
@@ -36,14 +37,14 @@ class Bounds:
     above: bool = False
 
     def holds(self, value: Number) -> bool:
-        """Whether a number lies between them."""
+        """Return True if the value is within the bounds."""
         return (value > self.least if self.above else value >= self.least) and (
             value <= self.greatest
         )
 
     @property
     def words(self) -> str:
-        """`between 1 and 1,000`."""
+        """The bounds in words, such as `between 1 and 1,000`."""
         if self.above:
             return f"above {_plain(self.least)} and at most {_plain(self.greatest)}"
         if self.least == self.greatest:
@@ -70,7 +71,7 @@ class Bounds:
             value: Any, validate: ValidatorFunctionWrapHandler, info: core_schema.ValidationInfo
         ) -> Number:
             try:
-                if not isinstance(value, bool):  # pydantic would take it for a number.
+                if not isinstance(value, bool):  # pydantic would accept it as a number.
                     return validate(value)  # type: ignore[no-any-return]
             except ValidationError:
                 pass
@@ -86,7 +87,7 @@ class Bounds:
 
 
 def _kept(value: Number, kind: type[Number]) -> Number:
-    """A stored number beyond its bounds. Integers end where JSON's readers end, at 64 bits."""
+    """Return a stored number that is out of bounds. Integers are clamped to 64 bits, as in JSON."""
     if kind is int and (isinstance(value, int) or math.isfinite(value)):
         return max(-_INT64, min(int(value), _INT64 - 1))
     return float(max(-_INT64, min(value, _INT64))) if isinstance(value, int) else value
@@ -99,24 +100,24 @@ def _plain(value: Number) -> str:
 
 
 Tokens = Annotated[int, Bounds(8, 1_048_576)]
-"""Tokens that a model reads of a text."""
+"""Maximum number of tokens that a model reads from a text."""
 Count = Annotated[int, Bounds(1, 1_000_000)]
-"""Things in a list, of which there is at least one."""
+"""Number of items, at least one."""
 Few = Annotated[int, Bounds(1, 1_000)]
-"""Hits, windows or passes: each costs a call of a model."""
+"""Number of hits, windows or passes. Each costs a model call."""
 Effort = Annotated[int, Bounds(1, 1_000_000)]
-"""How far a search looks, in lists or candidates; the same for configurations and requests."""
+"""Effort of a search: number of lists or candidates, in configurations and in requests."""
 Rows = Annotated[int, Bounds(0, 1_000_000_000)]
-"""Passages of a segment."""
+"""Number of passages in a segment."""
 Share = Annotated[float, Bounds(0, 1)]
-"""A part of a whole, none and all included."""
+"""Fraction from 0 to 1, both included."""
 PositiveShare = Annotated[float, Bounds(0, 1, above=True)]
-"""A part of a whole that is not nothing."""
+"""Fraction greater than 0 and at most 1."""
 Milliseconds = Annotated[float, Bounds(0, 86_400_000, above=True)]
-"""A time limit, a day at most."""
+"""Time limit in milliseconds, at most one day."""
 Calls = Annotated[int, Bounds(0, 1_000_000_000_000)]
-"""Prompts or tokens that a budget allows."""
+"""Number of prompts or tokens that a budget allows."""
 Score = Annotated[float, Bounds(-1e30, 1e30)]
-"""A score that hits are compared with."""
+"""Score threshold for hits."""
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
-"""Of a generator of random numbers."""
+"""Seed of a random number generator."""

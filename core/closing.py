@@ -1,4 +1,4 @@
-"""What is closed at the end of a `with` block."""
+"""Base class of objects that a `with` block closes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Self
 
 
 class Closing:
-    """A base for what has a `close`."""
+    """Base class that makes an object with `close` a context manager."""
 
     def close(self) -> None:
-        """Let go of what is held. It is called once."""
+        """Release all resources. It is called once."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

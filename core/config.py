@@ -1,12 +1,13 @@
-"""Words that many configurations share."""
+"""Types of fields that many configurations share."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda"]
-"""Where a model runs; "auto" is CUDA where there is one. It does not change what a model means."""
+"""Device that a model runs on. "auto": CUDA if there is a GPU, else the CPU. The device is not part
+of the model's identity."""
 
 Precision = Literal["float32", "bfloat16"]
-"""Arithmetic of a model. bfloat16 is faster where the processor has it (AVX512-BF16, AMX, GPU) and
-slower where it has not; see benchmarks/encode.py for what it costs."""
+"""Arithmetic of a model. bfloat16 is faster on processors that support it (AVX512-BF16, AMX, GPU)
+and slower on others. benchmarks/encode.py measures its effect."""

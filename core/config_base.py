@@ -1,4 +1,4 @@
-"""What every configuration object is."""
+"""Base class of all configuration objects."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from .errors import ConfigError, shown
 
 
 class Config(BaseModel):
-    """Base of every configuration object and request.
+    """Base class of every configuration object and request.
 
-    An unknown field is refused, by the name of the nearest known one. None, or null in JSON, means
-    the same as leaving the field out. A wrong value is a ConfigError, which names the field.
+    An unknown field raises ConfigError, which suggests the nearest known name. None, or null in
+    JSON, is the same as leaving the field out. A wrong value raises ConfigError, which names the
+    field.
     """
 
     model_config = ConfigDict(
@@ -38,14 +39,17 @@ class Config(BaseModel):
         except ValidationError as error:
             raise _refusal(error, fields) from None
 
-    # Validation of nested objects must not go through __init__, which would lose their place.
+    # Validation of nested objects must not call __init__, which would lose the path of the field.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Self:
-        """Validate a mapping; a wrong value is a ConfigError that names the field."""
+        """Return the configuration that a mapping describes.
+
+        Raises ConfigError, which names the field, for a wrong value.
+        """
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{cls.__name__} needs an object of fields, got {shown(value)}")
+            raise ConfigError(f"{cls.__name__} must be an object with fields, got {shown(value)}")
         fields = dict(value)
         try:
             return cls.model_validate(fields)
@@ -54,9 +58,9 @@ class Config(BaseModel):
 
     @classmethod
     def stored(cls, value: str | Mapping[str, Any]) -> Self:
-        """Read what is on disk, as JSON or a mapping: numbers may lie beyond their bounds.
+        """Return the configuration that was stored on disk, from JSON or a mapping.
 
-        Raises pydantic's ValidationError.
+        Numbers may be out of bounds. Raises pydantic's ValidationError.
         """
         if isinstance(value, str):
             return cls.model_validate_json(value, context=STORED)
@@ -82,7 +86,7 @@ class Config(BaseModel):
 
 @cache
 def _never_none(model: type[BaseModel]) -> tuple[str, ...]:
-    """Fields of which None is no value, so that it can only mean that they are left out."""
+    """Return the fields that do not accept None as a value. For them, None means absent."""
     return tuple(
         name for name, field in model.model_fields.items() if not _admits_none(field.annotation)
     )
@@ -97,13 +101,16 @@ def _admits_none(annotation: Any) -> bool:
 
 
 def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
-    """The error, and of an unknown field of `model` a better one: the nearest known name."""
+    """Return the error in the words of this project.
+
+    For an unknown field of `model`, the error suggests the nearest known name.
+    """
     if error["type"] != "extra_forbidden" or len(error["loc"]) > 1:
         kind: Any = PydanticCustomError(_TEXT, "{text}", {"text": message_of(error)})
         return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
     known = list(model.model_fields)
     near = get_close_matches(str(error["loc"][0]), known, 1)
-    hint = f"did you mean `{near[0]}`?" if near else f"fields: {', '.join(known)}"
+    hint = f"did you mean `{near[0]}`?" if near else f"known fields: {', '.join(known)}"
     kind = PydanticCustomError("extra_forbidden", "unknown field; {hint}", {"hint": hint})
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
@@ -112,7 +119,7 @@ _TEXT = "text"
 
 
 def message_of(error: ErrorDetails) -> str:
-    """What is wrong, and what to do: pydantic's message in the words of this project."""
+    """Return the message of a pydantic error in the words of this project."""
     message, given = error["msg"].removeprefix("Value error, "), error.get("input")
     message = message.replace("a valid dictionary or object to extract fields from", "an object")
     message = message.replace("a valid ", "a ").replace("a dictionary", "an object")
@@ -129,9 +136,10 @@ def _refusal(error: ValidationError, value: Any) -> ConfigError:
 
 
 def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
-    """`legs[0].name` from pydantic's ("legs", 0, "name") for an error in `value`.
+    """Return the path of a field, such as `legs[0].name` for ("legs", 0, "name").
 
-    The tags of unions, which pydantic puts between, are left out.
+    place: location of an error in `value`, as pydantic gives it. The tags of unions, which pydantic
+    inserts, are left out. Returns None for the whole value.
     """
     path = ""
     for position, part in enumerate(place):
@@ -147,7 +155,7 @@ def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
 
 
 def _is_tag(part: str, value: Any, *, last: bool) -> bool:
-    """What is not in a mapping has nothing inside it either, unless it is the tag of a union."""
+    """Return True if `part` of an error's location is the tag of a union, not a field name."""
     if not isinstance(value, Mapping) or part in value:
         return False
     return not last or value.get("kind") == part

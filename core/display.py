@@ -1,4 +1,4 @@
-"""Results as people read them: in a terminal, a notebook or a table."""
+"""Formats search results for a terminal, a notebook or a table."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from .types import Hit
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """Text on one line, cut at a length; control characters could steer the terminal."""
+    """Return the text on one line of at most `limit` characters.
+
+    Control characters become "?", because a terminal could obey them.
+    """
     words = " ".join(text.split())
     words = "".join(character if character.isprintable() else "?" for character in words)
     return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
 
 
 def score(hit: Hit) -> str:
-    """Four decimals, or as many digits where that is too long."""
+    """Return a hit's score with four decimals, or with four digits if it is 1e6 or more."""
     return f"{hit.score:.4f}" if abs(hit.score) < 1e6 else f"{hit.score:.4g}"
 
 
 def ranks(hit: Hit) -> str:
-    """`dense 2, lexical 1`: the hit's rank in each leg, from 1."""
+    """Return the hit's rank in each leg, from 1, such as `dense 2, lexical 1`."""
     return ", ".join(f"{leg} {place.rank}" for leg, place in hit.legs.items())
 
 
 def as_lines(hits: Sequence[Hit]) -> list[str]:
-    """A line for each hit: rank, id, score, rank in each leg, title or passage."""
+    """Return a line for each hit: rank, id, score, rank in each leg, title or passage."""
     lines = []
     width = max((len(one_line(hit.id, 30)) for hit in hits), default=0)
     for number, hit in enumerate(hits, 1):
@@ -40,7 +43,7 @@ def as_lines(hits: Sequence[Hit]) -> list[str]:
 
 
 def as_html(hits: Sequence[Hit]) -> str:
-    """A table for notebooks. All text is escaped."""
+    """Return an HTML table for notebooks. All text is escaped."""
     head = "".join(f"<th>{name}</th>" for name in ("", "id", "score", "legs", "title", "passage"))
     rows = "".join(
         "<tr>"
@@ -62,10 +65,10 @@ def as_html(hits: Sequence[Hit]) -> str:
 
 
 def as_records(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """A flat record for each hit.
+    """Return a flat record for each hit.
 
-    Keys: `rank`, `id`, `score`, `title`, `text`, `passage`, `metadata`; `LEG_rank` and `LEG_score`
-    for each leg, None where it did not return the hit.
+    Keys: `rank`, `id`, `score`, `title`, `text`, `passage`, `metadata`, and `LEG_rank` and
+    `LEG_score` for each leg. The values of a leg are None if it did not return the hit.
     """
     legs = list(dict.fromkeys(leg for hit in hits for leg in hit.legs))
     records = []
@@ -88,7 +91,10 @@ def as_records(hits: Sequence[Hit]) -> list[dict[str, Any]]:
 
 
 def as_frame(hits: Sequence[Hit]) -> Any:
-    """`as_records` as a pandas DataFrame. Raises MissingExtraError without pandas."""
+    """Return the records of `as_records` as a pandas DataFrame.
+
+    Raises MissingExtraError if pandas is not installed.
+    """
     try:
         import pandas as pd
     except ImportError:

@@ -1,20 +1,20 @@
 """Every error Twindex raises on purpose.
 
 TwindexError
-├── InvalidInputError          a value the caller gave is wrong; `field` names it
-│   ├── ConfigError            a configuration cannot be used
-│   └── SourceError            a line of an input file cannot be used (file, line, field)
-├── NotFoundError              no such collection, document or job
-├── ConflictError              the thing exists already, or is busy
-│   └── EncoderMismatchError   the collection was made with another encoder
+├── InvalidInputError          a value from the caller is wrong; `field` names it
+│   ├── ConfigError            a configuration is invalid
+│   └── SourceError            a line of an input file is invalid (file, line, field)
+├── NotFoundError              a collection, document, leg or job does not exist
+├── ConflictError              the target already exists or is busy
+│   └── EncoderMismatchError   the collection was built with another encoder
 ├── ModelError                 a model cannot be found or loaded, or does not answer
-│   └── UnsupportedError       the model, its server or the store cannot do what is asked
-│       └── UnsupportedByStoreError   the store; an InvalidInputError too: ask for something else
+│   └── UnsupportedError       the model, its server or the store lacks a capability
+│       └── UnsupportedByStoreError   the store lacks it; also an InvalidInputError
 ├── MissingExtraError          an optional package is not installed; names the extra
-├── ServiceError               a service answered with something else than a result
-│   ├── AccessError            it wants a key, another key, or refuses this caller
-│   └── UnavailableError       it cannot be reached, is overloaded or not ready, or takes too long
-└── StorageError               what is on disk cannot be used
+├── ServiceError               a service did not return a result
+│   ├── AccessError            the key is missing, wrong or lacks the permission
+│   └── UnavailableError       the service is unreachable, overloaded, not ready or too slow
+└── StorageError               files on disk cannot be read or written
     └── CorruptFileError       a file is damaged; names it
 """
 
@@ -29,22 +29,22 @@ _SHOWN = 40
 
 
 class TwindexError(Exception):
-    """Base of all errors raised on purpose.
+    """Base class of all errors that Twindex raises on purpose.
 
-    code: a stable machine-readable word. request_id: of the request to a service that failed; None
-    where no service was involved. The service's log has it.
+    code: stable machine-readable name of the error.
+    request_id: id of the failed request, as in the service's log. None if no service was involved.
     """
 
     code = "error"
     request_id: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Errors go from process to process as they are, whatever their constructor takes."""
+        """Support pickling for subclasses with any constructor."""
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InvalidInputError(TwindexError):
-    """A value given by the caller is wrong. `field` is the path to it, e.g. `legs[0].weight`."""
+    """A value from the caller is wrong. `field` is its path, such as `legs[0].weight`."""
 
     code = "invalid"
 
@@ -55,13 +55,16 @@ class InvalidInputError(TwindexError):
 
 
 class ConfigError(InvalidInputError):
-    """A configuration is contradictory or refers to something that does not exist."""
+    """A configuration is contradictory, or refers to something that does not exist."""
 
     code = "config"
 
 
 class SourceError(InvalidInputError):
-    """One record of an input file cannot be used."""
+    """A record of an input file is invalid.
+
+    path: the file. line: line number from 1; None if the error concerns the whole file.
+    """
 
     code = "source"
 
@@ -84,37 +87,40 @@ class NotFoundError(TwindexError):
 
 
 class ConflictError(TwindexError):
-    """The request contradicts the present state; retrying later or elsewhere may work."""
+    """The request conflicts with the current state: the target already exists or is busy."""
 
     code = "conflict"
 
 
 class EncoderMismatchError(ConflictError):
-    """The encoder at hand is not the one whose representations are in the collection."""
+    """The encoder differs from the one that produced the vectors of the collection."""
 
     code = "encoder_mismatch"
 
 
 class ModelError(TwindexError):
-    """A model cannot be found or loaded, or does not answer as it should."""
+    """A model cannot be found or loaded, or does not give a valid answer."""
 
     code = "model"
 
 
 class UnsupportedError(ModelError):
-    """The model, the server that runs it, or the store lacks a capability. Names it."""
+    """A model, its server or a store lacks a required capability. The message names it."""
 
     code = "unsupported"
 
 
 class UnsupportedByStoreError(UnsupportedError, InvalidInputError):
-    """The store that holds a collection lacks a capability, which `field` names."""
+    """The store of a collection lacks a capability that the request requires.
+
+    `field` names the part of the request that requires it.
+    """
 
     code = "unsupported"
 
 
 class MissingExtraError(TwindexError):
-    """An optional part is not installed."""
+    """An optional package is not installed. The message says which extra installs it."""
 
     code = "missing_extra"
 
@@ -125,31 +131,31 @@ class MissingExtraError(TwindexError):
 
 
 class ServiceError(TwindexError):
-    """A service answered with something else than a result."""
+    """A service did not return a result."""
 
     code = "service"
 
 
 class AccessError(ServiceError):
-    """A service wants a key or another one, or refuses this caller."""
+    """A service refuses the caller: the API key is missing, wrong or lacks the permission."""
 
     code = "access"
 
 
 class UnavailableError(ServiceError):
-    """A service cannot be reached, is overloaded or not ready, or takes too long."""
+    """A service cannot be reached, is overloaded, is not ready or takes too long."""
 
     code = "unavailable"
 
 
 class StorageError(TwindexError):
-    """What is on disk cannot be read or written as it should."""
+    """Files on disk cannot be read or written."""
 
     code = "storage"
 
 
 class CorruptFileError(StorageError):
-    """A file of a collection is missing, truncated or altered."""
+    """A file of a collection is missing, truncated or changed."""
 
     code = "corrupt"
 
@@ -160,7 +166,10 @@ class CorruptFileError(StorageError):
 
 
 def shown(value: object) -> str:
-    """A value as an error message names it: its `repr`, cut where that is long."""
+    """Return a value for an error message: its `repr`, shortened to 40 characters.
+
+    For types other than strings, bytes, numbers, booleans and None, returns the name of the type.
+    """
     if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
         return f"an integer of about {value.bit_length() * 3 // 10:,} digits"
     if isinstance(value, str | bytes):
@@ -173,6 +182,6 @@ def shown(value: object) -> str:
 
 
 def any_of(names: Sequence[str]) -> str:
-    """`a, b or c`."""
+    """Return the names as a phrase, such as `a, b or c`."""
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last

@@ -1,4 +1,4 @@
-"""Files that a caller names: what is not a regular file, or too large, is refused by name."""
+"""Reads files that a caller names. Special files and files that are too large are refused."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ _KINDS = (
 
 
 def special(mode: int) -> str:
-    """What a file is that is not a regular one, in words."""
+    """Return the kind of a special file in words, such as "a named pipe". mode: its `st_mode`."""
     return next((name for test, name in _KINDS if test(mode)), "a special file")
 
 
 def check_regular(path: Path, remedy: str) -> None:
-    """Raise SourceError unless the path, or what it links to, is a regular file.
+    """Raise SourceError unless the path is a regular file or a link to one.
 
-    A pipe or a device may never end, and opening a pipe waits for a writer.
+    remedy: end of the message, which says what to do. Pipes and devices are refused because they
+    may never end, and because opening a pipe waits for a writer.
     """
     try:
         mode = path.stat().st_mode
@@ -37,18 +38,19 @@ def check_regular(path: Path, remedy: str) -> None:
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """The content of a regular file of at most `limit` bytes. Raises SourceError."""
-    check_regular(path, "copy what it holds to a file")
+    """Return the content of a regular file. Raises SourceError if it exceeds `limit` bytes."""
+    check_regular(path, "copy its contents to a regular file")
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
         raise unreadable(path, error) from None
     if len(content) > limit:
-        message = f"has more than {limit:,} bytes; is this the right file?"
+        message = f"has more than {limit:,} bytes; check that it is the right file"
         raise SourceError(message, path=path)
     return content
 
 
 def unreadable(path: Path, error: OSError) -> SourceError:
+    """Return the error for a file that the operating system cannot read."""
     return SourceError(f"cannot be read: {error.strerror or error}", path=path)

@@ -1,4 +1,4 @@
-"""What a caller allows one search to take."""
+"""Limits that a caller sets for one search."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def _always() -> None:
 class Guard:
     """Limits of one search.
 
-    check:      called between the stages of a search and between the searches of a batch. It raises
-                to end the search. A stage that runs is not interrupted.
-    page_bytes: largest sum of titles, texts and metadata in the hits of a page; None = no limit.
+    check:      called between the stages of a search and between the searches of a batch. It may
+                raise to end the search. A running stage is not interrupted.
+    page_bytes: maximum size of titles, texts and metadata in the hits of a page. None: no limit.
     """
 
     check: Callable[[], None] = _always
@@ -24,4 +24,4 @@ class Guard:
 
 
 UNGUARDED = Guard()
-"""No limits: the caller waits and has the memory."""
+"""A guard without limits."""

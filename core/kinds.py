@@ -1,17 +1,17 @@
-"""Kinds: what a configuration can name, and where a new one is made known.
+"""Registries of kinds: the configuration classes that a configuration can name.
 
-A family (encoders, index structures, rerankers, ...) has one `Kinds`. A kind is a configuration
-class whose field `kind` holds its name, and which says what is made of it. Nothing else lists
-kinds: what is accepted, described and refused follows from what is registered.
+Each family (encoders, index structures, rerankers, ...) has one registry, a `Kinds`. A kind is a
+configuration class. Its field `kind` holds the name, and `made_by` names the class that implements
+it. A configuration accepts exactly the registered kinds, and the JSON schema describes them.
 
     @ENCODERS.register
     class MyEncoderConfig(EncoderConfig):
         made_by = "my_package.encoder:MyEncoder"
         kind: Literal["mine"] = "mine"
 
-A package registers its kinds when it is installed: an entry point of the family's group that names
-the class. It is imported when a configuration asks for its name, or when all kinds are listed. A
-request can say no more than a name.
+An installed package can add kinds by an entry point in the family's group. The entry point names
+the class. The package is imported when a configuration uses the name, or when all kinds are listed.
+A request can give only the name of a kind, never the name of a module.
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ _families: list[Kinds[Any]] = []
 
 
 def families() -> tuple[Kinds[Any], ...]:
-    """Every family, in the order in which they were made."""
+    """Return the registries of all families, in the order of their creation."""
     return tuple(_families)
 
 
 class Kinds(Generic[C]):
-    """The kinds of one family. Thread-safe."""
+    """A registry of the kinds of one family. Thread-safe."""
 
     def __init__(self, base: type[C], noun: str, group: str | None = None) -> None:
-        """base: what all configurations inherit. noun: what messages call a kind.
+        """Create an empty registry.
 
-        group: of the entry points by which packages add kinds.
+        base: base class of all configurations of the family. noun: name of the family in messages.
+        group: group of the entry points by which packages add kinds. None: packages cannot.
         """
         self.base = base
         self.noun = noun
@@ -64,18 +65,20 @@ class Kinds(Generic[C]):
         _families.append(self)
 
     def register(self, config: type[C]) -> type[C]:
-        """Make a kind known; returns it, so that it serves as a decorator.
+        """Register a configuration class and return it, so that this can be a decorator.
 
-        Raises ConfigError for a class that is no kind of this family, and for a name that another
-        class has.
+        Raises ConfigError if the class does not belong to the family, lacks a required attribute,
+        or has the name of another class.
         """
         if not isinstance(config, type) or not issubclass(config, self.base):
             name = getattr(config, "__name__", shown(config))
-            raise ConfigError(f"{name} is not a {self.base.__name__}", field="kind")
+            raise ConfigError(
+                f"{name} is not a {self.base.__name__}; make it a subclass", field="kind"
+            )
         names = _names(config)
         if not names:
             raise ConfigError(
-                f'{config.__name__} has no name: give it a field kind: Literal["name"] = "name"',
+                f'{config.__name__} has no name; add the field kind: Literal["name"] = "name"',
                 field="kind",
             )
         with self._lock:
@@ -83,16 +86,16 @@ class Kinds(Generic[C]):
                 known = self._kinds.get(name)
                 if known is not None and known is not config:
                     raise ConfigError(
-                        f"there is a kind of {self.noun} named {name!r} already, "
-                        f"{known.__module__}.{known.__qualname__}: choose another name",
+                        f"a kind of {self.noun} named {name!r} already exists "
+                        f"({known.__module__}.{known.__qualname__}); choose another name",
                         field="kind",
                     )
-            self._complete(config)
+            self._check_complete(config)
             self._kinds.update(dict.fromkeys(names, config))
         return config
 
-    def _complete(self, config: type[C]) -> None:
-        """Raises ConfigError for a class that lacks what every kind of the family must have."""
+    def _check_complete(self, config: type[C]) -> None:
+        """Raise ConfigError if a class lacks a required attribute or has a mutable field."""
         makes = any(
             getattr(config, method, None) is not getattr(self.base, method, None)
             for method in _MAKING
@@ -100,22 +103,22 @@ class Kinds(Generic[C]):
         for declared in sorted(self.base.__class_vars__):
             if callable(getattr(config, declared, None)):
                 raise ConfigError(
-                    f"{config.__name__}.{declared} is a method and must be a value", field=declared
+                    f"{config.__name__}.{declared} must be a value, not a method", field=declared
                 )
             if not hasattr(config, declared) and not (declared == "made_by" and makes):
-                raise ConfigError(f"{config.__name__} must have {declared}", field=declared)
-        for field, told in config.model_fields.items():
-            if _mutable(told.annotation):
+                raise ConfigError(f"{config.__name__} must define {declared}", field=declared)
+        for field, info in config.model_fields.items():
+            if _mutable(info.annotation):
                 raise ConfigError(
-                    f"{config.__name__}.{field} can be changed, and a configuration cannot: make "
-                    "it a tuple or a frozenset",
+                    f"{config.__name__}.{field} has a mutable type, but configurations are "
+                    "immutable; use a tuple or a frozenset",
                     field=field,
                 )
 
     def find(self, name: str) -> type[C] | None:
-        """The configuration of a kind; None = there is none of this name.
+        """Return the configuration class with this name; None if there is none.
 
-        Raises ConfigError for one whose package cannot be imported.
+        Raises ConfigError if the class is in a package that cannot be imported.
         """
         known = self._kinds.get(name)
         if known is None and (entry := self._installed().get(name)) is not None:
@@ -123,34 +126,43 @@ class Kinds(Generic[C]):
         return known
 
     def __getitem__(self, name: str) -> type[C]:
-        """As `find`. Raises ConfigError, with the known kinds, for a name that none has."""
+        """Return the configuration class with this name.
+
+        Raises ConfigError, which lists the known kinds, for an unknown name.
+        """
         found = self.find(name)
         if found is None:
             raise ConfigError(
-                f"{shown(name)} is no kind of {self.noun}; there are {', '.join(self)}",
+                f"{shown(name)} is not a kind of {self.noun}; known kinds: {', '.join(self)}",
                 field="kind",
             )
         return found
 
     def __iter__(self) -> Iterator[str]:
-        """Names of all kinds: those of this program, then those of installed packages."""
+        """Yield the names of all kinds: those of this program, then those of other packages."""
         return iter(self.classes())
 
     def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
-        """Name -> configuration, of all kinds or of those that `among` accepts."""
+        """Return name -> configuration class for all kinds.
+
+        among: only kinds for which this function returns True. None: all kinds.
+        """
         for entry in self._installed().values():
             if entry.name not in self._kinds:
-                with suppress(ConfigError):  # The log has told it.
+                with suppress(ConfigError):  # `_load` has logged it.
                     self._load(entry)
         with self._lock:
             kinds = dict(self._kinds)
         return {name: kind for name, kind in kinds.items() if among is None or among(kind)}
 
     def parse(self, value: Any) -> C:
-        """A configuration from a mapping with its `kind`. Raises ConfigError."""
+        """Return the configuration that a mapping with the field `kind` describes.
+
+        Raises ConfigError if `kind` is missing or unknown, or if another field is wrong.
+        """
         kind = value.get("kind") if isinstance(value, Mapping) else None
         if not isinstance(kind, str):
-            raise ConfigError("needs the field kind")
+            raise ConfigError("requires the field `kind`")
         return self[kind].parse(value)
 
     def _installed(self) -> Mapping[str, EntryPoint]:
@@ -160,7 +172,7 @@ class Kinds(Generic[C]):
                 for entry in entry_points(group=self.group) if self.group is not None else ():
                     if entry.name in self._entries or entry.name in self._kinds:
                         logger.warning(
-                            "%s of the package %s is not used: there is a kind of %s %r already",
+                            "ignored %s of the package %s: a kind of %s named %r already exists",
                             entry.value,
                             _package(entry),
                             self.noun,
@@ -171,8 +183,11 @@ class Kinds(Generic[C]):
             return self._entries
 
     def _load(self, entry: EntryPoint) -> type[C]:
-        """Import a kind of a package. Why it cannot be had is in the log, once: it may name places
-        that whoever asks should not learn of."""
+        """Import and register a kind from an installed package.
+
+        Raises ConfigError if that fails. The reason is logged once and left out of the error,
+        because it may contain paths that clients must not see.
+        """
         with self._lock:
             if entry.name in self._broken:
                 raise self._broken[entry.name].with_traceback(None)
@@ -180,18 +195,21 @@ class Kinds(Generic[C]):
                 config = entry.load()
                 self.register(config)
                 if entry.name not in _names(config):
-                    raise ConfigError(f"its kind is not {entry.name!r}", field="kind")
+                    raise ConfigError(
+                        f"{config.__name__} does not have the kind {entry.name!r}", field="kind"
+                    )
                 return self._kinds[entry.name]
             except Exception as error:
-                told = f"the kind of {self.noun} {entry.name!r} of the package {_package(entry)}"
-                logger.warning("%s cannot be used: %s: %s", told, type(error).__name__, error)
-                broken = ConfigError(f"{told} cannot be used; the log says why", field="kind")
+                what = f"the kind of {self.noun} {entry.name!r} of the package {_package(entry)}"
+                logger.warning("cannot load %s: %s: %s", what, type(error).__name__, error)
+                broken = ConfigError(f"cannot load {what}; see the log", field="kind")
                 self._broken[entry.name] = broken
                 raise broken from error
 
 
 _MAKING = ("load", "make", "structure")
-"""Methods of bases that make what `made_by` names. A class that has its own needs no `made_by`."""
+"""Methods of base classes that create the object that `made_by` names. A class that overrides one
+of them does not need `made_by`."""
 
 
 def _package(entry: EntryPoint) -> str:
@@ -199,25 +217,27 @@ def _package(entry: EntryPoint) -> str:
 
 
 def _mutable(annotation: Any) -> bool:
-    """Whether a value of this type may be a list, a dictionary or a set."""
+    """Return True if a value of this type may be a list, a dictionary or a set."""
     kind = get_origin(annotation) or annotation
     return kind in (list, dict, set, Mapping, bytearray) or any(map(_mutable, get_args(annotation)))
 
 
 def register(config: type[K]) -> type[K]:
-    """Make a kind known to the family of its base class. See `Kinds.register`."""
+    """Register a configuration class in the family of its base class. See `Kinds.register`."""
     for family in _families:
         if issubclass(config, family.base):
             family.register(config)
             return config
     bases = ", ".join(sorted(family.base.__name__ for family in _families))
-    raise ConfigError(f"{config.__name__} is of no family; the base is one of {bases}")
+    raise ConfigError(
+        f"{config.__name__} belongs to no family; make it a subclass of one of {bases}"
+    )
 
 
 def named(reference: str, beside: type[Any]) -> Any:
-    """What "module:name" stands for. It is imported now, and not when the configuration is read.
+    """Import the object that "module:name" refers to and return it.
 
-    ".module:name" is in the package of the class `beside`.
+    beside: a class. ".module:name" is relative to the package that contains it.
     """
     module, _, name = reference.partition(":")
     package = beside.__module__.rpartition(".")[0]
@@ -234,13 +254,14 @@ def _names(config: type[Any]) -> tuple[str, ...]:
 
 
 _shown: ContextVar[frozenset[type[Config]]] = ContextVar("_shown", default=frozenset())
-"""Kinds whose schema is being written. One inside itself becomes a reference."""
+"""Kinds whose schema is being generated. A kind that contains itself becomes a reference."""
 
 
 class OneOf(Generic[C]):
-    """The annotation of a field that holds any kind of a family: `Annotated[Base, OneOf(KINDS)]`.
+    """Annotation of a field that accepts any kind of a family: `Annotated[Base, OneOf(KINDS)]`.
 
-    default: the kind of a value that does not say it. among: which kinds may stand here.
+    default: kind of a value without the field `kind`. None: `kind` is required. among: function
+    that returns True for the kinds that the field accepts. None: it accepts all.
     """
 
     def __init__(
@@ -255,7 +276,7 @@ class OneOf(Generic[C]):
         self._among = among
 
     def classes(self) -> Mapping[str, type[C]]:
-        """Name -> configuration, of what may stand here."""
+        """Return name -> configuration class for all kinds that the field accepts."""
         return self._kinds.classes(self._among)
 
     def __get_pydantic_core_schema__(
@@ -277,7 +298,7 @@ class OneOf(Generic[C]):
             schema_ = handler(core_schema.tagged_union_schema(choices, discriminator="kind"))
         finally:
             _shown.reset(token)
-        if self._default is not None:  # Where it may be left out, it tells nothing apart.
+        if self._default is not None:  # `kind` may be absent, so it cannot be a discriminator.
             schema_.pop("discriminator", None)
         return schema_
 
@@ -289,7 +310,7 @@ class OneOf(Generic[C]):
         if kind is None and not made:
             kind = self._default
             if kind is None:
-                raise PydanticCustomError("kind", "needs the field kind")
+                raise PydanticCustomError("kind", "requires the field `kind`")
         try:
             config = self._kinds.find(kind) if isinstance(kind, str) else None
         except ConfigError as error:
@@ -297,24 +318,26 @@ class OneOf(Generic[C]):
         if made and config is not type(value):
             name = type(value).__name__
             raise PydanticCustomError(
-                "kind", "{name} is not registered: twindex.core.register({name})", {"name": name}
+                "kind",
+                "{name} is not registered; call twindex.core.register({name})",
+                {"name": name},
             )
         if config is None or not (self._among is None or self._among(config)):
             raise self._refused(kind)
         return value if made else config.model_validate(dict(value), context=info.context)
 
     def _refused(self, value: Any) -> PydanticCustomError:
-        """Of a value that is no object, or of its kind."""
-        names = [f'"{name}"' for name in self.classes()] or ["none that there is"]
+        """Return the error for a value that is not an object, or for an unknown kind."""
+        names = [f'"{name}"' for name in self.classes()] or ["registered (no kind is registered)"]
         return PydanticCustomError(
             "kind",
-            "must be an object whose kind is {able}, got {value}",
-            {"able": any_of(names), "value": shown(value)},
+            "must be an object whose kind is {names}, got {value}",
+            {"names": any_of(names), "value": shown(value)},
         )
 
 
 def _reference(schema: CoreSchema) -> str:
-    """The name by which definitions refer to a schema."""
+    """Return the name by which other definitions refer to a schema."""
     inner: Any = schema
     while "ref" not in inner:
         inner = inner["schema"]

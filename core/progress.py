@@ -1,4 +1,4 @@
-"""Progress of long work, told to whoever wants to know: a bar, a job row, or nobody."""
+"""Reports the progress of long operations."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from .closing import Closing
 
 
 class Progress(Protocol):
-    """Receives the state of one piece of long work."""
+    """Receives the progress of a long operation."""
 
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
-        """A stage begins; `total` is None when it is not known, `done` when it is resumed."""
+        """Begin a stage.
+
+        total: number of units; None if it is unknown. done: units that were done before a resumed
+        stage began.
+        """
 
     def advance(self, n: int = 1) -> None:
-        """`n` more units are done."""
+        """Record that `n` more units are done."""
 
     def close(self) -> None:
-        """The work has ended, well or not."""
+        """End the operation, after success or failure."""
 
 
 class NoProgress:
-    """Tells nobody."""
+    """A progress receiver that ignores everything."""
 
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None: ...
 
@@ -31,7 +35,7 @@ class NoProgress:
 
 
 class BarProgress(Closing):
-    """A progress bar with the time left, on standard error."""
+    """A progress bar on standard error, with the estimated time left."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -40,8 +44,8 @@ class BarProgress(Closing):
         from tqdm import tqdm
 
         self.close()
-        # Texts go in batches by length, so the mean rate says more than the latest (smoothing); and
-        # a slow stage after a quick one should not wait for as large steps (miniters).
+        # Batches are sorted by text length, so the mean rate predicts better than the latest rate
+        # (smoothing=0). A slow stage after a fast one must still update often (miniters=1).
         self._bar = tqdm(
             total=total,
             initial=done,

@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 
 from .types import TermCounts, Usage
 
-if TYPE_CHECKING:  # It takes longer to import than all else that a lexical search needs.
+if TYPE_CHECKING:  # scipy takes longer to import than everything else in a lexical search.
     from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """A batch of n encoded texts. Any part may be absent; those present have n rows.
+    """A batch of n encoded texts. Every field is optional.
 
     dense:   float32 [n, d].
     sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
-    terms:   n term-frequency maps of an analyzer, for BM25 (its vocabulary is open).
-    truncated: bool [n], true where the encoder did not read the text to its end.
-    offsets: int64 [n + 1] where a text has several vectors: text i owns the rows offsets[i] to
-             offsets[i + 1] (exclusive, at least one) of `dense` and `sparse`, which then have
-             offsets[n] rows instead of n. None: each text has one row.
-    usage:   what language models did to encode the batch; None where none was asked.
+    terms:   n term-frequency maps of an analyzer, for BM25. The vocabulary is open.
+    truncated: bool [n], True if the encoder did not read the text to its end.
+    offsets: int64 [n + 1] if texts have several vectors, else None. Text i owns the rows offsets[i]
+             to offsets[i + 1] (exclusive, at least one) of `dense` and `sparse`. These then have
+             offsets[n] rows instead of n.
+    usage:   language model usage of the batch. None if no language model ran.
     """
 
     dense: NDArray[np.float32] | None = None
@@ -45,7 +45,7 @@ class Representation:
         return len(self.terms) if self.terms is not None else 0
 
     def at(self, i: int) -> Representation:
-        """Text i alone, with all of its vectors. Without `usage`, which is of the whole batch."""
+        """Return the encoding of text i alone, with all its vectors and without `usage`."""
         first, last = (i, i + 1) if self.offsets is None else self.offsets[i : i + 2].tolist()
         return Representation(
             dense=None if self.dense is None else self.dense[first:last],

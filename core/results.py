@@ -1,4 +1,4 @@
-"""What a search and a write return, here or from a service."""
+"""Results of searches and writes, in this process or from a service."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from html import escape
 from typing import Any, Literal
 
 from . import display
-from .types import Hit, Status, TopTerms, Usage, added
+from .types import Hit, Status, TopTerms, Usage, add_usages
 
 
 @dataclass(frozen=True, slots=True)
 class WriteReport:
-    """What `Collection.add` did.
+    """The result of `Collection.add`.
 
-    documents: written. replaced: of these, how many had the id of a stored document. unchanged:
-    skipped, because the collection has the same document already. passages: encoded. truncated:
-    leg -> passages whose end its encoder did not read. usage: what language models did; None where
-    no leg has one.
+    documents: number of documents written.
+    replaced:  number of written documents that replaced a stored document with the same id.
+    passages:  number of passages encoded.
+    truncated: leg -> number of passages that its encoder did not read to the end.
+    usage:     language model usage. None if no leg uses a language model.
+    unchanged: number of documents skipped because an identical document is stored.
     """
 
     documents: int = 0
@@ -35,14 +37,14 @@ class WriteReport:
             self.replaced + other.replaced,
             self.passages + other.passages,
             dict(Counter(self.truncated) + Counter(other.truncated)),
-            added(self.usage, other.usage),
+            add_usages(self.usage, other.usage),
             self.unchanged + other.unchanged,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class RerankStage:
-    """What one reranker of a chain did; see `RerankReport`."""
+    """The result of one reranker of a chain. `RerankReport` describes the fields."""
 
     name: str
     status: Status
@@ -54,16 +56,17 @@ class RerankStage:
 
 @dataclass(frozen=True, slots=True)
 class RerankReport:
-    """What reranking did.
+    """The result of reranking.
 
-    status:     "complete", "partial" (the budget ran out before all candidates were judged, or
-                some of a model's answers could not be used) or "failed" (a model did: hits are in
-                the order that they had, or that the stages of a chain before it gave them).
-    candidates: hits handed to the reranker; judged: those that it looked at.
-    usage:      what its models did; cache_hits are judgements that were remembered.
-    seconds:    from when it was asked until it was done.
-    truncated:  candidates whose text was not read to its end.
-    stages:     of a chain, what each of its rerankers did.
+    status:     "complete"; "partial" if the budget ran out before all candidates were judged, or if
+                some answers of a model were unusable; or "failed" if a model failed. Hits then keep
+                the order of the search, or of the last stage of a chain that succeeded.
+    candidates: number of hits that the reranker received.
+    judged:     number of hits that the reranker scored or compared.
+    usage:      model usage. `cache_hits` counts judgements that were reused.
+    seconds:    duration of the reranking.
+    truncated:  number of candidates whose text was not read to its end.
+    stages:     for a chain, the result of each reranker.
     """
 
     model: str
@@ -78,24 +81,25 @@ class RerankReport:
 
 
 Relation = Literal["eq", "gte"]
-"""eq: exact; gte: at least this many."""
+"""How a total relates to the true number. eq: it is exact. gte: the true number may be larger."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SearchResult:
-    """What a search gave: a sequence of its hits, with what is known of the search.
+    """The result of a search: a sequence of hits, with details of the search.
 
-    total:    documents in the list, and whether that is all that match ("eq") or not ("gte"): the
-              legs were cut at their depth, or hits that were not reranked might reach `min_score`.
-    timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `rerank` (what it
-              reads is fetched in it too), `fetch`.
-    warnings: what the caller should know, e.g. a truncated query.
-    generation: the state of the collection that was searched.
-    usage:    what language models did to encode the query; None where no leg has one. A remembered
-              query is a cache hit and no call. In a batch, what was encoded together is divided
-              evenly.
-    query_terms: the heaviest terms of the query by sparse leg, when `explain` was asked for.
-    rerank:   what reranking did, where it was asked for. Its usage is not part of `usage`.
+    total:    number of documents in the full ranked list.
+    relation: "eq" if `total` counts all matching documents; "gte" if more may match. More may match
+              if a leg reached its depth, or if hits that were not reranked might reach `min_score`.
+    timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `rerank`
+              (including the fetch of the texts that it reads), `fetch`.
+    warnings: messages for the caller, such as a truncated query.
+    generation: generation of the collection that was searched.
+    usage:    language model usage to encode the query. None if no leg uses a language model. A
+              cached query counts as a cache hit, not as a call. In a batch, the usage of queries
+              that were encoded together is divided evenly.
+    query_terms: leg -> heaviest terms of the query, for sparse legs. None without `explain`.
+    rerank:   the result of reranking. None without reranking. Its usage is not part of `usage`.
     """
 
     hits: Sequence[Hit]
@@ -114,27 +118,27 @@ class SearchResult:
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
 
-    def __getitem__(self, place: int) -> Hit:
-        return self.hits[place]
+    def __getitem__(self, position: int) -> Hit:
+        return self.hits[position]
 
     def __repr__(self) -> str:
         return "\n".join([f"SearchResult: {self._summary}", *display.as_lines(self.hits)])
 
     def _repr_html_(self) -> str:
-        """A table, in notebooks."""
+        """Return an HTML table, which notebooks show."""
         return f"<p>{escape(self._summary)}</p>{display.as_html(self.hits)}"
 
     @property
     def _summary(self) -> str:
         at_least = "" if self.relation == "eq" else "at least "
-        said = f"{len(self.hits)} of {at_least}{self.total} documents"
-        said += f", {sum(self.timings.values()):.1f} ms"
-        return "; ".join([said, *(display.one_line(one, 500) for one in self.warnings)])
+        summary = f"{len(self.hits)} of {at_least}{self.total} documents"
+        summary += f", {sum(self.timings.values()):.1f} ms"
+        return "; ".join([summary, *(display.one_line(one, 500) for one in self.warnings)])
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a row for each hit. Raises MissingExtraError without pandas.
+        """Return a DataFrame with a row for each hit.
 
-        Columns: rank, id, score, title, text, passage, metadata; for each leg, LEG_rank and
-        LEG_score.
+        Columns: rank, id, score, title, text, passage, metadata, and LEG_rank and LEG_score for
+        each leg. Raises MissingExtraError if pandas is not installed.
         """
         return display.as_frame(self.hits)

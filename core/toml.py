@@ -1,4 +1,4 @@
-"""TOML files that hold configuration."""
+"""Reads TOML configuration files."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from .files import read_bounded
 T = TypeVar("T")
 
 MAX_TOML = 2**20
-"""Bytes of a configuration file."""
+"""Maximum size of a configuration file, in bytes."""
 
 
 def parse_toml(path: Path, parse: Callable[[dict[str, Any]], T]) -> T:
-    """What `parse` makes of a TOML file. Raises SourceError, which names file and field.
+    """Return the result of `parse` for the content of a TOML file.
 
-    The file must be a regular file of at most `MAX_TOML` bytes.
+    Raises SourceError, which names the file and the field, if the content is invalid, the file is
+    not a regular file, or it exceeds `MAX_TOML` bytes.
     """
     content = read_bounded(path, MAX_TOML)
     try:
         return parse(tomllib.loads(content.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"not TOML: {error}", path=path) from None
+        raise SourceError(f"is not valid TOML: {error}", path=path) from None
     except RecursionError:
-        raise SourceError("not a configuration: nested too deeply", path=path) from None
+        raise SourceError("is nested too deeply; use fewer levels", path=path) from None
     except ConfigError as error:
         raise SourceError(error.message, path=path, field=error.field) from None

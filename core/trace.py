@@ -10,7 +10,7 @@ from .guard import UNGUARDED, Guard
 
 
 class Trace:
-    """Collects milliseconds by stage name, in the order in which stages first end.
+    """Records the milliseconds of each stage, in the order in which stages first end.
 
     guard: its `check` is called before each stage.
     """
@@ -23,7 +23,7 @@ class Trace:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a block; a stage entered twice adds up."""
+        """Time a block. The times of a stage that runs several times are added up."""
         self.guard.check()
         began = perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""The values that every room shares: frozen, with slots, no behaviour beyond their own fields."""
+"""Value types that all sub-packages share. They are frozen and have slots."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any, Literal, Self
 Role = Literal["query", "document"]
 Metadata = Mapping[str, Any]
 Status = Literal["complete", "partial", "failed"]
-"""complete: all that was asked for was answered; partial: not all, because the limits were reached
-before or (then a warning says so) some of a model's answers could not be used; failed: a model
-failed."""
+"""Outcome of work with a model.
+
+complete: every question was answered. partial: some questions were not answered, because a limit
+was reached or some answers were unusable (a warning then says so). failed: a model failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What the user stores. `metadata` is a JSON object."""
+    """A document that the user stores. `metadata` is a JSON object."""
 
     id: str
     text: str
@@ -25,9 +26,9 @@ class Document:
 
 
 class DeletedCount(int):
-    """How many documents a filter deleted, with what was odd about the filter.
+    """The number of documents that a filter deleted, with warnings.
 
-    warnings: a remark for each field of the filter that no document had.
+    warnings: a message for each field of the filter that no document had.
     """
 
     warnings: tuple[str, ...]
@@ -55,18 +56,18 @@ class Passage:
 
 
 TermCounts = Mapping[str, int]
-"""Analysed terms of one text with their frequencies. The text's length is the sum of them."""
+"""Term frequencies of one analysed text. Their sum is the length of the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What language models did for one request. Values of several add up with `+`.
+    """Language model usage of one request. `+` adds two usages.
 
     calls:             prompts that a model read.
-    prompt_tokens:     in these prompts.
-    cached_tokens:     of these, tokens whose keys and values were computed before and reused.
-    completion_tokens: generated.
-    cache_hits:        texts that needed no call because their result was remembered.
+    prompt_tokens:     tokens in these prompts.
+    cached_tokens:     prompt tokens whose keys and values were reused from an earlier computation.
+    completion_tokens: generated tokens.
+    cache_hits:        texts that needed no call, because their result was cached.
     seconds:           wall-clock time spent in models.
     """
 
@@ -81,8 +82,8 @@ class Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
 
-def added(one: Usage | None, other: Usage | None) -> Usage | None:
-    """The sum; None where no language model was asked."""
+def add_usages(one: Usage | None, other: Usage | None) -> Usage | None:
+    """Return the sum of two usages. None means no usage; returns None if both are None."""
     if one is None or other is None:
         return one or other
     return one + other
@@ -90,13 +91,17 @@ def added(one: Usage | None, other: Usage | None) -> Usage | None:
 
 @dataclass(frozen=True, slots=True)
 class LegScore:
-    """Where one leg put a document: `rank` from 1 (shared by equal scores) and raw `score`.
+    """Rank and score of a document in one leg.
 
-    For searches with `explain`, else None:
+    rank:  position from 1. Documents with equal scores share a rank.
+    score: raw score of the leg.
 
-    scaled:       the score as the fusion method adds it up; the raw score when one leg ran alone.
-    weight:       the leg's weight in the request.
-    contribution: what the leg added to the fused score. The contributions of a hit sum to it.
+    The other fields are None without `explain`:
+
+    scaled:       score that the fusion method adds up. The raw score if only one leg ran.
+    weight:       weight of the leg in the request.
+    contribution: part of the fused score from this leg. The contributions of a hit sum to its
+                  fused score.
     """
 
     rank: int
@@ -108,7 +113,7 @@ class LegScore:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one term added to a passage's score: `query` weight x `document` weight = `score`."""
+    """Part of a passage's score from one term: `score` = `query` weight x `document` weight."""
 
     term: str
     score: float
@@ -118,7 +123,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class TermWeight:
-    """What an indexed passage has of a term: the weight that a model gave it, or its frequency."""
+    """Weight of a term in an indexed passage: from a model, or the term frequency."""
 
     term: str
     weight: float
@@ -126,7 +131,10 @@ class TermWeight:
 
 @dataclass(frozen=True, slots=True)
 class TopTerms:
-    """The heaviest terms of a text, heaviest first, of `total` that have a weight."""
+    """The terms of a text with the largest weights.
+
+    top: terms in descending order of weight. total: number of terms with a weight.
+    """
 
     top: Sequence[TermWeight]
     total: int
@@ -134,13 +142,15 @@ class TopTerms:
 
 @dataclass(frozen=True, slots=True)
 class HitRerank:
-    """What a reranker did with a hit.
+    """The result of reranking for one hit.
 
-    rank:     its place after reranking, from 1.
-    previous: its place before, from 1.
-    score:    the reranker's, of any range unless it is calibrated; None where it gave none.
-    reasons:  why it is there, as JSON; what there is depends on the kind of reranker.
-    judged:   the reranker looked at it. What was not judged keeps its order, after the rest.
+    rank:     rank after reranking, from 1.
+    previous: rank before reranking, from 1.
+    score:    score from the reranker; None if it gave none. The range depends on the reranker,
+              unless the score is calibrated.
+    reasons:  explanation of the rank, as JSON. The fields depend on the kind of reranker.
+    judged:   True if the reranker scored or compared the hit. Other hits keep their order and
+              follow all judged hits.
     """
 
     rank: int
@@ -152,17 +162,18 @@ class HitRerank:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One document of a result.
+    """A document in a search result.
 
-    score:    the fused score (the leg's raw score when a single leg ran without fusion).
+    score:    fused score. The raw score of the leg if a single leg ran without fusion.
     legs:     rank and raw score in each leg that returned the document.
-    passage:  the best passage of the leg that ranked the document highest; None when the document
-              was indexed whole.
-    document: the stored document, None when the caller did not ask for it.
-    explain:  for each leg that can say so, the contribution of each term, largest first.
-    terms:    for each sparse leg that returned the document, what it has of its best passage there.
-    rerank:   what a reranker did with it; None where none was asked for. It decides the order of
-              hits; `score` stays that of the legs.
+    passage:  best passage in the leg that ranked the document highest. None if the document was
+              indexed whole.
+    document: stored document. None if the request excluded it.
+    explain:  leg -> contributions of the terms, largest first. Only for legs that support it.
+    terms:    leg -> heaviest terms of the best passage, for each sparse leg that returned the
+              document.
+    rerank:   result of reranking. None without reranking. Reranking changes the order of the hits,
+              but not `score`.
     """
 
     id: str
@@ -176,22 +187,22 @@ class Hit:
 
     @property
     def title(self) -> str:
-        """The document's title; "" where it has none or was not asked for."""
+        """The document's title. "" if it has none or the document was not requested."""
         return "" if self.document is None else self.document.title
 
     @property
     def text(self) -> str:
-        """The document's text; "" where it was not asked for."""
+        """The document's text. "" if the document was not requested."""
         return "" if self.document is None else self.document.text
 
     @property
     def metadata(self) -> Metadata:
-        """The document's metadata; empty where it was not asked for."""
+        """The document's metadata. Empty if the document was not requested."""
         return {} if self.document is None else self.document.metadata
 
     @property
     def passage_text(self) -> str:
-        """The text of the best passage: what a reader should see first."""
+        """The text of the best passage. The whole text if `passage` is None."""
         if self.passage is None:
             return self.text
         return self.text[self.passage.start : self.passage.end]

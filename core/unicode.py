@@ -1,4 +1,4 @@
-"""What a Python string can hold and text cannot."""
+"""Checks that strings are valid Unicode text, without half of a surrogate pair."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from .errors import InvalidInputError
 
 
 def check_unicode(texts: Sequence[str], start: int = 0) -> None:
-    """Raise InvalidInputError for half a surrogate pair. The first text has the number `start`."""
+    """Raise InvalidInputError if a text contains half of a surrogate pair.
+
+    start: number of the first text in the error message.
+    """
     for number, text in enumerate(texts, start):
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidInputError(
-                f"half a surrogate pair at character {error.start} is no text",
+                f"contains half of a surrogate pair at character {error.start}; remove it",
                 field=f"texts[{number}]",
             ) from None
 
 
 @contextmanager
-def telling_unicode(texts: Sequence[str], start: int = 0) -> Iterator[None]:
-    """Tokenizers refuse half a surrogate pair with a TypeError: inside, it is as `check_unicode`
-    says it."""
+def unicode_errors(texts: Sequence[str], start: int = 0) -> Iterator[None]:
+    """Turn a tokenizer's TypeError for half of a surrogate pair into an InvalidInputError.
+
+    The error is that of `check_unicode`. Any other TypeError is raised unchanged.
+    """
     try:
         yield
     except TypeError:
@@ -32,10 +37,13 @@ def telling_unicode(texts: Sequence[str], start: int = 0) -> Iterator[None]:
 
 
 def checked_text(value: str, field: str) -> str:
-    """The value, which can be stored. Raises InvalidInputError for half a surrogate pair."""
+    """Return the value unchanged if it is valid Unicode text.
+
+    Raises InvalidInputError if it contains half of a surrogate pair.
+    """
     try:
         value.encode()
     except UnicodeEncodeError:
-        message = "contains half of a surrogate pair, which is not Unicode text"
+        message = "contains half of a surrogate pair, which is not Unicode text; remove it"
         raise InvalidInputError(message, field=field) from None
     return value

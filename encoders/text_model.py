@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..core import ConfigError, ModelError
 from ..core.config import Precision
-from ..core.unicode import telling_unicode
+from ..core.unicode import unicode_errors
 from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.local.pretrained import loading, pick_device, quiet
@@ -155,7 +155,7 @@ class TextModel:
         """Return the number of tokens of each text without truncation, with special tokens."""
         lengths: list[int] = []
         for first in range(0, len(texts), TOKENIZER_BATCH):
-            with self.tokenizing, telling_unicode(texts):
+            with self.tokenizing, unicode_errors(texts):
                 found = self.tokenizer(
                     list(texts[first : first + TOKENIZER_BATCH]),
                     truncation=False,
@@ -197,7 +197,7 @@ class TextModel:
         columns: dict[str, list[list[int]]] = {}
         cut: list[bool] = []
         for first in range(0, len(texts), TOKENIZER_BATCH):
-            with self.tokenizing, telling_unicode(texts, start):
+            with self.tokenizing, unicode_errors(texts, start):
                 found = self.tokenizer(
                     texts[first : first + TOKENIZER_BATCH],
                     truncation=self.max_length is not None,

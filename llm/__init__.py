@@ -1,4 +1,4 @@
-"""Language models: from a name to weights on this machine, their identity, and what they can do."""
+"""Language models: finds their weights on this machine, identifies them and runs them."""
 
 from .fake import FakeModel
 from .protocol import (

@@ -1,8 +1,8 @@
 """Batches of texts of similar length.
 
-A batch is padded to its longest text, so texts are sorted by their number of tokens; and batches
-are limited by padded tokens (longest x texts) and not by texts, so that each is about the same
-work and memory.
+A batch is padded to its longest text, so texts are sorted by their number of tokens. The limit of a
+batch is its number of padded tokens (longest text x number of texts), not its number of texts. All
+batches therefore need about the same time and memory.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]]:
-    """Positions of texts, longest texts first, in batches of at most `budget` padded tokens.
+    """Yield the positions of texts in batches of at most `budget` padded tokens.
 
-    A text longer than the budget is a batch by itself. Of equal lengths the earlier comes first.
+    lengths: number of tokens of each text. Longer texts come first; texts of equal length keep
+    their order. A text that is longer than the budget is a batch of its own.
     """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     begin = 0
@@ -28,21 +29,24 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]]:
 
 
 def pad(rows: Sequence[Sequence[int]], *, fill: int, side: str) -> NDArray[np.int64]:
-    """Rows of different lengths as one array int64 [n, longest], filled on the given side."""
+    """Return rows of different lengths as an array int64 [n, longest].
+
+    side: "left" or "right", where short rows are padded with `fill`.
+    """
     longest = max(map(len, rows))
     padded = np.full((len(rows), longest), fill, np.int64)
-    for place, row in zip(padded, rows, strict=True):
+    for target, row in zip(padded, rows, strict=True):
         if side == "left":
-            place[longest - len(row) :] = row
+            target[longest - len(row) :] = row
         else:
-            place[: len(row)] = row
+            target[: len(row)] = row
     return padded
 
 
 def mask(lengths: Sequence[int], *, side: str) -> NDArray[np.int64]:
-    """1 where a token is and 0 where `pad` fills: int64 [n, longest]."""
+    """Return the attention mask of padded rows, int64 [n, longest]: 1 for tokens, 0 for padding."""
     sizes: NDArray[Any] = np.asarray(lengths)[:, None]
-    places = np.arange(int(sizes.max()))[None, :]
+    positions = np.arange(int(sizes.max()))[None, :]
     if side == "left":
-        places = places[:, ::-1]
-    return (places < sizes).astype(np.int64)
+        positions = positions[:, ::-1]
+    return (positions < sizes).astype(np.int64)

@@ -1,9 +1,9 @@
-"""Where a prompt ends and its continuation begins, in tokens.
+"""Finds the boundary between a prompt and its continuation, in tokens.
 
-Tokens of "a b" need not be those of "a" and then those of " b". A model has learnt the tokens of
-whole texts, so prompt and continuation are tokenised together, and the continuation is what follows
-the tokens of the prompt. Where the two grow together into one token there is no such boundary, and
-the continuation's own tokens are used.
+The tokens of "a b" can differ from the tokens of "a" followed by those of " b". Models are trained
+on the tokens of whole texts, so prompt and continuation are tokenised together. The tokens after
+those of the prompt are the continuation. If one token spans the boundary, the continuation is
+tokenised alone.
 """
 
 from __future__ import annotations
@@ -15,31 +15,42 @@ from .protocol import Tokens
 
 
 def divide(prompt: str, continuation: str) -> tuple[str, str]:
-    """Move spaces at the end of a prompt to the continuation: in most vocabularies a word and the
-    space before it are one token. A prompt of spaces only stays as it is."""
+    """Move spaces from the end of a prompt to the start of its continuation.
+
+    In most vocabularies a word and the space before it are one token. A prompt that consists only
+    of spaces is not changed.
+    """
     kept = prompt.rstrip(" ")
     return (kept, prompt[len(kept) :] + continuation) if kept else (prompt, continuation)
 
 
 def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
-    """The continuation's tokens, where `joint` are those of both; None if there is no boundary."""
+    """Return the tokens of a continuation; None if a token spans the boundary.
+
+    joint: tokens of prompt and continuation, tokenised together.
+    """
     if len(joint) > len(prompt) and list(joint[: len(prompt)]) == list(prompt):
         return list(joint[len(prompt) :])
     return None
 
 
 def check(continuations: Sequence[str]) -> None:
-    """An empty continuation is an InvalidInputError, and so is a text in place of several."""
+    """Raise InvalidInputError for an empty continuation, and for one string instead of a list."""
     if isinstance(continuations, str):
-        raise InvalidInputError("give a list of texts", field="continuations")
+        raise InvalidInputError("must be a list of strings, got str", field="continuations")
     for number, continuation in enumerate(continuations):
         if not continuation:
-            raise InvalidInputError("is empty", field=f"continuations[{number}]")
+            raise InvalidInputError("must not be empty", field=f"continuations[{number}]")
 
 
 def check_tokens(tails: Sequence[Sequence[Tokens]]) -> None:
-    """A continuation without tokens, which some tokenizers pass over, is an InvalidInputError."""
+    """Raise InvalidInputError for a continuation without tokens.
+
+    Some tokenizers drop characters, so a text that is not empty can have no tokens.
+    """
     for of_one in tails:
         for number, tail in enumerate(of_one):
             if not tail:
-                raise InvalidInputError("has no tokens", field=f"continuations[{number}]")
+                raise InvalidInputError(
+                    "has no tokens; use another text", field=f"continuations[{number}]"
+                )

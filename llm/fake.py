@@ -1,7 +1,7 @@
-"""A deterministic language model without weights, for tests and for trying things out.
+"""A deterministic language model without weights, for tests and first trials.
 
-It has all three capabilities. A token is a word or a sign; what it says of a text depends on the
-text's words only, so texts that share words are near each other.
+It has all three capabilities. A token is a word or a punctuation character. Its states depend only
+on the words of a text, so texts that share words have similar states.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NAME = "fake"
 DIMENSIONS = 64
 VOCABULARY = 2**15
 SIGNS = 128
-"""Tokens below are ASCII signs, by their code points; the others are words, by their hashes."""
+"""Tokens below this number are the code points of ASCII punctuation; the others are word hashes."""
 
 QUOTE = ord('"')
 END = 0
@@ -51,13 +51,13 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 class FakeModel:
-    """A model that knows nothing but the words it is given.
+    """A fake language model whose results depend only on the words of the prompt.
 
-    answer:     the text generated for a prompt (a conversation arrives as `render` writes it).
-                By default the first words of what the user said last; with a temperature, the seed
-                says at which word it begins.
-    likelihood: the log-likelihood of a continuation after a prompt, each as text. By default a
-                token has probability 0.5 if it occurs in the prompt and 0.01 if not.
+    answer:     function from a prompt to the generated text. It receives a conversation as the text
+                that `render` returns. Default: repeat the first 8 words of the user's last message.
+                With a temperature above 0, the seed selects the word to start from.
+    likelihood: function from a prompt and a continuation to the log-likelihood of the continuation.
+                Default: a token has probability 0.5 if it occurs in the prompt, else 0.01.
     """
 
     def __init__(
@@ -89,23 +89,29 @@ class FakeModel:
         return [[_token(word) for word in _TOKEN.findall(text.lower())] for text in texts]
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """As `tokenize`: there are no special tokens."""
+        """Return the tokens that `tokenize` returns, because this model has no special tokens."""
         return self.tokenize([text])[0]
 
     def piece(self, token: int) -> str:
-        """A sign itself, or the number of a word: "#123". A hash does not tell the word."""
+        """Return the character of a punctuation token, or "#123" for word number 123."""
         if not 0 <= token < VOCABULARY:
-            raise InvalidInputError(f"must be in [0, {VOCABULARY})", field="token")
+            raise InvalidInputError(
+                f"must be between 0 and {VOCABULARY - 1}, got {token}", field="token"
+            )
         return chr(token) if token in _PRINTED else f"#{token}"
 
     def decode(self, tokens: Tokens) -> str:
-        """Signs as they are; a word is its `piece` after a space, as byte-level tokenizers do."""
+        """Return the pieces of the tokens as one text, with a space before each word."""
         return "".join(" " * (token >= SIGNS) + self.piece(token) for token in tokens)
 
     def render(self, messages: Sequence[Message]) -> str:
-        """A line `[role] content` for each message; the assistant's last one is left open."""
+        """Return a line `[role] content` for each message.
+
+        The text ends where the assistant continues: after its last message, or after the line
+        `[assistant] `.
+        """
         if not messages:
-            raise InvalidInputError("a conversation needs a message", field="messages")
+            raise InvalidInputError("must contain at least one message", field="messages")
         text = "\n".join(f"[{message.role}] {message.content}" for message in messages)
         return text if messages[-1].role == "assistant" else f"{text}\n[assistant] "
 
@@ -119,17 +125,21 @@ class FakeModel:
         stop: AbstractSet[int] = frozenset(),
         layer: int = -1,
     ) -> States:
-        """The words of the text decide; prefix, suffix and signs do not.
+        """Return states that depend only on the words of the texts, not on prefix or suffix.
 
-        hidden: the sum of the words' vectors of 64 signs; a step adds that of the word chosen.
-        logits: a word's frequency (the earlier of equally frequent ones is above); negative for
-                what is not in the text or was chosen already. When no word is left the quote is
-                chosen, then the end of the turn.
+        hidden: sum of the vectors of all words. A word's vector has 64 values of +1 or -1. Each
+                step adds the vector of the chosen word.
+        logits: frequency of each word in the text. Of equally frequent words, the earlier has the
+                larger logit. Words outside the text and words that were chosen have negative
+                logits. After all words, the model chooses the quote, then the end of the turn.
         """
         if layer != -1:
-            raise ConfigError(f"model {self.name!r} shows its last layer (-1) only", field="layer")
+            raise ConfigError(
+                f"model {self.name!r} supports only its last layer (-1), got {layer}",
+                field="layer",
+            )
         if steps < 1:
-            raise InvalidInputError("must be at least 1", field="steps")
+            raise InvalidInputError(f"must be at least 1, got {steps}", field="steps")
         hidden = np.zeros((len(texts), steps, DIMENSIONS), np.float32)
         logits = np.zeros((len(texts), steps, VOCABULARY), np.float32)
         tokens = np.zeros((len(texts), steps), np.int64)
@@ -201,7 +211,7 @@ class FakeModel:
 
 
 def _first_state(text: Tokens) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Hidden state, never zero as no model's is, and logits after a text."""
+    """Return the hidden state and the logits after a text. The hidden state is never zero."""
     words = Counter(token for token in text if token >= SIGNS)
     state = _vector(QUOTE) * np.float32(1 / DIMENSIONS)
     scores = np.full(VOCABULARY, -1, np.float32)

@@ -1,4 +1,4 @@
-"""A model by its name, whatever its kind."""
+"""Loads a language model of any kind by its name."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def load_model(
     precision: Precision = "float32",
     device: Device = "auto",
 ) -> CausalModel | MaskedModel | FakeModel:
-    """The model of that name or path, causal or masked as its configuration says; or "fake".
+    """Return the model with this name or path. "fake" returns a FakeModel.
 
-    A model that is in use already, from the same weights with the same precision and device, is
-    shared and not loaded again.
+    The model's configuration decides whether it is causal or masked. If a model with the same
+    weights, precision and device is in use, it is shared instead of loaded again.
 
-    Raises ModelError when it cannot be found or read or is of neither kind, ConfigError for what
-    this machine or this model cannot do.
+    Raises ModelError if the model cannot be found or read, or is neither causal nor masked. Raises
+    ConfigError if this machine or this model does not support an option.
     """
     if name == FAKE:
         return FakeModel()
@@ -63,14 +63,16 @@ def _kind(name: str, source: Path) -> type[CausalModel | MaskedModel]:
         return CausalModel
     try:
         configuration = json.loads((source / "config.json").read_text())
-        architecture = str((configuration.get("architectures") or ["of no known kind"])[0])
+        architecture = str((configuration.get("architectures") or ["of unknown architecture"])[0])
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise ModelError(f"model {name!r}: {source} has no config.json to read") from error
+        raise ModelError(
+            f"model {name!r}: {source} has no readable config.json; use a folder of weights"
+        ) from error
     if architecture.endswith("ForMaskedLM"):
         return MaskedModel
     if architecture.endswith(("ForCausalLM", "LMHeadModel")):
         return CausalModel
     raise ModelError(
-        f"model {name!r} is {architecture}: neither a causal language model (...ForCausalLM) "
-        "nor a masked one (...ForMaskedLM)"
+        f"model {name!r} is {architecture}; use a causal language model (...ForCausalLM) "
+        "or a masked one (...ForMaskedLM)"
     )

@@ -1,8 +1,9 @@
-"""From a prompt to tokens.
+"""Converts prompts to tokens.
 
-A text is tokenised with what the tokenizer itself puts before a text (often a token that says
-"begin"), a conversation as its template writes it. Names of special tokens mean something only
-where the template wrote them: a document in a user's message cannot end that message.
+A text is tokenised with the special tokens that the tokenizer puts before a text, such as a begin
+token. A conversation is tokenised as its chat template writes it. Names of special tokens become
+special tokens only where the template wrote them, so a document in a user's message cannot end that
+message.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from .protocol import Message, Prompt
 from .tokenizer import Tokenizer
 
 SHARED = 16
-"""Tokens that prompts must begin with together for these to be read once for all."""
+"""Minimum length of a shared prefix of prompts, in tokens, for it to be read separately."""
 
 _MARK = "\ue002{}\ue003"
-"""Stands for the content of a message while the template is written."""
+"""Placeholder for the content of a message while the template is rendered."""
 
 
 class PromptTokens:
-    """The tokens of one prompt, and of continuations after it."""
+    """Computes the tokens of one prompt and of continuations after it."""
 
     def __init__(self, tokenizer: Tokenizer, prompt: Prompt) -> None:
         self._tokenizer = tokenizer
@@ -34,11 +35,15 @@ class PromptTokens:
             self._begin, self._text = self._conversation(prompt)
 
     def whole(self) -> list[int]:
-        """Of the prompt as it is, to be continued by the model."""
+        """Return the tokens of the whole prompt, for a model that generates its continuation."""
         return [*self._begin, *self._encode(self._text)]
 
     def parted(self, continuations: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-        """Of the prompt and of each continuation, see the module `boundary`."""
+        """Return the tokens of the prompt, and those of each continuation.
+
+        The module `boundary` explains where the prompt ends. Spaces at the end of the prompt belong
+        to the continuations.
+        """
         kept, spaces = divide(self._text, "")
         head = self._encode(kept)
         tails = []
@@ -58,8 +63,11 @@ class PromptTokens:
         return self._tokenizer.tokenize([text])[0] != self._tokenizer.tokenize_markup(text)
 
     def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], str]:
-        """Tokens of the beginning, and the text of the rest, in which names of special tokens
-        stand for them."""
+        """Return the first part of a conversation as tokens, and the rest as text.
+
+        In the text, all names of special tokens are from the template, so `tokenize_markup` can
+        tokenise it. The first part is empty if no message contains such a name.
+        """
         if not any(self._has_markup(message.content) for message in messages):
             return [], self._tokenizer.render(messages)
         marked = [
@@ -72,7 +80,7 @@ class PromptTokens:
             if mark not in text:
                 raise ConfigError(
                     "the model's chat template changes a message that contains the name of a "
-                    "special token",
+                    "special token; remove that name from the message",
                     field="template",
                 )
             written, text = text.split(mark, 1)
@@ -82,23 +90,29 @@ class PromptTokens:
 
 
 def shared(rows: Sequence[list[int]]) -> list[int]:
-    """What all rows begin with, if it is worth a pass of its own; else nothing."""
+    """Return the prefix that all rows share, if it has at least `SHARED` tokens, else []."""
     if len(rows) < 2:
         return []
-    first, last = min(rows), max(rows)  # rows between them begin with what these two share
+    first, last = min(rows), max(rows)  # All rows in between share the prefix of these two.
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     beginning = [token for token, _ in alike]
     return beginning if len(beginning) >= SHARED else []
 
 
 def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | None) -> None:
-    """Raises InvalidInputError for a prompt that leaves no room for `extra` tokens behind it."""
+    """Raise InvalidInputError for a prompt that is empty or too long for the model.
+
+    lengths: number of tokens of each prompt. extra: number of tokens that follow each prompt.
+    limit: maximum of both together; None: unlimited.
+    """
     for number, (length, added) in enumerate(zip(lengths, extra, strict=True)):
         if not length:
-            raise InvalidInputError("has no tokens", field=f"prompts[{number}]")
+            raise InvalidInputError(
+                "has no tokens; it must not be empty", field=f"prompts[{number}]"
+            )
         if limit is not None and length + added > limit:
             raise InvalidInputError(
-                f"{length} tokens and {added} to follow are more than the {limit} that the model "
-                "reads",
+                f"has {length} tokens, and {added} follow; the model accepts at most {limit}, so "
+                "shorten the prompt or what follows",
                 field=f"prompts[{number}]",
             )

@@ -1,12 +1,12 @@
-"""What a language model is: prompts in; states, likelihoods or text out.
+"""Protocols of language models: they read prompts and return states, likelihoods or text.
 
-A back end offers some of three capabilities, each a protocol of its own:
+A model has one or more of three capabilities. Each has a protocol:
 
-- "states":     `StateModel`, the hidden state and the logits at the last token of a prompt;
-- "likelihood": `LikelihoodModel`, how likely given continuations of a prompt are;
-- "generate":   `GenerativeModel`, text that continues a prompt.
+- "states":     `StateModel` returns the hidden state and the logits at the last token of a prompt.
+- "likelihood": `LikelihoodModel` returns the likelihoods of given continuations of a prompt.
+- "generate":   `GenerativeModel` returns text that continues a prompt.
 
-What a model cannot do is an UnsupportedError that says so.
+A missing capability raises UnsupportedError, which names it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import InvalidInputError, UnsupportedError, Usage
+from ..core.errors import shown
 
 Capability = Literal["states", "likelihood", "generate"]
 Tokens = Sequence[int]
@@ -35,27 +36,27 @@ class Message:
 
 
 Prompt = str | Sequence[Message]
-"""What a model continues: a text as it is, or a conversation put through the model's chat template.
+"""A prompt: a text, or a conversation for the model's chat template.
 
-A conversation whose last message is the assistant's is continued inside that message.
+If the last message of a conversation is the assistant's, the model continues that message.
 """
 
 
 def check_prompts(prompts: Sequence[Prompt]) -> None:
-    """A single text in place of several prompts would be read letter by letter: refuse it."""
+    """Raise InvalidInputError for a single prompt instead of a list of prompts."""
     if isinstance(prompts, str) or any(isinstance(prompt, Message) for prompt in prompts):
-        raise InvalidInputError("give a list of prompts", field="prompts")
+        raise InvalidInputError("must be a list of prompts, got a single prompt", field="prompts")
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How text is generated.
+    """Options of text generation.
 
-    max_tokens:  at most this many; >= 1.
-    stop:        strings that end the text, which does not include them.
-    temperature: 0 = the most likely token each time.
-    top_p:       sample among the likeliest tokens that together have this probability.
-    seed:        of the sampling, >= 0; the same seed gives the same text on the same machine.
+    max_tokens:  maximum number of generated tokens, >= 1.
+    stop:        strings that end the text. The text does not include them.
+    temperature: randomness of the choice, >= 0. 0: always the most likely token.
+    top_p:       total probability of the most likely tokens from which one is sampled, in (0, 1].
+    seed:        seed of the sampling, >= 0. Equal seeds give equal texts on one machine.
     """
 
     max_tokens: int = 256
@@ -66,23 +67,32 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name in ("max_tokens", "seed"):
-            if type(getattr(self, name)) is not int:
-                raise InvalidInputError("must be a whole number", field=name)
+            if type(value := getattr(self, name)) is not int:
+                raise InvalidInputError(f"must be an integer, got {shown(value)}", field=name)
         if self.max_tokens < 1:
-            raise InvalidInputError("must be at least 1", field="max_tokens")
+            raise InvalidInputError(
+                f"must be at least 1, got {self.max_tokens}", field="max_tokens"
+            )
         texts = type(self.stop) is tuple and all(isinstance(text, str) for text in self.stop)
         if not texts or not all(self.stop):
-            raise InvalidInputError("must be a tuple of strings that are not empty", field="stop")
+            raise InvalidInputError("must be a tuple of non-empty strings", field="stop")
         if not 0 <= self.temperature < math.inf:
-            raise InvalidInputError("must be a number >= 0", field="temperature")
+            raise InvalidInputError(
+                f"must be a finite number >= 0, got {shown(self.temperature)}", field="temperature"
+            )
         if not 0 < self.top_p <= 1:
-            raise InvalidInputError("must be in (0, 1]", field="top_p")
+            raise InvalidInputError(
+                f"must be greater than 0 and at most 1, got {shown(self.top_p)}", field="top_p"
+            )
         if not 0 <= self.seed < 2**63:
-            raise InvalidInputError("must be in [0, 2**63)", field="seed")
+            raise InvalidInputError(
+                f"must be between 0 and 2**63 - 1, got {shown(self.seed)}", field="seed"
+            )
 
 
 Finish = Literal["stop", "length"]
-"""Why a text ended: the model ended it or a stop string came, or `max_tokens` was reached."""
+"""Reason why a text ended. "stop": the model ended it, or a stop string occurred. "length": it
+reached `max_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a text being generated; the last one has `finish` and `usage`."""
+    """A piece of a text that is being generated. Only the last piece has `finish` and `usage`."""
 
     text: str
     finish: Finish | None = None
@@ -105,10 +115,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Likelihoods:
-    """Log-likelihoods of c continuations of n prompts, natural logarithm.
+    """Log-likelihoods of c continuations after n prompts, as natural logarithms.
 
-    total:  float64 [n, c], summed over the tokens of the continuation.
-    tokens: int64 [n, c], how many these are.
+    total:  float64 [n, c], sum over the tokens of the continuation.
+    tokens: int64 [n, c], number of tokens of the continuation.
     """
 
     total: NDArray[np.float64]
@@ -118,14 +128,14 @@ class Likelihoods:
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """What a model held where it was about to write, for n prompts and up to s greedy steps.
+    """Hidden states and logits for n prompts and up to s greedy steps.
 
-    hidden: float32 [n, s, d], the state of a layer. Step 0 is the last
-            token of the prompt, step i the token chosen at step i - 1.
-    logits: float32 [n, s, vocabulary], of the token that follows.
-    tokens: int64 [n, s], the token chosen: the one of the largest logit.
-    steps:  int64 [n], steps that count for each prompt, 1 to s; what follows them is zero. The last
-            one chose a stop token, or is step s - 1.
+    hidden: float32 [n, s, d], state of a layer. Step 0 is at the last token of the prompt. Step i
+            is at the token that was chosen at step i - 1.
+    logits: float32 [n, s, vocabulary], logits of the next token.
+    tokens: int64 [n, s], chosen token: the one with the largest logit.
+    steps:  int64 [n], number of valid steps for each prompt, 1 to s. Values of later steps are
+            zero. The last valid step chose a stop token, or is step s - 1.
     """
 
     hidden: NDArray[np.float32]
@@ -136,64 +146,75 @@ class States:
 
 
 class LanguageModel(Protocol):
-    """What all back ends have. Thread-safe."""
+    """A language model with any capabilities. Thread-safe."""
 
     @property
     def name(self) -> str:
-        """As it was asked for."""
+        """The name or path that the caller gave."""
 
     @property
     def capabilities(self) -> frozenset[Capability]: ...
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """Identity, a JSON object: equal fingerprints give equal results up to rounding."""
+        """Identity as a JSON object. Models with equal fingerprints agree up to rounding."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, without special tokens."""
+        """Return the number of tokens of each text, without special tokens."""
 
 
 def unsupported(model: LanguageModel, capability: Capability) -> UnsupportedError:
-    """The refusal of what a model cannot do."""
-    offered = ", ".join(sorted(model.capabilities))
-    return UnsupportedError(f"model {model.name!r} has no {capability}; it offers: {offered}")
+    """Return the error for a capability that a model lacks."""
+    supported = ", ".join(sorted(model.capabilities))
+    return UnsupportedError(
+        f"model {model.name!r} does not support {capability}; it supports: {supported}"
+    )
 
 
 class StateModel(LanguageModel, Protocol):
-    """A model whose inside can be read. Works with tokens, so that callers decide what is cut."""
+    """A model that returns hidden states and logits.
+
+    Its methods accept tokens instead of texts, so that callers decide where a text is cut.
+    """
 
     vocabulary: int
     """Number of logits."""
     dimensions: int
-    """Of a hidden state."""
+    """Number of dimensions of a hidden state."""
     batch_tokens: int
-    """Padded tokens (longest text x texts) that a batch for `read` should have at most."""
+    """Maximum number of padded tokens (longest text x number of texts) for a batch of `read`."""
     limit: int | None
-    """Most tokens that `read` takes: of prefix, text, suffix and further steps together. None where
-    the model does not say."""
+    """Maximum number of tokens of prefix, text, suffix and further steps together. None: the
+    model's configuration has no limit."""
     begin: Tokens
-    """What the tokenizer puts before a text by itself, for prompts that are not a conversation:
-    chat templates write it where it belongs. `read` does not add it."""
+    """Special tokens that the tokenizer puts before a text. `read` does not add them: put them
+    before prompts that are not conversations. Chat templates contain them already."""
     ends: frozenset[int]
     """Tokens that end the model's turn."""
     mask: str | None
-    """The token to be filled in, for masked models: prompts need exactly one. Else None."""
+    """Name of the mask token of a masked model, whose prompts must contain it exactly once. None
+    for other models."""
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text, without special tokens of the tokenizer's own; markup of special
-        tokens that is written in the text is recognised only by `tokenize_markup`."""
+        """Return the tokens of each text, without special tokens.
+
+        Names of special tokens in a text are treated as plain text.
+        """
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Tokens of a part of a prompt, in which the names of special tokens stand for them."""
+        """Return the tokens of a part of a prompt. Names of special tokens become those tokens."""
 
     def piece(self, token: int) -> str:
-        """The vocabulary's own name of a token."""
+        """Return the name of a token in the vocabulary."""
 
     def decode(self, tokens: Tokens) -> str:
-        """The text of tokens."""
+        """Return the text of the tokens."""
 
     def render(self, messages: Sequence[Message]) -> str:
-        """A conversation in the model's chat template. Raises ConfigError if it has none."""
+        """Return a conversation as text, written by the model's chat template.
+
+        Raises ConfigError if the model has no chat template.
+        """
 
     def read(
         self,
@@ -207,30 +228,33 @@ class StateModel(LanguageModel, Protocol):
     ) -> States:
         """Read `prefix + text + suffix` for each text, as one batch.
 
-        The keys and values of the prefix are computed once and kept for the next calls. With
-        `steps` > 1 the model goes on greedily until it chooses a token in `stop` or one that ends
-        its turn. A masked model reads at its mask and has one step only.
+        The keys and values of the prefix are computed once and kept for later calls. With `steps`
+        > 1 the model continues greedily until it chooses a token in `stop` or one that ends its
+        turn. A masked model reads the state at its mask and supports one step only.
 
-        layer: whose states are given. -1 is the last, after the final norm; -2 what the last block
-        reads, and so on (transformers' `hidden_states[layer]`). A model that does not have it or
-        does not show it raises ConfigError.
+        layer: number of the layer whose states are returned, as in the `hidden_states` of
+        transformers. -1 is the last layer, after the final norm; -2 is the input of the last block,
+        and so on. Raises ConfigError for a layer that the model does not support.
         """
 
 
 class LikelihoodModel(LanguageModel, Protocol):
-    """A model that says how likely a continuation is."""
+    """A model that computes the likelihoods of given continuations."""
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
-        """Of every continuation after every prompt; what prompts share is computed once."""
+        """Return the log-likelihood of every continuation after every prompt.
+
+        A prefix that all prompts share is computed once.
+        """
 
 
 class GenerativeModel(LanguageModel, Protocol):
-    """A model that writes."""
+    """A model that generates text."""
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
-        """One text for each prompt."""
+        """Return one generated text for each prompt."""
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
-        """A text, piece by piece; the pieces together are what `generate` gives."""
+        """Yield a generated text in pieces. Together they are the text that `generate` returns."""

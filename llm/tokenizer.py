@@ -1,8 +1,8 @@
-"""A tokenizer that threads share, and that does not take markup from strangers.
+"""A thread-safe tokenizer that treats special tokens in untrusted text as plain text.
 
-Documents come from anywhere. A document that contains `<|im_end|>` must not end the user's turn,
-so in text the names of special tokens are characters like others; only parts of a prompt that we
-write (`tokenize_markup`) may contain special tokens.
+A document that contains `<|im_end|>` must not end the user's turn. Names of special tokens in a
+text are therefore plain characters. Only trusted parts of a prompt (`tokenize_markup`) may contain
+special tokens.
 """
 
 from __future__ import annotations
@@ -12,28 +12,31 @@ from threading import Lock
 from typing import Any
 
 from ..core import ConfigError, InvalidInputError, ModelError
-from ..core.unicode import telling_unicode
+from ..core.unicode import unicode_errors
 from .protocol import Message, Tokens
 
 _MARK = "\ue000end of the last message\ue001"
 
 _CLOCK = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}{{ '' }}"
-"""Put before a template, so that one that tells the model the date (Llama 3.2's) always tells the
-same: what a prompt gives must not change overnight. It is the date that Llama's template itself
-takes where there is no clock. (The empty expression keeps a line break behind it.)"""
+"""Text before every template, which fixes the date for templates that contain it (Llama 3.2).
+
+The result of a prompt must not change from day to day. Llama's template uses this date if there is
+no clock. The empty expression at the end keeps a line break that follows it."""
 
 
 class Tokenizer:
-    """Text to tokens and back, with a fast tokenizer of transformers. Thread-safe."""
+    """Converts text to tokens and back with a fast tokenizer of transformers. Thread-safe."""
 
     def __init__(self, tokenizer: Any) -> None:
         if not getattr(tokenizer, "is_fast", False):
-            raise ModelError("only models with a fast tokenizer (tokenizer.json) can be used here")
+            raise ModelError(
+                "the model has no fast tokenizer (tokenizer.json); use a model that has one"
+            )
         self._tokenizer = tokenizer
-        # The backend keeps options (truncation, what is special) as state.
+        # The backend keeps options (truncation, special tokens) as state.
         self._lock = Lock()
-        # `split_special_tokens` spares added tokens that are not called special, though some
-        # models mark turns with them. Added runs of spaces are harmless.
+        # `split_special_tokens` does not split added tokens that are not marked as special, but
+        # some models use them to mark turns. Added runs of spaces are harmless.
         self._markup = frozenset(
             number
             for number, token in tokenizer.added_tokens_decoder.items()
@@ -45,10 +48,10 @@ class Tokenizer:
         self.mask_token: int | None = tokenizer.mask_token_id
         self.pad_token: int | None = tokenizer.pad_token_id
         self.end_token: int | None = tokenizer.eos_token_id
-        self.limit: int = tokenizer.model_max_length  # huge where there is none
+        self.limit: int = tokenizer.model_max_length  # A huge number if there is no limit.
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text, in which names of special tokens mean nothing."""
+        """Return the tokens of each text. Names of special tokens are treated as plain text."""
         rows = self._encode(list(texts), split=True)
         if self._markup:
             for number, row in enumerate(rows):
@@ -57,48 +60,52 @@ class Tokenizer:
         return rows
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Tokens of a part of a prompt, in which names of special tokens stand for them."""
+        """Return the tokens of a part of a prompt. Names of special tokens become those tokens."""
         return self._encode([text], split=False)[0]
 
     def around(self) -> tuple[list[int], list[int]]:
-        """The special tokens that the tokenizer itself puts before and after a text."""
+        """Return the special tokens that the tokenizer puts before and after a text."""
         (bare,) = self._encode(["a"], split=False)
         with self._lock:
             whole: list[int] = self._tokenizer("a", verbose=False).input_ids
         for start in range(len(whole) - len(bare) + 1):
             if whole[start : start + len(bare)] == bare:
                 return whole[:start], whole[start + len(bare) :]
-        raise ModelError("the tokenizer changes a text when it adds its special tokens")
+        raise ModelError(
+            "the tokenizer changes a text when it adds its special tokens; use another model"
+        )
 
     def piece(self, token: int) -> str:
-        """The vocabulary's own name of a token; `[number]` where it has none, as models may have
-        more logits than their tokenizer has tokens."""
+        """Return the name of a token in the vocabulary, or `[number]` if it has none.
+
+        A model may have more logits than its tokenizer has tokens.
+        """
         name = self._tokenizer.convert_ids_to_tokens(int(token))
         return f"[{token}]" if name is None else str(name)
 
     def decode(self, tokens: Tokens) -> str:
-        """The text of tokens, special ones included, with its spaces as they are."""
+        """Return the text of the tokens, including special tokens. Spaces are not changed."""
         return str(self._tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
     def render(self, messages: Sequence[Message]) -> str:
-        """A conversation in the model's chat template, as text with markup.
+        """Return a conversation as text with markup, written by the model's chat template.
 
-        It ends where the assistant begins to write; if the last message is the assistant's, right
-        behind the last character of that message. A template without a system role gets the
-        system's message at the head of the user's. A template that tells the date always tells the
-        same one.
+        The text ends where the assistant begins to write. If the last message is the assistant's,
+        it ends after the last character of that message. If a template has no system role, the
+        system message is put before the user's message. Templates that contain the date use a fixed
+        date.
 
-        Raises ConfigError (field `template`) when there is no template or it refuses the
+        Raises ConfigError (field `template`) if there is no template or it refuses the
         conversation.
         """
         if not self._tokenizer.chat_template:
             raise ConfigError(
-                "the model has no chat template: name one of the known templates, or 'plain'",
+                "the model has no chat template; choose one of the known templates, or 'plain'",
                 field="template",
             )
         turns = [{"role": message.role, "content": message.content} for message in messages]
         if not turns:
-            raise InvalidInputError("a conversation needs a message", field="messages")
+            raise InvalidInputError("must contain at least one message", field="messages")
         if turns[0]["role"] != "system":
             return self._render(turns)
         try:
@@ -118,7 +125,7 @@ class Tokenizer:
 
         continued = turns[-1]["role"] == "assistant"
         if continued:
-            # Templates trim messages; what stands before the mark, they do not touch.
+            # Templates trim messages. The mark protects the spaces before it.
             content = turns[-1]["content"]
             turns = [*turns[:-1], {"role": "assistant", "content": content + _MARK}]
         try:
@@ -137,14 +144,16 @@ class Tokenizer:
         text = text[: text.rfind(_MARK)] if _MARK in text else ""
         if not text.endswith(content.lstrip()):
             raise ConfigError(
-                "the model's chat template changes the assistant's message", field="template"
+                "the model's chat template changes the assistant's message; "
+                "choose another template",
+                field="template",
             )
         return text
 
     def _encode(self, texts: list[str], *, split: bool) -> list[list[int]]:
         if not texts:
             return []
-        with self._lock, telling_unicode(texts):
+        with self._lock, unicode_errors(texts):
             rows: list[list[int]] = self._tokenizer(
                 texts,
                 add_special_tokens=False,
@@ -155,7 +164,7 @@ class Tokenizer:
         return rows
 
     def _without_added(self, text: str) -> list[int]:
-        """Tokens of a text by the vocabulary alone, as if nothing had been added to it."""
+        """Return the tokens of a text from the original vocabulary, without added tokens."""
         backend = self._tokenizer.backend_tokenizer
         if backend.normalizer is not None:
             text = backend.normalizer.normalize_str(text)

@@ -1,4 +1,4 @@
-"""A text as its tokens come: whole characters only, ended by stop strings that are never shown."""
+"""Builds a text from its tokens: complete characters only, up to the first stop string."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ from collections.abc import Callable, Sequence
 from .protocol import Tokens
 
 _BROKEN = "\ufffd"
-"""What decoders write for bytes that are no character, or not yet."""
+"""Character that decoders write for invalid or incomplete bytes."""
 
 _CONTEXT = 8
 
 
 def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
-    """Where the text ends because of the stop string that is complete first, None if none is.
+    """Return the position at which a stop string ends the text; None if there is none.
 
-    Of several that are complete at the same character the longest counts. `begin`: no stop string
-    is complete up to here.
+    The stop string that is complete first counts. If several are complete at the same character,
+    the longest counts. begin: up to here, the text contains no complete stop string.
     """
     ends = []
     for string in stop:
-        place = text.find(string, max(0, begin - len(string) + 1))
-        if place >= 0:
-            ends.append((place + len(string), place))
+        start = text.find(string, max(0, begin - len(string) + 1))
+        if start >= 0:
+            ends.append((start + len(string), start))
     return min(ends)[1] if ends else None
 
 
 def safe(text: str, stop: Sequence[str]) -> int:
-    """Characters of a text that no stop string can claim any more, whatever follows."""
+    """Return the number of characters that cannot become part of a stop string.
+
+    They are counted from the start of the text.
+    """
     longest = max((len(string) for string in stop), default=1) - 1
     for begin in range(max(0, len(text) - longest), len(text)):
         if any(string.startswith(text[begin:]) for string in stop):
@@ -36,11 +39,12 @@ def safe(text: str, stop: Sequence[str]) -> int:
 
 
 class Writing:
-    """One text being written. `text` is what has come of it, `ended` whether a stop string came.
+    """A text that is being generated, token by token.
 
-    decode: tokens to text; called with the last few tokens only.
-    prompt: what is continued; many decoders take a space from the head of a text, which would be
-            lost at the head of the continuation.
+    text:   the text so far. ended: True if a stop string has ended it.
+    decode: function from tokens to text. It is called only with the last few tokens.
+    prompt: tokens before the text. They are needed because many decoders remove a space from the
+            start of a text.
     """
 
     def __init__(self, decode: Callable[[Tokens], str], prompt: Tokens, stop: Sequence[str]):
@@ -48,9 +52,9 @@ class Writing:
         self.ended = False
         self._decode = decode
         self._stop = stop
-        self._before = list(prompt[-_CONTEXT:])  # tokens whose text is known, as context
+        self._before = list(prompt[-_CONTEXT:])  # Tokens whose text is complete, as context.
         self._known = len(decode(self._before))
-        self._new: list[int] = []  # tokens whose text may be half a character
+        self._new: list[int] = []  # Tokens whose text may end with an incomplete character.
         self._taken = 0
 
     def add(self, token: int) -> None:
@@ -62,14 +66,17 @@ class Writing:
             self._known = len(self._decode(self._before))
 
     def close(self) -> None:
-        """No token follows: what is no whole character by now will not become one."""
+        """End the text. An incomplete character at its end is dropped."""
         if not self.ended and self._new:
             piece = self._decode([*self._before, *self._new])[self._known :]
             self._write(piece.rstrip(_BROKEN))
             self._new = []
 
     def take(self, *, last: bool = False) -> str:
-        """What may be shown and was not taken before; the `last` time all that is left."""
+        """Return the text that can be shown and was not returned before.
+
+        last: True at the end of the text, to return all that is left.
+        """
         end = len(self.text) if last or self.ended else safe(self.text, self._stop)
         begin, self._taken = self._taken, end
         return self.text[begin:end]

@@ -20,7 +20,7 @@ from ..core import (
     SearchResult,
     Usage,
     WriteReport,
-    added,
+    add_usages,
 )
 from ..core.arguments import checked
 from ..core.closing import Closing
@@ -360,7 +360,7 @@ class Collection(Closing, Maintained):
     def usage(self) -> Usage | None:
         """What language models did for all searches and writes so far, those that failed
         afterwards included; and what rerankers did."""
-        return added(self._usage, self._queries.usage)
+        return add_usages(self._usage, self._queries.usage)
 
     def close(self) -> None:
         """Finish maintenance under way and let go of the files."""
@@ -370,7 +370,7 @@ class Collection(Closing, Maintained):
 
     def _count(self, usage: Usage | None) -> None:
         with self._usage_lock:
-            self._usage = added(self._usage, usage)
+            self._usage = add_usages(self._usage, usage)
 
     def _expect(self) -> None:
         """Until every leg has been indexed, look again which encoders it was indexed with."""

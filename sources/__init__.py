@@ -1,7 +1,7 @@
 """Readers of files: documents, queries and relevance judgements.
 
-Everything is read as a stream, in a fixed order, and a wrong record is named by file, line and
-field.
+All files are read as streams, in a fixed order. Errors name the file, line and field of an invalid
+record.
 """
 
 from .document import CheckedDocuments, check_document, checked_documents, parse_document

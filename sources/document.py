@@ -1,4 +1,4 @@
-"""The JSON form of a document, parsed in one place for files, REST and everybody else."""
+"""Parses and validates documents in their JSON form, for files, REST and Python."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..core import Document, InvalidInputError, checked_text
+from ..core.errors import shown
 
 MAX_ID_BYTES = 512
 MAX_METADATA_DEPTH = 16
 MAX_METADATA_KEY = 256
-"""Characters in a key of the metadata."""
+"""Maximum number of characters in a metadata key."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -20,19 +21,19 @@ FIELDS = ("_id", "id", "title", "text", "metadata")
 
 
 def parse_document(value: object) -> Document:
-    """Turn `{"id", "title", "text", "metadata"}` into a Document.
+    """Return the Document that a mapping `{"id", "title", "text", "metadata"}` describes.
 
-    id:       string or integer (kept as its decimal string), not empty, at most 512 bytes of
-              UTF-8, no control characters, not "." or "..". `_id` is another name for it.
+    id:       non-empty string, or an integer, which is stored as a decimal string. At most 512
+              bytes of UTF-8, no control characters, not "." or "..". `_id` is another name for it.
     text:     string, required; may be empty.
     title:    string or null, optional.
-    metadata: object or null, optional. JSON values only: finite numbers, integers of 64 bits,
-              at most 16 levels deep, keys of 1 to 256 characters.
+    metadata: object or null, optional. Only JSON values: finite numbers, integers of 64 bits, at
+              most 16 levels of nesting, keys of 1 to 256 characters.
 
-    Raises InvalidInputError, whose `field` names the offending field; an unknown field is one.
+    Raises InvalidInputError, whose `field` names the invalid or unknown field.
     """
     if not isinstance(value, Mapping):
-        raise InvalidInputError(f"a document is a JSON object, not {_kind(value)}")
+        raise InvalidInputError(f"a document must be a JSON object, not {_kind(value)}")
     for name in value:
         if name not in FIELDS:
             raise InvalidInputError(
@@ -41,7 +42,7 @@ def parse_document(value: object) -> Document:
             )
     name = parse_id(value)
     if "text" not in value:
-        raise InvalidInputError("a document needs a text (it may be empty)", field="text")
+        raise InvalidInputError("a document requires a text, which may be empty", field="text")
     title, metadata = value.get("title"), value.get("metadata")
     return check_document(
         Document(
@@ -54,10 +55,10 @@ def parse_document(value: object) -> Document:
 
 
 def check_document(document: Document) -> Document:
-    """The document with its own copy of the metadata.
+    """Return the document with a copy of its metadata.
 
-    Raises InvalidInputError, as `parse_document` does, unless each field has its type and keeps
-    to the limits.
+    Raises InvalidInputError, as `parse_document` does, if a field has a wrong type or exceeds a
+    limit.
     """
     return Document(
         id=_checked_id(_string(document.id, "id"), "id"),
@@ -68,7 +69,7 @@ def check_document(document: Document) -> Document:
 
 
 class CheckedDocuments(Iterator[Document]):
-    """Documents that `parse_document` or `check_document` returned: a write checks no more."""
+    """Documents that are already checked, so that a write does not check them again."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = iter(documents)
@@ -80,10 +81,10 @@ class CheckedDocuments(Iterator[Document]):
 def checked_documents(
     documents: Iterable[Document | Mapping[str, object]],
 ) -> CheckedDocuments:
-    """Documents that may be stored, each checked when it is read, unless it was.
+    """Return an iterator that checks each document when it is read.
 
-    Raises InvalidInputError that names the document, by its number from 0, and the field:
-    `documents[7].text`.
+    CheckedDocuments are returned unchanged. The iterator raises InvalidInputError, which names the
+    document by its position from 0 and the field, such as `documents[7].text`.
     """
     if isinstance(documents, CheckedDocuments):
         return documents
@@ -94,31 +95,36 @@ def _checked(number: int, item: Document | Mapping[str, object]) -> Document:
     try:
         return check_document(item) if isinstance(item, Document) else parse_document(item)
     except InvalidInputError as error:
-        place = f"documents[{number}]" + ("" if error.field is None else f".{error.field}")
-        raise InvalidInputError(error.message, field=place) from None
+        path = f"documents[{number}]" + ("" if error.field is None else f".{error.field}")
+        raise InvalidInputError(error.message, field=path) from None
 
 
 def parse_id(value: Mapping[str, Any]) -> str:
-    """The `_id` or `id` of a document or query, checked. Raises InvalidInputError."""
+    """Return the valid `_id` or `id` of a document or query.
+
+    Raises InvalidInputError if it is missing or invalid, or if the two differ.
+    """
     present = [name for name in ("_id", "id") if name in value]
     names = [name for name in present if value[name] is not None] or present
     if not names:
-        raise InvalidInputError("missing; every record needs an `id` (or `_id`)", field="id")
+        raise InvalidInputError("missing; every record requires an `id` or `_id`", field="id")
     ids = [
         _checked_id(_string(_decimal(value[name], name), name, "a string or an integer"), name)
         for name in names
     ]
     if ids[0] != ids[-1]:
-        raise InvalidInputError("`_id` and `id` are both given and differ; keep one", field="id")
+        raise InvalidInputError("`_id` and `id` have different values; keep one", field="id")
     return ids[0]
 
 
 def _decimal(value: object, field: str) -> object:
-    """An integer as its decimal string, anything else as it is."""
+    """Return an integer as its decimal string, and any other value unchanged."""
     if not isinstance(value, int) or isinstance(value, bool):
         return value
-    if value.bit_length() > 4 * MAX_ID_BYTES:  # Python refuses to write very long integers.
-        raise InvalidInputError(f"has too many digits; at most {MAX_ID_BYTES}", field=field)
+    if value.bit_length() > 4 * MAX_ID_BYTES:  # Python refuses to convert very long integers.
+        raise InvalidInputError(
+            f"has too many digits; at most {MAX_ID_BYTES} are allowed", field=field
+        )
     return str(value)
 
 
@@ -127,10 +133,12 @@ def _checked_id(text: str, field: str) -> str:
         raise InvalidInputError("must not be empty", field=field)
     size = len(text.encode())
     if size > MAX_ID_BYTES:
-        raise InvalidInputError(f"is {size} bytes long; at most {MAX_ID_BYTES}", field=field)
+        raise InvalidInputError(
+            f"must have at most {MAX_ID_BYTES} bytes in UTF-8, got {size}", field=field
+        )
     if _CONTROL.search(text):
         raise InvalidInputError("must not contain control characters", field=field)
-    if text in (".", ".."):  # Clients take these out of the path of a URL.
+    if text in (".", ".."):  # HTTP clients remove these from the path of a URL.
         raise InvalidInputError("must not be '.' or '..'", field=field)
     return text
 
@@ -148,40 +156,46 @@ def _checked_metadata(value: object) -> dict[str, Any]:
 
 
 def _json(value: object, path: str, depth: int) -> Any:
-    """A copy of a JSON value, checked."""
+    """Return a copy of a valid JSON value. Raises InvalidInputError for an invalid one."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return _string(value, path)
     if isinstance(value, int):
         if not -(2**63) <= value < 2**63:
-            raise InvalidInputError("an integer must fit in 64 bits", field=path)
+            message = f"an integer must fit in 64 bits, got {shown(value)}"
+            raise InvalidInputError(message, field=path)
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidInputError("a number must be finite", field=path)
+            raise InvalidInputError(f"a number must be finite, got {value}", field=path)
         return value
     if not isinstance(value, (Mapping, list, tuple)):
         raise InvalidInputError(f"must be a JSON value, not {_kind(value)}", field=path)
     if depth >= MAX_METADATA_DEPTH:
-        raise InvalidInputError(f"nested more than {MAX_METADATA_DEPTH} levels deep", field=path)
+        raise InvalidInputError(
+            f"is nested deeper than {MAX_METADATA_DEPTH} levels; use fewer levels", field=path
+        )
     if isinstance(value, Mapping):
         return {key: _json(item, inner, depth + 1) for key, inner, item in _items(value, path)}
     return [_json(item, f"{path}[{number}]", depth + 1) for number, item in enumerate(value)]
 
 
 def _items(value: Mapping[Any, Any], path: str) -> list[tuple[str, str, Any]]:
-    """(key, path to the item, item) of an object whose keys are checked."""
+    """Return (key, path to the item, item) for each item of an object.
+
+    Raises InvalidInputError for an invalid key.
+    """
     for key in value:
         if not 1 <= len(_string(key, path, "an object with string keys")) <= MAX_METADATA_KEY:
             raise InvalidInputError(
-                f"a key must have 1 to {MAX_METADATA_KEY} characters", field=path
+                f"a key must have 1 to {MAX_METADATA_KEY} characters, got {len(key)}", field=path
             )
     return [(key, f"{path}.{key}", item) for key, item in value.items()]
 
 
 def _kind(value: object) -> str:
-    """How JSON calls the type of a value."""
+    """Return the JSON name of a value's type, such as "an array"."""
     names = {
         type(None): "null",
         bool: "a boolean",

@@ -1,4 +1,4 @@
-"""What happens to a record that cannot be used."""
+"""Reports records that cannot be used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OnError = Callable[[SourceError], None]
 
 
 def report(error: SourceError, on_error: OnError | None) -> None:
-    """Hand the error over so that reading can go on, or raise it when nobody takes it."""
+    """Pass the error to `on_error`, so that reading continues. Raise it if `on_error` is None."""
     if on_error is None:
         raise error
     on_error(error)

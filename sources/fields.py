@@ -1,4 +1,4 @@
-"""Which fields of a record, or columns of a table, make the parts of a document."""
+"""Maps the fields of a record, or the columns of a table, to the parts of a document."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from .document import parse_document
 
 @dataclass(frozen=True, slots=True)
 class FieldNames:
-    """Names in the file for the parts of a document.
+    """The fields of a file that contain the parts of a document.
 
-    id:       None = `_id`, or `id`.
-    metadata: the fields kept as metadata; "rest" = all that are not used otherwise. A field
-              `metadata` of a JSON record is always taken, as the object it is.
-    numeric:  metadata fields whose values are numbers written as text (all cells of a table are
-              text); an empty cell gives no value.
+    id:       field of the id. None: `_id` or `id`.
+    title:    field of the title.
+    text:     field of the text.
+    metadata: fields that are stored as metadata. "rest": all fields without another use. An object
+              in the field `metadata` of a JSON record is always included.
+    numeric:  metadata fields with numbers written as text, such as the cells of a table. An empty
+              cell gives no value.
     """
 
     id: str | None = None
@@ -31,12 +33,15 @@ class FieldNames:
     def __post_init__(self) -> None:
         lost = [] if self.metadata == "rest" else set(self.numeric).difference(self.metadata)
         if lost:
-            message = f"{', '.join(sorted(lost))}: only fields kept as metadata can be numeric"
+            message = f"{', '.join(sorted(lost))} must be a metadata field; add it to `metadata`"
             raise InvalidInputError(message, field="numeric")
 
     def document(self, record: Mapping[str, Any], *, nested: str | None = None) -> Document:
-        """The document a record stands for; `nested` names the field that holds an object of
-        metadata. Raises InvalidInputError with the field's name in the file."""
+        """Return the document of a record.
+
+        nested: name of the field that contains an object with metadata. None: there is none. Raises
+        InvalidInputError, whose `field` is the name of the field in the file.
+        """
         parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
         metadata = self._metadata(record, {*parts.values(), nested})
@@ -44,7 +49,9 @@ class FieldNames:
         if isinstance(own, Mapping):
             for name in metadata:
                 if name in own:
-                    raise InvalidInputError(f"is given beside `{nested}` and inside it", field=name)
+                    raise InvalidInputError(
+                        f"occurs both beside `{nested}` and inside it; keep one", field=name
+                    )
             metadata = {**own, **metadata}
         value["metadata"] = metadata if own is None or isinstance(own, Mapping) else own
         try:
@@ -54,12 +61,15 @@ class FieldNames:
             message = error.message
             in_file = self._name_in_file(field)
             if field in ("id", "text") and field not in value and f"_{field}" not in value:
-                option = f"name the field that holds it with --{field}-field"
+                option = f"set the field with --{field}-field"
                 message = f"missing; {offer(in_file or '', record)}; {option}"
             raise InvalidInputError(message, field=in_file) from None
 
     def named(self) -> list[str]:
-        """Fields that were named though a record may lack them: nobody would notice a wrong one."""
+        """Return the optional fields that the caller named explicitly.
+
+        A record may lack them, so a misspelled name would not be noticed otherwise.
+        """
         title = [] if self.title == DEFAULT_FIELDS.title else [self.title]
         metadata = () if self.metadata == "rest" else self.metadata
         return list(dict.fromkeys([*title, *metadata, *self.numeric]))
@@ -90,7 +100,7 @@ DEFAULT_FIELDS = FieldNames()
 
 
 def offer(name: str, names: Iterable[str]) -> str:
-    """Which fields there are, and which of them `name` may have meant."""
+    """Return a message that lists the known fields and suggests the one most similar to `name`."""
     known = list(names)
     near = difflib.get_close_matches(name.lower()[:100], [one.lower()[:100] for one in known], 1)
     meant = [one for one in known if near and one.lower()[:100] == near[0]][:1]
@@ -101,7 +111,7 @@ def offer(name: str, names: Iterable[str]) -> str:
 def _number(text: str, field: str) -> int | float:
     for kind in (int, float):
         try:
-            return kind(text.replace("_", "?"))  # Python reads 1_000, data does not mean it
+            return kind(text.replace("_", "?"))  # Python accepts 1_000, but it is not a number.
         except ValueError:
             continue
-    raise InvalidInputError(f"is not a number: {text!r}", field=field)
+    raise InvalidInputError(f"must be a number, got {text!r}", field=field)

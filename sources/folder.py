@@ -1,4 +1,4 @@
-"""Documents from plain text and Markdown files, one document for each file."""
+"""Reads documents from plain text and Markdown files, one document from each file."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _FRONT_MATTER_LINE = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?")
 
 
 def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iterator[Document]:
-    """A document for each `.txt`, `.md` and `.markdown` file below `folder`, sorted by path.
+    """Yield a document for each `.txt`, `.md` and `.markdown` file in `folder`, sorted by path.
 
-    The id is the path relative to `folder`, with slashes. Hidden files and folders, other files,
-    links to folders and what cannot be read are left out: `survey` counts them. Raises SourceError
-    when there is nothing to read.
+    Subfolders are included. The id is the path relative to `folder`, with slashes. Hidden files and
+    folders, other files, links to folders and unreadable files are skipped; `survey` counts them.
+    Raises SourceError if there are no files to read.
     """
     paths = sorted(text_files(folder), key=lambda path: path.relative_to(folder).as_posix())
     if not paths:
-        message = f"the folder holds no text files ({', '.join(sorted(TEXT_SUFFIXES))})"
-        message += "; name files with records, such as .jsonl or .csv, themselves"
+        message = f"the folder contains no text files ({', '.join(sorted(TEXT_SUFFIXES))}); "
+        message += "to read files with records, such as .jsonl or .csv, name each file"
         raise SourceError(message, path=folder)
     for path in paths:
         yield from read_text_document(path, path.relative_to(folder).as_posix(), on_error)
@@ -46,13 +46,14 @@ def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iter
 def read_text_document(
     path: Path, name: str | None = None, on_error: OnError | None = None
 ) -> Iterator[Document]:
-    """The one document of a text file, or none when it cannot be used and `on_error` took it.
+    """Yield the document of a text file. Yields nothing if `on_error` received an error.
 
-    id:    `name`; None = the file's name.
-    title: of Markdown the front matter's `title`, else the first heading; else the file's stem.
-    text:  the whole file, front matter left out. Front matter of simple `key: value` lines
-           becomes metadata (numbers, true and false, [a, b] lists, else text); any other front
-           matter stays in the text.
+    id:    `name`. None: the name of the file.
+    title: for Markdown, the `title` of the front matter, or the first heading. Otherwise, or if
+           there is neither, the file name without its suffix.
+    text:  the whole file without front matter.
+    metadata: front matter of simple `key: value` lines. Values are numbers, true, false, lists such
+           as [a, b], or text. Any other front matter stays in the text.
     """
     try:
         text = read_whole(path)
@@ -73,7 +74,10 @@ def read_text_document(
 
 
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """(metadata, text after it) of a Markdown file that begins with a `---` block."""
+    """Return the front matter and the remaining text of a Markdown file.
+
+    The metadata is empty if the text does not begin with a simple `---` block.
+    """
     lines = text.split("\n")
     if lines[0].rstrip() != "---":
         return {}, text
@@ -110,7 +114,7 @@ def _first_heading(text: str) -> str:
         elif not fenced and (match := _HEADING.match(line)):
             title = line[match.end() :].strip()
             bare = title.rstrip("#")
-            if bare != title and bare[-1:] in ("", " ", "\t"):  # "# C#" has no closing marks.
+            if bare != title and bare[-1:] in ("", " ", "\t"):  # The last # of "# C#" is text.
                 title = bare.rstrip()
             if title:
                 return title
@@ -118,20 +122,21 @@ def _first_heading(text: str) -> str:
 
 
 def text_files(folder: Path) -> Iterator[Path]:
-    """The files that `read_folder_documents` reads, in no fixed order."""
+    """Return the files that `read_folder_documents` reads, in no fixed order."""
     return (path for path, reason in walk(folder) if reason is None)
 
 
 def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
-    """(path, why it is not read) of all below a folder; None = it is read.
+    """Yield (path, reason) for the files in a folder and its subfolders.
 
-    What is in a folder that is left out is not listed.
+    reason: why the file is not read; None: it is read. A folder that is not read is also listed,
+    but its files are not.
     """
     refused: list[OSError] = []
-    for place, folders, names in os.walk(folder, onerror=refused.append):
+    for parent, folders, names in os.walk(folder, onerror=refused.append):
         kept = []
         for name in folders:
-            path = Path(place, name)
+            path = Path(parent, name)
             if name.startswith("."):
                 yield path, HIDDEN
             elif path.is_symlink():
@@ -140,12 +145,12 @@ def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
                 kept.append(name)
         folders[:] = kept
         for name in names:
-            yield Path(place, name), _left_out(Path(place, name))
+            yield Path(parent, name), _reason_to_skip(Path(parent, name))
     for error in refused:
         yield Path(error.filename), "unreadable"
 
 
-def _left_out(path: Path) -> str | None:
+def _reason_to_skip(path: Path) -> str | None:
     if path.name.startswith("."):
         return HIDDEN
     if path.suffix.lower() not in TEXT_SUFFIXES:

@@ -1,4 +1,4 @@
-"""Objects of one JSON array, read as a stream."""
+"""Reads the items of a JSON array as a stream."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from .lines import MAX_LINE, reading
 
 _PIECE = 1 << 16
 _TOKEN = 16
-"""Characters at the end of what was read that may be the beginning of something longer, such as
-`-Infinity` or an escaped pair of surrogates."""
+"""Number of characters at the end of the buffer that may be an incomplete token, such as
+`-Infinity` or an escaped surrogate pair."""
 _BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 def is_array(path: Path) -> bool:
-    """Whether the first character of the file that is not blank is `[`."""
+    """Return True if the first non-blank character of the file is `[`."""
     with reading(path) as file:
         return file.read(_PIECE).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 def read_array(path: Path) -> Iterator[tuple[int, object]]:
-    """(line on which it begins, value) of each item of the file's JSON array.
+    """Yield (line number, value) for each item of the JSON array in a file.
 
-    An item of more than twice `MAX_LINE` characters is refused. Raises SourceError, with the line,
-    for what is not such an array.
+    The line number is that of the first line of the item, from 1. Raises SourceError, with the
+    line, if the file does not contain exactly one array, or if an item has more than
+    2 x `MAX_LINE` characters.
     """
     reader = _Reader(path)
     reader.expect("[")
@@ -47,7 +48,7 @@ def read_array(path: Path) -> Iterator[tuple[int, object]]:
 
 
 class _Reader:
-    """The text of a file that was read and not yet used, and the line on which it begins."""
+    """A buffer of text from a file, with the current position and its line number."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -65,7 +66,7 @@ class _Reader:
                     yield decoder.decode(piece)
                 yield decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            self.fail(f"not UTF-8 in this item or the next: {error.reason}")
+            self.fail(f"this item or the next is not UTF-8: {error.reason}")
 
     def _more(self) -> bool:
         for piece in self._pieces:
@@ -76,7 +77,7 @@ class _Reader:
         return False
 
     def next(self) -> str:
-        """The next character that is not blank; empty at the end."""
+        """Return the next non-blank character; "" at the end of the file."""
         while True:
             match = _BLANKS.match(self._text, self._at)
             self._use(match.end() if match else self._at)
@@ -85,14 +86,18 @@ class _Reader:
 
     def expect(self, character: str) -> None:
         if (found := self.next()) != character:
-            self.fail(f"expected `{character}`, got {found!r}" if found else "the array is cut off")
+            self.fail(
+                f"expected `{character}`, got {found!r}"
+                if found
+                else "the array is cut off; check that the file is complete"
+            )
         self._use(self._at + 1)
 
     def item(self) -> tuple[int, object]:
         self.next()
         tried, more = 0, True
         while True:
-            # Each try begins anew, so the text doubles before the next one.
+            # Each attempt parses from the start, so the text doubles before the next one.
             if not more or len(self._text) - self._at >= 2 * tried:
                 tried = len(self._text) - self._at
                 try:
@@ -101,29 +106,30 @@ class _Reader:
                         line = self._line
                         self._use(end)
                         return line, value
-                    problem, place = "the array is cut off", end
+                    problem, position = "the array is cut off; check that the file is complete", end
                 except json.JSONDecodeError as error:
-                    problem, place = f"not JSON: {error.msg}", error.pos
+                    problem, position = f"not JSON: {error.msg}", error.pos
                     if not self._may_be_cut(error):
                         more = False
                 except RecursionError:
-                    self.fail("nested too deeply")
+                    self.fail("is nested too deeply; use fewer levels")
                 except ValueError as error:  # An integer of thousands of digits.
-                    self.fail(f"not a number that can be used: {error}")
+                    self.fail(f"contains an invalid number: {error}")
                 if not more:
-                    self._use(place)
+                    self._use(position)
                     self.fail(problem)
             if len(self._text) - self._at > 2 * MAX_LINE:
-                self.fail(f"an item has more than {2 * MAX_LINE:,} characters")
+                self.fail(f"an item has more than {2 * MAX_LINE:,} characters; split it")
             more = self._more()
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
-        """Whether the error may be that the item goes on behind the text."""
+        """Return True if the item may continue after the end of the buffer."""
         at_end = error.pos > len(self._text) - _TOKEN
-        return at_end or error.msg.startswith("Unterminated")  # A string: `pos` is its begin.
+        # The position of an unterminated string is its start.
+        return at_end or error.msg.startswith("Unterminated")
 
     def _use(self, end: int) -> None:
-        """Step over the text up to `end`."""
+        """Advance the position to `end`."""
         self._line += self._text.count("\n", self._at, end)
         self._at = end
 

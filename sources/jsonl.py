@@ -1,4 +1,4 @@
-"""Documents from JSON lines, the layout of BEIR."""
+"""Reads documents from JSON lines, the format of BEIR."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from .json_array import is_array, read_array
 from .lines import plain_suffix, read_lines
 
 LOOKED_AT = 100
-"""Records that are searched for the fields that were named."""
+"""Number of records in which named fields must occur at least once."""
 
 
 def read_jsonl_documents(
     path: Path, fields: FieldNames = DEFAULT_FIELDS, on_error: OnError | None = None
 ) -> Iterator[Document]:
-    """One document for each line of a `.jsonl` or `.jsonl.gz` file; empty lines are skipped.
+    """Yield a document for each line of a `.jsonl` or `.jsonl.gz` file. Empty lines are skipped.
 
-    The parts are `_id` or `id`, `title`, `text` and `metadata` (an object); other fields are
-    added to the metadata. A line that cannot be used goes to `on_error`, or is raised. A file
-    `.json` may hold one array of such objects instead. Raises SourceError when none of the first
-    records has a title, metadata or numeric field that `fields` names.
+    A line is an object with `_id` or `id`, `title`, `text` and `metadata` (an object). Other fields
+    are added to the metadata. A `.json` file may contain one array of such objects instead.
+
+    An invalid line is passed to `on_error`, or raises SourceError if that is None. Raises
+    SourceError if the first records all lack a title, metadata or numeric field that `fields`
+    names.
     """
     if plain_suffix(path) == ".json" and is_array(path):
         records: Iterator[tuple[int, object]] = read_array(path)
@@ -47,7 +49,7 @@ def read_jsonl_documents(
 def _checked(
     records: Iterator[tuple[int, object]], named: list[str], path: Path
 ) -> Iterator[tuple[int, object]]:
-    """The records, once one of the first few has each field that was named."""
+    """Yield the records. Raises SourceError if a named field is in none of the first records."""
     first = list(islice(records, LOOKED_AT))
     present: dict[str, None] = {}
     for _, record in first:
@@ -57,7 +59,7 @@ def _checked(
             present.update(dict.fromkeys([*found, *(inner if isinstance(inner, dict) else {})]))
     missing = [name for name in named if name not in present]
     if missing and present:
-        message = f"is in none of the first {len(first)} records; {offer(missing[0], present)}"
+        message = f"occurs in none of the first {len(first)} records; {offer(missing[0], present)}"
         raise SourceError(message, path=path, field=missing[0])
     yield from first
     yield from records
@@ -72,12 +74,12 @@ def _object(record: object) -> dict[str, object]:
 
 
 def parse_json_line(line: bytes) -> dict[str, object]:
-    """The object on one line. Raises InvalidInputError."""
+    """Return the JSON object on a line. Raises InvalidInputError if there is none."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise InvalidInputError(f"not JSON: {error.msg} (column {error.colno})") from None
     if not isinstance(value, dict):
         hint = "; a file with one array must be named .json" if isinstance(value, list) else ""
-        raise InvalidInputError(f"a line must hold a JSON object{hint}")
+        raise InvalidInputError(f"a line must contain a JSON object{hint}")
     return value

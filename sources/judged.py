@@ -1,4 +1,4 @@
-"""Queries and relevance judgements of an evaluation set."""
+"""Reads the queries and relevance judgements of an evaluation set."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from .lines import decode, plain_suffix, read_lines
 
 
 def read_queries(path: Path) -> list[Query]:
-    """Queries in the order of the file: BEIR's `queries.jsonl` (fields `_id` or `id` and `text`;
-    others are not used), or a `.tsv` or `.txt` of `id<TAB>text` without a header. Also `.gz`.
+    """Return the queries of a file, in order.
 
-    Raises SourceError with the line: there is no partial evaluation set.
+    The file is BEIR's `queries.jsonl` with the fields `_id` or `id` and `text` (others are
+    ignored), or a `.tsv` or `.txt` file with lines `id<TAB>text` and no header. It may be
+    compressed (`.gz`).
+
+    Raises SourceError, with the line, for any invalid query.
     """
     queries: dict[str, Query] = {}
     tabular = plain_suffix(path) in (".tsv", ".txt")
@@ -29,45 +32,47 @@ def read_queries(path: Path) -> list[Query]:
             else:
                 query = _json_query(line)
             if query.id in queries:
-                raise InvalidInputError(f"query {query.id} is given twice")
+                raise InvalidInputError(f"query {query.id} occurs twice; remove one")
         except SourceError:
             raise
         except InvalidInputError as error:
             raise SourceError(error.message, path=path, line=number, field=error.field) from None
         queries[query.id] = query
     if not queries:
-        raise SourceError("holds no queries", path=path)
+        raise SourceError("contains no queries", path=path)
     return list(queries.values())
 
 
 def read_qrels(path: Path) -> Qrels:
-    """Judgements: BEIR's `query-id<TAB>corpus-id<TAB>score` with its header, or TREC's four
-    columns `query iteration document grade`. Also `.gz`.
+    """Return the relevance judgements of a file.
 
-    Grades are whole numbers; 0 (and in TREC files a negative one) is judged and not relevant.
-    Raises SourceError with the line, also for two different grades of one pair.
+    The file has BEIR's columns `query-id<TAB>corpus-id<TAB>score` with a header, or TREC's four
+    columns `query iteration document grade`. It may be compressed (`.gz`). Grades are integers. A
+    grade of 0, or below 0 in TREC files, means judged and not relevant.
+
+    Raises SourceError, with the line, for an invalid line or for two different grades of a pair.
     """
     qrels: dict[str, dict[str, int]] = {}
     for number, line in _judgement_lines(path):
         columns = line.split("\t") if line.count("\t") == 2 else line.split()
         if len(columns) not in (3, 4):
-            message = f"{len(columns)} columns; 3 (BEIR, tabs) or 4 (TREC) are expected"
+            message = f"a line must have 3 columns (BEIR, tabs) or 4 (TREC), got {len(columns)}"
             raise SourceError(message, path=path, line=number)
         query, document, grade = columns[0], columns[-2], columns[-1]
         try:
             value = int(grade)
         except ValueError:
-            if number == 1 and len(columns) == 3:  # the header of BEIR's layout
+            if number == 1 and len(columns) == 3:  # The header of BEIR's format.
                 continue
-            message = f"must be a whole number, not {shown(grade)}"
+            message = f"must be an integer, got {shown(grade)}"
             raise SourceError(message, path=path, line=number, field="score") from None
         if not query or not document:
-            raise SourceError("an id is empty", path=path, line=number)
+            raise SourceError("an id must not be empty", path=path, line=number)
         if qrels.setdefault(query, {}).setdefault(document, value) != value:
-            message = f"document {document} has two grades for query {query}"
+            message = f"document {document} has two grades for query {query}; keep one"
             raise SourceError(message, path=path, line=number)
     if not qrels:
-        raise SourceError("holds no judgements", path=path)
+        raise SourceError("contains no judgements", path=path)
     return qrels
 
 
@@ -91,5 +96,5 @@ def _tab_query(line: str) -> Query:
 
 def _query(query_id: str, text: object) -> Query:
     if not isinstance(text, str) or not text.strip():
-        raise InvalidInputError("a query needs a text", field="text")
+        raise InvalidInputError("a query requires a non-empty text", field="text")
     return Query(id=query_id, text=text)

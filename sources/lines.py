@@ -1,4 +1,4 @@
-"""Lines of plain and gzip files, one at a time, with errors that name the file."""
+"""Reads plain and gzip files line by line. Errors name the file."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from ..core.files import check_regular, unreadable
 BOM = b"\xef\xbb\xbf"
 
 MAX_LINE = 64 * 2**20
-"""Bytes in a line, and in a text file, which is one document. It bounds what a compressed file that
-unpacks to one endless line can take."""
+"""Maximum size of a line, and of a text file, in bytes. It limits the memory for a compressed file
+that unpacks to one endless line."""
 
 STDIN = Path("-")
-"""Names standard input."""
+"""The path that means standard input."""
 
-PIPE = f"to read from a pipe, give `{STDIN}`"
-"""What to do instead of naming a pipe."""
+PIPE = f"to read from a pipe, use `{STDIN}`"
+"""Remedy in the error for a pipe."""
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, bytes with the line end) of a file; `.gz` is unpacked on the way.
+    """Yield (line number from 1, bytes including the line end) for each line of a file.
 
-    A byte order mark at the start is dropped. Raises SourceError when the file cannot be read, is
-    not a regular file, or has a line of more than `MAX_LINE` bytes.
+    `.gz` files are decompressed. A byte order mark at the start is removed. Raises SourceError if
+    the file cannot be read, is not a regular file, or has a line of more than `MAX_LINE` bytes.
     """
     with reading(path) as file:
         number = 0
@@ -40,7 +40,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
             number += 1
             if len(line) > MAX_LINE:
                 raise SourceError(
-                    f"the line has more than {MAX_LINE:,} bytes; is this the right kind of file?",
+                    f"the line has more than {MAX_LINE:,} bytes; check the type of the file",
                     path=path,
                     line=number,
                 )
@@ -48,45 +48,52 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def read_whole(path: Path) -> str:
-    """The text of one UTF-8 file, line ends as `\\n`. Raises SourceError for a file of more than
-    `MAX_LINE` bytes, a NUL byte and, with its line, the first byte that is not UTF-8."""
+    """Return the text of a UTF-8 file, with line ends as `\\n`.
+
+    Raises SourceError for a file of more than `MAX_LINE` bytes. Raises it with the line for a NUL
+    byte and for bytes that are not UTF-8.
+    """
     with reading(path) as file:
         content = file.read(MAX_LINE + 1)
     if len(content) > MAX_LINE:
         raise SourceError(f"has more than {MAX_LINE:,} bytes; split it", path=path)
     content = content.removeprefix(BOM)
-    if (place := content.find(b"\0")) >= 0:
-        line = content.count(b"\n", 0, place) + 1
-        message = "holds a NUL byte: binary data, or text in UTF-16; convert it to UTF-8"
+    if (position := content.find(b"\0")) >= 0:
+        line = content.count(b"\n", 0, position) + 1
+        message = "contains a NUL byte, like binary data or UTF-16 text; convert it to UTF-8 text"
         raise SourceError(message, path=path, line=line)
     try:
         return content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SourceError(f"not UTF-8: {error.reason}", path=path, line=line) from None
+        raise SourceError(
+            f"not UTF-8: {error.reason}; convert the file to UTF-8", path=path, line=line
+        ) from None
 
 
 def decode(content: bytes, path: Path, line: int) -> str:
-    """One line as text, without its line end. Raises SourceError when it is not UTF-8."""
+    """Return a line as text without its line end. Raises SourceError if it is not UTF-8."""
     try:
         return content.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise SourceError(f"not UTF-8: {error.reason}", path=path, line=line) from None
+        raise SourceError(
+            f"not UTF-8: {error.reason}; convert the file to UTF-8", path=path, line=line
+        ) from None
 
 
 def plain_suffix(path: Path) -> str:
-    """The suffix in lower case that says the format: `.jsonl` for `corpus.jsonl.gz`."""
+    """Return the suffix of the format in lower case, such as `.jsonl` for `corpus.jsonl.gz`."""
     name = path.name.lower()
     return Path(name.removesuffix(".gz")).suffix
 
 
 def open_source(path: Path) -> BufferedIOBase:
-    """Open a file to be read; `.gz` is unpacked, `-` is standard input.
+    """Open a file for reading. `.gz` files are decompressed; `-` is standard input.
 
-    Raises SourceError for what is not a regular file: a pipe or a device may never end.
+    Raises SourceError if the path is not a regular file, because a pipe or a device may never end.
     """
     if path == STDIN:
-        if sys.stdin is None:  # The process was started without one.
+        if sys.stdin is None:  # The process was started without standard input.
             raise SourceError("standard input is closed", path=path)
         return cast(BufferedIOBase, os.fdopen(os.dup(sys.stdin.fileno()), "rb"))
     check_regular(path, PIPE)
@@ -97,12 +104,15 @@ def open_source(path: Path) -> BufferedIOBase:
 
 @contextmanager
 def reading(path: Path) -> Iterator[BufferedIOBase]:
-    """The open file, as `open_source` does. Raises SourceError, inside too, when it cannot be read
-    or is a damaged gzip file."""
+    """Open a file as `open_source` does, and close it at the end of the block.
+
+    Raises SourceError if the file cannot be read or is a damaged gzip file, also for errors inside
+    the block.
+    """
     try:
         with open_source(path) as file:
             yield file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(f"damaged gzip file: {error}", path=path) from None
+        raise SourceError(f"damaged gzip file: {error}; create it again", path=path) from None
     except OSError as error:
         raise unreadable(path, error) from None

@@ -1,4 +1,4 @@
-"""Documents from any mixture of files and folders."""
+"""Reads documents from files and folders of all supported formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .table import read_table_documents
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
 RECORD_SUFFIXES = TABLE_SUFFIXES | {".json", ".jsonl", ".ndjson"}
-"""Files with many documents; each may be compressed (`.gz`)."""
+"""Suffixes of files with many documents. Each file may be compressed (`.gz`)."""
 
 
 def read_documents(
@@ -26,13 +26,14 @@ def read_documents(
     fields: FieldNames = DEFAULT_FIELDS,
     on_error: OnError | None = None,
 ) -> CheckedDocuments:
-    """Documents of the files and folders in the order given, read as they are consumed.
+    """Return an iterator over the documents of files and folders, in the given order.
 
-    JSON lines (BEIR; `-` reads them from standard input), CSV and TSV, each also as `.gz`; `.json`
-    with one array or lines; plain text, Markdown, and folders of them.
-    A record that cannot be used goes to `on_error` and reading goes on; without `on_error` the
-    first one is raised. A path that does not exist, has an unknown suffix or cannot be read is
-    always raised, as far as possible before anything is read.
+    Supported are JSON lines (BEIR; `-` reads them from standard input), CSV and TSV, each also as
+    `.gz`; `.json` with one array or with lines; plain text, Markdown, and folders of these.
+
+    An invalid record is passed to `on_error` and reading continues. Without `on_error`, it raises
+    SourceError. A path that does not exist, has an unknown suffix or cannot be read always raises
+    SourceError, if possible before any file is read.
 
         for document in read_documents("corpus.jsonl.gz"):
             print(document.id, document.title)
@@ -46,9 +47,10 @@ def read_documents(
 
 
 def count_documents(paths: Iterable[Path | str]) -> int | None:
-    """How many documents the files seem to hold, for a progress bar: lines, not yet parsed.
+    """Return the approximate number of documents in files and folders, for a progress bar.
 
-    None when that is not cheap to know (tables, whose rows may span lines).
+    Counts lines without parsing them. Returns None if counting would be expensive, as for tables,
+    whose rows may span lines.
     """
     count = 0
     for path in map(Path, paths):
@@ -66,7 +68,7 @@ def count_documents(paths: Iterable[Path | str]) -> int | None:
 
 
 def holds_records(path: Path) -> bool:
-    """Whether the file's documents have named fields, so that FieldNames applies to it."""
+    """Return True if the records of a file have named fields, so that FieldNames applies to it."""
     return path == STDIN or (not path.is_dir() and plain_suffix(path) in RECORD_SUFFIXES)
 
 
@@ -78,13 +80,13 @@ def _check(path: Path) -> None:
         if colon and scheme in ("http", "https", "ftp", "s3", "gs"):
             url = f"{scheme}://{rest.lstrip('/')}"
             raise SourceError(f"is a URL; download it first: curl -LO {url}", path=path)
-        raise SourceError("no such file or folder", path=path)
+        raise SourceError("no such file or folder; check the path", path=path)
     if not path.is_dir():
         check_regular(path, PIPE)
     if not path.is_dir() and not holds_records(path) and path.suffix.lower() not in TEXT_SUFFIXES:
         known = ", ".join(sorted(RECORD_SUFFIXES)) + " (each also with .gz), "
         known += ", ".join(sorted(TEXT_SUFFIXES)) + ", or a folder"
-        raise SourceError(f"unknown kind of file; known are {known}", path=path)
+        raise SourceError(f"unknown type of file; supported are {known}", path=path)
 
 
 def _read(paths: list[Path], fields: FieldNames, on_error: OnError | None) -> Iterator[Document]:
@@ -105,11 +107,14 @@ def _read(paths: list[Path], fields: FieldNames, on_error: OnError | None) -> It
 
 
 def _is_new(id_: str, path: Path, known: dict[str, Path], on_error: OnError | None) -> bool:
-    """Whether no other file gave its document this id, which its own path below what was named is;
-    else the record goes to `on_error`: it would replace the other document."""
+    """Return True if no other file has a document with this id.
+
+    Otherwise, the record is passed to `on_error`, because it would replace the other document. The
+    id of a text file is its path relative to the folder that the caller named.
+    """
     other = known.setdefault(id_, path)
     if other == path:
         return True
-    message = f"{id_!r} is the id of {other} too; name a folder above both: ids are paths below it"
+    message = f"{id_!r} is also the id of {other}; name a folder that contains both files"
     report(SourceError(message, path=path, field="id"), on_error)
     return False

@@ -1,6 +1,6 @@
-"""The docstrings of Python's standard library: documents that every machine has.
+"""Reads the docstrings of Python's standard library, as documents that exist on every machine.
 
-The source files are parsed, never imported: some modules act when they are imported.
+The source files are parsed and never imported, because some modules have side effects at import.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from ..core import Document, SourceError
 
 MIN_CHARACTERS = 20
-"""Shorter docstrings say nothing."""
+"""Minimum length of a docstring. Shorter ones are skipped."""
 
 PACKAGES = (
     "asyncio", "collections", "concurrent", "email", "html", "http", "importlib", "json",
@@ -43,23 +43,29 @@ IMPLEMENTED_IN = {
     "os.path": "posixpath",
     "pathlib": "pathlib/_local",
 }
-"""Modules whose definitions are in another file, in some versions of Python or in all."""
+"""Module -> file with its definitions, for modules that are implemented in another file.
+
+In some versions of Python, the definitions are in the module's own file."""
 
 _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def read_stdlib_docstrings(root: Path | None = None) -> Iterator[Document]:
-    """Docstrings of public modules, classes, functions and methods, about three thousand.
+    """Yield the docstrings of public modules, classes, functions and methods as documents.
 
-    root: the folder of the library; None = that of the running interpreter.
+    There are about three thousand, in a fixed order.
+
+    root: folder of the standard library. None: that of the running interpreter.
+
+    The fields of a document are:
 
     id:       dotted name.
-    title:    the name with its parameters.
-    text:     the docstring; of several equal ones only the first is kept.
-    metadata: package, module, kind (module, class, function, method or property) and lines (of
-              source).
+    title:    name with parameters.
+    text:     docstring. Of several equal docstrings, only the first is included.
+    metadata: package, module, kind (module, class, function, method or property) and lines (number
+              of lines of source code).
 
-    The order is fixed. Raises SourceError when the source files are not installed.
+    Raises SourceError if the source files are not installed.
     """
     root = Path(sysconfig.get_paths()["stdlib"]) if root is None else root
     ids: set[str] = set()
@@ -72,11 +78,13 @@ def read_stdlib_docstrings(root: Path | None = None) -> Iterator[Document]:
                 texts.add(document.text)
                 yield document
     if not ids:
-        raise SourceError("the source files of the standard library are not there", path=root)
+        raise SourceError(
+            "the source files of the standard library are missing; install them", path=root
+        )
 
 
 def _source_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """(dotted name, file), sorted by name. What this version of Python lacks is left out."""
+    """Yield (dotted name, file), sorted by name. Modules that this Python lacks are skipped."""
     found: dict[str, Path] = {}
     for name in MODULES:
         for stem in (IMPLEMENTED_IN.get(name, name), name):
@@ -94,7 +102,7 @@ def _source_files(root: Path) -> Iterator[tuple[str, Path]]:
 
 def _documents(module: str, path: Path) -> Iterator[Document]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library's own invalid escapes are not our matter
+        warnings.simplefilter("ignore")  # The library itself contains invalid escapes.
         tree = ast.parse(path.read_bytes(), filename=str(path))
     lines = tree.body[-1].end_lineno if tree.body else 0
     yield _document(module, module, ast.get_docstring(tree), module, "module", lines or 0)
@@ -102,7 +110,7 @@ def _documents(module: str, path: Path) -> Iterator[Document]:
 
 
 def _definitions(body: list[ast.stmt], prefix: str, module: str) -> Iterator[Document]:
-    """Documents of the public definitions in `body`, also below `if` and `try`."""
+    """Yield documents of the public definitions in `body`, including those in `if` and `try`."""
     for node in body:
         if isinstance(node, ast.If):
             yield from _definitions(node.body + node.orelse, prefix, module)
@@ -141,7 +149,10 @@ def _kind(node: _Definition, *, in_class: bool) -> str:
 
 
 def _parameters(arguments: ast.arguments) -> list[str]:
-    """Names as in a signature; defaults, annotations, `self`, `cls` and private ones left out."""
+    """Return the names of public parameters as in a signature, without `self` and `cls`.
+
+    Defaults and annotations are left out.
+    """
     names = [argument.arg for argument in arguments.posonlyargs]
     names += ["/"] if names else []
     names += [argument.arg for argument in arguments.args]

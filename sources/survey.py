@@ -1,4 +1,4 @@
-"""What of some files and folders is read, and what is left out, by kind and reason."""
+"""Counts which files in folders are read and which are skipped, by kind and reason."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from .folder import HIDDEN, walk
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Files by kind, which is the suffix in lower case ("none" without one).
+    """Numbers of files that are read and skipped, by kind.
 
-    read:     kind -> files.
-    left_out: reason -> kind -> files and folders.
-    examples: a few paths that are left out and are not hidden.
+    The kind of a file is its suffix in lower case, or "none".
+
+    read:     kind -> number of files that are read.
+    left_out: reason -> kind -> number of files and folders that are skipped.
+    examples: some skipped paths that are not hidden.
     """
 
     read: Mapping[str, int]
@@ -25,12 +27,15 @@ class Survey:
 
     @property
     def lost(self) -> int:
-        """How many are left out, hidden ones not counted."""
+        """Number of skipped files and folders that are not hidden."""
         return sum(sum(kinds.values()) for why, kinds in self.left_out.items() if why != HIDDEN)
 
 
 def survey(paths: Iterable[Path], *, examples: int = 3) -> Survey:
-    """Look at the names below the folders of `paths`; files among them are read."""
+    """Count the files in `paths` and in its folders. Files that are named directly count as read.
+
+    examples: maximum number of example paths.
+    """
     read: Counter[str] = Counter()
     left_out: dict[str, Counter[str]] = {}
     shown: list[Path] = []

@@ -1,4 +1,4 @@
-"""Documents from CSV and TSV files with named columns."""
+"""Reads documents from CSV and TSV files with a header."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from .fields import DEFAULT_FIELDS, FieldNames, offer
 from .lines import MAX_LINE, plain_suffix, read_lines
 
 MAX_ROW = MAX_LINE
-"""Bytes in a row, which may have many lines. A quote that is never closed would otherwise swallow
-the whole file."""
+"""Maximum size of a row in bytes. A row may have many lines, and an unclosed quote would otherwise
+include the rest of the file."""
 
 
 def read_table_documents(
     path: Path, fields: FieldNames = DEFAULT_FIELDS, on_error: OnError | None = None
 ) -> Iterator[Document]:
-    """One document for each row of a `.csv` or `.tsv` file (or with `.gz`) that has a header.
+    """Yield a document for each row of a `.csv` or `.tsv` file with a header. `.gz` is allowed.
 
-    CSV is read as RFC 4180 says: quoted cells may hold commas, line ends and doubled quotes.
-    TSV has no quoting: a tab always ends a cell. Columns that are not named otherwise become
-    metadata, as text unless `fields.numeric` names them. A row that cannot be used goes to
-    `on_error`, or is raised; a header without the needed columns is always raised.
+    CSV follows RFC 4180: quoted cells may contain commas, line ends and doubled quotes. TSV has no
+    quoting: a tab always ends a cell. Columns without another use become metadata. They are text,
+    except those in `fields.numeric`.
+
+    An invalid row is passed to `on_error`, or raises SourceError if that is None. A header without
+    a required column always raises SourceError.
     """
     rows = _rows(path, on_error)
     header_line, header = next(rows, (1, []))
@@ -32,11 +34,11 @@ def read_table_documents(
     for line, cells in rows:
         try:
             if len(cells) != len(header):
-                message = f"the row has {len(cells)} cells, the header {len(header)}"
+                message = f"the row has {len(cells)} cells, but the header has {len(header)}"
                 raise InvalidInputError(message)
             for name, cell in zip(header, cells, strict=True):
                 if not _is_text(cell):
-                    raise InvalidInputError("not UTF-8", field=name)
+                    raise InvalidInputError("not UTF-8; convert the file to UTF-8", field=name)
             document = fields.document(dict(zip(header, cells, strict=True)))
         except InvalidInputError as error:
             report(SourceError(error.message, path=path, line=line, field=error.field), on_error)
@@ -45,16 +47,15 @@ def read_table_documents(
 
 
 def _rows(path: Path, on_error: OnError | None) -> Iterator[tuple[int, list[str]]]:
-    """(line on which the row begins, cells); empty rows are left out.
+    """Yield (number of the row's first line, cells) for each row that is not empty.
 
-    Bytes that are not UTF-8 are carried through as lone surrogates, so that one bad row does not
-    end the reading of the file.
+    Bytes that are not UTF-8 become lone surrogates, so that reading continues after an invalid row.
     """
     if csv.field_size_limit() < MAX_ROW:
-        csv.field_size_limit(MAX_ROW)  # a setting of the process: the module offers no other
+        csv.field_size_limit(MAX_ROW)  # The module has only this limit, for the whole process.
     lines = _Lines(path)
     while True:
-        # A reader that has raised an error may still be inside a cell, so a new one goes on.
+        # After an error a reader may still be inside a cell, so a new reader continues.
         reader = lines.reader()
         try:
             for cells in reader:
@@ -69,7 +70,7 @@ def _rows(path: Path, on_error: OnError | None) -> Iterator[tuple[int, list[str]
 
 
 class _Lines:
-    """The lines of a table as text, with the line on which the row begins and its size so far."""
+    """The lines of a table as text. It tracks the first line and the size of the current row."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -79,7 +80,7 @@ class _Lines:
         self.begins = 1
 
     def reader(self) -> Iterator[list[str]]:
-        """Rows from the next line on."""
+        """Return a reader of the rows from the next line on."""
         if plain_suffix(self._path) == ".tsv":
             return csv.reader(self, delimiter="\t", quoting=csv.QUOTE_NONE)
         return csv.reader(self, strict=True)
@@ -102,7 +103,9 @@ def _check_header(header: list[str], fields: FieldNames, path: Path, line: int) 
     columns = ", ".join(header) or "none"
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise SourceError(f"column named twice: {', '.join(twice)}", path=path, line=line)
+        raise SourceError(
+            f"columns must have different names; repeated: {', '.join(twice)}", path=path, line=line
+        )
     wanted = {fields.text, *fields.named()}
     if fields.id is not None:
         wanted.add(fields.id)
@@ -114,9 +117,9 @@ def _check_header(header: list[str], fields: FieldNames, path: Path, line: int) 
         message = f"no column {', '.join(missing)} (the file has: {columns})"
         message += f" ({near}" if near else ""
         if len(header) == 1 and (found := next((s for s in ";\t|" if s in header[0]), None)):
-            message += f"; {found!r} parts no columns: .csv takes commas, .tsv takes tabs"
+            message += f"; {found!r} is not a separator; use commas in .csv and tabs in .tsv"
         elif fields.id is None and "id" in missing:
-            message += "; name the column that holds the id with --id-field"
+            message += "; set the column of the id with --id-field"
         raise SourceError(message, path=path, line=line, field=missing[0])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Workers share the cores: with as many threads each, they would wait for one another.
+# Test workers share the cores, so each gets one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -21,18 +21,18 @@ settings.register_profile("thorough", max_examples=100, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fewer examples of each property unless the slow tests run too."""
+    """Use fewer Hypothesis examples unless the slow tests run too."""
     settings.load_profile("quick" if config.option.markexpr == "not slow" else "thorough")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests have an hour each, unless they say otherwise."""
+    """Give each slow test without its own timeout one hour."""
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(3_600))
 
 
-# No test may reach a model hub, whatever the developer's environment says.
+# No test may reach a model hub, even if the developer's environment allows it.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
@@ -41,9 +41,9 @@ NOBODY = 65_534
 
 @pytest.fixture
 def reachable() -> Iterator[Path]:
-    """A folder that other users can reach.
+    """A temporary folder that other users can read.
 
-    It is not in pytest's own folder, which every start of pytest closes to other users.
+    It is outside pytest's own folder, because pytest closes that to other users.
     """
     folder = Path(tempfile.mkdtemp(prefix="twindex-test-")).resolve()
     folder.chmod(0o755)
@@ -56,7 +56,7 @@ def reachable() -> Iterator[Path]:
 
 @pytest.fixture
 def as_nobody() -> Callable[[Callable[[], None]], None]:
-    """Run a function in a process without the rights to write here."""
+    """A function that runs another function in a process of the user `nobody`."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
 
@@ -84,7 +84,7 @@ def as_nobody() -> Callable[[Callable[[], None]], None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real test collections, beside the checkout (or in TWINDEX_DATA)."""
+    """The folder of real test collections: TWINDEX_DATA, or shared/data beside the checkout."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("TWINDEX_DATA", default))
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""The rooms of the project, from the lowest to the highest."""
+"""Helpers for tests: the sub-packages from the lowest to the highest, and kind registries."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ HOUSE = Path(twindex.__file__).parent
 
 
 def forget(family: Kinds[Any], config: type[Any]) -> None:
-    """Take a kind that a test has registered out of its family."""
+    """Remove a kind that a test registered from its family."""
     family._kinds = {name: kind for name, kind in family._kinds.items() if kind is not config}

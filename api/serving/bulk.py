@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ...core import Document, InvalidInputError, Usage, WriteReport, added
+from ...core import Document, InvalidInputError, Usage, WriteReport, add_usages
 from ...search import Collection
 from ...sources import CheckedDocuments, parse_document
 
@@ -132,7 +132,7 @@ class BulkResult:
             self.replaced = before.replaced + report.replaced
             self.unchanged = before.unchanged + report.unchanged
             self.passages = before.passages + report.passages
-            self.usage = added(before.usage, report.usage)
+            self.usage = add_usages(before.usage, report.usage)
             self.truncated = dict(Counter(before.truncated) + Counter(report.truncated))
 
         def count_and_record(connection: sqlite3.Connection, report: WriteReport) -> None:

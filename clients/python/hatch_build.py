@@ -1,4 +1,4 @@
-"""Copies the shared source files of the repository into the distributions of the client."""
+"""Build hook that copies shared source files of the repository into the client's distributions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SHARED = (
     "core/unicode.py",
     "py.typed",
 )
-"""Files and folders of the package `twindex`."""
+"""Files and folders of the package `twindex` that the client contains."""
 
 
 class SharedFiles(BuildHookInterface[Any]):
-    """A source distribution has these files already; then the hook does nothing."""
+    """Adds the shared files. A source distribution already has them, so it is left unchanged."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the shared files to a wheel or a source distribution."""

@@ -1,7 +1,7 @@
-"""Conditions on documents: what a filter means, free of any store's language (docs/filters.md).
+"""Filters: conditions on documents, independent of any store (docs/filters.md).
 
-`parse_filter` reads a filter once, at the edge; a store translates the `Condition`; `show_filter`
-writes it as JSON again.
+`parse_filter` turns a JSON filter into a `Condition`. A store translates the `Condition` into its
+own query language. `show_filter` turns a `Condition` back into JSON.
 """
 
 from .conditions import And, Condition, Dated, Equal, Exists, In, Not, Operator, Or, Prefix, Range

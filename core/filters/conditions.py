@@ -1,4 +1,4 @@
-"""What a filter means, as values that any store can translate."""
+"""Conditions: parsed filters, as values that any store can translate."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ Operator = Literal["eq", "gt", "gte", "lt", "lte"]
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of these hold; of none, it holds for every document."""
+    """True if all `parts` are true. Without parts, it is true for every document."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """At least one of these holds."""
+    """True if at least one of `parts` is true."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """This does not hold."""
+    """True if `part` is false."""
 
     part: Condition
 
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """`key` has this value, or a list that holds it. A boolean is 0 or 1."""
+    """True if the field `key` has this value, or is a list that contains it.
+
+    kind: NUMBER, STRING or BOOLEAN. A boolean value is stored as 0 or 1.
+    """
 
     key: str
     kind: int
@@ -42,20 +45,23 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """`key` has one of these values, or a list that holds one: (kind, value) of each."""
+    """True if the field `key` has one of `values`, or is a list that contains one of them.
+
+    values: (kind, value) pairs.
+    """
 
     key: str
     values: tuple[tuple[int, Scalar], ...]
 
     @property
     def parts(self) -> tuple[Equal, ...]:
-        """Conditions of which one must hold."""
+        """An `Equal` condition for each value. At least one of them must be true."""
         return tuple(Equal(self.key, kind, value) for kind, value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """One value of `key` meets all `bounds`. Strings compare by code point."""
+    """True if one value of the field `key` meets all `bounds`. Strings compare by code point."""
 
     key: str
     kind: int
@@ -64,17 +70,20 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """One string of `key` begins with `text`."""
+    """True if one string value of the field `key` begins with `text`."""
 
     key: str
     text: str
     kind: ClassVar[int] = STRING
-    """Only strings have a beginning."""
+    """Only strings have prefixes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """One date of `key` meets all `bounds`, in microseconds since 1970 in UTC."""
+    """True if one date in the field `key` meets all `bounds`.
+
+    bounds: (operator, microseconds since 1970 in UTC) pairs.
+    """
 
     key: str
     bounds: tuple[tuple[Operator, int], ...]
@@ -84,7 +93,10 @@ class Dated:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """`key`, or an object below it, has a value. `id` always has one, an empty title is none."""
+    """True if the field `key`, or a field inside it, has a value.
+
+    `id` always has a value. An empty title counts as no value.
+    """
 
     key: str
 
@@ -93,7 +105,7 @@ Condition = And | Or | Not | Equal | In | Range | Prefix | Dated | Exists
 
 
 def tested(condition: Condition) -> set[str]:
-    """The fields that a condition tests."""
+    """Return the names of the fields that a condition tests."""
     match condition:
         case And(parts) | Or(parts):
             return set().union(*map(tested, parts))
@@ -103,7 +115,10 @@ def tested(condition: Condition) -> set[str]:
 
 
 def kinds(condition: Condition) -> set[tuple[str, int]]:
-    """The fields whose values a condition compares, with the kind of value that it compares to."""
+    """Return (field, kind) pairs for the values that a condition compares.
+
+    `Exists` compares no value, so its field is not included.
+    """
     match condition:
         case And(parts) | Or(parts):
             return set().union(*map(kinds, parts))
@@ -117,8 +132,11 @@ def kinds(condition: Condition) -> set[tuple[str, int]]:
 
 
 def constant(condition: Condition) -> bool | None:
-    """True for a condition that holds for every document whatever its fields are, False for one
-    that holds for none, None where it depends on the document."""
+    """Return whether a condition holds for every document or for none.
+
+    True: it holds for every document. False: it holds for no document. None: it depends on the
+    document.
+    """
     match condition:
         case And(parts) | Or(parts):
             decisive = isinstance(condition, Or)

@@ -1,4 +1,4 @@
-"""ISO 8601 dates as instants, so that time zones are compared rightly."""
+"""Converts ISO 8601 dates to instants, so that dates in different time zones compare correctly."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ISO = re.compile(
 
 @lru_cache(maxsize=65_536)
 def instant(text: str) -> int | None:
-    """Microseconds since 1970 in UTC of `2024-05-01` or `2024-05-01T12:30:00+02:00`; None for a
-    text that is no such date.
+    """Return an ISO 8601 date as microseconds since 1970 in UTC; None for any other text.
 
-    Without a time it is midnight, without a zone it is UTC.
+    Examples: `2024-05-01`, `2024-05-01T12:30:00+02:00`. A date without a time means midnight. A
+    date without a time zone is in UTC.
     """
     if len(text) > 40 or not _ISO.fullmatch(text.upper()):
         return None
@@ -32,11 +32,14 @@ def instant(text: str) -> int | None:
 
 
 def date_text(microseconds: int) -> str:
-    """A date that `instant` reads as this instant."""
+    """Return the ISO 8601 date of an instant. `instant` reads it as the same number.
+
+    Raises ValueError for an instant outside the years 1 to 9999.
+    """
     at = timedelta(microseconds=microseconds)
     for minutes, zone in ((0, "Z"), (1439, "+23:59"), (-1439, "-23:59")):
-        try:  # Instants before the first day, or after the last, need a zone.
+        try:  # Only a time zone can express instants just outside the years 1 to 9999 of UTC.
             return f"{(_EPOCH + (at + timedelta(minutes=minutes))).isoformat()}{zone}"
         except OverflowError:
             continue
-    raise ValueError(f"{microseconds} microseconds since 1970 are no date")
+    raise ValueError(f"{microseconds} microseconds since 1970 is outside the years 1 to 9999")

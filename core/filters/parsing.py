@@ -1,22 +1,22 @@
-"""Conditions on metadata: the filter language (docs/filters.md).
+"""Parses filters: conditions on metadata, as JSON (docs/filters.md).
 
     {"year": 1999}                                equal (also {"year": {"eq": 1999}})
     {"year": {"ne": 1999}}                        not equal, or absent
     {"year": {"gte": 1990, "lt": 2000}}           range: gt, gte, lt, lte
     {"genre": {"in": ["drama", "comedy"]}}        one of
     {"genres": {"contains": ["drama", "war"]}}    a list that holds all of these
-    {"path": {"prefix": "docs/"}}                 a string that begins so
+    {"path": {"prefix": "docs/"}}                 a string that begins with docs/
     {"director": {"exists": false}}               absent or null
     {"day": {"date": {"gte": "2024-05-01T00:00:00+02:00"}}}   ISO 8601, compared as instants
     {"and": [...]}, {"or": [...]}, {"not": {...}} combined; several fields in one object: and
 
-Fields of nested objects are reached with dots ("author.name"). `id` and `title` hold those of the
-document besides what its metadata has under these names. On a list, eq, in, prefix, date and range
-hold when some element meets them, ne when none is equal. Types are strict: 1 is not "1" and not
-true; 1 equals 1.0. Strings compare by code point.
+Fields of nested objects are written with dots ("author.name"). `id` and `title` test the document's
+own id and title, and also metadata fields with these names. On a list, eq, in, prefix, date and
+range are true if at least one element meets them; ne is true if no element is equal. Types are
+strict: 1 is not "1" and not true, but 1 equals 1.0. Strings compare by code point.
 
-A filter has at most `MAX_CONDITIONS` conditions (every value that is compared is one, and so is
-every `not`) and as many groups (`and`, `or`), nested at most `MAX_DEPTH` deep.
+A filter has at most `MAX_CONDITIONS` conditions: each compared value and each `not` is one. It also
+has at most `MAX_CONDITIONS` groups (`and`, `or`), and at most `MAX_DEPTH` levels of nesting.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _OPERATORS = ("eq", "ne", "in", "contains", "prefix", "exists", "date", *_RANGE)
 
 
 Filter = Mapping[str, Any] | Condition
-"""A filter as JSON has it, or the condition that it was parsed to."""
+"""A filter as a JSON object, or as a parsed condition."""
 
 
 @overload
@@ -64,10 +64,10 @@ def parse_filter(value: None) -> None: ...
 @overload
 def parse_filter(value: Filter | None) -> Condition | None: ...
 def parse_filter(value: Filter | None) -> Condition | None:
-    """The condition that a filter means, with all its values checked. A condition, and None for no
-    filter, are returned as they are.
+    """Return the condition that a JSON filter describes. All its values are checked.
 
-    Raises InvalidInputError that names the wrong part.
+    None and a parsed condition are returned unchanged. Raises InvalidInputError, which names the
+    wrong part of the filter.
     """
     if value is None or isinstance(value, Condition):
         return value
@@ -75,17 +75,20 @@ def parse_filter(value: Filter | None) -> Condition | None:
 
 
 def check_selective(condition: Condition) -> None:
-    """Raise InvalidInputError for a condition that every document meets, or that names no field:
-    nothing should be deleted by it."""
+    """Raise InvalidInputError for a condition that must not select documents to delete.
+
+    These are conditions that every document meets, and conditions that name no field.
+    """
     if constant(condition) or not tested(condition):
         raise InvalidInputError(
-            "every document meets it, so it would delete everything: delete the collection instead",
+            "matches every document or names no field, so it could delete everything; "
+            "to delete all documents, delete the collection",
             field="filter",
         )
 
 
 class _Parser:
-    """Reads one filter and counts its conditions and groups."""
+    """Parses one filter and counts its conditions and groups."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -97,7 +100,7 @@ class _Parser:
             )
         if depth > MAX_DEPTH:
             raise InvalidInputError(
-                f"is nested deeper than {MAX_DEPTH} levels; write it flatter", field=place
+                f"is nested deeper than {MAX_DEPTH} levels; use fewer levels", field=place
             )
         parts: list[Condition] = []
         for name, inner in _items(value, place):
@@ -107,32 +110,34 @@ class _Parser:
                     raise InvalidInputError(
                         f"must be a list of conditions, got {shown(inner)}", field=here
                     )
-                self._counted(1, here, "groups (`and`, `or`)")
+                self._count(1, here, "groups (`and`, `or`)")
                 listed = [
                     self.condition(item, f"{here}[{i}]", depth + 1) for i, item in enumerate(inner)
                 ]
                 parts.append(And(tuple(listed)) if name == "and" else Or(tuple(listed)))
             elif name == "not":
-                self._counted(1, here)
+                self._count(1, here)
                 parts.append(Not(self.condition(inner, here, depth + 1)))
             else:
                 parts.extend(self._field(name, inner, here))
         if not parts:
-            self._counted(1, place)
+            self._count(1, place)
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _field(self, key: str, test: Any, place: str) -> Iterator[Condition]:
         tests = dict(_items(test, place)) if isinstance(test, Mapping) else {"eq": test}
         if not tests:
-            raise InvalidInputError(f"names no operator: use {', '.join(_OPERATORS)}", field=place)
+            raise InvalidInputError(
+                f"has no operator; use one of {', '.join(_OPERATORS)}", field=place
+            )
         unknown = [name for name in tests if name not in _OPERATORS]
         if unknown:
             raise InvalidInputError(
-                f"unknown operator {unknown[0]!r}: use {', '.join(_OPERATORS)}", field=place
+                f"unknown operator {unknown[0]!r}; use one of {', '.join(_OPERATORS)}", field=place
             )
         bounds = {name: tests[name] for name in _RANGE if name in tests}
         if bounds:
-            self._counted(1, place)
+            self._count(1, place)
             yield _range(key, bounds, place)
         if "eq" in tests:
             yield from self._equal(key, [tests["eq"]], f"{place}.eq")
@@ -140,10 +145,10 @@ class _Parser:
             (equal,) = self._equal(key, [tests["ne"]], f"{place}.ne")
             yield Not(equal)
         if "prefix" in tests:
-            self._counted(1, place)
+            self._count(1, place)
             yield _prefix(key, tests["prefix"], f"{place}.prefix")
         if "date" in tests:
-            self._counted(1, place)
+            self._count(1, place)
             yield _dated(key, tests["date"], f"{place}.date")
         if "in" in tests:
             if not isinstance(tests["in"], list | tuple):
@@ -157,7 +162,7 @@ class _Parser:
             values = wanted if isinstance(wanted, list | tuple) else [wanted]
             yield And(tuple(self._equal(key, values, f"{place}.contains")))
         if "exists" in tests:
-            self._counted(1, place)
+            self._count(1, place)
             if not isinstance(tests["exists"], bool):
                 raise InvalidInputError(
                     f"must be true or false, got {shown(tests['exists'])}",
@@ -166,23 +171,24 @@ class _Parser:
             yield Exists(key) if tests["exists"] else Not(Exists(key))
 
     def _equal(self, key: str, values: Sequence[Any], place: str) -> list[Equal]:
-        self._counted(max(1, len(values)), place)
+        self._count(max(1, len(values)), place)
         if any(value is None for value in values):
-            raise InvalidInputError("null is tested with {'exists': false}", field=place)
+            raise InvalidInputError("must not be null; use {'exists': false}", field=place)
         return [Equal(key, *typed(value, place)) for value in values]
 
-    def _counted(self, n: int, place: str, what: str = "conditions") -> None:
+    def _count(self, n: int, place: str, what: str = "conditions") -> None:
         self._counts[what] += n
         if self._counts[what] > MAX_CONDITIONS:
             raise InvalidInputError(
-                f"the filter has more than {MAX_CONDITIONS:,} {what}; split it", field=place
+                f"the filter has more than {MAX_CONDITIONS:,} {what}; split it into several",
+                field=place,
             )
 
 
 def _items(value: Mapping[Any, Any], place: str) -> Iterator[tuple[str, Any]]:
     for name, item in value.items():
         if not isinstance(name, str):
-            raise InvalidInputError("a name must be a string", field=place)
+            raise InvalidInputError(f"a name must be a string, got {shown(name)}", field=place)
         yield checked_text(name, place), item
 
 
@@ -190,7 +196,7 @@ def _range(key: str, bounds: Mapping[Operator, Any], place: str) -> Range:
     found = {name: typed(value, f"{place}.{name}") for name, value in bounds.items()}
     kinds = {kind for kind, _ in found.values()}
     if len(kinds) > 1 or BOOLEAN in kinds:
-        raise InvalidInputError("bounds must be all numbers or all strings", field=place)
+        raise InvalidInputError("bounds must be either all numbers or all strings", field=place)
     return Range(key, kinds.pop(), tuple((name, v) for name, (_, v) in found.items()))
 
 
@@ -204,8 +210,8 @@ def _dated(key: str, value: Any, place: str) -> Dated:
     tests = dict(_items(value, place)) if isinstance(value, Mapping) else {"eq": value}
     unknown = [name for name in tests if name not in _DATE_OPERATORS]
     if unknown or not tests:
-        problem = f"unknown operator {unknown[0]!r}" if unknown else "names no operator"
-        raise InvalidInputError(f"{problem}: use {', '.join(_DATE_OPERATORS)}", field=place)
+        problem = f"unknown operator {unknown[0]!r}" if unknown else "has no operator"
+        raise InvalidInputError(f"{problem}; use one of {', '.join(_DATE_OPERATORS)}", field=place)
     bounds = []
     for name, wanted in tests.items():
         found = instant(wanted) if isinstance(wanted, str) else None

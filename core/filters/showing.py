@@ -1,4 +1,4 @@
-"""Conditions as the JSON that they are parsed from."""
+"""Converts conditions back to JSON filters."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .values import BOOLEAN, Scalar
 
 
 def show_filter(condition: Condition) -> dict[str, Any]:
-    """A filter that `parse_filter` reads as an equal condition.
+    """Return a JSON filter that `parse_filter` parses into an equal condition.
 
-    Several tests of one field become a group (`and`), which counts against the limits of a filter.
+    Several tests of one field become an `and` group. The group counts towards the limit of groups.
     """
     match condition:
         case And(parts):
@@ -41,7 +41,7 @@ def show_filter(condition: Condition) -> dict[str, Any]:
 
 
 def _all(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One object where every part has a name of its own, else a group."""
+    """Return one object if all parts have different names, else an `and` group."""
     names = {name for part in shown for name in part}
     if len(shown) > 1 and all(len(part) == 1 for part in shown) and len(names) == len(shown):
         return {name: test for part in shown for name, test in part.items()}
@@ -49,7 +49,7 @@ def _all(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _contains(parts: Sequence[Condition]) -> dict[str, Any] | None:
-    """The values that one field must all have; None for other parts."""
+    """Return a `contains` filter if all parts are `Equal` conditions on one field, else None."""
     equal = [part for part in parts if isinstance(part, Equal)]
     if not parts or len(equal) < len(parts) or len({part.key for part in equal}) > 1:
         return None

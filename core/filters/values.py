@@ -1,4 +1,4 @@
-"""Values that a filter compares: scalars of the metadata, each of one kind."""
+"""Values that filters compare: the scalars in metadata, each with a kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, shown
 from ..unicode import checked_text
 
 Scalar = str | int | float
@@ -15,11 +15,14 @@ NUMBER, STRING, BOOLEAN = 0, 1, 2
 """Kinds of values. Values of different kinds are never equal."""
 
 OWN = frozenset({"id", "title"})
-"""Fields of the document itself that a filter may name."""
+"""Fields of the document, outside its metadata, that a filter may name."""
 
 
 def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int, Scalar]]:
-    """(key, kind, value) of every scalar in `metadata`; objects by dots, lists by element."""
+    """Yield (key, kind, value) for every scalar in `metadata`.
+
+    Keys of nested objects are joined with dots. A list yields one item for each element.
+    """
     for name, value in metadata.items():
         key = f"{prefix}{name}"
         for item in value if isinstance(value, list | tuple) else (value,):
@@ -30,9 +33,10 @@ def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 
 def typed(value: Any, field: str) -> tuple[int, Scalar]:
-    """(kind, value). A boolean is 0 or 1; an integer beyond 64 bits becomes a float.
+    """Return (kind, value) of a scalar. A boolean becomes 0 or 1.
 
-    Raises InvalidInputError, which names `field`, for what is no scalar.
+    An integer beyond 64 bits becomes a float. Raises InvalidInputError, which names `field`, for a
+    value that is not a scalar, for NaN and for infinity.
     """
     if isinstance(value, bool):
         return BOOLEAN, int(value)
@@ -45,7 +49,6 @@ def typed(value: Any, field: str) -> tuple[int, Scalar]:
             return NUMBER, value
     except OverflowError:
         pass
-    # The message leaves the value out: it may be of any size and depth.
     raise InvalidInputError(
-        "cannot be compared: give a string, a finite number or a boolean", field=field
+        f"must be a string, a finite number or a boolean, got {shown(value)}", field=field
     )

@@ -1,1 +1,1 @@
-"""Language models on this machine, through transformers."""
+"""Runs language models on this machine with the library transformers."""

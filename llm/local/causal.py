@@ -1,7 +1,7 @@
-"""Causal language models through transformers: prompts are read in batches, and go on.
+"""Runs causal language models with transformers: reads prompts in batches and continues them.
 
-Of a batch only the last token of each row goes through the language-model head, and a prefix that
-all rows share is read once and its keys and values are kept for the next batches.
+Only the last token of each row passes through the language-model head. A prefix that all rows share
+is read once. Its keys and values are kept for later batches.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from .likelihood import likelihood
 from .pretrained import Pretrained, PretrainedModel, check_texts, no_states
 
 PREFIXES = 8
-"""Prefixes whose keys and values are kept, at most."""
+"""Maximum number of prefixes whose keys and values are kept."""
 
 PREFIX_TOKENS = 4_096
-"""Tokens of these prefixes together, at most: each is tens of kilobytes and more."""
+"""Maximum number of tokens in all kept prefixes. A token needs tens of kilobytes or more."""
 
 
 class CausalModel(PretrainedModel):
-    """A model that continues text: Llama, Qwen, Mistral, Phi, SmolLM2, ... A `StateModel`.
+    """A model that continues text: Llama, Qwen, Mistral, Phi, SmolLM2, ...
 
-    The arithmetic runs one batch at a time; everything else runs beside it. Thread-safe.
+    It supports all three capabilities. Thread-safe: the model computes one batch at a time, and all
+    other work runs in parallel.
     """
 
     loader = AutoModelForCausalLM
@@ -47,8 +48,8 @@ class CausalModel(PretrainedModel):
         super().__init__(parts)
         if _has_other_state(parts.model):
             raise ModelError(
-                f"model {parts.name!r} ({type(parts.model).__name__}) keeps a running state "
-                "instead of keys and values; such models cannot be read in padded batches"
+                f"model {parts.name!r} ({type(parts.model).__name__}) keeps a recurrent state "
+                "instead of keys and values, which is not supported; use a transformer model"
             )
         self.limit: int | None = _limit(parts.model)
         self.begin: Tokens = parts.tokenizer.around()[0]
@@ -56,17 +57,17 @@ class CausalModel(PretrainedModel):
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
-        """See `twindex.llm.local.likelihood`."""
+        """See `LikelihoodModel.likelihood`."""
         return likelihood(self, self._tokenizer, prompts, continuations)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
-        """See `twindex.llm.local.generation`."""
+        """See `GenerativeModel.generate`."""
         return generate(self, self._tokenizer, prompts, sampling or Sampling())
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
-        """See `twindex.llm.local.generation`."""
+        """See `GenerativeModel.stream`."""
         return stream(self, self._tokenizer, prompt, sampling or Sampling())
 
     def read(
@@ -80,7 +81,7 @@ class CausalModel(PretrainedModel):
         layer: int = -1,
     ) -> States:
         if steps < 1:
-            raise InvalidInputError("at least one step", field="steps")
+            raise InvalidInputError(f"must be at least 1, got {steps}", field="steps")
         count = len(texts)
         states = no_states(count, steps, self)
         if not count:
@@ -107,16 +108,17 @@ class CausalModel(PretrainedModel):
         return replace(states, usage=usage + decoding.usage)
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
-        """Read `prefix + row` for each row (at least one) as one batch, ready to go on.
+        """Read `prefix + row` for each row as one batch, and return a decoding that continues it.
 
-        layer: whose states are kept, see `StateModel.read`.
+        rows: tokens, at least one row. layer: number of the layer whose states are kept, as in
+        `StateModel.read`.
         """
         begun = perf_counter()
         rows = [list(row) for row in rows]
-        if prefix and not all(rows):  # the last state is then that of the prefix
+        if prefix and not all(rows):  # The state of an empty row is that of the last prefix token.
             rows, prefix = [[prefix[-1], *row] for row in rows], prefix[:-1]
         if not all(rows):
-            raise InvalidInputError("a prompt needs at least one token")
+            raise InvalidInputError("a prompt must have at least one token")
         sizes = list(map(len, rows))
         self.check_length(len(prefix) + max(sizes))
         device = self._device
@@ -142,11 +144,11 @@ class CausalModel(PretrainedModel):
         mask: torch.Tensor | None = None,
         layer: int = -1,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One pass over ids int64 [n, t]; the cache grows by their keys and values.
+        """Compute one pass over ids int64 [n, t] and add their keys and values to the cache.
 
-        Returns the states of a layer (-1: those that enter the head), and the logits. With `last`
-        (int64 [n]) those at one place in each row, [n, d] and [n, vocabulary]; else at all,
-        [n, t, ...].
+        Returns the states of a layer and the logits. Layer -1 is the input of the head. last: int64
+        [n], a position in each row; the results are then [n, d] and [n, vocabulary]. None: all
+        positions, [n, t, d] and [n, t, vocabulary].
         """
         read: list[torch.Tensor] = []
 
@@ -165,7 +167,7 @@ class CausalModel(PretrainedModel):
         def enter_block(_: Any, arguments: tuple[torch.Tensor, ...]) -> None:
             read.append(chosen(arguments[0]))
 
-        # What models do to logits behind the head (scaling, capping) stays theirs.
+        # The hooks run before the head, so the model still scales or caps its logits.
         with self._running, torch.inference_mode(), ExitStack() as hooks:
             if layer != -1:
                 block = self._block_after(layer)
@@ -181,22 +183,23 @@ class CausalModel(PretrainedModel):
         return read[0], logits
 
     def _block_after(self, layer: int) -> Any:
-        """The block that the states of a layer enter."""
+        """Return the block whose input is the states of a layer."""
         blocks = getattr(self._model.base_model, "layers", ())
         if not -len(blocks) - 1 <= layer < -1:
-            shown = f"layers -{len(blocks) + 1} to -1" if blocks else "its last layer (-1) only"
-            raise ConfigError(f"model {self.name!r} shows {shown}", field="layer")
+            known = f"layers -{len(blocks) + 1} to -1" if blocks else "only its last layer (-1)"
+            raise ConfigError(f"model {self.name!r} supports {known}, got {layer}", field="layer")
         return blocks[layer + 1]
 
     def check_length(self, tokens: int) -> None:
-        """Raises InvalidInputError for more tokens than the model has positions."""
+        """Raise InvalidInputError if `tokens` exceeds the number of positions of the model."""
         if self.limit is not None and tokens > self.limit:
             raise InvalidInputError(
-                f"a prompt of {tokens} tokens is too long: model {self.name!r} reads {self.limit}"
+                f"a prompt has {tokens} tokens, but model {self.name!r} accepts at most "
+                f"{self.limit}; shorten it"
             )
 
     def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
-        """Keys and values of a prefix for `count` rows, and whether they were known."""
+        """Return keys and values of a prefix for `count` rows, and True if they were cached."""
         if not prefix:
             return DynamicCache(), True
         one = self._prefixes.get(prefix)
@@ -214,7 +217,7 @@ class CausalModel(PretrainedModel):
 
 
 def _has_other_state(model: Any) -> bool:
-    """Whether a layer keeps something else than keys and values (state-space models)."""
+    """Return True if a layer keeps state other than keys and values, as state-space models do."""
     from transformers.cache_utils import DynamicLayer
 
     layers = DynamicCache(config=model.config).layers
@@ -222,13 +225,13 @@ def _has_other_state(model: Any) -> bool:
 
 
 def _limit(model: Any) -> int | None:
-    """Most tokens the model reads, where it says so."""
+    """Return the maximum number of tokens of the model; None if its configuration has no limit."""
     limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return limit
 
 
 def _ends(parts: Pretrained) -> frozenset[int]:
-    """Tokens that end the model's turn."""
+    """Return the tokens that end the model's turn."""
     found: set[int] = set()
     for given in (
         parts.model.config.get_text_config().eos_token_id,

@@ -1,9 +1,9 @@
-"""A batch of prompts that a causal model has read, and how they go on.
+"""Continues a batch of prompts that a causal model has read.
 
-The rows of a batch differ in length. They are read padded on the right: a causal model does not
-look ahead, so padding changes nothing there and needs no mask. Before the rows go on, what was kept
-of them (keys and values) is moved to the right end, so that the padding is on the left, is masked,
-and tokens are as far apart as they would be without it.
+The rows of a batch differ in length, so they are padded on the right. A causal model does not look
+ahead, so this padding changes nothing and needs no mask. Before the rows continue, their keys and
+values are moved to the right end of the cache. The padding is then on the left and is masked, and
+the distances between tokens are the same as without padding.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from ..protocol import Tokens
 
 
 class Reader(Protocol):
-    """A causal model: it reads prompts and goes on with them."""
+    """A causal model that reads prompts and continues them."""
 
     limit: int | None
-    """Tokens that it reads at most."""
+    """Maximum number of tokens of prompt and continuation. None: unknown."""
     batch_tokens: int
-    """Tokens of a batch."""
+    """Maximum number of padded tokens of a batch."""
     ends: frozenset[int]
     """Tokens that end a text."""
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = ()) -> Decoding:
-        """Read `prefix + row` for each row as one batch, ready to go on."""
+        """Read `prefix + row` for each row as one batch, and return a decoding to continue it."""
 
     def check_length(self, tokens: int) -> None:
-        """Raises InvalidInputError for more tokens than the model has positions."""
+        """Raise InvalidInputError if `tokens` exceeds the number of positions of the model."""
 
     def forward(
         self,
@@ -45,18 +45,21 @@ class Reader(Protocol):
         mask: torch.Tensor | None = None,
         layer: int = -1,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """States and logits of one pass over ids int64 [n, t]; the cache grows by them."""
+        """Compute one pass over ids int64 [n, t] and return the states and the logits.
+
+        The keys and values of the ids are added to the cache.
+        """
 
 
 class Decoding:
-    """n rows that were read, in order, with what is needed to go on.
+    """A batch of n rows that a model has read and can continue. `CausalModel.start` creates it.
 
-    hidden: [n, d], the state at the last token of each row, in the model's own precision.
-    logits: [n, vocabulary], of the token that follows.
-    usage:  what was read through this object; `select` begins a new count.
+    hidden: [n, d], state at the last token of each row, in the model's precision.
+    logits: [n, vocabulary], logits of the next token.
+    usage:  model usage through this object. `select` returns an object with a new count.
 
-    Made by `CausalModel.start`. One thread at a time may use it; several of them may go on beside
-    each other.
+    Only one thread at a time may use a decoding. Several decodings of one model may run in
+    parallel.
     """
 
     def __init__(
@@ -76,28 +79,28 @@ class Decoding:
         self._layer = layer
         self._cache = cache  # keys and values of each layer, [n, heads, slots, size of a head]
         self._lengths = lengths  # int64 [n], on the device
-        self._gap = cache.get_seq_length() - lengths  # free slots behind each row
+        self._gap = cache.get_seq_length() - lengths  # free slots after each row
 
     def __len__(self) -> int:
         return len(self._lengths)
 
     @property
     def lengths(self) -> list[int]:
-        """Tokens read of each row, prefix included."""
+        """Number of tokens read of each row, including the prefix."""
         return [int(length) for length in self._lengths]
 
     def step(self, tokens: Sequence[int]) -> None:
-        """Go on by one token for each row."""
+        """Append one token to each row."""
         begun = perf_counter()
         hidden, logits = self._feed([[int(token)] for token in tokens])
         self.hidden, self.logits = hidden[:, 0], logits[:, 0]
         self.usage += Usage(completion_tokens=len(tokens), seconds=perf_counter() - begun)
 
     def feed(self, rows: Sequence[Tokens]) -> torch.Tensor:
-        """Go on by given tokens, at least one for each row, in one pass.
+        """Append tokens, at least one to each row, in one pass.
 
-        Returns logits [n, longest row, vocabulary]: those at [i, j] are of the token that follows
-        rows[i][j]; where row i has no token j they mean nothing.
+        Returns logits [n, longest row, vocabulary]. Those at [i, j] are for the token that follows
+        rows[i][j]. They are undefined if row i has no token j.
         """
         begun = perf_counter()
         hidden, logits = self._feed(rows)
@@ -109,7 +112,7 @@ class Decoding:
         return logits
 
     def select(self, rows: Sequence[int]) -> Decoding:
-        """Some of the rows, in the given order; a row may be there several times."""
+        """Return a decoding with the rows at these positions, in this order. Rows may repeat."""
         chosen = torch.tensor([int(row) for row in rows], device=self._lengths.device)
         cache = copied(self._cache, lambda part: part[chosen])
         lengths, hidden, logits = self._lengths[chosen], self.hidden[chosen], self.logits[chosen]
@@ -119,7 +122,7 @@ class Decoding:
 
     def _feed(self, rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
         if len(rows) != len(self) or not all(map(len, rows)):
-            raise InvalidInputError(f"{len(self)} rows go on by at least one token each")
+            raise InvalidInputError(f"each of the {len(self)} rows requires at least one token")
         device = self._lengths.device
         added = torch.tensor(list(map(len, rows)), device=device)
         self._model.check_length(int((self._lengths + added).max()))
@@ -138,7 +141,10 @@ class Decoding:
         return hidden, logits
 
     def _align(self) -> None:
-        """Move the free slots behind the rows to before them, and drop what all rows have."""
+        """Move the free slots of the cache from the end of each row to its start.
+
+        Slots that are free in all rows are removed.
+        """
         if not self._gap.any():
             return
         held = self._cache.get_seq_length()
@@ -149,7 +155,7 @@ class Decoding:
 
 
 def copied(cache: DynamicCache, change: Any) -> DynamicCache:
-    """A cache of the keys and of the values of every layer after a change."""
+    """Return a new cache with `change` applied to the keys and values of every layer."""
     whole = DynamicCache()
     layer: Any
     for number, layer in enumerate(cache.layers):

@@ -1,4 +1,4 @@
-"""Text from a causal model: prompts of similar length are continued together, token by token."""
+"""Generates text with a causal model. Prompts of similar length are continued as one batch."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from .decoding import Decoding, Reader
 
 
 class Row:
-    """One prompt and what is written after it."""
+    """One prompt and the text that is generated after it."""
 
     def __init__(self, tokenizer: Tokenizer, prompt: Prompt, sampling: Sampling) -> None:
         self.prompt = PromptTokens(tokenizer, prompt).whole()
         self.tokens: list[int] = []
         self.finish: Finish | None = None
         self.writing = Writing(tokenizer.decode, self.prompt, sampling.stop)
-        # Of its own, so that a text does not depend on the others of its batch.
+        # Each row has its own generator, so its text does not depend on the rest of the batch.
         self.random = np.random.default_rng(sampling.seed)
-        self._silent = tokenizer.special_tokens
-        self._most = sampling.max_tokens
+        self._special = tokenizer.special_tokens
+        self._max_tokens = sampling.max_tokens
 
     def add(self, token: int, *, end: bool) -> None:
         self.tokens.append(token)
-        if not end and token not in self._silent:
+        if not end and token not in self._special:
             self.writing.add(token)
         if end or self.writing.ended:
             self.finish = "stop"
-        elif len(self.tokens) == self._most:
+        elif len(self.tokens) == self._max_tokens:
             self.finish = "length"
         if self.finish is not None:
             self.writing.close()
@@ -47,10 +47,12 @@ class Row:
 def generate(
     model: Reader, tokenizer: Tokenizer, prompts: Sequence[Prompt], sampling: Sampling
 ) -> list[Completion]:
-    """A text for each prompt. The seed is that of each text, so a batch gives what its prompts give
-    one by one (up to rounding). What all prompts begin with is read once.
+    """Return a generated text for each prompt.
 
-    Raises InvalidInputError for a prompt that leaves no room for `max_tokens`.
+    Every text uses the same seed, so a batch gives the same texts as its prompts one by one, up to
+    rounding. A prefix that all prompts share is read once.
+
+    Raises InvalidInputError if a prompt and `max_tokens` together exceed the model's limit.
     """
     check_prompts(prompts)
     rows = _rows(model, tokenizer, prompts, sampling)
@@ -61,7 +63,7 @@ def generate(
         begun = perf_counter()
         together = [rows[number] for number in batch]
         decoding = model.start([row.prompt[len(prefix) :] for row in together], prefix)
-        # Of a prefix that was not known, the first row pays for all.
+        # The first row counts the tokens of a prefix that was not kept; the others reuse it.
         unpaid = len(together) * len(prefix) - decoding.usage.cached_tokens
         for _ in _steps(model, decoding, together, sampling):
             pass
@@ -84,7 +86,10 @@ def generate(
 def stream(
     model: Reader, tokenizer: Tokenizer, prompt: Prompt, sampling: Sampling
 ) -> Iterator[Chunk]:
-    """A text in pieces, which end before what may become a stop string or is half a character."""
+    """Yield a generated text in pieces, then an empty chunk with `finish` and `usage`.
+
+    Incomplete characters and text that may become a stop string are held back.
+    """
     begun = perf_counter()
     (row,) = _rows(model, tokenizer, [prompt], sampling)
     for _ in _steps(model, model.start([row.prompt]), [row], sampling):
@@ -102,10 +107,12 @@ def stream(
 def choose(
     logits: torch.Tensor, sampling: Sampling, randoms: Sequence[np.random.Generator]
 ) -> list[int]:
-    """A token for each row of logits [n, vocabulary], with one random number of each row's own.
+    """Return a token for each row of logits [n, vocabulary].
 
-    Nucleus sampling (Holtzman et al., 2020): tokens in descending order up to the first with which
-    their probabilities reach `top_p`; among these, each by its probability.
+    Nucleus sampling (Holtzman et al., 2020): the nucleus holds the most likely tokens, up to the
+    first one at which their total probability reaches `top_p`. A token of the nucleus is chosen in
+    proportion to its probability. randoms: a generator for each row; each gives one number. With
+    temperature 0, the token with the largest logit is chosen.
     """
     if sampling.temperature == 0:
         return [int(token) for token in logits.argmax(dim=1)]
@@ -113,15 +120,16 @@ def choose(
     scores = (scores - scores.amax(dim=1, keepdim=True)) / sampling.temperature
     chances, order = scores.softmax(dim=1), None
     if sampling.top_p < 1:
-        # All tokens less likely than this have less than 1 - top_p together: no need to sort them.
+        # Together, all tokens less likely than this have a probability below 1 - top_p, so they are
+        # outside the nucleus and need not be sorted.
         least = (1 - sampling.top_p) / chances.shape[1]
         chances, order = chances.topk(int((chances >= least).sum(dim=1).max()), dim=1)
     reached = chances.cumsum(dim=1)
     top_p = torch.full((len(reached), 1), sampling.top_p, dtype=torch.float64)
     last = torch.searchsorted(reached, top_p).clamp(max=reached.shape[1] - 1)
     draws = torch.tensor([[random.random()] for random in randoms], dtype=torch.float64)
-    places = torch.searchsorted(reached, draws * reached.gather(1, last), right=True).minimum(last)
-    return [int(token) for token in (places if order is None else order.gather(1, places))[:, 0]]
+    found = torch.searchsorted(reached, draws * reached.gather(1, last), right=True).minimum(last)
+    return [int(token) for token in (found if order is None else order.gather(1, found))[:, 0]]
 
 
 def _rows(
@@ -136,16 +144,16 @@ def _rows(
 def _steps(
     model: Reader, decoding: Decoding, rows: Sequence[Row], sampling: Sampling
 ) -> Iterator[None]:
-    """Add one token to each row that is not finished, until all are."""
+    """Add one token to each unfinished row, and yield, until all rows are finished."""
     alive = list(rows)
     while True:
         tokens = choose(decoding.logits, sampling, [row.random for row in alive])
         for row, token in zip(alive, tokens, strict=True):
             row.add(token, end=token in model.ends)
         yield
-        going = [place for place, row in enumerate(alive) if row.finish is None]
+        going = [position for position, row in enumerate(alive) if row.finish is None]
         if not going:
             return
         if len(going) < len(alive):
-            decoding, alive = decoding.select(going), [alive[place] for place in going]
+            decoding, alive = decoding.select(going), [alive[position] for position in going]
         decoding.step([row.tokens[-1] for row in alive])

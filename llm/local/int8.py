@@ -1,16 +1,16 @@
-"""Eight-bit integers for the linear layers of a model, on processors.
+"""Quantises the linear layers of a model to 8-bit integers, for CPUs.
 
     y = (q(x) . q(w)) s_x s_w + bias,   q(v) = round(v / s_v),   s_v = max |v| / 127
 
-Weights have a scale for each output and are quantised once; activations have one for each token
-and are quantised as they come, so no calibration is needed (W8A8 dynamic, as in Dettmers et al.
-2022, without their separate treatment of outliers). The product runs in oneDNN, with VNNI or AMX
-where the processor has them.
+Weights have a scale for each output and are quantised once. Activations have a scale for each token
+and are quantised at run time, so no calibration is needed. This is dynamic W8A8 as in Dettmers et
+al. 2022, without their separate treatment of outliers. oneDNN computes the product with VNNI, or
+with AMX if the CPU has it.
 
-On SmolLM2-135M one thread reads 1.9 times as fast as in float32; two threads read no faster, as
-quantising the activations takes as long as the products (benchmarks/promptreps_speed.py). States
-have a cosine of 0.993 to 0.998 to those of float32. With AMX, bfloat16 is faster and closer
-(0.9997): int8 is for weights that would not fit the memory.
+On SmolLM2-135M, one thread is 1.9 times as fast as in float32. Two threads are no faster, because
+quantising the activations takes as long as the products (benchmarks/promptreps_speed.py). The
+cosine between the states and those of float32 is 0.993 to 0.998. With AMX, bfloat16 is faster and
+more exact (0.9997). Use int8 for weights that do not fit in memory otherwise.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ...core import ConfigError
 
 LIMIT = 127
 ZERO = 128
-"""What stands for zero in activations, which are so without a sign: for signed ones oneDNN has no
-kernel on processors with VNNI and without AMX, and takes a plain loop, hundreds of times slower."""
+"""Zero point of activations, which makes them unsigned. For signed activations, oneDNN has no
+kernel on CPUs with VNNI but without AMX; it runs a plain loop that is hundreds of times slower."""
 
 
 class Int8Linear(torch.nn.Module):
-    """A linear layer with int8 weights; takes and gives float32."""
+    """A linear layer with int8 weights. Its inputs and outputs are float32."""
 
     def __init__(self, linear: torch.nn.Linear) -> None:
         super().__init__()
@@ -65,15 +65,19 @@ class Int8Linear(torch.nn.Module):
 
 
 def quantise(model: Any) -> None:
-    """Replace the linear layers of a model, except its head, by `Int8Linear`.
+    """Replace all linear layers of a model, except its head, with `Int8Linear`.
 
-    Raises ConfigError (field `precision`) where that cannot be done.
+    Raises ConfigError (field `precision`) if the CPU, torch or the model does not support int8.
     """
     # Without VNNI the kernels add products in 16 bits, which overflow.
     if not torch.cpu._is_vnni_supported():
-        raise ConfigError("int8 needs a processor with AVX-512 VNNI", field="precision")
+        raise ConfigError(
+            "int8 requires a CPU with AVX-512 VNNI; use float32 or bfloat16", field="precision"
+        )
     if not hasattr(torch.ops.onednn, "qlinear_pointwise"):
-        raise ConfigError("this build of torch has no int8 kernels", field="precision")
+        raise ConfigError(
+            "this build of torch has no int8 kernels; use float32 or bfloat16", field="precision"
+        )
     head, count = model.get_output_embeddings(), 0
     for module in list(model.base_model.modules()):
         for name, child in module.named_children():
@@ -82,14 +86,18 @@ def quantise(model: Any) -> None:
                 count += 1
     if not count:
         raise ConfigError(
-            f"{type(model).__name__} has no linear layers to quantise", field="precision"
+            f"{type(model).__name__} has no linear layers to quantise; use float32 or bfloat16",
+            field="precision",
         )
 
 
 def _quantised(rows: torch.Tensor, zero: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """The values + zero, int8 [n, d] (uint8 where zero is not 0), and the scale of each row,
-    float32 [n, 1]."""
-    # Not aminmax, nor the norm: these two are several times as fast.
+    """Return rows quantised to integers, and the scale of each row.
+
+    zero: zero point, which is added to the integers. The integers are [n, d], int8 if `zero` is 0,
+    else uint8. The scales are float32 [n, 1].
+    """
+    # amax and amin are several times as fast as aminmax or the norm.
     largest = torch.maximum(rows.amax(1, keepdim=True), -rows.amin(1, keepdim=True))
     scale = largest.clamp_(min=1e-12) / LIMIT
     values = (rows * scale.reciprocal()).round_()

@@ -1,4 +1,4 @@
-"""How likely a causal model finds given continuations of prompts."""
+"""Computes the likelihoods of continuations of prompts with a causal model."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..protocol import Likelihoods, Prompt, check_prompts
 from ..tokenizer import Tokenizer
 from .decoding import Decoding, Reader
 
-PLACES = 1_024
-"""Places of a batch whose logits are computed at the same time, at most."""
+POSITIONS = 1_024
+"""Maximum number of positions whose logits a batch computes at the same time."""
 
 Tails = Sequence[Sequence[int]]
 
@@ -27,13 +27,14 @@ def likelihood(
     prompts: Sequence[Prompt],
     continuations: Sequence[str],
 ) -> Likelihoods:
-    """Sum over the tokens t of a continuation of log p(t | prompt, tokens before t).
+    """Return the log-likelihood of each continuation after each prompt.
 
-    Each prompt is read once, what all prompts begin with once for all; a continuation of one token
-    needs nothing more, others go on from the keys and values of their prompt.
+    It is the sum over the tokens t of the continuation of log p(t | prompt, tokens before t). Each
+    prompt is read once, and a prefix that all prompts share is read once for all. A continuation of
+    one token needs no further pass. Longer ones reuse the keys and values of their prompt.
 
-    Raises InvalidInputError for an empty continuation or one without tokens, and for a prompt that
-    leaves no room.
+    Raises InvalidInputError for a continuation without tokens, and if a prompt and its longest
+    continuation together exceed the model's limit.
     """
     check_prompts(prompts)
     boundary.check(continuations)
@@ -58,7 +59,7 @@ def likelihood(
 def _scores(
     decoding: Decoding, tails: Sequence[Tails], budget: int
 ) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], Usage]:
-    """Log-likelihoods [n, c] of c continuations of each row that was read."""
+    """Return the log-likelihoods [n, c] of the c continuations of each of the n rows."""
     usage = Usage()
     first = torch.tensor([[tail[0] for tail in of_one] for of_one in tails])
     scores = _logarithms(decoding.logits, first)
@@ -70,7 +71,7 @@ def _scores(
     ]
     lengths = decoding.lengths
     costs = [
-        max(lengths[row] + len(tails[row][column]), len(tails[row][column]) * budget // PLACES)
+        max(lengths[row] + len(tails[row][column]), len(tails[row][column]) * budget // POSITIONS)
         for row, column in pairs
     ]
     for batch in batches(costs, budget):
@@ -79,9 +80,9 @@ def _scores(
         going = decoding.select([row for row, _ in chosen])
         logits = going.feed([tail[:-1] for tail in rest])
         usage += going.usage
-        for place, ((row, column), tail) in enumerate(zip(chosen, rest, strict=True)):
+        for number, ((row, column), tail) in enumerate(zip(chosen, rest, strict=True)):
             following = torch.tensor(tail[1:])[:, None]
-            values = _logarithms(logits[place, : len(tail) - 1], following)
+            values = _logarithms(logits[number, : len(tail) - 1], following)
             scores[row, column] += values.sum()
     return scores, usage
 
@@ -89,7 +90,7 @@ def _scores(
 def _logarithms(
     logits: torch.Tensor, tokens: torch.Tensor
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Log probabilities [n, k] of `tokens` int64 [n, k] under logits [n, vocabulary]."""
+    """Return the log probabilities [n, k] of tokens int64 [n, k] from logits [n, vocabulary]."""
     scores = logits.float()
     chosen = scores.gather(1, tokens.to(scores.device)) - scores.logsumexp(dim=1, keepdim=True)
     return chosen.double().cpu().numpy()

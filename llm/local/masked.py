@@ -1,4 +1,4 @@
-"""Masked language models through transformers: what they would write at their mask."""
+"""Runs masked language models with transformers and reads their states at the mask."""
 
 from __future__ import annotations
 
@@ -18,40 +18,43 @@ from .pretrained import Pretrained, PretrainedModel, check_texts, no_states
 
 
 class MaskedModel(PretrainedModel):
-    """A model that fills in a mask: BERT, RoBERTa, DistilBERT, ModernBERT, ... A `StateModel`.
+    """A model that fills in a mask: BERT, RoBERTa, DistilBERT, ModernBERT, ...
 
-    It reads at its mask, which the prompt around the text must contain once. The state is the last
-    layer's, before the transform of the language-model head. Such models look ahead, so nothing of
-    a prefix can be kept. Thread-safe: one batch runs at a time.
+    It supports only the capability "states". States are read at the mask, which the prompt must
+    contain exactly once. They are from the last layer, before the transform of the language-model
+    head. Masked models look ahead, so keys and values of a prefix cannot be reused. Thread-safe:
+    one batch runs at a time.
     """
 
     loader = AutoModelForMaskedLM
     capabilities: frozenset[Capability] = frozenset({"states"})
-    begin: Tokens = ()  # `read` adds what goes around a prompt
-    ends = frozenset[int]()  # it takes no turns
+    begin: Tokens = ()  # `read` adds the special tokens around a prompt.
+    ends = frozenset[int]()  # A masked model does not generate turns.
 
     def __init__(self, parts: Pretrained) -> None:
         super().__init__(parts)
         if parts.tokenizer.mask_token is None:
-            raise ModelError(f"the tokenizer of model {parts.name!r} has no mask")
+            raise ModelError(
+                f"the tokenizer of model {parts.name!r} has no mask token; use a masked model"
+            )
         self.mask: str | None = parts.tokenizer.mask_name
         self._mask_token = parts.tokenizer.mask_token
-        # What enters the head may be smaller than the states (ALBERT).
+        # The input of the head may be smaller than the states (ALBERT).
         self.dimensions = int(parts.model.config.hidden_size)
         self._before, self._after = self._tokenizer.around()
-        places = min(parts.model.config.max_position_embeddings, self._tokenizer.limit)
-        self.limit: int | None = places - len(self._before) - len(self._after)
+        positions = min(parts.model.config.max_position_embeddings, self._tokenizer.limit)
+        self.limit: int | None = positions - len(self._before) - len(self._after)
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> NoReturn:
-        """UnsupportedError: it reads both sides of a mask, and continues nothing."""
+        """Raise UnsupportedError: a masked model does not continue texts."""
         raise unsupported(self, "likelihood")
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling | None = None) -> NoReturn:
-        """UnsupportedError."""
+        """Raise UnsupportedError: a masked model does not generate text."""
         raise unsupported(self, "generate")
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> NoReturn:
-        """UnsupportedError."""
+        """Raise UnsupportedError: a masked model does not generate text."""
         raise unsupported(self, "generate")
 
     def read(
@@ -66,15 +69,18 @@ class MaskedModel(PretrainedModel):
     ) -> States:
         if steps != 1:
             raise UnsupportedError(
-                f"model {self.name!r} fills in one token; it cannot go on for {steps} steps"
+                f"model {self.name!r} predicts one token only; steps must be 1, got {steps}"
             )
         if layer != -1:
-            raise ConfigError(f"model {self.name!r} shows its last layer (-1) only", field="layer")
+            raise ConfigError(
+                f"model {self.name!r} supports only its last layer (-1), got {layer}",
+                field="layer",
+            )
         begin, end = [*self._before, *prefix], [*suffix, *self._after]
         masks = [*begin, *end].count(self._mask_token)
         if masks != 1:
             raise InvalidInputError(
-                f"the prompt needs {self.mask} once, and has it {masks} times", field="prompt"
+                f"must contain {self.mask} exactly once, got {masks} times", field="prompt"
             )
         states = no_states(len(texts), 1, self)
         if not len(texts):
@@ -83,11 +89,11 @@ class MaskedModel(PretrainedModel):
         begun = perf_counter()
         rows = [[*begin, *text, *end] for text in texts]
         if self._mask_token in begin:
-            places = [begin.index(self._mask_token)] * len(rows)
+            positions = [begin.index(self._mask_token)] * len(rows)
         else:
             from_end = len(end) - end.index(self._mask_token)
-            places = [len(row) - from_end for row in rows]
-        hidden, logits = self._forward(rows, places)
+            positions = [len(row) - from_end for row in rows]
+        hidden, logits = self._forward(rows, positions)
         states.hidden[:, 0] = hidden.float().cpu().numpy()
         states.logits[:, 0] = logits.float().cpu().numpy()
         states.tokens[:, 0] = states.logits[:, 0].argmax(axis=1)
@@ -100,12 +106,12 @@ class MaskedModel(PretrainedModel):
         return replace(states, usage=usage)
 
     def _forward(
-        self, rows: Sequence[Tokens], places: Sequence[int]
+        self, rows: Sequence[Tokens], positions: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The states [n, d] at one place of each row, and the logits [n, vocabulary]."""
+        """Return states [n, d] and logits [n, vocabulary] at one position of each row."""
         ids = pad(rows, fill=self._tokenizer.pad_token or 0, side="right")
         seen = mask(list(map(len, rows)), side="right")
-        chosen = torch.tensor(places, device=self._device)
+        chosen = torch.tensor(positions, device=self._device)
         read: list[torch.Tensor] = []
 
         def pick(_module: Any, _arguments: Any, output: Any) -> Any:
@@ -114,7 +120,7 @@ class MaskedModel(PretrainedModel):
             output.last_hidden_state = read[0][:, None]
             return output
 
-        # Between the last layer and the head: only one token of each row goes on.
+        # The hook runs between the last layer and the head, so the head reads one token a row.
         with self._running, torch.inference_mode():
             hook = self._model.base_model.register_forward_hook(pick)
             try:

@@ -1,4 +1,4 @@
-"""From a folder of weights to a model of transformers, quietly and without a network."""
+"""Loads a model of transformers from a folder of weights, without output and without a network."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 Precision = Literal["float32", "bfloat16", "int8"]
 
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
-"""Padded tokens in a batch, by device. On a processor the speed of SmolLM2-135M hardly changes from
-512 to 3,072, with a shallow best here; for CUDA it is that of the encoders, not measured."""
+"""Padded tokens in a batch, by device. On a CPU, the speed of SmolLM2-135M is nearly constant from
+512 to 3,072 and slightly best at this value. The value for CUDA is that of the encoders; it was not
+measured for language models."""
 
 _quieting = Lock()
 
@@ -43,14 +44,17 @@ FAILURES = (
     *(AssertionError, ImportError, RuntimeError, SafetensorError, StrictDataclassError),
     struct.error,
 )
-"""What transformers raises for folders that it cannot load: it uses their files unchecked."""
+"""Exceptions that transformers raises for folders that it cannot load. It does not validate files
+before it uses them, so many types occur."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """A model as it was loaded, ready to run: what both kinds of models share.
+    """A loaded model with its tokenizer, causal or masked.
 
-    model: a view of `shared`, which whoever uses the model must keep; None where there is none.
+    model:  a torch module, a view of `shared`.
+    digest: digest of the weights.
+    shared: the shared weights. Keep it as long as the model is in use. None if nothing is shared.
     """
 
     name: str
@@ -63,7 +67,7 @@ class Pretrained:
 
 
 class PretrainedModel:
-    """What causal and masked models share: identity, and from text to tokens and back."""
+    """Base class of causal and masked models: identity, tokenisation and decoding."""
 
     loader: ClassVar[Any]
     """The class of transformers that loads a model of this kind."""
@@ -71,7 +75,9 @@ class PretrainedModel:
     def __init__(self, parts: Pretrained) -> None:
         head = parts.model.get_output_embeddings()
         if head is None:
-            raise ModelError(f"model {parts.name!r} has no language-model head")
+            raise ModelError(
+                f"model {parts.name!r} has no language-model head; use a language model"
+            )
         self.name = parts.name
         self.vocabulary, self.dimensions = map(int, head.weight.shape)
         self.batch_tokens = BATCH_TOKENS[parts.device.type]
@@ -84,15 +90,15 @@ class PretrainedModel:
 
     @classmethod
     def load(cls, name: str, **options: Any) -> Self:
-        """The model of that name or path; options are those of `load_pretrained`.
+        """Load the model with this name or path. `options` are passed to `load_pretrained`.
 
-        Raises ModelError when the model cannot be found, read or used.
+        Raises ModelError if the model cannot be found, read or used.
         """
         return cls(load_pretrained(cls.loader, name, **options))
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """The same model in another folder is the same."""
+        """Identity of the model. A copy of the weights in another folder has an equal identity."""
         return {
             "model": Path(self.name).name,
             "weights": self._parts.digest,
@@ -126,16 +132,17 @@ def load_pretrained(
     precision: Precision = "float32",
     device: Device = "auto",
 ) -> Pretrained:
-    """Load a model and its tokenizer, or share those in use that have the same weights and
-    arithmetic; `kind` is AutoModelForCausalLM or AutoModelForMaskedLM.
+    """Return a model with its tokenizer.
 
-    Raises ModelError when it cannot be found or read, ConfigError for what this machine cannot do.
+    If a model with the same weights and arithmetic is in use, it is shared instead of loaded again.
+    kind: AutoModelForCausalLM or AutoModelForMaskedLM.
+
+    Raises ModelError if the model cannot be found or read. Raises ConfigError if this machine does
+    not support the device or the precision.
     """
-    place = torch.device(pick_device(device))
-    if precision == "int8" and place.type != "cpu":
-        raise ConfigError(
-            "int8 runs on processors only: bfloat16 is the one for CUDA", field="precision"
-        )
+    torch_device = torch.device(pick_device(device))
+    if precision == "int8" and torch_device.type != "cpu":
+        raise ConfigError("int8 runs only on the CPU; use bfloat16 on CUDA", field="precision")
     source = find_weights(name, revision=revision)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -147,38 +154,38 @@ def load_pretrained(
             check_weights(name, folder)
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **options)
             model = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
-        return model.eval().to(place), Tokenizer(tokenizer)
+        return model.eval().to(torch_device), Tokenizer(tokenizer)
 
     with loading(name, source):
-        shared = share(f"{kind.__name__} {dtype}", source, str(place), load)
+        shared = share(f"{kind.__name__} {dtype}", source, str(torch_device), load)
         model, tokenizer, digest = shared.view(), shared.tokenizer, shared.digest
         if precision == "int8":
             quantise(model)
-    kept = None if precision == "int8" else shared  # Else the weights in float32 stayed.
-    logger.info("model %s runs on %s in %s", name, place, precision)
-    return Pretrained(name, model, tokenizer, place, precision, digest, kept)
+    kept = None if precision == "int8" else shared  # Keeping it would keep the float32 weights.
+    logger.info("model %s runs on %s in %s", name, torch_device, precision)
+    return Pretrained(name, model, tokenizer, torch_device, precision, digest, kept)
 
 
 @contextmanager
 def loading(name: str, source: Path) -> Iterator[None]:
-    """What the libraries raise inside, becomes a ModelError that names the model."""
+    """Turn the exceptions of model libraries into a ModelError that names the model."""
     try:
         yield
     except FAILURES as error:
         raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
 
 
-def pick_device(asked: Device) -> str:
-    """Raises ConfigError when there is no such device."""
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("this machine has no CUDA device", field="device")
-    if asked == "auto":
+def pick_device(device: Device) -> str:
+    """Return "cpu" or "cuda". Raises ConfigError for "cuda" without a CUDA device."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("this machine has no CUDA device; use cpu or auto", field="device")
+    if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    return asked
+    return device
 
 
 def no_states(count: int, steps: int, model: PretrainedModel) -> States:
-    """Where states of `count` texts will be written."""
+    """Return states of zeros for `count` texts, to be filled."""
     return States(
         np.zeros((count, steps, model.dimensions), np.float32),
         np.zeros((count, steps, model.vocabulary), np.float32),
@@ -188,23 +195,26 @@ def no_states(count: int, steps: int, model: PretrainedModel) -> States:
 
 
 def check_texts(texts: Sequence[Tokens], around: int, limit: int | None, name: str) -> None:
-    """Raises InvalidInputError, naming the longest text, if it and the tokens around it are more
-    than the model has positions."""
-    number = max(range(len(texts)), key=lambda place: len(texts[place]))
+    """Raise InvalidInputError, which names the longest text, if it is too long for the model.
+
+    around: number of tokens before and after each text. limit: maximum number of tokens of the
+    model; None: unlimited.
+    """
+    number = max(range(len(texts)), key=lambda position: len(texts[position]))
     longest = len(texts[number])
     if limit is not None and longest + around > limit:
         raise InvalidInputError(
-            f"{longest} tokens and {around} of the prompt around them are more than the {limit} "
-            f"that model {name!r} reads",
+            f"has {longest} tokens, and the prompt adds {around}; model {name!r} accepts at most "
+            f"{limit}, so shorten the text",
             field=f"texts[{number}]",
         )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and reporting on what it loads; then as it was.
+    """Suppress progress bars and reports of transformers, and restore its settings afterwards.
 
-    One thread at a time: these settings are of the whole process.
+    Only one thread at a time can be inside, because the settings apply to the whole process.
     """
     verbose: Any = transformers.utils.logging
     with _quieting:

@@ -1,1 +1,1 @@
-"""Language models behind an OpenAI-compatible server."""
+"""Language models on an OpenAI-compatible server."""

@@ -1,4 +1,4 @@
-"""JSON over HTTP, with every way in which it can fail said in words."""
+"""An HTTP client that sends and receives JSON and describes every failure."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ...core import ConfigError, InvalidInputError, ModelError
 from .sse import events
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
-"""HTTP states that may be others at another attempt."""
+"""HTTP status codes of failures for which a retry may succeed."""
 
 BACKOFF = 0.5
-"""Seconds before the second attempt; twice as long before each further one."""
+"""Seconds before the first retry. The pause doubles before each further retry."""
 
 LARGEST = 64 << 20
-"""Bytes of a reply, at most."""
+"""Maximum size of a reply, in bytes."""
 
 _SHOWN = 300
 T = TypeVar("T")
 
 
 class HttpError(ModelError):
-    """A request that came to nothing.
+    """An HTTP request failed.
 
-    status:    of HTTP; None where no reply came or the reply is no use.
-    temporary: another attempt may succeed.
-    wait:      seconds that the server asks to wait before it.
+    status:    HTTP status code. None if there was no reply or the reply was invalid.
+    temporary: True if a retry may succeed.
+    wait:      seconds to wait before a retry, from the server. 0: the server gave none.
     """
 
     def __init__(
@@ -52,15 +52,16 @@ class HttpError(ModelError):
 
 
 class JsonClient:
-    """Sends JSON and reads JSON. Thread-safe. All failures are an HttpError that names the URL.
+    """A client that sends and receives JSON. Thread-safe. Failures raise HttpError with the URL.
 
-    api_key: sent as a bearer token; it is in no message, log or repr.
-    seconds: for one attempt, from connecting to the last byte; in a stream, to the next byte.
-    retries: further attempts where the status is in `TEMPORARY` or the connection failed, after a
-             growing pause or what Retry-After says. Not after a timeout, and not when the server
-             wants a longer pause than `seconds`.
+    api_key: sent as a bearer token. It never appears in a message, a log or a repr.
+    seconds: time limit of one attempt, from connecting to the last byte. In a stream, the time
+             limit for each next byte.
+    retries: maximum number of retries if the status is in `TEMPORARY` or the connection fails. The
+             pause before a retry grows, or is the value of Retry-After. There is no retry after a
+             timeout, or if Retry-After exceeds `seconds`.
 
-    Redirects are not followed: the key goes to the address that was named and to no other.
+    Redirects are not followed, so the key is sent only to the given address.
     """
 
     def __init__(self, *, api_key: str | None, seconds: float, retries: int) -> None:
@@ -76,7 +77,7 @@ class JsonClient:
         weakref.finalize(self, self._client.close)
 
     def post(self, url: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON object that is the answer."""
+        """Send a JSON body and return the JSON object of the reply."""
 
         def attempt() -> bytes:
             deadline = time.monotonic() + self._seconds
@@ -85,15 +86,19 @@ class JsonClient:
         return self._parsed(url, self._retrying(attempt))
 
     def stream(self, url: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """The JSON objects of a stream of events, up to "[DONE]" or the end of the stream.
+        """Send a JSON body and yield the JSON objects of an event stream.
 
-        What was begun is not attempted again.
+        The stream ends at "[DONE]" or at the end of the reply. A stream that has begun is not
+        retried.
         """
         response = self._retrying(lambda: self._open(url, body))
         with closing(response):
             kind = response.headers.get("content-type", "nothing")
             if not kind.startswith("text/event-stream"):
-                raise HttpError(f"{url} answers {self._short(kind)} and not a stream of events")
+                raise HttpError(
+                    f"{url} replied with {self._short(kind)} instead of text/event-stream; the "
+                    "server must support streaming"
+                )
             for data in events(self._pieces(url, response)):
                 if data == b"[DONE]":
                     return
@@ -110,25 +115,27 @@ class JsonClient:
         return attempt()
 
     def _open(self, url: str, body: Mapping[str, Any]) -> httpx2.Response:
-        """The response once it has begun well; to be closed by the caller."""
+        """Send the request and return a successful response. The caller must close it."""
         deadline = time.monotonic() + self._seconds
         try:
             content = json.dumps(body, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise InvalidInputError("half a surrogate pair is no text") from None
-        with self._explained(url):
+            raise InvalidInputError(
+                "a prompt contains half of a surrogate pair; remove it"
+            ) from None
+        with self._failures_named(url):
             request = self._client.build_request("POST", url, content=content)
             response = self._client.send(request, stream=True)
         if response.is_success:
             return response
         wait = _seconds(response.headers.get("retry-after", ""))
         if response.is_redirect:
-            said = f"redirects to {response.headers.get('location')}; name that address instead"
+            reason = f"redirects to {response.headers.get('location')}; use that address instead"
         else:
-            said = _message(b"".join(self._pieces(url, response, deadline)))
-        asked = f" (asks to wait {wait:g} s)" if wait else ""
+            reason = _message(b"".join(self._pieces(url, response, deadline)))
+        pause = f" (retry after {wait:g} s)" if wait else ""
         raise HttpError(
-            f"{url}: HTTP {response.status_code}: {self._short(said)}{asked}",
+            f"{url}: HTTP {response.status_code}: {self._short(reason)}{pause}",
             status=response.status_code,
             temporary=response.status_code in TEMPORARY,
             wait=wait,
@@ -138,7 +145,7 @@ class JsonClient:
         self, url: str, response: httpx2.Response, deadline: float | None = None
     ) -> Iterator[bytes]:
         size = 0
-        with closing(response), self._explained(url):
+        with closing(response), self._failures_named(url):
             for piece in response.iter_bytes():
                 size += len(piece)
                 if size > LARGEST:
@@ -148,13 +155,16 @@ class JsonClient:
                 yield piece
 
     @contextmanager
-    def _explained(self, url: str) -> Iterator[None]:
+    def _failures_named(self, url: str) -> Iterator[None]:
+        """Turn exceptions of the HTTP library into an HttpError with the URL."""
         try:
             yield
         except httpx2.TimeoutException as error:
-            raise HttpError(f"{url}: no answer within {self._seconds:g} seconds") from error
+            raise HttpError(
+                f"{url}: no answer within {self._seconds:g} seconds; increase timeout_seconds"
+            ) from error
         except httpx2.ConnectError as error:
-            raise HttpError(f"{url}: no connection ({error})", temporary=True) from error
+            raise HttpError(f"{url}: cannot connect ({error})", temporary=True) from error
         except httpx2.HTTPError as error:
             raise HttpError(
                 f"{url}: the connection failed before the end of the reply ({error})",
@@ -168,13 +178,13 @@ class JsonClient:
             value = None
         if not isinstance(value, dict):
             shown = self._short(data.decode(errors="replace")) or "nothing"
-            raise HttpError(f"{url} answers what is not a JSON object: {shown}")
-        if value.get("error"):  # some say so in a stream that has begun, or with status 200
+            raise HttpError(f"{url}: the reply is not a JSON object: {shown}")
+        if value.get("error"):  # Some servers report errors inside a stream or with status 200.
             raise HttpError(f"{url}: {self._short(_message(data))}")
         return value
 
     def _short(self, text: str) -> str:
-        """One short line, in which the key does not occur even if the server repeats it."""
+        """Return the text as one short line. The API key is replaced by *** if it occurs."""
         if self._key is not None:
             text = text.replace(self._key, "***")
         line = " ".join(text.split())
@@ -182,9 +192,10 @@ class JsonClient:
 
 
 def checked_url(text: str) -> str:
-    """An address that requests can be sent to, without the slash at its end.
+    """Return the address of a server without the slash at its end.
 
-    Raises ConfigError, which does not repeat the address: it may contain a password.
+    Raises ConfigError for an invalid address. The message omits the address, because it may contain
+    a password.
     """
     try:
         url = httpx2.URL(text)
@@ -193,18 +204,18 @@ def checked_url(text: str) -> str:
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError("must begin with http:// or https:// and a host", field="base_url")
     if url.userinfo:
-        raise ConfigError("must not contain a name or password: use api_key", field="base_url")
+        raise ConfigError("must not contain a name or password; use api_key", field="base_url")
     if url.query or url.fragment:
         raise ConfigError("must not contain ? or #", field="base_url")
     return str(url).rstrip("/")
 
 
 def _message(data: bytes) -> str:
-    """What a server says of an error: the message in its JSON object, else all it said."""
+    """Return the message in the JSON object of an error reply, else the whole reply."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
-        return data.decode(errors="replace") or "without a message"
+        return data.decode(errors="replace") or "no message"
     for name in ("error", "message", "detail"):
         if isinstance(value, dict) and value.get(name):
             value = value[name]
@@ -212,7 +223,7 @@ def _message(data: bytes) -> str:
 
 
 def _seconds(retry_after: str) -> float:
-    """The header Retry-After: seconds or a date; 0 where there is neither."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date; 0 if invalid."""
     if retry_after.isdecimal():
         return float(retry_after)
     try:

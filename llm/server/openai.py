@@ -1,16 +1,15 @@
-"""Models behind an OpenAI-compatible HTTP server: vLLM, llama.cpp, Ollama and others.
+"""Models on an OpenAI-compatible HTTP server: vLLM, llama.cpp, Ollama and others.
 
-What the servers have in common is used as it is; what only some of them have is refused in words
-where it is missing:
+Servers differ in what they support. If a server lacks a feature, an UnsupportedError names it:
 
-- generation: `/chat/completions` and `/completions`, all servers.
-- A conversation that ends with the assistant's message is continued inside it. vLLM has to be told
-  (`continue_final_message`), llama.cpp and Ollama do it of themselves. A server that does neither
-  begins a new message; that cannot be seen from here.
-- counting tokens: `/tokenize` beside "/v1"; vLLM and llama.cpp.
-- likelihoods: besides this, log probabilities of the prompt's tokens (`echo`); vLLM.
+- Generation uses `/chat/completions` and `/completions`. All servers support it.
+- A conversation that ends with the assistant's message is continued inside that message. vLLM does
+  this if the request sets `continue_final_message`; llama.cpp and Ollama always do it. Other
+  servers begin a new message, which the client cannot detect.
+- Counting tokens requires `/tokenize`, which vLLM and llama.cpp have. Its path replaces "/v1".
+- Likelihoods also require log probabilities of the prompt's tokens (`echo`), which vLLM has.
 
-What names of special tokens mean in a text or a message is up to the server.
+The server decides how it treats names of special tokens in a text or a message.
 """
 
 from __future__ import annotations
@@ -42,30 +41,32 @@ from . import replies
 from .http_client import HttpError, JsonClient, checked_url
 
 CONCURRENCY = 8
-"""Requests under way at a time, for one call."""
+"""Maximum number of concurrent requests of one call."""
 
 _ABSENT = frozenset({404, 405, 501})
-"""HTTP states of a server that does not know the path or what is asked there."""
+"""HTTP status codes of a server that does not support a path or a method."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class OpenAIModel:
-    """A model that a server at `base_url` calls `model`. Thread-safe.
+    """A model named `model` on the server at `base_url`. Thread-safe.
 
-    base_url: with the version, for example "http://localhost:8000/v1". Only this address is
-              contacted; without credentials in it.
+    base_url: address with the version, such as "http://localhost:8000/v1". It must not contain
+              credentials. No other address is contacted.
     api_key:  sent as a bearer token.
-    timeout_seconds: for one request, see `JsonClient`; in a stream, to the next piece.
-    retries:  further attempts when the server is busy (HTTP 429, 5xx) or the connection fails.
+    timeout_seconds: time limit of one request. In a stream, the time limit for each next piece.
+    retries:  maximum number of retries if the server is busy (HTTP 429, 5xx) or the connection
+              fails.
 
-    What the server answers badly, or not, is a ModelError that names the address; what it cannot
-    do, an UnsupportedError. Token counts in `usage` are the server's own, 0 where it gives none.
+    A failed request or an invalid reply raises ModelError with the address. A feature that the
+    server lacks raises UnsupportedError. Token counts in `usage` are from the server, 0 if it gives
+    none.
     """
 
     capabilities: frozenset[Capability] = frozenset({"generate", "likelihood"})
-    """What a server may offer; one that does not give likelihoods says so when asked."""
+    """Capabilities that a server may have. `likelihood` raises UnsupportedError if it lacks it."""
 
     def __init__(
         self,
@@ -77,11 +78,13 @@ class OpenAIModel:
         retries: int = 2,
     ) -> None:
         if not model:
-            raise ConfigError("must name a model of the server", field="model")
+            raise ConfigError("must name a model on the server, got ''", field="model")
         if not 0 < timeout_seconds < math.inf:
-            raise ConfigError("must be more than 0", field="timeout_seconds")
+            raise ConfigError(
+                f"must be greater than 0 and finite, got {timeout_seconds}", field="timeout_seconds"
+            )
         if retries < 0:
-            raise ConfigError("must be at least 0", field="retries")
+            raise ConfigError(f"must be at least 0, got {retries}", field="retries")
         self.name = model
         self._url = checked_url(base_url)
         if self._url.count("/") < 3:
@@ -96,20 +99,23 @@ class OpenAIModel:
         return {"server": self._url.partition("://")[2], "model": self.name}
 
     def read(self, texts: Sequence[Tokens], **options: Any) -> NoReturn:
-        """UnsupportedError: servers do not show states."""
+        """Raise UnsupportedError: servers do not return states."""
         raise unsupported(self, "states")
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Raises UnsupportedError where the server has no `/tokenize`."""
-        return _together(lambda text: len(self._tokenize(_plain(text, special=False))), texts)
+        """Return the number of tokens of each text.
+
+        Raises UnsupportedError if the server has no `/tokenize`.
+        """
+        return _concurrently(lambda text: len(self._tokenize(_plain(text, special=False))), texts)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
-        """Several prompts are sent at the same time."""
+        """Return one generated text for each prompt. Several prompts are sent concurrently."""
         check_prompts(prompts)
         settings = sampling or Sampling()
-        return _together(lambda prompt: self._complete(prompt, settings), prompts)
+        return _concurrently(lambda prompt: self._complete(prompt, settings), prompts)
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
         begun = perf_counter()
@@ -128,21 +134,23 @@ class OpenAIModel:
             if choice.get("finish_reason") is not None:
                 finish = replies.finish(url, choice)
         if finish is None:
-            raise ModelError(f"{url}: the stream broke off before the end of the text")
+            raise ModelError(f"{url}: the stream ended before the text was complete; try again")
         yield Chunk("", finish, usage + Usage(calls=1, seconds=perf_counter() - begun))
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
-        """Prompt and continuation are tokenised by the server, as the module `boundary` says, and
-        sent as tokens, so that there is no doubt which of them are the continuation's.
+        """Return the log-likelihood of every continuation after every prompt.
 
-        Raises UnsupportedError where the server has no `/tokenize` or gives no log probabilities
-        of a prompt's tokens (`echo` with `logprobs`).
+        The server tokenises prompt and continuation. The module `boundary` then separates their
+        tokens, and they are sent as tokens.
+
+        Raises UnsupportedError if the server has no `/tokenize` or returns no log probabilities of
+        prompt tokens (`echo` with `logprobs`).
         """
         check_prompts(prompts)
         check(continuations)
         shape = (len(prompts), len(continuations))
         numbers = range(len(prompts)) if continuations else range(0)
-        rows = _together(lambda row: self._row(prompts[row], row, continuations), numbers)
+        rows = _concurrently(lambda row: self._row(prompts[row], row, continuations), numbers)
         return Likelihoods(
             np.array([row.total for row in rows], np.float64).reshape(shape),
             np.array([row.tokens for row in rows], np.int64).reshape(shape),
@@ -159,7 +167,7 @@ class OpenAIModel:
         return Completion(text, finish, usage)
 
     def _request(self, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
-        """Address and body for a text."""
+        """Return the URL and the body of a request that generates text."""
         body: dict[str, Any] = {
             "model": self.name,
             "max_tokens": sampling.max_tokens,
@@ -174,25 +182,25 @@ class OpenAIModel:
         return f"{self._url}/chat/completions", {**body, **_conversation(prompt)}
 
     def _row(self, prompt: Prompt, row: int, continuations: Sequence[str]) -> Likelihoods:
-        """Likelihoods [c] of the continuations of one prompt."""
+        """Return the likelihoods [c] of the continuations of one prompt."""
         begun = perf_counter()
         head = self._tokenize(_joined(prompt))
         if not head and not isinstance(prompt, str):
-            raise self._no_likelihood("its /tokenize knows no conversations")
+            raise self._no_likelihood("its /tokenize does not support conversations")
         if not head:
-            raise InvalidInputError("has no tokens", field=f"prompts[{row}]")
+            raise InvalidInputError("has no tokens; it must not be empty", field=f"prompts[{row}]")
         tails = [self._tail(prompt, head, continuation) for continuation in continuations]
         if not all(tails):
-            raise ModelError(f"{self._url}: the server finds no tokens in a continuation")
+            raise ModelError(f"{self._url}: the server returned no tokens for a continuation")
         rows = [[*head, *tail] for tail in tails]
         url = f"{self._url}/completions"
         body = {"model": self.name, "prompt": rows, "echo": True, "logprobs": 1}
         try:
-            # Servers that cannot write nothing write one token, which is left out.
+            # Some servers must generate at least one token. It is ignored.
             reply = self._client.post(url, {**body, "max_tokens": 1, "temperature": 0})
         except HttpError as error:
-            said = str(error).removeprefix(url)
-            if error.status in _ABSENT or "echo" in said or "logprob" in said:
+            message = str(error).removeprefix(url)
+            if error.status in _ABSENT or "echo" in message or "logprob" in message:
                 raise self._no_likelihood(str(error)) from None
             raise
         total = [
@@ -204,16 +212,19 @@ class OpenAIModel:
         return Likelihoods(np.array(total), np.array(list(map(len, tails))), usage)
 
     def _sum(self, url: str, reply: Any, number: int, begin: int, end: int) -> float:
-        """Sum of the log probabilities of the tokens `begin` to `end` (exclusive)."""
+        """Return the sum of the log probabilities of the tokens `begin` to `end` (exclusive).
+
+        number: position of the choice in the reply.
+        """
         choice = replies.pick(url, reply, "choices", number, kind=dict)
         if choice.get("index") != number:
             raise ModelError(f"{url}: choices[{number}].index of the reply is not {number}")
         if choice.get("logprobs") is None:
-            raise self._no_likelihood(f"{url} answers without logprobs")
+            raise self._no_likelihood(f"{url} returned no logprobs")
         values = replies.pick(url, choice, "logprobs", "token_logprobs", kind=list)
         if len(values) not in (end, end + 1):
             raise self._no_likelihood(
-                f"{url} answers {len(values)} log probabilities to {end} tokens"
+                f"{url} returned {len(values)} log probabilities for {end} tokens"
             )
         wanted = values[begin:end]
         if not all(isinstance(value, int | float) and value <= 0 for value in wanted):
@@ -234,7 +245,7 @@ class OpenAIModel:
         except HttpError as error:
             if error.status in _ABSENT:
                 raise UnsupportedError(
-                    f"the server does not tokenize ({error}); vLLM and llama.cpp do"
+                    f"the server does not tokenize ({error}); use vLLM or llama.cpp"
                 ) from None
             raise
         tokens = replies.pick(url, reply, "tokens", kind=list)
@@ -244,13 +255,16 @@ class OpenAIModel:
 
     def _no_likelihood(self, what: str) -> UnsupportedError:
         return UnsupportedError(
-            f"the server at {self._url} does not give the likelihood of a continuation "
-            f"({what}); vLLM does, and so does a model loaded here"
+            f"the server at {self._url} does not return the likelihood of a continuation "
+            f"({what}); use vLLM or a local model"
         )
 
 
-def _together(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Results for the items in order, several at a time; the first failure ends it."""
+def _concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return the results of `work` for all items in order, several at a time.
+
+    The first failure cancels the remaining items and is raised.
+    """
     if len(items) < 2:
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(CONCURRENCY, len(items))) as pool:
@@ -263,7 +277,10 @@ def _together(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def _text(url: str, choice: Mapping[str, Any], prompt: Prompt, *, message: str) -> str:
-    """The text of a choice. In a conversation it may be absent: a model may only have thought."""
+    """Return the text of a choice in a reply.
+
+    In a conversation the text may be absent, because a model may only have reasoned. It is then "".
+    """
     if isinstance(prompt, str):
         return replies.text(url, choice, "text")
     content = replies.pick(url, choice, message, kind=dict).get("content")
@@ -272,7 +289,7 @@ def _text(url: str, choice: Mapping[str, Any], prompt: Prompt, *, message: str) 
 
 def _conversation(messages: Sequence[Message]) -> dict[str, Any]:
     if not messages:
-        raise InvalidInputError("a conversation needs a message", field="messages")
+        raise InvalidInputError("must contain at least one message", field="messages")
     turns = [{"role": message.role, "content": message.content} for message in messages]
     if messages[-1].role != "assistant":
         return {"messages": turns}
@@ -280,19 +297,25 @@ def _conversation(messages: Sequence[Message]) -> dict[str, Any]:
 
 
 def _plain(text: str, *, special: bool) -> dict[str, Any]:
-    """What vLLM's `/tokenize` wants of a text, and llama.cpp's; each passes over the other's."""
+    """Return the body of a `/tokenize` request for a text.
+
+    It has the fields of vLLM and those of llama.cpp. Each server ignores the other's.
+    """
     return {"prompt": text, "add_special_tokens": special, "content": text, "add_special": special}
 
 
 def _unfinished(prompt: Prompt) -> str:
-    """The text that a continuation goes on with."""
+    """Return the text of the prompt that a continuation directly follows."""
     if isinstance(prompt, str):
         return prompt
     return prompt[-1].content if prompt and prompt[-1].role == "assistant" else ""
 
 
 def _joined(prompt: Prompt, continuation: str = "") -> dict[str, Any]:
-    """What `/tokenize` wants of a prompt with its continuation, or of a prompt to be continued."""
+    """Return the body of a `/tokenize` request for a prompt and its continuation.
+
+    Without a continuation, spaces at the end of the prompt are removed.
+    """
     text = _unfinished(prompt)
     text = text + continuation if continuation else divide(text, "")[0]
     if isinstance(prompt, str):

@@ -1,4 +1,4 @@
-"""Reading the replies of an OpenAI-compatible server: each field checked before it is believed."""
+"""Reads the replies of an OpenAI-compatible server and checks every field."""
 
 from __future__ import annotations
 
@@ -13,41 +13,48 @@ _FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length"}
 
 
 def pick(url: str, reply: Any, *path: str | int, kind: type[T]) -> T:
-    """The value at a path through objects and lists. Raises ModelError if it is not of a kind."""
+    """Return the value at a path through the objects and lists of a reply.
+
+    Raises ModelError if there is no value at the path or it is not of type `kind`.
+    """
     value = reply
-    place = ""
+    where = ""
     for step in path:
-        place += f"[{step}]" if isinstance(step, int) else f".{step}"
+        where += f"[{step}]" if isinstance(step, int) else f".{step}"
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            raise ModelError(f"{url}: the reply has no {place.lstrip('.')}") from None
+            raise ModelError(f"{url}: the reply has no {where.lstrip('.')}") from None
     if not isinstance(value, kind):
-        wrong = f"{place.lstrip('.')} of the reply is {type(value).__name__}, not {kind.__name__}"
+        wrong = f"{where.lstrip('.')} of the reply is {type(value).__name__}, not {kind.__name__}"
         raise ModelError(f"{url}: {wrong}")
     return value
 
 
 def text(url: str, reply: Any, *path: str | int) -> str:
-    """The text at a path. JSON can hold half a surrogate pair, which is no text: a ModelError."""
+    """Return the text at a path of a reply.
+
+    Raises ModelError if there is none, or if it contains half of a surrogate pair, which JSON
+    allows.
+    """
     value = pick(url, reply, *path, kind=str)
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ModelError(f"{url}: {path[-1]} of the reply is not Unicode") from None
+        raise ModelError(f"{url}: {path[-1]} of the reply is not valid Unicode") from None
     return value
 
 
 def finish(url: str, choice: Mapping[str, Any]) -> Finish:
-    """Why the text ended; anything but an end or the limit is a ModelError."""
+    """Return the reason why the text ended. Raises ModelError unless it is "stop" or "length"."""
     reason = pick(url, choice, "finish_reason", kind=str)
     if reason not in _FINISHES:
-        raise ModelError(f"{url}: the text was ended by {reason!r}")
+        raise ModelError(f"{url}: finish_reason must be 'stop' or 'length', got {reason!r}")
     return _FINISHES[reason]
 
 
 def usage(url: str, reply: Mapping[str, Any]) -> Usage:
-    """The server's counts of tokens, zero where it gives none."""
+    """Return the token counts of a reply. Counts that the server does not give are 0."""
     if reply.get("usage") is None:
         return Usage()
     counts = pick(url, reply, "usage", kind=dict)
@@ -65,5 +72,5 @@ def _count(url: str, counts: Mapping[str, Any], name: str) -> int:
     if value is None:
         return 0
     if type(value) is not int or value < 0:
-        raise ModelError(f"{url}: {name} of the reply is {value!r:.40}, which is no count")
+        raise ModelError(f"{url}: {name} of the reply must be an integer >= 0, got {value!r:.40}")
     return value

@@ -1,7 +1,7 @@
-"""Server-sent events: the data of each event in a stream of bytes.
+"""Parses server-sent events from a stream of bytes.
 
-Written by hand because a line ends only at a line feed here: `str.splitlines` would also cut JSON
-at U+2028 and others of its kind.
+Lines end only at a line feed. `str.splitlines` is not used, because it also cuts JSON at U+2028 and
+similar characters.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 
 
 def events(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The `data` of each event; comments and other fields are left out.
+    """Yield the `data` field of each event. Comments and other fields are ignored.
 
-    An event ends with an empty line; what a stream that breaks off leaves open is dropped, as the
-    standard says (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    An event ends with an empty line. An incomplete event at the end of the stream is dropped, as
+    the standard requires (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     """
     data: list[bytes] = []
     for line in _lines(pieces):
@@ -26,7 +26,7 @@ def events(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    begun: list[bytes] = []  # joined once: a line may come in very many pieces
+    begun: list[bytes] = []  # Pieces of a line. They are joined only once, as there may be many.
     for piece in pieces:
         *lines, rest = piece.split(b"\n")
         for line in lines:

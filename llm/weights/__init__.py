@@ -1,1 +1,1 @@
-"""From the name of a model to the place and the identity of its weights on this machine."""
+"""Finds the weights of a model on this machine by its name, and identifies them."""

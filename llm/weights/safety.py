@@ -1,13 +1,13 @@
-"""Refuses weights whose loading could run code that came with them.
+"""Refuses weights that could run code of their own when they are loaded.
 
-Loading must be reading numbers. Three kinds of files make it more than that:
+Loading must only read numbers. Three kinds of files can do more:
 
-- modules in Python that a configuration names (`auto_map`, `modules.json`, activation functions);
-- pickles (`pytorch_model.bin` and its like), which call what they name when they are read;
-- adapters and kernels, which name other repositories that nobody looked at.
+- Python modules that a configuration names (`auto_map`, `modules.json`, activation functions);
+- pickles such as `pytorch_model.bin`, which can call functions when they are read;
+- adapters and kernels, which load other, unchecked repositories.
 
-The libraries that load models refuse most of these by themselves, each in its own way and version.
-This check is the same for every loader, runs before any of them, and names the file.
+Model libraries refuse most of these themselves, but each library and version does it differently.
+This check is the same for all loaders, runs before them and names the file.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import Any
 from ...core import ModelError
 
 MOST_FILES = 10_000
-"""Files in a folder of weights; a folder with more is none (`/`, a home)."""
+"""Maximum number of files in a folder of weights. Folders with more, such as `/`, are refused."""
 LARGEST_CONFIG = 16 << 20
-"""Bytes of a file of configuration."""
+"""Maximum size of a configuration file, in bytes."""
 
 PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"})
 SAFE = frozenset({"model.safetensors", "model.safetensors.index.json"})
-"""Where a folder has one of these, every loader reads it and no pickle beside it."""
+"""If a folder has one of these files, all loaders read it and ignore pickles in the folder."""
 NOT_LOADED = frozenset({"onnx", "openvino", "coreml"})
-"""Folders of exports for other runtimes."""
+"""Folders with exports for other runtimes, which are not loaded."""
 
 MODULES = frozenset(
     {
@@ -43,7 +43,7 @@ MODULES = frozenset(
 )
 """Classes of sentence-transformers that a `modules.json` may name."""
 ALIASES = frozenset({"pylate.models.Dense.Dense"})
-"""Names that sentence-transformers reads as classes of its own."""
+"""Names that sentence-transformers maps to its own classes."""
 
 _MODULE = re.compile(r"sentence_transformers(\.[a-z_]+)*(\.[A-Za-z]+)?\.(?P<name>[A-Za-z]+)")
 _ACTIVATION = re.compile(
@@ -54,41 +54,44 @@ _ACTIVATIONS = frozenset(
 )
 _KERNELS = frozenset({"attn_implementation", "_attn_implementation", "experts_implementation"})
 _OPTIONS = frozenset({"trust_remote_code", "use_safetensors", "weights_only", "variant"})
-"""Options of loaders, which are not for a folder to set."""
+"""Options of loaders that a folder must not set."""
 
-SAFETENSORS = "Only safetensors are loaded: convert it (docs/models.md says how)"
+SAFETENSORS = "Only safetensors are loaded: convert it (see docs/models.md)"
 
 
 def check_weights(name: str, source: Path) -> None:
-    """Raise ModelError, which names the file and the remedy, if loading could run code.
+    """Raise ModelError, which names the file, if loading the weights could run code.
 
     source: a folder, or a GGUF file.
     """
     if source.is_file():
         if source.suffix != ".gguf":
-            raise ModelError(f"model {name!r} is a file: give a folder of weights or a GGUF file")
+            raise ModelError(f"model {name!r} is a file; use a folder of weights or a GGUF file")
         return
     for folder, names in _folders(name, source):
         _check_pickles(name, source, folder, names)
         for file in sorted(names):
             if file == "adapter_config.json":
                 raise ModelError(
-                    f"model {name!r}: {_shown(source, folder / file)} says that this is an "
-                    "adapter of another model: merge it into that model and save both as one"
+                    f"model {name!r}: {_shown(source, folder / file)} shows that this is an "
+                    "adapter; merge it into its base model and use the merged model"
                 )
             if file == "modules.json" or file.endswith("config.json"):
                 _check_config(name, source, folder / file)
 
 
 def _folders(name: str, source: Path) -> Iterator[tuple[Path, frozenset[str]]]:
-    """The folders that loaders may read, links followed as they do, with their files."""
+    """Yield the folders that loaders may read, each with the names of its files.
+
+    Links to folders are followed, because loaders follow them too.
+    """
     count = 0
     for folder, below, files in os.walk(source, followlinks=True):
         below[:] = [one for one in below if one not in NOT_LOADED and not one.startswith(".")]
         count += len(files) + len(below)
         if count > MOST_FILES:
             raise ModelError(
-                f"model {name!r} has more than {MOST_FILES:,} files: give the folder of one model"
+                f"model {name!r} has more than {MOST_FILES:,} files; use the folder of one model"
             )
         yield Path(folder), frozenset(files)
 
@@ -100,7 +103,7 @@ def _check_pickles(name: str, source: Path, folder: Path, names: frozenset[str])
         if Path(file).suffix in PICKLED:
             raise ModelError(
                 f"model {name!r}: {_shown(source, folder / file)} is a pickle, which can run code "
-                f"when it is read, and there is no model.safetensors beside it. {SAFETENSORS}"
+                f"when it is read, and the folder has no model.safetensors. {SAFETENSORS}"
             )
 
 
@@ -108,21 +111,22 @@ def _check_config(name: str, source: Path, file: Path) -> None:
     try:
         if file.stat().st_size > LARGEST_CONFIG:
             raise ModelError(
-                f"model {name!r}: {_shown(source, file)} is larger than {LARGEST_CONFIG >> 20} MiB"
+                f"model {name!r}: {_shown(source, file)} is larger than {LARGEST_CONFIG >> 20} "
+                "MiB; a configuration must be smaller"
             )
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return  # Those who load it say what is wrong with it: it cannot name code.
+        return  # Invalid JSON cannot name code. Loaders report what is wrong with it.
     code = _code(config, file.name)
     if code is not None:
         raise ModelError(
             f"model {name!r}: {_shown(source, file)} {code}. Code that comes with weights is "
-            "never run: use a model of a kind that transformers or sentence-transformers has"
+            "never run; use a model that transformers or sentence-transformers supports"
         )
 
 
 def _code(config: Any, file: str) -> str | None:
-    """What a configuration names that would run; None where it names nothing."""
+    """Return a description of the code that a configuration would run; None if there is none."""
     if file == "modules.json" and isinstance(config, list):
         named = [str(one.get("type")) for one in config if isinstance(one, Mapping)]
     else:
@@ -133,20 +137,20 @@ def _code(config: Any, file: str) -> str | None:
             return f"names the module {one!r}, which is not one of sentence-transformers"
     for owner, key, value in _entries(config):
         if key == "auto_map" and value and not _native(owner, config):
-            return "asks for code of its own (auto_map)"
+            return "names code of its own (auto_map)"
         if key in _ACTIVATIONS and "." in str(value) and not _ACTIVATION.fullmatch(str(value)):
             return f"names the activation function {value!r}, which is not one of torch.nn"
         if key in _KERNELS and "/" in str(value):
-            return f"asks for kernels of another repository ({key} = {value!r})"
+            return f"names kernels of another repository ({key} = {value!r})"
         if key == "transformers_weights" and ".safetensors" not in str(value):
-            return f"asks for the weights {value!r}, which are not safetensors"
+            return f"names the weights {value!r}, which are not safetensors"
         if key in _OPTIONS and file.startswith("sentence_"):
-            return f"sets {key!r}, an option that the folder may not choose"
+            return f"sets {key!r}, an option that a model folder must not set"
     return None
 
 
 def _entries(config: Any) -> Iterator[tuple[Mapping[str, Any], str, Any]]:
-    """(object, key, value) of all objects in a JSON value."""
+    """Yield (object, key, value) for all entries of all objects in a JSON value."""
     rest = [config]
     while rest:
         value = rest.pop()
@@ -164,10 +168,10 @@ def _is_module(name: str) -> bool:
 
 
 def _native(owner: Mapping[str, Any], config: Any) -> bool:
-    """transformers has a class of its own for a model, or tokenizer, that also names code.
+    """Return True if transformers has its own class for a model or tokenizer that names code.
 
-    Then that class is loaded (`trust_remote_code` is False everywhere) and the code stays unread;
-    many published models, such as Phi-3, name code for older versions of the library.
+    That class is then loaded and the code is not read, because `trust_remote_code` is always False.
+    Many published models, such as Phi-3, name code for older versions of the library.
     """
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
@@ -180,5 +184,5 @@ def _native(owner: Mapping[str, Any], config: Any) -> bool:
 
 
 def _shown(source: Path, file: Path) -> str:
-    """A file as its place in the folder: where the folder is, is not for everybody to know."""
+    """Return the path of a file relative to its folder, because clients must not see the folder."""
     return file.relative_to(source).as_posix()

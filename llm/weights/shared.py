@@ -1,8 +1,8 @@
-"""Weights that several models of one process share: loaded once, freed with the last user.
+"""Shares weights between models of one process. They are loaded once and freed with the last user.
 
-Configurations that differ in prompts or limits use the same numbers. Each gets a view of the loaded
-model: parameters, buffers and the vocabulary of the tokenizer are shared, structure and settings
-are its own, so that one may cut off a layer or set a limit and no other notices.
+Configurations that differ in prompts or limits use the same weights. Each gets a view of the loaded
+model. Views share parameters, buffers and the vocabulary of the tokenizer. Each view has its own
+structure and settings, so it can remove a layer or set a limit without effect on other views.
 """
 
 from __future__ import annotations
@@ -19,22 +19,27 @@ from .digest import weights_digest
 
 
 class SharedModel:
-    """A loaded model. Whoever uses a view of it keeps it, so that the next one finds it.
+    """A loaded model that several users share through views.
 
-    tokenizing: must be held while the tokenizer of a view is called. Views share its backend, which
-    keeps truncation and padding as state; each call sets them anew.
+    Keep this object as long as you use a view of it, so that later users find it.
+
+    tokenizing: lock to hold while the tokenizer of a view is called. The views share its backend,
+    which keeps truncation and padding as state.
     """
 
     def __init__(self, model: Any, tokenizer: Any, digest: str) -> None:
-        """model: a torch module. tokenizer: a fast one of transformers, inside the module or not;
-        None = there is none to share."""
+        """Create a shared model.
+
+        model: a torch module. tokenizer: a fast tokenizer of transformers, which may be inside the
+        module; None: there is none to share. digest: digest of the weights.
+        """
         self.digest = digest
         self.tokenizing = Lock()
         self.tokenizer = tokenizer
         self._model = model
 
     def view(self) -> Any:
-        """A copy with the same parameters and buffers, about 0.2 MB for MiniLM."""
+        """Return a copy of the model that shares parameters and buffers: 0.2 MB for MiniLM."""
         shared = [*self._model.parameters(), *self._model.buffers()]
         memo: dict[int, Any] = {id(tensor): tensor for tensor in shared}
         if hasattr(self.tokenizer, "backend_tokenizer"):
@@ -47,10 +52,13 @@ _loading = Lock()
 
 
 def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, Any]]) -> SharedModel:
-    """The model of these weights that is in use, or else what `load` gives: (model, tokenizer).
+    """Return the shared model of these weights. It is loaded unless one is in use.
 
-    kind: what `load` makes of weights: its class and arithmetic. One is loaded at a time. Raises
-    ModelError for weights that cannot be read or change meanwhile, and what `load` raises.
+    kind: class and arithmetic of the model; only equal kinds are shared. load: function that
+    returns (model, tokenizer). Only one model is loaded at a time.
+
+    Raises ModelError for weights that cannot be read or that change during loading. Exceptions of
+    `load` are passed on.
     """
     digest = weights_digest(source)
     key = (kind, digest, device)
@@ -61,14 +69,17 @@ def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, An
         if found is None:
             model, tokenizer = load()
             if weights_digest(source) != digest:
-                raise ModelError(f"the weights in {source} changed while they were loaded: retry")
+                raise ModelError(f"the weights in {source} changed while they were loaded; retry")
             found = _loaded[key] = SharedModel(freed_at_once(model), tokenizer, digest)
         return found
 
 
 def freed_at_once(model: Any) -> Any:
-    """The same without its reference to itself: it is freed with its last user, without waiting for
-    the garbage collector, which never looks at what was there when a server had started."""
+    """Remove a model's reference to itself and return the model.
+
+    Without the reference cycle, the model is freed with its last user. The garbage collector would
+    never free it, because a server freezes all objects that exist at its start.
+    """
     card = getattr(model, "model_card_data", None)
     if card is not None:
         card.model = None
@@ -76,7 +87,7 @@ def freed_at_once(model: Any) -> Any:
 
 
 def _shell(tokenizer: Any) -> Any:
-    """A tokenizer with settings of its own around the same backend."""
+    """Return a tokenizer with its own settings and the same backend."""
     shell = object.__new__(type(tokenizer))
     shell.__dict__.update(tokenizer.__dict__)
     return shell

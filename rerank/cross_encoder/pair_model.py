@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder
 
 from ...core import ConfigError, ModelError
-from ...core.unicode import telling_unicode
+from ...core.unicode import unicode_errors
 from ...encoders.text_model import BUDGET, UNLIMITED, padded, shared_model
 from ...llm import find_weights
 from ...llm.batching import batches
@@ -134,7 +134,7 @@ class PairModel:
 
     def _query_lengths(self, queries: Sequence[str]) -> list[tuple[str, Sequence[int]]]:
         unique = list(dict.fromkeys(queries))
-        with self._tokenizing, telling_unicode(unique):
+        with self._tokenizing, unicode_errors(unique):
             found = self.tokenizer(
                 unique, add_special_tokens=False, truncation=False, verbose=False
             )
@@ -144,7 +144,7 @@ class PairModel:
         self, queries: Sequence[str], texts: Sequence[str]
     ) -> tuple[dict[str, Any], list[bool]]:
         # The tokenizer keeps its truncation as state and cannot be shared by threads.
-        with self._tokenizing, telling_unicode(texts):
+        with self._tokenizing, unicode_errors(texts):
             found = self.tokenizer(
                 list(queries),
                 list(texts),

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import model_validator
 
 from ...ask import Cost, Judgement, digest
-from ...ask.asking import Asking
+from ...ask.asking import AnsweringModel
 from ...ask.fitting import plan
 from ...ask.permutation import Permutation, permutation
 from ...ask.reading import SLACK, Reader
@@ -209,7 +209,7 @@ def _outcome(order: Sequence[int], judged: int, tally: _Tally) -> Outcome:
 
 class _Judge:
     def __init__(self, model: LanguageModel, config: ListwiseConfig) -> None:
-        self._asking = Asking(model, "generation")
+        self._asking = AnsweringModel(model, "generation")
         self._reader = Reader(model, config.passage_tokens)
         self._width = config.window
         self._frame = self._reader.frame(prompt("", []), BEGUN)

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from typing import Literal
 
 from ...ask import Cost, Judgement
-from ...ask.asking import Asking, Mode, calls
+from ...ask.asking import AnsweringModel, Mode, calls
 from ...ask.reading import Reader
 from ...core import Usage
 from ...llm import LanguageModel
@@ -66,7 +66,7 @@ class PairwiseJudge:
     """
 
     def __init__(self, model: LanguageModel, mode: Mode, passage_tokens: int) -> None:
-        self._asking = Asking(model, mode)
+        self._asking = AnsweringModel(model, mode)
         self._reader = Reader(model, passage_tokens)
         empty = PROMPT.format(query="", first="", second="")
         self._frame = self._reader.frame(empty, BEGUN)

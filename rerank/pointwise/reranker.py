@@ -13,7 +13,7 @@ from typing import Literal
 
 from ...ask import Cost, Judgement
 from ...ask.answers import logistic, yes_or_no
-from ...ask.asking import Asking, Mode, calls
+from ...ask.asking import AnsweringModel, Mode, calls
 from ...ask.reading import Reader
 from ...core import Usage
 from ...core.bounds import Tokens
@@ -88,7 +88,7 @@ class PointwiseReranker(ScoringReranker[Question, Relevance]):
 
 class _Judge:
     def __init__(self, model: LanguageModel, mode: Mode, passage_tokens: int) -> None:
-        self._asking = Asking(model, mode)
+        self._asking = AnsweringModel(model, mode)
         self._reader = Reader(model, passage_tokens)
         self._frame = self._reader.frame(PROMPT.format(query="", passage=""))
         yes, no = (self._reader.spaced(word, begun=False) for word in ("Yes", "No"))

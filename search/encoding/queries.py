@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...core import InvalidInputError, Representation, Usage, added
+from ...core import InvalidInputError, Representation, Usage, add_usages
 from ...index import CollectionConfig, DenseLeg, SparseLeg
 from ..request import SearchRequest
 from ..usage import share
@@ -69,7 +69,7 @@ class QueryEncoder:
             found.append(query)
         usage = None
         for representation in taken.values():
-            usage = added(usage, representation.usage)
+            usage = add_usages(usage, representation.usage)
         return EncodedQuery(found, usage, warnings)
 
     def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
@@ -116,7 +116,7 @@ class QueryEncoder:
 
     def _count(self, usage: Usage | None) -> None:
         with self._lock:
-            self._usage = added(self._usage, usage)
+            self._usage = add_usages(self._usage, usage)
 
     def _given(
         self, leg: str, vector: list[float], taken: dict[Key, Representation]

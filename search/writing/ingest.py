@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from ...core import Document, InvalidInputError, Representation, Usage, added
+from ...core import Document, InvalidInputError, Representation, Usage, add_usages
 from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
 from ...encoders.passages.passages import MOST_PASSAGES
 from ...index import CollectionConfig, EncodedDocument
@@ -84,7 +84,7 @@ def encode(
     for key, names in encoders.groups().items():
         told = None if advance is None else partial(advance, key, of=len(texts))
         found = encoders[names[0]].encode(texts, role="document", advance=told)
-        usage = added(usage, found.usage)
+        usage = add_usages(usage, found.usage)
         lost = 0 if found.truncated is None else int(found.truncated.sum())
         for name in names:
             legs[name] = found

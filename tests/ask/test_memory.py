@@ -1,4 +1,4 @@
-"""What is remembered: the latest used."""
+"""The cache keeps the most recently used values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twindex.ask.memory import Memory, digest
     st.integers(0, 4),
     st.lists(st.tuples(st.booleans(), st.integers(0, 6)), max_size=40),
 )
-def test_keeps_those_used_last(size, steps):
+def test_memory_keeps_the_most_recently_used(size, steps):
     memory: Memory[int] = Memory(size)
     expected: OrderedDict[int, int] = OrderedDict()
     for number, (put, key) in enumerate(steps):
@@ -30,6 +30,6 @@ def test_keeps_those_used_last(size, steps):
                 expected.move_to_end(key)
 
 
-def test_digests():
+def test_digest_accepts_half_of_a_surrogate_pair():
     assert digest("a") != digest("b")
     assert len(digest("half \ud800 a pair")) == 16

@@ -1,4 +1,4 @@
-"""What is read of a text, what it costs, and which prompts are handed over together."""
+"""Passages are shortened, tokens counted, and prompts grouped into calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twindex.llm import FakeModel, Message
 
 
 class Server:
-    """A model that does not tokenise here."""
+    """A model on a server, which cannot tokenise locally."""
 
     name = "server"
     capabilities = frozenset({"generate"})
@@ -35,7 +35,7 @@ class Base(FakeModel):
 
 
 @given(st.text(max_size=80), st.integers(1, 12))
-def test_a_passage_is_a_beginning_of_its_line(text: str, limit: int) -> None:
+def test_passage_is_a_prefix_of_its_line(text: str, limit: int) -> None:
     model = FakeModel()
     line, found = one_line(text), Reader(model, limit).passage(text)
     assert "\n" not in line
@@ -51,7 +51,7 @@ def test_a_passage_is_a_beginning_of_its_line(text: str, limit: int) -> None:
 
 
 @given(st.text(max_size=80), st.integers(1, 12))
-def test_behind_a_server_bytes_are_counted(text: str, limit: int) -> None:
+def test_tokens_of_a_server_are_estimated_by_bytes(text: str, limit: int) -> None:
     line, found = one_line(text), Reader(Server(), limit).passage(text)
     assert line.startswith(found.text)
     assert len(found.text.encode(errors="surrogatepass")) <= BYTES * limit
@@ -59,13 +59,13 @@ def test_behind_a_server_bytes_are_counted(text: str, limit: int) -> None:
     assert found.tokens <= limit
 
 
-def test_a_query_is_never_cut() -> None:
+def test_query_is_never_cut() -> None:
     reader = Reader(FakeModel(), 2)
     assert reader.query('a "b"\nc d') == type(reader.query("x"))("a 'b' c d", 6, False)
     assert reader.passage("a b c d").truncated
 
 
-def test_prompts_of_models_with_and_without_a_template() -> None:
+def test_prompt_with_and_without_a_chat_template() -> None:
     chat, base = Reader(FakeModel(), 8), Reader(Base(), 8)
     assert chat.prompt("Which?", "Passage") == [
         Message("user", "Which?"),
@@ -92,14 +92,14 @@ def test_shares_add_up(tokens: int, number: int, weights: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=150))
-def test_every_prompt_is_in_one_call(items: list[tuple[int, int]]) -> None:
+def test_each_prompt_is_in_one_call(items: list[tuple[int, int]]) -> None:
     numbered = list(enumerate(items))
     found = list(calls(numbered, lambda item: item[1], lambda item: item[1][0]))
     assert sorted(item for call in found for item in call) == numbered
-    few = [call for call in found if len(call) < asking.SHARING]
+    few = [call for call in found if len(call) < asking.MIN_SHARED]
     assert len(few) <= 1
 
 
-def test_large_calls_are_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "TOGETHER", 10)
+def test_large_calls_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "MAX_PROMPTS", 10)
     assert [len(call) for call in calls(range(25))] == [10, 10, 5]

@@ -1,4 +1,4 @@
-"""What is no reranking asks models as well: queries are worded anew until nothing new comes."""
+"""A use of `Rounds` other than reranking: queries are reworded until nothing new is found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 import pytest
 
 from twindex.ask import Cost, Course, Judgement, Limits, Outcome, Rounds, digest
-from twindex.ask.asking import Asking
+from twindex.ask.asking import AnsweringModel
 from twindex.core import Guard, ModelError
 from twindex.llm import FakeModel, Message
 
@@ -15,10 +15,10 @@ AGAIN = {"cheap flights": "low cost flights", "low cost flights": "budget air tr
 
 
 class Writer:
-    """A judge: a question is a wording, its answer another one."""
+    """A judge whose questions and answers are wordings of a query."""
 
     def __init__(self, model: FakeModel) -> None:
-        self._asking = Asking(model, "generation")
+        self._asking = AnsweringModel(model, "generation")
         self.asked: list[list[str]] = []
 
     def costs(self, questions: Sequence[str]) -> list[Cost]:
@@ -55,30 +55,32 @@ def writer() -> Writer:
     return Writer(FakeModel(answer=answer))
 
 
-def test_courses_of_several_queries_share_calls_and_answers(writer: Writer) -> None:
+def test_courses_share_calls_and_answers(writer: Writer) -> None:
     rounds: Rounds[str, str] = Rounds(writer)
     first, second = rounds.run([wordings("cheap flights"), wordings("low cost flights")])
     assert first.result == ["cheap flights", "low cost flights", "budget air travel"]
     assert second.result == first.result[1:]
     assert writer.asked[0] == ["cheap flights", "low cost flights"]
-    assert sum(map(len, writer.asked)) == 3, "what the other course asked is not asked again"
+    assert sum(map(len, writer.asked)) == 3, (
+        "a question that the other course asked is not repeated"
+    )
     assert (first.status, first.warnings) == ("partial", ("an answer was empty",))
     assert first.usage.calls + second.usage.calls == 3
 
 
-def test_limits_end_a_course_with_what_it_has(writer: Writer) -> None:
+def test_limits_end_a_course_with_a_partial_result(writer: Writer) -> None:
     (found,) = Rounds(writer).run([wordings("cheap flights")], Limits(calls=1))
     assert (found.result, found.status) == (["cheap flights", "low cost flights"], "partial")
     assert (found.usage.calls, found.error) == (1, None)
 
 
-def test_a_failure_is_that_of_one_course(writer: Writer) -> None:
+def test_failure_affects_one_course_only(writer: Writer) -> None:
     good, bad = Rounds(writer).run([wordings("low cost flights"), wordings("broken")])
     assert good.result == ["low cost flights", "budget air travel"]
     assert (bad.result, bad.status, str(bad.error)) == (None, "failed", "the model is gone")
 
 
-def test_a_failure_of_another_library_names_what_the_caller_says() -> None:
+def test_failure_names_the_given_model() -> None:
     def answer(prompt: str) -> str:
         raise RuntimeError("no memory")
 
@@ -89,7 +91,7 @@ def test_a_failure_of_another_library_names_what_the_caller_says() -> None:
     assert str(found.error) == "the writer failed: RuntimeError: no memory"
 
 
-def test_a_guard_ends_all(writer: Writer) -> None:
+def test_guard_ends_all_courses(writer: Writer) -> None:
     def gone() -> None:
         raise TimeoutError
 

@@ -1,4 +1,4 @@
-"""Deadlines: kept whatever the model does, and made the most of."""
+"""Deadlines are always kept, and the time is used well."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def timed(run):
 
 @dataclass
 class Held:
-    """A judge that answers when it is let."""
+    """A judge that answers only after `gate` is set."""
 
     gate: threading.Event = field(default_factory=threading.Event)
     running: int = 0
@@ -69,7 +69,7 @@ def place(task: Task, candidate: Candidate, number: int) -> int:
     return number
 
 
-def test_a_model_that_does_not_answer_costs_the_budget_only(held):
+def test_silent_model_does_not_exceed_the_time_limit(held):
     rounds: Placing[int, float] = Placing(held)
     (found,), seconds = timed(
         lambda: rounds.rerank(
@@ -81,7 +81,7 @@ def test_a_model_that_does_not_answer_costs_the_budget_only(held):
     assert found.usage.calls == 0
 
 
-def test_what_comes_too_late_is_remembered(held):
+def test_late_answers_are_cached(held):
     rounds: Placing[int, float] = Placing(held)
 
     def ask():
@@ -100,7 +100,7 @@ def test_what_comes_too_late_is_remembered(held):
     assert (found.status, found.usage.calls, found.usage.cache_hits) == ("complete", 0, 1)
 
 
-def test_a_program_that_ends_waits_for_calls_left_behind():
+def test_interpreter_waits_for_running_calls_at_exit():
     program = (
         "import time\n"
         "from twindex.ask.waiting import Overdue, Waiting\n"
@@ -112,8 +112,8 @@ def test_a_program_that_ends_waits_for_calls_left_behind():
     assert (done.returncode, done.stdout.split()) == (0, ["late", "done"])
 
 
-def test_a_slow_model_gives_what_it_can():
-    """20 ms for each of 100 hits in 200 ms: several, not all, and in time."""
+def test_slow_model_gives_a_partial_result_in_time():
+    """With 20 ms for each of 100 hits, a limit of 200 ms allows only some of them."""
     reranker = FakeReranker(FakeRerankerConfig(milliseconds=20))
     budget = Budget(milliseconds=200)
     for _ in range(3):
@@ -127,25 +127,25 @@ def test_a_slow_model_gives_what_it_can():
         assert rest == sorted(rest)
         scores = [one.score for one in judged]
         assert scores == sorted(scores, reverse=True)
-    # What was judged is remembered, so that further requests come further.
+    # Judgements are cached, so later requests get further.
     assert len(judged) >= 9
     assert found.usage.cache_hits > 0
 
 
-def test_enough_time_judges_all():
+def test_enough_time_gives_a_complete_result():
     reranker = FakeReranker(FakeRerankerConfig(milliseconds=1))
     found = rerank_one(reranker, "query", hits(20), Budget(milliseconds=5_000))
     assert (found.status, found.usage.calls) == ("complete", 20)
     assert [one.index for one in found.order][:6] == [2, 5, 8, 11, 14, 17]
 
 
-def test_a_failure_under_a_deadline_is_a_failure():
+def test_failure_before_the_deadline_is_reported():
     reranker = FakeReranker(FakeRerankerConfig(fails_at=3))
     found = rerank_one(reranker, "query", hits(20), Budget(milliseconds=5_000))
     assert (found.status, type(found.error)) == ("failed", ModelError)
 
 
-def test_late_tasks_are_partial_and_failed_ones_stay_failed():
+def test_late_tasks_are_partial_and_failed_tasks_are_failed():
     class Mixed(Held):
         def ask(self, questions):
             if len(questions) > 1 or questions[0] == 1:
@@ -155,7 +155,7 @@ def test_late_tasks_are_partial_and_failed_ones_stay_failed():
             return [Judgement(0.5, Usage(calls=1)) for _ in questions]
 
     rounds: Placing[int, float] = Placing(Mixed())
-    rounds._waiting._learn(1e-6)  # so that all go in one batch
+    rounds._waiting._learn(1e-6)  # All questions then fit in one batch.
     tasks = [Task(str(i), hits(1)) for i in range(4)]
     found = rounds.rerank(
         tasks,
@@ -166,7 +166,7 @@ def test_late_tasks_are_partial_and_failed_ones_stay_failed():
     assert [one.error is None for one in found] == [True, False, True, True]
 
 
-def test_calls_left_behind_are_bounded(held):
+def test_running_calls_are_limited(held):
     rounds: Placing[int, float] = Placing(held)
 
     def one(number: int, milliseconds: int = 100):
@@ -184,7 +184,7 @@ def test_calls_left_behind_are_bounded(held):
     assert held.most <= UNDER_WAY
     assert threading.active_count() <= before + UNDER_WAY
     (after,), seconds = timed(lambda: [one(99)])
-    assert seconds < SLACK  # nothing to wait for
+    assert seconds < SLACK  # It does not wait.
     assert "still busy" in after.warnings[0]
     held.gate.set()  # The late calls end, and the model is free again.
     for _ in range(500):
@@ -194,27 +194,27 @@ def test_calls_left_behind_are_bounded(held):
     assert one(100, 20_000).status == "complete"
 
 
-def test_a_model_that_was_slow_once_is_tried_again():
+def test_model_that_was_slow_once_is_called_again():
     waiting = Waiting()
-    waiting._learn(30.0)  # a first call that loaded the weights
+    waiting._learn(30.0)  # A first call that loaded the weights.
     refused = 0
     while waiting.chunk([Cost(1, 1)] * 10, time.perf_counter() + 0.2) == 0:
         refused += 1
     assert 5 <= refused <= 10
 
 
-def test_calls_grow_with_the_speed_seen():
+def test_call_size_grows_with_the_measured_speed():
     waiting = Waiting()
     costs = [Cost(1, 10)] * 100
     soon = time.perf_counter() + 10.0
     assert waiting.chunk(costs, None) == 100
     assert waiting.chunk(costs, soon) == 1
-    waiting._learn(0.01)  # 0.1 s for a question: 40 % of 10 s are 40 questions
+    waiting._learn(0.01)  # 0.1 s for a question, so 40 % of 10 s allow 40 questions.
     assert 38 <= waiting.chunk(costs, soon) <= 40
     assert waiting.chunk(costs, time.perf_counter() - 1) == 0
 
 
-def test_what_a_call_raises_comes_to_its_caller():
+def test_exception_of_a_call_reaches_the_caller():
     def fail() -> None:
         raise ModelError("bad")
 

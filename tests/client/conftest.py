@@ -1,4 +1,4 @@
-"""One collection in three ways: in this process, by the blocking and by the asyncio client."""
+"""Fixtures for a collection in this process, by the blocking and by the asyncio client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a service with the reranker `fast`."""
+    """The address of a running service with the reranker `fast`."""
     root = tmp_path_factory.mktemp("served")
     rerankers = root / "rerankers.toml"
     rerankers.write_text('[rerankers.fast]\nkind = "fake"\n')
@@ -53,7 +53,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 class Awaiting:
-    """An asynchronous object with its methods as blocking ones."""
+    """Wraps an asynchronous object, so that its methods block."""
 
     def __init__(self, inner: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._inner, self._loop = inner, loop
@@ -79,7 +79,7 @@ async def _all(found: Any) -> list[Any]:
 
 
 class Local:
-    """`twindex.create` and `twindex.open` by name, as the clients have them."""
+    """Creates and opens collections in a folder by name, with the interface of the clients."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -100,7 +100,7 @@ def _config(value: Any) -> twindex.CollectionConfig | None:
 
 @pytest.fixture(params=["local", "blocking", "asyncio"])
 def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """Creates and opens collections."""
+    """A local folder or a client, which creates and opens collections."""
     if request.param == "local":
         yield Local(tmp_path)
     elif request.param == "blocking":
@@ -116,13 +116,13 @@ def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def named(request: pytest.FixtureRequest) -> str:
-    """A name for a collection of this test alone."""
+    """A collection name that only this test uses."""
     return "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]
 
 
 @pytest.fixture
 def birds(door: Any, named: str) -> Iterator[Any]:
-    """A collection of three birds."""
+    """A collection with three documents about birds."""
     collection = door.create(named, CONFIG)
     collection.add(
         [

@@ -1,4 +1,4 @@
-"""What the client does when the service does not answer as it should."""
+"""The client handles error replies, broken connections and invalid arguments."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .scripted import Script, info, problem
         (504, "deadline", twindex.UnavailableError),
     ],
 )
-def test_each_problem_is_an_error_of_its_class_and_is_not_sent_again(status, code, kind, pauses):
+def test_error_reply_raises_its_class_without_retry(status, code, kind, pauses):
     script = Script(problem(status, code))
     with twindex.Client(transport=script.transport) as client, pytest.raises(kind) as caught:
         client.open("birds")
@@ -48,7 +48,7 @@ def test_each_problem_is_an_error_of_its_class_and_is_not_sent_again(status, cod
     assert pauses == []
 
 
-def test_all_wrong_fields_are_named():
+def test_all_invalid_fields_are_named():
     errors = [{"field": "limit", "message": "too small"}, {"field": "depth", "message": "too big"}]
     script = Script(problem(422, "invalid", "limit: too small", errors=errors))
     client = twindex.Client(transport=script.transport)
@@ -59,7 +59,7 @@ def test_all_wrong_fields_are_named():
 
 
 @pytest.mark.parametrize("code", ["not_ready", "overloaded", "too_many_requests", "storage"])
-def test_what_passes_is_waited_for_as_long_as_the_service_says(code, pauses):
+def test_retry_waits_as_long_as_the_service_says(code, pauses):
     busy = problem(503, code)
     busy.headers["Retry-After"] = "7"
     script = Script(busy, httpx2.ConnectError("refused"), httpx2.ReadError("reset"), info())
@@ -71,7 +71,7 @@ def test_what_passes_is_waited_for_as_long_as_the_service_says(code, pauses):
     assert len(script.requests) == 4
 
 
-def test_a_wait_beyond_the_patience_is_the_error_at_once(pauses):
+def test_wait_beyond_the_patience_raises_at_once(pauses):
     busy = problem(429, "too_many_requests")
     busy.headers["Retry-After"] = "30"
     client = twindex.Client(transport=Script(busy).transport, patience=20)
@@ -94,7 +94,7 @@ def test_attempts_end_with_the_patience():
     assert 4 < now <= 10
 
 
-def test_a_service_that_is_not_there_is_named():
+def test_unreachable_service_is_named():
     with (
         twindex.Client("http://127.0.0.1:9", patience=0) as client,
         pytest.raises(twindex.UnavailableError, match=r"no reply from http://127\.0\.0\.1:9"),
@@ -102,7 +102,7 @@ def test_a_service_that_is_not_there_is_named():
         client.open("birds")
 
 
-def test_a_proxy_without_an_explanation_is_tried_again(pauses):
+def test_error_of_a_proxy_is_retried(pauses):
     script = Script(httpx2.Response(502, text="<html>"), info())
     twindex.Client(transport=script.transport).open("birds")
     assert len(pauses) == 1
@@ -111,7 +111,7 @@ def test_a_proxy_without_an_explanation_is_tried_again(pauses):
     assert type(failure_of(403, {}, b"no").error) is twindex.AccessError
 
 
-def test_keys_are_sent_and_the_environment_is_not_read(monkeypatch):
+def test_key_is_sent_and_environment_is_ignored(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     script = Script(info())
     client = twindex.Client(
@@ -126,14 +126,14 @@ def test_keys_are_sent_and_the_environment_is_not_read(monkeypatch):
 @pytest.mark.parametrize(
     "url", ["", "localhost:8080", "ftp://x", "http://", "http://h?x=1", "http://u:secret@h", 7]
 )
-def test_a_wrong_url_is_refused(url):
+def test_invalid_url_is_refused(url):
     with pytest.raises(twindex.InvalidInputError) as caught:
         twindex.Client(url)
     assert caught.value.field == "url"
     assert "secret" not in str(caught.value)
 
 
-def test_asyncio_waits_and_fails_alike():
+def test_asyncio_client_retries_and_fails_like_the_blocking_client():
     async def work() -> None:
         script = Script(problem(503, "not_ready"), info())
         async with twindex.AsyncClient(transport=script.transport) as client:
@@ -159,7 +159,7 @@ def test_asyncio_waits_and_fails_alike():
     asyncio.run(work())
 
 
-def test_the_first_wrong_documents_of_a_batch_are_named_by_their_numbers():
+def test_first_invalid_documents_of_a_batch_are_named():
     errors = [{"field": f"lines[{n}].text", "message": "missing"} for n in range(3, 9)]
     wrong = problem(422, "invalid", "lines[3].text: missing", errors=errors)
     done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 500}
@@ -193,7 +193,7 @@ def test_batches_take_about_five_seconds():
 
     first = batch()
     assert first.documents == 16
-    batcher.took(first, 8.0)  # Two documents a second.
+    batcher.took(first, 8.0)  # Two documents per second.
     second = batch()
     assert second.documents == 10
     batcher.took(second, 0.01)
@@ -205,7 +205,7 @@ def test_batches_take_about_five_seconds():
     assert batch().documents == 1
 
 
-def test_a_request_under_way_is_waited_for_beyond_the_patience(pauses):
+def test_request_in_progress_is_awaited_beyond_the_patience(pauses):
     busy = [problem(409, "in_progress") for _ in range(40)]
     done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
     late = httpx2.ReadTimeout("timed out")
@@ -248,7 +248,7 @@ def test_a_request_under_way_is_waited_for_beyond_the_patience(pauses):
         (lambda one: one.reconfigure(5), "legs"),
     ],
 )
-def test_wrong_arguments_are_refused_before_anything_is_sent(call, field):
+def test_invalid_arguments_are_refused_before_sending(call, field):
     script = Script()
     with pytest.raises(twindex.InvalidInputError) as caught:
         call(RemoteCollection(twindex.Client(transport=script.transport), "birds"))
@@ -257,7 +257,7 @@ def test_wrong_arguments_are_refused_before_anything_is_sent(call, field):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "-a", "a b", "a" * 65, None])
-def test_wrong_names_of_collections_are_refused(name):
+def test_invalid_collection_names_are_refused(name):
     client = twindex.Client(transport=Script().transport)
     for call in (client.open, client.create, client.drop):
         with pytest.raises(twindex.InvalidInputError) as caught:
@@ -265,13 +265,15 @@ def test_wrong_names_of_collections_are_refused(name):
         assert caught.value.field == "name"
 
 
-def test_a_key_that_no_header_can_have_is_refused():
-    with pytest.raises(twindex.InvalidInputError, match="api_key: must be a text of visible ASCII"):
+def test_key_that_is_not_ascii_is_refused():
+    with pytest.raises(
+        twindex.InvalidInputError, match="api_key: must be a string of visible ASCII"
+    ):
         twindex.Client(api_key="caf\u00e9")
 
 
 @pytest.mark.parametrize("key", ["secret ", "secret\n", " secret", "", "two words", 7])
-def test_a_key_is_checked_and_not_shown(key):
+def test_invalid_key_is_refused_and_not_shown(key):
     with pytest.raises(twindex.InvalidInputError, match="api_key: must be") as caught:
         twindex.Client(api_key=key)
     assert "secret" not in str(caught.value)
@@ -287,7 +289,7 @@ def test_a_key_is_checked_and_not_shown(key):
         ({"patience": None}, "patience"),
     ],
 )
-def test_wrong_options_are_refused(options, field):
+def test_invalid_options_are_refused(options, field):
     with pytest.raises(twindex.InvalidInputError) as caught:
         twindex.Client(**options)
     assert caught.value.field == field
@@ -295,7 +297,7 @@ def test_wrong_options_are_refused(options, field):
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"", b"[]", b"{}", b'{"total": "many"}'])
-def test_a_reply_of_another_shape_is_a_service_error(body, pauses):
+def test_invalid_reply_is_a_service_error(body, pauses):
     script = Script(httpx2.Response(200, content=body))
     collection = RemoteCollection(twindex.Client(transport=script.transport), "birds")
     with pytest.raises(twindex.ServiceError):
@@ -303,7 +305,7 @@ def test_a_reply_of_another_shape_is_a_service_error(body, pauses):
     assert pauses == []
 
 
-def test_a_document_that_does_not_fit_begins_the_next_batch():
+def test_document_that_does_not_fit_begins_the_next_batch():
     done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
     script = Script(*(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(3)))
     collection = RemoteCollection(twindex.Client(transport=script.transport), "birds")
@@ -312,7 +314,7 @@ def test_a_document_that_does_not_fit_begins_the_next_batch():
     assert [len(r.content.splitlines()) for r in script.requests] == [1, 1, 1]
 
 
-def test_a_service_that_writes_fewer_lines_at_once_gets_a_job(pauses):
+def test_job_writes_a_batch_that_is_too_large(pauses):
     few = problem(
         422, "invalid", errors=[{"field": "on_error", "message": "a job keeps the good lines"}]
     )
@@ -337,7 +339,7 @@ def test_many_ids_are_deleted_in_several_calls():
     assert [len(json.loads(r.content)["ids"]) for r in script.requests] == [5_000, 5_000, 2_000]
 
 
-def test_a_closed_client_says_so():
+def test_closed_client_raises_an_error():
     client = twindex.Client()
     client.close()
     with pytest.raises(twindex.ServiceError, match="the client was closed"):

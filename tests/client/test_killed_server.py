@@ -1,4 +1,4 @@
-"""The server is killed while documents stream in; nothing is lost, nothing is written twice."""
+"""If the server is killed during a write, no document is lost or written twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DOCUMENTS = 3_000
 
 
 class Serving:
-    """`twindex serve` on one port, which can be killed and started again."""
+    """A `twindex serve` process on one port, which can be killed and restarted."""
 
     def __init__(self, root: Path) -> None:
         with socket.socket() as free:
@@ -49,7 +49,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
     server.kill()
 
 
-def test_a_stream_survives_kill_9_of_the_server(serving: Serving) -> None:
+def test_write_survives_a_killed_server(serving: Serving) -> None:
     client = twindex.Client(f"http://127.0.0.1:{serving.port}", patience=120)
     collection = client.create("c", {"legs": {"lexical": {"kind": "lexical"}}})
     again: list[threading.Thread] = []
@@ -61,7 +61,7 @@ def test_a_stream_survives_kill_9_of_the_server(serving: Serving) -> None:
 
     def documents() -> Iterator[dict[str, str]]:
         for number in range(DOCUMENTS):
-            if number in (700, 1_900):  # While a batch is on its way, or just before.
+            if number in (700, 1_900):  # During a batch or just before it.
                 again.append(threading.Thread(target=restart))
                 again[-1].start()
             yield {"id": f"d{number:05}", "text": f"document number {number}"}

@@ -1,4 +1,4 @@
-"""The methods that a local collection and the clients share do the same."""
+"""A local collection and the clients have equal methods with equal results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_add_reports_what_was_written(door, named):
     collection.close()
 
 
-def test_search_finds_with_all_that_a_hit_has(birds):
+def test_hit_has_all_fields(birds):
     result = birds.search("flightless kiwi", limit=2)
     first = result.hits[0]
     assert (first.id, first.title, first.text) == ("kiwi", "", "The kiwi cannot fly.")
@@ -36,7 +36,7 @@ def test_search_finds_with_all_that_a_hit_has(birds):
     assert result.timings["encode"] >= 0
 
 
-def test_search_takes_a_request_or_fields(birds):
+def test_search_accepts_a_request_or_fields(birds):
     request = twindex.SearchRequest(
         query="fly", legs=({"name": "lexical", "weight": 2},), limit=1, include=("title",)
     )
@@ -48,7 +48,7 @@ def test_search_takes_a_request_or_fields(birds):
     assert by_request.hits[0].legs.keys() == {"lexical"}
 
 
-def test_a_mapping_has_the_fields_of_a_request(birds):
+def test_search_accepts_a_mapping(birds):
     given = {"query": "fly", "limit": 1}
     assert birds.search(given).hits == birds.search("fly", limit=1).hits
     (result,) = birds.search_batch([given])
@@ -57,7 +57,7 @@ def test_a_mapping_has_the_fields_of_a_request(birds):
         birds.search({})
 
 
-def test_pages_may_be_long(birds):
+def test_documents_may_span_pages(birds):
     birds.add({"id": f"{n:04}", "text": "x"} for n in range(1_500))
     assert len(birds.documents(limit=1_200)) == 1_200
 
@@ -74,19 +74,19 @@ def test_progress_counts_documents(birds):
     assert progress.done == 70
 
 
-def test_explain_adds_up(birds):
+def test_contributions_add_up_to_the_score(birds):
     (hit,) = birds.search("kiwi", explain=True, limit=1).hits
     assert hit.score == pytest.approx(sum(leg.contribution for leg in hit.legs.values()))
     assert [term.term for term in hit.explain["lexical"]] == ["kiwi"]
 
 
-def test_a_batch_is_its_searches(birds):
+def test_search_batch_equals_single_searches(birds):
     requests = [twindex.SearchRequest(query=query) for query in ("kiwi", "emu", "sleep")]
     together = birds.search_batch(requests)
     assert [result.hits[0].id for result in together] == ["kiwi", "emu", "swift"]
 
 
-def test_documents_come_back_as_they_were_given(birds):
+def test_documents_are_returned_unchanged(birds):
     assert birds.get("emu") == twindex.Document(
         "emu", "The emu runs and cannot fly.", "Emu", {"year": 1790}
     )
@@ -98,7 +98,7 @@ def test_documents_come_back_as_they_were_given(birds):
     assert (birds.count(), birds.count({"year": {"lt": 1800}})) == (3, 1)
 
 
-def test_deleting_tells_what_there_was(birds):
+def test_delete_returns_what_existed(birds):
     assert birds.delete(["emu", "dodo", "emu"]) == ["emu"]
     assert birds.delete([]) == []
     count = birds.delete_where({"yeer": 1813})
@@ -107,7 +107,7 @@ def test_deleting_tells_what_there_was(birds):
     assert [one.id for one in birds.scan()] == ["swift"]
 
 
-def test_opening_and_creating(door, named):
+def test_open_create_and_open_or_create(door, named):
     with pytest.raises(twindex.NotFoundError):
         door.open(named)
     door.create(named, CONFIG).close()
@@ -120,7 +120,7 @@ def test_opening_and_creating(door, named):
         door.open_or_create(named, {"legs": {"lexical": {"kind": "lexical"}}})
 
 
-def test_errors_are_of_the_same_classes_with_the_same_field(birds):
+def test_errors_have_equal_classes_and_fields(birds):
     with pytest.raises(twindex.NotFoundError):
         birds.get("dodo")
     with pytest.raises(twindex.InvalidInputError) as wrong:
@@ -139,7 +139,7 @@ def test_errors_are_of_the_same_classes_with_the_same_field(birds):
         birds.search(twindex.SearchRequest(query="fly"), limit=3)
 
 
-def test_a_wrong_document_is_named(birds):
+def test_invalid_document_is_named(birds):
     documents = [{"id": "a", "text": "fine"}, {"id": "b", "text": 7}, {"id": "c", "text": "fine"}]
     with pytest.raises(twindex.InvalidInputError) as wrong:
         birds.add(documents)
@@ -149,7 +149,7 @@ def test_a_wrong_document_is_named(birds):
         with pytest.raises(twindex.InvalidInputError) as wrong:
             birds.add([*({"id": str(i), "text": ""} for i in range(600)), bad])
         assert wrong.value.field.startswith("documents[600]")
-    # What was sent before is written, and of the batch with the error nothing.
+    # Earlier batches are written. Of the batch with the error, nothing is written.
     assert {one.id for one in birds.scan()} >= {"kiwi", "emu", "swift"}
     assert birds.count({"id": {"in": ["a", "b", "c"]}}) == 0
 
@@ -162,7 +162,7 @@ def test_metadata_that_json_would_change_is_refused(birds):
     assert birds.count() == 3
 
 
-def test_a_document_that_is_larger_than_a_batch_is_written(birds):
+def test_document_larger_than_a_batch_is_written(birds):
     text = "w" * 9_000_000
     report = birds.add([{"id": "long", "text": text}])
     assert (report.documents, report.unchanged) == (1, 0)
@@ -172,7 +172,7 @@ def test_a_document_that_is_larger_than_a_batch_is_written(birds):
     assert wrong.value.field == "documents[0].metadata"
 
 
-def test_maintenance(birds):
+def test_merge_and_reconfigure(birds):
     birds.delete(["emu"])
     assert birds.merge() is True
     birds.reconfigure({"dense": VectorStorage.parse({"codec": {"kind": "int8"}})})
@@ -180,7 +180,7 @@ def test_maintenance(birds):
     assert birds.info()["documents"] == 2
 
 
-def test_every_method_of_the_clients_is_one_of_the_collection():
+def test_clients_have_methods_of_the_collection():
     def public(kind: type) -> set[str]:
         return {name for name, _ in inspect.getmembers(kind, callable) if not name.startswith("_")}
 

@@ -1,4 +1,4 @@
-"""Every number of every configuration and request has a least and a greatest value."""
+"""Every number in every configuration and request has a minimum and a maximum."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ..house import ROOMS
 ELSEWHERE = {
     ("SearchRequest", "vectors"): "search/encoding/queries.py checks components and dimensions"
 }
-"""Numbers that are bounded in another place."""
+"""Numbers whose bounds are checked elsewhere."""
 
 NONE_IS_A_VALUE = {("PassageScorerTraining", "windows"): "all windows"}
-"""Fields whose default is not None and which take None; no REST body has any."""
+"""Fields that accept None and have another default. No REST body has such a field."""
 
 
 def models() -> list[type[Config]]:
@@ -33,7 +33,7 @@ def models() -> list[type[Config]]:
         package = importlib.import_module(f"twindex.{room}")
         for module in pkgutil.walk_packages(package.__path__, f"twindex.{room}."):
             importlib.import_module(module.name)
-    bases = {family.base for family in families()}  # Nobody gives one of these.
+    bases = {family.base for family in families()}  # Base classes are never instantiated.
     found: dict[str, type[Config]] = {}
     pending = [Config]
     while pending:
@@ -46,7 +46,7 @@ def models() -> list[type[Config]]:
 
 
 def numbers(annotation: Any, bounds: Bounds | None = None) -> Iterator[tuple[type, Bounds | None]]:
-    """The numeric types inside an annotation, each with its bounds."""
+    """Yield (type, bounds) for each numeric type inside an annotation."""
     if annotation in (int, float):
         yield annotation, bounds
     elif get_origin(annotation) is Annotated:
@@ -73,7 +73,7 @@ FIELDS = numeric_fields()
 IDS = [f"{model.__name__}.{name}" for model, name, _, _ in FIELDS]
 
 
-def test_the_walk_sees_the_models():
+def test_all_models_are_found():
     assert {"IvfConfig.nprobe", "SearchRequest.limit", "RerankBody.top_n", "Settings.queue"} <= {
         *IDS
     }
@@ -81,7 +81,7 @@ def test_the_walk_sees_the_models():
 
 
 @pytest.mark.parametrize(("model", "name", "kind", "bounds"), FIELDS, ids=IDS)
-def test_a_number_is_bounded(model, name, kind, bounds):
+def test_number_has_bounds(model, name, kind, bounds):
     assert bounds is not None, f"{model.__name__}.{name}: give it Bounds (core/bounds.py)"
     adapter = TypeAdapter(Annotated[kind, bounds])
     least, greatest = kind(bounds.least), kind(bounds.greatest)
@@ -97,7 +97,7 @@ def test_a_number_is_bounded(model, name, kind, bounds):
         below = bounds.least if bounds.above else math.nextafter(least, -math.inf)
         beyond += [below, math.nextafter(greatest, math.inf), math.nan, math.inf, "nan", "inf"]
     for value in beyond:
-        # As the field of its model: the model's own error, with value, place and remedy.
+        # The error of the model must show the value, the field and the bounds.
         with pytest.raises(ConfigError) as caught:
             model.parse({**required(model), name: _shaped(model, name, value)})
         assert caught.value.field in (name, f"{name}[0]"), value
@@ -107,7 +107,7 @@ def test_a_number_is_bounded(model, name, kind, bounds):
 
 
 def _shaped(model: type[Config], name: str, value: Any) -> Any:
-    """The value as the field holds it: alone, or in a tuple."""
+    """Return the value in the form that the field requires: alone or in a list."""
     try:
         model.parse({**required(model), name: [value]})
     except ConfigError as error:
@@ -117,7 +117,7 @@ def _shaped(model: type[Config], name: str, value: Any) -> Any:
 
 
 def required(model: type[Config]) -> dict[str, Any]:
-    """Values for the fields that a model cannot be without."""
+    """Return values for the required fields of a model."""
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
     needed += {"SearchRequest": ["query"], "ProjectionConfig": ["share"]}.get(model.__name__, [])
     return {name: _GUESSES.get(name, "fake") for name in needed}
@@ -134,7 +134,7 @@ def test_none_means_absent(model):
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
-def test_an_unknown_field_is_answered_with_known_ones(model):
+def test_error_for_an_unknown_field_lists_known_fields(model):
     if not model.model_fields:
         return
     name = next(iter(model.model_fields))
@@ -143,7 +143,7 @@ def test_an_unknown_field_is_answered_with_known_ones(model):
     assert caught.value.message == f"unknown field; did you mean `{name}`?"
     with pytest.raises(ConfigError) as caught:
         model.parse({**required(model), "qqqqqqqq": 1})
-    assert caught.value.message == f"unknown field; fields: {', '.join(model.model_fields)}"
+    assert caught.value.message == f"unknown field; known fields: {', '.join(model.model_fields)}"
     with pytest.raises(ConfigError):
         model(qqqqqqqq=1)
 
@@ -166,6 +166,6 @@ _GUESSES: dict[str, Any] = {
 }
 
 
-def test_an_object_is_asked_for_in_plain_words():
-    with pytest.raises(ConfigError, match="needs an object of fields, got list"):
+def test_configuration_must_be_an_object():
+    with pytest.raises(ConfigError, match="Config must be an object with fields, got list"):
         Config.parse([])  # type: ignore[arg-type]

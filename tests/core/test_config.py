@@ -1,4 +1,4 @@
-"""Configuration: unknown fields are refused, wrong ones are named, values survive JSON."""
+"""Configurations refuse unknown fields, name wrong fields and round-trip through JSON."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from twindex.index import CollectionConfig
         ({"legs": {"No": {"kind": "lexical"}}}, None),
     ],
 )
-def test_what_is_wrong_is_named(value, field):
+def test_error_names_the_field(value, field):
     with pytest.raises(ConfigError) as caught:
         CollectionConfig.parse(value)
     if field is not None:
         assert caught.value.field == field
 
 
-def test_a_configuration_survives_json():
+def test_configuration_round_trips_through_json():
     config = CollectionConfig.parse(
         {"legs": {"d": {"kind": "dense", "index": {"kind": "hnsw"}}, "l": {"kind": "lexical"}}}
     )

@@ -1,4 +1,4 @@
-"""Configuration and lists of ids are read from regular files of bounded size."""
+"""Configurations and lists of ids are read only from regular files of limited size."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def test_configuration_from_a_pipe_or_device_is_refused(tmp_path):
         path = tmp_path / name
         with pytest.raises(SourceError) as caught:
             parse_toml(path, dict)
-        message = f"{path}: is {what}, not a regular file; copy what it holds to a file"
+        message = f"{path}: is {what}, not a regular file; copy its contents to a regular file"
         assert str(caught.value) == message
 
 
-def test_configuration_has_a_greatest_size(tmp_path):
+def test_configuration_has_a_maximum_size(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text("a = 1 #" + "x" * (MAX_TOML - 7))
     assert parse_toml(path, dict) == {"a": 1}
@@ -40,24 +40,24 @@ def test_configuration_has_a_greatest_size(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["a=" + "[" * 100_000, "a=" + "{a=" * 100_000])
-def test_configuration_that_is_nested_too_deeply_is_named(tmp_path, text):
+def test_deeply_nested_configuration_is_refused(tmp_path, text):
     path = tmp_path / "c.toml"
     path.write_text(text)
-    with pytest.raises(SourceError, match=r"c\.toml: not a configuration: nested too deeply"):
+    with pytest.raises(SourceError, match=r"c\.toml: is nested too deeply; use fewer levels"):
         parse_toml(path, dict)
 
 
-def test_what_is_no_toml_is_named(tmp_path):
+def test_invalid_toml_is_refused(tmp_path):
     path = tmp_path / "c.toml"
-    for content, words in ((b"a = \xff", "not TOML: 'utf-8'"), (b"a =", "not TOML: Invalid value")):
+    for content, words in ((b"a = \xff", "'utf-8'"), (b"a =", "Invalid value")):
         path.write_bytes(content)
-        with pytest.raises(SourceError, match=words):
+        with pytest.raises(SourceError, match=f"is not valid TOML: {words}"):
             parse_toml(path, dict)
     with pytest.raises(SourceError, match=r"none\.toml: cannot be read: No such file"):
         parse_toml(tmp_path / "none.toml", dict)
 
 
-def test_bytes_up_to_the_limit_are_read(tmp_path):
+def test_file_of_exactly_the_limit_is_read(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(b"12345")
     assert read_bounded(path, 5) == b"12345"

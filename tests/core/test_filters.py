@@ -1,4 +1,4 @@
-"""The filter language: what is parsed can be shown, and means the same again."""
+"""Filters: a parsed filter can be shown as JSON that parses to an equal condition."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ filters = st.recursive(
 
 
 @given(given=filters)
-def test_a_condition_is_shown_as_a_filter_that_means_it(given):
+def test_shown_filter_parses_to_an_equal_condition(given):
     condition = parse_filter(given)
     assert parse_filter(show_filter(condition)) == condition
     assert parse_filter(condition) is condition
@@ -72,11 +72,11 @@ def test_a_condition_is_shown_as_a_filter_that_means_it(given):
         ({}, {"and": []}),
     ],
 )
-def test_how_a_condition_is_shown(given, shown):
+def test_show_filter_gives_the_expected_json(given, shown):
     assert show_filter(parse_filter(given)) == shown
 
 
-def test_a_filter_of_the_most_conditions_can_be_shown():
+def test_filter_with_the_maximum_of_conditions_can_be_shown():
     for one in (
         {"and": [{"not": {"x": i}} for i in range(500)]},
         {f"x{i}": {"ne": i} for i in range(1_000)},
@@ -87,7 +87,7 @@ def test_a_filter_of_the_most_conditions_can_be_shown():
 
 
 @given(at=st.datetimes(timezones=zones))
-def test_an_instant_is_shown_as_a_date(at):
+def test_date_text_is_the_inverse_of_instant(at):
     found = instant(at.isoformat())
     assert found is not None
     assert instant(date_text(found)) == found
@@ -107,7 +107,7 @@ def test_an_instant_is_shown_as_a_date(at):
         ({"not": {"x": 1}}, None),
     ],
 )
-def test_conditions_that_do_not_depend_on_the_document(given, expected):
+def test_constant_finds_conditions_independent_of_the_document(given, expected):
     assert constant(parse_filter(given)) is expected
 
 
@@ -135,15 +135,15 @@ def test_conditions_that_do_not_depend_on_the_document(given, expected):
         ({"or": [{"x": 1}, {"or": []}]}, True),
     ],
 )
-def test_what_may_be_deleted_by(given, selective):
+def test_filter_for_deletion_must_be_selective(given, selective):
     if selective:
         check_selective(parse_filter(given))
     else:
-        with pytest.raises(InvalidInputError, match="would delete everything"):
+        with pytest.raises(InvalidInputError, match="it could delete everything"):
             check_selective(parse_filter(given))
 
 
-def test_no_filter_is_no_condition():
+def test_none_parses_to_no_condition():
     assert parse_filter(None) is None
     with pytest.raises(InvalidInputError, match="must be an object"):
         parse_filter("year")
@@ -154,7 +154,7 @@ def test_no_filter_is_no_condition():
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
-def test_instants_before_the_first_day_and_after_the_last_are_shown(text: str) -> None:
+def test_instants_just_outside_the_calendar_are_shown(text: str) -> None:
     condition = parse_filter({"d": {"date": text}})
     assert condition is not None
     assert parse_filter(show_filter(condition)) == condition

@@ -1,4 +1,4 @@
-"""Kinds: registered, named, described, refused."""
+"""Registries of kinds: registration, look-up, JSON schema and errors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..house import forget
 
 
 class Shape(Config):
-    """What all shapes have."""
+    """Base class of all shapes."""
 
     sides: ClassVar[int] = 0
     kind: str
 
 
 SHAPES: Kinds[Shape] = Kinds(Shape, "shape", "twindex.tests.shapes")
-kinds._families.remove(SHAPES)  # It is none of the project's.
+kinds._families.remove(SHAPES)  # It exists only in this test.
 
 
 @SHAPES.register
@@ -53,14 +53,15 @@ class Picture(Config):
     cornered: Annotated[Shape, OneOf(SHAPES, among=lambda one: one.sides > 0)] | None = None
 
 
-def test_a_name_stands_for_its_class_and_a_class_may_have_several() -> None:
+def test_names_map_to_classes_and_a_class_may_have_several_names() -> None:
     assert list(SHAPES) == ["square", "circle", "ellipse", "group"]
     assert SHAPES["ellipse"] is SHAPES["circle"] is Round
     assert SHAPES.find("line") is None
-    with pytest.raises(ConfigError, match="no kind of shape; there are square, circle, ellipse"):
+    known = "'line' is not a kind of shape; known kinds: square, circle, ellipse"
+    with pytest.raises(ConfigError, match=known):
         SHAPES["line"]
     assert SHAPES.parse({"kind": "ellipse"}) == Round(kind="ellipse")
-    with pytest.raises(ConfigError, match="needs the field kind"):
+    with pytest.raises(ConfigError, match="requires the field `kind`"):
         SHAPES.parse({})
 
 
@@ -73,20 +74,20 @@ def test_a_name_stands_for_its_class_and_a_class_may_have_several() -> None:
         ({"shape": {"kind": 3}}, "shape", "got 3"),
         ({"shape": "square"}, "shape", "must be an object whose kind is"),
         ({"cornered": {"kind": "circle"}}, "cornered", 'whose kind is "square", got'),
-        ({"cornered": {}}, "cornered", "needs the field kind"),
+        ({"cornered": {}}, "cornered", "requires the field `kind`"),
         ({"shape": {"kind": "group", "members": [{"kind": "square", "w": 1}]}},
          "shape.members[0].w", "fields: kind, width"),
         ({"shape": {"width": 2, "kind": "circle"}}, "shape.width", "unknown field"),
     ],
 )  # fmt: skip
-def test_what_is_refused_is_named(value: dict[str, Any], field: str, words: str) -> None:
+def test_error_names_the_field(value: dict[str, Any], field: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Picture.parse(value)
     assert caught.value.field == field
     assert words in caught.value.message
 
 
-def test_values_survive_json() -> None:
+def test_configuration_round_trips_through_json() -> None:
     members = (Square(width=3), Round(kind="ellipse"), Group(members=(Square(),)))
     picture = Picture(shape=Group(members=members), cornered=Square(width=2))
     for written in (picture.model_dump_json(), picture.model_dump(mode="json")):
@@ -96,11 +97,11 @@ def test_values_survive_json() -> None:
         assert type(again.shape.members[1]) is Round
     assert Picture.parse({"shape": {}}).shape == Square()
     assert Picture.parse({"shape": {"kind": None, "width": 1}}).shape == Square()  # As absent.
-    beyond = Picture.stored({"shape": {"width": 10**9}})  # As `Config.stored` promises.
+    beyond = Picture.stored({"shape": {"width": 10**9}})  # Stored numbers may be out of bounds.
     assert beyond.shape.model_dump()["width"] == 10**9
 
 
-def test_the_schema_has_every_kind_that_is_registered_when_it_is_asked_for() -> None:
+def test_schema_contains_kinds_that_are_registered_late() -> None:
     class Late(Shape):
         kind: Literal["late"] = "late"
 
@@ -123,7 +124,7 @@ def test_the_schema_has_every_kind_that_is_registered_when_it_is_asked_for() -> 
     assert Picture.model_json_schema() == before
 
 
-def test_what_cannot_be_registered() -> None:
+def test_invalid_kinds_cannot_be_registered() -> None:
     class Nameless(Shape):
         pass
 
@@ -132,7 +133,8 @@ def test_what_cannot_be_registered() -> None:
 
     with pytest.raises(ConfigError, match="Nameless has no name"):
         SHAPES.register(Nameless)
-    with pytest.raises(ConfigError, match=r"named 'square' already, .*Square: choose another"):
+    exists = r"named 'square' already exists \(.*Square\); choose another"
+    with pytest.raises(ConfigError, match=exists):
         SHAPES.register(Double)
     for wrong in (Picture, 3):
         with pytest.raises(ConfigError, match="is not a Shape"):
@@ -146,22 +148,22 @@ def test_what_cannot_be_registered() -> None:
         made_by = "nowhere:Nothing"
         kind: Literal["bare"] = "bare"
 
-    with pytest.raises(ConfigError, match="corners can be changed"):
+    with pytest.raises(ConfigError, match="corners has a mutable type"):
         SHAPES.register(Listed)
-    with pytest.raises(ConfigError, match="Bare must have gives"):
+    with pytest.raises(ConfigError, match="Bare must define gives"):
         ENCODERS.register(Bare)
     with pytest.raises(ConfigError, match="Picture is not a Shape"):
         SHAPES.register(Picture)
-    with pytest.raises(ConfigError, match="Picture is of no family; the base is one of"):
+    with pytest.raises(ConfigError, match="Picture belongs to no family; make it a subclass of"):
         register(Picture)
     with pytest.raises(
-        ConfigError, match=r"Double is not registered: twindex\.core\.register\(Double\)"
+        ConfigError, match=r"Double is not registered; call twindex\.core\.register\(Double\)"
     ):
         Picture(shape=Double())  # An object of a class that is not registered.
-    assert SHAPES.register(Square) is Square  # Once more is nothing new.
+    assert SHAPES.register(Square) is Square  # Registering a class again has no effect.
 
 
-def test_a_program_registers_by_the_base_class() -> None:
+def test_register_finds_the_family_by_the_base_class() -> None:
     class Mine(EncoderConfig):
         made_by = "nowhere:Nothing"
         gives = frozenset({"dense"})
@@ -178,7 +180,9 @@ def test_a_program_registers_by_the_base_class() -> None:
         forget(ENCODERS, Mine)
 
 
-def test_installed_kinds(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_kinds_of_installed_packages(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     group = "twindex.tests.shapes"
     points = [
         EntryPoint("star", f"{__name__}:Star", group),
@@ -192,20 +196,20 @@ def test_installed_kinds(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
     assert family["star"] is Star
     for _ in range(2):
         for name in ("gone", "wrong"):
-            with pytest.raises(ConfigError, match=f"'{name}' of the package .* the log says why"):
+            with pytest.raises(ConfigError, match=f"'{name}' of the package .*; see the log"):
                 family.find(name)
     assert "star" in list(family)
-    assert caplog.text.count("No module named 'no_such_module'") == 1  # It is told once.
-    assert caplog.text.count("its kind is not 'wrong'") == 1
+    assert caplog.text.count("No module named 'no_such_module'") == 1  # It is logged once.
+    assert caplog.text.count("Square does not have the kind 'wrong'") == 1
 
     class Drawing(Config):
         shape: Annotated[Shape, OneOf(family)]
 
     assert Drawing(shape=Star()).shape == Star()
     for given in (Gone(), {"kind": "gone"}):
-        with pytest.raises(ConfigError, match=r"'gone' of the package .* the log says why") as told:
+        with pytest.raises(ConfigError, match=r"'gone' of the package .*; see the log") as caught:
             Drawing.parse({"shape": given})
-        assert told.value.field == "shape"
+        assert caught.value.field == "shape"
 
 
 class Star(Shape):
@@ -225,14 +229,14 @@ def _this() -> Any:
 
 
 @pytest.mark.parametrize("family", families(), ids=lambda family: family.noun)
-def test_every_kind_says_what_it_is(family: Kinds[Any]) -> None:
+def test_every_kind_has_a_docstring_and_a_default_name(family: Kinds[Any]) -> None:
     for name, config in family.classes().items():
-        assert (config.__doc__ or "").strip(), f"{name}: a docstring tells what it is"
+        assert (config.__doc__ or "").strip(), f"{name}: add a docstring"
         assert config.model_fields["kind"].default, name
         assert issubclass(config, family.base)
 
 
-def test_what_makes_a_kind_is_there() -> None:
+def test_made_by_refers_to_existing_objects() -> None:
     for encoder in ENCODERS.classes().values():
         for reference in filter(None, (encoder.made_by, encoder.faked_by)):
             assert callable(named(reference, encoder)), reference

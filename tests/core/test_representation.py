@@ -1,4 +1,4 @@
-"""One text of a batch, with all that belongs to it."""
+"""`Representation.at` returns one text of a batch."""
 
 from __future__ import annotations
 

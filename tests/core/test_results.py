@@ -1,4 +1,4 @@
-"""Results as people read them."""
+"""Search results as text, HTML, records and data frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RESULT = SearchResult(
 )  # fmt: skip
 
 
-def test_a_hit_has_what_its_document_has():
+def test_hit_has_the_fields_of_its_document():
     kiwi, emu = RESULT
     assert (kiwi.title, kiwi.text, kiwi.metadata) == (KIWI.title, KIWI.text, KIWI.metadata)
     assert kiwi.passage_text == "The kiwi cannot fly."
@@ -95,7 +95,7 @@ def test_a_result_is_a_sequence_of_its_hits():
     assert repr(empty) == "SearchResult: 0 of 0 documents, 0.0 ms"
 
 
-def test_what_a_terminal_would_obey_is_not_printed():
+def test_control_characters_are_not_printed():
     odd = Hit("\x1b]0;title\x07", -1e300, {}, None, Document("a", "x\u202ey"))
     printed = repr(SearchResult((odd,), 1, "eq", {}, ("two\nlines\x1b",)))
     assert printed.splitlines() == [

@@ -115,14 +115,14 @@ def test_grid_is_read_from_a_file(tmp_path: Path) -> None:
             "[[block]]\nindex = ['flat']\ncodecs = ['pq']\n",
             "codecs: unknown field; did you mean `codec`",
         ),
-        ("[[", "not TOML"),
+        ("[[", "is not valid TOML"),
     ):
         path.write_text(text)
         with pytest.raises(SourceError, match=message) as caught:
             Grid.read(path)
         assert str(caught.value).startswith(str(path))
     path.write_bytes(b"\xff")
-    with pytest.raises(SourceError, match="not TOML"):
+    with pytest.raises(SourceError, match="is not valid TOML"):
         Grid.read(path)
     with pytest.raises(SourceError, match="cannot be read"):
         Grid.read(tmp_path / "absent.toml")

@@ -1,4 +1,4 @@
-"""A small language model with random weights, and a server that answers whatever it is told."""
+"""A small language model with random weights, and a server with scripted replies."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ CHATML = (
 
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a llama of random weights: 300 tokens of a byte-level tokenizer, which puts
-    <s> before a text, 256 positions, and the chat template of SmolLM2 without its system prompt."""
+    """A folder with a Llama model of random weights.
+
+    It has a byte-level tokenizer with 300 tokens, which puts <s> before a text, 256 positions, and
+    the chat template of SmolLM2 without its system prompt.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -72,12 +75,13 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 Reply = dict[str, Any] | tuple[int, Any] | tuple[int, Any, dict[str, str]]
-"""A JSON object; or status and content (JSON, bytes, or a stream: a list of bytes and of seconds to
-wait) and perhaps headers."""
+"""A JSON object; or (status, content); or (status, content, headers).
+
+The content is JSON, bytes, or a stream: a list of bytes and of seconds to wait."""
 
 
 class Server(ThreadingHTTPServer):
-    """Answers with what `replies` gives, the last one again and again; remembers requests."""
+    """A server that sends `replies` in order, repeats the last one and records requests."""
 
     daemon_threads = True
 
@@ -119,12 +123,12 @@ class Handler(BaseHTTPRequestHandler):
             for piece in pieces:
                 time.sleep(piece) if isinstance(piece, float) else self.wfile.write(piece)
                 self.wfile.flush()
-        except OSError:  # the other side has gone
+        except OSError:  # The client has closed the connection.
             pass
         self.close_connection |= "Connection" in headers
 
     def log_message(self, *_: Any) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Weights are found by their digest wherever they may be, and nothing unsafe is."""
+"""Weights are found by their digest in all locations; unsafe weights are skipped."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from twindex.llm.weights.by_digest import digest_of, find_by_digest
 
 
 @pytest.fixture(autouse=True)
-def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TWINDEX_MODELS", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
-def test_the_first_place_that_has_the_weights(
+def test_locations_are_searched_in_order(
     tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = weights_digest(tiny_llama)
@@ -34,7 +34,7 @@ def test_the_first_place_that_has_the_weights(
     assert find_by_digest("0" * 32, [str(tiny_llama)]) is None
 
 
-def test_weights_that_name_code_are_passed_over(tiny_llama: Path, tmp_path: Path) -> None:
+def test_weights_that_name_code_are_skipped(tiny_llama: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_llama, tmp_path / "unsafe"))
     config = json.loads((folder / "config.json").read_text())
     config |= {"auto_map": {"AutoModel": "code.Model"}, "model_type": "of-our-own"}
@@ -43,7 +43,7 @@ def test_weights_that_name_code_are_passed_over(tiny_llama: Path, tmp_path: Path
     assert digest_of(str(folder)) is None
 
 
-def test_a_folder_of_everything_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_folder_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
     monkeypatch.setattr(
         "twindex.llm.weights.by_digest.weights_digest", lambda path: read.append(path)

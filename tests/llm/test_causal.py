@@ -1,4 +1,4 @@
-"""States of causal models against transformers, one text at a time and everything read again."""
+"""Compares the states of causal models with transformers, which reads one text at a time."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ def tiny(tiny_llama: Path) -> CausalModel:
     return CausalModel.load(str(tiny_llama), device="cpu")
 
 
-def literal(model: CausalModel, row: Row, steps: int, ends: set[int]) -> tuple[Any, Any, Row]:
-    """Hidden states, logits and tokens of greedy steps; each reads the whole row again."""
+def reference_steps(
+    model: CausalModel, row: Row, steps: int, ends: set[int]
+) -> tuple[Any, Any, Row]:
+    """Return hidden states, logits and tokens of greedy steps. Each step reads the whole row."""
     hidden, logits, tokens = [], [], []
     row = list(row)
     for _ in range(steps):
@@ -44,10 +46,10 @@ def literal(model: CausalModel, row: Row, steps: int, ends: set[int]) -> tuple[A
     return np.array(hidden), np.array(logits), tokens
 
 
-def check(model: CausalModel, states: States, rows: list[Row], ends: set[int]) -> None:
-    """Equal to the literal way, and zero behind the last step."""
+def check_states(model: CausalModel, states: States, rows: list[Row], ends: set[int]) -> None:
+    """Check that states equal those of the reference and are zero after the last step."""
     for number, row in enumerate(rows):
-        hidden, logits, tokens = literal(model, row, states.hidden.shape[1], ends)
+        hidden, logits, tokens = reference_steps(model, row, states.hidden.shape[1], ends)
         count = len(tokens)
         assert states.steps[number] == count
         assert_array_equal(states.tokens[number, :count], tokens)
@@ -69,7 +71,7 @@ row = st.lists(st.integers(3, 282), max_size=12)
     stop=st.sets(st.integers(3, 282), max_size=60),
 )
 @settings(deadline=None, max_examples=60)
-def test_states_are_those_of_transformers(
+def test_states_equal_those_of_transformers(
     tiny: CausalModel, texts: list[Row], prefix: Row, suffix: Row, steps: int, stop: set[int]
 ) -> None:
     if not all([*prefix, *text, *suffix] for text in texts):
@@ -78,7 +80,7 @@ def test_states_are_those_of_transformers(
         return
     states = tiny.read(texts, prefix=prefix, suffix=suffix, steps=steps, stop=stop)
     rows = [[*prefix, *text, *suffix] for text in texts]
-    check(tiny, states, rows, {*tiny.ends, *stop})
+    check_states(tiny, states, rows, {*tiny.ends, *stop})
 
 
 COMMON = {
@@ -106,17 +108,17 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_other_architectures(kind: str, tiny_llama: Path, tmp_path: Path) -> None:
+def test_states_of_other_architectures(kind: str, tiny_llama: Path, tmp_path: Path) -> None:
     model = CausalModel.load(saved(KINDS[kind], tiny_llama, tmp_path), device="cpu")
     generator = np.random.default_rng(3)
     prefix = generator.integers(3, 60, 4).tolist()
     texts = [generator.integers(3, 60, size).tolist() for size in (9, 1, 14)]
     states = model.read(texts, prefix=prefix, steps=6)
-    check(model, states, [[*prefix, *text] for text in texts], set(model.ends))
+    check_states(model, states, [[*prefix, *text] for text in texts], set(model.ends))
 
 
 def saved(config: Any, tokenizer: Path, folder: Path) -> str:
-    """A folder with random weights of a configuration, and some tokenizer."""
+    """Save a model with random weights and a tokenizer, and return the folder."""
     with torch.random.fork_rng():
         torch.manual_seed(5)
         transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
@@ -125,16 +127,16 @@ def saved(config: Any, tokenizer: Path, folder: Path) -> str:
     return str(folder)
 
 
-def test_models_with_a_running_state_are_refused(tiny_llama: Path, tmp_path: Path) -> None:
+def test_models_with_a_recurrent_state_are_refused(tiny_llama: Path, tmp_path: Path) -> None:
     config = transformers.MambaConfig(
         vocab_size=60, hidden_size=16, num_hidden_layers=1, state_size=4
     )
-    with pytest.raises(ModelError, match="running state"):
+    with pytest.raises(ModelError, match="recurrent state"):
         CausalModel.load(saved(config, tiny_llama, tmp_path), device="cpu")
 
 
-def test_several_tokens_at_a_time(tiny: CausalModel) -> None:
-    """Rows that go on by different numbers of tokens, are chosen, repeated and go on again."""
+def test_feed_accepts_rows_of_different_lengths(tiny: CausalModel) -> None:
+    """Rows are selected and repeated, continue by different numbers of tokens, then by one each."""
     decoding = tiny.start([[5, 6], [7, 8, 9, 10]], prefix=[11, 12, 13])
     decoding = decoding.select([1, 0, 0])
     assert decoding.lengths == [7, 5, 5]
@@ -152,11 +154,11 @@ def test_several_tokens_at_a_time(tiny: CausalModel) -> None:
         assert_allclose(decoding.hidden[number], whole.hidden_states[-1][0, -1], atol=1e-4)
     assert decoding.lengths == [9, 9, 8]
     assert (decoding.usage.prompt_tokens, decoding.usage.completion_tokens) == (6, 3)
-    with pytest.raises(InvalidInputError, match="3 rows go on by at least one"):
+    with pytest.raises(InvalidInputError, match="each of the 3 rows requires at least one token"):
         decoding.feed([[1], [2], []])
 
 
-def test_a_prefix_is_read_once(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefix_is_read_once(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = CausalModel.load(str(tiny_llama), device="cpu")
     read: list[tuple[int, ...]] = []
     forward = model.forward
@@ -182,7 +184,9 @@ def test_a_prefix_is_read_once(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
     assert len(model._prefixes) == 8
 
 
-def test_long_prefixes_are_not_all_kept(tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_prefixes_are_limited_by_tokens(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(causal, "PREFIX_TOKENS", 20)
     model = CausalModel.load(str(tiny_llama), device="cpu")
     for size in (3, 9, 8, 30):
@@ -193,7 +197,7 @@ def test_long_prefixes_are_not_all_kept(tiny_llama: Path, monkeypatch: pytest.Mo
         assert len(model._prefixes) == {3: 1, 9: 2, 8: 3, 30: 0}[size]
 
 
-def test_rows_that_have_ended_are_not_fed(tiny: CausalModel) -> None:
+def test_finished_rows_are_not_read(tiny: CausalModel) -> None:
     texts = [[5, 6], [7, 8, 9], [10]]
     chosen = tiny.read(texts).tokens[:, 0]
     states = tiny.read(texts, steps=4, stop={int(chosen[1])})
@@ -201,23 +205,23 @@ def test_rows_that_have_ended_are_not_fed(tiny: CausalModel) -> None:
     assert states.usage.completion_tokens == int((states.steps - 1).sum())
 
 
-def test_nothing_to_read(tiny: CausalModel) -> None:
+def test_read_accepts_no_texts_but_not_zero_steps(tiny: CausalModel) -> None:
     states = tiny.read([])
     assert states.hidden.shape == (0, 1, 32)
     assert states.logits.shape == (0, 1, tiny.vocabulary)
-    with pytest.raises(InvalidInputError, match="steps: at least one"):
+    with pytest.raises(InvalidInputError, match="steps: must be at least 1, got 0"):
         tiny.read([[5]], steps=0)
 
 
-def test_too_long(tiny: CausalModel) -> None:
+def test_text_longer_than_the_limit_is_refused(tiny: CausalModel) -> None:
     tiny.read([[5] * 250], prefix=[6, 6], suffix=[7, 7], steps=3)  # 256 in all
-    with pytest.raises(InvalidInputError, match=r"texts\[1\]: 251 tokens and 6 .* the 256 that"):
+    with pytest.raises(InvalidInputError, match=r"texts\[1\]: has 251 tokens.* adds 6; .* 256,"):
         tiny.read([[5], [5] * 251], prefix=[6, 6], suffix=[7, 7], steps=3)
-    with pytest.raises(InvalidInputError, match="257 tokens is too long"):
+    with pytest.raises(InvalidInputError, match=r"has 257 tokens, but .* accepts at most 256"):
         tiny.start([[5] * 256]).step([3])
 
 
-def test_threads(tiny: CausalModel) -> None:
+def test_threads_get_equal_states(tiny: CausalModel) -> None:
     generator = np.random.default_rng(0)
     texts = [generator.integers(3, 283, size).tolist() for size in (3, 9, 4, 7) * 4]
     alone = [tiny.read([text], prefix=[text[0]], steps=3) for text in texts]
@@ -228,7 +232,7 @@ def test_threads(tiny: CausalModel) -> None:
         assert_allclose(one.logits, other.logits, atol=1e-5)
 
 
-def test_bfloat16(tiny: CausalModel, tiny_llama: Path) -> None:
+def test_bfloat16_is_close_to_float32(tiny: CausalModel, tiny_llama: Path) -> None:
     reduced = CausalModel.load(str(tiny_llama), precision="bfloat16", device="cpu")
     texts = [[5, 6, 7, 8], [9, 10]]
     exact, close = tiny.read(texts), reduced.read(texts)
@@ -237,7 +241,9 @@ def test_bfloat16(tiny: CausalModel, tiny_llama: Path) -> None:
     assert reduced.fingerprint == {**tiny.fingerprint, "precision": "bfloat16"}
 
 
-def test_identity(tiny: CausalModel, tiny_llama: Path, tmp_path: Path) -> None:
+def test_copied_weights_have_equal_fingerprints(
+    tiny: CausalModel, tiny_llama: Path, tmp_path: Path
+) -> None:
     shutil.copytree(tiny_llama, tmp_path / tiny_llama.name)
     other = CausalModel.load(str(tmp_path / tiny_llama.name), device="cpu")
     assert other.fingerprint == tiny.fingerprint
@@ -247,17 +253,17 @@ def test_identity(tiny: CausalModel, tiny_llama: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
-def test_no_cuda(tiny_llama: Path) -> None:
+def test_cuda_without_a_device_is_refused(tiny_llama: Path) -> None:
     with pytest.raises(ConfigError, match="device: this machine has no CUDA device"):
         CausalModel.load(str(tiny_llama), device="cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(("precision", "far"), [("float32", 1e-3), ("bfloat16", 0.1)])
-def test_cuda(tiny: CausalModel, tiny_llama: Path, precision: Any, far: float) -> None:
+def test_cuda_equals_cpu(tiny: CausalModel, tiny_llama: Path, precision: Any, far: float) -> None:
     model = CausalModel.load(str(tiny_llama), precision=precision, device="cuda")
     texts = [[5, 6, 7, 8], [9, 10]]
     exact, close = tiny.read(texts, prefix=[20, 21]), model.read(texts, prefix=[20, 21], steps=1)
     assert_allclose(exact.hidden, close.hidden, atol=far)
-    with pytest.raises(ConfigError, match="precision: int8 runs on processors only"):
+    with pytest.raises(ConfigError, match="precision: int8 runs only on the CPU"):
         CausalModel.load(str(tiny_llama), precision="int8", device="cuda")

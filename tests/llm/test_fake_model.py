@@ -1,4 +1,4 @@
-"""The public fake keeps the contract of a language model."""
+"""FakeModel follows the protocols of language models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(*texts: str, steps: int = 1, stop: frozenset[int] = frozenset()) -> Sta
     return MODEL.read(MODEL.tokenize(texts), steps=steps, stop=stop)
 
 
-def test_it_is_a_model_of_every_kind() -> None:
+def test_fake_model_implements_all_protocols() -> None:
     states: StateModel = MODEL
     likelihood: LikelihoodModel = MODEL
     generative: GenerativeModel = MODEL
@@ -35,7 +35,7 @@ def test_it_is_a_model_of_every_kind() -> None:
     assert MODEL.capabilities == {"states", "likelihood", "generate"}
 
 
-def test_tokens() -> None:
+def test_tokenize_piece_and_decode() -> None:
     fox, quote, dot = MODEL.tokenize_markup('Fox ".')
     assert MODEL.tokenize(["fox", "", " \n"]) == [[fox], [], []]
     assert [MODEL.piece(token) for token in (fox, quote, dot)] == [f"#{fox}", '"', "."]
@@ -47,7 +47,7 @@ def test_tokens() -> None:
             MODEL.piece(token)
 
 
-def test_states_of_texts_that_share_words_are_near() -> None:
+def test_texts_that_share_words_have_similar_states() -> None:
     states = read("a red fox", "the red fox", "deep sea fish", "")
     assert states.hidden.shape == (4, 1, MODEL.dimensions)
     assert states.logits.shape == (4, 1, MODEL.vocabulary)
@@ -57,7 +57,7 @@ def test_states_of_texts_that_share_words_are_near() -> None:
     assert np.isfinite(vectors).all()  # not even an empty text has a state of zeros
 
 
-def test_the_prompt_does_not_matter() -> None:
+def test_states_ignore_prefix_and_suffix() -> None:
     text, prefix, suffix = MODEL.tokenize(["red fox", "the passage", "in one word"])
     plain, prompted = MODEL.read([text]), MODEL.read([text], prefix=prefix, suffix=suffix)
     assert np.array_equal(plain.logits, prompted.logits)
@@ -67,7 +67,7 @@ def test_the_prompt_does_not_matter() -> None:
 
 
 @given(WORDS)
-def test_steps_name_the_words_by_weight_then_the_quote(text: str) -> None:
+def test_steps_choose_words_by_frequency_then_the_quote(text: str) -> None:
     tokens = MODEL.tokenize([text])[0]
     words = [token for token in tokens if token >= 128]
     wanted = sorted(set(words), key=lambda word: (-words.count(word), words.index(word)))
@@ -79,7 +79,7 @@ def test_steps_name_the_words_by_weight_then_the_quote(text: str) -> None:
     assert not states.logits[0, states.steps[0] :].any()
 
 
-def test_steps_are_limited_and_end_with_the_turn() -> None:
+def test_steps_end_at_the_limit_or_the_end_of_the_turn() -> None:
     states = read("one two three", "", steps=3)
     assert states.steps.tolist() == [3, 2]
     assert states.tokens[1].tolist() == [QUOTE, END, 0]
@@ -89,7 +89,7 @@ def test_steps_are_limited_and_end_with_the_turn() -> None:
         read("one", steps=0)
 
 
-def test_likelihood() -> None:
+def test_default_and_custom_likelihood() -> None:
     found = MODEL.likelihood(["a red fox", "the sea"], ["red", "red fox", "blue"])
     assert found.total.shape == (2, 3)
     assert found.tokens.tolist() == [[1, 2, 1]] * 2
@@ -103,7 +103,7 @@ def test_likelihood() -> None:
         judged.likelihood(["a"], ["b", ""])
 
 
-def test_answers() -> None:
+def test_default_and_custom_answers() -> None:
     said = [Message("system", "Be brief."), Message("user", "one two three four five six 7 8 9")]
     (echo,) = MODEL.generate([said])
     assert echo.text == "one two three four five six 7 8"
@@ -122,7 +122,7 @@ def test_answers() -> None:
 
 
 @given(WORDS, st.integers(1, 5), st.lists(st.text("ab. ", min_size=1, max_size=3), max_size=2))
-def test_a_stream_gives_the_same_text(text: str, limit: int, stop: list[str]) -> None:
+def test_stream_equals_generate(text: str, limit: int, stop: list[str]) -> None:
     model = FakeModel(answer=lambda prompt: prompt)
     sampling = Sampling(max_tokens=limit, stop=tuple(stop))
     (whole,) = model.generate([text], sampling)
@@ -133,7 +133,7 @@ def test_a_stream_gives_the_same_text(text: str, limit: int, stop: list[str]) ->
     assert not any(end in whole.text for end in stop)
 
 
-def test_conversations() -> None:
+def test_render_writes_conversations() -> None:
     asked = [Message("user", "Who?")]
     assert MODEL.render(asked) == "[user] Who?\n[assistant] "
     continued = [*asked, Message("assistant", 'It is "')]
@@ -156,26 +156,26 @@ def test_conversations() -> None:
         ("seed", -1),
     ],
 )
-def test_sampling_that_cannot_be(field: str, value: object) -> None:
+def test_invalid_sampling_is_refused(field: str, value: object) -> None:
     with pytest.raises(InvalidInputError, match=field):
         Sampling(**{field: value})  # type: ignore[arg-type]
 
 
-def test_one_text_in_place_of_several_is_refused() -> None:
+def test_single_prompt_instead_of_a_list_is_refused() -> None:
     for call in (
         lambda: MODEL.generate("a red fox"),
         lambda: MODEL.generate([Message("user", "a red fox")]),
         lambda: MODEL.likelihood("a red fox", ["yes"]),
         lambda: MODEL.likelihood(["a red fox"], "yes"),
     ):
-        with pytest.raises(InvalidInputError, match="give a list"):
+        with pytest.raises(InvalidInputError, match="must be a list"):
             call()
 
 
 @pytest.mark.parametrize(
     ("field", "value"), [("max_tokens", 2.5), ("seed", True), ("stop", (1,)), ("stop", ("",))]
 )
-def test_sampling_of_wrong_types_is_refused(field: str, value: object) -> None:
+def test_sampling_with_wrong_types_is_refused(field: str, value: object) -> None:
     with pytest.raises(InvalidInputError) as error:
         Sampling(**{field: value})  # type: ignore[arg-type]
     assert error.value.field == field

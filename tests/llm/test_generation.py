@@ -1,4 +1,4 @@
-"""Generation against transformers' own, on a tiny random llama and on SmolLM2."""
+"""Compares generated text with transformers, for a tiny random Llama and for SmolLM2."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def reference(tiny_llama: Path) -> tuple[Any, Any]:
 def greedy(
     reference: tuple[Any, Any], prompt: Prompt, count: int, special: Collection[int] = ()
 ) -> tuple[str, int]:
-    """Text, without special tokens, and number of tokens that transformers generates."""
+    """Return the text that transformers generates, without special tokens, and its token count."""
     model, tokenizer = reference
     if isinstance(prompt, str):
         read = tokenizer(prompt).input_ids
     else:
         turns = [{"role": message.role, "content": message.content} for message in prompt]
-        go_on = prompt[-1].role == "assistant"
+        continued = prompt[-1].role == "assistant"
         text = tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=not go_on, continue_final_message=False
+            turns, tokenize=False, add_generation_prompt=not continued, continue_final_message=False
         )
-        text = text.removesuffix("<|im_end|>\n") if go_on else text
+        text = text.removesuffix("<|im_end|>\n") if continued else text
         read = tokenizer(text, add_special_tokens=False).input_ids
     ids = torch.tensor([read])
     whole = model.generate(
@@ -65,12 +65,14 @@ def greedy(
     return tokenizer.decode(read + shown)[len(before) :].rstrip("\ufffd"), len(new)
 
 
-def test_it_is_a_generative_model(tiny: CausalModel) -> None:
+def test_causal_model_implements_generative_model(tiny: CausalModel) -> None:
     model: GenerativeModel = tiny
     assert "generate" in model.capabilities
 
 
-def test_greedy_is_that_of_transformers(tiny: CausalModel, reference: tuple[Any, Any]) -> None:
+def test_greedy_text_equals_that_of_transformers(
+    tiny: CausalModel, reference: tuple[Any, Any]
+) -> None:
     answers = tiny.generate(PROMPTS, Sampling(max_tokens=24))
     for prompt, answer in zip(PROMPTS, answers, strict=True):
         text, count = greedy(reference, prompt, 24)
@@ -79,8 +81,8 @@ def test_greedy_is_that_of_transformers(tiny: CausalModel, reference: tuple[Any,
         assert answer.finish == ("length" if count == 24 else "stop")
 
 
-def test_the_end_of_the_turn(tiny: CausalModel, reference: tuple[Any, Any]) -> None:
-    """With every tenth token an end, some texts end early and others go on beside them."""
+def test_end_tokens_finish_a_text(tiny: CausalModel, reference: tuple[Any, Any]) -> None:
+    """If every tenth token ends a text, some texts of a batch end early and others continue."""
     before, config = tiny.ends, reference[0].generation_config
     try:
         tiny.ends = frozenset(range(0, 300, 10))
@@ -99,7 +101,7 @@ def test_the_end_of_the_turn(tiny: CausalModel, reference: tuple[Any, Any]) -> N
         tiny.ends, config.eos_token_id = before, 2
 
 
-def test_special_tokens_are_no_text(
+def test_special_tokens_are_left_out_of_the_text(
     tiny: CausalModel, reference: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     special = frozenset(range(0, 300, 3))
@@ -109,7 +111,7 @@ def test_special_tokens_are_no_text(
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
-def test_a_batch_is_its_prompts_one_by_one(
+def test_batch_equals_single_prompts(
     tiny: CausalModel, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sampling = Sampling(max_tokens=12, temperature=temperature, top_p=0.9, seed=5)
@@ -120,7 +122,7 @@ def test_a_batch_is_its_prompts_one_by_one(
     assert tiny.generate([], sampling) == []
 
 
-def test_seeds(tiny: CausalModel) -> None:
+def test_equal_seeds_give_equal_texts(tiny: CausalModel) -> None:
     state = torch.random.get_rng_state()
     texts = [
         tiny.generate(["the cat"], Sampling(max_tokens=16, temperature=1.0, seed=seed))[0].text
@@ -138,7 +140,7 @@ def test_seeds(tiny: CausalModel) -> None:
     temperature=st.sampled_from([0.0, 1.5]),
     count=st.integers(1, 20),
 )
-def test_streams_and_stop_strings(
+def test_stream_equals_generate_and_stop_strings_end_it(
     tiny: CausalModel, prompt: Prompt, stop: list[str], temperature: float, count: int
 ) -> None:
     plain = Sampling(max_tokens=count, temperature=temperature)
@@ -160,11 +162,11 @@ def test_streams_and_stop_strings(
     assert last.usage.completion_tokens == answer.usage.completion_tokens
 
 
-def test_a_stream_comes_in_pieces(tiny: CausalModel) -> None:
+def test_stream_yields_several_pieces(tiny: CausalModel) -> None:
     assert len(list(tiny.stream("the cat", Sampling(max_tokens=24)))) > 5
 
 
-def test_what_all_prompts_begin_with_is_read_once(tiny: CausalModel) -> None:
+def test_shared_prefix_is_read_once(tiny: CausalModel) -> None:
     begin = "the cat sat on a mat, then he ate. " * 2
     prompts = [begin + end for end in ("in one word", "the", "then")]
     answers = tiny.generate(prompts, Sampling(max_tokens=3))
@@ -181,8 +183,8 @@ def test_what_all_prompts_begin_with_is_read_once(tiny: CausalModel) -> None:
     assert all(answer.usage.seconds > 0 and answer.usage.calls == 1 for answer in answers)
 
 
-def test_too_long(tiny: CausalModel) -> None:
-    with pytest.raises(InvalidInputError, match=r"prompts\[0\].*400 to follow.*256"):
+def test_prompt_without_room_for_the_answer_is_refused(tiny: CausalModel) -> None:
+    with pytest.raises(InvalidInputError, match=r"prompts\[0\].*400 follow.*256"):
         tiny.generate(["a", "the cat"], Sampling(max_tokens=400))
     with pytest.raises(InvalidInputError, match=r"prompts\[0\]"):
         list(tiny.stream("a " * 400))
@@ -190,7 +192,7 @@ def test_too_long(tiny: CausalModel) -> None:
     assert answer.finish in ("length", "stop")
 
 
-def test_nothing_to_go_on(tiny: CausalModel) -> None:
+def test_invalid_prompts_are_refused(tiny: CausalModel) -> None:
     with pytest.raises(InvalidInputError, match="messages"):
         tiny.generate([[]])
     with pytest.raises(InvalidInputError, match="surrogate"):
@@ -206,7 +208,7 @@ def test_nothing_to_go_on(tiny: CausalModel) -> None:
     temperature=st.floats(0.01, 5.0),
     seed=st.integers(0, 99),
 )
-def test_only_the_nucleus_is_chosen(
+def test_choose_stays_in_the_nucleus(
     scores: list[float], top_p: float, temperature: float, seed: int
 ) -> None:
     sampling = Sampling(temperature=temperature, top_p=top_p)
@@ -214,11 +216,11 @@ def test_only_the_nucleus_is_chosen(
     weights = np.exp((np.float32(scores).astype(float) - max(scores)) / temperature)
     chances = weights / weights.sum()
     likelier = chances[chances > chances[token]].sum()
-    assert likelier < top_p + 1e-9  # without it the nucleus is not complete
+    assert likelier < top_p + 1e-9  # The more likely tokens alone do not reach top_p.
     assert choose(torch.tensor([scores]), Sampling(), [])[0] == np.argmax(np.float32(scores))
 
 
-def test_tokens_are_chosen_by_their_probability() -> None:
+def test_choose_follows_the_probabilities() -> None:
     random = np.random.default_rng(0)
     logits = torch.log(torch.tensor([[0.1, 0.5, 0.4]])).expand(20_000, 3)
     found = choose(logits, Sampling(temperature=1.0), [random] * len(logits))
@@ -242,7 +244,7 @@ def smol() -> CausalModel:
 
 
 @pytest.mark.slow
-def test_smollm2(smol: CausalModel) -> None:
+def test_smollm2_answers_a_question(smol: CausalModel) -> None:
     asked = [Message("user", "What is the capital of France?")]
     begun = [*asked, Message("assistant", 'In one word: "')]
     answers = smol.generate([asked, begun], Sampling(max_tokens=8, stop=('"',)))

@@ -1,4 +1,4 @@
-"""GGUF files: unpacked once, never half, and what comes out of SmolLM2's."""
+"""GGUF files are converted once and completely. SmolLM2 gives the expected states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXTS = ["A cat sat on a mat.", "Quantum chromodynamics describes the strong int
 
 @pytest.fixture
 def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """A cache of its own, and a conversion that only writes a file; the folders it was given."""
+    """An empty cache and a fake conversion. Returns the list of folders that it converts into."""
     monkeypatch.setenv("TWINDEX_CACHE", str(tmp_path / "cache"))
     made: list[Path] = []
 
@@ -39,7 +39,7 @@ def conversions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return made
 
 
-def test_a_file_is_converted_once_for_each_precision(tmp_path: Path, conversions: Any) -> None:
+def test_file_is_converted_once_for_each_precision(tmp_path: Path, conversions: Any) -> None:
     file = tmp_path / "model.gguf"
     first = unpacked(file, "d1", torch.float32)
     assert unpacked(file, "d1", torch.float32) == first
@@ -50,7 +50,7 @@ def test_a_file_is_converted_once_for_each_precision(tmp_path: Path, conversions
 
 
 @pytest.mark.parametrize("damage", ["config.json", "digest", "changed"])
-def test_a_damaged_folder_is_made_again(tmp_path: Path, conversions: Any, damage: str) -> None:
+def test_damaged_folder_is_created_again(tmp_path: Path, conversions: Any, damage: str) -> None:
     folder = unpacked(tmp_path / "model.gguf", "d", torch.float32)
     if damage == "changed":
         (folder / "config.json").write_text("other")
@@ -61,7 +61,7 @@ def test_a_damaged_folder_is_made_again(tmp_path: Path, conversions: Any, damage
     assert len(conversions) == 2
 
 
-def test_an_interrupted_conversion_leaves_nothing(
+def test_interrupted_conversion_leaves_no_files(
     tmp_path: Path, conversions: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(file: Path, folder: Path, dtype: torch.dtype) -> None:
@@ -77,7 +77,7 @@ def test_an_interrupted_conversion_leaves_nothing(
     assert (folder / "config.json").read_text() == "weights torch.float32"
 
 
-def test_a_damaged_folder_that_another_process_removes_too(
+def test_damaged_folder_may_be_removed_by_another_process(
     tmp_path: Path, conversions: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = unpacked(tmp_path / "model.gguf", "d", torch.float32)
@@ -86,9 +86,7 @@ def test_a_damaged_folder_that_another_process_removes_too(
     assert (folder / "config.json").read_text() == "weights torch.float32"
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(
-    tmp_path: Path, conversions: Any
-) -> None:
+def test_abandoned_folders_are_removed_after_a_day(tmp_path: Path, conversions: Any) -> None:
     folder = tmp_path / "cache" / "gguf"
     for name, hours in (("old", 25), ("new", 23)):
         (folder / f".partial-{name}" / "more").mkdir(parents=True)
@@ -97,19 +95,19 @@ def test_what_a_killed_process_left_is_removed_after_a_day(
     assert sorted(folder.iterdir()) == sorted([folder / ".partial-new", made])
 
 
-def test_which_folders_are_gguf(tmp_path: Path) -> None:
+def test_gguf_file_finds_the_only_file(tmp_path: Path) -> None:
     assert gguf_file(tmp_path) is None
     (tmp_path / "a.gguf").touch()
     assert gguf_file(tmp_path) == gguf_file(tmp_path / "a.gguf") == tmp_path / "a.gguf"
     (tmp_path / "b.gguf").touch()
-    with pytest.raises(ModelError, match=r"several GGUF files, name one of them: a.gguf, b.gguf"):
+    with pytest.raises(ModelError, match=r"several GGUF files; name one of them: a.gguf, b.gguf"):
         gguf_file(tmp_path)
     (tmp_path / "model.safetensors").touch()
     (tmp_path / "config.json").touch()
     assert gguf_file(tmp_path) is None
 
 
-def test_packages_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWINDEX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(gguf, "find_spec", lambda name: None if name == "accelerate" else object())
     (tmp_path / "model.gguf").touch()
@@ -117,7 +115,7 @@ def test_packages_that_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         CausalModel.load(str(tmp_path / "model.gguf"), device="cpu")
 
 
-def test_a_file_that_is_no_gguf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_gguf_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWINDEX_CACHE", str(tmp_path / "cache"))
     (tmp_path / "model.gguf").write_bytes(b"no weights at all")
     with pytest.raises(ModelError, match="cannot be loaded"):
@@ -134,8 +132,10 @@ def smol() -> CausalModel:
     return CausalModel.load(NAME, device="cpu")
 
 
-def test_smollm2(smol: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is unpacked once; one prompt for several texts equals one pass for each."""
+def test_smollm2_states_equal_single_passes(
+    smol: CausalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is converted once. One prompt for several texts equals one pass for each text."""
     monkeypatch.setattr(gguf, "convert", None)
     again = CausalModel.load(NAME, device="cpu")
     assert again.fingerprint == smol.fingerprint
@@ -164,7 +164,7 @@ def test_smollm2(smol: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.999), ("int8", 0.98)])
-def test_smollm2_reduced(smol: CausalModel, precision: Any, least: float) -> None:
+def test_smollm2_in_reduced_precision(smol: CausalModel, precision: Any, least: float) -> None:
     reduced = CausalModel.load(NAME, precision=precision, device="cpu")
     texts = smol.tokenize(TEXTS[:2])
     left, right = smol.read(texts).hidden[:, 0], reduced.read(texts).hidden[:, 0]
@@ -172,7 +172,7 @@ def test_smollm2_reduced(smol: CausalModel, precision: Any, least: float) -> Non
     assert cosine.min() > least
 
 
-def test_smollm2_tokens(smol: CausalModel) -> None:
+def test_smollm2_tokenises_and_decodes(smol: CausalModel) -> None:
     texts = ["In 1999, 12 people: née <|im_end|> ...  \n\n x", ""]
     tokens = smol.tokenize(texts)
     assert [smol.decode(row) for row in tokens] == texts

@@ -1,4 +1,4 @@
-"""Linear layers in eight-bit integers, against the formula in whole numbers."""
+"""Compares int8 linear layers with the formula in integers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def quantised(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("shape", [(1, 24), (3, 5, 24), (40, 24)])
-def test_the_formula(bias: bool, shape: tuple[int, ...]) -> None:
+def test_layer_follows_the_formula(bias: bool, shape: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(1)
     linear = torch.nn.Linear(24, 40, bias=bias)
     x = torch.randn(shape, generator=generator) * torch.logspace(-3, 3, shape[-2])[:, None]
@@ -38,7 +38,7 @@ def test_the_formula(bias: bool, shape: tuple[int, ...]) -> None:
         if bias:
             expected += linear.bias.double().numpy()
         assert found.dtype == torch.float32
-        # A value halfway between two numbers may go to either.
+        # A value halfway between two integers may be rounded to either.
         slack = np.abs(x.numpy()).max() * 0.05
         assert_allclose(found.numpy(), expected.reshape(found.shape), rtol=0.02, atol=slack)
         exact = linear(x)
@@ -46,8 +46,8 @@ def test_the_formula(bias: bool, shape: tuple[int, ...]) -> None:
         assert cosine.min() > 0.999
 
 
-def test_zeros_and_rows_alone() -> None:
-    """A row of zeros is zero, and a row does not depend on the others."""
+def test_rows_are_independent() -> None:
+    """A row of zeros gives zeros, and the result of a row does not depend on other rows."""
     linear = Int8Linear(torch.nn.Linear(16, 32, bias=False))
     x = torch.randn((4, 16), generator=torch.Generator().manual_seed(2))
     x[1] = 0
@@ -58,7 +58,7 @@ def test_zeros_and_rows_alone() -> None:
     assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
 
 
-def test_a_model(tiny_llama: Path) -> None:
+def test_int8_model_is_close_to_float32(tiny_llama: Path) -> None:
     exact = CausalModel.load(str(tiny_llama), device="cpu")
     model = CausalModel.load(str(tiny_llama), precision="int8", device="cpu")
     kinds = [type(module).__name__ for module in model._model.modules()]
@@ -72,7 +72,7 @@ def test_a_model(tiny_llama: Path) -> None:
     assert model.fingerprint == {**exact.fingerprint, "precision": "int8"}
 
 
-def test_no_linear_layers() -> None:
+def test_model_without_linear_layers_is_refused() -> None:
     config = transformers.GPT2Config(vocab_size=60, n_embd=16, n_layer=1, n_head=4)
     with pytest.raises(ConfigError, match="precision: GPT2LMHeadModel has no linear layers"):
         quantise(transformers.GPT2LMHeadModel(config))

@@ -1,4 +1,4 @@
-"""Likelihoods against one plain forward pass for each prompt and continuation."""
+"""Compares likelihoods with one forward pass for each prompt and continuation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def reference(tiny_llama: Path) -> tuple[Any, Any]:
 
 
 def naive(reference: tuple[Any, Any], prompt: Prompt, continuation: str) -> tuple[float, int]:
-    """Log-likelihood and number of tokens, by the book."""
+    """Return log-likelihood and number of tokens from one forward pass."""
     model, tokenizer = reference
     text, special = prompt, True
     if not isinstance(prompt, str):
@@ -56,7 +56,7 @@ def naive(reference: tuple[Any, Any], prompt: Prompt, continuation: str) -> tupl
     return sum(float(scores[place - 1, whole[place]]) for place in places), len(places)
 
 
-def test_it_is_a_likelihood_model(tiny: CausalModel) -> None:
+def test_causal_model_implements_likelihood_model(tiny: CausalModel) -> None:
     model: LikelihoodModel = tiny
     assert "likelihood" in model.capabilities
 
@@ -68,7 +68,7 @@ def test_it_is_a_likelihood_model(tiny: CausalModel) -> None:
     begin=st.sampled_from(["", "the cat sat on a mat, then he ate. in one word "]),
     budget=st.sampled_from([1, 40, 1_536]),
 )
-def test_one_forward_pass_each(
+def test_likelihoods_equal_one_forward_pass_each(
     tiny: CausalModel,
     reference: tuple[Any, Any],
     prompts: list[Prompt],
@@ -92,9 +92,7 @@ def test_one_forward_pass_each(
     assert found.usage.calls == len(prompts)
 
 
-def test_what_prompts_share_is_read_once(
-    tiny: CausalModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_shared_prefix_is_read_once(tiny: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = "then the cat sat on a mat, and ate. " * 2
     prompts = [begin + end for end in ("in one word", "the", "then he")]
     widths = []
@@ -118,21 +116,21 @@ def test_what_prompts_share_is_read_once(
     assert widths[3][0] == 3
 
 
-def test_shapes_of_nothing(tiny: CausalModel) -> None:
+def test_empty_input_gives_empty_arrays(tiny: CausalModel) -> None:
     assert tiny.likelihood([], ["a"]).total.shape == (0, 1)
     assert tiny.likelihood(["a"], []).total.shape == (1, 0)
 
 
-def test_input_that_cannot_be(tiny: CausalModel) -> None:
+def test_invalid_input_is_refused(tiny: CausalModel) -> None:
     with pytest.raises(InvalidInputError, match=r"continuations\[1\]"):
         tiny.likelihood(["a"], ["b", ""])
-    with pytest.raises(InvalidInputError, match=r"prompts\[1\].*more than the 256"):
+    with pytest.raises(InvalidInputError, match=r"prompts\[1\].*accepts at most 256"):
         tiny.likelihood(["a", "b " * 300], ["c"])
     with pytest.raises(InvalidInputError, match="surrogate"):
         tiny.likelihood(["a"], ["\ud800"])
 
 
-def test_a_continuation_that_the_tokenizer_passes_over(tiny_llama: Path, tmp_path: Path) -> None:
+def test_continuation_without_tokens_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
     tokenizer.backend_tokenizer.normalizer = normalizers.Replace("x", "")
     shutil.copytree(tiny_llama, tmp_path / "model")
@@ -142,15 +140,17 @@ def test_a_continuation_that_the_tokenizer_passes_over(tiny_llama: Path, tmp_pat
         model.likelihood(["the cat", "a"], [" sat", "xx"])
 
 
-def test_many_places_are_read_in_parts(tiny: CausalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_positions_are_split_into_batches(
+    tiny: CausalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prompts, continuations = ["the", "a mat"], [" the cat sat", "ate?", "x"]
     whole = tiny.likelihood(prompts, continuations)
-    monkeypatch.setattr(likelihood, "PLACES", 1)
+    monkeypatch.setattr(likelihood, "POSITIONS", 1)
     assert np.allclose(tiny.likelihood(prompts, continuations).total, whole.total, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_smollm2() -> None:
+def test_smollm2_prefers_the_right_answer() -> None:
     try:
         find_weights("SmolLM2-135M-Instruct", allow_download=False)
     except ModelError as error:

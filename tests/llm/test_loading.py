@@ -1,4 +1,4 @@
-"""Models by their names: what kind they are, and that one in use is shared."""
+"""Models are loaded by name: their kind is detected, and a model in use is shared."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twindex.llm.loading import load_model
 from twindex.llm.local.pretrained import quiet
 
 
-def test_a_model_in_use_is_shared(tiny_llama: Path) -> None:
+def test_model_in_use_is_shared(tiny_llama: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         models = list(pool.map(lambda _: load_model(str(tiny_llama), device="cpu"), range(4)))
     assert len({id(model) for model in models}) == 1
@@ -43,7 +43,7 @@ def test_another_name_for_the_same_weights_shares_them(tiny_llama: Path, tmp_pat
 
 
 @pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="needs AVX-512 VNNI")
-def test_eight_bits_leave_other_arithmetic_alone(tiny_llama: Path) -> None:
+def test_int8_does_not_change_shared_float32_weights(tiny_llama: Path) -> None:
     texts = [[5, 6, 7, 8], [9, 10], [11]]
     plain: Any = load_model(str(tiny_llama), device="cpu")
     before = plain.read(texts).logits
@@ -66,7 +66,7 @@ def test_changed_weights_are_loaded_again(tiny_llama: Path, tmp_path: Path) -> N
     assert second.fingerprint != first.fingerprint
 
 
-def test_kinds(tmp_path: Path) -> None:
+def test_architecture_selects_the_class(tmp_path: Path) -> None:
     from twindex.llm import find_weights
 
     assert isinstance(load_model("fake"), FakeModel)
@@ -77,18 +77,18 @@ def test_kinds(tmp_path: Path) -> None:
     assert load_model("splade-tiny", device="cpu").mask == "[MASK]"
 
 
-def test_neither_causal_nor_masked(tmp_path: Path) -> None:
+def test_other_architectures_are_refused(tmp_path: Path) -> None:
     config = transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
     transformers.BertModel(config).save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="is BertModel: neither a causal language model"):
+    with pytest.raises(ModelError, match="is BertModel; use a causal language model"):
         load_model(str(tmp_path))
 
 
 @pytest.mark.parametrize("content", [None, "[]", "no json", "{}", '{"architectures": 1}'])
-def test_no_configuration(tmp_path: Path, content: str | None) -> None:
+def test_missing_or_invalid_configuration_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "config.json").write_text(content)
-    with pytest.raises(ModelError, match=r"no config.json to read|of no known kind"):
+    with pytest.raises(ModelError, match=r"no readable config.json|of unknown architecture"):
         load_model(str(tmp_path))
 
 
@@ -112,14 +112,14 @@ def damaged(folder: Path, how: str) -> None:
     "how",
     ["no weights", "half the weights", "no tokenizer", "lists for objects", "no number", "zero"],
 )
-def test_damaged_folders(tiny_llama: Path, tmp_path: Path, how: str) -> None:
+def test_damaged_folder_is_refused(tiny_llama: Path, tmp_path: Path, how: str) -> None:
     shutil.copytree(tiny_llama, tmp_path / "model")
     damaged(tmp_path / "model", how)
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_model(str(tmp_path / "model"), device="cpu")
 
 
-def test_what_is_not_there(tiny_llama: Path) -> None:
+def test_missing_models_and_revisions_are_refused(tiny_llama: Path) -> None:
     with pytest.raises(ModelError, match="not on this machine"):
         load_model("no-such/model")
     with pytest.raises(ModelError, match="no such folder"):
@@ -128,7 +128,7 @@ def test_what_is_not_there(tiny_llama: Path) -> None:
         load_model(str(tiny_llama), revision="main")
 
 
-def test_threads_that_load_leave_the_settings_of_transformers_as_they_were() -> None:
+def test_quiet_restores_settings_with_several_threads() -> None:
     logging: Any = transformers.utils.logging
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
 
@@ -142,7 +142,7 @@ def test_threads_that_load_leave_the_settings_of_transformers_as_they_were() -> 
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
 
 
-def test_loading_is_silent(tiny_llama: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_loading_prints_nothing(tiny_llama: Path, capfd: pytest.CaptureFixture[str]) -> None:
     logging: Any = transformers.utils.logging
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
     load_model(str(tiny_llama), device="cpu")

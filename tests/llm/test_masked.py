@@ -1,4 +1,4 @@
-"""Masked models at their mask, against transformers, one text at a time."""
+"""Compares the states of masked models with transformers, which reads one text at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model() -> MaskedModel:
     ("prefix", "suffix"),
     [("this text: ", " means [MASK]."), ("[MASK] is the word for ", "."), ("", "[MASK]")],
 )
-def test_states_are_those_of_transformers(model: MaskedModel, prefix: str, suffix: str) -> None:
+def test_states_equal_those_of_transformers(model: MaskedModel, prefix: str, suffix: str) -> None:
     begin, end = model.tokenize_markup(prefix), model.tokenize_markup(suffix)
     texts = model.tokenize(TEXTS)
     states = model.read(texts, prefix=begin, suffix=end)
@@ -47,28 +47,28 @@ def test_states_are_those_of_transformers(model: MaskedModel, prefix: str, suffi
     assert states.usage.prompt_tokens == sum(map(len, texts)) + 3 * (len(begin) + len(end) + 2)
 
 
-def test_one_mask_and_one_step(model: MaskedModel) -> None:
+def test_exactly_one_mask_and_one_step_are_required(model: MaskedModel) -> None:
     assert model.mask == "[MASK]"
     (text,) = model.tokenize(["a text with [MASK] in it"])
     (mask,) = model.tokenize_markup("[MASK]")
     assert mask not in text
-    with pytest.raises(InvalidInputError, match=r"needs \[MASK\] once, and has it 0 times"):
+    with pytest.raises(InvalidInputError, match=r"contain \[MASK\] exactly once, got 0 times"):
         model.read([text])
     with pytest.raises(InvalidInputError, match="2 times"):
         model.read([text], prefix=[mask], suffix=[mask])
-    with pytest.raises(UnsupportedError, match="3 steps"):
+    with pytest.raises(UnsupportedError, match="steps must be 1, got 3"):
         model.read([text], suffix=[mask], steps=3)
     assert model.read([], suffix=[mask]).hidden.shape == (0, 1, model.dimensions)
 
 
-def test_too_long(model: MaskedModel) -> None:
+def test_text_longer_than_the_limit_is_refused(model: MaskedModel) -> None:
     (mask,) = model.tokenize_markup("[MASK]")
     model.read([[1037] * 509], suffix=[mask])
-    with pytest.raises(InvalidInputError, match=r"texts\[0\]: 510 tokens and 1 .* the 510 that"):
+    with pytest.raises(InvalidInputError, match=r"texts\[0\]: has 510 tokens.* adds 1; .* 510,"):
         model.read([[1037] * 510], suffix=[mask])
 
 
-def test_a_tokenizer_without_a_mask(tiny_llama: Path, tmp_path: Path) -> None:
+def test_tokenizer_without_a_mask_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     import transformers
 
     config = transformers.BertConfig(
@@ -80,11 +80,11 @@ def test_a_tokenizer_without_a_mask(tiny_llama: Path, tmp_path: Path) -> None:
         MaskedModel.load(str(tmp_path), device="cpu")
 
 
-def test_what_it_cannot_do_is_refused(model: MaskedModel) -> None:
+def test_missing_capabilities_are_refused(model: MaskedModel) -> None:
     for call in (
         lambda: model.generate(["a cat"]),
         lambda: model.stream("a cat"),
         lambda: model.likelihood(["a cat"], [" sat"]),
     ):
-        with pytest.raises(UnsupportedError, match="it offers: states"):
+        with pytest.raises(UnsupportedError, match="it supports: states"):
             call()

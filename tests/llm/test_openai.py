@@ -1,4 +1,4 @@
-"""Models behind an HTTP server that answers as servers do."""
+"""OpenAIModel against a server with scripted replies."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def delta(text: str | None, finish: str | None = None) -> bytes:
 DONE = event(b"[DONE]")
 
 
-def test_identity() -> None:
+def test_fingerprint_and_capabilities() -> None:
     model = OpenAIModel("https://host.example:8443/api/v1/", "org/tiny")
     assert model.name == "org/tiny"
     assert model.capabilities == {"generate", "likelihood"}
-    with pytest.raises(UnsupportedError, match="no states"):
+    with pytest.raises(UnsupportedError, match="does not support states"):
         model.read([[1]])
     assert model.fingerprint == {"server": "host.example:8443/api/v1", "model": "org/tiny"}
 
 
-def test_conversation(server: Any) -> None:
+def test_conversation_is_sent_to_chat_completions(server: Any) -> None:
     details = {"cached_tokens": 4}
     server.replies = [
         chat("Ada.", prompt_tokens=7, completion_tokens=2, prompt_tokens_details=details)
@@ -72,7 +72,7 @@ def test_conversation(server: Any) -> None:
     assert "Authorization" not in headers
 
 
-def test_a_conversation_is_continued_inside_the_last_message(server: Any) -> None:
+def test_last_assistant_message_is_continued(server: Any) -> None:
     server.replies = [chat("Ada", "length")]
     (answer,) = server.model().generate([[*CHAT, Message("assistant", 'It is "')]])
     assert (answer.text, answer.finish) == ("Ada", "length")
@@ -82,7 +82,7 @@ def test_a_conversation_is_continued_inside_the_last_message(server: Any) -> Non
     assert "stop" not in body
 
 
-def test_plain_text_and_many_prompts_in_order(server: Any) -> None:
+def test_texts_are_returned_in_order(server: Any) -> None:
     server.replies = [lambda _, body: plain(body["prompt"].upper())]
     prompts = [f"prompt {number}" for number in range(30)]
     answers = server.model().generate(prompts)
@@ -93,12 +93,12 @@ def test_plain_text_and_many_prompts_in_order(server: Any) -> None:
     assert server.model().generate([]) == []
 
 
-def test_a_model_that_only_thought(server: Any) -> None:
+def test_answer_without_content_is_empty(server: Any) -> None:
     server.replies = [chat(None, "length")]
     assert server.model().generate([CHAT])[0].text == ""
 
 
-def test_one_of_many_fails(server: Any) -> None:
+def test_first_failure_cancels_the_rest(server: Any) -> None:
     bad = "prompt 3"
     server.replies = [lambda _, body: (400, "no") if body["prompt"] == bad else plain("yes")]
     with pytest.raises(ModelError, match="HTTP 400"):
@@ -106,7 +106,7 @@ def test_one_of_many_fails(server: Any) -> None:
     assert len(server.requests) < 100  # the rest is not sent any more
 
 
-def test_stream(server: Any) -> None:
+def test_stream_yields_chunks_then_usage(server: Any) -> None:
     usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
     begin = [b": hello\n\n", event({"choices": [{"delta": {"role": "assistant"}}]})]
     words = [delta("né\u2028"), delta(""), delta("e"), delta(None, "length")]
@@ -125,7 +125,7 @@ def test_stream(server: Any) -> None:
     assert body["stream_options"] == {"include_usage": True}
 
 
-def test_stream_of_plain_text_comes_as_it_is_written(server: Any) -> None:
+def test_stream_yields_text_without_delay(server: Any) -> None:
     first, last = (
         event({"choices": [{"text": text, "finish_reason": finish}]})
         for text, finish in (("one", None), (" two", "stop"))
@@ -138,7 +138,7 @@ def test_stream_of_plain_text_comes_as_it_is_written(server: Any) -> None:
     assert [chunk.text for chunk in chunks] == [" two", ""]  # the end without [DONE] is an end
 
 
-def test_a_stream_that_nobody_reads_to_its_end_is_closed(server: Any) -> None:
+def test_unfinished_stream_can_be_closed(server: Any) -> None:
     server.replies = [(200, [delta("word ")] * 100_000 + [delta("", "stop"), DONE])]
     chunks = server.model().stream(CHAT)
     assert next(chunks).text == "word "
@@ -146,9 +146,9 @@ def test_a_stream_that_nobody_reads_to_its_end_is_closed(server: Any) -> None:
 
 
 class Scorer:
-    """As vLLM answers: `/tokenize` for texts and conversations, and `echo` of tokens.
+    """Replies as vLLM does to `/tokenize` for texts and conversations, and to `echo` of tokens.
 
-    Tokens are the fake model's after a first one, of all texts; the log probability of a token is
+    Every text has the token 1, then the tokens of the fake model. The log probability of a token is
     minus its number divided by 10,000.
     """
 
@@ -182,7 +182,7 @@ class Scorer:
         return sum(self.scores(self.model.tokenize_markup(text)))
 
 
-def test_likelihood(server: Any) -> None:
+def test_likelihoods_of_texts_and_conversations(server: Any) -> None:
     scorer = Scorer()
     server.replies = [scorer]
     prompts = ["the red", [Message("user", "Which?")], "the sea is "]
@@ -198,7 +198,7 @@ def test_likelihood(server: Any) -> None:
     assert server.model().likelihood(["a"], []).total.shape == (1, 0)
 
 
-def test_a_continuation_that_grows_into_the_prompt(server: Any) -> None:
+def test_continuation_without_a_token_boundary(server: Any) -> None:
     scorer = Scorer()
     server.replies = [scorer]
     found = server.model().likelihood(["a foot"], ["ball game"])  # "football" is one token
@@ -206,7 +206,7 @@ def test_a_continuation_that_grows_into_the_prompt(server: Any) -> None:
     assert found.tokens.tolist() == [[2]]
 
 
-def test_likelihood_of_nothing(server: Any) -> None:
+def test_empty_prompts_and_continuations_are_refused(server: Any) -> None:
     server.replies = [{"tokens": []}]
     with pytest.raises(InvalidInputError, match=r"continuations\[1\]"):
         server.model().likelihood(["a"], ["b", ""])
@@ -224,19 +224,19 @@ def test_likelihood_of_nothing(server: Any) -> None:
         {"choices": [{"index": 0, "logprobs": {"token_logprobs": [-0.5] * 5}}]},
     ],
 )
-def test_a_server_without_likelihoods(server: Any, reply: Any) -> None:
+def test_server_without_likelihoods_is_named(server: Any, reply: Any) -> None:
     server.replies = [{"tokens": [1, 2]}, {"tokens": [1, 2, 3]}, reply]
     with pytest.raises(UnsupportedError, match=r"likelihood.*vLLM") as caught:
         server.model().likelihood(["a"], ["b"])
     assert server.url in str(caught.value)
 
 
-def test_a_server_that_tokenizes_only_texts(server: Any) -> None:
+def test_server_that_tokenizes_only_texts_is_named(server: Any) -> None:
     server.replies = [lambda _, body: {"tokens": [1, 2] if "content" in body else []}]
-    with pytest.raises(UnsupportedError, match="knows no conversations"):
+    with pytest.raises(UnsupportedError, match="does not support conversations"):
         server.model().likelihood([CHAT], ["b"])
     server.replies = [{"tokens": [1, 2]}, {"tokens": [1, 2]}, {"tokens": []}]
-    with pytest.raises(ModelError, match="no tokens in a continuation"):
+    with pytest.raises(ModelError, match="no tokens for a continuation"):
         server.model().likelihood(["a"], ["b"])
 
 
@@ -252,7 +252,7 @@ def test_a_server_that_tokenizes_only_texts(server: Any) -> None:
         (b'{"choices": [{"index": 0, "logprobs": {"token_logprobs": [0, 0, NaN]}}]}', "not log"),
     ],
 )
-def test_likelihoods_that_are_rubbish(server: Any, reply: Any, problem: str) -> None:
+def test_invalid_likelihoods_are_refused(server: Any, reply: Any, problem: str) -> None:
     reply = (200, reply) if isinstance(reply, bytes) else reply
     server.replies = [{"tokens": [1, 2]}, {"tokens": [1, 2, 3]}, reply]
     with pytest.raises(ModelError, match=problem) as caught:
@@ -260,7 +260,7 @@ def test_likelihoods_that_are_rubbish(server: Any, reply: Any, problem: str) -> 
     assert not isinstance(caught.value, UnsupportedError)
 
 
-def test_count_tokens(server: Any) -> None:
+def test_count_tokens_uses_tokenize(server: Any) -> None:
     server.replies = [Scorer()]
     assert server.model().count_tokens(["a red fox", "", "b"]) == [3, 0, 1]
     assert server.requests[0][0] == "/tokenize"

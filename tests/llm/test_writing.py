@@ -1,4 +1,4 @@
-"""Stop strings and half characters, against cutting the full text."""
+"""Stop strings and incomplete characters, compared with a cut of the full text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STOP = st.lists(st.text("ab ", min_size=1, max_size=4), max_size=3)
 
 
 def cut(text: str, stop: list[str]) -> str:
-    """The text up to the stop string that is complete first, letter by letter."""
+    """Return the text up to the stop string that is complete first."""
     for end in range(len(text) + 1):
         complete = [string for string in stop if text[:end].endswith(string)]
         if complete:
@@ -20,19 +20,19 @@ def cut(text: str, stop: list[str]) -> str:
 
 
 def decode(tokens: list[int]) -> str:
-    """A token is a byte; as some decoders do, a space at the head of a text is lost."""
+    """Decode tokens, which are bytes. Like some decoders, it drops a space at the start."""
     return bytes(tokens).decode(errors="replace").removeprefix(" ")
 
 
 @given(st.text("ab ", max_size=30), STOP)
 @example("ab ab", ["ab a", "b"])
 @example("ab ab", ["b", "ab"])
-def test_stopped(text: str, stop: list[str]) -> None:
+def test_stopped_equals_the_reference(text: str, stop: list[str]) -> None:
     assert text[: stopped(text, stop)] == cut(text, stop)
 
 
 @given(st.text("ab ", max_size=12), st.text("ab ", max_size=5), STOP)
-def test_safe(text: str, more: str, stop: list[str]) -> None:
+def test_safe_text_never_becomes_a_stop_string(text: str, more: str, stop: list[str]) -> None:
     end = safe(text, stop)
     if stopped(text, stop) is None:
         assert len(cut(text + more, stop)) >= min(end, len(text))
@@ -40,7 +40,7 @@ def test_safe(text: str, more: str, stop: list[str]) -> None:
 
 
 @given(st.text("ab é∑😀\ufffd", max_size=30), STOP, st.text("ab é", min_size=1, max_size=9))
-def test_writing_is_cutting_the_whole_text(text: str, stop: list[str], prompt: str) -> None:
+def test_writing_equals_the_reference(text: str, stop: list[str], prompt: str) -> None:
     writing = Writing(decode, list(prompt.encode()), stop)  # type: ignore[arg-type]
     wanted = cut(text, stop)
     shown = ""
@@ -58,8 +58,8 @@ def test_writing_is_cutting_the_whole_text(text: str, stop: list[str], prompt: s
 
 
 @given(st.binary(max_size=20), st.integers(1, 5))
-def test_bytes_that_are_no_text(data: bytes, size: int) -> None:
-    """As the whole is decoded, whatever the pieces; without a last character that is not whole."""
+def test_invalid_bytes_are_decoded_like_the_whole(data: bytes, size: int) -> None:
+    """The text is that of all bytes decoded at once, without an incomplete last character."""
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
     writing = Writing(
         lambda tokens: b"".join(pieces[token] for token in tokens).decode(errors="replace"), [], []
@@ -70,7 +70,7 @@ def test_bytes_that_are_no_text(data: bytes, size: int) -> None:
     assert writing.text == data.decode(errors="replace").rstrip("\ufffd")
 
 
-def test_half_a_character_is_held_back() -> None:
+def test_incomplete_character_is_held_back() -> None:
     writing = Writing(decode, [], [])  # type: ignore[arg-type]
     taken = []
     for token in "né".encode():
@@ -79,7 +79,7 @@ def test_half_a_character_is_held_back() -> None:
     assert taken == ["n", "", "é"]
 
 
-def test_the_beginning_of_a_stop_string_is_held_back() -> None:
+def test_possible_stop_string_is_held_back() -> None:
     writing = Writing(decode, [], ["END"])  # type: ignore[arg-type]
     taken = []
     for token in b"EN, then END. More":

@@ -1,4 +1,4 @@
-"""Programs that check files of the repository."""
+"""A fixture that runs programs which check files of the repository."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ PACKAGES = {
     "twine": "twine",
     "zizmor": "zizmor",
 }
-"""Program -> the package that has it."""
+"""Program -> the package that installs it."""
 
 Tool = Callable[..., str]
 
 
 @pytest.fixture
 def tool() -> Tool:
-    """Run a program in the root of the repository; return its output. It must succeed."""
+    """A function that runs a program in the root of the repository and returns its output.
+
+    The test fails if the program fails, and is skipped if it is not installed.
+    """
 
     def run(name: str, *arguments: object, text: str | None = None) -> str:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -1,4 +1,4 @@
-"""The container, as far as it can be tested without one: its steps, its command, its health."""
+"""The steps, the command and the health check of the container, tested without a container."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ KEY = "a key of this test"
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The instructions of the Dockerfile with their arguments, comments left out."""
+    """Return (instruction, argument) pairs of the Dockerfile, without comments."""
     lines = [x for x in (HOUSE / "Dockerfile").read_text().splitlines() if not x.startswith("#")]
     text = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [(words[0], words[2]) for line in text.splitlines() if (words := line.partition(" "))[0]]
 
 
 def last(instruction: str) -> Any:
-    """The argument of the last such instruction; a list if it is in exec form."""
+    """Return the argument of the last instruction with this name; a list if it is in exec form."""
     argument = [value for name, value in instructions() if name == instruction][-1]
     argument = argument[argument.index("CMD ") + 4 :] if instruction == "HEALTHCHECK" else argument
     return json.loads(argument) if argument.startswith("[") else argument
 
 
 def variables() -> dict[str, str]:
-    """Environment of the final stage, but for PATH."""
+    """Return the environment of the final stage, without PATH."""
     pairs = dict(pair.split("=", 1) for pair in shlex.split(last("ENV")))
     return {name: value for name, value in pairs.items() if name != "PATH"}
 
@@ -62,7 +62,7 @@ def service() -> dict[str, Any]:
 
 @contextmanager
 def container(folder: Path, key: str | None) -> Iterator[str]:
-    """The container's command over `folder`/data, with the container's variables; its address."""
+    """Run the container's command on `folder`/data with its variables, and yield the address."""
     (folder / "data").mkdir()
     (folder / "cache").mkdir(mode=0o700)
     environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
@@ -87,7 +87,7 @@ def container(folder: Path, key: str | None) -> Iterator[str]:
 
 
 def health(address: str, key: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the health command of the image with another address."""
+    """Run the health check of the image with another address."""
     python, script = last("HEALTHCHECK")
     assert (python, script) == ("python", "/opt/twindex/health.py")
     environment = {"TWINDEX_API_KEY": key} if key else {}
@@ -104,7 +104,7 @@ def wait_until_healthy(address: str, key: str | None = None) -> None:
     assert json.loads(checked.stdout)["status"] == "ok"
 
 
-def test_the_command_serves_with_a_key_and_is_healthy(tmp_path):
+def test_command_serves_with_a_key_and_is_healthy(tmp_path):
     with container(tmp_path, KEY) as address:
         wait_until_healthy(address, KEY)
         without_key = health(address)
@@ -122,8 +122,8 @@ def test_the_command_serves_with_a_key_and_is_healthy(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_workflow_finds_a_document_in_the_container(tmp_path):
-    """Run the step of ci.yml against the container's command."""
+def test_search_step_of_the_workflow_succeeds(tmp_path):
+    """The search step of ci.yml succeeds with the container's command."""
     if shutil.which("curl") is None:
         pytest.skip("needs curl (Debian: apt-get install curl)")
     for model in ("all-MiniLM-L6-v2", "splade-tiny"):
@@ -145,7 +145,7 @@ def test_the_workflow_finds_a_document_in_the_container(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_server_that_is_not_ready_or_not_there_is_unhealthy():
+def test_loading_or_missing_server_is_unhealthy():
     class Loading(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(503)
@@ -165,7 +165,7 @@ def test_a_server_that_is_not_ready_or_not_there_is_unhealthy():
     assert (checked.returncode, "does not answer" in checked.stdout) == (1, True), checked.stderr
 
 
-def test_the_image_runs_as_a_user_with_a_fixed_number_and_no_rights():
+def test_image_runs_as_an_unprivileged_user():
     assert last("USER") == "10001:10001"
     assert last("VOLUME") == ["/data"]
     assert last("ENTRYPOINT") == ["twindex"]
@@ -174,7 +174,7 @@ def test_the_image_runs_as_a_user_with_a_fixed_number_and_no_rights():
     assert options[options.index("--host") + 1] == "0.0.0.0"
 
 
-def test_the_dependencies_of_the_image_are_those_of_the_package():
+def test_image_has_the_dependencies_of_the_package():
     done = subprocess.run(
         [sys.executable, DOCKER / "requirements.py"], cwd=HOUSE, capture_output=True, text=True
     )
@@ -183,7 +183,7 @@ def test_the_dependencies_of_the_image_are_those_of_the_package():
     assert done.stdout.splitlines() == [*project["dependencies"], *extra]
 
 
-def test_what_the_image_prepares_lies_in_its_cache(tmp_path):
+def test_prepared_files_are_in_the_cache(tmp_path):
     environment = {**os.environ, "TWINDEX_CACHE": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, DOCKER / "warm.py"], env=environment, capture_output=True, text=True
@@ -194,7 +194,7 @@ def test_what_the_image_prepares_lies_in_its_cache(tmp_path):
         assert Path(place).exists() or name.endswith(" is not in this image"), line
 
 
-def test_files_that_the_dockerfile_copies_are_there_and_not_ignored():
+def test_copied_files_exist_and_are_not_ignored():
     patterns = [
         line
         for line in (HOUSE / ".dockerignore").read_text().splitlines()
@@ -229,7 +229,7 @@ def test_files_that_the_dockerfile_copies_are_there_and_not_ignored():
         assert ignored(private), private
 
 
-def test_the_composed_service_has_few_rights():
+def test_compose_service_has_few_rights():
     composed = service()
     assert composed["read_only"] is True
     assert composed["cap_drop"] == ["ALL"]
@@ -242,7 +242,7 @@ def test_the_composed_service_has_few_rights():
     assert written == {*last("VOLUME"), variables()["TWINDEX_CACHE"]}
 
 
-def test_health_is_checked_alike_by_the_image_and_by_compose():
+def test_compose_and_image_have_equal_health_checks():
     (argument,) = [value for name, value in instructions() if name == "HEALTHCHECK"]
     options = dict(re.findall(r"--([\w-]+)=(\w+)", argument))
     composed = service()["healthcheck"]

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says is there, and its quick commands run."""
+"""The files and targets that CONTRIBUTING.md names exist, and its quick commands run."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ QUICK = list(dict.fromkeys(c for c in COMMANDS if c.split()[0] not in ELSEWHERE)
 
 
 def anchors(page: str) -> set[str]:
-    """The fragments that headings of a page have."""
+    """Return the link fragments of the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
+def test_links_have_targets(page):
     for link in re.findall(r"\]\(([^)]+)\)", (HOUSE / page).read_text()):
         file, _, fragment = link.partition("#")
         target = HOUSE / file if file else HOUSE / page
@@ -45,19 +45,19 @@ def test_links_lead_somewhere(page):
             assert fragment in anchors(target.read_text()), link
 
 
-def test_files_that_the_page_names_are_there():
+def test_named_files_exist():
     for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", CONTRIBUTING):
         assert (HOUSE / name).exists(), name
 
 
-def test_make_has_the_targets_that_the_page_names():
+def test_named_make_targets_exist():
     makefile = (HOUSE / "Makefile").read_text()
     named = set(re.findall(r"(?:`|^)make ([a-z-]+)", CONTRIBUTING, re.MULTILINE))
     assert {"setup", "lint", "types", "test", "test-all", "format"} <= named
     assert named <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
 
 
-def test_scripts_that_the_page_names_can_be_run():
+def test_named_scripts_are_executable():
     for command in COMMANDS:
         if command.startswith(".ci/"):
             assert os.access(HOUSE / shlex.split(command)[0], os.X_OK), command
@@ -81,7 +81,7 @@ def test_quick_commands_run(command, tmp_path, monkeypatch, capsys):
 
 
 def run_twindex(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run `twindex` beside a collection `my-index`."""
+    """Run `twindex` in a folder that contains a collection `my-index`."""
     monkeypatch.chdir(folder)
     (folder / "kiwi.md").write_text("The kiwi cannot fly.")
     build = ["build", "my-index", "--documents", "kiwi.md", "--dense", "none", "--sparse", "none"]
@@ -94,17 +94,17 @@ def run_twindex(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPa
         assert main(arguments) == 0
 
 
-def test_the_package_and_its_client_have_one_version():
+def test_package_and_client_have_equal_versions():
     client = tomllib.loads((HOUSE / "clients" / "python" / "pyproject.toml").read_text())
     assert client["project"]["version"] == twindex.__version__
     assert f"## {twindex.__version__}" in (HOUSE / "CHANGELOG.md").read_text()
 
 
-def test_quick_commands_are_of_every_kind():
+def test_quick_commands_cover_all_programs():
     assert {command.split()[0] for command in QUICK} == {"twindex", "pytest", "ruff"}
 
 
-def test_the_pull_request_asks_what_the_page_asks():
+def test_pull_request_template_matches_the_page():
     template = (HOUSE / ".github" / "PULL_REQUEST_TEMPLATE.md").read_text()
     assert template.count("- [ ] ") >= 4
     for name in ("make test", "CHANGELOG.md"):

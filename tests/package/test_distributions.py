@@ -1,4 +1,4 @@
-"""What is published can be built, is complete, and works when it is installed."""
+"""The distributions can be built, are complete, and work after installation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..house import HOUSE
 
 pytestmark = pytest.mark.slow
 SHARED = ("client/blocking.py", "core/errors.py", "core/types.py", "py.typed", "LICENSE")
-"""Files of the repository that the client has too."""
+"""Files of the repository that the client also contains."""
 
 
 LEFT_OUT = {
@@ -35,7 +35,7 @@ LEFT_OUT = {
 
 
 def run(script: Path, folder: Path, *arguments: str, **variables: str) -> str:
-    """Run a script of .ci with the environment of this Python."""
+    """Run a script in the environment of this Python and return its output."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
     done = subprocess.run(
@@ -72,7 +72,7 @@ def members(path: Path) -> set[str]:
         return {member.name.partition("/")[2] for member in archive if member.isfile()}
 
 
-def test_there_are_four_with_a_license_and_no_tests(distributions):
+def test_four_distributions_have_a_license_and_no_tests(distributions):
     files = sorted(distributions.iterdir())
     assert [file.name.partition("-")[0] for file in files] == ["twindex"] * 2 + [
         "twindex_client"
@@ -83,18 +83,18 @@ def test_there_are_four_with_a_license_and_no_tests(distributions):
         assert not any("tests/" in name or "__pycache__" in name for name in names), file
 
 
-def test_their_descriptions_can_be_shown(distributions, tool):
+def test_descriptions_are_valid(distributions, tool):
     tool("twine", "check", "--strict", *distributions.iterdir())
 
 
-def test_the_client_has_the_files_that_it_shares(distributions):
+def test_client_contains_the_shared_files(distributions):
     for file in distributions.glob("twindex_client-*"):
         names = members(file)
         for shared in SHARED:
             assert any(name.endswith(shared) for name in names), (file, shared)
 
 
-def test_the_installed_wheels_build_search_and_serve(distributions):
+def test_installed_wheels_build_search_and_serve(distributions):
     printed = run(
         HOUSE / ".ci" / "check-distributions",
         distributions,

@@ -1,4 +1,4 @@
-"""`import twindex`: what it has, and what it costs."""
+"""The names that `import twindex` offers, and the modules that it loads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = [
 ]  # fmt: skip
 
 
-def test_these_names_are_exported():
+def test_exported_names():
     assert twindex.__all__ == NAMES
     assert dir(twindex) == sorted([*NAMES, "open"])
     for name in (*NAMES, "open"):  # `from twindex import *` leaves the builtin `open` alone.
@@ -33,7 +33,7 @@ def test_these_names_are_exported():
         twindex.Colection  # noqa: B018
 
 
-def test_type_checkers_see_the_names_that_there_are():
+def test_type_checkers_see_all_names():
     tree = ast.parse(Path(twindex.__file__).read_text())
     (checked,) = (node for node in tree.body if isinstance(node, ast.If))
     imported = {
@@ -60,7 +60,7 @@ def test_type_checkers_see_the_names_that_there_are():
         ("from twindex import Collection", {"scipy", "torch", "faiss", "numba", "fastapi"}),
     ],
 )
-def test_importing_takes_no_more_than_it_needs(code, slow):
+def test_import_does_not_load_slow_modules(code, slow):
     script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script], check=True, capture_output=True
@@ -68,7 +68,7 @@ def test_importing_takes_no_more_than_it_needs(code, slow):
     assert not slow & set(json.loads(done.stdout))
 
 
-def test_the_three_functions_are_those_of_the_class(tmp_path):
+def test_functions_equal_the_methods_of_collection(tmp_path):
     config = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
     with twindex.create(tmp_path / "c", config.model_dump()) as made:
         made.add([{"id": "kiwi", "text": "The kiwi cannot fly."}])
@@ -79,7 +79,7 @@ def test_the_three_functions_are_those_of_the_class(tmp_path):
         assert repr(again) == f"Collection('{tmp_path / 'c'}')"
 
 
-def test_the_package_runs_as_the_command():
+def test_package_runs_as_a_command():
     done = subprocess.run(
         [sys.executable, "-m", "twindex", "--version"], check=True, capture_output=True, text=True
     )
@@ -96,7 +96,7 @@ def test_the_package_runs_as_the_command():
         twindex.MissingExtraError("pandas", "notebook"),
     ],
 )
-def test_errors_cross_processes(error):
+def test_errors_can_be_pickled(error):
     again = copy.copy(pickle.loads(pickle.dumps(error)))  # noqa: S301 - made a line above
     assert type(again) is type(error)
     assert (str(again), again.__dict__) == (str(error), error.__dict__)

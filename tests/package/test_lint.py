@@ -1,4 +1,4 @@
-"""The files that other programs read are valid: workflows, forms, hooks, container, scripts."""
+"""Workflows, forms, hooks, the container and scripts are valid."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_workflows_have_no_known_weakness(tool):
     tool("zizmor", "--offline", "--pedantic", "--collect", "all", "--no-progress", ".")
 
 
-def test_the_dockerfile_follows_good_practice(tool):
+def test_dockerfile_passes_hadolint(tool):
     tool("hadolint", "Dockerfile")
 
 
@@ -81,7 +81,7 @@ def test_shell_in_workflows_is_sound(path, tool):
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name)
-def test_a_workflow_has_few_rights_and_known_actions(path):
+def test_workflow_has_few_rights_and_pinned_actions(path):
     workflow = read(path)
     assert workflow["permissions"] == {}
     assert workflow["concurrency"]["group"]
@@ -94,7 +94,7 @@ def test_a_workflow_has_few_rights_and_known_actions(path):
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
-def test_an_action_has_one_version():
+def test_each_action_has_one_version():
     used = {use for path in WORKFLOWS for use in re.findall(r"uses: (.*)", path.read_text())}
     assert len(used) == len({use.partition("@")[0] for use in used})
 
@@ -109,7 +109,7 @@ def test_ci_covers_the_supported_platforms_and_versions():
     assert job["steps"][-1]["run"] == "make test"
 
 
-def test_only_the_publishing_job_may_get_a_token_of_the_index():
+def test_only_the_publishing_job_gets_an_index_token():
     jobs = read(GITHUB / "workflows" / "release.yml")["jobs"]
     rights = {name: job for name, job in jobs.items() if "id-token" in job["permissions"]}
     assert [*rights] == ["publish"]
@@ -118,7 +118,7 @@ def test_only_the_publishing_job_may_get_a_token_of_the_index():
     assert "secrets." not in (GITHUB / "workflows" / "release.yml").read_text()
 
 
-def test_the_bug_form_asks_for_what_a_report_needs():
+def test_bug_form_requires_the_needed_fields():
     fields = {
         field.get("id"): field for field in read(GITHUB / "ISSUE_TEMPLATE" / "bug.yml")["body"]
     }

@@ -1,8 +1,8 @@
-"""Every regular expression of the product takes linear time, whatever text it meets.
+"""Every regular expression of the product takes linear time on every text.
 
-Patterns are found in the source: those of modules, of functions that make one, and those written
-in a call such as `re.split`. Each is tried, the way its module uses it, on texts made to hurt it:
-the beginning of something that matches, one piece thousands of times, and an end that does not fit.
+Patterns are found in the source: constants of modules, results of functions, and arguments of calls
+such as `re.split`. Each pattern runs, as in its module, on adversarial texts: the start of a match,
+one piece repeated thousands of times, and an end that does not match.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from ..house import HOUSE, ROOMS
 METHODS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "split")
 
 SIZES = (22, 400, 16_000)
-"""Pieces of a text, for patterns whose time grows exponentially, cubically and quadratically."""
+"""Numbers of pieces, to find patterns with exponential, cubic and quadratic time."""
 QUICK = {22: 0.01, 400: 0.02, 16_000: 0.1}
-"""CPU seconds that need no second look. Linear patterns take a tenth, quadratic ones ten times."""
+"""Number of pieces -> CPU seconds that are acceptable without a further check.
+
+Linear patterns take a tenth of it, quadratic patterns ten times as long."""
 GROWTH = 3.0
-"""Most that twice the text may take: 2 is linear, 4 is quadratic."""
+"""Maximum factor of the time for a text of twice the length. 2 is linear, 4 is quadratic."""
 FILLERS = (" ", "a", "A", "1", ".", "-", "\n", "\t", "é", "<")
 
 
@@ -70,7 +72,7 @@ def _uses_in(file: Path, tree: ast.Module) -> Iterator[Use]:
             if re.search(own, own_text, re.MULTILINE):
                 source = "".join(other.read_text() for other in file.parent.glob("*.py"))
                 used = [one for one in METHODS if re.search(rf"\b{name}\.{one}\(", source)]
-                if not used:  # by another name, as the patterns of a tuple are
+                if not used:  # The pattern is used by another name, for example from a tuple.
                     used = [one for one in METHODS if re.search(rf"\b[a-z]+\.{one}\(", own_text)]
                 for method in used or METHODS:
                     yield Use(f"{place}:{name}", pattern, method)
@@ -79,7 +81,7 @@ def _uses_in(file: Path, tree: ast.Module) -> Iterator[Use]:
         if method and method not in ("compile", "escape"):
             assert isinstance(node, ast.Call)
             text = node.args[0]
-            if isinstance(text, ast.Name):  # a constant of the function, named for its readers
+            if isinstance(text, ast.Name):  # A local constant with the pattern.
                 text = _assigned(tree, text.id)
             assert isinstance(text, ast.Constant), f"{place}:{node.lineno}: not a literal pattern"
             flags = re.IGNORECASE if "IGNORECASE" in ast.unparse(node) else 0
@@ -87,7 +89,7 @@ def _uses_in(file: Path, tree: ast.Module) -> Iterator[Use]:
 
 
 def _calls_re(node: ast.AST) -> str:
-    """The function of `re` that the node calls, or nothing."""
+    """Return the name of the function of `re` that the node calls, or ""."""
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -119,8 +121,10 @@ def _patterns(value: object) -> Iterator[re.Pattern[Any]]:
 
 
 def _example(parsed: Any, least: int) -> str:
-    """A short text that the parsed pattern matches, but for what lookarounds want; repeated parts
-    occur at least `least` times."""
+    """Return a short text that the parsed pattern matches, except for lookarounds.
+
+    Repeated parts occur at least `least` times.
+    """
     found = ""
     for code, argument in parsed:
         name = str(code)
@@ -139,7 +143,7 @@ def _example(parsed: Any, least: int) -> str:
 
 
 def _member(name: str, argument: Any) -> str:
-    """A character of a class."""
+    """Return a character that a character class matches."""
     one = re.compile(f"(?s:{_source(name, argument)})")
     candidates = itertools.chain("a1 .-,'\"é\n", map(chr, range(0x3000)), "京")
     return next((character for character in candidates if one.match(character)), "")
@@ -176,7 +180,7 @@ _CATEGORIES = {
 
 
 def _pieces(parsed: Any) -> Iterator[str]:
-    """A character of each class and each literal in the pattern, and examples of its parts."""
+    """Yield a character for each class and literal of the pattern, and examples of its parts."""
     for code, argument in parsed:
         name = str(code)
         if name == "LITERAL":
@@ -224,7 +228,7 @@ def _seconds(use: Use, text: str) -> float:
 
 
 def slowest(use: Use) -> tuple[str, float] | None:
-    """A text on which the pattern takes more than linear time, and the growth there."""
+    """Return a text on which the pattern takes more than linear time, and the growth factor."""
     for attack in _attacks(use.pattern):
         for size in SIZES:
             if _seconds(use, attack(size)) <= QUICK[size]:
@@ -255,11 +259,11 @@ def test_patterns_take_linear_time(use: Use) -> None:
     ],
 )
 def test_slow_patterns_are_noticed(source: str, method: str) -> None:
-    """The control: these take cubic, quadratic, exponential and quadratic time."""
+    """These patterns take cubic, quadratic, exponential and quadratic time, so they must fail."""
     assert slowest(Use("control", re.compile(source), method)) is not None
 
 
-def test_the_patterns_are_found() -> None:
+def test_known_patterns_are_found() -> None:
     places = {use.place for use in USES}
     assert {"sources/folder.py:_FENCE", "encoders/lexical/encoder.py:_words"} <= places
     assert len(places) > 35

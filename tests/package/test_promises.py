@@ -1,4 +1,4 @@
-"""The promises of SECURITY.md that no other test shows, and the files that the page names."""
+"""Promises of SECURITY.md that no other test checks, and the files that the page names."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ..house import HOUSE, ROOMS
 SECURITY = (HOUSE / "SECURITY.md").read_text()
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 UNSAFE = {"allow_pickle": True, "trust_remote_code": True, "weights_only": False}
-"""Arguments that make a library read a pickle or run code of others."""
+"""Arguments that make a library read a pickle or run foreign code."""
 
-# Ends the process when anything looks up a name or opens a connection, whoever catches errors.
+# Ends the process at any name look-up or connection, even if the error would be caught.
 GUARD = """
 import os, sys
 
@@ -51,7 +51,7 @@ except ModelError as error:
 """
 
 
-def test_the_page_names_tests_that_there_are():
+def test_named_test_files_exist():
     paths = re.findall(r"`(tests/[\w/]+\.py)`", SECURITY)
     assert len(paths) >= 8
     for path in paths:
@@ -66,7 +66,7 @@ def test_building_and_searching_opens_no_connection(default_models, tmp_path):
             find_weights("splade-tiny")
         except ModelError as error:
             pytest.skip(f"needs the default models: {error}")
-    # The libraries may reach the hub, as far as their own settings go.
+    # Without these variables, the settings of the libraries allow access to the hub.
     removed = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "TWINDEX_ALLOW_DOWNLOAD")
     environment = {name: value for name, value in os.environ.items() if name not in removed}
     legs = [] if default_models else ["--dense", "fake", "--sparse", "fake"]
@@ -82,14 +82,14 @@ def test_building_and_searching_opens_no_connection(default_models, tmp_path):
     assert "TWINDEX_ALLOW_DOWNLOAD=1" in done.stdout
 
 
-def test_the_guard_notices_a_connection():
+def test_guard_detects_a_connection():
     code = f"{GUARD}\nimport socket\nsocket.socket().connect(('127.0.0.1', 9))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 99
     assert "forbidden: socket.connect" in done.stderr
 
 
-def test_no_code_of_the_product_reads_or_writes_a_pickle():
+def test_product_does_not_use_pickle():
     for room in ROOMS:
         for path in (HOUSE / room).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
@@ -102,7 +102,7 @@ def test_no_code_of_the_product_reads_or_writes_a_pickle():
 
 
 def imported(node: ast.AST) -> set[str]:
-    """The top modules that a statement imports."""
+    """Return the top-level modules that a statement imports."""
     if isinstance(node, ast.Import):
         return {alias.name.partition(".")[0] for alias in node.names}
     if isinstance(node, ast.ImportFrom) and not node.level:
@@ -110,7 +110,7 @@ def imported(node: ast.AST) -> set[str]:
     return set()
 
 
-def test_the_server_binds_to_this_machine_only(capsys):
+def test_server_listens_on_localhost_by_default(capsys):
     assert inspect.signature(serve).parameters["host"].default == "127.0.0.1"
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
@@ -118,6 +118,6 @@ def test_the_server_binds_to_this_machine_only(capsys):
     assert re.search(r"--host HOST\s+address to listen on \(default: 127\.0\.0\.1\)", printed)
 
 
-def test_the_page_invents_no_address():
+def test_page_contains_no_address():
     assert "@" not in SECURITY
     assert "://" not in SECURITY

@@ -1,4 +1,4 @@
-"""The rooms import downwards only, and importing them does nothing."""
+"""Sub-packages import only from lower ones, and importing them has no side effects."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 
 from ..house import HOUSE, ROOMS
 
-MOST_SIBLINGS = 20
-"""Files and folders in a folder."""
+MAX_SIBLINGS = 20
+"""Maximum number of files and folders in a folder."""
 
 
 def modules() -> dict[str, Path]:
-    """Name -> file of every module of the project."""
+    """Return module name -> file for every module of the project."""
     return {
         ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__"): path
         for room in ROOMS
@@ -27,7 +27,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported_modules(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
-    """Modules that a module imports, wherever in it and whether at run time or for types only."""
+    """Return the modules that a module imports, including imports in functions and for types."""
     parts = name.split(".")
     package = parts if path.name == "__init__.py" else parts[:-1]
     found = set()
@@ -41,8 +41,8 @@ def imported_modules(name: str, path: Path, known: Mapping[str, Path]) -> set[st
     return (found & set(known)) - {name}
 
 
-def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
-    """Groups of names that import one another, directly or not: strongly connected components."""
+def cycles(imports: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return groups of names that import each other: the strongly connected components."""
     reached: dict[str, set[str]] = {}
     for name in imports:
         seen, stack = set(), [name]
@@ -59,7 +59,7 @@ def circles(imports: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def imported_rooms(path: Path) -> set[str]:
-    """Rooms that a file imports from, relatively."""
+    """Return the sub-packages from which a file imports relatively."""
     depth = len(path.relative_to(HOUSE).parts)
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -74,21 +74,21 @@ def imported_rooms(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_from_rooms_below_it(room):
+def test_room_imports_only_from_lower_rooms(room):
     allowed = {*ROOMS[: ROOMS.index(room) + 1]}
     for path in sorted((HOUSE / room).rglob("*.py")):
-        # The root's only name is the version.
+        # From the root package, only the version may be imported.
         assert imported_rooms(path) - {"__version__"} <= allowed, path
 
 
-def test_modules_import_one_another_in_no_circle():
+def test_modules_have_no_import_cycles():
     known = modules()
     imports = {name: imported_modules(name, path, known) for name, path in known.items()}
-    assert circles(imports) == []
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert cycles(imports) == []
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
-def test_folders_beside_each_other_import_one_another_in_no_circle():
+def test_sibling_folders_have_no_import_cycles():
     known = modules()
     beside: dict[str, set[str]] = {}
     for name, path in known.items():
@@ -97,18 +97,19 @@ def test_folders_beside_each_other_import_one_another_in_no_circle():
             two = [*known[other].parent.relative_to(HOUSE).parts]
             while one and two and one[0] == two[0]:
                 one, two = one[1:], two[1:]
-            if one and two:  # Neither is inside the other.
-                place = known[other].parent.relative_to(HOUSE).parts[: -len(two)]
-                beside.setdefault(".".join([*place, one[0]]), set()).add(".".join([*place, two[0]]))
-    assert circles(beside) == []
+            if one and two:  # Neither folder is inside the other.
+                common = known[other].parent.relative_to(HOUSE).parts[: -len(two)]
+                first, second = ".".join([*common, one[0]]), ".".join([*common, two[0]])
+                beside.setdefault(first, set()).add(second)
+    assert cycles(beside) == []
 
 
-def test_no_folder_must_be_scrolled():
+def test_folders_have_few_entries():
     for folder in {path.parent for path in HOUSE.rglob("*.py")}:
         inside = folder.relative_to(HOUSE).parts
         if inside and inside[0] in {*ROOMS, "tests", "benchmarks"}:
             entries = [p for p in folder.iterdir() if not p.name.startswith(("_", "."))]
-            assert len(entries) <= MOST_SIBLINGS, folder
+            assert len(entries) <= MAX_SIBLINGS, folder
 
 
 def test_every_package_is_listed_for_the_wheel():

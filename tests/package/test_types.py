@@ -1,4 +1,4 @@
-"""A program outside the repository gets the types of the package, as it is installed."""
+"""A program outside the repository gets the types of the installed package."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of what is installed, with its links."""
+    """A copy of the installed repository, including its links."""
     for name, least in (("pip", 21), ("setuptools", 77)):
         try:
             found = version(name)  # Importing setuptools would replace distutils here.
@@ -63,7 +63,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def python(project, tmp_path_factory):
-    """Python of a new environment with the libraries of this one and an editable install."""
+    """The Python of a new environment with an editable install and the libraries of this one."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -88,7 +88,7 @@ def python(project, tmp_path_factory):
         ),
     ],
 )
-def test_an_editable_install_has_types(project, python, tmp_path, program, expected):
+def test_editable_install_has_types(project, python, tmp_path, program, expected):
     (tmp_path / "use.py").write_text(program)
     checked = run(python, "-m", "mypy", "--strict", "use.py", folder=tmp_path)
     revealed, mistake = checked.stdout.splitlines()[:2]
@@ -99,7 +99,7 @@ def test_an_editable_install_has_types(project, python, tmp_path, program, expec
     assert Path(where.stdout.strip()).resolve() == project / "__init__.py", where.stderr
 
 
-def test_a_wheel_has_the_package_and_its_types(project, tmp_path):
+def test_wheel_has_the_package_and_its_types(project, tmp_path):
     build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
     built = run(sys.executable, "-c", build, tmp_path, folder=project)
     assert built.returncode == 0, built.stderr

@@ -180,5 +180,5 @@ def test_a_model_that_does_not_write() -> None:
         def capabilities(self) -> Any:
             return frozenset({"likelihood"})
 
-    with pytest.raises(UnsupportedError, match="no generate"):
+    with pytest.raises(UnsupportedError, match="not support generate"):
         ListwiseReranker(ListwiseConfig(), Scorer())

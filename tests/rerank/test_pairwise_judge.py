@@ -130,10 +130,10 @@ def test_usage_adds_up_to_what_the_model_did() -> None:
 def test_what_a_model_cannot_do_is_said() -> None:
     with pytest.raises(UnsupportedError, match='mode = "generation"'):
         PairwiseReranker(ALLPAIR, Limited("generate"))
-    with pytest.raises(UnsupportedError, match=r"no likelihood; it offers: states$"):
+    with pytest.raises(UnsupportedError, match=r"not support likelihood; it supports: states$"):
         PairwiseReranker(ALLPAIR, Limited("states"))
     written = PairwiseConfig(mode="generation")
-    with pytest.raises(UnsupportedError, match="no generate"):
+    with pytest.raises(UnsupportedError, match="not support generate"):
         PairwiseReranker(written, Limited("likelihood", "states"))
     with pytest.raises(ConfigError, match="passage_tokens") as error:
         PairwiseReranker(ALLPAIR, Limited("likelihood", limit=256))

@@ -114,7 +114,7 @@ def test_every_wrongly_typed_call_ends_well_or_in_a_named_error(collection, tmp_
         refused += error is not None
         assert error is None or isinstance(error, TwindexError), (name, parameter, value, error)
         if isinstance(error, InvalidInputError):
-            field = error.field or ("documents" if "a document is" in error.message else "")
+            field = error.field or ("documents" if "a document must be" in error.message else "")
             if parameter == "request" and isinstance(value, Mapping):  # Its fields are named.
                 assert field
             else:

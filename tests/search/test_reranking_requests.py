@@ -179,7 +179,7 @@ def test_a_file_of_rerankers(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[rerankers.fast", "not TOML"),
+        ("[rerankers.fast", "is not valid TOML"),
         ('[rerankers.fast]\nkind = "quick"\n', "rerankers.fast"),
         ('[rerankers.fast]\nkind = "fake"\ncandidate = 2\n', "rerankers.fast.candidate"),
         ('[rerankers."a b"]\nkind = "fake"\n', "rerankers"),

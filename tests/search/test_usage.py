@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.core import Document, InvalidInputError, NoProgress, StorageError, Usage, added
+from twindex.core import Document, InvalidInputError, NoProgress, StorageError, Usage, add_usages
 from twindex.encoders import PromptRepsEncoderConfig, SparseEncoderConfig, load_encoder
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection, SearchRequest, build
@@ -220,7 +220,7 @@ def test_shares_add_up(usage, parts):
     shares = [share(usage, part, parts) for part in range(parts)]
     total = None
     for one in shares:
-        total = added(total, one)
+        total = add_usages(total, one)
     assert untimed(total) == untimed(usage)
     assert total.seconds == pytest.approx(usage.seconds)
     for field in fields(Usage)[:-1]:
@@ -229,6 +229,6 @@ def test_shares_add_up(usage, parts):
 
 
 def test_no_usage_is_not_zero_usage():
-    assert added(None, None) is None
-    assert added(None, Usage()) == added(Usage(), None) == Usage()
+    assert add_usages(None, None) is None
+    assert add_usages(None, Usage()) == add_usages(Usage(), None) == Usage()
     assert share(None, 0, 3) is None

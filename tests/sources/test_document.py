@@ -1,4 +1,4 @@
-"""The JSON form of a document."""
+"""Documents are parsed from JSON and validated."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def as_json(document: Document) -> dict[str, object]:
 
 
 @given(documents)
-def test_what_is_written_as_json_is_read_back(document: Document) -> None:
+def test_document_round_trips_through_json(document: Document) -> None:
     assert parse_document(json.loads(json.dumps(as_json(document)))) == document
 
 
@@ -70,13 +70,13 @@ def test_only_id_and_text_are_required() -> None:
         ({"id": None, "text": "x"}, "id", "not null"),
         ({"id": "a\nb", "text": "x"}, "id", "control"),
         ({"id": "a\x85b", "text": "x"}, "id", "control"),
-        ({"id": "é" * 257, "text": "x"}, "id", "514 bytes"),
+        ({"id": "é" * 257, "text": "x"}, "id", "at most 512 bytes in UTF-8, got 514"),
         ({"id": "\ud800", "text": "x"}, "id", "surrogate"),
-        ({"id": 10**600, "text": "x"}, "id", "601 bytes"),
+        ({"id": 10**600, "text": "x"}, "id", "at most 512 bytes in UTF-8, got 601"),
         ({"id": 10**5000, "text": "x"}, "id", "too many digits"),
         ({"id": "a", "text": "x", 10**5000: 1}, None, "unknown field"),
         ({"id": "a", "_id": "b", "text": "x"}, "id", "differ"),
-        ({"id": "a"}, "text", "needs a text"),
+        ({"id": "a"}, "text", "requires a text"),
         ({"id": "a", "text": None}, "text", "not null"),
         ({"id": "a", "text": ["x"]}, "text", "not an array"),
         ({"id": "a", "text": "\udfff"}, "text", "surrogate"),
@@ -91,7 +91,7 @@ def test_only_id_and_text_are_required() -> None:
         ({"id": "a", "text": "x", "metadata": {"s": {"t": {1}}}}, "metadata.s.t", "set"),
     ],
 )
-def test_a_wrong_value_is_named(value: object, field: str | None, words: str) -> None:
+def test_error_names_the_field(value: object, field: str | None, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words) as caught:
         parse_document(value)
     assert caught.value.field == field
@@ -103,7 +103,7 @@ def test_a_wrong_value_is_named(value: object, field: str | None, words: str) ->
         (Document(5, "x"), "id", "not an integer"),  # type: ignore[arg-type]
         (Document("", "x"), "id", "empty"),
         (Document("a\n", "x"), "id", "control"),
-        (Document("é" * 257, "x"), "id", "514 bytes"),
+        (Document("é" * 257, "x"), "id", "got 514"),
         (Document("a", None), "text", "not null"),  # type: ignore[arg-type]
         (Document("a", "\ud800"), "text", "surrogate"),
         (Document("a", "x", None), "title", "not null"),  # type: ignore[arg-type]
@@ -113,20 +113,18 @@ def test_a_wrong_value_is_named(value: object, field: str | None, words: str) ->
         (Document("a", "x", metadata={"n": [[math.nan]]}), "metadata.n[0][0]", "finite"),
     ],
 )
-def test_a_document_made_by_hand_keeps_to_the_same_rules(
-    document: Document, field: str, words: str
-) -> None:
+def test_document_object_is_validated_like_json(document: Document, field: str, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words) as caught:
         check_document(document)
     assert caught.value.field == field
 
 
 @given(documents)
-def test_a_good_document_is_left_as_it_is(document: Document) -> None:
+def test_valid_document_is_unchanged(document: Document) -> None:
     assert check_document(document) == document
 
 
-def test_metadata_may_be_sixteen_levels_deep_and_no_deeper() -> None:
+def test_metadata_has_at_most_sixteen_levels() -> None:
     def nested(levels: int) -> object:
         return 1 if levels == 0 else {"k": nested(levels - 1)}
 
@@ -137,7 +135,7 @@ def test_metadata_may_be_sixteen_levels_deep_and_no_deeper() -> None:
         parse_document({"id": "a", "text": "", "metadata": nested(900)})
 
 
-def test_the_metadata_is_a_copy() -> None:
+def test_metadata_is_copied() -> None:
     tags = ["a"]
     document = parse_document({"id": "a", "text": "", "metadata": {"tags": tags}})
     tags.append("b")

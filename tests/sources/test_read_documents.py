@@ -1,4 +1,4 @@
-"""Documents from files of every kind."""
+"""Reading documents from files of all supported formats."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_json_lines_plain_and_compressed(tmp_path: Path, name: str) -> None:
     assert list(read_documents(str(write(tmp_path / name, BOM + content.encode())))) == DOCUMENTS
 
 
-def test_bad_lines_are_handed_over_with_line_and_field(tmp_path: Path) -> None:
+def test_on_error_receives_invalid_lines_with_line_and_field(tmp_path: Path) -> None:
     lines = [
         b'{"_id": "1", "text": "good"}',
         b'{"_id": "2", "text": ',
@@ -71,7 +71,7 @@ def test_bad_lines_are_handed_over_with_line_and_field(tmp_path: Path) -> None:
     assert errors[4].field == "year"
 
 
-def test_without_a_taker_the_first_bad_line_is_raised(tmp_path: Path) -> None:
+def test_first_invalid_line_raises_without_on_error(tmp_path: Path) -> None:
     path = write(tmp_path / "c.jsonl", '{"_id": "1", "text": "a"}\n{}\n')
     reader = read_documents(path)
     assert next(reader).id == "1"
@@ -79,7 +79,7 @@ def test_without_a_taker_the_first_bad_line_is_raised(tmp_path: Path) -> None:
         next(reader)
 
 
-def test_fields_can_have_other_names(tmp_path: Path) -> None:
+def test_fields_may_have_other_names(tmp_path: Path) -> None:
     line = {"docid": 5, "contents": "body", "lang": "en", "year": "1999", "n": "", "x": 1}
     path = write(tmp_path / "c.jsonl", json.dumps(line))
     fields = FieldNames(id="docid", text="contents", metadata=("year", "n"), numeric=("year", "n"))
@@ -89,12 +89,12 @@ def test_fields_can_have_other_names(tmp_path: Path) -> None:
     _, errors = failures(path, FieldNames(id="docid", text="lines"))
     assert errors[0].field == "lines"
     _, errors = failures(path, FieldNames(id="docid", text="contents", numeric=("lang",)))
-    assert "not a number: 'en'" in str(errors[0])
-    with pytest.raises(InvalidInputError, match="only fields kept"):
+    assert "must be a number, got 'en'" in str(errors[0])
+    with pytest.raises(InvalidInputError, match="b must be a metadata field"):
         FieldNames(metadata=("a",), numeric=("b",))
 
 
-def test_damaged_gzip_is_raised_by_name(tmp_path: Path) -> None:
+def test_damaged_gzip_is_named(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl.gz"
     whole = gzip.compress(b'{"_id": "1", "text": "a"}\n' * 9)
     for damaged in (whole[:-9], b"not gzip", whole[:20] + b"\0\0" + whole[22:]):
@@ -122,12 +122,12 @@ def test_tsv_has_no_quoting(tmp_path: Path) -> None:
     assert [document.text for document in read_documents(path)] == ['say "hello', "x"]
 
 
-def test_bad_rows_are_named_by_the_line_on_which_they_begin(tmp_path: Path) -> None:
+def test_invalid_rows_are_named_by_their_first_line(tmp_path: Path) -> None:
     content = b'id,text\n1,"a\nb"\n2\n3,\xff\n4,"x"y\n5,ok\n6,"open\nto the end'
     found, errors = failures(write(tmp_path / "c.csv", content))
     assert found == ["1", "5"]
     assert [error.line for error in errors] == [4, 5, 6, 8]
-    assert errors[0].message == "the row has 1 cells, the header 2"
+    assert errors[0].message == "the row has 1 cells, but the header has 2"
     assert errors[1].field == "text"
 
 
@@ -136,15 +136,15 @@ def test_bad_rows_are_named_by_the_line_on_which_they_begin(tmp_path: Path) -> N
     [
         ("name,text", FieldNames(), r"no column id \(the file has: name, text\)"),
         ("id,body", FieldNames(), "no column text"),
-        ("id;text", FieldNames(), "no column id, text .*';' parts no columns: .csv takes commas"),
+        ("id;text", FieldNames(), "no column id, text .*';' is not a separator; use commas in"),
         ("id,text", FieldNames(id="key"), "no column key"),
         ("id,text", FieldNames(metadata=("year",)), "no column year"),
         ("id,text", FieldNames(numeric=("year",)), "no column year"),
-        ("id,text,x,x", FieldNames(), "column named twice: x"),
+        ("id,text,x,x", FieldNames(), "columns must have different names; repeated: x"),
         ("", FieldNames(), "the file has: none"),
     ],
 )
-def test_a_header_that_does_not_fit_is_raised(
+def test_invalid_header_is_refused(
     tmp_path: Path, header: str, fields: FieldNames, words: str
 ) -> None:
     with pytest.raises(SourceError, match=words):
@@ -161,7 +161,7 @@ cells = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(cells, cells), max_size=5))
-def test_what_csv_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
+def test_csv_round_trip(tmp_path: Path, rows: list[tuple[str, str]]) -> None:
     path = tmp_path / "c.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -174,7 +174,7 @@ def test_what_csv_writes_is_read_back(tmp_path: Path, rows: list[tuple[str, str]
 # Text and folders
 
 
-def test_a_folder_of_text_is_read_in_order_of_paths(tmp_path: Path) -> None:
+def test_folder_is_read_in_order_of_paths(tmp_path: Path) -> None:
     write(tmp_path / "b.txt", "bee\r\n")
     write(tmp_path / "a/z.md", "# Heading #\n\nbody\n")
     write(tmp_path / "a.markdown", "no heading")
@@ -205,12 +205,12 @@ def test_front_matter_becomes_metadata(tmp_path: Path) -> None:
         assert (document.text, document.metadata) == (kept, {})
 
 
-def test_a_heading_in_code_is_not_the_title(tmp_path: Path) -> None:
+def test_heading_in_code_is_not_the_title(tmp_path: Path) -> None:
     path = write(tmp_path / "n.md", "```\n# comment\n```\n#hashtag\n## Real\n")
     assert next(read_documents(path)).title == "Real"
 
 
-def test_text_that_is_not_utf8_is_named_by_line(tmp_path: Path) -> None:
+def test_text_that_is_not_utf8_is_named_with_line(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", b"fine")
     write(tmp_path / "b.txt", b"one\ntwo\xff")
     found, errors = failures(tmp_path)
@@ -221,21 +221,21 @@ def test_text_that_is_not_utf8_is_named_by_line(tmp_path: Path) -> None:
 # Paths
 
 
-def test_paths_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+def test_paths_are_checked_before_reading(tmp_path: Path) -> None:
     good = write(tmp_path / "c.jsonl", "")
     with pytest.raises(SourceError, match="no such file"):
         read_documents([good, tmp_path / "missing.jsonl"])
-    with pytest.raises(SourceError, match=r"known are \.csv, \.json, \.jsonl, .* or a folder"):
+    with pytest.raises(SourceError, match=r"supported are \.csv, \.json, .* or a folder"):
         read_documents([good, write(tmp_path / "c.pdf", "")])
     empty = tmp_path / "empty"
     write(empty / "corpus.jsonl", "")
-    with pytest.raises(SourceError, match="holds no text files"):
+    with pytest.raises(SourceError, match="contains no text files"):
         list(read_documents(empty))
     assert holds_records(good)
     assert not holds_records(tmp_path)
 
 
-def test_several_paths_follow_one_another(tmp_path: Path) -> None:
+def test_several_paths_are_read_in_order(tmp_path: Path) -> None:
     first = write(tmp_path / "c.jsonl", '{"_id": "1", "text": ""}')
     second = write(tmp_path / "a.txt", "x")
     assert [document.id for document in read_documents([first, second])] == ["1", "a.txt"]
@@ -246,7 +246,7 @@ def test_reading_is_lazy(tmp_path: Path) -> None:
     assert next(read_documents(path)).id == "1"
 
 
-def test_real_collections_are_read_whole(shared_data: Path) -> None:
+def test_real_collections_are_read(shared_data: Path) -> None:
     cranfield = list(read_documents(shared_data / "cranfield" / "corpus.jsonl"))
     assert len(cranfield) == 1400
     assert sum(not document.text for document in cranfield) == 2
@@ -280,21 +280,20 @@ def test_headings_are_found_in_linear_time(tmp_path: Path, line: str, title: str
     assert document.title == (line[2:] if title is None else title)
 
 
-def test_no_file_takes_the_place_of_another(tmp_path: Path) -> None:
+def test_files_with_equal_ids_are_refused(tmp_path: Path) -> None:
     for folder, text in (("a", "alpha"), ("b", "beta")):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "readme.md").write_text(text)
     first, second = tmp_path / "a", tmp_path / "b"
-    told: list[SourceError] = []
+    errors: list[SourceError] = []
     for one, other in ((first, second), (first / "readme.md", second / "readme.md")):
-        found = list(read_documents([one, other], on_error=told.append))
+        found = list(read_documents([one, other], on_error=errors.append))
         assert [(document.id, document.text) for document in found] == [("readme.md", "alpha")]
-        with pytest.raises(SourceError, match="is the id of"):
+        with pytest.raises(SourceError, match="is also the id of"):
             list(read_documents([one, other]))
-    assert [error.path for error in told] == [second / "readme.md"] * 2
-    assert f"'readme.md' is the id of {first / 'readme.md'} too; name a folder above" in str(
-        told[0]
-    )
+    assert [error.path for error in errors] == [second / "readme.md"] * 2
+    message = f"'readme.md' is also the id of {first / 'readme.md'}; name a folder that contains"
+    assert message in str(errors[0])
     found = list(read_documents(tmp_path))
     assert [document.id for document in found] == ["a/readme.md", "b/readme.md"]
     assert len(list(read_documents([first, first]))) == 2  # The same document twice.

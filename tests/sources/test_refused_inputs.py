@@ -1,4 +1,4 @@
-"""What is not a file of documents is refused by name; what a folder holds besides is counted."""
+"""Files without documents are refused by name, and skipped files in folders are counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twindex.sources.folder import walk
 
 
 @pytest.mark.timeout(20)
-def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "zero.txt").symlink_to("/dev/zero")
     with pytest.raises(SourceError, match=r"pipe\.jsonl: is a named pipe, not a regular file"):
@@ -38,7 +38,7 @@ def test_pipes_and_devices_are_refused_and_not_waited_for(tmp_path: Path) -> Non
     }
 
 
-def test_a_line_has_a_greatest_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MAX_LINE", 1_000)
     fits = json.dumps({"id": "a", "text": "x" * 900}) + "\n"
     path = tmp_path / "c.jsonl.gz"
@@ -52,8 +52,8 @@ def test_a_line_has_a_greatest_length(tmp_path: Path, monkeypatch: pytest.Monkey
         list(read_documents(tmp_path / "t.txt"))
 
 
-def test_a_gzip_bomb_takes_bounded_memory(tmp_path: Path) -> None:
-    """One line of 600 MB in 600 kB: the reader may take a fraction of it."""
+def test_gzip_bomb_takes_bounded_memory(tmp_path: Path) -> None:
+    """A compressed line of 600 MB is refused with a fraction of that memory."""
     path = tmp_path / "bomb.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         for _ in range(600):
@@ -71,13 +71,13 @@ def test_a_gzip_bomb_takes_bounded_memory(tmp_path: Path) -> None:
     assert "bomb.jsonl.gz:1: the line has more than 67,108,864 bytes" in done.stderr
 
 
-def test_a_binary_file_is_named(tmp_path: Path) -> None:
+def test_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes("one\ntwo".encode("utf-16"))
-    with pytest.raises(SourceError, match=r"t\.txt: .*UTF-16|t\.txt:1: holds a NUL byte"):
+    with pytest.raises(SourceError, match=r"t\.txt: .*UTF-16|t\.txt:1: contains a NUL byte"):
         list(read_documents(tmp_path / "t.txt"))
 
 
-def test_a_folder_is_surveyed_by_kind_and_reason(tmp_path: Path) -> None:
+def test_survey_counts_by_kind_and_reason(tmp_path: Path) -> None:
     for name in ("a.md", "b/c.MD", "b/d.txt", "e.pdf", "b/f.pdf", "g", ".hidden", ".git/x.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("text")
@@ -100,13 +100,13 @@ def test_a_folder_is_surveyed_by_kind_and_reason(tmp_path: Path) -> None:
 # Named fields
 
 
-def test_a_wrong_title_field_is_refused_with_the_fields_there_are(tmp_path: Path) -> None:
+def test_unknown_field_name_is_refused_with_known_fields(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text(json.dumps({"id": "1", "headline": "One", "text": "t"}) + "\n")
-    words = r"hedline: is in none of the first 1 records; .* id, headline, text \(did you mean head"
+    words = r"hedline: occurs in none of the first 1 records; .* text \(did you mean headline"
     with pytest.raises(SourceError, match=words):
         list(read_documents(path, fields=FieldNames(title="hedline")))
-    with pytest.raises(SourceError, match="year: is in none"):
+    with pytest.raises(SourceError, match="year: occurs in none"):
         list(read_documents(path, fields=FieldNames(metadata=("year",))))
     table = tmp_path / "c.csv"
     table.write_text("id,Headline,text\n1,One,t\n")
@@ -114,7 +114,7 @@ def test_a_wrong_title_field_is_refused_with_the_fields_there_are(tmp_path: Path
         list(read_documents(table, fields=FieldNames(title="headline")))
 
 
-def test_a_title_may_be_missing_from_some_records(tmp_path: Path) -> None:
+def test_title_may_be_missing_from_some_records(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     records = [{"id": str(i), "text": "t", **({"h": "H"} if i == 50 else {})} for i in range(300)]
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
@@ -123,7 +123,7 @@ def test_a_title_may_be_missing_from_some_records(tmp_path: Path) -> None:
     assert len(found) == 300
 
 
-def test_a_missing_id_or_text_names_the_option(tmp_path: Path) -> None:
+def test_missing_id_or_text_names_the_option(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text('{"docid": "1", "body": "t"}\n')
     for fields, option in [(FieldNames(), "--id-field"), (FieldNames(id="docid"), "--text-field")]:
@@ -134,12 +134,12 @@ def test_a_missing_id_or_text_names_the_option(tmp_path: Path) -> None:
 # Other inputs
 
 
-def test_a_url_is_refused_with_what_to_do() -> None:
+def test_url_is_refused_with_a_remedy() -> None:
     with pytest.raises(SourceError, match=r"is a URL; .*curl -LO https://host/c\.jsonl"):
         read_documents("https://host/c.jsonl")
 
 
-def test_an_array_is_read_as_a_stream(tmp_path: Path) -> None:
+def test_array_is_read_as_a_stream(tmp_path: Path) -> None:
     records = [{"id": str(i), "text": "é" * (i % 7) * 1_000, "n": [i, -1.5e3]} for i in range(500)]
     for name, indent in (("a.json", None), ("b.json", 2), ("c.json.gz", None)):
         path = tmp_path / name
@@ -164,11 +164,11 @@ def test_an_array_is_read_as_a_stream(tmp_path: Path) -> None:
         ('[\n{"id": "1", "text": "a"}] x', ":2: expected the end"),
         ('[{"id": "1", "text": NaN}]', ":1: NaN is not JSON"),
         ("[\n\n1]", ":3: an item of the array must be an object"),
-        ("[" * 100_000, ":1: nested too deeply"),
-        (f'[{{"id": "1", "text": "a", "n": {"1" * 5_000}}}]', ":1: not a number"),
+        ("[" * 100_000, ":1: is nested too deeply"),
+        (f'[{{"id": "1", "text": "a", "n": {"1" * 5_000}}}]', ":1: contains an invalid number"),
     ],
 )
-def test_a_wrong_array_is_named_by_line(tmp_path: Path, content: str, words: str) -> None:
+def test_invalid_array_is_named_with_line(tmp_path: Path, content: str, words: str) -> None:
     path = tmp_path / "c.json"
     path.write_text(content)
     with pytest.raises(SourceError, match=r"c\.json") as caught:
@@ -176,10 +176,8 @@ def test_a_wrong_array_is_named_by_line(tmp_path: Path, content: str, words: str
     assert words in str(caught.value)
 
 
-def test_an_item_that_is_no_json_is_named_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However much follows it: what follows cannot mend it."""
+def test_invalid_item_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named without reading further, because later text cannot repair it."""
     monkeypatch.setattr(json_array, "MAX_LINE", 1_000)
     path = tmp_path / "c.json"
     wrong = ['"text": "a" "n": 1', '"text": tru', '"text": "\\u12"', '"text": "\t"']
@@ -191,9 +189,7 @@ def test_an_item_that_is_no_json_is_named_at_once(
             list(read_documents(path))
 
 
-def test_the_greatest_size_of_an_item_is_the_one_that_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_maximum_size_of_an_item_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_array, "MAX_LINE", 100_000)
     path = tmp_path / "c.json"
     path.write_text('[{"id": "1", "text": "' + "x" * 190_000 + '"}]')
@@ -203,7 +199,7 @@ def test_the_greatest_size_of_an_item_is_the_one_that_is_said(
         list(read_documents(path))
 
 
-def test_a_closed_standard_input_is_named() -> None:
+def test_closed_standard_input_is_named() -> None:
     code = "import sys; from twindex.sources import read_documents; next(read_documents('-'))"
     done = subprocess.run(
         ["sh", "-c", '"$0" -c "$1" <&-', sys.executable, code], capture_output=True, text=True
@@ -211,7 +207,7 @@ def test_a_closed_standard_input_is_named() -> None:
     assert "SourceError: -: standard input is closed" in done.stderr
 
 
-def test_json_lines_come_from_standard_input() -> None:
+def test_json_lines_are_read_from_standard_input() -> None:
     code = "from twindex.sources import read_documents\nprint(list(read_documents('-')))"
     for text, words in (
         ('{"id": "1", "text": "a"}\n', "Document(id='1'"),
@@ -232,7 +228,7 @@ def test_standard_input_named_twice_is_refused() -> None:
 
 
 def as_a_user_without_rights(code: str, *argv: object) -> str:
-    """Output of Python, for which modes of files hold even when root runs the tests."""
+    """Run Python code without the right to bypass file modes, even for root; return the output."""
     command = [sys.executable, "-c", code, *map(str, argv)]
     if os.geteuid() == 0:
         command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
@@ -243,7 +239,7 @@ def as_a_user_without_rights(code: str, *argv: object) -> str:
 
 @pytest.fixture
 def notes(tmp_path: Path) -> Iterator[Path]:
-    """A folder with a file that can be read, one that cannot, and a folder that cannot."""
+    """A folder with a readable file, an unreadable file and an unreadable folder."""
     folder = tmp_path / "notes"
     locked = folder / "locked"
     locked.mkdir(parents=True)
@@ -256,7 +252,7 @@ def notes(tmp_path: Path) -> Iterator[Path]:
     locked.chmod(0o755)
 
 
-def test_unreadable_files_and_folders_are_left_out_with_the_reason(notes: Path) -> None:
+def test_unreadable_files_and_folders_are_skipped_with_reason(notes: Path) -> None:
     code = (
         "import json, pathlib, sys\n"
         "from twindex.sources import read_documents, survey\n"
@@ -271,7 +267,7 @@ def test_unreadable_files_and_folders_are_left_out_with_the_reason(notes: Path) 
     assert ids == ["a.md"]
 
 
-def test_build_says_what_is_unreadable_and_strict_stops(notes: Path, tmp_path: Path) -> None:
+def test_build_reports_unreadable_files_and_strict_fails(notes: Path, tmp_path: Path) -> None:
     code = "import sys; from twindex.api.cli.main import main; print(main(sys.argv[1:]), end='')"
     options = ["--documents", notes, "--dense", "none", "--sparse", "none", "--quiet", "--json"]
     report, _, status = as_a_user_without_rights(
@@ -287,7 +283,7 @@ def test_build_says_what_is_unreadable_and_strict_stops(notes: Path, tmp_path: P
     assert not (tmp_path / "other").exists()
 
 
-def test_a_file_that_is_too_large_is_left_out_with_the_reason(tmp_path: Path) -> None:
+def test_large_file_is_skipped_with_reason(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("good")
     with (tmp_path / "huge.md").open("wb") as file:
         file.truncate(lines.MAX_LINE + 1)
@@ -300,8 +296,8 @@ def test_a_file_that_is_too_large_is_left_out_with_the_reason(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_walk_that_is_abandoned_leaves_no_folder_open(tmp_path: Path) -> None:
-    """Wherever it stops, and though only the garbage collector finds it, in any order."""
+def test_abandoned_walk_leaves_no_folder_open(tmp_path: Path) -> None:
+    """This holds wherever it stops, even if only the garbage collector closes it."""
     for name in ("a/b/c.md", "a/d.md", "e/f.txt", "g.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
@@ -320,9 +316,7 @@ def test_a_walk_that_is_abandoned_leaves_no_folder_open(tmp_path: Path) -> None:
 # Rows and gzip files
 
 
-def test_a_row_of_many_lines_has_a_greatest_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_row_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twindex.sources.table.MAX_ROW", 1_000)
     path = tmp_path / "c.csv"
     fits = ",".join(['"\n"'] * 200)  # 800 bytes and more
@@ -345,7 +339,7 @@ def test_a_row_of_many_lines_has_a_greatest_size(
 
 @pytest.mark.parametrize("name", ["c.jsonl.gz", "c.json.gz", "c.csv.gz"])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "plain"])
-def test_a_damaged_gzip_file_is_named(tmp_path: Path, name: str, damage: str) -> None:
+def test_damaged_gzip_file_is_named(tmp_path: Path, name: str, damage: str) -> None:
     record = '{"id": "1", "text": "a"}'
     content = {
         "c.jsonl.gz": f"{record}\n" * 9_000,

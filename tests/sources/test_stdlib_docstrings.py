@@ -1,4 +1,4 @@
-"""The documents of the demonstration."""
+"""Reading the docstrings of the standard library, which the demonstration indexes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_about_three_thousand_distinct_documents() -> None:
         parse_document({"id": document.id, "text": document.text, "metadata": document.metadata})
 
 
-def test_what_is_collected_of_a_module(tmp_path: Path) -> None:
+def test_public_definitions_of_a_module_are_read(tmp_path: Path) -> None:
     (tmp_path / "json" / "tests").mkdir(parents=True)
     (tmp_path / "json" / "__init__.py").write_text(MODULE)
     (tmp_path / "json" / "_private.py").write_text('"""A private module, to be left out."""')
@@ -60,7 +60,7 @@ def test_what_is_collected_of_a_module(tmp_path: Path) -> None:
     }
 
 
-def test_nothing_of_the_library_is_imported() -> None:
+def test_library_is_not_imported() -> None:
     code = (
         "import sys, twindex.sources as s; before = set(sys.modules);"
         "list(s.read_stdlib_docstrings()); print(sorted(set(sys.modules) - before))"
@@ -69,6 +69,6 @@ def test_nothing_of_the_library_is_imported() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_a_python_without_sources_is_reported(tmp_path: Path) -> None:
+def test_missing_sources_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="source files of the standard library"):
         list(read_stdlib_docstrings(tmp_path))

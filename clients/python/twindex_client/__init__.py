@@ -6,7 +6,7 @@
         for hit in client.open("birds").search("flightless bird"):
             print(hit.id, hit.score)
 
-`AsyncClient` is the same for asyncio.
+`AsyncClient` has the same methods for asyncio.
 """
 
 from .client import (

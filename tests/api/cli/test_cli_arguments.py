@@ -157,7 +157,7 @@ def test_a_toml_file_gives_fields_and_flags_override(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("legs = ", r"c\.toml: not TOML"),
+        ("legs = ", r"c\.toml: is not valid TOML"),
         ("[passages]\nsise = 3", r"c\.toml: passages\.sise: unknown field; did you mean `size`"),
         ("legs = {}", r"c\.toml: legs"),
         (None, r"c\.toml: cannot be read"),

@@ -59,10 +59,10 @@ def test_a_list_of_ids_that_cannot_be_used_is_named(
     (tmp_path / "binary").write_bytes(b"kiwi\n\0")
     (tmp_path / "latin").write_bytes(b"kiwi\n\xff")
     for name, words in (
-        ("pipe", "pipe: is a named pipe, not a regular file; to read from a pipe, give `-`"),
+        ("pipe", "pipe: is a named pipe, not a regular file; to read from a pipe, use `-`"),
         ("zero", "zero: is a device, not a regular file"),
         ("large", "large: has more than 1,000 bytes; split it"),
-        ("binary", "binary:2: holds a NUL byte"),
+        ("binary", "binary:2: contains a NUL byte"),
         ("latin", "latin:2: not UTF-8"),
         ("none", "none: cannot be read: No such file"),
     ):

@@ -139,7 +139,7 @@ def test_queries_that_training_has_seen_are_left_out(
     train.write_text("query-id\tcorpus-id\tscore\nt\t3\tx\n")
     done = run(*command)
     assert (done.status, done.out) == (2, "")
-    assert f"{train}:2: score: must be a whole number, not 'x'" in done.err
+    assert f"{train}:2: score: must be an integer, got 'x'" in done.err
 
 
 def test_a_table_is_compared_with_the_row_that_is_named(

@@ -141,7 +141,7 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         ("[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnws'}", "c.toml: legs.dense.index"),
         (
             "[legs.dense]\nkind = 'dense'\nk1 = 3",
-            "c.toml: legs.dense.k1: unknown field; fields: index",
+            "c.toml: legs.dense.k1: unknown field; known fields: index",
         ),
         (
             "[legs.dense]\nkind = 'dense'\nencoder = {model = 'other'}",
@@ -152,7 +152,7 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         ("[legs.dense]\nkind = 'dense'", "nothing to change was given"),
         ("legs = 3", "c.toml: legs"),
         ("", "nothing to change was given"),
-        ("legs = ", "c.toml: not TOML"),
+        ("legs = ", "c.toml: is not valid TOML"),
     ):
         file.write_text(text)
         assert words in refused(run, "reconfigure", index, "--config", str(file))

@@ -77,7 +77,7 @@ def test_metrics_count_rerankings_by_model_and_outcome(reranking):
     [
         ('[rerankers.fast]\nkind = "quick"', "rerankers.fast"),
         ('[rerankers.fast]\nkind = "fake"\nspeed = 3', "rerankers.fast.speed"),
-        ("rerankers", "not TOML"),
+        ("rerankers", "is not valid TOML"),
         (None, "cannot be read"),
     ],
 )

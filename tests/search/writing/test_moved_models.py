@@ -278,7 +278,7 @@ def test_a_collection_that_stored_the_path_as_typed(
     assert first(index) == before
     Collection.open_or_create(index, legs("models/mini")).close()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    with pytest.raises(ModelError, match=r"'./models/mini': there is no.* twindex repoint"):
+    with pytest.raises(ModelError, match=r"'./models/mini': no such folder.* twindex repoint"):
         first(index)
     assert repoint(index, work / "models" / "mini") == ["sparse"]
     assert first(index) == before
