@@ -1,4 +1,4 @@
-"""Where a wanted configuration is not that of a collection."""
+"""Compare a requested configuration with the configuration of a collection."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..index.models import absolute, same_models
 
 
 def differing(store: Store, wanted: CollectionConfig) -> ConfigError | None:
-    """An error that names the first field whose values differ, or None when there is none.
+    """Return a ConfigError for the first field that differs from the store, or None if none does.
 
-    The devices of encoders do not count, as no stored representation depends on them, nor do names
-    of models that have the stored weights.
+    Ignores the devices of encoders, because stored representations do not depend on them. Also
+    ignores the name of a model whose weights equal the stored weights.
     """
     stored = absolute(store.config)
     wanted = same_models(wanted, stored, store.fingerprints())
@@ -23,8 +23,8 @@ def differing(store: Store, wanted: CollectionConfig) -> ConfigError | None:
         return None
     field, here, asked = difference
     return ConfigError(
-        f"is {here} in this collection, got {asked}; give its own configuration or none, change "
-        "how vectors are stored with `reconfigure`, or use another folder",
+        f"is {here} in this collection, got {asked}; pass the collection's own configuration or "
+        "none, change how vectors are stored with `reconfigure`, or use another folder",
         field=field,
     )
 
@@ -38,7 +38,10 @@ def _comparable(config: CollectionConfig) -> dict[str, Any]:
 
 
 def _first(stored: Any, wanted: Any, place: str) -> tuple[str, str, str] | None:
-    """(path, stored value, wanted value) of the first difference of two JSON values."""
+    """Return (path, stored value, wanted value) of the first difference of two JSON values.
+
+    place: path of the two values in the whole configuration. None: the values are equal.
+    """
     if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
         for name in dict.fromkeys([*wanted, *stored]):
             inner = f"{place}.{name}" if place else name
@@ -55,4 +58,6 @@ _ABSENT = object()
 def _shown(value: Any) -> str:
     if value is _ABSENT:
         return "absent"
-    return "configured otherwise" if isinstance(value, (Mapping, list)) else repr(value)
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "an object" if isinstance(value, Mapping) else repr(value)

@@ -1,4 +1,4 @@
-"""Maintenance of a collection that is stored here: segments, how vectors are stored, checks."""
+"""Maintenance of a collection in a local folder: segments, vector storage, checks."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ from . import parameters
 
 
 class Maintained:
-    """Methods of a collection whose store has the capability "maintenance"; of another they raise
-    UnsupportedByStoreError."""
+    """Maintenance methods of a collection.
+
+    They raise UnsupportedByStoreError if the store does not have the capability "maintenance".
+    """
 
     store: Store
     path: Path
     read_only: bool
 
     def seal(self) -> bool:
-        """Turn recent writes into a segment; False when there are none."""
+        """Write the recent changes into a new segment. Return False if there are none."""
         return seal(self._maintained())
 
     @checked(**parameters.PROGRESS)
     def merge(self, *, progress: Progress | None = None) -> bool:
-        """Seal, make all segments one, drop deleted documents and give their space back.
+        """Seal, merge all segments into one, and free the space of deleted documents.
 
-        False when there was nothing to do.
+        Returns False if there was nothing to do.
         """
         store = self._maintained()
         sealed = seal(store)
@@ -52,28 +54,32 @@ class Maintained:
         memory: int | None = None,
         progress: Progress | None = None,
     ) -> Reconfigured:
-        """Store the vectors of dense legs (name -> how) in another way. Nothing is encoded again,
-        and searches and writes go on meanwhile, here and in other processes.
+        """Change how the vectors of dense legs are stored. Nothing is encoded again.
 
-        memory: bytes that it may take, beyond what an index must hold to be built; None = 256 MiB.
-        Raises InvalidInputError for a leg that is not dense or cannot be stored so.
+        Searches and writes continue meanwhile, in this process and in others.
+
+        legs: leg name -> its new storage.
+        memory: bytes that the change may use, beyond what building an index requires. None: 256
+            MiB.
+
+        Raises InvalidInputError for a leg that is not dense or does not support the storage.
         """
         memory = DEFAULT_MEMORY if memory is None else memory
         return reconfigure(self._maintained(), legs, memory=memory, progress=progress)
 
     @checked(legs=parameters.storages)
     def check_reconfigure(self, legs: Mapping[str, VectorStorage]) -> None:
-        """Raise what `reconfigure` would for legs that cannot be stored so, without doing it."""
+        """Raise the error that `reconfigure` would raise for `legs`, without changing anything."""
         check_reconfigure(self._local(), legs)
 
     def verify(self) -> list[str]:
-        """Read everything and say what is wrong with it; empty when sound."""
+        """Read all files and return a description of each problem. Empty: there is no damage."""
         return self._local().problems()
 
     def _local(self) -> LocalStore:
-        """The store, which must be able to be maintained from here."""
+        """Return the local store. Raises UnsupportedByStoreError for any other store."""
         require(self.store, "maintenance")
-        assert isinstance(self.store, LocalStore), "no other store is maintained from here"
+        assert isinstance(self.store, LocalStore), "only a LocalStore supports maintenance"
         return self.store
 
     def _maintained(self) -> LocalStore:
@@ -82,4 +88,6 @@ class Maintained:
 
     def _writable(self) -> None:
         if self.read_only:
-            raise ConflictError(f"{self.path} was opened read-only")
+            raise ConflictError(
+                f"{self.path} was opened read-only; open it without `read_only` to change it"
+            )

@@ -1,4 +1,4 @@
-"""What a reranker reads of the best hits, fetched from one state of a collection."""
+"""Reads the input of a reranker (texts, scores, vectors) from one state of a collection."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ def read_candidates(
     scores: NDArray[np.float64],
     documents: Mapping[int, Document],
 ) -> list[Candidate]:
-    """Texts of the documents `numbers`, and the stored scores and vectors that the reranker needs.
+    """Return a candidate for each document, with the stored scores and vectors that are needed.
 
-    legs: those that ran; scores: float64 [m], fused. The passage is that of the leg that ranks the
-    document highest.
+    legs:      legs that ran.
+    numbers:   handles of m documents, best first.
+    scores:    float64 [m], fused scores of the documents.
+    documents: handle -> document.
+
+    The passage of a candidate comes from the leg that ranks its document highest.
     """
-    assert asked.plan.rerank is not None, "the request asks for it"
+    assert asked.plan.rerank is not None, "the request has `rerank`"
     needs = asked.plan.rerank.needs
     queries = dict(zip(asked.plan.encoded, asked.query.legs, strict=True))
     stored = {name: _scores(view, name, queries[name], numbers) for name in sorted(needs.legs)}
@@ -71,7 +75,7 @@ def _candidate(
 
 
 def _scores(view: View, leg: str, query: Representation, numbers: Handles) -> dict[int, float]:
-    """Document -> score in a leg, of those of these documents that it has something to say of."""
+    """Return document -> score in a leg. Documents that the leg does not return are left out."""
     if len(numbers) == 0:
         return {}
     found = view.search(leg, query, len(numbers), view.among(numbers), EXACT)[0]

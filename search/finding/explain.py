@@ -1,5 +1,4 @@
-"""Why a search found what it did: what each leg and each term added to a score, and the words of a
-model."""
+"""Explanations of hits: contributions of legs and terms to a score, and the top terms of texts."""
 
 from __future__ import annotations
 
@@ -18,14 +17,14 @@ from .found import Leg, Places
 from .fusion import normalize, shares
 
 TERMS = 20
-"""Terms told of a query and of a passage."""
+"""Maximum number of top terms returned for a query or a passage."""
 
 Scaled = Mapping[str, tuple[NDArray[np.float64], float]]
-"""Leg -> float64 [m], the scores of its list as the fusion adds them up, and the factor of that."""
+"""Leg -> (scaled scores of its list, float64 [m]; factor). The fusion adds score x factor."""
 
 
 def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
-    """How the fused scores came from the lists of `legs`; a leg that ran alone is not scaled."""
+    """Return the scaled scores and the factor of each leg. A single leg is not scaled."""
     if len(legs) == 1:
         return {legs[0].request.name: (legs[0].result.scores.astype(np.float64), 1.0)}
     factors = shares([leg.request.weight for leg in legs], fusion)
@@ -36,7 +35,10 @@ def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
 
 
 def leg_scores(places: Places, scaled: Scaled | None) -> dict[str, LegScore]:
-    """Leg -> where it put a document; with `scaled`, also what it added to the fused score."""
+    """Return leg -> the rank and score of a document in this leg.
+
+    scaled: None, or scaled scores; then each LegScore also has the leg's share in the fused score.
+    """
     found = {}
     for leg, at in places:
         name = leg.request.name
@@ -53,10 +55,11 @@ def leg_scores(places: Places, scaled: Scaled | None) -> dict[str, LegScore]:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Why a search returned a hit.
+    """The explanation of one hit.
 
-    contributions: by leg that can say so, of each term to the score, largest first.
-    terms: by sparse leg, the heaviest of the hit's best passage there.
+    contributions: leg -> contribution of each query term to the score, largest first. Dense legs
+                   are left out.
+    terms:         sparse leg -> terms with the highest weights in the hit's best passage.
     """
 
     contributions: Mapping[str, Sequence[Contribution]]
@@ -66,7 +69,7 @@ class Explained:
 def explained(
     view: ExplainingView, queries: QueryEncoder, hits: Sequence[Places]
 ) -> Iterator[Explained]:
-    """Why each hit was returned. Computed one by one, as each may take milliseconds."""
+    """Yield the explanation of each hit. An explanation may take milliseconds."""
     legs = {leg.request.name: leg for places in hits for leg, _ in places}
     contributions, terms = {}, {}
     for name, leg in legs.items():
@@ -92,7 +95,10 @@ def _largest(queries: QueryEncoder, leg: str, found: Sequence[Contribution]) -> 
 def query_terms(
     queries: QueryEncoder, encoded: Mapping[str, Representation]
 ) -> dict[str, TopTerms]:
-    """By sparse leg: the heaviest terms of the query; of several vectors the greatest weight."""
+    """Return sparse leg -> terms with the highest weights in the query.
+
+    If a query has several vectors, a term has the highest of its weights.
+    """
     return {
         leg: _top(queries, leg, _weights(query))
         for leg, query in encoded.items()

@@ -1,4 +1,4 @@
-"""What a search has found, between the index and the page that is shown."""
+"""Results of a search before a page of them is returned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from .planning import Asked
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A leg that ran: what was asked, the encoded query, what it found and how that ranks."""
+    """The results of one leg.
+
+    request: the leg in the search request.
+    query:   the encoded query, one row.
+    result:  documents of the leg, best first.
+    ranks:   int64 [m], rank of each document from 1; equal scores share the best rank.
+    """
 
     request: LegRequest
     query: Representation
@@ -25,7 +31,7 @@ class Leg:
     ranks: NDArray[np.int64]
 
     def positions(self, numbers: Handles) -> list[int | None]:
-        """Where these documents are in the leg's list."""
+        """Return the position of each document in the leg's list, or None if it is not there."""
         found = self.result.documents
         if len(found) == 0:
             return [None] * len(numbers)
@@ -36,11 +42,11 @@ class Leg:
 
 
 Places = Sequence[tuple[Leg, int]]
-"""The legs that returned a document, and where in their lists it is."""
+"""The legs that returned one document, each with the document's position in the leg's list."""
 
 
 def placed(legs: Sequence[Leg], numbers: Handles) -> list[Places]:
-    """Of each of these documents."""
+    """Return for each document the legs that returned it, with its position in their lists."""
     at = zip(*(leg.positions(numbers) for leg in legs), strict=True)
     return [
         [(leg, place) for leg, place in zip(legs, places, strict=True) if place is not None]
@@ -49,21 +55,23 @@ def placed(legs: Sequence[Leg], numbers: Handles) -> list[Places]:
 
 
 def best(places: Places) -> int:
-    """The best passage of a document: that of the leg that ranks it highest."""
+    """Return the handle of a document's best passage, from the leg that ranks it highest."""
     leg, place = min(places, key=lambda pair: pair[1])
     return int(leg.result.passages[place])
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The fused list of a request, of which a page will be shown.
+    """The fused result list of a request.
 
-    view:       closed by now; see View for what it still says.
-    numbers, scores: documents and float64 [n], best first.
-    complete:   no leg was cut at its depth.
-    documents:  handle -> document, of those that the page may have.
-    candidates: what a reranker reads of the best of the list; None where there is none to read it.
-    warnings:   what the filter names that no document has.
+    view:       the view that was searched; it may be closed already.
+    legs:       results of each leg.
+    numbers:    handles of n documents, best first.
+    scores:     float64 [n], fused scores.
+    complete:   True if no leg reached its depth limit.
+    documents:  handle -> document, for every document that the page may contain.
+    candidates: input of the reranker; None if the request has no `rerank`.
+    warnings:   warnings about filter fields that no document has.
     """
 
     asked: Asked
@@ -79,11 +87,12 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Reordered:
-    """A fused list after reranking.
+    """A fused result list after reranking.
 
     places:   positions in the fused list, best first.
-    hits:     what the reranker did with the first of these; those after them it was not handed.
-    complete: nothing that was left out might belong in it.
+    hits:     reranker results of the first len(hits) positions. The others were not reranked.
+    report:   summary of the reranking.
+    complete: False if a hit that was left out could belong in the list.
     """
 
     places: Sequence[int]
@@ -92,7 +101,7 @@ class Reordered:
     complete: bool
 
     def hit(self, place: int) -> HitRerank:
-        """Of the hit at a place in the new order, from 0."""
+        """Return the reranker's result of the hit at a position, from 0, in the new order."""
         if place < len(self.hits):
             return self.hits[place]
         return HitRerank(place + 1, self.places[place] + 1, judged=False)

@@ -1,4 +1,4 @@
-"""One search, followed through: filter, legs, fusion, reranking, the hits of a page."""
+"""The pipeline of one search: filter, legs, fusion, reranking, a page of hits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ from .planning import Asked, vector_search
 
 
 def find(view: View, asked: Asked) -> Found:
-    """Search one state of the collection and read from it all that the answer needs, so that no
-    transaction is held while a reranker works. The plan was checked against the view's state."""
+    """Search one state of the collection and read everything that the result needs from it.
+
+    The view can be closed afterwards, so no transaction is open while a reranker runs. Call
+    `check_search` with the view's configuration first.
+    """
     plan, trace = asked.plan, asked.trace
     request, rerank = plan.request, plan.rerank
     with trace.stage("filter"):
@@ -72,14 +75,17 @@ def find(view: View, asked: Asked) -> Found:
 def _check_size(view: View, page: Sequence[int], most_bytes: int | None) -> None:
     if most_bytes is not None and (size := sum(view.sizes(page).values())) > most_bytes:
         raise InvalidInputError(
-            f"the {len(page)} hits of this page hold {size} bytes, and at most {most_bytes} are "
-            "returned at once: lower it, or give `include: []` and fetch the documents one by one",
+            f"a page must hold at most {most_bytes} bytes, got {size} in {len(page)} hits; lower "
+            "`limit`, or set `include` to [] and fetch the documents one by one",
             field="limit",
         )
 
 
 def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> SearchResult:
-    """Cut the page and tell of its hits."""
+    """Return the requested page of a fused list.
+
+    reordered: the list after reranking; None if the request has no `rerank`.
+    """
     asked = found.asked
     request, legs = asked.plan.request, found.legs
     end = request.offset + request.limit
@@ -137,7 +143,7 @@ def _fuse(legs: Sequence[Leg], request: SearchRequest) -> tuple[Handles, NDArray
 def _settle_ties(
     view: View, numbers: Handles, scores: NDArray[np.float64], end: int
 ) -> tuple[Handles, NDArray[np.float64]]:
-    """Order equal scores by id, as far as the page reaches."""
+    """Return the list with ties ordered by document id, at least for its first `end` entries."""
     if len(scores) < 2:
         return numbers, scores
     worst = scores[min(end, len(scores)) - 1]
@@ -163,7 +169,7 @@ def _hits(
     scores: NDArray[np.float64],
     reranked: Sequence[HitRerank | None],
 ) -> list[Hit]:
-    """The hits of a page."""
+    """Return the hits of a page, with explanations if the request has `explain`."""
     request = found.asked.plan.request
     places = placed(found.legs, numbers)
     passages = found.view.passages(np.array([best(one) for one in places], dtype=np.int64))
@@ -176,7 +182,7 @@ def _hits(
     for number, score, own, passage, rerank, reason in zip(
         numbers.tolist(), scores.tolist(), places, passages, reranked, reasons, strict=True
     ):
-        found.asked.trace.guard.check()  # Explaining a thousand hits takes seconds.
+        found.asked.trace.guard.check()  # Explanations of a thousand hits take seconds.
         document = found.documents[number]
         hits.append(
             Hit(

@@ -1,4 +1,4 @@
-"""Documents to encoded passages: cut, encode for every leg, count what was not read."""
+"""Cuts documents into passages and encodes the passages for every leg."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ BATCH_CHARACTERS = 4_000_000
 
 
 class Advance(Protocol):
-    """Told that an encoder has read `n` more of `of` texts."""
+    """A callback that reports the progress of encoders."""
 
-    def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None: ...
+    def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None:
+        """Report that an encoder has encoded `n` more texts of a batch with `of` texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """Documents with the representations of all their passages, by leg.
+    """Documents with the representations of all their passages.
 
-    truncated: leg -> passages whose end its encoder did not read. usage: of language models.
+    legs:      leg -> representation, one row for each passage.
+    truncated: leg -> number of passages that its encoder cut.
+    usage:     usage of language models; None if no leg uses one.
     """
 
     documents: Sequence[EncodedDocument]
@@ -47,10 +50,12 @@ def batches(
     most: Callable[[], int],
     characters: int = BATCH_CHARACTERS,
 ) -> Iterator[list[Document]]:
-    """Documents in pieces of at most `most()` and of about `characters`, all checked.
+    """Yield batches of validated documents.
 
-    `most` is asked before each piece. Text, title and the JSON of the metadata count. Raises
-    InvalidInputError, whose `field` names the offending field of a document.
+    most:       function that returns the maximum number of documents; called before each batch.
+    characters: approximate maximum size of a batch: text, title and the JSON of the metadata.
+
+    Raises InvalidInputError, whose `field` names the invalid field of a document.
     """
     batch: list[Document] = []
     size = 0
@@ -74,7 +79,10 @@ def encode(
     *,
     advance: Advance | None = None,
 ) -> EncodedBatch:
-    """Cut and encode. `advance` is told what each encoder has read."""
+    """Cut documents into passages and encode them for every leg.
+
+    advance: callback for the progress of each encoder.
+    """
     cut = cut_documents(documents, config, encoders)
     texts = [text for item in cut for text in passage_texts(item)]
     legs: dict[str, Representation] = {}
@@ -95,7 +103,10 @@ def encode(
 def cut_documents(
     documents: Sequence[Document], config: CollectionConfig, encoders: LegEncoders
 ) -> list[EncodedDocument]:
-    """Documents with their passages. Raises InvalidInputError for too many of one document."""
+    """Return documents with their passages.
+
+    Raises InvalidInputError for a document with too many passages.
+    """
     readers: list[TokenReader] = []
     by_tokens = config.passages.unit == "tokens"
     if by_tokens:
@@ -121,7 +132,7 @@ def cut_documents(
 
 
 def passage_texts(item: EncodedDocument) -> list[str]:
-    """What the encoders read of each passage: the document's title before it."""
+    """Return the text that encoders read for each passage: the document's title and the passage."""
     document = item.document
     pieces = [document.text[p.start : p.end] for p in item.passages] or [document.text]
     return [f"{document.title} {piece}".strip() for piece in pieces]

@@ -165,7 +165,7 @@ def test_min_score_of_a_reranker_without_scores_is_told(spied):
     collection, _ = spied()
     result = collection.search(asked(rerank={"model": "spy", "min_score": 0.5}))
     assert result.total == 60
-    assert "gives no scores" in result.warnings[0]
+    assert "returns no scores" in result.warnings[0]
 
 
 def test_usage_of_rerankers_is_apart_and_counted_by_the_engine(tmp_path):

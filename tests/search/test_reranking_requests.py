@@ -115,14 +115,14 @@ def test_a_wrong_field_is_named(rerank, field):
 
 
 def test_a_query_without_a_text_is_not_reranked():
-    with pytest.raises(InvalidInputError, match="give `query`") as caught:
+    with pytest.raises(InvalidInputError, match="set `query`") as caught:
         SearchRequest.parse({"vectors": {"dense": [1.0]}, "rerank": {"model": "fake"}})
     assert caught.value.field == "rerank"
 
 
 def test_an_unknown_reranker_is_refused_with_those_there_are(reranking):
     with pytest.raises(
-        InvalidInputError, match="there are fake, slow, bad, half, whole, chain"
+        InvalidInputError, match="configured: fake, slow, bad, half, whole, chain"
     ) as caught:
         reranking.search(asked(rerank="quick"))
     assert caught.value.field == "rerank.model"
@@ -133,7 +133,7 @@ def test_an_unknown_reranker_is_refused_with_those_there_are(reranking):
     [
         ({"legs": frozenset({"late"})}, "reads leg 'late', which this collection does not have"),
         ({"vectors": "late"}, "reads leg 'late', which this collection does not have"),
-        ({"vectors": "sparse"}, "not a dense leg"),
+        ({"vectors": "sparse"}, "must be a dense leg"),
     ],
 )
 def test_a_leg_that_is_not_there_is_refused(spied, needs, words):

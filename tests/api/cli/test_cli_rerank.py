@@ -182,7 +182,7 @@ def test_a_table_of_rerankers(index: str, judged: list[str], file: str, run: Any
     assert [row.split()[0] for row in rows] == ["first", "words", "broken"]
     assert "broken: 0.0 calls" in done.err
     assert "0 partial, 2 failed" in done.err
-    assert "  2 queries: failed, the hits are in the order that they had: " in done.err
+    assert "  2 queries: failed, the hits keep their original order: " in done.err
     first, words, broken = run(*command, "--legs", "lexical", "--json").json["rerank_table"]
     assert "rerank" not in first
     assert broken["measures"] == first["measures"]

@@ -248,7 +248,7 @@ def test_a_graph_is_built_of_the_shards(tmp_path):
 
 
 def test_too_small_a_budget_is_refused_with_the_least_that_would_do(tmp_path):
-    with pytest.raises(ConfigError, match="give at least") as caught:
+    with pytest.raises(ConfigError, match="must be at least") as caught:
         build(tmp_path / "c", corpus(3), configuration(), memory_budget=10_000_000)
     assert caught.value.field == "memory_budget"
 

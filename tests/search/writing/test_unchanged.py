@@ -191,7 +191,7 @@ def test_open_or_create_names_the_field_that_differs(tmp_path):
     hnsw = DenseLeg(encoder=DenseEncoderConfig(model="fake"), index=HnswConfig())
     for legs, field, words in [
         ({**CONFIG.legs, "dense": hnsw}, "legs.dense.index.kind", "is 'flat' .* got 'hnsw'"),
-        ({"lexical": LexicalLeg()}, "legs.dense", "configured otherwise .* got absent"),
+        ({"lexical": LexicalLeg()}, "legs.dense", "is an object .* got absent"),
         ({**CONFIG.legs, "lexical": LexicalLeg(k1=2.0)}, "legs.lexical.k1", "got 2.0"),
     ]:
         with pytest.raises(ConfigError, match=words) as caught:
