@@ -1,4 +1,4 @@
-"""Scores and criteria as a model writes them, see `twindex.ask.answers`."""
+"""Parsers of a model's answers with scores or criteria; see `twindex.ask.answers`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from .scores import RELEVANCE, Criteria, Criterion, Scores
 MOST_CRITERIA = 8
 LONGEST_NAME = 60
 LONGEST_DEFINITION = 400
-"""In letters."""
+"""Maximum characters of a criterion's definition."""
 
 MOST_WEIGHT = 2.0
 MOST_MAXIMUM = 10.0
 
 
 def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
-    """The scores of documents 1 to `count`, in this order. Raises BadAnswer."""
+    """Return the scores of documents 1 to `count`, in this order.
+
+    Raises BadAnswer for an answer that is not complete and valid.
+    """
     found: dict[int, Scores] = {}
     for entry in entries(text, "document"):
         document = folded(entry).get("document")
         if type(document) is not int or not 1 <= document <= count:
             raise BadAnswer(f'"document" is {shown(document)}, not a number from 1 to {count}')
         if document in found:
-            raise BadAnswer(f"document {document} is there twice")
+            raise BadAnswer(f"document {document} occurs twice")
         found[document] = _scores(entry, document, criteria)
     missing = [str(document) for document in range(1, count + 1) if document not in found]
     if missing:
@@ -34,7 +37,12 @@ def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
 
 
 def read_criteria(text: str, weight: float) -> Criteria:
-    """Criteria that a model chose; `weight` is that of those without one. Raises BadAnswer."""
+    """Return the criteria in a model's answer.
+
+    weight: weight of a criterion for which the answer has none.
+
+    Raises BadAnswer for an invalid answer.
+    """
     whole = next((v for v in values(text) if isinstance(v, dict) and "criteria" in v), None)
     items = None if whole is None else whole["criteria"]
     if not isinstance(items, list) or not all(isinstance(entry, dict) for entry in items):
@@ -48,7 +56,7 @@ def read_criteria(text: str, weight: float) -> Criteria:
         )
     for name in names:
         if names.count(name) > 1 or name == "document":
-            raise BadAnswer(f'the name "{name}" cannot be used, or is there twice')
+            raise BadAnswer(f'the name "{name}" cannot be used, or occurs twice')
     assert whole is not None
     wanted = fold(str(whole.get("tie_breaker", "")))
     tie = next((one.name for one in chosen if fold(one.name) == wanted), chosen[0].name)
@@ -58,14 +66,17 @@ def read_criteria(text: str, weight: float) -> Criteria:
 def _criterion(entry: dict[str, Any], weight: float) -> Criterion:
     name, definition = entry.get("name"), entry.get("definition")
     if not isinstance(name, str) or not fold(name) or len(name) > LONGEST_NAME:
-        raise BadAnswer(f'"name" is {shown(name)}, not a short text')
+        raise BadAnswer(f'"name" is {shown(name)}, not a text of 1 to {LONGEST_NAME} characters')
     if not isinstance(definition, str) or not 0 < len(definition.strip()) <= LONGEST_DEFINITION:
-        raise BadAnswer(f'"definition" of "{one_line(name)}" is not a sentence')
-    # A bracket would end the answer, see `reranker`.
+        raise BadAnswer(
+            f'"definition" of "{one_line(name)}" is not a text of 1 to {LONGEST_DEFINITION} '
+            "characters"
+        )
+    # A closing bracket would end the answer; see `_Question.end` in `reranker`.
     name = one_line(name).replace("[", "(").replace("]", ")")
     maximum = number(entry.get("maximum", 5), 0, MOST_MAXIMUM, f'"maximum" of "{name}"')
     if maximum == 0:
-        raise BadAnswer(f'"maximum" of "{name}" is 0')
+        raise BadAnswer(f'"maximum" of "{name}" is 0, and must be above 0')
     return Criterion(
         name,
         one_line(definition),

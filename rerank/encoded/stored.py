@@ -1,4 +1,4 @@
-"""Order by a leg whose representations are stored: only the query is encoded, by the search."""
+"""Reranking by the scores of a stored leg. Only the query is encoded, by the search."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..scoring import Scored, placed
 
 @RERANKERS.register
 class LegScoreConfig(RerankerConfig):
-    """Scores of a leg whose representations are stored in the collection: nothing is encoded but
-    the query. Late interaction (MaxSim over stored token vectors) and TILDEv2 are this."""
+    """Scores of a leg whose representations are stored in the collection. Only the query is
+    encoded. Examples: late interaction (MaxSim over stored token vectors) and TILDEv2."""
 
     made_by = ".stored:StoredLegReranker"
     shorthand = Shorthand(argument="leg", shown="NAME")
@@ -28,11 +28,11 @@ class LegScoreConfig(RerankerConfig):
 
 
 class StoredLegReranker:
-    """Orders hits by their scores in a leg of the collection. Thread-safe.
+    """Reranks hits by their scores in a stored leg of the collection. Thread-safe.
 
-    Late interaction over stored token vectors and TILDEv2 are this. A hit of which the leg has
-    nothing to say shares no term with the query: its score is 0. No model is called here, so of a
-    budget only `candidates` counts.
+    Examples of such legs are late interaction and TILDEv2. A hit that the leg does not return
+    shares no term with the query; its score is 0. No model is called, so `Budget.candidates` is the
+    only limit that applies.
     """
 
     kind = "leg"

@@ -1,4 +1,4 @@
-"""BM25 over windows: picks windows without any training."""
+"""BM25 scores of windows: a cheap scorer that needs no training."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from ...index.inverted.bm25 import idf, length_norms
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """The terms of a document's windows.
+    """Posting lists of the windows of one document.
 
-    terms:   int64 [terms], hashes, ascending. starts: int32 [terms + 1], where the postings of each
-             begin. windows, counts: int32 [postings], the windows that a term is in and how often.
-    lengths: int32 [windows], terms in each.
+    terms:   int64 [terms], hashes of terms, ascending.
+    starts:  int32 [terms + 1], start of each term's posting list.
+    windows: int32 [postings], number of the window.
+    counts:  int32 [postings], frequency of the term in the window.
+    lengths: int32 [windows], number of terms in each window.
     """
 
     terms: NDArray[np.int64]
@@ -35,7 +37,7 @@ class Postings:
         return sum(getattr(self, name).nbytes for name in self.__slots__)
 
     def of(self, term: int) -> slice:
-        """The postings of a term."""
+        """Return the slice of a term's posting list in `windows` and `counts`."""
         place = int(np.searchsorted(self.terms, term))
         if place == len(self.terms) or self.terms[place] != term:
             return slice(0, 0)
@@ -43,10 +45,10 @@ class Postings:
 
 
 class LexicalScorer:
-    """BM25 (see `index.inverted.bm25`) of windows, as if those of all candidates of a query were
-    the collection: a word that is in many of their windows tells little.
+    """Scores windows by BM25; see `index.inverted.bm25`.
 
-    Terms are told apart by 64 bits of a hash.
+    Document frequencies and the average length are computed over the windows of all candidates of
+    the query. Terms are identified by hashes of 64 bits.
     """
 
     def __init__(self, analyzer: AnalyzerConfig | None = None) -> None:

@@ -1,17 +1,17 @@
-"""The intra-document cascade: a cheap scorer reads all of a document, a costly one the best of it.
+"""The intra-document cascade: a cheap scorer picks windows, and a costly reranker reads only these.
 
 Hofstätter, Mitra, Zamani, Craswell and Hanbury, "Intra-Document Cascading: Learning to Select
-Passages for Neural Document Ranking" (SIGIR 2021), IDCM. A document is cut into windows
-(`windows`), the cheap scorer picks the n best (`scorer`), the costly reranker scores these, and
+Passages for Neural Document Ranking" (SIGIR 2021), IDCM. A document is cut into windows. The cheap
+scorer picks the n best windows. The costly reranker scores these, and
 
     score(q, d) = sum over i = 1 ... k of  theta_i * (i-th best of the costly scores).
 
-So a document costs at most n costly calls, however long it is.
+A document therefore costs at most n costly calls, however long it is.
 
-Scores of costly models can be logits, below zero. Of documents with k windows or more the sum
-orders well whatever the scale is. One with fewer windows would win by having fewer terms where
-scores are negative, and lose where they are positive; so by default its sum is stretched as if the
-windows that it lacks scored as those that it has (`absent` in `IntraDocumentConfig`).
+The scores of a costly reranker can be logits below zero. Then a document with fewer than k windows
+would profit from its shorter sum; with positive scores, it would suffer. By default its sum is
+therefore scaled up, as if the missing windows had the mean score of its own windows (`absent` in
+`IntraDocumentConfig`).
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from .windows import cut
 FAST = "the passage scorer"
 
 PICKING = 0.5
-"""Share of the milliseconds of a budget in which documents are prepared; the costly part begins
-then at the latest, with those that are."""
+"""Share of a time budget for preparing documents. The costly part starts no later than that, with
+the documents prepared so far."""
 
 BESIDE = 10_000
-"""Characters that could be prepared in the time that a document takes whatever its length: the
-first may be short, and must not make long ones seem endless."""
+"""Fixed cost of preparing a document, as a number of characters. Without it, a short first document
+would make the estimate for long documents far too high."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known(Generic[F]):
-    """What is remembered of a document."""
+    """Cached data of a document: its windows and their prepared form for the cheap scorer."""
 
     windows: Sequence[Passage]
     form: F
@@ -55,7 +55,7 @@ class _Known(Generic[F]):
 
 @dataclass(frozen=True, slots=True)
 class _Picked:
-    """A window that the costly reranker reads."""
+    """A window for the costly reranker, with its score by the cheap scorer (`fast`)."""
 
     window: Passage
     fast: float
@@ -63,7 +63,12 @@ class _Picked:
 
 @dataclass(slots=True)
 class _Run(Generic[F]):
-    """A task under way. known, picked: of its first documents, as far as there was time."""
+    """The state of one task.
+
+    judged: number of candidates that the budget allows.
+    known:  prepared documents of the first candidates, as many as the time allowed.
+    picked: picked windows of the first candidates, as many as the time allowed.
+    """
 
     task: Task
     judged: int
@@ -74,18 +79,20 @@ class _Run(Generic[F]):
 
 
 class IntraDocumentReranker(Generic[F]):
-    """See the module. `slow` gives each text a score by itself; `fast` picks the windows.
+    """Reranks long documents by their best windows (IDCM); see `IntraDocumentConfig`.
 
-    The costly reranker gets the windows of a query as one task: those of the first candidate, best
-    first, then those of the next. So its own batches, memory and failures are those of any task,
-    and a budget that runs out leaves the lower candidates unjudged. A document of which it has read
-    only a part counts as unjudged too. `Usage` is that of the costly reranker; candidates of a
-    budget are documents.
+    The cheap scorer picks windows. The costly reranker receives all picked windows of a query as
+    one task: first the windows of the first candidate, best first, then those of the next. If the
+    budget runs out, the lower candidates are not judged. A document is judged only if all of its
+    picked windows were read. `Budget.candidates` counts documents. The usage is that of the costly
+    reranker.
 
-    Reasons: `windows`, those read, best first: start and end (characters of the document's text),
-    `fast` and `score`; `of`: how many windows the document has.
+    Reasons of a hit:
+        windows: windows read, best first. Each has `start` and `end` (characters of the document's
+            text), `fast` (score of the cheap scorer) and `score` (of the costly reranker).
+        of: number of windows of the document.
 
-    Candidates `truncated` are at most so many: windows that the costly reranker has cut.
+    `truncated` of a result is an upper bound: it counts windows that the costly reranker cut.
     """
 
     kind = "intra_document"
@@ -96,7 +103,11 @@ class IntraDocumentReranker(Generic[F]):
         slow: Reranker | None = None,
         fast: WindowScorer[F] | None = None,
     ) -> None:
-        """slow, fast: None = those of the configuration."""
+        """Create a reranker.
+
+        slow: costly reranker, which scores each text independently. None: from the configuration.
+        fast: cheap scorer, which picks the windows. None: from the configuration.
+        """
         self._config = config
         self._slow = config.slow.load() if slow is None else slow
         weights: Sequence[float] | None = None
@@ -135,12 +146,12 @@ class IntraDocumentReranker(Generic[F]):
         ]
 
     def prepare(self, texts: Sequence[str]) -> None:
-        """Get documents ready before they are asked for; what is remembered is bounded."""
+        """Prepare documents in advance and cache them, up to `memory` bytes."""
         for text in texts:
             self._known(text, None)
 
     def _prepare(self, runs: Sequence[_Run[F]], until: float | None) -> None:
-        """Cut documents into windows: first the first of every task."""
+        """Prepare the documents of all tasks: first candidates first, until the time `until`."""
         for place in range(max((run.judged for run in runs), default=0)):
             for run in runs:
                 if run.error is not None or not place < run.judged:
@@ -156,7 +167,7 @@ class IntraDocumentReranker(Generic[F]):
                     run.error = as_twindex_error(error, FAST)
 
     def _known(self, text: str, until: float | None) -> _Known[F]:
-        """Raises Overdue."""
+        """Return the prepared document for a text. Raises Overdue if it is not ready in time."""
         key = digest(text)
         known = self._memory.get(key)
         if known is not None:
@@ -168,14 +179,17 @@ class IntraDocumentReranker(Generic[F]):
             self._memory.put(key, made)
             return made
 
-        # One that is not ready in time goes on in its thread: the next query finds it done.
+        # If it is not ready in time, its thread continues, and the next query finds it cached.
         cost = Cost(0, len(text) + BESIDE)
         if not self._waiting.chunk([cost], until):
             raise Overdue
         return self._waiting.call(make, cost.tokens, until)
 
     def _pick(self, run: _Run[F], deadline: float | None) -> None:
-        """The windows to be read of each document, best first; equal ones in their order."""
+        """Pick the windows of each document by the cheap scorer, best first. Ties keep their order.
+
+        deadline: time in `perf_counter()` seconds.
+        """
         if run.error is not None:
             return
         try:
@@ -188,7 +202,7 @@ class IntraDocumentReranker(Generic[F]):
             run.picked.append([_Picked(known.windows[i], float(values[i])) for i in best])
 
     def _questions(self, run: _Run[F]) -> list[Candidate]:
-        """The picked windows as candidates of their own."""
+        """Return the picked windows as candidates for the costly reranker."""
         return [
             Candidate(f"{place}.{number}", text[one.window.start : one.window.end], found.title)
             for place, (found, picked) in enumerate(
@@ -215,7 +229,10 @@ class IntraDocumentReranker(Generic[F]):
         order = placed(found)
         warnings = [*run.warnings, *slow.warnings]
         if slow.truncated:
-            warnings.append(f"{slow.truncated} windows were longer than {self._slow.kind} reads")
+            warnings.append(
+                f"{slow.truncated} windows were cut, because they are longer than the reranker "
+                f"{self._slow.kind} reads; a lower `size` avoids this"
+            )
         judged = sum(one.judged for one in order)
         status: Status = "complete" if judged == total else "partial"
         return Reranked(
@@ -229,29 +246,31 @@ class IntraDocumentReranker(Generic[F]):
         )
 
     def _score(self, costly: Sequence[float]) -> float:
-        """Of a document, from the scores of the windows read."""
+        """Return the score of a document from the costly scores of its windows."""
         best = np.sort(np.array(costly, np.float64))[::-1][: len(self._weights)]
         weights = self._weights[: len(best)]
         score = float(weights @ best)
         if self._config.absent == "mean":
-            # The same for every document that is long enough.
+            # The factor is equal for all documents with enough windows.
             whole = self._weights[: self._config.windows].sum()
             score *= float(whole / weights.sum())
         return score
 
 
 def worth(placed: Placed) -> float | None:
-    """What a window counts: the logit, as in the paper, where the costly reranker tells it beside a
-    score that grows with it; not where a calibration has been asked for."""
+    """Return the score of a window: the logit if the reasons have one, as in the paper.
+
+    Returns the reranker's score instead if there is no logit or if the reranker is calibrated.
+    """
     if "logit" in placed.reasons and "raw" not in placed.reasons:
         return float(placed.reasons["logit"])
     return placed.score
 
 
 def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[float] | None]:
-    """The scorer that picks, and the weights that were trained with it.
+    """Load the cheap scorer. Return it with its trained weights, or None if it has no weights.
 
-    Raises ConfigError for a folder that cannot be used as the configuration says.
+    Raises ConfigError if the folder is not a passage scorer or does not fit the configuration.
     """
     if config.fast == "lexical":
         return LexicalScorer(config.analyzer), None
@@ -261,15 +280,15 @@ def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[floa
     weights = scorer.options.weights
     if config.weights is None and weights is not None and len(weights) != config.best:
         raise ConfigError(
-            f"the passage scorer has weights for the {len(weights)} best windows: "
-            f"set `best` to {len(weights)}, or give `weights`",
+            f"must be {len(weights)}, got {config.best}: the passage scorer has weights for the "
+            f"{len(weights)} best windows; set `best` to {len(weights)}, or set `weights`",
             field="best",
         )
     return scorer, weights
 
 
 def _weight(known: _Known[Any]) -> int:
-    """Bytes: of an object with two numbers in a list, and of arrays."""
+    """Return the estimated size of a cached document, in bytes."""
     return 120 * len(known.windows) + int(known.form.nbytes)
 
 

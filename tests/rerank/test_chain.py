@@ -151,6 +151,6 @@ def test_needs_of_all_stages():
     one, other = Needs(frozenset({"a"})), Needs(frozenset({"b"}), "dense")
     chain = Chain([(Stage(number, needs=one), 3), (Stage(number, needs=other), 3)])
     assert chain.needs == Needs(frozenset({"a", "b"}), "dense")
-    with pytest.raises(ConfigError, match="two legs"):
+    with pytest.raises(ConfigError, match="vectors of one leg, got dense and x"):
         _ = Chain([(Stage(number, needs=other), 3), (Stage(number, needs=Needs(vectors="x")), 3)]
                   ).needs  # fmt: skip

@@ -123,8 +123,8 @@ def test_a_word_that_another_kind_has_already_is_a_warning(registered, monkeypat
     monkeypatch.setattr(LongestConfig, "shorthand", Shorthand(words={"late": {}}))
     before = parse_spec("late")
     assert [one.message for one in caplog.records] == [
-        "the reranker 'longest_text' is not named 'late' in a spec: the reranker 'late' has that "
-        "word already"
+        "a spec cannot name the reranker 'longest_text' as 'late': the reranker 'late' already "
+        "uses this word"
     ]
     assert parse_spec("late") == before == LateInteractionConfig()
     assert len(caplog.records) == 1
@@ -157,7 +157,7 @@ def test_schema_and_errors_have_exactly_what_is_registered(registered):
     with pytest.raises(ConfigError, match="or \"longest_text\", got 'magic'") as wrong:
         Rerankers.parse({"rerankers": {"x": {"kind": "magic"}}})
     assert wrong.value.field == "rerankers.x"
-    with pytest.raises(ConfigError, match=r"'magic' is no kind .* longest-text\[:MODEL\]"):
+    with pytest.raises(ConfigError, match=r"kind of reranker 'magic'; .* longest-text\[:MODEL\]"):
         parse_spec("magic")
     forget(RERANKERS, LongestConfig)
     assert "LongestConfig" not in str(Rerankers.model_json_schema())
