@@ -1,4 +1,4 @@
-"""Batches bounded by time, and progress in documents, against a clock of the test's own."""
+"""Batches limited by time, and progress in documents, with a fake clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Clock:
 
 
 class Told(NoProgress):
-    """What was told of encoding."""
+    """Records the reported progress of encoding."""
 
     def __init__(self):
         self.done = 0
@@ -60,7 +60,7 @@ def test_a_batch_takes_about_a_minute(clock, seconds, following):
     assert pace.documents() == following
 
 
-def test_the_rate_is_that_of_all_batches_and_waiting_is_not_encoding(clock):
+def test_the_rate_excludes_time_between_batches(clock):
     pace = Pace(NoProgress(), [SLOW], most=2_000, first=8)
     for documents, seconds in ((8, 40.0), (12, 20.0)):
         pace.begin(documents)
@@ -70,7 +70,7 @@ def test_the_rate_is_that_of_all_batches_and_waiting_is_not_encoding(clock):
     assert pace.documents() == 20
 
 
-def test_progress_goes_with_the_time_and_not_with_the_encoders(clock):
+def test_progress_follows_the_time_of_each_encoder(clock):
     told = Told()
     pace = Pace(told, [SLOW, FAST], most=100, first=10)
     for documents in (10, 100):
@@ -79,7 +79,7 @@ def test_progress_goes_with_the_time_and_not_with_the_encoders(clock):
         for part in range(1, 6):
             clock.now += 9.0
             pace.read(SLOW, 1, of=5)
-            if documents == 100:  # now it is known who takes the time
+            if documents == 100:  # Now the times of both encoders are known.
                 assert told.done - before == pytest.approx(20 * part * 0.99, abs=2)
         clock.now += 0.2
         pace.read(FAST, 5, of=5)
@@ -89,7 +89,7 @@ def test_progress_goes_with_the_time_and_not_with_the_encoders(clock):
 
 
 class SlowEncoder:
-    """Takes its time by the test's clock, and tells in batches."""
+    """Advances the fake clock and reports its progress in batches."""
 
     def __init__(self, encoder, clock, shards):
         self._encoder, self._clock, self._shards = encoder, clock, shards
@@ -122,7 +122,7 @@ def found(path, loader=load_encoder):
 
 @pytest.fixture
 def shards():
-    """Texts that the slow encoder was given at once."""
+    """Numbers of texts in the calls of the slow encoder."""
     return []
 
 
