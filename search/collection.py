@@ -35,27 +35,26 @@ from ..index import (
 )
 from ..index.models import absolute, model_names
 from . import parameters
-from .differing import differing
+from .config_difference import config_difference
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
-from .finding.found import Found
-from .finding.pipeline import answer, find
-from .finding.planning import Asked, Plan, ask, check_search, plan, request_named
+from .finding.pipeline import make_result, search_view
+from .finding.planning import EncodedPlan, Plan, check_search, encode_plan, naming_request, plan
 from .finding.reranking import reorder, rerank
+from .finding.results import FusedResults
 from .info import describe
-from .maintained import Maintained
+from .maintenance import MaintenanceMethods
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
 _SCAN_DOCUMENTS = 1_000
-"""Maximum number of documents in one page of `scan`."""
 _SCAN_BYTES = 16 << 20
-"""Maximum size of one page of `scan`, in bytes."""
+"""Maximum number of documents, and of their bytes, in one page of `scan`."""
 
 
-class Collection(Closing, Maintained):
+class Collection(Closing, MaintenanceMethods):
     """Search and change one collection. Thread-safe; several processes may open the same one.
 
     >>> collection = Collection.open_or_create("my-index")                   # doctest: +SKIP
@@ -155,14 +154,15 @@ class Collection(Closing, Maintained):
                 return cls.create(path, config, encoders=encoders, rerankers=rerankers)
             except ConflictError:  # Another process created it in the meantime.
                 collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
-        if config is not None and (difference := differing(collection.store, config)) is not None:
+        error = None if config is None else config_difference(collection.store, config)
+        if error is not None:
             collection.close()
-            raise difference
+            raise error
         return collection
 
     def load(self) -> None:
         """Load the models and compile the kernels now, so that the first search is fast."""
-        self._expect()
+        self._load_fingerprints()
         self._encoders.fingerprints()
         for leg in self.config.legs.values():
             leg.warm()
@@ -192,21 +192,20 @@ class Collection(Closing, Maintained):
         stored with the same title, text and metadata are skipped (`unchanged` in the report).
 
         Large inputs are written in batches of at most about a minute of encoding. Each batch is
-        one transaction and durable when it is committed, even if other threads and processes write
-        at the same time.
+        one transaction, even if other threads and processes write at the same time.
 
         record: function called in the transaction of each batch, with the report up to and
             including this batch. At that time, exactly the documents of these batches have been
             read from `documents`. It is not called for a batch in which every document is skipped.
         """
-        self._writable()
+        self._require_writable()
         if record is not None:
             require(self.store, "transactions")
         progress = progress or NoProgress()
         writer = Writer(
             self.store,
             self._encoders,
-            bind=self._bind,
+            bind=self._bind_encoders,
             count=self._count,
             progress=progress,
             record=record,
@@ -218,7 +217,7 @@ class Collection(Closing, Maintained):
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents and return the ids that existed. Durable when it returns."""
-        self._writable()
+        self._require_writable()
         deleted = self.store.delete(ids)
         self._upkeep.after_write()
         return deleted
@@ -226,7 +225,7 @@ class Collection(Closing, Maintained):
     @checked(**parameters.DELETE_WHERE)
     def delete_where(self, filter: Filter) -> DeletedCount:  # noqa: A002
         """Delete every document that matches a filter. Return their number, with `warnings`."""
-        self._writable()
+        self._require_writable()
         deleted = self.store.delete_where(parse_filter(filter))
         self._upkeep.after_write()
         return deleted
@@ -304,12 +303,12 @@ class Collection(Closing, Maintained):
         """
         parameters.guard(guard, "guard")
         request = parameters.request(request, fields)
-        self._expect()
-        asked = ask(plan(self.store, request, self.rerankers), self._queries, guard)
+        self._load_fingerprints()
+        encoded = encode_plan(plan(self.store, request, self.rerankers), self._queries, guard)
         with self.store.view() as view:
-            check_search(view.config, asked.plan)
-            found = find(view, asked)
-        return self._answer([found])[0]
+            check_search(view.config, encoded.plan)
+            fused = search_view(view, encoded)
+        return self._answer([fused])[0]
 
     @checked(requests=parameters.requests, guard=parameters.guard)
     def search_batch(
@@ -325,38 +324,38 @@ class Collection(Closing, Maintained):
 
         Raises InvalidInputError, which names the request: `requests[2].legs[0].name`.
         """
-        self._expect()
+        self._load_fingerprints()
         plans: list[Plan] = []
         texts: dict[str, list[str]] = {}
         for i, given in enumerate(requests):
-            with request_named(i):
+            with naming_request(i):
                 request = parameters.request(given, {})
                 plans.append(plan(self.store, request, self.rerankers))
-            for leg in plans[-1].encoded:
+            for leg in plans[-1].encoded_legs:
                 if request.query is not None and leg not in request.vectors:
                     texts.setdefault(leg, []).append(request.query)
         guard.check()
         self._queries.prepare(texts)
-        asked: list[Asked] = []
+        encoded: list[EncodedPlan] = []
         for i, one in enumerate(plans):
-            with request_named(i):
-                asked.append(ask(one, self._queries, guard))
+            with naming_request(i):
+                encoded.append(encode_plan(one, self._queries, guard))
         with self.store.view() as view:
             for i, one in enumerate(plans):
-                with request_named(i):
+                with naming_request(i):
                     check_search(view.config, one)
-            found = [find(view, one) for one in asked]
-        return self._answer(found)
+            fused = [search_view(view, one) for one in encoded]
+        return self._answer(fused)
 
-    def _answer(self, found: Sequence[Found]) -> list[SearchResult]:
+    def _answer(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
         """Rerank the searches that request it, and return a page of hits for each search."""
-        results = rerank(found)
+        results = rerank(fused)
         for result in results:
             if result is not None:
                 self._count(result.usage)
         return [
-            answer(self._queries, one, reorder(one, result))
-            for one, result in zip(found, results, strict=True)
+            make_result(self._queries, one, reorder(one, result))
+            for one, result in zip(fused, results, strict=True)
         ]
 
     # -- the whole --------------------------------------------------------------------------
@@ -383,18 +382,18 @@ class Collection(Closing, Maintained):
         with self._usage_lock:
             self._usage = added(self._usage, usage)
 
-    def _expect(self) -> None:
+    def _load_fingerprints(self) -> None:
         """Read the stored encoder fingerprints, unless those of all legs are known already."""
         if not self._encoders.complete:
-            self._encoders.expect(self.store.fingerprints())
+            self._encoders.set_stored_fingerprints(self.store.fingerprints())
 
-    def _bind(self) -> None:
-        """Store the fingerprints of the encoders before a write, or compare them with the stored.
+    def _bind_encoders(self) -> None:
+        """Store the fingerprints of the encoders before a write, or compare them with stored ones.
 
         Raises EncoderMismatchError if an encoder differs from the stored fingerprint.
         """
-        self._expect()
+        self._load_fingerprints()
         own = self._encoders.fingerprints()
         if not self._encoders.complete:
-            self._encoders.expect(self.store.bind(own))
+            self._encoders.set_stored_fingerprints(self.store.bind(own))
             self._encoders.fingerprints()

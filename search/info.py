@@ -25,7 +25,7 @@ def describe(store: Store) -> dict[str, Any]:
     return {
         "path": str(store.directory),
         **stored,
-        "cut": _cut(config, fingerprints),
+        "cut": _passage_cut(config, fingerprints),
         "legs": {
             name: {
                 "kind": leg.kind,
@@ -39,7 +39,9 @@ def describe(store: Store) -> dict[str, Any]:
     }
 
 
-def _cut(config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _passage_cut(
+    config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return the entry "cut" of `describe`."""
     passages = config.passages
     reads = {

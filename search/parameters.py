@@ -25,7 +25,7 @@ _SHARED: dict[str, Check] = {
 }
 
 
-def _list(wanted: str, check: Check) -> Check:
+def list_of(wanted: str, check: Check) -> Check:
     """Return a check that applies `check` to each item of a list.
 
     It rejects a string, whose characters would otherwise become the items. `wanted` describes the
@@ -41,8 +41,8 @@ def _list(wanted: str, check: Check) -> Check:
     return each
 
 
-names = _list("a list of names", is_.text)
-requests = _list(
+names = list_of("a list of names", is_.text)
+requests = list_of(
     "a list of SearchRequest", is_.instance(SearchRequest | Mapping, "a SearchRequest")
 )
 

@@ -56,7 +56,7 @@ class Fusion(Config):
 
     @field_validator("k")
     @classmethod
-    def _of_rrf(cls, k: int | None, info: ValidationInfo) -> int | None:
+    def _only_for_rrf(cls, k: int | None, info: ValidationInfo) -> int | None:
         if k is not None and info.data.get("method", "rrf") != "rrf":
             raise ValueError('only the method "rrf" accepts it; remove it or set `method` to "rrf"')
         return k
@@ -67,7 +67,7 @@ class Fusion(Config):
         return 60 if self.k is None else self.k
 
 
-def _fusion(value: object) -> object:
+def _parse_fusion(value: object) -> object:
     """Return {"method": name} for the name of a method, and any other value unchanged."""
     return {"method": value} if isinstance(value, str) else value
 
@@ -145,9 +145,9 @@ class SearchRequest(Config):
     query: str | None = None
     vectors: dict[str, list[float]] = Field(default_factory=dict)
     legs: tuple[LegRequest, ...] = ()
-    fusion: Annotated[Fusion, BeforeValidator(_fusion, json_schema_input_type=Fusion | Method)] = (
-        Fusion()
-    )
+    fusion: Annotated[
+        Fusion, BeforeValidator(_parse_fusion, json_schema_input_type=Fusion | Method)
+    ] = Fusion()
     filter: dict[str, Any] | None = Field(default=None, description=FILTER_HELP)
     depth: Depth = WINDOW
     search: VectorSearch | None = None
@@ -160,7 +160,7 @@ class SearchRequest(Config):
 
     @field_validator("query")
     @classmethod
-    def _of_unicode(cls, query: str | None) -> str | None:
+    def _is_unicode(cls, query: str | None) -> str | None:
         try:
             (query or "").encode()
         except UnicodeEncodeError:
@@ -171,7 +171,7 @@ class SearchRequest(Config):
 
     @field_validator("filter", mode="before")
     @classmethod
-    def _as_json(cls, value: object) -> object:
+    def _is_not_parsed(cls, value: object) -> object:
         if isinstance(value, Condition):
             raise ValueError(
                 f"must be an object, got {shown(value)}, a parsed condition; pass "
@@ -181,7 +181,9 @@ class SearchRequest(Config):
 
     @field_validator("rerank")
     @classmethod
-    def _of_text(cls, rerank: RerankRequest | None, info: ValidationInfo) -> RerankRequest | None:
+    def _has_query_text(
+        cls, rerank: RerankRequest | None, info: ValidationInfo
+    ) -> RerankRequest | None:
         if rerank is not None and info.data.get("query", "") is None:
             raise ValueError("requires a query text; set `query`")
         return rerank

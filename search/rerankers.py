@@ -16,7 +16,7 @@ from ..rerank.config import RerankerName
 FIELD = "rerank.model"
 
 
-class _Given(RerankerConfig):
+class _RerankerObject(RerankerConfig):
     """The configuration entry of a reranker object that the program created itself."""
 
     kind: str
@@ -48,7 +48,7 @@ class RerankerRegistry:
             if isinstance(one, RerankerConfig):
                 named[name] = one
             else:
-                made[name] = _Given(name=name, kind=one.kind, reranker=one)
+                made[name] = _RerankerObject(name=name, kind=one.kind, reranker=one)
         self._configs = Rerankers(rerankers=named).rerankers | made
         self._load = load
         self._loaded: dict[str, Reranker] = {}

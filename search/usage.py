@@ -7,7 +7,7 @@ from dataclasses import fields
 from ..core import Usage
 
 
-def share(usage: Usage | None, part: int, parts: int) -> Usage | None:
+def usage_share(usage: Usage | None, part: int, parts: int) -> Usage | None:
     """Return the share of one text in the usage of a batch.
 
     usage: usage of the whole batch, or None.

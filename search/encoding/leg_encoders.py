@@ -45,13 +45,13 @@ class LegEncoders:
         with self._lock:
             encoder = self._loaded.get(key)
             if encoder is None:
-                encoder = self._loaded[key] = self._found(leg)
+                encoder = self._loaded[key] = self._load_encoder(leg)
             if leg not in self._checked and leg in self._expected:
-                _compare(leg, key.models, encoder.fingerprint, self._expected[leg])
+                _check_fingerprint(leg, key.models, encoder.fingerprint, self._expected[leg])
                 self._checked.add(leg)
             return encoder
 
-    def _found(self, leg: str) -> Encoder:
+    def _load_encoder(self, leg: str) -> Encoder:
         """Load the encoder of a leg. If a model has moved, search for it by its digest."""
         config = self._config.legs[leg].encoder
         try:
@@ -73,7 +73,7 @@ class LegEncoders:
         """Return True if the stored fingerprint of every leg is known."""
         return len(self._expected) == len(self._config.legs)
 
-    def expect(self, stored: Mapping[str, Mapping[str, object]]) -> None:
+    def set_stored_fingerprints(self, stored: Mapping[str, Mapping[str, object]]) -> None:
         """Set the stored fingerprints (leg -> fingerprint) that encoders are compared with."""
         self._expected = stored
 
@@ -105,7 +105,7 @@ class LegEncoders:
         return groups
 
 
-def _compare(
+def _check_fingerprint(
     leg: str,
     models: Mapping[str, str],
     actual: Mapping[str, object],

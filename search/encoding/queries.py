@@ -11,11 +11,11 @@ import numpy as np
 from ...core import InvalidInputError, Representation, Usage, added
 from ...index import CollectionConfig, DenseLeg, SparseLeg
 from ..request import SearchRequest
-from ..usage import share
+from ..usage import usage_share
 from .leg_encoders import LegEncoders
-from .query_cache import HIT, REMEMBERED, Key, alone, digest, remembered
+from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row, digest
 
-_PREPARED = 1_024
+_MAX_BATCH = 1_024
 """Maximum number of queries of one leg that are encoded in one batch."""
 LARGEST_COMPONENT = 1e18
 """Largest absolute component of a query vector. Larger ones could overflow float32 products."""
@@ -61,10 +61,10 @@ class QueryEncoder:
         warnings = []
         for leg in legs:
             if leg in request.vectors:
-                found.append(self._given(leg, request.vectors[leg], taken))
+                found.append(self._query_vector(leg, request.vectors[leg], taken))
                 continue
             assert request.query is not None, "checked by plan()"
-            query = self._take(leg, request.query, taken)
+            query = self._encoded_text(leg, request.query, taken)
             if query.truncated is not None and query.truncated.any():
                 warnings.append(
                     f"leg {leg}: the query is longer than its encoder reads, so it was cut"
@@ -82,14 +82,15 @@ class QueryEncoder:
         """
         for leg, queries in texts.items():
             distinct = list(dict.fromkeys(queries))
-            missing = [t for t in distinct if REMEMBERED.get(self._key(leg, t)) is None]
-            missing = missing[:_PREPARED]
+            missing = [t for t in distinct if QUERY_CACHE.get(self._key(leg, t)) is None]
+            missing = missing[:_MAX_BATCH]
             if missing:
                 batch = self._encoders[leg].encode(missing, role="query")
                 self._count(batch.usage)
                 for i, text in enumerate(missing):
-                    usage = share(batch.usage, i, len(missing))
-                    REMEMBERED.put(self._key(leg, text), replace(alone(batch.at(i)), usage=usage))
+                    usage = usage_share(batch.usage, i, len(missing))
+                    row = replace(copy_row(batch.at(i)), usage=usage)
+                    QUERY_CACHE.put(self._key(leg, text), row)
 
     def is_sparse(self, leg: str) -> bool:
         """Return True for a learned sparse leg."""
@@ -103,26 +104,28 @@ class QueryEncoder:
         """
         return self._encoders[leg].term(int(term)) if self.is_sparse(leg) else term
 
-    def _take(self, leg: str, text: str, taken: dict[Key, Representation]) -> Representation:
+    def _encoded_text(
+        self, leg: str, text: str, taken: dict[Key, Representation]
+    ) -> Representation:
         """Return a query encoded for a leg, from `taken`, the cache or the encoder.
 
         taken: queries already encoded for this request; the result is added to it.
         """
         key = self._key(leg, text)
         if key not in taken:
-            found = REMEMBERED.get(key, remembered)
+            found = QUERY_CACHE.get(key, as_cache_hit)
             if found is None:
                 found = self._encoders[leg].encode([text], role="query")
                 self._count(found.usage)
-                REMEMBERED.put(key, remembered(found))
-            elif found.usage == HIT:  # `prepare` has counted any other usage already.
+                QUERY_CACHE.put(key, as_cache_hit(found))
+            elif found.usage == CACHE_HIT:  # `prepare` has counted any other usage already.
                 self._count(found.usage)
             taken[key] = found
         return taken[key]
 
     def close(self) -> None:
         """Remove the queries of this encoder from the cache."""
-        REMEMBERED.forget(self._owner)
+        QUERY_CACHE.forget(self._owner)
 
     def _key(self, leg: str, text: str) -> Key:
         return self._owner, self._encoders.key(leg), digest(text)
@@ -131,7 +134,7 @@ class QueryEncoder:
         with self._lock:
             self._usage = added(self._usage, usage)
 
-    def _given(
+    def _query_vector(
         self, leg: str, vector: list[float], taken: dict[Key, Representation]
     ) -> Representation:
         config = self._config.legs[leg]
@@ -155,7 +158,7 @@ class QueryEncoder:
                 field=f"vectors.{leg}",
             )
         dense = exact.astype(np.float32)
-        like = self._take(leg, "", taken).dense
+        like = self._encoded_text(leg, "", taken).dense
         if like is not None and dense.shape != like.shape:
             raise InvalidInputError(
                 f"must have {like.shape[1]} dimensions, got {dense.shape[1]}",

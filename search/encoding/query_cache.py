@@ -32,12 +32,12 @@ class QueryCache:
 
     def __init__(self, limit: int = LIMIT_BYTES) -> None:
         self.limit = limit
-        self._known: OrderedDict[Key, tuple[Representation, int]] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[Representation, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._entries)
 
     @property
     def size(self) -> int:
@@ -45,47 +45,47 @@ class QueryCache:
         return self._bytes
 
     def get(
-        self, key: Key, leave: Callable[[Representation], Representation] | None = None
+        self, key: Key, replace_with: Callable[[Representation], Representation] | None = None
     ) -> Representation | None:
         """Return the representation of a key, or None if it is not cached.
 
-        leave: function that makes the representation which the next call returns. It must have the
+        replace_with: function that makes the representation for the next call. It must have the
             same size.
         """
         with self._lock:
-            found = self._known.get(key)
+            found = self._entries.get(key)
             if found is None:
                 return None
-            self._known.move_to_end(key)
-            if leave is not None:
-                self._known[key] = leave(found[0]), found[1]
+            self._entries.move_to_end(key)
+            if replace_with is not None:
+                self._entries[key] = replace_with(found[0]), found[1]
             return found[0]
 
     def put(self, key: Key, value: Representation) -> None:
         """Store a representation, and drop the least recently used ones above the limit."""
         size = size_of(value)
         with self._lock:
-            self._forget(key)
+            self._remove(key)
             if size > self.limit:
                 return
-            self._known[key] = value, size
+            self._entries[key] = value, size
             self._bytes += size
             while self._bytes > self.limit:
-                self._forget(next(iter(self._known)))
+                self._remove(next(iter(self._entries)))
 
     def forget(self, owner: object) -> None:
         """Remove all entries of one owner."""
         with self._lock:
-            for key in [key for key in self._known if key[0] is owner]:
-                self._forget(key)
+            for key in [key for key in self._entries if key[0] is owner]:
+                self._remove(key)
 
-    def _forget(self, key: Key) -> None:
-        found = self._known.pop(key, None)
+    def _remove(self, key: Key) -> None:
+        found = self._entries.pop(key, None)
         if found is not None:
             self._bytes -= found[1]
 
 
-REMEMBERED = QueryCache()
+QUERY_CACHE = QueryCache()
 """The cache of this process."""
 
 
@@ -107,17 +107,17 @@ def size_of(value: Representation) -> int:
     return size
 
 
-def alone(value: Representation) -> Representation:
+def copy_row(value: Representation) -> Representation:
     """Return a copy of one row of a batch, so that the whole batch can be freed."""
     dense = None if value.dense is None else value.dense.copy()
     truncated = None if value.truncated is None else value.truncated.copy()
     return replace(value, dense=dense, truncated=truncated)
 
 
-HIT = Usage(cache_hits=1)
+CACHE_HIT = Usage(cache_hits=1)
 """Usage of a query that is found in the cache."""
 
 
-def remembered(found: Representation) -> Representation:
+def as_cache_hit(found: Representation) -> Representation:
     """Return the representation with the usage of a cache hit, if it has a usage."""
-    return found if found.usage is None else replace(found, usage=HIT)
+    return found if found.usage is None else replace(found, usage=CACHE_HIT)

@@ -68,7 +68,7 @@ def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
     return np.full_like(values, 0.5) if flat else (values - mean) / (6 * deviation) + 0.5
 
 
-def shares(weights: Sequence[float], fusion: Fusion) -> list[float]:
+def list_factors(weights: Sequence[float], fusion: Fusion) -> list[float]:
     """Return the factor of each list. A list adds scaled score x factor to the fused score."""
     total = 1.0 if fusion.method == "rrf" else sum(weights) or 1.0
     return [weight / total for weight in weights]

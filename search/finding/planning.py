@@ -61,16 +61,16 @@ class Plan:
     extra: Sequence[str]
 
     @property
-    def encoded(self) -> list[str]:
+    def encoded_legs(self) -> list[str]:
         """Return the names of the legs that need the encoded query."""
         return [*(leg.name for leg in self.legs), *self.extra]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EncodedPlan:
     """A plan with its encoded query.
 
-    query: the query, encoded for each leg of `plan.encoded`.
+    query: the query, encoded for each leg of `plan.encoded_legs`.
     trace: timings of the steps done so far.
     """
 
@@ -100,15 +100,15 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running))
 
 
-def ask(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> Asked:
+def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
     """Encode the query of a plan.
 
     Call it before a view is opened: a model may take seconds.
     """
     trace = Trace(guard)
     with trace.stage("encode"):
-        encoded = queries.encode(plan.encoded, plan.request)
-    return Asked(plan, encoded, trace)
+        encoded = queries.encode(plan.encoded_legs, plan.request)
+    return EncodedPlan(plan, encoded, trace)
 
 
 def check_search(config: CollectionConfig, plan: Plan) -> None:
@@ -120,7 +120,7 @@ def check_search(config: CollectionConfig, plan: Plan) -> None:
     Raises InvalidInputError for a parameter that the index of a dense leg does not support, and
     ConfigError for a leg whose stored configuration exceeds the current bounds.
     """
-    for name in plan.encoded:
+    for name in plan.encoded_legs:
         _check_stored(config, name)
     for i, leg in enumerate(plan.legs):
         stored = config.legs[leg.name]
@@ -238,7 +238,7 @@ def _reranking(
 
 
 @contextmanager
-def request_named(i: int) -> Iterator[None]:
+def naming_request(i: int) -> Iterator[None]:
     """Add `requests[i]` to the field of an InvalidInputError raised in the block."""
     try:
         yield

@@ -110,17 +110,19 @@ def build(
             _remove_lock(path)
             raise
         try:
-            legs.expect(store.bind(legs.fingerprints()))
+            legs.set_stored_fingerprints(store.bind(legs.fingerprints()))
             legs.fingerprints()
             working = _working_bytes(memory_budget)
             earlier = consumed(store)
-            rest = _rest(checked_documents(documents), earlier, path)
+            remaining = _remaining_documents(checked_documents(documents), earlier, path)
             read = earlier
             done = WriteReport()
             progress.start("encode", total, "documents", earlier.documents)
             size = working // 2 // BYTES_PER_CHARACTER
-            pace = Pace(progress, list(legs.groups()), most=SHARD_DOCUMENTS, first=FIRST_DOCUMENTS)
-            for shard in batches(rest, most=pace.documents, characters=size):
+            pace = Pace(
+                progress, list(legs.groups()), max_documents=SHARD_DOCUMENTS, first=FIRST_DOCUMENTS
+            )
+            for shard in batches(remaining, max_documents=pace.documents, characters=size):
                 for document in shard:
                     read = read.after(document)
                 unique = list({document.id: document for document in shard}.values())
@@ -145,7 +147,9 @@ def build(
     )
 
 
-def _rest(documents: CheckedDocuments, done: Consumed, path: Path) -> CheckedDocuments:
+def _remaining_documents(
+    documents: CheckedDocuments, done: Consumed, path: Path
+) -> CheckedDocuments:
     """Return the documents that an interrupted build has not stored yet.
 
     Raises ConflictError if the first documents differ from those that it has stored.

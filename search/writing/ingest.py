@@ -47,19 +47,19 @@ class EncodedBatch:
 def batches(
     documents: Iterable[Document | Mapping[str, object]],
     *,
-    most: Callable[[], int],
+    max_documents: Callable[[], int],
     characters: int = BATCH_CHARACTERS,
 ) -> Iterator[list[Document]]:
     """Yield batches of validated documents.
 
-    most:       function that returns the maximum number of documents; called before each batch.
-    characters: approximate maximum size of a batch: text, title and the JSON of the metadata.
+    max_documents: function that returns the maximum number of documents; called before each batch.
+    characters:    approximate maximum size of a batch: text, title and the JSON of the metadata.
 
     Raises InvalidInputError, whose `field` names the invalid field of a document.
     """
     batch: list[Document] = []
     size = 0
-    limit = most()
+    limit = max_documents()
     for document in checked_documents(documents):
         batch.append(document)
         size += len(document.text) + len(document.title)
@@ -67,7 +67,7 @@ def batches(
             size += len(json.dumps(document.metadata, ensure_ascii=False))
         if len(batch) >= limit or size >= characters:
             yield batch
-            batch, size, limit = [], 0, most()
+            batch, size, limit = [], 0, max_documents()
     if batch:
         yield batch
 
@@ -89,8 +89,8 @@ def encode(
     truncated: dict[str, int] = {}
     usage: Usage | None = None
     for key, names in encoders.groups().items():
-        told = None if advance is None else partial(advance, key, of=len(texts))
-        found = encoders[names[0]].encode(texts, role="document", advance=told)
+        report = None if advance is None else partial(advance, key, of=len(texts))
+        found = encoders[names[0]].encode(texts, role="document", advance=report)
         usage = added(usage, found.usage)
         lost = 0 if found.truncated is None else int(found.truncated.sum())
         for name in names:

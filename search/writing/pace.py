@@ -21,22 +21,27 @@ class Pace:
     Encoders process a batch one after another. The progress within a batch weights each encoder by
     its share of the time for earlier batches.
 
-    most:  maximum documents of a batch.
-    first: documents of the first batch.
+    max_documents: maximum documents of a batch.
+    first:         documents of the first batch.
     """
 
     def __init__(
-        self, progress: Progress, encoders: Sequence[EncoderConfig], *, most: int, first: int
+        self,
+        progress: Progress,
+        encoders: Sequence[EncoderConfig],
+        *,
+        max_documents: int,
+        first: int,
     ) -> None:
         self._progress = progress
-        self._most = most
+        self._max_documents = max_documents
         self._first = first
         self._documents = 0
         self._total_seconds = 0.0
         self._seconds = dict.fromkeys(encoders, 0.0)
         self._weights = dict.fromkeys(encoders, 1 / len(encoders))
         self._batch = 0
-        self._told = 0
+        self._reported = 0
         self._part = 0.0
         self._began = self._last = 0.0
 
@@ -45,11 +50,11 @@ class Pace:
         if self._documents == 0:
             return self._first
         in_time = BATCH_SECONDS * self._documents / max(self._total_seconds, 1e-9)
-        return max(1, min(self._most, int(in_time)))
+        return max(1, min(self._max_documents, int(in_time)))
 
     def begin(self, documents: int) -> None:
         """Start the measurement of a batch with this number of documents."""
-        self._batch, self._told, self._part = documents, 0, 0.0
+        self._batch, self._reported, self._part = documents, 0, 0.0
         self._began = self._last = perf_counter()
         if (spent := sum(self._seconds.values())) > 0:
             self._weights = {key: seconds / spent for key, seconds in self._seconds.items()}
@@ -60,15 +65,15 @@ class Pace:
         self._seconds[encoder] += now - self._last
         self._last = now
         self._part += n / of * self._weights[encoder]
-        self._tell(int(self._part * self._batch))
+        self._report(int(self._part * self._batch))
 
     def complete(self) -> None:
         """Record that the whole batch is encoded."""
         self._documents += self._batch
         self._total_seconds += perf_counter() - self._began
-        self._tell(self._batch)
+        self._report(self._batch)
 
-    def _tell(self, documents: int) -> None:
+    def _report(self, documents: int) -> None:
         documents = min(documents, self._batch)
-        self._progress.advance(documents - self._told)
-        self._told = documents
+        self._progress.advance(documents - self._reported)
+        self._reported = documents

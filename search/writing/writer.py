@@ -38,14 +38,14 @@ class Writer:
         self._progress = progress
         self._record = record
         groups = list(encoders.groups())
-        self._pace = Pace(progress, groups, most=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
+        self._pace = Pace(progress, groups, max_documents=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
         self.report = WriteReport()
         """Totals of all batches so far."""
 
     def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
         """Write the documents. Yield after each batch, when it is durable."""
         self._progress.start("add", None, "documents")
-        for batch in batches(documents, most=self._pace.documents):
+        for batch in batches(documents, max_documents=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())
             known = self._store.unchanged(unique)
             if skipped := len(batch) - len(unique) + len(known):

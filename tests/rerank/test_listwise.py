@@ -26,7 +26,9 @@ def writing(answer: Any) -> FakeModel:
 
 
 @given(st.integers(0, 60), st.integers(2, 9), st.data())
-def test_windows_cover_all_candidates_from_bottom_to_top(count: int, width: int, data: st.DataObject) -> None:
+def test_windows_cover_all_candidates_from_bottom_to_top(
+    count: int, width: int, data: st.DataObject
+) -> None:
     step = data.draw(st.integers(1, width))
     found = windows(count, width, step)
     assert {i for window in found for i in window} == (set(range(count)) if count > 1 else set())

@@ -92,7 +92,9 @@ def indexes(found: Reranked) -> list[int]:
 @pytest.mark.parametrize("variant", VARIANTS)
 @given(data=st.data())
 @settings(deadline=None, max_examples=60)
-def test_each_method_equals_its_reference(variant: str, data: st.DataObject, preferring: Any) -> None:
+def test_each_method_equals_its_reference(
+    variant: str, data: st.DataObject, preferring: Any
+) -> None:
     n = data.draw(st.integers(0, 12), label="candidates")
     k = data.draw(st.integers(1, 14), label="places")
     mode = data.draw(st.sampled_from(["scoring", "generation"]), label="mode")

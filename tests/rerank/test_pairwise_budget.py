@@ -183,9 +183,7 @@ def test_more_is_ranked_if_time_is_left() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_faster_model_ranks_more_at_once(
-    kind: str, preferring: Any
-) -> None:
+def test_a_faster_model_ranks_more_at_once(kind: str, preferring: Any) -> None:
     reranker: Any = make(kind, preferring.perfect(list(range(20))))
     reranker._placing._waiting._learn(0.01)  # The plan then has two candidates.
     (found,) = reranker.rerank([preferring.task(20)], Budget(milliseconds=5_000))

@@ -68,8 +68,8 @@ def test_every_part_of_a_representation_counts() -> None:
 
 def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """8 queries of 100 KB each would take 0.8 MB for each leg."""
-    before = cache.REMEMBERED.size  # Other collections of this process share the cache.
-    monkeypatch.setattr(cache.REMEMBERED, "limit", before + (1 << 18))
+    before = cache.QUERY_CACHE.size  # Other collections of this process share the cache.
+    monkeypatch.setattr(cache.QUERY_CACHE, "limit", before + (1 << 18))
     with Collection.create(tmp_path / "c", CONFIG) as collection:
         collection.add([{"id": "1", "text": "a kiwi"}])
         collection.search(SearchRequest(query="kiwi warm " * 10_000))
@@ -81,12 +81,14 @@ def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert kept < 1 << 19
-        assert cache.REMEMBERED.size > before
-    assert cache.REMEMBERED.size == before
+        assert cache.QUERY_CACHE.size > before
+    assert cache.QUERY_CACHE.size == before
 
 
-def test_the_limit_applies_to_the_whole_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.REMEMBERED, "limit", 100_000)
+def test_the_limit_applies_to_the_whole_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache.QUERY_CACHE, "limit", 100_000)
     with (
         Collection.create(tmp_path / "a", CONFIG) as one,
         Collection.create(tmp_path / "b", CONFIG) as two,
@@ -94,4 +96,4 @@ def test_the_limit_applies_to_the_whole_process(tmp_path: Path, monkeypatch: pyt
         for number in range(100):
             for collection in (one, two):
                 collection.search(SearchRequest(query=f"kiwi number {number}"))
-        assert 50_000 < cache.REMEMBERED.size <= 100_000
+        assert 50_000 < cache.QUERY_CACHE.size <= 100_000

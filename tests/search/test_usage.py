@@ -16,7 +16,7 @@ from twindex.encoders import PromptRepsEncoderConfig, SparseEncoderConfig, load_
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection, SearchRequest, build
 from twindex.search.encoding.queries import QueryEncoder
-from twindex.search.usage import share
+from twindex.search.usage import usage_share
 
 MODEL = PromptRepsEncoderConfig(model="fake")
 CONFIG = CollectionConfig(
@@ -217,7 +217,7 @@ usages = st.builds(Usage, counts, counts, counts, counts, counts, st.floats(0, 1
 
 @given(usages, st.integers(1, 50))
 def test_shares_add_up(usage, parts):
-    shares = [share(usage, part, parts) for part in range(parts)]
+    shares = [usage_share(usage, part, parts) for part in range(parts)]
     total = None
     for one in shares:
         total = added(total, one)
@@ -231,4 +231,4 @@ def test_shares_add_up(usage, parts):
 def test_no_usage_is_not_zero_usage():
     assert added(None, None) is None
     assert added(None, Usage()) == added(Usage(), None) == Usage()
-    assert share(None, 0, 3) is None
+    assert usage_share(None, 0, 3) is None

@@ -135,7 +135,7 @@ def test_a_page_deeper_than_every_leg_is_refused(collection):
 def test_batch_size_counts_title_and_metadata():
     for part in ({"title": "t" * 600}, {"metadata": {"k": "m" * 600}}, {"text": "x" * 600}):
         given = [{"id": str(i), "text": "x", **part} for i in range(10)]
-        pieces = batches(given, most=lambda: 512, characters=1_000)
+        pieces = batches(given, max_documents=lambda: 512, characters=1_000)
         assert [len(piece) for piece in pieces] == [2] * 5
 
 

@@ -52,7 +52,7 @@ def clock(monkeypatch):
     ("seconds", "following"), [(0.0, 2_000), (0.1, 2_000), (4.0, 120), (8 * 59.0, 1), (8e6, 1)]
 )
 def test_a_batch_takes_about_a_minute(clock, seconds, following):
-    pace = Pace(NoProgress(), [SLOW], most=2_000, first=8)
+    pace = Pace(NoProgress(), [SLOW], max_documents=2_000, first=8)
     assert pace.documents() == 8
     pace.begin(8)
     clock.now += seconds
@@ -61,7 +61,7 @@ def test_a_batch_takes_about_a_minute(clock, seconds, following):
 
 
 def test_the_rate_excludes_time_between_batches(clock):
-    pace = Pace(NoProgress(), [SLOW], most=2_000, first=8)
+    pace = Pace(NoProgress(), [SLOW], max_documents=2_000, first=8)
     for documents, seconds in ((8, 40.0), (12, 20.0)):
         pace.begin(documents)
         clock.now += seconds
@@ -72,7 +72,7 @@ def test_the_rate_excludes_time_between_batches(clock):
 
 def test_progress_follows_the_time_of_each_encoder(clock):
     told = Told()
-    pace = Pace(told, [SLOW, FAST], most=100, first=10)
+    pace = Pace(told, [SLOW, FAST], max_documents=100, first=10)
     for documents in (10, 100):
         pace.begin(documents)
         before = told.done

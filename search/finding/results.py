@@ -12,7 +12,7 @@ from ...core import Document, HitRerank, Representation, RerankReport
 from ...index import Handles, LegResult, View
 from ...rerank import Candidate
 from ..request import LegRequest
-from .planning import Asked
+from .planning import EncodedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +37,35 @@ class Leg:
             return [None] * len(numbers)
         order = np.argsort(found)
         at = order[np.minimum(np.searchsorted(found, numbers, sorter=order), len(found) - 1)]
-        places = np.where(found[at] == numbers, at, -1).tolist()
-        return [None if place < 0 else place for place in places]
+        positions = np.where(found[at] == numbers, at, -1).tolist()
+        return [None if position < 0 else position for position in positions]
 
 
-Places = Sequence[tuple[Leg, int]]
+LegPositions = Sequence[tuple[Leg, int]]
 """The legs that returned one document, each with the document's position in the leg's list."""
 
 
-def placed(legs: Sequence[Leg], numbers: Handles) -> list[Places]:
+def leg_positions(legs: Sequence[Leg], numbers: Handles) -> list[LegPositions]:
     """Return for each document the legs that returned it, with its position in their lists."""
     at = zip(*(leg.positions(numbers) for leg in legs), strict=True)
     return [
-        [(leg, place) for leg, place in zip(legs, places, strict=True) if place is not None]
-        for places in at
+        [
+            (leg, position)
+            for leg, position in zip(legs, positions, strict=True)
+            if position is not None
+        ]
+        for positions in at
     ]
 
 
-def best(places: Places) -> int:
+def best_passage(positions: LegPositions) -> int:
     """Return the handle of a document's best passage, from the leg that ranks it highest."""
-    leg, place = min(places, key=lambda pair: pair[1])
-    return int(leg.result.passages[place])
+    leg, position = min(positions, key=lambda pair: pair[1])
+    return int(leg.result.passages[position])
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FusedResults:
     """The fused result list of a request.
 
     view:       the view that was searched; it may be closed already.
@@ -74,7 +78,7 @@ class Found:
     warnings:   warnings about filter fields that no document has.
     """
 
-    asked: Asked
+    encoded: EncodedPlan
     view: View
     legs: Sequence[Leg]
     numbers: Handles
@@ -89,19 +93,19 @@ class Found:
 class Reordered:
     """A fused result list after reranking.
 
-    places:   positions in the fused list, best first.
-    hits:     reranker results of the first len(hits) positions. The others were not reranked.
-    report:   summary of the reranking.
-    complete: False if a hit that was left out could belong in the list.
+    positions: positions in the fused list, best first.
+    hits:      reranker results of the first len(hits) positions. The others were not reranked.
+    report:    summary of the reranking.
+    complete:  False if a hit that was left out could belong in the list.
     """
 
-    places: Sequence[int]
+    positions: Sequence[int]
     hits: Sequence[HitRerank]
     report: RerankReport
     complete: bool
 
-    def hit(self, place: int) -> HitRerank:
+    def hit(self, position: int) -> HitRerank:
         """Return the reranker's result of the hit at a position, from 0, in the new order."""
-        if place < len(self.hits):
-            return self.hits[place]
-        return HitRerank(place + 1, self.places[place] + 1, judged=False)
+        if position < len(self.hits):
+            return self.hits[position]
+        return HitRerank(position + 1, self.positions[position] + 1, judged=False)

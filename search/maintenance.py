@@ -22,7 +22,7 @@ from ..index import (
 from . import parameters
 
 
-class Maintained:
+class MaintenanceMethods:
     """Maintenance methods of a collection.
 
     They raise UnsupportedByStoreError if the store does not have the capability "maintenance".
@@ -34,7 +34,7 @@ class Maintained:
 
     def seal(self) -> bool:
         """Write the recent changes into a new segment. Return False if there are none."""
-        return seal(self._maintained())
+        return seal(self._writable_local_store())
 
     @checked(**parameters.PROGRESS)
     def merge(self, *, progress: Progress | None = None) -> bool:
@@ -42,7 +42,7 @@ class Maintained:
 
         Returns False if there was nothing to do.
         """
-        store = self._maintained()
+        store = self._writable_local_store()
         sealed = seal(store)
         return merge(store, progress=progress) or sealed
 
@@ -65,28 +65,28 @@ class Maintained:
         Raises InvalidInputError for a leg that is not dense or does not support the storage.
         """
         memory = DEFAULT_MEMORY if memory is None else memory
-        return reconfigure(self._maintained(), legs, memory=memory, progress=progress)
+        return reconfigure(self._writable_local_store(), legs, memory=memory, progress=progress)
 
     @checked(legs=parameters.storages)
     def check_reconfigure(self, legs: Mapping[str, VectorStorage]) -> None:
         """Raise the error that `reconfigure` would raise for `legs`, without changing anything."""
-        check_reconfigure(self._local(), legs)
+        check_reconfigure(self._local_store(), legs)
 
     def verify(self) -> list[str]:
         """Read all files and return a description of each problem. Empty: there is no damage."""
-        return self._local().problems()
+        return self._local_store().problems()
 
-    def _local(self) -> LocalStore:
+    def _local_store(self) -> LocalStore:
         """Return the local store. Raises UnsupportedByStoreError for any other store."""
         require(self.store, "maintenance")
         assert isinstance(self.store, LocalStore), "only a LocalStore supports maintenance"
         return self.store
 
-    def _maintained(self) -> LocalStore:
-        self._writable()
-        return self._local()
+    def _writable_local_store(self) -> LocalStore:
+        self._require_writable()
+        return self._local_store()
 
-    def _writable(self) -> None:
+    def _require_writable(self) -> None:
         if self.read_only:
             raise ConflictError(
                 f"{self.path} was opened read-only; open it without `read_only` to change it"

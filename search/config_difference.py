@@ -10,7 +10,7 @@ from ..index import CollectionConfig, Store
 from ..index.models import absolute, same_models
 
 
-def differing(store: Store, wanted: CollectionConfig) -> ConfigError | None:
+def config_difference(store: Store, wanted: CollectionConfig) -> ConfigError | None:
     """Return a ConfigError for the first field that differs from the store, or None if none does.
 
     Ignores the devices of encoders, because stored representations do not depend on them. Also
@@ -18,13 +18,13 @@ def differing(store: Store, wanted: CollectionConfig) -> ConfigError | None:
     """
     stored = absolute(store.config)
     wanted = same_models(wanted, stored, store.fingerprints())
-    difference = _first(_comparable(stored), _comparable(wanted), "")
+    difference = _first_difference(_comparable(stored), _comparable(wanted), "")
     if difference is None:
         return None
-    field, here, asked = difference
+    field, here, requested = difference
     return ConfigError(
-        f"is {here} in this collection, got {asked}; pass the collection's own configuration or "
-        "none, change how vectors are stored with `reconfigure`, or use another folder",
+        f"is {here} in this collection, got {requested}; pass the collection's own configuration "
+        "or none, change how vectors are stored with `reconfigure`, or use another folder",
         field=field,
     )
 
@@ -37,19 +37,19 @@ def _comparable(config: CollectionConfig) -> dict[str, Any]:
     return config.model_copy(update={"legs": legs}).model_dump(mode="json")
 
 
-def _first(stored: Any, wanted: Any, place: str) -> tuple[str, str, str] | None:
+def _first_difference(stored: Any, wanted: Any, path: str) -> tuple[str, str, str] | None:
     """Return (path, stored value, wanted value) of the first difference of two JSON values.
 
-    place: path of the two values in the whole configuration. None: the values are equal.
+    path: path of the two values in the whole configuration. None: the values are equal.
     """
     if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
         for name in dict.fromkeys([*wanted, *stored]):
-            inner = f"{place}.{name}" if place else name
-            found = _first(stored.get(name, _ABSENT), wanted.get(name, _ABSENT), inner)
+            inner = f"{path}.{name}" if path else name
+            found = _first_difference(stored.get(name, _ABSENT), wanted.get(name, _ABSENT), inner)
             if found is not None:
                 return found
         return None
-    return None if stored == wanted else (place, _shown(stored), _shown(wanted))
+    return None if stored == wanted else (path, _shown(stored), _shown(wanted))
 
 
 _ABSENT = object()
