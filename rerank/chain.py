@@ -86,24 +86,24 @@ class Chain:
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         began = perf_counter()
         whole = budget or Budget()
-        runs = [_Run(task, Meter(whole, began)) for task in tasks]
+        runs = [_TaskState(task, Meter(whole, began)) for task in tasks]
         for number, (reranker, candidates) in enumerate(self._stages, 1):
             # Tasks with the same remaining budget are reranked together.
-            groups: dict[tuple[int | None, int | None], list[_Run]] = {}
+            groups: dict[tuple[int | None, int | None], list[_TaskState]] = {}
             for run in runs:
                 if run.status != "failed":
                     left = run.meter.left()
                     groups.setdefault((left.calls, left.tokens), []).append(run)
             for group in groups.values():
-                asked = [run.ask(candidates) for run in group]
-                found = reranker.rerank(asked, group[0].meter.left())
+                stage_tasks = [run.next_task(candidates) for run in group]
+                found = reranker.rerank(stage_tasks, group[0].meter.left())
                 for run, result in zip(group, found, strict=True):
-                    run.take(f"{number}.{reranker.kind}", result)
+                    run.record(f"{number}.{reranker.kind}", result)
         return [run.result() for run in runs]
 
 
 @dataclass(slots=True)
-class _Run:
+class _TaskState:
     """The state of one task between stages."""
 
     task: Task
@@ -115,15 +115,15 @@ class _Run:
     def __post_init__(self) -> None:
         self.order = [Placed(i, judged=False) for i in range(len(self.task.candidates))]
 
-    def ask(self, candidates: int) -> Task:
+    def next_task(self, candidates: int) -> Task:
         best = self.order[:candidates]
         found = [self.task.candidates[placed.index] for placed in best]
         if self.stages:
-            scores = _scores([placed.score for placed in best])
+            scores = _candidate_scores([placed.score for placed in best])
             found = [replace(one, score=s) for one, s in zip(found, scores, strict=True)]
         return replace(self.task, candidates=found)
 
-    def take(self, name: str, result: Reranked) -> None:
+    def record(self, name: str, result: Reranked) -> None:
         self.stages.append((name, result))
         self.meter.usage += result.usage
         if result.status != "complete":
@@ -155,7 +155,7 @@ class _Run:
         )
 
 
-def _scores(given: Sequence[float | None]) -> list[float]:
+def _candidate_scores(given: Sequence[float | None]) -> list[float]:
     """Return candidate scores for the next stage, in the order of the previous stage.
 
     given: scores of the previous stage; None for a hit that it did not score.
@@ -165,5 +165,5 @@ def _scores(given: Sequence[float | None]) -> list[float]:
     """
     known = [score for score in given if score is not None]
     if not known:
-        return [float(place) for place in range(len(given), 0, -1)]
+        return [float(position) for position in range(len(given), 0, -1)]
     return [min(known) if score is None else score for score in given]

@@ -76,15 +76,15 @@ class DiversityReranker:
         found = []
         for task in tasks:
             task.guard.check()
-            found.append(self._one(task, meter))
+            found.append(self._rerank_one(task, meter))
         return found
 
-    def _one(self, task: Task, meter: Meter[Budget]) -> Reranked:
+    def _rerank_one(self, task: Task, meter: Meter[Budget]) -> Reranked:
         total, most = len(task.candidates), meter.budget.candidates
         candidates = task.candidates[:most]
         order: list[Placed] = []
-        if candidates and not _late(meter):
-            order = self._placed(candidates, meter)
+        if candidates and not _is_late(meter):
+            order = self._select(candidates, meter)
         taken = {placed.index for placed in order}
         wanted = min(self._config.top_k, total)
         status: Status = "complete"
@@ -93,7 +93,7 @@ class DiversityReranker:
         rest = (Placed(i, judged=False) for i in range(total) if i not in taken)
         return Reranked([*order, *rest], status, seconds=perf_counter() - meter.began)
 
-    def _placed(self, candidates: Sequence[Candidate], meter: Meter[Budget]) -> list[Placed]:
+    def _select(self, candidates: Sequence[Candidate], meter: Meter[Budget]) -> list[Placed]:
         share = self._config.relevance
         relevance = _relevance(candidates)
         similar = self._similar(candidates)
@@ -101,7 +101,7 @@ class DiversityReranker:
         like = np.zeros(len(candidates), np.int64)
         left = np.ones(len(candidates), np.bool_)
         order: list[Placed] = []
-        while len(order) < min(self._config.top_k, len(candidates)) and not _late(meter):
+        while len(order) < min(self._config.top_k, len(candidates)) and not _is_late(meter):
             values = np.where(left, share * relevance - (1 - share) * closest, -np.inf)
             best = int(values.argmax())
             reasons: dict[str, Any] = {
@@ -169,7 +169,7 @@ def _relevance(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
 def _vectors(candidates: Sequence[Candidate], leg: str) -> NDArray[np.float64]:
     """Return the candidates' vectors scaled to length 1: float64 [n, d].
 
-    A candidate without a vector has a zero row. Raises InvalidInputError if no candidate has one.
+    A candidate without a vector gets a zero row. Raises InvalidInputError if all lack a vector.
     """
     known = [candidate.vector for candidate in candidates if candidate.vector is not None]
     if not known:
@@ -188,5 +188,5 @@ def _cosine(found: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(found, 0, 1).round(DECIMALS)
 
 
-def _late(meter: Meter[Budget]) -> bool:
+def _is_late(meter: Meter[Budget]) -> bool:
     return meter.deadline is not None and perf_counter() > meter.deadline

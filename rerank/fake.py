@@ -54,8 +54,10 @@ class _FakeJudge:
         found = []
         for question in questions:
             time.sleep(self._config.milliseconds / 1e3)
-            if question.place == self._config.fails_at:
-                raise ModelError(f"the fake reranker fails at hit {question.place}, as configured")
+            if question.position == self._config.fails_at:
+                raise ModelError(
+                    f"the fake reranker fails at hit {question.position}, as set in `fails_at`"
+                )
             words = question.query.lower().split()
             share = sum(word in question.text.lower().split() for word in words)
             usage = Usage(calls=1, prompt_tokens=_tokens(question))
@@ -63,7 +65,7 @@ class _FakeJudge:
         return found
 
     def key(self, question: Question) -> Hashable:
-        return *question.key, question.place
+        return *question.key, question.position
 
 
 def _tokens(question: Question) -> int:

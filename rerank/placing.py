@@ -25,9 +25,10 @@ The order contains every candidate of the task exactly once, even if the budget 
 
 
 class Placing(Rounds[Q, A]):
-    """Runs the courses of a reranker with one judge, and caches its judgements. Thread-safe.
+    """Runs the ranking algorithms (`ask.Course`) of a reranker. Thread-safe.
 
-    remembered: maximum number of cached judgements; the least recently used ones are dropped.
+    judge:      model that answers the questions of an algorithm.
+    remembered: maximum number of cached answers; the least recently used ones are dropped.
     """
 
     def __init__(self, judge: Judge[Q, A], *, remembered: int = 100_000) -> None:
@@ -41,8 +42,8 @@ class Placing(Rounds[Q, A]):
     ) -> list[Reranked]:
         """Rerank several tasks; see `Reranker.rerank`.
 
-        course: function that starts the course of a task. The task that it receives contains only
-            the candidates that the budget allows.
+        course: function that starts the ranking algorithm for a task. The task that it receives
+            contains only the candidates that the budget allows.
         """
         budget = budget or Budget()
         seen = [replace(task, candidates=task.candidates[: budget.candidates]) for task in tasks]
@@ -55,9 +56,9 @@ class Placing(Rounds[Q, A]):
 
 
 def _reranked(found: Finished[Sequence[Placed]], judged: int, total: int) -> Reranked:
-    """Return the result of a course.
+    """Convert the result of a ranking algorithm to a Reranked.
 
-    judged: number of candidates that the course received.
+    judged: number of candidates that the algorithm received.
     total:  number of candidates of the task.
     """
     order = found.result

@@ -130,7 +130,10 @@ class Needs:
     vectors: str | None = None
 
     def __or__(self, other: Needs) -> Needs:
-        """Return the union of both. Raises ConfigError if they need vectors of different legs."""
+        """Return the union of two Needs.
+
+        Raises ConfigError if they need the vectors of different legs.
+        """
         if self.vectors and other.vectors and self.vectors != other.vectors:
             raise ConfigError(
                 "all stages of a chain must use the vectors of one leg, got "

@@ -18,12 +18,12 @@ from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 class Question:
     """A query with the text of one hit.
 
-    place: position of the hit in the task, from 0.
+    position: position of the hit in the task, from 0.
     """
 
     query: str
     text: str
-    place: int = 0
+    position: int = 0
 
     @property
     def key(self) -> tuple[bytes, bytes]:
@@ -74,8 +74,8 @@ class ScoringReranker(Generic[Q, A]):
     def _course(self, task: Task) -> Course[Q, A]:
         return by_score(task, self._question, self._read)
 
-    def _question(self, task: Task, candidate: Candidate, place: int) -> Q:
-        return self._make(task.query, candidate.read(self._part), place)
+    def _question(self, task: Task, candidate: Candidate, position: int) -> Q:
+        return self._make(task.query, candidate.read(self._part), position)
 
 
 def by_score(
@@ -89,10 +89,10 @@ def by_score(
     read:     function that returns the score in an answer.
     """
     answers = yield [question(task, one, i) for i, one in enumerate(task.candidates)]
-    return placed([None if answer is None else read(answer) for answer in answers])
+    return ranked_by_score([None if answer is None else read(answer) for answer in answers])
 
 
-def placed(found: Sequence[Scored | None]) -> list[Placed]:
+def ranked_by_score(found: Sequence[Scored | None]) -> list[Placed]:
     """Return the candidates sorted by score, descending. Candidates without a score come last.
 
     Ties, and candidates without a score, keep their order. Raises ModelError for a score that is

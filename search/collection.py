@@ -358,7 +358,7 @@ class Collection(Closing, MaintenanceMethods):
             for one, result in zip(fused, results, strict=True)
         ]
 
-    # -- the whole --------------------------------------------------------------------------
+    # -- collection -------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
         """Return counts, sizes, legs and the configuration of the collection, as JSON values."""

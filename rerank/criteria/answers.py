@@ -88,7 +88,7 @@ def _criterion(entry: dict[str, Any], weight: float) -> Criterion:
 def _scores(entry: dict[str, Any], document: int, criteria: Criteria) -> Scores:
     given = folded(entry)
     scores = {}
-    for one in criteria.asked:
+    for one in criteria.scored_criteria:
         key = fold(one.name)
         if key not in given:
             raise BadAnswer(f'document {document} has no "{one.name}"')

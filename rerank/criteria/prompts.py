@@ -85,7 +85,8 @@ def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
         "all about it, 5 = about it and of some use, 10 = all that was asked for"
     )
     scored = [
-        f'- "{one.name}" (0 to {one.maximum:g}): {one.definition}' for one in criteria.asked[1:]
+        f'- "{one.name}" (0 to {one.maximum:g}): {one.definition}'
+        for one in criteria.scored_criteria[1:]
     ]
     guide = ""
     if criteria.items and not criteria.scored:
@@ -103,7 +104,7 @@ def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
 
 def example(criteria: Criteria) -> str:
     """Return a JSON object of typical length for one document of an answer."""
-    scores = {one.name: 2.5 for one in criteria.asked}
+    scores = {one.name: 2.5 for one in criteria.scored_criteria}
     return json.dumps({"document": 10, **scores}, ensure_ascii=False)
 
 
@@ -113,6 +114,6 @@ def _shape(count: int, criteria: Criteria) -> str:
     The form has ranges in place of scores, because small models copy example scores. A copied range
     is not JSON and is therefore not accepted as a score.
     """
-    scores = ", ".join(f'"{one.name}": <0-{one.maximum:g}>' for one in criteria.asked)
+    scores = ", ".join(f'"{one.name}": <0-{one.maximum:g}>' for one in criteria.scored_criteria)
     objects = [f'{{"document": {number}, {scores}}}' for number in sorted({1, count})]
     return f"[{', ..., '.join(objects) if count > 2 else ', '.join(objects)}]"

@@ -16,7 +16,7 @@ from ...llm.protocol import unsupported
 from ..config import RERANKERS, PromptingConfig, Shorthand
 from ..placing import Course, Outcome, Placing
 from ..protocol import Budget, Needs, Reranked, Task
-from ..scoring import placed
+from ..scoring import ranked_by_score
 from . import prompts
 from .answers import read_criteria, read_scores
 from .scores import Criteria, Scores, order
@@ -61,16 +61,16 @@ class CriteriaConfig(PromptingConfig):
 class _Question:
     """A prompt for the language model.
 
-    said:  text of the prompt.
-    begun: beginning of the answer, which the model continues.
-    most:  maximum tokens of the answer.
-    end:   text that ends the answer. Models often continue after it. "": none.
-    cut:   digests of the texts that were cut.
+    prompt:       text of the prompt.
+    answer_start: beginning of the answer, which the model continues.
+    max_tokens:   maximum tokens of the answer.
+    end:          text that ends the answer. Models often continue after it. "": none.
+    cut:          digests of the texts that were cut.
     """
 
-    said: str
-    begun: str
-    most: int
+    prompt: str
+    answer_start: str
+    max_tokens: int
     end: str = ""
     cut: tuple[bytes, ...] = ()
 
@@ -120,7 +120,7 @@ class CriteriaReranker:
         self._fixed = Criteria(fixed, prompts.AUTHORITY if fixed else None)
         empty = self._judge("", [Extract("", 0, False)] * config.batch, self._fixed)
         texts = config.batch * config.passage_tokens
-        tokens = self._reader.count(empty.said) + texts + empty.most
+        tokens = self._reader.count(empty.prompt) + texts + empty.max_tokens
         self._reader.check_limit(tokens, field="batch")
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
@@ -132,20 +132,20 @@ class CriteriaReranker:
         query = self._reader.query(task.query).text
         criteria: Criteria | None = self._fixed
         if batches and self._config.turns == 2:
-            criteria = yield from self._inferred(query)
+            criteria = yield from self._infer_criteria(query)
         if criteria is None:
-            return placed([None] * count)
+            return ranked_by_score([None] * count)
         judged: list[Scores | None] = [None] * count
         texts = [self._reader.passage(one.read(self._config.text)) for one in task.candidates]
         questions = [self._judge(query, [texts[i] for i in batch], criteria) for batch in batches]
         answers = yield questions
-        bad = _take(dict(zip(batches, answers, strict=True)), judged, criteria)
+        bad = _parse_answers(dict(zip(batches, answers, strict=True)), judged, criteria)
         reached = None not in answers
         if bad:
-            asked = dict(zip(batches, questions, strict=True))
-            answers = yield [_again(asked[batch], error) for batch, error in bad.items()]
+            by_batch = dict(zip(batches, questions, strict=True))
+            answers = yield [_retry(by_batch[batch], error) for batch, error in bad.items()]
             reached = reached and None not in answers
-            last = _take(dict(zip(bad, answers, strict=True)), judged, criteria)
+            last = _parse_answers(dict(zip(bad, answers, strict=True)), judged, criteria)
             bad = {b: last.get(b, error) for b, error in bad.items() if judged[b[0]] is None}
         if bad and reached and not any(judged):
             raise ModelError(f"all answers of the model are invalid: {next(iter(bad.values()))}")
@@ -158,7 +158,7 @@ class CriteriaReranker:
         found = order(judged, numbers, criteria, self._config.discard)
         return Outcome(found, complete=not bad, warnings=warnings)
 
-    def _inferred(
+    def _infer_criteria(
         self, query: str
     ) -> Generator[Sequence[_Question], Sequence[str | None], Criteria | None]:
         """Ask the model for criteria that suit a query. Return None if the budget is too small.
@@ -168,7 +168,7 @@ class CriteriaReranker:
         question = _Question(prompts.INFER.format(query=query), "{", INFERRED_TOKENS)
         error = ""
         for attempt in range(2):
-            (answer,) = yield [_again(question, error) if attempt else question]
+            (answer,) = yield [_retry(question, error) if attempt else question]
             if answer is None:
                 return None
             try:
@@ -180,11 +180,13 @@ class CriteriaReranker:
         raise ModelError(f"the model returned no valid criteria for the query: {error}")
 
     def _judge(self, query: str, texts: Sequence[Extract], criteria: Criteria) -> _Question:
-        said = prompts.judge(query, [text.text for text in texts], criteria)
+        prompt = prompts.judge(query, [text.text for text in texts], criteria)
         # The answer may be indented, with each name on its own line.
-        one = self._reader.count(prompts.example(criteria)) + 4 * (len(criteria.asked) + 2)
+        one = self._reader.count(prompts.example(criteria)) + 4 * (
+            len(criteria.scored_criteria) + 2
+        )
         cut = tuple(digest(text.text) for text in texts if text.truncated)
-        return _Question(said, "[", len(texts) * one + AROUND_TOKENS, "]", cut)
+        return _Question(prompt, "[", len(texts) * one + AROUND_TOKENS, "]", cut)
 
 
 class _Judge:
@@ -195,24 +197,24 @@ class _Judge:
         self._reader = reader
 
     def costs(self, questions: Sequence[_Question]) -> list[Cost]:
-        return [Cost(1, self._tokens(one) + one.most) for one in questions]
+        return [Cost(1, self._tokens(one) + one.max_tokens) for one in questions]
 
     def ask(self, questions: Sequence[_Question]) -> list[Judgement[str]]:
         groups: dict[Sampling, list[int]] = {}
         for i, question in enumerate(questions):
             groups.setdefault(self._sampling(question), []).append(i)
         found: dict[int, Judgement[str]] = {}
-        for sampling, places in groups.items():
-            group = [questions[i] for i in places]
-            said = [self._reader.prompt(one.said, self._begun(one)) for one in group]
-            written = self._model.generate(said, sampling)
-            for i, question, one in zip(places, group, written, strict=True):
-                text = self._begun(question) + one.text
+        for sampling, numbers in groups.items():
+            group = [questions[i] for i in numbers]
+            inputs = [self._reader.prompt(one.prompt, self._answer_start(one)) for one in group]
+            generated = self._model.generate(inputs, sampling)
+            for i, question, one in zip(numbers, group, generated, strict=True):
+                text = self._answer_start(question) + one.text
                 found[i] = Judgement(text, one.usage, question.cut)
         return [found[i] for i in range(len(questions))]
 
     def key(self, question: _Question) -> Hashable:
-        return digest(question.said)
+        return digest(question.prompt)
 
     def _tokens(self, question: _Question) -> int:
         """Return the tokens of a prompt.
@@ -220,24 +222,24 @@ class _Judge:
         The frame is counted separately, because only in the frame are the names of special tokens
         converted to special tokens.
         """
-        frame = self._reader.frame("", self._begun(question))
-        return frame + self._reader.count(question.said) + SLACK
+        frame = self._reader.frame("", self._answer_start(question))
+        return frame + self._reader.count(question.prompt) + SLACK
 
     def _sampling(self, question: _Question) -> Sampling:
-        stop = (question.end,) if question.end and self._begun(question) else ()
-        return Sampling(max_tokens=question.most, stop=stop)
+        stop = (question.end,) if question.end and self._answer_start(question) else ()
+        return Sampling(max_tokens=question.max_tokens, stop=stop)
 
-    def _begun(self, question: _Question) -> str:
+    def _answer_start(self, question: _Question) -> str:
         """Return the beginning of the answer; "" for a server, which may not continue it."""
-        return "" if self._reader.remote else question.begun
+        return "" if self._reader.remote else question.answer_start
 
 
-def _again(question: _Question, error: str) -> _Question:
+def _retry(question: _Question, error: str) -> _Question:
     """Return the question with the error of its previous answer added to the prompt."""
-    return replace(question, said=question.said + prompts.AGAIN.format(error=error))
+    return replace(question, prompt=question.prompt + prompts.AGAIN.format(error=error))
 
 
-def _take(
+def _parse_answers(
     answers: Mapping[range, str | None], judged: list[Scores | None], criteria: Criteria
 ) -> dict[range, str]:
     """Parse answers and store their scores in `judged`. Return batch -> error of invalid answers.

@@ -40,7 +40,7 @@ class Criteria:
     scored: bool = True
 
     @property
-    def asked(self) -> tuple[Criterion, ...]:
+    def scored_criteria(self) -> tuple[Criterion, ...]:
         """Return the criteria that are scored, relevance first."""
         relevance = Criterion(RELEVANCE, "", RELEVANCE_MAXIMUM, 1.0)
         return (relevance, *(self.items if self.scored else ()))
@@ -52,7 +52,7 @@ Scores = Mapping[str, float]
 
 def total(scores: Scores, criteria: Criteria) -> float:
     """Return relevance + sum of weight x score."""
-    return sum(one.weight * scores[one.name] for one in criteria.asked)
+    return sum(one.weight * scores[one.name] for one in criteria.scored_criteria)
 
 
 def order(
@@ -73,7 +73,7 @@ def order(
         reasons: dict[str, Any] = {
             "relevance": relevance,
             "criteria": {name: score for name, score in scores.items() if name != RELEVANCE},
-            "weights": {one.name: one.weight for one in criteria.asked[1:]},
+            "weights": {one.name: one.weight for one in criteria.scored_criteria[1:]},
             "total": whole,
             "batch": batches[i],
         }

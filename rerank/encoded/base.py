@@ -64,10 +64,10 @@ class EncodedJudge(Generic[V]):
 
     def costs(self, questions: Sequence[Question]) -> list[Cost]:
         """See Judge."""
-        new = self._new(self._texts, [question.text for question in questions])
-        asked = self._new(self._queries, [question.query for question in questions])
+        new = self._uncached(self._texts, [question.text for question in questions])
+        new_queries = self._uncached(self._queries, [question.query for question in questions])
         read = dict(zip(new, self._reader.tokens(new, "document"), strict=True))
-        queries = dict(zip(asked, self._reader.tokens(asked, "query"), strict=True))
+        queries = dict(zip(new_queries, self._reader.tokens(new_queries, "query"), strict=True))
         costs = []
         for question in questions:
             own, query = read.pop(question.text, 0), queries.pop(question.query, 0)
@@ -76,15 +76,17 @@ class EncodedJudge(Generic[V]):
 
     def ask(self, questions: Sequence[Question]) -> list[Judgement[Scored]]:
         """See Judge."""
-        texts, made = self._known(
+        texts, made = self._encodings(
             self._texts, [question.text for question in questions], "document"
         )
-        queries, asked = self._known(self._queries, [q.query for q in questions], "query")
+        queries, made_queries = self._encodings(
+            self._queries, [q.query for q in questions], "query"
+        )
         found = []
         for question in questions:
             text, query = texts[question.text], queries[question.query]
             # Count each text once, with the first question that contains it.
-            tokens = [made.pop(question.text, 0), asked.pop(question.query, 0)]
+            tokens = [made.pop(question.text, 0), made_queries.pop(question.query, 0)]
             found.append(
                 Judgement(
                     self._reader.score(query.value, text.value),
@@ -98,14 +100,14 @@ class EncodedJudge(Generic[V]):
         """See Judge."""
         return question.key
 
-    def _new(self, memory: Memory[Encoded[V]], texts: Sequence[str]) -> list[str]:
+    def _uncached(self, memory: Memory[Encoded[V]], texts: Sequence[str]) -> list[str]:
         """Return the texts that are not cached, without duplicates."""
         return [text for text in dict.fromkeys(texts) if memory.get(digest(text)) is None]
 
-    def _known(
+    def _encodings(
         self, memory: Memory[Encoded[V]], texts: Sequence[str], role: Role
     ) -> tuple[dict[str, Encoded[V]], dict[str, int]]:
-        """Return (text -> its encoding, text -> tokens of the texts that were encoded now)."""
+        """Return the encoding of each text, and the token counts of texts that were not cached."""
         every = dict.fromkeys(texts)
         known = {text: one for text in every if (one := memory.get(digest(text))) is not None}
         new = [text for text in every if text not in known]

@@ -11,7 +11,7 @@ from pydantic import Field
 from ...index.legs import LEG_NAME
 from ..config import RERANKERS, RerankerConfig, Shorthand
 from ..protocol import Budget, Needs, Placed, Reranked, Task
-from ..scoring import Scored, placed
+from ..scoring import Scored, ranked_by_score
 
 
 @RERANKERS.register
@@ -52,7 +52,9 @@ class StoredLegReranker:
         total = len(task.candidates)
         judged = total if most is None else min(total, most)
         scores = [one.legs.get(leg, 0.0) for one in task.candidates[:judged]]
-        order = placed([Scored(score, {"leg": leg, "leg_score": score}) for score in scores])
+        order = ranked_by_score(
+            [Scored(score, {"leg": leg, "leg_score": score}) for score in scores]
+        )
         rest = [Placed(i, judged=False) for i in range(judged, total)]
         return Reranked(
             [*order, *rest],

@@ -128,13 +128,13 @@ class KernelScorer:
     ) -> list[NDArray[np.float32]]:
         found: list[NDArray[np.float32]] = []
         with torch.inference_mode():
-            asked = self.model.vectors(self.tokenize([query]), self.tables)
+            query_vectors = self.model.vectors(self.tokenize([query]), self.tables)
             for document in documents:
                 if deadline is not None and perf_counter() > deadline:
                     break
                 vectors = torch.from_numpy(document.vectors).float()
                 lengths = torch.from_numpy(document.lengths)
-                found.append(self.model.scores(asked, vectors, lengths).numpy())
+                found.append(self.model.scores(query_vectors, vectors, lengths).numpy())
         return found
 
 

@@ -28,7 +28,7 @@ from ...ask import Cost, Memory, Meter, Status, as_twindex_error, digest
 from ...ask.waiting import Overdue, Waiting
 from ...core import ConfigError, Passage, TwindexError
 from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Reranker, Task
-from ..scoring import Scored, placed
+from ..scoring import Scored, ranked_by_score
 from .config import IntraDocumentConfig
 from .lexical_scorer import LexicalScorer
 from .scorer import F, WindowScorer
@@ -36,17 +36,17 @@ from .windows import cut
 
 FAST = "the passage scorer"
 
-PICKING = 0.5
+PREPARING_SHARE = 0.5
 """Share of a time budget for preparing documents. The costly part starts no later than that, with
 the documents prepared so far."""
 
-BESIDE = 10_000
+FIXED_CHARACTERS = 10_000
 """Fixed cost of preparing a document, as a number of characters. Without it, a short first document
 would make the estimate for long documents far too high."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known(Generic[F]):
+class _PreparedDocument(Generic[F]):
     """Cached data of a document: its windows and their prepared form for the cheap scorer."""
 
     windows: Sequence[Passage]
@@ -54,7 +54,7 @@ class _Known(Generic[F]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Picked:
+class _PickedWindow:
     """A window for the costly reranker, with its score by the cheap scorer (`fast`)."""
 
     window: Passage
@@ -62,18 +62,18 @@ class _Picked:
 
 
 @dataclass(slots=True)
-class _Run(Generic[F]):
+class _TaskState(Generic[F]):
     """The state of one task.
 
-    judged: number of candidates that the budget allows.
-    known:  prepared documents of the first candidates, as many as the time allowed.
-    picked: picked windows of the first candidates, as many as the time allowed.
+    judged:   number of candidates that the budget allows.
+    prepared: prepared documents of the first candidates, as many as the time allowed.
+    picked:   picked windows of the first candidates, as many as the time allowed.
     """
 
     task: Task
     judged: int
-    known: list[_Known[F]] = field(default_factory=list)
-    picked: list[list[_Picked]] = field(default_factory=list)
+    prepared: list[_PreparedDocument[F]] = field(default_factory=list)
+    picked: list[list[_PickedWindow]] = field(default_factory=list)
     error: TwindexError | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -116,7 +116,7 @@ class IntraDocumentReranker(Generic[F]):
         self._fast = fast
         given = config.weights or weights or (1.0,) * config.best
         self._weights = np.array(given, np.float64)
-        self._memory: Memory[_Known[F]] = Memory(config.memory, _weight)
+        self._memory: Memory[_PreparedDocument[F]] = Memory(config.memory, _size_in_bytes)
         self._waiting = Waiting()
 
     @property
@@ -128,18 +128,18 @@ class IntraDocumentReranker(Generic[F]):
         meter = Meter(budget)
         until = None
         if budget.milliseconds is not None:
-            until = meter.began + PICKING * budget.milliseconds / 1e3
-        runs: list[_Run[F]] = []
+            until = meter.began + PREPARING_SHARE * budget.milliseconds / 1e3
+        runs: list[_TaskState[F]] = []
         for task in tasks:
             total = len(task.candidates)
             judged = total if budget.candidates is None else min(total, budget.candidates)
-            runs.append(_Run(task, judged))
-        self._prepare(runs, until)
+            runs.append(_TaskState(task, judged))
+        self._prepare_all(runs, until)
         for run in runs:
             self._pick(run, meter.deadline)
         left = meter.left().model_copy(update={"candidates": None})
-        asked = [replace(run.task, candidates=self._questions(run)) for run in runs]
-        results = self._slow.rerank(asked, left)
+        slow_tasks = [replace(run.task, candidates=self._window_candidates(run)) for run in runs]
+        results = self._slow.rerank(slow_tasks, left)
         seconds = perf_counter() - meter.began
         return [
             self._result(run, result, seconds) for run, result in zip(runs, results, strict=True)
@@ -148,44 +148,44 @@ class IntraDocumentReranker(Generic[F]):
     def prepare(self, texts: Sequence[str]) -> None:
         """Prepare documents in advance and cache them, up to `memory` bytes."""
         for text in texts:
-            self._known(text, None)
+            self._prepared(text, None)
 
-    def _prepare(self, runs: Sequence[_Run[F]], until: float | None) -> None:
-        """Prepare the documents of all tasks: first candidates first, until the time `until`."""
-        for place in range(max((run.judged for run in runs), default=0)):
+    def _prepare_all(self, runs: Sequence[_TaskState[F]], until: float | None) -> None:
+        """Prepare documents until the time `until`: first the first candidate of each task."""
+        for position in range(max((run.judged for run in runs), default=0)):
             for run in runs:
-                if run.error is not None or not place < run.judged:
+                if run.error is not None or not position < run.judged:
                     continue
                 run.task.guard.check()
-                text = run.task.candidates[place].body(self._config.text)
+                text = run.task.candidates[position].body(self._config.text)
                 try:
-                    run.known.append(self._known(text, until))
+                    run.prepared.append(self._prepared(text, until))
                 except Overdue as late:
                     run.warnings.extend(late.warnings)
                     return
                 except Exception as error:  # noqa: BLE001 - whatever a model or tokenizer raises
                     run.error = as_twindex_error(error, FAST)
 
-    def _known(self, text: str, until: float | None) -> _Known[F]:
+    def _prepared(self, text: str, until: float | None) -> _PreparedDocument[F]:
         """Return the prepared document for a text. Raises Overdue if it is not ready in time."""
         key = digest(text)
         known = self._memory.get(key)
         if known is not None:
             return known
 
-        def make() -> _Known[F]:
+        def make() -> _PreparedDocument[F]:
             windows = cut(text, self._config.size, self._config.overlap)
-            made = _Known(windows, self._fast.prepare(text, windows))
+            made = _PreparedDocument(windows, self._fast.prepare(text, windows))
             self._memory.put(key, made)
             return made
 
         # If it is not ready in time, its thread continues, and the next query finds it cached.
-        cost = Cost(0, len(text) + BESIDE)
+        cost = Cost(0, len(text) + FIXED_CHARACTERS)
         if not self._waiting.chunk([cost], until):
             raise Overdue
         return self._waiting.call(make, cost.tokens, until)
 
-    def _pick(self, run: _Run[F], deadline: float | None) -> None:
+    def _pick(self, run: _TaskState[F], deadline: float | None) -> None:
         """Pick the windows of each document by the cheap scorer, best first. Ties keep their order.
 
         deadline: time in `perf_counter()` seconds.
@@ -193,40 +193,40 @@ class IntraDocumentReranker(Generic[F]):
         if run.error is not None:
             return
         try:
-            scores = self._fast.scores(run.task.query, [one.form for one in run.known], deadline)
+            scores = self._fast.scores(run.task.query, [one.form for one in run.prepared], deadline)
         except Exception as error:  # noqa: BLE001
             run.error = as_twindex_error(error, FAST)
             return
-        for known, values in zip(run.known, scores, strict=False):
+        for document, values in zip(run.prepared, scores, strict=False):
             best = np.argsort(-values, kind="stable")[: self._config.windows]
-            run.picked.append([_Picked(known.windows[i], float(values[i])) for i in best])
+            run.picked.append([_PickedWindow(document.windows[i], float(values[i])) for i in best])
 
-    def _questions(self, run: _Run[F]) -> list[Candidate]:
+    def _window_candidates(self, run: _TaskState[F]) -> list[Candidate]:
         """Return the picked windows as candidates for the costly reranker."""
         return [
-            Candidate(f"{place}.{number}", text[one.window.start : one.window.end], found.title)
-            for place, (found, picked) in enumerate(
+            Candidate(f"{position}.{number}", text[one.window.start : one.window.end], found.title)
+            for position, (found, picked) in enumerate(
                 zip(run.task.candidates, run.picked, strict=False)
             )
             for text in [found.body(self._config.text)]
             for number, one in enumerate(picked)
         ]
 
-    def _result(self, run: _Run[F], slow: Reranked, seconds: float) -> Reranked:
+    def _result(self, run: _TaskState[F], slow: Reranked, seconds: float) -> Reranked:
         error = run.error or slow.error
         total = len(run.task.candidates)
         found: list[Scored | None] = [None] * total
         if error is None:
-            given = {one.index: worth(one) for one in slow.order if one.judged}
+            given = {one.index: window_score(one) for one in slow.order if one.judged}
             first = 0
-            for place, picked in enumerate(run.picked):
+            for position, picked in enumerate(run.picked):
                 costly = [given.get(first + i) for i in range(len(picked))]
                 first += len(picked)
                 read = [score for score in costly if score is not None]
                 if len(read) == len(picked):
-                    reasons = _reasons(picked, read, len(run.known[place].windows))
-                    found[place] = Scored(self._score(read), reasons)
-        order = placed(found)
+                    reasons = _reasons(picked, read, len(run.prepared[position].windows))
+                    found[position] = Scored(self._score(read), reasons)
+        order = ranked_by_score(found)
         warnings = [*run.warnings, *slow.warnings]
         if slow.truncated:
             warnings.append(
@@ -257,7 +257,7 @@ class IntraDocumentReranker(Generic[F]):
         return score
 
 
-def worth(placed: Placed) -> float | None:
+def window_score(placed: Placed) -> float | None:
     """Return the score of a window: the logit if the reasons have one, as in the paper.
 
     Returns the reranker's score instead if there is no logit or if the reranker is calibrated.
@@ -287,12 +287,14 @@ def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[floa
     return scorer, weights
 
 
-def _weight(known: _Known[Any]) -> int:
+def _size_in_bytes(known: _PreparedDocument[Any]) -> int:
     """Return the estimated size of a cached document, in bytes."""
     return 120 * len(known.windows) + int(known.form.nbytes)
 
 
-def _reasons(picked: Sequence[_Picked], costly: Sequence[float], windows: int) -> Mapping[str, Any]:
+def _reasons(
+    picked: Sequence[_PickedWindow], costly: Sequence[float], windows: int
+) -> Mapping[str, Any]:
     read = sorted(zip(picked, costly, strict=True), key=lambda pair: -pair[1])
     shown = [
         {"start": one.window.start, "end": one.window.end, "fast": one.fast, "score": score}

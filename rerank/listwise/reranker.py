@@ -37,9 +37,9 @@ Query: "{query}"
 Order these {count} passages by how relevant they are to the query, the most relevant first. Write \
 only their numbers, each of them once, as in [2] > [1]:"""
 
-BEGUN = "["
+ANSWER_START = "["
 
-WRITTEN = 6
+TOKENS_PER_PASSAGE = 6
 """Tokens of an answer for each passage, such as "[12] > "."""
 
 
@@ -99,10 +99,10 @@ class _Tally:
     windows: Counter[int] = field(default_factory=Counter)
     missing: Counter[int] = field(default_factory=Counter)
 
-    def add(self, places: Sequence[int], answer: Permutation) -> None:
+    def add(self, positions: Sequence[int], answer: Permutation) -> None:
         self.answers.append(answer)
-        self.windows.update(places)
-        self.missing.update(places[i] for i in answer.missing)
+        self.windows.update(positions)
+        self.missing.update(positions[i] for i in answer.missing)
 
     @property
     def read(self) -> bool:
@@ -180,12 +180,12 @@ class ListwiseReranker:
     ) -> Generator[Sequence[_Window], Sequence[Permutation | None], bool]:
         """Run one pass and reorder `order` in place. Return True if the pass was completed."""
         for window in windows(len(order), self._config.window, self._config.step):
-            places = [order[i] for i in window]
-            (answer,) = yield [texts.window(places)]
+            positions = [order[i] for i in window]
+            (answer,) = yield [texts.window(positions)]
             if answer is None:
                 return False
-            tally.add(places, answer)
-            order[window.start : window.stop] = [places[i] for i in answer.order]
+            tally.add(positions, answer)
+            order[window.start : window.stop] = [positions[i] for i in answer.order]
         return True
 
 
@@ -209,9 +209,9 @@ class _Texts:
         self._key = digest(task.query)
         self._keys = [digest(text) for text in self.texts]
 
-    def window(self, places: Sequence[int]) -> _Window:
-        key = (self._key, *(self._keys[i] for i in places))
-        return _Window(self._query, [self.texts[i] for i in places], key)
+    def window(self, positions: Sequence[int]) -> _Window:
+        key = (self._key, *(self._keys[i] for i in positions))
+        return _Window(self._query, [self.texts[i] for i in positions], key)
 
 
 def _outcome(order: Sequence[int], judged: int, tally: _Tally) -> Outcome:
@@ -230,9 +230,9 @@ class _Judge:
         self._asking = Asking(model, "generation")
         self._reader = Reader(model, config.passage_tokens)
         self._width = config.window
-        self._frame = self._reader.frame(prompt("", []), BEGUN)
+        self._frame = self._reader.frame(prompt("", []), ANSWER_START)
         self._each = self._reader.count('[100] ""') + SLACK
-        most = config.window * (config.passage_tokens + self._each + WRITTEN)
+        most = config.window * (config.passage_tokens + self._each + TOKENS_PER_PASSAGE)
         self._reader.check_limit(self._frame + most, field="window")
 
     def costs(self, questions: Sequence[_Window]) -> list[Cost]:
@@ -250,7 +250,7 @@ class _Judge:
 
     def _cost(self, query: str, sizes: Sequence[int]) -> Cost:
         """Return the cost of a prompt and its answer. sizes: tokens of each passage."""
-        each = len(sizes) * (self._each + WRITTEN)
+        each = len(sizes) * (self._each + TOKENS_PER_PASSAGE)
         return Cost(1, self._frame + self._reader.query(query).tokens + sum(sizes) + each)
 
     def key(self, question: _Window) -> Hashable:
@@ -262,10 +262,10 @@ class _Judge:
         for number, question in enumerate(questions):
             by_length.setdefault(len(question.texts), []).append(number)
         for length, numbers in by_length.items():
-            asked = [self._prompt(questions[number]) for number in numbers]
-            written = self._asking.generate(asked, WRITTEN * length)
+            prompts = [self._prompt(questions[number]) for number in numbers]
+            written = self._asking.generate(prompts, TOKENS_PER_PASSAGE * length)
             for number, one in zip(numbers, written, strict=True):
-                answer = permutation(BEGUN + one.text, length, cut=one.finish == "length")
+                answer = permutation(ANSWER_START + one.text, length, cut=one.finish == "length")
                 window = questions[number]
                 cut = self._reader.cut(window.key[1:], window.texts)
                 found[number] = Judgement(answer, one.usage, cut)
@@ -273,5 +273,5 @@ class _Judge:
 
     def _prompt(self, question: _Window) -> Prompt:
         passages = [self._reader.passage(text).text for text in question.texts]
-        said = prompt(self._reader.query(question.query).text, passages)
-        return self._reader.prompt(said, BEGUN)
+        text = prompt(self._reader.query(question.query).text, passages)
+        return self._reader.prompt(text, ANSWER_START)

@@ -58,7 +58,7 @@ class Board:
         return len(self.texts)
 
     def question(self, pair: Pair) -> Comparison:
-        i, j = sorted(pair, key=lambda place: self._digests[place])
+        i, j = sorted(pair, key=lambda candidate: self._digests[candidate])
         key = (self._key, self._digests[i], self._digests[j])
         return Comparison(self.query, self.texts[i], self.texts[j], key)
 
@@ -72,8 +72,8 @@ class Board:
             if answer is None:
                 break
             # If the digests are equal, the texts are equal, and either order is correct.
-            seen = answer if self._digests[i] <= self._digests[j] else _turned(answer)
-            self._verdicts[min(i, j), max(i, j)] = seen if i < j else _turned(seen)
+            seen = answer if self._digests[i] <= self._digests[j] else _reversed(answer)
+            self._verdicts[min(i, j), max(i, j)] = seen if i < j else _reversed(seen)
             won.append(int(seen.winner))
         return won
 
@@ -100,17 +100,17 @@ class Board:
         margins: list[list[float]] = [[] for _ in self.texts]
         names = {1: "wins", 0: "ties", -1: "losses"}
         for pair, verdict in self._verdicts.items():
-            for place, sign in zip(pair, (1, -1), strict=True):
-                tallies[place][names[sign * verdict.winner]] += 1
-                tallies[place]["comparisons"] += 1
+            for candidate, sign in zip(pair, (1, -1), strict=True):
+                tallies[candidate][names[sign * verdict.winner]] += 1
+                tallies[candidate]["comparisons"] += 1
                 if verdict.margin is not None:
-                    margins[place].append(sign * verdict.margin)
+                    margins[candidate].append(sign * verdict.margin)
         for tally, values in zip(tallies, margins, strict=True):
             if values:
                 tally["margin"] = sum(values) / len(values)
         return tallies
 
 
-def _turned(verdict: Verdict) -> Verdict:
+def _reversed(verdict: Verdict) -> Verdict:
     winner: Literal[1, 0, -1] = 1 if verdict.winner == -1 else -1 if verdict.winner == 1 else 0
     return Verdict(winner, None if verdict.margin is None else -verdict.margin)

@@ -24,10 +24,10 @@ Passage B: "{second}"
 Output Passage A or Passage B:"""
 """Pairwise Ranking Prompting (Qin et al., 2023)."""
 
-BEGUN = "Passage"
+ANSWER_START = "Passage"
 """Beginning of the answer. The next token is then A or B."""
 
-WRITTEN = 4
+ANSWER_TOKENS = 4
 """Maximum tokens of a generated answer: the passage, and whether a second one follows."""
 
 _LEADING = re.compile(r"\W*(passages?\W+)?([AB])\b", re.IGNORECASE)
@@ -70,7 +70,7 @@ class PairwiseJudge:
         self._asking = Asking(model, mode)
         self._reader = Reader(model, passage_tokens)
         empty = PROMPT.format(query="", first="", second="")
-        self._frame = self._reader.frame(empty, BEGUN)
+        self._frame = self._reader.frame(empty, ANSWER_START)
         a, b = (self._reader.spaced(letter, begun=True) for letter in "AB")
         self._answers = a, b
         self._reader.check_limit(self._frame + 2 * passage_tokens, field="passage_tokens")
@@ -84,7 +84,7 @@ class PairwiseJudge:
         return self._cost(self._frame + self._reader.query(query).tokens + sum(longest))
 
     def _cost(self, size: int) -> Cost:
-        each = self._asking.cost(size, self._reader, written=WRITTEN)
+        each = self._asking.cost(size, self._reader, written=ANSWER_TOKENS)
         return Cost(2 * each.calls, 2 * each.tokens)
 
     def key(self, question: Comparison) -> Hashable:
@@ -121,7 +121,7 @@ class PairwiseJudge:
     ) -> list[tuple[float, Usage]]:
         texts = [self._prompt(questions[number], side) for number, side in asked]
         if self._asking.mode == "generation":
-            written = self._asking.generate(texts, WRITTEN)
+            written = self._asking.generate(texts, ANSWER_TOKENS)
             return [(preferred(one.text), one.usage) for one in written]
         sizes = self._sizes([questions[number] for number, _ in asked])
         return self._asking.margins(texts, self._answers, sizes)
@@ -139,8 +139,8 @@ class PairwiseJudge:
     def _prompt(self, question: Comparison, side: Side) -> Prompt:
         query = self._reader.query(question.query).text
         texts = [self._reader.passage(text).text for text in (question.first, question.second)]
-        said = PROMPT.format(query=query, first=texts[side], second=texts[1 - side])
-        return self._reader.prompt(said, BEGUN)
+        text = PROMPT.format(query=query, first=texts[side], second=texts[1 - side])
+        return self._reader.prompt(text, ANSWER_START)
 
     def _sizes(self, questions: Sequence[Comparison]) -> list[int]:
         """Return the approximate number of tokens of one prompt of each question."""

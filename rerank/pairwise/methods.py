@@ -36,9 +36,9 @@ def sliding(n: int, k: int, settled: list[int]) -> Method:
     passes = min(k, n - 1)
     for step in range(n + passes - 2):
         lower = [n - 1 - step + 2 * number for number in range(passes)]
-        places = [j for number, j in enumerate(lower) if number < j < n]
-        won = yield [(order[j], order[j - 1]) for j in places]
-        for j, result in zip(places, won, strict=True):
+        positions = [j for number, j in enumerate(lower) if number < j < n]
+        won = yield [(order[j], order[j - 1]) for j in positions]
+        for j, result in zip(positions, won, strict=True):
             if result == 1:
                 order[j - 1], order[j] = order[j], order[j - 1]
         settled.extend(order[number] for number, j in enumerate(lower) if j == number + 1)
@@ -54,7 +54,7 @@ def heapsort(n: int, k: int, settled: list[int]) -> Method:
     items = list(range(n))
     for level in range(n.bit_length() - 1, -1, -1):
         nodes = range(2**level - 1, min(2 ** (level + 1) - 1, n // 2))
-        yield from _together([_sink(items, node, n) for node in nodes])
+        yield from _in_parallel([_sink(items, node, n) for node in nodes])
     for size in range(n - 1, -1, -1):
         settled.append(items[0])
         if len(settled) == k or not size:
@@ -76,7 +76,7 @@ def tournament(n: int, k: int, settled: list[int]) -> Method:
     players = list(range(n))
     while players:
         while len(players) > 1:
-            pairs = [_ordered(*players[i : i + 2]) for i in range(0, len(players) - 1, 2)]
+            pairs = [_in_original_order(*players[i : i + 2]) for i in range(0, len(players) - 1, 2)]
             won = yield pairs
             bye = players[2 * len(pairs) :]
             players = []
@@ -91,7 +91,7 @@ def tournament(n: int, k: int, settled: list[int]) -> Method:
         players = beaten[players[0]]
 
 
-def needed(method: str, n: int, k: int) -> int:
+def comparisons_needed(method: str, n: int, k: int) -> int:
     """Return the number of comparisons for n candidates.
 
     For the methods "heap" and "tournament", it is an approximate maximum.
@@ -132,7 +132,7 @@ def _sink(items: list[int], node: int, size: int) -> Method:
         node = best
 
 
-def _together(methods: Sequence[Method]) -> Method:
+def _in_parallel(methods: Sequence[Method]) -> Method:
     """Run several algorithms in parallel: each round yields the pairs of all of them."""
     waiting = [(method, pairs) for method in methods if (pairs := next(method, None))]
     while waiting:
@@ -145,6 +145,6 @@ def _together(methods: Sequence[Method]) -> Method:
             begin = end
 
 
-def _ordered(one: int, other: int) -> Pair:
+def _in_original_order(one: int, other: int) -> Pair:
     """Return the pair in the original order, so that the first candidate wins a tie."""
     return min(one, other), max(one, other)

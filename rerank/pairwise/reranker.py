@@ -30,12 +30,12 @@ from ..placing import Course, Outcome, Placing
 from ..protocol import Budget, Needs, Placed, Reranked, Task
 from .board import Board, Comparison, Verdict
 from .judge import PairwiseJudge
-from .methods import METHODS, Method, all_pairs, needed
+from .methods import METHODS, Method, all_pairs, comparisons_needed
 
 FIRST_ROUND = 8
 """Candidates in the first round of "allpair" under a time limit. Each round doubles the number."""
 
-_Play = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
+_MethodRun = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
 
 
 @RERANKERS.register
@@ -107,13 +107,13 @@ class PairwiseReranker:
         k, settled, judged = self._config.top_k, list[int](), 0
         for size in plan(
             len(board),
-            lambda n: needed(method, n, k),
+            lambda n: comparisons_needed(method, n, k),
             budget,
             lambda: self._judge.most(board.query, board.texts),
             self._placing.speed,
         ):
             now: list[int] = []
-            done = yield from _play(board, METHODS[method](size, k, now))
+            done = yield from _run_method(board, METHODS[method](size, k, now))
             settled = now if done else [*now, *(i for i in settled if i not in now)]
             if not done:
                 break
@@ -155,7 +155,7 @@ def _doubled(value: int, below: int) -> Iterator[int]:
         value *= 2
 
 
-def _play(board: Board, method: Method) -> _Play:
+def _run_method(board: Board, method: Method) -> _MethodRun:
     """Run an algorithm with the comparisons of a board. Return True if all were answered."""
     with suppress(StopIteration):
         pairs = next(method)

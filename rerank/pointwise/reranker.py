@@ -34,7 +34,7 @@ Does the passage help to answer the query? Answer Yes or No:"""
 """The relevance generation prompt of Liang et al. (2022). The query comes first, so all prompts of
 one query share a prefix."""
 
-WRITTEN = 4
+ANSWER_TOKENS = 4
 """Maximum tokens of a generated answer."""
 
 UNKNOWN = 0.5
@@ -104,7 +104,7 @@ class _Judge:
 
     def costs(self, questions: Sequence[Question]) -> list[Cost]:
         sizes = map(self._size, questions)
-        return [self._asking.cost(size, self._reader, written=WRITTEN) for size in sizes]
+        return [self._asking.cost(size, self._reader, written=ANSWER_TOKENS) for size in sizes]
 
     def key(self, question: Question) -> Hashable:
         return question.key
@@ -112,14 +112,14 @@ class _Judge:
     def ask(self, questions: Sequence[Question]) -> list[Judgement[Relevance]]:
         found: dict[int, Judgement[Relevance]] = {}
         for numbers in calls(range(len(questions)), lambda n: questions[n].key[0]):
-            asked = [questions[number] for number in numbers]
-            for number, (answer, usage) in zip(numbers, self._read(asked), strict=True):
+            group = [questions[number] for number in numbers]
+            for number, (answer, usage) in zip(numbers, self._read(group), strict=True):
                 one = questions[number]
                 found[number] = Judgement(answer, usage, self._reader.cut(one.key[1:], [one.text]))
         return [found[number] for number in range(len(questions))]
 
     def _read(self, questions: Sequence[Question]) -> list[tuple[Relevance, Usage]]:
-        asked = [
+        prompts = [
             self._reader.prompt(
                 PROMPT.format(
                     query=self._reader.query(one.query).text,
@@ -129,9 +129,12 @@ class _Judge:
             for one in questions
         ]
         if self._asking.mode == "generation":
-            return [(said(a.text), a.usage) for a in self._asking.generate(asked, WRITTEN)]
+            return [
+                (parse_answer(a.text), a.usage)
+                for a in self._asking.generate(prompts, ANSWER_TOKENS)
+            ]
         sizes = [self._size(question) for question in questions]
-        margins = self._asking.margins(asked, self._answers, sizes)
+        margins = self._asking.margins(prompts, self._answers, sizes)
         return [(Relevance(logistic(margin)), usage) for margin, usage in margins]
 
     def _size(self, question: Question) -> int:
@@ -140,7 +143,7 @@ class _Judge:
         return self._frame + self._reader.query(question.query).tokens + passage
 
 
-def said(answer: str) -> Relevance:
+def parse_answer(answer: str) -> Relevance:
     """Return the relevance in a generated answer.
 
     The score is 1 if "yes" occurs, 0 if "no" occurs, and `UNKNOWN` if neither or both do.

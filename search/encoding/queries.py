@@ -151,10 +151,11 @@ class QueryEncoder:
                 field=f"vectors.{leg}",
             )
         exact = np.asarray([vector], dtype=np.float64)
-        if not np.all(np.abs(exact) <= LARGEST_COMPONENT):  # False for NaN too.
+        invalid = exact[~(np.abs(exact) <= LARGEST_COMPONENT)]  # NaN is invalid too.
+        if len(invalid):
             raise InvalidInputError(
                 f"each component must be a number between -{LARGEST_COMPONENT:g} and "
-                f"{LARGEST_COMPONENT:g}",
+                f"{LARGEST_COMPONENT:g}, got {invalid[0]:g}",
                 field=f"vectors.{leg}",
             )
         dense = exact.astype(np.float32)

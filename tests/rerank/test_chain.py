@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Chain, Needs, Placed, Reranked, Task
-from twindex.rerank.scoring import Scored, placed
+from twindex.rerank.scoring import Scored, ranked_by_score
 
 
 class Stage:
@@ -44,7 +44,7 @@ class Stage:
         status = "partial" if None in scores else "complete"
         used = Usage(calls=len(task.candidates), prompt_tokens=2 * len(task.candidates))
         return Reranked(
-            placed([None if one is None else Scored(one) for one in scores]),
+            ranked_by_score([None if one is None else Scored(one) for one in scores]),
             status,
             used,
             truncated=1,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twindex.core import UnsupportedError
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, PointwiseConfig, Task
-from twindex.rerank.pointwise.reranker import PointwiseReranker, said
+from twindex.rerank.pointwise.reranker import PointwiseReranker, parse_answer
 
 WRITTEN = PointwiseConfig(mode="generation")
 
@@ -49,7 +49,7 @@ def test_the_score_is_the_probability_of_yes(pairs: list[tuple[float, float]]) -
     ],
 )
 def test_generated_answers_are_parsed(answer: str, score: float) -> None:
-    found = said(answer)
+    found = parse_answer(answer)
     assert found.score == score
     assert found.answer == (answer if score == 0.5 else None)
 

@@ -18,7 +18,7 @@ from twindex.ask.meter import Cost
 from twindex.core import InvalidInputError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Placed, Reranked, Task
 from twindex.rerank.placing import Course, Outcome, Placing
-from twindex.rerank.scoring import Scored, by_score, placed
+from twindex.rerank.scoring import Scored, by_score, ranked_by_score
 
 
 @dataclass
@@ -84,7 +84,7 @@ def course(rounds: Sequence[Sequence[int]], seen: list[list[float | None]], size
             for number, answer in enumerate(answers):
                 if size and total:
                     total[number % len(total)] += answer or 0.0
-        return placed([*map(Scored, total)])
+        return ranked_by_score([*map(Scored, total)])
 
     return run
 
@@ -272,7 +272,7 @@ def test_an_error_of_a_course_fails_its_task_only():
         answers = yield [1]
         if one.query == "bad":
             raise ModelError("cannot be read")
-        return placed([Scored(answers[0]), *[Scored(0.0)] * (len(one.candidates) - 1)])
+        return ranked_by_score([Scored(answers[0]), *[Scored(0.0)] * (len(one.candidates) - 1)])
 
     good, bad = Placing(Judge()).rerank([task(2, "good"), task(2, "bad")], run)
     assert (good.status, bad.status, str(bad.error)) == ("complete", "failed", "cannot be read")
@@ -282,7 +282,7 @@ def test_an_error_of_a_course_fails_its_task_only():
 def test_a_score_that_is_not_a_number_fails(score):
     def run(one: Task) -> Course[int, float]:
         yield [1]
-        return placed([Scored(0.5), Scored(score)])
+        return ranked_by_score([Scored(0.5), Scored(score)])
 
     (found,) = Placing(Judge()).rerank([task(2)], run)
     assert found.status == "failed"
@@ -293,7 +293,7 @@ def test_an_incomplete_outcome_is_partial_with_warnings():
     def run(one: Task) -> Course[int, float]:
         answers = yield [1, 2]
         return Outcome(
-            placed([Scored(answers[0]), None]), complete=False, warnings=["no answer to 2"]
+            ranked_by_score([Scored(answers[0]), None]), complete=False, warnings=["no answer to 2"]
         )
 
     (found,) = Placing(Judge()).rerank([task(2)], run)

@@ -123,10 +123,10 @@ def test_queries_encoded_together_share_the_usage(collection, spy):
     assert [result.usage.calls for result in results] == [1, 1, 0, 1]
     assert [result.usage.cache_hits for result in results] == [0, 0, 1, 0]
     whole = load_encoder(MODEL).encode(spy.asked["query"][0], role="query").usage
-    told = Usage()
+    returned = Usage()
     for result in results:
-        told += result.usage
-    assert untimed(told) == untimed(whole + Usage(cache_hits=1))
+        returned += result.usage
+    assert untimed(returned) == untimed(whole + Usage(cache_hits=1))
 
 
 def test_collection_and_build_sum_the_usage(collection, tmp_path):

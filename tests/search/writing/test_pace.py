@@ -23,7 +23,7 @@ class Clock:
         return self.now
 
 
-class Told(NoProgress):
+class RecordedProgress(NoProgress):
     """Records the reported progress of encoding."""
 
     def __init__(self):
@@ -71,21 +71,21 @@ def test_the_rate_excludes_time_between_batches(clock):
 
 
 def test_progress_follows_the_time_of_each_encoder(clock):
-    told = Told()
-    pace = Pace(told, [SLOW, FAST], max_documents=100, first=10)
+    recorded = RecordedProgress()
+    pace = Pace(recorded, [SLOW, FAST], max_documents=100, first=10)
     for documents in (10, 100):
         pace.begin(documents)
-        before = told.done
+        before = recorded.done
         for part in range(1, 6):
             clock.now += 9.0
             pace.read(SLOW, 1, of=5)
             if documents == 100:  # Now the times of both encoders are known.
-                assert told.done - before == pytest.approx(20 * part * 0.99, abs=2)
+                assert recorded.done - before == pytest.approx(20 * part * 0.99, abs=2)
         clock.now += 0.2
         pace.read(FAST, 5, of=5)
         pace.complete()
-        assert told.done - before == documents
-    assert told.done == 110
+        assert recorded.done - before == documents
+    assert recorded.done == 110
 
 
 class SlowEncoder:
@@ -143,22 +143,25 @@ def test_a_slow_build_loses_about_a_minute_and_gives_the_same_result(tmp_path, s
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path / "c", stopping(), CONFIG, encoders=loader)
     assert shards == [FIRST_DOCUMENTS, IN_TIME]
-    told = Told()
+    recorded = RecordedProgress()
     report = build(
-        tmp_path / "c", CORPUS, CONFIG, total=len(CORPUS), progress=told, encoders=loader
+        tmp_path / "c", CORPUS, CONFIG, total=len(CORPUS), progress=recorded, encoders=loader
     )
     assert report.resumed_at == FIRST_DOCUMENTS + IN_TIME
     assert shards[2:] == [FIRST_DOCUMENTS, IN_TIME, 300 - 2 * (FIRST_DOCUMENTS + IN_TIME)]
     # Progress moved within the shards, with each batch of ten texts, up to rounding.
-    assert max(after - before for before, after in zip(told.at, told.at[1:], strict=False)) <= 11
+    assert (
+        max(after - before for before, after in zip(recorded.at, recorded.at[1:], strict=False))
+        <= 11
+    )
     build(tmp_path / "whole", CORPUS, CONFIG)
     assert found(tmp_path / "c") == found(tmp_path / "whole")
 
 
 def test_adding_is_bounded_by_time_too(tmp_path, shards, loader):
-    told = Told()
+    recorded = RecordedProgress()
     documents = [Document(f"d{i}", "text") for i in range(FIRST_DOCUMENTS + 200)]
     with Collection.create(tmp_path / "c", CONFIG, encoders=loader) as collection:
-        collection.add(documents, progress=told)
+        collection.add(documents, progress=recorded)
     assert shards == [FIRST_DOCUMENTS, IN_TIME, 200 - IN_TIME]
-    assert told.done == len(documents)
+    assert recorded.done == len(documents)
