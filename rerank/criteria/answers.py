@@ -8,13 +8,13 @@ from ...ask.answers import BadAnswer, entries, fold, folded, number, shown, valu
 from ...ask.reading import one_line
 from .scores import RELEVANCE, Criteria, Criterion, Scores
 
-MOST_CRITERIA = 8
-LONGEST_NAME = 60
-LONGEST_DEFINITION = 400
+MAX_CRITERIA = 8
+MAX_NAME_LENGTH = 60
+MAX_DEFINITION_LENGTH = 400
 """Maximum characters of a criterion's definition."""
 
-MOST_WEIGHT = 2.0
-MOST_MAXIMUM = 10.0
+MAX_WEIGHT = 2.0
+MAX_MAXIMUM = 10.0
 
 
 def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
@@ -50,9 +50,9 @@ def read_criteria(text: str, weight: float) -> Criteria:
     found = [_criterion(entry, weight) for entry in items]
     chosen = [one for one in found if fold(one.name) != RELEVANCE]
     names = [fold(one.name) for one in chosen]
-    if not 1 <= len(chosen) <= MOST_CRITERIA:
+    if not 1 <= len(chosen) <= MAX_CRITERIA:
         raise BadAnswer(
-            f"there are {len(chosen)} criteria besides relevance, not 1 to {MOST_CRITERIA}"
+            f"there are {len(chosen)} criteria besides relevance, not 1 to {MAX_CRITERIA}"
         )
     for name in names:
         if names.count(name) > 1 or name == "document":
@@ -65,23 +65,23 @@ def read_criteria(text: str, weight: float) -> Criteria:
 
 def _criterion(entry: dict[str, Any], weight: float) -> Criterion:
     name, definition = entry.get("name"), entry.get("definition")
-    if not isinstance(name, str) or not fold(name) or len(name) > LONGEST_NAME:
-        raise BadAnswer(f'"name" is {shown(name)}, not a text of 1 to {LONGEST_NAME} characters')
-    if not isinstance(definition, str) or not 0 < len(definition.strip()) <= LONGEST_DEFINITION:
+    if not isinstance(name, str) or not fold(name) or len(name) > MAX_NAME_LENGTH:
+        raise BadAnswer(f'"name" is {shown(name)}, not a text of 1 to {MAX_NAME_LENGTH} characters')
+    if not isinstance(definition, str) or not 0 < len(definition.strip()) <= MAX_DEFINITION_LENGTH:
         raise BadAnswer(
-            f'"definition" of "{one_line(name)}" is not a text of 1 to {LONGEST_DEFINITION} '
+            f'"definition" of "{one_line(name)}" is not a text of 1 to {MAX_DEFINITION_LENGTH} '
             "characters"
         )
     # A closing bracket would end the answer; see `_Question.end` in `reranker`.
     name = one_line(name).replace("[", "(").replace("]", ")")
-    maximum = number(entry.get("maximum", 5), 0, MOST_MAXIMUM, f'"maximum" of "{name}"')
+    maximum = number(entry.get("maximum", 5), 0, MAX_MAXIMUM, f'"maximum" of "{name}"')
     if maximum == 0:
         raise BadAnswer(f'"maximum" of "{name}" is 0, and must be above 0')
     return Criterion(
         name,
         one_line(definition),
         maximum,
-        number(entry.get("weight", weight), 0, MOST_WEIGHT, f'"weight" of "{name}"'),
+        number(entry.get("weight", weight), 0, MAX_WEIGHT, f'"weight" of "{name}"'),
     )
 
 

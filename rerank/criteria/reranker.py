@@ -21,7 +21,7 @@ from . import prompts
 from .answers import read_criteria, read_scores
 from .scores import Criteria, Scores, order
 
-REMEMBERED = 10_000
+CACHED_ANSWERS = 10_000
 """Maximum number of cached answers. An answer has a few hundred characters."""
 
 INFERRED_TOKENS = 700
@@ -113,7 +113,7 @@ class CriteriaReranker:
         found = cast(GenerativeModel, loaded)
         self._reader = Reader(found, config.passage_tokens)
         self._placing: Placing[_Question, str] = Placing(
-            _Judge(found, self._reader), remembered=REMEMBERED
+            _Judge(found, self._reader), remembered=CACHED_ANSWERS
         )
         scored = () if config.relevance_only else prompts.FIXED
         fixed = tuple(replace(one, weight=config.weight) for one in scored)

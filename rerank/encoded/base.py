@@ -15,9 +15,9 @@ from ..scoring import Question, Scored
 
 V = TypeVar("V")
 
-REMEMBERED = 256 << 20
+PASSAGE_CACHE_BYTES = 256 << 20
 """Maximum bytes of cached passages."""
-QUERIES = 1_000
+CACHED_QUERIES = 1_000
 """Maximum number of cached queries."""
 
 
@@ -57,10 +57,10 @@ class EncodedJudge(Generic[V]):
     One encoded text counts as one call. A query is counted once, with the first of its passages.
     """
 
-    def __init__(self, reader: Reader[V], *, remembered: int = REMEMBERED) -> None:
+    def __init__(self, reader: Reader[V], *, remembered: int = PASSAGE_CACHE_BYTES) -> None:
         self._reader = reader
         self._texts: Memory[Encoded[V]] = Memory(remembered, lambda one: reader.size(one.value))
-        self._queries: Memory[Encoded[V]] = Memory(QUERIES)
+        self._queries: Memory[Encoded[V]] = Memory(CACHED_QUERIES)
 
     def costs(self, questions: Sequence[Question]) -> list[Cost]:
         """See Judge."""

@@ -162,7 +162,7 @@ class ListwiseReranker:
             return self._config.passes * len(windows(n, width, step))
 
         def most() -> Cost:
-            return self._judge.most(task.query, texts.texts)
+            return self._judge.max_cost(task.query, texts.texts)
 
         order, judged, tally = list(range(count)), 0, _Tally()
         for size in plan(count, needed, budget, most, self._placing.speed):
@@ -243,7 +243,7 @@ class _Judge:
             for question in questions
         ]
 
-    def most(self, query: str, texts: Sequence[str]) -> Cost:
+    def max_cost(self, query: str, texts: Sequence[str]) -> Cost:
         """Return the maximum cost of a window with any of the texts."""
         sizes = sorted(self._reader.passage(text).tokens for text in texts)
         return self._cost(query, sizes[-self._width :])

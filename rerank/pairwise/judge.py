@@ -39,7 +39,7 @@ _Prompt = tuple[int, Side]
 """(number of the question, side). Side 0: the first passage is Passage A; 1: the second is."""
 
 
-def preferred(answer: str) -> Literal[1, 0, -1]:
+def parse_preference(answer: str) -> Literal[1, 0, -1]:
     """Return the preference in a generated answer: 1 = Passage A, -1 = Passage B, 0 = neither/both.
 
     The answer continues "Passage", so it is usually "A" or " A.". A server may start again with
@@ -78,7 +78,7 @@ class PairwiseJudge:
     def costs(self, questions: Sequence[Comparison]) -> list[Cost]:
         return [self._cost(size) for size in self._sizes(questions)]
 
-    def most(self, query: str, texts: Sequence[str]) -> Cost:
+    def max_cost(self, query: str, texts: Sequence[str]) -> Cost:
         """Return the maximum cost of a comparison of any two of the texts."""
         longest = sorted(self._reader.passage(text).tokens for text in texts)[-2:]
         return self._cost(self._frame + self._reader.query(query).tokens + sum(longest))
@@ -122,7 +122,7 @@ class PairwiseJudge:
         texts = [self._prompt(questions[number], side) for number, side in asked]
         if self._asking.mode == "generation":
             written = self._asking.generate(texts, ANSWER_TOKENS)
-            return [(preferred(one.text), one.usage) for one in written]
+            return [(parse_preference(one.text), one.usage) for one in written]
         sizes = self._sizes([questions[number] for number, _ in asked])
         return self._asking.margins(texts, self._answers, sizes)
 

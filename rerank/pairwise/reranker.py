@@ -109,7 +109,7 @@ class PairwiseReranker:
             len(board),
             lambda n: comparisons_needed(method, n, k),
             budget,
-            lambda: self._judge.most(board.query, board.texts),
+            lambda: self._judge.max_cost(board.query, board.texts),
             self._placing.speed,
         ):
             now: list[int] = []

@@ -9,7 +9,7 @@ import pytest
 from twindex.core import ConfigError, ModelError, UnsupportedError
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, PairwiseConfig, Task
-from twindex.rerank.pairwise.judge import preferred
+from twindex.rerank.pairwise.judge import parse_preference
 from twindex.rerank.pairwise.reranker import PairwiseReranker
 
 ALLPAIR = PairwiseConfig(method="allpair")
@@ -51,7 +51,7 @@ class Limited(FakeModel):
     ],
 )
 def test_generated_answers_are_parsed(answer: str, expected: int) -> None:
-    assert preferred(answer) == expected
+    assert parse_preference(answer) == expected
 
 
 def test_prompts_equal_the_paper_in_both_orders() -> None:
