@@ -161,11 +161,11 @@ class ListwiseReranker:
         def needed(n: int) -> int:
             return self._config.passes * len(windows(n, width, step))
 
-        def most() -> Cost:
+        def max_cost() -> Cost:
             return self._judge.max_cost(task.query, texts.texts)
 
         order, judged, tally = list(range(count)), 0, _Tally()
-        for size in plan(count, needed, budget, most, self._placing.speed):
+        for size in plan(count, needed, budget, max_cost, self._placing.speed):
             for _ in range(self._config.passes):
                 now = order[:size]
                 done = yield from self._slide(texts, now, tally)
