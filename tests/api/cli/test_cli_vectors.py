@@ -165,7 +165,7 @@ def test_a_collection_without_vectors_has_none_to_store(tmp_path: Path, run: Any
     flags = ["--dense", "none", "--sparse", "none", "--quiet"]
     assert run("build", path, "--documents", str(corpus), *flags).status == 0
     assert "no dense leg" in refused(run, "reconfigure", path, "--codec", "int8")
-    assert "no dense leg runs" in refused(run, "search", path, "a", "--recall", "0.9")
+    assert "requires a dense leg, and none is selected" in refused(run, "search", path, "a", "--recall", "0.9")
 
 
 def test_an_evaluation_searches_as_it_is_told(index: str, run: Any, tmp_path: Path) -> None:
