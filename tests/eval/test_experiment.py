@@ -73,7 +73,7 @@ def test_the_table_has_each_leg_and_each_fusion(collection: Collection) -> None:
 
 
 def test_a_table_encodes_each_query_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twindex.search.encoding.queries._PREPARED", BATCH)  # fewer than there are
+    monkeypatch.setattr("twindex.search.encoding.queries._MAX_BATCH", BATCH)  # fewer than there are
     encoder = PromptRepsEncoderConfig(model="fake")
     legs = {"dense": DenseLeg(encoder=encoder), "sparse": SparseLeg(encoder=encoder)}
     queries = [Query(str(n), f"query {n}") for n in range(3 * BATCH)]
