@@ -1,4 +1,4 @@
-"""Hits in a better order: rerankers behind one protocol, under a budget."""
+"""Rerankers: reorder the hits of a search under a budget. All share one protocol."""
 
 from ..ask import Status
 from . import kinds as kinds

@@ -1,8 +1,8 @@
-"""Scores as probabilities, so that a threshold means something.
+"""Calibration of scores: converts the scores of a reranker to probabilities.
 
 Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999): the probability
-that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))), fitted to judged hits. The
-order does not change.
+that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). Slope and intercept are
+fitted to judged hits. The order of hits does not change.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from .protocol import Budget, Needs, Placed, Reranked, Reranker, Task
 
 
 class CalibrationConfig(Config):
-    """From a reranker's score to the probability that the hit is relevant (Platt, 1999).
+    """Conversion of a reranker's score to the probability that the hit is relevant (Platt, 1999).
 
-    p = 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits it to judgements.
+    p = 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits slope and intercept
+    to judgements.
     """
 
     slope: Annotated[float, Bounds(0, 1e30, above=True)]
@@ -28,12 +29,12 @@ class CalibrationConfig(Config):
 
 
 def probability(score: float, calibration: CalibrationConfig) -> float:
-    """In (0, 1), for a score of any size."""
+    """Return the calibrated probability of a score, in (0, 1)."""
     return logistic(calibration.slope * score + calibration.intercept)
 
 
 class Calibrated:
-    """A reranker whose scores become probabilities; its own stay in the reasons, as `raw`."""
+    """A reranker with calibrated scores. The original score is in the reasons, as `raw`."""
 
     def __init__(self, reranker: Reranker, calibration: CalibrationConfig) -> None:
         self.kind = reranker.kind

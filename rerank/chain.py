@@ -1,4 +1,4 @@
-"""Rerankers one after another: cheap ones first, each on the best of those before it."""
+"""A chain of rerankers. Each stage reranks the best hits of the stage before it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from .protocol import Budget, Needs, Placed, Reranked, Reranker, Task
 
 
 class StageConfig(Config):
-    """One stage of a chain: which reranker, and how many of the hits before it it judges."""
+    """One stage of a chain.
+
+    reranker:   configuration of the reranker.
+    candidates: number of best hits of the previous stage that the reranker judges.
+    """
 
     reranker: Annotated[RerankerConfig, OneOf(RERANKERS)]
     candidates: Few
@@ -29,15 +33,18 @@ class StageConfig(Config):
 
 @RERANKERS.register
 class ChainConfig(RerankerConfig):
-    """Rerankers one after another, cheap ones first, each on the best of those before it."""
+    """Several rerankers in sequence, usually from cheap to expensive.
+
+    Each stage reranks the best hits of the stage before it.
+    """
 
     made_by = ".chain:Chain.load"
     shorthand = Shorthand(words={})
 
     kind: Literal["chain"] = "chain"
     stages: tuple[StageConfig, ...] = Field(min_length=1)
-    """Each a `reranker` and its `candidates`: the hits before it that it judges."""
-    # No fields of its own: its stages have them.
+    """Stages in order. Each has a `reranker`, and the number of hits it judges: `candidates`."""
+    # A chain has no such fields of its own; its stages have them.
     text: ClassVar[Any]  # type: ignore[misc]
     candidates: ClassVar[Any] = property(lambda chain: chain.stages[0].candidates)  # type: ignore[misc]
 
@@ -50,12 +57,16 @@ class ChainConfig(RerankerConfig):
 
 
 class Chain:
-    """`stages`: rerankers, each with how many of the best hits before it it gets.
+    """A reranker that runs several rerankers in sequence.
 
-    What a stage does not get keeps its place after those it got. All stages share one budget. When
-    one fails, the order of those before it stands and those after it do not run. A stage's
-    candidates have the scores of the stage before it, see `_scores`; scores of the result are those
-    of the last stage.
+    stages: pairs of a reranker and the number of best hits that it receives.
+
+    Hits that a stage does not receive follow the others in their previous order. All stages share
+    one budget. If a stage fails, the later stages do not run, and the order of the previous stage
+    is the result.
+
+    The score of a candidate in a stage is its score in the previous stage. The scores of the result
+    are those of the last stage.
     """
 
     kind = "chain"
@@ -65,7 +76,7 @@ class Chain:
 
     @classmethod
     def load(cls, config: ChainConfig) -> Self:
-        """The chain of a configuration, with its rerankers. Raises as `load_reranker`."""
+        """Return the chain of a configuration. Raises the errors of `load_reranker`."""
         return cls([(stage.reranker.load(), stage.candidates) for stage in config.stages])
 
     @property
@@ -75,25 +86,25 @@ class Chain:
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         began = perf_counter()
         whole = budget or Budget()
-        runs = [_Run(task, Meter(whole, began)) for task in tasks]
+        runs = [_TaskState(task, Meter(whole, began)) for task in tasks]
         for number, (reranker, candidates) in enumerate(self._stages, 1):
-            # Those who have equally much left are done together.
-            groups: dict[tuple[int | None, int | None], list[_Run]] = {}
+            # Tasks with the same remaining budget are reranked together.
+            groups: dict[tuple[int | None, int | None], list[_TaskState]] = {}
             for run in runs:
                 if run.status != "failed":
                     left = run.meter.left()
                     groups.setdefault((left.calls, left.tokens), []).append(run)
             for group in groups.values():
-                asked = [run.ask(candidates) for run in group]
-                found = reranker.rerank(asked, group[0].meter.left())
+                stage_tasks = [run.next_task(candidates) for run in group]
+                found = reranker.rerank(stage_tasks, group[0].meter.left())
                 for run, result in zip(group, found, strict=True):
-                    run.take(f"{number}.{reranker.kind}", result)
+                    run.record(f"{number}.{reranker.kind}", result)
         return [run.result() for run in runs]
 
 
 @dataclass(slots=True)
-class _Run:
-    """A task on its way through the stages."""
+class _TaskState:
+    """The state of one task between stages."""
 
     task: Task
     meter: Meter[Budget]
@@ -104,15 +115,15 @@ class _Run:
     def __post_init__(self) -> None:
         self.order = [Placed(i, judged=False) for i in range(len(self.task.candidates))]
 
-    def ask(self, candidates: int) -> Task:
+    def next_task(self, candidates: int) -> Task:
         best = self.order[:candidates]
         found = [self.task.candidates[placed.index] for placed in best]
         if self.stages:
-            scores = _scores([placed.score for placed in best])
+            scores = _candidate_scores([placed.score for placed in best])
             found = [replace(one, score=s) for one, s in zip(found, scores, strict=True)]
         return replace(self.task, candidates=found)
 
-    def take(self, name: str, result: Reranked) -> None:
+    def record(self, name: str, result: Reranked) -> None:
         self.stages.append((name, result))
         self.meter.usage += result.usage
         if result.status != "complete":
@@ -144,13 +155,15 @@ class _Run:
         )
 
 
-def _scores(given: Sequence[float | None]) -> list[float]:
-    """Scores that have the order of the stage that gave these, for the next one to use.
+def _candidate_scores(given: Sequence[float | None]) -> list[float]:
+    """Return candidate scores for the next stage, in the order of the previous stage.
 
-    What was not judged counts as much as the lowest that was, behind which it stands. Where a
-    method gives no scores at all they are the places, counted from the last.
+    given: scores of the previous stage; None for a hit that it did not score.
+
+    A hit without a score gets the lowest score of the others. If no hit has a score, the scores are
+    n, n - 1, ..., 1.
     """
     known = [score for score in given if score is not None]
     if not known:
-        return [float(place) for place in range(len(given), 0, -1)]
+        return [float(position) for position in range(len(given), 0, -1)]
     return [min(known) if score is None else score for score in given]

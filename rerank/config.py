@@ -1,7 +1,7 @@
-"""What the configuration of every reranker has, and the kinds of reranker that there are.
+"""Base classes of reranker configurations, and the registry of the kinds of rerankers.
 
-One vocabulary for Python, TOML and the command line: a reranker is described by its `kind` and the
-options of that kind. Defaults are those of the papers that the modules of `twindex.rerank` name.
+Python, TOML and the command line describe a reranker by its `kind` and the options of that kind.
+Defaults follow the papers that the modules of `twindex.rerank` cite.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ RerankerName = Annotated[str, Field(pattern=RERANKER_NAME)]
 
 @dataclass(frozen=True, slots=True)
 class Shorthand:
-    """How a spec such as `--rerank pairwise:MODEL@20` names a kind, see `twindex.rerank.spec`.
+    """How a spec such as `--rerank pairwise:MODEL@20` names a kind; see `twindex.rerank.spec`.
 
-    words:    each with the fields that it sets; None = the kind's name, with - for _.
-    argument: path of the field that what follows the colon sets. A kind without it takes nothing.
-    shown:    in place of what follows the colon, in help and errors.
+    words:    word -> fields that it sets. None: the only word is the kind's name, with - for _.
+    argument: path of the field that the text after the colon sets. A kind without this field
+              accepts no colon.
+    shown:    placeholder for the text after the colon in help and errors.
     """
 
     words: Mapping[str, Mapping[str, Any]] | None = None
@@ -42,12 +43,12 @@ class Shorthand:
 
 
 class RerankerConfig(Config):
-    """What the configuration of every reranker has.
+    """Base of all reranker configurations.
 
-    made_by:      its class, as "module:name"; ".module:name" is beside the configuration. It is
-                  imported when a reranker is loaded.
-    shorthand:    how a spec names it.
-    scores_texts: it scores each text by itself, and reads nothing but texts.
+    made_by:      class of the reranker, as "module:name", or ".module:name" relative to the
+                  configuration's package. The module is imported when a reranker is loaded.
+    shorthand:    how a spec names the kind.
+    scores_texts: True if the reranker scores each text independently and reads only texts.
     """
 
     made_by: ClassVar[str]
@@ -56,39 +57,42 @@ class RerankerConfig(Config):
 
     kind: str
     candidates: Few = 100
-    """Hits that are judged when a request does not say how many."""
+    """Number of hits to rerank if a request does not set `top_n`."""
     text: Literal["passage", "document"] = "passage"
-    """What is read of a hit: its title and its best passage, or the whole document."""
+    """Text read for each hit: its title with its best passage, or with the whole document."""
     calibration: CalibrationConfig | None = None
-    """Of the scores; makes `min_score` of a request a probability."""
+    """Converts scores to probabilities; then `min_score` of a request is a probability."""
 
     def load(self) -> Reranker:
-        """The reranker, with its models. Raises as `load_reranker`."""
+        """Load the reranker and its models. Raises the errors of `load_reranker`."""
         reranker = self.make()
         return reranker if self.calibration is None else Calibrated(reranker, self.calibration)
 
     def make(self) -> Reranker:
-        """The reranker without its calibration."""
+        """Return the reranker without its calibration."""
         reranker: Reranker = named(self.made_by, type(self))(self)
         return reranker
 
     def on(self, device: Device) -> Self:
-        """The same reranker with its models on another device."""
+        """Return a copy of the configuration with the models on another device."""
         if "device" not in type(self).model_fields:
             return self
         return self.model_copy(update={"device": device})
 
 
 class PromptingConfig(RerankerConfig):
-    """What rerankers that prompt a language model have."""
+    """Base of the configurations of rerankers that prompt a language model."""
 
     shorthand = Shorthand(argument="llm.model")
 
     llm: LanguageModelConfig = LanguageModelConfig()
-    """The model: fields of `LanguageModelConfig`."""
+    """The language model: fields of `LanguageModelConfig`."""
 
     def language_model(self) -> LikelihoodModel | GenerativeModel:
-        """Raises as `load_language_model`, with the path of the field."""
+        """Load the language model.
+
+        Raises the errors of `load_language_model`; a ConfigError names the field under `llm`.
+        """
         try:
             return load_language_model(self.llm)
         except ConfigError as error:
@@ -101,14 +105,17 @@ class PromptingConfig(RerankerConfig):
 
 
 RERANKERS = Kinds(RerankerConfig, "reranker", "twindex.rerankers")
-"""The kinds of rerankers."""
+"""The registry of reranker kinds."""
 
 RerankerLoader = Callable[[RerankerConfig], Reranker]
-"""How a reranker is got from its configuration: `load_reranker`, or what a test puts in place."""
+"""A function that loads a reranker from its configuration, such as `load_reranker`."""
 
 
 class Rerankers(Config):
-    """Rerankers by name, as a TOML file of them holds them: `[rerankers.NAME]`."""
+    """The content of a TOML file with tables `[rerankers.NAME]`.
+
+    rerankers: name -> configuration of a reranker.
+    """
 
     rerankers: dict[RerankerName, Annotated[RerankerConfig, OneOf(RERANKERS)]] = Field(
         default_factory=dict
@@ -118,9 +125,10 @@ class Rerankers(Config):
 def load_reranker(config: RerankerConfig, *, device: Device | None = None) -> Reranker:
     """Load a reranker and its models.
 
-    device: where models run, whatever the configuration says; None = what that says. Raises
-    ConfigError for options that cannot be used and ModelError for a model that cannot be had. The
-    network is used only for a server that the configuration names, and for weights if the
-    environment has TWINDEX_ALLOW_DOWNLOAD=1.
+    device: device of the models. None: the device of the configuration.
+
+    Raises ConfigError for options that cannot be used, and ModelError for a model that cannot be
+    loaded. Uses the network only for a server that the configuration names, and to download weights
+    if the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
     """
     return (config if device is None else config.on(device)).load()

@@ -1,4 +1,4 @@
-"""Maximal marginal relevance: hits that are relevant and not like those above them."""
+"""Maximal marginal relevance: prefers hits that are relevant and unlike the hits above them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .config import RERANKERS, RerankerConfig, Shorthand
 from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 DECIMALS = 6
-"""Of a similarity, so that equal texts are equally like a third, whatever the order of sums."""
+"""Decimals of a similarity. Rounding removes differences due to the order of float sums."""
 
 Similar = Callable[[int], NDArray[np.float64]]
-"""Number of a candidate -> how like it all are, float64 [n] in [0, 1]."""
+"""Number of a candidate -> its similarity to every candidate, float64 [n] in [0, 1]."""
 
 
 @RERANKERS.register
@@ -35,26 +35,28 @@ class DiversityConfig(RerankerConfig):
 
     kind: Literal["mmr"] = "mmr"
     relevance: Share = 0.7
-    """Its share against novelty, the lambda of the paper: 1 = relevance only."""
+    """Weight of relevance against novelty, the lambda of the paper: 1 = relevance only."""
     leg: str | None = Field(default=None, pattern=LEG_NAME)
-    """Dense leg whose stored vectors say how alike hits are; None = their words."""
+    """Dense leg whose stored vectors measure similarity; None = the words of the texts."""
     top_k: Few = 10
-    """Places that are settled."""
+    """Number of top positions to fill; the other hits keep their order."""
     analyzer: AnalyzerConfig = AnalyzerConfig()
-    """How texts become words, where there is no leg."""
+    """How texts are split into words; ignored if `leg` is set."""
 
 
 class DiversityReranker:
-    """Each place goes to the hit with the largest
+    """Reranks by maximal marginal relevance (Carbonell and Goldstein, "The use of MMR", 1998).
+
+    Each of the first `top_k` positions goes to the hit with the largest
 
         lambda * relevance - (1 - lambda) * (largest similarity to a hit placed before)
 
-    (Carbonell and Goldstein, "The use of MMR", 1998); of equal ones, to the earlier. Relevance is
-    the score of the first stage, or of the one before in a chain, from 0 for the lowest of the
-    candidates to 1 for the highest (1 for all where they are equal). Similarity is the cosine of
-    stored vectors, or of the words' tf-idf weights; a negative one counts as 0, and so does that of
-    a hit without a vector. The first `top_k` places are settled; hits after them keep their order
-    and are not judged. No model is asked.
+    A tie goes to the earlier hit. The other hits keep their order and are not judged. No model is
+    called.
+
+    Relevance is the candidate's score, scaled from 0 (lowest candidate) to 1 (highest). If all
+    scores are equal, relevance is 1 for all. Similarity is the cosine of stored vectors, or of
+    tf-idf weights of words. A negative cosine counts as 0. A hit without a vector has similarity 0.
     """
 
     kind = "mmr"
@@ -65,21 +67,24 @@ class DiversityReranker:
         self.needs = Needs(vectors=config.leg)
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """Raises InvalidInputError for scores that are no numbers, and where a leg is configured
-        and no candidate has a vector."""
+        """See Reranker.
+
+        Raises InvalidInputError if a score is not a finite number, or if `leg` is configured and no
+        candidate has a vector.
+        """
         meter = Meter(budget or Budget())
         found = []
         for task in tasks:
             task.guard.check()
-            found.append(self._one(task, meter))
+            found.append(self._rerank_one(task, meter))
         return found
 
-    def _one(self, task: Task, meter: Meter[Budget]) -> Reranked:
+    def _rerank_one(self, task: Task, meter: Meter[Budget]) -> Reranked:
         total, most = len(task.candidates), meter.budget.candidates
         candidates = task.candidates[:most]
         order: list[Placed] = []
-        if candidates and not _late(meter):
-            order = self._placed(candidates, meter)
+        if candidates and not _is_late(meter):
+            order = self._select(candidates, meter)
         taken = {placed.index for placed in order}
         wanted = min(self._config.top_k, total)
         status: Status = "complete"
@@ -88,7 +93,7 @@ class DiversityReranker:
         rest = (Placed(i, judged=False) for i in range(total) if i not in taken)
         return Reranked([*order, *rest], status, seconds=perf_counter() - meter.began)
 
-    def _placed(self, candidates: Sequence[Candidate], meter: Meter[Budget]) -> list[Placed]:
+    def _select(self, candidates: Sequence[Candidate], meter: Meter[Budget]) -> list[Placed]:
         share = self._config.relevance
         relevance = _relevance(candidates)
         similar = self._similar(candidates)
@@ -96,7 +101,7 @@ class DiversityReranker:
         like = np.zeros(len(candidates), np.int64)
         left = np.ones(len(candidates), np.bool_)
         order: list[Placed] = []
-        while len(order) < min(self._config.top_k, len(candidates)) and not _late(meter):
+        while len(order) < min(self._config.top_k, len(candidates)) and not _is_late(meter):
             values = np.where(left, share * relevance - (1 - share) * closest, -np.inf)
             best = int(values.argmax())
             reasons: dict[str, Any] = {
@@ -120,11 +125,12 @@ class DiversityReranker:
         return lambda i: _cosine(vectors @ vectors[i])
 
     def _words(self, candidates: Sequence[Candidate]) -> Any:
-        """Rows of unit length [n, terms] (or zero): (1 + ln tf) * (1 + ln((1 + n) / (1 + df))).
+        """Return tf-idf weights of the candidates' texts: a csr_array of float64 [n, terms].
 
-        A csr_array of float64.
+        A weight is (1 + ln tf) * (1 + ln((1 + n) / (1 + df))). Rows are scaled to length 1; the row
+        of a text without words is zero.
         """
-        from scipy.sparse import csr_array  # It takes long to import.
+        from scipy.sparse import csr_array  # A slow import.
 
         texts = [candidate.read(self._config.text) for candidate in candidates]
         rows = self._analyzer.encode(texts, role="document").terms or []
@@ -144,22 +150,31 @@ class DiversityReranker:
 
 
 def _relevance(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
-    """Scores from 0 (lowest) to 1 (highest)."""
+    """Return the candidates' scores, scaled from 0 (lowest) to 1 (highest): float64 [n].
+
+    Raises InvalidInputError if a score is not a finite number.
+    """
     scores = np.array([candidate.score for candidate in candidates], np.float64)
     if not np.isfinite(scores).all():
-        raise InvalidInputError("a score is not a finite number", field="candidates")
+        wrong = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise InvalidInputError(
+            f"must be a finite number, got {scores[wrong]}", field=f"candidates[{wrong}].score"
+        )
     low, high = scores.min(), scores.max()
-    # Halves, so that the difference of the largest numbers is a number.
+    # Halved, so that the difference of two large numbers does not overflow.
     span = high / 2 - low / 2
     return (scores / 2 - low / 2) / span if span > 0 else np.ones(len(scores))
 
 
 def _vectors(candidates: Sequence[Candidate], leg: str) -> NDArray[np.float64]:
-    """Rows of unit length, zero for candidates without a vector: float64 [n, d]."""
+    """Return the candidates' vectors scaled to length 1: float64 [n, d].
+
+    A candidate without a vector gets a zero row. Raises InvalidInputError if all lack a vector.
+    """
     known = [candidate.vector for candidate in candidates if candidate.vector is not None]
     if not known:
         raise InvalidInputError(
-            f"no candidate has a vector of leg {leg!r}; without a collection choose leg = None",
+            f"no candidate has a vector of leg {leg!r}; outside a collection, set `leg` to None",
             field="leg",
         )
     none = np.zeros(len(known[0]))
@@ -173,5 +188,5 @@ def _cosine(found: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(found, 0, 1).round(DECIMALS)
 
 
-def _late(meter: Meter[Budget]) -> bool:
+def _is_late(meter: Meter[Budget]) -> bool:
     return meter.deadline is not None and perf_counter() > meter.deadline

@@ -1,4 +1,4 @@
-"""A reranker without a model, for tests and for trying things out."""
+"""A reranker without a model, for tests and experiments."""
 
 from __future__ import annotations
 
@@ -15,21 +15,26 @@ from .scoring import Question, Scored, ScoringReranker
 
 @RERANKERS.register
 class FakeRerankerConfig(RerankerConfig):
-    """A reranker without a model, for tests and for trying things out: the share of the query's
-    words that a hit has."""
+    """A reranker without a model, for tests and experiments.
+
+    The score of a hit is the fraction of the query's words that it contains.
+    """
 
     made_by = ".fake:FakeReranker"
     scores_texts = True
 
     kind: Literal["fake"] = "fake"
     milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
-    """It waits so long for each hit."""
+    """Milliseconds to wait for each hit."""
     fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
-    """It fails at the hit of this number, from 0; None = at none."""
+    """Number of the hit, from 0, at which the reranker fails; None = it never fails."""
 
 
 class FakeReranker(ScoringReranker[Question, float]):
-    """The share of the query's words that a hit has. See `FakeRerankerConfig`."""
+    """Scores a hit by the fraction of the query's words that it contains.
+
+    See `FakeRerankerConfig`.
+    """
 
     kind = "fake"
 
@@ -49,8 +54,10 @@ class _FakeJudge:
         found = []
         for question in questions:
             time.sleep(self._config.milliseconds / 1e3)
-            if question.place == self._config.fails_at:
-                raise ModelError(f"the fake reranker fails at hit {question.place}, as configured")
+            if question.position == self._config.fails_at:
+                raise ModelError(
+                    f"the fake reranker fails at hit {question.position}, as set in `fails_at`"
+                )
             words = question.query.lower().split()
             share = sum(word in question.text.lower().split() for word in words)
             usage = Usage(calls=1, prompt_tokens=_tokens(question))
@@ -58,7 +65,7 @@ class _FakeJudge:
         return found
 
     def key(self, question: Question) -> Hashable:
-        return *question.key, question.place
+        return *question.key, question.position
 
 
 def _tokens(question: Question) -> int:

@@ -1,6 +1,6 @@
-"""The kinds of reranker that come with Twindex, a line each: an import registers them.
+"""The built-in kinds of rerankers. Importing a module registers its kind.
 
-Help and errors name them in this order.
+Help texts and errors list the kinds in this order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Courses whose result is an order: every candidate of a task, placed once.
+"""Runs ranking algorithms that ask a model questions, and returns the new order of candidates.
 
-The questions of all tasks are asked together, see `ask.rounds`.
+Such an algorithm is a generator of questions, called a course; see `ask.course`. Questions of all
+tasks are batched together; see `ask.rounds`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from .protocol import Budget, Placed, Reranked, Task
 Outcome = ask.Outcome[Sequence[Placed]]
 
 Course = ask.Course[Q, A, Sequence[Placed]]
-"""See `ask.Course`: the order has every candidate of the task once, also when it was cut short."""
+"""An `ask.Course` whose result is an order of candidates.
+
+The order contains every candidate of the task exactly once, even if the budget ran out.
+"""
 
 
 class Placing(Rounds[Q, A]):
-    """Runs the courses of a reranker with one judge, whose judgements it remembers. Thread-safe.
+    """Runs the ranking algorithms (`ask.Course`) of a reranker. Thread-safe.
 
-    remembered: judgements kept at most; the latest used are.
+    judge:      model that answers the questions of an algorithm.
+    remembered: maximum number of cached answers; the least recently used ones are dropped.
     """
 
     def __init__(self, judge: Judge[Q, A], *, remembered: int = 100_000) -> None:
@@ -35,7 +40,11 @@ class Placing(Rounds[Q, A]):
         course: Callable[[Task], Course[Q, A]],
         budget: Budget | None = None,
     ) -> list[Reranked]:
-        """See `Reranker.rerank`. `course` gets a task of which the budget lets it see all."""
+        """Rerank several tasks; see `Reranker.rerank`.
+
+        course: function that starts the ranking algorithm for a task. The task that it receives
+            contains only the candidates that the budget allows.
+        """
         budget = budget or Budget()
         seen = [replace(task, candidates=task.candidates[: budget.candidates]) for task in tasks]
         guard = tasks[0].guard if tasks else UNGUARDED
@@ -47,7 +56,11 @@ class Placing(Rounds[Q, A]):
 
 
 def _reranked(found: Finished[Sequence[Placed]], judged: int, total: int) -> Reranked:
-    """judged: how many of all candidates the course was given."""
+    """Convert the result of a ranking algorithm to a Reranked.
+
+    judged: number of candidates that the algorithm received.
+    total:  number of candidates of the task.
+    """
     order = found.result
     if order is None:
         order = [Placed(i, judged=False) for i in range(judged)]

@@ -1,4 +1,4 @@
-"""What a reranker is: a query and the hits of a first stage in, the hits in a better order out."""
+"""The protocol of rerankers: a reranker receives a query with its hits, and reorders the hits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..core.bounds import Calls
 
 
 class Budget(Limits):
-    """What reranking one query may cost at most; None = no limit.
+    """Limits for reranking one query; None = no limit.
 
-    candidates: hits that are judged, from the top of the first stage; others keep their order.
+    candidates: number of best hits that may be judged. The other hits keep their order.
     """
 
     candidates: Calls | None = None
@@ -25,15 +25,17 @@ class Budget(Limits):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A hit of the first stage.
+    """A hit to be reranked.
 
-    id:       of the document.
-    text:     of its best passage, or of the whole where it was not cut; without the title.
-    document: the whole text; None = `text` is the whole.
-    score:    of the first stage, or of the one before in a chain, in any unit.
-    legs:     scores of those stored legs that `Needs.legs` names; a leg that has nothing to say of
-              the document is missing.
-    vector:   float32 [d], stored by the leg that `Needs.vectors` names; None where it has none.
+    id:       id of the document.
+    text:     text of the best passage, without the title. If the document is not cut into passages:
+              its whole text.
+    title:    title of the document.
+    document: text of the whole document; None if it equals `text`.
+    score:    score of the search, or of the previous stage of a chain. Any unit.
+    legs:     leg -> stored score, for the legs in `Needs.legs`. A leg that does not return the
+              document is missing.
+    vector:   float32 [d], vector stored by the leg `Needs.vectors`; None if there is none.
     """
 
     id: str
@@ -45,20 +47,20 @@ class Candidate:
     vector: NDArray[np.float32] | None = None
 
     def read(self, part: Literal["passage", "document"] = "passage") -> str:
-        """Title and text, as encoders read them."""
+        """Return the title followed by the text of the passage or document."""
         return f"{self.title} {self.body(part)}".strip()
 
     def body(self, part: Literal["passage", "document"]) -> str:
-        """The text without the title."""
+        """Return the text of the passage or document, without the title."""
         return self.document if part == "document" and self.document is not None else self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A query and what the first stage found for it, best first. No id occurs twice.
+    """A query with its candidates, best first. Ids of candidates are unique.
 
-    guard: its `check` is called before each call of a model; what it raises ends the reranking.
-           Tasks that are reranked together share one.
+    guard: its method `check` is called before each call of a model. An exception that it raises
+           ends the reranking. Tasks that are reranked together share one guard.
     """
 
     query: str
@@ -68,13 +70,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A candidate in its new place.
+    """A candidate in the new order.
 
-    index:   its place in the task, from 0.
-    score:   the reranker's; None where it was not reached or the method gives no score. Scores of a
-             result that has them all descend.
-    reasons: why it is there, as JSON: wins and ties, scores of criteria, windows read ...
-    judged:  the reranker looked at it. What was not judged keeps its order, after the rest.
+    index:   position of the candidate in the task, from 0.
+    score:   score of the reranker; None if the candidate was not judged or the method gives no
+             scores. If all candidates have scores, these are in descending order.
+    reasons: details of the judgement, as JSON values: wins and ties, scores of criteria, windows.
+    judged:  True if the reranker judged the candidate. Candidates that were not judged follow the
+             others in their original order.
     """
 
     index: int
@@ -85,18 +88,18 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """What reranking one query gave.
+    """The result of reranking one query.
 
     order:     every candidate of the task exactly once, best first.
-    status:    see `ask.Status`; "failed": the order is the first stage's.
-    usage:     what models did, in calls that ended in time. calls: prompts, or pairs, that they
-               read. cache_hits: judgements that were remembered and took no call.
-    seconds:   wall-clock time of the reranking; of tasks done together, each has the time until it
-               was done.
-    truncated: candidates whose text was not read to its end, by any stage.
-    error:     why the status is "failed".
-    stages:    of a chain, what each reranker did, in order: (name, result), with the places that
-               its own task had.
+    status:    see `ask.Status`. If it is "failed", the order is that of the task.
+    usage:     usage of models, in calls that ended in time. calls: prompts, or pairs, that they
+               read. cache_hits: judgements taken from the cache without a call.
+    seconds:   wall-clock time until the task was finished.
+    truncated: number of candidates whose text was cut in any stage.
+    warnings:  warnings for the caller.
+    error:     reason of the status "failed".
+    stages:    stages of a chain, in order: (name, result). Positions in a result refer to the
+               candidates that this stage received.
     """
 
     order: Sequence[Placed]
@@ -110,44 +113,53 @@ class Reranked:
 
 
 def failed(count: int, error: TwindexError) -> Reranked:
-    """What comes of `count` candidates when nothing could be asked."""
+    """Return a failed result that keeps `count` candidates in their order."""
     order = [Placed(i, judged=False) for i in range(count)]
     return Reranked(order, status="failed", error=error)
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What of a collection a reranker uses, besides texts.
+    """Stored data of a collection that a reranker reads, in addition to texts.
 
-    legs:    whose stored scores candidates must have.
-    vectors: the dense leg whose stored vectors candidates must have.
+    legs:    legs whose scores the candidates must have.
+    vectors: dense leg whose vectors the candidates must have; None if no vectors are needed.
     """
 
     legs: frozenset[str] = frozenset()
     vectors: str | None = None
 
     def __or__(self, other: Needs) -> Needs:
-        """Both. Raises ConfigError where each wants vectors of another leg."""
+        """Return the union of two Needs.
+
+        Raises ConfigError if they need the vectors of different legs.
+        """
         if self.vectors and other.vectors and self.vectors != other.vectors:
-            raise ConfigError(f"uses the vectors of two legs, {self.vectors} and {other.vectors}")
+            raise ConfigError(
+                "all stages of a chain must use the vectors of one leg, got "
+                f"{self.vectors} and {other.vectors}"
+            )
         return Needs(self.legs | other.legs, self.vectors or other.vectors)
 
 
 class Reranker(Protocol):
-    """Orders hits anew. Thread-safe."""
+    """Reorders the hits of searches. Thread-safe."""
 
     @property
     def kind(self) -> str:
-        """Of its configuration."""
+        """Return the `kind` of the reranker's configuration."""
 
     @property
-    def needs(self) -> Needs: ...
+    def needs(self) -> Needs:
+        """Return the stored data that candidates must have."""
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """One result for each task, in order.
+        """Rerank several tasks. Return one result for each task, in the same order.
 
-        The budget is that of each task; its milliseconds run from the call for all of them. Models
-        that fail give the status "failed" and no exception. Raises what the tasks' guard raises.
+        budget: limits of each task. Its milliseconds start with this call for all tasks.
+
+        If a model fails, the result has the status "failed"; no exception is raised. Raises the
+        exceptions of the tasks' guard.
         """
 
 
@@ -158,6 +170,6 @@ def rerank_one(
     budget: Budget | None = None,
     guard: Guard = UNGUARDED,
 ) -> Reranked:
-    """One query."""
+    """Rerank the candidates of one query; see `Reranker.rerank`."""
     (found,) = reranker.rerank([Task(query, candidates, guard)], budget)
     return found

@@ -1,4 +1,4 @@
-"""What rerankers share that score each hit by itself."""
+"""Shared code of rerankers that score each hit independently."""
 
 from __future__ import annotations
 
@@ -16,23 +16,27 @@ from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 @dataclass(slots=True)
 class Question:
-    """A query and what is read of a hit; `place` is that of the hit, from 0."""
+    """A query with the text of one hit.
+
+    position: position of the hit in the task, from 0.
+    """
 
     query: str
     text: str
-    place: int = 0
+    position: int = 0
 
     @property
     def key(self) -> tuple[bytes, bytes]:
-        """Digests of query and text."""
+        """Return the digests of query and text."""
         return digest(self.query), digest(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What is found of a hit.
+    """The score of one hit.
 
-    reasons: for the caller. key: orders the hits in the place of the score; None = the score does.
+    reasons: details for the caller, as JSON values.
+    key:     sort key of the hit, descending; None: the score is the sort key.
     """
 
     score: float
@@ -41,7 +45,7 @@ class Scored:
 
 
 class ScoringReranker(Generic[Q, A]):
-    """Asks a judge of each hit by itself, and orders the hits by what it says. Thread-safe."""
+    """Scores each hit independently with a judge, and sorts the hits by score. Thread-safe."""
 
     needs = Needs()
 
@@ -53,8 +57,13 @@ class ScoringReranker(Generic[Q, A]):
         *,
         part: Literal["passage", "document"],
     ) -> None:
-        """question: of a query, a text and the place of its hit. read: what an answer says. part:
-        what is read of a hit."""
+        """Create a reranker.
+
+        judge:    model that answers the questions.
+        question: function that makes a question from a query, a text and the position of its hit.
+        read:     function that returns the score in an answer.
+        part:     text of a hit that is read.
+        """
         self._placing: Placing[Q, A] = Placing(judge)
         self._make, self._read, self._part = question, read, part
 
@@ -65,8 +74,8 @@ class ScoringReranker(Generic[Q, A]):
     def _course(self, task: Task) -> Course[Q, A]:
         return by_score(task, self._question, self._read)
 
-    def _question(self, task: Task, candidate: Candidate, place: int) -> Q:
-        return self._make(task.query, candidate.read(self._part), place)
+    def _question(self, task: Task, candidate: Candidate, position: int) -> Q:
+        return self._make(task.query, candidate.read(self._part), position)
 
 
 def by_score(
@@ -74,18 +83,20 @@ def by_score(
     question: Callable[[Task, Candidate, int], Q],
     read: Callable[[A], Scored],
 ) -> Generator[Sequence[Q], Sequence[A | None], list[Placed]]:
-    """One round, a question for each candidate; the higher its score the better the place.
+    """Ask one question for each candidate, in one round, and sort the candidates by score.
 
-    question: of a task, a candidate and its place. read: what an answer says.
+    question: function that makes a question from a task, a candidate and its position.
+    read:     function that returns the score in an answer.
     """
     answers = yield [question(task, one, i) for i, one in enumerate(task.candidates)]
-    return placed([None if answer is None else read(answer) for answer in answers])
+    return ranked_by_score([None if answer is None else read(answer) for answer in answers])
 
 
-def placed(found: Sequence[Scored | None]) -> list[Placed]:
-    """Candidates by score, descending; equal ones, and then those without a score, as they were.
+def ranked_by_score(found: Sequence[Scored | None]) -> list[Placed]:
+    """Return the candidates sorted by score, descending. Candidates without a score come last.
 
-    Raises ModelError for a score that is not a finite number: it has no place in an order.
+    Ties, and candidates without a score, keep their order. Raises ModelError for a score that is
+    not a finite number.
     """
     keys: dict[int, float] = {}
     for i, one in enumerate(found):
@@ -93,7 +104,7 @@ def placed(found: Sequence[Scored | None]) -> list[Placed]:
             keys[i] = one.score if one.key is None else one.key
             if not math.isfinite(keys[i]):
                 raise ModelError(
-                    f"the model's score of candidate {i} is {keys[i]}, not a finite number"
+                    f"the model's score of candidate {i} must be a finite number, got {keys[i]}"
                 )
     judged = [
         Placed(i, one.score, one.reasons)

@@ -1,10 +1,10 @@
-"""A reranker in one word, as the command line takes it: `leg:late@100+pairwise:NAME@10`.
+"""Parser of reranker specs on the command line, such as `leg:late@100+pairwise:NAME@10`.
 
     SPEC  = STAGE [+ STAGE ...]
     STAGE = KIND[:MODEL][@CANDIDATES]
 
-MODEL is what the kind is made of: a folder, a model's name or the name of a leg. Everything else
-has its default; a TOML file of rerankers (`RerankerRegistry.read`) sets all options.
+MODEL is a folder, the name of a model or the name of a leg, depending on the kind. All other
+options have their defaults. To set them, use a TOML file (`RerankerRegistry.read`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Word(NamedTuple):
-    """A word, the kind that it stands for, and the fields that it sets."""
+    """A word in a spec, with the configuration class of its kind and the fields that it sets."""
 
     word: str
     config: type[RerankerConfig]
@@ -30,7 +30,7 @@ class _Word(NamedTuple):
 
     @property
     def argument(self) -> list[str]:
-        """Path of the field that MODEL sets; [] = there is none."""
+        """Return the path of the field that MODEL sets; [] if the kind accepts no MODEL."""
         path = self.config.shorthand.argument.split(".")
         return path if path[0] in self.config.model_fields else []
 
@@ -47,7 +47,7 @@ class _Word(NamedTuple):
 
 
 def _words() -> dict[str, _Word]:
-    """Of all kinds; of two that have the same word, the one that was registered first has it."""
+    """Return the spec words of all kinds. A word belongs to the first kind registered with it."""
     found: dict[str, _Word] = {}
     for kind, config in RERANKERS.classes().items():
         words = config.shorthand.words
@@ -60,9 +60,9 @@ def _words() -> dict[str, _Word]:
 
 @cache
 def _warn_of_taken(word: str, kind: str, first: str) -> None:
-    """Warn, once, that a kind has no such word, because another had it first."""
+    """Log a warning, once, that a kind cannot use a spec word that another kind already has."""
     logger.warning(
-        "the reranker %r is not named %r in a spec: the reranker %r has that word already",
+        "a spec cannot name the reranker %r as %r: the reranker %r already uses this word",
         kind,
         word,
         first,
@@ -70,25 +70,25 @@ def _warn_of_taken(word: str, kind: str, first: str) -> None:
 
 
 def usages() -> tuple[str, ...]:
-    """What a stage may be, for help and errors: `late[:MODEL]` and so on."""
+    """Return the forms that a stage may have, for help and errors: `late[:MODEL]` and so on."""
     return tuple(word.usage for word in _words().values())
 
 
 def parse_spec(text: str) -> RerankerConfig:
-    """The configuration that a spec stands for.
+    """Return the reranker configuration that a spec describes.
 
     >>> parse_spec("leg:late@50").candidates
     50
 
-    A stage after the first must say how many hits it gets. Raises ConfigError for what is not a
-    spec, with the known kinds.
+    Every stage after the first requires @CANDIDATES. Raises ConfigError for an invalid spec; the
+    error lists the known kinds.
     """
     stages = [_stage(stage, text) for stage in text.split("+")]
     if len(stages) == 1:
         return _validated(stages[0], text)
     for stage, given in zip(stages[1:], text.split("+")[1:], strict=True):
         if "candidates" not in stage:
-            message = f"{text!r}: say how many hits {given!r} gets, as in {given}@10"
+            message = f"{text!r}: stage {given!r} requires a number of hits, as in {given}@10"
             raise ConfigError(message)
     chain = []
     for stage in stages:
@@ -98,12 +98,12 @@ def parse_spec(text: str) -> RerankerConfig:
 
 
 def _stage(stage: str, text: str) -> dict[str, Any]:
-    """The fields of one stage."""
+    """Return the configuration fields of one stage. Raises ConfigError for an invalid stage."""
     match = re.fullmatch(r"([^:@]*)(?::(.*?))?(?:@([0-9]+))?", stage)
     word, model, candidates = match.groups() if match else (stage, None, None)
     known = _words().get(word)
     if match is None or known is None:
-        message = f"{text!r}: {word!r} is no kind of reranker; there are {', '.join(usages())}"
+        message = f"{text!r}: unknown kind of reranker {word!r}; known: {', '.join(usages())}"
         raise ConfigError(message)
     if model == "" or (model is None and known.required) or (model and not known.argument):
         raise ConfigError(f"{text!r}: write it as {known.usage}")

@@ -1,4 +1,4 @@
-"""The pipeline that is served and evaluated: a collection, its encoders, legs and their fusion."""
+"""Collections: write documents, search with several legs, fuse the results and rerank them."""
 
 from ..core import RerankReport, SearchResult, WriteReport
 from .collection import Collection

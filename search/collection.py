@@ -1,4 +1,4 @@
-"""A collection together with its encoders: what programs, the command line and REST use."""
+"""A collection with its encoders: the interface for programs, the command line and REST."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ from ..index import (
 )
 from ..index.models import absolute, model_names
 from . import parameters
-from .differing import differing
+from .config_difference import config_difference
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
-from .finding.found import Found
-from .finding.pipeline import answer, find
-from .finding.planning import Asked, Plan, ask, check_search, plan, request_named
+from .finding.pipeline import make_result, search_view
+from .finding.planning import EncodedPlan, Plan, check_search, encode_plan, naming_request, plan
 from .finding.reranking import reorder, rerank
+from .finding.results import FusedResults
 from .info import describe
-from .maintained import Maintained
+from .maintenance import MaintenanceMethods
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
 from .writing.ingest import check_passages
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
-_SCANNED = 1_000
-_SCANNED_BYTES = 16 << 20
-"""A page of `scan` has so many documents, and bytes, at most."""
+_SCAN_DOCUMENTS = 1_000
+_SCAN_BYTES = 16 << 20
+"""Maximum number of documents, and of their bytes, in one page of `scan`."""
 
 
-class Collection(Closing, Maintained):
+class Collection(Closing, MaintenanceMethods):
     """Search and change one collection. Thread-safe; several processes may open the same one.
 
     >>> collection = Collection.open_or_create("my-index")                   # doctest: +SKIP
@@ -94,10 +94,13 @@ class Collection(Closing, Maintained):
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
     ) -> Collection:
-        """Begin an empty collection in the folder `path`.
+        """Create an empty collection in the folder `path`.
 
-        Loads the encoders first, so that a missing one leaves nothing behind, and stores folders
-        by absolute paths. Raises ModelError or ConfigError; ConflictError where there is one.
+        Loads the encoders first, so a missing model leaves no folder behind. Stores the paths of
+        model folders as absolute paths.
+
+        Raises ModelError or ConfigError for an encoder that cannot be loaded. Raises ConflictError
+        if the folder already holds a collection.
         """
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
@@ -116,12 +119,15 @@ class Collection(Closing, Maintained):
         rerankers: RerankerRegistry | None = None,
         models: Sequence[str] = (),
     ) -> Collection:
-        """Open a collection; its configuration is stored in it, with the names of its models.
+        """Open an existing collection. It stores its configuration and the names of its models.
 
-        verify: "full" compares the checksum of every file, "size" only sizes. encoders: required
-        for a collection that was made with encoders of your own, as it stores none: the same as in
-        `create`. rerankers: those that searches may name. models: where a moved model is looked
-        for. Raises NotFoundError, CorruptFileError, which names the file, or ConflictError.
+        verify: "full" compares the checksum of every file; "size" compares only the file sizes.
+        encoders: function that loads the encoders. The collection does not store it: pass it again
+            if you created the collection with encoders of your own.
+        rerankers: rerankers that a search may name.
+        models: names or folders searched for a model that is not at its stored path.
+
+        Raises NotFoundError, ConflictError, or CorruptFileError, which names the damaged file.
         """
         store = LocalStore.open(Path(path), verify=verify, read_only=read_only)
         legs = LegEncoders(store.config, encoders, models)
@@ -137,10 +143,11 @@ class Collection(Closing, Maintained):
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
     ) -> Collection:
-        """Open the collection in the folder `path`, or create it where there is none.
+        """Open the collection in the folder `path`, or create it if there is none.
 
-        Raises ConfigError where there is one with another configuration than `config` (the device
-        or the place of a model may differ); None accepts any. Other errors as `open` and `create`.
+        Raises ConfigError if an existing collection's configuration differs from `config`. The
+        device and the path of a model may differ. None accepts any configuration. Also raises the
+        errors of `open` and `create`.
         """
         names = model_names(absolute(config or CollectionConfig(), encoders))
         try:
@@ -148,16 +155,17 @@ class Collection(Closing, Maintained):
         except NotFoundError:
             try:
                 return cls.create(path, config, encoders=encoders, rerankers=rerankers)
-            except ConflictError:  # Another process was quicker.
+            except ConflictError:  # Another process created it in the meantime.
                 collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
-        if config is not None and (difference := differing(collection.store, config)) is not None:
+        error = None if config is None else config_difference(collection.store, config)
+        if error is not None:
             collection.close()
-            raise difference
+            raise error
         return collection
 
     def load(self) -> None:
-        """Load the models and compile the kernels now instead of at the first use."""
-        self._expect()
+        """Load the models and compile the kernels now, so that the first search is fast."""
+        self._load_fingerprints()
         self._encoders.fingerprints()
         for leg in self.config.legs.values():
             leg.warm()
@@ -168,7 +176,7 @@ class Collection(Closing, Maintained):
 
     @property
     def config(self) -> CollectionConfig:
-        """The configuration; see `LocalStore.config`."""
+        """Return the collection's current configuration; see `LocalStore.config`."""
         return self.store.config
 
     # -- documents -------------------------------------------------------------------------
@@ -181,24 +189,26 @@ class Collection(Closing, Maintained):
         progress: Progress | None = None,
         record: Callable[[Transaction, WriteReport], None] | None = None,
     ) -> WriteReport:
-        """Insert documents, or replace those with the same id. Durable when it returns.
+        """Insert documents; replace those with the same id. Durable when it returns.
 
-        Mappings have `id` (or `_id`), `text`, `title`, `metadata`. Large inputs are written in
-        batches of about a minute of encoding at most, each of which is durable at once. Documents
-        that are stored with the same title, text and metadata are skipped (`unchanged`); a batch is
-        skipped or written as one change, whatever other threads and processes write meanwhile.
-        record: runs in the transaction of each batch, with the report up to and including it; then
-        exactly the documents of these batches have been taken from `documents`. It does not run for
-        a batch that is skipped whole.
+        A mapping has the keys `id` (or `_id`), `text`, `title` and `metadata`. Documents already
+        stored with the same title, text and metadata are skipped (`unchanged` in the report).
+
+        Large inputs are written in batches of at most about a minute of encoding. Each batch is
+        one transaction, even if other threads and processes write at the same time.
+
+        record: function called in the transaction of each batch, with the report up to and
+            including this batch. At that time, exactly the documents of these batches have been
+            read from `documents`. It is not called for a batch in which every document is skipped.
         """
-        self._writable()
+        self._require_writable()
         if record is not None:
             require(self.store, "transactions")
         progress = progress or NoProgress()
         writer = Writer(
             self.store,
             self._encoders,
-            bind=self._bind,
+            bind=self._bind_encoders,
             count=self._count,
             progress=progress,
             record=record,
@@ -215,23 +225,23 @@ class Collection(Closing, Maintained):
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents; the ids that existed. Durable when it returns."""
-        self._writable()
+        """Delete documents and return the ids that existed. Durable when it returns."""
+        self._require_writable()
         deleted = self.store.delete(ids)
         self._upkeep.after_write()
         return deleted
 
     @checked(**parameters.DELETE_WHERE)
     def delete_where(self, filter: Filter) -> DeletedCount:  # noqa: A002
-        """Delete every document that meets a filter; how many there were, with `warnings`."""
-        self._writable()
+        """Delete every document that matches a filter. Return their number, with `warnings`."""
+        self._require_writable()
         deleted = self.store.delete_where(parse_filter(filter))
         self._upkeep.after_write()
         return deleted
 
     @checked(**parameters.GET)
     def get(self, id: str) -> Document:  # noqa: A002
-        """One document. Raises NotFoundError."""
+        """Return the document with this id. Raises NotFoundError if there is none."""
         with self.store.view() as view:
             return view.get(id)
 
@@ -244,37 +254,41 @@ class Collection(Closing, Maintained):
         filter: Filter | None = None,  # noqa: A002
         most_bytes: int | None = None,
     ) -> list[Document]:
-        """Documents by id, ascending, beginning after the id `after`.
+        """Return a page of documents in ascending order of id, starting after the id `after`.
 
-        most_bytes: fewer than `limit` documents are returned where they hold more than that
-        together, but at least one.
+        most_bytes: maximum total size of the documents. The page ends before it is exceeded, but
+            contains at least one document.
         """
         with self.store.view() as view:
             return view.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
 
     @checked(**parameters.COUNT)
     def scan(self, filter: Filter | None = None) -> Iterator[Document]:  # noqa: A002
-        """All documents, or those that meet a filter, by id. Pages of them are in memory.
+        """Iterate over all documents, or those that match a filter, in ascending order of id.
 
-        What is written meanwhile is seen where the scan has not come to its id yet.
+        Only one page of documents is in memory. A document written during the scan is included if
+        the scan has not yet passed its id.
         """
         condition, after = parse_filter(filter), None
         while page := self.documents(
-            after=after, limit=_SCANNED, filter=condition, most_bytes=_SCANNED_BYTES
+            after=after, limit=_SCAN_DOCUMENTS, filter=condition, most_bytes=_SCAN_BYTES
         ):
             yield from page
             after = page[-1].id
 
     @checked(**parameters.COUNT)
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
-        """Documents stored, or those that meet a filter."""
+        """Return the number of documents, or of those that match a filter."""
         with self.store.view() as view:
             return view.count(parse_filter(filter))
 
     @checked(limit=parameters.LIMIT)
     def fields(self, limit: int = 100) -> dict[str, set[int]]:
-        """Fields of the metadata that a filter may name, by name, with the kinds of their values:
-        `NUMBER`, `STRING`, `BOOLEAN` of `twindex.core.filters`. At most `limit` pairs of both."""
+        """Return the metadata fields that a filter may use: name -> kinds of its values.
+
+        The kinds are `NUMBER`, `STRING` and `BOOLEAN` of `twindex.core.filters`. At most `limit`
+        pairs of name and kind are returned.
+        """
         found: dict[str, set[int]] = {}
         with self.store.view() as view:
             for name, kind in view.fields(limit):
@@ -290,18 +304,20 @@ class Collection(Closing, Maintained):
         guard: Guard = UNGUARDED,
         **fields: Any,
     ) -> SearchResult:
-        """Search. A text stands for `SearchRequest(query=text, **fields)`, and so does a mapping.
+        """Search the collection and return a page of hits.
 
-        guard: limits that the caller sets; what its `check` raises ends the search.
+        request: a SearchRequest, a mapping with its fields, or the query text. Only a query text
+            accepts `fields`: it becomes `SearchRequest(query=request, **fields)`.
+        guard: limits set by the caller. An exception raised by its `check` ends the search.
         """
         parameters.guard(guard, "guard")
         request = parameters.request(request, fields)
-        self._expect()
-        asked = ask(plan(self.store, request, self.rerankers), self._queries, guard)
+        self._load_fingerprints()
+        encoded = encode_plan(plan(self.store, request, self.rerankers), self._queries, guard)
         with self.store.view() as view:
-            check_search(view.config, asked.plan)
-            found = find(view, asked)
-        return self._answer([found])[0]
+            check_search(view.config, encoded.plan)
+            fused = search_view(view, encoded)
+        return self._answer([fused])[0]
 
     @checked(requests=parameters.requests, guard=parameters.guard)
     def search_batch(
@@ -310,60 +326,63 @@ class Collection(Closing, Maintained):
         *,
         guard: Guard = UNGUARDED,
     ) -> list[SearchResult]:
-        """Several searches of the same state; their queries are encoded together, and those that
-        name the same reranker with the same budget are reranked together: a time limit is that of
-        all of them.
+        """Run several searches on the same state of the collection. Return one result for each.
 
-        An InvalidInputError names the request, as in `requests[2].legs[0].name`.
+        Queries are encoded together. Searches with the same reranker and the same budget are
+        reranked together, and their time limit applies to the whole group.
+
+        Raises InvalidInputError, which names the request: `requests[2].legs[0].name`.
         """
-        self._expect()
+        self._load_fingerprints()
         plans: list[Plan] = []
         texts: dict[str, list[str]] = {}
         for i, given in enumerate(requests):
-            with request_named(i):
+            with naming_request(i):
                 request = parameters.request(given, {})
                 plans.append(plan(self.store, request, self.rerankers))
-            for leg in plans[-1].encoded:
+            for leg in plans[-1].encoded_legs:
                 if request.query is not None and leg not in request.vectors:
                     texts.setdefault(leg, []).append(request.query)
         guard.check()
         self._queries.prepare(texts)
-        asked: list[Asked] = []
+        encoded: list[EncodedPlan] = []
         for i, one in enumerate(plans):
-            with request_named(i):
-                asked.append(ask(one, self._queries, guard))
+            with naming_request(i):
+                encoded.append(encode_plan(one, self._queries, guard))
         with self.store.view() as view:
             for i, one in enumerate(plans):
-                with request_named(i):
+                with naming_request(i):
                     check_search(view.config, one)
-            found = [find(view, one) for one in asked]
-        return self._answer(found)
+            fused = [search_view(view, one) for one in encoded]
+        return self._answer(fused)
 
-    def _answer(self, found: Sequence[Found]) -> list[SearchResult]:
-        """Rerank those that ask for it and cut their pages."""
-        results = rerank(found)
+    def _answer(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
+        """Rerank the searches that request it, and return a page of hits for each search."""
+        results = rerank(fused)
         for result in results:
             if result is not None:
                 self._count(result.usage)
         return [
-            answer(self._queries, one, reorder(one, result))
-            for one, result in zip(found, results, strict=True)
+            make_result(self._queries, one, reorder(one, result))
+            for one, result in zip(fused, results, strict=True)
         ]
 
-    # -- the whole --------------------------------------------------------------------------
+    # -- collection -------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
-        """What is in the collection, as JSON."""
+        """Return counts, sizes, legs and the configuration of the collection, as JSON values."""
         return {**describe(self.store), "maintenance_error": self._upkeep.failure}
 
     @property
     def usage(self) -> Usage | None:
-        """What language models did for all searches and writes so far, those that failed
-        afterwards included; and what rerankers did."""
+        """Return the total usage of language models and rerankers since the collection was opened.
+
+        Includes searches and writes that failed later. None if no model was used.
+        """
         return add_usages(self._usage, self._queries.usage)
 
     def close(self) -> None:
-        """Finish maintenance under way and let go of the files."""
+        """Wait for running maintenance and close the files."""
         self._upkeep.close()
         self._queries.close()
         self.store.close()
@@ -372,15 +391,18 @@ class Collection(Closing, Maintained):
         with self._usage_lock:
             self._usage = add_usages(self._usage, usage)
 
-    def _expect(self) -> None:
-        """Until every leg has been indexed, look again which encoders it was indexed with."""
+    def _load_fingerprints(self) -> None:
+        """Read the stored encoder fingerprints, unless those of all legs are known already."""
         if not self._encoders.complete:
-            self._encoders.expect(self.store.fingerprints())
+            self._encoders.set_stored_fingerprints(self.store.fingerprints())
 
-    def _bind(self) -> None:
-        """Before a write: its encoders become those of the collection, or must equal them."""
-        self._expect()
+    def _bind_encoders(self) -> None:
+        """Store the fingerprints of the encoders before a write, or compare them with stored ones.
+
+        Raises EncoderMismatchError if an encoder differs from the stored fingerprint.
+        """
+        self._load_fingerprints()
         own = self._encoders.fingerprints()
         if not self._encoders.complete:
-            self._encoders.expect(self.store.bind(own))
+            self._encoders.set_stored_fingerprints(self.store.bind(own))
             self._encoders.fingerprints()

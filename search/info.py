@@ -1,4 +1,4 @@
-"""What is in a collection, told to people and programs."""
+"""A description of a collection's content and configuration, as JSON values."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from ..index import CollectionConfig, Store
 
 
 def describe(store: Store) -> dict[str, Any]:
-    """What the store describes (counts, segments, sizes), legs with their encoders, how documents
-    are cut, and the configuration.
+    """Return counts, segments, sizes, legs with their encoders, and the configuration of a store.
 
-    cut: `unit`, `size` (most tokens or words; None: not cut, or not known before a document was
-    encoded), `overlap`, and `leg`, whose encoder sets the size, or None.
+    The entry "cut" says how documents are cut into passages:
+        unit: the configured unit: "tokens", "words", "sentences" or "none".
+        size: maximum tokens or words of a passage. None: documents are not cut, or the size is not
+            known before the first document is encoded.
+        overlap: tokens or words that neighbouring passages share.
+        whole: documents with at most this many words are not cut.
+        leg: the leg whose encoder limits the size, or None.
     """
     stored, fingerprints, config = store.describe(), store.fingerprints(), store.config
     legs = stored.get("legs", {})
     return {
         "path": str(store.directory),
         **stored,
-        "cut": _cut(config, fingerprints),
+        "cut": _passage_cut(config, fingerprints),
         "legs": {
             name: {
                 "kind": leg.kind,
@@ -35,9 +39,10 @@ def describe(store: Store) -> dict[str, Any]:
     }
 
 
-def _cut(config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """How documents are cut. whole: words of a document that is not cut; leg: whose encoder reads
-    no more than a passage has."""
+def _passage_cut(
+    config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the entry "cut" of `describe`."""
     passages = config.passages
     reads = {
         name: one.get("document_length", one.get("max_length"))

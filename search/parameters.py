@@ -1,4 +1,4 @@
-"""What the arguments of `Collection`'s methods must be."""
+"""Checks of the arguments of `Collection`'s methods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .request import SearchRequest
 from .rerankers import RerankerRegistry
 
 PAGE = Bounds(1, 1_000_000)
-"""Documents in a list of them."""
+"""Bounds of `limit`: the number of documents in one list."""
 
 LIMIT: Check = is_.integer(PAGE)
 
@@ -25,8 +25,12 @@ _SHARED: dict[str, Check] = {
 }
 
 
-def _list(wanted: str, check: Check) -> Check:
-    """Several that are checked. A text is refused: its characters would be taken for them."""
+def list_of(wanted: str, check: Check) -> Check:
+    """Return a check that applies `check` to each item of a list.
+
+    It rejects a string, whose characters would otherwise become the items. `wanted` describes the
+    list in the error.
+    """
 
     def each(value: object, name: str) -> None:
         if isinstance(value, str | bytes) or not isinstance(value, Sequence):
@@ -37,8 +41,8 @@ def _list(wanted: str, check: Check) -> Check:
     return each
 
 
-names = _list("a list of names", is_.text)
-requests = _list(
+names = list_of("a list of names", is_.text)
+requests = list_of(
     "a list of SearchRequest", is_.instance(SearchRequest | Mapping, "a SearchRequest")
 )
 
@@ -67,7 +71,7 @@ DOCUMENTS: dict[str, Check] = {
 
 
 def storages(value: object, name: str) -> None:
-    """Leg -> how its vectors are stored."""
+    """Check a mapping from leg names to VectorStorage."""
     wanted = 'a mapping such as {"dense": VectorStorage(...)}'
     if not isinstance(value, Mapping):
         raise refused(value, name, wanted)
@@ -75,7 +79,7 @@ def storages(value: object, name: str) -> None:
         if not isinstance(leg, str):
             raise refused(leg, name, wanted)
         if not isinstance(storage, VectorStorage):
-            raise refused(storage, f"{name}.{leg}", "a VectorStorage, such as `storage` of a leg")
+            raise refused(storage, f"{name}.{leg}", "a VectorStorage, such as a leg's `storage`")
 
 
 RECONFIGURE: dict[str, Check] = {
@@ -89,15 +93,18 @@ REPOINT: dict[str, Check] = {"path": is_.path, "model": is_.path, "legs": option
 
 
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
-    """The request that a call of `Collection.search` means."""
+    """Return the SearchRequest for the arguments of `Collection.search`.
+
+    fields: keyword arguments; accepted only if `value` is the query text.
+    """
     if isinstance(value, str):
         return SearchRequest.parse({**fields, "query": value})
     if not isinstance(value, SearchRequest | Mapping):
         raise refused(value, "request", "a text, a mapping or a SearchRequest")
     if fields:
         raise InvalidInputError(
-            "is given beside a SearchRequest; fields require a query text, or put it into the "
-            "request",
+            "cannot be combined with a request object; set it inside the request, or pass the "
+            "query as a string",
             field=next(iter(fields)),
         )
     if isinstance(value, SearchRequest):
@@ -111,6 +118,6 @@ def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
 
 
 def guard(value: object, name: str) -> None:
-    """Limits of a search."""
+    """Check that `value` is a Guard: it must have a method `check`."""
     if not callable(getattr(value, "check", None)):
         raise refused(value, name, "a Guard")

@@ -1,4 +1,4 @@
-"""Where the models of a collection are, stored anew."""
+"""Store a new location for the models of a collection."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from . import parameters
 
 @checked(**parameters.REPOINT)
 def repoint(path: Path | str, model: Path | str, *, legs: Sequence[str] | None = None) -> list[str]:
-    """Store where the weights of a collection's legs are now: `model`, a folder or a name.
+    """Store the new location of a model and return the legs that changed. Durable on return.
 
-    legs: only these; None = every leg whose vectors were made with these weights. Returns the legs
-    that changed. Durable when it returns. An open collection keeps the models that it has loaded;
-    one that could not load them must be opened again.
+    path: folder of the collection.
+    model: folder or name of the model.
+    legs: legs to change. None: every leg whose vectors were computed with this model's weights.
 
-    Raises EncoderMismatchError for other weights than those that made the vectors of a leg,
-    ModelError where there are none, InvalidInputError for a leg without a model. A leg without
-    vectors takes any weights, if it is named.
+    A leg without vectors accepts any weights if `legs` names it. An open collection keeps the
+    models that it has loaded; open it again if it could not load them.
+
+    Raises EncoderMismatchError if the weights differ from those that computed a leg's vectors,
+    ModelError if there are no weights, and InvalidInputError for a leg without a model.
     """
     store = LocalStore.open(Path(path), verify="size")
     try:

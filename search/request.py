@@ -1,4 +1,4 @@
-"""What a search asks for and what comes back. The same objects serve Python, CLI and REST."""
+"""Search requests. Python, the command line and REST use the same classes."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from ..rerank import Budget
 from ..rerank.config import RERANKER_NAME
 
 WINDOW = 1_000
-"""offset + limit may not go beyond this."""
+"""Maximum of offset + limit."""
 
 Depth = Annotated[int, Bounds(1, 10_000)]
-"""Documents that a leg contributes to the fusion."""
+"""Number of documents that a leg contributes to the fusion."""
 
 
 class LegRequest(Config):
     """One leg of a search.
 
-    weight: share in the fusion.
-    depth:  documents taken from the leg; None = the request's `depth`.
-    search: how far the index of a dense leg looks; None = as the request's `search` says.
+    name:   a leg of the collection.
+    weight: weight of the leg in the fusion.
+    depth:  number of documents that the leg contributes; None = the request's `depth`.
+    search: search effort of a dense leg's index; None = the request's `search`.
     """
 
     name: str = Field(pattern=LEG_NAME)
@@ -42,10 +43,12 @@ Method = Literal["rrf", "minmax", "zscore", "dbsf"]
 
 
 class Fusion(Config):
-    """How the legs' lists become one. See `twindex.search.finding.fusion` for the formulae.
+    """How the ranked lists of the legs are fused into one.
+
+    The module `twindex.search.finding.fusion` documents the formulae.
 
     method: "minmax", "zscore", "dbsf" (distribution-based), or "rrf" (reciprocal rank).
-    k:      the constant of RRF; None = 60. Only "rrf" takes it.
+    k:      the constant of RRF; None = 60. Only "rrf" accepts it.
     """
 
     method: Method = "minmax"
@@ -53,19 +56,19 @@ class Fusion(Config):
 
     @field_validator("k")
     @classmethod
-    def _of_rrf(cls, k: int | None, info: ValidationInfo) -> int | None:
+    def _only_for_rrf(cls, k: int | None, info: ValidationInfo) -> int | None:
         if k is not None and info.data.get("method", "rrf") != "rrf":
-            raise ValueError("only the method rrf has a constant")
+            raise ValueError('only the method "rrf" accepts it; remove it or set `method` to "rrf"')
         return k
 
     @property
     def constant(self) -> int:
-        """The k of RRF."""
+        """Return the constant of RRF: `k`, or 60 if it is None."""
         return 60 if self.k is None else self.k
 
 
-def _fusion(value: object) -> object:
-    """A method's name stands for the method with its defaults."""
+def _parse_fusion(value: object) -> object:
+    """Return {"method": name} for the name of a method, and any other value unchanged."""
     return {"method": value} if isinstance(value, str) else value
 
 
@@ -75,18 +78,19 @@ _RERANKER = re.compile(RERANKER_NAME)
 class RerankRequest(Config):
     """Reranking of the best hits.
 
-    model:      a configured reranker.
-    top_n:      how many of the best hits it judges; None = as it is configured. The hits after them
-                follow in the order that they had.
-    timeout_ms: wall-clock time that the reranker may take; what is not judged by then keeps its
-                order, after the rest, and the status is "partial". Likewise:
-    calls:      prompts, or pairs, that its models may read.
-    tokens:     tokens that its models may read and write.
-    on_error:   of a model that fails: "keep" = the hits as they were, with the status "failed" and
-                a warning; "fail" = its error.
-    min_score:  leave out hits whose rerank score is lower; a probability where the reranker is
-                calibrated. Hits after the `top_n` have no such score and are left out too;
-                those that a budget kept from being judged stay.
+    model:      name of a configured reranker.
+    top_n:      number of best hits that are reranked; None = the reranker's `candidates`. The
+                other hits follow in their original order.
+    timeout_ms: wall-clock time limit in milliseconds. Hits not judged by then follow the judged
+                hits in their original order, and the status is "partial". The same applies to
+                the limits `calls` and `tokens`.
+    calls:      maximum number of prompts, or pairs, that the models read.
+    tokens:     maximum number of tokens that the models read and write.
+    on_error:   what to do if a model fails. "keep" = return the hits in their original order,
+                with the status "failed" and a warning; "fail" = raise the error.
+    min_score:  minimum rerank score of a hit; a probability if the reranker is calibrated. Hits
+                after `top_n` have no rerank score and are left out. Hits that were not judged
+                because the budget ran out are kept.
     """
 
     model: str = Field(json_schema_extra={"pattern": RERANKER_NAME})
@@ -102,45 +106,48 @@ class RerankRequest(Config):
     def _name(cls, model: str) -> str:
         if _RERANKER.fullmatch(model) is None:
             raise ValueError(
-                f"must be the name of a reranker that is configured, got {shown(model)}; words "
-                "such as leg:late or cross-encoder:FOLDER are for the command line"
+                f"must be the name of a configured reranker, got {shown(model)}; only the command "
+                "line accepts specs such as leg:late or cross-encoder:FOLDER"
             )
         return model
 
     @property
     def budget(self) -> Budget:
-        """Of each query."""
+        """Return the budget of each query."""
         return Budget(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
 
 
 class SearchRequest(Config):
-    """A search.
+    """A search request.
 
-    query:   text; encoded by every leg's own encoder.
-    vectors: instead of text, the query vector of each dense leg: {leg: [float, ...]}.
-    legs:    which legs run; empty = all of the collection with weight 1, but those whose role is
-             "rerank".
-    fusion:  how the lists become one; a word such as "rrf" stands for {"method": "rrf"}.
-    filter:  a condition on metadata, see docs/filters.md; applied inside every leg. A field that
-             no document has gives a warning.
-    depth:   documents each leg contributes to the fusion; fixed, so that pages neither overlap
-             nor skip. At least one leg must be as deep as offset + limit.
-    search:  how far the indexes of dense legs look; None = as the collection is configured.
-    min_score: leave out documents whose fused score is lower. Comparable between queries only for
-             methods with a fixed range (minmax).
-    explain: also return what each leg added to the fused score, the contribution of each term in
-             sparse and lexical legs, and the heaviest terms that sparse legs have of the query and
-             of each hit.
+    query:   query text. The encoder of each leg encodes it.
+    vectors: query vectors of dense legs, used instead of the text: {leg: [float, ...]}.
+    legs:    legs that run; empty = all legs of the collection with weight 1, except those with the
+             role "rerank".
+    fusion:  how the ranked lists are fused. The string "rrf" is short for {"method": "rrf"}.
+    filter:  a condition on metadata, see docs/filters.md. Every leg applies it. A field that no
+             document has causes a warning.
+    depth:   number of documents that each leg contributes to the fusion. It does not depend on the
+             page, so pages neither overlap nor have gaps. At least one leg must have a depth of
+             offset + limit.
+    search:  search effort of dense indexes; None = as configured in the collection.
+    limit:   number of hits to return.
+    offset:  number of best hits to skip.
+    min_score: minimum fused score of a hit. Fused scores of different queries are comparable only
+             for a method with a fixed range ("minmax").
+    explain: also return the contribution of each leg to the fused score, the contribution of each
+             term in sparse and lexical legs, and the terms with the highest weights in sparse legs,
+             for the query and for each hit.
     include: parts of the stored document to return with each hit.
-    rerank:  have the best hits ordered anew by a reranker, which reads the query's text.
+    rerank:  rerank the best hits. The reranker reads the query text.
     """
 
     query: str | None = None
     vectors: dict[str, list[float]] = Field(default_factory=dict)
     legs: tuple[LegRequest, ...] = ()
-    fusion: Annotated[Fusion, BeforeValidator(_fusion, json_schema_input_type=Fusion | Method)] = (
-        Fusion()
-    )
+    fusion: Annotated[
+        Fusion, BeforeValidator(_parse_fusion, json_schema_input_type=Fusion | Method)
+    ] = Fusion()
     filter: dict[str, Any] | None = Field(default=None, description=FILTER_HELP)
     depth: Depth = WINDOW
     search: VectorSearch | None = None
@@ -153,55 +160,61 @@ class SearchRequest(Config):
 
     @field_validator("query")
     @classmethod
-    def _of_unicode(cls, query: str | None) -> str | None:
+    def _is_unicode(cls, query: str | None) -> str | None:
         try:
             (query or "").encode()
         except UnicodeEncodeError:
             raise ValueError(
-                "contains half of a surrogate pair, which is not Unicode text"
+                "contains an unpaired surrogate, which is not valid Unicode; remove it"
             ) from None
         return query
 
     @field_validator("filter", mode="before")
     @classmethod
-    def _as_json(cls, value: object) -> object:
+    def _is_not_parsed(cls, value: object) -> object:
         if isinstance(value, Condition):
             raise ValueError(
-                f"must be an object, got {shown(value)}, a parsed condition: give "
+                f"must be an object, got {shown(value)}, a parsed condition; pass "
                 "twindex.core.filters.show_filter(condition)"
             )
         return value
 
     @field_validator("rerank")
     @classmethod
-    def _of_text(cls, rerank: RerankRequest | None, info: ValidationInfo) -> RerankRequest | None:
+    def _has_query_text(
+        cls, rerank: RerankRequest | None, info: ValidationInfo
+    ) -> RerankRequest | None:
         if rerank is not None and info.data.get("query", "") is None:
-            raise ValueError("a reranker reads the text of the query: give `query`")
+            raise ValueError("requires a query text; set `query`")
         return rerank
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.query is None and not self.vectors:
-            raise ValueError("give `query` (text) or `vectors`")
+            raise ValueError("the request has no query; set `query` (text) or `vectors`")
         if self.offset + self.limit > WINDOW:
             raise ValueError(
-                f"offset + limit is {self.offset + self.limit}; at most {WINDOW}: "
+                f"offset + limit must be at most {WINDOW}, got {self.offset + self.limit}; "
                 "narrow the search with a filter instead"
             )
         deepest = max((leg.depth or self.depth for leg in self.legs), default=self.depth)
         if self.offset + self.limit > deepest:
             raise ValueError(
-                f"offset + limit is {self.offset + self.limit}, but `depth` takes only {deepest} "
-                "documents from a leg: raise `depth` or lower `limit`"
+                f"offset + limit must be at most the largest `depth` of a leg ({deepest}), got "
+                f"{self.offset + self.limit}; raise `depth` or lower `limit`"
             )
         names = [leg.name for leg in self.legs]
         if len(set(names)) != len(names):
-            raise ValueError("a leg is named twice in `legs`")
+            twice = next(name for i, name in enumerate(names) if name in names[:i])
+            raise ValueError(f"`legs` must name each leg once, got {twice!r} twice")
         return self
 
 
 class ReconfigureRequest(Config):
-    """How the vectors of dense legs shall be stored: by leg, index, codec, projection and
-    originals; what is left out has its default, whatever it is now."""
+    """A request to change how the vectors of dense legs are stored.
+
+    legs: leg name -> its index, codec, projection and originals. A field that is left out is reset
+          to its default, not kept at its current value.
+    """
 
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], VectorStorage] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""The rerankers that a program may use, by name."""
+"""A registry of rerankers by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..rerank.config import RerankerName
 FIELD = "rerank.model"
 
 
-class _Given(RerankerConfig):
-    """What stands for the configuration of a reranker that a program made by itself."""
+class _RerankerObject(RerankerConfig):
+    """The configuration entry of a reranker object that the program created itself."""
 
     kind: str
     name: RerankerName
@@ -29,11 +29,11 @@ class _Given(RerankerConfig):
 
 
 class RerankerRegistry:
-    """Rerankers by name, each loaded when it is first asked for. Thread-safe.
+    """Rerankers by name. Each one is loaded at its first use. Thread-safe.
 
-    configs: configurations, or rerankers that the program made by itself; these judge as many hits
-             as is usual where a request does not say how many.
-    load:    how a reranker is got from its configuration.
+    configs: name -> a configuration, or a reranker object of your own. A reranker object judges the
+             default number of hits unless the request sets `top_n`.
+    load:    function that loads a reranker from its configuration.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class RerankerRegistry:
             if isinstance(one, RerankerConfig):
                 named[name] = one
             else:
-                made[name] = _Given(name=name, kind=one.kind, reranker=one)
+                made[name] = _RerankerObject(name=name, kind=one.kind, reranker=one)
         self._configs = Rerankers(rerankers=named).rerankers | made
         self._load = load
         self._loaded: dict[str, Reranker] = {}
@@ -56,8 +56,10 @@ class RerankerRegistry:
 
     @classmethod
     def read(cls, path: Path, *, load: RerankerLoader = load_reranker) -> Self:
-        """Those of a TOML file with `[rerankers.NAME]` tables. Raises SourceError, which names the
-        file and the field."""
+        """Return the rerankers of a TOML file with `[rerankers.NAME]` tables.
+
+        Raises SourceError, which names the file and the field.
+        """
         return cls(parse_toml(path, Rerankers.parse).rerankers, load=load)
 
     @property
@@ -69,20 +71,26 @@ class RerankerRegistry:
         return tuple(self._configs)
 
     def config(self, name: str) -> RerankerConfig:
-        """Raises InvalidInputError, which lists the names there are."""
+        """Return the configuration of a reranker.
+
+        Raises InvalidInputError for an unknown name. The error lists the known names.
+        """
         found = self._configs.get(name)
         if found is None:
             known = ", ".join(self._configs)
             raise InvalidInputError(
                 f"there is no reranker {name!r}; "
-                + (f"there are {known}" if known else "none is configured"),
+                + (f"configured: {known}" if known else "none is configured"),
                 field=FIELD,
             )
         return found
 
     def get(self, name: str) -> Reranker:
-        """Raises InvalidInputError for an unknown name, and what `load_reranker` raises; then the
-        next who asks tries again."""
+        """Return a reranker; load it at the first call.
+
+        Raises InvalidInputError for an unknown name, and the errors of `load_reranker`. After an
+        error, the next call tries to load it again.
+        """
         config = self.config(name)
         found = self._loaded.get(name)
         if found is None:

@@ -1,4 +1,4 @@
-"""What language models did for a batch, divided among its texts."""
+"""Division of a batch's language-model usage among its texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import fields
 from ..core import Usage
 
 
-def share(usage: Usage | None, part: int, parts: int) -> Usage | None:
-    """What falls to one of `parts` texts that were encoded together, by its number from 0.
+def usage_share(usage: Usage | None, part: int, parts: int) -> Usage | None:
+    """Return the share of one text in the usage of a batch.
 
-    An even share; what whole numbers leave over goes to the first texts, so that the shares add up
-    to `usage`.
+    usage: usage of the whole batch, or None.
+    part:  number of the text in the batch, from 0.
+    parts: number of texts in the batch.
+
+    All shares are equal, except that the first texts receive the remainders of integer fields. So
+    the shares add up to `usage`.
     """
     if usage is None:
         return None

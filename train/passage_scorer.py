@@ -26,7 +26,7 @@ from ..llm import find_weights
 from ..rerank import Candidate, Reranker, Task
 from ..rerank.intra_document.kernel_model import KernelModel
 from ..rerank.intra_document.kernel_scorer import KernelScorer, ScorerOptions
-from ..rerank.intra_document.reranker import worth
+from ..rerank.intra_document.reranker import window_score
 from ..rerank.intra_document.windows import cut
 from .lambda_loss import ndcg_loss2
 from .options import PassageScorerTraining
@@ -85,7 +85,7 @@ def label_windows(
             raise reranked.error
         scores = np.empty(len(windows), np.float32)
         for placed in reranked.order:
-            score = worth(placed)
+            score = window_score(placed)
             if score is None:
                 raise InvalidInputError(
                     f"the reranker {slow.kind!r} returns no scores: choose one that returns scores",

@@ -164,7 +164,7 @@ def encoded_queries(
     order = np.random.default_rng(seed).permutation(len(queries))[:number]
     chosen = [queries[i] for i in np.sort(order).tolist()]
     encoders = LegEncoders(collection.config, load)
-    encoders.expect(collection.store.fingerprints())
+    encoders.set_stored_fingerprints(collection.store.fingerprints())
     progress.start("encode", len(chosen), "queries")
     batch = encoders[leg].encode(
         [query.text for query in chosen], role="query", advance=progress.advance

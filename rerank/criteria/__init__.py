@@ -1,1 +1,1 @@
-"""REBEL: a language model scores hits by relevance and by further criteria."""
+"""REBEL: a language model scores hits by relevance and other criteria."""

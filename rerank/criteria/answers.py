@@ -1,4 +1,4 @@
-"""Scores and criteria as a model writes them, see `twindex.ask.answers`."""
+"""Parsers of a model's answers with scores or criteria; see `twindex.ask.answers`."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from ...ask.answers import BadAnswer, entries, fold, folded, number, shown, valu
 from ...ask.reading import one_line
 from .scores import RELEVANCE, Criteria, Criterion, Scores
 
-MOST_CRITERIA = 8
-LONGEST_NAME = 60
-LONGEST_DEFINITION = 400
-"""In letters."""
+MAX_CRITERIA = 8
+MAX_NAME_LENGTH = 60
+MAX_DEFINITION_LENGTH = 400
+"""Maximum characters of a criterion's definition."""
 
-MOST_WEIGHT = 2.0
-MOST_MAXIMUM = 10.0
+MAX_WEIGHT = 2.0
+MAX_MAXIMUM = 10.0
 
 
 def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
-    """The scores of documents 1 to `count`, in this order. Raises BadAnswer."""
+    """Return the scores of documents 1 to `count`, in this order.
+
+    Raises BadAnswer for an answer that is not complete and valid.
+    """
     found: dict[int, Scores] = {}
     for entry in entries(text, "document"):
         document = folded(entry).get("document")
         if type(document) is not int or not 1 <= document <= count:
             raise BadAnswer(f'"document" is {shown(document)}, not a number from 1 to {count}')
         if document in found:
-            raise BadAnswer(f"document {document} is there twice")
+            raise BadAnswer(f"document {document} occurs twice")
         found[document] = _scores(entry, document, criteria)
     missing = [str(document) for document in range(1, count + 1) if document not in found]
     if missing:
@@ -34,7 +37,12 @@ def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
 
 
 def read_criteria(text: str, weight: float) -> Criteria:
-    """Criteria that a model chose; `weight` is that of those without one. Raises BadAnswer."""
+    """Return the criteria in a model's answer.
+
+    weight: weight of a criterion for which the answer has none.
+
+    Raises BadAnswer for an invalid answer.
+    """
     whole = next((v for v in values(text) if isinstance(v, dict) and "criteria" in v), None)
     items = None if whole is None else whole["criteria"]
     if not isinstance(items, list) or not all(isinstance(entry, dict) for entry in items):
@@ -42,13 +50,13 @@ def read_criteria(text: str, weight: float) -> Criteria:
     found = [_criterion(entry, weight) for entry in items]
     chosen = [one for one in found if fold(one.name) != RELEVANCE]
     names = [fold(one.name) for one in chosen]
-    if not 1 <= len(chosen) <= MOST_CRITERIA:
+    if not 1 <= len(chosen) <= MAX_CRITERIA:
         raise BadAnswer(
-            f"there are {len(chosen)} criteria besides relevance, not 1 to {MOST_CRITERIA}"
+            f"there are {len(chosen)} criteria besides relevance, not 1 to {MAX_CRITERIA}"
         )
     for name in names:
         if names.count(name) > 1 or name == "document":
-            raise BadAnswer(f'the name "{name}" cannot be used, or is there twice')
+            raise BadAnswer(f'the name "{name}" cannot be used, or occurs twice')
     assert whole is not None
     wanted = fold(str(whole.get("tie_breaker", "")))
     tie = next((one.name for one in chosen if fold(one.name) == wanted), chosen[0].name)
@@ -57,27 +65,30 @@ def read_criteria(text: str, weight: float) -> Criteria:
 
 def _criterion(entry: dict[str, Any], weight: float) -> Criterion:
     name, definition = entry.get("name"), entry.get("definition")
-    if not isinstance(name, str) or not fold(name) or len(name) > LONGEST_NAME:
-        raise BadAnswer(f'"name" is {shown(name)}, not a short text')
-    if not isinstance(definition, str) or not 0 < len(definition.strip()) <= LONGEST_DEFINITION:
-        raise BadAnswer(f'"definition" of "{one_line(name)}" is not a sentence')
-    # A bracket would end the answer, see `reranker`.
+    if not isinstance(name, str) or not fold(name) or len(name) > MAX_NAME_LENGTH:
+        raise BadAnswer(f'"name" is {shown(name)}, not a text of 1 to {MAX_NAME_LENGTH} characters')
+    if not isinstance(definition, str) or not 0 < len(definition.strip()) <= MAX_DEFINITION_LENGTH:
+        raise BadAnswer(
+            f'"definition" of "{one_line(name)}" is not a text of 1 to {MAX_DEFINITION_LENGTH} '
+            "characters"
+        )
+    # A closing bracket would end the answer; see `_Question.end` in `reranker`.
     name = one_line(name).replace("[", "(").replace("]", ")")
-    maximum = number(entry.get("maximum", 5), 0, MOST_MAXIMUM, f'"maximum" of "{name}"')
+    maximum = number(entry.get("maximum", 5), 0, MAX_MAXIMUM, f'"maximum" of "{name}"')
     if maximum == 0:
-        raise BadAnswer(f'"maximum" of "{name}" is 0')
+        raise BadAnswer(f'"maximum" of "{name}" is 0, and must be above 0')
     return Criterion(
         name,
         one_line(definition),
         maximum,
-        number(entry.get("weight", weight), 0, MOST_WEIGHT, f'"weight" of "{name}"'),
+        number(entry.get("weight", weight), 0, MAX_WEIGHT, f'"weight" of "{name}"'),
     )
 
 
 def _scores(entry: dict[str, Any], document: int, criteria: Criteria) -> Scores:
     given = folded(entry)
     scores = {}
-    for one in criteria.asked:
+    for one in criteria.scored_criteria:
         key = fold(one.name)
         if key not in given:
             raise BadAnswer(f'document {document} has no "{one.name}"')

@@ -1,9 +1,10 @@
-"""What the model is asked: scores of documents, and criteria for a query.
+"""Prompts of REBEL: one asks for scores of documents, one for criteria that suit a query.
 
-The method is that of REBEL (2025, "REBEL: retrieval with multi-criteria reranking"), in other words
-and with JSON as the answer, so that the sum is not the model's arithmetic. Query and documents are
-on one line each and hold no double quote (`reading.one_line`), so that none can end its quotation
-and go on as another document or as the instructions.
+The method is REBEL (2025, "REBEL: retrieval with multi-criteria reranking"). The prompts are worded
+differently, and the answer is JSON, so that the code computes the sums and not the model.
+
+Each query and document is on one line and contains no double quote (`reading.one_line`). So its
+text cannot end its quotation and pose as another document or as instructions.
 """
 
 from __future__ import annotations
@@ -75,13 +76,17 @@ An earlier answer could not be used: {error}. Write only the JSON, complete and 
 
 
 def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
-    """Asks for scores. query, documents: as `one_line` makes them."""
+    """Return the prompt that asks for scores of documents.
+
+    query, documents: texts converted by `one_line`.
+    """
     relevance = (
         f'- "{RELEVANCE}" (0 to {RELEVANCE_MAXIMUM:g}): how well it answers the query; 0 = not at '
         "all about it, 5 = about it and of some use, 10 = all that was asked for"
     )
     scored = [
-        f'- "{one.name}" (0 to {one.maximum:g}): {one.definition}' for one in criteria.asked[1:]
+        f'- "{one.name}" (0 to {one.maximum:g}): {one.definition}'
+        for one in criteria.scored_criteria[1:]
     ]
     guide = ""
     if criteria.items and not criteria.scored:
@@ -98,14 +103,17 @@ def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
 
 
 def example(criteria: Criteria) -> str:
-    """The object that stands for one document in an answer, with numbers of the usual length."""
-    scores = {one.name: 2.5 for one in criteria.asked}
+    """Return a JSON object of typical length for one document of an answer."""
+    scores = {one.name: 2.5 for one in criteria.scored_criteria}
     return json.dumps({"document": 10, **scores}, ensure_ascii=False)
 
 
 def _shape(count: int, criteria: Criteria) -> str:
-    """The form of the answer: the first and the last object. It holds no scores, because small
-    models copy them; what is copied of this is no JSON, and so no judgement."""
-    scores = ", ".join(f'"{one.name}": <0-{one.maximum:g}>' for one in criteria.asked)
+    """Return the form of the answer: its first and its last object.
+
+    The form has ranges in place of scores, because small models copy example scores. A copied range
+    is not JSON and is therefore not accepted as a score.
+    """
+    scores = ", ".join(f'"{one.name}": <0-{one.maximum:g}>' for one in criteria.scored_criteria)
     objects = [f'{{"document": {number}, {scores}}}' for number in sorted({1, count})]
     return f"[{', ..., '.join(objects) if count > 2 else ', '.join(objects)}]"

@@ -1,4 +1,4 @@
-"""REBEL as a reranker: questions, judgements, order."""
+"""The REBEL reranker: a language model scores hits by several criteria."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from ...llm.protocol import unsupported
 from ..config import RERANKERS, PromptingConfig, Shorthand
 from ..placing import Course, Outcome, Placing
 from ..protocol import Budget, Needs, Reranked, Task
-from ..scoring import placed
+from ..scoring import ranked_by_score
 from . import prompts
 from .answers import read_criteria, read_scores
 from .scores import Criteria, Scores, order
 
-REMEMBERED = 10_000
-"""Answers of the model that are kept; each is some hundred letters."""
+CACHED_ANSWERS = 10_000
+"""Maximum number of cached answers. An answer has a few hundred characters."""
 
 INFERRED_TOKENS = 700
-"""Tokens of an answer with criteria, at most."""
+"""Maximum tokens of an answer with criteria."""
 
 AROUND_TOKENS = 48
-"""Tokens of an answer around its objects, at most."""
+"""Maximum tokens of an answer outside its objects."""
 
 
 @RERANKERS.register
 class CriteriaConfig(PromptingConfig):
-    """REBEL (2025): scores of several criteria, added up with weights."""
+    """REBEL (2025): a language model scores several criteria, which are added with weights."""
 
     made_by = ".reranker:CriteriaReranker"
     shorthand = Shorthand(
@@ -42,63 +42,69 @@ class CriteriaConfig(PromptingConfig):
 
     kind: Literal["criteria"] = "criteria"
     turns: Literal[1, 2] = 1
-    """1 = relevance and the five fixed criteria; 2 = the model first infers criteria that suit
-    the query."""
+    """1 = relevance and five fixed criteria; 2 = the model first infers criteria that suit the
+    query."""
     batch: Annotated[int, Bounds(1, 100)] = 10
-    """Passages judged in one call."""
+    """Number of passages judged in one call."""
     weight: Annotated[float, Bounds(0, 2)] = 0.5
-    """Weight of the fixed criteria, and of inferred ones for which the model names none."""
+    """Weight of fixed criteria, and of inferred criteria for which the model gives no weight."""
     discard: Annotated[float, Bounds(0, 10)] = 3.0
-    """Hits of less relevance (0 to 10) come after all others."""
+    """Minimum relevance (0 to 10); hits with less follow all other hits."""
     relevance_only: bool = False
-    """The further criteria have no scores; in two turns they tell the model what relevance
-    means for the query."""
+    """True: only relevance is scored. With two turns, the inferred criteria explain to the model
+    what relevance means for the query."""
     passage_tokens: Tokens = 256
-    """Tokens read of each passage, at most."""
+    """Maximum tokens read of each passage; longer passages are cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A prompt, how its answer begins, and the tokens that this has at most.
+    """A prompt for the language model.
 
-    end: with which the answer ends, where it begins so; models often write on.
-    cut: digests of the texts that are not read to their end.
+    prompt:       text of the prompt.
+    answer_start: beginning of the answer, which the model continues.
+    max_tokens:   maximum tokens of the answer.
+    end:          text that ends the answer. Models often continue after it. "": none.
+    cut:          digests of the texts that were cut.
     """
 
-    said: str
-    begun: str
-    most: int
+    prompt: str
+    answer_start: str
+    max_tokens: int
     end: str = ""
     cut: tuple[bytes, ...] = ()
 
 
 class CriteriaReranker:
-    """REBEL (2025): relevance from 0 to 10 and further criteria, scored by a language model as JSON
-    that is checked. The order is by relevance + sum of weight x score, added up here.
+    """REBEL (2025): a language model scores relevance (0 to 10) and other criteria, as JSON.
 
-    One turn: five fixed criteria from 0 to 5, see `prompts.FIXED`; ceil(n / batch) calls. Two
-    turns: a call before that infers criteria, their ranges and weights from the query. With
-    `relevance_only` relevance alone is scored, after two turns in the light of these criteria.
+    The answers are checked, and hits are sorted by relevance + sum of weight x score.
 
-    Equal totals are ordered by authoritativeness (of inferred criteria, by the one that the model
-    names for that), then as they were. Where relevance is less than `discard` the paper leaves the
-    document out; here it comes after all that are kept, its score is its relevance alone, and
-    `reasons` says so: no hit is lost, and scores descend.
+    With one turn, there are five fixed criteria from 0 to 5 (`prompts.FIXED`), in ceil(n / batch)
+    calls. With two turns, one more call first infers criteria, ranges and weights from the query.
+    With `relevance_only`, only relevance is scored; after two turns, the prompt lists the inferred
+    criteria.
 
-    An answer that cannot be used is asked for once more with what was wrong, which is one more
-    call; if that fails too the batch is not judged and the status is "partial", or "failed" if no
-    batch was. Scores of different batches are the model's at different moments: they can be
-    compared only roughly, and `reasons` names the batch.
+    A tie is broken by authoritativeness, or by the inferred criterion that the model chose for
+    ties, and then by the original order. The paper drops documents with a relevance below
+    `discard`. Here they follow all others, their score is their relevance, and `reasons` has an
+    entry `discarded`.
+
+    An invalid answer is requested once more, with the error, in another call. If that fails too,
+    the batch is not judged, and the status is "partial"; it is "failed" if no batch was judged.
+    Scores of different batches are only roughly comparable; `reasons` has the number of the batch.
     """
 
     kind = "criteria"
     needs = Needs()
 
     def __init__(self, config: CriteriaConfig, model: GenerativeModel | None = None) -> None:
-        """model: the language model; None = the one of the configuration.
+        """Create a reranker.
 
-        Raises UnsupportedError for a model that does not write, ConfigError where a batch is more
-        than it reads.
+        model: the language model; None: from the configuration.
+
+        Raises UnsupportedError for a model that cannot generate text, and ConfigError if a batch is
+        longer than the model reads.
         """
         self._config = config
         loaded = config.language_model() if model is None else model
@@ -107,14 +113,14 @@ class CriteriaReranker:
         found = cast(GenerativeModel, loaded)
         self._reader = Reader(found, config.passage_tokens)
         self._placing: Placing[_Question, str] = Placing(
-            _Judge(found, self._reader), remembered=REMEMBERED
+            _Judge(found, self._reader), remembered=CACHED_ANSWERS
         )
         scored = () if config.relevance_only else prompts.FIXED
         fixed = tuple(replace(one, weight=config.weight) for one in scored)
         self._fixed = Criteria(fixed, prompts.AUTHORITY if fixed else None)
         empty = self._judge("", [Extract("", 0, False)] * config.batch, self._fixed)
         texts = config.batch * config.passage_tokens
-        tokens = self._reader.count(empty.said) + texts + empty.most
+        tokens = self._reader.count(empty.prompt) + texts + empty.max_tokens
         self._reader.check_limit(tokens, field="batch")
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
@@ -126,41 +132,43 @@ class CriteriaReranker:
         query = self._reader.query(task.query).text
         criteria: Criteria | None = self._fixed
         if batches and self._config.turns == 2:
-            criteria = yield from self._inferred(query)
+            criteria = yield from self._infer_criteria(query)
         if criteria is None:
-            return placed([None] * count)
+            return ranked_by_score([None] * count)
         judged: list[Scores | None] = [None] * count
         texts = [self._reader.passage(one.read(self._config.text)) for one in task.candidates]
         questions = [self._judge(query, [texts[i] for i in batch], criteria) for batch in batches]
         answers = yield questions
-        bad = _take(dict(zip(batches, answers, strict=True)), judged, criteria)
+        bad = _parse_answers(dict(zip(batches, answers, strict=True)), judged, criteria)
         reached = None not in answers
         if bad:
-            asked = dict(zip(batches, questions, strict=True))
-            answers = yield [_again(asked[batch], error) for batch, error in bad.items()]
+            by_batch = dict(zip(batches, questions, strict=True))
+            answers = yield [_retry(by_batch[batch], error) for batch, error in bad.items()]
             reached = reached and None not in answers
-            last = _take(dict(zip(bad, answers, strict=True)), judged, criteria)
+            last = _parse_answers(dict(zip(bad, answers, strict=True)), judged, criteria)
             bad = {b: last.get(b, error) for b, error in bad.items() if judged[b[0]] is None}
         if bad and reached and not any(judged):
-            raise ModelError(f"no answer of the model could be used: {next(iter(bad.values()))}")
+            raise ModelError(f"all answers of the model are invalid: {next(iter(bad.values()))}")
         warnings = [
             f"candidates {batch[0] + 1} to {batch[-1] + 1} were not judged, because the model's "
-            f"answer could not be used: {error}"
+            f"answer is invalid: {error}"
             for batch, error in bad.items()
         ]
         numbers = [i // size + 1 for i in range(count)]
         found = order(judged, numbers, criteria, self._config.discard)
         return Outcome(found, complete=not bad, warnings=warnings)
 
-    def _inferred(
+    def _infer_criteria(
         self, query: str
     ) -> Generator[Sequence[_Question], Sequence[str | None], Criteria | None]:
-        """Criteria for a query; None where the budget is too small. Raises ModelError where the
-        model gives none."""
+        """Ask the model for criteria that suit a query. Return None if the budget is too small.
+
+        Raises ModelError if two answers in sequence are invalid.
+        """
         question = _Question(prompts.INFER.format(query=query), "{", INFERRED_TOKENS)
         error = ""
         for attempt in range(2):
-            (answer,) = yield [_again(question, error) if attempt else question]
+            (answer,) = yield [_retry(question, error) if attempt else question]
             if answer is None:
                 return None
             try:
@@ -169,67 +177,75 @@ class CriteriaReranker:
                 error = str(bad)
             else:
                 return replace(criteria, scored=not self._config.relevance_only)
-        raise ModelError(f"the model gave no criteria for the query: {error}")
+        raise ModelError(f"the model returned no valid criteria for the query: {error}")
 
     def _judge(self, query: str, texts: Sequence[Extract], criteria: Criteria) -> _Question:
-        said = prompts.judge(query, [text.text for text in texts], criteria)
-        # Answers may be indented, each name on its own line.
-        one = self._reader.count(prompts.example(criteria)) + 4 * (len(criteria.asked) + 2)
+        prompt = prompts.judge(query, [text.text for text in texts], criteria)
+        # The answer may be indented, with each name on its own line.
+        one = self._reader.count(prompts.example(criteria)) + 4 * (
+            len(criteria.scored_criteria) + 2
+        )
         cut = tuple(digest(text.text) for text in texts if text.truncated)
-        return _Question(said, "[", len(texts) * one + AROUND_TOKENS, "]", cut)
+        return _Question(prompt, "[", len(texts) * one + AROUND_TOKENS, "]", cut)
 
 
 class _Judge:
-    """Writes the answers."""
+    """Generates the answers to questions with the language model."""
 
     def __init__(self, model: GenerativeModel, reader: Reader) -> None:
         self._model = model
         self._reader = reader
 
     def costs(self, questions: Sequence[_Question]) -> list[Cost]:
-        return [Cost(1, self._tokens(one) + one.most) for one in questions]
+        return [Cost(1, self._tokens(one) + one.max_tokens) for one in questions]
 
     def ask(self, questions: Sequence[_Question]) -> list[Judgement[str]]:
         groups: dict[Sampling, list[int]] = {}
         for i, question in enumerate(questions):
             groups.setdefault(self._sampling(question), []).append(i)
         found: dict[int, Judgement[str]] = {}
-        for sampling, places in groups.items():
-            group = [questions[i] for i in places]
-            said = [self._reader.prompt(one.said, self._begun(one)) for one in group]
-            written = self._model.generate(said, sampling)
-            for i, question, one in zip(places, group, written, strict=True):
-                text = self._begun(question) + one.text
+        for sampling, numbers in groups.items():
+            group = [questions[i] for i in numbers]
+            inputs = [self._reader.prompt(one.prompt, self._answer_start(one)) for one in group]
+            generated = self._model.generate(inputs, sampling)
+            for i, question, one in zip(numbers, group, generated, strict=True):
+                text = self._answer_start(question) + one.text
                 found[i] = Judgement(text, one.usage, question.cut)
         return [found[i] for i in range(len(questions))]
 
     def key(self, question: _Question) -> Hashable:
-        return digest(question.said)
+        return digest(question.prompt)
 
     def _tokens(self, question: _Question) -> int:
-        """Of the prompt. The frame is counted apart, because the names of special tokens stand for
-        them there and nowhere else."""
-        frame = self._reader.frame("", self._begun(question))
-        return frame + self._reader.count(question.said) + SLACK
+        """Return the tokens of a prompt.
+
+        The frame is counted separately, because only in the frame are the names of special tokens
+        converted to special tokens.
+        """
+        frame = self._reader.frame("", self._answer_start(question))
+        return frame + self._reader.count(question.prompt) + SLACK
 
     def _sampling(self, question: _Question) -> Sampling:
-        stop = (question.end,) if question.end and self._begun(question) else ()
-        return Sampling(max_tokens=question.most, stop=stop)
+        stop = (question.end,) if question.end and self._answer_start(question) else ()
+        return Sampling(max_tokens=question.max_tokens, stop=stop)
 
-    def _begun(self, question: _Question) -> str:
-        """Servers need not go on behind the beginning of an answer."""
-        return "" if self._reader.remote else question.begun
-
-
-def _again(question: _Question, error: str) -> _Question:
-    """Once more, after an answer that could not be used."""
-    return replace(question, said=question.said + prompts.AGAIN.format(error=error))
+    def _answer_start(self, question: _Question) -> str:
+        """Return the beginning of the answer; "" for a server, which may not continue it."""
+        return "" if self._reader.remote else question.answer_start
 
 
-def _take(
+def _retry(question: _Question, error: str) -> _Question:
+    """Return the question with the error of its previous answer added to the prompt."""
+    return replace(question, prompt=question.prompt + prompts.AGAIN.format(error=error))
+
+
+def _parse_answers(
     answers: Mapping[range, str | None], judged: list[Scores | None], criteria: Criteria
 ) -> dict[range, str]:
-    """Put the scores of each batch into `judged`; what is wrong with those that have none."""
+    """Parse answers and store their scores in `judged`. Return batch -> error of invalid answers.
+
+    A batch whose answer is None is skipped: the budget ran out.
+    """
     bad = {}
     for batch, answer in answers.items():
         if answer is None:

@@ -1,4 +1,4 @@
-"""Criteria, and what scores by them add up to: in code, with decimals, not by the model."""
+"""Criteria, and the weighted sum of scores. The code computes the sums, not the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ RELEVANCE_MAXIMUM = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """Scored from 0 to `maximum`; a point counts `weight` points of relevance."""
+    """A criterion, scored from 0 to `maximum`.
+
+    weight: value of one point, in points of relevance.
+    """
 
     name: str
     definition: str
@@ -24,11 +27,12 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """What documents are scored by besides relevance.
+    """The criteria of a query, in addition to relevance.
 
-    tie:    name of the criterion that decides between equal totals, if any.
-    scored: False where the criteria only tell the model what relevance means for the query, and
-            relevance alone is scored.
+    items:  the criteria.
+    tie:    name of the criterion that breaks ties; None: there is none.
+    scored: False if only relevance is scored. Then the criteria explain to the model what relevance
+            means for the query.
     """
 
     items: tuple[Criterion, ...] = ()
@@ -36,29 +40,29 @@ class Criteria:
     scored: bool = True
 
     @property
-    def asked(self) -> tuple[Criterion, ...]:
-        """Those that get a score, relevance first."""
+    def scored_criteria(self) -> tuple[Criterion, ...]:
+        """Return the criteria that are scored, relevance first."""
         relevance = Criterion(RELEVANCE, "", RELEVANCE_MAXIMUM, 1.0)
         return (relevance, *(self.items if self.scored else ()))
 
 
 Scores = Mapping[str, float]
-"""Of one document: name of a criterion -> score; "relevance" is one of them."""
+"""Scores of one document: name of a criterion -> score. Includes "relevance"."""
 
 
 def total(scores: Scores, criteria: Criteria) -> float:
-    """Relevance + sum of weight x score."""
-    return sum(one.weight * scores[one.name] for one in criteria.asked)
+    """Return relevance + sum of weight x score."""
+    return sum(one.weight * scores[one.name] for one in criteria.scored_criteria)
 
 
 def order(
     judged: Sequence[Scores | None], batches: Sequence[int], criteria: Criteria, discard: float
 ) -> list[Placed]:
-    """Documents by their totals; see `CriteriaReranker`.
+    """Return the documents sorted by their totals, descending; see `CriteriaReranker`.
 
-    judged:  of each document, None where there are no scores.
-    batches: number of the batch in which each was judged.
-    discard: documents of less relevance come after all others, by relevance alone.
+    judged:  scores of each document; None if there are none.
+    batches: number of the batch in which each document was judged.
+    discard: minimum relevance. Documents with less follow all others, sorted by relevance.
     """
     kept, discarded, rest = [], [], []
     for i, scores in enumerate(judged):
@@ -69,13 +73,13 @@ def order(
         reasons: dict[str, Any] = {
             "relevance": relevance,
             "criteria": {name: score for name, score in scores.items() if name != RELEVANCE},
-            "weights": {one.name: one.weight for one in criteria.asked[1:]},
+            "weights": {one.name: one.weight for one in criteria.scored_criteria[1:]},
             "total": whole,
             "batch": batches[i],
         }
         tie = 0.0 if criteria.tie is None else scores.get(criteria.tie, 0.0)
         if relevance < discard:
-            reasons["discarded"] = f"relevance {relevance:g} is less than {discard:g}"
+            reasons["discarded"] = f"relevance {relevance:g} is below {discard:g} (`discard`)"
             discarded.append((-relevance, i, Placed(i, relevance, reasons)))
         else:
             kept.append((-whole, -tie, i, Placed(i, whole, reasons)))

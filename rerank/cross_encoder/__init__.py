@@ -1,1 +1,1 @@
-"""A transformer that reads query and passage together."""
+"""Cross-encoders: transformers that read query and passage together."""

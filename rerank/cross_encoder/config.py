@@ -1,4 +1,4 @@
-"""A cross-encoder, configured."""
+"""Configuration of a cross-encoder."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ class CrossEncoderConfig(RerankerConfig):
 
     kind: Literal["cross_encoder"] = "cross_encoder"
     model: str
-    """A folder (`twindex train cross-encoder` makes one), a name on this machine, or "fake"."""
+    """Folder of the model (`twindex train cross-encoder` makes one), its name on this machine, or
+    "fake"."""
     revision: str | None = None
-    """Commit or tag of the model in the cache of the hub; None = the one that is there."""
+    """Commit or tag of the model in the hub's local cache; None = the cached revision."""
     max_length: Tokens | None = None
-    """Tokens read of a pair; None = the model's own limit."""
+    """Maximum tokens read of a pair; None = the model's own limit."""
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
-    """Arithmetic; "int8" quantises the weights, on processors only."""
+    """Arithmetic of the model; "int8" quantises the weights and requires a CPU."""
     device: Device = "auto"
-    """Where the model runs; "auto" is CUDA where there is one."""
+    """Device of the model; "auto" is CUDA if available."""

@@ -1,4 +1,4 @@
-"""Pairs of texts through a sentence-transformers CrossEncoder, batched by length."""
+"""Scores pairs of texts with a sentence-transformers CrossEncoder, batched by length."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from .config import CrossEncoderConfig
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3
-"""Logits of the probe that differ by less are the same, up to float32."""
+"""Relative tolerance for comparing logits in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A query and a passage as tokens with the model's markup.
+    """A query and a passage as tokens.
 
-    types: of the tokens, where the model tells segments apart by them. room: tokens that the
-    passage may have beside its query; below 1 nothing of it can be read. truncated: the passage's
-    end is not there.
+    ids:       token ids, including the model's special tokens.
+    types:     token types; None if the model does not use them.
+    room:      maximum tokens of the passage next to this query. Below 1, no passage fits.
+    truncated: True if the passage was cut.
     """
 
     ids: Sequence[int]
@@ -43,12 +44,17 @@ class Pair:
 
 
 class PairModel:
-    """A cross-encoder with one label. Thread-safe: one batch runs at a time."""
+    """A cross-encoder with one output label. Thread-safe: one batch runs at a time."""
 
     def __init__(
         self, model: Any, config: CrossEncoderConfig, shared: SharedModel | None = None
     ) -> None:
-        """shared: what `model` is a view of; None = its weights are its own."""
+        """Create a model and check it.
+
+        shared: the shared model whose weights `model` uses; None: the weights are not shared.
+
+        Raises ModelError or ConfigError for a model or an option that is not supported.
+        """
         self.model = model
         self.config = config
         self.device = model.device
@@ -56,33 +62,44 @@ class PairModel:
         self._tokenizing = Lock() if shared is None else shared.tokenizing
         self._running = Lock()
         if not getattr(self.tokenizer, "is_fast", False):
-            raise ModelError("only cross-encoders with a fast tokenizer can be used here")
+            raise ModelError(
+                f"model {config.model!r} has no fast tokenizer; use a cross-encoder with one"
+            )
         if model.num_labels != 1:
             raise ConfigError(
-                f"{config.model!r} gives {model.num_labels} labels: it classifies; a reranker "
-                "needs a cross-encoder with one",
+                f"{config.model!r} is a classifier with {model.num_labels} labels; a reranker "
+                "requires a cross-encoder with one label",
                 field="model",
             )
         self.max_length = self._limit()
         self._probe()
         if config.precision == "int8":
             if self.device.type != "cpu":
-                raise ConfigError("int8 runs on processors only", field="precision")
+                raise ConfigError(
+                    'int8 runs on CPUs only; set `device` to "cpu" or use "bfloat16"',
+                    field="precision",
+                )
             quantise(_transformer(model))
-            shared = None  # Its weights in float32 are needed no more.
+            shared = None  # The shared float32 weights are no longer needed.
         self._shared = shared
 
     @classmethod
     def load(cls, config: CrossEncoderConfig) -> Self:
-        """Raises ModelError when the model cannot be found, read or used, ConfigError for what it
-        cannot do."""
+        """Load the model of a configuration.
+
+        Raises ModelError if it cannot be found, read or used, and ConfigError for an option that it
+        does not support.
+        """
         folder = find_weights(config.model, revision=config.revision)
         with loading(config.model, folder):
             shared = shared_model(CrossEncoder, folder, pick_device(config.device))
             return cls(shared.view(), config, shared)
 
     def tokenize(self, queries: Sequence[str], texts: Sequence[str]) -> list[Pair]:
-        """Pairs as the model reads them. Raises InvalidInputError for text that is not Unicode."""
+        """Convert each query and its text to a pair of tokens; passages that are too long are cut.
+
+        Raises InvalidInputError for text that is not valid Unicode.
+        """
         if not texts:
             return []
         markup = self.tokenizer.num_special_tokens_to_add(pair=True)
@@ -106,7 +123,7 @@ class PairModel:
         ]
 
     def read(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scores and logits, float32 [n] each."""
+        """Return the scores and the logits of n pairs: float32 [n] each."""
         logits = np.empty(len(pairs), np.float32)
         for rows in batches([len(pair.ids) for pair in pairs], BUDGET[self.device.type]):
             logits[rows] = self._logits([pairs[row] for row in rows])
@@ -126,7 +143,7 @@ class PairModel:
         return found
 
     def features(self, pairs: Sequence[Pair]) -> dict[str, Any]:
-        """The input of the model: padded tokens, their types and mask, each [n, longest]."""
+        """Return the input of the model: padded tokens, types and mask, each [n, longest]."""
         columns = {"input_ids": [pair.ids for pair in pairs]}
         if pairs[0].types is not None:
             columns["token_type_ids"] = [pair.types or () for pair in pairs]
@@ -156,7 +173,11 @@ class PairModel:
         return dict(found), [bool(encoding.overflowing) for encoding in found.encodings]
 
     def _limit(self) -> int:
-        """Tokens of a pair. The model is tried with more than it says that it reads."""
+        """Return the maximum number of tokens of a pair.
+
+        If the configured length exceeds the model's own limit, tests the model with it. Raises
+        ConfigError if the length is too small or too large.
+        """
         own = self.model.max_seq_length
         positions = getattr(_transformer(self.model).config, "max_position_embeddings", None)
         if positions is not None:
@@ -168,7 +189,8 @@ class PairModel:
         least = self.tokenizer.num_special_tokens_to_add(pair=True) + 2
         if limit < least:
             raise ConfigError(
-                f"a pair needs {least} tokens at least, for a token of each text and the markup",
+                f"must be at least {least} (one token of each text and the special tokens), got "
+                f"{limit}",
                 field="max_length",
             )
         if asked is not None and (own is None or asked > own):
@@ -181,14 +203,18 @@ class PairModel:
             self._logits([pair])
         except (IndexError, RuntimeError) as error:
             raise ConfigError(
-                f"the model cannot read {length} tokens ({error})", field="max_length"
+                f"the model cannot read {length} tokens ({error}); use a lower value",
+                field="max_length",
             ) from None
 
     def _probe(self) -> None:
-        """Compare with the library's own way once: some models do more than read two texts."""
+        """Compare one score with the library's `predict`, since some models need other input.
+
+        Raises ModelError if the scores differ.
+        """
         pair = self.tokenize([PROBE[0]], [PROBE[1]])
         if pair[0].room < 1 or pair[0].truncated:
-            return  # The library cuts another text.
+            return  # The library cuts texts in a different way.
         identity = torch.nn.Identity()
         with self._tokenizing, quiet():
             expected = self.model.predict([PROBE], activation_fn=identity, show_progress_bar=False)
@@ -197,10 +223,11 @@ class PairModel:
             own = float(self.model(features)["scores"].float().reshape(-1)[0])
         if not abs(own - float(expected[0])) <= SAME * max(1.0, abs(own)):
             raise ModelError(
-                f"model {self.config.model!r} reads pairs in a way of its own that is not supported"
+                f"model {self.config.model!r} is not supported: its scores differ from those of "
+                "CrossEncoder.predict"
             )
 
 
 def _transformer(model: Any) -> Any:
-    """The network of transformers inside."""
+    """Return the inner model of the library transformers."""
     return model.transformers_model

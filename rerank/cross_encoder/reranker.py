@@ -1,8 +1,8 @@
-"""Cross-encoders: one transformer reads query and passage together (Nogueira and Cho, 2019).
+"""Cross-encoders: a transformer reads query and passage together (Nogueira and Cho, 2019).
 
-The score is that of sentence-transformers' `CrossEncoder.predict`: the model's logit, put through
-the activation that its folder names (a sigmoid where it names none). Where that changes the number,
-the reasons have the logit too, and hits are ordered by it: far from zero a sigmoid is flat.
+The score equals `CrossEncoder.predict` of sentence-transformers: the logit after the activation
+that the model's folder names, by default a sigmoid. Hits are sorted by the logit, because a sigmoid
+is flat far from zero. If score and logit differ, the reasons have the logit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .pair_model import Pair, PairModel
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a cross-encoder says of a pair."""
+    """The output of a cross-encoder for one pair."""
 
     score: float
     logit: float
@@ -29,17 +29,22 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Question(Question):
-    """`pair` is filled in when its cost is asked for, so that each text is tokenised once."""
+    """A question with its tokens.
+
+    pair: None until `costs` is called; so each text is tokenised only once.
+    """
 
     pair: Pair | None = None
 
 
 class CrossEncoderReranker(ScoringReranker[_Question, _Answer]):
-    """Orders hits by a cross-encoder. Thread-safe.
+    """Reranks by the scores of a cross-encoder. Thread-safe.
 
-    The query is never cut, and the passage at its end: a query that leaves it no room fails with
-    InvalidInputError. Raises ModelError when the model cannot be found, read or used, and
-    ConfigError for a model of several labels and for options that it cannot have.
+    A passage that is too long is cut at its end; a query is never cut. `rerank` raises
+    InvalidInputError for a query that leaves no room for a passage.
+
+    Creating a reranker raises ModelError if the model cannot be found, read or used, and
+    ConfigError for a model with several labels or an option that it does not support.
     """
 
     kind = "cross_encoder"
@@ -64,7 +69,7 @@ class _Keyed:
 
 
 class _PairJudge(_Keyed):
-    """Asks a model."""
+    """Scores pairs with a `PairModel`."""
 
     def __init__(self, model: PairModel) -> None:
         self._model = model
@@ -81,8 +86,8 @@ class _PairJudge(_Keyed):
         for pair in pairs:
             if pair.room < 1:
                 raise InvalidInputError(
-                    f"has {len(pair.ids)} tokens with the markup of a pair, which leaves no room "
-                    f"for a passage in the {self._model.max_length} that the cross-encoder reads",
+                    f"has {len(pair.ids)} tokens including special tokens and leaves no room for a "
+                    f"passage: the cross-encoder reads {self._model.max_length}; shorten the query",
                     field="query",
                 )
         scores, logits = self._model.read(pairs)
@@ -97,11 +102,16 @@ class _PairJudge(_Keyed):
 
 
 class _FakeJudge(_Keyed):
-    """No model: a number from -4 to 4 that follows from the two texts; a token for each word."""
+    """A judge without a model: the score is a hash of both texts, from -4 to 4.
+
+    Each word counts as one token.
+    """
 
     def __init__(self, config: CrossEncoderConfig) -> None:
         if config.precision == "int8" and config.device == "cuda":
-            raise ConfigError("int8 runs on processors only", field="precision")
+            raise ConfigError(
+                'int8 runs on CPUs only; set `device` to "cpu" or use "bfloat16"', field="precision"
+            )
         self._limit = config.max_length
 
     def costs(self, questions: Sequence[_Question]) -> list[Cost]:

@@ -1,1 +1,1 @@
-"""Rerankers that score by representations: stored in a collection, or encoded when asked."""
+"""Rerankers that compare representations, stored in a collection or encoded at query time."""

@@ -1,6 +1,6 @@
-"""Texts that are encoded when asked, by an encoder that reads query and passage apart.
+"""Base of rerankers that encode query and passages at query time, independently of each other.
 
-So a passage is encoded once, whatever the query: what the encoder made of the latest is remembered.
+Representations of passages do not depend on the query. The most recently used ones are cached.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from ..scoring import Question, Scored
 
 V = TypeVar("V")
 
-REMEMBERED = 256 << 20
-"""Bytes of encoded passages, the latest used."""
-QUERIES = 1_000
-"""Queries, likewise."""
+PASSAGE_CACHE_BYTES = 256 << 20
+"""Maximum bytes of cached passages."""
+CACHED_QUERIES = 1_000
+"""Maximum number of cached queries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded(Generic[V]):
-    """What an encoder made of a text, the tokens that it read, and whether it left out its end."""
+    """An encoded text.
+
+    value:     representation of the text.
+    tokens:    number of tokens that the encoder read.
+    truncated: True if the encoder cut the text.
+    """
 
     value: V
     tokens: int
@@ -31,35 +36,38 @@ class Encoded(Generic[V]):
 
 
 class Reader(Protocol[V]):
-    """An encoder whose representations are compared here. Thread-safe."""
+    """An encoder together with a function that scores two representations. Thread-safe."""
 
     def encode(self, texts: Sequence[str], role: Role) -> Sequence[Encoded[V]]:
-        """Each text. Raises ModelError."""
+        """Encode texts as queries or documents. Raises ModelError."""
 
     def tokens(self, texts: Sequence[str], role: Role) -> Sequence[int]:
-        """How many tokens of each text it would read; 0 where no model reads it."""
+        """Return how many tokens of each text a model would read; 0 if no model reads it."""
 
     def size(self, value: V) -> int:
-        """Bytes that a value takes."""
+        """Return the size of a representation in bytes."""
 
     def score(self, query: V, text: V) -> Scored:
-        """Of two representations."""
+        """Return the score of a text for a query, from their representations."""
 
 
 class EncodedJudge(Generic[V]):
-    """A Judge: a call is a text that is encoded. A query counts with the first of its passages."""
+    """A Judge that encodes texts and scores their representations.
 
-    def __init__(self, reader: Reader[V], *, remembered: int = REMEMBERED) -> None:
+    One encoded text counts as one call. A query is counted once, with the first of its passages.
+    """
+
+    def __init__(self, reader: Reader[V], *, remembered: int = PASSAGE_CACHE_BYTES) -> None:
         self._reader = reader
         self._texts: Memory[Encoded[V]] = Memory(remembered, lambda one: reader.size(one.value))
-        self._queries: Memory[Encoded[V]] = Memory(QUERIES)
+        self._queries: Memory[Encoded[V]] = Memory(CACHED_QUERIES)
 
     def costs(self, questions: Sequence[Question]) -> list[Cost]:
         """See Judge."""
-        new = self._new(self._texts, [question.text for question in questions])
-        asked = self._new(self._queries, [question.query for question in questions])
+        new = self._uncached(self._texts, [question.text for question in questions])
+        new_queries = self._uncached(self._queries, [question.query for question in questions])
         read = dict(zip(new, self._reader.tokens(new, "document"), strict=True))
-        queries = dict(zip(asked, self._reader.tokens(asked, "query"), strict=True))
+        queries = dict(zip(new_queries, self._reader.tokens(new_queries, "query"), strict=True))
         costs = []
         for question in questions:
             own, query = read.pop(question.text, 0), queries.pop(question.query, 0)
@@ -68,15 +76,17 @@ class EncodedJudge(Generic[V]):
 
     def ask(self, questions: Sequence[Question]) -> list[Judgement[Scored]]:
         """See Judge."""
-        texts, made = self._known(
+        texts, made = self._encodings(
             self._texts, [question.text for question in questions], "document"
         )
-        queries, asked = self._known(self._queries, [q.query for q in questions], "query")
+        queries, made_queries = self._encodings(
+            self._queries, [q.query for q in questions], "query"
+        )
         found = []
         for question in questions:
             text, query = texts[question.text], queries[question.query]
-            # Each is counted once, with the first question that it is in.
-            tokens = [made.pop(question.text, 0), asked.pop(question.query, 0)]
+            # Count each text once, with the first question that contains it.
+            tokens = [made.pop(question.text, 0), made_queries.pop(question.query, 0)]
             found.append(
                 Judgement(
                     self._reader.score(query.value, text.value),
@@ -90,14 +100,14 @@ class EncodedJudge(Generic[V]):
         """See Judge."""
         return question.key
 
-    def _new(self, memory: Memory[Encoded[V]], texts: Sequence[str]) -> list[str]:
-        """Those that must be encoded, each once."""
+    def _uncached(self, memory: Memory[Encoded[V]], texts: Sequence[str]) -> list[str]:
+        """Return the texts that are not cached, without duplicates."""
         return [text for text in dict.fromkeys(texts) if memory.get(digest(text)) is None]
 
-    def _known(
+    def _encodings(
         self, memory: Memory[Encoded[V]], texts: Sequence[str], role: Role
     ) -> tuple[dict[str, Encoded[V]], dict[str, int]]:
-        """What all texts are encoded as, and the tokens of those that a model read now."""
+        """Return the encoding of each text, and the token counts of texts that were not cached."""
         every = dict.fromkeys(texts)
         known = {text: one for text in every if (one := memory.get(digest(text))) is not None}
         new = [text for text in every if text not in known]

@@ -1,8 +1,9 @@
-"""Late interaction for texts that are not stored (ColBERT, Khattab and Zaharia, SIGIR 2020).
+"""Late interaction at query time (ColBERT, Khattab and Zaharia, SIGIR 2020).
 
     score(q, d) = sum over the vectors of q of the greatest inner product with a vector of d
 
-For the documents of a collection a stored leg (kind "leg") saves encoding them.
+For documents of a collection, a stored late-interaction leg (kind "leg") is faster: it does not
+encode them again.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from ..scoring import Question, Scored, ScoringReranker
 from .base import Encoded, EncodedJudge
 
 SHOWN = 5
-"""Pairs of tokens in the reasons: those that add most to the score."""
+"""Number of token pairs in the reasons: the pairs that add most to the score."""
 
 
 @RERANKERS.register
 class LateInteractionConfig(LateFields, RerankerConfig):
-    """MaxSim over token vectors that are computed when asked, for texts that are not in a
-    collection. In a collection, a stored late leg (kind "leg") saves that work.
+    """MaxSim over token vectors computed at query time. For texts in a collection, a stored
+    late-interaction leg (kind "leg") is faster.
 
-    Fields are those of `LateEncoderConfig`.
+    The fields are those of `LateEncoderConfig`.
     """
 
     made_by = ".late:LateInteractionReranker"
@@ -40,14 +41,18 @@ class LateInteractionConfig(LateFields, RerankerConfig):
 
 @dataclass(frozen=True, slots=True)
 class TokenVectors:
-    """The vectors of a text, float16 or float32 [n, d], and their tokens, () if not known."""
+    """The token vectors of a text.
+
+    vectors: float16 or float32 [n, d].
+    tokens:  text of the n tokens; () if not known.
+    """
 
     vectors: NDArray[np.float16] | NDArray[np.float32]
     tokens: Sequence[str]
 
 
 class TokenReader:
-    """A Reader of token vectors: those of passages in half the bytes, which loses nothing."""
+    """A Reader of token vectors. Vectors of passages are kept as float16."""
 
     def __init__(self, encoder: TokenEncoder) -> None:
         self._encoder = encoder
@@ -93,16 +98,16 @@ class TokenReader:
 
 
 class LateInteractionReranker(ScoringReranker[Question, Scored]):
-    """Orders hits by MaxSim over token vectors. Thread-safe.
+    """Reranks by MaxSim over token vectors. Thread-safe.
 
-    Reasons: `matches`, the tokens of the query that add most to the score, each with the token of
-    the passage nearest to it. Raises ModelError when the model cannot be found, read or used.
+    The reasons of a hit have `matches`: the query tokens that add most to the score, each with the
+    nearest token of the passage. Raises ModelError if the model cannot be found, read or used.
     """
 
     kind = "late"
 
     def __init__(self, config: LateInteractionConfig, encoder: TokenEncoder | None = None) -> None:
-        """encoder: None = that of the configuration is loaded."""
+        """encoder: the encoder; None: load it from the configuration."""
         own = {name: getattr(config, name) for name in LateFields.model_fields}
         encoder = encoder or load_token_encoder(LateEncoderConfig(**own))
         judge = EncodedJudge(TokenReader(encoder))

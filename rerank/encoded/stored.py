@@ -1,4 +1,4 @@
-"""Order by a leg whose representations are stored: only the query is encoded, by the search."""
+"""Reranking by the scores of a stored leg. Only the query is encoded, by the search."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import Field
 from ...index.legs import LEG_NAME
 from ..config import RERANKERS, RerankerConfig, Shorthand
 from ..protocol import Budget, Needs, Placed, Reranked, Task
-from ..scoring import Scored, placed
+from ..scoring import Scored, ranked_by_score
 
 
 @RERANKERS.register
 class LegScoreConfig(RerankerConfig):
-    """Scores of a leg whose representations are stored in the collection: nothing is encoded but
-    the query. Late interaction (MaxSim over stored token vectors) and TILDEv2 are this."""
+    """Scores of a leg whose representations are stored in the collection. Only the query is
+    encoded. Examples: late interaction (MaxSim over stored token vectors) and TILDEv2."""
 
     made_by = ".stored:StoredLegReranker"
     shorthand = Shorthand(argument="leg", shown="NAME")
@@ -28,11 +28,11 @@ class LegScoreConfig(RerankerConfig):
 
 
 class StoredLegReranker:
-    """Orders hits by their scores in a leg of the collection. Thread-safe.
+    """Reranks hits by their scores in a stored leg of the collection. Thread-safe.
 
-    Late interaction over stored token vectors and TILDEv2 are this. A hit of which the leg has
-    nothing to say shares no term with the query: its score is 0. No model is called here, so of a
-    budget only `candidates` counts.
+    Examples of such legs are late interaction and TILDEv2. A hit that the leg does not return
+    shares no term with the query; its score is 0. No model is called, so `Budget.candidates` is the
+    only limit that applies.
     """
 
     kind = "leg"
@@ -52,7 +52,9 @@ class StoredLegReranker:
         total = len(task.candidates)
         judged = total if most is None else min(total, most)
         scores = [one.legs.get(leg, 0.0) for one in task.candidates[:judged]]
-        order = placed([Scored(score, {"leg": leg, "leg_score": score}) for score in scores])
+        order = ranked_by_score(
+            [Scored(score, {"leg": leg, "leg_score": score}) for score in scores]
+        )
         rest = [Placed(i, judged=False) for i in range(judged, total)]
         return Reranked(
             [*order, *rest],

@@ -1,7 +1,7 @@
-"""TILDEv2 for texts that are not stored (Zhuang and Zuccon, 2021).
+"""TILDEv2 at query time (Zhuang and Zuccon, 2021).
 
-For the documents of a collection a stored leg (kind "leg") with a "tilde" encoder saves encoding
-them: then ranking is looking weights up.
+For documents of a collection, a stored leg (kind "leg") with a "tilde" encoder is faster: it only
+looks up stored weights.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ..scoring import Question, Scored, ScoringReranker
 from .base import Encoded, EncodedJudge
 
 SHOWN = 10
-"""Terms in the reasons: those that add most to the score."""
+"""Number of terms in the reasons: the terms that add most to the score."""
 
 
 @RERANKERS.register
 class TildeConfig(TildeFields, RerankerConfig):
-    """TILDEv2 (Zhuang and Zuccon, 2021) for texts that are not in a collection. In one, a stored
-    leg with a "tilde" encoder (kind "leg") saves the work.
+    """TILDEv2 (Zhuang and Zuccon, 2021), with passages encoded at query time. For texts in a
+    collection, a stored leg with a "tilde" encoder (kind "leg") is faster.
 
-    Fields are those of `TildeEncoderConfig`.
+    The fields are those of `TildeEncoderConfig`.
     """
 
     made_by = ".tilde:TildeReranker"
@@ -34,11 +34,11 @@ class TildeConfig(TildeFields, RerankerConfig):
 
 
 Weights = dict[int, float]
-"""Of each term."""
+"""Vocabulary index of a term -> its weight."""
 
 
 class WeightReader:
-    """A Reader of sparse vectors. No model reads a query."""
+    """A Reader of sparse vectors. Queries are tokenised, but no model reads them."""
 
     def __init__(self, encoder: CountingEncoder) -> None:
         self._encoder = encoder
@@ -62,7 +62,7 @@ class WeightReader:
         return [0] * len(texts) if role == "query" else self._encoder.count_tokens(texts, role=role)
 
     def size(self, value: Weights) -> int:
-        """See Reader: a number and a key in a dictionary."""
+        """Return the estimated size in bytes: 100 for each term."""
         return 100 * len(value)
 
     def score(self, query: Weights, text: Weights) -> Scored:
@@ -77,16 +77,16 @@ class WeightReader:
 
 
 class TildeReranker(ScoringReranker[Question, Scored]):
-    """Orders hits by the weights of the query's tokens in them. Thread-safe.
+    """Reranks by the weights of the query's tokens in each passage. Thread-safe.
 
-    Reasons: `terms`, what each token of the query adds to the score. Raises ModelError when the
-    model cannot be found, read or used.
+    The reasons of a hit have `terms`: the query tokens that add most to the score, with their
+    contributions. Raises ModelError if the model cannot be found, read or used.
     """
 
     kind = "tilde"
 
     def __init__(self, config: TildeConfig, encoder: CountingEncoder | None = None) -> None:
-        """encoder: None = that of the configuration is loaded."""
+        """encoder: the encoder; None: load it from the configuration."""
         own = {name: getattr(config, name) for name in TildeFields.model_fields}
         encoder = encoder or load_tilde_encoder(TildeEncoderConfig(**own))
         judge = EncodedJudge(WeightReader(encoder))

@@ -1,1 +1,1 @@
-"""The intra-document cascade: of a long document only the windows that matter are read."""
+"""The intra-document cascade: a costly reranker reads only the best windows of a long document."""

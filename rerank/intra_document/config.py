@@ -1,4 +1,4 @@
-"""The intra-document cascade, configured."""
+"""Configuration of the intra-document cascade."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..config import RERANKERS, RerankerConfig, Shorthand
 @RERANKERS.register
 class IntraDocumentConfig(RerankerConfig):
     """The intra-document cascade (IDCM, Hofstätter et al., 2021): a cheap scorer picks windows of a
-    long document, a costly one reads only these."""
+    long document, and a costly reranker reads only these."""
 
     made_by = ".reranker:IntraDocumentReranker"
     shorthand = Shorthand(
@@ -27,30 +27,30 @@ class IntraDocumentConfig(RerankerConfig):
 
     kind: Literal["intra_document"] = "intra_document"
     text: Literal["passage", "document"] = "document"
-    """What is cut into windows: the whole document, or its best passage."""
+    """Text that is cut into windows: the whole document, or its best passage."""
     slow: Annotated[RerankerConfig, OneOf(RERANKERS, among=lambda one: one.scores_texts)]
-    """Reads the picked windows, each with the document's title."""
+    """Costly reranker that reads the picked windows, each with the document's title."""
     fast: str = "lexical"
-    """Picks them: "lexical" (BM25, see `analyzer`), or the folder of a passage scorer (`twindex
-    train passage-scorer` makes one)."""
+    """Cheap scorer that picks the windows: "lexical" (BM25, see `analyzer`), or the folder of a
+    passage scorer (`twindex train passage-scorer` makes one)."""
     windows: Few = 4
-    """Windows read of each document."""
+    """Number of windows of each document that the costly reranker reads."""
     best: Few = 3
-    """Windows of these whose weighted sum is the document's score."""
+    """Number of best windows whose weighted sum is the document's score."""
     weights: tuple[Annotated[float, Bounds(0, 1e6)], ...] | None = None
-    """Weights of the best window, the second best ...; None = those that the passage scorer's
-    folder has, or else 1 each."""
+    """Weights of the best window, the second best, and so on; None = the weights stored with the
+    passage scorer, or 1 each."""
     absent: Literal["mean", "zero"] = "mean"
-    """What the windows that a short document lacks count in the sum: "mean" = the (weighted)
-    mean of those it has, "zero" = nothing, as in the paper, whose model learns with it."""
+    """Score of the windows that a short document lacks: "mean" = the (weighted) mean of its own
+    windows, "zero" = 0, as in the paper, whose model is trained with it."""
     size: Annotated[int, Bounds(4, 100_000)] = 50
-    """Words in a window, without `overlap` more on each side."""
+    """Words in a window, not counting `overlap`."""
     overlap: Annotated[int, Bounds(0, 100_000)] = 7
-    """Words that a window has more, on each side."""
+    """Additional words on each side of a window."""
     analyzer: AnalyzerConfig = AnalyzerConfig()
-    """How texts become terms of the lexical scorer."""
+    """How the lexical scorer splits texts into terms."""
     memory: Annotated[int, Bounds(0, 2**40)] = 512 * 2**20
-    """Bytes for windows and what the fast scorer knows of documents, at most."""
+    """Maximum memory in bytes for cached windows and their data for the cheap scorer."""
 
     def on(self, device: Device) -> Self:
         return self.model_copy(update={"slow": self.slow.on(device)})
@@ -61,8 +61,8 @@ class IntraDocumentConfig(RerankerConfig):
             return self
         if len(self.weights) != self.best:
             raise ValueError(
-                f"weights: there are {len(self.weights)} for the {self.best} of `best`"
+                f"`weights` must have {self.best} values (see `best`), got {len(self.weights)}"
             )
         if self.weights[0] == 0:
-            raise ValueError("weights: that of the best window must be above 0")
+            raise ValueError("the first of `weights` must be above 0, got 0")
         return self

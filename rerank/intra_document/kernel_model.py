@@ -1,4 +1,4 @@
-"""The efficient student model of IDCM: how well words near each other match, by kernels.
+"""The efficient student model of IDCM: kernels that score how well short word sequences match.
 
 Hofstätter et al. (SIGIR 2021), after Conv-KNRM (Dai et al., WSDM 2018):
 
@@ -6,7 +6,7 @@ Hofstätter et al. (SIGIR 2021), after Conv-KNRM (Dai et al., WSDM 2018):
     S_k(q) = sum over tokens d of the window of  exp(-(cos(v_q, v_d) - mu_k)^2 / (2 * 0.1^2))
     score  = sum over k of  w_k * sum over tokens q of the query of  ln max(1e-4, alpha_k * S_k(q))
 
-with word-piece embeddings e that are given and not trained, and 11 kernels.
+e are word-piece embeddings, which are fixed and not trained. There are 11 kernels k.
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ MU = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, -0.1, -0.3, -0.5, -0.7, -0.9)
 SIGMA = 0.1
 FLOOR = 1e-4
 REACH = 3
-"""Tokens that the convolution sees."""
+"""Tokens that the convolution spans."""
 
 
 class KernelModel(nn.Module):
-    """embeddings: [vocabulary, width], kept in float16. dimensions: of the convolved vectors.
+    """The student model of IDCM, a convolutional kernel model.
 
-    A convolution over three tokens is a linear map of the three together; so windows need no
-    padding, and one that follows another does not see it.
+    embeddings: word-piece embeddings [vocabulary, width]; stored as float16.
+    dimensions: number of dimensions of the convolved vectors.
+    seed:       seed of the initial weights.
+
+    The convolution is computed as a linear map of three tokens. So windows need no padding, and
+    neighbouring windows do not affect each other.
     """
 
     embeddings: Tensor
@@ -53,9 +57,10 @@ class KernelModel(nn.Module):
             self.output.bias.zero_()
 
     def vectors(self, windows: Sequence[Sequence[int]], tables: Tensor | None = None) -> Tensor:
-        """The v of all tokens of some texts, one after another: [tokens, dimensions].
+        """Return the vectors v of all tokens of all windows, concatenated: [tokens, dimensions].
 
-        tables: those of this model, once training is over: adding rows up is all that is left.
+        windows: token ids of each window.
+        tables:  result of `tables`, for a trained model; makes this call much cheaper.
         """
         triples = torch.from_numpy(_triples(windows, len(self.embeddings) - 1))
         if tables is None:
@@ -67,12 +72,20 @@ class KernelModel(nn.Module):
         return nn.functional.normalize(torch.relu(linear), dim=1)
 
     def tables(self) -> Tensor:
-        """What a token adds in each of the three places: [3, vocabulary + 1, dimensions]."""
+        """Return precomputed products of embeddings and weights: [3, vocabulary + 1, dimensions].
+
+        A row is what a token adds to v in one of the three positions of the convolution.
+        """
         parts = self.convolution.weight.chunk(REACH, dim=1)
         return torch.stack([self.embeddings.float() @ part.T for part in parts])
 
     def scores(self, query: Tensor, windows: Tensor, lengths: Tensor) -> Tensor:
-        """[windows], from the v of a query and of windows that have `lengths` tokens each."""
+        """Return the scores of windows for a query: [windows].
+
+        query:   vectors v of the query's tokens.
+        windows: vectors v of the tokens of all windows, concatenated.
+        lengths: number of tokens of each window.
+        """
         cosines = windows @ query.T
         if not self.training:
             return self._pooled([_summed(_kernel(cosines, mu), lengths) for mu in MU])
@@ -80,7 +93,7 @@ class KernelModel(nn.Module):
         return self._pooled(list(_summed(kernels, lengths).unbind(1)))
 
     def _pooled(self, sums: Sequence[Tensor]) -> Tensor:
-        """From the S_k, [windows, tokens of the query] for each kernel."""
+        """Return scores [windows] from S_k: one matrix [windows, query tokens] for each kernel."""
         logs = [
             torch.log(torch.clamp(total * alpha, min=FLOOR)).sum(1)
             for total, alpha in zip(sums, self.alpha, strict=True)
@@ -94,14 +107,17 @@ def _kernel(cosines: Tensor, mu: float) -> Tensor:
 
 
 def _summed(values: Tensor, lengths: Tensor) -> Tensor:
-    """Sums of rows that belong to the same window."""
+    """Return the sum of the rows of each window."""
     windows = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
     zeros = torch.zeros(len(lengths), *values.shape[1:])
     return zeros.index_add(0, windows, values)
 
 
 def _triples(windows: Sequence[Sequence[int]], nothing: int) -> NDArray[np.int64]:
-    """Each token with the two that follow it in its text, [tokens, 3]."""
+    """Return each token with the next two tokens of its window: [tokens, 3].
+
+    nothing: token id that follows the last token.
+    """
     lengths = [len(window) for window in windows]
     found = np.full((sum(lengths), REACH), nothing, np.int64)
     at = 0

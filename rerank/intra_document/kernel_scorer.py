@@ -1,6 +1,6 @@
-"""A trained passage scorer: a folder with the kernel model, its tokenizer and its options.
+"""A trained passage scorer, loaded from a folder with a kernel model, tokenizer and options.
 
-`twindex train passage-scorer` makes one.
+`twindex train passage-scorer` creates such a folder.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from .kernel_model import KernelModel
 
 OPTIONS, WEIGHTS, TOKENIZER = "passage_scorer.json", "model.safetensors", "tokenizer.json"
 TOKENS = 16_384
-"""Convolved at a time, at most (or one window)."""
+"""Maximum tokens of a batch of windows. A batch has at least one window."""
 
 
 class ScorerOptions(Config):
-    """What the folder of a passage scorer says of it.
+    """Options stored in the folder of a passage scorer.
 
-    dimensions:    of the convolved vectors.
-    size, overlap: of the windows that it was trained with.
-    weights:       of the best windows in a document's score; None = not trained.
-    trained:       how, for people.
+    dimensions: dimensions of the convolved vectors.
+    size:       words in a window during training.
+    overlap:    additional words on each side of a window during training.
+    weights:    trained weights of the best windows; None if they were not trained.
+    trained:    description of the training, for information only.
     """
 
     version: Annotated[int, Bounds(1, 1)] = 1
@@ -48,7 +49,11 @@ class ScorerOptions(Config):
 
 @dataclass(frozen=True, slots=True)
 class Convolved:
-    """A document's windows. vectors: float16 [tokens, dimensions]; lengths: int64 [windows]."""
+    """The windows of one document, convolved.
+
+    vectors: float16 [tokens, dimensions], normalised vectors of all windows, concatenated.
+    lengths: int64 [windows], number of tokens in each window.
+    """
 
     vectors: NDArray[np.float16]
     lengths: NDArray[np.int64]
@@ -59,9 +64,9 @@ class Convolved:
 
 
 class KernelScorer:
-    """Scores windows with a `KernelModel`, on the processor. Thread-safe.
+    """Scores windows with a `KernelModel` on the CPU. Thread-safe.
 
-    Of a document the normalised convolved vectors are kept, 2 bytes a number.
+    Keeps the normalised convolved vectors of a document as float16.
     """
 
     def __init__(self, model: KernelModel, tokenizer: Tokenizer, options: ScorerOptions) -> None:
@@ -75,10 +80,13 @@ class KernelScorer:
 
     @classmethod
     def load(cls, folder: Path) -> KernelScorer:
-        """Raises ConfigError where there is no passage scorer, ModelError for a damaged one."""
+        """Load the passage scorer in a folder.
+
+        Raises ConfigError if the folder holds no passage scorer, and ModelError if it is damaged.
+        """
         if not (folder / OPTIONS).is_file():
             raise ConfigError(
-                f'{str(folder)!r} is no folder of a passage scorer; give one, or "lexical"',
+                f'must be the folder of a passage scorer or "lexical", got {str(folder)!r}',
                 field="fast",
             )
         try:
@@ -87,19 +95,19 @@ class KernelScorer:
             model = KernelModel(tensors["embeddings"][:-1], options.dimensions)
             model.load_state_dict(tensors)
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        except Exception as error:  # the tokenizers library raises no class of its own
+        except Exception as error:  # The tokenizers library raises plain exceptions.
             raise ModelError(f"the passage scorer in {folder} cannot be read: {error}") from error
         return cls(model, tokenizer, options)
 
     def save(self, folder: Path) -> None:
-        """Into a folder that exists."""
+        """Write the model, tokenizer and options into an existing folder."""
         text = json.dumps(self.options.model_dump(mode="json"), indent=1)
         (folder / OPTIONS).write_text(text + "\n")
         save_file(self.model.state_dict(), folder / WEIGHTS)
         self.tokenizer.save(str(folder / TOKENIZER))
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Word pieces, without special tokens."""
+        """Return the word-piece ids of each text, without special tokens."""
         found = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [encoding.ids for encoding in found]
 
@@ -120,18 +128,18 @@ class KernelScorer:
     ) -> list[NDArray[np.float32]]:
         found: list[NDArray[np.float32]] = []
         with torch.inference_mode():
-            asked = self.model.vectors(self.tokenize([query]), self.tables)
+            query_vectors = self.model.vectors(self.tokenize([query]), self.tables)
             for document in documents:
                 if deadline is not None and perf_counter() > deadline:
                     break
                 vectors = torch.from_numpy(document.vectors).float()
                 lengths = torch.from_numpy(document.lengths)
-                found.append(self.model.scores(asked, vectors, lengths).numpy())
+                found.append(self.model.scores(query_vectors, vectors, lengths).numpy())
         return found
 
 
 def _batches(lengths: NDArray[np.int64]) -> list[int]:
-    """Where batches of windows end."""
+    """Return the end positions of batches of windows with at most `TOKENS` tokens."""
     ends, total = [], 0
     for i, length in enumerate(lengths):
         if total and total + length > TOKENS:

@@ -1,4 +1,4 @@
-"""BM25 over windows: picks windows without any training."""
+"""BM25 scores of windows: a cheap scorer that needs no training."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from ...index.inverted.bm25 import idf, length_norms
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """The terms of a document's windows.
+    """Posting lists of the windows of one document.
 
-    terms:   int64 [terms], hashes, ascending. starts: int32 [terms + 1], where the postings of each
-             begin. windows, counts: int32 [postings], the windows that a term is in and how often.
-    lengths: int32 [windows], terms in each.
+    terms:   int64 [terms], hashes of terms, ascending.
+    starts:  int32 [terms + 1], start of each term's posting list.
+    windows: int32 [postings], number of the window.
+    counts:  int32 [postings], frequency of the term in the window.
+    lengths: int32 [windows], number of terms in each window.
     """
 
     terms: NDArray[np.int64]
@@ -34,19 +36,19 @@ class Postings:
     def nbytes(self) -> int:
         return sum(getattr(self, name).nbytes for name in self.__slots__)
 
-    def of(self, term: int) -> slice:
-        """The postings of a term."""
-        place = int(np.searchsorted(self.terms, term))
-        if place == len(self.terms) or self.terms[place] != term:
+    def postings(self, term: int) -> slice:
+        """Return the slice of a term's posting list in `windows` and `counts`."""
+        position = int(np.searchsorted(self.terms, term))
+        if position == len(self.terms) or self.terms[position] != term:
             return slice(0, 0)
-        return slice(int(self.starts[place]), int(self.starts[place + 1]))
+        return slice(int(self.starts[position]), int(self.starts[position + 1]))
 
 
 class LexicalScorer:
-    """BM25 (see `index.inverted.bm25`) of windows, as if those of all candidates of a query were
-    the collection: a word that is in many of their windows tells little.
+    """Scores windows by BM25; see `index.inverted.bm25`.
 
-    Terms are told apart by 64 bits of a hash.
+    Document frequencies and the average length are computed over the windows of all candidates of
+    the query. Terms are identified by hashes of 64 bits.
     """
 
     def __init__(self, analyzer: AnalyzerConfig | None = None) -> None:
@@ -60,10 +62,10 @@ class LexicalScorer:
         hashes = np.fromiter((hash(term) for row in rows for term in row), np.int64)
         counts = np.fromiter((count for row in rows for count in row.values()), np.int32)
         numbers = np.repeat(np.arange(len(rows), dtype=np.int32), [len(row) for row in rows])
-        terms, places = np.unique(hashes, return_inverse=True)
-        order = np.argsort(places, kind="stable")
+        terms, numbers_of_terms = np.unique(hashes, return_inverse=True)
+        order = np.argsort(numbers_of_terms, kind="stable")
         starts = np.zeros(len(terms) + 1, np.int32)
-        np.cumsum(np.bincount(places, minlength=len(terms)), out=starts[1:])
+        np.cumsum(np.bincount(numbers_of_terms, minlength=len(terms)), out=starts[1:])
         lengths = np.array([sum(row.values()) for row in rows], np.int32)
         return Postings(terms, starts, numbers[order], counts[order], lengths)
 
@@ -71,14 +73,14 @@ class LexicalScorer:
         self, query: str, documents: Sequence[Postings], deadline: float | None = None
     ) -> list[NDArray[np.float32]]:
         (row,) = self._analyzer.encode([query], role="query").terms or [{}]
-        asked = [(hash(term), count) for term, count in row.items()]
-        found = [[document.of(term) for term, _ in asked] for document in documents]
+        query_terms = [(hash(term), count) for term, count in row.items()]
+        found = [[document.postings(term) for term, _ in query_terms] for document in documents]
         windows = sum(len(document.lengths) for document in documents)
         total = sum(int(document.lengths.sum()) for document in documents)
         average = total / windows if total else 1.0
         weights = [
             count * idf(windows, sum(part[i].stop - part[i].start for part in found))
-            for i, (_, count) in enumerate(asked)
+            for i, (_, count) in enumerate(query_terms)
         ]
         scored: list[NDArray[np.float32]] = []
         for document, parts in zip(documents, found, strict=True):

@@ -1,4 +1,4 @@
-"""What picks the windows of a document that are worth a costly look."""
+"""Protocols of cheap scorers, which pick the windows that a costly reranker reads."""
 
 from __future__ import annotations
 
@@ -12,26 +12,31 @@ from ...core import Passage
 
 
 class Prepared(Protocol):
-    """What a scorer keeps of a document: all that does not depend on the query."""
+    """Prepared data of a document that does not depend on the query."""
 
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """Return the size in bytes."""
 
 
 F = TypeVar("F", bound=Prepared)
 
 
 class WindowScorer(Protocol[F]):
-    """Scores every window of a document, cheaply. Thread-safe."""
+    """A cheap scorer of all windows of a document. Thread-safe."""
 
     def prepare(self, text: str, windows: Sequence[Passage]) -> F:
-        """The part of the work that is done once for each document."""
+        """Compute the data of a document that does not depend on the query.
+
+        windows: spans of characters in `text`.
+        """
 
     def scores(
         self, query: str, documents: Sequence[F], deadline: float | None = None
     ) -> list[NDArray[np.float32]]:
-        """For each document a score of each of its windows, [windows]; higher is better.
+        """Return the scores of each document's windows: float32 [windows]. Higher is better.
 
-        deadline: in `perf_counter()`; once it is over no further document is scored, and the list
-        ends early.
+        documents: results of `prepare`.
+        deadline:  time in `perf_counter()` seconds. After it, no further document is scored, and
+                   the returned list is shorter than `documents`.
         """

@@ -1,4 +1,4 @@
-"""Windows of a document, as the intra-document cascade reads it."""
+"""Cuts documents into windows for the intra-document cascade."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from ...encoders.passages.passages import word_spans
 
 
 def cut(text: str, size: int = 50, overlap: int = 7) -> list[Passage]:
-    """Windows of `size` words and up to `overlap` more on each side, in order; at least one.
+    """Cut a text into windows of `size` words, with up to `overlap` more words on each side.
 
-    Window i has the words from `size * i - overlap` to `size * (i + 1) + overlap` (exclusive), so
-    that every word is in the middle of exactly one window, and each word keeps some context. Words
-    are those of `encoders.passages`. Places are characters; a text without words is one window.
+    Returns spans of characters, in order; at least one. A text without words is one window.
 
-    Hofstätter et al. (2021) cut word pieces; words are the same for every model that reads them.
+    Window i contains the words from `size * i - overlap` to `size * (i + 1) + overlap` (exclusive).
+    So every word is in the middle part of exactly one window, with some context on both sides.
+
+    Hofstätter et al. (2021) count word pieces. Here words are counted (see `encoders.passages`),
+    because they do not depend on the model.
 
     >>> cut("a b c d e", size=2, overlap=1)
     [Passage(start=0, end=5), Passage(start=2, end=9), Passage(start=6, end=9)]

@@ -1,1 +1,1 @@
-"""A language model asked to order a window of passages."""
+"""Listwise reranking: a language model orders windows of passages."""

@@ -1,8 +1,11 @@
-"""A language model orders a window of passages, which slides from the bottom to the top.
+"""Listwise reranking: a language model orders windows of passages, from the bottom to the top.
 
 Sun et al., "Is ChatGPT good at search? Investigating large language models as re-ranking agents"
-(2023), RankGPT: what is good in a window moves into the next one above, which overlaps it. Answers
-are repaired: numbers left out follow in their order, repeated and unknown ones are passed over.
+(2023), RankGPT. Neighbouring windows overlap, so the best passages of a window move up into the
+next one.
+
+Incomplete answers are repaired: missing numbers are appended in their previous order, and repeated
+or unknown numbers are ignored.
 """
 
 from __future__ import annotations
@@ -34,33 +37,36 @@ Query: "{query}"
 Order these {count} passages by how relevant they are to the query, the most relevant first. Write \
 only their numbers, each of them once, as in [2] > [1]:"""
 
-BEGUN = "["
+ANSWER_START = "["
 
-WRITTEN = 6
-"""Tokens of a written answer for each passage: "[12] > " in most vocabularies."""
+TOKENS_PER_PASSAGE = 6
+"""Tokens of an answer for each passage, such as "[12] > "."""
 
 
 @RERANKERS.register
 class ListwiseConfig(PromptingConfig):
-    """A language model asked to order a window of passages, which slides from the bottom up
-    (RankGPT, Sun et al., 2023)."""
+    """A language model orders windows of passages, from the bottom to the top (RankGPT, Sun et al.,
+    2023)."""
 
     made_by = ".reranker:ListwiseReranker"
 
     kind: Literal["listwise"] = "listwise"
     window: Annotated[int, Bounds(2, 1_000)] = 20
-    """Passages in a prompt."""
+    """Number of passages in a window, which is one prompt."""
     step: Few = 10
-    """Passages that the window moves up by, at most its size."""
+    """Number of passages that the window moves up by; at most `window`."""
     passes: Annotated[int, Bounds(1, 100)] = 1
-    """Times that it goes over all candidates."""
+    """Number of passes over all candidates."""
     passage_tokens: Tokens = 128
-    """Tokens read of each passage, at most."""
+    """Maximum tokens read of each passage; longer passages are cut."""
 
     @model_validator(mode="after")
     def _windows_overlap(self) -> Self:
         if self.step > self.window:
-            raise ValueError("step: more than the window, which would leave passages out")
+            raise ValueError(
+                f"`step` must be at most `window` ({self.window}), got {self.step}; otherwise "
+                "passages would be skipped"
+            )
         return self
 
 
@@ -71,7 +77,10 @@ def prompt(query: str, passages: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Passages in their order; key: digests of query and passages."""
+    """A question: passages to be ordered.
+
+    key: digests of the query and the passages.
+    """
 
     query: str
     texts: Sequence[str]
@@ -80,27 +89,30 @@ class _Window:
 
 @dataclass(slots=True)
 class _Tally:
-    """What the answers to one task were like. windows, missing: of each candidate, how often it
-    was in a window, and how often the answer left it out."""
+    """Statistics of the answers for one task.
+
+    windows: candidate -> number of windows that contained it.
+    missing: candidate -> number of answers that left it out.
+    """
 
     answers: list[Permutation] = field(default_factory=list)
     windows: Counter[int] = field(default_factory=Counter)
     missing: Counter[int] = field(default_factory=Counter)
 
-    def add(self, places: Sequence[int], answer: Permutation) -> None:
+    def add(self, positions: Sequence[int], answer: Permutation) -> None:
         self.answers.append(answer)
-        self.windows.update(places)
-        self.missing.update(places[i] for i in answer.missing)
+        self.windows.update(positions)
+        self.missing.update(positions[i] for i in answer.missing)
 
     @property
     def read(self) -> bool:
-        """Whether any answer could be read, or none was asked for."""
+        """Return True if at least one answer could be read, or if there are no answers."""
         return not self.answers or any(answer.read for answer in self.answers)
 
     def warnings(self) -> list[str]:
         found, total = [], len(self.answers)
         if unread := sum(not answer.read for answer in self.answers):
-            found.append(f"{unread} of {total} answers held no number: the order was kept there")
+            found.append(f"{unread} of {total} answers had no numbers, so their order was kept")
         repaired = [answer for answer in self.answers if answer.read and answer.repaired]
         if repaired:
             missing = sum(len(answer.missing) for answer in repaired)
@@ -114,16 +126,19 @@ class _Tally:
 
 
 class ListwiseReranker:
-    """See the module and `ListwiseConfig`.
+    """Reranks by asking a language model to order windows of passages; see `ListwiseConfig`.
 
-    It gives no scores. reasons: `windows` that a candidate was in, and how often the answer left it
-    out (`missing`). A task of whose answers none could be read keeps its order and is "partial".
+    model: the language model; None: from the configuration.
 
-    A budget that does not suffice for all candidates is spent on the first n of them, as many as
-    can be brought to an end; those behind them are not judged.
+    The result has no scores. The reasons of a candidate are `windows` (number of windows that
+    contained it) and `missing` (number of answers that left it out). If no answer can be read, the
+    order is kept and the status is "partial".
 
-    model: instead of that of the configuration. Raises UnsupportedError for one that does not write
-    and ConfigError where a window is more than it reads.
+    If the budget does not suffice for all candidates, only the first n are judged, where n is the
+    largest number whose reranking can be completed.
+
+    Raises UnsupportedError for a model that cannot generate text, and ConfigError if a window is
+    longer than the model reads.
     """
 
     kind = "listwise"
@@ -146,15 +161,15 @@ class ListwiseReranker:
         def needed(n: int) -> int:
             return self._config.passes * len(windows(n, width, step))
 
-        def most() -> Cost:
-            return self._judge.most(task.query, texts.texts)
+        def max_cost() -> Cost:
+            return self._judge.max_cost(task.query, texts.texts)
 
         order, judged, tally = list(range(count)), 0, _Tally()
-        for size in plan(count, needed, budget, most, self._placing.speed):
+        for size in plan(count, needed, budget, max_cost, self._placing.speed):
             for _ in range(self._config.passes):
                 now = order[:size]
                 done = yield from self._slide(texts, now, tally)
-                if done or judged == size:  # else its best are still on their way to the top
+                if done or judged == size:  # Otherwise the best have not reached the top yet.
                     order[:size], judged = now, size
                 if not done:
                     return _outcome(order, judged, tally)
@@ -163,19 +178,22 @@ class ListwiseReranker:
     def _slide(
         self, texts: _Texts, order: list[int], tally: _Tally
     ) -> Generator[Sequence[_Window], Sequence[Permutation | None], bool]:
-        """One pass, in place. Whether it came to its end."""
+        """Run one pass and reorder `order` in place. Return True if the pass was completed."""
         for window in windows(len(order), self._config.window, self._config.step):
-            places = [order[i] for i in window]
-            (answer,) = yield [texts.window(places)]
+            positions = [order[i] for i in window]
+            (answer,) = yield [texts.window(positions)]
             if answer is None:
                 return False
-            tally.add(places, answer)
-            order[window.start : window.stop] = [places[i] for i in answer.order]
+            tally.add(positions, answer)
+            order[window.start : window.stop] = [positions[i] for i in answer.order]
         return True
 
 
 def windows(count: int, width: int, step: int) -> list[range]:
-    """Places of the windows, from the bottom up; the last one begins at the top."""
+    """Return the positions of each window, from the bottom to the top.
+
+    count: number of candidates. width: passages in a window. step: distance of windows.
+    """
     if count < 2:
         return []
     starts = [*range(count - width, 0, -step), 0]
@@ -183,7 +201,7 @@ def windows(count: int, width: int, step: int) -> list[range]:
 
 
 class _Texts:
-    """What windows of a task are made of."""
+    """The texts of one task, from which windows are made."""
 
     def __init__(self, task: Task, config: ListwiseConfig) -> None:
         self._query = task.query
@@ -191,9 +209,9 @@ class _Texts:
         self._key = digest(task.query)
         self._keys = [digest(text) for text in self.texts]
 
-    def window(self, places: Sequence[int]) -> _Window:
-        key = (self._key, *(self._keys[i] for i in places))
-        return _Window(self._query, [self.texts[i] for i in places], key)
+    def window(self, positions: Sequence[int]) -> _Window:
+        key = (self._key, *(self._keys[i] for i in positions))
+        return _Window(self._query, [self.texts[i] for i in positions], key)
 
 
 def _outcome(order: Sequence[int], judged: int, tally: _Tally) -> Outcome:
@@ -212,9 +230,9 @@ class _Judge:
         self._asking = AnsweringModel(model, "generation")
         self._reader = Reader(model, config.passage_tokens)
         self._width = config.window
-        self._frame = self._reader.frame(prompt("", []), BEGUN)
+        self._frame = self._reader.frame(prompt("", []), ANSWER_START)
         self._each = self._reader.count('[100] ""') + SLACK
-        most = config.window * (config.passage_tokens + self._each + WRITTEN)
+        most = config.window * (config.passage_tokens + self._each + TOKENS_PER_PASSAGE)
         self._reader.check_limit(self._frame + most, field="window")
 
     def costs(self, questions: Sequence[_Window]) -> list[Cost]:
@@ -225,14 +243,14 @@ class _Judge:
             for question in questions
         ]
 
-    def most(self, query: str, texts: Sequence[str]) -> Cost:
-        """What a window of any of the texts costs at most."""
+    def max_cost(self, query: str, texts: Sequence[str]) -> Cost:
+        """Return the maximum cost of a window with any of the texts."""
         sizes = sorted(self._reader.passage(text).tokens for text in texts)
         return self._cost(query, sizes[-self._width :])
 
     def _cost(self, query: str, sizes: Sequence[int]) -> Cost:
-        """Of a prompt with passages of so many tokens, and of its answer."""
-        each = len(sizes) * (self._each + WRITTEN)
+        """Return the cost of a prompt and its answer. sizes: tokens of each passage."""
+        each = len(sizes) * (self._each + TOKENS_PER_PASSAGE)
         return Cost(1, self._frame + self._reader.query(query).tokens + sum(sizes) + each)
 
     def key(self, question: _Window) -> Hashable:
@@ -244,10 +262,10 @@ class _Judge:
         for number, question in enumerate(questions):
             by_length.setdefault(len(question.texts), []).append(number)
         for length, numbers in by_length.items():
-            asked = [self._prompt(questions[number]) for number in numbers]
-            written = self._asking.generate(asked, WRITTEN * length)
+            prompts = [self._prompt(questions[number]) for number in numbers]
+            written = self._asking.generate(prompts, TOKENS_PER_PASSAGE * length)
             for number, one in zip(numbers, written, strict=True):
-                answer = permutation(BEGUN + one.text, length, cut=one.finish == "length")
+                answer = permutation(ANSWER_START + one.text, length, cut=one.finish == "length")
                 window = questions[number]
                 cut = self._reader.cut(window.key[1:], window.texts)
                 found[number] = Judgement(answer, one.usage, cut)
@@ -255,5 +273,5 @@ class _Judge:
 
     def _prompt(self, question: _Window) -> Prompt:
         passages = [self._reader.passage(text).text for text in question.texts]
-        said = prompt(self._reader.query(question.query).text, passages)
-        return self._reader.prompt(said, BEGUN)
+        text = prompt(self._reader.query(question.query).text, passages)
+        return self._reader.prompt(text, ANSWER_START)

@@ -1,1 +1,1 @@
-"""Pairwise Ranking Prompting: a language model says which of two passages is more relevant."""
+"""Pairwise Ranking Prompting: a language model compares passages in pairs."""

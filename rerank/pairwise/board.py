@@ -1,4 +1,4 @@
-"""Comparisons of one query's candidates: what is asked, and what came out."""
+"""Pairwise comparisons of the candidates of one query, and their results."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from ...ask import digest
 from ..protocol import Task
 
 Pair = tuple[int, int]
-"""Two different candidates by their places in the first stage."""
+"""Positions of two different candidates in the original order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Which of two passages is more relevant, asked in both orders.
+    """A question: which of two passages is more relevant? The model reads them in both orders.
 
-    The texts stand in the order of their digests, so that it is the same question whichever of the
-    candidates comes first. key: digests of query, first and second.
+    first:  text of one passage. The texts are sorted by digest, so that a pair of candidates always
+            gives the same question.
+    second: text of the other passage.
+    key:    digests of `query`, `first` and `second`.
     """
 
     query: str
@@ -29,16 +31,21 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """winner: 1 = the first passage, -1 = the second, 0 = a tie. margin: how much likelier the
-    model found the first than the second, log(p / p) of its two answers, the mean of both orders;
-    None where it wrote its answers."""
+    """The result of a comparison.
+
+    winner: 1 = the first passage, -1 = the second, 0 = a tie.
+    margin: log(p(first) / p(second)), the mean of both orders. None in mode "generation".
+    """
 
     winner: Literal[1, 0, -1]
     margin: float | None = None
 
 
 class Board:
-    """The verdicts on one task, by pairs (i, j) with i < j and from i's point of view."""
+    """The comparisons of one task's candidates, and their verdicts.
+
+    Verdicts are stored under pairs (i, j) with i < j; winner 1 means that i won.
+    """
 
     def __init__(self, task: Task, part: Literal["passage", "document"]) -> None:
         self.query = task.query
@@ -51,25 +58,30 @@ class Board:
         return len(self.texts)
 
     def question(self, pair: Pair) -> Comparison:
-        i, j = sorted(pair, key=lambda place: self._digests[place])
+        i, j = sorted(pair, key=lambda candidate: self._digests[candidate])
         key = (self._key, self._digests[i], self._digests[j])
         return Comparison(self.query, self.texts[i], self.texts[j], key)
 
     def record(self, pairs: Sequence[Pair], answers: Sequence[Verdict | None]) -> list[int]:
-        """Of each pair 1 if its first candidate won, -1 if its second did, 0 for a tie; up to the
-        first that was not answered."""
+        """Store the verdicts of pairs, up to the first pair that has no answer.
+
+        Returns for each stored pair: 1 = its first candidate won, -1 = the second won, 0 = a tie.
+        """
         won = []
         for (i, j), answer in zip(pairs, answers, strict=True):
             if answer is None:
                 break
-            # Of equal digests the texts are the same, and either order is right.
-            seen = answer if self._digests[i] <= self._digests[j] else _turned(answer)
-            self._verdicts[min(i, j), max(i, j)] = seen if i < j else _turned(seen)
+            # If the digests are equal, the texts are equal, and either order is correct.
+            seen = answer if self._digests[i] <= self._digests[j] else _reversed(answer)
+            self._verdicts[min(i, j), max(i, j)] = seen if i < j else _reversed(seen)
             won.append(int(seen.winner))
         return won
 
     def points(self, count: int) -> list[float]:
-        """Of each of the first `count` candidates: wins and half the ties against the others."""
+        """Return the points of each of the first `count` candidates: wins + ties / 2.
+
+        Only comparisons among these candidates count.
+        """
         points = [0.0] * count
         for (i, j), verdict in self._verdicts.items():
             if j < count:
@@ -78,24 +90,27 @@ class Board:
         return points
 
     def reasons(self) -> list[dict[str, Any]]:
-        """Of each candidate: how its comparisons ended; `margin` is the mean of theirs."""
+        """Return for each candidate its numbers of wins, ties, losses and comparisons.
+
+        `margin` is the mean margin of its comparisons; missing if none has one.
+        """
         tallies: list[dict[str, Any]] = [
             {"wins": 0, "ties": 0, "losses": 0, "comparisons": 0} for _ in self.texts
         ]
         margins: list[list[float]] = [[] for _ in self.texts]
         names = {1: "wins", 0: "ties", -1: "losses"}
         for pair, verdict in self._verdicts.items():
-            for place, sign in zip(pair, (1, -1), strict=True):
-                tallies[place][names[sign * verdict.winner]] += 1
-                tallies[place]["comparisons"] += 1
+            for candidate, sign in zip(pair, (1, -1), strict=True):
+                tallies[candidate][names[sign * verdict.winner]] += 1
+                tallies[candidate]["comparisons"] += 1
                 if verdict.margin is not None:
-                    margins[place].append(sign * verdict.margin)
+                    margins[candidate].append(sign * verdict.margin)
         for tally, values in zip(tallies, margins, strict=True):
             if values:
                 tally["margin"] = sum(values) / len(values)
         return tallies
 
 
-def _turned(verdict: Verdict) -> Verdict:
+def _reversed(verdict: Verdict) -> Verdict:
     winner: Literal[1, 0, -1] = 1 if verdict.winner == -1 else -1 if verdict.winner == 1 else 0
     return Verdict(winner, None if verdict.margin is None else -verdict.margin)

@@ -1,4 +1,4 @@
-"""Which of two passages a language model prefers, asked in both orders."""
+"""Asks a language model which of two passages it prefers, in both orders."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ Passage B: "{second}"
 Output Passage A or Passage B:"""
 """Pairwise Ranking Prompting (Qin et al., 2023)."""
 
-BEGUN = "Passage"
-"""How the assistant's turn begins, so that one token tells which."""
+ANSWER_START = "Passage"
+"""Beginning of the answer. The next token is then A or B."""
 
-WRITTEN = 4
-"""Tokens of a written answer: the first tells which passage, the others whether it is both."""
+ANSWER_TOKENS = 4
+"""Maximum tokens of a generated answer: the passage, and whether a second one follows."""
 
 _LEADING = re.compile(r"\W*(passages?\W+)?([AB])\b", re.IGNORECASE)
 _BOTH = re.compile(r"\W*(and|or|vs|versus)\b|\s*[/&+]|\s*,\s*(passage\W+)?[AB]\b", re.IGNORECASE)
@@ -36,14 +36,14 @@ _NAMED = re.compile(r"\bpassage\W+([AB])\b", re.IGNORECASE)
 
 Side = Literal[0, 1]
 _Prompt = tuple[int, Side]
-"""A question by its number, and which passage is Passage A: 0 = the first, 1 = the second."""
+"""(number of the question, side). Side 0: the first passage is Passage A; 1: the second is."""
 
 
-def preferred(answer: str) -> Literal[1, 0, -1]:
-    """1 where a written answer says Passage A, -1 for Passage B, 0 for neither or both.
+def parse_preference(answer: str) -> Literal[1, 0, -1]:
+    """Return the preference in a generated answer: 1 = Passage A, -1 = Passage B, 0 = neither/both.
 
-    The assistant's turn began with "Passage", so that an answer is "A" or " A."; a server may begin
-    a new one: "Passage A". A small "a" alone may be an article, unless it is the whole answer.
+    The answer continues "Passage", so it is usually "A" or " A.". A server may start again with
+    "Passage A". A lower-case "a" followed by other words counts as an article.
     """
     leading = _LEADING.match(answer)
     if leading is None:
@@ -59,17 +59,18 @@ def preferred(answer: str) -> Literal[1, 0, -1]:
 
 
 class PairwiseJudge:
-    """A comparison is two prompts; a passage wins if it is preferred in both.
+    """Compares two passages with a language model, in two prompts: one for each order.
 
-    "scoring" compares the likelihoods of the answers "Passage A" and "Passage B" (equal ones prefer
-    neither), "generation" reads what the model writes.
+    A passage wins if it is preferred in both prompts. Mode "scoring" compares the likelihoods of
+    the answers "Passage A" and "Passage B"; equal likelihoods prefer neither. Mode "generation"
+    reads the generated answer.
     """
 
     def __init__(self, model: LanguageModel, mode: Mode, passage_tokens: int) -> None:
         self._asking = AnsweringModel(model, mode)
         self._reader = Reader(model, passage_tokens)
         empty = PROMPT.format(query="", first="", second="")
-        self._frame = self._reader.frame(empty, BEGUN)
+        self._frame = self._reader.frame(empty, ANSWER_START)
         a, b = (self._reader.spaced(letter, begun=True) for letter in "AB")
         self._answers = a, b
         self._reader.check_limit(self._frame + 2 * passage_tokens, field="passage_tokens")
@@ -77,20 +78,20 @@ class PairwiseJudge:
     def costs(self, questions: Sequence[Comparison]) -> list[Cost]:
         return [self._cost(size) for size in self._sizes(questions)]
 
-    def most(self, query: str, texts: Sequence[str]) -> Cost:
-        """What a comparison of any two of the texts costs at most."""
+    def max_cost(self, query: str, texts: Sequence[str]) -> Cost:
+        """Return the maximum cost of a comparison of any two of the texts."""
         longest = sorted(self._reader.passage(text).tokens for text in texts)[-2:]
         return self._cost(self._frame + self._reader.query(query).tokens + sum(longest))
 
     def _cost(self, size: int) -> Cost:
-        each = self._asking.cost(size, self._reader, written=WRITTEN)
+        each = self._asking.cost(size, self._reader, written=ANSWER_TOKENS)
         return Cost(2 * each.calls, 2 * each.tokens)
 
     def key(self, question: Comparison) -> Hashable:
         return question.key
 
     def ask(self, questions: Sequence[Comparison]) -> list[Judgement[Verdict]]:
-        # Of each question, by side, how strongly A is preferred to B.
+        # For each question: side -> preference for A; negative: B is preferred.
         found: list[dict[Side, float]] = [{} for _ in questions]
         usages = [Usage()] * len(questions)
         every: list[_Prompt] = [(n, side) for n in range(len(questions)) for side in (0, 1)]
@@ -120,13 +121,17 @@ class PairwiseJudge:
     ) -> list[tuple[float, Usage]]:
         texts = [self._prompt(questions[number], side) for number, side in asked]
         if self._asking.mode == "generation":
-            written = self._asking.generate(texts, WRITTEN)
-            return [(preferred(one.text), one.usage) for one in written]
+            written = self._asking.generate(texts, ANSWER_TOKENS)
+            return [(parse_preference(one.text), one.usage) for one in written]
         sizes = self._sizes([questions[number] for number, _ in asked])
         return self._asking.margins(texts, self._answers, sizes)
 
     def _verdict(self, as_a: float, as_b: float) -> Verdict:
-        """as_a, as_b: how strongly A was preferred where the first passage was A, and was B."""
+        """Return the verdict of a comparison.
+
+        as_a: preference for Passage A in the prompt in which the first passage is Passage A.
+        as_b: preference for Passage A in the prompt in which the first passage is Passage B.
+        """
         winner: Literal[1, 0, -1] = 1 if as_a > 0 > as_b else -1 if as_a < 0 < as_b else 0
         scoring = self._asking.mode == "scoring"
         return Verdict(winner, (as_a - as_b) / 2 if scoring else None)
@@ -134,11 +139,11 @@ class PairwiseJudge:
     def _prompt(self, question: Comparison, side: Side) -> Prompt:
         query = self._reader.query(question.query).text
         texts = [self._reader.passage(text).text for text in (question.first, question.second)]
-        said = PROMPT.format(query=query, first=texts[side], second=texts[1 - side])
-        return self._reader.prompt(said, BEGUN)
+        text = PROMPT.format(query=query, first=texts[side], second=texts[1 - side])
+        return self._reader.prompt(text, ANSWER_START)
 
     def _sizes(self, questions: Sequence[Comparison]) -> list[int]:
-        """Tokens of a prompt of each, about."""
+        """Return the approximate number of tokens of one prompt of each question."""
         known: dict[bytes, int] = {}
         for question in questions:
             query, first, second = question.key

@@ -1,9 +1,9 @@
-"""Which pairs are compared: the algorithms of Pairwise Ranking Prompting, without any model.
+"""Algorithms of Pairwise Ranking Prompting: they choose the pairs to compare and call no model.
 
-An algorithm is a generator over the candidates 0 to n - 1 of a first stage, best first: it yields
-pairs that can be compared at the same time and is sent, for each, 1 where the first of the pair
-won, -1 where the second did, and 0 for a tie. It appends candidates to `settled` as their places
-become known, up to k of them.
+An algorithm is a generator over the candidates 0 to n - 1 in their original order, best first. It
+yields a list of pairs that can be compared at the same time. It receives a result for each pair: 1
+= the first candidate won, -1 = the second won, 0 = a tie. It appends candidates to `settled`, best
+first, as soon as their final positions are known, until there are k.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ Method = Generator[Sequence[Pair], Sequence[int], None]
 
 
 def all_pairs(n: int, since: int = 0) -> list[Pair]:
-    """All n(n - 1)/2, those among the first m candidates before those of the next one.
+    """Return all n(n - 1)/2 pairs. The pairs among the first m candidates come first, for every m.
 
-    since: without those among the first `since`.
+    since: leave out the pairs among the first `since` candidates.
     """
     return [(i, j) for j in range(since, n) for i in range(j)]
 
 
 def sliding(n: int, k: int, settled: list[int]) -> Method:
-    """k bubble passes from the bottom: the lower of two neighbours moves up if it wins.
+    """Run k bubble passes from the bottom: the lower of two neighbours moves up if it wins.
 
-    kn - k(k + 1)/2 comparisons in n + k - 2 rounds instead of one after another: a pass follows two
-    places behind the one before it, where nothing changes any more, so its comparisons are the
-    same. What a pass need not ask again, because nothing moved there, is remembered.
+    Needs kn - k(k + 1)/2 comparisons in n + k - 2 rounds. The passes run in parallel: each follows
+    two positions behind the previous pass, where the order no longer changes. So the comparisons
+    are the same as in sequence. Repeated comparisons are answered from the cache.
     """
     order = list(range(n))
     passes = min(k, n - 1)
     for step in range(n + passes - 2):
         lower = [n - 1 - step + 2 * number for number in range(passes)]
-        places = [j for number, j in enumerate(lower) if number < j < n]
-        won = yield [(order[j], order[j - 1]) for j in places]
-        for j, result in zip(places, won, strict=True):
+        positions = [j for number, j in enumerate(lower) if number < j < n]
+        won = yield [(order[j], order[j - 1]) for j in positions]
+        for j, result in zip(positions, won, strict=True):
             if result == 1:
                 order[j - 1], order[j] = order[j], order[j - 1]
         settled.extend(order[number] for number, j in enumerate(lower) if j == number + 1)
@@ -46,14 +46,15 @@ def sliding(n: int, k: int, settled: list[int]) -> Method:
 
 
 def heapsort(n: int, k: int, settled: list[int]) -> Method:
-    """A binary heap, built from the bottom, then k pops.
+    """Build a binary heap from the bottom, then pop k candidates.
 
-    The nodes of one level sink at the same time; otherwise it is one comparison after another.
+    While the heap is built, the nodes of one level sink in parallel. All other comparisons run one
+    after another.
     """
     items = list(range(n))
     for level in range(n.bit_length() - 1, -1, -1):
         nodes = range(2**level - 1, min(2 ** (level + 1) - 1, n // 2))
-        yield from _together([_sink(items, node, n) for node in nodes])
+        yield from _in_parallel([_sink(items, node, n) for node in nodes])
     for size in range(n - 1, -1, -1):
         settled.append(items[0])
         if len(settled) == k or not size:
@@ -63,16 +64,19 @@ def heapsort(n: int, k: int, settled: list[int]) -> Method:
 
 
 def tournament(n: int, k: int, settled: list[int]) -> Method:
-    """A knockout; then, k - 1 times, another one among all who lost only to those who are settled.
+    """Run a knockout tournament for each of the first k positions.
 
-    A round of a knockout is asked at the same time. n - 1 comparisons for the first place and about
-    log2(n) for each further one, the fewest there can be for the second.
+    The first tournament has all candidates. The next one has those who lost directly to the last
+    winner. Comparisons of one round run in parallel.
+
+    Needs n - 1 comparisons for the first position and about log2(n) for each further one. For the
+    second position, this is the minimum.
     """
     beaten: list[list[int]] = [[] for _ in range(n)]
     players = list(range(n))
     while players:
         while len(players) > 1:
-            pairs = [_ordered(*players[i : i + 2]) for i in range(0, len(players) - 1, 2)]
+            pairs = [_in_original_order(*players[i : i + 2]) for i in range(0, len(players) - 1, 2)]
             won = yield pairs
             bye = players[2 * len(pairs) :]
             players = []
@@ -87,8 +91,11 @@ def tournament(n: int, k: int, settled: list[int]) -> Method:
         players = beaten[players[0]]
 
 
-def needed(method: str, n: int, k: int) -> int:
-    """Comparisons of n candidates; of the sorts, about as many as it will be at most."""
+def comparisons_needed(method: str, n: int, k: int) -> int:
+    """Return the number of comparisons for n candidates.
+
+    For the methods "heap" and "tournament", it is an approximate maximum.
+    """
     k = min(k, n - 1)
     if n < 2:
         return 0
@@ -107,8 +114,10 @@ METHODS: dict[str, Callable[[int, int, list[int]], Method]] = {
 
 
 def _sink(items: list[int], node: int, size: int) -> Method:
-    """Let an item sink in the heap `items[:size]` until none below it is better. Of a tie, the one
-    that the first stage has before the other is better."""
+    """Let an item sink in the heap `items[:size]` until no item below it is better.
+
+    A tie is won by the candidate that comes first in the original order.
+    """
     while True:
         best = node
         for child in (2 * node + 1, 2 * node + 2):
@@ -123,8 +132,8 @@ def _sink(items: list[int], node: int, size: int) -> Method:
         node = best
 
 
-def _together(methods: Sequence[Method]) -> Method:
-    """Several algorithms in step, each with its own pairs."""
+def _in_parallel(methods: Sequence[Method]) -> Method:
+    """Run several algorithms in parallel: each round yields the pairs of all of them."""
     waiting = [(method, pairs) for method in methods if (pairs := next(method, None))]
     while waiting:
         won = yield [pair for _, pairs in waiting for pair in pairs]
@@ -136,6 +145,6 @@ def _together(methods: Sequence[Method]) -> Method:
             begin = end
 
 
-def _ordered(one: int, other: int) -> Pair:
-    """The better of the first stage in front: a tie is its."""
+def _in_original_order(one: int, other: int) -> Pair:
+    """Return the pair in the original order, so that the first candidate wins a tie."""
     return min(one, other), max(one, other)

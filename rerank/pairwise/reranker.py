@@ -1,18 +1,18 @@
-"""Pairwise Ranking Prompting: a language model says which of two passages is more relevant.
+"""Pairwise Ranking Prompting: a language model compares passages in pairs.
 
 Qin et al., "Large language models are effective text rankers with pairwise ranking prompting"
-(2023). Each comparison is asked in both orders; a passage wins if it is preferred in both, and
-anything else is a tie. N candidates, K places wanted:
+(2023). The model compares a pair in both orders. A passage wins if it is preferred in both orders;
+otherwise it is a tie. For N candidates and the first K positions:
 
-- "allpair": wins + ties/2 against all others; N(N - 1)/2 comparisons, one round. Equal ones as in
-  the first stage.
-- "sorting": comparisons are taken for an order, and only as many are made as the first K places
-  need. `sort` "heap" is the paper's heapsort; "tournament" needs fewer and asks more of them at the
-  same time. A tie is won by the better of the first stage.
-- "sliding": K bubble passes from the bottom; KN - K(K + 1)/2 comparisons, of which those that were
-  made before are remembered. A tie changes nothing.
+- "allpair": sorts by points (wins + ties/2) against all others. N(N - 1)/2 comparisons in one
+  round. Equal points keep the original order.
+- "sorting": a sort that stops after K positions. `sort` "heap" is the paper's heapsort.
+  "tournament" needs fewer comparisons and runs more of them in parallel. A tie is won by the
+  candidate that comes first in the original order.
+- "sliding": K bubble passes from the bottom. KN - K(K + 1)/2 comparisons, including repeated ones,
+  which are cached. A tie changes nothing.
 
-After the first K the rest keep the order of the first stage.
+After the first K positions, candidates keep their original order.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from ..placing import Course, Outcome, Placing
 from ..protocol import Budget, Needs, Placed, Reranked, Task
 from .board import Board, Comparison, Verdict
 from .judge import PairwiseJudge
-from .methods import METHODS, Method, all_pairs, needed
+from .methods import METHODS, Method, all_pairs, comparisons_needed
 
 FIRST_ROUND = 8
-"""Candidates of the first round of all pairs under a time limit; then twice as many."""
+"""Candidates in the first round of "allpair" under a time limit. Each round doubles the number."""
 
-_Play = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
+_MethodRun = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
 
 
 @RERANKERS.register
@@ -55,31 +55,32 @@ class PairwiseConfig(PromptingConfig):
 
     kind: Literal["pairwise"] = "pairwise"
     method: Literal["allpair", "sorting", "sliding"] = "sorting"
-    """"allpair" compares all, "sorting" sorts by comparisons, "sliding" makes bubble passes."""
+    """"allpair" compares all pairs, "sorting" sorts by comparisons, "sliding" is a bubble sort."""
     sort: Literal["tournament", "heap"] = "tournament"
-    """Of method "sorting": "tournament" asks less and in fewer rounds, "heap" is the
-    paper's."""
+    """Algorithm of the method "sorting": "tournament" needs fewer comparisons and rounds, "heap" is
+    the paper's."""
     top_k: Few = 10
-    """Places that are settled; "allpair" settles all."""
+    """Number of top positions to rank; "allpair" ranks all."""
     mode: Mode = "scoring"
-    """"scoring" compares likelihoods of the two answers, "generation" reads a written one."""
+    """"scoring" compares the likelihoods of both answers, "generation" reads a generated answer."""
     passage_tokens: Tokens = 128
-    """Tokens read of each passage, at most."""
+    """Maximum tokens read of each passage; longer passages are cut."""
 
 
 class PairwiseReranker:
-    """See the module and `PairwiseConfig`.
+    """Reranks by pairwise comparisons with a language model; see `PairwiseConfig`.
 
-    Scores are those of "allpair", points from 0 to N - 1; the other methods only order.
-    reasons: wins, ties, losses and comparisons of a candidate; in mode "scoring" also `margin`, the
-    mean of log(p(this one) / p(the other)).
+    model: the language model; None: from the configuration.
 
-    A budget that does not suffice for all candidates is spent on the first n of them, as many as
-    can be brought to an end; those behind them are not judged. Under a time limit a quarter of the
-    candidates is done first, so that there is something to return.
+    Only the method "allpair" gives scores: points from 0 to N - 1. The reasons of a candidate are
+    its numbers of wins, ties, losses and comparisons. In mode "scoring", they also have `margin`,
+    the mean of log(p(this candidate) / p(the other)).
 
-    model: instead of that of the configuration. Raises UnsupportedError for one that cannot be
-    asked in this mode.
+    If the budget does not suffice for all candidates, only the first n are judged, where n is the
+    largest number whose ranking can be completed. Under a time limit, a quarter of the candidates
+    is ranked first, so that there is a result when the time is over.
+
+    Raises UnsupportedError for a model that does not support the mode.
     """
 
     kind = "pairwise"
@@ -106,13 +107,13 @@ class PairwiseReranker:
         k, settled, judged = self._config.top_k, list[int](), 0
         for size in plan(
             len(board),
-            lambda n: needed(method, n, k),
+            lambda n: comparisons_needed(method, n, k),
             budget,
-            lambda: self._judge.most(board.query, board.texts),
+            lambda: self._judge.max_cost(board.query, board.texts),
             self._placing.speed,
         ):
             now: list[int] = []
-            done = yield from _play(board, METHODS[method](size, k, now))
+            done = yield from _run_method(board, METHODS[method](size, k, now))
             settled = now if done else [*now, *(i for i in settled if i not in now)]
             if not done:
                 break
@@ -123,9 +124,11 @@ class PairwiseReranker:
 
 
 def _all_pairs(board: Board, budget: Budget) -> Course[Comparison, Verdict]:
-    """Without answers for all pairs: the points among the first m, of which all pairs have them.
+    """Run the method "allpair".
 
-    One round; under a time limit, which goes on while questions are written down, several.
+    If some pairs have no answer, ranks only the first m candidates, for the largest m whose pairs
+    all have answers. Uses one round, or several under a time limit, because the time for writing
+    down the questions counts too.
     """
     count, judged = len(board), min(len(board), 1)
     sizes = [count] if budget.milliseconds is None else [*_doubled(FIRST_ROUND, count), count]
@@ -140,7 +143,7 @@ def _all_pairs(board: Board, budget: Budget) -> Course[Comparison, Verdict]:
             begin, judged = begin + judged, judged + 1
         if judged < size:
             break
-    if judged == 1 < count:  # nothing was compared
+    if judged == 1 < count:  # No pair was compared.
         judged = 0
     points = board.points(judged)
     return _outcome(board, sorted(range(judged), key=lambda i: -points[i]), points)
@@ -152,8 +155,8 @@ def _doubled(value: int, below: int) -> Iterator[int]:
         value *= 2
 
 
-def _play(board: Board, method: Method) -> _Play:
-    """Whether all that it wanted to know was answered."""
+def _run_method(board: Board, method: Method) -> _MethodRun:
+    """Run an algorithm with the comparisons of a board. Return True if all were answered."""
     with suppress(StopIteration):
         pairs = next(method)
         while True:

@@ -1,1 +1,1 @@
-"""A language model asked of each passage alone."""
+"""Pointwise reranking: a language model judges each passage independently."""

@@ -1,8 +1,10 @@
-"""A language model is asked of each passage alone whether it helps to answer the query.
+"""Pointwise reranking: a language model judges whether each passage helps to answer the query.
 
 Mode "scoring": the score is p(Yes) / (p(Yes) + p(No)), as in Liang et al., "Holistic evaluation of
-language models" (2022), and Zhuang et al., "Beyond yes and no" (2023). Mode "generation", for
-servers without likelihoods: 1 where the model writes yes, 0 where no, and 0.5 where neither.
+language models" (2022), and Zhuang et al., "Beyond yes and no" (2023).
+
+Mode "generation", for servers without likelihoods: the score is 1 if the model writes yes, 0 if it
+writes no, and 0.5 otherwise.
 """
 
 from __future__ import annotations
@@ -29,47 +31,52 @@ Query: "{query}"
 Passage: "{passage}"
 
 Does the passage help to answer the query? Answer Yes or No:"""
-"""The relevance generation of Liang et al. (2022) with the query first, which prompts of one query
-share."""
+"""The relevance generation prompt of Liang et al. (2022). The query comes first, so all prompts of
+one query share a prefix."""
 
-WRITTEN = 4
-"""Tokens of a written answer."""
+ANSWER_TOKENS = 4
+"""Maximum tokens of a generated answer."""
 
 UNKNOWN = 0.5
-"""The score where a written answer says neither yes nor no."""
+"""Score of a generated answer that is neither yes nor no."""
 
 
 @RERANKERS.register
 class PointwiseConfig(PromptingConfig):
-    """A language model asked of each passage alone whether it is relevant."""
+    """A language model judges each passage independently as relevant or not."""
 
     made_by = ".reranker:PointwiseReranker"
     scores_texts = True
 
     kind: Literal["pointwise"] = "pointwise"
     mode: Mode = "scoring"
-    """"scoring": the score is the probability of yes against no; "generation": 1 where the
-    model writes yes, 0 where no."""
+    """"scoring": the score is the probability of yes against no; "generation": the score is 1
+    if the model writes yes, 0 if it writes no."""
     passage_tokens: Tokens = 256
-    """Tokens read of each passage, at most."""
+    """Maximum tokens read of each passage; longer passages are cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """score in [0, 1]; answer: what was written where it could not be read, else None."""
+    """The relevance of a passage.
+
+    score:  relevance in [0, 1].
+    answer: generated answer if it is neither yes nor no; otherwise None.
+    """
 
     score: float
     answer: str | None = None
 
 
 class PointwiseReranker(ScoringReranker[Question, Relevance]):
-    """See the module and `PointwiseConfig`.
+    """Reranks by asking a language model about each passage; see `PointwiseConfig`.
 
-    reasons: in mode "generation", `answer` where the model's could not be read; such hits stand
-    between the others, and a warning counts them.
+    model: the language model; None: from the configuration.
 
-    model: instead of that of the configuration. Raises UnsupportedError for one that cannot be
-    asked in this mode.
+    In mode "generation", a hit whose answer is neither yes nor no gets the score 0.5. Its reasons
+    have the `answer`, and a warning counts such hits.
+
+    Raises UnsupportedError for a model that does not support the mode.
     """
 
     kind = "pointwise"
@@ -97,7 +104,7 @@ class _Judge:
 
     def costs(self, questions: Sequence[Question]) -> list[Cost]:
         sizes = map(self._size, questions)
-        return [self._asking.cost(size, self._reader, written=WRITTEN) for size in sizes]
+        return [self._asking.cost(size, self._reader, written=ANSWER_TOKENS) for size in sizes]
 
     def key(self, question: Question) -> Hashable:
         return question.key
@@ -105,14 +112,14 @@ class _Judge:
     def ask(self, questions: Sequence[Question]) -> list[Judgement[Relevance]]:
         found: dict[int, Judgement[Relevance]] = {}
         for numbers in calls(range(len(questions)), lambda n: questions[n].key[0]):
-            asked = [questions[number] for number in numbers]
-            for number, (answer, usage) in zip(numbers, self._read(asked), strict=True):
+            group = [questions[number] for number in numbers]
+            for number, (answer, usage) in zip(numbers, self._read(group), strict=True):
                 one = questions[number]
                 found[number] = Judgement(answer, usage, self._reader.cut(one.key[1:], [one.text]))
         return [found[number] for number in range(len(questions))]
 
     def _read(self, questions: Sequence[Question]) -> list[tuple[Relevance, Usage]]:
-        asked = [
+        prompts = [
             self._reader.prompt(
                 PROMPT.format(
                     query=self._reader.query(one.query).text,
@@ -122,19 +129,25 @@ class _Judge:
             for one in questions
         ]
         if self._asking.mode == "generation":
-            return [(said(a.text), a.usage) for a in self._asking.generate(asked, WRITTEN)]
+            return [
+                (parse_answer(a.text), a.usage)
+                for a in self._asking.generate(prompts, ANSWER_TOKENS)
+            ]
         sizes = [self._size(question) for question in questions]
-        margins = self._asking.margins(asked, self._answers, sizes)
+        margins = self._asking.margins(prompts, self._answers, sizes)
         return [(Relevance(logistic(margin)), usage) for margin, usage in margins]
 
     def _size(self, question: Question) -> int:
-        """Tokens of a prompt, about."""
+        """Return the approximate number of tokens of a prompt."""
         passage = self._reader.passage(question.text).tokens
         return self._frame + self._reader.query(question.query).tokens + passage
 
 
-def said(answer: str) -> Relevance:
-    """What a written answer says: the one of yes and no that occurs in it."""
+def parse_answer(answer: str) -> Relevance:
+    """Return the relevance in a generated answer.
+
+    The score is 1 if "yes" occurs, 0 if "no" occurs, and `UNKNOWN` if neither or both do.
+    """
     found = yes_or_no(answer)
     return Relevance(UNKNOWN, answer) if found is None else Relevance(float(found))
 

@@ -1,1 +1,1 @@
-"""The encoders of a collection's legs, and the queries that they have encoded."""
+"""The encoders of a collection's legs, and the cache of encoded queries."""

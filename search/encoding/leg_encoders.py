@@ -16,16 +16,17 @@ logger = logging.getLogger(__name__)
 
 
 class LegEncoders:
-    """The encoder of each leg, loaded when first needed; legs with equal `key` share it.
+    """The encoders of a collection's legs. Each one is loaded at its first use. Thread-safe.
 
-    Each is compared with the fingerprint that the collection stored, if it has stored one. A model
-    that is no longer in its place is found again by the digest there.
+    Legs whose encoder configurations are equal, except for the device, share one encoder. Each
+    encoder is compared with the leg's stored fingerprint, if there is one. A model that is not at
+    its stored path is searched for by the digest of its weights.
     """
 
     def __init__(
         self, config: CollectionConfig, load: EncoderLoader, models: Sequence[str] = ()
     ) -> None:
-        """models: where models that have moved may be; see `find_by_digest`."""
+        """models: names or folders searched for a model that is not at its stored path."""
         self._config = config
         self._load = load
         self._models = models
@@ -36,48 +37,56 @@ class LegEncoders:
         self._lock = threading.Lock()
 
     def __getitem__(self, leg: str) -> Encoder:
-        """Raises EncoderMismatchError when it is not the encoder that made the collection."""
+        """Return the encoder of a leg; load it at the first call.
+
+        Raises EncoderMismatchError if its fingerprint differs from the leg's stored fingerprint.
+        """
         key = self._keys[leg]
         with self._lock:
             encoder = self._loaded.get(key)
             if encoder is None:
-                encoder = self._loaded[key] = self._found(leg)
+                encoder = self._loaded[key] = self._load_encoder(leg)
             if leg not in self._checked and leg in self._expected:
-                _compare(leg, key.models, encoder.fingerprint, self._expected[leg])
+                _check_fingerprint(leg, key.models, encoder.fingerprint, self._expected[leg])
                 self._checked.add(leg)
             return encoder
 
-    def _found(self, leg: str) -> Encoder:
-        """The encoder of a leg, from where its models are now."""
+    def _load_encoder(self, leg: str) -> Encoder:
+        """Load the encoder of a leg. If a model has moved, search for it by its digest."""
         config = self._config.legs[leg].encoder
         try:
             return self._load(config)
         except ModelError as error:
             moved = relocated(config, self._expected.get(leg, {}), self._models, error)
-        logger.info("leg %s: its model has moved; the same weights are read from elsewhere", leg)
+        logger.info("leg %s: its model has moved; loading the same weights from a new path", leg)
         return self._load(moved)
 
     def key(self, leg: str) -> EncoderConfig:
-        """What legs that share an encoder have in common: all of its configuration but the
-        device."""
+        """Return the configuration of a leg's encoder without the device.
+
+        Legs with equal keys share an encoder.
+        """
         return self._keys[leg]
 
     @property
     def complete(self) -> bool:
-        """Every leg's stored fingerprint is known."""
+        """Return True if the stored fingerprint of every leg is known."""
         return len(self._expected) == len(self._config.legs)
 
-    def expect(self, stored: Mapping[str, Mapping[str, object]]) -> None:
-        """Take note of the fingerprints that the collection stored."""
+    def set_stored_fingerprints(self, stored: Mapping[str, Mapping[str, object]]) -> None:
+        """Set the stored fingerprints (leg -> fingerprint) that encoders are compared with."""
         self._expected = stored
 
     def fingerprints(self) -> dict[str, Mapping[str, object]]:
-        """Of every leg's encoder; loads them all."""
+        """Return leg -> fingerprint of its encoder. Loads all encoders."""
         return {name: self[name].fingerprint for name in self._config.legs}
 
     def check_widths(self) -> None:
-        """Raise ConfigError for vectors that cannot be stored as configured, because of their
-        number of dimensions. It would else be found when the first index is built."""
+        """Raise ConfigError if the vectors of a leg have too few or too many dimensions.
+
+        A projection or codec may not support the number. Without this check, the error would occur
+        only when the first index is built.
+        """
         for name, leg in self._config.legs.items():
             if not isinstance(leg, DenseLeg) or (leg.projection is None and leg.codec is None):
                 continue
@@ -89,22 +98,22 @@ class LegEncoders:
                 raise ConfigError(error.message, field=f"legs.{name}.{error.field}") from None
 
     def groups(self) -> dict[EncoderConfig, list[str]]:
-        """Legs by encoder: each encoder reads a text once for all of its legs."""
+        """Return encoder key -> legs that share the encoder."""
         groups: dict[EncoderConfig, list[str]] = {}
         for name, key in self._keys.items():
             groups.setdefault(key, []).append(name)
         return groups
 
 
-def _compare(
+def _check_fingerprint(
     leg: str,
     models: Mapping[str, str],
     actual: Mapping[str, object],
     stored: Mapping[str, object],
 ) -> None:
-    # What is stored went through JSON, which has lists only.
+    # The stored fingerprint was read from JSON, so its tuples are lists.
     actual = json.loads(json.dumps(dict(actual)))
-    # The same weights under another name are the same model.
+    # A model with the same weights under another name is the same model.
     names = {
         name for name, key in models.items() if key in stored and actual.get(key) == stored[key]
     }
@@ -117,7 +126,7 @@ def _compare(
             + "; ".join(
                 f"{key} was {stored.get(key)!r} and is {actual.get(key)!r}" for key in changed
             )
-            + ". Use the encoder that built the collection: if its model is elsewhere now, "
-            "`twindex repoint`; if it was made with encoders of your own, give them again, "
-            "Collection.open(path, encoders=...); else build it anew"
+            + ". Use the encoder that built the collection. If its model has moved, run `twindex "
+            "repoint`. If you created the collection with encoders of your own, pass them to "
+            "Collection.open(path, encoders=...). Otherwise build the collection again"
         )

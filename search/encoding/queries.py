@@ -1,4 +1,4 @@
-"""Queries encoded for every leg, each text once for each encoder."""
+"""Encodes the queries of searches: each text once for each encoder."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import numpy as np
 from ...core import InvalidInputError, Representation, Usage, add_usages
 from ...index import CollectionConfig, DenseLeg, SparseLeg
 from ..request import SearchRequest
-from ..usage import share
+from ..usage import usage_share
 from .leg_encoders import LegEncoders
-from .query_cache import HIT, REMEMBERED, Key, alone, digest, remembered
+from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row, digest
 
-_PREPARED = 1_024
-"""Queries of a leg that are encoded together at most."""
+_MAX_BATCH = 1_024
+"""Maximum number of queries of one leg that are encoded in one batch."""
 LARGEST_COMPONENT = 1e18
-"""Of a given query vector; beyond it inner products could overflow float32."""
+"""Largest absolute component of a query vector. Larger ones could overflow float32 products."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedQuery:
-    """What legs search with, one row each, in the order of the legs.
+    """A query, encoded for each leg of a search.
 
-    usage:    what language models did for it; None where there is none. A query that was remembered
-              is one of its `cache_hits`; legs that share an encoder count once.
-    warnings: what encoders did not read.
+    legs:     one representation of one row for each leg, in the order of the legs.
+    usage:    usage of language models; None if no leg has one. A query taken from the cache counts
+              as one of the `cache_hits`. Legs that share an encoder count once.
+    warnings: warnings about queries that an encoder cut.
     """
 
     legs: Sequence[Representation]
@@ -36,35 +37,37 @@ class EncodedQuery:
 
 
 class QueryEncoder:
-    """Turns requests into the one-row representations that legs search with. Thread-safe."""
+    """Encodes the queries of a collection, and caches them. Thread-safe."""
 
     def __init__(self, config: CollectionConfig, encoders: LegEncoders) -> None:
         self._config = config
         self._encoders = encoders
         self._owner = object()
-        # What is remembered has the usage that the next who takes it has to count.
         self._usage: Usage | None = None
         self._lock = threading.Lock()
 
     @property
     def usage(self) -> Usage | None:
-        """What language models did for all queries so far."""
+        """Return the usage of language models for all queries so far; None if there is none."""
         return self._usage
 
     def encode(self, legs: Sequence[str], request: SearchRequest) -> EncodedQuery:
-        """The query of a request for each of `legs`."""
+        """Return the query of a request, encoded for each of `legs`.
+
+        Raises InvalidInputError for a query vector that a leg does not accept.
+        """
         taken: dict[Key, Representation] = {}
         found = []
         warnings = []
         for leg in legs:
             if leg in request.vectors:
-                found.append(self._given(leg, request.vectors[leg], taken))
+                found.append(self._query_vector(leg, request.vectors[leg], taken))
                 continue
             assert request.query is not None, "checked by plan()"
-            query = self._take(leg, request.query, taken)
+            query = self._encoded_text(leg, request.query, taken)
             if query.truncated is not None and query.truncated.any():
                 warnings.append(
-                    f"leg {leg}: the query is longer than its encoder reads; it was cut"
+                    f"leg {leg}: the query is longer than its encoder reads, so it was cut"
                 )
             found.append(query)
         usage = None
@@ -73,43 +76,56 @@ class QueryEncoder:
         return EncodedQuery(found, usage, warnings)
 
     def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
-        """Encode the queries of each leg at once, so that `encode` finds them."""
+        """Encode the queries of each leg in one batch, and put them into the cache.
+
+        texts: leg -> queries. A later call of `encode` finds them in the cache.
+        """
         for leg, queries in texts.items():
             distinct = list(dict.fromkeys(queries))
-            missing = [t for t in distinct if REMEMBERED.get(self._key(leg, t)) is None]
-            missing = missing[:_PREPARED]
+            missing = [t for t in distinct if QUERY_CACHE.get(self._key(leg, t)) is None]
+            missing = missing[:_MAX_BATCH]
             if missing:
                 batch = self._encoders[leg].encode(missing, role="query")
                 self._count(batch.usage)
                 for i, text in enumerate(missing):
-                    usage = share(batch.usage, i, len(missing))
-                    REMEMBERED.put(self._key(leg, text), replace(alone(batch.at(i)), usage=usage))
+                    usage = usage_share(batch.usage, i, len(missing))
+                    row = replace(copy_row(batch.at(i)), usage=usage)
+                    QUERY_CACHE.put(self._key(leg, text), row)
 
     def is_sparse(self, leg: str) -> bool:
-        """A model chooses the terms of its texts."""
+        """Return True for a learned sparse leg."""
         return isinstance(self._config.legs[leg], SparseLeg)
 
     def name(self, leg: str, term: str) -> str:
-        """A term as people know it: of a sparse leg, the name of the vocabulary's piece."""
+        """Return the readable form of a term.
+
+        A term of a sparse leg is a vocabulary index in decimal; its word piece is returned. Terms
+        of other legs are returned unchanged.
+        """
         return self._encoders[leg].term(int(term)) if self.is_sparse(leg) else term
 
-    def _take(self, leg: str, text: str, taken: dict[Key, Representation]) -> Representation:
-        """A text encoded for a leg, at most once for all that share `taken`."""
+    def _encoded_text(
+        self, leg: str, text: str, taken: dict[Key, Representation]
+    ) -> Representation:
+        """Return a query encoded for a leg, from `taken`, the cache or the encoder.
+
+        taken: queries already encoded for this request; the result is added to it.
+        """
         key = self._key(leg, text)
         if key not in taken:
-            found = REMEMBERED.get(key, remembered)
+            found = QUERY_CACHE.get(key, as_cache_hit)
             if found is None:
                 found = self._encoders[leg].encode([text], role="query")
                 self._count(found.usage)
-                REMEMBERED.put(key, remembered(found))
-            elif found.usage == HIT:  # What `prepare` did it has counted.
+                QUERY_CACHE.put(key, as_cache_hit(found))
+            elif found.usage == CACHE_HIT:  # `prepare` has counted any other usage already.
                 self._count(found.usage)
             taken[key] = found
         return taken[key]
 
     def close(self) -> None:
-        """Forget all queries."""
-        REMEMBERED.forget(self._owner)
+        """Remove the queries of this encoder from the cache."""
+        QUERY_CACHE.forget(self._owner)
 
     def _key(self, leg: str, text: str) -> Key:
         return self._owner, self._encoders.key(leg), digest(text)
@@ -118,30 +134,35 @@ class QueryEncoder:
         with self._lock:
             self._usage = add_usages(self._usage, usage)
 
-    def _given(
+    def _query_vector(
         self, leg: str, vector: list[float], taken: dict[Key, Representation]
     ) -> Representation:
         config = self._config.legs[leg]
         if not isinstance(config, DenseLeg):
-            raise InvalidInputError("only a dense leg takes a vector", field=f"vectors.{leg}")
+            raise InvalidInputError(
+                f"only a dense leg accepts a vector, and leg {leg!r} is {config.kind}; use a text "
+                "(`query`) instead",
+                field=f"vectors.{leg}",
+            )
         if config.multi:
             raise InvalidInputError(
-                "a query of this leg has several vectors, which cannot be given: search it with a "
-                "text (`query`)",
+                f"leg {leg!r} has several vectors per query and does not accept a vector; use a "
+                "text (`query`) instead",
                 field=f"vectors.{leg}",
             )
         exact = np.asarray([vector], dtype=np.float64)
-        if not np.all(np.abs(exact) <= LARGEST_COMPONENT):  # False for NaN too.
+        invalid = exact[~(np.abs(exact) <= LARGEST_COMPONENT)]  # NaN is invalid too.
+        if len(invalid):
             raise InvalidInputError(
-                f"a component must be a number between -{LARGEST_COMPONENT:g} and "
-                f"{LARGEST_COMPONENT:g}",
+                f"each component must be a number between -{LARGEST_COMPONENT:g} and "
+                f"{LARGEST_COMPONENT:g}, got {invalid[0]:g}",
                 field=f"vectors.{leg}",
             )
         dense = exact.astype(np.float32)
-        like = self._take(leg, "", taken).dense
+        like = self._encoded_text(leg, "", taken).dense
         if like is not None and dense.shape != like.shape:
             raise InvalidInputError(
-                f"has {dense.shape[1]} dimensions; this leg has {like.shape[1]}",
+                f"must have {like.shape[1]} dimensions, got {dense.shape[1]}",
                 field=f"vectors.{leg}",
             )
         return Representation(dense=dense)

@@ -1,4 +1,4 @@
-"""Encoded queries that are remembered, within so many bytes for the whole process."""
+"""A cache of encoded queries, with a memory limit for the whole process."""
 
 from __future__ import annotations
 
@@ -12,84 +12,90 @@ from ...core import Representation, Usage
 from ...encoders import EncoderConfig
 
 LIMIT_BYTES = 64 << 20
-"""What all remembered queries of a process may take together."""
+"""Maximum total size of the cached queries of a process."""
 
 ENTRY_BYTES = 1_024
-"""Counted for each entry beside its arrays: keys and objects."""
+"""Estimated size of a cache entry without its arrays: keys and objects."""
 
 TERM_BYTES = 150
-"""Counted for each term of a text beside its characters."""
+"""Estimated size of a term without its characters."""
 
 Key = tuple[object, EncoderConfig, bytes]
-"""Who remembers it, the encoder and the digest of the text: what decides a representation. A text
-is never kept, however long it is."""
+"""Cache key: owner of the entry, encoder, and digest of the text. The text itself is not kept."""
 
 
 class QueryCache:
-    """The latest used representations of queries, by bytes. Thread-safe."""
+    """A cache of encoded queries that drops the least recently used ones. Thread-safe.
+
+    limit: maximum total size in bytes.
+    """
 
     def __init__(self, limit: int = LIMIT_BYTES) -> None:
         self.limit = limit
-        self._known: OrderedDict[Key, tuple[Representation, int]] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[Representation, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._entries)
 
     @property
     def size(self) -> int:
-        """Bytes that are counted."""
+        """Return the total size of the entries, in bytes."""
         return self._bytes
 
     def get(
-        self, key: Key, leave: Callable[[Representation], Representation] | None = None
+        self, key: Key, replace_with: Callable[[Representation], Representation] | None = None
     ) -> Representation | None:
-        """What is remembered; `leave` makes what the next one finds, of the same size."""
+        """Return the representation of a key, or None if it is not cached.
+
+        replace_with: function that makes the representation for the next call. It must have the
+            same size.
+        """
         with self._lock:
-            found = self._known.get(key)
+            found = self._entries.get(key)
             if found is None:
                 return None
-            self._known.move_to_end(key)
-            if leave is not None:
-                self._known[key] = leave(found[0]), found[1]
+            self._entries.move_to_end(key)
+            if replace_with is not None:
+                self._entries[key] = replace_with(found[0]), found[1]
             return found[0]
 
     def put(self, key: Key, value: Representation) -> None:
-        """Remember it, and forget what was not used for longest until there is room."""
+        """Store a representation, and drop the least recently used ones above the limit."""
         size = size_of(value)
         with self._lock:
-            self._forget(key)
+            self._remove(key)
             if size > self.limit:
                 return
-            self._known[key] = value, size
+            self._entries[key] = value, size
             self._bytes += size
             while self._bytes > self.limit:
-                self._forget(next(iter(self._known)))
+                self._remove(next(iter(self._entries)))
 
     def forget(self, owner: object) -> None:
-        """Forget all that one owner remembers."""
+        """Remove all entries of one owner."""
         with self._lock:
-            for key in [key for key in self._known if key[0] is owner]:
-                self._forget(key)
+            for key in [key for key in self._entries if key[0] is owner]:
+                self._remove(key)
 
-    def _forget(self, key: Key) -> None:
-        found = self._known.pop(key, None)
+    def _remove(self, key: Key) -> None:
+        found = self._entries.pop(key, None)
         if found is not None:
             self._bytes -= found[1]
 
 
-REMEMBERED = QueryCache()
-"""The one of this process."""
+QUERY_CACHE = QueryCache()
+"""The cache of this process."""
 
 
 def digest(text: str) -> bytes:
-    """Of a text, which may have lone surrogates."""
+    """Return a digest of 16 bytes. The text may contain unpaired surrogates."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def size_of(value: Representation) -> int:
-    """Bytes of a representation and its key."""
+    """Return the estimated size of a cache entry, in bytes."""
     size = ENTRY_BYTES
     for array in (value.dense, value.offsets, value.truncated):
         size += 0 if array is None else array.nbytes
@@ -101,17 +107,17 @@ def size_of(value: Representation) -> int:
     return size
 
 
-def alone(value: Representation) -> Representation:
-    """The same in memory of its own: a row of a batch would keep the whole batch."""
+def copy_row(value: Representation) -> Representation:
+    """Return a copy of one row of a batch, so that the whole batch can be freed."""
     dense = None if value.dense is None else value.dense.copy()
     truncated = None if value.truncated is None else value.truncated.copy()
     return replace(value, dense=dense, truncated=truncated)
 
 
-HIT = Usage(cache_hits=1)
-"""Of a query that is remembered."""
+CACHE_HIT = Usage(cache_hits=1)
+"""Usage of a query that is found in the cache."""
 
 
-def remembered(found: Representation) -> Representation:
-    """As it is for those who find it again: they need no call."""
-    return found if found.usage is None else replace(found, usage=HIT)
+def as_cache_hit(found: Representation) -> Representation:
+    """Return the representation with the usage of a cache hit, if it has a usage."""
+    return found if found.usage is None else replace(found, usage=CACHE_HIT)

@@ -1,1 +1,1 @@
-"""One search, from the request to the hits of a page."""
+"""The steps of one search, from the request to a page of hits."""

@@ -1,4 +1,4 @@
-"""What a reranker reads of the best hits, fetched from one state of a collection."""
+"""Reads the input of a reranker (texts, scores, vectors) from one state of a collection."""
 
 from __future__ import annotations
 
@@ -11,30 +11,36 @@ from numpy.typing import NDArray
 from ...core import Document, Passage, Representation
 from ...index import Handles, VectorSearch, VectorView, View
 from ...rerank import Candidate
-from .found import Leg, best, placed
-from .planning import Asked
+from .planning import EncodedPlan
+from .results import Leg, best_passage, leg_positions
 
 EXACT = VectorSearch(recall=1.0)
 
 
 def read_candidates(
     view: View,
-    asked: Asked,
+    encoded: EncodedPlan,
     legs: Sequence[Leg],
     numbers: Handles,
     scores: NDArray[np.float64],
     documents: Mapping[int, Document],
 ) -> list[Candidate]:
-    """Texts of the documents `numbers`, and the stored scores and vectors that the reranker needs.
+    """Return a candidate for each document, with the stored scores and vectors that are needed.
 
-    legs: those that ran; scores: float64 [m], fused. The passage is that of the leg that ranks the
-    document highest.
+    legs:      legs that ran.
+    numbers:   handles of m documents, best first.
+    scores:    float64 [m], fused scores of the documents.
+    documents: handle -> document.
+
+    The passage of a candidate comes from the leg that ranks its document highest.
     """
-    assert asked.plan.rerank is not None, "the request asks for it"
-    needs = asked.plan.rerank.needs
-    queries = dict(zip(asked.plan.encoded, asked.query.legs, strict=True))
-    stored = {name: _scores(view, name, queries[name], numbers) for name in sorted(needs.legs)}
-    passages = np.array([best(places) for places in placed(legs, numbers)], dtype=np.int64)
+    assert encoded.plan.rerank is not None, "the request has `rerank`"
+    needs = encoded.plan.rerank.needs
+    queries = dict(zip(encoded.plan.encoded_legs, encoded.query.legs, strict=True))
+    stored = {name: _leg_scores(view, name, queries[name], numbers) for name in sorted(needs.legs)}
+    passages = np.array(
+        [best_passage(positions) for positions in leg_positions(legs, numbers)], dtype=np.int64
+    )
     vectors: Sequence[NDArray[np.float32] | None] = [None] * len(numbers)
     if needs.vectors and len(passages):
         vectors = list(cast(VectorView, view).vectors(needs.vectors, passages))
@@ -70,8 +76,8 @@ def _candidate(
     )
 
 
-def _scores(view: View, leg: str, query: Representation, numbers: Handles) -> dict[int, float]:
-    """Document -> score in a leg, of those of these documents that it has something to say of."""
+def _leg_scores(view: View, leg: str, query: Representation, numbers: Handles) -> dict[int, float]:
+    """Return document -> score in a leg. Documents that the leg does not return are left out."""
     if len(numbers) == 0:
         return {}
     found = view.search(leg, query, len(numbers), view.among(numbers), EXACT)[0]

@@ -1,5 +1,4 @@
-"""Why a search found what it did: what each leg and each term added to a score, and the words of a
-model."""
+"""Explanations of hits: contributions of legs and terms to a score, and the top terms of texts."""
 
 from __future__ import annotations
 
@@ -14,31 +13,34 @@ from ...index import ExplainingView
 from ...index.protocol import heaviest_first
 from ..encoding.queries import QueryEncoder
 from ..request import Fusion
-from .found import Leg, Places
-from .fusion import normalize, shares
+from .fusion import list_factors, normalize
+from .results import Leg, LegPositions
 
 TERMS = 20
-"""Terms told of a query and of a passage."""
+"""Maximum number of top terms returned for a query or a passage."""
 
 Scaled = Mapping[str, tuple[NDArray[np.float64], float]]
-"""Leg -> float64 [m], the scores of its list as the fusion adds them up, and the factor of that."""
+"""Leg -> (scaled scores of its list, float64 [m]; factor). The fusion adds score x factor."""
 
 
 def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
-    """How the fused scores came from the lists of `legs`; a leg that ran alone is not scaled."""
+    """Return the scaled scores and the factor of each leg. A single leg is not scaled."""
     if len(legs) == 1:
         return {legs[0].request.name: (legs[0].result.scores.astype(np.float64), 1.0)}
-    factors = shares([leg.request.weight for leg in legs], fusion)
+    factors = list_factors([leg.request.weight for leg in legs], fusion)
     return {
         leg.request.name: (normalize(leg.result.scores, fusion), factor)
         for leg, factor in zip(legs, factors, strict=True)
     }
 
 
-def leg_scores(places: Places, scaled: Scaled | None) -> dict[str, LegScore]:
-    """Leg -> where it put a document; with `scaled`, also what it added to the fused score."""
+def leg_scores(positions: LegPositions, scaled: Scaled | None) -> dict[str, LegScore]:
+    """Return leg -> the rank and score of a document in this leg.
+
+    scaled: None, or scaled scores; then each LegScore also has the leg's share in the fused score.
+    """
     found = {}
-    for leg, at in places:
+    for leg, at in positions:
         name = leg.request.name
         score = LegScore(int(leg.ranks[at]), float(leg.result.scores[at]))
         if scaled is not None:
@@ -52,39 +54,46 @@ def leg_scores(places: Places, scaled: Scaled | None) -> dict[str, LegScore]:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """Why a search returned a hit.
+class HitExplanation:
+    """The explanation of one hit.
 
-    contributions: by leg that can say so, of each term to the score, largest first.
-    terms: by sparse leg, the heaviest of the hit's best passage there.
+    contributions: leg -> contribution of each query term to the score, largest first. Dense legs
+                   are left out.
+    terms:         sparse leg -> terms with the highest weights in the hit's best passage.
     """
 
     contributions: Mapping[str, Sequence[Contribution]]
     terms: Mapping[str, TopTerms]
 
 
-def explained(
-    view: ExplainingView, queries: QueryEncoder, hits: Sequence[Places]
-) -> Iterator[Explained]:
-    """Why each hit was returned. Computed one by one, as each may take milliseconds."""
-    legs = {leg.request.name: leg for places in hits for leg, _ in places}
+def explain_hits(
+    view: ExplainingView, queries: QueryEncoder, hits: Sequence[LegPositions]
+) -> Iterator[HitExplanation]:
+    """Yield the explanation of each hit. An explanation may take milliseconds."""
+    legs = {leg.request.name: leg for positions in hits for leg, _ in positions}
     contributions, terms = {}, {}
     for name, leg in legs.items():
-        at = [place for places in hits for one, place in places if one is leg]
+        at = [position for positions in hits for one, position in positions if one is leg]
         passages = leg.result.passages[at]
         contributions[name] = view.explain(name, leg.query, passages)
         if queries.is_sparse(name):
             terms[name] = view.terms(name, passages)
-    for places in hits:
-        names = [leg.request.name for leg, _ in places]
+    for positions in hits:
+        names = [leg.request.name for leg, _ in positions]
         added = {name: next(contributions[name]) for name in names}
-        yield Explained(
-            {name: _largest(queries, name, found) for name, found in added.items() if found},
-            {name: _top(queries, name, next(terms[name])) for name in names if name in terms},
+        yield HitExplanation(
+            {
+                name: _sorted_contributions(queries, name, found)
+                for name, found in added.items()
+                if found
+            },
+            {name: _top_terms(queries, name, next(terms[name])) for name in names if name in terms},
         )
 
 
-def _largest(queries: QueryEncoder, leg: str, found: Sequence[Contribution]) -> list[Contribution]:
+def _sorted_contributions(
+    queries: QueryEncoder, leg: str, found: Sequence[Contribution]
+) -> list[Contribution]:
     named = [replace(term, term=queries.name(leg, term.term)) for term in found]
     return sorted(named, key=lambda term: (-term.score, term.term))
 
@@ -92,15 +101,18 @@ def _largest(queries: QueryEncoder, leg: str, found: Sequence[Contribution]) -> 
 def query_terms(
     queries: QueryEncoder, encoded: Mapping[str, Representation]
 ) -> dict[str, TopTerms]:
-    """By sparse leg: the heaviest terms of the query; of several vectors the greatest weight."""
+    """Return sparse leg -> terms with the highest weights in the query.
+
+    If a query has several vectors, a term has the highest of its weights.
+    """
     return {
-        leg: _top(queries, leg, _weights(query))
+        leg: _top_terms(queries, leg, _query_weights(query))
         for leg, query in encoded.items()
         if queries.is_sparse(leg)
     }
 
 
-def _weights(query: Representation) -> list[TermWeight]:
+def _query_weights(query: Representation) -> list[TermWeight]:
     greatest: dict[int, float] = {}
     if query.sparse is not None:
         for index, weight in zip(query.sparse.indices, query.sparse.data, strict=True):
@@ -109,6 +121,6 @@ def _weights(query: Representation) -> list[TermWeight]:
     return heaviest_first(TermWeight(str(index), weight) for index, weight in greatest.items())
 
 
-def _top(queries: QueryEncoder, leg: str, terms: Sequence[TermWeight]) -> TopTerms:
+def _top_terms(queries: QueryEncoder, leg: str, terms: Sequence[TermWeight]) -> TopTerms:
     top = [replace(term, term=queries.name(leg, term.term)) for term in terms[:TERMS]]
     return TopTerms(top, len(terms))

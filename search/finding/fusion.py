@@ -1,17 +1,18 @@
-"""From several ranked lists to one.
+"""Fusion of several ranked lists into one.
 
-With s the raw score of a document in one leg's list and w the leg's weight:
+Let s be the raw score of a document in one leg's list, and w the leg's weight:
 
-    rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009); equal scores
-            share the best of their ranks, so that a rank does not depend on the order of writing
+    rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009). Equal scores share
+            the best of their ranks, so a rank does not depend on the order of writes.
     minmax  weighted mean of (s - min) / (max - min)
     zscore  weighted mean of (s - mean) / sd, shifted so that the list's last document has 0
-    dbsf    weighted mean of (s - (mean - 3 sd)) / 6 sd (distribution-based), not cut at 0 or 1
+    dbsf    weighted mean of (s - (mean - 3 sd)) / 6 sd (distribution-based), not clipped to [0, 1]
 
-min, max, mean and sd (of the population) are taken over the leg's list, cut at its depth. A
-document that is absent from a leg's list gets 0 from it, which is what the last of the list gets
-under minmax and zscore, and what lies three deviations below the mean under dbsf. Where all scores
-of a list are equal, each of its documents gets 1 (0.5 under dbsf).
+min, max, mean and sd (population) are computed over the leg's list, cut off at its depth. If all
+scores of a list are equal, each of its documents scores 1 (dbsf: 0.5).
+
+A document that is absent from a leg's list scores 0 in it. Under minmax and zscore this equals the
+score of the list's last document. Under dbsf it equals a raw score of mean - 3 sd.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ from ..request import Fusion
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One leg's list, best first: int64 [m] document numbers, float [m] scores, and its weight."""
+    """A ranked list of one leg.
+
+    numbers: int64 [m], document numbers, best first.
+    scores:  float [m], scores of the documents.
+    weight:  weight of the leg in the fusion.
+    """
 
     numbers: NDArray[np.int64]
     scores: NDArray[Any]
@@ -36,14 +42,17 @@ class Ranked:
 
 
 def ranks(scores: NDArray[Any]) -> NDArray[np.int64]:
-    """Ranks from 1 of scores that descend; equal scores share the best of their ranks."""
+    """Return the ranks, from 1, of scores in descending order. Equal scores share the best rank."""
     places = np.arange(1, len(scores) + 1)
     places[1:][scores[1:] == scores[:-1]] = 0
     return np.maximum.accumulate(places)
 
 
 def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
-    """The scores of one list, best first, as `fusion` adds them up (before the weight)."""
+    """Return the scaled scores of one list, float64 [m], before they are weighted.
+
+    scores: float [m], raw scores in descending order.
+    """
     values = scores.astype(np.float64)
     if len(values) == 0:
         return values
@@ -59,14 +68,14 @@ def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
     return np.full_like(values, 0.5) if flat else (values - mean) / (6 * deviation) + 0.5
 
 
-def shares(weights: Sequence[float], fusion: Fusion) -> list[float]:
-    """The factor of each list: scaled score x factor = what the list adds to the fused score."""
+def list_factors(weights: Sequence[float], fusion: Fusion) -> list[float]:
+    """Return the factor of each list. A list adds scaled score x factor to the fused score."""
     total = 1.0 if fusion.method == "rrf" else sum(weights) or 1.0
     return [weight / total for weight in weights]
 
 
 def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Document numbers and fused scores, best first; ties by number, ascending."""
+    """Return document numbers and fused scores, best first. Ties are ordered by number."""
     numbers = np.concatenate([ranked.numbers for ranked in lists])
     gained = np.concatenate([ranked.weight * normalize(ranked.scores, fusion) for ranked in lists])
     by_number = np.argsort(numbers, kind="stable")
@@ -75,7 +84,7 @@ def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], ND
     unique = numbers[begins]
     scores = np.add.reduceat(gained, begins) if len(begins) else gained
     if fusion.method != "rrf":
-        # A mean, so that the fused score has the same range whatever the number of legs.
+        # A mean: the range of the fused score must not depend on the number of legs.
         scores = scores / (sum(ranked.weight for ranked in lists) or 1.0)
     order = np.lexsort((unique, -scores))
     return unique[order], scores[order]

@@ -1,4 +1,4 @@
-"""One search, followed through: filter, legs, fusion, reranking, the hits of a page."""
+"""The pipeline of one search: filter, legs, fusion, reranking, a page of hits."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from ...index import ExplainingView, Handles, View
 from ..encoding.queries import QueryEncoder
 from ..request import SearchRequest
 from .candidates import read_candidates
-from .explain import Explained, Scaled, explained, leg_scores, query_terms, scaled_scores
-from .found import Found, Leg, Reordered, best, placed
+from .explain import HitExplanation, Scaled, explain_hits, leg_scores, query_terms, scaled_scores
 from .fusion import Ranked, fuse, ranks
-from .planning import Asked, vector_search
+from .planning import EncodedPlan, vector_search
+from .results import FusedResults, Leg, Reordered, best_passage, leg_positions
 
 
-def find(view: View, asked: Asked) -> Found:
-    """Search one state of the collection and read from it all that the answer needs, so that no
-    transaction is held while a reranker works. The plan was checked against the view's state."""
-    plan, trace = asked.plan, asked.trace
+def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
+    """Search one state of the collection and read everything that the result needs from it.
+
+    The view can be closed afterwards, so no transaction is open while a reranker runs. Call
+    `check_search` with the view's configuration first.
+    """
+    plan, trace = encoded.plan, encoded.trace
     request, rerank = plan.request, plan.rerank
     with trace.stage("filter"):
         within = view.select(plan.where)
         warnings = view.warnings(plan.where)
     legs = []
-    for leg, query in zip(plan.legs, asked.query.legs[: len(plan.legs)], strict=True):
+    for leg, query in zip(plan.legs, encoded.query.legs[: len(plan.legs)], strict=True):
         with trace.stage(leg.name):
             depth = leg.depth or request.depth
             how = vector_search(request, leg)
@@ -46,7 +49,9 @@ def find(view: View, asked: Asked) -> Found:
         with trace.stage("rerank"):
             top = numbers[: rerank.top_n]
             documents = view.documents(top.tolist())
-            candidates = read_candidates(view, asked, legs, top, scores[: rerank.top_n], documents)
+            candidates = read_candidates(
+                view, encoded, legs, top, scores[: rerank.top_n], documents
+            )
     with trace.stage("fetch"):
         page = numbers[request.offset : end].tolist()
         if documents:
@@ -56,8 +61,8 @@ def find(view: View, asked: Asked) -> Found:
             documents |= view.documents(page)
         else:
             documents |= {n: Document(name, "") for n, name in view.names(page).items()}
-    return Found(
-        asked=asked,
+    return FusedResults(
+        encoded=encoded,
         view=view,
         legs=legs,
         numbers=numbers,
@@ -72,42 +77,47 @@ def find(view: View, asked: Asked) -> Found:
 def _check_size(view: View, page: Sequence[int], most_bytes: int | None) -> None:
     if most_bytes is not None and (size := sum(view.sizes(page).values())) > most_bytes:
         raise InvalidInputError(
-            f"the {len(page)} hits of this page hold {size} bytes, and at most {most_bytes} are "
-            "returned at once: lower it, or give `include: []` and fetch the documents one by one",
+            f"a page must hold at most {most_bytes} bytes, got {size} in {len(page)} hits; lower "
+            "`limit`, or set `include` to [] and fetch the documents one by one",
             field="limit",
         )
 
 
-def answer(queries: QueryEncoder, found: Found, reordered: Reordered | None) -> SearchResult:
-    """Cut the page and tell of its hits."""
-    asked = found.asked
-    request, legs = asked.plan.request, found.legs
+def make_result(
+    queries: QueryEncoder, fused: FusedResults, reordered: Reordered | None
+) -> SearchResult:
+    """Return the requested page of a fused list.
+
+    reordered: the list after reranking; None if the request has no `rerank`.
+    """
+    encoded = fused.encoded
+    request, legs = encoded.plan.request, fused.legs
     end = request.offset + request.limit
-    with asked.trace.stage("fetch"):
-        numbers, scores = found.numbers[request.offset : end], found.scores[request.offset : end]
+    with encoded.trace.stage("fetch"):
+        numbers, scores = fused.numbers[request.offset : end], fused.scores[request.offset : end]
         reranked: Sequence[HitRerank | None] = [None] * len(numbers)
         if reordered is not None:
-            at = np.array(reordered.places[request.offset : end], dtype=np.int64)
-            numbers, scores = found.numbers[at], found.scores[at]
+            at = np.array(reordered.positions[request.offset : end], dtype=np.int64)
+            numbers, scores = fused.numbers[at], fused.scores[at]
             reranked = [reordered.hit(request.offset + i) for i in range(len(at))]
-        hits = _hits(queries, found, numbers, scores, reranked)
+        hits = _hits(queries, fused, numbers, scores, reranked)
     complete, total, warnings = (
-        found.complete,
-        len(found.numbers),
-        [*asked.query.warnings, *found.warnings],
+        fused.complete,
+        len(fused.numbers),
+        [*encoded.query.warnings, *fused.warnings],
     )
     if reordered is not None:
         complete = complete and reordered.complete
-        total = len(reordered.places)
+        total = len(reordered.positions)
         warnings += [f"rerank: {warning}" for warning in reordered.report.warnings]
     return SearchResult(
         hits=hits,
         total=total,
         relation="eq" if complete else "gte",
-        timings=asked.trace.timings,
+        timings=encoded.trace.timings,
         warnings=tuple(warnings),
-        generation=found.view.generation,
-        usage=asked.query.usage,
+        generation=fused.view.generation,
+        usage=encoded.query.usage,
         query_terms=query_terms(queries, {leg.request.name: leg.query for leg in legs})
         if request.explain
         else None,
@@ -137,7 +147,7 @@ def _fuse(legs: Sequence[Leg], request: SearchRequest) -> tuple[Handles, NDArray
 def _settle_ties(
     view: View, numbers: Handles, scores: NDArray[np.float64], end: int
 ) -> tuple[Handles, NDArray[np.float64]]:
-    """Order equal scores by id, as far as the page reaches."""
+    """Return the list with ties ordered by document id, at least for its first `end` entries."""
     if len(scores) < 2:
         return numbers, scores
     worst = scores[min(end, len(scores)) - 1]
@@ -150,34 +160,36 @@ def _settle_ties(
         return numbers, scores
     names = view.names(numbers[tied].tolist())
     by_name = sorted(np.flatnonzero(tied).tolist(), key=lambda i: names[int(numbers[i])])
-    places = np.zeros(len(numbers), dtype=np.int64)
-    places[by_name] = np.arange(len(by_name))
-    order = np.lexsort((places, -scores))
+    positions = np.zeros(len(numbers), dtype=np.int64)
+    positions[by_name] = np.arange(len(by_name))
+    order = np.lexsort((positions, -scores))
     return numbers[order], scores[order]
 
 
 def _hits(
     queries: QueryEncoder,
-    found: Found,
+    fused: FusedResults,
     numbers: Handles,
     scores: NDArray[np.float64],
     reranked: Sequence[HitRerank | None],
 ) -> list[Hit]:
-    """The hits of a page."""
-    request = found.asked.plan.request
-    places = placed(found.legs, numbers)
-    passages = found.view.passages(np.array([best(one) for one in places], dtype=np.int64))
+    """Return the hits of a page, with explanations if the request has `explain`."""
+    request = fused.encoded.plan.request
+    positions = leg_positions(fused.legs, numbers)
+    passages = fused.view.passages(
+        np.array([best_passage(one) for one in positions], dtype=np.int64)
+    )
     scaled: Scaled | None = None
-    reasons: Iterable[Explained | None] = repeat(None, len(places))
+    reasons: Iterable[HitExplanation | None] = repeat(None, len(positions))
     if request.explain:
-        scaled = scaled_scores(found.legs, request.fusion)
-        reasons = explained(cast(ExplainingView, found.view), queries, places)
+        scaled = scaled_scores(fused.legs, request.fusion)
+        reasons = explain_hits(cast(ExplainingView, fused.view), queries, positions)
     hits = []
     for number, score, own, passage, rerank, reason in zip(
-        numbers.tolist(), scores.tolist(), places, passages, reranked, reasons, strict=True
+        numbers.tolist(), scores.tolist(), positions, passages, reranked, reasons, strict=True
     ):
-        found.asked.trace.guard.check()  # Explaining a thousand hits takes seconds.
-        document = found.documents[number]
+        fused.encoded.trace.guard.check()  # Explanations of a thousand hits take seconds.
+        document = fused.documents[number]
         hits.append(
             Hit(
                 id=document.id,

@@ -1,4 +1,4 @@
-"""What a request means for a collection: which legs run, with what, and what reranks them."""
+"""Validates a request against a collection: its legs, filter, parameters and reranker."""
 
 from __future__ import annotations
 
@@ -28,9 +28,13 @@ from ..rerankers import FIELD, RerankerRegistry
 
 @dataclass(frozen=True, slots=True)
 class Reranking:
-    """The reranking of a request.
+    """The reranking step of a search.
 
-    reranker: None where it could not be loaded, for which `error` is the reason.
+    request:  the field `rerank` of the search request.
+    reranker: the loaded reranker; None if it could not be loaded.
+    needs:    stored scores and vectors that the reranker reads.
+    top_n:    number of best hits to rerank.
+    error:    the reason why the reranker could not be loaded.
     """
 
     request: RerankRequest
@@ -42,9 +46,12 @@ class Reranking:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A request that can run.
+    """A validated search request.
 
-    where: its filter. extra: legs that do not run, whose scores its reranker reads.
+    legs:   legs that run.
+    where:  the parsed filter.
+    rerank: the reranking step; None if the request has no `rerank`.
+    extra:  names of legs that do not run, but whose scores the reranker reads.
     """
 
     request: SearchRequest
@@ -54,14 +61,18 @@ class Plan:
     extra: Sequence[str]
 
     @property
-    def encoded(self) -> list[str]:
-        """The legs that the query is encoded for."""
+    def encoded_legs(self) -> list[str]:
+        """Return the names of the legs that need the encoded query."""
         return [*(leg.name for leg in self.legs), *self.extra]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A plan and its query, encoded for `plan.encoded`, with the timings so far."""
+class EncodedPlan:
+    """A plan with its encoded query.
+
+    query: the query, encoded for each leg of `plan.encoded_legs`.
+    trace: timings of the steps done so far.
+    """
 
     plan: Plan
     query: EncodedQuery
@@ -69,10 +80,11 @@ class Asked:
 
 
 def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
-    """What a request means. Raises InvalidInputError for one that cannot run, and
-    UnsupportedByStoreError for one that the store cannot do.
+    """Return the plan of a request.
 
-    Not for parameters that the index of a dense leg does not have: see `check_search`.
+    Raises InvalidInputError for an invalid request, and UnsupportedByStoreError if the store lacks
+    a capability that the request needs. Does not check the search parameters of dense legs; see
+    `check_search`.
     """
     config = store.config
     if request.explain:
@@ -88,25 +100,27 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running))
 
 
-def ask(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> Asked:
-    """Encode the query.
+def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
+    """Encode the query of a plan.
 
-    Apart from the search, for a model may take seconds, in which no state should be held on to.
+    Call it before a view is opened: a model may take seconds.
     """
     trace = Trace(guard)
     with trace.stage("encode"):
-        encoded = queries.encode(plan.encoded, plan.request)
-    return Asked(plan, encoded, trace)
+        encoded = queries.encode(plan.encoded_legs, plan.request)
+    return EncodedPlan(plan, encoded, trace)
 
 
 def check_search(config: CollectionConfig, plan: Plan) -> None:
-    """Raise InvalidInputError for parameters that the index of a dense leg does not have, and for a
-    leg whose stored configuration lies beyond today's bounds.
+    """Check the search parameters of a plan against the stored configuration of its legs.
 
-    `config` is that of the state to be searched: unlike which legs there are, how they are stored
-    may change while a collection is open.
+    config: the configuration of the view to be searched. The storage of a leg may change while the
+        collection is open; the list of legs may not.
+
+    Raises InvalidInputError for a parameter that the index of a dense leg does not support, and
+    ConfigError for a leg whose stored configuration exceeds the current bounds.
     """
-    for name in plan.encoded:
+    for name in plan.encoded_legs:
         _check_stored(config, name)
     for i, leg in enumerate(plan.legs):
         stored = config.legs[leg.name]
@@ -116,10 +130,14 @@ def check_search(config: CollectionConfig, plan: Plan) -> None:
         storage = stored.storage
         unknown = [name for name in search.parameters if name not in storage.parameters]
         if unknown:
-            able = " and ".join(storage.parameters)
+            supported = " and ".join(f"`{name}`" for name in storage.parameters)
             raise InvalidInputError(
-                f"means nothing to leg {leg.name!r}, whose index is {storage.index.kind}: "
-                + (f"it takes recall, or {able}" if able else "it compares every vector"),
+                f"leg {leg.name!r} (index: {storage.index.kind}) does not support `{unknown[0]}`; "
+                + (
+                    f"use `recall`, or {supported}"
+                    if supported
+                    else "remove it, because this index compares every vector"
+                ),
                 field=f"{'search' if leg.search is None else f'legs[{i}].search'}.{unknown[0]}",
             )
 
@@ -130,14 +148,14 @@ def _check_stored(config: CollectionConfig, name: str) -> None:
     except ConfigError as error:
         raise ConfigError(
             f"leg {name!r} cannot be searched: in its stored configuration, {error.field} "
-            f"{error.message}; store it anew, for example: twindex reconfigure COLLECTION "
-            f"--leg {name} --recall 0.98",
+            f"{error.message}; change the configuration, for example with: twindex reconfigure "
+            f"COLLECTION --leg {name} --recall 0.98",
             field=f"legs.{name}.{error.field}",
         ) from None
 
 
 def vector_search(request: SearchRequest, leg: LegRequest) -> VectorSearch | None:
-    """How far a dense leg looks; None = as configured."""
+    """Return the search effort that a request sets for a leg; None = as configured."""
     search = request.search if leg.search is None else leg.search
     return search if search is not None and search.model_fields_set else None
 
@@ -157,24 +175,32 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
             raise InvalidInputError(_no_leg(config, leg.name), field=f"legs[{i}].name")
         if request.query is None and leg.name not in request.vectors:
             raise InvalidInputError(
-                f"leg {leg.name!r} has neither a text (`query`) nor a vector to search with",
+                f"leg {leg.name!r} has no query; set `query` (text) or `vectors.{leg.name}`",
                 field=f"legs[{i}].name",
             )
     unused = [name for name in request.vectors if name not in {leg.name for leg in legs}]
     if unused:
-        raise InvalidInputError("this leg does not run", field=f"vectors.{unused[0]}")
+        raise InvalidInputError(
+            f"leg {unused[0]!r} does not run in this search; add it to `legs` or remove its vector",
+            field=f"vectors.{unused[0]}",
+        )
     if not any(leg.weight > 0 for leg in legs):
-        raise InvalidInputError("at least one leg needs a weight above 0", field="legs")
+        raise InvalidInputError(
+            "at least one leg must have a weight above 0, got 0 for all", field="legs"
+        )
     dense = {leg.name for leg in legs if isinstance(config.legs[leg.name], DenseLeg)}
     for i, leg in enumerate(legs):
         if leg.search is not None and leg.name not in dense:
             raise InvalidInputError(
-                f"leg {leg.name!r} is {config.legs[leg.name].kind} and searched exactly: "
-                "only a dense leg takes it",
+                f"leg {leg.name!r} (kind: {config.legs[leg.name].kind}) is always searched "
+                "exactly; only a dense leg accepts `search`",
                 field=f"legs[{i}].search",
             )
     if request.search is not None and not dense:
-        raise InvalidInputError("no dense leg runs, and no other takes it", field="search")
+        raise InvalidInputError(
+            "requires a dense leg, and none is selected; remove it or add a dense leg to `legs`",
+            field="search",
+        )
     return legs
 
 
@@ -196,24 +222,24 @@ def _reranking(
     for leg in sorted(needs.legs | ({needs.vectors} if needs.vectors else set())):
         if leg not in config.legs:
             raise InvalidInputError(
-                f"{request.model!r} reads leg {leg!r}, which this collection does not have; it has "
-                f"{', '.join(config.legs)}",
+                f"{request.model!r} reads leg {leg!r}, which this collection does not have; its "
+                f"legs are {', '.join(config.legs)}",
                 field=FIELD,
             )
     if needs.vectors:
         leg_config = config.legs[needs.vectors]
         if not isinstance(leg_config, DenseLeg) or leg_config.multi:
             raise InvalidInputError(
-                f"{request.model!r} reads the vectors of leg {needs.vectors!r}, which is not a "
-                "dense leg with one vector for each text",
+                f"{request.model!r} reads the vectors of leg {needs.vectors!r}, which must be a "
+                "dense leg with one vector per text",
                 field=FIELD,
             )
     return Reranking(request, reranker, needs, top_n)
 
 
 @contextmanager
-def request_named(i: int) -> Iterator[None]:
-    """Let an error about one of several requests say which."""
+def naming_request(i: int) -> Iterator[None]:
+    """Add `requests[i]` to the field of an InvalidInputError raised in the block."""
     try:
         yield
     except InvalidInputError as error:

@@ -1,4 +1,4 @@
-"""From the fused lists of searches to their order after reranking. Holds no transaction."""
+"""Reranking of fused result lists. No transaction is open meanwhile."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from ...core import (
     TwindexError,
 )
 from ...rerank import Budget, Placed, Reranked, Task, failed
-from .found import Found, Reordered
+from .results import FusedResults, Reordered
 
 log = logging.getLogger(__name__)
 
 
-def rerank(found: Sequence[Found]) -> list[Reranked | None]:
-    """What reranking each search gave; None where none was asked for.
+def rerank(fused: Sequence[FusedResults]) -> list[Reranked | None]:
+    """Rerank several searches. Return one result for each; None if it has no `rerank`.
 
-    Searches with the same reranker and budget are handed over together.
+    Searches with the same reranker and budget are reranked together, in one call.
     """
     groups: dict[tuple[str, Budget], list[int]] = {}
-    for i, one in enumerate(found):
-        if (asked := one.asked.plan.rerank) is not None:
-            groups.setdefault((asked.request.model, asked.request.budget), []).append(i)
-    results: list[Reranked | None] = [None] * len(found)
+    for i, one in enumerate(fused):
+        if (step := one.encoded.plan.rerank) is not None:
+            groups.setdefault((step.request.model, step.request.budget), []).append(i)
+    results: list[Reranked | None] = [None] * len(fused)
     for members in groups.values():
-        for i, result in zip(members, _ask([found[i] for i in members]), strict=True):
+        for i, result in zip(members, _rerank_group([fused[i] for i in members]), strict=True):
             results[i] = result
     return results
 
 
-def _ask(found: Sequence[Found]) -> list[Reranked]:
-    """Searches that ask the same."""
-    asked = [one.asked.plan.rerank for one in found]
-    first = asked[0]
+def _rerank_group(fused: Sequence[FusedResults]) -> list[Reranked]:
+    """Rerank searches that have the same reranker and budget."""
+    steps = [one.encoded.plan.rerank for one in fused]
+    first = steps[0]
     assert first is not None
-    tasks = [_task(one) for one in found]
+    tasks = [_task(one) for one in fused]
     error = first.error
     if first.reranker is not None:
         try:
             return first.reranker.rerank(tasks, first.request.budget)
-        except InvalidInputError:  # Not the model is at fault, but what it was given.
+        except InvalidInputError:  # The input is wrong; the model did not fail.
             raise
         except Exception as failure:
-            found[0].asked.trace.guard.check()  # Nobody waits for the result any more.
+            fused[0].encoded.trace.guard.check()  # Raises, without a log, if the caller gave up.
             log.exception("reranker %s failed", first.request.model)
             error = (
                 failure
@@ -59,39 +59,41 @@ def _ask(found: Sequence[Found]) -> list[Reranked]:
     return [failed(len(task.candidates), error) for task in tasks]
 
 
-def _task(found: Found) -> Task:
-    query, candidates = found.asked.plan.request.query, found.candidates
-    assert query is not None, "checked by the request"
-    assert candidates is not None, "the request asks for reranking"
-    return Task(query, candidates, found.asked.trace.guard)
+def _task(fused: FusedResults) -> Task:
+    query, candidates = fused.encoded.plan.request.query, fused.candidates
+    assert query is not None, "checked by SearchRequest"
+    assert candidates is not None, "the request has `rerank`"
+    return Task(query, candidates, fused.encoded.trace.guard)
 
 
-def reorder(found: Found, result: Reranked | None) -> Reordered | None:
-    """The new order that a result means. Raises the error of a model that failed, where the request
-    says so (`on_error`)."""
+def reorder(fused: FusedResults, result: Reranked | None) -> Reordered | None:
+    """Return the fused list in the order of a reranker's result; None if there is no result.
+
+    Raises the error of a failed model if the request has `on_error` "fail".
+    """
     if result is None:
         return None
-    asked = found.asked.plan.rerank
-    assert asked is not None
-    if result.status == "failed" and asked.request.on_error == "fail":
+    step = fused.encoded.plan.rerank
+    assert step is not None
+    if result.status == "failed" and step.request.on_error == "fail":
         raise result.error or ModelError("the reranker failed")
-    found.asked.trace.timings["rerank"] += result.seconds * 1e3
-    total, handed = len(found.numbers), len(result.order)
-    warnings = told(result)
+    fused.encoded.trace.timings["rerank"] += result.seconds * 1e3
+    total, received = len(fused.numbers), len(result.order)
+    warnings = rerank_warnings(result)
     order = list(result.order)
-    places = [*(placed.index for placed in order), *range(handed, total)]
+    positions = [*(placed.index for placed in order), *range(received, total)]
     complete = True
-    least = asked.request.min_score
+    least = step.request.min_score
     if least is not None and result.status != "failed":
         if any(placed.judged for placed in order) and all(placed.score is None for placed in order):
             warnings.append(
-                f"reranker {asked.request.model} gives no scores: min_score left nothing out"
+                f"reranker {step.request.model} returns no scores, so min_score was ignored"
             )
         else:
-            # Judged, but not by what gave the scores: the stages of a chain before its last.
-            complete = handed == total and all(p.score is not None for p in order if p.judged)
-            order = _reaching(result, least)
-            places = [placed.index for placed in order]
+            # A hit may be judged and have no score: by an earlier stage of a chain.
+            complete = received == total and all(p.score is not None for p in order if p.judged)
+            order = _with_min_score(result, least)
+            positions = [placed.index for placed in order]
     hits = [
         HitRerank(
             rank,
@@ -103,9 +105,9 @@ def reorder(found: Found, result: Reranked | None) -> Reordered | None:
         for rank, placed in enumerate(order, 1)
     ]
     report = RerankReport(
-        asked.request.model,
+        step.request.model,
         result.status,
-        handed,
+        received,
         _judged(result),
         result.usage,
         result.seconds,
@@ -123,12 +125,15 @@ def reorder(found: Found, result: Reranked | None) -> Reordered | None:
             for name, stage in result.stages
         ],
     )
-    return Reordered(places, hits, report, complete)
+    return Reordered(positions, hits, report, complete)
 
 
-def _reaching(result: Reranked, least: float) -> list[Placed]:
-    """Those with so high a score, and those without one that the reranker (of a chain, the last)
-    was handed but did not judge."""
+def _with_min_score(result: Reranked, least: float) -> list[Placed]:
+    """Return the hits with a score of at least `least`, and hits that could not be judged.
+
+    A hit could not be judged if the reranker (of a chain: its last stage) received it, but the
+    budget ran out.
+    """
     last = result.stages[-1][1].order if result.stages else ()
     judged = [*(placed.judged for placed in last)]
     judged += [placed.judged for placed in result.order[len(last) :]]
@@ -143,15 +148,15 @@ def _judged(result: Reranked) -> int:
     return sum(placed.judged for placed in result.order)
 
 
-def told(result: Reranked) -> list[str]:
-    """In words, what a caller should know of a reranking."""
+def rerank_warnings(result: Reranked) -> list[str]:
+    """Return the warnings of a reranking, including one for the status "failed" or "partial"."""
     warnings = list(result.warnings)
     if result.status == "failed":
         before = [name for name, stage in result.stages if stage.status != "failed"]
-        order = f"in the order of {before[-1]}" if before else "in the order that they had"
-        warnings.insert(0, f"failed, the hits are {order}: {result.error}")
+        order = f"are in the order of {before[-1]}" if before else "keep their original order"
+        warnings.insert(0, f"failed, the hits {order}: {result.error}")
     elif result.status == "partial":
-        # Of a chain, the stages that were: others may have judged all that these did not reach.
+        # Of a chain, name the partial stages: other stages may have judged the other hits.
         partial = [(f"{name}: ", s) for name, s in result.stages if s.status == "partial"]
         warnings[:0] = [
             f"partial, {name}{_judged(one)} of {len(one.order)} hits were judged and the others "

@@ -1,1 +1,1 @@
-"""Documents on their way into a collection."""
+"""Writing of documents: cutting, encoding, batches, offline builds and maintenance."""

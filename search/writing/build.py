@@ -1,4 +1,4 @@
-"""Building a collection offline, in one go, within a memory budget; resumed when interrupted."""
+"""Offline build of a whole collection within a memory budget. An interrupted build can resume."""
 
 from __future__ import annotations
 
@@ -32,24 +32,26 @@ from .pace import FIRST_DOCUMENTS, Pace
 
 LOCK = "build.lock"
 SHARD_DOCUMENTS = 2_000
-"""A shard is what a kill can lose: at most so many documents, and about as many as are encoded in
-`BATCH_SECONDS`."""
+"""Maximum documents in a shard. A killed build loses at most the shard that it was encoding."""
 BYTES_PER_CHARACTER = 64
-"""Working memory that a character of a shard is counted with: text, terms, vectors, postings."""
+"""Estimated working memory for a character of a shard: text, terms, vectors and postings."""
 ENCODING_BYTES = 192 << 20
-"""Set aside for the activations of the models."""
+"""Memory reserved for the activations of the models."""
 DEFAULT_WORKING_BYTES = 1 << 30
 LEAST_WORKING_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build did.
+    """The result of a build.
 
-    documents, passages: in the collection. truncated: leg -> passages encoded in this run whose
-    end its encoder did not read. resumed_at: documents of the input that an earlier, interrupted
-    run had done. duplicates: input documents whose id came again later (the last one counts).
-    seconds: of this run. usage: what language models did in this run; None where no leg has one.
+    documents:  number of documents in the collection.
+    passages:   number of passages in the collection.
+    truncated:  leg -> number of passages, encoded in this run, that its encoder cut.
+    resumed_at: number of input documents that earlier, interrupted runs had stored.
+    duplicates: number of input documents replaced by a later one with the same id.
+    seconds:    duration of this run.
+    usage:      usage of language models in this run; None if no leg uses one.
     """
 
     documents: int
@@ -71,29 +73,33 @@ def build(
     progress: Progress | None = None,
     encoders: EncoderLoader = load_encoder,
 ) -> BuildReport:
-    """Build a collection from all `documents`.
+    """Build a new collection in the folder `path` from all `documents`.
 
-    What a kill loses is at most about a minute of encoding. To continue an interrupted build, call
-    it again with the same documents and configuration.
-    Raises ConflictError when the folder holds a finished collection, an unfinished one of another
-    configuration, or is being built by another process.
+    To continue an interrupted build, call it again with the same documents and configuration. An
+    interruption loses at most about a minute of encoding.
 
-    memory_budget: bytes that the whole process may take, loaded models included; None bounds only
-    what the build adds, by 1 GiB. Raises ConfigError when the models leave too little of it.
-    total: the number of documents, if known, for the progress.
+    memory_budget: bytes that the whole process may use, loaded models included. None: the build
+        may use 1 GiB in addition to the models.
+    total: number of documents for the progress display, if known.
+
+    Raises ConflictError if the folder holds a finished collection or an unfinished one with another
+    configuration, or if another process is building it. Raises ConfigError if `memory_budget` is
+    too small for the models.
     """
     began = time.perf_counter()
     path = Path(path)
     progress = progress or NoProgress()
     config = absolute(config or CollectionConfig(), encoders)
     legs = LegEncoders(config, encoders)
-    if not os.path.isdir(path):  # Also where nobody may look.
-        legs.fingerprints()  # What cannot be loaded should leave nothing behind.
+    if not os.path.isdir(path):  # Also if its parent is not readable.
+        legs.fingerprints()  # A missing model must not leave a folder behind.
         legs.check_widths()
         _make_folder(path)
     with exclusive(path / LOCK, wait=False) as held:
         if not held:
-            raise ConflictError(f"{path}: another process is building it")
+            raise ConflictError(
+                f"{path}: another process is building this collection; wait until it has finished"
+            )
         try:
             store = resume(path, config)
             if store is None:
@@ -104,17 +110,19 @@ def build(
             _remove_lock(path)
             raise
         try:
-            legs.expect(store.bind(legs.fingerprints()))
+            legs.set_stored_fingerprints(store.bind(legs.fingerprints()))
             legs.fingerprints()
             working = _working_bytes(memory_budget)
             earlier = consumed(store)
-            rest = _rest(checked_documents(documents), earlier, path)
+            remaining = _remaining_documents(checked_documents(documents), earlier, path)
             read = earlier
             done = WriteReport()
             progress.start("encode", total, "documents", earlier.documents)
             size = working // 2 // BYTES_PER_CHARACTER
-            pace = Pace(progress, list(legs.groups()), most=SHARD_DOCUMENTS, first=FIRST_DOCUMENTS)
-            for shard in batches(rest, most=pace.documents, characters=size):
+            pace = Pace(
+                progress, list(legs.groups()), max_documents=SHARD_DOCUMENTS, first=FIRST_DOCUMENTS
+            )
+            for shard in batches(remaining, max_documents=pace.documents, characters=size):
                 for document in shard:
                     read = read.after(document)
                 unique = list({document.id: document for document in shard}.values())
@@ -139,15 +147,20 @@ def build(
     )
 
 
-def _rest(documents: CheckedDocuments, done: Consumed, path: Path) -> CheckedDocuments:
-    """The documents after those that an interrupted build has done, which must be the same."""
+def _remaining_documents(
+    documents: CheckedDocuments, done: Consumed, path: Path
+) -> CheckedDocuments:
+    """Return the documents that an interrupted build has not stored yet.
+
+    Raises ConflictError if the first documents differ from those that it has stored.
+    """
     seen = Consumed()
     for document in itertools.islice(documents, done.documents):
         seen = seen.after(document)
     if seen != done:
         raise ConflictError(
             f"{path}: the first {done.documents} documents are not those of the interrupted "
-            "build; give the same input to continue it, or remove the folder to start anew"
+            "build; pass the same input to continue it, or remove the folder to start again"
         )
     return documents
 
@@ -160,7 +173,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _remove_lock(path: Path) -> None:
-    """Only by who holds it. Who waits for the old file finds the build finished."""
+    """Remove the lock file. Only the process that holds the lock may call this."""
     (path / LOCK).unlink(missing_ok=True)
 
 
@@ -171,14 +184,14 @@ def _working_bytes(budget: int | None) -> int:
     if budget - taken < LEAST_WORKING_BYTES:
         least = (taken + LEAST_WORKING_BYTES) / 1e6
         raise ConfigError(
-            f"{budget / 1e6:.0f} MB are too few: the models and libraries leave no room to work; "
-            f"give at least {least:.0f} MB",
+            f"must be at least {least:.0f} MB, got {budget / 1e6:.0f} MB; the models and libraries "
+            f"need {taken / 1e6:.0f} MB",
             field="memory_budget",
         )
     return budget - taken
 
 
 def _peak_bytes() -> int:
-    """The most memory that this process has held so far."""
+    """Return the peak memory use of this process, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

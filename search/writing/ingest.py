@@ -1,4 +1,4 @@
-"""Documents to encoded passages: cut, encode for every leg, count what was not read."""
+"""Cuts documents into passages and encodes the passages for every leg."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ BATCH_CHARACTERS = 4_000_000
 
 
 class Advance(Protocol):
-    """Told that an encoder has read `n` more of `of` texts."""
+    """A callback that reports the progress of encoders."""
 
-    def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None: ...
+    def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None:
+        """Report that an encoder has encoded `n` more texts of a batch with `of` texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """Documents with the representations of all their passages, by leg.
+    """Documents with the representations of all their passages.
 
-    truncated: leg -> passages whose end its encoder did not read. usage: of language models.
+    legs:      leg -> representation, one row for each passage.
+    truncated: leg -> number of passages that its encoder cut.
+    usage:     usage of language models; None if no leg uses one.
     """
 
     documents: Sequence[EncodedDocument]
@@ -45,17 +48,19 @@ class EncodedBatch:
 def batches(
     documents: Iterable[Document | Mapping[str, object]],
     *,
-    most: Callable[[], int],
+    max_documents: Callable[[], int],
     characters: int = BATCH_CHARACTERS,
 ) -> Iterator[list[Document]]:
-    """Documents in pieces of at most `most()` and of about `characters`, all checked.
+    """Yield batches of validated documents.
 
-    `most` is asked before each piece. Text, title and the JSON of the metadata count. Raises
-    InvalidInputError, whose `field` names the offending field of a document.
+    max_documents: function that returns the maximum number of documents; called before each batch.
+    characters:    approximate maximum size of a batch: text, title and the JSON of the metadata.
+
+    Raises InvalidInputError, whose `field` names the invalid field of a document.
     """
     batch: list[Document] = []
     size = 0
-    limit = most()
+    limit = max_documents()
     for document in checked_documents(documents):
         batch.append(document)
         size += len(document.text) + len(document.title)
@@ -63,7 +68,7 @@ def batches(
             size += len(json.dumps(document.metadata, ensure_ascii=False))
         if len(batch) >= limit or size >= characters:
             yield batch
-            batch, size, limit = [], 0, most()
+            batch, size, limit = [], 0, max_documents()
     if batch:
         yield batch
 
@@ -75,15 +80,18 @@ def encode(
     *,
     advance: Advance | None = None,
 ) -> EncodedBatch:
-    """Cut and encode. `advance` is told what each encoder has read."""
+    """Cut documents into passages and encode them for every leg.
+
+    advance: callback for the progress of each encoder.
+    """
     cut = cut_documents(documents, config, encoders)
     texts = [text for item in cut for text in passage_texts(item)]
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
     usage: Usage | None = None
     for key, names in encoders.groups().items():
-        told = None if advance is None else partial(advance, key, of=len(texts))
-        found = encoders[names[0]].encode(texts, role="document", advance=told)
+        report = None if advance is None else partial(advance, key, of=len(texts))
+        found = encoders[names[0]].encode(texts, role="document", advance=report)
         usage = add_usages(usage, found.usage)
         lost = 0 if found.truncated is None else int(found.truncated.sum())
         for name in names:
@@ -96,7 +104,10 @@ def encode(
 def cut_documents(
     documents: Sequence[Document], config: CollectionConfig, encoders: LegEncoders
 ) -> list[EncodedDocument]:
-    """Documents with their passages. Raises InvalidInputError for too many of one document."""
+    """Return documents with their passages.
+
+    Raises InvalidInputError for a document with too many passages.
+    """
     readers: list[TokenReader] = []
     by_tokens = config.passages.unit == "tokens"
     if by_tokens:
@@ -128,7 +139,7 @@ def check_passages(document: Document, config: CollectionConfig, encoders: LegEn
 
 
 def passage_texts(item: EncodedDocument) -> list[str]:
-    """What the encoders read of each passage: the document's title before it."""
+    """Return the text that encoders read for each passage: the document's title and the passage."""
     document = item.document
     pieces = [document.text[p.start : p.end] for p in item.passages] or [document.text]
     return [f"{document.title} {piece}".strip() for piece in pieces]

@@ -1,4 +1,4 @@
-"""Maintenance of a collection in the background, one at a time."""
+"""Background maintenance of a collection: one run at a time."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Seals and merges a collection in a thread when enough has been written."""
+    """Seals and merges a collection in a background thread after enough writes."""
 
     def __init__(self, store: Store) -> None:
         self.failure: str | None = None
-        """Why the last maintenance failed; None when it did not."""
-        # Stores elsewhere maintain themselves.
+        """Error of the last maintenance run; None if it succeeded."""
+        # A remote store maintains itself.
         self._store = store if isinstance(store, LocalStore) else None
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
         self._pending: Future[None] | None = None
         self._lock = Lock()
 
     def after_write(self) -> None:
-        """Begin maintenance if it is due and none is under way."""
+        """Start maintenance if it is due and not already running."""
         store = self._store
         if store is None or store.pending() < store.config.sealed_at:
             return
@@ -33,7 +33,7 @@ class Upkeep:
                 self._pending = self._executor.submit(self._seal_and_merge, store)
 
     def close(self) -> None:
-        """Wait for maintenance under way."""
+        """Wait until running maintenance has finished."""
         self._executor.shutdown(wait=True)
 
     def _seal_and_merge(self, store: LocalStore) -> None:
@@ -41,6 +41,6 @@ class Upkeep:
             maintain(store)
             self.failure = None
         except Exception as error:
-            # Writes and searches go on without it; `info` shows the reason.
+            # Writes and searches continue without maintenance; `info` shows the error.
             self.failure = f"{type(error).__name__}: {error}"
             log.exception("maintenance of %s failed", store.directory)

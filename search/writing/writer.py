@@ -1,4 +1,4 @@
-"""Writing documents: those that the collection has already are neither encoded nor written."""
+"""Writes documents in batches and skips those that the collection already stores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from .pace import FIRST_DOCUMENTS, Pace
 
 
 class Writer:
-    """Writes documents to a collection in batches, each of them one transaction.
+    """Writes documents to a collection in batches. Each batch is one transaction.
 
-    bind: called before texts are encoded; it must check the encoders. It is not called, and no
-    model is loaded, while every document is stored already. count: called with the usage of each
-    encoded batch, before it is written. record: runs in the transaction of each batch, with the
-    report up to and including it.
+    bind:   function that checks the encoders; called before a batch is encoded. It is not called,
+            and no model is loaded, for a batch whose documents are all stored already.
+    count:  function called with the usage of each encoded batch, before the batch is written.
+    record: function called in the transaction of each batch, with the report up to and including
+            this batch.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class Writer:
         self._progress = progress
         self._record = record
         groups = list(encoders.groups())
-        self._pace = Pace(progress, groups, most=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
+        self._pace = Pace(progress, groups, max_documents=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
         self.report = WriteReport()
-        """What was done so far."""
+        """Totals of all batches so far."""
 
     def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
-        """Write the documents; yields after each durable batch."""
+        """Write the documents. Yield after each batch, when it is durable."""
         self._progress.start("add", None, "documents")
-        for batch in batches(documents, most=self._pace.documents):
+        for batch in batches(documents, max_documents=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())
             known = self._store.unchanged(unique)
             if skipped := len(batch) - len(unique) + len(known):
@@ -54,7 +55,7 @@ class Writer:
                 continue
             try:
                 self._write([one for one in unique if one.id not in known], known)
-            except OutdatedError:  # Others replaced or deleted some of `known` meanwhile.
+            except OutdatedError:  # Another writer replaced or deleted some of `known`.
                 self._write(unique, {})
             yield
 

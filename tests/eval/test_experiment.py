@@ -74,7 +74,7 @@ def test_table_has_each_leg_and_each_fusion(collection: Collection) -> None:
 
 def test_table_encodes_each_query_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The cache is smaller than the number of queries.
-    monkeypatch.setattr("twindex.search.encoding.queries._PREPARED", BATCH)
+    monkeypatch.setattr("twindex.search.encoding.queries._MAX_BATCH", BATCH)
     encoder = PromptRepsEncoderConfig(model="fake")
     legs = {"dense": DenseLeg(encoder=encoder), "sparse": SparseLeg(encoder=encoder)}
     queries = [Query(str(n), f"query {n}") for n in range(3 * BATCH)]

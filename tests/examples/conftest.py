@@ -1,4 +1,4 @@
-"""Run examples as a user does: in a process of their own, in a folder of their own."""
+"""Runs examples as a user does: in a separate process and folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run `examples/NAME` with arguments in a temporary folder; what it prints."""
+    """Run `examples/NAME` with arguments in a temporary folder; return its output."""
 
     def run_example(name: str, *arguments: str) -> str:
         done = subprocess.run(

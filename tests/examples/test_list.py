@@ -1,4 +1,4 @@
-"""The list of examples, and what all of them have in common."""
+"""The list of examples, and the rules that all examples follow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for script in sys.argv[1:]:
 """
 
 
-def test_the_list_has_every_example_and_no_other() -> None:
+def test_the_list_names_exactly_the_examples() -> None:
     rows = re.findall(
         r"^\| \[(.+?)\]\((.+?)\) \| (.+) \|$", (EXAMPLES / "README.md").read_text(), re.M
     )
@@ -42,13 +42,13 @@ def test_the_list_has_every_example_and_no_other() -> None:
     }
 
 
-def test_there_is_a_test_that_runs_each_example() -> None:
+def test_every_example_has_a_test() -> None:
     tested = "".join(path.read_text() for path in sorted(TESTS.glob("test_*.py")))
     assert [p.name for p in (*SCRIPTS, *NOTEBOOKS) if f'"{p.name}"' not in tested] == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
-def test_a_script_is_short_and_says_what_it_shows_needs_and_prints(script: Path) -> None:
+def test_a_script_is_short_and_documents_its_output(script: Path) -> None:
     source = script.read_text()
     assert len(source.splitlines()) < 60
     said = ast.get_docstring(ast.parse(source)) or ""
@@ -57,7 +57,7 @@ def test_a_script_is_short_and_says_what_it_shows_needs_and_prints(script: Path)
     assert f"\n    python examples/{script.name}" in said
 
 
-def test_scripts_with_arguments_explain_them() -> None:
+def test_scripts_document_their_arguments() -> None:
     asking = [script for script in SCRIPTS if "ArgumentParser" in script.read_text()]
     assert len(asking) >= 7
     done = subprocess.run(

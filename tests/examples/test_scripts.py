@@ -16,7 +16,7 @@ from .conftest import Run
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[str]:
-    """The address of `twindex serve` in a process of its own."""
+    """The address of `twindex serve` in a separate process."""
     (tmp_path / "served").mkdir()
     log = tmp_path / "log"
     with log.open("w") as errors:
@@ -40,7 +40,7 @@ def notes(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow  # They are those of the README, which another test runs.
+@pytest.mark.slow  # Another test runs the same lines from the README.
 def test_five_lines_print_the_hits(run: Run) -> None:
     printed = run("five_lines.py")
     assert re.search(r"1  kiwi  0\.\d+  dense 1, .* The kiwi cannot fly\.", printed)
@@ -74,7 +74,7 @@ def test_updates_and_filters_say_what_each_write_did(run: Run) -> None:
     assert printed[7:] == ["deleted by id: ['2']", "deleted by filter: 1", "left: ['1'] count: 1"]
 
 
-def test_promptreps_needs_one_pass_for_both_legs(run: Run) -> None:
+def test_promptreps_encodes_both_legs_in_one_pass(run: Run) -> None:
     printed = run("promptreps.py", "--model", "fake")
     assert printed.startswith("3 passes for 3 documents in 2 legs\n")
     assert "\nquery: " in printed
@@ -91,7 +91,7 @@ def test_a_reranking_under_a_budget_is_partial(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_tune_stores_as_it_recommends(run: Run) -> None:
+def test_tune_stores_its_recommendation(run: Run) -> None:
     printed = run("tune.py", "--model", "fake", "--documents", "120")
     assert re.search(r"^flat float32 +recall 1\.000, +\d+ bytes a vector, p95 ", printed)
     assert re.search(r"stored as .+; \d+ of 10 hits are the same$", printed.strip())
@@ -105,7 +105,7 @@ def test_rag_numbers_its_sources(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_two_pipelines_are_compared_on_a_folder_of_ones_own(run: Run, tmp_path: Path) -> None:
+def test_two_pipelines_are_compared_on_a_user_folder(run: Run, tmp_path: Path) -> None:
     (tmp_path / "set" / "qrels").mkdir(parents=True)
     texts = {"kiwi": "The kiwi cannot fly.", "swift": "Swifts sleep in the air.", "bread": "Knead."}
     queries = {"1": "flightless bird", "2": "swifts"}

@@ -1,4 +1,4 @@
-"""A kind is added inside the project by its own file and one line."""
+"""A new kind inside the project needs its own file and one more line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ PLUGIN = Path(__file__).parent / "twindex_trigrams"
 
 @dataclass(frozen=True)
 class New:
-    """A kind of the package beside this file, inside the project.
+    """A kind of the plug-in in this folder, to be added inside the project.
 
-    file, listed, line: its file, and the line in the file with a line for each.
-    own:  in that file, what differs inside the project, where a package cannot import itself.
-    used: a program that uses it.
+    file:   new file with the kind.
+    listed: file that lists the kinds.
+    line:   line to add to it.
+    own:    replacements in the new file, since a package cannot import itself.
+    used:   a program that uses the kind.
     """
 
     file: str
@@ -106,7 +108,7 @@ assert [placed.index for placed in found.order] == [1, 0]
 @pytest.mark.parametrize(
     ("name", "new"), [("encoder", ENCODER), ("index", INDEX), ("reranker", RERANKER)]
 )
-def test_a_kind_is_its_file_and_a_line(name: str, new: New, tmp_path: Path) -> None:
+def test_a_kind_needs_one_file_and_one_line(name: str, new: New, tmp_path: Path) -> None:
     house = tmp_path / "twindex"
     for room in ROOMS:
         shutil.copytree(HOUSE / room, house / room, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""A package from elsewhere adds kinds by being installed, with no change in the project."""
+"""An installed plug-in package adds kinds without a change in the project."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ shared_trigrams = {NAME}.reranker:SharedTrigramsConfig
 
 
 def wheel(folder: Path) -> Path:
-    """A wheel of the package beside this file: a zip with its metadata."""
+    """Return a wheel of the package in this folder: a zip with its metadata."""
     path, info = folder / f"{NAME}-1.0-py3-none-any.whl", f"{NAME}-1.0.dist-info"
     files = {f"{NAME}/{f.name}": f.read_text() for f in Path(__file__).parent.glob(f"{NAME}/*.py")}
     files |= {
@@ -48,7 +48,7 @@ def wheel(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a new environment that has the wheel, and the libraries of this one."""
+    """Return the Python of a new environment with the wheel and the libraries of this one."""
     folder = tmp_path_factory.mktemp("fresh")
     venv.create(folder / "env", with_pip=False)
     python = folder / "env" / "bin" / "python"
@@ -61,7 +61,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-def test_its_kinds_build_search_serve_and_evaluate(fresh: Path, tmp_path: Path) -> None:
+def test_kinds_of_a_plugin_build_search_serve_and_evaluate(fresh: Path, tmp_path: Path) -> None:
     command = [str(fresh), str(Path(__file__).with_name("use.py")), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_its_kinds_build_search_serve_and_evaluate(fresh: Path, tmp_path: Path) 
     assert served["fields"] == ["kind", "width"]
 
 
-def test_without_the_package_its_kinds_are_unknown() -> None:
+def test_kinds_of_a_missing_plugin_are_unknown() -> None:
     assert ENCODERS.find("trigram") is None
     assert STRUCTURES.find("buckets") is None
     assert RERANKERS.find("shared_trigrams") is None

@@ -1,4 +1,4 @@
-"""Builds, searches, serves and evaluates with kinds of the package; prints what it found."""
+"""Builds, searches, serves and evaluates with the kinds of the plug-in; prints the results."""
 
 import json
 import sys

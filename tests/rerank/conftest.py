@@ -1,4 +1,4 @@
-"""Language models whose preferences are known, for tests of rerankers that ask them."""
+"""Fake language models with known preferences, for tests of rerankers."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ class Preferring:
 
     @classmethod
     def judge(cls, says: Callable[[int, int], int]) -> FakeModel:
-        """says: of Passage A and Passage B, 1 for A, -1 for B, 0 for neither; the same in
-        likelihoods and in writing."""
+        """says: preference for Passage A and Passage B: 1 = A, -1 = B, 0 = neither.
+
+        Likelihoods and generated answers agree.
+        """
 
         def likelihood(prompt: str, answer: str) -> float:
             return -1.0 + 0.25 * says(*cls.passages(prompt)) * {" A": 1, " B": -1}[answer]
@@ -46,7 +48,7 @@ class Preferring:
 
     @classmethod
     def perfect(cls, values: Sequence[float]) -> FakeModel:
-        """Prefers what has the higher value, in every kind of prompt."""
+        """Prefers the candidate with the higher value, in every kind of prompt."""
         two = cls.judge(lambda a, b: (values[a] > values[b]) - (values[a] < values[b]))
 
         def likelihood(prompt: str, answer: str) -> float:

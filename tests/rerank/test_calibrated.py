@@ -1,4 +1,4 @@
-"""Scores as probabilities."""
+"""Calibration of scores as probabilities."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ NUMBERS = st.floats(-1e9, 1e9)
 
 
 @given(NUMBERS, NUMBERS, st.floats(1e-6, 1e6), NUMBERS)
-def test_a_probability_that_keeps_the_order(one, other, slope, intercept):
+def test_calibration_keeps_the_order(one, other, slope, intercept):
     calibration = CalibrationConfig(slope=slope, intercept=intercept)
     low, high = sorted([one, other])
     assert 0 <= probability(low, calibration) <= probability(high, calibration) <= 1
 
 
 @given(st.floats(-20, 20), st.floats(0.1, 3), st.floats(-5, 5))
-def test_is_the_formula(score, slope, intercept):
+def test_probability_equals_the_formula(score, slope, intercept):
     expected = 1 / (1 + math.exp(-(slope * score + intercept)))
     calibration = CalibrationConfig(slope=slope, intercept=intercept)
     assert probability(score, calibration) == pytest.approx(expected, rel=1e-12)
 
 
-def test_scores_become_probabilities_and_stay_in_the_reasons():
+def test_scores_become_probabilities_with_raw_scores_in_reasons():
     config = FakeRerankerConfig(calibration=CalibrationConfig(slope=2.0, intercept=-1.0))
     hits = [Candidate("a", "nothing"), Candidate("b", "the query")]
     found = rerank_one(load_reranker(config), "query", hits)
@@ -46,7 +46,7 @@ def test_scores_become_probabilities_and_stay_in_the_reasons():
     )
 
 
-def test_what_was_not_judged_has_no_probability():
+def test_hits_without_a_score_get_no_probability():
     config = FakeRerankerConfig(fails_at=0)
     calibration = CalibrationConfig(slope=1, intercept=0)
     wrapped = Calibrated(load_reranker(config), calibration)

@@ -1,4 +1,4 @@
-"""Rerankers one after another."""
+"""Chains of rerankers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from twindex.core import ConfigError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Chain, Needs, Placed, Reranked, Task
-from twindex.rerank.scoring import Scored, placed
+from twindex.rerank.scoring import Scored, ranked_by_score
 
 
 class Stage:
-    """Scores by a function of the candidate; may reach so many only, or fail."""
+    """A reranker that scores by a function of the candidate; it may judge only some, or fail."""
 
     kind = "stage"
 
@@ -44,7 +44,7 @@ class Stage:
         status = "partial" if None in scores else "complete"
         used = Usage(calls=len(task.candidates), prompt_tokens=2 * len(task.candidates))
         return Reranked(
-            placed([None if one is None else Scored(one) for one in scores]),
+            ranked_by_score([None if one is None else Scored(one) for one in scores]),
             status,
             used,
             truncated=1,
@@ -77,8 +77,8 @@ def parity(one: Candidate) -> float:
         max_size=4,
     ),
 )
-def test_equals_sorting_the_top_again(size, stages):
-    """The reference: sort the judged part of the top by the stage's scores, stably."""
+def test_chain_equals_repeated_sorting_of_the_top(size, stages):
+    """The reference: a stable sort of the judged part of the top by the stage's scores."""
     rerankers = [
         (Stage(lambda one, table=table: float(table[int(one.id)]), reach), top)
         for table, top, reach in stages
@@ -97,7 +97,7 @@ def test_equals_sorting_the_top_again(size, stages):
         assert before[0].seen
 
 
-def test_cheap_first_costly_on_the_survivors():
+def test_later_stages_rerank_only_the_best_hits():
     first, second = Stage(parity), Stage(number)
     (found,) = Chain([(first, 6), (second, 3)]).rerank([task(8)])
     assert [one.id for one in first.seen[0]] == ["0", "1", "2", "3", "4", "5"]
@@ -113,7 +113,7 @@ def test_cheap_first_costly_on_the_survivors():
     assert (found.status, found.truncated) == ("complete", 1)
 
 
-def test_hits_that_the_stage_before_did_not_reach_have_its_lowest_score():
+def test_unscored_hits_enter_the_next_stage_with_the_lowest_score():
     second = Stage(number)
     Chain([(Stage(number, reach=2), 4), (second, 4)]).rerank([task(4)])
     assert [(one.id, one.score) for one in second.seen[0]] == [
@@ -131,7 +131,7 @@ def test_a_failing_stage_ends_the_chain_for_its_task_only():
     good, bad = chain.rerank([task(4, "good"), task(4, "bad")])
     assert (good.status, bad.status, str(bad.error)) == ("complete", "failed", "no")
     assert [one.index for one in bad.order] == [3, 2, 1, 0]
-    assert [one.score for one in bad.order] == [None] * 4  # not of another stage's unit
+    assert [one.score for one in bad.order] == [None] * 4  # Units of stages differ.
     assert [one.index for one in good.order] == [3, 1, 2, 0]
     assert len(third.seen) == 1
     assert bad.usage.calls == 5
@@ -147,10 +147,10 @@ def test_stages_share_the_budget():
     assert all(one.milliseconds <= 10_000 for one in second.budgets)
 
 
-def test_needs_of_all_stages():
+def test_chain_needs_the_data_of_all_stages():
     one, other = Needs(frozenset({"a"})), Needs(frozenset({"b"}), "dense")
     chain = Chain([(Stage(number, needs=one), 3), (Stage(number, needs=other), 3)])
     assert chain.needs == Needs(frozenset({"a", "b"}), "dense")
-    with pytest.raises(ConfigError, match="two legs"):
+    with pytest.raises(ConfigError, match="vectors of one leg, got dense and x"):
         _ = Chain([(Stage(number, needs=other), 3), (Stage(number, needs=Needs(vectors="x")), 3)]
                   ).needs  # fmt: skip

@@ -1,4 +1,4 @@
-"""REBEL: questions, calls, order, and documents that try to be more than text."""
+"""REBEL: questions, calls, order, and documents that imitate instructions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ INFERRED = {
 class Scorer:
     """A model that scores a document by the numbers in its text: relevance, then the others.
 
-    spoil: what it makes of its answer number i.
+    spoil: function that changes the answer number i.
     """
 
     def __init__(self, spoil=lambda number, answer: answer, inferred=INFERRED):
@@ -102,7 +102,7 @@ def test_one_turn_equals_the_formula(rows, batch):
         assert ("discarded" in one.reasons) == (one.index in dropped)
 
 
-def test_eleven_and_a_half_is_not_eleven():
+def test_totals_keep_decimals():
     found = rerank_one(
         reranker(Scorer()),
         "q",
@@ -112,7 +112,7 @@ def test_eleven_and_a_half_is_not_eleven():
 
 
 @pytest.mark.parametrize(("turns", "calls"), [(1, 3), (2, 4)])
-def test_calls(turns, calls):
+def test_calls_per_turn_and_batch(turns, calls):
     rows = [[4 + i / 10, 1, 1, 1, 1, 1] for i in range(25)]
     scorer = Scorer()
     found = rerank_one(reranker(scorer, turns=turns), "a query", hits(rows))
@@ -129,7 +129,7 @@ def test_two_turns_judge_by_the_inferred_criteria():
     found = rerank_one(reranker(scorer, turns=2), "what is new", hits(rows))
     # 5 + 1.5 * novelty + 0.25 * rigour
     assert [one.score for one in found.order] == [11.5, 8.0, 8.0, 7.5, 2.0]
-    assert order_of(found) == [3, 2, 1, 0, 4]  # of the equal ones the more rigorous first
+    assert order_of(found) == [3, 2, 1, 0, 4]  # Rigour breaks the tie.
     assert found.order[0].reasons == {
         "relevance": 3.0,
         "criteria": {"novelty": 4.0, "rigour": 10.0},
@@ -143,7 +143,7 @@ def test_two_turns_judge_by_the_inferred_criteria():
     assert '- "novelty" (0 to 4): how new' in second
 
 
-def test_relevance_only():
+def test_relevance_only_scores_no_other_criteria():
     rows = [[5, 0, 10], [5.5, 2, 0], [2, 4, 10]]
     for turns in (1, 2):
         scorer = Scorer()
@@ -160,15 +160,15 @@ def test_a_large_batch_is_one_call():
     assert (order_of(found), found.usage.calls) == ([*reversed(range(100))], 1)
 
 
-def test_what_a_model_writes_after_the_answer_is_not_waited_for():
+def test_generation_stops_at_the_end_of_the_answer():
     scorer = Scorer(lambda number, answer: answer + " and so on" * 50)
     found = rerank_one(reranker(scorer), "q", hits([[5, 1, 1, 1, 1, 1]]))
     assert found.status == "complete"
     assert found.usage.completion_tokens < 60
 
 
-def test_criteria_of_one_query_are_not_those_of_another():
-    """Many queries at once, on one object: each is judged by its own criteria."""
+def test_each_query_is_judged_by_its_own_criteria():
+    """Many concurrent queries on one reranker: each is judged by its own criteria."""
 
     def answer(prompt):
         number = re.search(r'query (\d+)"', prompt)[1]
@@ -190,10 +190,10 @@ def test_criteria_of_one_query_are_not_those_of_another():
         assert found.status == "complete"
         assert order_of(found) == [1, 0]
         assert found.order[0].reasons["criteria"] == {f"only {i % 12}": 2.0}
-    assert all(found.usage.calls == 0 for found in results[12:])  # remembered
+    assert all(found.usage.calls == 0 for found in results[12:])  # From the cache.
 
 
-def test_a_bad_answer_is_asked_once_more_with_what_was_wrong():
+def test_an_invalid_answer_is_requested_again_with_its_error():
     def spoil(number, answer):
         return answer.replace('"relevance": 5.0', '"relevance": 50') if number == 0 else answer
 
@@ -205,7 +205,7 @@ def test_a_bad_answer_is_asked_once_more_with_what_was_wrong():
     assert "relevance" in scorer.prompts[1]
 
 
-def test_a_batch_without_a_usable_answer_is_not_judged():
+def test_a_batch_without_a_valid_answer_is_not_judged():
     rows = [[4 + i, 1, 1, 1, 1, 1] for i in range(5)]
     scorer = Scorer(lambda number, answer: "No." if '"relevance": 6.0' in answer else answer)
     found = rerank_one(reranker(scorer, batch=2), "q", hits(rows))
@@ -218,7 +218,7 @@ def test_a_batch_without_a_usable_answer_is_not_judged():
     assert "no complete JSON" in warning
 
 
-def test_no_usable_answer_at_all_is_a_failure():
+def test_no_valid_answer_at_all_is_a_failure():
     scorer = Scorer(lambda number, answer: "No.")
     for turns in (1, 2):
         found = rerank_one(reranker(scorer, turns=turns), f"q{turns}", hits([[1, 2], [3, 4]]))
@@ -245,8 +245,8 @@ def test_budgets():
     st.lists(st.text(max_size=60), max_size=12),
     st.text(max_size=30),
 )
-def test_tokens_are_never_more_than_allowed(tokens, turns, texts, query):
-    model = FakeModel(answer=lambda prompt: "[ { " * 3_000)  # writes as much as it may
+def test_usage_never_exceeds_the_token_budget(tokens, turns, texts, query):
+    model = FakeModel(answer=lambda prompt: "[ { " * 3_000)  # Writes up to its token limit.
     judge = CriteriaReranker(CriteriaConfig(turns=turns, batch=3), model)
     found = rerank_one(
         judge, query, [Candidate(str(i), t) for i, t in enumerate(texts)], Budget(tokens=tokens)
@@ -269,7 +269,7 @@ EVIL = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(EVIL, st.lists(EVIL, min_size=1, max_size=6), st.booleans())
 def test_texts_do_not_break_the_prompt(query, texts, scored):
-    """Whatever they hold: as many documents as there are, in order, and all else as it is."""
+    """Whatever the texts contain, the prompt has all documents in order, and nothing else."""
     scorer = Scorer(lambda number, answer: "No.")
     options = {"turns": 1, "relevance_only": not scored}
     judge = reranker(scorer, **options)
@@ -310,14 +310,14 @@ def test_what_cannot_be_used_is_refused():
     assert CriteriaReranker(CriteriaConfig(batch=1, passage_tokens=16), Short()).kind == "criteria"
 
 
-def test_by_its_configuration():
+def test_criteria_reranker_is_loaded_from_a_configuration():
     config = CriteriaConfig(llm=LanguageModelConfig(model="fake"))
     found = rerank_one(load_reranker(config), "q", [Candidate("a", "x")])
-    assert found.status == "failed"  # the fake writes no JSON
+    assert found.status == "failed"  # The fake writes no JSON.
     with pytest.raises(ConfigError, match="weight"):
         CriteriaConfig.parse({"weight": 3})
 
 
-def test_the_weight_of_the_configuration():
+def test_the_configured_weight_applies_to_fixed_criteria():
     found = rerank_one(reranker(Scorer(), weight=1.0), "q", hits([[5, 1, 2, 3, 4, 5]]))
     assert found.order[0].score == 20.0

@@ -1,4 +1,4 @@
-"""Answers of a model as JSON: what is repaired and what is refused."""
+"""Answers of a model as JSON: which are repaired and which are refused."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def changed(**fields):
         json.dumps(GOOD[::-1]),
         json.dumps(GOOD).replace("Depth of detail", "depth_of_detail").replace("rel", "Rel"),
         json.dumps([{**one, "why": "as [the] text, } says,]"} for one in GOOD]),
-        "[" + json.dumps(GOOD),  # begun for the model, which began once more
+        "[" + json.dumps(GOOD),  # The model repeats the given beginning.
     ],
 )
-def test_what_is_read(text):
+def test_readable_answers_are_parsed(text):
     assert read_scores(text, 2, TWO) == READ
 
 
@@ -59,7 +59,7 @@ def test_what_is_read(text):
         ("[1, 2]", "no complete JSON array"),
         (json.dumps(GOOD)[:-30], "no scores of document 2"),
         (json.dumps(GOOD[:1]), "no scores of document 2"),
-        (json.dumps([*GOOD, GOOD[0]]), "document 1 is there twice"),
+        (json.dumps([*GOOD, GOOD[0]]), "document 1 occurs twice"),
         (json.dumps([*GOOD, {**GOOD[0], "document": 3}]), '"document" is 3, not a number from'),
         (json.dumps([{**GOOD[0], "document": 0}]), '"document" is 0'),
         (json.dumps([{**GOOD[0], "document": True}]), '"document" is true'),
@@ -79,7 +79,7 @@ def test_what_is_read(text):
         ('{"a":' * 5_000, "no complete JSON array"),
     ],
 )
-def test_what_is_refused(text, message):
+def test_invalid_answers_are_refused(text, message):
     with pytest.raises(BadAnswer) as caught:
         read_scores(text, 2, TWO)
     assert message in str(caught.value)
@@ -88,7 +88,7 @@ def test_what_is_refused(text, message):
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200) | st.text('[]{}",:0123456789. \n\\document', max_size=200))
-def test_any_text_is_read_or_refused(text):
+def test_any_text_is_parsed_or_refused(text):
     for read in (lambda: read_scores(text, 2, TWO), lambda: read_criteria(text, 0.5)):
         with suppress(BadAnswer):
             assert read()
@@ -139,7 +139,7 @@ def test_relevance_is_not_one_of_the_criteria_and_the_first_decides_ties():
     assert found.tie == "Recency of evidence"
 
 
-def test_names_hold_no_brackets():
+def test_brackets_in_names_are_replaced():
     text = json.dumps({"criteria": [{"name": "range [km]", "definition": "how far"}]})
     assert read_criteria(text, 0.5).items[0].name == "range (km)"
 
@@ -158,10 +158,10 @@ def criterion(**fields):
         (json.dumps({"criteria": [{"name": f"c{i}", "definition": "d"} for i in range(9)]}), "9"),
         (criterion(name=3), '"name" is 3'),
         (criterion(name="!!"), '"name" is'),
-        (criterion(name="x" * 61), "not a short text"),
+        (criterion(name="x" * 61), "not a text of 1 to 60 characters"),
         (criterion(name="document"), "cannot be used"),
-        (criterion(definition=""), "not a sentence"),
-        (criterion(definition="x" * 401), "not a sentence"),
+        (criterion(definition=""), "not a text of 1 to 400 characters"),
+        (criterion(definition="x" * 401), "not a text of 1 to 400 characters"),
         (criterion(maximum=0), '"maximum" of "a" is 0'),
         (criterion(maximum=100), "from 0 to 10"),
         (criterion(weight=-1), '"weight" of "a" is -1'),
@@ -170,7 +170,7 @@ def criterion(**fields):
                                   {"name": "A-B", "definition": "d"}]}), "twice"),
     ],
 )  # fmt: skip
-def test_criteria_that_are_refused(text, message):
+def test_invalid_criteria_are_refused(text, message):
     with pytest.raises(BadAnswer) as caught:
         read_criteria(text, 0.5)
     assert message in str(caught.value)

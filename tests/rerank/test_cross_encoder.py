@@ -1,4 +1,4 @@
-"""Cross-encoders give what sentence-transformers gives, under a budget, and say what they cut."""
+"""Cross-encoders: scores equal sentence-transformers, budgets hold, and cut texts are reported."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def predicted(model: Any, activation: Any = None) -> Any:
 
 
 @pytest.mark.parametrize("max_length", [None, 40])
-def test_scores_are_those_of_sentence_transformers(folder, max_length):
+def test_scores_equal_sentence_transformers(folder, max_length):
     model = plain(folder, max_length=max_length)
     found = rerank_one(load(folder, max_length=max_length), QUERY, CANDIDATES)
     scores = {place.index: place.score for place in found.order}
@@ -103,7 +103,7 @@ def test_scores_are_those_of_sentence_transformers(folder, max_length):
     assert found.status == "complete"
 
 
-def test_costs_are_the_tokens_that_are_read(folder):
+def test_costs_equal_the_tokens_read(folder):
     model = plain(folder)
     read = [
         int(model.preprocess([(QUERY, candidate.read())])["attention_mask"].sum())
@@ -118,7 +118,7 @@ def test_costs_are_the_tokens_that_are_read(folder):
     assert again.order == found.order
 
 
-def test_a_budget_of_tokens_is_used_to_the_last_one(folder):
+def test_a_token_budget_is_used_to_the_last_token(folder):
     reranker = load(folder)
     whole = rerank_one(reranker, QUERY, CANDIDATES[:4]).usage.prompt_tokens
     exact = rerank_one(load(folder), QUERY, CANDIDATES, Budget(tokens=whole))
@@ -129,7 +129,7 @@ def test_a_budget_of_tokens_is_used_to_the_last_one(folder):
     assert sum(place.judged for place in short.order) == 3
 
 
-def test_what_is_cut_is_reported_and_never_the_query(folder):
+def test_cut_passages_are_reported_and_queries_never_cut(folder):
     found = rerank_one(load(folder, max_length=24), QUERY, CANDIDATES)
     texts = [candidate.read() for candidate in CANDIDATES]
     lengths = plain(folder).tokenizer([QUERY] * len(TEXTS), texts, verbose=False)
@@ -154,7 +154,7 @@ def test_a_query_without_room_does_not_fail_the_others(folder):
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "int8"])
-def test_reduced_precision_is_near(folder, precision):
+def test_reduced_precision_changes_scores_little(folder, precision):
     if precision == "int8" and not torch.cpu._is_vnni_supported():
         with pytest.raises(ConfigError, match="VNNI"):
             load(folder, precision=precision)
@@ -171,7 +171,7 @@ def scored(reranker: CrossEncoderReranker) -> list[tuple[int, float | None]]:
     return [(place.index, place.score) for place in rerank_one(reranker, QUERY, CANDIDATES).order]
 
 
-def test_configurations_share_weights_and_nothing_else(folder, monkeypatch):
+def test_configurations_share_only_weights(folder, monkeypatch):
     monkeypatch.setattr(shared, "_loaded", WeakValueDictionary())
     options = [{}, {"max_length": 32}, {"precision": "bfloat16"}]
     if torch.cpu._is_vnni_supported():
@@ -180,7 +180,7 @@ def test_configurations_share_weights_and_nothing_else(folder, monkeypatch):
     for one in options:
         expected.append(scored(load(folder, **one)))
         gc.collect()
-        assert not shared._loaded  # int8 keeps no weights in float32 either.
+        assert not shared._loaded  # int8 does not keep the float32 weights.
     together = [load(folder, **one) for one in options]
     assert len(shared._loaded) == 1
     assert [scored(reranker) for reranker in together] == expected
@@ -191,14 +191,14 @@ def test_a_classifier_is_refused(tmp_path, folder):
         load(make(tmp_path, labels=3))
 
 
-def test_lengths_that_cannot_be(folder):
+def test_impossible_lengths_are_refused(folder):
     with pytest.raises(ConfigError, match="max_length"):
         CrossEncoderConfig.parse({"model": folder, "max_length": 2})
     with pytest.raises(ConfigError, match="max_length"):
         load(folder, max_length=129)
 
 
-def test_missing_and_broken_folders(tmp_path):
+def test_missing_and_damaged_folders_are_refused(tmp_path):
     with pytest.raises(ModelError, match="no such"):
         load(str(tmp_path / "nothing"))
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
@@ -206,7 +206,7 @@ def test_missing_and_broken_folders(tmp_path):
         load(str(tmp_path))
 
 
-def test_fake_is_the_same_each_time_and_obeys_the_budget():
+def test_fake_is_deterministic_and_keeps_the_budget():
     config = CrossEncoderConfig(model="fake", max_length=8)
     tasks = [Task("a b", CANDIDATES), Task("c", CANDIDATES)]
     first, second = load_reranker(config).rerank(tasks), load_reranker(config).rerank(tasks)

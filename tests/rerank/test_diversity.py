@@ -26,7 +26,7 @@ from twindex.rerank.diversity import DiversityReranker
 
 
 def reference(scores, similarity, share, top_k):
-    """The definition, word by word: (index, value) of each place."""
+    """The definition, implemented literally: (index, value) of each position."""
     low, high = min(scores), max(scores)
     relevance = [(s - low) / (high - low) if high > low else 1.0 for s in scores]
     chosen, values = [], []
@@ -70,8 +70,8 @@ SHARES = st.integers(0, 10).map(lambda tenth: tenth / 10)
     SHARES,
     st.integers(1, 14),
 )
-def test_vectors(rows, share, top_k):
-    rows.append((3, (1, 0, 0)))  # so that there is one
+def test_vectors_equal_the_definition(rows, share, top_k):
+    rows.append((3, (1, 0, 0)))  # At least one candidate has a vector.
     hits = [
         Candidate(f"d{i}", "t", score=s, vector=None if v is None else np.array(v, np.float32))
         for i, (s, v) in enumerate(rows)
@@ -102,7 +102,7 @@ TEXTS = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(TEXTS, SHARES, st.randoms())
-def test_words(texts, share, random):
+def test_words_equal_the_definition(texts, share, random):
     scores = [random.randrange(6) for _ in texts]
     rows = [Counter(row) for row in LexicalEncoder().encode(texts, role="document").terms]
     terms = sorted({term for row in rows for term in row})
@@ -121,14 +121,14 @@ def test_words(texts, share, random):
 
 
 @given(st.lists(st.floats(-1e300, 1e300), max_size=15))
-def test_relevance_alone_is_the_first_stage(scores):
+def test_relevance_1_keeps_the_original_order(scores):
     scores.sort(reverse=True)
     hits = [Candidate(str(i), "same text", score=score) for i, score in enumerate(scores)]
     found = rerank_one(DiversityReranker(DiversityConfig(relevance=1, top_k=20)), "q", hits)
     assert [one.index for one in found.order] == list(range(len(scores)))
 
 
-def test_a_copy_gives_way():
+def test_a_duplicate_ranks_below_other_hits():
     texts = ["apple pie with cream", "apple pie with cream", "fish soup"]
     hits = [Candidate(str(i), text, score=3.0 - i) for i, text in enumerate(texts)]
     found = rerank_one(DiversityReranker(DiversityConfig(relevance=0.5)), "q", hits)
@@ -137,7 +137,7 @@ def test_a_copy_gives_way():
     assert found.usage.calls == 0
 
 
-def test_words_of_a_language():
+def test_analyzer_language_affects_similarity():
     hits = [Candidate(str(i), text, score=-i) for i, text in enumerate(["Haus", "Häuser", "Hund"])]
     config = DiversityConfig(relevance=0.4, analyzer=AnalyzerConfig(language="de"))
     found = rerank_one(DiversityReranker(config), "q", hits)
@@ -156,7 +156,7 @@ def test_budgets():
     assert rerank_one(reranker, "q", []).order == []
 
 
-def test_a_thousand_hits_are_quick():
+def test_a_thousand_hits_are_fast():
     numbers = np.random.default_rng(0)
     hits = [
         Candidate(str(i), " ".join(f"w{n}" for n in numbers.integers(0, 5_000, 100)), score=-i)

@@ -1,4 +1,4 @@
-"""Rerankers that read query and passage apart: late interaction, TILDEv2, and stored legs."""
+"""Rerankers that encode query and passage separately: late interaction, TILDEv2, stored legs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def max_sim(query: np.ndarray, passage: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("model", ["fake", "all-MiniLM-L6-v2"])
-def test_late_interaction_is_max_sim(model: str) -> None:
+def test_late_interaction_equals_maxsim(model: str) -> None:
     encoder = load_encoder(LateEncoderConfig(model=model, device="cpu"))
     query = encoder.encode([QUERY], role="query").dense
     expected = {
@@ -75,7 +75,7 @@ def test_late_interaction_is_max_sim(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["fake", "splade-tiny"])
-def test_tilde_adds_up_the_weights_of_the_querys_tokens(model: str) -> None:
+def test_tilde_sums_the_weights_of_query_tokens(model: str) -> None:
     encoder = load_encoder(TildeEncoderConfig(model=model, device="cpu"))
     query = encoder.encode([QUERY], role="query").sparse
     found = rerank_one(load_reranker(TildeConfig(model=model, device="cpu")), QUERY, CANDIDATES)
@@ -92,7 +92,7 @@ def test_tilde_adds_up_the_weights_of_the_querys_tokens(model: str) -> None:
 
 
 class Counted(FakeLateEncoder):
-    """Notes what it is asked to encode."""
+    """Records the texts that it encodes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Counted(FakeLateEncoder):
         return super().encode_tokens(texts, role=role)
 
 
-def test_a_passage_is_read_once_whatever_the_query() -> None:
+def test_a_passage_is_encoded_once_for_all_queries() -> None:
     encoder = Counted()
     reranker = LateInteractionReranker(LateInteractionConfig(model="fake"), encoder)
     queries = [QUERY, "honey of bees", QUERY]
@@ -128,8 +128,8 @@ def test_a_passage_is_read_once_whatever_the_query() -> None:
     assert (later.usage.calls, later.usage.prompt_tokens) == (1, 1)
 
 
-def test_what_is_remembered_has_bounds() -> None:
-    """Vectors of so many bytes; what does not fit is read again, with the same result."""
+def test_the_cache_is_bounded() -> None:
+    """Vectors that do not fit into the cache are encoded again, with the same result."""
     encoder = Counted()
     judge = EncodedJudge(TokenReader(encoder), remembered=3_000)
     questions = [Question(QUERY, f"number {i} of the passages") for i in range(20)]
@@ -148,7 +148,7 @@ def test_budgets_and_failures() -> None:
     assert found.status == "partial"
     assert found.usage.calls == 3  # The query and two passages.
     assert [place.index for place in found.order if not place.judged] == [2, 3, 4]
-    # What is remembered costs nothing.
+    # Cached texts cost nothing.
     found = rerank_one(reranker, QUERY, CANDIDATES[:2], Budget(calls=0))
     assert found.status == "complete"
     failed = rerank_one(reranker, "refuse", CANDIDATES)
@@ -156,7 +156,7 @@ def test_budgets_and_failures() -> None:
     assert [place.index for place in failed.order] == [0, 1, 2, 3, 4]
 
 
-def test_texts_that_are_cut_are_counted() -> None:
+def test_cut_texts_are_counted() -> None:
     config = LateInteractionConfig(model="fake", document_length=8)
     assert rerank_one(load_reranker(config), QUERY, CANDIDATES).truncated == 1
     tilde = TildeReranker(
@@ -165,7 +165,7 @@ def test_texts_that_are_cut_are_counted() -> None:
     assert rerank_one(tilde, QUERY, CANDIDATES).truncated == 1
 
 
-def test_stored_scores_decide() -> None:
+def test_stored_leg_sorts_by_stored_scores() -> None:
     reranker = StoredLegReranker(LegScoreConfig(leg="late"))
     assert reranker.needs == Needs(legs=frozenset({"late"}))
     scores = {"a": {"late": 2.0, "x": 9.0}, "b": {}, "c": {"late": 5.0}, "d": {"late": 2.0}}
@@ -183,8 +183,8 @@ def test_stored_scores_decide() -> None:
     assert rerank_one(reranker, QUERY, []).order == []
 
 
-def test_a_stored_leg_ranks_as_the_reranker_that_reads_texts(tmp_path: Path) -> None:
-    """In a collection, after updates and deletions: documents by their best passage."""
+def test_a_stored_leg_equals_late_interaction_at_query_time(tmp_path: Path) -> None:
+    """In a collection with updates and deletions, documents rank by their best passage."""
     late, tilde = LateEncoderConfig(model="fake"), TildeEncoderConfig(model="fake")
     config = CollectionConfig(
         legs={

@@ -23,11 +23,11 @@ from twindex.rerank.fake import FakeReranker
 
 WORDS = 500
 FIT = GUARDED_TOKENS // (WORDS + 1)
-"""Questions of a call under a guard."""
+"""Maximum questions of one call under a guard."""
 
 
 class Gone(Exception):  # noqa: N818 - an event
-    """The caller left."""
+    """Raised when the caller has left."""
 
 
 class Leaving:
@@ -47,7 +47,7 @@ class Leaving:
 
 
 def sizes_of(method: str, monkeypatch) -> list[int]:
-    """How many questions each call of a method of the fake judge gets, from now on."""
+    """Record the number of questions in each call of a method of the fake judge."""
     from twindex.rerank import fake
 
     sizes: list[int] = []
@@ -63,7 +63,7 @@ def sizes_of(method: str, monkeypatch) -> list[int]:
 
 @pytest.fixture
 def asked(monkeypatch) -> list[int]:
-    """The sizes of the calls that fake models get."""
+    """Record the sizes of the calls of fake models."""
     return sizes_of("ask", monkeypatch)
 
 
@@ -78,13 +78,13 @@ def fake() -> FakeReranker:
 def test_calls_under_a_guard_are_small_and_checked(asked):
     count = 5 * FIT
     costs = (count - 1) // GUARDED_COSTS
-    leaving = Leaving(1 + costs + 2)  # The round, costs but for the first ones, and two calls.
+    leaving = Leaving(1 + costs + 2)  # The round, all costs except the first, two calls.
     with pytest.raises(Gone):
         rerank_one(fake(), "q", candidates(count), guard=leaving.guard)
     assert asked == [FIT, FIT]
 
 
-def test_telling_costs_ends_as_well(asked, monkeypatch):
+def test_a_guard_also_ends_the_computation_of_costs(asked, monkeypatch):
     told = sizes_of("costs", monkeypatch)
     given = candidates(3 * GUARDED_COSTS)
     with pytest.raises(Gone):
@@ -94,7 +94,7 @@ def test_telling_costs_ends_as_well(asked, monkeypatch):
     assert told[2:] == [3 * GUARDED_COSTS], "without a guard all are told at once"
 
 
-def test_a_guard_that_never_ends_it_changes_nothing(asked):
+def test_a_guard_that_never_raises_changes_nothing(asked):
     given = candidates(3 * FIT + 1)
     guarded = rerank_one(fake(), "1 2", given, guard=Leaving(-1).guard)
     assert asked == [FIT, FIT, FIT, 1]
@@ -119,7 +119,7 @@ def test_long_questions_are_asked_several_at_a_time(asked):
     ],
     ids=["chain", "mmr", "intra-document"],
 )
-def test_every_kind_of_reranker_is_ended(reranker):
+def test_a_guard_ends_every_kind_of_reranker(reranker):
     made: Reranker = reranker()
     tasks: Sequence[Task] = [Task("word", candidates(10), Leaving(0).guard)]
     with pytest.raises(Gone):

@@ -1,4 +1,4 @@
-"""One registry of rerankers: what is registered is found everywhere, by name or as an object."""
+"""The registry of rerankers: a registered kind is available everywhere."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REGISTRATION = Path(__file__).parents[2] / "rerank" / "kinds.py"
 
 
 class LongestReranker:
-    """Long texts first, or short ones."""
+    """Ranks long texts first, or short ones."""
 
     kind = "longest_text"
     needs = Needs()
@@ -86,15 +86,15 @@ def ids(found: Reranked) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", list(RERANKERS))
-def test_every_kind_says_what_makes_it(kind):
+def test_every_kind_names_its_class(kind):
     config = RERANKERS[kind]
     made = named(config.made_by, config)
     assert callable(made)
     assert getattr(made, "__self__", made).kind == kind
 
 
-def test_a_kind_is_its_own_files_and_a_line():
-    """The public names of the room are the one other place that may name a configuration."""
+def test_a_kind_needs_its_own_files_and_one_line():
+    """Only the public names of the package may also name a configuration."""
     lines, room = REGISTRATION.read_text().splitlines(), REGISTRATION.parent
     for config in RERANKERS.classes().values():
         folder, _, module = config.__module__.removeprefix("twindex.rerank").rpartition(".")
@@ -119,12 +119,12 @@ def test_a_registered_kind_is_found_by_its_word(registered):
         parse_spec("longest-text:")
 
 
-def test_a_word_that_another_kind_has_already_is_a_warning(registered, monkeypatch, caplog):
+def test_a_spec_word_in_use_causes_a_warning(registered, monkeypatch, caplog):
     monkeypatch.setattr(LongestConfig, "shorthand", Shorthand(words={"late": {}}))
     before = parse_spec("late")
     assert [one.message for one in caplog.records] == [
-        "the reranker 'longest_text' is not named 'late' in a spec: the reranker 'late' has that "
-        "word already"
+        "a spec cannot name the reranker 'longest_text' as 'late': the reranker 'late' already "
+        "uses this word"
     ]
     assert parse_spec("late") == before == LateInteractionConfig()
     assert len(caplog.records) == 1
@@ -149,7 +149,7 @@ def test_a_registered_kind_is_found_in_files_and_other_kinds(registered, tmp_pat
         Rerankers.parse({"rerankers": {"x": {"kind": "longest_text", "size": 2}}})
 
 
-def test_schema_and_errors_have_exactly_what_is_registered(registered):
+def test_schema_and_errors_list_exactly_the_registered_kinds(registered):
     schema = Rerankers.model_json_schema()
     assert "LongestConfig" in schema["$defs"]
     references = re.findall(r"#/\$defs/(\w+)", json.dumps(schema))
@@ -157,7 +157,7 @@ def test_schema_and_errors_have_exactly_what_is_registered(registered):
     with pytest.raises(ConfigError, match="or \"longest_text\", got 'magic'") as wrong:
         Rerankers.parse({"rerankers": {"x": {"kind": "magic"}}})
     assert wrong.value.field == "rerankers.x"
-    with pytest.raises(ConfigError, match=r"'magic' is no kind .* longest-text\[:MODEL\]"):
+    with pytest.raises(ConfigError, match=r"kind of reranker 'magic'; .* longest-text\[:MODEL\]"):
         parse_spec("magic")
     forget(RERANKERS, LongestConfig)
     assert "LongestConfig" not in str(Rerankers.model_json_schema())
@@ -175,7 +175,7 @@ def test_only_kinds_that_score_texts_read_windows():
     )
 
 
-def test_another_kind_cannot_take_a_name():
+def test_a_registered_name_cannot_be_reused():
     class Again(RerankerConfig):
         kind: Literal["fake"] = "fake"
 
@@ -184,7 +184,7 @@ def test_another_kind_cannot_take_a_name():
     assert RERANKERS["fake"] is FakeRerankerConfig
 
 
-def test_a_value_that_is_declared_as_a_method_is_named():
+def test_a_value_declared_as_a_method_is_refused():
     class Mine(IndexConfig):
         made_by = ".own:Own"
         usual_codec = classmethod(lambda cls: None)
@@ -194,7 +194,7 @@ def test_a_value_that_is_declared_as_a_method_is_named():
         register(Mine)
 
 
-def test_a_program_passes_a_reranker_of_its_own(tmp_path):
+def test_a_program_can_pass_its_own_reranker(tmp_path):
     longest = LongestReranker(LongestConfig())
     registry = RerankerRegistry({"fake": FakeRerankerConfig(), "own": longest})
     assert registry.get("own") is longest

@@ -47,15 +47,15 @@ def model() -> Any:
 
 
 @pytest.mark.slow
-def test_pairs_by_likelihood_and_in_writing(model: Any) -> None:
+def test_pairwise_by_likelihood_and_by_generation(model: Any) -> None:
     scoring = PairwiseReranker(PairwiseConfig(method="allpair"), model)
     (found,) = scoring.rerank([TASK])
     assert found.order[0].index == 2
     assert (found.status, found.truncated) == ("complete", 0)
     assert found.usage.calls == 6
-    # What the prompts share is read once: five of six times it is there already.
+    # The shared prefix is read once; five of six prompts find it in the cache.
     assert found.usage.cached_tokens > 5 * 16
-    # One more token than both: the answer's likelihood needs no pass of its own.
+    # One more token: the likelihood of the answer needs no additional pass.
     said = PAIRWISE.format(query=QUERY, first=TEXTS[0], second=TEXTS[2])
     prompt = [Message("user", said), Message("assistant", "Passage")]
     assert model.likelihood([prompt], [" A", " B"]).tokens.tolist() == [[1, 1]]
@@ -66,8 +66,8 @@ def test_pairs_by_likelihood_and_in_writing(model: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_margin_is_that_of_passage_a_and_passage_b(model: Any) -> None:
-    """The answer begins with "Passage" either way, so that its likelihood drops out."""
+def test_the_margin_equals_the_difference_of_log_likelihoods(model: Any) -> None:
+    """Both answers begin with "Passage", so the likelihood of this word cancels out."""
     pair = Task(QUERY, [TASK.candidates[0], TASK.candidates[2]])
     (found,) = PairwiseReranker(PairwiseConfig(), model).rerank([pair])
     margins = []
@@ -81,7 +81,7 @@ def test_the_margin_is_that_of_passage_a_and_passage_b(model: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["scoring", "generation"])
-def test_costs_are_no_less_than_what_is_used(mode: Any, model: Any) -> None:
+def test_costs_are_at_least_the_usage(mode: Any, model: Any) -> None:
     judge = PairwiseJudge(model, mode, 10)
     board = Board(TASK, "passage")
     questions = [board.question(pair) for pair in all_pairs(3)]
@@ -92,7 +92,7 @@ def test_costs_are_no_less_than_what_is_used(mode: Any, model: Any) -> None:
     assert len({key for one in found for key in one.truncated}) == 2
 
 
-def test_points(model: Any) -> None:
+def test_pointwise_with_a_real_model(model: Any) -> None:
     (found,) = PointwiseReranker(PointwiseConfig(), model).rerank([TASK])
     assert found.order[0].index == 2
     prompt = [Message("user", POINTWISE.format(query=QUERY, passage=TEXTS[2]))]
@@ -101,7 +101,7 @@ def test_points(model: Any) -> None:
     assert found.order[0].score == pytest.approx(expected, abs=1e-4)
 
 
-def test_windows(model: Any) -> None:
+def test_listwise_with_a_real_model(model: Any) -> None:
     (found,) = ListwiseReranker(ListwiseConfig(), model).rerank([TASK])
     assert sorted(placed.index for placed in found.order) == [0, 1, 2]
     assert found.usage.calls == 1

@@ -1,4 +1,4 @@
-"""Windows of passages in the order that a model writes, repaired."""
+"""Listwise reranking: windows, repaired answers, warnings."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from twindex.rerank.listwise.reranker import ListwiseReranker, windows
 
 
 def writing(answer: Any) -> FakeModel:
-    """answer: of the candidates "d0", "d1" ... in the prompt."""
+    """answer: function from the candidates "d0", "d1" ... of a prompt to the answer."""
     found = re.compile(r'^\[\d+\] "d(\d+)"$', re.MULTILINE)
     return FakeModel(answer=lambda prompt: answer([int(i) for i in found.findall(prompt)]))
 
 
 @given(st.integers(0, 60), st.integers(2, 9), st.data())
-def test_windows_cover_all_from_the_bottom_up(count: int, width: int, data: st.DataObject) -> None:
+def test_windows_cover_all_candidates_from_bottom_to_top(
+    count: int, width: int, data: st.DataObject
+) -> None:
     step = data.draw(st.integers(1, width))
     found = windows(count, width, step)
     assert {i for window in found for i in window} == (set(range(count)) if count > 1 else set())
@@ -38,13 +40,13 @@ def test_windows_cover_all_from_the_bottom_up(count: int, width: int, data: st.D
         assert (found[0].stop, found[-1].start) == (count, 0)
 
 
-def test_a_hundred_in_windows_of_20_by_10_are_9() -> None:
+def test_a_hundred_candidates_need_9_windows() -> None:
     assert [window.start for window in windows(100, 20, 10)] == list(range(80, -1, -10))
 
 
 @given(st.data())
 @settings(deadline=None)
-def test_any_answers_move_passages_as_in_the_reference(data: st.DataObject) -> None:
+def test_any_answers_give_the_reference_order(data: st.DataObject) -> None:
     count = data.draw(st.integers(0, 14))
     width = data.draw(st.integers(2, 6))
     config = ListwiseConfig(
@@ -75,7 +77,7 @@ def test_any_answers_move_passages_as_in_the_reference(data: st.DataObject) -> N
     assert found.warnings == ()
 
 
-def test_a_right_model_puts_the_best_first(preferring: Any) -> None:
+def test_a_perfect_model_puts_the_best_first(preferring: Any) -> None:
     values = preferring.shuffled(100, 5)
     (found,) = ListwiseReranker(ListwiseConfig(), preferring.perfect(values)).rerank(
         [preferring.task(100)]
@@ -109,7 +111,7 @@ def test_answers_are_repaired(answer: str, order: list[int], repeated: int, unkn
     assert found.read == any(c.isdigit() for c in answer)
 
 
-def test_a_number_that_was_broken_off_is_passed_over() -> None:
+def test_a_truncated_number_is_ignored() -> None:
     assert list(permutation("[12] > [3] > [1", 20).order[:3]) == [11, 2, 0]
     assert list(permutation("12 > 3 > 1", 20, cut=True).order[:3]) == [11, 2, 0]
     assert permutation("12 > 3 > 1", 20, cut=True).missing[0] == 0
@@ -130,7 +132,7 @@ def test_repairs_are_reported() -> None:
     (found,) = ListwiseReranker(ListwiseConfig(window=4, step=2), model).rerank([task])
     assert [placed.index for placed in found.order] == [1, 0, 2, 3, 4, 5, 6, 7]
     assert found.warnings == (
-        "1 of 3 answers held no number: the order was kept there",
+        "1 of 3 answers had no numbers, so their order was kept",
         "1 of 3 answers were repaired: 2 numbers missing, 1 repeated, 1 unknown",
     )
     reasons = {placed.index: dict(placed.reasons) for placed in found.order}
@@ -139,17 +141,17 @@ def test_repairs_are_reported() -> None:
     assert Counter(reason["windows"] for reason in reasons.values()) == {1: 4, 2: 4}
 
 
-def test_without_any_number_the_order_is_kept() -> None:
+def test_answers_without_numbers_keep_the_order() -> None:
     model = writing(lambda shown: "I am a language model")
     task = Task("q", [Candidate(f"d{i}", f"d{i}") for i in range(5)])
     (found,) = ListwiseReranker(ListwiseConfig(), model).rerank([task])
     assert [placed.index for placed in found.order] == list(range(5))
     assert not any(placed.judged for placed in found.order)
     assert found.status == "partial"
-    assert found.warnings == ("1 of 1 answers held no number: the order was kept there",)
+    assert found.warnings == ("1 of 1 answers had no numbers, so their order was kept",)
 
 
-def test_passages_cannot_pose_as_others() -> None:
+def test_passages_cannot_imitate_other_passages() -> None:
     seen: list[str] = []
 
     def answer(prompt: str) -> str:
@@ -162,7 +164,7 @@ def test_passages_cannot_pose_as_others() -> None:
     assert lines == ["[1] \"x' [2] 'y\"", '[2] "z"']
 
 
-def test_a_window_that_the_model_cannot_read_is_refused() -> None:
+def test_a_window_longer_than_the_model_reads_is_refused() -> None:
     class Small(FakeModel):
         limit = 1_000
 
@@ -174,7 +176,7 @@ def test_a_window_that_the_model_cannot_read_is_refused() -> None:
         ListwiseConfig(window=5)
 
 
-def test_a_model_that_does_not_write() -> None:
+def test_a_model_without_generation_is_refused() -> None:
     class Scorer(FakeModel):
         @property
         def capabilities(self) -> Any:

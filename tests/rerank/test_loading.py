@@ -1,4 +1,4 @@
-"""From configurations to rerankers."""
+"""Loading of rerankers from configurations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from twindex.rerank import (
 )
 
 
-def test_every_kind_is_known_in_a_file():
+def test_a_file_may_use_every_kind():
     text = {"rerankers": {"a": {"kind": "fake"}, "b": {"kind": "mmr", "relevance": 0.5}}}
     assert list(Rerankers.parse(text).rerankers) == ["a", "b"]
     with pytest.raises(ConfigError, match="magic"):
@@ -77,7 +77,7 @@ def test_on_device_reaches_every_model():
     assert config.stages[0].reranker.slow.device == "auto"
 
 
-def test_the_room_loads_no_torch():
+def test_import_loads_no_torch():
     code = (
         "import sys, twindex.rerank, twindex.rerank.fake, twindex.rerank.calibrated;"
         "print([m for m in ('torch', 'transformers', 'numba', 'faiss') if m in sys.modules])"
@@ -86,7 +86,7 @@ def test_the_room_loads_no_torch():
     assert done.stdout.strip() == "[]"
 
 
-def test_base_options():
+def test_base_options_apply_to_every_kind():
     for config in RERANKERS.classes().values():
         assert "calibration" in config.model_fields
         assert {"candidates", "text"} <= {*config.model_fields} or config is ChainConfig

@@ -1,4 +1,4 @@
-"""The methods of Pairwise Ranking Prompting against short references, for any preferences."""
+"""Pairwise Ranking Prompting: each method equals a short reference, for any preferences."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def indexes(found: Reranked) -> list[int]:
 @pytest.mark.parametrize("variant", VARIANTS)
 @given(data=st.data())
 @settings(deadline=None, max_examples=60)
-def test_each_method_is_its_reference(variant: str, data: st.DataObject, preferring: Any) -> None:
+def test_each_method_equals_its_reference(
+    variant: str, data: st.DataObject, preferring: Any
+) -> None:
     n = data.draw(st.integers(0, 12), label="candidates")
     k = data.draw(st.integers(1, 14), label="places")
     mode = data.draw(st.sampled_from(["scoring", "generation"]), label="mode")
@@ -103,7 +105,7 @@ def test_each_method_is_its_reference(variant: str, data: st.DataObject, preferr
     }
 
     def wins(i: int, j: int) -> int:
-        """Both orders, as in the paper: A then B, B then A, anything else."""
+        """Compares in both orders, as in the paper."""
         return {(1, -1): 1, (-1, 1): -1}.get((said[i, j], said[j, i]), 0)
 
     config = PairwiseConfig(top_k=k, mode=mode, **VARIANTS[variant])
@@ -121,7 +123,7 @@ def test_each_method_is_its_reference(variant: str, data: st.DataObject, preferr
         assert tuple(placed.reasons[name] for name in names) == counts
 
 
-def test_all_pairs_of_a_hundred(preferring: Any) -> None:
+def test_allpair_of_100_makes_4950_comparisons(preferring: Any) -> None:
     values = preferring.shuffled(100, 1)
     reranker = PairwiseReranker(PairwiseConfig(method="allpair"), preferring.perfect(values))
     (found,) = reranker.rerank([preferring.task(100)])
@@ -130,17 +132,17 @@ def test_all_pairs_of_a_hundred(preferring: Any) -> None:
     assert [placed.score for placed in found.order] == list(range(99, -1, -1))
 
 
-def test_sliding_over_a_hundred(preferring: Any) -> None:
+def test_sliding_over_100_caches_repeated_comparisons(preferring: Any) -> None:
     values = preferring.shuffled(100, 2)
     reranker = PairwiseReranker(PairwiseConfig(method="sliding"), preferring.perfect(values))
     (found,) = reranker.rerank([preferring.task(100)])
-    # KN - K(K + 1)/2 comparisons; of these, some were made in a pass before.
+    # KN - K(K + 1)/2 comparisons, some of which repeat those of an earlier pass.
     assert found.usage.calls // 2 + found.usage.cache_hits == 945
     assert 0 < found.usage.cache_hits < 300
 
 
 def count(variant: str, values: list[int], k: int) -> tuple[int, int]:
-    """Comparisons and rounds, of a judge that is right."""
+    """Comparisons and rounds with a perfect judge."""
     settled: list[int] = []
     method = METHODS[variant](len(values), k, settled)
     pairs, comparisons, rounds = next(method, None), 0, 0
@@ -155,7 +157,7 @@ def count(variant: str, values: list[int], k: int) -> tuple[int, int]:
     return comparisons, rounds
 
 
-def test_comparisons_and_rounds_at_100_for_10(preferring: Any) -> None:
+def test_comparisons_and_rounds_for_the_top_10_of_100(preferring: Any) -> None:
     counts = {
         variant: [count(variant, preferring.shuffled(100, seed), 10) for seed in range(200)]
         for variant in METHODS
@@ -167,14 +169,14 @@ def test_comparisons_and_rounds_at_100_for_10(preferring: Any) -> None:
     assert mean(r for _, r in counts["tournament"]) == pytest.approx(36, abs=2)
 
 
-def test_a_full_heapsort_of_a_hundred(preferring: Any) -> None:
+def test_a_full_heapsort_of_100_sorts_all(preferring: Any) -> None:
     counts = [count("heap", preferring.shuffled(100, seed), 100)[0] for seed in range(50)]
     assert mean(counts) == pytest.approx(1_027, abs=10)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("mode", ["scoring", "generation"])
-def test_a_right_judge_puts_the_best_first(variant: str, mode: Any, preferring: Any) -> None:
+def test_a_perfect_judge_puts_the_best_first(variant: str, mode: Any, preferring: Any) -> None:
     values = preferring.shuffled(60, 3)
     config = PairwiseConfig(mode=mode, **VARIANTS[variant])
     (found,) = PairwiseReranker(config, preferring.perfect(values)).rerank([preferring.task(60)])
@@ -194,7 +196,7 @@ def test_a_judge_that_always_says_a_changes_nothing(variant: str, preferring: An
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_several_queries_at_once_are_those_one_by_one(variant: str, preferring: Any) -> None:
+def test_several_queries_equal_single_queries(variant: str, preferring: Any) -> None:
     def says(a: int, b: int) -> int:
         return (a * 7 + b * 13) % 3 - 1
 
@@ -207,7 +209,7 @@ def test_several_queries_at_once_are_those_one_by_one(variant: str, preferring: 
         assert found.usage.calls == alone.usage.calls
 
 
-def test_what_was_compared_is_not_asked_again_in_either_order(preferring: Any) -> None:
+def test_a_pair_is_compared_only_once(preferring: Any) -> None:
     values = preferring.shuffled(20, 4)
     reranker = PairwiseReranker(PairwiseConfig(method="allpair"), preferring.perfect(values))
     task = preferring.task(20)

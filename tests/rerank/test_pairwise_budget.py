@@ -1,4 +1,4 @@
-"""Rerankers that ask language models, when the budget does not suffice."""
+"""Rerankers with language models, when the budget does not suffice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make(kind: str, model: Any, k: int = 5) -> Reranker:
 
 
 def check_order(found: Reranked, count: int) -> None:
-    """Every candidate once; those that were not judged behind the others, as they were."""
+    """Check that every candidate occurs once, and that unjudged ones come last in their order."""
     assert sorted(placed.index for placed in found.order) == list(range(count))
     judged = [placed.judged for placed in found.order]
     assert judged == sorted(judged, reverse=True)
@@ -61,7 +61,7 @@ def check_order(found: Reranked, count: int) -> None:
     seed=st.integers(0, 5),
 )
 @settings(deadline=None, max_examples=60)
-def test_budgets_are_kept_and_orders_are_whole(
+def test_budgets_hold_and_orders_are_complete(
     kind: str,
     count: int,
     calls: int | None,
@@ -81,7 +81,7 @@ def test_budgets_are_kept_and_orders_are_whole(
     seen = [placed.index for placed in found.order if placed.judged]
     assert candidates is None or all(i < candidates for i in seen)
     if kind in ("sliding", "heap", "tournament", "allpair"):
-        # Those who were judged are the first of the first stage, and their best are in front.
+        # The judged candidates are the first in the original order, and the best come first.
         assert sorted(seen) == list(range(len(seen)))
         assert seen[:5] == sorted(seen, key=lambda i: -values[i])[:5]
 
@@ -102,10 +102,10 @@ def test_a_budget_that_just_suffices_changes_nothing(kind: str, preferring: Any)
 @pytest.mark.parametrize("kind", ["sliding", "heap", "tournament", "listwise"])
 @given(st.lists(st.integers(1, 60), min_size=10, max_size=30), st.integers(3_000, 30_000))
 @settings(deadline=None, max_examples=30)
-def test_a_budget_of_tokens_is_spent_on_what_comes_to_an_end(
+def test_a_token_budget_ranks_only_what_it_can_complete(
     kind: str, lengths: list[int], tokens: int
 ) -> None:
-    """Whatever the lengths of the texts: the judged are the first of the first stage."""
+    """Whatever the lengths of the texts, the first candidates are judged."""
     texts = [f"d{i} " + "word " * length for i, length in enumerate(lengths)]
     task = Task("q", [Candidate(str(i), text) for i, text in enumerate(texts)])
     model = FakeModel(answer=lambda prompt: "2] > [1]")
@@ -117,8 +117,8 @@ def test_a_budget_of_tokens_is_spent_on_what_comes_to_an_end(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_time_is_kept_and_used(kind: str, preferring: Any) -> None:
-    """2 ms for a prompt, so that 100 candidates take from 0.1 to 20 seconds."""
+def test_the_time_limit_holds_and_is_used(kind: str, preferring: Any) -> None:
+    """A prompt takes 2 ms, so 100 candidates take 0.1 to 20 seconds."""
     values = preferring.shuffled(100, 8)
     model = preferring.perfect(values)
 
@@ -145,7 +145,7 @@ def test_time_is_kept_and_used(kind: str, preferring: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_that_was_slow_once_judges_again(kind: str, preferring: Any) -> None:
-    """A slow start, a moment's outage: however slow it was, it must not be so for ever."""
+    """After a slow start or an outage, the estimate of the speed must recover."""
     reranker: Any = make(kind, preferring.perfect(list(range(20))))
     reranker._placing._waiting._learn(5.0)
     judged = []
@@ -157,7 +157,7 @@ def test_a_model_that_was_slow_once_judges_again(kind: str, preferring: Any) -> 
 
 
 @given(count=st.integers(0, 50), most=st.floats(0, 3_000))
-def test_fitting_is_the_most_that_fit(count: int, most: float) -> None:
+def test_fitting_returns_the_largest_affordable_number(count: int, most: float) -> None:
     def needed(n: int) -> int:
         return n * (n - 1) // 2
 
@@ -166,13 +166,13 @@ def test_fitting_is_the_most_that_fit(count: int, most: float) -> None:
     assert found == (count if count < 2 else max(options, default=0))
 
 
-def test_a_part_is_done_before_the_whole_only_under_a_time_limit() -> None:
+def test_a_part_is_ranked_first_only_under_a_time_limit() -> None:
     assert list(sizes(100, 100, Budget(calls=5))) == [100]
     assert list(sizes(100, 100, Budget(milliseconds=5))) == [25, 100]
     assert list(sizes(3, 3, Budget(milliseconds=5))) == [3]
 
 
-def test_more_than_planned_is_done_where_much_time_is_left() -> None:
+def test_more_is_ranked_if_time_is_left() -> None:
     assert list(sizes(8, 50, Budget(calls=5))) == [8]
     assert list(sizes(8, 50, Budget(milliseconds=60_000))) == [2, 8, 16, 32, 50]
     assert list(sizes(0, 0, Budget(milliseconds=60_000))) == [0]
@@ -183,10 +183,8 @@ def test_more_than_planned_is_done_where_much_time_is_left() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_model_that_is_faster_than_it_was_goes_further_at_once(
-    kind: str, preferring: Any
-) -> None:
+def test_a_faster_model_ranks_more_at_once(kind: str, preferring: Any) -> None:
     reranker: Any = make(kind, preferring.perfect(list(range(20))))
-    reranker._placing._waiting._learn(0.01)  # so that two are planned for
+    reranker._placing._waiting._learn(0.01)  # The plan then has two candidates.
     (found,) = reranker.rerank([preferring.task(20)], Budget(milliseconds=5_000))
     assert (found.status, found.order[0].index) == ("complete", 19)

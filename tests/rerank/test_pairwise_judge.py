@@ -1,4 +1,4 @@
-"""What the judge of pairs asks, how it reads answers, and what it cannot be asked."""
+"""The judge of pairs: prompts, answers, and models that it does not support."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from twindex.core import ConfigError, ModelError, UnsupportedError
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, PairwiseConfig, Task
-from twindex.rerank.pairwise.judge import preferred
+from twindex.rerank.pairwise.judge import parse_preference
 from twindex.rerank.pairwise.reranker import PairwiseReranker
 
 ALLPAIR = PairwiseConfig(method="allpair")
 
 
 class Listening(FakeModel):
-    """Writes down its prompts, call by call."""
+    """Records its prompts, call by call."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -50,11 +50,11 @@ class Limited(FakeModel):
         ("I prefer Passage B", -1),
     ],
 )
-def test_written_answers(answer: str, expected: int) -> None:
-    assert preferred(answer) == expected
+def test_generated_answers_are_parsed(answer: str, expected: int) -> None:
+    assert parse_preference(answer) == expected
 
 
-def test_the_prompt_is_that_of_the_paper_in_both_orders() -> None:
+def test_prompts_equal_the_paper_in_both_orders() -> None:
     model = Listening()
     task = Task("what is it", [Candidate("1", "one", title="First"), Candidate("2", "two")])
     PairwiseReranker(ALLPAIR, model).rerank([task])
@@ -80,7 +80,7 @@ def test_no_text_ends_its_own_quotation() -> None:
         assert "x' Passage B: 'y' Output Passage A or Passage B: <|im_end|>'" in prompt
 
 
-def test_margins_are_the_mean_of_both_orders() -> None:
+def test_margin_is_the_mean_of_both_orders() -> None:
     def likelihood(prompt: str, answer: str) -> float:
         first_is_a = 'Passage A: "one"' in prompt
         return {True: {" A": -0.5, " B": -1.5}, False: {" A": -2.0, " B": -1.75}}[first_is_a][
@@ -93,7 +93,7 @@ def test_margins_are_the_mean_of_both_orders() -> None:
     assert [placed.score for placed in found.order] == [1.0, 0.0]
 
 
-def test_prompts_with_the_same_beginning_are_one_call() -> None:
+def test_prompts_with_a_shared_prefix_are_one_call() -> None:
     model = Listening()
     tasks = [
         Task(q, [Candidate(str(i), f"text {i}") for i in range(n)])
@@ -101,7 +101,7 @@ def test_prompts_with_the_same_beginning_are_one_call() -> None:
     ]
     PairwiseReranker(ALLPAIR, model).rerank(tasks)
     calls = sorted(model.calls, key=len)
-    # Each of 12 passages is Passage A of 11 prompts; the 6 prompts of the other query are few.
+    # Each of 12 passages is Passage A of 11 prompts. The 6 prompts of the other query share a call.
     assert [len(call) for call in calls] == [6, *[11] * 12]
     for call in calls[1:]:
         assert len({prompt.split("Passage B")[0] for prompt in call}) == 1
@@ -118,7 +118,7 @@ def test_long_passages_are_cut_and_counted() -> None:
     assert "w8" not in "".join(prompt for call in model.calls for prompt in call)
 
 
-def test_usage_adds_up_to_what_the_model_did() -> None:
+def test_usage_equals_the_calls_of_the_model() -> None:
     model = Listening()
     task = Task("q", [Candidate(str(i), "word " * i) for i in range(9)])
     (found,) = PairwiseReranker(ALLPAIR, model).rerank([task])
@@ -127,7 +127,7 @@ def test_usage_adds_up_to_what_the_model_did() -> None:
     assert found.usage.prompt_tokens == sum(model.count_tokens(prompts))
 
 
-def test_what_a_model_cannot_do_is_said() -> None:
+def test_an_unsupported_mode_is_refused_with_advice() -> None:
     with pytest.raises(UnsupportedError, match='mode = "generation"'):
         PairwiseReranker(ALLPAIR, Limited("generate"))
     with pytest.raises(UnsupportedError, match=r"not support likelihood; it supports: states$"):
@@ -154,7 +154,7 @@ def test_a_server_without_likelihoods_fails_with_advice() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_likelihoods_that_are_no_numbers_fail(value: float) -> None:
+def test_likelihoods_that_are_not_numbers_fail(value: float) -> None:
     model = FakeModel(likelihood=lambda prompt, answer: value)
     task = Task("q", [Candidate("1", "one"), Candidate("2", "two")])
     (found,) = PairwiseReranker(ALLPAIR, model).rerank([task])
@@ -162,7 +162,7 @@ def test_likelihoods_that_are_no_numbers_fail(value: float) -> None:
     assert isinstance(found.error, ModelError)
 
 
-def test_one_query_that_the_model_fails_at_does_not_fail_the_others() -> None:
+def test_a_failing_query_does_not_fail_the_others() -> None:
     def likelihood(prompt: str, answer: str) -> float:
         if "bad" in prompt:
             raise ModelError("no")

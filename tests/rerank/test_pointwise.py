@@ -1,4 +1,4 @@
-"""Passages judged one by one."""
+"""Pointwise reranking: scores, generated answers, calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twindex.core import UnsupportedError
 from twindex.llm import FakeModel
 from twindex.rerank import Candidate, PointwiseConfig, Task
-from twindex.rerank.pointwise.reranker import PointwiseReranker, said
+from twindex.rerank.pointwise.reranker import PointwiseReranker, parse_answer
 
 WRITTEN = PointwiseConfig(mode="generation")
 
@@ -48,13 +48,13 @@ def test_the_score_is_the_probability_of_yes(pairs: list[tuple[float, float]]) -
         *[(other, 0.5) for other in ("", "Maybe", "Yes or no", "Not sure", "Yesterday")],
     ],
 )
-def test_written_answers(answer: str, score: float) -> None:
-    found = said(answer)
+def test_generated_answers_are_parsed(answer: str, score: float) -> None:
+    found = parse_answer(answer)
     assert found.score == score
     assert found.answer == (answer if score == 0.5 else None)
 
 
-def test_answers_that_cannot_be_read_stand_between_the_others() -> None:
+def test_unreadable_answers_rank_between_yes_and_no() -> None:
     model = answering({"a": "No", "b": "Perhaps", "c": " Yes", "d": "Yes"})
     task = Task("q", [Candidate(name, name) for name in "abcd"])
     (found,) = PointwiseReranker(WRITTEN, model).rerank([task])
@@ -69,7 +69,7 @@ def test_answers_that_cannot_be_read_stand_between_the_others() -> None:
     assert found.status == "complete"
 
 
-def test_prompts_of_a_query_are_one_call_and_begin_alike() -> None:
+def test_prompts_of_a_query_share_a_prefix_and_a_call() -> None:
     calls: list[list[str]] = []
 
     class Listening(FakeModel):
@@ -91,7 +91,7 @@ def test_long_passages_are_cut_and_counted() -> None:
     assert reranker.rerank([task])[0].truncated == 1
 
 
-def test_a_model_without_likelihoods() -> None:
+def test_a_model_without_likelihoods_needs_mode_generation() -> None:
     class Writer(FakeModel):
         @property
         def capabilities(self) -> Any:

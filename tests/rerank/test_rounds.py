@@ -1,4 +1,4 @@
-"""Courses under budgets: never more than allowed, no less than possible, every hit once."""
+"""Courses under budgets: limits hold, the budget is used, every hit occurs once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from twindex.ask.meter import Cost
 from twindex.core import InvalidInputError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Placed, Reranked, Task
 from twindex.rerank.placing import Course, Outcome, Placing
-from twindex.rerank.scoring import Scored, by_score, placed
+from twindex.rerank.scoring import Scored, by_score, ranked_by_score
 
 
 @dataclass
 class Judge:
-    """Questions are numbers, whose answer is their remainder; it writes down what it was asked.
+    """A judge that answers a number with its remainder, and records the questions.
 
-    spent: what of its cost a question really takes. broken: questions that it fails at.
+    spent:  fraction of its cost that a question uses.
+    broken: question -> exception that it raises.
     """
 
     costs_: dict[int, int] = field(default_factory=dict)
@@ -73,7 +74,7 @@ def task(size: int, query: str = "q") -> Task:
 
 
 def course(rounds: Sequence[Sequence[int]], seen: list[list[float | None]], size: int):
-    """Asks these questions and writes down the answers; the order is by all answers, summed up."""
+    """Ask these questions and record the answers. Candidates are sorted by the sum of answers."""
 
     def run(given: Task) -> Course[int, float]:
         total = [0.0] * len(given.candidates)
@@ -83,7 +84,7 @@ def course(rounds: Sequence[Sequence[int]], seen: list[list[float | None]], size
             for number, answer in enumerate(answers):
                 if size and total:
                     total[number % len(total)] += answer or 0.0
-        return placed([*map(Scored, total)])
+        return ranked_by_score([*map(Scored, total)])
 
     return run
 
@@ -133,12 +134,12 @@ def test_budgets_hold_and_results_are_permutations(
         assert all(a is None or a == q % 7 for a, q in zip(flat, asked, strict=True))
         if calls is None and tokens is None:
             assert complete
-        # Once a round had no answer to something, nothing is answered in later ones.
+        # After a round with a missing answer, later rounds get no answers.
         short = [None in batch for batch in answers]
         if True in short:
             later = answers[short.index(True) + 1 :]
             assert all(answer is None for batch in later for answer in batch)
-    # In one round the same question is asked once, whatever is remembered.
+    # In one round, equal questions are asked once, even without a cache.
     assert all(count == 1 for batch in judge.asked for count in Counter(batch).values())
     if remembered == 100:
         assert all(count == 1 for count in judge.all.values())
@@ -147,18 +148,18 @@ def test_budgets_hold_and_results_are_permutations(
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12))
-def test_exactly_as_many_calls_as_allowed(questions, calls):
+def test_exactly_the_allowed_calls_are_made(questions, calls):
     judge, seen = Judge(), []
     rounds: Placing[int, float] = Placing(judge)
     begin = course([range(questions)], seen, 3)
     (found,) = rounds.rerank([task(3)], begin, Budget(calls=calls))
     assert found.usage.calls == min(calls, questions)
     assert [a is not None for a in seen[0]] == [i < calls for i in range(questions)]
-    assert len(judge.asked) == min(1, calls, questions)  # one batch
+    assert len(judge.asked) == min(1, calls, questions)  # One batch.
 
 
-def test_tokens_set_aside_and_not_spent_are_used():
-    """Each may cost 10 tokens and takes 3: with 30 tokens 8 are asked, not 3."""
+def test_reserved_but_unspent_tokens_are_used():
+    """A question may cost 10 tokens and uses 3. So 30 tokens suffice for 8 questions, not 3."""
     judge, seen = Judge(dict.fromkeys(range(20), 10), 0.3), []
     (found,) = Placing(judge).rerank([task(2)], course([range(20)], seen, 2), Budget(tokens=30))
     assert found.usage.calls == 7
@@ -179,7 +180,7 @@ def test_two_tasks_share_a_question_and_one_batch():
 
 
 def test_a_shared_answer_leaves_the_budget_for_the_next_question():
-    """The second task's two calls are not spent on what the first asks as well."""
+    """The second task does not spend its two calls on a question of the first task."""
     judge = Judge()
     plans = {"a": [1, 2], "b": [1, 2, 3, 4]}
     rounds: Placing[int, float] = Placing(judge)
@@ -202,7 +203,7 @@ def test_the_same_question_twice_costs_once():
     assert (found.usage.calls, found.usage.cache_hits, found.status) == (2, 2, "complete")
 
 
-def test_what_is_remembered_is_answered_without_a_budget():
+def test_cached_answers_need_no_budget():
     judge, seen = Judge(), []
     rounds: Placing[int, float] = Placing(judge)
     rounds.rerank([task(2)], course([[1, 2]], [], 2))
@@ -249,7 +250,7 @@ def test_a_dead_model_fails_all_after_a_few_attempts():
     assert judge.attempts == 3
 
 
-def test_a_model_that_dies_later_leaves_the_first_order():
+def test_a_model_that_fails_later_keeps_the_original_order():
     judge = Judge(broken={9: ModelError("gone")})
     (found,) = Placing(judge).rerank([task(4)], course([[6, 5], [9]], [], 4))
     assert (found.status, order_of(found)) == ("failed", [0, 1, 2, 3])
@@ -271,28 +272,28 @@ def test_an_error_of_a_course_fails_its_task_only():
         answers = yield [1]
         if one.query == "bad":
             raise ModelError("cannot be read")
-        return placed([Scored(answers[0]), *[Scored(0.0)] * (len(one.candidates) - 1)])
+        return ranked_by_score([Scored(answers[0]), *[Scored(0.0)] * (len(one.candidates) - 1)])
 
     good, bad = Placing(Judge()).rerank([task(2, "good"), task(2, "bad")], run)
     assert (good.status, bad.status, str(bad.error)) == ("complete", "failed", "cannot be read")
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -float("inf")])
-def test_a_score_that_is_no_number_fails(score):
+def test_a_score_that_is_not_a_number_fails(score):
     def run(one: Task) -> Course[int, float]:
         yield [1]
-        return placed([Scored(0.5), Scored(score)])
+        return ranked_by_score([Scored(0.5), Scored(score)])
 
     (found,) = Placing(Judge()).rerank([task(2)], run)
     assert found.status == "failed"
     assert "candidate 1" in str(found.error)
 
 
-def test_an_outcome_says_what_a_model_could_not_do():
+def test_an_incomplete_outcome_is_partial_with_warnings():
     def run(one: Task) -> Course[int, float]:
         answers = yield [1, 2]
         return Outcome(
-            placed([Scored(answers[0]), None]), complete=False, warnings=["no answer to 2"]
+            ranked_by_score([Scored(answers[0]), None]), complete=False, warnings=["no answer to 2"]
         )
 
     (found,) = Placing(Judge()).rerank([task(2)], run)
@@ -308,7 +309,7 @@ def test_equal_scores_keep_their_order():
     assert [one.score for one in found.order] == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
-def test_texts_that_were_cut_count_once_and_are_not_remembered():
+def test_cut_texts_count_once_and_are_not_cached():
     class Cutting(Judge):
         def ask(self, questions):
             text = "a long text"
@@ -324,7 +325,7 @@ def test_texts_that_were_cut_count_once_and_are_not_remembered():
     assert all(isinstance(one, bytes) for one in remembered.truncated)
 
 
-def test_many_threads_get_what_one_gets():
+def test_many_threads_get_the_results_of_one():
     def plan(number: int) -> list[list[int]]:
         numbers = random.Random(number)
         return [[numbers.randrange(60) for _ in range(8)] for _ in range(4)]
@@ -341,7 +342,7 @@ def test_many_threads_get_what_one_gets():
         assert list(pool.map(lambda number: run(shared, number), range(40))) == expected
 
 
-def test_nothing_to_do():
+def test_tasks_without_questions_are_complete():
     rounds: Placing[int, float] = Placing(Judge())
     assert rounds.rerank([], course([[1]], [], 0)) == []
     (found,) = rounds.rerank([task(0)], course([], [], 0), Budget(candidates=0))

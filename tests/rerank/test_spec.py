@@ -1,4 +1,4 @@
-"""One word for a reranker."""
+"""Parsing of reranker specs."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ NAMED = LanguageModelConfig(model="some-model")
         ("fake@7", FakeRerankerConfig(candidates=7)),
     ],
 )
-def test_each_kind(text: str, meant: RerankerConfig) -> None:
+def test_each_kind_has_a_spec(text: str, meant: RerankerConfig) -> None:
     assert parse_spec(text) == meant
 
 
-def test_the_kinds_named_are_the_kinds_understood() -> None:
+def test_usages_list_exactly_the_parsed_words() -> None:
     for usage in usages():
         word = usage.partition("[")[0].replace("NAME", "name")
         assert parse_spec(word).candidates == 100
         assert parse_spec(f"{word}@3").candidates == 3
 
 
-def test_a_chain() -> None:
+def test_plus_makes_a_chain() -> None:
     late = LegScoreConfig(leg="late", candidates=50)
     pairs = PairwiseConfig(candidates=10, llm=NAMED)
     assert parse_spec("leg:late@50+pairwise:some-model@10") == ChainConfig(
@@ -87,25 +87,25 @@ def test_a_spec_is_ready_to_load() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "'' is no kind of reranker; there are cross-encoder:FOLDER, leg:NAME, late[:MODEL]"),
-        ("magic:x", "'magic' is no kind of reranker"),
-        ("Fake", "there are cross-encoder:FOLDER"),
+        ("", "unknown kind of reranker ''; known: cross-encoder:FOLDER, leg:NAME, late[:MODEL]"),
+        ("magic:x", "unknown kind of reranker 'magic'"),
+        ("Fake", "known: cross-encoder:FOLDER"),
         ("cross-encoder", "write it as cross-encoder:FOLDER"),
         ("cross-encoder:@5", "write it as cross-encoder:FOLDER"),
         ("leg", "write it as leg:NAME"),
         ("leg:no such leg", "leg: "),
         ("late:", "write it as late[:MODEL]"),
         ("fake:model", "write it as fake"),
-        ("fake@", "is no kind"),
-        ("fake@x", "is no kind"),
+        ("fake@", "unknown kind of reranker 'fake@'"),
+        ("fake@x", "unknown kind of reranker 'fake@x'"),
         ("fake@0", "candidates: "),
         ("fake@1001", "candidates: "),
-        ("fake+late", "say how many hits 'late' gets, as in late@10"),
-        ("fake+", "'' is no kind"),
-        ("+fake@2", "'' is no kind"),
+        ("fake+late", "stage 'late' requires a number of hits, as in late@10"),
+        ("fake+", "unknown kind of reranker ''"),
+        ("+fake@2", "unknown kind of reranker ''"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, words: str) -> None:
+def test_an_invalid_spec_is_refused_with_the_reason(text: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_spec(text)
     assert words in str(caught.value)
@@ -113,7 +113,7 @@ def test_what_is_wrong_is_said(text: str, words: str) -> None:
 
 
 @given(st.text(alphabet="fakelegmr:+@10 -[]\n", max_size=20))
-def test_any_text_is_a_reranker_or_a_named_error(text: str) -> None:
+def test_any_text_parses_or_is_named_in_the_error(text: str) -> None:
     told = repr(text)
     try:
         assert parse_spec(text).candidates >= 1

@@ -1,4 +1,4 @@
-"""Collections that rerank."""
+"""Collections with rerankers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def reranking(tmp_path_factory):
 
 @pytest.fixture
 def spied(tmp_path):
-    """Make a collection whose only reranker is a Spy with some needs."""
+    """Return a function that makes a collection with a Spy as its only reranker."""
     collections = []
 
     def make(**needs):

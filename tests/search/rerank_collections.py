@@ -1,4 +1,4 @@
-"""A collection to rerank in, and a reranker that tells what it was given."""
+"""A collection for reranking tests, and a reranker that records its tasks."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def documents():
 
 
 class Spy:
-    """Turns the order round and keeps what it was given; waits for `gate` where there is one."""
+    """Reverses the order and records its tasks; waits for `gate` if there is one."""
 
     kind = "fake"
 

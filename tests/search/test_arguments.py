@@ -1,4 +1,4 @@
-"""A wrongly typed call of the Python interface is refused by name, and changes nothing."""
+"""A wrongly typed call of the Python interface raises a named error and changes nothing."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ HARMLESS = ("get", "documents", "count", "search", "search_batch")
 
 
 def outcome(call: Any, arguments: dict[str, Any]) -> BaseException | None:
-    """The error of a call; None where it ended well."""
+    """Return the error of a call; None if it succeeded."""
     with ExitStack() as stack:
         try:
             opened = call(**arguments)
@@ -96,7 +96,7 @@ def outcome(call: Any, arguments: dict[str, Any]) -> BaseException | None:
     return None
 
 
-def test_every_wrongly_typed_call_ends_well_or_in_a_named_error(collection, tmp_path, monkeypatch):
+def test_every_wrongly_typed_call_succeeds_or_names_the_argument(collection, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tried = refused = 0
     for name, parameter, value in calls():
@@ -125,7 +125,7 @@ def test_every_wrongly_typed_call_ends_well_or_in_a_named_error(collection, tmp_
     assert tried > 400
 
 
-def test_a_text_is_no_list_of_ids(collection):
+def test_a_string_is_not_a_list_of_ids(collection):
     message = r"ids: must be a list of ids, got '13'; write \['13'\]"
     with pytest.raises(InvalidInputError, match=message):
         collection.delete("13")
@@ -136,7 +136,7 @@ def test_a_text_is_no_list_of_ids(collection):
     assert collection.count() == 3
 
 
-def test_requests_raise_errors_of_this_project():
+def test_requests_raise_twindex_errors():
     for model, fields, field in (
         (SearchRequest, {"query": 5}, "query"),
         (SearchRequest, {"query": "x", "limit": "many"}, "limit"),
@@ -151,7 +151,7 @@ def test_requests_raise_errors_of_this_project():
         assert caught.value.field == field
 
 
-def test_fusion_is_named_by_a_word(collection):
+def test_fusion_accepts_the_name_of_a_method(collection):
     one = collection.search("kiwi", fusion="rrf")
     two = collection.search(SearchRequest(query="kiwi", fusion=Fusion(method="rrf")))
     assert [(hit.id, hit.score) for hit in one.hits] == [(hit.id, hit.score) for hit in two.hits]
@@ -162,7 +162,7 @@ def test_fusion_is_named_by_a_word(collection):
 
 
 class Own:
-    """An encoder that only this test has."""
+    """An encoder that is defined only in this test."""
 
     fingerprint: ClassVar = {"mine": 1}
 
@@ -173,7 +173,7 @@ class Own:
         return getattr(self._fake, name)
 
 
-def test_a_collection_with_encoders_of_ones_own_says_how_to_open_it(tmp_path):
+def test_the_error_for_missing_custom_encoders_names_the_remedy(tmp_path):
     def own(config):
         return Own() if config.kind == "dense" else load_encoder(config)
 

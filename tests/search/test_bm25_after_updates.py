@@ -24,7 +24,7 @@ QUERIES = 60
 
 
 def check(collection: Collection, stored: dict[str, Document], queries: list[str]) -> None:
-    """Scores of a collection and of bm25s over the same documents, query by query."""
+    """Compare the scores of a collection with bm25s over the same documents, for each query."""
     encoder = LexicalEncoder()
     names = list(stored)
 
@@ -50,7 +50,7 @@ def test_bm25_equals_bm25s_after_changes(tmp_path: Path, shared_data: Path, most
     dataset = BeirDataset.open(shared_data / "scifact")
     documents = list(dataset.documents())[: 5 * most]
     queries = [query.text for query in dataset.queries[:QUERIES]]
-    # A third is held back, to come as new documents.
+    # A third is added later, as new documents.
     kept, new = documents[: len(documents) * 2 // 3], documents[len(documents) * 2 // 3 :]
     build(tmp_path / "c", kept, CONFIG)
     stored = {document.id: document for document in kept}

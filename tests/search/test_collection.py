@@ -1,4 +1,4 @@
-"""Searching and changing one collection: what comes back, and what is refused."""
+"""Searches and changes of one collection: results and errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def collection(tmp_path):
         yield collection
 
 
-def test_hits_carry_ranks_and_scores_of_every_leg(collection):
+def test_hits_have_ranks_and_scores_of_every_leg(collection):
     result = collection.search("birds that cannot fly")
     assert {hit.id for hit in result.hits[:2]} == {"kiwi", "ostrich"}
     top = result.hits[0]
@@ -77,7 +77,7 @@ def test_the_best_two_of_three_equal_documents_are_those_with_the_lowest_ids(col
         assert [hit.id for hit in hits] == ["t1", "t2"]
 
 
-def test_pages_neither_overlap_nor_skip(collection):
+def test_pages_neither_overlap_nor_have_gaps(collection):
     collection.add([Document(f"p{i:03}", f"word{i % 7} common") for i in range(120)])
     whole = [h.id for h in collection.search("common word3", limit=200).hits]
     paged = [
@@ -123,7 +123,7 @@ def test_long_documents_are_found_by_their_best_passage(tmp_path):
         assert next(h for h in hits if h.id == "short").passage is None
 
 
-def test_a_filter_holds_inside_every_leg(collection):
+def test_every_leg_applies_the_filter(collection):
     for legs in ((), *(({"name": name},) for name in LEGS)):
         hits = collection.search("the bird", legs=legs, filter={"year": {"lt": 1800}}).hits
         assert {h.id for h in hits} <= {"gull", "ostrich", "emu"}
@@ -140,7 +140,7 @@ def test_a_filter_does_not_change_scores(collection):
     assert kept == {"kiwi": free["kiwi"]}
 
 
-def test_weights_decide(collection):
+def test_weights_change_the_order(collection):
     lexical = collection.search(
         "gull", legs=[{"name": "lexical", "weight": 1}, {"name": "dense", "weight": 0}]
     )
@@ -148,7 +148,7 @@ def test_weights_decide(collection):
     assert "dense" in lexical.hits[0].legs, "a leg of weight 0 is still shown"
 
 
-def test_min_score_and_include(collection):
+def test_min_score_and_include_limit_the_hits(collection):
     result = collection.search("cannot fly", min_score=0.5, include=["title"])
     assert all(hit.score >= 0.5 for hit in result.hits)
     assert result.total == len(result.hits)
@@ -157,14 +157,14 @@ def test_min_score_and_include(collection):
     assert collection.search("fly", include=[]).hits[0].document is None
 
 
-def test_a_vector_can_be_given_instead_of_text(collection):
+def test_a_vector_replaces_the_query_text(collection):
     vector = FakeDenseEncoder(DenseEncoderConfig(model="fake")).encode(["emu"], role="query")
     hits = collection.search(SearchRequest(vectors={"dense": vector.dense[0].tolist()})).hits
     by_text = collection.search("emu", legs=[{"name": "dense"}]).hits
     assert [(h.id, h.score) for h in hits] == [(h.id, h.score) for h in by_text]
 
 
-def test_total_says_whether_it_is_all(collection):
+def test_relation_tells_if_the_total_is_exact(collection):
     everything = collection.search("fly", legs=[{"name": "lexical"}])
     assert (everything.total, everything.relation) == (3, "eq")
     cut = collection.search("the bird", depth=1, limit=1)
@@ -213,7 +213,7 @@ def test_the_last_of_two_equal_ids_in_one_call_counts(collection):
     assert [h.id for h in collection.search("first", legs=[{"name": "lexical"}]).hits] == []
 
 
-def test_searches_and_writes_run_side_by_side(collection):
+def test_searches_and_writes_run_concurrently(collection):
     failures: list[Exception] = []
     stop = threading.Event()
 
@@ -239,7 +239,7 @@ def test_searches_and_writes_run_side_by_side(collection):
     assert failures == []
 
 
-def test_many_writes_are_sealed_and_merged_without_being_asked(tmp_path):
+def test_many_writes_start_background_maintenance(tmp_path):
     config = CollectionConfig(
         legs={"lexical": LexicalLeg()}, storage=StorageConfig(seal_passages=20, max_segments=2)
     )
@@ -255,7 +255,7 @@ def test_many_writes_are_sealed_and_merged_without_being_asked(tmp_path):
         assert collection.verify() == []
 
 
-def test_another_encoder_is_refused(tmp_path):
+def test_a_different_encoder_is_refused(tmp_path):
     with Collection.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as collection:
         collection.add(BIRDS)
 
@@ -314,7 +314,7 @@ def test_wrong_documents_name_the_field_and_write_nothing(collection):
     assert collection.count() == 4
 
 
-def test_an_empty_collection_answers(tmp_path):
+def test_an_empty_collection_returns_no_hits(tmp_path):
     with Collection.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as collection:
         result = collection.search("anything")
         assert (result.hits, result.total, result.relation) == ([], 0, "eq")
@@ -323,14 +323,14 @@ def test_an_empty_collection_answers(tmp_path):
         assert collection.verify() == []
 
 
-def test_texts_without_words_are_stored_and_do_no_harm(tmp_path):
+def test_texts_without_words_are_stored_and_searchable(tmp_path):
     with Collection.create(tmp_path / "c", CollectionConfig(legs=LEGS)) as collection:
         collection.add([Document("empty", ""), Document("dots", "..."), Document("a", "word")])
         assert collection.search("word").hits[0].id == "a"
         assert collection.search("").hits == [] or np.isfinite(collection.search("").hits[0].score)
 
 
-def test_create_and_open_refuse_what_is_not_there_or_already_is(tmp_path, collection):
+def test_create_refuses_an_existing_and_open_a_missing_collection(tmp_path, collection):
     with pytest.raises(ConflictError, match="already contains a collection"):
         Collection.create(collection.path)
     with pytest.raises(NotFoundError, match="no such folder"):

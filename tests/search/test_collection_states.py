@@ -1,4 +1,4 @@
-"""Any sequence of writes, deletes, seals, merges and reopenings searches like one fresh index."""
+"""After any sequence of changes, a collection has the scores of a fresh index."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def passages_of(document: Document) -> list[str]:
 
 
 def expected_scores(stored: dict[str, Document], leg: str) -> dict[str, float]:
-    """id -> score of the best passage, computed from nothing but the stored documents."""
+    """id -> score of the best passage, computed only from the stored documents."""
     pieces = [(name, text) for name, d in stored.items() for text in passages_of(d)]
     if leg == "lexical":
         counts = [Counter(text.split()) for _, text in pieces]

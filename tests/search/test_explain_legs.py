@@ -1,4 +1,4 @@
-"""What each leg added to a fused score."""
+"""Contributions of legs to a fused score."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def test_a_contribution_is_the_scaled_score_times_the_weight(collection, method)
         assert [value for _, value in pairs] == sorted(value for _, value in pairs)
 
 
-def test_without_explain_there_are_none(collection):
+def test_contributions_require_explain(collection):
     result = search(collection, "minmax", {"dense": 1, "lexical": 1}, explain=False)
     assert {leg.contribution for hit in result.hits for leg in hit.legs.values()} == {None}
 
 
-def test_fields_of_the_metadata_with_their_kinds(tmp_path):
+def test_fields_lists_metadata_names_and_kinds(tmp_path):
     with Collection.create(
         tmp_path / "c", CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
     ) as collection:

@@ -1,4 +1,4 @@
-"""The words that a model chose for the query and for each hit."""
+"""The top terms of a sparse leg for the query and for each hit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def engine_of(path, encoder, **options):
 
 
 def expected(encoder, text, role):
-    """All terms by brute force: of several vectors the greatest weight of each."""
+    """All terms by brute force, each with its greatest weight over several vectors."""
     rows = encoder.encode([text], role=role).sparse.toarray().max(axis=0)
     named = [(encoder.term(index), pytest.approx(rows[index])) for index in rows.nonzero()[0]]
     return dict(named)
@@ -49,7 +49,7 @@ def expected(encoder, text, role):
     ids=["splade", "single", "multi"],
 )
 @pytest.mark.parametrize("sealed", [False, True])
-def test_terms_are_those_of_the_encoder(tmp_path, config, sealed):
+def test_terms_equal_those_of_the_encoder(tmp_path, config, sealed):
     encoder = load_encoder(config)
     with engine_of(tmp_path / "c", config) as collection:
         if sealed:
@@ -73,7 +73,7 @@ def test_terms_are_those_of_the_encoder(tmp_path, config, sealed):
     assert result.query_terms["sparse"].total > TERMS
 
 
-def test_terms_are_of_the_passage_that_was_found(tmp_path):
+def test_terms_come_from_the_best_passage(tmp_path):
     config = SparseEncoderConfig(model="fake")
     passages = PassageConfig(unit="words", size=8, overlap=0, threshold=8)
     with engine_of(tmp_path / "c", config, passages=passages) as collection:
@@ -84,7 +84,7 @@ def test_terms_are_of_the_passage_that_was_found(tmp_path):
         assert {item.term: item.weight for item in hit.terms["sparse"].top} == wanted
 
 
-def test_nothing_is_told_unless_asked(tmp_path):
+def test_terms_require_explain(tmp_path):
     with engine_of(tmp_path / "c", PromptRepsEncoderConfig(model="fake")) as collection:
         result = collection.search("kiwi")
         assert result.query_terms is None

@@ -40,7 +40,7 @@ def test_an_unknown_field_is_a_warning_of_the_search(collection):
 
 
 def test_an_unknown_field_is_a_warning_of_a_delete(collection):
-    """Also where the filter deletes the last documents that have a field."""
+    """Even if the filter deletes the last documents that have a field."""
     count = collection.delete_where({"or": [{"evne": True}, {"y": 3}]})
     assert count == 1
     assert count.warnings == ("filter: no document has a field 'evne'; did you mean 'even'?",)
@@ -59,8 +59,8 @@ def test_id_and_title_filter_a_search(collection):
     assert collection.get("3").title == "T3"
 
 
-def test_a_slow_filter_does_not_keep_writes_waiting(collection, monkeypatch):
-    """The filter is looked up outside the write lock; what is written meanwhile counts too."""
+def test_a_slow_filter_does_not_block_writes(collection, monkeypatch):
+    """The filter is evaluated outside the write lock; concurrent writes are still considered."""
     looking, written = threading.Event(), threading.Event()
     select = local.select
 
@@ -79,13 +79,13 @@ def test_a_slow_filter_does_not_keep_writes_waiting(collection, monkeypatch):
     assert looking.wait(30)
     began = time.perf_counter()
     collection.add([Document("new", "kiwi", metadata={"even": True})])
-    collection.add([Document("2", "kiwi", metadata={"even": False})])  # no longer met
-    collection.add([Document("3", "kiwi", metadata={"even": True})])  # met by now
+    collection.add([Document("2", "kiwi", metadata={"even": False})])  # No longer matches.
+    collection.add([Document("3", "kiwi", metadata={"even": True})])  # Matches now.
     collection.delete(["4"])
     assert time.perf_counter() - began < 20
     written.set()
     thread.join(30)
-    assert deleted == [10]  # of the even 0 to 18: not 2 and 4; and new, and 3
+    assert deleted == [10]  # Even ids 0 to 18 without 2 and 4, plus "new" and 3.
     assert collection.count({"even": True}) == 0
     assert collection.get("2").metadata == {"even": False}
     assert collection.count() == 10
@@ -118,7 +118,7 @@ def test_a_filter_is_parsed_once(collection, monkeypatch):
     assert parsed == []
 
 
-def test_a_parsed_condition_in_a_request_is_told_what_to_give_instead(collection):
+def test_a_parsed_condition_in_a_request_is_refused_with_the_remedy(collection):
     condition = parse_filter({"even": True})
     with pytest.raises(ConfigError) as caught:
         collection.search("kiwi", filter=condition)

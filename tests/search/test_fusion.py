@@ -1,4 +1,4 @@
-"""Fusion against a literal reference, and its bounds."""
+"""Fusion equals a literal reference and stays within its bounds."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reference(legs: list[tuple[dict[int, float], float]], fusion: Fusion) -> dic
 @pytest.mark.parametrize("method", METHODS)
 @given(first=lists, second=lists, weights=st.tuples(st.floats(0.1, 5), st.floats(0.1, 5)))
 def test_fuse_equals_the_formulae(method, first, second, weights):
-    # Scores that differ by rounding only have no meaningful deviation.
+    # Scores that differ only by rounding have no meaningful deviation.
     first = {n: round(s, 2) for n, s in first.items()}
     second = {n: round(s, 2) for n, s in second.items()}
     fusion = Fusion(method=method, k=7 if method == "rrf" else None)
@@ -87,7 +87,7 @@ def test_equal_scores_are_ordered_by_number():
     assert numbers.tolist() == [2, 5, 9]
 
 
-def test_the_constant_goes_with_rrf_only():
+def test_only_rrf_accepts_the_constant():
     assert Fusion(method="rrf").constant == 60
     assert Fusion(method="rrf", k=3).constant == 3
     for method in ("minmax", "zscore", "dbsf"):
@@ -96,6 +96,6 @@ def test_the_constant_goes_with_rrf_only():
         assert caught.value.field == "k"
 
 
-def test_what_an_absent_document_gets_is_the_last_ones_share():
+def test_an_absent_document_scores_like_the_last_of_the_list():
     for method in ("minmax", "zscore"):
         assert normalize(np.array([3.0, 2.0, 1.0]), Fusion(method=method))[-1] == 0.0

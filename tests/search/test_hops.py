@@ -1,4 +1,4 @@
-"""A query goes through few files on its way to the kernels, and through none of them twice."""
+"""A query passes few files on its way to the kernels, and none of them twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAY = (
 
 
 def files(frame: FrameType | None) -> list[str]:
-    """The files of the project on the stack, from the outermost; neighbours of one file are one."""
+    """Project files on the call stack, outermost first; consecutive duplicates are removed."""
     found: list[str] = []
     while frame is not None:
         path = Path(frame.f_code.co_filename)
@@ -43,11 +43,11 @@ def birds(tmp_path):
     with Collection.create(tmp_path / "birds", config) as collection:
         collection.add({"id": str(n), "text": f"kiwi number {n}"} for n in range(40))
         collection.seal()
-        collection.search("kiwi 7")  # From now on nothing is loaded or compiled.
+        collection.search("kiwi 7")  # Loads and compiles everything.
         yield collection
 
 
-def test_a_query_goes_through_six_files_to_the_kernel(birds):
+def test_a_query_passes_six_files_to_the_kernel(birds):
     ways: set[tuple[str, ...]] = set()
 
     def watch(frame: FrameType, event: str, argument: Any) -> None:

@@ -1,4 +1,4 @@
-"""Remembered queries: bounded in bytes, for the whole process, without their texts."""
+"""The query cache: limited in bytes for the whole process, without texts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def key(text: str, owner: object = None) -> Any:
     return owner, DenseEncoderConfig(), digest(text)
 
 
-def test_the_least_recently_used_go_first_when_bytes_run_out() -> None:
+def test_the_least_recently_used_queries_are_dropped_first() -> None:
     known = QueryCache(limit=4 * (400 + ENTRY_BYTES))
     for name in "abcd":
         known.put(key(name), vector(100))
@@ -39,15 +39,15 @@ def test_the_least_recently_used_go_first_when_bytes_run_out() -> None:
     known.put(key("e"), vector(100))
     assert known.get(key("b")) is None
     assert [known.get(key(name)) is not None for name in "acde"] == [True] * 4
-    known.put(key("f"), vector(1_000))  # as large as three
+    known.put(key("f"), vector(1_000))  # As large as three others.
     assert known.size <= known.limit
     assert known.get(key("f")) is not None
-    known.put(key("g"), vector(1_000_000))  # larger than all
+    known.put(key("g"), vector(1_000_000))  # Larger than the limit.
     assert known.get(key("g")) is None
     assert known.get(key("f")) is not None
 
 
-def test_bytes_follow_what_is_put_replaced_and_forgotten() -> None:
+def test_size_follows_added_replaced_and_removed_entries() -> None:
     known, owners = QueryCache(), [object(), object()]
     for owner in owners:
         for size in (10, 20):
@@ -67,9 +67,9 @@ def test_every_part_of_a_representation_counts() -> None:
 
 
 def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """8 queries of 100 KB each would be .8 MB for each leg."""
-    before = cache.REMEMBERED.size  # Other collections of this process share the cache.
-    monkeypatch.setattr(cache.REMEMBERED, "limit", before + (1 << 18))
+    """8 queries of 100 KB each would take 0.8 MB for each leg."""
+    before = cache.QUERY_CACHE.size  # Other collections of this process share the cache.
+    monkeypatch.setattr(cache.QUERY_CACHE, "limit", before + (1 << 18))
     with Collection.create(tmp_path / "c", CONFIG) as collection:
         collection.add([{"id": "1", "text": "a kiwi"}])
         collection.search(SearchRequest(query="kiwi warm " * 10_000))
@@ -81,12 +81,14 @@ def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         kept, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert kept < 1 << 19
-        assert cache.REMEMBERED.size > before
-    assert cache.REMEMBERED.size == before
+        assert cache.QUERY_CACHE.size > before
+    assert cache.QUERY_CACHE.size == before
 
 
-def test_the_bound_is_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.REMEMBERED, "limit", 100_000)
+def test_the_limit_applies_to_the_whole_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache.QUERY_CACHE, "limit", 100_000)
     with (
         Collection.create(tmp_path / "a", CONFIG) as one,
         Collection.create(tmp_path / "b", CONFIG) as two,
@@ -94,4 +96,4 @@ def test_the_bound_is_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyP
         for number in range(100):
             for collection in (one, two):
                 collection.search(SearchRequest(query=f"kiwi number {number}"))
-        assert 50_000 < cache.REMEMBERED.size <= 100_000
+        assert 50_000 < cache.QUERY_CACHE.size <= 100_000

@@ -1,4 +1,4 @@
-"""Reranking in a search: what a reranker is given, and what becomes of its order."""
+"""Reranking in a search: the input of a reranker, and its effect on the hits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .rerank_collections import (
 
 
 @pytest.mark.parametrize("top_n", [1, 5, 30, 1_000])
-def test_the_best_are_ordered_by_the_reranker_and_the_others_follow(reranking, top_n):
+def test_the_best_hits_are_reranked_and_the_others_follow(reranking, top_n):
     request = asked(rerank={"model": "fake", "top_n": top_n})
     first = reranking.search(plain(request)).hits
     result = reranking.search(request)
@@ -44,7 +44,7 @@ def test_the_best_are_ordered_by_the_reranker_and_the_others_follow(reranking, t
         assert (hit.rerank.rank, hit.rerank.previous) == (rank, i + 1)
         assert hit.rerank.judged == (i < top_n)
         assert hit.rerank.score == (scores[i] if i < top_n else None)
-        # What the legs said of it stays.
+        # The scores of the legs do not change.
         assert (hit.score, hit.legs, hit.passage) == (
             first[i].score,
             first[i].legs,
@@ -65,7 +65,7 @@ def test_the_best_are_ordered_by_the_reranker_and_the_others_follow(reranking, t
     least=st.sampled_from([None, 0.3, 0.9]),
     odd=st.booleans(),
 )
-def test_pages_neither_overlap_nor_skip(reranking, step, top_n, model, least, odd):
+def test_pages_neither_overlap_nor_have_gaps(reranking, step, top_n, model, least, odd):
     rerank = {"model": model, "top_n": top_n, "min_score": least}
     fields = {"rerank": rerank, "filter": {"odd": True} if odd else None}
     whole = reranking.search(asked(**fields))
@@ -79,12 +79,12 @@ def test_pages_neither_overlap_nor_skip(reranking, step, top_n, model, least, od
     assert [hit.rerank.rank for hit in pages] == list(range(1, len(pages) + 1))
 
 
-def test_without_top_n_as_many_as_configured(reranking):
+def test_top_n_defaults_to_the_configured_candidates(reranking):
     assert reranking.search(asked(rerank="whole")).rerank.candidates == 7
     assert reranking.search(asked(rerank="chain")).rerank.candidates == 20
 
 
-def test_a_chain_tells_of_its_stages(reranking):
+def test_a_chain_reports_its_stages(reranking):
     report = reranking.search(asked(rerank="chain")).rerank
     assert [(s.name, s.candidates, s.judged) for s in report.stages] == [
         ("1.fake", 20, 20),
@@ -93,13 +93,13 @@ def test_a_chain_tells_of_its_stages(reranking):
     assert sum((stage.usage for stage in report.stages), Usage()) == report.usage
 
 
-def test_only_what_the_filter_lets_through_is_read(spied):
+def test_only_documents_that_match_the_filter_are_reranked(spied):
     collection, spy = spied()
     collection.search(asked(rerank="spy", filter={"odd": True}))
     assert {candidate.id for candidate in spy.candidates} == {f"d{i:02}" for i in range(1, 60, 2)}
 
 
-def test_nothing_found_is_nothing_to_rerank(reranking):
+def test_no_hits_means_no_reranking(reranking):
     result = reranking.search(asked(rerank="fake", filter={"odd": "neither"}))
     assert (result.hits, result.total, result.rerank.status) == ([], 0, "complete")
 
@@ -115,14 +115,14 @@ def test_explained_hits_are_explained_after_reranking_too(reranking):
         assert (hit.explain, hit.terms) == (before[hit.id].explain, before[hit.id].terms)
 
 
-def test_hits_without_their_documents(reranking):
+def test_reranked_hits_without_documents(reranking):
     request = asked(rerank="fake")
     bare = reranking.search(request.model_copy(update={"include": ()})).hits
     assert all(hit.document is None for hit in bare)
     assert [hit.id for hit in bare] == [hit.id for hit in reranking.search(request).hits]
 
 
-# -- what a reranker is given ----------------------------------------------------------------
+# -- input of a reranker ---------------------------------------------------------------------
 
 
 def test_candidates_have_title_passage_and_whole_text(spied):
@@ -141,7 +141,7 @@ def test_candidates_have_title_passage_and_whole_text(spied):
 
 
 @pytest.mark.parametrize("leg", ["sparse", "coded", "lexical", "dense"])
-def test_stored_scores_are_those_that_the_leg_itself_gives(spied, leg):
+def test_stored_scores_equal_the_scores_of_the_leg(spied, leg):
     collection, spy = spied(legs=frozenset({leg}))
     collection.search(asked(rerank={"model": "spy", "top_n": 40}, legs=[{"name": "lexical"}]))
     alone = collection.search(
@@ -155,7 +155,7 @@ def test_stored_scores_are_those_that_the_leg_itself_gives(spied, leg):
 
 
 @pytest.mark.parametrize(("leg", "loss"), [("dense", 1e-6), ("coded", 0.02)])
-def test_vectors_are_those_of_the_best_passage(spied, leg, loss):
+def test_vectors_come_from_the_best_passage(spied, leg, loss):
     collection, spy = spied(vectors=leg)
     request = asked(rerank="spy")
     first = collection.search(plain(request)).hits

@@ -20,7 +20,7 @@ from .rerank_collections import FAKES, MANY, QUERY, asked, opened, plain
 )
 def test_a_budget_that_runs_out_leaves_the_rest_in_order(reranking, budget, judged):
     model = FakeRerankerConfig()
-    registry = RerankerRegistry({"fresh": model})  # It remembers nothing.
+    registry = RerankerRegistry({"fresh": model})  # Nothing is cached.
     reranking.rerankers, before = registry, reranking.rerankers
     try:
         request = asked(rerank={"model": "fresh", "top_n": 20, **budget})
@@ -41,10 +41,10 @@ def test_a_budget_that_runs_out_leaves_the_rest_in_order(reranking, budget, judg
     assert f"{report.judged} of 20 hits" in warning
 
 
-def test_a_slow_model_is_left_in_time(reranking):
+def test_a_slow_model_is_abandoned_in_time(reranking):
     reranking.search(
         asked(rerank="slow", limit=1)
-    )  # What is compiled once is not the model's time.
+    )  # The time for compilation does not count as the model's time.
     began = time.perf_counter()
     result = reranking.search(asked("dog elk", rerank={"model": "slow", "timeout_ms": 200}))
     assert time.perf_counter() - began < 0.25
@@ -53,7 +53,7 @@ def test_a_slow_model_is_left_in_time(reranking):
     assert sorted(hit.rerank.previous for hit in result.hits) == list(range(1, 61))
 
 
-def test_a_failing_model_keeps_the_order_and_says_so(reranking):
+def test_a_failing_model_keeps_the_order_with_a_warning(reranking):
     request = asked(rerank={"model": "bad", "min_score": 0.5})
     result = reranking.search(request)
     assert [hit.id for hit in result.hits] == [
@@ -64,12 +64,12 @@ def test_a_failing_model_keeps_the_order_and_says_so(reranking):
     assert not any(hit.rerank.judged for hit in result.hits)
 
 
-def test_a_failing_model_fails_the_search_where_asked(reranking):
+def test_on_error_fail_raises_the_error_of_the_model(reranking):
     with pytest.raises(ModelError, match="fails at hit 3"):
         reranking.search(asked("fox gnu", rerank={"model": "bad", "on_error": "fail"}))
 
 
-def test_what_was_spent_before_a_failure_is_counted(reranking):
+def test_usage_before_a_failure_is_counted(reranking):
     reranking.search(asked("hen", rerank="fake"))
     before = reranking.usage.calls
     with pytest.raises(ModelError, match="fails at hit 0"):
@@ -78,7 +78,7 @@ def test_what_was_spent_before_a_failure_is_counted(reranking):
 
 
 @pytest.mark.parametrize("error", [ModelError("gone"), RuntimeError("a slip")])
-def test_whatever_a_reranker_raises_harms_only_itself(spied, error):
+def test_any_exception_of_a_reranker_becomes_a_failed_status(spied, error):
     collection, spy = spied()
 
     def fail(tasks, budget=None):
@@ -93,7 +93,7 @@ def test_whatever_a_reranker_raises_harms_only_itself(spied, error):
         collection.search(asked(rerank={"model": "spy", "on_error": "fail"}))
 
 
-def test_a_model_that_is_not_here(tmp_path):
+def test_a_missing_model_is_a_failed_reranking(tmp_path):
     def load(config):
         raise ModelError("no such weights")
 
@@ -120,7 +120,7 @@ def test_hits_below_min_score_are_left_out(reranking, top_n, relation):
     assert (result.total, result.relation) == (len(expected), relation)
 
 
-def test_min_score_keeps_what_the_budget_left_unjudged(tmp_path):
+def test_min_score_keeps_hits_that_the_budget_left_unjudged(tmp_path):
     with opened(tmp_path / "c", RerankerRegistry(FAKES)) as collection:
         rerank = {"model": "fake", "top_n": 20, "calls": 8, "min_score": 0.7}
         result = collection.search(asked(MANY, rerank=rerank))
@@ -133,21 +133,21 @@ def test_min_score_keeps_what_the_budget_left_unjudged(tmp_path):
 CHAINED = {"model": "chain", "top_n": 20, "min_score": 0.7}
 
 
-def test_min_score_of_a_chain_is_that_of_its_last_stage(reranking):
+def test_min_score_of_a_chain_applies_to_its_last_stage(reranking):
     result = reranking.search(asked(MANY, rerank=CHAINED))
     assert 0 < result.total <= 5
     assert all(hit.rerank.score >= 0.7 for hit in result.hits)
-    assert result.relation == "gte"  # The others might reach it.
+    assert result.relation == "gte"  # Other hits might reach the minimum.
 
 
-def test_a_chain_whose_last_stage_has_not_judged_all_is_no_exact_total(reranking):
+def test_an_incomplete_last_stage_makes_the_total_inexact(reranking):
     rerank = {**CHAINED, "top_n": 60}
     result = reranking.search(asked(MANY, filter={"odd": True}, rerank=rerank))
     assert result.rerank.candidates == 30
     assert result.relation == "gte"
 
 
-def test_min_score_keeps_what_the_last_stage_of_a_chain_did_not_reach(tmp_path):
+def test_min_score_keeps_hits_that_the_last_stage_did_not_judge(tmp_path):
     with opened(tmp_path / "c", RerankerRegistry(FAKES)) as collection:
         result = collection.search(asked(MANY, rerank={**CHAINED, "calls": 22}))
     assert [(one.candidates, one.judged) for one in result.rerank.stages] == [(20, 20), (5, 2)]
@@ -155,20 +155,20 @@ def test_min_score_keeps_what_the_last_stage_of_a_chain_did_not_reach(tmp_path):
     assert "2.fake: 2 of 5 hits were judged" in result.warnings[0]
 
 
-def test_the_order_after_a_failed_stage_is_told(reranking):
+def test_a_failed_stage_names_the_order_in_a_warning(reranking):
     result = reranking.search(asked(MANY, rerank="half"))
     assert result.rerank.status == "failed"
     assert "in the order of 1.fake: " in result.warnings[0]
 
 
-def test_min_score_of_a_reranker_without_scores_is_told(spied):
+def test_min_score_without_scores_is_a_warning(spied):
     collection, _ = spied()
     result = collection.search(asked(rerank={"model": "spy", "min_score": 0.5}))
     assert result.total == 60
-    assert "gives no scores" in result.warnings[0]
+    assert "returns no scores" in result.warnings[0]
 
 
-def test_usage_of_rerankers_is_apart_and_counted_by_the_engine(tmp_path):
+def test_usage_of_rerankers_is_separate_and_in_the_total(tmp_path):
     with opened(tmp_path / "c", RerankerRegistry(FAKES)) as collection:
         assert collection.usage is None
         one = collection.search(asked(rerank={"model": "fake", "top_n": 10}))

@@ -1,4 +1,4 @@
-"""Reranking in a search: batches, changes meanwhile, what is refused, files of rerankers."""
+"""Reranking in a search: batches, concurrent changes, errors, files of rerankers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .rerank_collections import FAKES, QUERY, asked
 # -- batches, changes --------------------------------------------------------------------------
 
 
-def test_a_batch_answers_as_single_searches_do(reranking):
+def test_batch_reranking_equals_single_searches(reranking):
     requests = [
         asked(query, rerank=rerank, offset=offset, limit=15)
         for query, rerank, offset in [
@@ -42,7 +42,7 @@ def test_a_batch_answers_as_single_searches_do(reranking):
                 assert getattr(together.rerank, field) == getattr(single.rerank, field)
 
 
-def test_searches_of_a_batch_with_one_budget_are_handed_over_together(spied):
+def test_searches_with_equal_budgets_are_reranked_together(spied):
     collection, spy = spied()
     results = collection.search_batch(
         [
@@ -64,7 +64,7 @@ def test_an_invalid_request_of_a_batch_is_named(reranking):
     assert caught.value.field == "requests[1].rerank.model"
 
 
-def test_writes_and_merges_go_on_while_a_reranker_works(spied):
+def test_writes_and_merges_continue_during_reranking(spied):
     collection, spy = spied(legs=frozenset({"sparse"}), vectors="dense")
     expected = [hit.id for hit in collection.search(asked(rerank="spy", explain=True)).hits]
     spy.began.clear()
@@ -78,7 +78,7 @@ def test_writes_and_merges_go_on_while_a_reranker_works(spied):
     assert collection.delete([f"d{i:02}" for i in range(30)])
     collection.add([Document(f"d{i:02}", "something else entirely") for i in range(30, 60)])
     assert collection.merge()
-    # No read transaction is open: the whole log can be written back and cut.
+    # No read transaction is open: a checkpoint can truncate the whole log.
     with closing(sqlite3.connect(collection.store.database.path)) as connection:
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     assert busy == 0
@@ -115,14 +115,14 @@ def test_a_wrong_field_is_named(rerank, field):
 
 
 def test_a_query_without_a_text_is_not_reranked():
-    with pytest.raises(InvalidInputError, match="give `query`") as caught:
+    with pytest.raises(InvalidInputError, match="set `query`") as caught:
         SearchRequest.parse({"vectors": {"dense": [1.0]}, "rerank": {"model": "fake"}})
     assert caught.value.field == "rerank"
 
 
-def test_an_unknown_reranker_is_refused_with_those_there_are(reranking):
+def test_an_unknown_reranker_is_refused_with_the_known_names(reranking):
     with pytest.raises(
-        InvalidInputError, match="there are fake, slow, bad, half, whole, chain"
+        InvalidInputError, match="configured: fake, slow, bad, half, whole, chain"
     ) as caught:
         reranking.search(asked(rerank="quick"))
     assert caught.value.field == "rerank.model"
@@ -133,10 +133,10 @@ def test_an_unknown_reranker_is_refused_with_those_there_are(reranking):
     [
         ({"legs": frozenset({"late"})}, "reads leg 'late', which this collection does not have"),
         ({"vectors": "late"}, "reads leg 'late', which this collection does not have"),
-        ({"vectors": "sparse"}, "not a dense leg"),
+        ({"vectors": "sparse"}, "must be a dense leg"),
     ],
 )
-def test_a_leg_that_is_not_there_is_refused(spied, needs, words):
+def test_a_missing_leg_is_refused(spied, needs, words):
     collection, _ = spied(**needs)
     with pytest.raises(InvalidInputError, match=words) as caught:
         collection.search(asked(rerank="spy"))
@@ -168,7 +168,7 @@ def test_a_reranker_is_loaded_once_by_many_threads():
     assert len({id(one) for one in found}) == 1
 
 
-def test_a_file_of_rerankers(tmp_path):
+def test_rerankers_are_read_from_a_file(tmp_path):
     file = tmp_path / "rerankers.toml"
     file.write_text('[rerankers.fast]\nkind = "fake"\ncandidates = 20\n')
     registry = RerankerRegistry.read(file)
@@ -186,7 +186,7 @@ def test_a_file_of_rerankers(tmp_path):
         ("[reranker]\n", "reranker"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(tmp_path, text, words):
+def test_errors_in_a_file_name_the_field(tmp_path, text, words):
     file = tmp_path / "rerankers.toml"
     file.write_text(text)
     with pytest.raises(InvalidInputError) as caught:

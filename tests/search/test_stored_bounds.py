@@ -1,4 +1,4 @@
-"""What a configuration accepts can be opened and searched; what was stored before bounds, too."""
+"""Accepted configurations can be opened and searched, even if they were stored before bounds."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_every_extreme_can_be_sealed_reopened_searched_and_described(tmp_path, k
         {"storage": {"seal_passages": "1000000", "max_segments": "1000"}},
     ],
 )
-def test_extremes_of_the_rest_of_a_collection(tmp_path, fields):
+def test_extremes_of_other_fields_can_be_stored(tmp_path, fields):
     with Collection.create(tmp_path / "c", config({"kind": "flat"}, **fields)) as collection:
         collection.add(DOCUMENTS[:10])
         collection.seal()
@@ -98,7 +98,7 @@ def test_extremes_of_the_rest_of_a_collection(tmp_path, fields):
 
 
 def store(path: Path, change: dict[str, Any]) -> None:
-    """Put numbers into a stored configuration that today's bounds refuse."""
+    """Put numbers beyond the current bounds into a stored configuration."""
     with closing(sqlite3.connect(path / "collection.db", isolation_level=None)) as connection:
         value = json.loads(
             connection.execute("SELECT value FROM meta WHERE key = 'config'").fetchone()[0]
@@ -115,7 +115,7 @@ def store(path: Path, change: dict[str, Any]) -> None:
         ("ivf", {"nprobe": 2_000_000}, "index.nprobe"),
     ],
 )
-def test_a_stored_number_beyond_its_bounds_closes_only_its_leg(
+def test_a_stored_number_beyond_its_bounds_disables_only_its_leg(
     tmp_path, capsys, kind, change, field
 ):
     path = tmp_path / "c"
@@ -152,7 +152,7 @@ def test_a_stored_number_beyond_its_bounds_closes_only_its_leg(
         assert collection.count() == len(DOCUMENTS) - 1
 
 
-def test_reconfigure_in_python_mends_it_too(tmp_path):
+def test_reconfigure_repairs_a_leg_beyond_bounds(tmp_path):
     path = tmp_path / "c"
     with Collection.create(path, config({"kind": "hnsw", "flat_below": 0})) as collection:
         collection.add(DOCUMENTS)

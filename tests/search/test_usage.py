@@ -1,4 +1,4 @@
-"""What language models did for searches and writes: counted once, and given back."""
+"""Usage of language models in searches and writes: counted once and returned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twindex.encoders import PromptRepsEncoderConfig, SparseEncoderConfig, load_
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection, SearchRequest, build
 from twindex.search.encoding.queries import QueryEncoder
-from twindex.search.usage import share
+from twindex.search.usage import usage_share
 
 MODEL = PromptRepsEncoderConfig(model="fake")
 CONFIG = CollectionConfig(
@@ -34,7 +34,7 @@ BIRDS = [
 
 
 class Spy:
-    """A loader whose encoders remember what they were asked to encode."""
+    """A loader whose encoders record the texts that they encode."""
 
     def __init__(self):
         self.loaded = []
@@ -99,7 +99,7 @@ def test_the_device_is_not_stored(tmp_path):
         assert collection.search("kiwi").hits[0].id == "kiwi"
 
 
-def test_a_remembered_query_needs_no_call(collection):
+def test_a_cached_query_needs_no_call(collection):
     first = collection.search("which bird").usage
     assert (first.calls, first.cache_hits) == (1, 0)
     assert first.prompt_tokens > 0
@@ -123,13 +123,13 @@ def test_queries_encoded_together_share_the_usage(collection, spy):
     assert [result.usage.calls for result in results] == [1, 1, 0, 1]
     assert [result.usage.cache_hits for result in results] == [0, 0, 1, 0]
     whole = load_encoder(MODEL).encode(spy.asked["query"][0], role="query").usage
-    told = Usage()
+    returned = Usage()
     for result in results:
-        told += result.usage
-    assert untimed(told) == untimed(whole + Usage(cache_hits=1))
+        returned += result.usage
+    assert untimed(returned) == untimed(whole + Usage(cache_hits=1))
 
 
-def test_the_engine_adds_up_and_so_does_a_build(collection, tmp_path):
+def test_collection_and_build_sum_the_usage(collection, tmp_path):
     written = collection.usage
     found = [collection.search(query).usage for query in ("kiwi", "emu", "kiwi")]
     total = written
@@ -141,12 +141,12 @@ def test_the_engine_adds_up_and_so_does_a_build(collection, tmp_path):
     assert untimed(report.usage) == untimed(written)
 
 
-def test_what_fails_after_the_model_was_asked_is_counted(collection):
+def test_usage_before_an_error_is_counted(collection):
     before = collection.usage.calls
     wrong = {"query": "new", "vectors": {"dense": [0.0] * 3}}
     with pytest.raises(InvalidInputError, match="dimensions"):
         collection.search(SearchRequest(legs=[{"name": "sparse"}, {"name": "dense"}], **wrong))
-    assert collection.usage.calls == before + 2  # the query, and what has the right dimensions
+    assert collection.usage.calls == before + 2  # The query and a text, for the dimensions.
 
     class Closing(NoProgress):
         """Closes the collection once the documents are encoded."""
@@ -174,7 +174,7 @@ def test_a_wrong_filter_costs_no_call(collection, spy):
     assert spy.asked["query"] == []
 
 
-def test_no_state_is_held_while_a_model_reads_the_query(collection, monkeypatch):
+def test_no_view_is_open_while_a_model_encodes_the_query(collection, monkeypatch):
     def writing(self, *arguments):
         collection.add([Document(f"late{len(arguments[1].query)}", "A late kiwi.")])
         return encode(self, *arguments)
@@ -186,7 +186,7 @@ def test_no_state_is_held_while_a_model_reads_the_query(collection, monkeypatch)
     assert {"late4", "late5"} <= {hit.id for hit in found[0].hits}
 
 
-def test_threads_that_ask_the_same_count_every_call_once(collection, spy):
+def test_concurrent_equal_queries_count_every_call_once(collection, spy):
     barrier = Barrier(8)
 
     def ask(number):
@@ -195,12 +195,12 @@ def test_threads_that_ask_the_same_count_every_call_once(collection, spy):
 
     with ThreadPoolExecutor(8) as pool:
         usages = [usage for found in pool.map(ask, range(8)) for usage in found]
-    # Each request has one query for two legs: encoded, or remembered.
+    # Each request has one query for two legs: encoded or from the cache.
     assert all(usage.calls + usage.cache_hits == 1 for usage in usages)
     assert sum(usage.calls for usage in usages) == len(spy.asked["query"])
 
 
-def test_a_vector_is_refused_where_a_text_has_several(tmp_path):
+def test_a_vector_is_refused_by_a_multi_vector_leg(tmp_path):
     encoder = PromptRepsEncoderConfig(model="fake", variant="multi_token_multi")
     config = CollectionConfig(legs={"dense": DenseLeg(encoder=encoder)})
     with Collection.create(tmp_path / "c", config) as collection:
@@ -217,7 +217,7 @@ usages = st.builds(Usage, counts, counts, counts, counts, counts, st.floats(0, 1
 
 @given(usages, st.integers(1, 50))
 def test_shares_add_up(usage, parts):
-    shares = [share(usage, part, parts) for part in range(parts)]
+    shares = [usage_share(usage, part, parts) for part in range(parts)]
     total = None
     for one in shares:
         total = add_usages(total, one)
@@ -230,5 +230,5 @@ def test_shares_add_up(usage, parts):
 
 def test_no_usage_is_not_zero_usage():
     assert add_usages(None, None) is None
-    assert add_usages(None, Usage()) == add_usages(Usage(), None) == Usage()
-    assert share(None, 0, 3) is None
+    assert add_usages(None, Usage()) == added(Usage(), None) == Usage()
+    assert usage_share(None, 0, 3) is None

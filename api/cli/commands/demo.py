@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection:
     """The demonstration's collection, built or continued when it is not finished."""
     from ....search import Collection, build
-    from ....search.differing import differing
+    from ....search.config_difference import config_difference
 
     path: Path = arguments.collection
     encoders = loader_of(arguments)
@@ -75,7 +75,7 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection
             raise
         print(f"{counted(report.documents, 'document')} indexed in {report.seconds:.1f} s")
         return Collection.open(path, read_only=True, encoders=encoders)
-    if differing(collection.store, config) is not None:
+    if config_difference(collection.store, config) is not None:
         collection.close()
         raise ConflictError(f"{path} holds another collection; choose another folder")
     print(f"{path} holds {counted(collection.count(), 'document')} already")

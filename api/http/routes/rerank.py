@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ....core import InvalidInputError, MissingExtraError, ModelError
 from ....rerank import Candidate, Placed, Reranked, Reranker, failed, rerank_one
-from ....search.finding.reranking import told
+from ....search.finding.reranking import rerank_warnings
 from ...serving.problems import validate
 from ...serving.service import Service
 from ...serving.work import check_query
@@ -95,7 +95,7 @@ def _parse(given: dict[str, Any]) -> RerankBody:
 
 
 def _reply(asked: RerankBody, result: Reranked) -> dict[str, Any]:
-    usage, warnings = result.usage, told(result)
+    usage, warnings = result.usage, rerank_warnings(result)
     if any(placed.judged for placed in result.order) and not _scores(result.order):
         warnings.append("the reranker gives no scores: relevance_score is 1 / place")
     relevance = _relevance(result.order)

@@ -150,7 +150,7 @@ def test_search_with_filter_weights_and_fusion(index: str, run: Any) -> None:
         (["--legs", "nonsense"], "there is no leg 'nonsense'"),
         (["--filter", '{"year": {"near": 3}}'], "year"),
         (["--limit", "2000"], "limit"),
-        (["--legs", "dense,dense"], "error: a leg is named twice"),
+        (["--legs", "dense,dense"], "error: `legs` must name each leg once"),
     ],
 )
 def test_wrong_searches_say_why(index: str, run: Any, argv: list[str], words: str) -> None:

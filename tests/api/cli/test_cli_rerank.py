@@ -110,7 +110,7 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
         (["--rerank-min-score", "0"], "--rerank-min-score: goes with --rerank only"),
         (["--rerank-on-error", "keep"], "--rerank-on-error: goes with --rerank only"),
         (["--rerankers", "FILE"], "--rerankers: goes with --rerank only"),
-        (["--rerank", "magic"], "--rerank: 'magic': 'magic' is no kind of reranker; there are "),
+        (["--rerank", "magic"], "--rerank: 'magic': unknown kind of reranker 'magic'; known: "),
         (["--rerank", "magic", "--rerankers", "FILE"], "rerankers.toml has words, broken"),
         (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice"),
         (["--rerank", "fake", "--rerank", "mmr"], "--rerank: several need --table"),
@@ -182,7 +182,7 @@ def test_a_table_of_rerankers(index: str, judged: list[str], file: str, run: Any
     assert [row.split()[0] for row in rows] == ["first", "words", "broken"]
     assert "broken: 0.0 calls" in done.err
     assert "0 partial, 2 failed" in done.err
-    assert "  2 queries: failed, the hits are in the order that they had: " in done.err
+    assert "  2 queries: failed, the hits keep their original order: " in done.err
     first, words, broken = run(*command, "--legs", "lexical", "--json").json["rerank_table"]
     assert "rerank" not in first
     assert broken["measures"] == first["measures"]

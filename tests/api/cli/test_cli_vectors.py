@@ -66,7 +66,7 @@ def test_a_collection_is_reconfigured_and_tells_it(index: str, run: Any, tmp_pat
     assert hits(run, index, "--exact") == hits(run, index, "--recall", "1")
     assert [name for name, _ in hits(run, index, "--exact")] == [name for name, _ in exact]
     assert len(hits(run, index, "--search", "ef=12")) == 10
-    assert "search.nprobe: means nothing" in refused(
+    assert "search.nprobe: leg 'dense' (index: hnsw) does not support `nprobe`" in refused(
         run, "search", index, "bird", "--search", "nprobe=3"
     )
     again = run("reconfigure", index, "--recall", "0.9", "--quiet")
@@ -165,7 +165,9 @@ def test_a_collection_without_vectors_has_none_to_store(tmp_path: Path, run: Any
     flags = ["--dense", "none", "--sparse", "none", "--quiet"]
     assert run("build", path, "--documents", str(corpus), *flags).status == 0
     assert "no dense leg" in refused(run, "reconfigure", path, "--codec", "int8")
-    assert "no dense leg runs" in refused(run, "search", path, "a", "--recall", "0.9")
+    assert "requires a dense leg, and none is selected" in refused(
+        run, "search", path, "a", "--recall", "0.9"
+    )
 
 
 def test_an_evaluation_searches_as_it_is_told(index: str, run: Any, tmp_path: Path) -> None:

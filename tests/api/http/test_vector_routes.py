@@ -144,21 +144,21 @@ def test_what_cannot_be_reconfigured_is_refused_at_once(client, problem, body, f
         ({"search": {"recall": 2}}, "search.recall", "above 0 and at most 1, got 2"),
         ({"search": {"recal": 0.9}}, "search.recal", "did you mean `recall`"),
         ({"search": {"recall": 0.9, "nprobe": 3}}, "search", "give one"),
-        ({"search": {"nprobe": 3}}, "search.nprobe", "index is flat: it compares every vector"),
+        ({"search": {"nprobe": 3}}, "search.nprobe", "index: flat) does not support `nprobe`"),
         (
             {"legs": [{"name": "lexical"}, {"name": "dense", "search": {"ef": 3}}]},
             "legs[1].search.ef",
-            "it compares every vector",
+            "this index compares every vector",
         ),
         (
             {"legs": [{"name": "lexical", "search": {"recall": 0.9}}]},
             "legs[0].search",
-            "only a dense leg takes it",
+            "only a dense leg accepts `search`",
         ),
         (
             {"legs": [{"name": "lexical"}, {"name": "sparse"}], "search": {"recall": 0.9}},
             "search",
-            "no dense leg runs",
+            "requires a dense leg",
         ),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_model_that_fails_keeps_the_order(page: Any) -> None:
     text = text_of(html)
     assert '<div class="reranked failed">' in html
     assert "broken failed: 0 of 3 hits judged" in text
-    assert "rerank: failed, the hits are in the order that they had" in text
+    assert "rerank: failed, the hits keep their original order" in text
     assert "Emu = stays at 1 –" in text
 
 

@@ -15,7 +15,7 @@ from twindex.encoders import EncoderConfig, Gives
 
 
 class TrigramConfig(EncoderConfig):
-    """Counts of a text's trigrams, hashed."""
+    """Counts of the hashed trigrams of a text."""
 
     made_by = ".encoder:TrigramEncoder"
     gives = frozenset({"dense"})
@@ -27,7 +27,7 @@ class TrigramConfig(EncoderConfig):
 
 
 class TrigramEncoder:
-    """An Encoder."""
+    """An Encoder that counts hashed trigrams."""
 
     def __init__(self, config: TrigramConfig) -> None:
         self._width = config.width

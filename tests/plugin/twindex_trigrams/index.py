@@ -25,9 +25,9 @@ class BucketConfig(IndexConfig):
 
     kind: Literal["buckets"] = "buckets"
     recall: PositiveShare | None = None
-    """Of the 10 nearest, calibrated when a segment is built; None = 0.98."""
+    """Recall of the 10 nearest vectors, calibrated when a segment is built; None = 0.98."""
     nprobe: Effort | None = None
-    """Buckets looked at, instead of a recall; None = as calibrated."""
+    """Number of buckets to search, instead of a recall; None = as calibrated."""
     flat_below: Rows = 100
     """Segments with fewer passages are searched exactly."""
 
@@ -38,7 +38,7 @@ class BucketConfig(IndexConfig):
 
 
 class Buckets:
-    """A Structure."""
+    """A Structure of buckets."""
 
     def __init__(self, vectors: Vectors) -> None:
         self._vectors = vectors

@@ -17,18 +17,18 @@ from twindex.rerank import (
 
 
 class SharedTrigramsConfig(RerankerConfig):
-    """The share of the query's trigrams that a text has."""
+    """The fraction of the query's trigrams that a text contains."""
 
     made_by = ".reranker:SharedTrigrams"
     scores_texts = True
 
     kind: Literal["shared_trigrams"] = "shared_trigrams"
     shortest: bool = False
-    """Of equal texts, the shortest comes first."""
+    """Ties are won by the shortest text."""
 
 
 class SharedTrigrams:
-    """A Reranker."""
+    """A Reranker by shared trigrams."""
 
     kind = "shared_trigrams"
     needs = Needs()

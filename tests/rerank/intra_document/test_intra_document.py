@@ -1,4 +1,4 @@
-"""The intra-document cascade against a short reference, with real lexical scores."""
+"""The intra-document cascade equals a short reference, with real lexical scores."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FAKE = FakeRerankerConfig()
 
 
 class Counting:
-    """A costly reranker: how many of the text's words are "x", less `zero`; 10 tokens a call."""
+    """A costly reranker: the score is the number of words "x" minus `zero`; 10 tokens a call."""
 
     kind = "counting"
     needs = Needs()
@@ -88,7 +88,7 @@ DOCUMENTS = st.lists(
 
 
 def reference(query, texts, *, n, weights, absent, zero):
-    """(place, score), best first, as the module's formula says."""
+    """Return (index, score), best first, by the formula of the module."""
     scorer = LexicalScorer()
     cuts = [cut(text, 4, 1) for text in texts]
     fast = scorer.scores(query, [scorer.prepare(t, c) for t, c in zip(texts, cuts, strict=True)])
@@ -112,7 +112,7 @@ def reference(query, texts, *, n, weights, absent, zero):
     st.sampled_from(["mean", "zero"]),
     st.sampled_from([0.0, 5.0]),
 )
-def test_scores_are_those_of_the_reference(texts, n, weights, absent, zero):
+def test_scores_equal_the_reference(texts, n, weights, absent, zero):
     chosen = config(windows=n, best=len(weights), weights=weights, absent=absent)
     reranker = IntraDocumentReranker(chosen, Counting(zero))
     found = rerank_one(reranker, "q r", [document(str(i), t) for i, t in enumerate(texts)])
@@ -126,7 +126,7 @@ def test_scores_are_those_of_the_reference(texts, n, weights, absent, zero):
 
 @settings(deadline=None)
 @given(DOCUMENTS, st.integers(1, 5))
-def test_as_many_windows_as_there_are_is_every_window(texts, best):
+def test_n_above_the_number_of_windows_reads_every_window(texts, best):
     costly = Counting()
     reranker = IntraDocumentReranker(config(windows=1_000, best=best), costly)
     found = rerank_one(reranker, "q", [document(str(i), t) for i, t in enumerate(texts)])
@@ -138,7 +138,7 @@ def test_as_many_windows_as_there_are_is_every_window(texts, best):
         assert len(placed.reasons["windows"]) == placed.reasons["of"] == len(every)
 
 
-def test_calls_are_n_for_each_long_document_and_remembered():
+def test_each_long_document_costs_n_calls_once():
     texts = [" ".join(f"w{i}{j}" for j in range(400)) for i in range(5)]
     reranker = IntraDocumentReranker(config(windows=3), Counting())
     candidates = [document(str(i), text) for i, text in enumerate(texts)]
@@ -149,7 +149,7 @@ def test_calls_are_n_for_each_long_document_and_remembered():
     assert [p.index for p in again.order] == [p.index for p in first.order]
 
 
-def test_reasons_are_the_windows_read_with_their_places_and_scores():
+def test_reasons_list_windows_with_offsets_and_scores():
     text = "a a a a  a q x x  a a a a  x q q x"
     reranker = IntraDocumentReranker(config(windows=2, best=1), Counting())
     (placed,) = rerank_one(reranker, "q", [document("d", text, "A title")]).order
@@ -173,11 +173,11 @@ def test_short_documents_are_neither_favoured_nor_punished():
         reranker = IntraDocumentReranker(config(windows=3), Counting(zero))
         found = rerank_one(reranker, "x", [short, long])
         by_name = {placed.index: placed.score for placed in found.order}
-        # Each window of both has one or two x.
+        # Each window of both documents has one or two "x".
         assert abs(by_name[0] - by_name[1]) <= 3
 
 
-def test_in_the_papers_way_what_is_absent_counts_nothing():
+def test_absent_zero_scores_missing_windows_as_zero():
     short, long = document("s", "x n n n"), document("l", "x n n n " * 10)
     reranker = IntraDocumentReranker(config(windows=3, absent="zero"), Counting(5.0))
     found = rerank_one(reranker, "x", [long, short])
@@ -202,7 +202,7 @@ def test_a_budget_of_calls_judges_the_first_documents(calls, n):
     assert found.status == ("complete" if judged == 6 else "partial")
 
 
-def test_candidates_of_a_budget_are_documents():
+def test_budget_candidates_count_documents():
     texts = ["n " * 40, "n " * 80, "x " * 40]
     reranker = IntraDocumentReranker(config(), Counting())
     candidates = [document(str(i), text) for i, text in enumerate(texts)]
@@ -211,7 +211,7 @@ def test_candidates_of_a_budget_are_documents():
     assert found.status == "partial"
 
 
-def test_tokens_are_those_of_the_costly_model():
+def test_usage_counts_tokens_of_the_costly_model():
     reranker = IntraDocumentReranker(config(windows=2), Counting())
     candidates = [document(str(i), f"{i} " * 40) for i in range(4)]
     found = rerank_one(reranker, "x", candidates, Budget(tokens=45))
@@ -219,7 +219,7 @@ def test_tokens_are_those_of_the_costly_model():
     assert found.usage.prompt_tokens <= 45
 
 
-def test_a_slow_model_ends_in_time_with_a_valid_order():
+def test_a_slow_model_returns_a_valid_order_in_time():
     reranker = IntraDocumentReranker(config(), Counting(seconds=0.02))
     candidates = [document(str(i), " ".join(f"{i}{j}" for j in range(60))) for i in range(50)]
     began = time.perf_counter()
@@ -237,7 +237,7 @@ class SlowScorer(LexicalScorer):
         return super().prepare(text, windows)
 
 
-def test_preparing_documents_ends_in_time_and_is_remembered():
+def test_preparing_documents_stops_in_time_and_is_cached():
     reranker = IntraDocumentReranker(config(), Counting(), SlowScorer())
     candidates = [document(str(i), f"{i} " * 60) for i in range(20)]
     counts = []
@@ -252,7 +252,7 @@ def test_preparing_documents_ends_in_time_and_is_remembered():
 
 
 class LateStarter(LexicalScorer):
-    """The first document takes longer, as something is loaded."""
+    """The first document takes longer, because something is loaded."""
 
     def prepare(self, text, windows):
         if len(windows) == 1:
@@ -260,14 +260,14 @@ class LateStarter(LexicalScorer):
         return super().prepare(text, windows)
 
 
-def test_a_short_document_that_came_first_does_not_make_long_ones_seem_endless():
+def test_a_short_first_document_does_not_distort_time_estimates():
     reranker = IntraDocumentReranker(config(), Counting(), LateStarter())
     candidates = [document("a", "x"), document("b", "x a b c d e " * 2_000)]
     found = rerank_one(reranker, "x", candidates, Budget(milliseconds=2_000))
     assert found.status == "complete"
 
 
-def test_a_failing_costly_model_leaves_the_first_order():
+def test_a_failing_costly_model_keeps_the_original_order():
     reranker = IntraDocumentReranker(config(), Counting(fails_at="bad"))
     good = Task("x", [document("a", "n n"), document("b", "x x")])
     bad = Task("x", [document("a", "n n"), document("b", "bad bad")])
@@ -294,7 +294,7 @@ def test_a_failing_scorer_fails_its_task_only():
     assert [placed.index for placed in bad.order] == [0, 1]
 
 
-def test_nothing_to_rerank():
+def test_empty_tasks_return_empty_results():
     reranker = IntraDocumentReranker(config(), Counting())
     assert reranker.rerank([]) == []
     found = rerank_one(reranker, "x", [])
@@ -320,7 +320,7 @@ def test_memory_is_bounded():
 # Configuration
 
 
-def test_it_is_loaded_from_a_configuration():
+def test_cascade_is_loaded_from_a_configuration():
     value = {
         "kind": "intra_document",
         "slow": {"kind": "fake"},
@@ -339,19 +339,19 @@ def test_it_is_loaded_from_a_configuration():
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"weights": [1, 1]}, "2 for the 3 of `best`"),
+        ({"weights": [1, 1]}, r"must have 3 values \(see `best`\), got 2"),
         ({"weights": [0, 1, 1]}, "must be above 0"),
         ({"weights": [1, -1, 1]}, "between 0 and 1,000,000, got -1"),
         ({"slow": {"kind": "pairwise"}}, "slow"),
         ({"windows": 0}, "windows"),
     ],
 )
-def test_a_wrong_option_is_named(options, part):
+def test_an_invalid_option_is_named(options, part):
     with pytest.raises(ConfigError, match=part):
         IntraDocumentConfig.parse({"slow": {"kind": "fake"}, **options})
 
 
-def test_documents_can_be_prepared_before():
+def test_documents_can_be_prepared_in_advance():
     scorer = SlowScorer()
     reranker = IntraDocumentReranker(config(), Counting(), scorer)
     texts = [f"{i} x x" for i in range(10)]
@@ -362,7 +362,7 @@ def test_documents_can_be_prepared_before():
 
 
 class Saturated(Counting):
-    """Tells a logit, and a score that grows with it but is flat."""
+    """Returns a logit, and a score that is a flat function of it."""
 
     def rerank(self, tasks, budget=None):
         return [
@@ -377,7 +377,7 @@ class Saturated(Counting):
         ]
 
 
-def test_logits_are_added_up_where_the_costly_model_tells_them():
+def test_logits_are_summed_if_the_costly_model_returns_them():
     candidates = [document("a", "x n n n"), document("b", "x x x x")]
     found = rerank_one(IntraDocumentReranker(config(), Saturated(1.0)), "x", candidates)
     assert [(placed.index, placed.score) for placed in found.order] == [(1, 9.0), (0, 0.0)]

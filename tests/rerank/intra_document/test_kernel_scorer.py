@@ -1,4 +1,4 @@
-"""The kernel scorer against its formula in numpy, with the word pieces of a real model."""
+"""The kernel scorer equals its formula in numpy, with the word pieces of a real model."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_there_are_eleven_kernels():
 
 
 @pytest.mark.parametrize("query", ["What is the two-stage test?", "law", "", "schools in Wales"])
-def test_scores_are_those_of_the_formula(scorer, query):
+def test_scores_equal_the_formula(scorer, query):
     windows = cut(TEXT, 8, 2)
     (found,) = scorer.scores(query, [scorer.prepare(TEXT, windows)])
     (asked,) = scorer.tokenize([query])
@@ -77,7 +77,7 @@ def test_scores_are_those_of_the_formula(scorer, query):
         formula(scorer.model, asked, ids)
         for ids in scorer.tokenize([TEXT[w.start : w.end] for w in windows])
     ]
-    # Documents are kept in float16.
+    # Documents are stored as float16.
     assert found == pytest.approx(expected, rel=5e-3, abs=5e-2)
 
 
@@ -86,7 +86,7 @@ IDS = st.lists(st.integers(0, 30_521), max_size=6)
 
 @settings(max_examples=30, deadline=None)
 @given(IDS, st.lists(IDS, min_size=1, max_size=5))
-def test_training_and_scoring_are_the_same_function(scorer, query, windows):
+def test_training_and_scoring_compute_the_same_function(scorer, query, windows):
     model = scorer.model
     lengths = torch.tensor([len(window) for window in windows])
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_training_and_scoring_are_the_same_function(scorer, query, windows):
         assert found.numpy() == pytest.approx(expected, rel=1e-3, abs=1e-2)
 
 
-def test_a_document_is_kept_in_two_bytes_a_number(scorer):
+def test_document_vectors_are_stored_as_float16(scorer):
     form = scorer.prepare(TEXT, cut(TEXT, 8, 2))
     assert form.vectors.dtype == np.float16
     assert form.nbytes == form.lengths.sum() * 24 * 2 + len(form.lengths) * 8
@@ -114,7 +114,7 @@ def test_nothing_is_scored_after_the_deadline(scorer):
     assert len(scorer.scores("law", forms, time.perf_counter() + 60)) == 3
 
 
-def test_a_folder_holds_all_of_it(scorer, tmp_path):
+def test_save_and_load_keep_model_and_options(scorer, tmp_path):
     scorer.save(tmp_path)
     again = KernelScorer.load(tmp_path)
     assert again.options == scorer.options
@@ -124,7 +124,7 @@ def test_a_folder_holds_all_of_it(scorer, tmp_path):
     assert np.array_equal(before, after)
 
 
-def test_it_picks_the_windows_of_the_cascade(scorer, tmp_path):
+def test_kernel_scorer_picks_the_windows_of_the_cascade(scorer, tmp_path):
     scorer.save(tmp_path)
     config = IntraDocumentConfig(
         slow=FakeRerankerConfig(), fast=str(tmp_path), windows=2, size=8, overlap=2
@@ -137,7 +137,7 @@ def test_it_picks_the_windows_of_the_cascade(scorer, tmp_path):
     assert {one["start"] for one in read} == {windows[i].start for i in best}
 
 
-def test_weights_that_were_trained_are_used(scorer, tmp_path):
+def test_trained_weights_are_used(scorer, tmp_path):
     options = scorer.options.model_copy(update={"weights": (2.0, 0.0, 1.0)})
     KernelScorer(scorer.model, scorer.tokenizer, options).save(tmp_path)
 
@@ -151,9 +151,9 @@ def test_weights_that_were_trained_are_used(scorer, tmp_path):
         score(best=2)
 
 
-def test_what_is_no_passage_scorer_is_named(scorer, tmp_path):
+def test_a_folder_without_a_passage_scorer_is_refused(scorer, tmp_path):
     config = IntraDocumentConfig(slow=FakeRerankerConfig(), fast=str(tmp_path / "no"))
-    with pytest.raises(ConfigError, match=r"fast: .*no folder of a passage scorer.*lexical"):
+    with pytest.raises(ConfigError, match=r"fast: must be the folder of a passage scorer.*lexical"):
         load_reranker(config)
     scorer.save(tmp_path)
     for name in ("model.safetensors", "tokenizer.json", "passage_scorer.json"):

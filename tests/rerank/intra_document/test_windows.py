@@ -17,7 +17,7 @@ from twindex.rerank.intra_document.windows import cut
 
 @settings(deadline=None)
 @given(st.text(), st.integers(1, 8), st.integers(0, 9))
-def test_windows_hold_every_word_with_its_neighbours(text, size, overlap):
+def test_every_word_is_in_the_middle_of_one_window(text, size, overlap):
     windows = cut(text, size, overlap)
     words = word_spans(text)
     if not words:
@@ -31,7 +31,7 @@ def test_windows_hold_every_word_with_its_neighbours(text, size, overlap):
     assert all(text[i].isspace() for i in set(range(len(text))) - held)
 
 
-def test_the_published_windows_have_64_words():
+def test_default_windows_have_64_words():
     text = " ".join(map(str, range(120)))
     pieces = [text[w.start : w.end].split() for w in cut(text)]
     assert [len(piece) for piece in pieces] == [57, 64, 27]

@@ -1,4 +1,4 @@
-"""Offline builds: equal to incremental ones, resumed after a kill, bounded in memory."""
+"""Offline builds: equal to incremental writes, resumable after a kill, limited in memory."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ def corpus(n: int) -> list[Document]:
 
 
 def assert_same(one: Collection, other: Collection) -> None:
-    """Both find the same documents with the same scores. (Equal scores may be ordered
-    differently by rounding, and at the cut another of the equal documents may be in.)"""
+    """Check that both find the same documents with the same scores.
+
+    Rounding may order ties differently, so another of the tied documents may be at the cut-off.
+    """
     for query in ("common topic3", "item7 topic7"):
         for legs in ((), *((LegRequest(name=leg),) for leg in one.config.legs)):
             found, wanted = (e.search(query, legs=legs, limit=1000).hits for e in (one, other))
@@ -75,7 +77,7 @@ def test_a_build_equals_adding(tmp_path):
         assert_same(built, added)
 
 
-def test_of_equal_ids_the_last_one_counts(tmp_path):
+def test_the_last_document_with_an_id_is_stored(tmp_path):
     early = [Document("d5", "early"), *corpus(SHARD_DOCUMENTS + 10), Document("d7", "late")]
     report = build(tmp_path / "c", early, configuration())
     assert report.duplicates == 2
@@ -140,8 +142,8 @@ def on_disk() -> CollectionConfig:
     return configuration(index=index, codec=ScalarCodec(kind="float32"))
 
 
-def test_a_build_killed_inside_an_index_goes_on_there(tmp_path):
-    """What was done of the index is not done again: its directory is the same one."""
+def test_a_build_killed_inside_an_index_resumes_there(tmp_path):
+    """The finished part of the index is not built again: its folder is the same."""
     code = KILLED_IN_THE_INDEX.format(module=Path(__file__).stem)
     process = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "c"), str(Path(__file__).parent)],
@@ -166,7 +168,7 @@ def test_a_finished_build_is_not_overwritten(tmp_path):
         build(tmp_path / "c", corpus(3), configuration())
 
 
-def test_two_builds_of_one_folder_exclude_each_other(tmp_path):
+def test_a_second_build_of_a_folder_is_refused(tmp_path):
     def nested():
         with pytest.raises(ConflictError, match="another process"):
             build(tmp_path / "c", [], configuration())
@@ -201,7 +203,7 @@ def test_a_build_does_not_continue_with_other_documents(tmp_path, change):
     assert (report.documents, report.resumed_at) == (len(documents), TWO_SHARDS)
 
 
-def test_another_build_and_an_open_do_no_harm_to_files_not_yet_named(tmp_path, monkeypatch):
+def test_build_and_open_keep_files_not_yet_committed(tmp_path, monkeypatch):
     from twindex.index.store import bulk
 
     whole = bulk.merge_segments
@@ -235,7 +237,7 @@ def test_many_shards_are_merged_a_few_at_a_time(tmp_path, monkeypatch):
         assert len(several.info()["segments"]) == 1
 
 
-def test_a_graph_is_built_of_the_shards(tmp_path):
+def test_shards_are_merged_into_one_graph(tmp_path):
     index = HnswConfig(flat_below=100, ef_search=200)
     build(tmp_path / "c", corpus(SHARD_DOCUMENTS + 500), configuration(index=index))
     build(tmp_path / "flat", corpus(SHARD_DOCUMENTS + 500), configuration())
@@ -247,8 +249,8 @@ def test_a_graph_is_built_of_the_shards(tmp_path):
         assert len(graph.info()["segments"]) == 1
 
 
-def test_too_small_a_budget_is_refused_with_the_least_that_would_do(tmp_path):
-    with pytest.raises(ConfigError, match="give at least") as caught:
+def test_too_small_a_budget_is_refused_with_the_minimum(tmp_path):
+    with pytest.raises(ConfigError, match="must be at least") as caught:
         build(tmp_path / "c", corpus(3), configuration(), memory_budget=10_000_000)
     assert caught.value.field == "memory_budget"
 

@@ -1,4 +1,4 @@
-"""Input that cannot be used is refused in words, whatever it is."""
+"""Every invalid input is refused with a clear error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def nested(levels: int) -> dict[str, Any]:
     [{"y": 10**400}, {"y": "\ud800"}, {"\ud800": 1}, {"y": 1, 2: 3}, nested(100), nested(3_000)],
     ids=["huge", "surrogate", "surrogate key", "mixed keys", "deep", "very deep"],
 )
-def test_a_filter_that_cannot_be_used(collection, condition):
+def test_an_invalid_filter_is_refused(collection, condition):
     calls = [
         lambda: collection.count(condition),
         lambda: collection.documents(filter=condition),
@@ -52,7 +52,7 @@ def test_a_filter_that_cannot_be_used(collection, condition):
     assert collection.count() == 9
 
 
-def test_a_remembered_filter_is_told_from_one_that_only_looks_like_it(collection):
+def test_cached_filters_distinguish_equal_looking_values(collection):
     found = [
         [hit.id for hit in collection.search("kiwi", filter={"y": value}).hits]
         for value in (1, "1", True, 1.0, 1)
@@ -60,13 +60,13 @@ def test_a_remembered_filter_is_told_from_one_that_only_looks_like_it(collection
     assert found == [["1"], [], [], ["1"], ["1"]]
 
 
-def test_a_query_that_is_no_text(collection):
+def test_a_query_with_a_surrogate_is_refused(collection):
     with pytest.raises(InvalidInputError) as caught:
         collection.search("kiwi \ud800")
     assert caught.value.field == "query"
 
 
-def test_ids_that_cannot_exist(collection):
+def test_impossible_ids_are_not_found(collection):
     with pytest.raises(NotFoundError):
         collection.get("\ud800")
     assert collection.delete(["\ud800"]) == []
@@ -94,14 +94,14 @@ def test_a_page_of_documents_holds_at_least_one(collection, limit):
         Document("a", "x", metadata={"a": [[math.nan]]}),
     ],
 )
-def test_a_document_is_checked(collection, document):
+def test_an_invalid_document_is_refused(collection, document):
     with pytest.raises(InvalidInputError):
         collection.add([document])
     assert collection.count() == 9
 
 
 @pytest.mark.parametrize("value", [1e19, -1e39, 1e300])
-def test_a_vector_that_could_overflow(collection, value):
+def test_a_vector_that_could_overflow_is_refused(collection, value):
     request = SearchRequest(vectors={"dense": [value] * 64})
     with pytest.raises(InvalidInputError) as caught:
         collection.search(request)
@@ -132,10 +132,10 @@ def test_a_page_deeper_than_every_leg_is_refused(collection):
     assert len(collection.search("kiwi", depth=3, limit=3).hits) == 3
 
 
-def test_title_and_metadata_count_for_the_size_of_a_batch():
+def test_batch_size_counts_title_and_metadata():
     for part in ({"title": "t" * 600}, {"metadata": {"k": "m" * 600}}, {"text": "x" * 600}):
         given = [{"id": str(i), "text": "x", **part} for i in range(10)]
-        pieces = batches(given, most=lambda: 512, characters=1_000)
+        pieces = batches(given, max_documents=lambda: 512, characters=1_000)
         assert [len(piece) for piece in pieces] == [2] * 5
 
 

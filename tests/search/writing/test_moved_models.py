@@ -1,4 +1,4 @@
-"""Models named by folders: searched from anywhere, found again by their weights, repointed."""
+"""Models in folders: usable from any folder, found by their weights, and repointed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def legs(model: str) -> CollectionConfig:
 
 
 def copied(folder: Path, note: str | None = "of our own") -> Path:
-    """splade-tiny in a folder of its own, and with a digest of its own if there is a note."""
+    """Copy splade-tiny into a folder; a note changes its digest."""
     shutil.copytree(find_weights("splade-tiny"), folder)
     if note is not None:
         (folder / "note.txt").write_text(note)
@@ -89,8 +89,8 @@ def index(work: Path) -> Path:
     return work / "index"
 
 
-def test_a_path_that_leaves_a_link_upwards_is_the_folder_that_it_names(work: Path) -> None:
-    """`link/..` is not the folder of the link: another model may be there."""
+def test_a_path_with_dots_after_a_link_is_resolved_correctly(work: Path) -> None:
+    """`link/..` is not the parent folder of the link; another model may be there."""
     copied(work / "sub" / "models" / "mini", "another")
     (work / "sub" / "inner").mkdir()
     (work / "link").symlink_to(work / "sub" / "inner")
@@ -125,13 +125,13 @@ def test_a_relative_path_works_from_everywhere(
     assert place(work / "index") == str(work / "models" / "mini")
 
 
-def test_links_are_kept(work: Path) -> None:
+def test_links_are_not_resolved(work: Path) -> None:
     (work / "current").symlink_to(work / "models" / "mini")
     Collection.create("index", legs("current")).close()
     assert place("index") == str(work / "current")
 
 
-def test_names_stay_names(work: Path) -> None:
+def test_model_names_are_not_made_absolute(work: Path) -> None:
     copied(work / "fake")
     copied(work / "mine")
     config = legs("splade-tiny")
@@ -140,7 +140,7 @@ def test_names_stay_names(work: Path) -> None:
     dense = DenseLeg(encoder=DenseEncoderConfig(model="fake"))
     Collection.create("b", CollectionConfig(legs={"dense": dense})).close()
     assert place("b", "dense") == "fake"
-    # What other loaders make of a name is theirs.
+    # Other loaders may interpret a name differently.
     loaded = load_encoder(SparseEncoderConfig(device="cpu"))
     lexical = load_encoder(LexicalLeg().encoder)
     own = {"sparse": loaded, "analyzer": lexical}
@@ -202,8 +202,8 @@ def test_a_model_that_is_not_found_is_named_with_the_remedy(index: Path, work: P
     assert repoint(str(index), moved) == []
 
 
-def test_a_place_without_its_weights_is_as_good_as_none(index: Path, work: Path) -> None:
-    """A volume that is not mounted leaves an empty folder; a copy may be cut short."""
+def test_a_folder_without_the_weights_counts_as_missing(index: Path, work: Path) -> None:
+    """An unmounted volume leaves an empty folder; a copy may be incomplete."""
     before, mini = first(index), work / "models" / "mini"
     moved = mini.rename(work / "moved")
     mini.mkdir()
@@ -246,13 +246,13 @@ def test_other_weights_are_refused_by_name(index: Path, work: Path) -> None:
     with pytest.raises(InvalidInputError, match="legs: must be a list of names"):
         repoint(index, "other", legs="sparse")
     assert first(index) == before
-    # Weights that were changed in their place are not those that made the vectors either.
+    # Weights changed in place differ from those that computed the vectors, too.
     (work / "models" / "mini" / "note.txt").write_text("changed")
     with pytest.raises(EncoderMismatchError, match="twindex repoint"):
         first(index)
 
 
-def test_a_leg_without_vectors_takes_any_weights_if_it_is_named(work: Path) -> None:
+def test_a_named_leg_without_vectors_accepts_any_weights(work: Path) -> None:
     Collection.create("index", legs("models/mini")).close()
     other = copied(work / "other", "of others")
     shutil.rmtree(work / "models")
@@ -266,7 +266,7 @@ def test_a_leg_without_vectors_takes_any_weights_if_it_is_named(work: Path) -> N
     assert first("index")
 
 
-def test_a_collection_that_stored_the_path_as_typed(
+def test_a_stored_relative_path_is_resolved(
     index: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = first(index)
@@ -284,7 +284,7 @@ def test_a_collection_that_stored_the_path_as_typed(
     assert first(index) == before
 
 
-def test_a_project_may_move_as_a_whole(
+def test_a_project_folder_can_be_moved(
     index: Path, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = first(index)
@@ -321,7 +321,7 @@ def test_an_interrupted_build_is_continued_from_another_folder(
     assert first(work / "index", models=["../moved"])
 
 
-def test_both_models_of_a_leg_are_followed(work: Path, tmp_path: Path) -> None:
+def test_both_models_of_a_leg_are_found_again(work: Path, tmp_path: Path) -> None:
     copied(work / "expander", "expands")
     encoder = TildeEncoderConfig(
         model="models/mini", expansion_model="expander", expansion=5, device="cpu"

@@ -1,4 +1,4 @@
-"""Batches bounded by time, and progress in documents, against a clock of the test's own."""
+"""Batches limited by time, and progress in documents, with a fake clock."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Clock:
         return self.now
 
 
-class Told(NoProgress):
-    """What was told of encoding."""
+class RecordedProgress(NoProgress):
+    """Records the reported progress of encoding."""
 
     def __init__(self):
         self.done = 0
@@ -52,7 +52,7 @@ def clock(monkeypatch):
     ("seconds", "following"), [(0.0, 2_000), (0.1, 2_000), (4.0, 120), (8 * 59.0, 1), (8e6, 1)]
 )
 def test_a_batch_takes_about_a_minute(clock, seconds, following):
-    pace = Pace(NoProgress(), [SLOW], most=2_000, first=8)
+    pace = Pace(NoProgress(), [SLOW], max_documents=2_000, first=8)
     assert pace.documents() == 8
     pace.begin(8)
     clock.now += seconds
@@ -60,8 +60,8 @@ def test_a_batch_takes_about_a_minute(clock, seconds, following):
     assert pace.documents() == following
 
 
-def test_the_rate_is_that_of_all_batches_and_waiting_is_not_encoding(clock):
-    pace = Pace(NoProgress(), [SLOW], most=2_000, first=8)
+def test_the_rate_excludes_time_between_batches(clock):
+    pace = Pace(NoProgress(), [SLOW], max_documents=2_000, first=8)
     for documents, seconds in ((8, 40.0), (12, 20.0)):
         pace.begin(documents)
         clock.now += seconds
@@ -70,26 +70,26 @@ def test_the_rate_is_that_of_all_batches_and_waiting_is_not_encoding(clock):
     assert pace.documents() == 20
 
 
-def test_progress_goes_with_the_time_and_not_with_the_encoders(clock):
-    told = Told()
-    pace = Pace(told, [SLOW, FAST], most=100, first=10)
+def test_progress_follows_the_time_of_each_encoder(clock):
+    recorded = RecordedProgress()
+    pace = Pace(recorded, [SLOW, FAST], max_documents=100, first=10)
     for documents in (10, 100):
         pace.begin(documents)
-        before = told.done
+        before = recorded.done
         for part in range(1, 6):
             clock.now += 9.0
             pace.read(SLOW, 1, of=5)
-            if documents == 100:  # now it is known who takes the time
-                assert told.done - before == pytest.approx(20 * part * 0.99, abs=2)
+            if documents == 100:  # Now the times of both encoders are known.
+                assert recorded.done - before == pytest.approx(20 * part * 0.99, abs=2)
         clock.now += 0.2
         pace.read(FAST, 5, of=5)
         pace.complete()
-        assert told.done - before == documents
-    assert told.done == 110
+        assert recorded.done - before == documents
+    assert recorded.done == 110
 
 
 class SlowEncoder:
-    """Takes its time by the test's clock, and tells in batches."""
+    """Advances the fake clock and reports its progress in batches."""
 
     def __init__(self, encoder, clock, shards):
         self._encoder, self._clock, self._shards = encoder, clock, shards
@@ -122,7 +122,7 @@ def found(path, loader=load_encoder):
 
 @pytest.fixture
 def shards():
-    """Texts that the slow encoder was given at once."""
+    """Numbers of texts in the calls of the slow encoder."""
     return []
 
 
@@ -143,22 +143,25 @@ def test_a_slow_build_loses_about_a_minute_and_gives_the_same_result(tmp_path, s
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path / "c", stopping(), CONFIG, encoders=loader)
     assert shards == [FIRST_DOCUMENTS, IN_TIME]
-    told = Told()
+    recorded = RecordedProgress()
     report = build(
-        tmp_path / "c", CORPUS, CONFIG, total=len(CORPUS), progress=told, encoders=loader
+        tmp_path / "c", CORPUS, CONFIG, total=len(CORPUS), progress=recorded, encoders=loader
     )
     assert report.resumed_at == FIRST_DOCUMENTS + IN_TIME
     assert shards[2:] == [FIRST_DOCUMENTS, IN_TIME, 300 - 2 * (FIRST_DOCUMENTS + IN_TIME)]
     # Progress moved within the shards, with each batch of ten texts, up to rounding.
-    assert max(after - before for before, after in zip(told.at, told.at[1:], strict=False)) <= 11
+    assert (
+        max(after - before for before, after in zip(recorded.at, recorded.at[1:], strict=False))
+        <= 11
+    )
     build(tmp_path / "whole", CORPUS, CONFIG)
     assert found(tmp_path / "c") == found(tmp_path / "whole")
 
 
 def test_adding_is_bounded_by_time_too(tmp_path, shards, loader):
-    told = Told()
+    recorded = RecordedProgress()
     documents = [Document(f"d{i}", "text") for i in range(FIRST_DOCUMENTS + 200)]
     with Collection.create(tmp_path / "c", CONFIG, encoders=loader) as collection:
-        collection.add(documents, progress=told)
+        collection.add(documents, progress=recorded)
     assert shards == [FIRST_DOCUMENTS, IN_TIME, 200 - IN_TIME]
-    assert told.done == len(documents)
+    assert recorded.done == len(documents)

@@ -1,4 +1,4 @@
-"""Documents that are stored already are skipped, whatever else happens to the collection."""
+"""Documents that are already stored are skipped, even during concurrent changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BIRD = Document(
 
 
 class CountingLoader:
-    """Loads encoders, and counts how often."""
+    """Loads encoders and counts the loads."""
 
     def __init__(self):
         self.loads = 0
@@ -66,7 +66,7 @@ def test_an_unchanged_document_is_neither_encoded_nor_written(collection):
         replace(BIRD, metadata={**BIRD.metadata, "deep": {"x": 2}}),
     ],
 )
-def test_any_difference_is_written(collection, changed):
+def test_a_document_with_any_difference_is_written(collection, changed):
     collection.add([BIRD])
     report = collection.add([changed])
     assert (report.documents, report.replaced, report.unchanged) == (1, 1, 0)
@@ -104,8 +104,8 @@ def test_the_last_of_several_with_one_id_decides(collection):
     assert collection.get("kiwi").text == "other"
 
 
-def test_a_document_deleted_meanwhile_is_written_after_all(tmp_path):
-    """Another process deletes what was found unchanged, while the rest of the batch is encoded."""
+def test_a_document_deleted_during_the_write_is_written_again(tmp_path):
+    """Another process deletes unchanged documents while the rest of the batch is encoded."""
     with Collection.create(tmp_path / "c", CONFIG) as collection:
         collection.add([BIRD])
     other = Collection.open(tmp_path / "c")
@@ -128,7 +128,7 @@ def test_a_document_deleted_meanwhile_is_written_after_all(tmp_path):
         assert other.verify() == []
 
 
-def test_writers_that_race_leave_a_state_of_some_order(tmp_path):
+def test_concurrent_writers_leave_a_serializable_state(tmp_path):
     """Threads of two collections write batches of equal versions and delete them.
 
     A batch is one change: at every moment, and in the end, all of its documents have the same
@@ -171,7 +171,7 @@ def test_writers_that_race_leave_a_state_of_some_order(tmp_path):
         assert one.verify() == []
 
 
-def test_open_or_create_does_both(tmp_path):
+def test_open_or_create_creates_and_then_opens(tmp_path):
     path = tmp_path / "c"
     with pytest.raises(NotFoundError):
         Collection.open(path)
@@ -191,7 +191,7 @@ def test_open_or_create_names_the_field_that_differs(tmp_path):
     hnsw = DenseLeg(encoder=DenseEncoderConfig(model="fake"), index=HnswConfig())
     for legs, field, words in [
         ({**CONFIG.legs, "dense": hnsw}, "legs.dense.index.kind", "is 'flat' .* got 'hnsw'"),
-        ({"lexical": LexicalLeg()}, "legs.dense", "configured otherwise .* got absent"),
+        ({"lexical": LexicalLeg()}, "legs.dense", "is an object .* got absent"),
         ({**CONFIG.legs, "lexical": LexicalLeg(k1=2.0)}, "legs.lexical.k1", "got 2.0"),
     ]:
         with pytest.raises(ConfigError, match=words) as caught:
@@ -199,7 +199,7 @@ def test_open_or_create_names_the_field_that_differs(tmp_path):
         assert caught.value.field == field
 
 
-def test_processes_that_create_at_once_share_one_collection(tmp_path):
+def test_concurrent_processes_create_one_collection(tmp_path):
     collections, errors = [], []
 
     def begin():
@@ -220,8 +220,8 @@ def test_processes_that_create_at_once_share_one_collection(tmp_path):
         collection.close()
 
 
-def test_one_of_those_who_create_at_once_does(tmp_path):
-    """SQLite does not always wait for others when it switches a database to its log."""
+def test_exactly_one_concurrent_create_succeeds(tmp_path):
+    """SQLite does not always wait for other processes when it switches a database to WAL mode."""
     config = CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
     for number in range(40):
         begin, outcomes = threading.Barrier(8), []

@@ -1,0 +1,111 @@
+"""Results of a search before a page of them is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core import Document, HitRerank, Representation, RerankReport
+from ...index import Handles, LegResult, View
+from ...rerank import Candidate
+from ..request import LegRequest
+from .planning import EncodedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """The results of one leg.
+
+    request: the leg in the search request.
+    query:   the encoded query, one row.
+    result:  documents of the leg, best first.
+    ranks:   int64 [m], rank of each document from 1; equal scores share the best rank.
+    """
+
+    request: LegRequest
+    query: Representation
+    result: LegResult
+    ranks: NDArray[np.int64]
+
+    def positions(self, numbers: Handles) -> list[int | None]:
+        """Return the position of each document in the leg's list, or None if it is not there."""
+        found = self.result.documents
+        if len(found) == 0:
+            return [None] * len(numbers)
+        order = np.argsort(found)
+        at = order[np.minimum(np.searchsorted(found, numbers, sorter=order), len(found) - 1)]
+        positions = np.where(found[at] == numbers, at, -1).tolist()
+        return [None if position < 0 else position for position in positions]
+
+
+LegPositions = Sequence[tuple[Leg, int]]
+"""The legs that returned one document, each with the document's position in the leg's list."""
+
+
+def leg_positions(legs: Sequence[Leg], numbers: Handles) -> list[LegPositions]:
+    """Return for each document the legs that returned it, with its position in their lists."""
+    at = zip(*(leg.positions(numbers) for leg in legs), strict=True)
+    return [
+        [
+            (leg, position)
+            for leg, position in zip(legs, positions, strict=True)
+            if position is not None
+        ]
+        for positions in at
+    ]
+
+
+def best_passage(positions: LegPositions) -> int:
+    """Return the handle of a document's best passage, from the leg that ranks it highest."""
+    leg, position = min(positions, key=lambda pair: pair[1])
+    return int(leg.result.passages[position])
+
+
+@dataclass(frozen=True, slots=True)
+class FusedResults:
+    """The fused result list of a request.
+
+    view:       the view that was searched; it may be closed already.
+    legs:       results of each leg.
+    numbers:    handles of n documents, best first.
+    scores:     float64 [n], fused scores.
+    complete:   True if no leg reached its depth limit.
+    documents:  handle -> document, for every document that the page may contain.
+    candidates: input of the reranker; None if the request has no `rerank`.
+    warnings:   warnings about filter fields that no document has.
+    """
+
+    encoded: EncodedPlan
+    view: View
+    legs: Sequence[Leg]
+    numbers: Handles
+    scores: NDArray[np.float64]
+    complete: bool
+    documents: Mapping[int, Document]
+    candidates: Sequence[Candidate] | None = None
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reordered:
+    """A fused result list after reranking.
+
+    positions: positions in the fused list, best first.
+    hits:      reranker results of the first len(hits) positions. The others were not reranked.
+    report:    summary of the reranking.
+    complete:  False if a hit that was left out could belong in the list.
+    """
+
+    positions: Sequence[int]
+    hits: Sequence[HitRerank]
+    report: RerankReport
+    complete: bool
+
+    def hit(self, position: int) -> HitRerank:
+        """Return the reranker's result of the hit at a position, from 0, in the new order."""
+        if position < len(self.hits):
+            return self.hits[position]
+        return HitRerank(position + 1, self.positions[position] + 1, judged=False)

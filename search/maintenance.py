@@ -1,0 +1,93 @@
+"""Maintenance of a collection in a local folder: segments, vector storage, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core import ConflictError, Progress
+from ..core.arguments import checked
+from ..index import (
+    DEFAULT_MEMORY,
+    LocalStore,
+    Reconfigured,
+    Store,
+    VectorStorage,
+    check_reconfigure,
+    merge,
+    reconfigure,
+    require,
+    seal,
+)
+from . import parameters
+
+
+class MaintenanceMethods:
+    """Maintenance methods of a collection.
+
+    They raise UnsupportedByStoreError if the store does not have the capability "maintenance".
+    """
+
+    store: Store
+    path: Path
+    read_only: bool
+
+    def seal(self) -> bool:
+        """Write the recent changes into a new segment. Return False if there are none."""
+        return seal(self._writable_local_store())
+
+    @checked(**parameters.PROGRESS)
+    def merge(self, *, progress: Progress | None = None) -> bool:
+        """Seal, merge all segments into one, and free the space of deleted documents.
+
+        Returns False if there was nothing to do.
+        """
+        store = self._writable_local_store()
+        sealed = seal(store)
+        return merge(store, progress=progress) or sealed
+
+    @checked(**parameters.RECONFIGURE)
+    def reconfigure(
+        self,
+        legs: Mapping[str, VectorStorage],
+        *,
+        memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> Reconfigured:
+        """Change how the vectors of dense legs are stored. Nothing is encoded again.
+
+        Searches and writes continue meanwhile, in this process and in others.
+
+        legs: leg name -> its new storage.
+        memory: bytes that the change may use, beyond what building an index requires. None: 256
+            MiB.
+
+        Raises InvalidInputError for a leg that is not dense or does not support the storage.
+        """
+        memory = DEFAULT_MEMORY if memory is None else memory
+        return reconfigure(self._writable_local_store(), legs, memory=memory, progress=progress)
+
+    @checked(legs=parameters.storages)
+    def check_reconfigure(self, legs: Mapping[str, VectorStorage]) -> None:
+        """Raise the error that `reconfigure` would raise for `legs`, without changing anything."""
+        check_reconfigure(self._local_store(), legs)
+
+    def verify(self) -> list[str]:
+        """Read all files and return a description of each problem. Empty: there is no damage."""
+        return self._local_store().problems()
+
+    def _local_store(self) -> LocalStore:
+        """Return the local store. Raises UnsupportedByStoreError for any other store."""
+        require(self.store, "maintenance")
+        assert isinstance(self.store, LocalStore), "only a LocalStore supports maintenance"
+        return self.store
+
+    def _writable_local_store(self) -> LocalStore:
+        self._require_writable()
+        return self._local_store()
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise ConflictError(
+                f"{self.path} was opened read-only; open it without `read_only` to change it"
+            )
