@@ -1,4 +1,4 @@
-"""Routes that match exact paths and refuse query parameters that they do not know."""
+"""Routes that match exact paths and reject unknown query parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from ..serving.problems import Problem
 
 
 class _TextConvertor(Convertor[str]):
-    """Any text, with slashes and line breaks; those of the framework stop at line breaks."""
+    """Converts any text, slashes and line breaks included.
+
+    The convertors of the framework stop at line breaks.
+    """
 
     regex = "(?s:.*)"
 
@@ -31,8 +34,11 @@ register_url_convertor("text", _TextConvertor())
 
 
 class ExactRoute(APIRoute):
-    """Matches whole paths. The `$` with which the framework ends patterns also matches before a
-    line break at the end, which then belongs to no parameter."""
+    """A route that matches the whole path.
+
+    The framework ends its patterns with `$`, which also matches before a final line break. The line
+    break would then belong to no parameter.
+    """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)
@@ -44,7 +50,7 @@ class ExactRoute(APIRoute):
 
 
 class StrictRoute(ExactRoute):
-    """Answers 422 to a query parameter that is not declared."""
+    """A route that replies 422 to an undeclared query parameter."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -54,7 +60,7 @@ class StrictRoute(ExactRoute):
             if request.scope["query_string"]:
                 for name in request.query_params:
                     if name not in known:
-                        message = f"unknown; known here: {', '.join(sorted(known)) or 'none'}"
+                        message = f"unknown parameter; known: {', '.join(sorted(known)) or 'none'}"
                         errors = [{"field": name, "message": message}]
                         raise Problem(422, f"{name}: {message}", errors=errors)
             return await handle(request)

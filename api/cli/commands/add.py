@@ -1,7 +1,7 @@
 """Add documents to a collection.
 
-A document with the id of a stored one replaces it; one that is stored already with the same title,
-text and metadata is skipped. What is reported as written is durable.
+A document replaces the stored document with the same id. If title, text and metadata are equal too,
+it is skipped. Documents that are reported as written are durable.
 """
 
 from __future__ import annotations

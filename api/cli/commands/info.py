@@ -1,7 +1,7 @@
-"""Say what is in a collection.
+"""Show what is in a collection.
 
-Counts, legs with their encoders and how their vectors are stored, segments and sizes. --json has
-more: the configuration, and of each segment the whole calibration.
+Prints counts, legs with their encoders and vector storage, segments and sizes. --json also prints
+the configuration and the full calibration of each segment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXAMPLE = "twindex info my-index --json"
 
 SHOWN = ("model", "variant", "style", "language")
 PROMPTS = ("query_prompt", "document_prompt")
-"""What is told of an encoder; --json has all."""
+"""Fields of an encoder that are printed; --json prints all of them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,24 +70,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _cut(cut: dict[str, Any]) -> str:
-    """How documents are cut, in words."""
+    """Describe how documents are cut into passages."""
     if cut["unit"] == "none":
         return "whole documents"
     if cut["size"] is None:
-        many = "as many as every encoder reads"
+        many = "as many as fit into every encoder"
     else:
         unit = "tokens" if cut["unit"] == "tokens" else "words"
         many = f"at most {cut['size']:,} {unit}"
     if cut["leg"] is not None:
-        many += f" (all that the encoder of {cut['leg']} reads)"
+        many += f" (the input limit of the encoder of {cut['leg']})"
     whole = "" if cut["unit"] == "words" else "whole sentences, "
-    shared = f"; neighbours share up to {cut['overlap']:,}" if cut["overlap"] else ""
+    shared = f"; neighbours overlap by up to {cut['overlap']:,}" if cut["overlap"] else ""
     kept = f"; documents of up to {cut['whole']:,} words stay whole" if cut["whole"] else ""
     return f"{whole}{many}{shared}{kept}"
 
 
 def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
-    """How the vectors of a leg are stored; what is said of search is of the largest segment."""
+    """Describe how a leg stores its vectors. Search parameters are those of the largest segment."""
     words = [f"index {vectors['index']}"]
     if vectors["codec"] is not None:
         words.append(f"codec {vectors['codec']}")
@@ -99,8 +99,8 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
         words.append(f"{vectors['bytes_per_vector']:,.0f} bytes a vector")
         words.append(f"{size(vectors['memory'])} in memory")
     lines = [f"stored: {', '.join(words)}"]
-    told = [segment["vectors"][leg] for segment in segments if leg in segment["vectors"]]
-    largest = max(told, key=lambda one: one["rows"], default=None)
+    stored = [segment["vectors"][leg] for segment in segments if leg in segment["vectors"]]
+    largest = max(stored, key=lambda one: one["rows"], default=None)
     if largest is None:
         return lines
     lines.append(f"search: {_searched(vectors, largest)}")
@@ -113,7 +113,7 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
 
 
 def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
-    """How far a search looks in a segment, and why."""
+    """Describe the search parameters of a segment, and the reason if the search is exact."""
     parameters, goal = segment["parameters"], configured["recall"]
     if not isinstance(parameters, str):
         words = (
@@ -122,17 +122,17 @@ def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
         aim = "" if goal is None or not parameters else f", for recall {goal:g} of the 10 nearest"
         return words + aim
     if segment["calibration"] is not None and goal is not None and goal < 1:
-        return f"exact, as the index does not find {goal:g} of the 10 nearest for less"
-    # Vectors that are kept as they are hold float32 as well as originals do.
+        return f"exact, because the index does not reach recall {goal:g} at a lower cost"
+    # A segment that stores the vectors unchanged satisfies the codec float32.
     small = configured["codec"] not in ("float32", segment["codec"]) or any(
         segment[name] != configured[name] for name in ("index", "projection")
     )
     if segment["calibration"] is None and small:
-        return "exact, as segments are too small to be stored so"
+        return "exact, because the segments are too small for this storage"
     return "exact"
 
 
 def _whole(prompt: str | list[str]) -> str:
-    """What a model reads, on one line. Some prompts go on after the text."""
+    """Return a prompt with `{text}` in its place, as JSON. A list is the part before and after."""
     before, after = (prompt, "") if isinstance(prompt, str) else prompt
     return json.dumps(f"{before}{{text}}{after}", ensure_ascii=False)

@@ -76,7 +76,7 @@ def test_bad_records_are_skipped_and_reported(tmp_path: Path, run: Any) -> None:
     done = run("build", str(tmp_path / "a"), "--documents", corpus, *FAKES)
     assert done.status == 0
     assert "12 records skipped" in done.out
-    assert "1 document had an id that came again later" in done.out
+    assert "1 document replaced by a later document with the same id" in done.out
     assert f"{corpus}:4: text: must be a string" in done.err
     assert "12 records in all" in done.err
     strict = run("build", str(tmp_path / "b"), "--documents", corpus, *FAKES, "--strict")
@@ -89,7 +89,7 @@ def test_an_input_without_documents_is_an_error(tmp_path: Path, run: Any) -> Non
     done = run("build", str(tmp_path / "a"), "--documents", corpus, *FAKES)
     assert done.status == 2
     assert "c.jsonl:1: text" in done.err
-    assert "holds no document" in done.err
+    assert "no valid document in" in done.err
     assert not (tmp_path / "a").exists()
 
 
@@ -108,7 +108,7 @@ def test_named_columns(tmp_path: Path, run: Any) -> None:
     assert "key, name, body, year" in done.err
     (tmp_path / "notes").mkdir()
     done = run("build", index, "--documents", str(tmp_path / "notes"), *FAKES, *fields)
-    assert "--id-field: only JSON lines and tables" in done.err
+    assert "--id-field: requires JSON lines or a table in --documents" in done.err
 
 
 def test_search_shows_every_leg(index: str, run: Any) -> None:

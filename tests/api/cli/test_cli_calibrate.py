@@ -78,7 +78,7 @@ def test_what_it_prints_can_be_used(calibrate: Any) -> None:
         # The fake's score is the share of the query's words.
         assert probability(count / 4, calibration) == pytest.approx(count / 5, abs=0.12)
     assert "360 hits of 60 queries" in done.err
-    assert "left out: 120 hits not judged" in done.err
+    assert "skipped: 120 hits not judged" in done.err
     assert done.out.splitlines()[0].split()[-3:] == ["before", "constant", "calibrated"]
 
 
@@ -111,8 +111,11 @@ def test_what_a_budget_leaves_out_is_said(calibrate: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rerank-min-score", "0.5"], "--rerank-min-score: does not go with calibrate"),
-        (["--rerank-on-error", "keep"], "--rerank-on-error: does not go"),
+        (
+            ["--rerank-min-score", "0.5"],
+            "--rerank-min-score: cannot be used with `twindex calibrate`",
+        ),
+        (["--rerank-on-error", "keep"], "--rerank-on-error: cannot be used with"),
         (["--folds", "1"], "--folds: must be at least 2"),
     ],
 )

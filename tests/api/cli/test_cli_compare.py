@@ -36,7 +36,7 @@ def test_two_runs(files: Path, run: Any) -> None:
     assert header.split() == ["P@1", "mean", "difference", "better", "equal", "worse", "p"]
     assert base.split() == ["half", "(baseline)", "0.5000"]
     assert other.split() == ["best", "1.0000", "+0.5000", "10", "10", "0", "0.0020"]
-    assert "20 queries; better, equal, worse: how many of them; p: how probable" in done.err
+    assert "20 queries; better, equal, worse: numbers of queries; p: probability" in done.err
     assert "warning" not in done.err
     report = run("compare", *argv, "--json").json
     assert (report["baseline"], report["queries"]) == ("half", 20)
@@ -61,7 +61,7 @@ def test_a_query_that_a_run_lacks_counts_as_zero_and_is_said(files: Path, run: A
     done = run("compare", *argv)
     assert done.out.splitlines()[2].split()[1:6] == ["0.7500", "-0.2500", "0", "15", "5"]
     assert "warning: part has no results for 5 of 20 queries; they count as 0" in done.err
-    assert "warning: 1 query of part without judgements left out" in done.err
+    assert "warning: 1 query of part skipped: no judgements" in done.err
     (_, part) = run("compare", *argv, "--json").json["systems"]
     assert (part["queries_without_results"], part["queries_without_judgements"]) == (5, 1)
 
@@ -133,13 +133,13 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["best.trec"], "RUN: needs at least 2 systems, got 1; name another run"),
-        (["best.trec", "best.trec"], "RUN: best.trec is given twice"),
+        (["best.trec"], "RUN: at least 2 systems are required, got 1; name another run"),
+        (["best.trec", "best.trec"], "RUN: best.trec is given twice; name each run once"),
         (["best.trec", "none.trec"], "none.trec: cannot be read: No such file"),
         (["best.trec", "wrong.trec"], "wrong.trec:2: 5 columns; a run has 6"),
         (["best.trec", "report"], "report:1: 2 columns; a run has 6: query Q0 document rank score"),
         (["best.trec", "report"], "a report of `twindex eval --json` must be named .json"),
-        (["best.trec", "empty.trec"], "empty.trec: holds no results"),
+        (["best.trec", "empty.trec"], "empty.trec: contains no results"),
         (
             ["best.trec", "other.trec"],
             "other.trec: none of its queries has judgements in test.qrel",
@@ -163,7 +163,7 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
         ),
         (
             ["best.trec", "fine.json"],
-            "fine has no values of nDCG@10; it has P@1. Name one of these",
+            "fine has no values of nDCG@10; choose from P@1, or run",
         ),
         (["best.trec", "test.qrels"], "test.qrels:1: 4 columns; a run has 6"),
     ],
@@ -192,7 +192,7 @@ def test_what_is_wrong_is_named(files: Path, run: Any, argv: list[str], words: s
 def test_runs_need_judgements_and_reports_do_not(files: Path, run: Any) -> None:
     done = run("compare", "best.trec", "half.trec.gz")
     assert done.status == 2
-    assert "--qrels: missing; best.trec is a TREC run and needs it" in done.err
+    assert "--qrels: is required, because best.trec is a TREC run" in done.err
     one, other = files / "a.json", files / "b.json"
     one.write_text('{"per_query": {"P@1": {"1": 1}}}')
     other.write_text('{"per_query": {"R@1": {"1": 1}}}')

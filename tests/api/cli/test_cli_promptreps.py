@@ -95,15 +95,19 @@ def test_none_leaves_a_leg_out() -> None:
 @pytest.mark.parametrize(
     ("flags", "field", "words"),
     [
-        (["--encoder", "promptreps", "--dense", "x"], "--dense", "does not go with --encoder"),
-        (["--encoder", "promptreps", "--sparse", "x"], "--sparse", "does not go with --encoder"),
+        (["--encoder", "promptreps", "--dense", "x"], "--dense", "conflicts with --encoder"),
+        (["--encoder", "promptreps", "--sparse", "x"], "--sparse", "conflicts with --encoder"),
         (["--encoder", "splade"], "--encoder", "is not KIND or KIND:NAME"),
         (
             ["--encoder", "promptreps:"],
             "--encoder",
             "is not KIND or KIND:NAME; kinds: .*promptreps",
         ),
-        (["--encoder", "promptreps", "--dense", "none", "--sparse", "none"], "--encoder", "nor"),
+        (
+            ["--encoder", "promptreps", "--dense", "none", "--sparse", "none"],
+            "--encoder",
+            "requires a dense or sparse leg",
+        ),
         (["--variant", "first_word"], "--variant", "kind promptreps"),
         (["--encoder", "promptreps", "--query-prompt", "q"], "--query-prompt", "kind dense"),
         (["--precision", "int8"], "legs.dense.encoder.precision", "float32"),
@@ -124,7 +128,7 @@ def test_flags_of_models_need_a_leg_with_one() -> None:
     for flag in flags():
         if flag.field[0] == "encoder" and "analyzer" not in flag.kinds:
             value = [] if flag.type is bool else [flag.choices[0] if flag.choices else "8"]
-            with pytest.raises(ConfigError, match=f"{flag.name}: there is no leg with"):
+            with pytest.raises(ConfigError, match=f"{flag.name}: requires a leg with"):
                 configured("--dense", "none", "--sparse", "none", flag.name, *value)
 
 
@@ -274,5 +278,5 @@ def test_how_figures_are_told() -> None:
         "language models: 2 prompts of 2,000 tokens (1,500 reused), 0 generated; 0.5 s, "
         "4,000 tokens a second"
     )
-    assert model_usage(Usage(cache_hits=1)) == "language models: 1 text remembered"
+    assert model_usage(Usage(cache_hits=1)) == "language models: 1 text from the cache"
     assert [figure(value) for value in (3.0, 0.25, 1234.5, 0)] == ["3", "0.250", "1,234", "0"]

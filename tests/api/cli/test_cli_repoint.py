@@ -77,7 +77,7 @@ def test_repoint(work: Path, run: Any) -> None:
     )
     done = run("repoint", "collections/birds", "./moved")
     assert (done.status, done.out) == (0, f"sparse: {work / 'moved'}\n")
-    assert run("repoint", "collections/birds", "moved").out == "stored so already\n"
+    assert run("repoint", "collections/birds", "moved").out == "already stored this way\n"
     again = run("repoint", "collections/birds", "moved", "--leg", "sparse", "--json")
     assert again.json == {"changed": [], "model": str(work / "moved")}
     assert run(*search).json["hits"] == before

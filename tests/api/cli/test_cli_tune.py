@@ -61,7 +61,7 @@ def test_it_recommends_and_writes(tune: Any, tmp_path: Path) -> None:
     done = tune("--min-recall", "0.8")
     assert done.status == 0, done.err
     lines = done.out.splitlines()
-    assert lines[0].split()[:4] == ["not", "beaten", "quality", "recall"]
+    assert lines[0].split()[:4] == ["best", "trade-offs", "quality", "recall"]
     assert "flat float32" in done.out
     assert "limits: recall 0.8" in lines
     assert any(line.startswith("recommended: ") for line in lines)
@@ -110,7 +110,7 @@ def test_what_is_recommended_is_applied(tune: Any, built: Path, tmp_path: Path, 
     before = run("search", index, "w3 w7", "--legs", "dense", "--json").json["hits"]
     done = tune("--apply", "--indexes", "spann")
     assert done.status == 0, done.err
-    assert "the collection is stored so now" in done.err
+    assert "applied to the collection" in done.err
     config = CollectionConfig.parse(tomllib.loads((tmp_path / "out/recommended.toml").read_text()))
     assert run("info", index, "--json").json["config"] == config.model_dump(mode="json")
     assert run("verify", index).status == 0
@@ -131,7 +131,7 @@ def test_originals_are_given_up_with_a_warning(tune: Any, built: Path, run: Any)
     options = ["--codecs", "int8", "--indexes", "flat", "--apply"]
     done = tune(*options, "--bytes-per-vector", "100", grid=None)
     assert done.status == 0, done.err
-    assert "twindex: warning: originals are not kept from now on" in done.err
+    assert "twindex: warning: originals are no longer kept; this cannot be undone" in done.err
     assert "search: every code is compared\n" in run("info", str(built / "index")).out
     assert "originals are not kept" not in tune(*options, grid=None).err
 
@@ -161,9 +161,12 @@ def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: 
         (["--depth", "5"], "--depth: must be at least 10"),
         (["--indexes", "flatt"], "--indexes: the grid has no 'flatt'; it has flat, spann"),
         (["--codecs", "pq"], "--codecs: the grid has no 'pq'"),
-        (["--qrels", str(built / "qrels.tsv")], "--qrels: goes with --queries only"),
+        (["--qrels", str(built / "qrels.tsv")], "--qrels: requires --queries"),
         (["--queries", str(tmp_path / "none.jsonl")], "none.jsonl"),
-        (["--output", str(built / "index" / "x")], "--output: lies inside the collection"),
+        (
+            ["--output", str(built / "index" / "x")],
+            "--output: is inside the collection; name another folder",
+        ),
     ):
         done = tune(*options)
         assert done.status == 2, done.err

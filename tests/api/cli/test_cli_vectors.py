@@ -70,9 +70,9 @@ def test_a_collection_is_reconfigured_and_tells_it(index: str, run: Any, tmp_pat
         run, "search", index, "bird", "--search", "nprobe=3"
     )
     again = run("reconfigure", index, "--recall", "0.9", "--quiet")
-    assert again.out == "stored so already\n"
+    assert again.out == "already stored this way\n"
     back = run("reconfigure", index, "--index", "flat", "--originals", "float16", "--quiet")
-    assert back.out.startswith("dense stored anew: ")
+    assert back.out.startswith("dense rewritten: ")
     assert [name for name, _ in hits(run, index)][:3] == [name for name, _ in exact][:3]
 
 
@@ -109,8 +109,9 @@ def test_legs_for_reranking_alone_must_be_named(tmp_path: Path, run: Any) -> Non
     path = str(tmp_path / "index")
     none = ["--dense", "none", "--sparse", "none", "--quiet", "--late", "fake"]
     assert run("build", path, "--documents", str(corpus), *none).status == 0
-    assert "--leg: all dense legs here are for reranking: name one, as in --leg late" in refused(
-        run, "reconfigure", path, "--codec", "int8"
+    assert (
+        "--leg: is required, because all dense legs are for reranking; use --leg late"
+        in refused(run, "reconfigure", path, "--codec", "int8")
     )
 
 
@@ -123,21 +124,23 @@ def test_a_build_takes_all_of_it(tmp_path: Path, index: str, run: Any) -> None:
 
 
 def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None:
-    assert "nothing to change was given" in refused(run, "reconfigure", index)
-    assert "--leg: no flag" in refused(run, "reconfigure", index, "--leg", "dense")
+    assert "nothing to change; give --index" in refused(run, "reconfigure", index)
+    assert "--leg: requires a flag to apply, such as --index" in refused(
+        run, "reconfigure", index, "--leg", "dense"
+    )
     flags = ["--originals", "float16", "--leg"]
-    assert "--leg: 'lexical' is no dense leg; dense legs here: dense" in refused(
+    assert "--leg: 'lexical' is not a dense leg; dense legs here: dense" in refused(
         run, "reconfigure", index, *flags, "lexical"
     )
-    assert "--leg: 'nope' is no dense leg" in refused(run, "reconfigure", index, *flags, "nope")
+    assert "--leg: 'nope' is not a dense leg" in refused(run, "reconfigure", index, *flags, "nope")
     assert "--recall: the index flat" in refused(run, "reconfigure", index, "--recall", "0.9")
     file = tmp_path / "c.toml"
     for text, words in (
         (
             "[legs.nope]\nkind = 'dense'",
-            "c.toml: legs.nope: there is no such leg; legs here: dense",
+            "c.toml: legs.nope: no such leg; legs here: dense",
         ),
-        ("[legs.lexical]\nkind = 'dense'", "c.toml: legs.lexical: there is no such leg"),
+        ("[legs.lexical]\nkind = 'dense'", "c.toml: legs.lexical: no such leg"),
         ("[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnws'}", "c.toml: legs.dense.index"),
         (
             "[legs.dense]\nkind = 'dense'\nk1 = 3",
@@ -149,9 +152,9 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         ),
         ("[legs.lexical]\nkind = 'lexical'\nk1 = 3", "c.toml: legs.lexical.k1: differs"),
         ("[passages]\nsize = 7\noverlap = 0", "c.toml: passages: differs"),
-        ("[legs.dense]\nkind = 'dense'", "nothing to change was given"),
+        ("[legs.dense]\nkind = 'dense'", "nothing to change; give --index"),
         ("legs = 3", "c.toml: legs"),
-        ("", "nothing to change was given"),
+        ("", "nothing to change; give --index"),
         ("legs = ", "c.toml: not TOML"),
     ):
         file.write_text(text)
@@ -186,8 +189,14 @@ def test_an_evaluation_searches_as_it_is_told(index: str, run: Any, tmp_path: Pa
     ("dense", "line"),
     [
         ("originals = 'float16'", "search: exact"),
-        ("index = {kind = 'hnsw'}", "search: exact, as segments are too small to be stored so"),
-        ("codec = {kind = 'int8'}", "search: exact, as segments are too small to be stored so"),
+        (
+            "index = {kind = 'hnsw'}",
+            "search: exact, because the segments are too small for this storage",
+        ),
+        (
+            "codec = {kind = 'int8'}",
+            "search: exact, because the segments are too small for this storage",
+        ),
         ("index = {kind = 'ivf', flat_below = 0, recall = 1.0}", "search: exact"),
     ],
 )
@@ -203,7 +212,9 @@ def test_info_says_why_a_search_is_exact(
 def test_info_says_where_an_index_is_of_no_use() -> None:
     configured = {"index": "ivf", "codec": "pq", "projection": None, "recall": 0.98}
     segment = {**configured, "parameters": "exact", "calibration": {"levels": []}}
-    assert searched(configured, segment).startswith("exact, as the index does not find 0.98 of")
+    assert searched(configured, segment).startswith(
+        "exact, because the index does not reach recall 0.98"
+    )
 
 
 def test_damaged_files_of_an_index_are_named(index: str, run: Any, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from twindex.api.http.shapes.schemas import (
+from twindex.api.http.shapes.documents import (
     BulkReply,
     Deleted,
     DocumentPage,

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.http.app import create_app
-from twindex.api.http.shapes.schemas import Health, Info
+from twindex.api.http.shapes.operations import Health, Info
 from twindex.api.serving.settings import Settings
 
 SEARCH = "/v1/collections/birds/search"

@@ -11,7 +11,8 @@ from threading import Event
 
 import pytest
 
-from twindex.api.http.shapes.schemas import BatchReply, BulkReply, SearchReply, Written
+from twindex.api.http.shapes.documents import BulkReply, Written
+from twindex.api.http.shapes.schemas import BatchReply, SearchReply
 from twindex.api.pages.templates import templates
 from twindex.api.serving import loading
 from twindex.api.serving.bulk import BulkResult

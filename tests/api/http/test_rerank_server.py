@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.http.app import create_app
-from twindex.api.http.shapes.schemas import Health, ModelList
+from twindex.api.http.shapes.operations import Health, ModelList
 from twindex.api.serving import rerankers as served_rerankers
 from twindex.api.serving.settings import Settings
 from twindex.core import ConfigError, InvalidInputError
