@@ -153,7 +153,7 @@ class Service:
         return self._loading is None or self._loading.is_alive()
 
     def writable(self) -> Writable:
-        """Return whether writes to the collections work. The result may be PROBE_SECONDS old."""
+        """Check that writes to the collections work. The result may be PROBE_SECONDS old."""
         ready = [served.path for served in self.known() if served.status == "ready"]
         return self._probe.check(ready or [self.root])
 
@@ -279,8 +279,8 @@ class Service:
             if served.collection is not None and served.collection.config in (config, wanted):
                 return served, False
             raise ConflictError(
-                f"collection {name!r} exists with another configuration ({served.status}); "
-                "delete it first or choose another name"
+                f"collection {name!r} exists and differs ({served.status}); delete it or choose "
+                "another name"
             )
         self.models.check(wanted)
         if not os.access(path.parent, os.W_OK):
@@ -352,7 +352,7 @@ class Service:
         raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
 
     def _now(self, served: Served, job: Job) -> Job:
-        """Return the job, with the state "waiting" if it waits. A full disk cannot store that."""
+        """Return the job; its state is "waiting" if it waits, which a full disk cannot store."""
         reason = self.runner.waiting(served).get(job.id)
         return job if reason is None else replace(job, state="waiting", error=reason)
 
@@ -388,7 +388,7 @@ class Service:
 
 @contextmanager
 def _readable(served: Served) -> Iterator[None]:
-    """Skip the block, with a warning in the log, if the collection cannot be read."""
+    """Log a warning and skip the rest of the block if the collection cannot be read."""
     try:
         yield
     except (StorageError, NotFoundError) as error:

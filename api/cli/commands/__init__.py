@@ -2,7 +2,7 @@
 
 A command's module has the name of the command. Its docstring is the description in the help; the
 first line is the summary. The module defines `EXAMPLE` and two functions: `add_arguments(parser)`
-and `run(arguments)`, which returns the exit status. Slow imports belong into `run`.
+and `run(arguments)`, which returns the exit status. Slow imports belong in `run`.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_every_command_has_a_summary_and_an_example(capsys: pytest.CaptureFixtur
         assert f"example:\n  twindex {name} " in capsys.readouterr().out
 
 
-def test_help_does_not_import_what_is_slow() -> None:
+def test_help_does_not_import_slow_modules() -> None:
     code = (
         "import sys\nfrom twindex.api.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
@@ -71,7 +71,7 @@ def test_help_does_not_import_what_is_slow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_the_default_is_the_default_of_the_library() -> None:
+def test_defaults_equal_those_of_the_library() -> None:
     assert configured() == CollectionConfig()
 
 
@@ -95,7 +95,7 @@ def test_each_flag_sets_its_field() -> None:
     assert config.passages == PassageConfig(unit="sentences", size=50, overlap=5, threshold=99)
 
 
-def test_measures_are_parted_outside_brackets() -> None:
+def test_measures_are_split_outside_brackets() -> None:
     text = "nDCG@10, AP(rel=2,judged_only=True) ,R(rel=2)@100"
     assert parse_measures(text) == ["nDCG@10", "AP(rel=2,judged_only=True)", "R(rel=2)@100"]
 
@@ -211,7 +211,7 @@ def test_flags_say_how_vectors_are_stored(tmp_path: Path) -> None:
             dense("--projection", beyond)
 
 
-def test_sizes() -> None:
+def test_parse_bytes() -> None:
     assert parse_bytes("1500") == 1500
     assert parse_bytes("2GB") == parse_bytes("2 g") == 2 * 10**9
     assert parse_bytes("1.5GiB") == 3 * 2**29
@@ -220,7 +220,7 @@ def test_sizes() -> None:
             parse_bytes(wrong)
 
 
-def test_selection() -> None:
+def test_selection_options_become_request_fields() -> None:
     assert selected() == {}
     flags = "--legs dense,sparse=0.5 --fusion rrf --rrf-k 10 --depth 50 --filter"
     assert selected(*flags.split(), '{"a": 1}') == {
@@ -319,11 +319,11 @@ def test_legs_for_reranking_are_added_by_their_flags() -> None:
         configured(*nothing, "--late", "a")
 
 
-def test_no_name_of_a_model_is_not_the_usual_model() -> None:
+def test_an_empty_model_name_is_not_the_default_model() -> None:
     for flag in ("dense", "sparse", "late", "tilde"):
         leg = configured(f"--{flag}", "").legs[flag]
         assert not isinstance(leg, LexicalLeg)
-        assert leg.encoder.model == ""  # which is refused where it is looked for
+        assert leg.encoder.model == ""  # Loading it fails later.
 
 
 def test_flags_of_the_dense_leg_leave_the_late_one_alone() -> None:

@@ -1,4 +1,4 @@
-"""`--encoder promptreps`, `--device` and what language models did, on the command line."""
+"""`--encoder promptreps`, `--device` and usage of language models on the command line."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_none_leaves_a_leg_out() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(flags: list[str], field: str, words: str) -> None:
+def test_conflicting_flags_are_rejected(flags: list[str], field: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         configured(*flags)
     assert caught.value.field == field
@@ -164,7 +164,7 @@ def test_flags_reach_legs_of_any_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ['{kind = "promptrep"}', '"promptreps:fake"'])
-def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
+def test_an_unknown_kind_of_encoder_is_rejected(tmp_path: Path, wrong: str) -> None:
     file = tmp_path / "c.toml"
     file.write_text(f'[legs.dense]\nkind = "dense"\nencoder = {wrong}\n')
     with pytest.raises(
@@ -177,7 +177,7 @@ def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
 # -- commands ------------------------------------------------------------------------------
 
 
-def test_a_build_tells_tokens(tmp_path: Path, corpus: str, run: Any) -> None:
+def test_build_prints_token_counts(tmp_path: Path, corpus: str, run: Any) -> None:
     report = run("build", str(tmp_path / "a"), "--documents", corpus, *QUIET, "--json").json
     assert report["usage"]["calls"] == report["passages"] == 4
     assert report["usage"]["prompt_tokens"] > 100
@@ -205,7 +205,7 @@ def test_a_search_shows_words_and_usage(index: str, run: Any) -> None:
     assert "query in" not in plain.out
 
 
-def test_info_tells_model_variant_and_prompts(index: str, run: Any) -> None:
+def test_info_prints_model_variant_and_prompts(index: str, run: Any) -> None:
     text = run("info", index).out
     assert "leg dense: dense, model fake, variant single" in text
     assert '{text}\\". Use one word to represent the query' in text
@@ -218,7 +218,7 @@ def test_a_table_of_all_legs(tmp_path: Path, index: str, run: Any) -> None:
     files = ["--queries", str(tmp_path / "q.tsv"), "--qrels", str(tmp_path / "qrels.tsv")]
     report = run("eval", index, *files, "--table", "--quiet", "--json").json
     table = report["table"]
-    assert report["usage"]["calls"] == 3  # two queries, and the one that warms up
+    assert report["usage"]["calls"] == 3  # Two queries and the warm-up.
     assert [row["name"] for row in table][:4] == ["dense", "sparse", "lexical", "minmax"]
     assert all(row["measures"]["nDCG@10"] == 1.0 for row in table)
 
@@ -227,7 +227,7 @@ def test_a_table_of_all_legs(tmp_path: Path, index: str, run: Any) -> None:
 
 
 @pytest.mark.parametrize("device", [[], ["--device", "cpu"]])
-def test_the_device_is_that_of_the_process(
+def test_the_device_is_not_stored(
     index: str, corpus: str, tmp_path: Path, run: Any, monkeypatch: Any, device: list[str]
 ) -> None:
     asked = []
@@ -247,7 +247,7 @@ def test_the_device_is_that_of_the_process(
         ["search", index, "kiwi"],
         ["eval", index, *files, "--quiet"],
     ):
-        if argv[0] == "add":  # Documents that are there need no model.
+        if argv[0] == "add":  # Unchanged documents need no model.
             run("delete", index, "--id", "1")
         asked.clear()
         assert run(*argv, *device).status == 0
@@ -272,7 +272,7 @@ def test_serve_overrides_the_setting(tmp_path: Path, monkeypatch: Any) -> None:
         assert taken.pop().device == device
 
 
-def test_how_figures_are_told() -> None:
+def test_format_of_model_usage() -> None:
     usage = Usage(calls=2, prompt_tokens=2_000, cached_tokens=1_500, seconds=0.5)
     assert model_usage(usage) == (
         "language models: 2 prompts of 2,000 tokens (1,500 reused), 0 generated; 0.5 s, "

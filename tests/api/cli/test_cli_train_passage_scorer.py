@@ -63,7 +63,7 @@ def test_the_folder_that_it_writes_picks_windows(meetings, tmp_path, capsys):
     found = rerank_one(load_reranker(config), "What did Barry Hughes think?", candidates)
     assert found.status == "complete"
     assert found.usage.calls == 3 * 6
-    # It is complete, so that nothing is written over it.
+    # The folder is complete and is not overwritten.
     assert main(command(meetings, output)) != 0
     assert "exists already" in capsys.readouterr().err
 

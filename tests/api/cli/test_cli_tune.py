@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tune(built: Path, tmp_path: Path, run: Any) -> Any:
-    """Run the command with few queries and a small grid; files go to `tmp_path`/out."""
+    """Return a function that runs the command with a small grid; output: `tmp_path`/out."""
 
     def call(*options: str, grid: str | None = "grid.toml") -> Any:
         given = [] if grid is None else ["--grid", str(built / grid)]
@@ -57,7 +57,7 @@ def tune(built: Path, tmp_path: Path, run: Any) -> Any:
     return call
 
 
-def test_it_recommends_and_writes(tune: Any, tmp_path: Path) -> None:
+def test_tune_recommends_and_writes_files(tune: Any, tmp_path: Path) -> None:
     done = tune("--min-recall", "0.8")
     assert done.status == 0, done.err
     lines = done.out.splitlines()
@@ -73,7 +73,7 @@ def test_it_recommends_and_writes(tune: Any, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_json_has_all(tune: Any, tmp_path: Path) -> None:
+def test_json_contains_all_results(tune: Any, tmp_path: Path) -> None:
     found = tune("--json", "--indexes", "flat").json
     assert [point["name"] for point in found["points"]] == ["flat float32", "flat int8"]
     assert found["applied"] is None
@@ -105,7 +105,7 @@ def test_nothing_meets_the_limits(tune: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "recommended.toml").exists()
 
 
-def test_what_is_recommended_is_applied(tune: Any, built: Path, tmp_path: Path, run: Any) -> None:
+def test_apply_stores_the_recommendation(tune: Any, built: Path, tmp_path: Path, run: Any) -> None:
     index = str(built / "index")
     before = run("search", index, "w3 w7", "--legs", "dense", "--json").json["hits"]
     done = tune("--apply", "--indexes", "spann")
@@ -121,13 +121,13 @@ def test_what_is_recommended_is_applied(tune: Any, built: Path, tmp_path: Path, 
     back = tune("--apply", "--codecs", "float32", "--indexes", "flat", "--json").json
     assert back["applied"] is True
     assert any("rounded already" in text for text in back["notes"])
-    # The file builds another collection that is stored in the same way.
+    # The written file builds another collection with the same storage.
     corpus = ["--documents", str(built / "corpus.jsonl"), "--quiet"]
     recommended = ["--config", str(tmp_path / "out" / "recommended.toml")]
     assert run("build", str(tmp_path / "other"), *corpus, *recommended).status == 0
 
 
-def test_originals_are_given_up_with_a_warning(tune: Any, built: Path, run: Any) -> None:
+def test_dropping_originals_prints_a_warning(tune: Any, built: Path, run: Any) -> None:
     options = ["--codecs", "int8", "--indexes", "flat", "--apply"]
     done = tune(*options, "--bytes-per-vector", "100", grid=None)
     assert done.status == 0, done.err
@@ -136,7 +136,7 @@ def test_originals_are_given_up_with_a_warning(tune: Any, built: Path, run: Any)
     assert "originals are not kept" not in tune(*options, grid=None).err
 
 
-def test_a_small_collection_is_told_what_is_right(tmp_path: Path, run: Any) -> None:
+def test_a_small_collection_gets_a_note(tmp_path: Path, run: Any) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("".join(f'{{"_id": "{i}", "text": "bird {i}"}}\n' for i in range(20)))
     index = str(tmp_path / "index")

@@ -1,4 +1,4 @@
-"""How vectors are stored and how far a search looks, on the command line."""
+"""Vector storage and search parameters on the command line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def refused(run: Any, *argv: str) -> str:
     return str(done.err)
 
 
-def test_a_collection_is_reconfigured_and_tells_it(index: str, run: Any, tmp_path: Path) -> None:
+def test_reconfigure_changes_the_storage_and_reports_it(
+    index: str, run: Any, tmp_path: Path
+) -> None:
     exact = hits(run, index)
     assert "search: exact" in run("info", index).out
     file = tmp_path / "c.toml"
@@ -76,7 +78,7 @@ def test_a_collection_is_reconfigured_and_tells_it(index: str, run: Any, tmp_pat
     assert [name for name, _ in hits(run, index)][:3] == [name for name, _ in exact][:3]
 
 
-def test_a_leg_for_reranking_is_stored_anew_only_when_it_is_named(tmp_path: Path, run: Any) -> None:
+def test_a_leg_for_reranking_is_reconfigured_only_by_name(tmp_path: Path, run: Any) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text('{"_id": "kiwi", "text": "A bird that cannot fly."}\n')
     path = str(tmp_path / "index")
@@ -115,7 +117,7 @@ def test_legs_for_reranking_alone_must_be_named(tmp_path: Path, run: Any) -> Non
     )
 
 
-def test_a_build_takes_all_of_it(tmp_path: Path, index: str, run: Any) -> None:
+def test_build_accepts_all_storage_flags(tmp_path: Path, index: str, run: Any) -> None:
     corpus = str(tmp_path / "corpus.jsonl")
     flags = ["--originals", "float16", "--index", "hnsw", "--recall", "0.9"]
     assert run("build", str(tmp_path / "b"), "--documents", corpus, *FAKES, *flags).status == 0
@@ -123,7 +125,7 @@ def test_a_build_takes_all_of_it(tmp_path: Path, index: str, run: Any) -> None:
     assert (leg["index"], leg["originals"], leg["recall"]) == ("hnsw", "float16", 0.9)
 
 
-def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None:
+def test_invalid_reconfigurations_are_rejected(index: str, run: Any, tmp_path: Path) -> None:
     assert "nothing to change; give --index" in refused(run, "reconfigure", index)
     assert "--leg: requires a flag to apply, such as --index" in refused(
         run, "reconfigure", index, "--leg", "dense"
@@ -148,7 +150,7 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         ),
         (
             "[legs.dense]\nkind = 'dense'\nencoder = {model = 'other'}",
-            "c.toml: legs.dense.encoder: differs from the collection's",
+            "c.toml: legs.dense.encoder: differs from the collection and cannot be changed",
         ),
         ("[legs.lexical]\nkind = 'lexical'\nk1 = 3", "c.toml: legs.lexical.k1: differs"),
         ("[passages]\nsize = 7\noverlap = 0", "c.toml: passages: differs"),
@@ -161,7 +163,7 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         assert words in refused(run, "reconfigure", index, "--config", str(file))
 
 
-def test_a_collection_without_vectors_has_none_to_store(tmp_path: Path, run: Any) -> None:
+def test_reconfigure_requires_a_dense_leg(tmp_path: Path, run: Any) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text('{"_id": "1", "text": "a"}\n')
     path = str(tmp_path / "c")
@@ -171,7 +173,7 @@ def test_a_collection_without_vectors_has_none_to_store(tmp_path: Path, run: Any
     assert "no dense leg runs" in refused(run, "search", path, "a", "--recall", "0.9")
 
 
-def test_an_evaluation_searches_as_it_is_told(index: str, run: Any, tmp_path: Path) -> None:
+def test_eval_uses_the_search_parameters(index: str, run: Any, tmp_path: Path) -> None:
     queries, qrels = tmp_path / "queries.tsv", tmp_path / "qrels.txt"
     queries.write_text("q1\tbird number5\n")
     qrels.write_text("q1 0 d5 1\n")
@@ -209,7 +211,7 @@ def test_info_says_why_a_search_is_exact(
     assert f"  {line}\n" in run("info", index).out
 
 
-def test_info_says_where_an_index_is_of_no_use() -> None:
+def test_info_says_if_an_index_cannot_reach_its_recall() -> None:
     configured = {"index": "ivf", "codec": "pq", "projection": None, "recall": 0.98}
     segment = {**configured, "parameters": "exact", "calibration": {"levels": []}}
     assert searched(configured, segment).startswith(
@@ -258,7 +260,7 @@ def test_two_real_processes(index: str, run: Any) -> None:
             collection.search("bird", search={"nprobe": 3})
 
 
-def test_a_recall_and_an_effort_are_one_choice(tmp_path: Path, capsys: Any) -> None:
+def test_recall_and_a_search_parameter_conflict(tmp_path: Path, capsys: Any) -> None:
     documents = tmp_path / "d.jsonl"
     documents.write_text('{"_id": "1", "text": "kiwi"}\n')
     folder, fakes = str(tmp_path / "c"), ["--dense", "fake", "--sparse", "none", "--quiet"]

@@ -1,4 +1,4 @@
-"""Reranking over HTTP: in searches and of given documents."""
+"""Reranking over HTTP: in searches, and of documents in the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS = ["Swifts fly.", "The emu runs and cannot fly.", "Fish swim."]
 # -- in a search -------------------------------------------------------------------------------
 
 
-def test_a_reranked_search_answers_in_the_declared_shape(reranking):
+def test_a_reranked_search_reply_matches_its_schema(reranking):
     asked = {"query": "emu cannot fly", "rerank": {"model": "fast", "top_n": 8}, "limit": 12}
     response = reranking.post(SEARCH, json=asked)
     assert response.status_code == 200
@@ -57,7 +57,7 @@ def test_rerankers_read_what_the_collection_has_stored(reranking, model):
     assert reply["hits"][0]["rerank"]["judged"]
 
 
-def test_searches_without_reranking_have_no_word_of_it(reranking):
+def test_searches_without_reranking_have_no_rerank_fields(reranking):
     reply = reranking.post(SEARCH, json={"query": "fly"}).json()
     assert "rerank" not in reply
     assert "rerank" not in reply["hits"][0]
@@ -91,7 +91,7 @@ def test_a_failing_model(reranking, problem):
     assert response.headers["retry-after"]
 
 
-def test_a_model_that_is_not_here(reranking, problem):
+def test_a_reranker_with_a_missing_model(reranking, problem):
     asked = {"query": "emu", "rerank": {"model": "gone"}}
     reply = reranking.post(SEARCH, json=asked).json()
     assert reply["rerank"]["status"] == "failed"
@@ -100,7 +100,7 @@ def test_a_model_that_is_not_here(reranking, problem):
     assert "not-on-this-machine" in problem(reranking.post(SEARCH, json=asked), 503, "model").detail
 
 
-def test_a_wrong_configuration_is_not_the_fault_of_who_asks(reranking, problem):
+def test_a_wrong_reranker_configuration_is_503_and_not_422(reranking, problem):
     for _ in range(2):
         reply = reranking.post(SEARCH, json={"query": "emu", "rerank": {"model": "keyless"}}).json()
         assert reply["rerank"]["status"] == "failed"
@@ -118,7 +118,7 @@ def test_a_wrong_configuration_is_not_the_fault_of_who_asks(reranking, problem):
     assert trace is None, "requests would be held in memory"
 
 
-def test_documents_keep_their_order_where_a_model_is_not_here(reranking):
+def test_documents_keep_their_order_if_the_model_is_missing(reranking):
     asked = {"model": "gone", "query": "fly", "documents": TEXTS, "on_error": "keep"}
     reply = RerankReply.model_validate(reranking.post(RERANK, json=asked).json())
     assert (reply.status, [r.index for r in reply.results]) == ("failed", [0, 1, 2])
@@ -162,7 +162,7 @@ def test_documents_come_back_best_first(reranking, path):
     }
     response = reranking.post(path, json=asked)
     reply = RerankReply.model_validate(response.json())
-    # "fly." is not the word "fly" to the fake.
+    # The fake reranker does not match "fly." with "fly".
     assert [(r.index, r.relevance_score) for r in reply.results] == [(3, 1.0), (1, 0.5), (0, 0.0)]
     assert reply.results[0].document == {"text": "flightless, it cannot", "title": "fly"}
     assert reply.results[1].document == {"text": TEXTS[1]}
@@ -173,7 +173,7 @@ def test_documents_come_back_best_first(reranking, path):
     assert reply.meta.billed_units == {"search_units": 1}
 
 
-def test_documents_are_returned_only_where_asked_for(reranking):
+def test_documents_are_returned_on_request_only(reranking):
     reply = reranking.post(
         RERANK, json={"model": "fast", "query": "fly", "documents": TEXTS}
     ).json()
@@ -182,7 +182,7 @@ def test_documents_are_returned_only_where_asked_for(reranking):
     ] * 3
 
 
-def test_all_documents_are_judged_whatever_is_configured(reranking):
+def test_all_documents_are_reranked_despite_the_configured_candidates(reranking):
     documents = [f"text {i}" for i in range(250)]
     reply = reranking.post(
         RERANK, json={"model": "short", "query": "249 text", "documents": documents}
@@ -191,7 +191,7 @@ def test_all_documents_are_judged_whatever_is_configured(reranking):
     assert reply["meta"]["billed_units"]["search_units"] == 3
 
 
-def test_documents_that_a_budget_leaves_out_follow_in_their_order(reranking):
+def test_documents_beyond_the_budget_keep_their_order(reranking):
     asked = {"model": "fast", "query": "swim", "documents": TEXTS, "calls": 2}
     reply = RerankReply.model_validate(reranking.post(RERANK, json=asked).json())
     assert reply.status == "partial"
@@ -199,7 +199,7 @@ def test_documents_that_a_budget_leaves_out_follow_in_their_order(reranking):
     assert "2 of 3" in reply.warnings[0]
 
 
-def test_a_reranker_that_fails_is_an_error_unless_told_otherwise(reranking, problem):
+def test_a_failing_reranker_is_an_error_unless_on_error_is_keep(reranking, problem):
     asked = {"model": "bad", "query": "fly", "documents": TEXTS}
     problem(reranking.post(RERANK, json=asked), 503, "model")
     kept = RerankReply.model_validate(
@@ -251,7 +251,7 @@ def test_malformed_bodies(reranking, problem):
     scores=st.lists(st.none() | st.floats(-5, 5), max_size=8),
     unjudged=st.integers(0, 4),
 )
-def test_relevance_never_ascends_and_is_the_score_where_scores_descend(scores, unjudged):
+def test_relevance_descends_and_equals_descending_scores(scores, unjudged):
     known = sorted((score for score in scores if score is not None), reverse=True)
     order = [Placed(i, score) for i, score in enumerate(known)]
     order += [Placed(i) for i in range(len(known), len(scores))]

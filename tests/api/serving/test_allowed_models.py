@@ -1,4 +1,4 @@
-"""What a remote caller may name as a model, and what the answers say."""
+"""Models that remote requests may name, and the errors for others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def config(kind: str, model: str) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that could be loaded."""
+    """A folder with a loadable model."""
     sizes: Any = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     place = tmp_path / "private" / "my-model"
     BertModel(BertConfig(vocab_size=8, intermediate_size=16, **sizes)).save_pretrained(place)
@@ -53,7 +53,7 @@ def test_a_remote_caller_loads_no_folder_and_learns_nothing(
     )
     monkeypatch.chdir(folder.parent)
     client = serve(data)
-    # Some are there, some are not, some cannot be looked at.
+    # Existing, missing and unreadable folders.
     names = [str(folder), "my-model", "./my-model", "../private", "/etc", "/etc/passwd", "~"]
     names += ["/no/such/folder", "nowhere", "~nobody-of-that-name/x", "~root", "x/" * 3_000]
     details = set()
@@ -80,7 +80,7 @@ def test_listed_folders_are_allowed_by_any_of_their_names(
         said = problem(
             client.put(f"/v1/collections/c{number}", json=config("dense", name)), 422, "config"
         )
-        assert "my-model cannot be loaded" in said.detail.replace("'", "")  # It was read.
+        assert "my-model cannot be loaded" in said.detail.replace("'", "")  # The folder was read.
         assert str(folder.parent) not in said.detail
 
 
@@ -101,18 +101,18 @@ def test_the_same_put_twice_is_the_same_collection(serve: Any, data: Path, tmp_p
     assert again.status_code == 200
     assert client.put("/v1/collections/c", json=config("dense", stored)).status_code == 200
     assert client.put("/v1/collections/d", json=config("dense", stored)).status_code == 201
-    # Later, without the list: what is configured is enough.
+    # After a restart without the list, the configured model is allowed.
     other = serve(data)
     assert other.put("/v1/collections/e", json=config("dense", stored)).status_code == 201
 
 
-def test_a_listed_folder_must_be_there(data: Path) -> None:
+def test_a_listed_folder_must_exist(data: Path) -> None:
     from twindex.api.http.app import create_app
 
     with pytest.raises(ConfigError, match="models: '/no/such/folder' is not there"):
         create_app(data, Settings(models=("/no/such/folder",)))
 
 
-def test_the_list_of_the_environment() -> None:
+def test_the_environment_lists_models() -> None:
     settings = Settings.from_environment({"TWINDEX_MODELS": "org/model, /srv/models/one"})
     assert settings.models == ("org/model", "/srv/models/one")

@@ -1,4 +1,4 @@
-"""A Python client that a generator makes from the OpenAPI document works with a real server."""
+"""A Python client generated from the OpenAPI document works with a real server."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def address(serving, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def generated(address, tmp_path_factory):
-    """What the generator makes: functions by operation id, models, and what it warned of."""
+    """The generated client: functions by operation id, models, and warnings."""
     for name in ("openapi_python_client", "ruamel.yaml", "httpx", "dateutil"):
         if find_spec(name.partition(".")[0]) is None:
             pytest.skip(f"{name} is not installed; `make setup` installs it")
@@ -183,7 +183,7 @@ def test_search(generated, client, birds):
     assert (refused.status_code, refused.parsed.errors[0].field) == (422, "limit")
 
 
-def test_without_the_key_nothing_is_answered(generated, address):
+def test_the_generated_client_needs_the_key(generated, address):
     with generated.client(base_url=address, token="another") as client:
         reply = generated.list_collections(client=client)
     assert (reply.status_code, reply.parsed.code) == (401, "unauthorized")
