@@ -48,7 +48,7 @@ def moved(hit: HitRerank) -> str:
     return f"{places:+d}" if places else "="
 
 
-def spent(report: RerankReport) -> str:
+def cost_line(report: RerankReport) -> str:
     """Return what reranking cost, as one line."""
     parts = [f"{report.judged} of {counted(report.candidates, 'hit')} judged"]
     parts += _cost(report.usage)
@@ -57,7 +57,7 @@ def spent(report: RerankReport) -> str:
     return f"{report.status}: {', '.join(parts)}; {report.seconds * 1e3:.1f} ms"
 
 
-def stages(report: RerankReport) -> list[str]:
+def stage_lines(report: RerankReport) -> list[str]:
     """Return what each stage of a chain of rerankers cost, one line per stage."""
     return [
         f"{stage.name} {stage.status}: "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.display import one_line
 from ..figures import counted, figure
-from ..reranked import moved, reasons, spent, stages
+from ..reranked import cost_line, moved, reasons, stage_lines
 
 if TYPE_CHECKING:
     from ...core import Hit, TopTerms, Usage
@@ -58,8 +58,8 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
 
 def print_report(name: str, report: RerankReport) -> None:
     """Print what reranking cost, on standard error. name: the reranker."""
-    note(f"{name}: {spent(report)}")
-    for line in stages(report):
+    note(f"{name}: {cost_line(report)}")
+    for line in stage_lines(report):
         note(f"  {line}")
 
 
@@ -121,7 +121,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def print_left_out(skipped: int, truncated: Mapping[str, int]) -> None:
+def print_skipped(skipped: int, truncated: Mapping[str, int]) -> None:
     """Print the number of skipped records, and of truncated passages for each leg.
 
     truncated: leg -> passages that exceeded the input limit of its encoder.

@@ -71,13 +71,13 @@ class Hold:
         Nothing is reserved, so a client that announces a body and does not send it takes no memory.
         """
         if self.budget.taken and self.budget.taken + size > self.budget.most:
-            raise _full()
+            raise _overloaded()
 
     def grow(self, size: int) -> None:
         """Raise the reservation to `size` bytes in total. Raises Problem 503 if they do not fit."""
         if size > self.size:
             if not self.budget.take(size - self.size):
-                raise _full()
+                raise _overloaded()
             self.size = size
 
     def release(self) -> None:
@@ -86,7 +86,7 @@ class Hold:
         self.size = 0
 
 
-def _full() -> Problem:
+def _overloaded() -> Problem:
     return Problem(
         503,
         "other requests use all memory for bodies (setting `body_memory`); send the request again "
@@ -148,7 +148,7 @@ class Deadline:
         waits for a thread is then cancelled; work that runs ends at its next call of the guard.
         """
         task = asyncio.ensure_future(work)
-        leaving = asyncio.ensure_future(_left(request))
+        leaving = asyncio.ensure_future(_client_left(request))
         try:
             await asyncio.wait(
                 (task, leaving),
@@ -168,7 +168,7 @@ class Deadline:
             leaving.cancel()
 
 
-async def _left(request: Request) -> None:
+async def _client_left(request: Request) -> None:
     """Wait until the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

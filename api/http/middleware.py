@@ -131,13 +131,15 @@ class Frame:
         """
         if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
             raise Problem(400, "the path must be percent-encoded UTF-8")
-        if scope["method"] not in _SAFE and self._foreign(headers):
+        if scope["method"] not in _SAFE and self._is_foreign(headers):
             raise Problem(403, _FOREIGN)
         if path in OPEN_PATHS:
             return
         if self._key is None:
             # A page can point its own host name at this address and become the same site.
-            if b"host" in headers and not self._ours(headers[b"host"].decode("latin-1").lower()):
+            if b"host" in headers and not self._is_own_host(
+                headers[b"host"].decode("latin-1").lower()
+            ):
                 detail = "the Host header is not a name of this server; see TWINDEX_ALLOWED_HOSTS"
                 raise Problem(403, detail)
         elif not compare_digest(_key_of(headers), self._key):
@@ -149,7 +151,7 @@ class Frame:
                 headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
             )
 
-    def _foreign(self, headers: dict[bytes, bytes]) -> bool:
+    def _is_foreign(self, headers: dict[bytes, bytes]) -> bool:
         """Return True if a page of another site or port made a browser send the request.
 
         Pages of the origins in `cors_origins` are not foreign.
@@ -165,7 +167,7 @@ class Frame:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         return origin != host and origin not in self._origins
 
-    def _ours(self, authority: str) -> bool:
+    def _is_own_host(self, authority: str) -> bool:
         """Return True if a `Host` is an IP address or a name of this server."""
         if authority.startswith("["):
             name = authority[1:].partition("]")[0]

@@ -76,7 +76,7 @@ def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str
                     {"term": word, "score": score, "item": None, "pieces": [p.term for p in parts]}
                 )
     words += [
-        {"term": _alone(name), "score": item.score, "item": item, "pieces": []}
+        {"term": _shown_piece(name), "score": item.score, "item": item, "pieces": []}
         for name, item in left.items()
     ]
     return sorted(words, key=lambda word: (-word["score"], word["term"]))
@@ -97,7 +97,7 @@ def _pieces(word: str, known: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _alone(term: str) -> str:
+def _shown_piece(term: str) -> str:
     """Show a word piece to people: `…or` continues a word, `␣cat` begins with a space."""
     if term.startswith(_CONTINUES) and len(term) > len(_CONTINUES):
         return "…" + term.removeprefix(_CONTINUES)

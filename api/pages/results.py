@@ -11,7 +11,7 @@ from ...encoders import AnalyzerConfig, LexicalEncoder
 from ...index import LexicalLeg
 from ...search import Collection, SearchRequest
 from ...search.request import WINDOW
-from ..reranked import spent, stages
+from ..reranked import cost_line, stage_lines
 from ..serving.settings import Settings
 from ..serving.work import check_work
 from . import conditions, explained, highlight, movement
@@ -57,8 +57,8 @@ def result(
         and {
             "model": found.rerank.model,
             "status": found.rerank.status,
-            "spent": spent(found.rerank),
-            "stages": stages(found.rerank),
+            "spent": cost_line(found.rerank),
+            "stages": stage_lines(found.rerank),
             "rows": rows,
         },
         "previous": form.link(max(0, request.offset - request.limit)) if request.offset else None,

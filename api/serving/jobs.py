@@ -142,13 +142,13 @@ class JobRunner:
         except Exception as error:
             if self._stopping or served.deleted or served.replaced():
                 return None
-            if _may_pass(error):
+            if _is_temporary(error):
                 return _reason(error, served.path)
             logger.exception("job %s failed", job_id)
         return None
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_temporary(error: Exception) -> bool:
     """Return True if a retry may succeed: for a full or failing disk, not for damaged files."""
     if isinstance(error, StorageError):
         return not isinstance(error, CorruptFileError)
@@ -180,7 +180,7 @@ def _perform(
         raise
     except Exception as error:
         proceed()  # During a deletion, any error is possible and is not the job's.
-        if _may_pass(error):
+        if _is_temporary(error):
             raise
         # Store the failure, or the next start would fail in the same way.
         if isinstance(error, TwindexError):

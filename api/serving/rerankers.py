@@ -47,7 +47,7 @@ class ServedRerankers(RerankerRegistry):
             if stopping():
                 return
             try:
-                self._use(name, super().get(name))
+                self._warm_up(name, super().get(name))
                 self._ready.add(name)
             except TwindexError as error:
                 # A wrong configuration is not an error of the request.
@@ -79,7 +79,7 @@ class ServedRerankers(RerankerRegistry):
             return "unavailable"
         return "ready" if name in self._ready else "loading"
 
-    def _use(self, name: str, reranker: Reranker) -> None:
+    def _warm_up(self, name: str, reranker: Reranker) -> None:
         """Rerank two texts, so that the first request does not pay for the warm-up of the model."""
         if reranker.needs.legs or reranker.needs.vectors:
             return

@@ -181,7 +181,7 @@ class Service:
                 present = self._served.get(folder_name(path))
                 if present is None or present.status in _RETRIED:
                     try:
-                        self._open_late(folder_name(path), path)
+                        self._open_on_demand(folder_name(path), path)
                     except NotFoundError:
                         continue  # Its creation was interrupted, or it was deleted.
         return self.known()
@@ -198,7 +198,7 @@ class Service:
         # A collection that is being created is "loading" too. Wait for its creation.
         waits = served is not None and served.status == "loading" and not self.loading
         if served is None or served.status in _RETRIED or waits:
-            served = await self.writers.run(self._open_late, name, self._path(name))
+            served = await self.writers.run(self._open_on_demand, name, self._path(name))
         return served
 
     def _path(self, name: str) -> Path:
@@ -209,7 +209,7 @@ class Service:
             raise NotFoundError(f"no collection {name!r}")
         return self.root / name
 
-    def _open_late(self, name: str, path: Path) -> Served:
+    def _open_on_demand(self, name: str, path: Path) -> Served:
         with self._opening:
             with self._lock:
                 served = self._served.get(name)
@@ -272,7 +272,7 @@ class Service:
         if present is not None and present.replaced():
             self._drop(present)
         try:
-            served = self._open_late(name, path)
+            served = self._open_on_demand(name, path)
         except NotFoundError:
             pass
         else:
@@ -333,7 +333,9 @@ class Service:
         for served in self.collections():
             with _readable(served):
                 if served.jobs is not None:
-                    found += [(served.name, self._now(served, job)) for job in served.jobs.latest()]
+                    found += [
+                        (served.name, self._with_state(served, job)) for job in served.jobs.latest()
+                    ]
         return sorted(found, key=lambda pair: -pair[1].created)
 
     def job(self, job_id: str) -> tuple[str, Job]:
@@ -342,7 +344,7 @@ class Service:
         for served in self.known():
             if served.jobs is not None:
                 try:
-                    return served.name, self._now(served, served.jobs.get(job_id))
+                    return served.name, self._with_state(served, served.jobs.get(job_id))
                 except NotFoundError:
                     continue
                 except StorageError as error:
@@ -351,7 +353,7 @@ class Service:
             raise failure
         raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
 
-    def _now(self, served: Served, job: Job) -> Job:
+    def _with_state(self, served: Served, job: Job) -> Job:
         """Return the job; its state is "waiting" if it waits, which a full disk cannot store."""
         reason = self.runner.waiting(served).get(job.id)
         return job if reason is None else replace(job, state="waiting", error=reason)

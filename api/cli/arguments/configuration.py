@@ -65,8 +65,8 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         metavar="KIND[:NAME]",
         help="kind of encoder for the legs that it supports, dense or sparse or both: "
-        f"{', '.join(_fitting())}. promptreps runs a language model once on each text for both "
-        "legs; --dense none or --sparse none leaves one out. NAME: the model, a name or a folder",
+        f"{', '.join(_supported_legs())}. promptreps runs a language model once on each text for "
+        "both legs; --dense none or --sparse none drops one. NAME: a model, by name or folder",
     )
     add_flags(group, flags(), defaults=True)
 
@@ -115,7 +115,7 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
     if arguments.encoder is None:
         return
     kind, colon, model = arguments.encoder.partition(":")
-    fitting = _fitting()
+    fitting = _supported_legs()
     if kind not in fitting or bool(colon) != bool(model):
         able = ", ".join(fitting)
         message = f"{arguments.encoder!r} is not KIND or KIND:NAME; kinds: {able}"
@@ -132,7 +132,7 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
         _set_encoder(leg, kind, model or None)
 
 
-def _fitting() -> dict[str, list[str]]:
+def _supported_legs() -> dict[str, list[str]]:
     """Return kind of encoder -> names of the legs that it can encode."""
     legs = {
         kind: [leg for leg in MODELS if leg in set(map(str, config.gives))]

@@ -131,7 +131,7 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
                 name = option(f"{part}_{field}")
                 if part == ENCODER:
                     name = config.flags.get(field) or option(field)
-                    name = option(kind) + name[1:] if _foreign(config) else name
+                    name = option(kind) + name[1:] if _is_foreign(config) else name
                 shared.setdefault((name, field), {})[kind] = config
     for (name, field), configs in shared.items():
         looks = any(field in getattr(config, "looking", ()) for config in configs.values())
@@ -139,7 +139,7 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
         yield _derived(name, (part, field), configs, legs, tuple(configs), flag)
 
 
-def _foreign(config: type[Config]) -> bool:
+def _is_foreign(config: type[Config]) -> bool:
     """Return True if a kind comes from another package. Its flags then get a prefix."""
     return config.__module__.partition(".")[0] != __name__.partition(".")[0]
 

@@ -21,7 +21,7 @@ FIELDS = tuple(name for name in RerankRequest.model_fields if name != "model")
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class RerankChoice:
     """The rerankers that the arguments choose.
 
     registry: loads the rerankers.
@@ -85,7 +85,7 @@ def rerank_option(field: str) -> str:
     return option(f"rerank_{field}")
 
 
-def chosen(arguments: argparse.Namespace, *, several: bool = False) -> Chosen:
+def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> RerankChoice:
     """Return the rerankers that the arguments of `add_rerank` choose; none without `--rerank`.
 
     Raises InvalidInputError for options without `--rerank`, for a name that is neither configured
@@ -126,7 +126,7 @@ def chosen(arguments: argparse.Namespace, *, several: bool = False) -> Chosen:
         raise InvalidInputError(
             "may only be repeated with `twindex eval --table`", field="--rerank"
         )
-    return Chosen(RerankerRegistry(configs, load=load), requests)
+    return RerankChoice(RerankerRegistry(configs, load=load), requests)
 
 
 def _name(spec: str, taken: Mapping[str, Any]) -> str:

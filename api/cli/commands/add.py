@@ -19,7 +19,7 @@ from ..arguments.common import (
     progress_of,
 )
 from ..arguments.inputs import Inputs, add_inputs
-from ..terminal import model_usage, print_json, print_left_out
+from ..terminal import model_usage, print_json, print_skipped
 
 EXAMPLE = "twindex add my-index --documents new.jsonl"
 
@@ -53,5 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{counted(report.unchanged, 'document')} unchanged")
     if report.usage is not None:
         print(model_usage(report.usage))
-    print_left_out(inputs.skipped, report.truncated)
+    print_skipped(inputs.skipped, report.truncated)
     return 0

@@ -19,7 +19,7 @@ from ..arguments.common import (
 )
 from ..arguments.configuration import add_configuration, configuration
 from ..arguments.inputs import Inputs, add_inputs
-from ..terminal import model_usage, note, print_json, print_left_out
+from ..terminal import model_usage, note, print_json, print_skipped
 
 INTERRUPTED = (
     "twindex: stored work is kept, and at most about a minute of encoding is repeated; run the "
@@ -78,5 +78,5 @@ def run(arguments: argparse.Namespace) -> int:
     if report.duplicates:
         repeated = counted(report.duplicates, "document")
         print(f"{repeated} replaced by a later document with the same id")
-    print_left_out(inputs.skipped, report.truncated)
+    print_skipped(inputs.skipped, report.truncated)
     return 0

@@ -30,7 +30,7 @@ from ..arguments.common import (
     selection_fields,
 )
 from ..arguments.inputs import add_judged, read_judged
-from ..arguments.reranking import add_rerank, chosen, rerank_option
+from ..arguments.reranking import add_rerank, rerank_choice, rerank_option
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise InvalidInputError(message, field=rerank_option(name))
     if arguments.folds < 2:
         raise InvalidInputError(f"must be at least 2, got {arguments.folds}", field="--folds")
-    rerank = chosen(arguments)
+    rerank = rerank_choice(arguments)
     if not rerank.requests:
         raise InvalidInputError("is required: name a reranker", field="--rerank")
     (request,) = rerank.requests.values()

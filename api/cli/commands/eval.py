@@ -31,9 +31,9 @@ from ..arguments.common import (
     selection_fields,
 )
 from ..arguments.inputs import add_judged, read_judged
-from ..arguments.reranking import Chosen, add_rerank, chosen
-from ..reports.legs import cells, tabled
-from ..reports.reranking import compared, cost_of, costs, spent_on
+from ..arguments.reranking import RerankChoice, add_rerank, rerank_choice
+from ..reports.legs import cells, leg_report
+from ..reports.reranking import cost_of, cost_summary, costs, rerank_report
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     fields = selection_fields(arguments)
-    rerank = chosen(arguments, several=arguments.table)
+    rerank = rerank_choice(arguments, several=arguments.table)
     if arguments.table:
         given = {"--run": arguments.run_file}
         if not rerank.requests:
@@ -120,9 +120,9 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.table:
                 report, found = _single(*common, rerank, progress)
             elif rerank.requests:
-                report = compared(*common, rerank, baseline, progress)
+                report = rerank_report(*common, rerank, baseline, progress)
             else:
-                report = tabled(*common, baseline, progress)
+                report = leg_report(*common, baseline, progress)
         _note_missing(collection, qrels)
         info = collection.info()
         usage = collection.usage
@@ -221,7 +221,7 @@ def _single(
     qrels: Qrels,
     measures: list[str],
     fields: dict[str, Any],
-    rerank: Chosen,
+    rerank: RerankChoice,
     progress: Progress,
 ) -> tuple[dict[str, Any], Run]:
     """Return the report on one way to search, and its results."""
@@ -266,7 +266,7 @@ def _single(
     return report, run
 
 
-def chance(baseline: str) -> str:
+def p_value_note(baseline: str) -> str:
     """Return the explanation of the columns of p-values."""
     return f"p: probability that chance alone makes a difference this large from {baseline}"
 
@@ -277,17 +277,17 @@ def _print(report: dict[str, Any], measures: list[str], baseline: str | None) ->
         rows = [[*cells(row, measures), f"{row['ms_per_query']:.1f}"] for row in report["table"]]
         print(table([*header, "ms/query"], rows))
         if any(row["comparisons"] for row in report["table"]):
-            note(chance(baseline or "the best leg alone"))
+            note(p_value_note(baseline or "the best leg alone"))
     elif "rerank_table" in report:
         rows = [[*cells(row, measures), *costs(row)] for row in report["rerank_table"]]
         print(table([*header, "calls/query", "tokens/query", "p50 ms"], rows))
-        note(chance(baseline or "first stage"))
+        note(p_value_note(baseline or "first stage"))
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))
     for row in report.get("rerank_table", [report]):
         if "rerank" in row:
-            note(f"{row.get('name') or row['rerank']['model']}: {spent_on(row['rerank'])}")
+            note(f"{row.get('name') or row['rerank']['model']}: {cost_summary(row['rerank'])}")
             for warning, count in row["rerank"]["warnings"].items():
                 note(f"  {counted(count, 'query', 'queries')}: {warning}")
     note(f"{counted(report['queries'], 'query', 'queries')}, {report['collection']['path']}")

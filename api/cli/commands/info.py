@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     documents = counted(info["documents"], "document")
     passages = counted(info["passages"], "passage")
     print(f"{info['path']}: {documents} in {passages}, {stored}, generation {info['generation']}")
-    print(f"passages: {_cut(info['cut'])}")
+    print(f"passages: {_cutting(info['cut'])}")
     for name, leg in info["legs"].items():
         encoder = leg["encoder"] or {}
         described = ", ".join(f"{key} {encoder[key]}" for key in SHOWN if key in encoder)
@@ -47,11 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
             words.insert(1, "for reranking")
         print(f"leg {name}: {', '.join(words)}")
         if "vectors" in leg:
-            for line in _stored(leg["vectors"], name, info["segments"]):
+            for line in _storage_lines(leg["vectors"], name, info["segments"]):
                 print(f"  {line}")
         for key in PROMPTS:
             if prompt := encoder.get(key):
-                print(f"  {key.replace('_', ' ')}: {_whole(prompt)}")
+                print(f"  {key.replace('_', ' ')}: {_prompt_line(prompt)}")
     print(f"delta: {counted(info['delta']['passages'], 'passage')}")
     rows = [
         [
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _cut(cut: dict[str, Any]) -> str:
+def _cutting(cut: dict[str, Any]) -> str:
     """Describe how documents are cut into passages."""
     if cut["unit"] == "none":
         return "whole documents"
@@ -86,7 +86,7 @@ def _cut(cut: dict[str, Any]) -> str:
     return f"{whole}{many}{shared}{kept}"
 
 
-def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
+def _storage_lines(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
     """Describe how a leg stores its vectors. Search parameters are those of the largest segment."""
     words = [f"index {vectors['index']}"]
     if vectors["codec"] is not None:
@@ -103,7 +103,7 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
     largest = max(stored, key=lambda one: one["rows"], default=None)
     if largest is None:
         return lines
-    lines.append(f"search: {_searched(vectors, largest)}")
+    lines.append(f"search: {_search_line(vectors, largest)}")
     if largest["loss"]:
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value:.4g}" for name, value in largest["loss"].items()
@@ -112,7 +112,7 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
     return lines
 
 
-def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
+def _search_line(configured: dict[str, Any], segment: dict[str, Any]) -> str:
     """Describe the search parameters of a segment, and the reason if the search is exact."""
     parameters, goal = segment["parameters"], configured["recall"]
     if not isinstance(parameters, str):
@@ -132,7 +132,7 @@ def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
     return "exact"
 
 
-def _whole(prompt: str | list[str]) -> str:
+def _prompt_line(prompt: str | list[str]) -> str:
     """Return a prompt with `{text}` in its place, as JSON. A list is the part before and after."""
     before, after = (prompt, "") if isinstance(prompt, str) else prompt
     return json.dumps(f"{before}{{text}}{after}", ensure_ascii=False)

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection
 
     with Collection.open(arguments.collection) as collection:
-        legs = chosen(arguments, collection.config)
+        legs = storage_changes(arguments, collection.config)
         before = sum(collection.info()["bytes"].values())
         with closing(progress_of(arguments)) as progress:
             done = collection.reconfigure(legs, memory=arguments.memory, progress=progress)
@@ -78,19 +78,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str, VectorStorage]:
+def storage_changes(
+    arguments: argparse.Namespace, config: CollectionConfig
+) -> dict[str, VectorStorage]:
     """Return the vector storage of each leg that the arguments change."""
-    value = {} if arguments.config is None else _of_file(arguments.config, config)
+    value = {} if arguments.config is None else _storage_from_file(arguments.config, config)
     given = given_flags(storage_flags(), arguments)
     if arguments.leg is not None and not given:
         raise InvalidInputError("requires a flag to apply, such as --index", field="--leg")
     if not given and not value:
         raise InvalidInputError("nothing to change; give --index, --codec, --config or others")
     if given:
-        for name in arguments.leg or [*value] or _searched(config):
+        for name in arguments.leg or [*value] or _search_legs(config):
             leg = config.legs.get(name)
             if not isinstance(leg, DenseLeg):
-                able = ", ".join(_dense(config)) or "none"
+                able = ", ".join(_dense_legs(config)) or "none"
                 message = f"{name!r} is not a dense leg; dense legs here: {able}"
                 raise InvalidInputError(message, field="--leg")
             target = value.setdefault(name, leg.model_dump(mode="json", include=STORED))
@@ -102,19 +104,19 @@ def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str,
     return dict(ReconfigureRequest.parse({"legs": value}).legs)
 
 
-def _of_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
+def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
     """Return leg -> vector storage from a file. Raises SourceError if the file changes more."""
 
     def parse(value: dict[str, Any]) -> dict[str, Any]:
         given = absolute(CollectionConfig.parse(value))
-        _same(given, present, {"legs"})
+        _check_equal(given, present, {"legs"})
         found = {}
         for name, leg in given.legs.items() if "legs" in given.model_fields_set else ():
             stored = absolute(present).legs.get(name)
             if stored is None or stored.kind != leg.kind:
                 able = ", ".join(f"{other} ({known.kind})" for other, known in present.legs.items())
                 raise ConfigError(f"no such leg; legs here: {able}", field=f"legs.{name}")
-            _same(leg, stored, STORED, f"legs.{name}.")
+            _check_equal(leg, stored, STORED, f"legs.{name}.")
             if isinstance(leg, DenseLeg) and leg.model_fields_set & STORED:
                 found[name] = leg.model_dump(mode="json", include=STORED)
         return found
@@ -122,7 +124,7 @@ def _of_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
     return parse_toml(path, parse)
 
 
-def _same(given: Config, present: Config, but: set[str], place: str = "") -> None:
+def _check_equal(given: Config, present: Config, but: set[str], place: str = "") -> None:
     """Raise ConfigError if `given` sets a field, other than those in `but`, to another value."""
     for field in sorted(given.model_fields_set - but):
         if getattr(given, field) != getattr(present, field):
@@ -130,9 +132,9 @@ def _same(given: Config, present: Config, but: set[str], place: str = "") -> Non
             raise ConfigError(message, field=place + field)
 
 
-def _searched(config: CollectionConfig) -> list[str]:
+def _search_legs(config: CollectionConfig) -> list[str]:
     """Return the dense legs for searching. Raises InvalidInputError if all are for reranking."""
-    dense = _dense(config)
+    dense = _dense_legs(config)
     found = [name for name in dense if config.legs[name].role == "search"]
     if not found:
         message = f"is required, because all dense legs are for reranking; use --leg {dense[0]}"
@@ -140,7 +142,7 @@ def _searched(config: CollectionConfig) -> list[str]:
     return found
 
 
-def _dense(config: CollectionConfig) -> list[str]:
+def _dense_legs(config: CollectionConfig) -> list[str]:
     found = [name for name, leg in config.legs.items() if isinstance(leg, DenseLeg)]
     if not found:
         raise InvalidInputError("the collection has no dense leg, so it stores no vectors")

@@ -17,7 +17,7 @@ from ..arguments.common import (
     loader_of,
     selection_fields,
 )
-from ..arguments.reranking import add_rerank, chosen
+from ..arguments.reranking import add_rerank, rerank_choice
 from ..terminal import print_json, print_report, print_result
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection, SearchRequest
 
-    rerank = chosen(arguments)
+    rerank = rerank_choice(arguments)
     request = SearchRequest.parse(
         {
             "query": arguments.query,

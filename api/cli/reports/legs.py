@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ....search import Collection
 
 
-def tabled(
+def leg_report(
     collection: Collection,
     queries: list[Query],
     qrels: Qrels,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....core import Progress, Qrels, Query
 from ...figures import counted
-from ..arguments.reranking import Chosen
+from ..arguments.reranking import RerankChoice
 from .legs import check_baseline
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ....search import Collection
 
 
-def compared(
+def rerank_report(
     collection: Collection,
     queries: list[Query],
     qrels: Qrels,
     measures: list[str],
     fields: dict[str, Any],
-    rerank: Chosen,
+    rerank: RerankChoice,
     baseline: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def costs(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def spent_on(cost: dict[str, Any]) -> str:
+def cost_summary(cost: dict[str, Any]) -> str:
     """Return the cost of reranking as one line, with truncated, partial and failed counts."""
     shown = [
         f"{cost['calls_per_query']:.1f} calls and {cost['tokens_per_query']:,.0f} tokens a query",

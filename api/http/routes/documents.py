@@ -100,7 +100,7 @@ def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, 
     """Write the lines and return the reply. whole: write all lines or none."""
     opened, _ = served.ready()
     lines = list(parse_lines((received.data or b"").split(b"\n")))
-    if whole and (errors := [_at(line.error) for line in lines if line.error is not None]):
+    if whole and (errors := [_line_error(line.error) for line in lines if line.error is not None]):
         first = errors[0]
         raise Problem(422, f"{first['field']}: {first['message']}", errors=errors[:ERRORS_KEPT])
     result = BulkResult()
@@ -116,7 +116,7 @@ def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, 
     }
 
 
-def _at(error: Mapping[str, Any]) -> dict[str, str]:
+def _line_error(error: Mapping[str, Any]) -> dict[str, str]:
     """Return the error of a line as the error of a field, such as `lines[7].text` (from 0)."""
     field, line = error.get("field"), f"lines[{error['line'] - 1}]"
     message = str(error["detail"]).removeprefix(f"{field}: ")

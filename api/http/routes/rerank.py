@@ -134,9 +134,9 @@ def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:
 def _relevance(order: Sequence[Placed]) -> list[float]:
     """Return a relevance score for each result, in descending order.
 
-    Clients sort by the score and do not support null. It is the reranker's score. If the reranker
-    returns no scores at all, judged results get 1 / rank. All others get 0, or the lowest score if
-    that is below 0.
+    Relevance is the score of the reranker. If it returns no scores at all, judged results get
+    1 / rank. Other results get 0, or the lowest score if that is below 0. It is never null,
+    because clients sort by it.
     """
     known = _scores(order)
     floor = min([0.0, *known])

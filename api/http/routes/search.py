@@ -74,7 +74,7 @@ async def search(request: Request) -> Response:
         return json_response(reply, headers={"Server-Timing": _server_timing(result)})
 
     collection = request.path_params["collection"]
-    return await deadline.wait(request, _searched(request, collection, begin, answer))
+    return await deadline.wait(request, _run_search(request, collection, begin, answer))
 
 
 @router.post(
@@ -111,10 +111,10 @@ async def search_batch(request: Request, collection: str) -> Response:
         }
         return json_response(reply)
 
-    return await deadline.wait(request, _searched(request, collection, begin, answer))
+    return await deadline.wait(request, _run_search(request, collection, begin, answer))
 
 
-async def _searched(
+async def _run_search(
     request: Request,
     collection: str,
     begin: Callable[[Served], Response | T],

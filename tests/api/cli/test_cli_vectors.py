@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from twindex.api.cli.commands.info import _searched as searched
+from twindex.api.cli.commands.info import _search_line as searched
 from twindex.api.cli.main import main
 from twindex.core import TwindexError
 from twindex.search import Collection
