@@ -44,8 +44,8 @@ class WindowsRead(NamedTuple):
 
 def moved(hit: HitRerank) -> str:
     """Return how far a hit moved: `+3` up, `-2` down, `=` unchanged."""
-    places = hit.previous - hit.rank
-    return f"{places:+d}" if places else "="
+    change = hit.previous - hit.rank
+    return f"{change:+d}" if change else "="
 
 
 def cost_line(report: RerankReport) -> str:

@@ -35,7 +35,7 @@ def shown(
     spans, of = windows_read(moved.reasons, len(document.text))
     return {
         "previous": moved.previous,
-        "places": moved.previous - moved.rank,
+        "change": moved.previous - moved.rank,
         "words": description(moved),
         "score": moved.score,
         "judged": moved.judged,
@@ -59,14 +59,14 @@ def before_and_after(
 ) -> list[dict[str, Any]]:
     """Return rows that compare a page before and after reranking.
 
-    A row has a rank (`place`), the hit with this rank before reranking (`before`) and after it
+    A row has a `rank`, the hit with this rank before reranking (`before`) and after it
     (`after`). Either may be None. `to` in `before` is the new rank; None: the hit is on another
     page. first: rank of the first hit of the page.
     """
     to = {hit.id: rank for rank, hit in enumerate(after, first)}
     return [
         {
-            "place": first + i,
+            "rank": first + i,
             "before": {"name": _name(before[i]), "to": to.get(before[i].id)}
             if i < len(before)
             else None,
@@ -80,7 +80,7 @@ def before_and_after(
 
 def _move(hit: Hit) -> dict[str, Any]:
     assert hit.rerank is not None, "a hit of a reranked page"
-    return {"places": hit.rerank.previous - hit.rerank.rank, "words": description(hit.rerank)}
+    return {"change": hit.rerank.previous - hit.rerank.rank, "words": description(hit.rerank)}
 
 
 def _name(hit: Hit) -> str:

@@ -80,7 +80,7 @@ def _hit(
     read = document.text if passage is None else document.text[passage.start : passage.end]
     chips, more = conditions.chips(document.metadata, request.filter)
     return {
-        "place": rank,
+        "rank": rank,
         "id": hit.id,
         "link": address(form.collection, hit.id, form.query, passage),
         "score": hit.score,

@@ -166,20 +166,20 @@ class Settings(Config):
         variables are logged as a warning.
         """
         values: dict[str, object] = {}
-        places: dict[str, str] = {}
+        sources: dict[str, str] = {}
         if file is not None:
             values |= parse_toml(file, dict)
-            places |= {name: f"{file}: {name}" for name in values}
+            sources |= {name: f"{file}: {name}" for name in values}
         for name, value in environment.items():
             if not name.startswith(PREFIX) or name in ELSEWHERE:
                 continue
             field = name.removeprefix(PREFIX).lower()
             if field in cls.model_fields:
-                values[field], places[field] = value, name
+                values[field], sources[field] = value, name
             else:
                 logger.warning("%s is not a setting of the server and is ignored", name)
         for field, chosen in (given or {}).items():
-            values[field], places[field] = chosen, option(field)
+            values[field], sources[field] = chosen, option(field)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -189,7 +189,7 @@ class Settings(Config):
             message = first["msg"].removeprefix("Value error, ")
             if first["type"] == "extra_forbidden":
                 message = f"unknown setting; the settings are {', '.join(sorted(cls.model_fields))}"
-            raise ConfigError(message, field=places.get(field, field)) from None
+            raise ConfigError(message, field=sources.get(field, field)) from None
 
 
 def option(field: str) -> str:

@@ -133,6 +133,9 @@ def _search_line(configured: dict[str, Any], segment: dict[str, Any]) -> str:
 
 
 def _prompt_line(prompt: str | list[str]) -> str:
-    """Return a prompt with `{text}` in its place, as JSON. A list is the part before and after."""
+    """Return a prompt on one line, with `{text}` for the text.
+
+    prompt: the part before the text, or a list of the parts before and after it.
+    """
     before, after = (prompt, "") if isinstance(prompt, str) else prompt
     return json.dumps(f"{before}{{text}}{after}", ensure_ascii=False)

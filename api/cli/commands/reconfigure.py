@@ -124,12 +124,12 @@ def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
     return parse_toml(path, parse)
 
 
-def _check_equal(given: Config, present: Config, but: set[str], place: str = "") -> None:
+def _check_equal(given: Config, present: Config, but: set[str], prefix: str = "") -> None:
     """Raise ConfigError if `given` sets a field, other than those in `but`, to another value."""
     for field in sorted(given.model_fields_set - but):
         if getattr(given, field) != getattr(present, field):
             message = "differs from the collection and cannot be changed; build a new collection"
-            raise ConfigError(message, field=place + field)
+            raise ConfigError(message, field=prefix + field)
 
 
 def _search_legs(config: CollectionConfig) -> list[str]:

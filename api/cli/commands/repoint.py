@@ -34,11 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ....search import repoint
 
     changed = repoint(arguments.collection, arguments.model, legs=arguments.leg)
-    place = absolute_name(arguments.model)
+    name = absolute_name(arguments.model)
     if arguments.json:
-        print_json({"changed": changed, "model": place})
+        print_json({"changed": changed, "model": name})
     elif changed:
-        print(f"{', '.join(changed)}: {place}")
+        print(f"{', '.join(changed)}: {name}")
     else:
         print("already stored this way")
     return 0

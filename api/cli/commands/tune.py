@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     sizes = given(arguments, ("sample", "depth", "seed"))
     sizes |= {"number": arguments.query_sample} if arguments.query_sample is not None else {}
     renamed = {"number": "--query-sample", **{axis: option(name) for name, axis in AXES.items()}}
-    # Create the folder first: an unwritable place must fail before the measurements.
+    # Create the folder first: an unwritable folder must fail before the measurements.
     new = not output.exists()
     with Collection.open(
         arguments.collection, read_only=not arguments.apply, encoders=encoders

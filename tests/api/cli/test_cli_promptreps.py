@@ -230,11 +230,11 @@ def test_a_table_of_all_legs(tmp_path: Path, index: str, run: Any) -> None:
 def test_the_device_is_not_stored(
     index: str, corpus: str, tmp_path: Path, run: Any, monkeypatch: Any, device: list[str]
 ) -> None:
-    asked = []
+    devices = []
     load = encoders.load_encoder
 
     def spy(config: Any, *, device: str | None) -> Any:
-        asked.append(device)
+        devices.append(device)
         return load(config, device=device)
 
     monkeypatch.setattr(encoders, "load_encoder", spy)
@@ -249,9 +249,9 @@ def test_the_device_is_not_stored(
     ):
         if argv[0] == "add":  # Unchanged documents need no model.
             run("delete", index, "--id", "1")
-        asked.clear()
+        devices.clear()
         assert run(*argv, *device).status == 0
-        assert set(asked) == {device[1] if device else None}
+        assert set(devices) == {device[1] if device else None}
     info = run("info", str(tmp_path / "new"), "--json").json
     assert info["config"]["legs"]["dense"]["encoder"]["device"] == "auto"
 

@@ -121,10 +121,10 @@ def test_a_server_hides_the_folder_of_a_model(work: Path, run: Any, state: str) 
     with TestClient(app, "http://localhost") as client:
         while app.state.service.loading:
             time.sleep(0.02)
-        told = [client.get(path).text for path in paths]
-        told.append(client.post("/v1/collections/birds/search", json={"query": "kiwi"}).text)
+        texts = [client.get(path).text for path in paths]
+        texts.append(client.post("/v1/collections/birds/search", json={"query": "kiwi"}).text)
         if state != "there":
-            told.append(client.get("/v1/collections/birds").text)
-    assert "link" in told[-1]
-    for text in told:
+            texts.append(client.get("/v1/collections/birds").text)
+    assert "link" in texts[-1]
+    for text in texts:
         assert "private" not in text

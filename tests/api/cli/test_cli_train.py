@@ -60,11 +60,11 @@ def _needs_weights():
 
 def test_training_reports_its_results(data, capsys):
     assert main(command(data, *FAST, "--synthetic", "4", "--json")) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["queries"]["judged"] == 12
-    assert told["held_out"] == 3
-    assert told["folder"] == "model"
-    assert json.loads((data / "model" / "training.json").read_text())["best"] == told["best"]
+    report = json.loads(capsys.readouterr().out)
+    assert report["queries"]["judged"] == 12
+    assert report["held_out"] == 3
+    assert report["folder"] == "model"
+    assert json.loads((data / "model" / "training.json").read_text())["best"] == report["best"]
     assert (data / "model" / "model.safetensors").stat().st_mode & 0o777 == readable(data)
     assert main(command(data, *FAST)) == 2
     assert "exists already" in capsys.readouterr().err

@@ -266,8 +266,8 @@ def test_recall_and_a_search_parameter_conflict(tmp_path: Path, capsys: Any) -> 
     folder, fakes = str(tmp_path / "c"), ["--dense", "fake", "--sparse", "none", "--quiet"]
     build = ["build", folder, "--documents", str(documents), *fakes, "--index", "ivf"]
     assert main([*build, "--index-nprobe", "3", "--recall", "0.9"]) == 2
-    assert "--recall" in (told := capsys.readouterr().err)
-    assert "give one" in told
+    assert "--recall" in (error := capsys.readouterr().err)
+    assert "give one" in error
     assert main([*build, "--recall", "0.9"]) == 0
     assert main(["reconfigure", folder, "--index-nprobe", "7", "--quiet"]) == 0
     with Collection.open(folder, read_only=True) as collection:

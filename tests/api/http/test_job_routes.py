@@ -200,17 +200,17 @@ def test_steps_of_a_job_are_bounded_by_time():
 
 def test_a_slow_job_stores_its_progress(client, wait_for_job, monkeypatch):
     monkeypatch.setattr(runner_module, "_next_step", lambda lines, seconds: 2)
-    told = []
+    steps = []
     save = JobStore.save
 
     def spy(self, job_id, state, **fields):
-        told.append(fields["done"])
+        steps.append(fields["done"])
         save(self, job_id, state, **fields)
 
     monkeypatch.setattr(JobStore, "save", spy)
     job = wait_for_job(client, post(client, lines(13), path=BULK + "?async=true").json()["id"])
     assert job["state"] == "done"
-    assert told == [0, 8, 10, 12, 13, 13]
+    assert steps == [0, 8, 10, 12, 13, 13]
 
 
 def test_deleting_a_collection_ends_its_jobs(serve, fake_config, tmp_path, monkeypatch, problem):

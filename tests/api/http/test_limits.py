@@ -242,8 +242,11 @@ def test_pages_of_allowed_origins_may_call(serve, problem):
     answer = client.put(BIRDS, json=lexical, headers=keyed)
     assert answer.status_code == 201
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
-    asked = {"access-control-request-method": "PUT", "access-control-request-headers": "api-key"}
-    preflight = client.options(BIRDS, headers={**foreign, **asked})
+    requested = {
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "api-key",
+    }
+    preflight = client.options(BIRDS, headers={**foreign, **requested})
     assert preflight.status_code == 200
     assert "PUT" in preflight.headers["access-control-allow-methods"]
     other = {**keyed, "origin": "https://other.example"}

@@ -77,16 +77,16 @@ def test_a_search_reports_model_usage(client):
 
 
 def test_each_search_of_a_batch_reports_its_own_usage(client):
-    asked = {"requests": [{"query": query} for query in ("one bird", "two birds", "one bird")]}
-    reply = BatchReply.model_validate(client.post(SEARCH + "/batch", json=asked).json())
+    payload = {"requests": [{"query": query} for query in ("one bird", "two birds", "one bird")]}
+    reply = BatchReply.model_validate(client.post(SEARCH + "/batch", json=payload).json())
     assert [result.usage.calls for result in reply.results] == [1, 1, 0]
 
 
 def test_explain_shows_the_terms_of_the_model(client):
     long = {"text": " ".join(f"word{n}" for n in range(40))}
     client.put(BIRDS + "/documents/long", json=long)
-    asked = {"query": "kiwi word3", "explain": True}
-    reply = SearchReply.model_validate(client.post(SEARCH, json=asked).json())
+    payload = {"query": "kiwi word3", "explain": True}
+    reply = SearchReply.model_validate(client.post(SEARCH, json=payload).json())
     assert reply.query_terms["sparse"].total == len(reply.query_terms["sparse"].top) == 2
     hits = {hit.id: hit for hit in reply.hits}
     own = hits["kiwi"].terms["sparse"]
@@ -214,11 +214,11 @@ def test_an_unused_model_is_freed(client, monkeypatch):
 
 @pytest.mark.parametrize("device", [None, "cpu"])
 def test_models_run_on_the_device_of_the_server(serve, monkeypatch, tmp_path, device):
-    asked = []
+    configs = []
     load = loading.load_encoder
 
     def spy(config):
-        asked.append(config)
+        configs.append(config)
         return load(config)
 
     monkeypatch.setattr(loading, "load_encoder", spy)
@@ -229,7 +229,7 @@ def test_models_run_on_the_device_of_the_server(serve, monkeypatch, tmp_path, de
         config = client.get(f"/v1/collections/{name}").json()["config"]
         assert config["legs"]["dense"]["encoder"]["device"] == "auto"
     # One encoder for all legs of both collections, and the analyzer.
-    (model,) = (config for config in asked if isinstance(config, PromptRepsEncoderConfig))
+    (model,) = (config for config in configs if isinstance(config, PromptRepsEncoderConfig))
     assert model.device == (device or "auto")
 
 

@@ -146,15 +146,15 @@ def gated(serve, tmp_path, monkeypatch, fake_config):
 
 def test_slow_reranking_does_not_block_searches_and_is_bounded(gated, problem):
     client, reranker = gated
-    asked = {"query": "emu", "rerank": {"model": "gated"}}
-    batch = {"requests": [asked]}
+    payload = {"query": "emu", "rerank": {"model": "gated"}}
+    batch = {"requests": [payload]}
     direct = {"model": "gated", "query": "emu", "documents": ["a"]}
     found = []
     threads = [
         threading.Thread(
             target=lambda path=path, body=body: found.append(client.post(path, json=body))
         )
-        for path, body in [(SEARCH, asked), (f"{SEARCH}/batch", batch), (RERANK, direct)]
+        for path, body in [(SEARCH, payload), (f"{SEARCH}/batch", batch), (RERANK, direct)]
     ]
     for thread in threads:
         thread.start()
@@ -164,7 +164,7 @@ def test_slow_reranking_does_not_block_searches_and_is_bounded(gated, problem):
             break
         time.sleep(0.01)
     assert (reranker.busy, service.reranking._active) == (2, 3)
-    for path, body in [(SEARCH, asked), (RERANK, direct)]:
+    for path, body in [(SEARCH, payload), (RERANK, direct)]:
         response = client.post(path, json=body)
         problem(response, 429, "too_many_requests")
         assert response.headers["retry-after"]
@@ -175,7 +175,7 @@ def test_slow_reranking_does_not_block_searches_and_is_bounded(gated, problem):
     for thread in threads:
         thread.join(30)
     assert [response.status_code for response in found] == [200, 200, 200]
-    assert client.post(SEARCH, json=asked).status_code == 200
+    assert client.post(SEARCH, json=payload).status_code == 200
 
 
 def test_readiness_waits_for_rerankers(tmp_path, monkeypatch, problem, wait_until_ready):
@@ -194,14 +194,14 @@ def test_readiness_waits_for_rerankers(tmp_path, monkeypatch, problem, wait_unti
         waiting |= {"problem": None, "writable": True}
         assert client.get("/readyz").status_code == 503
         assert client.get("/readyz").json() == waiting
-        asked = {"model": "fast", "query": "fly", "documents": TEXTS}
-        details = problem(client.post(RERANK, json=asked), 503, "not_ready")
+        payload = {"model": "fast", "query": "fly", "documents": TEXTS}
+        details = problem(client.post(RERANK, json=payload), 503, "not_ready")
         assert "loading" in details.detail
-        unknown = problem(client.post(RERANK, json={**asked, "model": "x"}), 422, "invalid")
+        unknown = problem(client.post(RERANK, json={**payload, "model": "x"}), 422, "invalid")
         assert unknown.errors[0].field == "model"
         loaded.set()
         wait_until_ready(client)
-        assert client.post(RERANK, json=asked).status_code == 200
+        assert client.post(RERANK, json=payload).status_code == 200
 
 
 def test_a_reranker_that_fails_to_load_does_not_affect_others(serve, tmp_path, monkeypatch):

@@ -85,14 +85,14 @@ def test_pages_neither_overlap_nor_skip(client):
     whole = client.post(SEARCH, json={"query": "fly", "limit": 63}).json()["hits"]
     pages = []
     for offset in range(0, 63, 7):
-        asked = {"query": "fly", "limit": 7, "offset": offset}
-        pages += client.post(SEARCH, json=asked).json()["hits"]
+        payload = {"query": "fly", "limit": 7, "offset": offset}
+        pages += client.post(SEARCH, json=payload).json()["hits"]
     assert [hit["id"] for hit in pages] == [hit["id"] for hit in whole]
     assert len({hit["id"] for hit in pages}) == 63
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("payload", "field"),
     [
         ({}, ""),
         ({"query": "x", "limit": 0}, "limit"),
@@ -105,8 +105,8 @@ def test_pages_neither_overlap_nor_skip(client):
         ({"vectors": {"lexical": [1.0]}}, "vectors.lexical"),
     ],
 )
-def test_an_invalid_field_is_named(client, asked, field, problem):
-    details = problem(client.post(SEARCH, json=asked), 422, "invalid")
+def test_an_invalid_field_is_named(client, payload, field, problem):
+    details = problem(client.post(SEARCH, json=payload), 422, "invalid")
     assert details.errors[0].field == field
     assert "Value error" not in details.detail
 

@@ -203,8 +203,8 @@ def test_before_and_after_of_pages_of_different_length() -> None:
     after = [Hit("b", 0.5, rerank=HitRerank(11, 12))]
     first, second = before_and_after(before, after, 11)
     assert first["before"] == {"name": "a", "to": None}
-    assert first["after"]["rerank"]["places"] == 1
-    assert (second["place"], second["before"]["to"], second["after"]) == (12, 11, None)
+    assert first["after"]["rerank"]["change"] == 1
+    assert (second["rank"], second["before"]["to"], second["after"]) == (12, 11, None)
 
 
 def test_legs_for_reranking_run_only_where_chosen(reranking: Any) -> None:

@@ -197,12 +197,18 @@ def test_chips_add_a_filter_and_filters_can_be_removed(client):
 
 
 def test_the_form_filters_by_field(client):
-    asked = {"collection": "birds", "q": "fly", "field": "year", "operator": "gte", "value": "1800"}
-    page = client.get("/", params=asked).text
+    payload = {
+        "collection": "birds",
+        "q": "fly",
+        "field": "year",
+        "operator": "gte",
+        "value": "1800",
+    }
+    page = client.get("/", params=payload).text
     assert page.count('class="hit"') == 1
     assert "year is at least 1800" in page
     assert "{&#34;year&#34;:{&#34;gte&#34;:1800}}" in page  # The JSON field contains the condition.
-    wrong = client.get("/", params={**asked, "value": "old"})
+    wrong = client.get("/", params={**payload, "value": "old"})
     assert wrong.status_code == 422
     message = "must be a number, true or false, as the values of 'year' are; got 'old'"
     assert message in unescape(wrong.text)

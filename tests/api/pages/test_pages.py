@@ -68,7 +68,7 @@ def test_pages_of_hits(page):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "expected"),
     [
         ({"filter": "{"}, "<code>filter</code>: is not JSON"),
         ({"filter": '{"year": {"after": 1}}'}, "unknown operator"),
@@ -78,10 +78,10 @@ def test_pages_of_hits(page):
         ({"fusion": "sum"}, "<code>fusion.method</code>: "),
     ],
 )
-def test_errors_are_shown_on_the_page(page, parameters, told):
+def test_errors_are_shown_on_the_page(page, parameters, expected):
     text = page(422, q="fly", **parameters)
     assert 'role="alert"' in text
-    assert told in text
+    assert expected in text
 
 
 def test_pages_without_the_collection_or_any(page, serve, tmp_path):

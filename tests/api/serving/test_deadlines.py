@@ -88,8 +88,8 @@ def test_slow_reranking_of_a_search_ends_between_calls(quick, problem):
     )
     assert loaded.status_code == 200
     client = quick(0.5)
-    asked = {"query": "word", "limit": 1, "rerank": {"model": "slow", "top_n": 400}}
-    problem(client.post("/v1/collections/birds/search", json=asked), 504, "deadline")
+    payload = {"query": "word", "limit": 1, "rerank": {"model": "slow", "top_n": 400}}
+    problem(client.post("/v1/collections/birds/search", json=payload), 504, "deadline")
     wait_until_free(client.app.state.service.reranking, 5)  # Much less than 8 s.
 
 
@@ -153,7 +153,7 @@ def test_a_page_whose_search_takes_too_long_says_so(quick, slow_engine):
     assert page.status_code == 504
     assert page.headers["content-type"].startswith("text/html")
     assert "search_seconds" in page.text
-    assert 'value="fly"' in page.text, "the form keeps what was asked"
+    assert 'value="fly"' in page.text, "the form keeps the query"
     assert 'name="leg"' in page.text, "and its options"
     assert slow_engine[1].wait(5), "the search did not stop at its next stage"
     assert quick(30).get("/", params=PAGE).status_code == 200

@@ -90,7 +90,7 @@ def generated(address, tmp_path_factory):
             models=importlib.import_module(f"{PACKAGE}.models"),
             file=importlib.import_module(f"{PACKAGE}.types").File,
             client=package.AuthenticatedClient,
-            said=made.stdout.splitlines(),
+            output=made.stdout.splitlines(),
         )
     finally:
         sys.path.remove(str(folder))
@@ -123,7 +123,7 @@ def birds(generated, client, fake_config, request):
 
 
 def test_the_generator_keeps_every_operation(generated):
-    dropped = [line for line in generated.said if "WARNING" in line or "ERROR" in line]
+    dropped = [line for line in generated.output if "WARNING" in line or "ERROR" in line]
     bulk = "documents/bulk within documents. Unsupported content type application/x-ndjson"
     assert [line for line in dropped if bulk not in line] == []
     assert callable(generated.write_bulk), "it takes application/octet-stream"
@@ -164,10 +164,10 @@ def test_bulk_and_delete(generated, client, birds):
 
 def test_search(generated, client, birds):
     models = generated.models
-    asked = models.SearchRequest.from_dict(
+    search = models.SearchRequest.from_dict(
         {"query": "kiwi fly", "fusion": {"method": "rrf"}, "explain": True, "limit": 1}
     )
-    reply = generated.search(birds, client=client, body=asked).parsed
+    reply = generated.search(birds, client=client, body=search).parsed
     assert isinstance(reply, models.SearchReply)
     assert len(reply.hits) == 1
     assert reply.hits[0].id in ("kiwi", "a/b ü?#")
@@ -175,7 +175,7 @@ def test_search(generated, client, birds):
     assert reply.total.value == 2
     plain = generated.search(birds, client=client, body=models.SearchRequest(query="kiwi"))
     assert plain.status_code == 200, "with every other field left out"
-    batch = models.BatchRequest(requests=[asked, models.SearchRequest(query="fly")])
+    batch = models.BatchRequest(requests=[search, models.SearchRequest(query="fly")])
     found = generated.search_batch(birds, client=client, body=batch).parsed
     assert [len(result.hits) for result in found.results] == [1, 2]
     wrong = models.SearchRequest.from_dict({"query": "kiwi", "limit": 0})

@@ -29,9 +29,10 @@ NDJSON = {"content-type": "application/x-ndjson"}
 class Op:
     """One operation on one id. value: written or read; ABSENT: deleted or not found.
 
-    existed: what the reply said of the document before; None = nothing. end: of an operation whose
-    reply was lost, when it can no longer take effect; optional: whether it may have had none;
-    queued: a job does it, which outlives the server.
+    existed:  True if the document existed before, as the reply says; None if it does not say.
+    end:      time of the reply; for a lost reply, the time after which it cannot take effect.
+    optional: the operation may have had no effect.
+    queued:   a job runs the operation, and survives the server.
     """
 
     kind: str
@@ -47,7 +48,7 @@ def linearizable(initial: str, ops: list[Op]) -> bool:
     """Return True if an order of the operations, within real time, explains every reply."""
     seen: set[tuple[int, str]] = set()
 
-    def go_on(done: int, state: str, latest: float) -> bool:
+    def advance(done: int, state: str, latest: float) -> bool:
         left = [i for i in range(len(ops)) if not done >> i & 1]
         if all(ops[i].optional for i in left):
             return True
@@ -64,11 +65,11 @@ def linearizable(initial: str, ops: list[Op]) -> bool:
             if op.existed is not None and op.existed != (state != ABSENT):
                 continue
             after = state if op.kind == "read" else op.value
-            if go_on(done | 1 << i, after, max(latest, op.start)):
+            if advance(done | 1 << i, after, max(latest, op.start)):
                 return True
         return False
 
-    return go_on(0, initial, -inf)
+    return advance(0, initial, -inf)
 
 
 def test_the_checker_detects_violations():

@@ -256,9 +256,9 @@ def test_a_slow_reranker_keeps_its_time_limit(reranking):
     plain = client.post(f"{BIRDS}/search", json={"query": "words document 7", "limit": 60}).json()
     before = [hit["id"] for hit in plain["hits"]]
     rerank = {"model": "slow", "timeout_ms": 200}
-    asked = {"query": "words document 7", "limit": 60, "rerank": rerank}
+    payload = {"query": "words document 7", "limit": 60, "rerank": rerank}
     began = time.perf_counter()
-    reply = client.post(f"{BIRDS}/search", json=asked).json()
+    reply = client.post(f"{BIRDS}/search", json=payload).json()
     seconds = time.perf_counter() - began
     assert reply["timings"]["rerank"] < 250
     assert seconds < 0.25 + 0.25  # The second 0.25 s are for HTTP and the search.
@@ -277,8 +277,8 @@ def test_searches_do_not_wait_for_slow_rerankers(reranking):
 
     def rerank(number: int) -> None:
         with httpx.Client(base_url=url, timeout=60) as client:
-            asked = {"query": f"document {number}", "rerank": {"model": "slow", "top_n": 50}}
-            found.append(client.post(f"{BIRDS}/search", json=asked).status_code)
+            payload = {"query": f"document {number}", "rerank": {"model": "slow", "top_n": 50}}
+            found.append(client.post(f"{BIRDS}/search", json=payload).status_code)
 
     def search() -> float:
         began = time.perf_counter()
@@ -300,7 +300,7 @@ def test_searches_do_not_wait_for_slow_rerankers(reranking):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "told"),
+    ("arguments", "variables", "expected"),
     [
         (["nowhere"], {}, "nowhere"),
         ([".", "--port", "0"], {"TWINDEX_THREADS": "x"}, "TWINDEX_THREADS"),
@@ -310,13 +310,15 @@ def test_searches_do_not_wait_for_slow_rerankers(reranking):
         ([".", "--port", "-1"], {}, "port: -1"),
     ],
 )
-def test_a_failing_start_prints_one_line(tmp_path, monkeypatch, capsys, arguments, variables, told):
+def test_a_failing_start_prints_one_line(
+    tmp_path, monkeypatch, capsys, arguments, variables, expected
+):
     monkeypatch.chdir(tmp_path)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert main(["serve", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert told in line
+    assert expected in line
 
 
 def test_a_port_in_use_is_an_error(tmp_path):
