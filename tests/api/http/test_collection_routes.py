@@ -168,7 +168,7 @@ def test_a_folder_with_an_invalid_name_is_reported(serve, tmp_path, fake_config)
     Collection.create(tmp_path / "my birds", CollectionConfig.model_validate(fake_config)).close()
     (summary,) = serve().get("/v1/collections").json()["collections"]
     assert summary["status"] == "damaged"
-    assert "renamed" in summary["problem"]
+    assert "rename its folder" in summary["problem"]
 
 
 def test_the_root_may_be_a_collection_itself(serve, tmp_path, problem, fake_config):

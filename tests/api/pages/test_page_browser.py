@@ -224,7 +224,7 @@ def test_windows_that_were_read_are_shown(page):
     page.goto("/?collection=moving&q=emu+flightless&rerank=windows")
     hit = page.locator(".hit", has_text="feathers").first
     hit.get_by_text("Why this rank").click()
-    strip = hit.get_by_role("img", name="Where the windows are in the text")
+    strip = hit.get_by_role("img", name="Positions of the windows in the text")
     assert strip.bounding_box()["width"] > 300
     windows = hit.locator(".windows li")
     assert windows.count() == strip.locator("rect").count() - 1 == 4
@@ -268,7 +268,7 @@ def test_on_a_phone_hits_and_errors_come_before_the_options(page, query):
 def test_a_filter_is_made_without_json(page):
     search(page, "fly")
     page.get_by_text("Legs, fusion, reranking and filter").click()
-    page.get_by_label("Field of the metadata").select_option("year")
+    page.get_by_label("Metadata field").select_option("year")
     page.get_by_label("Operator").select_option("is at least")
     page.get_by_role("textbox", name="Value").fill("1800")
     page.get_by_role("button", name="Search").click()

@@ -82,8 +82,8 @@ def test_hits_show_their_movement(page: Any) -> None:
     assert "<option selected>words</option>" in html
     assert "words complete: 3 of 3 hits judged, 3 calls" in text
     hits = [text_of(part) for part in html.split('<li class="hit"')[1:]]
-    assert "Kiwi ▲ 1 up 1 place, from 2 to 1 1.0000 before #2" in hits[0]
-    assert "Emu ▼ 1 down 1 place, from 1 to 2 0.5000 before #1" in hits[1]
+    assert "Kiwi ▲ 1 up 1 rank, from 2 to 1 1.0000 before #2" in hits[0]
+    assert "Emu ▼ 1 down 1 rank, from 1 to 2 0.5000 before #1" in hits[1]
     assert "Hawk = stays at 3 0.5000 before #3" in hits[2]
     table = text_of(html.split("Before and after")[1].split("</table>")[0])
     assert "1 Emu → 2 Kiwi ▲ 1" in table

@@ -110,7 +110,7 @@ def test_the_same_put_twice_is_the_same_collection(serve: Any, data: Path, tmp_p
 def test_a_listed_folder_must_exist(data: Path) -> None:
     from twindex.api.http.app import create_app
 
-    with pytest.raises(ConfigError, match="models: '/no/such/folder' is not there"):
+    with pytest.raises(ConfigError, match="models: '/no/such/folder' does not exist"):
         create_app(data, Settings(models=("/no/such/folder",)))
 
 

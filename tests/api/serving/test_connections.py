@@ -224,7 +224,9 @@ def test_unfinished_bodies_have_a_budget(server):
 def test_without_descriptors_the_log_stays_short(tmp_path):
     """Connections use all descriptors: the log stays short, and the server recovers."""
     prelude = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (110, 110))"
-    other = f"{prelude}\nimport twindex.api.http.server as s; s._places = lambda most: most"
+    other = (
+        f"{prelude}\nimport twindex.api.http.server as s; s._connection_limit = lambda most: most"
+    )
     server = Server(tmp_path, other, TWINDEX_MAX_CONNECTIONS="1000", TWINDEX_HEAD_SECONDS="3")
     try:
         held = [server.connect() for _ in range(300)]
@@ -254,7 +256,7 @@ def test_connections_use_at_most_half_of_the_descriptors(monkeypatch, caplog):
     limits = {"now": (200, 300)}
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
-    assert server._places(100) == 100
+    assert server._connection_limit(100) == 100
     assert limits["now"] == (232, 300)
-    assert server._places(1_000) == 134
+    assert server._connection_limit(1_000) == 134
     assert "ulimit -n" in caplog.text

@@ -174,7 +174,7 @@ def test_search(generated, client, birds):
     assert reply.hits[0].score > 0
     assert reply.total.value == 2
     plain = generated.search(birds, client=client, body=models.SearchRequest(query="kiwi"))
-    assert plain.status_code == 200, "with every other field left out"
+    assert plain.status_code == 200, "without any other field"
     batch = models.BatchRequest(requests=[search, models.SearchRequest(query="fly")])
     found = generated.search_batch(birds, client=client, body=batch).parsed
     assert [len(result.hits) for result in found.results] == [1, 2]

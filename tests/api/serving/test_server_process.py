@@ -306,8 +306,8 @@ def test_searches_do_not_wait_for_slow_rerankers(reranking):
         ([".", "--port", "0"], {"TWINDEX_THREADS": "x"}, "TWINDEX_THREADS"),
         ([".", "--port", "0"], {"TWINDEX_RERANKERS": "none.toml"}, "none.toml"),
         ([".", "--host", "no.such.host.invalid"], {}, "no.such.host.invalid"),
-        ([".", "--port", "99999"], {}, "port: 99999"),
-        ([".", "--port", "-1"], {}, "port: -1"),
+        ([".", "--port", "99999"], {}, "port: must be between 0 and 65535, got 99999"),
+        ([".", "--port", "-1"], {}, "port: must be between 0 and 65535, got -1"),
     ],
 )
 def test_a_failing_start_prints_one_line(
