@@ -133,7 +133,7 @@ def test_dropping_originals_prints_a_warning(tune: Any, built: Path, run: Any) -
     assert done.status == 0, done.err
     assert "twindex: warning: originals are no longer kept; this cannot be undone" in done.err
     assert "search: every code is compared\n" in run("info", str(built / "index")).out
-    assert "originals are not kept" not in tune(*options, grid=None).err
+    assert "originals are no longer kept" not in tune(*options, grid=None).err
 
 
 def test_a_small_collection_gets_a_note(tmp_path: Path, run: Any) -> None:
