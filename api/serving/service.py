@@ -82,7 +82,7 @@ class Service:
         self._lock = Lock()
         self._served: dict[str, Served] = {}
 
-    # -- life ------------------------------------------------------------------------------
+    # -- start and stop --------------------------------------------------------------------
 
     def start(self) -> None:
         """List the collections and start to load them in the background."""

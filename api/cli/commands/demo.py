@@ -62,7 +62,7 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection
     encoders = loader_of(arguments)
     try:
         collection = Collection.open(path, read_only=True, encoders=encoders)
-    except (NotFoundError, ConflictError):  # there is none, or its build was interrupted
+    except (NotFoundError, ConflictError):  # Missing, or its build was interrupted.
         documents = list(read_stdlib_docstrings())
         progress = progress_of(arguments)
         total = len(documents)
