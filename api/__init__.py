@@ -1,1 +1,1 @@
-""""""
+"""REST service, search pages and command line."""

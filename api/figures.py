@@ -1,10 +1,10 @@
-"""Numbers and short texts for people."""
+"""Format numbers and short texts for people."""
 
 from __future__ import annotations
 
 
 def size(count: int) -> str:
-    """Bytes in the largest unit of 1000 that leaves a number above 1."""
+    """Format a number of bytes in the largest unit (a power of 1000) that leaves at least 1."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000:
@@ -14,16 +14,19 @@ def size(count: int) -> str:
 
 
 def figure(value: float) -> str:
-    """A weight or score: whole or large ones without decimals."""
+    """Format a weight or score: no decimals if it is whole or at least 1,000, else three."""
     whole = value == round(value) or abs(value) >= 1_000
     return f"{value:,.0f}" if whole else f"{value:.3f}"
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
-    """`1 document`, `2 documents`."""
+    """Return a number with its noun: `1 document`, `2 documents`.
+
+    many: the plural; None: `one` with an s.
+    """
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def p_value(value: float) -> str:
-    """Four decimals; what would be shown as 0 is `< 0.0001`. A p-value is never 0."""
+    """Format a p-value with four decimals, or as `< 0.0001`, because a p-value is never 0."""
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"

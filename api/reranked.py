@@ -1,4 +1,4 @@
-"""What reranking did, in words: for a terminal and for the search page."""
+"""Describe what reranking did, for a terminal and for the search page."""
 
 from __future__ import annotations
 
@@ -13,36 +13,43 @@ if TYPE_CHECKING:
     from ..search import RerankReport
 
 ITEMS = 6
-"""Shown of a list in a reason."""
+"""Maximum number of list items that are shown in a reason."""
 
 TEXT = 120
-"""Characters shown of a text in a reason."""
+"""Maximum number of characters of a text that are shown in a reason."""
 
 
 class Window(NamedTuple):
-    """Characters `start` to `end` (exclusive) of a text that a reranker has read, and the score
-    that it gave them, if it says so."""
+    """A stretch of a text that a reranker read.
+
+    start, end: character offsets in the text; `end` is exclusive.
+    score:      the reranker's score of the stretch; None if it gives none.
+    """
 
     start: int
     end: int
     score: float | None
 
 
-class Read(NamedTuple):
-    """What a reranker has read of a text: the windows, in order, of how many (None = not told)."""
+class WindowsRead(NamedTuple):
+    """The windows of a text that a reranker read.
+
+    windows: sorted by offset.
+    of:      number of windows that the text has; None if unknown.
+    """
 
     windows: list[Window]
     of: int | None
 
 
 def moved(hit: HitRerank) -> str:
-    """How far a hit went: `+3` up, `-2` down, `=` where it was."""
-    places = hit.previous - hit.rank
-    return f"{places:+d}" if places else "="
+    """Return how far a hit moved: `+3` up, `-2` down, `=` unchanged."""
+    change = hit.previous - hit.rank
+    return f"{change:+d}" if change else "="
 
 
-def spent(report: RerankReport) -> str:
-    """What reranking cost, in one line."""
+def cost_line(report: RerankReport) -> str:
+    """Return what reranking cost, as one line."""
     parts = [f"{report.judged} of {counted(report.candidates, 'hit')} judged"]
     parts += _cost(report.usage)
     if report.truncated:
@@ -50,8 +57,8 @@ def spent(report: RerankReport) -> str:
     return f"{report.status}: {', '.join(parts)}; {report.seconds * 1e3:.1f} ms"
 
 
-def stages(report: RerankReport) -> list[str]:
-    """What each stage of a chain cost."""
+def stage_lines(report: RerankReport) -> list[str]:
+    """Return what each stage of a chain of rerankers cost, one line per stage."""
     return [
         f"{stage.name} {stage.status}: "
         + ", ".join([f"{stage.judged} of {stage.candidates} judged", *_cost(stage.usage)])
@@ -69,13 +76,15 @@ def _cost(usage: Usage) -> list[str]:
 
 
 def reasons(value: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Name and value of each reason, with those inside others under a joined name."""
+    """Return the name and the text of each reason. A nested reason gets a joined name."""
     return [(name, _text(inner)) for name, inner in _flat(value, "")]
 
 
-def read(value: Mapping[str, Any], length: int) -> Read:
-    """The `windows` of a reason, at any depth, and the `of` beside them. Those that are not inside
-    a text of that length are left out."""
+def windows_read(value: Mapping[str, Any], length: int) -> WindowsRead:
+    """Return the `windows` in a reason, at any depth, and the `of` next to them.
+
+    length: characters of the text. Windows that do not lie inside the text are skipped.
+    """
     found: dict[tuple[int, int], Window] = {}
     of: int | None = None
     for inner in _mappings(value):
@@ -87,7 +96,7 @@ def read(value: Mapping[str, Any], length: int) -> Read:
             start, end = span.get("start"), span.get("end")
             if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= length:
                 found[start, end] = Window(start, end, span.get("score"))
-    return Read([found[place] for place in sorted(found)], of)
+    return WindowsRead([found[span] for span in sorted(found)], of)
 
 
 def _mappings(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The command line `twindex`: it turns arguments into the objects of the library, and no more."""
+"""Entry point of the command line `twindex`: parses arguments and runs one command."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ example:
   twindex build my-index --documents corpus.jsonl
   twindex search my-index "what is a hybrid index"
 
-`twindex COMMAND --help` tells about a command. TWINDEX_DEBUG=1 shows tracebacks."""
+`twindex COMMAND --help` describes a command. TWINDEX_DEBUG=1 shows tracebacks."""
 
 
 def parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """The parser with all commands, and the arguments of the chosen one; None = of all."""
+    """Return the parser with every command.
+
+    chosen: the only command whose arguments are added; None: the arguments of all commands.
+    """
     top = Parser(prog="twindex", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"twindex {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
@@ -39,33 +42,37 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status. Wrong arguments raise SystemExit, as argparse does."""
+    """Run one command and return its exit status.
+
+    Wrong arguments raise SystemExit, as in argparse.
+    """
     try:
         return _main(argv)
-    except KeyboardInterrupt:  # Also while modules are imported.
+    except KeyboardInterrupt:  # Also raised while modules are imported.
         return _fail("interrupted", INTERRUPTED)
 
 
 def _main(argv: Sequence[str] | None) -> int:
-    if sys.stdout is None:  # It was closed: nobody reads what is printed.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
+    if sys.stdout is None:  # Standard output is closed: discard what is printed.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
     given = sys.argv[1:] if argv is None else argv
     command = next((word for word in given if not word.startswith("-")), "")
     arguments = parser(command).parse_args(given)
 
-    import sqlite3  # The overview of all commands, `--help`, needs none of these.
+    import sqlite3  # `twindex --help` needs none of these imports.
 
     from ...core import StorageError, TwindexError
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that lack a character
+        # Some terminals cannot show every character.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _check_text(arguments)
         status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # Nobody reads on. What is still buffered must not be written when Python ends.
+        # The reader closed the pipe. Python must not flush the rest of the buffer at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except (TwindexError, OSError, sqlite3.Error) as error:
@@ -76,13 +83,13 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _check_text(arguments: argparse.Namespace) -> None:
-    """Raise InvalidInputError for an argument that is not UTF-8. Paths may be any bytes."""
+    """Raise InvalidInputError for an argument that is not UTF-8. Paths may contain any bytes."""
     from ...core import InvalidInputError
 
     for name, value in vars(arguments).items():
         for text in _texts(value):
             if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-                raise InvalidInputError("is not UTF-8", field=name)
+                raise InvalidInputError("is not UTF-8; encode the argument as UTF-8", field=name)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -1,27 +1,37 @@
-"""The parser of every command: its errors, its help."""
+"""The argument parser of every command: format of errors and help."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 MISUSE = 2
-"""The exit status of wrong arguments or input."""
+"""Exit status for wrong arguments or input."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors look like all others of the program."""
+    """An ArgumentParser whose errors have the format of all errors of `twindex`."""
 
     def __init__(self, **options: object) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse the arguments. An unknown one is an error of the command that received it."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(MISUSE, f"twindex: error: {message}\nSee: {self.prog} --help\n")
 
 
 def fill(parser: argparse.ArgumentParser, module: Any) -> None:
-    """Give a command's parser the help and the arguments of the command's module."""
+    """Set the description, example and arguments of a parser from a command's module."""
     parser.description = module.__doc__
     parser.epilog = f"example:\n  {module.EXAMPLE}"
     module.add_arguments(parser)

@@ -1,4 +1,4 @@
-"""Results as text for a terminal."""
+"""Print results and reports as text on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.display import one_line
 from ..figures import counted, figure
-from ..reranked import moved, reasons, spent, stages
+from ..reranked import cost_line, moved, reasons, stage_lines
 
 if TYPE_CHECKING:
     from ...core import Hit, TopTerms, Usage
@@ -18,27 +18,28 @@ if TYPE_CHECKING:
 
 SNIPPET = 160
 TERMS = 8
-"""Terms shown of an explanation."""
+"""Maximum number of terms that are printed of an explanation."""
 
 REASONS = 400
-"""Characters shown of a reranker's reasons."""
+"""Maximum number of characters that are printed of a reranker's reasons."""
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output, for people and programs; dataclasses are objects."""
+    """Print a value as indented JSON on standard output. Dataclasses become objects."""
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     print(json.dumps(value, ensure_ascii=not unicode, indent=2, default=asdict))
 
 
 def note(message: str) -> None:
-    """A remark on standard error, beside the result."""
+    """Print a message on standard error, so that standard output holds only the result."""
     print(message, file=sys.stderr)
 
 
 def print_result(result: SearchResult, first: int = 1, *, explain: bool = False) -> None:
-    """Hits with rank and score in every leg; counts, timings and warnings on standard error.
+    """Print the hits, with their rank and score in every leg.
 
-    explain: with the reasons of a reranker.
+    Counts, timings and warnings go to standard error. first: rank of the first hit. explain: also
+    print the reasons of a reranker.
     """
     for leg, terms in (result.query_terms or {}).items():
         print(f"query in {leg}: {_top(terms)}")
@@ -56,31 +57,32 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
 
 
 def print_report(name: str, report: RerankReport) -> None:
-    """What reranking cost, on standard error."""
-    note(f"{name}: {spent(report)}")
-    for line in stages(report):
+    """Print what reranking cost, on standard error. name: the reranker."""
+    note(f"{name}: {cost_line(report)}")
+    for line in stage_lines(report):
         note(f"  {line}")
 
 
 def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
+    """Print one hit: score, id, title, rank in each leg, start of the text, explanations."""
     title = hit.document.title if hit.document else ""
     score, moves = f"{hit.score:.4f}", ""
-    places = [f"{leg} #{place.rank} ({place.score:.4f})" for leg, place in hit.legs.items()]
+    ranks = [f"{leg} #{found.rank} ({found.score:.4f})" for leg, found in hit.legs.items()]
     if hit.rerank is not None:
         judged = "" if hit.rerank.judged else ", not judged"
         moves = f"  (was {hit.rerank.previous}, {moved(hit.rerank)}{judged})"
-        places.insert(0, f"before ({score})")
+        ranks.insert(0, f"before ({score})")
         score = "-" if hit.rerank.score is None else f"{hit.rerank.score:.4f}"
     print(f"{rank:>3}. {score}  {hit.id}{f'  {one_line(title)}' if title else ''}{moves}")
-    print(f"     {'   '.join(places)}")
+    print(f"     {'   '.join(ranks)}")
     if hit.document and (text := _passage(hit)):
         print(f"     {text}")
-    for leg, place in hit.legs.items():
-        if place.contribution is not None:
+    for leg, found in hit.legs.items():
+        if found.contribution is not None:
             print(
-                f"     {leg} adds {place.contribution:.4f}: "
-                f"score {figure(place.score)}, scaled {place.scaled:.4f}, "
-                f"weight {figure(place.weight or 0)}"
+                f"     {leg} adds {found.contribution:.4f}: "
+                f"score {figure(found.score)}, scaled {found.scaled:.4f}, "
+                f"weight {figure(found.weight or 0)}"
             )
     for leg, terms in (hit.explain or {}).items():
         shown = [f"{term.term} {figure(term.score)}" for term in terms[:TERMS]]
@@ -89,14 +91,14 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     for leg, words in (hit.terms or {}).items():
         print(f"     {leg} has: {_top(words)}")
     if explain and hit.rerank is not None and hit.rerank.reasons:
-        told = [f"{name} {value}" for name, value in reasons(hit.rerank.reasons)]
-        print(f"     reranked: {one_line('; '.join(told), REASONS)}")
+        texts = [f"{name} {value}" for name, value in reasons(hit.rerank.reasons)]
+        print(f"     reranked: {one_line('; '.join(texts), REASONS)}")
 
 
 def model_usage(usage: Usage) -> str:
-    """What language models did, with their speed where they did something."""
+    """Return one line on what language models did, with their speed if a prompt was run."""
     if not usage.calls:
-        return f"language models: {counted(usage.cache_hits, 'text')} remembered"
+        return f"language models: {counted(usage.cache_hits, 'text')} from the cache"
     tokens = usage.prompt_tokens + usage.completion_tokens
     speed = f", {tokens / usage.seconds:,.0f} tokens a second" if usage.seconds > 0 else ""
     return (
@@ -107,7 +109,7 @@ def model_usage(usage: Usage) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, the first to the left and the others to the right."""
+    """Return a table as text. The first column is left-aligned, the others right-aligned."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(
@@ -119,16 +121,19 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def print_left_out(skipped: int, truncated: Mapping[str, int]) -> None:
-    """What was not written: records, and by leg passages that its encoder did not read whole."""
+def print_skipped(skipped: int, truncated: Mapping[str, int]) -> None:
+    """Print the number of skipped records, and of truncated passages for each leg.
+
+    truncated: leg -> passages that exceeded the input limit of its encoder.
+    """
     if skipped:
         print(f"{counted(skipped, 'record')} skipped")
     for leg, passages in truncated.items():
         if passages:
             print(
-                f"leg {leg}: {counted(passages, 'passage')} longer than its encoder reads; the "
-                "rest was cut (--passages tokens, the default, makes passages that encoders read "
-                "whole)"
+                f"leg {leg}: {counted(passages, 'passage')} exceeded the input limit of its "
+                "encoder and were truncated; --passages tokens, the default, makes passages that "
+                "fit"
             )
 
 
@@ -143,5 +148,5 @@ def _passage(hit: Hit) -> str:
     text = hit.document.text
     if hit.passage is None:
         return one_line(text, SNIPPET)
-    place = f"[{hit.passage.start}-{hit.passage.end}] "
-    return place + one_line(text[hit.passage.start : hit.passage.end], SNIPPET)
+    span = f"[{hit.passage.start}-{hit.passage.end}] "
+    return span + one_line(text[hit.passage.start : hit.passage.end], SNIPPET)

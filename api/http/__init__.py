@@ -1,1 +1,1 @@
-"""The REST application."""
+"""The REST application: routes, limits, replies and the server process."""

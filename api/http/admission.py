@@ -1,4 +1,4 @@
-"""What requests may hold at once: bytes of bodies and replies, and the time of a search."""
+"""Limits of requests: bytes of bodies and replies in memory, and the time of a search."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ T = TypeVar("T")
 
 
 class Budget:
-    """Bytes that may be held at once. Only used from the event loop, so it needs no lock."""
+    """A number of bytes that may be reserved at once. Only the event loop uses it, without a lock.
+
+    most:  size of the budget in bytes.
+    taken: bytes reserved now.
+    """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.taken = 0
 
     def take(self, size: int) -> bool:
-        """Reserve `size` bytes; False, and nothing is reserved, when they do not fit.
+        """Reserve `size` bytes. Return False, and reserve nothing, if they do not fit.
 
-        What is larger than the whole budget fits when nothing else is held.
+        A size above the whole budget fits while nothing else is reserved.
         """
         if self.taken and self.taken + size > self.most:
             return False
@@ -35,12 +39,13 @@ class Budget:
         return True
 
     def give(self, size: int) -> None:
+        """Release `size` reserved bytes."""
         self.taken -= size
 
 
 @dataclass(slots=True)
 class Admission:
-    """The budgets of one server."""
+    """The memory budgets of one server: for request bodies and for replies."""
 
     bodies: Budget
     replies: Budget
@@ -55,34 +60,37 @@ class Admission:
 
 @dataclass(slots=True)
 class Hold:
-    """The bytes that the body of one request holds of a budget."""
+    """The bytes that the body of one request reserves in a budget."""
 
     budget: Budget
     size: int = 0
 
     def announce(self, size: int) -> None:
-        """Raise Problem 503 when a body of this size does not fit now. Reserves nothing: who
-        announces much and sends nothing takes nothing from others."""
+        """Raise Problem 503 if a body of `size` bytes does not fit now.
+
+        Nothing is reserved, so a client that announces a body and does not send it takes no memory.
+        """
         if self.budget.taken and self.budget.taken + size > self.budget.most:
-            raise _full()
+            raise _overloaded()
 
     def grow(self, size: int) -> None:
-        """Reserve up to `size` bytes in all. Raises Problem 503 when they do not fit."""
+        """Raise the reservation to `size` bytes in total. Raises Problem 503 if they do not fit."""
         if size > self.size:
             if not self.budget.take(size - self.size):
-                raise _full()
+                raise _overloaded()
             self.size = size
 
     def release(self) -> None:
+        """Release all reserved bytes."""
         self.budget.give(self.size)
         self.size = 0
 
 
-def _full() -> Problem:
+def _overloaded() -> Problem:
     return Problem(
         503,
-        "the bodies of other requests use all memory set aside for them (`body_memory`); "
-        "send it again in a few seconds",
+        "other requests use all memory for bodies (setting `body_memory`); send the request again "
+        "in a few seconds",
         code="overloaded",
         headers={"Retry-After": "5", "Connection": "close"},
     )
@@ -90,7 +98,13 @@ def _full() -> Problem:
 
 @dataclass(slots=True)
 class Deadline:
-    """When a search or a reranking has to end, and whether somebody still waits for it."""
+    """The time limit of a search or reranking.
+
+    seconds:    length of the limit.
+    page_bytes: maximum size of the page of results, in bytes.
+    at:         end of the limit, on the monotonic clock.
+    gone:       the client has closed the connection.
+    """
 
     seconds: float
     page_bytes: int
@@ -102,37 +116,39 @@ class Deadline:
 
     @classmethod
     def of(cls, request: Request) -> Deadline:
-        """The deadline of what begins now."""
+        """Return a deadline for a request that starts now, from the server's settings."""
         settings: Settings = request.app.state.settings
         return cls(settings.search_seconds, settings.page_bytes)
 
     @property
     def guard(self) -> Guard:
-        """For the collection; it is used from other threads."""
+        """A guard that a collection calls during a search, possibly from other threads."""
         return Guard(self.check, self.page_bytes)
 
     def check(self) -> None:
-        """Raise ClientGone or Problem 504 when it has to end."""
+        """Raise ClientGone if the client left, or Problem 504 if the time is up."""
         if self.gone:
             raise ClientGone
         if monotonic() >= self.at:
             raise self.late()
 
     def late(self) -> Problem:
+        """Return the Problem 504 for a request that took too long."""
         return Problem(
             504,
-            f"the request took longer than {self.seconds:g} s (`search_seconds`); ask for fewer "
-            "searches at once, a smaller `depth`, a simpler filter, or fewer documents to rerank",
+            f"the request took longer than {self.seconds:g} s (setting `search_seconds`); send "
+            "fewer searches at once, a smaller `depth`, a simpler filter, or fewer documents to "
+            "rerank",
         )
 
     async def wait(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, while the client waits and the time lasts.
+        """Await `work` and return its result.
 
-        Raises ClientGone when the client leaves and Problem 504 when the time is up. Work that
-        waits for a thread is then dropped; work that runs ends at its next check.
+        Raises ClientGone if the client leaves, and Problem 504 if the time is up. Work that still
+        waits for a thread is then cancelled; work that runs ends at its next call of the guard.
         """
         task = asyncio.ensure_future(work)
-        leaving = asyncio.ensure_future(_left(request))
+        leaving = asyncio.ensure_future(_client_left(request))
         try:
             await asyncio.wait(
                 (task, leaving),
@@ -152,7 +168,7 @@ class Deadline:
             leaving.cancel()
 
 
-async def _left(request: Request) -> None:
-    """Return when the client has closed the connection."""
+async def _client_left(request: Request) -> None:
+    """Wait until the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

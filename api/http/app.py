@@ -1,4 +1,4 @@
-"""The REST application."""
+"""Create the REST application."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ A write is answered when it is on disk. Errors are RFC 9457 problem details."""
 
 CORS_TAKEN = ("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id")
 CORS_SHOWN = ("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed")
-"""Headers that pages of `cors_origins` may send, and read."""
+"""Headers that pages of `cors_origins` may send (CORS_TAKEN) and read (CORS_SHOWN)."""
 
 LLM_COUNTS = {
     "calls": "Prompts that language models read.",
     "prompt_tokens": "Tokens in these prompts.",
-    "cached_tokens": "Of these, tokens whose keys and values were reused.",
+    "cached_tokens": "Prompt tokens whose keys and values were reused.",
     "completion_tokens": "Tokens that language models generated.",
-    "cache_hits": "Texts that needed no call because their result was remembered.",
+    "cache_hits": "Texts whose result came from the cache, without a call.",
     "seconds": "Time spent in language models.",
 }
-"""Fields of Usage that are metrics."""
+"""Field of Usage -> description of its metric."""
 
 
 STATIC = Path(__file__).parents[1] / "pages" / "static"
 
 
 def create_app(root: Path, settings: Settings | None = None, *, host: str = "") -> FastAPI:
-    """The application that serves the collections under `root`.
+    """Return the application that serves the collections in the folder `root`.
 
-    Collections and models are loaded when it starts, in the background: `/readyz` says when they
-    are. `host` is the name that the server listens on. Raises NotFoundError when `root` is no
-    folder and SourceError for a file of rerankers that cannot be used.
+    After the start, collections and models load in the background; `/readyz` returns 200 when they
+    are ready. settings: None: the defaults. host: name that the server listens on. Raises
+    NotFoundError if `root` is not a folder, and SourceError for an invalid file of rerankers.
     """
     settings = settings or Settings()
     service = Service(root, settings)
@@ -84,7 +84,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         description=DESCRIPTION,
         lifespan=lifespan,
         exception_handlers=HANDLERS,
-        # The framework's own pages load from a CDN.
+        # The framework's own pages load scripts from a CDN.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

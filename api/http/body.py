@@ -1,4 +1,4 @@
-"""Bodies of requests: content type and size are checked before anything is kept."""
+"""Read request bodies. Content type and size are checked before anything is stored."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ NDJSON = (
 async def stream(
     request: Request, types: Sequence[str], limit: int, *, held: int | None = None
 ) -> AsyncIterator[bytes]:
-    """The pieces of the body.
+    """Yield the body of a request in pieces.
 
-    held: bytes that the caller keeps in memory at most; None = all of the body. Raises Problem 415
-    for another content type, 413 beyond `limit` bytes, and 503 when the bodies of all requests
-    together use up the memory set aside for them.
+    types: accepted content types. limit: maximum size of the body in bytes. held: maximum number of
+    bytes that the caller keeps in memory; None: the whole body. Raises Problem 415 for another
+    content type, 413 for a larger body, and 503 if the bodies of all requests use all memory for
+    bodies.
     """
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
     if kind not in types:
-        raise Problem(415, f"send Content-Type: {types[0]}, not {given or 'none'!r}")
+        raise Problem(415, f"Content-Type must be {types[0]}, got {given or 'none'!r}")
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Problem(415, "compressed bodies are not read; send it as it is")
+        raise Problem(415, "Content-Encoding is not supported; send the body uncompressed")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
@@ -47,7 +48,7 @@ async def stream(
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            raise Problem(400, "the connection ended before the body did")
+            raise Problem(400, "the connection closed before the end of the body; send it again")
         piece = message.get("body", b"")
         more = message.get("more_body", False)
         size += len(piece)
@@ -59,14 +60,14 @@ async def stream(
 
 
 async def read(request: Request, types: Sequence[str] = JSON) -> bytes:
-    """The whole body, within `max_body_bytes`."""
+    """Return the whole body, of at most `max_body_bytes` bytes. Raises Problem as `stream` does."""
     limit = request.app.state.settings.max_body_bytes
     pieces = [piece async for piece in stream(request, types, limit)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def parse(body: bytes) -> Any:
-    """JSON as RFC 8259 has it: no NaN, no trailing commas. Raises Problem 400."""
+    """Parse JSON strictly (RFC 8259): no NaN, no trailing commas. Raises Problem 400."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -74,7 +75,7 @@ def parse(body: bytes) -> Any:
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """A JSON object. Raises Problem 400 or 422."""
+    """Parse a JSON object. Raises Problem 400 for invalid JSON, 422 for another value."""
     value = parse(body)
     if not isinstance(value, dict):
         raise Problem(422, "the body must be a JSON object")
@@ -82,4 +83,5 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(413, f"the body is larger than {limit} bytes", headers={"Connection": "close"})
+    detail = f"the body is larger than {limit} bytes; send less in one request"
+    return Problem(413, detail, headers={"Connection": "close"})

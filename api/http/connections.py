@@ -1,7 +1,7 @@
-"""Closes connections that hold a place and do not use it, and keeps a few places free.
+"""Limit the number of connections, and close those that are idle or too slow.
 
-`uvicorn` closes a connection that is idle after an answer. It waits forever for a first request,
-for the rest of a body, and for a client that does not read. `guarded` adds these limits.
+`uvicorn` closes a connection that is idle after a reply. It waits forever for a first request, for
+the rest of a body, and for a client that does not read. `guarded` adds these limits.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ..serving.settings import OPEN_PATHS, Settings
 logger = logging.getLogger(__name__)
 
 RESERVE = 16
-"""Connections beyond `max_connections`, on which only `OPEN_PATHS` are answered."""
+"""Connections above `max_connections`. On these, the server replies only to `OPEN_PATHS`."""
 QUIET_SECONDS = 60.0
-"""A condition that lasts is logged once in this time."""
+"""Minimum time between two log lines with the same warning."""
 
 
 class Transport:
-    """Counts the bytes handed to a transport; does everything else as the transport does."""
+    """A wrapper of a transport that counts the bytes written. handed: their number."""
 
     def __init__(self, inner: asyncio.Transport) -> None:
         self._inner = inner
@@ -44,7 +44,7 @@ class Transport:
 
 @dataclass(slots=True)
 class Window:
-    """Bytes that had moved when the present window of time began."""
+    """Start of a time window, and the number of bytes moved until then."""
 
     since: float
     moved: int
@@ -52,9 +52,12 @@ class Window:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """What the guard knows of one connection.
+    """The state of one connection.
 
-    waiting: since when it has waited for the whole head of a request; None while one is under way.
+    opened:   time when it was opened.
+    waiting:  time since which it waits for the head of a request; None while a request runs.
+    received: bytes received.
+    reading, writing: current time window of the body and of the reply; None if there is none.
     """
 
     transport: Transport
@@ -70,7 +73,10 @@ class Connection:
 
 @dataclass(slots=True)
 class Connections:
-    """The connections of one server. Only used from the event loop."""
+    """The connections of one server. Only the event loop uses it.
+
+    most: maximum number of connections, without the reserve.
+    """
 
     settings: Settings
     most: int
@@ -78,14 +84,14 @@ class Connections:
     _warned: dict[str, float] = field(default_factory=dict)
 
     def add(self, protocol: Any, transport: Transport) -> bool:
-        """Count a connection; False when only `OPEN_PATHS` are to be answered on it.
+        """Register a connection. Return False if it may only request `OPEN_PATHS`.
 
-        When all places are taken, the connection that has waited longest for a request gives way.
+        If the limit is reached, the connection that has waited longest for a request is closed.
         """
         now = monotonic()
         full = len(self.protocols) >= self.most and not self._make_room()
         if full and len(self.protocols) >= self.most + RESERVE:
-            self.warn("every connection has a request under way; new ones are refused")
+            self.warn("all connections have running requests; new connections are refused")
             transport.abort()
             return False
         self.protocols[protocol] = Connection(transport, now, waiting=now)
@@ -105,14 +111,14 @@ class Connections:
         return True
 
     def warn(self, message: str) -> None:
-        """Log a message, once in `QUIET_SECONDS`."""
+        """Log a warning, at most once in `QUIET_SECONDS`."""
         now = monotonic()
         if now - self._warned.get(message.partition(" ")[2], -QUIET_SECONDS) >= QUIET_SECONDS:
             self._warned[message.partition(" ")[2]] = now
             logger.warning(message)
 
     async def watch(self) -> None:
-        """Sweep until cancelled."""
+        """Close slow connections at regular intervals, until cancelled."""
         settings = self.settings
         shortest = min(settings.head_seconds, settings.stall_seconds)
         while True:
@@ -120,7 +126,7 @@ class Connections:
             self.sweep(monotonic())
 
     def sweep(self, now: float) -> None:
-        """Close the connections that are too slow at `now`."""
+        """Close the connections that are too slow. now: time on the monotonic clock."""
         for protocol, found in list(self.protocols.items()):
             if self._too_slow(protocol, found, now):
                 found.close()
@@ -138,8 +144,8 @@ class Connections:
             if found.waiting is None:
                 found.waiting = now
             if unread:
-                found.waiting = now  # The client is still reading; that has its own limit.
-            # After an answer, uvicorn closes what stays idle; a head that has begun is timed here.
+                found.waiting = now  # The client is still reading, which has its own limit.
+            # After a reply, uvicorn closes an idle connection; this limits a head that has begun.
             patience = self.settings.head_seconds
             if cycle is not None:
                 patience = max(patience, self.settings.idle_seconds)
@@ -151,7 +157,10 @@ class Connections:
         return self._stalled(found, "reading", found.received, now)
 
     def _stalled(self, found: Connection, what: str, moved: int, now: float) -> bool:
-        """Whether fewer bytes moved than `min_rate` asks for, in the window that has just ended."""
+        """Return True if a window has ended in which fewer bytes moved than `min_rate` requires.
+
+        what: "reading" or "writing". moved: bytes moved since the connection opened.
+        """
         window: Window | None = getattr(found, what)
         if window is None:
             setattr(found, what, Window(now, moved))
@@ -164,7 +173,7 @@ class Connections:
 
 
 async def reserved(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """The application where only `OPEN_PATHS` are answered."""
+    """Run the application for `OPEN_PATHS`, and send Problem 503 for any other path."""
     path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
     if scope["type"] != "http" or path in OPEN_PATHS:
         await app(scope, receive, send)
@@ -186,7 +195,7 @@ else:
 
 
 class _Guarded(_Base):
-    """Reports to `guard`; a subclass sets it."""
+    """Mixin of a protocol that reports to `guard`, which a subclass sets."""
 
     guard: Connections
 
@@ -221,7 +230,7 @@ class _Guarded(_Base):
 
 
 def guarded(connections: Connections) -> type[asyncio.Protocol]:
-    """The protocol class for `uvicorn.Config(http=...)`: the quickest parser that is installed."""
+    """Return the class for `uvicorn.Config(http=...)`, with the fastest installed parser."""
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
     except ImportError:

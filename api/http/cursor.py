@@ -1,6 +1,6 @@
-"""Opaque cursors: where a listing goes on, bound to what it lists.
+"""Opaque cursors: the position in a list of documents, bound to the filter of the list.
 
-A filter must have been parsed before: the serialiser takes no value of any depth.
+Callers must parse the filter first, because the JSON serialiser limits the depth of a value.
 """
 
 from __future__ import annotations
@@ -17,22 +17,27 @@ from ...core import InvalidInputError
 
 
 def encode(after: str, condition: Mapping[str, Any] | None) -> str:
-    """The cursor of the page that follows the document `after`."""
+    """Return the cursor of the page that follows the document `after`.
+
+    condition: the filter of the list.
+    """
     return base64.urlsafe_b64encode(orjson.dumps([after, _digest(condition)])).decode().rstrip("=")
 
 
 def decode(cursor: str, condition: Mapping[str, Any] | None) -> str:
-    """The id after which to go on. Raises InvalidInputError for a cursor that is not of this
-    listing."""
+    """Return the id of the document before the page.
+
+    Raises InvalidInputError for a malformed cursor, and for the cursor of another filter.
+    """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         after, digest = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError):
         raise InvalidInputError(
-            "is not a cursor; give `next_cursor` as it is", field="cursor"
+            "is not a cursor; send `next_cursor` unchanged", field="cursor"
         ) from None
     if not isinstance(after, str) or digest != _digest(condition):
-        raise InvalidInputError("belongs to a listing with another filter", field="cursor")
+        raise InvalidInputError("belongs to another filter; send the same filter", field="cursor")
     return after
 
 

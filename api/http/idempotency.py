@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again gets the reply that it got the first time."""
+"""`Idempotency-Key`: a repeated request gets the stored reply of the first one."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ from .render import job
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 Work = Callable[[Served], tuple[int, Any]]
-"""Does the work; the status and the JSON value of the reply."""
+"""Does the work of a request. Returns the status and the JSON value of the reply."""
 Keep = Callable[[int, bytes], None]
-"""Stores a reply, status and body, for requests with the same key."""
+"""Stores the status and body of a reply, for later requests with the same key."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to queue. `id`: that of its upload; None = a new one. `total`, `unit`: its progress;
-    `result`: what it begins with."""
+    """A job to queue.
+
+    total, unit: amount and unit of its progress; a total of None is unknown.
+    result:      initial value of the job's result.
+    id:          id of its upload; None: a new id.
+    """
 
     kind: str
     unit: str
@@ -40,10 +44,10 @@ class NewJob:
 
 
 async def once(request: Request, collection: str, digest: str, work: Work) -> Response:
-    """The reply of `work`, or the one kept for this key. Only successes are kept, for 24 hours.
+    """Return the reply of `work`, or the stored reply for the request's key.
 
-    digest: of what is asked; the same key with another one is Problem 422, and while the first
-    request is under way Problem 409.
+    Only successful replies are stored, for 24 hours. digest: of the request's content. Raises
+    Problem 422 if the key was used with another digest, and 409 while the first request runs.
     """
 
     def answer(served: Served, keep: Keep) -> Response:
@@ -62,10 +66,11 @@ async def enqueue(
     check: Callable[[Served], NewJob],
     upload: Upload | None = None,
 ) -> Response:
-    """Queue the job that `check` returns, as `once`; 202 with the job and its Location.
+    """Queue the job that `check` returns, once for each key. Reply 202 with the job.
 
-    The job and its kept reply become durable together: a request that is sent again after a crash
-    or on a full disk never queues a second job. `upload` is kept with its job or removed.
+    The job and its stored reply become durable in one transaction. A request that is repeated after
+    a crash or on a full disk therefore never queues a second job. upload: stays with its job, or is
+    removed if there is none. Raises Problem as `once` does.
     """
     service: Service = request.app.state.service
 
@@ -89,12 +94,12 @@ async def enqueue(
 
     try:
         response = await _once(request, collection, digest, answer)
-    except Exception:  # Not when it is cancelled: then a thread may be queueing the job.
+    except Exception:  # Not after a cancellation: a thread may still queue the job.
         if upload is not None:
             upload.discard()
         raise
     if upload is not None:
-        upload.discard()  # A kept reply names the job that the first request queued.
+        upload.discard()  # After a stored reply: the first request queued the job.
     if response.status_code == 202:
         response.headers["Location"] = f"/v1/jobs/{orjson.loads(response.body)['id']}"
     return response
@@ -110,32 +115,35 @@ async def _once(
     if not _KEY.fullmatch(key):
         raise Problem(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    asked = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
+    request_digest = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
     served = await service.served(collection)
     if key in served.busy_keys:
-        raise Problem(409, "a request with this Idempotency-Key is under way", code="in_progress")
+        detail = "a request with this Idempotency-Key is still running; try again later"
+        raise Problem(409, detail, code="in_progress")
     served.busy_keys.add(key)
     try:
-        return await service.write(collection, lambda served: _keyed(served, key, asked, answer))
+        return await service.write(
+            collection, lambda served: _keyed(served, key, request_digest, answer)
+        )
     finally:
         served.busy_keys.discard(key)
 
 
 def _forget(status: int, body: bytes) -> None:
-    """Keep nothing: the request has no key."""
+    """Store nothing: the request has no key."""
 
 
 def _keyed(
-    served: Served, key: str, asked: str, answer: Callable[[Served, Keep], Response]
+    served: Served, key: str, digest: str, answer: Callable[[Served, Keep], Response]
 ) -> Response:
     _, jobs = served.ready()
     kept = jobs.recall(key)
     if kept is None:
-        return answer(served, lambda status, body: jobs.remember(key, Reply(asked, status, body)))
-    if kept.digest != asked:
+        return answer(served, lambda status, body: jobs.remember(key, Reply(digest, status, body)))
+    if kept.digest != digest:
         raise Problem(
             422,
-            "this Idempotency-Key was used for another request; take a new one",
+            "this Idempotency-Key was used for another request; send a new key",
             code="idempotency_key_reused",
         )
     response = _response(kept.status, kept.body)

@@ -1,4 +1,4 @@
-"""Logs of the server on standard error: lines of text, or one JSON object a line."""
+"""Logs of the server on standard error: lines of text, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Literal
 import orjson
 
 FIELDS = ("method", "path", "status", "milliseconds", "request_id")
-"""Of the line that is written for each request, where these are fields of their own."""
+"""Fields of the log line of a request, which become fields of the JSON object."""
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, `error` with its traceback, and
-    the fields of a request."""
+    """Formats a record as a JSON object on one line.
+
+    The object has `time`, `level`, `logger` and `message`, for an exception `error` with the
+    traceback, and for a request the names in FIELDS.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -30,8 +33,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Log what is at least of this level to standard error. Does nothing where a program that uses
-    the library has set up its own handlers."""
+    """Log messages of at least `level` to standard error.
+
+    Does nothing if the program has already configured handlers of the root logger.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(
         JsonFormatter()

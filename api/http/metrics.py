@@ -1,4 +1,4 @@
-"""Prometheus metrics of one server, in a registry of their own."""
+"""Prometheus metrics of one server, in a separate registry."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from prometheus_client.registry import Collector
 from ...core import Usage
 
 _RERANK_COUNTS = {
-    "calls": "Prompts, or pairs, that the models of rerankers read.",
-    "prompt_tokens": "Tokens in these.",
+    "calls": "Prompts or pairs that the models of rerankers read.",
+    "prompt_tokens": "Tokens in these prompts and pairs.",
     "completion_tokens": "Tokens that models of rerankers generated.",
-    "cache_hits": "Judgements that were remembered and took no call.",
+    "cache_hits": "Judgements that came from the cache, without a call.",
 }
-"""Fields of Usage that are metrics of each reranker."""
+"""Field of Usage -> description of its metric, which each reranker has."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
-"""Labels of their own; any other word that a client sends as its method is counted as `OTHER`."""
+"""Methods with a label of their own. Any other method is counted as `OTHER`."""
 OTHER = "other"
 UNMATCHED = "unmatched"
-"""The route of a request that no route takes."""
+"""Label for a request that matches no route."""
 
 
 class Metrics:
@@ -38,7 +38,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
             "twindex_requests",
-            "Requests answered; status 0: broken off before an answer.",
+            "Requests answered; status 0: the connection broke before an answer.",
             ("method", "route", "status"),
             registry=self.registry,
         )
@@ -59,7 +59,7 @@ class Metrics:
 
         self._reranks = Counter(
             "twindex_reranks",
-            "Queries reranked, by how that ended.",
+            "Queries reranked, by final status.",
             ("model", "status"),
             registry=self.registry,
         )
@@ -78,14 +78,14 @@ class Metrics:
         self._by_stage: dict[str, Histogram] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request; `route` is its template, so that ids do not become labels."""
+        """Count one request. route: template of the route, so that ids do not become labels."""
         if method not in METHODS:
             method = OTHER
         self._requests.labels(method, route, str(status)).inc()
         self._latency.labels(method, route).observe(seconds)
 
     def search(self, timings: Mapping[str, float]) -> None:
-        """Record the stages of one search, in milliseconds."""
+        """Record the stages of one search. timings: stage -> milliseconds."""
         for stage, milliseconds in timings.items():
             histogram = self._by_stage.get(stage)
             if histogram is None:
@@ -93,7 +93,7 @@ class Metrics:
             histogram.observe(milliseconds / 1e3)
 
     def rerank(self, model: str, status: str, seconds: float, usage: Usage) -> None:
-        """Count one reranking."""
+        """Count one reranking of a query. model: name of the reranker."""
         self._reranks.labels(model, status).inc()
         self._rerank_seconds.labels(model).observe(seconds)
         for field, counter in self._rerank_counts.items():
@@ -102,11 +102,11 @@ class Metrics:
     def register(
         self, family: Family, name: str, meaning: str, labels: tuple[str, ...], read: Reading
     ) -> None:
-        """Register a gauge or a count that is kept elsewhere and read when somebody asks."""
+        """Register a gauge or counter whose values `read` returns at each scrape."""
         self.registry.register(_Read(partial(family, name, meaning, labels=labels), read))
 
     def text(self) -> bytes:
-        """All of them in Prometheus' text format."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
 
@@ -118,7 +118,7 @@ Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 
 
 class _Read(Collector):
-    """family: makes an empty one."""
+    """Collects a metric whose values `read` returns. family: makes the empty metric."""
 
     def __init__(
         self, family: Callable[[], GaugeMetricFamily | CounterMetricFamily], read: Reading

@@ -1,6 +1,7 @@
-"""What surrounds every request: its id, the key, timing, metrics, and the last net for errors.
+"""The middleware of every request: request id, API key, timing, metrics and unexpected errors.
 
-One plain ASGI callable: a stack of framework middlewares costs more than a small search.
+It is one plain ASGI callable, because a stack of framework middlewares costs more than a small
+search.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ logger = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PROGRAMS = ("/v1/", "/v2/", "/rerank", "/metrics")
-"""What programs ask for, and no person with a browser."""
+"""Paths that programs request, and not people with a browser."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (
-    "requests from pages of other sites may only read: the Origin of this one is neither the Host, "
-    "port included, nor allowed; a proxy must pass the Host header on as it came, and "
-    "`cors_origins` allows others"
+    "requests from pages of other sites may only read: the Origin of this request differs from its "
+    "Host (port included) and is not allowed. A proxy must forward the Host header unchanged; the "
+    "setting `cors_origins` allows other sites"
 )
 
 
 class Frame:
-    """Wraps the application. Puts `request_id` into the request's state.
+    """The middleware around the application. It sets `request_id` in the state of a request.
 
-    host: the name that the server listens on.
+    host: name that the server listens on.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Frame:
             return
         method = scope["method"]
         if method == "HEAD":
-            scope = {**scope, "method": "GET"}  # The server leaves the body out.
+            scope = {**scope, "method": "GET"}  # The server drops the body.
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
@@ -79,7 +80,7 @@ class Frame:
         if parent is not None and _TRACEPARENT.fullmatch(parent):
             extra.append((b"traceparent", parent))
         reply = Reply(send, self.admission.replies, request_id, extra, self._root.encode())
-        path = self._place(scope)
+        path = self._local_path(scope)
         try:
             if path == "":
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
@@ -91,8 +92,8 @@ class Frame:
         except Exception:
             logger.exception("request %s failed", request_id.decode())
             if reply.begun:
-                raise  # Too late to say so: the server breaks the connection off.
-            failure = Problem(500, "an unexpected error; the log has it under this request_id")
+                raise  # Too late for a reply: the server closes the connection.
+            failure = Problem(500, "an unexpected error; search the log for this request_id")
             await failure.response(request_id.decode())(scope, receive, reply)
         finally:
             hold.release()
@@ -108,9 +109,11 @@ class Frame:
                 }
                 logger.info("%s %s %d %.1f ms %s", *fields.values(), extra=fields)
 
-    def _place(self, scope: Scope) -> str:
-        """The path as this server's routes have it: behind `root_path`, whether the proxy took
-        that away or not."""
+    def _local_path(self, scope: Scope) -> str:
+        """Return the path without `root_path`, and set `root_path` in `scope`.
+
+        A proxy may or may not remove `root_path` from the paths that it forwards.
+        """
         path: str = scope["path"]
         if not self._root:
             return path
@@ -122,30 +125,36 @@ class Frame:
         return path
 
     def _admit(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
-        """Raises Problem for a request that may not come in."""
+        """Raise Problem for a request that is not allowed.
+
+        path: without `root_path`. The checks are encoding, site, host and API key.
+        """
         if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
-            raise Problem(400, "the path is not percent-encoded UTF-8")
-        if scope["method"] not in _SAFE and self._foreign(headers):
+            raise Problem(400, "the path must be percent-encoded UTF-8")
+        if scope["method"] not in _SAFE and self._is_foreign(headers):
             raise Problem(403, _FOREIGN)
         if path in OPEN_PATHS:
             return
         if self._key is None:
-            # A page can point a name of its own at this address, and is then no other site.
-            if b"host" in headers and not self._ours(headers[b"host"].decode("latin-1").lower()):
-                raise Problem(403, "the host is not served here; see TWINDEX_ALLOWED_HOSTS")
-        elif not compare_digest(_shown_key(headers), self._key):
-            # A browser asks its user for Basic credentials, but not for a bearer token.
+            # A page can point its own host name at this address and become the same site.
+            if b"host" in headers and not self._is_own_host(
+                headers[b"host"].decode("latin-1").lower()
+            ):
+                detail = "the Host header is not a name of this server; see TWINDEX_ALLOWED_HOSTS"
+                raise Problem(403, detail)
+        elif not compare_digest(_key_of(headers), self._key):
+            # A browser prompts its user for Basic credentials, but not for a bearer token.
             scheme = "Bearer" if path.startswith(_PROGRAMS) else "Basic"
             raise Problem(
                 401,
-                "give the key as `Authorization: Bearer KEY` or `api-key: KEY`",
+                "API key missing or wrong; send `Authorization: Bearer KEY` or `api-key: KEY`",
                 headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
             )
 
-    def _foreign(self, headers: dict[bytes, bytes]) -> bool:
-        """Whether a page of another site, or of another port, makes a browser send this.
+    def _is_foreign(self, headers: dict[bytes, bytes]) -> bool:
+        """Return True if a page of another site or port made a browser send the request.
 
-        Pages of the origins that CORS allows are not foreign.
+        Pages of the origins in `cors_origins` are not foreign.
         """
         page = headers.get(b"origin", b"").decode("latin-1").lower()
         if page and ("*" in self._pages or page in self._pages):
@@ -158,8 +167,8 @@ class Frame:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         return origin != host and origin not in self._origins
 
-    def _ours(self, authority: str) -> bool:
-        """Whether a `Host` is an address or one of the names of this server."""
+    def _is_own_host(self, authority: str) -> bool:
+        """Return True if a `Host` is an IP address or a name of this server."""
         if authority.startswith("["):
             name = authority[1:].partition("]")[0]
         else:
@@ -174,7 +183,7 @@ class Frame:
 
 
 def _route(scope: Scope, path: str) -> str:
-    """The template of the route that answered: a bounded set of labels."""
+    """Return the template of the route that replied. The number of such labels is bounded."""
     if (route := scope.get("route")) is not None and hasattr(route, "path"):
         return str(route.path)
     if path.startswith("/static/"):
@@ -182,8 +191,8 @@ def _route(scope: Scope, path: str) -> str:
     return path if path in ("", "/openapi.json") else UNMATCHED
 
 
-def _shown_key(headers: dict[bytes, bytes]) -> bytes:
-    """The key of a bearer token, of the `api-key` header, or a Basic password; else empty."""
+def _key_of(headers: dict[bytes, bytes]) -> bytes:
+    """Return the key from `api-key`, a bearer token or a Basic password; empty if there is none."""
     if b"api-key" in headers:
         return headers[b"api-key"]
     scheme, _, value = headers.get(b"authorization", b"").partition(b" ")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: request bodies are read raw, so their schemas are declared here."""
+"""The OpenAPI document. Routes read raw bodies, so the schemas of bodies are declared here."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from ...search import ReconfigureRequest, SearchRequest
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
+from .shapes.documents import DeleteRequest, DocumentBody
 from .shapes.reranking import RerankBody
-from .shapes.schemas import BatchRequest, DeleteRequest, DocumentBody, ProblemDetails
+from .shapes.schemas import BatchRequest, ProblemDetails
 
 _TEMPLATE = "#/components/schemas/{model}"
 _BODIES: tuple[type[BaseModel], ...] = (
@@ -29,7 +30,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
     RerankBody,
     SearchRequest,
 )
-_COLLECTION = "Name of a collection: letters a-z, digits, - and _; at most 64."
+_COLLECTION = "Name of a collection: 1 to 64 letters, digits, - and _."
 COLLECTION = {
     "name": "collection",
     "in": "path",
@@ -37,13 +38,13 @@ COLLECTION = {
     "description": _COLLECTION,
     "schema": {"type": "string", "title": "Collection"},
 }
-"""The path parameter of a route that reads it from `request.path_params`."""
+"""Path parameter of a route that reads the name from `request.path_params`."""
 _PARAMETERS = {
     "collection": _COLLECTION,
-    "limit": "Documents in a page.",
-    "cursor": "`next_cursor` of the page before.",
+    "limit": "Maximum number of documents in a page.",
+    "cursor": "`next_cursor` of the previous page.",
 }
-"""Descriptions of parameters that have none, by name."""
+"""Parameter -> description, for parameters without one in the signature of a route."""
 _ID = {"document": "Id of a document, percent-encoded.", "job": "Id of a job."}
 _OPERATION_IDS = {
     "models": "list_models",
@@ -54,12 +55,12 @@ _OPERATION_IDS = {
     "info": "get_info",
     "delete_many": "delete_documents",
 }
-"""Names of functions that say too little outside their module."""
+"""Function of a route -> operation id, if its name is unclear outside its module."""
 _TAGS = {
     "search": "Search collections, and rerank documents.",
     "documents": "Write, read and delete documents.",
     "collections": "Create, describe and delete collections, and maintain their files.",
-    "jobs": "Long work that goes on after its answer.",
+    "jobs": "Long work that continues after the reply.",
     "operations": "State, metrics and models of the server.",
 }
 _SCHEMES = {
@@ -67,7 +68,7 @@ _SCHEMES = {
     "basic": {
         "type": "http",
         "scheme": "basic",
-        "description": "The key as password, with any name, as browsers ask for it.",
+        "description": "The key as the password, with any user name, for browsers.",
     },
     "key": {
         "type": "apiKey",
@@ -79,12 +80,12 @@ _SCHEMES = {
 
 
 def operation_id(route: APIRoute) -> str:
-    """The name of an operation, from which generators make the name of a function."""
+    """Return the id of an operation. Client generators make a function name from it."""
     return _OPERATION_IDS.get(route.name, route.name)
 
 
 def json_body(model: type[BaseModel], example: Any, *, required: bool = True) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads a JSON body."""
+    """Return the `openapi_extra` of a route that reads a JSON body."""
     assert model in _BODIES, model
     schema = {"$ref": _TEMPLATE.format(model=model.__name__)}
     content = {"application/json": {"schema": schema, "example": example}}
@@ -92,17 +93,17 @@ def json_body(model: type[BaseModel], example: Any, *, required: bool = True) ->
 
 
 def ndjson_body(example: str) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads one JSON document in each line."""
+    """Return the `openapi_extra` of a route that reads one JSON document per line."""
     content = {
         "application/x-ndjson": {"schema": {"type": "string"}, "example": example},
-        # The same bytes: generators of clients know this type, and leave the other out.
+        # The same bytes, for client generators, which do not know the first type.
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
     }
     return {"requestBody": {"required": True, "content": content}}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses` of a route for the errors that it answers."""
+    """Return the `responses` of a route for its error statuses."""
     schema = {"$ref": _TEMPLATE.format(model=ProblemDetails.__name__)}
     return {
         status: {"description": _MEANING[status], "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -112,21 +113,21 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _MEANING = {
     400: "Malformed request",
-    401: "No key, or a wrong one",
-    403: "From a page of another site, or for a host that is not served here",
+    401: "Missing or wrong API key",
+    403: "Request from a page of another site, or for an unknown host",
     404: "No such collection, document or job",
-    409: "Conflict with the present state",
+    409: "Conflict with the current state",
     413: "Body too large",
     415: "Wrong content type",
     422: "A field or parameter is invalid",
     429: "Too many requests are waiting",
-    503: "Not ready or damaged, overloaded, or a model failed",
-    504: "It took longer than `search_seconds`",
+    503: "Not ready, damaged or overloaded, or a model failed",
+    504: "The request took longer than the setting `search_seconds`",
 }
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The document, made once."""
+    """Return the OpenAPI document. It is created at the first call."""
     if app.openapi_schema is None:
         settings: Settings = app.state.settings
         document = get_openapi(
@@ -155,7 +156,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
-    """Add what all operations have in common: errors, security, descriptions of parameters."""
+    """Add to an operation its common errors, security and descriptions of parameters."""
     required: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES]
     if path in OPEN_PATHS:
         operation["security"] = []
@@ -178,9 +179,9 @@ def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
 
 
 def _require_kinds(schemas: dict[str, Any]) -> None:
-    """Require the property that tells the members of a union apart, as the service does.
+    """Mark the property that distinguishes the members of a union as required.
 
-    In a union without a `discriminator` the first member is meant where it is left out.
+    In a union without a `discriminator`, an object without the property is the first member.
     """
     for schema in list(objects(schemas)):
         members = [one["$ref"].rpartition("/")[2] for one in schema.get("oneOf", ())]
@@ -191,7 +192,10 @@ def _require_kinds(schemas: dict[str, Any]) -> None:
 
 
 def _describe_defaults(schemas: dict[str, Any]) -> None:
-    """Write defaults that are objects into descriptions: generators leave out what has one."""
+    """Move defaults that are objects into descriptions.
+
+    Client generators skip the schema of a field whose default is an object.
+    """
     for schema in list(objects(schemas)):
         default = schema.get("default")
         if isinstance(default, dict) and not {"$ref", "oneOf", "anyOf"}.isdisjoint(schema):

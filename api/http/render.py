@@ -1,4 +1,4 @@
-"""Values as the JSON of replies; a dataclass that stays as it is becomes an object."""
+"""Turn values into the JSON of replies. The serialiser turns dataclasses into objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...search import RerankReport, SearchRequest, SearchResult
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A reply in JSON."""
+    """Return a JSON reply."""
     return Response(
         orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY),
         status,
@@ -28,15 +28,17 @@ def json_response(
 
 
 def usage(value: Usage | None) -> dict[str, Any]:
-    """`{"usage": ...}`, what language models did; empty where there is none."""
+    """Return `{"usage": ...}`, the work of language models; empty for None."""
     return {} if value is None else {"usage": counts(value)}
 
 
 def counts(value: Usage) -> dict[str, Any]:
+    """Return the fields of a Usage, with seconds rounded to microseconds."""
     return {**asdict(value), "seconds": round(value.seconds, 6)}
 
 
 def document(value: Document) -> dict[str, Any]:
+    """Return a document as a JSON object."""
     return {
         "id": value.id,
         "title": value.title,
@@ -48,7 +50,10 @@ def document(value: Document) -> dict[str, Any]:
 def search_result(
     request: SearchRequest, result: SearchResult, encoders: Mapping[str, str]
 ) -> dict[str, Any]:
-    """One result, without what belongs to the whole reply."""
+    """Return the result of one search, without the fields of the whole reply.
+
+    encoders: leg -> name of its encoder.
+    """
     return {
         "timings": {stage: round(ms, 3) for stage, ms in result.timings.items()},
         "index": {"version": result.generation, "encoder": encoders},
@@ -88,11 +93,12 @@ def _leg(leg: LegScore) -> object:
 
 
 def _work(report: RerankReport | RerankStage) -> dict[str, Any]:
-    """What a reranker did, or one of a chain, with short numbers."""
+    """Return the report on a reranker, or on one stage of a chain, with rounded seconds."""
     return {**asdict(report), "usage": counts(report.usage), "seconds": round(report.seconds, 6)}
 
 
 def job(collection: str, value: Job) -> dict[str, Any]:
+    """Return a job of a collection as a JSON object."""
     return {
         "id": value.id,
         "collection": collection,

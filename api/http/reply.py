@@ -1,4 +1,4 @@
-"""Sends a reply in pieces, within the memory set aside for replies."""
+"""Send a reply in pieces, within the memory budget for replies."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from ..serving.problems import MEDIA_TYPE, Problem
 from .admission import Budget
 
 PIECE = 1 << 18
-"""A larger reply is written piece by piece, as the client reads it."""
+"""Size of a piece in bytes. A larger reply is sent in pieces, as fast as the client reads."""
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class Reply:
-    """The `send` of one request: adds headers, and waits until the client reads.
+    """The ASGI `send` of one request. It adds headers and waits while the client reads.
 
-    status: of the reply; 0 before there is one. begun: its head is sent.
+    status: status of the reply; 0 before the reply.
+    begun:  True once the head of the reply is sent.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Reply:
 
     @property
     def seconds(self) -> float:
-        """Since the request began."""
+        """Seconds since the request began."""
         return perf_counter() - self._began
 
     async def __call__(self, message: Message) -> None:
@@ -69,19 +70,19 @@ class Reply:
             self._budget.give(len(body))
 
     async def _begin(self) -> None:
-        """Send the head, unless it is sent already."""
+        """Send the head of the reply, unless it is already sent."""
         start, self._start = self._start, None
         if start is not None:
             self.begun = True
-            start["headers"] = [*self._placed(start.get("headers", ())), *self._framing()]
+            start["headers"] = [*self._below_root(start.get("headers", ())), *self._framing()]
             await self._send(start)
 
     def _framing(self) -> Headers:
         total = b"total;dur=%.2f" % (self.seconds * 1e3)
         return [*self._extra, (b"server-timing", total)]
 
-    def _placed(self, headers: Sequence[tuple[bytes, bytes]]) -> Headers:
-        """The headers, with `Location` under the path at which a proxy serves this server."""
+    def _below_root(self, headers: Sequence[tuple[bytes, bytes]]) -> Headers:
+        """Return the headers, with `root_path` in front of the path in `Location`."""
         if not self._root:
             return list(headers)
         return [
@@ -92,12 +93,12 @@ class Reply:
         ]
 
     async def _refuse(self) -> None:
-        """Answer 503 instead of a reply for which there is no memory."""
+        """Send Problem 503 instead of a reply that does not fit into the memory budget."""
         self._refused = self.begun = True
         problem = Problem(
             503,
-            "replies that clients are slow to read use all memory set aside for them "
-            "(`reply_memory`); try again in a few seconds, or ask for less at once",
+            "replies to slow clients use all memory for replies (setting `reply_memory`); try "
+            "again in a few seconds, or request less at once",
             code="overloaded",
         )
         self.status = 503

@@ -1,4 +1,4 @@
-"""Runs the application until it is told to stop."""
+"""Run the server process until a signal stops it."""
 
 from __future__ import annotations
 
@@ -36,38 +36,39 @@ def serve(
     device: Device | None = None,
     rerankers: Path | None = None,
 ) -> None:
-    """Serve the collections under `root` until SIGINT or SIGTERM; requests under way may end.
+    """Serve the collections in the folder `root` until SIGINT or SIGTERM.
 
-    What takes longer than `shutdown_seconds`, such as a merge, ends with the process: it exits with
-    status 1. What is on disk is sound at every moment, and the next start continues jobs.
+    Running requests may then finish. If they take longer than the setting `shutdown_seconds`, the
+    process exits with status 1. The files on disk are consistent at every moment, and the next
+    start continues interrupted jobs.
 
-    port: 0 = any free one; the log says which. settings: None = from the environment. device,
-    rerankers: where models run, and the file of rerankers, whatever the settings say. Raises
-    NotFoundError (no such folder), ConflictError (the port is taken) or ConfigError.
+    port: 0: any free port, which the log shows. settings: None: read from the environment. device,
+    rerankers: override where models run, and the file of rerankers. Raises NotFoundError if there
+    is no such folder, ConflictError if the port is in use, and ConfigError for invalid settings.
     """
     settings = settings or Settings.from_environment(os.environ)
     given = {"device": device, "rerankers": rerankers}
     update = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update=update)
     configure(settings.log_level, settings.log_format)
-    # A line for each request to a language model's server: hundreds for one reranking.
+    # It logs each request to a language model's server: hundreds for one reranking.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     if not 0 <= port <= 65_535:
-        raise ConfigError(f"{port} is not between 0 and 65535", field="port")
+        raise ConfigError(f"must be between 0 and 65535, got {port}", field="port")
     app = create_app(root, settings, host=host)
-    connections = Connections(settings, _places(settings.max_connections))
+    connections = Connections(settings, _connection_limit(settings.max_connections))
     with closing(_listen(host, port)) as listener:
         shown = f"[{host}]" if ":" in host else host
         logger.info("serving %s at http://%s:%d", root, shown, listener.getsockname()[1])
         if settings.api_key is None and not _loopback(host):
-            logger.warning("everybody who reaches %s may read and write: set TWINDEX_API_KEY", host)
+            logger.warning("anyone who can reach %s may read and write; set TWINDEX_API_KEY", host)
         config = uvicorn.Config(
             app,
             http=guarded(connections),
             ws="none",
             timeout_keep_alive=math.ceil(settings.idle_seconds),
             log_config=None,
-            access_log=False,  # `Frame` writes it, with the request's id.
+            access_log=False,  # `Frame` logs requests, with their id.
             server_header=False,
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
@@ -78,7 +79,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """A server whose process ends in bounded time: threads cannot be stopped from outside."""
+    """A server whose process ends in bounded time. Running threads cannot be stopped."""
 
     def __init__(self, config: uvicorn.Config, seconds: int, connections: Connections) -> None:
         super().__init__(config)
@@ -93,8 +94,11 @@ class _Server(uvicorn.Server):
         self._watch = asyncio.create_task(self._connections.watch())
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log what the event loop met. Without descriptors it meets the same thousands of times a
-        second; it accepts no connection for a second then."""
+        """Log an error of the event loop.
+
+        Without free file descriptors the same error occurs thousands of times per second. It is
+        then logged rarely, and no connection is accepted for a second.
+        """
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             self._connections.warn(f"{error.strerror}: no connections are accepted for a second")
@@ -106,13 +110,15 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self._watch is not None:
             self._watch.cancel()
-        if not self.force_exit:  # Forced, nothing was waited for, but Python would at its end.
+        if not self.force_exit:  # After a forced exit, Python still waits for its threads.
             self._guard.cancel()
 
 
-def _places(most: int) -> int:
-    """Connections that the process may have: at most half of its descriptors, after raising their
-    limit as far as it may be raised for `most`."""
+def _connection_limit(most: int) -> int:
+    """Return how many connections the process may have, at most `most`.
+
+    The limit of file descriptors is raised if needed. Connections use at most half of it.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * (most + RESERVE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -122,18 +128,18 @@ def _places(most: int) -> int:
             soft = allowed
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return most
-    places = max(1, soft // 2 - RESERVE)
+    possible = max(1, soft // 2 - RESERVE)
     logger.warning(
-        "%d connections at most, not %d: the process may open %d files (ulimit -n)",
-        places,
+        "at most %d connections instead of %d: the process may open only %d files (ulimit -n)",
+        possible,
         most,
         soft,
     )
-    return places
+    return possible
 
 
 def _exit() -> None:
-    logger.warning("stopped in the middle of work; the next start continues it")
+    logger.warning("stopped with work unfinished; the next start continues it")
     os._exit(1)
 
 
@@ -143,7 +149,7 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, OverflowError) as error:
-        raise ConfigError(f"{host!r} cannot be listened on: {error}", field="host") from None
+        raise ConfigError(f"cannot listen on {host!r}: {error}", field="host") from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -152,7 +158,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConflictError(
-            f"{host}:{port} cannot be listened on ({error.strerror}); choose another --port"
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another --port"
         ) from None
     return listener
 

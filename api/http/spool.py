@@ -1,4 +1,4 @@
-"""Takes in a bulk body: small ones in memory, large ones in a file that a job will write."""
+"""Receive a bulk body: a small one in memory, a large one in a file for a job."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """digest: of the body. lines: in it. data: the body, or None when `upload` has it, synced; the
-    job must get the id `job`."""
+    """A bulk body that was received.
+
+    digest: SHA-256 of the body.
+    lines:  number of lines.
+    data:   the body; None if it is in a file.
+    job:    id that the job must get, if the body is in a file.
+    upload: the synced file; None if `data` has the body.
+    """
 
     digest: str
     lines: int
@@ -28,9 +34,10 @@ class Received:
 
 
 async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received:
-    """Read the body. It becomes a file when `as_job` or when it is over the settings' limits.
+    """Read a bulk body.
 
-    Raises StorageError when the disk does not take it.
+    It goes to a file if `as_job`, or if it exceeds `job_bytes` or `job_documents` of the settings.
+    Raises StorageError if the file cannot be written.
     """
     service: Service = request.app.state.service
     settings = request.app.state.settings
@@ -41,7 +48,7 @@ async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received
     job: str | None = None
     upload: Upload | None = None
     try:
-        held_most = settings.job_bytes + 2 * _PIECE  # Beyond that, pieces go to a file.
+        held_most = settings.job_bytes + 2 * _PIECE  # A larger body goes to a file.
         async for piece in body.stream(
             request, body.NDJSON, settings.max_bulk_bytes, held=held_most
         ):

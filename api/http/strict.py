@@ -1,4 +1,4 @@
-"""Routes that match exact paths and refuse query parameters that they do not know."""
+"""Routes that match exact paths and reject unknown query parameters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from ..serving.problems import Problem
 
 
 class _TextConvertor(Convertor[str]):
-    """Any text, with slashes and line breaks; those of the framework stop at line breaks."""
+    """Converts any text, slashes and line breaks included.
+
+    The convertors of the framework stop at line breaks.
+    """
 
     regex = "(?s:.*)"
 
@@ -32,8 +35,11 @@ register_url_convertor("text", _TextConvertor())
 
 
 class ExactRoute(APIRoute):
-    """Matches whole paths. The `$` with which the framework ends patterns also matches before a
-    line break at the end, which then belongs to no parameter."""
+    """A route that matches the whole path.
+
+    The framework ends its patterns with `$`, which also matches before a final line break. The line
+    break would then belong to no parameter.
+    """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(scope)
@@ -45,7 +51,7 @@ class ExactRoute(APIRoute):
 
 
 class StrictRoute(ExactRoute):
-    """Answers 422 to a query parameter that is unknown, repeated or not UTF-8."""
+    """A route that replies 422 to a query parameter that is unknown, repeated or not UTF-8."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -61,7 +67,7 @@ class StrictRoute(ExactRoute):
                 names = [name for name, _ in request.query_params.multi_items()]
                 for name in names:
                     if name not in known:
-                        message = f"unknown; known here: {', '.join(sorted(known)) or 'none'}"
+                        message = f"unknown parameter; known: {', '.join(sorted(known)) or 'none'}"
                         raise _refused(name, message)
                     if names.count(name) > 1 and name not in several:
                         raise _refused(name, "given more than once; give it once")

@@ -1,1 +1,1 @@
-"""What the HTML pages show: values for the templates, without HTTP."""
+"""The HTML pages: templates, and the values that they show."""

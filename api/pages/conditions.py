@@ -1,4 +1,4 @@
-"""Filters as people make them: a field, an operator and a value instead of JSON."""
+"""Filters in the search form: a field, an operator and a value instead of JSON."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ...core import InvalidInputError
 from ...core.filters import BOOLEAN, NUMBER, flatten
 
 OPERATORS = {"eq": "is", "gte": "is at least", "lte": "is at most", "exists": "has a value"}
-"""Operators of the form, with their words."""
+"""Operator of a filter -> its words in the form."""
 COMBINING = ("and", "or", "not")
-"""Keys of a filter that are no fields."""
+"""Keys of a filter that combine conditions and are not fields."""
 CHIPS = 12
-"""Values of a document's metadata that are shown as chips."""
+"""Maximum number of metadata values of a document that are shown as chips."""
 CHIP = 60
-"""Characters shown of a value."""
+"""Maximum number of characters that are shown of a value."""
 LONGEST = 200
-"""Characters of a value that a chip filters by."""
+"""Maximum length of a value, in characters, for which a chip is a filter."""
 
 Kinds = Mapping[str, Set[int]]
-"""Field -> kinds of its values."""
+"""Metadata field -> kinds of its values."""
 
 
 def parse(text: str) -> dict[str, Any] | None:
-    """The filter of a field of a form; None when it is empty. Raises InvalidInputError."""
+    """Parse a filter in JSON; None for an empty text. Raises InvalidInputError."""
     if not text.strip():
         return None
     try:
@@ -41,26 +41,28 @@ def parse(text: str) -> dict[str, Any] | None:
 
 
 def condition(field: str, operator: str, value: str, kinds: Kinds) -> dict[str, Any]:
-    """The condition that a row of the form means; a text becomes a value of the field's kind.
+    """Return the filter for a field, operator and value of the form.
 
-    Raises InvalidInputError for an unknown operator, a missing value or one of another kind.
+    The value is converted to the kind of the field. Raises InvalidInputError for an unknown
+    operator, and for a value that is missing or of another kind.
     """
     if operator not in OPERATORS:
         raise InvalidInputError(
             f"must be one of {', '.join(OPERATORS)}, got {operator!r}", field="operator"
         )
     if field in COMBINING:
-        raise InvalidInputError(f"{field!r} combines conditions and is no field", field="field")
+        raise InvalidInputError(f"{field!r} combines conditions and is not a field", field="field")
     if operator == "exists":
         return {field: {"exists": True}}
     if not value:
         raise InvalidInputError(
-            f"is missing: what shall {field!r} be compared with?", field="value"
+            f"is missing; enter a value to compare {field!r} with", field="value"
         )
     values = _typed(value, kinds.get(field, frozenset()))
     if not values:
         raise InvalidInputError(
-            f"{field!r} has only numbers or true and false, got {value!r}", field="value"
+            f"must be a number, true or false, as the values of {field!r} are; got {value!r}",
+            field="value",
         )
     if operator == "eq":
         return {field: values[0] if len(values) == 1 else {"in": values}}
@@ -68,7 +70,7 @@ def condition(field: str, operator: str, value: str, kinds: Kinds) -> dict[str, 
 
 
 def _typed(text: str, kinds: Set[int]) -> list[Any]:
-    """The values that a text may mean; of an unknown field whatever it looks like."""
+    """Return the values that a text may represent. No kinds: decide by the form of the text."""
     found: list[Any] = []
     try:
         literal = orjson.loads(text)
@@ -85,7 +87,7 @@ def _typed(text: str, kinds: Set[int]) -> list[Any]:
 
 
 def joined(present: Mapping[str, Any] | None, added: Mapping[str, Any]) -> dict[str, Any]:
-    """A filter of both; what is there already is not added again."""
+    """Return a filter that combines both. Conditions already in `present` are not repeated."""
     if not present:
         return dict(added)
     parts = _parts(present)
@@ -93,7 +95,7 @@ def joined(present: Mapping[str, Any] | None, added: Mapping[str, Any]) -> dict[
 
 
 def _parts(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The conditions that must all hold."""
+    """Return the conditions of a filter that must all hold."""
     if set(value) == {"and"} and isinstance(value["and"], list):
         inner = [part for part in value["and"] if isinstance(part, Mapping)]
         if len(inner) == len(value["and"]):
@@ -109,12 +111,12 @@ def _all(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def dumped(value: Mapping[str, Any] | None) -> str:
-    """As the field of a form holds it."""
+    """Return a filter as JSON for the form; empty for no filter."""
     return orjson.dumps(value).decode() if value else ""
 
 
 def active(value: Mapping[str, Any] | None) -> list[dict[str, str]]:
-    """The conditions in words, each with the filter that is left `without` it."""
+    """Return the conditions of a filter in words, each with the filter `without` it."""
     parts = _parts(value) if value else []
     return [
         {"text": _words(part), "without": dumped(_all(parts[:i] + parts[i + 1 :]))}
@@ -137,7 +139,7 @@ def _words(part: Mapping[str, Any]) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A value of the metadata as people read it."""
+    """Return a metadata value as text for people."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
@@ -149,8 +151,11 @@ def _value(value: Any) -> str:
 def chips(
     metadata: Mapping[str, Any], present: Mapping[str, Any] | None
 ) -> tuple[list[dict[str, Any]], int]:
-    """The values of a document, each with the `filter` that adds it to the present one (None where
-    a filter cannot name it); and how many more there are."""
+    """Return the metadata values of a document that are shown, and the number of others.
+
+    `filter` of a value is the filter `present` with this value added; None if a filter cannot
+    contain the value.
+    """
     rows = list(flatten(metadata))
     found = []
     for name, kind, value in rows[:CHIPS]:

@@ -1,4 +1,4 @@
-"""One document as its page shows it."""
+"""The page of one document."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .conditions import as_text
 from .highlight import Tokenize
 
 SHOWN = 200_000
-"""Characters shown of a text, around the passage."""
+"""Maximum number of characters that are shown of a text, around the passage."""
 _SOURCES = ("url", "source_url", "source", "link", "href", "uri", "homepage")
-"""Names of the metadata that usually say where a document comes from, the surest first."""
+"""Metadata fields that usually contain the address of the source, the most reliable first."""
 
 
 def address(collection: str, document: str, query: str, passage: Any) -> str:
-    """The address of a document's page, relative to the search page.
+    """Return the address of a document's page, relative to the search page.
 
-    passage: a Passage or None.
+    query: its words are marked in the document. passage: a Passage to mark, or None.
     """
     fields = {"collection": collection, "id": document, "q": query}
     if passage is not None:
@@ -29,13 +29,15 @@ def address(collection: str, document: str, query: str, passage: Any) -> str:
 
 
 def raw_address(collection: str, document: str) -> str:
-    """The address of a document in JSON, relative to the pages."""
+    """Return the address of a document in JSON, relative to the pages."""
     return f"v1/collections/{quote(collection, safe='')}/documents/{quote(document, safe='')}"
 
 
 def web_address(value: object) -> str | None:
-    """The value, if it is an absolute address of the web; None for anything else, also for
-    addresses that run scripts."""
+    """Return the value if it is an absolute http or https address, else None.
+
+    Addresses that run scripts are therefore None.
+    """
     if not isinstance(value, str) or not 8 <= len(value) <= 2_000:
         return None
     if not value.isprintable() or any(character.isspace() for character in value):
@@ -48,7 +50,7 @@ def web_address(value: object) -> str | None:
 
 
 def source(metadata: Mapping[str, Any]) -> str | None:
-    """Where a document comes from, as its metadata has it."""
+    """Return the web address of a document's source from its metadata; None if there is none."""
     by_name = {name.lower(): value for name, value in metadata.items()}
     named = [by_name[name] for name in _SOURCES if name in by_name]
     found = (web_address(value) for value in [*named, *metadata.values()])
@@ -58,8 +60,12 @@ def source(metadata: Mapping[str, Any]) -> str | None:
 def shown(
     document: Document, span: tuple[int, int] | None, terms: Set[str], tokenize: Tokenize
 ) -> dict[str, Any]:
-    """The text in three parts, of which `passage` is the span (characters), with the query's words
-    marked in all; `cut_before`, `cut_after`: what is left out of a very long text."""
+    """Return the values of the page: text, title, metadata and links, with query words marked.
+
+    The text has three parts: `before`, `passage` and `after`. `cut_before` and `cut_after` are the
+    numbers of characters that are not shown of a very long text. span: start and end of the
+    passage, in characters; None: no passage. terms: terms to mark.
+    """
     text = document.text
     start, end = span if span is not None else (0, 0)
     start = min(max(start, 0), len(text))

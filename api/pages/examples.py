@@ -1,4 +1,4 @@
-"""An operation of the OpenAPI document as a command and as a program."""
+"""Examples of an operation of the OpenAPI document: a shell command and a program."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ _VALUES = {"collection": "my-collection", "id": "kiwi"}
 
 
 def _path(path: str, values: Mapping[str, str]) -> str:
-    """The path with values in place of its parameters; one without a value keeps its name in
-    capitals, which is to be replaced."""
+    """Return the path with values for its parameters.
+
+    A parameter without a value becomes its name in capitals, for the reader to replace.
+    """
     known = {**_VALUES, **values}
     return _PARAMETER.sub(lambda m: quote(known.get(m[1], m[1].upper()), safe=""), path)
 
 
 def curl(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -> str:
-    """A command for a shell. `base` is the address of the server, without a slash at its end;
-    `values` are those of path parameters."""
+    """Return a curl command.
+
+    base: address of the server, without a final slash. values: path parameter -> value.
+    """
     lines = [f"curl {shlex.quote(base + _path(operation['path'], values))}"]
     if operation["method"] != "GET":
         lines[0] += f" -X {operation['method']}"
@@ -32,7 +36,7 @@ def curl(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -> 
 
 
 def python(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -> str:
-    """A program that needs only the standard library."""
+    """Return a Python program that uses only the standard library. Arguments: see `curl`."""
     arguments = [repr(base + _path(operation["path"], values))]
     if operation["method"] != "GET":
         arguments.append(f"method={operation['method']!r}")
@@ -50,6 +54,6 @@ def python(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -
 
 
 def _literal(text: str) -> str:
-    """The inside of a literal between three quotation marks."""
+    """Escape a text for a Python literal in triple quotes."""
     escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return escaped[:-1] + '\\"' if escaped.endswith('"') else escaped

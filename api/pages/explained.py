@@ -1,4 +1,4 @@
-"""How a score came about: legs, then terms, with the pieces of words joined."""
+"""Explain the score of a hit: the legs, then the terms, with word pieces joined."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from ...core import Contribution, Hit
 from ...search import SearchRequest
 
 TERMS_SHOWN = 12
+"""Maximum number of terms that are shown of a leg."""
 _WORD = re.compile(r"\w+")
 _CONTINUES = "##"
 
 
 def leg_rows(hit: Hit, request: SearchRequest) -> list[dict[str, Any]]:
-    """A row for each leg that returned the hit. `of`: the sum of all weights, where the fusion is
-    a mean, else None; `alone`: no other leg ran."""
+    """Return a row for each leg that found the hit.
+
+    `of` is the sum of all weights if the fusion is a mean, else None. `alone` is True if only one
+    leg ran.
+    """
     weights = sum(leg.weight for leg in request.legs)
     mean = request.fusion.method != "rrf" and len(request.legs) > 1
     return [
@@ -38,9 +42,10 @@ def leg_rows(hit: Hit, request: SearchRequest) -> list[dict[str, Any]]:
 def term_rows(
     explain: Mapping[str, Sequence[Contribution]] | None, texts: Sequence[str]
 ) -> dict[str, Any]:
-    """By leg: the heaviest words, each with its share of the largest, and how many more.
+    """Return leg -> its heaviest words (`rows`), and the number of others (`more`).
 
-    texts: where the words are, whose pieces are joined.
+    `share` of a word is its score relative to the largest. texts: texts of the hit, whose words are
+    used to join word pieces.
     """
     found = {}
     for leg, terms in (explain or {}).items():
@@ -54,10 +59,10 @@ def term_rows(
 
 
 def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Terms as words, by score, descending. Pieces (`predecess`, `##or`) that spell a word of
-    `texts` become that word, with the sum of their scores; any other piece stays for itself.
+    """Return terms as words, by descending score.
 
-    A word without `item` was joined from `pieces`.
+    Word pieces (`predecess`, `##or`) that spell a word of `texts` become this word, with the sum of
+    their scores. Other pieces stay separate. A word whose `item` is None was joined from `pieces`.
     """
     left = {item.term: item for item in terms}
     words = []
@@ -71,14 +76,14 @@ def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str
                     {"term": word, "score": score, "item": None, "pieces": [p.term for p in parts]}
                 )
     words += [
-        {"term": _alone(name), "score": item.score, "item": item, "pieces": []}
+        {"term": _shown_piece(name), "score": item.score, "item": item, "pieces": []}
         for name, item in left.items()
     ]
     return sorted(words, key=lambda word: (-word["score"], word["term"]))
 
 
 def _pieces(word: str, known: Mapping[str, Any]) -> list[str]:
-    """The word cut as WordPiece cuts: always the longest known piece; empty where that fails."""
+    """Cut a word as WordPiece does, always the longest known piece. Empty if that fails."""
     found: list[str] = []
     at = 0
     while at < len(word) <= 100:
@@ -92,13 +97,13 @@ def _pieces(word: str, known: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _alone(term: str) -> str:
-    """A piece with signs that people know: `…or` goes on a word, `␣cat` begins with a space."""
+def _shown_piece(term: str) -> str:
+    """Show a word piece to people: `…or` continues a word, `␣cat` begins with a space."""
     if term.startswith(_CONTINUES) and len(term) > len(_CONTINUES):
         return "…" + term.removeprefix(_CONTINUES)
     return piece(term)
 
 
 def piece(term: str) -> str:
-    """A piece of a vocabulary with the space that it begins with as a sign people know."""
+    """Show an entry of a vocabulary to people, with a leading space as `␣`."""
     return "␣" + term[1:] if term[:1] in ("Ġ", "▁") and len(term) > 1 else term

@@ -1,4 +1,4 @@
-"""The fields of the search form."""
+"""The search form: its fields, the search request and links to other pages."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _LINKED = {
     "top_n": "rerank.top_n",
     "timeout_ms": "rerank.timeout_ms",
 }
-"""Field of the form -> its name in the address of a page."""
+"""Field of Form -> its name in the query string of a link."""
 _PARAMETERS = {**_LINKED, "offset": "offset", "new_field": "field", "operator": "operator",
                "value": "value"}  # fmt: skip
-"""The same of all that a form sends, but for what may come several times."""
+"""Field of Form -> its name in the query string, for all fields that occur once."""
 
 
 @dataclass(slots=True)
 class Form:
-    """The fields as they were filled in: shown again, right or wrong.
+    """The fields of the form as the user entered them, valid or not. The page shows them again.
 
-    new_field, operator, value: a condition that is added to `filter`.
+    new_field, operator, value: a condition to add to `filter`.
     """
 
     collection: str = ""
@@ -57,7 +57,7 @@ class Form:
 
     @classmethod
     def read(cls, given: QueryParams) -> Form:
-        """Those of a query string."""
+        """Read the fields from a query string."""
         plain = {field: given[name] for field, name in _PARAMETERS.items() if name in given}
         weights = {
             name.removeprefix("weight."): value
@@ -68,16 +68,22 @@ class Form:
         return cls(**plain, legs=legs, weights=weights, explain="explain" in given)
 
     def add_condition(self, kinds: Kinds) -> None:
-        """Move the condition of the form's fields into `filter`. Raises InvalidInputError."""
+        """Move the new condition into `filter`. Raises InvalidInputError.
+
+        kinds: metadata field -> kinds of its values.
+        """
         if self.new_field:
             added = conditions.condition(self.new_field, self.operator, self.value.strip(), kinds)
             self.filter = conditions.dumped(conditions.joined(conditions.parse(self.filter), added))
             self.new_field, self.operator, self.value = "", "eq", ""
 
     def request(self, legs: Mapping[str, Any]) -> SearchRequest:
-        """The search that the form asks for; legs of another collection are left out."""
+        """Return the search request. Legs of other collections are ignored.
+
+        legs: legs of the collection. Raises Problem 422 for invalid fields.
+        """
         chosen = self.running(legs)
-        asked = {
+        fields = {
             "query": self.query,
             "legs": [{"name": name, "weight": self.weights.get(name, "1")} for name in chosen],
             "fusion": {"method": self.method, **({"k": self.k} if self.method == "rrf" else {})},
@@ -87,10 +93,10 @@ class Form:
             "explain": self.explain,
             "rerank": self._rerank(),
         }
-        return validate(SearchRequest, asked)
+        return validate(SearchRequest, fields)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
-        """The legs that were chosen; where none of this collection was, those that searches run."""
+        """Return the selected legs of the collection; if none, the default legs of a search."""
         chosen = [name for name in self.legs if name in legs]
         return chosen or [name for name, leg in legs.items() if leg.role == "search"]
 
@@ -101,7 +107,7 @@ class Form:
         return {"model": self.rerank, **{name: given for name, given in options.items() if given}}
 
     def link(self, offset: int) -> str:
-        """The address of another page of the same search, relative to the search page."""
+        """Return the address of the page of this search that begins at `offset`."""
         fields = [
             *((name, getattr(self, field)) for field, name in _LINKED.items()),
             *(("leg", name) for name in self.legs),
@@ -112,16 +118,18 @@ class Form:
         return "./?" + urlencode(fields)
 
     def filtered(self, condition: str) -> str:
-        """The address of the first page of the same search with another filter."""
+        """Return the address of the first page of this search with another filter."""
         return replace(self, filter=condition).link(0)
 
     def changed(self, legs: Mapping[str, Any]) -> list[str]:
-        """In words, what was chosen besides the query."""
+        """Describe the options that differ from their defaults."""
         searched = {name for name, leg in legs.items() if leg["role"] == "search"}
         on = [name for name, leg in legs.items() if leg["on"]]
-        told = [] if set(on) == searched else [" + ".join(on)]
-        told += [f"{n} x {w}" for n, w in self.weights.items() if w not in ("1", "1.0") and n in on]
-        told += [] if self.method == Fusion().method else [self.method]
-        told += [] if self.limit == "10" else [f"{self.limit} hits"]
-        told += [f"reranked by {self.rerank}"] if self.rerank else []
-        return told
+        words = [] if set(on) == searched else [" + ".join(on)]
+        words += [
+            f"{n} x {w}" for n, w in self.weights.items() if w not in ("1", "1.0") and n in on
+        ]
+        words += [] if self.method == Fusion().method else [self.method]
+        words += [] if self.limit == "10" else [f"{self.limit} hits"]
+        words += [f"reranked by {self.rerank}"] if self.rerank else []
+        return words

@@ -1,4 +1,4 @@
-"""Which part of a text to show for a hit, and which words in it match the query."""
+"""Choose the excerpt of a text for a hit, and mark the words that match the query."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .markdown import Block, blocks
 
 Tokenize = Callable[[str], Sequence[Token]]
 LENGTH = 420
-"""Characters shown of a long text."""
+"""Number of characters in an excerpt of a long text."""
 READ = 20_000
-"""Characters of a text that are looked at: an excerpt is not worth more."""
+"""Maximum number of characters of a text that are searched for the best excerpt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of text; `marked` when it matches the query."""
+    """A piece of text. marked: True if it matches the query."""
 
     text: str
     marked: bool
@@ -28,7 +28,7 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A block of an excerpt: a paragraph, or lines of code."""
+    """A block of an excerpt: a paragraph, or lines of code if `code` is True."""
 
     fragments: Sequence[Fragment]
     code: bool
@@ -36,7 +36,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Blocks in order. `cut_before`, `cut_after`: there is more of the text there."""
+    """An excerpt of a text.
+
+    blocks: in order. cut_before, cut_after: True if the text continues there.
+    """
 
     blocks: Sequence[Shown]
     cut_before: bool
@@ -44,12 +47,12 @@ class Excerpt:
 
     @property
     def fragments(self) -> list[Fragment]:
-        """Those of all blocks."""
+        """The fragments of all blocks."""
         return [fragment for block in self.blocks for fragment in block.fragments]
 
 
 def fragments(text: str, terms: Set[str], tokenize: Tokenize) -> list[Fragment]:
-    """The whole text with the matching words marked."""
+    """Split a text into fragments, with the words of `terms` marked."""
     return _split(text, 0, len(text), _spans(text, terms, tokenize))
 
 
@@ -60,9 +63,12 @@ def excerpt(
     passage: Passage | None = None,
     length: int = LENGTH,
 ) -> Excerpt:
-    """About `length` characters of the passage (None = the whole text), without Markdown's marks:
-    the stretch that has the most matching words; of equal ones the first. It begins at a sentence
-    where one is near, else at a word."""
+    """Return the stretch of a passage that has the most matching words.
+
+    The excerpt has about `length` characters, without marks of Markdown. It begins at a sentence
+    if one is near, else at a word. Of equally good stretches, the first is returned. terms: terms
+    to mark. passage: None: the whole text.
+    """
     begin, stop = (0, len(text)) if passage is None else (passage.start, passage.end)
     stop = min(stop, begin + READ)
     parts = blocks(text[begin:stop])
@@ -89,7 +95,7 @@ def excerpt(
 
 
 def _spans(text: str, terms: Set[str], tokenize: Tokenize) -> list[tuple[int, int]]:
-    """Places of the matching tokens, in order; overlapping ones joined."""
+    """Return the (start, end) of the matching tokens, in order. Overlapping spans are joined."""
     spans: list[tuple[int, int]] = []
     for token in tokenize(text) if terms else ():
         if token.term in terms:
@@ -103,11 +109,11 @@ def _spans(text: str, terms: Set[str], tokenize: Tokenize) -> list[tuple[int, in
 _SENTENCE = re.compile(r"[.!?][\"')\]]?\s+|[\u3002\uff01\uff1f]")
 _WORD = re.compile(r"\s+")
 NEAR = 120
-"""Characters that an excerpt moves to begin at a sentence, or to end at a word."""
+"""Maximum distance, in characters, that an excerpt moves to a border of a sentence or word."""
 
 
 def _begin(text: str, parts: Sequence[Block], start: int, best: int) -> int:
-    """The start of a block or sentence near `start` and not after `best`, else that of a word."""
+    """Return the start of a block or sentence near `start`, else of a word, not after `best`."""
     if start == 0:
         return 0
     low, high = max(0, start - NEAR), min(start + NEAR, best)
@@ -119,7 +125,7 @@ def _begin(text: str, parts: Sequence[Block], start: int, best: int) -> int:
 
 
 def _end(text: str, start: int, end: int) -> int:
-    """The last border of a word before `end`."""
+    """Return the last border of a word before `end`; `end` itself if none is near."""
     if end == len(text):
         return end
     at = end

@@ -1,4 +1,4 @@
-"""The collections as the home page shows them."""
+"""The collections on the home page."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from ..serving.problems import Problem
 from ..serving.served import Served
 
 LISTED = 50
-"""Collections that are described; the others are only named."""
+"""Maximum number of collections with a description. The others show only their name."""
 SAMPLES = 3
+"""Maximum number of sample queries of a collection."""
 READ = 10
-"""Documents that are looked at for samples."""
+"""Number of documents that sample queries are taken from."""
 LONGEST = 70
-"""Characters of a sample."""
+"""Maximum number of characters of a sample query."""
 
 
 def cards(collections: Sequence[Served]) -> list[dict[str, Any]]:
-    """For each collection its documents, legs with encoders, and sample queries."""
+    """Return for each collection its documents, legs with encoders, and sample queries."""
     return [_card(served, described=i < LISTED) for i, served in enumerate(collections)]
 
 
@@ -46,14 +47,16 @@ def _card(served: Served, *, described: bool) -> dict[str, Any]:
                 {"text": text, "link": "./?" + urlencode({"collection": served.name, "q": text})}
                 for text in samples(collection)
             ]
-        except (TwindexError, Problem):  # Deleted or damaged meanwhile: the search says why.
+        except (TwindexError, Problem):  # Deleted or damaged meanwhile; a search shows why.
             card["status"] = "unavailable"
     return card
 
 
 def samples(collection: Collection) -> list[str]:
-    """Queries that find something: the titles of the first documents by id, or the words that
-    their texts begin with."""
+    """Return queries that find something.
+
+    They are the titles of the first documents by id, or the first words of their texts.
+    """
     found = dict.fromkeys(_sample(document) for document in collection.documents(limit=READ))
     return [text for text in found if text][:SAMPLES]
 

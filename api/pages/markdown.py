@@ -1,7 +1,7 @@
-"""Markdown as a reader sees it: marks are removed, code keeps its lines.
+"""Convert Markdown into plain blocks of text: marks are removed, code keeps its lines.
 
-Not a parser of Markdown: it removes the usual marks and leaves everything else as it is. The time
-is linear in the length of the text.
+This is not a full parser: it removes the common marks and keeps everything else. The time is linear
+in the length of the text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, heading, list item or table row, or (`code`) lines of code."""
+    """A paragraph, heading, list item or table row; lines of code if `code` is True."""
 
     text: str
     code: bool = False
@@ -25,7 +25,7 @@ _RULE = re.compile(r"[ ]{0,3}(?:-{3,}|\*{3,}|_{3,}|={3,})[ \t]*\n?\Z")
 _TABLE_RULE = re.compile(r"[ ]{0,3}\|[-:| \t]{3,}\n?\Z")
 _OWN_LINE = re.compile(r"[ \t]{0,12}(?:[-*+][ \t]|\d{1,9}[.)][ \t]|\||>)")
 _INDENTED = re.compile(r"(?:[ ]{4}|\t)[ \t]*\S")
-# Every repetition has a bound, so that no text takes more than linear time.
+# Bounded repetitions keep the time linear for every text.
 _INLINE = re.compile(
     r"`([^`\n]{1,200})`"
     r"|!?\[([^\[\]\n]{0,300})\]\([^()\s]{0,1000}(?:[ \t]\"[^\"\n]{0,200}\")?\)"
@@ -35,7 +35,7 @@ _INLINE = re.compile(
 
 
 def blocks(text: str) -> list[Block]:
-    """The blocks of a text, in order. Joined, they are the text without its marks."""
+    """Split a text into blocks. Joined, they are the text without its marks."""
     found: list[Block] = []
     prose: list[str] = []
     code: list[str] = []
@@ -91,7 +91,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Lines with their ends; only a newline ends one."""
+    """Yield the lines of a text with their line ends. Only a newline ends a line."""
     at = 0
     while at < len(text):
         end = text.find("\n", at) + 1 or len(text)
@@ -100,7 +100,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _inline(text: str) -> str:
-    """Without marks of emphasis, links and code; one inside another goes in a second pass."""
+    """Remove marks of emphasis, links and code. A second pass removes nested marks."""
     for _ in range(2):
         text = _INLINE.sub(lambda match: next(g for g in match.groups() if g is not None), text)
     return text

@@ -1,4 +1,4 @@
-"""What a reranker did with hits, as the search page shows it."""
+"""The work of a reranker, as the search page shows it."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 
 from ...core import Document, Hit, HitRerank
 from ..figures import counted
-from ..reranked import read, reasons
+from ..reranked import reasons, windows_read
 from . import highlight
 from .highlight import Tokenize
 
 WINDOWS = 8
-"""Windows whose text is shown."""
+"""Maximum number of windows whose text is shown."""
 
 
-def told(moved: HitRerank) -> str:
-    """Where a hit went, in words."""
-    places = moved.previous - moved.rank
-    if places == 0:
+def description(moved: HitRerank) -> str:
+    """Return in words how far a hit moved."""
+    ranks = moved.previous - moved.rank
+    if ranks == 0:
         return f"stays at {moved.rank}"
-    way = "up" if places > 0 else "down"
-    return f"{way} {counted(abs(places), 'place')}, from {moved.previous} to {moved.rank}"
+    way = "up" if ranks > 0 else "down"
+    return f"{way} {counted(abs(ranks), 'rank')}, from {moved.previous} to {moved.rank}"
 
 
 def shown(
     moved: HitRerank, document: Document, terms: Set[str], tokenize: Tokenize
 ) -> dict[str, Any]:
-    """A hit's movement, score and reasons.
+    """Return the movement, score and reasons of a hit.
 
-    spans, windows: stretches of the text that the reranker has read, in order of the text; none
-    where it does not say so.
+    `spans` are the stretches of the text that the reranker read, in order; empty if unknown.
+    `windows` are the first of them, with their text. terms: terms to mark in the text.
     """
-    spans, of = read(moved.reasons, len(document.text))
+    spans, of = windows_read(moved.reasons, len(document.text))
     return {
         "previous": moved.previous,
-        "places": moved.previous - moved.rank,
-        "told": told(moved),
+        "change": moved.previous - moved.rank,
+        "words": description(moved),
         "score": moved.score,
         "judged": moved.judged,
         "reasons": reasons(_without_windows(moved.reasons) if spans else moved.reasons),
@@ -57,16 +57,16 @@ def shown(
 def before_and_after(
     before: Sequence[Hit], after: Sequence[Hit], first: int
 ) -> list[dict[str, Any]]:
-    """The same page without and with reranking, side by side.
+    """Return rows that compare a page before and after reranking.
 
-    first: the place of the first hit of the page. Each row has a place, the hit that had it
-    (`before`, with its new place `to`, None where that is on another page) and the one that has it
-    now (`after`); either may be missing.
+    A row has a `rank`, the hit with this rank before reranking (`before`) and after it
+    (`after`). Either may be None. `to` in `before` is the new rank; None: the hit is on another
+    page. first: rank of the first hit of the page.
     """
-    to = {hit.id: place for place, hit in enumerate(after, first)}
+    to = {hit.id: rank for rank, hit in enumerate(after, first)}
     return [
         {
-            "place": first + i,
+            "rank": first + i,
             "before": {"name": _name(before[i]), "to": to.get(before[i].id)}
             if i < len(before)
             else None,
@@ -79,8 +79,8 @@ def before_and_after(
 
 
 def _move(hit: Hit) -> dict[str, Any]:
-    assert hit.rerank is not None, "of a reranked page"
-    return {"places": hit.rerank.previous - hit.rerank.rank, "told": told(hit.rerank)}
+    assert hit.rerank is not None, "a hit of a reranked page"
+    return {"change": hit.rerank.previous - hit.rerank.rank, "words": description(hit.rerank)}
 
 
 def _name(hit: Hit) -> str:

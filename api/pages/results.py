@@ -1,4 +1,4 @@
-"""What a search gave, as the search page shows it."""
+"""The result of a search on the search page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...encoders import AnalyzerConfig, LexicalEncoder
 from ...index import LexicalLeg
 from ...search import Collection, SearchRequest
 from ...search.request import WINDOW
-from ..reranked import spent, stages
+from ..reranked import cost_line, stage_lines
 from ..serving.settings import Settings
 from ..serving.work import check_work
 from . import conditions, explained, highlight, movement
@@ -22,27 +22,29 @@ from .form import Form
 def result(
     opened: Collection, form: Form, settings: Settings, guard: Guard = UNGUARDED
 ) -> dict[str, Any]:
-    """Search as the form asks. Raises InvalidInputError or Problem for fields that are wrong, and
-    what the guard raises."""
-    asked = form.request(opened.config.legs)
-    check_work(settings, [asked])
+    """Run the search of the form and return the values that the page shows.
+
+    Raises InvalidInputError or Problem for invalid fields, and the errors of the guard.
+    """
+    request = form.request(opened.config.legs)
+    check_work(settings, [request])
     began = perf_counter()
-    found = opened.search(asked, guard=guard)
+    found = opened.search(request, guard=guard)
     took = (perf_counter() - began) * 1e3
     rows = []
     if found.rerank is not None:
-        plain = asked.model_copy(update={"rerank": None, "explain": False})
+        plain = request.model_copy(update={"rerank": None, "explain": False})
         first = opened.search(plain, guard=guard)
-        if first.generation == found.generation:  # Nobody has written meanwhile.
-            rows = movement.before_and_after(first.hits, found.hits, asked.offset + 1)
+        if first.generation == found.generation:  # No write happened meanwhile.
+            rows = movement.before_and_after(first.hits, found.hits, request.offset + 1)
     analyzer = analyzer_of(opened)
     terms = query_terms(analyzer, form.query)
-    following = asked.offset + asked.limit
-    more = following < found.total and following + asked.limit <= WINDOW
+    following = request.offset + request.limit
+    more = following < found.total and following + request.limit <= WINDOW
     hits = []
-    for place, hit in enumerate(found.hits, asked.offset + 1):
+    for rank, hit in enumerate(found.hits, request.offset + 1):
         guard.check()  # Marking words in long texts takes time.
-        hits.append(_hit(place, hit, asked, form, terms, analyzer))
+        hits.append(_hit(rank, hit, request, form, terms, analyzer))
     return {
         "hits": hits,
         "total": found.total,
@@ -55,30 +57,30 @@ def result(
         and {
             "model": found.rerank.model,
             "status": found.rerank.status,
-            "spent": spent(found.rerank),
-            "stages": stages(found.rerank),
+            "spent": cost_line(found.rerank),
+            "stages": stage_lines(found.rerank),
             "rows": rows,
         },
-        "previous": form.link(max(0, asked.offset - asked.limit)) if asked.offset else None,
+        "previous": form.link(max(0, request.offset - request.limit)) if request.offset else None,
         "next": form.link(following) if more else None,
     }
 
 
 def _hit(
-    place: int,
+    rank: int,
     hit: Hit,
-    asked: SearchRequest,
+    request: SearchRequest,
     form: Form,
     terms: set[str],
     analyzer: LexicalEncoder,
 ) -> dict[str, Any]:
     document = hit.document
-    assert document is not None, "asked for all parts"
+    assert document is not None, "the request includes all parts"
     passage = hit.passage
     read = document.text if passage is None else document.text[passage.start : passage.end]
-    chips, more = conditions.chips(document.metadata, asked.filter)
+    chips, more = conditions.chips(document.metadata, request.filter)
     return {
-        "place": place,
+        "rank": rank,
         "id": hit.id,
         "link": address(form.collection, hit.id, form.query, passage),
         "score": hit.score,
@@ -91,7 +93,7 @@ def _hit(
             {**chip, "link": chip["filter"] and form.filtered(chip["filter"])} for chip in chips
         ],
         "more_chips": more,
-        "leg_rows": explained.leg_rows(hit, asked),
+        "leg_rows": explained.leg_rows(hit, request),
         "explain": explained.term_rows(
             hit.explain, [form.query, document.title, read[: highlight.READ]]
         ),
@@ -101,12 +103,12 @@ def _hit(
 
 
 def query_terms(analyzer: LexicalEncoder, query: str) -> set[str]:
-    """The terms that are marked in texts."""
+    """Return the terms of a query, which are marked in texts."""
     return {token.term for token in analyzer.tokens(query)}
 
 
 def analyzer_of(opened: Collection) -> LexicalEncoder:
-    """That of the collection's lexical leg; plain words where there is none."""
+    """Return the analyzer of the lexical leg; without one, an analyzer for plain words."""
     for leg in opened.config.legs.values():
         if isinstance(leg, LexicalLeg):
             return _analyzer(leg.encoder)

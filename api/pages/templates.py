@@ -1,4 +1,4 @@
-"""Pages from templates. Their links are relative, so that a proxy may put them under a path."""
+"""Render pages from templates. Links are relative, so that a proxy can serve them under a path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from ..figures import figure
 from .explained import piece
 
-# No inline script or style: text of a document can never become either.
+# No inline scripts or styles: the text of a document can never run as one.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -34,5 +34,5 @@ templates.filters |= {"piece": piece, "figure": figure}
 
 
 def render(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """A page from a template."""
+    """Return a page as an HTTP response."""
     return HTMLResponse(templates.get_template(template).render(values), status, HEADERS)

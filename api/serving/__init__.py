@@ -1,1 +1,1 @@
-"""The collections, rerankers and jobs that a server holds."""
+"""The collections, rerankers, jobs and settings of a server, without HTTP."""

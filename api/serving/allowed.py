@@ -1,9 +1,14 @@
 """The models that requests may name.
 
-A request must not choose what the server reads from its disk or fetches from the network, nor learn
-from an error what is there. So it may name only: the models of the collections and rerankers that
-are served, installed packages of weights, what is in the local cache of the hub, and what the
-operator lists (`--models`). A folder is never looked up by a name that a request gives.
+A request must not choose what the server reads from its disk or downloads, and an error must not
+show what is on the disk. A request may name only:
+
+- the models of the served collections and rerankers,
+- installed packages of weights,
+- models in the local cache of the hub, and
+- models that the operator lists (`--models`).
+
+The server never looks up a folder by a name in a request.
 """
 
 from __future__ import annotations
@@ -22,8 +27,13 @@ from ...llm.weights.places import find_named, local_path, shown
 
 
 class AllowedModels:
-    """listed: names and folders that the operator allows. configured: gives the configurations that
-    are served at present. Raises ConfigError for a listed path without anything there."""
+    """The models that requests may name.
+
+    listed:     names and folders that the operator allows.
+    configured: returns the configurations of the served collections and rerankers.
+
+    Raises ConfigError for a listed path that does not exist.
+    """
 
     def __init__(
         self, listed: Sequence[str], configured: Callable[[], Iterable[Mapping[str, Any]]]
@@ -34,7 +44,7 @@ class AllowedModels:
             self._listed.update(_spellings(name))
 
     def resolved(self, config: CollectionConfig) -> CollectionConfig:
-        """The same with listed folders by their paths, however the request spells them."""
+        """Return the configuration with the full paths of listed folders as names of models."""
         legs = {
             name: leg.model_copy(update={"encoder": self._resolved(leg.encoder)})
             for name, leg in config.legs.items()
@@ -42,15 +52,17 @@ class AllowedModels:
         return config.model_copy(update={"legs": legs})
 
     def check(self, config: CollectionConfig) -> None:
-        """Raise ConfigError, which names the field, for a model that requests may not name. The
-        error is the same whether there is such a model or not."""
+        """Raise ConfigError, which names the field, for a model that requests may not name.
+
+        The error does not depend on the existence of the model.
+        """
         for name, leg in config.legs.items():
             for field, model in named(leg.encoder):
                 if not self._allows(model, getattr(leg.encoder, "revision", None)):
                     raise ConfigError(
                         f"{shown(model)} is not a model that this server allows; allowed are "
-                        f"{', '.join(self._names())}, and what is in the server's cache of the "
-                        "hub. The operator allows others with `twindex serve --models`",
+                        f"{', '.join(self._names())}, and models in the server's cache of the "
+                        "hub. The operator can allow others with `twindex serve --models`",
                         field=f"legs.{name}.encoder.{field}",
                     )
 
@@ -66,7 +78,7 @@ class AllowedModels:
                 return False
         except ModelError:
             return False
-        # A package that is not installed is not a secret: loading says how to install it.
+        # Allow packages that are not installed: the error of loading says how to install them.
         bare = name.removeprefix("sentence-transformers/")
         return bare in WHEELS or find_named(name, revision=revision) is not None
 
@@ -79,12 +91,12 @@ class AllowedModels:
                 )
 
     def _names(self) -> list[str]:
-        """What may be named, folders without their place."""
+        """Return the allowed names for an error message. Folders appear without their parents."""
         return sorted({*WHEELS, *(Path(name).name for name in self._listed)})
 
 
 def _spellings(name: str) -> dict[str, str]:
-    """How requests may spell a listed model -> how it is stored."""
+    """Return spelling in requests -> stored name, for a listed model."""
     try:
         folder = local_path(name)
     except ModelError as error:
@@ -92,12 +104,12 @@ def _spellings(name: str) -> dict[str, str]:
     if folder is not None:
         return dict.fromkeys((name, str(folder), folder.name), str(folder))
     if name.startswith(("/", ".", "~")):
-        raise ConfigError(f"{name!r} is not there", field="models")
+        raise ConfigError(f"{name!r} does not exist", field="models")
     return {name: name}
 
 
 def objects(value: Any) -> Iterator[Any]:
-    """All objects inside a value as JSON has it, and the value itself if it is one."""
+    """Yield all objects inside a JSON value, and the value itself if it is an object."""
     if isinstance(value, Mapping):
         yield value
         value = list(value.values())

@@ -1,4 +1,4 @@
-"""Bulk bodies: one JSON document in each line."""
+"""Write bulk bodies: one JSON document per line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from ...search import Collection
 from ...sources import CheckedDocuments, parse_document
 
 BATCH = 256
-"""Lines written at once, at most; a job can be continued after each batch."""
+"""Maximum number of lines in a batch. A job can be continued after each batch."""
 ERRORS_KEPT = 100
-"""A job keeps the first errors by line; all are counted."""
+"""Maximum number of errors that a job stores. All errors are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is not blank, by its number from 1: a document, or what is wrong with it."""
+    """A line that is not blank: a document or an error.
+
+    number: line number, from 1.
+    error:  the error of an invalid line; None for a document.
+    status: HTTP status of the line in the reply.
+    """
 
     number: int
     id: str | None
@@ -32,13 +37,13 @@ class Line:
     status: int = 200
 
     def item(self) -> dict[str, Any]:
-        """Its place in the reply."""
+        """Return the item of this line in the reply."""
         item: dict[str, Any] = {"id": self.id, "status": self.status}
         return item if self.error is None else {**item, "error": self.error}
 
 
 def parse_lines(lines: Iterable[bytes], start: int = 1) -> Iterator[Line]:
-    """Parse each line by itself; `start` is the number of the first."""
+    """Parse each line separately, and skip blank lines. start: number of the first line."""
     for number, line in enumerate(lines, start):
         if line.strip():
             yield _parse(number, line)
@@ -83,9 +88,17 @@ def _parse(number: int, line: bytes) -> Line:
 
 @dataclass(slots=True)
 class BulkResult:
-    """What a bulk write has done so far. `unchanged`: of `documents`, those that were stored
-    already; `passages`: encoded; `truncated`: leg -> passages not read to their end; `usage`: of
-    language models."""
+    """The progress of a bulk write.
+
+    documents: valid lines.
+    replaced:  documents that replaced a stored document.
+    unchanged: documents that were skipped, because an equal document was already stored.
+    passages:  passages that were encoded.
+    failed:    invalid lines.
+    truncated: leg -> passages that its encoder did not read to the end.
+    errors:    the first ERRORS_KEPT errors.
+    usage:     work of language models; None if there was none.
+    """
 
     documents: int = 0
     replaced: int = 0
@@ -98,7 +111,7 @@ class BulkResult:
 
     @classmethod
     def resumed(cls, stored: Mapping[str, Any]) -> BulkResult:
-        """What `asdict` was stored of. Shares nothing with `stored`."""
+        """Return the result whose `asdict` is `stored`. The two share no objects."""
         own = copy.deepcopy(dict(stored))
         usage = own.get("usage")
         return cls(**{**own, "usage": None if usage is None else Usage(**usage)})
@@ -109,10 +122,10 @@ class BulkResult:
         lines: Iterable[Line],
         record: Callable[[sqlite3.Connection, int], None] | None = None,
     ) -> None:
-        """Write the good lines, durably, and count the bad.
+        """Write the valid lines durably, and count the invalid ones.
 
-        record: runs in each transaction of documents with the number of its last line. `self`
-        then counts the lines up to this one, so both can be stored together.
+        record: called in each transaction with the connection and the number of the last line.
+        `self` then counts the lines up to this number, so that both can be stored together.
         """
         lines = list(lines)
         before = replace(self, truncated=dict(self.truncated))
@@ -141,7 +154,7 @@ class BulkResult:
                 record(connection, reached)
 
         if any(line.document is not None for line in lines):
-            # Documents that are stored already need no transaction, and so may end unrecorded.
+            # Unchanged documents may need no transaction, and so no call of `count_and_record`.
             count(collection.add(CheckedDocuments(documents()), record=count_and_record))
         else:
             for line in lines:

@@ -1,4 +1,4 @@
-"""Runs the jobs of all collections, one at a time, and continues those that were interrupted."""
+"""Run the jobs of all collections, one at a time, and continue interrupted jobs."""
 
 from __future__ import annotations
 
@@ -22,20 +22,25 @@ from .served import Served
 logger = logging.getLogger(__name__)
 
 FIRST_STEP = 8
-"""Lines of a bulk job's first step, when its speed is not known."""
+"""Number of lines in the first step of a bulk job, before its speed is known."""
 STEP_SECONDS = 10.0
-"""About how long a step takes: until then a stop waits, and progress is not told."""
+"""Target duration of a step. A stop waits for its end, and progress is stored after it."""
 RETRY_SECONDS = (1.0, 30.0)
-"""First and longest pause before a new attempt of a job that the disk stopped; it doubles."""
+"""First and longest pause before a retry of a job that the disk stopped. Pauses double."""
 
 
-class Interruption(Exception):  # noqa: N818 - no error
-    """The server stops, or the collection is gone: leave the job as it is."""
+class Interruption(Exception):  # noqa: N818 - not an error
+    """The server stops or the collection was deleted. The job keeps its state."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A job in the queue. retry_at, pause: seconds; `reason`: why the last attempt stopped."""
+    """A job in the queue.
+
+    retry_at: time of the next attempt, on the monotonic clock.
+    pause:    seconds until the attempt after that.
+    reason:   why the last attempt stopped; None if it did not.
+    """
 
     served: Served
     job_id: str
@@ -45,10 +50,10 @@ class _Entry:
 
 
 class JobRunner:
-    """A queue of jobs and the thread that works on them.
+    """A queue of jobs and the thread that runs them.
 
-    A job that the disk stops (it is full, or fails) keeps its place and is tried again. Later jobs
-    of the same collection wait for it, because their order matters; other collections do not.
+    A job that a full or failing disk stops keeps its position and is retried. Later jobs of the
+    same collection wait for it, because their order matters. Other collections do not wait.
     """
 
     def __init__(self) -> None:
@@ -58,7 +63,7 @@ class JobRunner:
         self._thread = Thread(target=self._work, name="twindex-jobs", daemon=True)
 
     def submit(self, served: Served, job_id: str) -> None:
-        """Queue a job that is in the collection's store."""
+        """Queue a job that is stored in the collection."""
         with self._changed:
             self._queue.append(_Entry(served, job_id))
             if self._thread.ident is None:
@@ -66,7 +71,7 @@ class JobRunner:
             self._changed.notify_all()
 
     def waiting(self, served: Served) -> dict[str, str]:
-        """Job id -> why it could not go on; it is tried again."""
+        """Return job id -> reason, for the jobs of a collection that wait for a retry."""
         with self._changed:
             return {
                 entry.job_id: entry.reason
@@ -75,7 +80,7 @@ class JobRunner:
             }
 
     def close(self) -> None:
-        """Leave the job under way after its current step; the next start continues it."""
+        """Stop after the current step of the running job. The next start continues it."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -89,13 +94,16 @@ class JobRunner:
                 if reason is None:
                     self._queue.remove(entry)
                     continue
-                if entry.retry_at == 0.0:  # Once, not for each attempt.
-                    logger.warning("job %s waits and is tried again: %s", entry.job_id, reason)
+                if entry.retry_at == 0.0:  # Logged once, not for each attempt.
+                    logger.warning("job %s waits for a retry: %s", entry.job_id, reason)
                 entry.reason, entry.retry_at = reason, monotonic() + entry.pause
                 entry.pause = min(2 * entry.pause, RETRY_SECONDS[1])
 
     def _next(self) -> _Entry | None:
-        """The oldest job whose collection has no older one; None when the server stops."""
+        """Wait for the next job: the oldest of a collection, when its pause is over.
+
+        Return None if the server stops.
+        """
         with self._changed:
             while not self._stopping:
                 first: dict[int, _Entry] = {}
@@ -111,7 +119,7 @@ class JobRunner:
             return None
 
     def _attempt(self, entry: _Entry) -> str | None:
-        """Work on a job until it ends or must wait; then the reason."""
+        """Run a job. Return None at its end, or the reason if it must be retried."""
         served, job_id = entry.served, entry.job_id
         collection, store = served.collection, served.jobs
 
@@ -123,7 +131,7 @@ class JobRunner:
             proceed()
             if collection is None or store is None:
                 return None
-            # Another server on the same folder may be at it.
+            # Another server on the same folder may run the job.
             with exclusive(store.spool / "lock", wait=True):
                 job = store.get(job_id)
                 if not job.finished:
@@ -134,14 +142,14 @@ class JobRunner:
         except Exception as error:
             if self._stopping or served.deleted or served.replaced():
                 return None
-            if _may_pass(error):
+            if _is_temporary(error):
                 return _reason(error, served.path)
             logger.exception("job %s failed", job_id)
         return None
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether a later attempt may succeed: the disk was full or failed, damage does not heal."""
+def _is_temporary(error: Exception) -> bool:
+    """Return True if a retry may succeed: for a full or failing disk, not for damaged files."""
     if isinstance(error, StorageError):
         return not isinstance(error, CorruptFileError)
     return isinstance(error, OSError)
@@ -154,7 +162,11 @@ def _reason(error: Exception, path: Path) -> str:
 def _perform(
     collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]
 ) -> None:
-    """Raises what may pass: then the job stays as it is."""
+    """Run a job and store its final state.
+
+    proceed: raises Interruption if the job must stop. Raises errors that a retry may avoid; the job
+    then keeps its state.
+    """
     proceed()
     try:
         if job.kind == "bulk":
@@ -167,15 +179,15 @@ def _perform(
     except Interruption:
         raise
     except Exception as error:
-        proceed()  # A collection that is being deleted fails in any way it likes.
-        if _may_pass(error):
+        proceed()  # During a deletion, any error is possible and is not the job's.
+        if _is_temporary(error):
             raise
-        # Failed is failed, or the next start would run into it again.
+        # Store the failure, or the next start would fail in the same way.
         if isinstance(error, TwindexError):
             reason = _reason(error, collection.path)
             logger.warning("job %s failed: %s", job.id, reason)
         else:
-            reason = "an unexpected error; the log has it under the id of the job"
+            reason = "an unexpected error; search the log for the id of the job"
             logger.exception("job %s failed", job.id)
         latest = store.get(job.id)
         store.save(job.id, "failed", done=latest.done, result=latest.result, error=reason)
@@ -192,7 +204,7 @@ def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[
     try:
         file = store.lines(job.id).open("rb")
     except FileNotFoundError:
-        raise CorruptFileError(store.lines(job.id), "is missing: send the lines again") from None
+        raise CorruptFileError(store.lines(job.id), "is missing; send the lines again") from None
     with file:
         for _ in islice(file, done):
             pass
@@ -209,12 +221,15 @@ def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[
 
 
 def _next_step(lines: int, seconds: float) -> int:
-    """Lines of the next step, after one that took so long: a model may need seconds for each."""
+    """Return the number of lines of the next step, for a duration of about STEP_SECONDS.
+
+    lines, seconds: size and duration of the last step.
+    """
     return max(1, min(BATCH, int(lines * STEP_SECONDS / max(seconds, 1e-9))))
 
 
 class _StoredProgress:
-    """Progress written to the job's row."""
+    """A Progress that stores the progress of a job in the database."""
 
     def __init__(self, store: JobStore, job: Job) -> None:
         self._store = store
@@ -239,8 +254,8 @@ def _merge(collection: Collection, job: Job, progress: Progress) -> dict[str, An
 
 
 def _reconfigure(collection: Collection, job: Job, progress: Progress) -> dict[str, Any]:
-    asked = ReconfigureRequest.parse({"legs": job.result["legs"]})
-    done = collection.reconfigure(asked.legs, progress=progress)
+    request = ReconfigureRequest.parse({"legs": job.result["legs"]})
+    done = collection.reconfigure(request.legs, progress=progress)
     return {**job.result, "changed": done.changed, "warnings": list(done.warnings)}
 
 
@@ -248,4 +263,4 @@ _MAINTENANCE: dict[str, Callable[[Collection, Job, Progress], dict[str, Any]]] =
     "merge": _merge,
     "reconfigure": _reconfigure,
 }
-"""Kind of job -> what does it; the result of the job."""
+"""Kind of job -> function that runs it and returns its result."""

@@ -1,4 +1,4 @@
-"""Opens and creates the collections that a service holds."""
+"""Open and create the collections of a service, with their models and jobs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Loader:
-    """Loads collections, their models and their jobs; those with the same encoder share one."""
+    """Loads collections, their models and their jobs. Collections share equal encoders."""
 
     def __init__(
         self,
@@ -44,20 +44,21 @@ class Loader:
         rerankers: ServedRerankers,
         models: Sequence[str],
     ) -> None:
-        """models: those that the operator lists; one that has moved may be there."""
+        """models: models that the operator lists, searched for a model that has moved."""
         self._root = root
         self._rerankers = rerankers
         self._runner = runner
         self._device = device
         self._models = models
-        # Models are large: those that no collection uses any more are let go.
+        # Models are large. Weak references free those that no collection uses.
         self._encoders: WeakValueDictionary[EncoderConfig, Encoder] = WeakValueDictionary()
         self._lock = Lock()
 
     def open(self, served: Served) -> bool:
-        """Open and load one collection; what is wrong with it is kept, and harms no other.
+        """Open and load one collection. An error is stored in its state and not raised.
 
-        False when it holds nothing: its creation was interrupted, and it can be created again.
+        Return False if the folder is empty after an interrupted creation, so that the collection
+        can be created again.
         """
         collection = None
         try:
@@ -73,10 +74,10 @@ class Loader:
             return False
         except Exception as error:
             if not isinstance(error, TwindexError):
-                served.problem = f"{type(error).__name__} while opening it; the log has more"
+                served.problem = f"{type(error).__name__} while opening it; see the log"
                 logger.exception("collection %s is not served", served.name)
-            elif served.problem != (problem := self._told(error, collection)):
-                served.problem = problem  # An unfinished build is tried often: it is logged once.
+            elif served.problem != (problem := self._public_text(error, collection)):
+                served.problem = problem  # An unfinished build is opened often, and logged once.
                 logger.error("collection %s is not served: %s", served.name, error)
             if isinstance(error, EncoderMismatchError):
                 served.status, served.mismatch = "unavailable", error
@@ -87,8 +88,11 @@ class Loader:
         return True
 
     def create(self, served: Served, config: CollectionConfig) -> None:
-        """Create a collection. Its models are loaded first, so that a wrong name makes nothing."""
-        loaded = []  # kept until the collection has them
+        """Create a collection, after loading its models, so that a wrong name creates nothing.
+
+        Raises ConfigError, which names the field, if a model cannot be loaded.
+        """
+        loaded = []  # Keeps the encoders until the collection uses them.
         try:
             for leg, chosen in config.legs.items():
                 where = f"legs.{leg}.encoder"
@@ -99,7 +103,7 @@ class Loader:
         except ModelError as error:
             logger.error("%s: %s", where, error)
             names = [name for _, name in named(chosen.encoder)]
-            raise ConfigError(_without_places(str(error), names), field=where) from None
+            raise ConfigError(_without_folders(str(error), names), field=where) from None
         collection = Collection.create(
             served.path, config, encoders=self._encoder, rerankers=self._rerankers
         )
@@ -107,7 +111,7 @@ class Loader:
         self._adopt(served, collection)
 
     def _adopt(self, served: Served, collection: Collection) -> None:
-        """Load models and jobs; from then on the collection answers."""
+        """Load models and jobs, make the collection ready, and continue its unfinished jobs."""
         try:
             collection.load()
             jobs = JobStore(served.path, read_only=collection.read_only)
@@ -122,10 +126,10 @@ class Loader:
             logger.info("continuing job %s of collection %s", job.id, served.name)
             self._runner.submit(served, job.id)
 
-    def _told(self, error: TwindexError, collection: Collection | None) -> str:
-        """What requests are told of a collection that cannot be served."""
+    def _public_text(self, error: TwindexError, collection: Collection | None) -> str:
+        """Return the message of an error without folders of the server."""
         names = [] if collection is None else model_names(collection.config)
-        return _without_places(str(error).replace(f"{self._root}/", ""), [*names, *self._models])
+        return _without_folders(str(error).replace(f"{self._root}/", ""), [*names, *self._models])
 
     def _encoder(self, config: EncoderConfig) -> Encoder:
         with self._lock:
@@ -136,10 +140,10 @@ class Loader:
             return encoder
 
 
-def _without_places(message: str, names: Iterable[str]) -> str:
-    """A message about models, without the folders where the server keeps them."""
+def _without_folders(message: str, names: Iterable[str]) -> str:
+    """Return a message about models, with folders reduced to their last part."""
     for name in names:
-        for place in (str(find_named(name) or ""), os.path.realpath(name), name):
-            if Path(place).is_absolute():
-                message = message.replace(place, Path(place).name)
+        for path in (str(find_named(name) or ""), os.path.realpath(name), name):
+            if Path(path).is_absolute():
+                message = message.replace(path, Path(path).name)
     return message

@@ -1,4 +1,4 @@
-"""Threads for work that must not hold up the event loop, with a bounded queue."""
+"""Threads for work that must not block the event loop, with a bounded queue."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class Pool:
-    """Runs at most `threads` calls at once and lets `queue` more wait.
+    """A thread pool that runs at most `threads` calls at once; at most `queue` more may wait.
 
-    A call counts until its thread is free again, even when nobody waits for its result any more.
+    A call counts until its thread is free, even if its caller was cancelled.
     """
 
     def __init__(self, name: str, threads: int, queue: int) -> None:
@@ -27,15 +27,16 @@ class Pool:
         self._active = 0
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work(...)`. Raises Problem 429 when too many calls wait already.
+        """Run `work(...)` in a thread and return its result.
 
-        When the caller is cancelled, a call that waits is dropped; one that runs goes on.
+        Raises Problem 429 if too many calls wait. If the caller is cancelled, a waiting call is
+        dropped; a running call continues.
         """
         with self._lock:
             if self._active >= self._most:
                 raise Problem(
                     429,
-                    f"{self._active} requests are under way or waiting; try again in a second",
+                    f"{self._active} requests are running or waiting; try again in a second",
                     headers={"Retry-After": "1"},
                 )
             self._active += 1
@@ -52,5 +53,5 @@ class Pool:
             self._active -= 1
 
     def close(self) -> None:
-        """Wait for calls under way; those that wait are dropped."""
+        """Wait for running calls, and drop the waiting ones."""
         self._executor.shutdown(wait=True, cancel_futures=True)

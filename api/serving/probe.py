@@ -1,4 +1,4 @@
-"""Whether the disk takes writes."""
+"""Check that writes to the served folder work."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from threading import Lock
 from time import monotonic
 
 PROBE_BYTES = 1 << 20
-"""Space that must be free for writes to be expected to work."""
+"""Bytes that must be free, else writes are expected to fail."""
 PROBE_SECONDS = 2.0
-"""Age up to which a result is used again."""
+"""Time for which a result is reused."""
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """problem: why writes fail; None when they work. intended: the folder is read-only, which is
-    a choice and no fault."""
+    """The result of a check for writes.
+
+    problem:  why writes fail; None if they work.
+    intended: the folder is read-only, which is not a fault.
+    """
 
     problem: str | None = None
     intended: bool = False
 
 
 class WriteProbe:
-    """Tries to write now and then. Thread-safe; only one thread at a time touches the disk."""
+    """Checks at intervals that writes work. Thread-safe; one thread at a time uses the disk."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -36,8 +39,10 @@ class WriteProbe:
         self._taken = -PROBE_SECONDS
 
     def check(self, folders: Sequence[Path]) -> Writable:
-        """The worst of the file systems of `folders`; the last result while another thread looks,
-        or when it is less than two seconds old."""
+        """Return the worst result of the file systems of `folders`.
+
+        Returns the last result if it is recent (PROBE_SECONDS), or while another thread checks.
+        """
         if not self._lock.acquire(blocking=False):
             return self._last
         try:
@@ -55,7 +60,7 @@ def _worst(folders: Sequence[Path]) -> Writable:
         try:
             device = os.stat(folder).st_dev
         except OSError:
-            continue  # Its status tells.
+            continue  # The status of its collection says so.
         if device not in found:
             found[device] = _probe(folder)
     faults = [result for result in found.values() if result.problem is not None]
@@ -67,7 +72,7 @@ def _probe(folder: Path) -> Writable:
         with tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, PROBE_BYTES)
     except OSError as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # A file system without reservation.
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # No support for reservation.
             return Writable()
         problem = f"a write to the served folder fails: {error.strerror}"
         return Writable(problem, error.errno in _READ_ONLY)

@@ -58,16 +58,22 @@ _CODES = {
 
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
-"""Faults of the disk, not of the program."""
+"""Error numbers of the disk. Other errors are faults of the program."""
 
 _ROUTING = {
-    404: "nothing is served at this path; /docs lists what is",
-    405: "this path does not take this method; see the Allow header",
+    404: "no such path; see /docs for all operations",
+    405: "this path does not support this method; see the Allow header",
 }
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An error reply. `errors` name the wrong fields: `{"field", "message"}`."""
+    """An error reply of the REST interface.
+
+    status: HTTP status.
+    detail: what went wrong, for people.
+    code:   stable word for programs; None: the default of the status.
+    errors: invalid fields, as `{"field", "message"}`.
+    """
 
     def __init__(
         self,
@@ -86,6 +92,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.headers = dict(headers or {})
 
     def body(self, request_id: str) -> bytes:
+        """Return the problem details as JSON."""
         return orjson.dumps(
             {
                 "type": f"urn:twindex:problem:{self.code}",
@@ -100,24 +107,25 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         )
 
     def response(self, request_id: str) -> Response:
+        """Return the problem details as an HTTP response."""
         return Response(
             self.body(request_id), self.status, headers=self.headers, media_type=MEDIA_TYPE
         )
 
 
 class ClientGone(Exception):  # noqa: N818 - an event, no error
-    """The client closed the connection before its answer: nobody reads one."""
+    """The client closed the connection before the reply."""
 
 
 def problem_of(error: Exception, root: Path) -> Problem:
-    """The reply to an error raised on purpose; any other is raised again.
+    """Return the error reply for an expected error. Any other error is raised again.
 
-    `root` is taken away from paths in messages: where the server keeps its data is not told.
+    root: folder of the collections, which is removed from paths in messages.
     """
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
-        # The first part of each place is where the value was: "query", "path".
+        # The first part of a location is the kind of parameter: "query", "path".
         return _invalid([(field_path(e["loc"][1:], None), e["msg"]) for e in error.errors()])
     if isinstance(error, TwindexError):
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
@@ -128,18 +136,18 @@ def problem_of(error: Exception, root: Path) -> Problem:
         headers = {"Retry-After": "5"} if status == 503 else {}
         return Problem(status, detail, code=error.code, errors=errors, headers=headers)
     if isinstance(error, OSError) and error.errno in _DISK:
-        detail = f"the disk does not take or give the data: {error.strerror}"
+        detail = f"reading or writing the disk failed: {error.strerror}"
         return Problem(503, detail, code=StorageError.code, headers={"Retry-After": "5"})
     if isinstance(error, HTTPException):
         known = error.status_code if error.status_code in _CODES else 400
-        # The framework's details are only the status' phrase.
+        # The details of the framework are only the phrase of the status.
         detail = _ROUTING.get(error.status_code, str(error.detail))
         return Problem(error.status_code, detail, code=_CODES[known], headers=error.headers)
     raise error
 
 
 def validate(model: type[ConfigT], value: Any) -> ConfigT:
-    """Validate a value of a request. Raises Problem 422 that names every wrong field."""
+    """Validate a value of a request. Raises Problem 422, which names every invalid field."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -158,9 +166,9 @@ def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """Exception handler of the application."""
+    """Handle an exception of the application: return the error reply."""
     if isinstance(error, ClientGone):
-        return Response(status_code=499)  # For the metrics, as other servers count it.
+        return Response(status_code=499)  # For the metrics, as in other servers.
     problem = problem_of(error, request.app.state.service.root)
     return problem.response(request.state.request_id)
 

@@ -1,4 +1,4 @@
-"""The rerankers of a server: loaded when it starts, and none while a request waits."""
+"""The rerankers of a server. They load when it starts, and never during a request."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .problems import Problem
 logger = logging.getLogger(__name__)
 
 Status = Literal["loading", "ready", "unavailable"]
-"""unavailable: its model is not here."""
+"""State of a reranker. unavailable: its model could not be loaded."""
 
 _TEXTS = [Candidate("1", "A text."), Candidate("2", "Another text.")]
 
 
 class ServedRerankers(RerankerRegistry):
-    """Rerankers that requests may name once `load` has loaded them."""
+    """A registry of rerankers that requests may use once `load` has loaded them."""
 
     def __init__(self, configs: Mapping[str, RerankerConfig], device: Device | None) -> None:
         super().__init__(configs, load=partial(load_reranker, device=device))
@@ -32,20 +32,25 @@ class ServedRerankers(RerankerRegistry):
 
     @classmethod
     def of(cls, path: Path | None, device: Device | None) -> ServedRerankers:
-        """Those of a TOML file; none without one. Raises SourceError, which names file and
-        field."""
+        """Return the rerankers in a TOML file. path: None: no rerankers.
+
+        Raises SourceError, which names the file and the field.
+        """
         return cls({} if path is None else RerankerRegistry.read(path).configs, device)
 
     def load(self, stopping: Callable[[], bool]) -> None:
-        """Load each and use it once. What is wrong with one is kept, and harms no other."""
+        """Load every reranker and run it once. An error is stored, and the others still load.
+
+        stopping: returns True if the server stops; loading then ends.
+        """
         for name in self.names:
             if stopping():
                 return
             try:
-                self._use(name, super().get(name))
+                self._warm_up(name, super().get(name))
                 self._ready.add(name)
             except TwindexError as error:
-                # Who asks is not to blame for how it is configured.
+                # A wrong configuration is not an error of the request.
                 wrong = isinstance(error, InvalidInputError)
                 self._problems[name] = ModelError(f"reranker {name!r}: {error}") if wrong else error
                 logger.error("reranker %s is not served: %s", name, error)
@@ -54,24 +59,30 @@ class ServedRerankers(RerankerRegistry):
                 logger.exception("reranker %s is not served", name)
 
     def get(self, name: str) -> Reranker:
-        """Raises Problem 503 while it is being loaded, and the error that loading it met."""
+        """Return a loaded reranker.
+
+        Raises Problem 503 while it loads, and the stored error if loading failed.
+        """
         if name in self._problems:
-            # Raised anew each time, or it would hold on to the frames of every request.
+            # Without a fresh traceback, the error would keep the frames of every request.
             raise self._problems[name].with_traceback(None)
         if name not in self._ready:
-            self.config(name)  # An unknown name is no matter of time.
-            raise Problem(503, f"reranker {name!r} is loading", headers={"Retry-After": "1"})
+            self.config(name)  # Raises for an unknown name.
+            raise Problem(
+                503, f"reranker {name!r} is loading; try again", headers={"Retry-After": "1"}
+            )
         return super().get(name)
 
     def status(self, name: str) -> Status:
+        """Return the state of a reranker."""
         if name in self._problems:
             return "unavailable"
         return "ready" if name in self._ready else "loading"
 
-    def _use(self, name: str, reranker: Reranker) -> None:
-        """What a model does only the first time should not count against a request's time."""
+    def _warm_up(self, name: str, reranker: Reranker) -> None:
+        """Rerank two texts, so that the first request does not pay for the warm-up of the model."""
         if reranker.needs.legs or reranker.needs.vectors:
             return
         found = rerank_one(reranker, "text", _TEXTS)
-        if found.status == "failed":  # Its server may be back later.
-            logger.warning("reranker %s fails at present: %s", name, found.error)
+        if found.status == "failed":  # The server of its model may work later.
+            logger.warning("reranker %s currently fails: %s", name, found.error)

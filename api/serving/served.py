@@ -1,4 +1,4 @@
-"""One collection as the server holds it."""
+"""The state of one collection on a server."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ...search import Collection
 from .problems import Problem
 
 Status = Literal["loading", "ready", "building", "damaged", "unreadable", "unavailable"]
-"""building: an offline build is unfinished; damaged: its files are; unreadable: its folder is;
-unavailable: its models are."""
+"""State of a collection. building: its offline build is unfinished. damaged: its files are damaged.
+unreadable: its folder cannot be read. unavailable: a model is missing or does not match."""
 
 
 def folder_name(path: Path) -> str:
-    """The folder's name as text; bytes that are not UTF-8 are replaced."""
+    """Return the name of a folder as text. Bytes that are not UTF-8 are replaced."""
     return os.fsencode(path.name).decode(errors="replace")
 
 
 def unreadable(path: Path) -> str | None:
-    """Why a look into a folder fails; None when it can be read, or is none."""
+    """Return why a folder cannot be read; None if it can be read or does not exist."""
     try:
         os.stat(f"{path}/{FILE_NAME}")
     except (FileNotFoundError, NotADirectoryError):
@@ -36,7 +36,7 @@ def unreadable(path: Path) -> str | None:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file the database of a collection is now; None when there is none."""
+    """Return device and inode of a collection's database file; None if there is none."""
     try:
         status = os.stat(f"{path}/{FILE_NAME}")
     except OSError:
@@ -46,13 +46,15 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 @dataclass(slots=True)
 class Served:
-    """One collection and how it stands.
+    """One collection and its state.
 
-    collection, jobs: there once it is ready.
-    identity:     of the database that was opened; None until then.
-    deleted:      it is served no more.
-    encoders:     leg -> name of the model or language that answers.
-    busy_keys:    idempotency keys of requests under way.
+    problem:      why it is not ready; None if it is.
+    mismatch:     the error if a model differs from the one that encoded the collection.
+    collection, jobs: the open collection and its jobs; None until it is ready.
+    identity:     device and inode of the open database file; None until it is opened.
+    deleted:      True once the server no longer serves it.
+    encoders:     leg -> name of its model or language.
+    busy_keys:    idempotency keys of running requests.
     """
 
     name: str
@@ -68,11 +70,16 @@ class Served:
     busy_keys: set[str] = field(default_factory=set)
 
     def ready(self) -> tuple[Collection, JobStore]:
-        """The collection and the jobs, or Problem 503."""
+        """Return the open collection and its jobs.
+
+        Raises Problem 503 if it is not ready, and EncoderMismatchError for a wrong model.
+        """
         if self.collection is None or self.jobs is None:
             if self.status == "loading":
                 raise Problem(
-                    503, f"collection {self.name!r} is loading", headers={"Retry-After": "1"}
+                    503,
+                    f"collection {self.name!r} is loading; try again",
+                    headers={"Retry-After": "1"},
                 )
             if self.mismatch is not None:
                 raise self.mismatch.with_traceback(None)
@@ -82,7 +89,7 @@ class Served:
         return self.collection, self.jobs
 
     def replaced(self) -> bool:
-        """Whether another process deleted what was opened, or put another in its place."""
+        """Return True if another process deleted or replaced the open database file."""
         return self.identity is not None and self.identity != identity(self.path)
 
     def close(self) -> None:
@@ -93,8 +100,10 @@ class Served:
 
 
 def encoder_names(config: CollectionConfig) -> dict[str, str]:
-    """Leg -> what answers for it (see `EncoderConfig.label`), with the kind of encoder before it
-    where that is not the usual one of the leg."""
+    """Return leg -> label of its encoder (see `EncoderConfig.label`).
+
+    The kind of encoder precedes the label if it is not the default kind of the leg.
+    """
     return {name: _label(leg) for name, leg in config.legs.items()}
 
 

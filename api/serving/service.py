@@ -1,4 +1,4 @@
-"""The collections under one folder, opened once and served to every route."""
+"""The collections of a server: opened once, shared by all routes."""
 
 from __future__ import annotations
 
@@ -35,30 +35,34 @@ logger = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 WRITERS = 4
 WATCHERS = 8
-"""Readings of the metrics that may wait: these do not queue behind searches."""
+"""Requests for metrics that may wait. They have a pool of their own."""
 _TRASH = ".deleted-"
 _RETRIED = ("building", "unreadable")
-"""States from which a collection may become ready without a restart."""
+"""States of a collection that is opened again when a request needs it."""
 
 T = TypeVar("T")
 
 
 class Service:
-    """The collections in the subfolders of `root`, or `root` itself if it is a collection."""
+    """The collections in the subfolders of `root`, or `root` itself if it is a collection.
+
+    Raises NotFoundError if `root` is not a folder, StorageError if it cannot be read, and
+    ConfigError for an invalid name of a single collection.
+    """
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self.root = root.resolve()
         try:
             if not self.root.is_dir():
-                raise NotFoundError(f"{root} is not a folder; create it to serve from it")
+                raise NotFoundError(f"{root} is not a folder; create it first")
             os.listdir(self.root)
             self.single = (self.root / FILE_NAME).is_file()
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         if self.single and not NAME.fullmatch(self.root.name):
-            raise ConfigError(f"{self.root.name!r} cannot be the name of a collection: {_RULE}")
+            raise ConfigError(f"{self.root.name!r} is not a valid name of a collection: {_RULE}")
         self.readers = Pool("search", settings.workers, settings.queue)
-        # A reranker may take seconds: searches without one never wait for it.
+        # A reranker may take seconds. Searches without reranking never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.writers = Pool("write", WRITERS, settings.queue)
         self.watchers = Pool("watch", 1, WATCHERS)
@@ -72,15 +76,16 @@ class Service:
         self._probe = WriteProbe()
         self._loading: Thread | None = None
         self._stopping = Event()
-        # Held while a collection is opened, created or deleted; `_lock` guards the dictionary.
+        # `_opening` is locked while a collection is opened, created or deleted; `_lock` protects
+        # the dictionary.
         self._opening = Lock()
         self._lock = Lock()
         self._served: dict[str, Served] = {}
 
-    # -- life ------------------------------------------------------------------------------
+    # -- start and stop --------------------------------------------------------------------
 
     def start(self) -> None:
-        """List the collections and begin to load them in the background."""
+        """List the collections and start to load them in the background."""
         for path in sorted(self.root.glob(f".*{_TRASH}*")):
             logger.info("removing %s, whose deletion was interrupted", folder_name(path))
             remove_tree(path)
@@ -91,7 +96,7 @@ class Service:
         self._loading.start()
 
     def close(self) -> None:
-        """Let work under way end, then close every collection."""
+        """Wait for running work, then close every collection."""
         self._stopping.set()
         if self._loading is not None:
             self._loading.join()
@@ -103,7 +108,7 @@ class Service:
         gc.unfreeze()
 
     def _folders(self) -> Iterator[Path]:
-        """Folders that hold a collection, or that cannot be read and may hold one."""
+        """Yield the folders that contain a collection, or cannot be read and may contain one."""
         if self.single:
             yield self.root
             return
@@ -123,45 +128,44 @@ class Service:
                 if served.status == "loading" and not served.deleted:
                     self._open(served)
         self.rerankers.load(self._stopping.is_set)
-        # Models and libraries stay as long as the process: full collections, which stop every
-        # thread, need not look at their objects each time (0.3 s with torch and transformers).
+        # Models and libraries live as long as the process. Full garbage collections stop every
+        # thread and can skip their objects (0.3 s with torch and transformers).
         gc.freeze()
 
     def _open(self, served: Served) -> None:
-        """Open a collection, or forget it when it holds nothing. `_opening` is held."""
+        """Open a collection, or drop it if its folder is empty. The caller holds `_opening`."""
         served.identity = identity(served.path)
         if not NAME.fullmatch(served.name):
-            served.status, served.problem = "damaged", f"its folder must be renamed: {_RULE}"
+            served.status, served.problem = "damaged", f"rename its folder: {_RULE}"
             logger.error("collection %s is not served: %s", served.name, served.problem)
         elif (problem := unreadable(served.path)) is not None:
-            if served.problem != problem:  # It is looked at often, and logged once.
+            if served.problem != problem:  # Checked often, logged once.
                 logger.error("collection %s is not served: %s", served.name, problem)
             served.status, served.problem = "unreadable", problem
         elif not self._loader.open(served):
             self._drop(served)
-        elif served.deleted:  # meanwhile
+        elif served.deleted:  # It was deleted meanwhile.
             served.close()
 
     @property
     def loading(self) -> bool:
-        """Whether the collections that were there at the start, or rerankers, are still being
-        loaded."""
+        """True while the collections and rerankers load after the start."""
         return self._loading is None or self._loading.is_alive()
 
     def writable(self) -> Writable:
-        """Whether the disks of the collections take writes; looked at every two seconds."""
+        """Check that writes to the collections work. The result may be PROBE_SECONDS old."""
         ready = [served.path for served in self.known() if served.status == "ready"]
         return self._probe.check(ready or [self.root])
 
     # -- collections -----------------------------------------------------------------------
 
     def known(self) -> list[Served]:
-        """The collections by name, damaged ones too, without a look at the disk."""
+        """Return all known collections by name, damaged ones included. Does not read the disk."""
         with self._lock:
             return sorted(self._served.values(), key=lambda served: served.name)
 
     def collections(self) -> list[Served]:
-        """As `known`, with what other processes made, replaced or removed meanwhile."""
+        """Return all collections, after applying changes of other processes in the folder."""
         if not self.loading:
             for served in self.known():
                 if served.replaced():
@@ -171,41 +175,41 @@ class Service:
             except OSError as error:
                 logger.error("%s cannot be read: %s", self.root, error.strerror)
                 paths = []
-            # One that is readable again may turn out to be none.
+            # A folder that is readable again may contain no collection.
             paths += [served.path for served in self.known() if served.status == "unreadable"]
             for path in dict.fromkeys(paths):
                 present = self._served.get(folder_name(path))
                 if present is None or present.status in _RETRIED:
                     try:
-                        self._open_late(folder_name(path), path)
+                        self._open_on_demand(folder_name(path), path)
                     except NotFoundError:
-                        continue  # A creation that was interrupted, or it is gone again.
+                        continue  # Its creation was interrupted, or it was deleted.
         return self.known()
 
     async def served(self, name: str) -> Served:
-        """A collection by name. Raises NotFoundError.
+        """Return a collection by name. Raises NotFoundError.
 
-        One that another process made, replaced or finished building meanwhile is opened now.
+        A collection that another process created, replaced or finished building is opened first.
         """
         served = self._served.get(name)
         if served is not None and served.replaced():
             await self.writers.run(self._drop, served)
             served = None
-        # While one is being created it is "loading" too: its creation is waited for.
+        # A collection that is being created is "loading" too. Wait for its creation.
         waits = served is not None and served.status == "loading" and not self.loading
         if served is None or served.status in _RETRIED or waits:
-            served = await self.writers.run(self._open_late, name, self._path(name))
+            served = await self.writers.run(self._open_on_demand, name, self._path(name))
         return served
 
     def _path(self, name: str) -> Path:
-        """Where the collection is, or will be. Raises NotFoundError for what cannot be a name."""
+        """Return the folder of a collection. Raises NotFoundError for an invalid name."""
         if self.single and name == self.root.name:
             return self.root
         if self.single or not NAME.fullmatch(name):
             raise NotFoundError(f"no collection {name!r}")
         return self.root / name
 
-    def _open_late(self, name: str, path: Path) -> Served:
+    def _open_on_demand(self, name: str, path: Path) -> Served:
         with self._opening:
             with self._lock:
                 served = self._served.get(name)
@@ -218,7 +222,7 @@ class Service:
             return served
 
     def _drop(self, served: Served) -> None:
-        """Forget a collection that is no longer there; what works on it ends with an error."""
+        """Close and remove a collection that no longer exists. Running work then fails."""
         with self._lock:
             if served.deleted:
                 return
@@ -228,15 +232,15 @@ class Service:
         served.close()
 
     async def read(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on a collection in a thread for searches."""
+        """Run `work` on a collection, in a thread for searches."""
         return await self._run(self.readers, name, work)
 
     async def rerank(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work`, which reranks, on a collection in a thread for that."""
+        """Run `work` on a collection, in a thread for reranking."""
         return await self._run(self.reranking, name, work)
 
     async def write(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on a collection in a thread for writes, which never keep searches waiting."""
+        """Run `work` on a collection, in a thread for writes. Searches never wait for writes."""
         return await self._run(self.writers, name, work)
 
     async def _run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
@@ -246,36 +250,41 @@ class Service:
         except StorageError:
             if not served.deleted and not served.replaced():
                 raise
-        # It was deleted meanwhile, here or by another process: there may be a new one.
+        # The collection was deleted meanwhile, possibly by another process. Try a new one.
         await self.writers.run(self._drop, served)
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection; False when it was there already with the same configuration.
+        """Create a collection. Return it, and False if it already exists with this configuration.
 
-        Its models are loaded now, so that a wrong name is known at once. Raises ConfigError for a
-        model that requests may not name, ConflictError when there is another collection.
+        Its models are loaded first, so that a wrong name fails at once. Raises ConfigError for a
+        model that requests may not name, and ConflictError if the existing collection differs.
         """
         if not NAME.fullmatch(name):
             raise InvalidInputError(_RULE, field="collection")
         if self.single:
-            raise ConflictError("one collection is served; serve its parent folder to create more")
+            raise ConflictError(
+                "the server serves a single collection; serve its parent folder instead"
+            )
         path = self._path(name)
         wanted = self.models.resolved(config)
         present = self._served.get(name)
         if present is not None and present.replaced():
             self._drop(present)
         try:
-            served = self._open_late(name, path)
+            served = self._open_on_demand(name, path)
         except NotFoundError:
             pass
         else:
             if served.collection is not None and served.collection.config in (config, wanted):
                 return served, False
-            raise ConflictError(f"collection {name!r} exists and differs ({served.status})")
+            raise ConflictError(
+                f"collection {name!r} exists and differs ({served.status}); delete it or choose "
+                "another name"
+            )
         self.models.check(wanted)
         if not os.access(path.parent, os.W_OK):
-            raise ConflictError(f"{name!r} cannot be created: this server only reads its folder")
+            raise ConflictError(f"cannot create {name!r}: the folder of the server is read-only")
         with self._opening:
             with self._lock:
                 if name in self._served:
@@ -289,15 +298,17 @@ class Service:
         return served, True
 
     def _configured(self) -> list[dict[str, Any]]:
-        """The configurations whose models are in use here."""
+        """Return the configurations of the open collections and of the rerankers."""
         opened = [served.collection for served in self.known() if served.collection is not None]
         rerankers = self.rerankers.configs.values()
         return [one.model_dump() for one in (*(e.config for e in opened), *rerankers)]
 
     def delete(self, name: str) -> None:
-        """Delete a collection, damaged ones too. After a crash midway it is deleted as well."""
+        """Delete a collection, even a damaged one. After a crash, the next start completes it."""
         if self.single:
-            raise ConflictError("the folder being served is not deleted")
+            raise ConflictError(
+                "a server of a single collection cannot delete it; serve its parent folder"
+            )
         trash = self.root / f".{name}{_TRASH}{secrets.token_hex(4)}"
         with self._opening:
             served = self._served.get(name)
@@ -317,36 +328,38 @@ class Service:
     # -- jobs ------------------------------------------------------------------------------
 
     def jobs(self) -> list[tuple[str, Job]]:
-        """(collection, job) of all collections that can be read, newest first."""
+        """Return (collection, job) of all readable collections, newest first."""
         found = []
         for served in self.collections():
             with _readable(served):
                 if served.jobs is not None:
-                    found += [(served.name, self._now(served, job)) for job in served.jobs.latest()]
+                    found += [
+                        (served.name, self._with_state(served, job)) for job in served.jobs.latest()
+                    ]
         return sorted(found, key=lambda pair: -pair[1].created)
 
     def job(self, job_id: str) -> tuple[str, Job]:
-        """(collection, job). Raises NotFoundError; StorageError when some could not be read."""
+        """Return (collection, job). Raises NotFoundError, or StorageError for unreadable jobs."""
         failure: StorageError | None = None
         for served in self.known():
             if served.jobs is not None:
                 try:
-                    return served.name, self._now(served, served.jobs.get(job_id))
+                    return served.name, self._with_state(served, served.jobs.get(job_id))
                 except NotFoundError:
                     continue
                 except StorageError as error:
                     failure = error
         if failure is not None:
             raise failure
-        raise NotFoundError(f"no job {job_id!r}; finished ones are kept for a week")
+        raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
 
-    def _now(self, served: Served, job: Job) -> Job:
-        """The stored job, or "waiting" with the reason: a full disk does not take that state."""
+    def _with_state(self, served: Served, job: Job) -> Job:
+        """Return the job; its state is "waiting" if it waits, which a full disk cannot store."""
         reason = self.runner.waiting(served).get(job.id)
         return job if reason is None else replace(job, state="waiting", error=reason)
 
     def job_counts(self) -> dict[tuple[str, ...], float]:
-        """(collection, state) -> jobs."""
+        """Return (collection, state) -> number of jobs."""
         found: Counter[tuple[str, ...]] = Counter()
         for served in self.collections():
             with _readable(served):
@@ -358,7 +371,7 @@ class Service:
         return dict(found)
 
     def document_counts(self) -> dict[tuple[str, ...], float]:
-        """(collection,) -> documents, of collections that can be read."""
+        """Return (collection,) -> number of documents, for readable collections."""
         found: dict[tuple[str, ...], float] = {}
         for served in self.collections():
             with _readable(served):
@@ -367,7 +380,7 @@ class Service:
         return found
 
     def usage(self, field: str) -> dict[tuple[str, ...], float]:
-        """(collection,) -> a field of the Usage of its language models, where it has some."""
+        """Return (collection,) -> a field of its Usage, for collections with language models."""
         return {
             (served.name,): getattr(usage, field)
             for served in self.known()
@@ -377,11 +390,11 @@ class Service:
 
 @contextmanager
 def _readable(served: Served) -> Iterator[None]:
-    """Skip the rest of the block for a collection that cannot be read any more."""
+    """Log a warning and skip the rest of the block if the collection cannot be read."""
     try:
         yield
     except (StorageError, NotFoundError) as error:
-        logger.warning("collection %s is left out: %s", served.name, error)
+        logger.warning("collection %s is skipped: %s", served.name, error)
 
 
-_RULE = "a name has 1 to 64 letters a-z, digits, - and _, and begins with a letter or digit"
+_RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"

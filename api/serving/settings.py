@@ -1,4 +1,4 @@
-"""Settings of the server, from environment variables `TWINDEX_*`."""
+"""Settings of the server, from a file, environment variables `TWINDEX_*` and options."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ...llm.weights.places import split_models
 
 PREFIX = "TWINDEX_"
 ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_CACHE", "TWINDEX_DATA", "TWINDEX_DEBUG"}
-"""Variables that other parts read."""
+"""Variables `TWINDEX_*` that are not settings of the server."""
 
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
-"""Answered without a key: whoever watches the process has none."""
+"""Paths that need no API key, for programs that monitor the process."""
 
 _OWN_PATHS = {"v1", "v2", "rerank", "metrics", "docs", "static", "openapi.json", "healthz"}
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
@@ -31,42 +31,44 @@ logger = logging.getLogger(__name__)
 
 
 class Settings(Config):
-    """The variable of a setting is its name in capitals after `TWINDEX_`.
+    """Settings of the server. The variable of a setting is `TWINDEX_` and its name in capitals.
 
-    api_key:         key that every request must have, except `/livez` and `/readyz`.
+    api_key:         API key that every request must send, except to `/livez` and `/readyz`.
     allowed_hosts:   names of this server that `Host` and `Origin` may have, e.g. those of a proxy.
-    max_body_bytes:  largest body of a request, except bulk requests.
-    max_bulk_bytes:  largest body of a bulk request.
+    max_body_bytes:  maximum size of a request body, except of bulk requests.
+    max_bulk_bytes:  maximum size of the body of a bulk request.
     job_bytes:       a bulk request with a larger body becomes a job.
     job_documents:   a bulk request with more documents becomes a job.
-    threads:         searches that run at the same time; 0 = one for each CPU.
-    queue:           requests that may wait for a thread; more are answered 429.
+    threads:         number of searches that run in parallel; 0: one for each CPU.
+    queue:           number of requests that may wait for a thread; further requests get 429.
     rerankers:       TOML file of the rerankers that requests may name; without it there are none.
-    models:          models that requests may name beside those that are configured, installed as
-                     packages or in the hub's cache: names and folders, by commas.
-    rerank_threads:  requests that are reranked at the same time, beside the searches.
-    rerank_queue:    requests that may wait for a reranker; more are answered 429.
-    device:          where models run; None = as each collection or reranker was configured, which
-                     is "auto" unless it says otherwise.
-    shutdown_seconds: how long requests and jobs under way may take to end when the server stops.
+    models:          names and folders of models that requests may name, separated by commas. These
+                     are in addition to configured models, packages and the cache of the hub.
+    rerank_threads:  number of requests that are reranked in parallel, in addition to searches.
+    rerank_queue:    number of requests that may wait for a reranker; further requests get 429.
+    device:          where models run; None: as configured for each collection or reranker, by
+                     default "auto".
+    shutdown_seconds: time that running requests and jobs have to finish when the server stops.
     access_log:      log every request.
-    log_level:       what is logged: this level and above.
-    log_format:      lines of text, or one JSON object a line.
+    log_level:       lowest level of messages that are logged.
+    log_format:      lines of text, or one JSON object per line.
     root_path:       path under which a reverse proxy serves this server, such as `/search`.
-    cors_origins:    pages of these origins may call the interface from a browser; `*` = any.
-    search_seconds:  longest time for a search, a batch, a page or a reranking; beyond it the answer
-                     is 504.
-    body_memory:     bytes of request bodies held at once, of all requests together; beyond it 503.
-    reply_memory:    bytes of large replies held at once until they are read; beyond it 503.
-    page_bytes:      largest sum of titles, texts and metadata in one page of hits.
-    query_chars:     longest query of a search; a batch may have ten times as many in all.
-    batch_depth:     largest sum of documents that the searches of a batch take from their legs.
-    max_connections: open connections; beyond it those without a request under way are closed.
-    head_seconds:    longest time from the first wait for a request to the end of its headers.
-    idle_seconds:    an idle connection is closed this long after its last answer.
-    stall_seconds:   a body or a reply must make progress within this time: less than `min_rate`
-                     bytes a second over it, and the connection is closed.
-    min_rate:        bytes a second; see `stall_seconds`.
+    cors_origins:    origins whose pages may call the interface from a browser; `*`: any origin.
+    search_seconds:  time limit of a search, a batch, a page or a reranking; after it the reply is
+                     504.
+    body_memory:     bytes of memory for the bodies of all requests together; above it the reply is
+                     503.
+    reply_memory:    bytes of memory for large replies until clients read them; above it the reply
+                     is 503.
+    page_bytes:      maximum total bytes of titles, texts and metadata in one page of hits.
+    query_chars:     maximum characters of a query; a batch may have ten times as many in total.
+    batch_depth:     maximum sum of documents that the searches of a batch take from their legs.
+    max_connections: maximum number of open connections; above it idle connections are closed.
+    head_seconds:    time limit from the first wait for a request to the end of its headers.
+    idle_seconds:    time after the last reply until an idle connection is closed.
+    stall_seconds:   time window in which a body or reply must progress. The connection is closed if
+                     it moves fewer than `min_rate` bytes per second over the window.
+    min_rate:        minimum bytes per second; see `stall_seconds`.
     """
 
     api_key: SecretStr | None = None
@@ -107,9 +109,9 @@ class Settings(Config):
             return None
         key = value.get_secret_value().strip()
         if not key:
-            raise ValueError("is set but empty: give a key, or unset it to serve without one")
+            raise ValueError("is empty; set a key, or unset it to serve without a key")
         if not (key.isascii() and key.isprintable()):
-            raise ValueError("has control or non-ASCII characters, which headers cannot carry")
+            raise ValueError("must be printable ASCII, because clients send it in a header")
         return SecretStr(key)
 
     @field_validator("root_path", mode="before")
@@ -119,7 +121,7 @@ class Settings(Config):
             return value
         first = value.strip("/").partition("/")[0]
         if first in _OWN_PATHS:
-            raise ValueError(f"{value!r} begins as paths of the server do; choose another name")
+            raise ValueError(f"{value!r} begins like a path of the server; choose another name")
         return value.rstrip("/")
 
     @field_validator("cors_origins")
@@ -146,7 +148,7 @@ class Settings(Config):
 
     @property
     def workers(self) -> int:
-        """Threads that run searches."""
+        """Number of threads that run searches."""
         return self.threads or os.cpu_count() or 1
 
     @classmethod
@@ -157,38 +159,39 @@ class Settings(Config):
         file: Path | None = None,
         given: Mapping[str, object] | None = None,
     ) -> Settings:
-        """Settings from a TOML file, variables and given values; the later ones win.
+        """Return settings from a TOML file, from variables and from options.
 
-        Raises ConfigError that names the variable, the option of a given value, or the file and its
-        field. Unknown variables are logged as a warning.
+        An option (`given`) overrides a variable, and a variable overrides the file. Raises
+        ConfigError, which names the variable, the option, or the file and its field. Unknown
+        variables are logged as a warning.
         """
         values: dict[str, object] = {}
-        places: dict[str, str] = {}
+        sources: dict[str, str] = {}
         if file is not None:
             values |= parse_toml(file, dict)
-            places |= {name: f"{file}: {name}" for name in values}
+            sources |= {name: f"{file}: {name}" for name in values}
         for name, value in environment.items():
             if not name.startswith(PREFIX) or name in ELSEWHERE:
                 continue
             field = name.removeprefix(PREFIX).lower()
             if field in cls.model_fields:
-                values[field], places[field] = value, name
+                values[field], sources[field] = value, name
             else:
-                logger.warning("%s is not a setting of the server; it is ignored", name)
+                logger.warning("%s is not a setting of the server and is ignored", name)
         for field, chosen in (given or {}).items():
-            values[field], places[field] = chosen, option(field)
+            values[field], sources[field] = chosen, option(field)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            # `include_input` is off so that a key can never reach a log.
+            # Without `include_input=False`, the error could contain the API key.
             first = error.errors(include_url=False, include_input=False)[0]
             field = str(first["loc"][0])
             message = first["msg"].removeprefix("Value error, ")
             if first["type"] == "extra_forbidden":
-                message = f"unknown; the settings are {', '.join(sorted(cls.model_fields))}"
-            raise ConfigError(message, field=places.get(field, field)) from None
+                message = f"unknown setting; the settings are {', '.join(sorted(cls.model_fields))}"
+            raise ConfigError(message, field=sources.get(field, field)) from None
 
 
 def option(field: str) -> str:
-    """The option of the command line for a setting or another field."""
+    """Return the command-line option for a setting or another field."""
     return "--" + field.replace("_", "-")

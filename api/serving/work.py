@@ -1,4 +1,4 @@
-"""How much work the searches of one request may ask for."""
+"""Limits on the work that the searches of one request may cause."""
 
 from __future__ import annotations
 
@@ -9,39 +9,44 @@ from .problems import Problem
 from .settings import Settings
 
 BATCH_QUERIES = 10
-"""A batch may have so many times the characters of one query."""
+"""A batch may have this many times the characters of one query, in total."""
 
 
 def check_work(
     settings: Settings, requests: Sequence[SearchRequest], *, batch: bool = False
 ) -> None:
-    """Raise Problem 422 for queries that are too long, or a batch that takes too many documents
-    from its legs in all."""
+    """Raise Problem 422 if a query is too long, or a batch exceeds a limit in total.
+
+    A batch has a limit on the characters of its queries and on the sum of its depths.
+    """
     characters = depth = 0
-    for i, asked in enumerate(requests):
-        query = asked.query or ""
+    for i, search in enumerate(requests):
+        query = search.query or ""
         check_query(settings, query, f"requests[{i}].query" if batch else "query")
         characters += len(query)
-        depth += max((leg.depth or asked.depth for leg in asked.legs), default=asked.depth)
+        depth += max((leg.depth or search.depth for leg in search.legs), default=search.depth)
     most = BATCH_QUERIES * settings.query_chars
     if batch and characters > most:
         raise _invalid(
             "requests",
-            f"the queries of a batch may have {most} characters in all, got {characters}",
+            f"the queries of a batch may have {most} characters in total, got {characters}; send "
+            "fewer searches",
         )
     if batch and depth > settings.batch_depth:
         raise _invalid(
             "requests",
-            f"the depths of a batch add up to {depth}, at most {settings.batch_depth} "
-            "(`batch_depth`): lower `depth` or send fewer searches at once",
+            f"the sum of `depth` must be at most {settings.batch_depth} (setting `batch_depth`), "
+            f"got {depth}; lower `depth` or send fewer searches",
         )
 
 
 def check_query(settings: Settings, query: str, field: str = "query") -> None:
-    """Raise Problem 422 for a query that is too long."""
+    """Raise Problem 422 if a query is too long. field: its path in the request."""
     if len(query) > settings.query_chars:
         raise _invalid(
-            field, f"has {len(query)} characters; at most {settings.query_chars} (`query_chars`)"
+            field,
+            f"must have at most {settings.query_chars} characters (setting `query_chars`), "
+            f"got {len(query)}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Applications over real collections with encoders that need no model."""
+"""Fixtures: applications on real collections, with encoders that need no model."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def wait_until_ready() -> Callable[[TestClient], None]:
 
 @pytest.fixture
 def wait_for_job() -> Callable[[TestClient, str], dict[str, Any]]:
-    """Wait until a job is finished; the job."""
+    """Wait until a job is finished, and return it."""
 
     def wait(client: TestClient, job_id: str) -> dict[str, Any]:
         for _ in range(1_500):
@@ -74,7 +74,7 @@ def wait_for_job() -> Callable[[TestClient, str], dict[str, Any]]:
 
 @pytest.fixture
 def problem() -> Callable[[Any, int, str], ProblemDetails]:
-    """Check that a reply is a problem with this status and code; the problem."""
+    """Check that a reply is a problem with this status and code, and return it."""
 
     def check(response: Any, status: int, code: str) -> ProblemDetails:
         assert response.status_code == status, response.text
@@ -98,7 +98,7 @@ Serve = Callable[..., TestClient]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Start an application over `tmp_path` (or another root) with the given settings."""
+    """Start an application on `tmp_path` (or another root) with the given settings."""
     with ExitStack() as stack:
 
         def start(root: Path = tmp_path, **settings: Any) -> TestClient:
@@ -114,7 +114,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 @pytest.fixture
 def client(serve: Serve) -> TestClient:
-    """An application with one collection, `birds`, that holds three documents."""
+    """An application with one collection, `birds`, of three documents."""
     client = serve()
     assert client.put("/v1/collections/birds", json=CONFIG).status_code == 201
     for bird in BIRDS:
@@ -160,7 +160,7 @@ llm = {model = "m", base_url = "http://127.0.0.1:9/v1", api_key_variable = "TWIN
 
 @pytest.fixture
 def reranking(serve, tmp_path, fake_config):
-    """A server with rerankers and the collection `birds`, which has a leg for reranking."""
+    """A server with rerankers, and the collection `birds` with a leg for reranking."""
     file = tmp_path / "rerankers.toml"
     file.write_text(RERANKERS)
     (tmp_path / "data").mkdir()
@@ -185,7 +185,7 @@ def reranking(serve, tmp_path, fake_config):
 
 
 class Outcome:
-    """What a command left behind."""
+    """The exit status and output of a command."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status, self.out, self.err = status, out, err
@@ -213,7 +213,7 @@ CHROMIUM = (
 
 @pytest.fixture(scope="session")
 def serving() -> Callable[[Any], Any]:
-    """Serve an application on a free port; a context of its address."""
+    """Serve an application on a free port, in a context that yields its address."""
 
     @contextmanager
     def serve(app: Any) -> Iterator[str]:

@@ -230,5 +230,5 @@ def test_shares_add_up(usage, parts):
 
 def test_no_usage_is_not_zero_usage():
     assert add_usages(None, None) is None
-    assert add_usages(None, Usage()) == added(Usage(), None) == Usage()
+    assert add_usages(None, Usage()) == add_usages(Usage(), None) == Usage()
     assert usage_share(None, 0, 3) is None

@@ -1,1 +1,1 @@
-"""Arguments that commands share, and what they mean."""
+"""Arguments that commands share, and the values that they are parsed into."""

@@ -41,7 +41,7 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """What is shown: `--quiet` and `--json`."""
+    """Add `--quiet` and `--json`."""
     add_quiet(parser)
     add_json(parser)
 
@@ -50,18 +50,18 @@ def add_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-download",
         action="store_true",
-        help="fetch models that are not on this machine from the hub (default: no network)",
+        help="download models that are not on this machine (default: no network access)",
     )
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:
-    """Where models come from, and where they run."""
+    """Add `--allow-download` and `--device`."""
     add_download(parser)
     parser.add_argument(
         "--device",
         choices=get_args(Device),
-        help="where models run here, which the collection does not keep (default: as it was "
-        "configured, else auto: CUDA where there is one)",
+        help="where models run; not stored in the collection (default: as configured, else auto: "
+        "CUDA if available)",
     )
 
 
@@ -71,20 +71,20 @@ def add_allowed_models(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME_OR_FOLDER",
-        help="a model that requests may name, beside those of collections and rerankers here, "
-        "packages of weights and the cache of the hub; may be repeated "
-        "(default: those of TWINDEX_MODELS)",
+        help="a model that requests may name, besides the models of the served collections and "
+        "rerankers, packages of weights and the cache of the hub; may be repeated "
+        "(default: TWINDEX_MODELS)",
     )
 
 
 def allow_models(arguments: argparse.Namespace) -> None:
-    """Tell the settings and the model resolver, which ask the environment."""
+    """Put `--models` into the environment, where settings and the model resolver read it."""
     if arguments.models:
         os.environ["TWINDEX_MODELS"] = ",".join(arguments.models)
 
 
 def loader_of(arguments: argparse.Namespace) -> EncoderLoader:
-    """The loader that the arguments of `add_models` mean; they may allow it the network."""
+    """Return the encoder loader for the arguments of `add_models`. May permit downloads."""
     from ....encoders import load_encoder
 
     allow_download(arguments)
@@ -92,41 +92,41 @@ def loader_of(arguments: argparse.Namespace) -> EncoderLoader:
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Which legs run, and how they are fused."""
+    """Add the options that select legs, fusion, filter, depth and search parameters."""
     parser.add_argument(
         "--legs",
         type=parse_legs,
         metavar="LEG[=WEIGHT],...",
-        help="legs that run, e.g. dense,sparse=0.5,lexical (default: all but those for reranking, "
-        "each with weight 1)",
+        help="legs to run, e.g. dense,sparse=0.5,lexical (default: all except those for "
+        "reranking, each with weight 1)",
     )
     parser.add_argument(
         "--fusion",
         choices=get_args(Fusion.model_fields["method"].annotation),
-        help="how the legs' lists become one (default: minmax)",
+        help="how the lists of the legs are combined (default: minmax)",
     )
     parser.add_argument("--rrf-k", type=int, metavar="K", help="constant of rrf (default: 60)")
     add_filter(parser)
     parser.add_argument(
-        "--depth", type=int, metavar="N", help="documents taken from each leg (default: 1000)"
+        "--depth", type=int, metavar="N", help="documents to take from each leg (default: 1000)"
     )
     search = parser.add_mutually_exclusive_group()
     search.add_argument(
         "--recall",
         type=float,
         metavar="X",
-        help="share of the true nearest that indexes of dense legs shall find, as calibrated "
+        help="recall target: share of the true nearest vectors that dense legs should find "
         "(default: as the collection is configured)",
     )
     search.add_argument(
-        "--exact", action="store_true", help="compare every vector of dense legs: recall 1"
+        "--exact", action="store_true", help="compare every vector of dense legs (recall 1)"
     )
     search.add_argument(
         "--search",
         type=parse_search,
         metavar="NAME=N,...",
-        help="parameters of these indexes instead: nprobe (ivf, scann, spann), ef (hnsw), "
-        "oversample, e.g. nprobe=17,oversample=4",
+        help="search parameters of dense legs, instead of a recall target: nprobe (ivf, scann, "
+        "spann), ef (hnsw), oversample; e.g. nprobe=17,oversample=4",
     )
 
 
@@ -140,7 +140,7 @@ def add_filter(parser: argparse._ActionsContainer) -> None:
 
 
 def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fields of SearchRequest that the arguments of `add_selection` give."""
+    """Return the fields of SearchRequest that the arguments of `add_selection` set."""
     fields = given(arguments, ("filter", "depth"))
     if arguments.legs:
         fields["legs"] = arguments.legs
@@ -150,17 +150,17 @@ def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     elif arguments.search is not None:
         fields["search"] = arguments.search
     if arguments.rrf_k is not None and arguments.fusion != "rrf":
-        raise InvalidInputError("goes with --fusion rrf only", field="--rrf-k")
+        raise InvalidInputError("requires --fusion rrf", field="--rrf-k")
     if arguments.fusion:
         if arguments.legs and len(arguments.legs) == 1:
-            raise InvalidInputError("a single leg has nothing to fuse", field="--fusion")
+            raise InvalidInputError("requires several legs in --legs", field="--fusion")
         k = {} if arguments.rrf_k is None else {"k": arguments.rrf_k}
         fields["fusion"] = {"method": arguments.fusion, **k}
     return fields
 
 
 def parse_folder(text: str) -> Path:
-    """A folder, or where one can be made."""
+    """Return the path. Raises ArgumentTypeError if it exists and is not a folder."""
     path = Path(text)
     if os.path.exists(path) and not os.path.isdir(path):
         raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
@@ -168,7 +168,7 @@ def parse_folder(text: str) -> Path:
 
 
 def parse_legs(text: str) -> list[dict[str, Any]]:
-    """`dense,sparse=0.5` -> [{"name": "dense"}, {"name": "sparse", "weight": 0.5}]."""
+    """Parse `dense,sparse=0.5` into [{"name": "dense"}, {"name": "sparse", "weight": 0.5}]."""
     legs: list[dict[str, Any]] = []
     for item in text.split(","):
         name, equals, weight = item.strip().partition("=")
@@ -177,16 +177,16 @@ def parse_legs(text: str) -> list[dict[str, Any]]:
             try:
                 leg["weight"] = float(weight)
             except ValueError:
-                message = f"{item.strip()!r}: a weight is a number, as in dense=0.5"
+                message = f"{item.strip()!r}: the weight must be a number, as in dense=0.5"
                 raise argparse.ArgumentTypeError(message) from None
         if not name:
-            raise argparse.ArgumentTypeError("a leg has no name, write e.g. dense,lexical=0.5")
+            raise argparse.ArgumentTypeError("a leg has no name; write e.g. dense,lexical=0.5")
         legs.append(leg)
     return legs
 
 
 def parse_search(text: str) -> dict[str, int]:
-    """`nprobe=17,oversample=4` -> {"nprobe": 17, "oversample": 4}."""
+    """Parse `nprobe=17,oversample=4` into {"nprobe": 17, "oversample": 4}."""
     found: dict[str, int] = {}
     for item in text.split(","):
         name, _, value = item.strip().partition("=")
@@ -210,7 +210,7 @@ def parse_filter(text: str) -> dict[str, Any]:
 
 
 def parse_bytes(text: str) -> int:
-    """`2GB`, `500 MB`, `1.5GiB` or plain bytes -> number of bytes."""
+    """Parse `2GB`, `500 MB`, `1.5GiB` or plain bytes into a number of bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?", text.strip().lower())
     factor = {**_UNITS, **_BINARY_UNITS}.get(match[2]) if match else None
     if match is None or factor is None:
@@ -219,16 +219,16 @@ def parse_bytes(text: str) -> int:
 
 
 def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
-    """The arguments that were given, of these."""
+    """Return name -> value of the arguments in `names` that are not None."""
     found = {name: getattr(arguments, name) for name in names}
     return {name: value for name, value in found.items() if value is not None}
 
 
 @contextmanager
-def about_options(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
-    """Let errors about arguments of the library be about the options that these came from.
+def errors_name_options(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
+    """Make errors about arguments of the library name the options of the command line.
 
-    renamed: argument -> its option, where that has another name.
+    renamed: argument -> option, for options with a different name.
     """
     try:
         yield
@@ -246,6 +246,6 @@ def progress_of(arguments: argparse.Namespace) -> Progress:
 
 
 def allow_download(arguments: argparse.Namespace) -> None:
-    """Tell the model resolver, which asks the environment, that the network may be used."""
+    """Permit downloads if `--allow-download` is given; the model resolver reads the variable."""
     if arguments.allow_download:
         os.environ["TWINDEX_ALLOW_DOWNLOAD"] = "1"

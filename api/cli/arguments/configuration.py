@@ -1,4 +1,4 @@
-"""The flags of `build` that make a CollectionConfig: each is one field of it."""
+"""The flags of `twindex build` that configure a collection: one field of the config each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ....index import CollectionConfig, DenseLeg, LegConfig, SparseLeg
 from .flags import ENCODER, Flag, add_flags, field_of, flags, given_flags
 
 LEGS = ("dense", "sparse", "lexical", "late", "tilde")
-"""The legs that have a flag of their own."""
+"""Legs that have a flag with their name."""
 
 MODELS = {"dense": "sentence-transformers model", "sparse": "SPLADE model"}
 
@@ -20,22 +20,22 @@ RERANKING: dict[str, LegConfig] = {
     "late": DenseLeg(role="rerank", encoder=LateEncoderConfig()),
     "tilde": SparseLeg(role="rerank", encoder=TildeEncoderConfig()),
 }
-"""Legs that are stored for rerankers, where they are asked for."""
+"""Default configurations of the legs for rerankers, which a flag adds."""
 
 
 def add_legs(parser: argparse._ActionsContainer) -> None:
-    """`--dense` and `--sparse`."""
+    """Add `--dense` and `--sparse`."""
     for leg, what in MODELS.items():
         default = field_of(CollectionConfig().legs[leg], (ENCODER, "model"))
         parser.add_argument(
             f"--{leg}",
             metavar="NAME",
-            help=f"{what}: a name or a folder, or none for no such leg (default: {default})",
+            help=f"{what}: a name or a folder; none: leave the leg out (default: {default})",
         )
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
-    """All flags, with the defaults of CollectionConfig in their help."""
+    """Add all flags. Their help has the defaults of CollectionConfig."""
     group = parser.add_argument_group("configuration of the collection")
     group.add_argument(
         "--config",
@@ -50,30 +50,31 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--late",
         metavar="NAME",
-        help="store a vector of each token for reranking (`--rerank leg:late`): a ColBERT-style or "
-        f"any sentence-transformers model, such as {LateEncoderConfig().model} (default: none)",
+        help="store a vector for each token, for reranking with `--rerank leg:late`: a "
+        "ColBERT-style or any sentence-transformers model, such as "
+        f"{LateEncoderConfig().model} (default: none)",
     )
     group.add_argument(
         "--tilde",
         metavar="NAME",
-        help="store weights of each passage's own tokens for reranking (`--rerank leg:tilde`): a "
-        f"TILDEv2, SPLADE or masked language model, such as {TildeEncoderConfig().model} "
-        "(default: none)",
+        help="store a weight for each token of a passage, for reranking with "
+        "`--rerank leg:tilde`: a TILDEv2, SPLADE or masked language model, such as "
+        f"{TildeEncoderConfig().model} (default: none)",
     )
     group.add_argument(
         "--encoder",
         metavar="KIND[:NAME]",
-        help="the kind of encoder of the dense and the sparse leg, where it gives what they need: "
-        f"{', '.join(_fitting())}; promptreps reads each text once with a language model for "
-        "both; --dense none or --sparse none leaves one out. NAME: its model, a name or a folder",
+        help="kind of encoder for the legs that it supports, dense or sparse or both: "
+        f"{', '.join(_supported_legs())}. promptreps runs a language model once on each text for "
+        "both legs; --dense none or --sparse none drops one. NAME: a model, by name or folder",
     )
     add_flags(group, flags(), defaults=True)
 
 
 def configuration(arguments: argparse.Namespace) -> CollectionConfig:
-    """The configuration that the arguments of `add_configuration` mean.
+    """Return the configuration for the arguments of `add_configuration`.
 
-    Raises ConfigError for a wrong value and for a flag that has nothing to apply to.
+    Raises ConfigError for a wrong value, and for a flag whose leg does not exist.
     """
     config = CollectionConfig()
     if arguments.config is not None:
@@ -84,20 +85,23 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     for name in LEGS:
         choose_leg(legs, name, getattr(arguments, name))
     if all(leg.get("role", "search") == "rerank" for leg in legs.values()):
-        raise ConfigError("--dense, --sparse and --lexical are all none: nothing could be searched")
+        raise ConfigError("--dense, --sparse and --lexical are all none; keep at least one")
     units = {arguments.passages, value["passages"]["unit"]}
     if arguments.passages is not None and len(units) == 2 and "tokens" in units:
-        value["passages"] = {"unit": arguments.passages}  # Tokens and words differ in defaults.
+        value["passages"] = {"unit": arguments.passages}  # Tokens and words have other defaults.
     for flag, given in given_flags(flags(), arguments):
         for target in _targets(flag, value):
             flag.set(target, given)
         if arguments.passages == "none" and flag.name.startswith("--passage-"):
-            raise ConfigError("does not go with --passages none", field=flag.name)
+            raise ConfigError("cannot be combined with --passages none", field=flag.name)
     return CollectionConfig.parse(value)
 
 
 def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
-    """Take out, add or keep one leg as `--dense NAME` and its like say; None = as it is."""
+    """Apply a flag such as `--dense NAME` to `legs`.
+
+    model: "none" removes the leg, another name sets its model, None changes nothing.
+    """
     if model == "none":
         legs.pop(name, None)
     elif model is not None:
@@ -107,11 +111,11 @@ def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
 
 
 def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """What `--encoder` says: legs of both kinds get the same, so that one pass serves."""
+    """Apply `--encoder` to `legs`. Legs with equal encoders share one pass of the model."""
     if arguments.encoder is None:
         return
     kind, colon, model = arguments.encoder.partition(":")
-    fitting = _fitting()
+    fitting = _supported_legs()
     if kind not in fitting or bool(colon) != bool(model):
         able = ", ".join(fitting)
         message = f"{arguments.encoder!r} is not KIND or KIND:NAME; kinds: {able}"
@@ -119,20 +123,17 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
     given = {name: getattr(arguments, name) for name in fitting[kind]}
     for name, other in given.items():
         if other not in (None, "none"):
-            message = "does not go with --encoder, which is of this leg; only none does"
+            message = f"conflicts with --encoder: only `--{name} none` is allowed"
             raise ConfigError(message, field=f"--{name}")
     if all(given.values()):
-        first, *others = given
-        lacking = f"neither a {first} nor a {others[0]}" if others else f"no {first}"
-        message = f"there is {lacking} leg that it could apply to"
-        raise ConfigError(message, field="--encoder")
+        raise ConfigError(f"requires a {' or '.join(given)} leg", field="--encoder")
     for name in given:
         leg = legs.setdefault(name, _default_leg(name))
         _set_encoder(leg, kind, model or None)
 
 
-def _fitting() -> dict[str, list[str]]:
-    """Kind of encoder -> the legs whose encoder it can be."""
+def _supported_legs() -> dict[str, list[str]]:
+    """Return kind of encoder -> names of the legs that it can encode."""
     legs = {
         kind: [leg for leg in MODELS if leg in set(map(str, config.gives))]
         for kind, config in ENCODERS.classes().items()
@@ -141,12 +142,15 @@ def _fitting() -> dict[str, list[str]]:
 
 
 def _targets(flag: Flag, value: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parts of a configuration that have the flag's field. Raises ConfigError for none."""
+    """Return the parts of a configuration that have the flag's field.
+
+    Raises ConfigError if there is none.
+    """
     if flag.legs is None:
         return [value]
     found = [leg for name, leg in value["legs"].items() if flag.fits(name, leg)]
     if not found:
-        raise ConfigError(f"there is no {flag.lacking} that it could apply to", field=flag.name)
+        raise ConfigError(f"requires a {flag.required_leg}", field=flag.name)
     return found
 
 
@@ -158,5 +162,5 @@ def _default_leg(name: str) -> dict[str, Any]:
 def _set_encoder(leg: dict[str, Any], kind: str, model: str | None) -> None:
     encoder = leg.get(ENCODER, {})
     if encoder.get("kind") != kind:
-        encoder = {"kind": kind}  # another kind has other fields
+        encoder = {"kind": kind}  # Another kind has different fields.
     leg[ENCODER] = {**encoder, **({} if model is None else {"model": model})}

@@ -1,7 +1,7 @@
-"""The flags that make a configuration: each is one field of it.
+"""The flags that configure a collection. Each flag sets one field of the configuration.
 
-Flags of kinds are derived: a field of an encoder, an index or a codec is a flag, which tells what
-the field's docstring tells and takes what its annotation takes. So a new kind has its flags.
+Most flags are derived from the fields of encoders, indexes and codecs: the docstring of a field is
+the help of its flag, and the annotation is its type. A new kind therefore gets its flags.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ...serving.settings import option
 
 ENCODER = "encoder"
 CHOSEN_OTHERWISE = frozenset({"kind", "model", "revision", "device", "recall"})
-"""Fields of kinds without a flag of this sort: others set them, and --config sets a revision."""
+"""Fields of kinds without a derived flag. Other flags set them; --config sets a revision."""
 _METAVARS: Mapping[Any, str] = {int: "N", float: "X"}
 
 
@@ -37,11 +37,11 @@ _METAVARS: Mapping[Any, str] = {int: "N", float: "X"}
 class Flag:
     """A flag, and the field that it sets.
 
-    field: its path in a leg, or in the whole configuration where `legs` is None.
-    help:  what it says, with its default; several where kinds that share it differ in that.
-    legs:  names of legs that have it; () = every leg that has it.
-    kinds: of the object at field[0] that have the field; () = any.
-    null:  the word that stands for nothing there.
+    field: path of the field in a leg, or in the whole configuration if `legs` is None.
+    help:  pairs of text and default; several if kinds that share the flag differ in them.
+    legs:  names of the legs that have the field; (): every leg with the field.
+    kinds: kinds of the object at field[0] that have the field; (): any kind.
+    null:  value on the command line that sets the object at field[0] to None.
     """
 
     name: str
@@ -59,21 +59,21 @@ class Flag:
         return self.name.removeprefix("--").replace("-", "_")
 
     def fits(self, name: str, leg: Mapping[str, Any]) -> bool:
-        """Whether a leg of a configuration has the field."""
+        """Return True if the leg `name` of a configuration has the field."""
         if self.legs is None or (self.legs and name not in self.legs):
             return False
         return not self.kinds or (leg.get(self.field[0]) or {}).get("kind") in self.kinds
 
     @property
-    def lacking(self) -> str:
-        """The leg that the flag needs, in words: a configuration without one cannot take it."""
+    def required_leg(self) -> str:
+        """The leg that the flag applies to, in words: `late leg`, `leg with a codec of ...`."""
         if not self.kinds:
             return f"{' or '.join(self.legs or ())} leg"
         article = "an" if self.field[0][0] in "aeiou" else "a"
         return f"leg with {article} {self.field[0]} of the kind {' or '.join(self.kinds)}"
 
     def set(self, target: dict[str, Any], given: Any) -> None:
-        """Put what was given into a part of a configuration that has the field."""
+        """Set the field in `target`, a part of a configuration, to the value `given`."""
         *path, last = self.field
         if given == self.null:
             target[self.field[0]] = None
@@ -83,27 +83,27 @@ class Flag:
                 target[name] = {}
             target = target[name]
         if last == "kind" and target.get("kind") != given:
-            target.clear()  # another kind has other fields
+            target.clear()  # Another kind has different fields.
         target[last] = given
 
 
-class LookingFlag(Flag):
-    """How far an index looks: its recall, or the parameter of its search in place of that."""
+class EffortFlag(Flag):
+    """A flag that sets how far an index searches: a recall target or a search parameter."""
 
     def set(self, target: dict[str, Any], given: Any) -> None:
-        """See Flag. Raises ConfigError where there is no recall to reach."""
+        """See Flag. Raises ConfigError if the index has no such field."""
         index = target["index"]
         config = STRUCTURES[index["kind"]]
         if self.field[-1] not in config.model_fields:
-            way = "compares every vector" if index["kind"] == "flat" else "takes no recall"
-            message = f"the index {index['kind']} {way}; choose another with --index"
+            way = "compares every vector" if index["kind"] == "flat" else "has no recall target"
+            message = f"the index {index['kind']} {way}; choose another index with --index"
             raise ConfigError(message, field=self.name)
         index.update({name: None for name in config.search_fields if name in index})
         super().set(target, given)
 
 
 def parse_projection(text: str) -> dict[str, Any] | str:
-    """`pca:0.5` (a share of the dimensions), `matryoshka:256` (so many), or `none`."""
+    """Parse `pca:0.5` (a share of the dimensions), `matryoshka:256` (their number) or `none`."""
     kind, _, amount = text.partition(":")
     kinds = tuple(PROJECTIONS)
     if text == "none":
@@ -120,9 +120,9 @@ def parse_projection(text: str) -> dict[str, Any] | str:
 
 
 def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator[Flag]:
-    """A flag for each field of the kinds of a part of a leg; kinds may share a flag.
+    """Yield the flags for the fields of all kinds of one part of a leg. Kinds may share a flag.
 
-    It is called `--FIELD` for an encoder, and `--PART-FIELD` for another part.
+    A flag is named `--FIELD` for an encoder, and `--PART-FIELD` for any other part.
     """
     shared: dict[tuple[str, str], dict[str, type[Config]]] = {}
     for kind, config in family.classes().items():
@@ -131,38 +131,38 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
                 name = option(f"{part}_{field}")
                 if part == ENCODER:
                     name = config.flags.get(field) or option(field)
-                    name = option(kind) + name[1:] if _foreign(config) else name
+                    name = option(kind) + name[1:] if _is_foreign(config) else name
                 shared.setdefault((name, field), {})[kind] = config
     for (name, field), configs in shared.items():
         looks = any(field in getattr(config, "search_fields", ()) for config in configs.values())
-        flag = LookingFlag if looks else Flag
+        flag = EffortFlag if looks else Flag
         yield _derived(name, (part, field), configs, legs, tuple(configs), flag)
 
 
-def _foreign(config: type[Config]) -> bool:
-    """Whether a kind is another package's, whose flags must not meet others by accident."""
+def _is_foreign(config: type[Config]) -> bool:
+    """Return True if a kind comes from another package. Its flags then get a prefix."""
     return config.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
 def storage_flags() -> list[Flag]:
-    """How the vectors of a dense leg are stored."""
+    """Return the flags that set how a dense leg stores its vectors."""
     dense = ("dense",)
     indexes = ", ".join(f"{kind} ({_summary(one)})" for kind, one in STRUCTURES.classes().items())
     originals = get_args(DenseLeg.model_fields["originals"].annotation)
     return [
-        Flag("--index", ("index", "kind"), [(f"which vectors are looked at: {indexes}", "flat")],
+        Flag("--index", ("index", "kind"), [(f"kind of vector index: {indexes}", "flat")],
              dense, choices=tuple(STRUCTURES)),
         *kind_flags("index", STRUCTURES, dense),
-        Flag("--codec", ("codec", "kind"), [("how the index holds vectors; auto is the usual one "
+        Flag("--codec", ("codec", "kind"), [("how the index stores vectors; auto is the default "
              "of the index", "auto")], dense, choices=("auto", *CODECS), null="auto"),
         *kind_flags("codec", CODECS, dense),
-        _projection("--projection", dense, "fewer dimensions for the index, of the kind "
-                    f"{any_of(tuple(PROJECTIONS))}, with the share that is kept (pca:0.5) or their "
-                    "number (pca:192); or none"),
-        Flag("--originals", ("originals",), [("vectors kept beside the index for rescoring; none "
-             "cannot be undone", "auto")], dense, choices=originals),
-        LookingFlag("--recall", ("index", "recall"), [("share of the true nearest that the index "
-                    "finds", str(DEFAULT_RECALL))], dense, type=float),
+        _projection("--projection", dense, "fewer dimensions for the index: a kind "
+                    f"({any_of(tuple(PROJECTIONS))}) with the share to keep (pca:0.5) or the "
+                    "number of dimensions (pca:192); or none"),
+        Flag("--originals", ("originals",), [("full vectors kept beside the index for rescoring; "
+             "none cannot be undone", "auto")], dense, choices=originals),
+        EffortFlag("--recall", ("index", "recall"), [("recall target: share of the true nearest "
+                   "vectors that the index finds", str(DEFAULT_RECALL))], dense, type=float),
     ]  # fmt: skip
 
 
@@ -172,15 +172,17 @@ def _projection(name: str, legs: tuple[str, ...], text: str) -> Flag:
 
 
 def flags() -> list[Flag]:
-    """All flags of a CollectionConfig. A name is that of one flag: of the last, as those of other
-    packages come first."""
+    """Return all flags of a CollectionConfig, each name once.
+
+    If two flags have the same name, the later one wins; flags of other packages come first.
+    """
     lexical = {"": LexicalLeg}
     passages = {"": PassageConfig}
     known = [
         *kind_flags(ENCODER, ENCODERS, ()),
         *(_derived(f"--{field}", (field,), lexical, ("lexical",)) for field in ("k1", "b")),
         *storage_flags(),
-        Flag("--late-codec", ("codec", "kind"), [("how token vectors are held", "int4")],
+        Flag("--late-codec", ("codec", "kind"), [("how token vectors are stored", "int4")],
              ("late",), choices=scalar_codecs()),
         _projection("--late-projection", ("late",), "fewer dimensions for token vectors, as for "
                     "--projection"),
@@ -194,10 +196,10 @@ def flags() -> list[Flag]:
 
 
 def add_flags(group: argparse._ActionsContainer, given: list[Flag], *, defaults: bool) -> None:
-    """Add the flags to a parser. defaults: told in the help."""
+    """Add the flags to a parser. defaults: True adds the defaults to the help."""
     for flag in given:
-        told = (f"{said} (default: {usual})" if defaults else said for said, usual in flag.help)
-        text = "; ".join(told).replace("%", "%%")
+        texts = (f"{text} (default: {usual})" if defaults else text for text, usual in flag.help)
+        text = "; ".join(texts).replace("%", "%%")
         if flag.type is bool:
             action = argparse.BooleanOptionalAction
             group.add_argument(flag.name, action=action, default=None, help=text)
@@ -210,12 +212,15 @@ def add_flags(group: argparse._ActionsContainer, given: list[Flag], *, defaults:
 
 
 def given_flags(known: list[Flag], arguments: argparse.Namespace) -> list[tuple[Flag, Any]]:
-    """The flags that were given, with their values."""
+    """Return the flags that were given, with their values.
+
+    Raises ConfigError if two of them set the search effort.
+    """
     given = [(flag, getattr(arguments, flag.attribute)) for flag in known]
     given = [(flag, value) for flag, value in given if value is not None]
-    efforts = [flag.name for flag, _ in given if isinstance(flag, LookingFlag)]
+    efforts = [flag.name for flag, _ in given if isinstance(flag, EffortFlag)]
     if len(efforts) > 1:
-        message = f"both {' and '.join(efforts)} say how far to look: give one"
+        message = f"{' and '.join(efforts)} both set the search effort; give one"
         raise ConfigError(message, field=efforts[-1])
     return given
 
@@ -234,12 +239,15 @@ def _derived(
     kinds: tuple[str, ...] = (),
     flag: type[Flag] = Flag,
 ) -> Flag:
-    """The flag of a field of configurations. kinds: their names, where the help tells them."""
+    """Return the flag for a field of configurations.
+
+    configs: kind -> its class. kinds: kinds that the help names; (): none.
+    """
     field = path[-1]
     texts: dict[tuple[str, str], list[str]] = {}
     for kind, config in configs.items():
         texts.setdefault(_description(config, field), []).append(kind)
-    told = [
+    helps = [
         (f"{', '.join(own)}: {text}" if kinds else text, usual)
         for (text, usual), own in texts.items()
     ]
@@ -247,11 +255,11 @@ def _derived(
     choices = dict.fromkeys(one for _, taken in types for one in taken or ())
     type_ = types[0][0] if len({one for one, _ in types}) == 1 else str
     every = tuple(choices) if all(taken for _, taken in types) else None
-    return flag(name, path, told, legs, kinds, type_, choices=every)
+    return flag(name, path, helps, legs, kinds, type_, choices=every)
 
 
 def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None]:
-    """What a value on the command line becomes, and the words that there are for it."""
+    """Return the parser of a value on the command line, and its choices; None: any value."""
     if get_origin(annotation) is Annotated:
         return _type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -263,21 +271,26 @@ def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None
 
 
 def _description(config: type[Config], field: str) -> tuple[str, str]:
-    """What a field's docstring says, and its default; that says what None means."""
-    told = config.model_fields[field]
-    text = " ".join((told.description or field.replace("_", " ")).split()).rstrip(".")
-    said, means_none, rest = text.partition("None = ")
+    """Return the text of a field's docstring and its default.
+
+    A docstring may contain `None: meaning` or `None = meaning`; a default of None then shows this
+    meaning.
+    """
+    info = config.model_fields[field]
+    text = " ".join((info.description or field.replace("_", " ")).split()).rstrip(".")
+    before, *after = re.split(r"\bNone(?: =|:) ", text, maxsplit=1)
+    rest = after[0] if after else ""
     absent = re.split("[;.]", rest, maxsplit=1)[0]
-    text = said.rstrip(" ;,.") + rest.removeprefix(absent) if means_none else text
+    text = before.rstrip(" ;,.") + rest.removeprefix(absent) if after else text
     text = text if text[1:2].isupper() else text[0].lower() + text[1:]
-    if told.is_required():
+    if info.is_required():
         return text, "required"
-    default = told.get_default(call_default_factory=True)
+    default = info.get_default(call_default_factory=True)
     return text, (absent or "none") if default is None else str(default)
 
 
 def _summary(config: type[Config]) -> str:
-    """What a kind is, in a few words of its docstring."""
+    """Return the first words of the docstring of a kind."""
     text = re.sub(r" \([^)]*\)", "", " ".join((config.__doc__ or "").split()))
     head, _, rest = re.split(r"[.;]", text)[0].partition(": ")
     words = rest if rest and not rest.startswith("exact") else head

@@ -1,4 +1,4 @@
-"""Arguments that name input files, and the documents read from them."""
+"""Arguments that name input files, and the documents read from these files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..terminal import note
 from .common import given
 
 SHOWN = 10
-"""Skipped records that are shown in full."""
+"""Maximum number of skipped records that are reported one by one."""
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,9 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "documents",
         "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
         "fields become metadata), CSV or TSV with a header, .json with one array,\n"
-        "each also as .gz; .txt and .md files, and folders of them, from which\n"
-        "nothing else is read. `-` reads JSON lines from standard input.",
+        "each also as .gz. Also .txt and .md files, and folders of such files;\n"
+        "other files in a folder are skipped. `-` reads JSON lines from standard\n"
+        "input.",
     )
     group.add_argument(
         "--documents",
@@ -47,8 +48,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="stop when a folder holds files that are not read (hidden ones excepted), and at the "
-        "first record that cannot be used (default: skip and report)",
+        help="stop if a folder has other files than documents (hidden files excepted), and at "
+        "the first invalid record (default: skip and report)",
     )
     names = FieldNames()
     group.add_argument("--id-field", metavar="NAME", help="field or column (default: _id or id)")
@@ -59,10 +60,14 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "--text-field", metavar="NAME", help=f"field or column (default: {names.text})"
     )
     group.add_argument(
-        "--metadata-fields", metavar="NAME,...", help="kept as metadata (default: all others)"
+        "--metadata-fields",
+        metavar="NAME,...",
+        help="fields kept as metadata (default: all others)",
     )
     group.add_argument(
-        "--numeric-fields", metavar="NAME,...", help="metadata that is numbers written as text"
+        "--numeric-fields",
+        metavar="NAME,...",
+        help="metadata fields whose text is read as a number",
     )
 
 
@@ -72,7 +77,10 @@ def add_judged(parser: argparse.ArgumentParser) -> None:
 
 
 def read_judged(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
-    """All queries, and the judgements; some queries have judgements, or InvalidInputError."""
+    """Read all queries and the judgements.
+
+    Raises InvalidInputError if no query has judgements.
+    """
     qrels = read_qrels(arguments.qrels)
     queries = read_queries(arguments.queries)
     if not any(query.id in qrels for query in queries):
@@ -82,7 +90,7 @@ def read_judged(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
 
 
 class Inputs:
-    """The documents that the arguments name, and how many records were skipped on the way."""
+    """The documents that the arguments name, and the number of skipped records."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.paths: list[Path] = arguments.documents
@@ -91,20 +99,20 @@ class Inputs:
         self.skipped = 0
         self._shown: list[SourceError] = []
         self.survey = survey(self.paths)
-        # Reading begins here as far as to find out what cannot be read at all.
+        # Opening the files raises an error here for those that cannot be read.
         self._documents = read_documents(
             self.paths, fields=self.fields, on_error=None if self.strict else self._skip
         )
 
         if self.strict and self.survey.lost:
-            message = f"{self._left_out()}; move them away, or drop --strict"
+            message = f"{self._left_out()}; remove these files, or drop --strict"
             raise InvalidInputError(message, field="--documents")
         if not arguments.quiet and any(path.is_dir() for path in self.paths):
             note(f"reading {_kinds(self.survey.read) or 'nothing'}")
             self._note_left_out()
 
     def json(self) -> dict[str, Any]:
-        """What was read and left out, for reports in JSON."""
+        """Return what was read and skipped, for reports in JSON."""
         return {
             "skipped": self.skipped,
             "files": {"read": self.survey.read, "left_out": self.survey.left_out},
@@ -123,22 +131,23 @@ class Inputs:
         return f"not read: {'; '.join(reasons)}{named}"
 
     def total(self) -> int | None:
-        """How many documents there seem to be, for a progress bar."""
+        """Return the estimated number of documents, for a progress bar; None if unknown."""
         return count_documents(self.paths)
 
     def documents(self) -> CheckedDocuments:
-        """The documents, once. Raises InvalidInputError, before anything is done with them, when
-        there is none."""
+        """Return an iterator over the documents. Call it once.
+
+        Raises InvalidInputError at once if there is no document.
+        """
         first = next(self._documents, None)
         if first is None:
             self.report()
             named = ", ".join(map(str, self.paths[:3]))
-            message = f"{named} {'holds' if len(self.paths) == 1 else 'hold'} no document"
-            raise InvalidInputError(f"{message} that can be used", field="--documents")
+            raise InvalidInputError(f"no valid document in {named}", field="--documents")
         return CheckedDocuments(itertools.chain([first], self._documents))
 
     def report(self) -> None:
-        """Tell on standard error which files were not read and which records were skipped."""
+        """Print on standard error which files were not read and which records were skipped."""
         self._note_left_out()
         for error in self._shown:
             print(f"twindex: skipped: {error}", file=sys.stderr)
@@ -155,7 +164,7 @@ def _field_names(arguments: argparse.Namespace) -> FieldNames:
     names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
     named = [option(name) for name in given(arguments, names)]
     if named and not any(holds_records(path) for path in arguments.documents):
-        raise InvalidInputError("only JSON lines and tables have named fields", field=named[0])
+        raise InvalidInputError("requires JSON lines or a table in --documents", field=named[0])
     defaults = FieldNames()
     return FieldNames(
         id=arguments.id_field,

@@ -1,4 +1,4 @@
-"""Arguments that choose rerankers, and what they mean."""
+"""Arguments that choose rerankers, and the requests that they are parsed into."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from ....search import RerankerRegistry, RerankRequest
 from ...serving.settings import option
 
 FIELDS = tuple(name for name in RerankRequest.model_fields if name != "model")
-"""Fields of RerankRequest that have an option."""
+"""Fields of RerankRequest that have an option `--rerank-FIELD`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """Rerankers that were asked for.
+class RerankChoice:
+    """The rerankers that the arguments choose.
 
-    requests: as they were written -> what is asked of them.
+    registry: loads the rerankers.
+    requests: value of `--rerank` -> request to this reranker.
     """
 
     registry: RerankerRegistry
@@ -36,12 +37,12 @@ def add_rerankers(parser: argparse._ActionsContainer) -> None:
         "--rerankers",
         type=Path,
         metavar="FILE.toml",
-        help="rerankers by name: tables [rerankers.NAME] with kind and options",
+        help="file of rerankers: tables [rerankers.NAME] with a kind and options",
     )
 
 
 def add_rerank(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """`--rerank` and its options; `several`: it may be repeated."""
+    """Add `--rerank` and its options. several: `--rerank` may be repeated."""
     group = parser.add_argument_group("reranking")
     again = "; repeat it to compare several with --table" if several else ""
     group.add_argument(
@@ -49,51 +50,53 @@ def add_rerank(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
         action="append",
         default=[],
         metavar="NAME",
-        help="order the best hits anew: a name of --rerankers or one of "
-        f"{', '.join(usages()).replace('%', '%%')}; joined by + a chain, e.g. "
+        help="rerank the best hits: a name in --rerankers, or one of "
+        f"{', '.join(usages()).replace('%', '%%')}; join rerankers with + for a chain, e.g. "
         f"late@50+mmr@10{again}",
     )
     add_rerankers(group)
     group.add_argument(
-        "--rerank-top-n", type=int, metavar="N", help="hits it judges (default: as configured, 100)"
+        "--rerank-top-n", type=int, metavar="N", help="hits to rerank (default: as configured, 100)"
     )
     group.add_argument(
         "--rerank-timeout-ms",
         type=float,
         metavar="MS",
-        help="time for it; what is not judged by then keeps its order (default: no limit)",
-    )
-    group.add_argument("--rerank-calls", type=int, metavar="N", help="prompts or pairs it may read")
-    group.add_argument(
-        "--rerank-tokens", type=int, metavar="N", help="tokens it may read and write"
+        help="time limit; hits not reranked by then keep their order (default: no limit)",
     )
     group.add_argument(
-        "--rerank-min-score", type=float, metavar="X", help="leave out hits that it scores lower"
+        "--rerank-calls", type=int, metavar="N", help="maximum number of prompts or pairs"
+    )
+    group.add_argument(
+        "--rerank-tokens", type=int, metavar="N", help="maximum number of tokens, read and written"
+    )
+    group.add_argument(
+        "--rerank-min-score", type=float, metavar="X", help="drop hits with a lower score"
     )
     group.add_argument(
         "--rerank-on-error",
         choices=("keep", "fail"),
-        help="when its model fails: keep the hits as they were, or fail (default: keep)",
+        help="if its model fails: keep the hits in their order, or fail (default: keep)",
     )
 
 
 def rerank_option(field: str) -> str:
-    """The option of a field of RerankRequest."""
+    """Return the option for a field of RerankRequest."""
     return option(f"rerank_{field}")
 
 
-def chosen(arguments: argparse.Namespace, *, several: bool = False) -> Chosen:
-    """What the arguments of `add_rerank` mean; no requests without `--rerank`.
+def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> RerankChoice:
+    """Return the rerankers that the arguments of `add_rerank` choose; none without `--rerank`.
 
-    Raises InvalidInputError for options without it, for a name that is neither configured nor a
-    spec, and unless `several` for more than one.
+    Raises InvalidInputError for options without `--rerank`, for a name that is neither configured
+    nor a spec, and for more than one reranker unless `several`.
     """
     fields = {name: getattr(arguments, f"rerank_{name}") for name in FIELDS}
     fields = {name: value for name, value in fields.items() if value is not None}
     options = [rerank_option(name) for name in fields]
     options += ["--rerankers"] if arguments.rerankers else []
     if options and not arguments.rerank:
-        raise InvalidInputError("goes with --rerank only", field=options[0])
+        raise InvalidInputError("requires --rerank", field=options[0])
     configs: dict[str, RerankerConfig] = {}
     if arguments.rerankers:
         configs.update(RerankerRegistry.read(arguments.rerankers).configs)
@@ -101,7 +104,7 @@ def chosen(arguments: argparse.Namespace, *, several: bool = False) -> Chosen:
     names: dict[str, str] = {}
     for given in arguments.rerank:
         if given in names:
-            raise InvalidInputError(f"{given!r} is given twice", field="--rerank")
+            raise InvalidInputError(f"{given!r} is given twice; drop one", field="--rerank")
         if given in known:
             names[given] = given
             continue
@@ -120,12 +123,14 @@ def chosen(arguments: argparse.Namespace, *, several: bool = False) -> Chosen:
     except ConfigError as error:
         raise InvalidInputError(error.message, field=rerank_option(error.field or "")) from None
     if len(requests) > 1 and not several:
-        raise InvalidInputError("several need --table of `twindex eval`", field="--rerank")
-    return Chosen(RerankerRegistry(configs, load=load), requests)
+        raise InvalidInputError(
+            "may only be repeated with `twindex eval --table`", field="--rerank"
+        )
+    return RerankChoice(RerankerRegistry(configs, load=load), requests)
 
 
 def _name(spec: str, taken: Mapping[str, Any]) -> str:
-    """A spec as a name that a registry takes."""
+    """Return a name for a spec that a registry accepts and that is not in `taken`."""
     base = re.sub(r"[^A-Za-z0-9_.]+", "-", spec).strip("-._")[:56] or "reranker"
     name, number = base, 1
     while name in taken:

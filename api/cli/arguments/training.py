@@ -1,4 +1,4 @@
-"""Arguments that the kinds of `twindex train` share, and what they mean."""
+"""Arguments that the kinds of `twindex train` share, and the values they are parsed into."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Annotated, Any, get_args, get_origin
 
 from ....core import Config, ConflictError, Document
 from ...serving.settings import option
-from .common import about_options, add_download, add_output, allow_download
+from .common import add_download, add_output, allow_download, errors_name_options
 from .inputs import Inputs, add_inputs
 
 VALUES = {int: "N", float: "X", str: "MODEL"}
-"""What an option takes, in help."""
+"""Type of an option -> placeholder of its value in the help."""
 
 
 def add_training(
@@ -25,12 +25,13 @@ def add_training(
     *,
     judged: bool,
 ) -> argparse._ArgumentGroup:
-    """All that trainings share, and their options; the group of these.
+    """Add the arguments of a training. Return the group of its options.
 
-    options: fields of `config` with their help, to which their defaults are added. qrels: help of
-    `--qrels`. judged: it is required.
+    options: field of `config` -> help of its option; the default is added to the help.
+    qrels:   help of `--qrels`.
+    judged:  `--qrels` is required.
     """
-    parser.add_argument("output", metavar="OUT", type=Path, help="folder to be written")
+    parser.add_argument("output", metavar="OUT", type=Path, help="folder to write")
     add_inputs(parser)
     data = parser.add_argument_group("judged queries" if judged else "queries")
     data.add_argument(
@@ -41,7 +42,7 @@ def add_training(
         help="BEIR's queries.jsonl or id<TAB>text",
     )
     data.add_argument("--qrels", type=Path, required=judged, metavar="FILE", help=qrels)
-    how = parser.add_argument_group("how")
+    how = parser.add_argument_group("training")
     for name, text in options.items():
         field = config.model_fields[name]
         text += "" if field.default is None else f" (default: {field.default})"
@@ -56,7 +57,7 @@ def add_training(
 
 
 def documents_of(arguments: argparse.Namespace) -> list[Document]:
-    """The documents, all read. From then on models may be fetched, where the arguments allow it."""
+    """Read all documents, then permit downloads of models if `--allow-download` is given."""
     inputs = Inputs(arguments)
     documents = list(inputs.documents())
     inputs.report()
@@ -66,19 +67,19 @@ def documents_of(arguments: argparse.Namespace) -> list[Document]:
 
 @contextmanager
 def writing(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
-    """Around a training: its errors are about options, see `about_options`.
+    """Run a training in this context: errors name options (see `errors_name_options`).
 
-    Raises ConflictError where the output exists.
+    Raises ConflictError if the output exists.
     """
     if arguments.output.exists():
-        message = f"OUT: {arguments.output} exists already; give the name of a new one"
+        message = f"OUT: {arguments.output} exists already; name a new folder"
         raise ConflictError(message)
-    with about_options(arguments, **renamed):
+    with errors_name_options(arguments, **renamed):
         yield
 
 
 def _values(annotation: Any) -> Iterator[Any]:
-    """The types inside an annotation, or the values of a Literal."""
+    """Yield the types inside an annotation, or the values of a Literal."""
     inner = get_args(annotation)
     if not inner:
         yield annotation

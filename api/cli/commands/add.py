@@ -1,7 +1,7 @@
 """Add documents to a collection.
 
-A document with the id of a stored one replaces it; one that is stored already with the same title,
-text and metadata is skipped. What is reported as written is durable.
+A document replaces the stored document with the same id. If title, text and metadata are equal too,
+it is skipped. Documents that are reported as written are durable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..arguments.common import (
     progress_of,
 )
 from ..arguments.inputs import Inputs, add_inputs
-from ..terminal import model_usage, print_json, print_left_out
+from ..terminal import model_usage, print_json, print_skipped
 
 EXAMPLE = "twindex add my-index --documents new.jsonl"
 
@@ -53,5 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{counted(report.unchanged, 'document')} unchanged")
     if report.usage is not None:
         print(model_usage(report.usage))
-    print_left_out(inputs.skipped, report.truncated)
+    print_skipped(inputs.skipped, report.truncated)
     return 0

@@ -1,6 +1,6 @@
 """Build a collection from files.
 
-The work is durable as it goes: run the same command again to continue a build that was stopped.
+The build saves its progress. Run the same command again to continue an interrupted build.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ..arguments.common import (
 )
 from ..arguments.configuration import add_configuration, configuration
 from ..arguments.inputs import Inputs, add_inputs
-from ..terminal import model_usage, note, print_json, print_left_out
+from ..terminal import model_usage, note, print_json, print_skipped
 
 INTERRUPTED = (
-    "twindex: what is stored is kept; about a minute of encoding at most is done again: run the "
+    "twindex: stored work is kept, and at most about a minute of encoding is repeated; run the "
     "same command again to continue"
 )
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--memory-budget",
         type=parse_bytes,
         metavar="SIZE",
-        help="memory that the build may take, models included, e.g. 2GB (default: not bounded)",
+        help="maximum memory of the build, models included, e.g. 2GB (default: no limit)",
     )
     add_models(parser)
     add_output(parser)
@@ -77,6 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(model_usage(report.usage))
     if report.duplicates:
         repeated = counted(report.duplicates, "document")
-        print(f"{repeated} had an id that came again later; the last one counts")
-    print_left_out(inputs.skipped, report.truncated)
+        print(f"{repeated} replaced by a later document with the same id")
+    print_skipped(inputs.skipped, report.truncated)
     return 0

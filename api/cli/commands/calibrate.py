@@ -1,12 +1,13 @@
-"""Turn a reranker's scores into probabilities, fitted to judged queries.
+"""Fit a reranker's scores to probabilities, with judged queries.
 
-The reranker orders the best hits of each judged query anew; Platt scaling (two numbers) then makes
-its scores probabilities of being relevant, so that --rerank-min-score 0.5 means something. It is
-measured on queries that it was not fitted to, and printed as it stands in a file of rerankers.
+The reranker scores the best hits of each judged query. Platt scaling (two numbers) then maps the
+scores to probabilities of relevance, so that --rerank-min-score 0.5 keeps the hits that are more
+likely relevant than not. Cross-validation measures the result, which is printed as a table for a
+file of rerankers.
 
-Hits without a judgement count as not relevant, as in most measures. If relevant documents were
-overlooked, probabilities are too low; where others than relevant ones are judged too, --judged-only
-leaves them out.
+Hits without a judgement count as not relevant, as in most measures. Probabilities are too low if
+some relevant documents were never judged. If irrelevant documents are judged too, --judged-only
+skips the hits without a judgement.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ..arguments.common import (
     selection_fields,
 )
 from ..arguments.inputs import add_judged, read_judged
-from ..arguments.reranking import add_rerank, chosen, rerank_option
+from ..arguments.reranking import add_rerank, rerank_choice, rerank_option
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ EXAMPLE = (
 )
 
 UNUSED = ("min_score", "on_error")
-"""Options of --rerank that would change which scores there are."""
+"""Options of --rerank that change which hits have a score."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,21 +54,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="GRADE",
-        help="lowest grade that is relevant (default: 1)",
+        help="lowest grade that counts as relevant (default: 1)",
     )
     parser.add_argument(
         "--judged-only",
         action="store_true",
-        help="leave out hits without a judgement (default: they count as not relevant)",
+        help="skip hits without a judgement (default: they count as not relevant)",
     )
     parser.add_argument(
         "--folds",
         type=int,
         default=5,
         metavar="N",
-        help="parts of the queries, each measured with what the others gave (default: 5)",
+        help="number of cross-validation folds (default: 5)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of these (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="random seed of the folds (default: 0)"
+    )
     add_rerank(parser)
     add_selection(parser)
     add_models(parser)
@@ -83,15 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
     fields = selection_fields(arguments)
     for name in UNUSED:
         if getattr(arguments, f"rerank_{name}") is not None:
-            raise InvalidInputError("does not go with calibrate", field=rerank_option(name))
+            message = "cannot be used with `twindex calibrate`; drop this option"
+            raise InvalidInputError(message, field=rerank_option(name))
     if arguments.folds < 2:
-        raise InvalidInputError("must be at least 2", field="--folds")
-    rerank = chosen(arguments)
+        raise InvalidInputError(f"must be at least 2, got {arguments.folds}", field="--folds")
+    rerank = rerank_choice(arguments)
     if not rerank.requests:
-        raise InvalidInputError("say which reranker", field="--rerank")
-    (asked,) = rerank.requests.values()
-    # Its scores as they are, whatever calibration it has by now.
-    config = rerank.registry.config(asked.model).model_copy(update={"calibration": None})
+        raise InvalidInputError("is required: name a reranker", field="--rerank")
+    (request,) = rerank.requests.values()
+    # Use the raw scores, even if the reranker has a calibration already.
+    config = rerank.registry.config(request.model).model_copy(update={"calibration": None})
     load = partial(load_reranker, device=arguments.device)
     queries, qrels = read_judged(arguments)
     with (
@@ -99,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.collection,
             read_only=True,
             encoders=loader_of(arguments),
-            rerankers=RerankerRegistry({asked.model: config}, load=load),
+            rerankers=RerankerRegistry({request.model: config}, load=load),
         ) as collection,
         closing(progress_of(arguments)) as progress,
     ):
@@ -107,8 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
             collection,
             queries,
             qrels,
-            asked,
-            asked.top_n or config.candidates,
+            request,
+            request.top_n or config.candidates,
             relevant_from=arguments.relevant_from,
             unjudged=not arguments.judged_only,
             progress=progress,
@@ -118,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(
             {
-                "model": asked.model,
+                "model": request.model,
                 **asdict(report),
                 "calibration": report.calibration.model_dump(),
                 "unscored": scored.unscored,
@@ -126,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        _print(asked.model, scored, report)
+        _print(request.model, scored, report)
     return 0
 
 
@@ -156,13 +160,12 @@ def _print(name: str, scored: Scored, report: CalibrationReport) -> None:
     print(table(["calibrated", "hits", "mean", "relevant"], bins))
     note(
         f"{counted(report.hits, 'hit')} of {counted(report.queries, 'query', 'queries')}, "
-        f"{report.relevant:,} relevant; measured in {report.folds} parts, each with what the "
-        "others gave"
+        f"{report.relevant:,} relevant; measured by {report.folds}-fold cross-validation"
     )
-    note("before: scores as they are, or 1 / (1 + exp(-score)); constant: the share of relevant")
+    note("before: raw scores, or 1 / (1 + exp(-score)); constant: the share of relevant hits")
     for words, count in (("without a score", scored.unscored), ("not judged", scored.left_out)):
         if count:
-            note(f"left out: {counted(count, 'hit')} {words}")
+            note(f"skipped: {counted(count, 'hit')} {words}")
     print(f"\n[rerankers.{name}.calibration]")
     print(f"slope = {report.calibration.slope!r}")
     print(f"intercept = {report.calibration.intercept!r}")

@@ -1,8 +1,8 @@
-"""Compare runs by their values of the same queries, with p-values.
+"""Compare runs on the same queries, with p-values.
 
-RUN is a TREC run, or a report that `twindex eval --json` wrote (.json). A report of --table holds
-one system for each row, named FILE:ROW. The first system is the baseline. A query that a run lacks
-counts as 0. The p-values are of a paired, two-sided randomisation test.
+RUN is a TREC run, or a report that `twindex eval --json` wrote (.json). In a report of --table,
+each row is a system, named FILE:ROW. The first system is the baseline. A query that is missing in a
+run counts as 0. The p-values come from a paired, two-sided randomisation test.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="TREC runs (`query Q0 document rank score tag`) and reports (.json), each also as .gz",
     )
     parser.add_argument(
-        "--qrels", type=Path, metavar="FILE", help="judgements; TREC runs need them"
+        "--qrels", type=Path, metavar="FILE", help="judgements; required for TREC runs"
     )
     parser.add_argument(
         "--measures",
         metavar="NAME,...",
-        help=f"as ir_measures names them (default: {MEASURES}; for reports alone, what all "
-        "of them have)",
+        help=f"measures in the notation of ir_measures (default: {MEASURES}; if every RUN is a "
+        "report, the measures that all reports have)",
     )
     parser.add_argument(
         "--baseline",
         metavar="NAME",
-        help="system that the others are compared with: a file's name without its suffix, or its "
-        "path as given (default: the first)",
+        help="system that the others are compared with: the name of its file without the suffix, "
+        "or the path as given (default: the first system)",
     )
     add_json(parser)
 
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     qrels = None if arguments.qrels is None else read_qrels(arguments.qrels)
     systems, measures = _measured(arguments, qrels)
     if len(systems) < 2:
-        message = f"needs at least 2 systems, got {len(systems)}; name another run"
+        message = f"at least 2 systems are required, got {len(systems)}; name another run"
         raise InvalidInputError(message, field="RUN")
     baseline = _baseline(arguments, [system.name for system in systems])
     judged = None if qrels is None else qrels.keys()
@@ -84,9 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n\n".join(_table(name, compared) for name in measures))
         note(
-            f"{counted(queries, 'query', 'queries')}; better, equal, worse: how many of them; p: "
-            "how probable chance alone makes so large a difference, not corrected for the number "
-            "of comparisons"
+            f"{counted(queries, 'query', 'queries')}; better, equal, worse: numbers of queries; p: "
+            "probability that chance alone produces a difference this large, not corrected for "
+            "the number of comparisons"
         )
     return 0
 
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _measured(
     arguments: argparse.Namespace, qrels: Qrels | None
 ) -> tuple[list[Measured], list[str]]:
-    """All systems of the files, and the measures."""
+    """Return the systems of all files, and the measures to compare."""
     from ....eval import Measured, is_report, measure_run, read_report, read_run
 
     runs: dict[str, Run] = {}
@@ -109,7 +109,7 @@ def _measured(
             reports.update(found)
             names.extend(found)
         elif qrels is None:
-            raise InvalidInputError(f"missing; {path} is a TREC run and needs it", field="--qrels")
+            raise InvalidInputError(f"is required, because {path} is a TREC run", field="--qrels")
         else:
             runs[short] = _checked(path, read_run(path), qrels, arguments.qrels)
             names.append(short)
@@ -121,11 +121,12 @@ def _measured(
         first, *others = reports.values()
         measures = [name for name in first if all(name in other for other in others)]
         if not measures:
-            raise InvalidInputError("the reports have no measure in common", field="--measures")
+            message = "the reports have no measure in common; run `twindex eval` again"
+            raise InvalidInputError(message, field="--measures")
     for name, values in reports.items():
         if lost := [measure for measure in measures if measure not in values]:
             has = ", ".join(values)
-            message = f"{name} has no values of {lost[0]}; it has {has}. Name one of these, or run "
+            message = f"{name} has no values of {lost[0]}; choose from {has}, or run "
             raise InvalidInputError(
                 f"{message}`twindex eval` again with --measures {lost[0]}", field="--measures"
             )
@@ -141,17 +142,17 @@ def _measured(
 
 def _checked(path: Path, found: Run, qrels: Qrels, of: Path) -> Run:
     if not found:
-        raise SourceError("holds no results", path=path)
+        raise SourceError("contains no results", path=path)
     if not qrels.keys() & found.keys():
-        message = f"none of its queries has judgements in {of}; query ids must be the same"
+        message = f"none of its queries has judgements in {of}; use the same query ids in both"
         raise SourceError(message, path=path)
     return found
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """Each file's name without suffixes, or all paths where such names are not unique."""
+    """Return each file's name without suffixes, or every path if two of the names are equal."""
     if twice := sorted({str(path) for path in paths if paths.count(path) > 1}):
-        raise InvalidInputError(f"{twice[0]} is given twice", field="RUN")
+        raise InvalidInputError(f"{twice[0]} is given twice; name each run once", field="RUN")
     short = [_short(path) for path in paths]
     if len(set(short)) == len(short):
         return short
@@ -186,7 +187,7 @@ def _notices(system: ComparedSystem, queries: int) -> None:
     if system.unjudged:
         note(
             f"twindex: warning: {counted(system.unjudged, 'query', 'queries')} of {system.name} "
-            "without judgements left out"
+            "skipped: no judgements"
         )
 
 

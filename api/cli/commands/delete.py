@@ -1,4 +1,4 @@
-"""Delete documents by id, or all that meet a filter."""
+"""Delete documents by id or by filter."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EXAMPLE = """twindex delete my-index --filter '{"year": {"lt": 1990}}'"""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--id", nargs="+", metavar="ID", help="these documents")
+    which.add_argument("--id", nargs="+", metavar="ID", help="ids of the documents to delete")
     which.add_argument(
         "--ids-file",
         type=Path,
         metavar="FILE",
-        help="ids, one on each line (at most 64 MiB); `-` reads standard input",
+        help="file with one id on each line, at most 64 MiB; `-` reads standard input",
     )
     add_filter(which)
     add_json(parser)
@@ -53,5 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read_ids(path: Path) -> list[str]:
-    """The ids of a file; empty lines are skipped. Raises SourceError."""
+    """Return the ids in a file, one per line. Empty lines are skipped. Raises SourceError."""
     return [line for line in read_whole(path).split("\n") if line]

@@ -1,7 +1,7 @@
 """Index and search Python's own documentation.
 
-The documents are the docstrings of the standard library, about three thousand, so no data and
-no network are needed. The collection is built at the first run only.
+The documents are about three thousand docstrings of the standard library, so no data and no
+network are required. The collection is built on the first run only.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ EXAMPLE = "twindex demo demo/stdlib"
 HITS = 3
 
 QUERIES = (
-    ("make a temporary directory that cleans up after itself", "meaning: words alone mislead"),
-    ("HTTPStatus 404 Not Found", "a name: words decide"),
-    ("wait until several threads have all arrived", "no leg alone has the barrier on top"),
+    ("make a temporary directory that cleans up after itself", "meaning decides"),
+    ("HTTPStatus 404 Not Found", "exact words decide"),
+    ("wait until several threads have all arrived", "no leg alone ranks the barrier first"),
 )
 
 
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection:
-    """The demonstration's collection, built or continued when it is not finished."""
+    """Open the demonstration's collection. Build it first if it is missing or incomplete."""
     from ....search import Collection, build
     from ....search.config_difference import config_difference
 
@@ -62,7 +62,7 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection
     encoders = loader_of(arguments)
     try:
         collection = Collection.open(path, read_only=True, encoders=encoders)
-    except (NotFoundError, ConflictError):  # there is none, or its build was interrupted
+    except (NotFoundError, ConflictError):  # Missing, or its build was interrupted.
         documents = list(read_stdlib_docstrings())
         progress = progress_of(arguments)
         total = len(documents)

@@ -1,12 +1,12 @@
 """Evaluate searches with judged queries.
 
-Queries come as BEIR's queries.jsonl or `id<TAB>text`, judgements as BEIR's qrels or TREC's. Only
-queries with judgements are run; one that finds nothing counts as 0.
+Queries are BEIR's queries.jsonl or `id<TAB>text`; judgements are BEIR's or TREC's qrels. Only
+queries with judgements run. A query without results counts as 0.
 
-`twindex compare` compares runs and reports that this command wrote.
+`twindex compare` compares the runs and reports of this command.
 
-With --rerank, the cost of reranking is reported too, its time measured with one query after
-another. --table then compares the first stage alone with each --rerank over the same lists.
+With --rerank, the report includes the cost of reranking. Its time is measured with one query after
+another. With --table too, each --rerank is compared with the first stage alone, on the same lists.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from ..arguments.common import (
     selection_fields,
 )
 from ..arguments.inputs import add_judged, read_judged
-from ..arguments.reranking import Chosen, add_rerank, chosen
-from ..reports.legs import cells, tabled
-from ..reports.reranking import compared, cost_of, costs, spent_on
+from ..arguments.reranking import RerankChoice, add_rerank, rerank_choice
+from ..reports.legs import cells, leg_report
+from ..reports.reranking import cost_of, cost_summary, costs, rerank_report
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
 MAX_NAMES = 500
-"""Ids that are looked for at once."""
+"""Maximum number of ids in one lookup."""
 
 MEASURES = "nDCG@10,R@100,RR@10"
 
@@ -53,14 +53,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--measures",
         default=MEASURES,
         metavar="NAME,...",
-        help=f"as ir_measures names them (default: {MEASURES})",
+        help=f"measures in the notation of ir_measures (default: {MEASURES})",
     )
     parser.add_argument(
         "--exclude-seen-in",
         type=Path,
         metavar="QRELS",
-        help="judgements of a training set (its queries are in --queries too): leave out test "
-        "queries that share a relevant document with it, or nearly copy one of its queries",
+        help="judgements of a training set, whose queries are in --queries too: skip test queries "
+        "that share a relevant document with it, or nearly copy one of its queries",
     )
     add_selection(parser)
     parser.add_argument(
@@ -68,19 +68,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         dest="run_file",
         metavar="OUT.trec",
-        help="also write what was found, as a TREC run",
+        help="also write the results, as a TREC run",
     )
     parser.add_argument(
         "--table",
         action="store_true",
-        help="each leg alone, and all legs under each fusion; with --rerank, the first stage and "
-        "each reranker",
+        help="evaluate each leg alone, and all legs under each fusion; with --rerank, the first "
+        "stage and each reranker",
     )
     parser.add_argument(
         "--baseline",
         metavar="NAME",
-        help="with --table: the row that all others are compared with (default: each fusion with "
-        "the best leg alone; each reranker with the first stage)",
+        help="with --table: the row that the others are compared with (default: for a fusion the "
+        "best single leg, for a reranker the first stage)",
     )
     add_rerank(parser, several=True)
     add_models(parser)
@@ -89,20 +89,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     fields = selection_fields(arguments)
-    rerank = chosen(arguments, several=arguments.table)
+    rerank = rerank_choice(arguments, several=arguments.table)
     if arguments.table:
         given = {"--run": arguments.run_file}
         if not rerank.requests:
             given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
         for option, value in given.items():
             if value:
-                raise InvalidInputError("does not go with --table", field=option)
+                raise InvalidInputError("cannot be combined with --table", field=option)
     baseline: str | None = arguments.baseline
     if baseline is not None and not arguments.table:
         raise InvalidInputError(
-            "goes with --table only; `twindex compare` compares runs", field="--baseline"
+            "requires --table; `twindex compare` compares runs", field="--baseline"
         )
-    _keep_inputs(arguments)
+    _check_files(arguments)
     measures = parse_measures(arguments.measures)
     queries, qrels = _read(arguments)
 
@@ -120,9 +120,9 @@ def run(arguments: argparse.Namespace) -> int:
             if not arguments.table:
                 report, found = _single(*common, rerank, progress)
             elif rerank.requests:
-                report = compared(*common, rerank, baseline, progress)
+                report = rerank_report(*common, rerank, baseline, progress)
             else:
-                report = tabled(*common, baseline, progress)
+                report = leg_report(*common, baseline, progress)
         _note_missing(collection, qrels)
         info = collection.info()
         usage = collection.usage
@@ -134,22 +134,22 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(report)
     else:
         _print(report, measures, baseline)
-    if unwritten is not None:  # Only now: an id that no run can hold costs no figures.
+    if unwritten is not None:  # Raised last: the report is printed even if writing failed.
         raise unwritten
     return 0
 
 
 def _note_missing(collection: Collection, qrels: Qrels) -> None:
-    """Warn of relevant documents that no search of the collection can find."""
+    """Print a warning if the collection lacks relevant documents."""
     names = sorted({n for judged in qrels.values() for n, grade in judged.items() if grade > 0})
     parts = [names[i : i + MAX_NAMES] for i in range(0, len(names), MAX_NAMES)]
     if lost := len(names) - sum(collection.count({"id": {"in": part}}) for part in parts):
         many = f"{lost:,} of {counted(len(names), 'relevant document')}"
-        note(f"twindex: warning: missing from the collection: {many}; no search finds them")
+        note(f"twindex: warning: missing from the collection: {many}; no search can find them")
 
 
 def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:
-    """Write the run; what was wrong with it."""
+    """Write the results as a run. Return the error if that fails, else None."""
     from ....eval import write_run
 
     try:
@@ -157,13 +157,13 @@ def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:
     except SourceError as error:
         return error
     except InvalidInputError as error:
-        message = f"{error.message}; the report of `--json` holds the value of each query"
+        message = f"{error.message}; use --json to get the value of each query"
         return InvalidInputError(message, field="--run")
     return None
 
 
 def parse_measures(text: str) -> list[str]:
-    """`nDCG@10,AP(rel=2,judged_only=True)` -> the names; commas inside brackets do not part."""
+    """Split `nDCG@10,AP(rel=2,judged_only=True)` into names. Commas in brackets do not separate."""
     names: list[str] = []
     for piece in text.split(","):
         if names and names[-1].count("(") > names[-1].count(")"):
@@ -173,15 +173,15 @@ def parse_measures(text: str) -> list[str]:
     return [name.strip() for name in names]
 
 
-def _keep_inputs(arguments: argparse.Namespace) -> None:
-    """Refuse to write the run over what it is made from, and to read standard input twice."""
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Raise InvalidInputError if the run would overwrite an input, or both inputs are `-`."""
     if arguments.queries == arguments.qrels == STDIN:
-        message = "standard input is read once, and --qrels names it too; name a file"
+        message = "cannot read standard input, which --qrels reads too; name a file"
         raise InvalidInputError(message, field="--queries")
     out: Path | None = arguments.run_file
     for option, path in (("--queries", arguments.queries), ("--qrels", arguments.qrels)):
         if out is not None and out.exists() and path.exists() and out.samefile(path):
-            raise InvalidInputError(f"would overwrite the file of {option}", field="--run")
+            raise InvalidInputError(f"would overwrite {option}; name another file", field="--run")
 
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
@@ -191,7 +191,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     queries = judged_queries(given, qrels)
     if len(queries) < len(qrels):
         lost = counted(len(qrels) - len(queries), "judged query is", "judged queries are")
-        note(f"twindex: warning: {lost} not in {arguments.queries}, and count as 0")
+        note(f"twindex: warning: {lost} not in {arguments.queries} and count as 0")
     if arguments.exclude_seen_in is not None:
         from ....train.separation import separate
 
@@ -199,8 +199,8 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
         if unknown := len(training.keys() - {query.id for query in given}):
             note(
                 f"twindex: warning: {unknown} of {counted(len(training), 'query', 'queries')} of "
-                f"{arguments.exclude_seen_in} not in {arguments.queries}: what nearly copies them "
-                "is not left out"
+                f"{arguments.exclude_seen_in} not in {arguments.queries}: near copies of them are "
+                "not skipped"
             )
         found = separate(queries, qrels, given, training)
         note(
@@ -210,7 +210,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
         )
         queries = list(found.clean)
         if not queries:
-            raise InvalidInputError("leaves no query", field="--exclude-seen-in")
+            raise InvalidInputError("no test query is left", field="--exclude-seen-in")
         qrels = {query.id: qrels[query.id] for query in queries}
     return queries, qrels
 
@@ -221,10 +221,10 @@ def _single(
     qrels: Qrels,
     measures: list[str],
     fields: dict[str, Any],
-    rerank: Chosen,
+    rerank: RerankChoice,
     progress: Progress,
 ) -> tuple[dict[str, Any], Run]:
-    """The report on one way to search, and what was found."""
+    """Return the report on one way to search, and its results."""
     from ....eval import (
         engine_search,
         evaluate,
@@ -235,18 +235,18 @@ def _single(
     )
     from ....search import Fusion
 
-    evaluate({}, qrels, measures)  # wrong measures and options come out before the work
+    evaluate({}, qrels, measures)  # Raises for unknown measures before the searches run.
     search = engine_search(collection, **fields)
     collection.load()
     began = time.perf_counter()
     if not rerank.requests:
         progress.start("search", len(queries), "queries")
         run = run_queries(search, queries, progress.advance)
-        told = {}
+        costs_of_run = {}
     else:
         ((name, wanted),) = rerank.requests.items()
         ((run, reports),) = run_reranked(collection, queries, [wanted], progress=progress, **fields)
-        told = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
+        costs_of_run = {"rerank": {"model": name, **cost_of(rerank_cost(reports))}}
     seconds = time.perf_counter() - began
     legs = fields.get("legs") or [{"name": name} for name in searching_legs(collection)]
     fused = Fusion.parse(fields.get("fusion", {}))
@@ -261,14 +261,14 @@ def _single(
         "filter": fields.get("filter"),
         "search": fields.get("search"),
         "seconds": seconds,
-        **told,
+        **costs_of_run,
     }
     return report, run
 
 
-def chance(baseline: str) -> str:
-    """What a column of p-values tells."""
-    return f"p: how probable chance alone makes so large a difference from {baseline}"
+def p_value_note(baseline: str) -> str:
+    """Return the explanation of the columns of p-values."""
+    return f"p: probability that chance alone makes a difference this large from {baseline}"
 
 
 def _print(report: dict[str, Any], measures: list[str], baseline: str | None) -> None:
@@ -277,17 +277,17 @@ def _print(report: dict[str, Any], measures: list[str], baseline: str | None) ->
         rows = [[*cells(row, measures), f"{row['ms_per_query']:.1f}"] for row in report["table"]]
         print(table([*header, "ms/query"], rows))
         if any(row["comparisons"] for row in report["table"]):
-            note(chance(baseline or "the best leg alone"))
+            note(p_value_note(baseline or "the best leg alone"))
     elif "rerank_table" in report:
         rows = [[*cells(row, measures), *costs(row)] for row in report["rerank_table"]]
         print(table([*header, "calls/query", "tokens/query", "p50 ms"], rows))
-        note(chance(baseline or "first stage"))
+        note(p_value_note(baseline or "first stage"))
     else:
         values = report["measures"].items()
         print(table(["measure", "mean"], [[name, f"{value:.4f}"] for name, value in values]))
     for row in report.get("rerank_table", [report]):
         if "rerank" in row:
-            note(f"{row.get('name') or row['rerank']['model']}: {spent_on(row['rerank'])}")
+            note(f"{row.get('name') or row['rerank']['model']}: {cost_summary(row['rerank'])}")
             for warning, count in row["rerank"]["warnings"].items():
                 note(f"  {counted(count, 'query', 'queries')}: {warning}")
     note(f"{counted(report['queries'], 'query', 'queries')}, {report['collection']['path']}")

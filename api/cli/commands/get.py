@@ -13,7 +13,7 @@ EXAMPLE = "twindex get my-index 4983"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    parser.add_argument("id", metavar="ID", help="id of the document, printed as JSON")
+    parser.add_argument("id", metavar="ID", help="id of the document, which is printed as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:

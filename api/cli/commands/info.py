@@ -1,7 +1,7 @@
-"""Say what is in a collection.
+"""Show what is in a collection.
 
-Counts, legs with their encoders and how their vectors are stored, segments and sizes. --json has
-more: the configuration, and of each segment the whole calibration.
+Prints counts, legs with their encoders and vector storage, segments and sizes. --json also prints
+the configuration and the full calibration of each segment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXAMPLE = "twindex info my-index --json"
 
 SHOWN = ("model", "variant", "style", "language")
 PROMPTS = ("query_prompt", "document_prompt")
-"""What is told of an encoder; --json has all."""
+"""Fields of an encoder that are printed; --json prints all of them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     documents = counted(info["documents"], "document")
     passages = counted(info["passages"], "passage")
     print(f"{info['path']}: {documents} in {passages}, {stored}, generation {info['generation']}")
-    print(f"passages: {_cut(info['cut'])}")
+    print(f"passages: {_cutting(info['cut'])}")
     for name, leg in info["legs"].items():
         encoder = leg["encoder"] or {}
         described = ", ".join(f"{key} {encoder[key]}" for key in SHOWN if key in encoder)
@@ -47,11 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
             words.insert(1, "for reranking")
         print(f"leg {name}: {', '.join(words)}")
         if "vectors" in leg:
-            for line in _stored(leg["vectors"], name, info["segments"]):
+            for line in _storage_lines(leg["vectors"], name, info["segments"]):
                 print(f"  {line}")
         for key in PROMPTS:
             if prompt := encoder.get(key):
-                print(f"  {key.replace('_', ' ')}: {_whole(prompt)}")
+                print(f"  {key.replace('_', ' ')}: {_prompt_line(prompt)}")
     print(f"delta: {counted(info['delta']['passages'], 'passage')}")
     rows = [
         [
@@ -69,25 +69,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _cut(cut: dict[str, Any]) -> str:
-    """How documents are cut, in words."""
+def _cutting(cut: dict[str, Any]) -> str:
+    """Describe how documents are cut into passages."""
     if cut["unit"] == "none":
         return "whole documents"
     if cut["size"] is None:
-        many = "as many as every encoder reads"
+        many = "as many as fit into every encoder"
     else:
         unit = "tokens" if cut["unit"] == "tokens" else "words"
         many = f"at most {cut['size']:,} {unit}"
     if cut["leg"] is not None:
-        many += f" (all that the encoder of {cut['leg']} reads)"
+        many += f" (the input limit of the encoder of {cut['leg']})"
     whole = "" if cut["unit"] == "words" else "whole sentences, "
-    shared = f"; neighbours share up to {cut['overlap']:,}" if cut["overlap"] else ""
+    shared = f"; neighbours overlap by up to {cut['overlap']:,}" if cut["overlap"] else ""
     kept = f"; documents of up to {cut['whole']:,} words stay whole" if cut["whole"] else ""
     return f"{whole}{many}{shared}{kept}"
 
 
-def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
-    """How the vectors of a leg are stored; what is said of search is of the largest segment."""
+def _storage_lines(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
+    """Describe how a leg stores its vectors. Search parameters are those of the largest segment."""
     words = [f"index {vectors['index']}"]
     if vectors["codec"] is not None:
         words.append(f"codec {vectors['codec']}")
@@ -99,11 +99,11 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
         words.append(f"{vectors['bytes_per_vector']:,.0f} bytes a vector")
         words.append(f"{size(vectors['memory'])} in memory")
     lines = [f"stored: {', '.join(words)}"]
-    told = [segment["vectors"][leg] for segment in segments if leg in segment["vectors"]]
-    largest = max(told, key=lambda one: one["rows"], default=None)
+    stored = [segment["vectors"][leg] for segment in segments if leg in segment["vectors"]]
+    largest = max(stored, key=lambda one: one["rows"], default=None)
     if largest is None:
         return lines
-    lines.append(f"search: {_searched(vectors, largest)}")
+    lines.append(f"search: {_search_line(vectors, largest)}")
     if largest["loss"]:
         figures = ", ".join(
             f"{name.replace('_', ' ')} {value:.4g}" for name, value in largest["loss"].items()
@@ -112,8 +112,8 @@ def _stored(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -
     return lines
 
 
-def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
-    """How far a search looks in a segment, and why."""
+def _search_line(configured: dict[str, Any], segment: dict[str, Any]) -> str:
+    """Describe the search parameters of a segment, and the reason if the search is exact."""
     parameters, goal = segment["parameters"], configured["recall"]
     if not isinstance(parameters, str):
         words = (
@@ -122,17 +122,20 @@ def _searched(configured: dict[str, Any], segment: dict[str, Any]) -> str:
         aim = "" if goal is None or not parameters else f", for recall {goal:g} of the 10 nearest"
         return words + aim
     if segment["calibration"] is not None and goal is not None and goal < 1:
-        return f"exact, as the index does not find {goal:g} of the 10 nearest for less"
-    # Vectors that are kept as they are hold float32 as well as originals do.
+        return f"exact, because the index does not reach recall {goal:g} at a lower cost"
+    # A segment that stores the vectors unchanged satisfies the codec float32.
     small = configured["codec"] not in ("float32", segment["codec"]) or any(
         segment[name] != configured[name] for name in ("index", "projection")
     )
     if segment["calibration"] is None and small:
-        return "exact, as segments are too small to be stored so"
+        return "exact, because the segments are too small for this storage"
     return "exact"
 
 
-def _whole(prompt: str | list[str]) -> str:
-    """What a model reads, on one line. Some prompts go on after the text."""
+def _prompt_line(prompt: str | list[str]) -> str:
+    """Return a prompt on one line, with `{text}` for the text.
+
+    prompt: the part before the text, or a list of the parts before and after it.
+    """
     before, after = (prompt, "") if isinstance(prompt, str) else prompt
     return json.dumps(f"{before}{{text}}{after}", ensure_ascii=False)

@@ -1,6 +1,6 @@
 """Merge all segments into one.
 
-What was deleted or replaced is dropped for good, and its space on disk given back.
+Deleted and replaced documents are removed for good, and their disk space is released.
 """
 
 from __future__ import annotations

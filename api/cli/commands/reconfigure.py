@@ -1,7 +1,7 @@
 """Change how the vectors of a collection are stored.
 
-Nothing is encoded again. Searches and writes go on meanwhile, in other processes too; until the
-end, the old files and the new ones are both on disk. What is not given stays as it is.
+Nothing is encoded again. Searches and writes continue meanwhile, in other processes too. Until the
+end, both the old and the new files are on disk. Fields that are not given keep their values.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--leg",
         action="append",
         metavar="NAME",
-        help="a dense leg; may be repeated (default: those that --config changes, or all dense "
-        "legs but those for reranking)",
+        help="a dense leg; may be repeated (default: the legs that --config changes, else all "
+        "dense legs except those for reranking)",
     )
     group = parser.add_argument_group("how vectors are stored")
     group.add_argument(
         "--config",
         type=Path,
         metavar="FILE.toml",
-        help="fields of CollectionConfig, as `twindex tune` recommends; how vectors are stored "
-        "replaces all that a leg had, the rest must be as it is; flags override",
+        help="fields of CollectionConfig, as written by `twindex tune`; the vector storage of a "
+        "leg is replaced as a whole, and other fields must equal the collection's; flags override",
     )
     add_flags(group, storage_flags(), defaults=False)
     parser.add_argument(
         "--memory",
         type=parse_bytes,
         metavar="SIZE",
-        help="memory that it may take beyond what an index must hold (default: 256MiB)",
+        help="memory to use beyond what an index must hold (default: 256MiB)",
     )
     add_output(parser)
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection
 
     with Collection.open(arguments.collection) as collection:
-        legs = chosen(arguments, collection.config)
+        legs = storage_changes(arguments, collection.config)
         before = sum(collection.info()["bytes"].values())
         with closing(progress_of(arguments)) as progress:
             done = collection.reconfigure(legs, memory=arguments.memory, progress=progress)
@@ -72,49 +72,51 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     elif done.changed:
-        print(f"{', '.join(legs)} stored anew: {size(before)} before, {size(after)} now")
+        print(f"{', '.join(legs)} rewritten: {size(before)} before, {size(after)} now")
     else:
-        print("stored so already")
+        print("already stored this way")
     return 0
 
 
-def chosen(arguments: argparse.Namespace, config: CollectionConfig) -> dict[str, VectorStorage]:
-    """How the arguments want the vectors of each leg stored."""
-    value = {} if arguments.config is None else _of_file(arguments.config, config)
+def storage_changes(
+    arguments: argparse.Namespace, config: CollectionConfig
+) -> dict[str, VectorStorage]:
+    """Return the vector storage of each leg that the arguments change."""
+    value = {} if arguments.config is None else _storage_from_file(arguments.config, config)
     given = given_flags(storage_flags(), arguments)
     if arguments.leg is not None and not given:
-        raise InvalidInputError("no flag that it could be for was given", field="--leg")
+        raise InvalidInputError("requires a flag to apply, such as --index", field="--leg")
     if not given and not value:
-        raise InvalidInputError("nothing to change was given: see --index, --codec and --config")
+        raise InvalidInputError("nothing to change; give --index, --codec, --config or others")
     if given:
-        for name in arguments.leg or [*value] or _searched(config):
+        for name in arguments.leg or [*value] or _search_legs(config):
             leg = config.legs.get(name)
             if not isinstance(leg, DenseLeg):
-                able = ", ".join(_dense(config)) or "none"
-                message = f"{name!r} is no dense leg; dense legs here: {able}"
+                able = ", ".join(_dense_legs(config)) or "none"
+                message = f"{name!r} is not a dense leg; dense legs here: {able}"
                 raise InvalidInputError(message, field="--leg")
             target = value.setdefault(name, leg.model_dump(mode="json", include=STORED))
             for flag, wanted in given:
                 if not flag.fits("dense", target):
-                    message = f"{name!r} is not a {flag.lacking}"
+                    message = f"requires a {flag.required_leg}, and {name!r} is not one"
                     raise ConfigError(message, field=flag.name)
                 flag.set(target, wanted)
     return dict(ReconfigureRequest.parse({"legs": value}).legs)
 
 
-def _of_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
-    """Leg -> how a file wants its vectors stored. Raises SourceError if it wants other changes."""
+def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
+    """Return leg -> vector storage from a file. Raises SourceError if the file changes more."""
 
     def parse(value: dict[str, Any]) -> dict[str, Any]:
         given = absolute(CollectionConfig.parse(value))
-        _same(given, present, {"legs"})
+        _check_equal(given, present, {"legs"})
         found = {}
         for name, leg in given.legs.items() if "legs" in given.model_fields_set else ():
             stored = absolute(present).legs.get(name)
             if stored is None or stored.kind != leg.kind:
                 able = ", ".join(f"{other} ({known.kind})" for other, known in present.legs.items())
-                raise ConfigError(f"there is no such leg; legs here: {able}", field=f"legs.{name}")
-            _same(leg, stored, STORED, f"legs.{name}.")
+                raise ConfigError(f"no such leg; legs here: {able}", field=f"legs.{name}")
+            _check_equal(leg, stored, STORED, f"legs.{name}.")
             if isinstance(leg, DenseLeg) and leg.model_fields_set & STORED:
                 found[name] = leg.model_dump(mode="json", include=STORED)
         return found
@@ -122,26 +124,26 @@ def _of_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
     return parse_toml(path, parse)
 
 
-def _same(given: Config, present: Config, but: set[str], place: str = "") -> None:
-    """Raise ConfigError if `given` says of a field, besides these, what is not so."""
+def _check_equal(given: Config, present: Config, but: set[str], prefix: str = "") -> None:
+    """Raise ConfigError if `given` sets a field, other than those in `but`, to another value."""
     for field in sorted(given.model_fields_set - but):
         if getattr(given, field) != getattr(present, field):
-            message = "differs from the collection's and cannot be changed in it: build it anew"
-            raise ConfigError(message, field=place + field)
+            message = "differs from the collection and cannot be changed; build a new collection"
+            raise ConfigError(message, field=prefix + field)
 
 
-def _searched(config: CollectionConfig) -> list[str]:
-    """The dense legs that searches run by themselves: those for reranking are named."""
-    dense = _dense(config)
+def _search_legs(config: CollectionConfig) -> list[str]:
+    """Return the dense legs for searching. Raises InvalidInputError if all are for reranking."""
+    dense = _dense_legs(config)
     found = [name for name in dense if config.legs[name].role == "search"]
     if not found:
-        message = f"all dense legs here are for reranking: name one, as in --leg {dense[0]}"
+        message = f"is required, because all dense legs are for reranking; use --leg {dense[0]}"
         raise InvalidInputError(message, field="--leg")
     return found
 
 
-def _dense(config: CollectionConfig) -> list[str]:
+def _dense_legs(config: CollectionConfig) -> list[str]:
     found = [name for name, leg in config.legs.items() if isinstance(leg, DenseLeg)]
     if not found:
-        raise InvalidInputError("this collection has no dense leg, so no vectors")
+        raise InvalidInputError("the collection has no dense leg, so it stores no vectors")
     return found

@@ -1,8 +1,8 @@
-"""Say where the model of a collection is now, after its folder was moved.
+"""Set the path of a collection's model after its folder was moved.
 
 A collection stores the path or name of each model with a digest of its weights. PATH must hold the
-same weights: vectors of another model cannot be compared with those stored, so it is refused. No
-vector changes. A server that could not load the model loads it when it is started again.
+same weights, because vectors of different models cannot be compared. No vector changes. Restart a
+server that could not load the model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--leg",
         action="append",
         metavar="NAME",
-        help="only this leg; may be repeated (default: every leg that was made with these weights)",
+        help="only this leg; may be repeated (default: every leg encoded with these weights)",
     )
     add_json(parser)
 
@@ -34,11 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ....search import repoint
 
     changed = repoint(arguments.collection, arguments.model, legs=arguments.leg)
-    place = absolute_name(arguments.model)
+    name = absolute_name(arguments.model)
     if arguments.json:
-        print_json({"changed": changed, "model": place})
+        print_json({"changed": changed, "model": name})
     elif changed:
-        print(f"{', '.join(changed)}: {place}")
+        print(f"{', '.join(changed)}: {name}")
     else:
-        print("stored so already")
+        print("already stored this way")
     return 0

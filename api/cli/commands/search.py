@@ -1,8 +1,8 @@
 """Search a collection.
 
-Each hit is shown with its fused score, and its rank and raw score in every leg that found it. With
---rerank it is shown with the reranker's score, its place before and how far it moved; --explain
-adds the reasons that the reranker gives. --json prints what the REST interface replies.
+Each hit is printed with its fused score, and its rank and raw score in every leg that found it.
+With --rerank, the reranker's score, the previous rank and the movement are printed; --explain adds
+the reasons of the reranker. --json prints the result as the REST interface returns it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..arguments.common import (
     loader_of,
     selection_fields,
 )
-from ..arguments.reranking import add_rerank, chosen
+from ..arguments.reranking import add_rerank, rerank_choice
 from ..terminal import print_json, print_report, print_result
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
@@ -28,14 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", metavar="QUERY", help="text to search for")
     add_selection(parser)
     add_rerank(parser)
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="hits (default: 10)")
     parser.add_argument(
-        "--offset", type=int, default=0, metavar="N", help="hits left out at the top"
+        "--limit", type=int, default=10, metavar="N", help="number of hits (default: 10)"
+    )
+    parser.add_argument(
+        "--offset", type=int, default=0, metavar="N", help="number of top hits to skip"
     )
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show what each term contributed to the score, the words that models chose, and the "
+        help="show how much each term adds to the score, the terms that models chose, and the "
         "reasons of a reranker",
     )
     add_models(parser)
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection, SearchRequest
 
-    rerank = chosen(arguments)
+    rerank = rerank_choice(arguments)
     request = SearchRequest.parse(
         {
             "query": arguments.query,

@@ -1,10 +1,10 @@
 """Serve collections over HTTP, with a search page.
 
-ROOT holds one folder for each collection. The page is at /, the interactive documentation of the
-interface at /docs. Requests may name the rerankers of --rerankers, and no others.
+ROOT contains one folder for each collection. The search page is at /, the interactive API reference
+at /docs. Requests may only use the rerankers of --rerankers.
 
-Every setting is an option, an environment variable (TWINDEX_ and its name in capitals) and a key of
-the file --config. An option wins over a variable, and a variable over the file.
+Every setting can be an option, an environment variable (TWINDEX_ and its name in capitals) or a key
+of the file --config. An option overrides a variable, and a variable overrides the file.
 """
 
 from __future__ import annotations
@@ -22,19 +22,21 @@ from ..arguments.reranking import add_rerankers
 
 EXAMPLE = "twindex serve collections --port 8080"
 _ELSEWHERE = {"api_key", "device", "models", "rerankers"}
-"""Settings whose options are not made from their names."""
+"""Settings whose options are added elsewhere."""
 _ON = {"access_log"}
 _MAX_KEY = 2**16
-"""Bytes of the file with the API key."""
+"""Maximum size of the file with the API key, in bytes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("root", metavar="ROOT", type=Path, help="folder that holds collections")
+    parser.add_argument(
+        "root", metavar="ROOT", type=Path, help="folder that contains the collections"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: 8080)")
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings by name")
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="TOML file of settings")
     add_rerankers(parser)
     add_models(parser)
     add_allowed_models(parser)
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--api-key-file",
         type=Path,
         metavar="FILE",
-        help="file that holds the key; a key among the arguments could be read by every user",
+        help="file with the API key; every user of the machine could read a key in the arguments",
     )
     texts = _texts()
     for name, field in Settings.model_fields.items():
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _texts() -> dict[str, str]:
-    """setting -> what it is, from the documentation of `Settings`."""
+    """Return setting -> description, from the docstring of `Settings`."""
     found = re.findall(r"^    (\w+): +(.*(?:\n {8,}.*)*)", Settings.__doc__ or "", re.MULTILINE)
     return {name: " ".join(text.split()).rstrip(".") for name, text in found}
 

@@ -1,6 +1,6 @@
-"""Make the weights of a reranker, from documents and judged queries.
+"""Train a reranker from documents and judged queries.
 
-What is written is a folder that `--rerank` and a file of rerankers can name.
+The result is a folder that `--rerank` and a file of rerankers can name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KINDS: dict[str, ModuleType] = {
     "cross-encoder": train_cross_encoder,
     "passage-scorer": train_passage_scorer,
 }
-"""What can be trained -> its module, which has what the module of a command has."""
+"""Kind of reranker -> its module, with the same members as the module of a command."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,9 +1,10 @@
-"""Train a cross-encoder, which reads a query and a passage together and gives one score.
+"""Train a cross-encoder, which reads a query and a passage together and returns one score.
 
-It begins as another model with a new head, and learns to tell documents that answer a query from
-others that BM25 ranks high for it. Some of the queries are held out; the weights that rerank BM25
-best for these are kept. OUT is a sentence-transformers CrossEncoder folder, with all options and
-figures in its training.json. Run the same command again to go on with a training that was stopped.
+Training starts from another model, with a new head. The model learns to separate the documents that
+answer a query from others that BM25 ranks high. Some queries are held out: training keeps the
+weights that rerank the results of BM25 best for them. OUT is a sentence-transformers CrossEncoder
+folder, with all options and figures in its training.json. Run the same command again to continue an
+interrupted training.
 """
 
 from __future__ import annotations
@@ -28,32 +29,32 @@ EXAMPLE = (
 )
 
 OPTIONS = {
-    "init": "model that it begins as",
-    "layers": "of its layers, the lowest N; fewer are faster (default: all)",
-    "loss": "over a positive and its negatives, or of each pair by itself",
-    "synthetic": "queries made from the documents, at most",
+    "init": "model to start from",
+    "layers": "keep the lowest N layers of it; fewer are faster (default: all)",
+    "loss": "softmax: over a positive and its negatives; binary: for each pair",
+    "synthetic": "maximum number of queries made from the documents",
     "writer": "language model that writes queries for documents",
-    "written": "queries that it writes, at most",
+    "written": "maximum number of queries that the writer writes",
     "epochs": "passes over the training queries",
-    "minutes": "stop by then; the learning rate falls with the time",
-    "negatives": "documents that do not answer, for each query",
-    "depth": "they are of the N best of BM25",
-    "batch": "queries in a step",
+    "minutes": "time limit in minutes; the learning rate falls with the time",
+    "negatives": "negative documents for each query",
+    "depth": "negatives come from the N best of BM25",
+    "batch": "queries in a training step",
     "lr": "highest learning rate",
-    "head_lr": "times that, for a new head",
-    "max_length": "tokens read of a query and a passage together",
-    "held_out": "queries that choose the weights, at most a fifth",
-    "rerank": "documents reranked for each of these",
-    "validations": "times that they are reranked",
-    "precision": "auto is bfloat16 where the device has it",
+    "head_lr": "factor on the learning rate, for a new head",
+    "max_length": "maximum number of tokens of a query and a passage together",
+    "held_out": "queries held out to choose the weights, at most a fifth",
+    "rerank": "documents to rerank for each held-out query",
+    "validations": "how often the held-out queries are reranked",
+    "precision": "auto is bfloat16 if the device supports it",
     "device": "where the training runs",
-    "seed": "of every random choice",
+    "seed": "random seed",
 }
-"""Fields of CrossEncoderTraining, with their help."""
+"""Field of CrossEncoderTraining -> help of its option."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    qrels = "judgements: not those that the model will be measured with"
+    qrels = "judgements; do not use those of the evaluation"
     add_training(parser, CrossEncoderTraining, OPTIONS, qrels, judged=True)
 
 
@@ -82,7 +83,7 @@ def _print(trained: Trained) -> None:
         f"on {trained.device} in {trained.precision}; queries: {made}"
     )
     if trained.truncated:
-        note(f"{trained.truncated:,} of the pairs are longer than --max-length; the rest was cut")
+        note(f"{trained.truncated:,} of the pairs exceeded --max-length and were truncated")
     if trained.skipped:
         note(f"twindex: warning: {counted(trained.skipped, 'time')} a query left no room for text")
     header = ["step", "loss", "nDCG@10"]
@@ -94,4 +95,4 @@ def _print(trained: Trained) -> None:
     print(table(header, rows))
     print(f"written: {trained.folder}, {trained.best:.4f} on {trained.held_out} held-out queries")
     if trained.best <= trained.first_stage:
-        note("twindex: warning: on these it is no better than BM25; train longer, or on more")
+        note("twindex: warning: it is no better than BM25; train longer, or with more queries")

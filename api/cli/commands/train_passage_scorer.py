@@ -1,9 +1,9 @@
-"""Train a passage scorer, which picks the windows of a long document that a costly reranker reads.
+"""Train a passage scorer, which picks the windows of a long document that a slow reranker reads.
 
-The costly reranker scores every window of some documents, which is most of the work; the passage
-scorer learns to find its best ones. No judgements are needed: with them, how much each of the best
-windows counts in a document's score is learned too. OUT is named as `fast` of a reranker of kind
-"intra_document", whose `slow` is the costly one.
+The slow reranker scores every window of some documents, which takes most of the time. The passage
+scorer learns to find the windows with the best scores. Judgements are optional: with them, training
+also learns how much each of the best windows counts in a document's score. To use OUT, name it as
+`fast` of a reranker of the kind "intra_document" whose `slow` is the slow reranker.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ EXAMPLE = (
 )
 
 OPTIONS = {
-    "model": "whose word pieces it reads: a name or a folder",
-    "depth": "documents labelled for each query, the best of BM25",
-    "top": "windows of a document to be found",
-    "windows": "of a document in one step of training",
-    "dimensions": "of its vectors",
+    "model": "model whose word pieces it uses: a name or a folder",
+    "depth": "documents to label for each query, the best of BM25",
+    "top": "number of best windows of a document that it should find",
+    "windows": "windows of a document in a training step",
+    "dimensions": "dimensions of its vectors",
     "size": "words in a window",
-    "overlap": "more on each side",
+    "overlap": "additional words on each side of a window",
     "epochs": "passes over the training documents",
-    "batch": "documents in a step",
-    "learning_rate": "of the optimizer",
-    "held_out": "share of queries that choose the epoch",
-    "seed": "of every random choice",
+    "batch": "documents in a training step",
+    "learning_rate": "learning rate of the optimizer",
+    "held_out": "share of queries held out to choose the epoch",
+    "seed": "random seed",
 }
-"""Fields of PassageScorerTraining, with their help."""
+"""Field of PassageScorerTraining -> help of its option."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    qrels = "judgements; only queries that have some are then used"
+    qrels = "judgements; queries without judgements are then skipped"
     how = add_training(parser, PassageScorerTraining, OPTIONS, qrels, judged=False)
     how.add_argument(
         "--slow",
         required=True,
         metavar="SPEC",
-        help="the costly reranker, e.g. cross-encoder:./my-model",
+        help="the slow reranker, e.g. cross-encoder:./my-model",
     )
 
 
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _slow(spec: str) -> RerankerConfig:
-    """The costly reranker, which must be of a kind that the cascade takes."""
+    """Parse the slow reranker. Raises InvalidInputError if the cascade does not accept its kind."""
     try:
         config = parse_spec(spec)
         return IntraDocumentConfig.parse({"slow": config.model_dump()}).slow

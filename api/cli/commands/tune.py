@@ -1,9 +1,10 @@
 """Choose how vectors are stored, by measuring on the collection.
 
-Every configuration of a grid (index x codec x projection, at several recall targets) is built of
-the collection's own vectors and searched. Quality is the share of the 10 nearest documents that is
-found, or nDCG@10 with --qrels. One configuration within the limits is recommended and written, with
-all figures, plots and a page. Exit status 1: nothing meets the limits.
+Every configuration of a grid (index x codec x projection, at several recall targets) is built from
+the collection's own vectors and searched. Quality is the share of the 10 nearest documents that a
+search finds, or nDCG@10 with --qrels. The command recommends one configuration within the limits.
+It writes that configuration, all figures, plots and a page. Exit status 1: no configuration meets
+the limits.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ....core import InvalidInputError, NotFoundError, Qrels, Query, TwindexErro
 from ...figures import counted
 from ...serving.settings import option
 from ..arguments.common import (
-    about_options,
     add_collection,
     add_models,
     add_output,
+    errors_name_options,
     given,
     loader_of,
     parse_bytes,
@@ -36,71 +37,75 @@ if TYPE_CHECKING:
 EXAMPLE = "twindex tune my-index --memory 500MB --p95-ms 5 --min-recall 0.95 --apply"
 
 AXES = {"indexes": "index", "codecs": "codec", "projections": "projection"}
-"""Option -> the part of a combination that it chooses."""
+"""Argument -> the part of a configuration that it restricts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     parser.add_argument("--leg", default="dense", metavar="NAME", help="dense leg (default: dense)")
-    measured = parser.add_argument_group("what is measured on")
+    measured = parser.add_argument_group("measurement")
     measured.add_argument(
         "--queries",
         type=Path,
         metavar="FILE",
-        help="BEIR's queries.jsonl or id<TAB>text (default: documents of the collection, which do "
-        "not count as found for themselves)",
+        help="BEIR's queries.jsonl or id<TAB>text (default: documents of the collection; a "
+        "document is not a result for itself)",
     )
     measured.add_argument(
         "--qrels", type=Path, metavar="FILE", help="judgements; quality is then nDCG@10"
     )
     measured.add_argument(
-        "--sample", type=int, metavar="N", help="passages, at most (default: 50000)"
+        "--sample", type=int, metavar="N", help="maximum number of passages (default: 50000)"
     )
     measured.add_argument(
-        "--query-sample", type=int, metavar="N", help="queries, at most (default: 500)"
+        "--query-sample", type=int, metavar="N", help="maximum number of queries (default: 500)"
     )
     measured.add_argument(
         "--depth",
         type=int,
         metavar="N",
-        help="documents that a search asks the leg for (default: 10; `twindex search` asks for "
-        "1000 unless told otherwise)",
+        help="documents that a search requests from the leg (default: 10; the default of `twindex "
+        "search` is 1000)",
     )
     measured.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)"
+        "--seed", type=int, default=0, metavar="N", help="random seed of the samples (default: 0)"
     )
     limits = parser.add_argument_group("limits")
-    limits.add_argument("--bytes-per-vector", type=float, metavar="N", help="of all files, at most")
+    limits.add_argument(
+        "--bytes-per-vector", type=float, metavar="N", help="maximum, all files included"
+    )
     limits.add_argument(
         "--memory",
         type=parse_bytes,
         metavar="SIZE",
-        help="that the index of the whole collection holds, at most, e.g. 500MB",
+        help="maximum memory of the index of the whole collection, e.g. 500MB",
     )
-    limits.add_argument("--p95-ms", type=float, metavar="X", help="of a single query, at most")
     limits.add_argument(
-        "--min-recall", type=float, metavar="R", help="recall@10 against exact search, at least"
+        "--p95-ms", type=float, metavar="X", help="maximum p95 time of a single query"
     )
-    grid = parser.add_argument_group("what is tried")
+    limits.add_argument(
+        "--min-recall", type=float, metavar="R", help="minimum recall@10 against exact search"
+    )
+    grid = parser.add_argument_group("candidates")
     grid.add_argument(
         "--grid",
         type=Path,
         metavar="FILE.toml",
         help="`recall = [...]` and [[block]] tables of index, codec, projection, originals "
-        "(default: what makes sense of everything)",
+        "(default: every useful combination)",
     )
     for name in AXES:
         example = {"indexes": "flat,ivf", "codecs": "int8,pq", "projections": "none,pca:0.5"}
-        text = f"of the grid, only these, e.g. {example[name]}"
+        text = f"restrict the grid to these, e.g. {example[name]}"
         grid.add_argument(option(name), type=_names, metavar="NAME,...", help=text)
     parser.add_argument(
         "--output",
         type=parse_folder,
         metavar="DIR",
-        help="folder for what is written (default: NAME-tuning, of the collection's name)",
+        help="folder for the results (default: NAME-tuning, with the name of the collection)",
     )
     parser.add_argument(
-        "--apply", action="store_true", help="store the collection as recommended, at once"
+        "--apply", action="store_true", help="apply the recommendation to the collection"
     )
     add_models(parser)
     add_output(parser)
@@ -122,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     sizes = given(arguments, ("sample", "depth", "seed"))
     sizes |= {"number": arguments.query_sample} if arguments.query_sample is not None else {}
     renamed = {"number": "--query-sample", **{axis: option(name) for name, axis in AXES.items()}}
-    # That nothing can be written there should not be found after measuring.
+    # Create the folder first: an unwritable folder must fail before the measurements.
     new = not output.exists()
     with Collection.open(
         arguments.collection, read_only=not arguments.apply, encoders=encoders
@@ -130,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         output.mkdir(parents=True, exist_ok=True)
         try:
             with (
-                about_options(arguments, **renamed),
+                errors_name_options(arguments, **renamed),
                 closing(progress_of(arguments)) as progress,
             ):
                 report = tune(
@@ -152,7 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
                     applied = collection.reconfigure({report.leg: storage}, progress=progress)
         except TwindexError as error:
             if new:
-                with suppress(OSError):  # What is written already stays.
+                with suppress(OSError):  # A folder with files in it stays.
                     output.rmdir()
             if isinstance(error, NotFoundError) and "leg" in str(error):
                 raise InvalidInputError(str(error), field="--leg") from None
@@ -170,11 +175,11 @@ def run(arguments: argparse.Namespace) -> int:
     if report.recommended is None:
         return 1
     if applied is not None:
-        note("the collection is stored so now" if applied.changed else "it was stored so already")
+        note("applied to the collection" if applied.changed else "already stored this way")
         if applied.changed and not report.recommended.keeps_originals:
-            note("twindex: warning: originals are not kept from now on; that cannot be undone")
+            note("twindex: warning: originals are no longer kept; this cannot be undone")
         if segments > 1:
-            note(f"it has {segments} segments; `twindex merge` makes it one, as was measured")
+            note(f"the figures are for one segment, and it has {segments}: run `twindex merge`")
     return 0
 
 
@@ -186,11 +191,11 @@ def _names(text: str) -> list[str]:
 
 
 def _output(arguments: argparse.Namespace) -> Path:
-    """Where files go; not into the collection, whose folder holds nothing else."""
+    """Return the folder for the results. Raises InvalidInputError if it is in the collection."""
     collection: Path = arguments.collection.resolve()
     output = arguments.output or Path(f"{collection.name}-tuning")
     if collection in (output.resolve(), *output.resolve().parents):
-        raise InvalidInputError("lies inside the collection", field="--output")
+        raise InvalidInputError("is inside the collection; name another folder", field="--output")
     return output
 
 
@@ -199,14 +204,14 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query] | None, Qrels | No
 
     if arguments.queries is None:
         if arguments.qrels is not None:
-            raise InvalidInputError("goes with --queries only", field="--qrels")
+            raise InvalidInputError("requires --queries", field="--qrels")
         return None, None
     qrels = None if arguments.qrels is None else read_qrels(arguments.qrels)
     return read_queries(arguments.queries), qrels
 
 
 def _print(report: Report) -> None:
-    """The points that none beats, and the one to take."""
+    """Print the configurations that no other one beats, and the recommended one."""
     from ....eval.tuning.files import limits, summary
 
     on = report.measured_on
@@ -231,7 +236,7 @@ def _print(report: Report) -> None:
     print("  " + ", ".join(f"{name} {value}" for name, value in shown))
 
 
-_HEADER = ["not beaten", "quality", "recall", "bytes/vector", "memory MB", "p95 ms", "CPU ms"]
+_HEADER = ["best trade-offs", "quality", "recall", "bytes/vector", "memory MB", "p95 ms", "CPU ms"]
 
 
 def _line(point: Point) -> list[str]:

@@ -1,9 +1,9 @@
 """Check every file of a collection and every row of its database.
 
-The exit status is 1 when something is wrong; the report names the file and the document. Nothing is
-changed, and the folder need not be writable. When acknowledged writes are missing, for example
-after damage to the write-ahead log, the collection does not open until they are restored from a
-backup or given up with --accept.
+The exit status is 1 if something is damaged; the report names the file and the document. Nothing is
+changed, and the folder may be read-only. If acknowledged writes are missing, for example after
+damage to the write-ahead log, the collection does not open. Restore it from a backup, or accept
+the loss with --accept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept",
         action="store_true",
-        help="go on without acknowledged writes that are missing; they are lost for good",
+        help="accept that missing acknowledged writes are lost for good, so that it opens again",
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ....search import Collection
 
 
-def tabled(
+def leg_report(
     collection: Collection,
     queries: list[Query],
     qrels: Qrels,
@@ -22,10 +22,10 @@ def tabled(
     baseline: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """The report on each leg alone, and all legs under each fusion.
+    """Return the report on each leg alone, and on all legs under each fusion.
 
-    baseline: the row that all others are compared with; None = each fusion is compared with the leg
-    that alone is best by the measure. Raises InvalidInputError for an unknown one.
+    baseline: name of the row that the others are compared with; None: each fusion is compared with
+    the single leg that is best by the measure. Raises InvalidInputError for an unknown baseline.
     """
     from ....eval import leg_table, searching_legs, systems
 
@@ -52,7 +52,7 @@ def tabled(
 
 
 def check_baseline(baseline: str | None, known: list[str]) -> None:
-    """Raise InvalidInputError, before any work, when no row will have this name."""
+    """Raise InvalidInputError if `baseline` is not the name of a row."""
     if baseline is not None and baseline not in known:
         message = f"no row is named {baseline!r}; the rows are: {', '.join(known)}"
         raise InvalidInputError(message, field="--baseline")
@@ -79,7 +79,7 @@ def _comparisons(
 
 
 def cells(row: dict[str, Any], measures: list[str]) -> list[str]:
-    """The name of a row, and each measure with its p-value where it is compared."""
+    """Return the cells of a row: its name, then each measure and its p-value, empty if none."""
     shown = [row["name"]]
     for name in measures:
         found = row.get("comparisons", {}).get(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....core import Progress, Qrels, Query
 from ...figures import counted
-from ..arguments.reranking import Chosen
+from ..arguments.reranking import RerankChoice
 from .legs import check_baseline
 
 if TYPE_CHECKING:
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from ....search import Collection
 
 
-def compared(
+def rerank_report(
     collection: Collection,
     queries: list[Query],
     qrels: Qrels,
     measures: list[str],
     fields: dict[str, Any],
-    rerank: Chosen,
+    rerank: RerankChoice,
     baseline: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """The report on the first stage alone and each reranker.
+    """Return the report on the first stage alone and on each reranker.
 
-    baseline: the row that all others are compared with; None = the first stage. Raises
-    InvalidInputError for an unknown one.
+    baseline: name of the row that the others are compared with; None: the first stage. Raises
+    InvalidInputError for an unknown baseline.
     """
     from ....eval import FIRST_STAGE, rerank_table
 
@@ -53,19 +53,19 @@ def compared(
 
 
 def _row(row: RerankRow, baseline: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"name": row.name, "measures": dict(row.evaluation.measures)}
+    report: dict[str, Any] = {"name": row.name, "measures": dict(row.evaluation.measures)}
     if row.comparisons is not None:
-        told["comparisons"] = {
+        report["comparisons"] = {
             name: {"baseline": baseline, **asdict(found)} for name, found in row.comparisons.items()
         }
-    told["per_query"] = row.evaluation.per_query
+    report["per_query"] = row.evaluation.per_query
     if row.cost is not None:
-        told["rerank"] = cost_of(row.cost)
-    return told
+        report["rerank"] = cost_of(row.cost)
+    return report
 
 
 def cost_of(cost: RerankCost) -> dict[str, Any]:
-    """What reranking cost, as JSON."""
+    """Return the cost of reranking as a JSON object."""
     return {
         **asdict(cost),
         "calls_per_query": cost.calls,
@@ -74,7 +74,7 @@ def cost_of(cost: RerankCost) -> dict[str, Any]:
 
 
 def costs(row: dict[str, Any]) -> list[str]:
-    """The cells of a row that say what reranking cost."""
+    """Return the cells of a row with the cost of reranking; empty if it did not rerank."""
     cost = row.get("rerank")
     if cost is None:
         return ["", "", ""]
@@ -85,8 +85,8 @@ def costs(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def spent_on(cost: dict[str, Any]) -> str:
-    """What reranking cost and where it fell short, in one line."""
+def cost_summary(cost: dict[str, Any]) -> str:
+    """Return the cost of reranking as one line, with truncated, partial and failed counts."""
     shown = [
         f"{cost['calls_per_query']:.1f} calls and {cost['tokens_per_query']:,.0f} tokens a query",
         f"{cost['usage']['cache_hits']:,} remembered",

@@ -1,4 +1,4 @@
-"""Collections: create, list, describe, delete, merge, store vectors anew."""
+"""Collections: create, list, describe, delete, merge, reconfigure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STORED = {
 
 @router.get("/v1/collections", responses={200: {"model": CollectionList}, **problems(429)})
 async def list_collections(request: Request) -> Response:
-    """All collections, those that cannot be served too."""
+    """List all collections, including those that cannot be served."""
     service: Service = request.app.state.service
     summaries = await service.readers.run(lambda: [_summary(s) for s in service.collections()])
     return json_response({"collections": summaries})
@@ -47,16 +47,19 @@ async def list_collections(request: Request) -> Response:
 @router.put(
     "/v1/collections/{collection}",
     responses={
-        200: {"model": CollectionInfo, "description": "It exists with this configuration"},
+        200: {
+            "model": CollectionInfo,
+            "description": "The collection already exists with this configuration",
+        },
         201: {"model": CollectionInfo},
         **problems(400, 409, 413, 415, 422, 429, 503),
     },
     openapi_extra=json_body(CollectionConfig, _EXAMPLE, required=False),
 )
 async def create_collection(request: Request, collection: str) -> Response:
-    """Create a collection. Without a body it gets a dense, a sparse and a lexical leg.
+    """Create a collection. Without a body, it gets a dense, a sparse and a lexical leg.
 
-    Its models are loaded before the answer.
+    The reply is sent after the models are loaded.
     """
     service: Service = request.app.state.service
     config = CollectionConfig()
@@ -78,7 +81,7 @@ async def create_collection(request: Request, collection: str) -> Response:
     responses={200: {"model": CollectionInfo}, **problems(404, 409, 429, 503)},
 )
 async def describe_collection(request: Request, collection: str) -> Response:
-    """Counts, segments, sizes, legs with their encoders, configuration."""
+    """Return counts, segments, sizes, legs with their encoders, and the configuration."""
     service: Service = request.app.state.service
     return json_response(await service.read(collection, _description))
 
@@ -97,7 +100,7 @@ async def delete_collection(request: Request, collection: str) -> Response:
     responses={202: {"model": JobReply}, **problems(404, 409, 422, 429, 503)},
 )
 async def merge_collection(request: Request, collection: str) -> Response:
-    """Make all segments one and give the space of deleted documents back, as a job."""
+    """Merge all segments into one and release the space of deleted documents, as a job."""
     new = NewJob("merge", "passages")
     return await enqueue(request, collection, "merge", lambda served: new)
 
@@ -109,18 +112,18 @@ async def merge_collection(request: Request, collection: str) -> Response:
     openapi_extra=json_body(ReconfigureRequest, _STORED),
 )
 async def reconfigure_collection(request: Request, collection: str) -> Response:
-    """Change how the vectors of dense legs are stored, as a job; nothing is encoded again.
+    """Change how the vectors of dense legs are stored, as a job. Nothing is encoded again.
 
-    Searches and writes go on meanwhile. A leg gets all that is said of it, and defaults for the
-    rest.
+    Searches and writes continue meanwhile. The body replaces the whole vector storage of a leg:
+    fields that are not given get their defaults.
     """
     raw = await body.read(request)
-    asked = validate(ReconfigureRequest, body.parse_object(raw))
-    wanted = asked.model_dump(mode="json")
+    parsed = validate(ReconfigureRequest, body.parse_object(raw))
+    wanted = parsed.model_dump(mode="json")
 
     def check(served: Served) -> NewJob:
         opened, _ = served.ready()
-        opened.check_reconfigure(asked.legs)  # What cannot be is said at once.
+        opened.check_reconfigure(parsed.legs)  # Invalid requests fail before a job starts.
         return NewJob("reconfigure", "passages", result=wanted)
 
     return await enqueue(request, collection, sha256(raw).hexdigest(), check)
@@ -131,7 +134,7 @@ def _summary(served: Served) -> dict[str, Any]:
     if served.collection is not None:
         try:
             documents = served.collection.count()
-        except StorageError as error:  # It harms no other collection.
+        except StorageError as error:  # Other collections are still listed.
             problem = str(error).replace(f"{served.path.parent}/", "")
     return {
         "name": served.name,
@@ -144,5 +147,5 @@ def _summary(served: Served) -> dict[str, Any]:
 def _description(served: Served) -> dict[str, Any]:
     opened, _ = served.ready()
     info = opened.info()
-    del info["path"]  # Where the server keeps its data is nobody's business.
+    del info["path"]  # Replies do not show where the server stores its data.
     return {"name": served.name, "status": served.status, **info}

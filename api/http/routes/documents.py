@@ -1,4 +1,4 @@
-"""Documents: put, get, delete, list, bulk. A write is answered when it is on disk."""
+"""Documents: put, get, delete, list, bulk. The reply to a write is sent when it is on disk."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from .. import body, cursor
 from ..idempotency import NewJob, enqueue, once
 from ..openapi import json_body, ndjson_body, problems
 from ..render import document, json_response, usage
-from ..shapes.schemas import (
+from ..shapes.documents import (
     BulkReply,
     Deleted,
     DeleteRequest,
     DocumentBody,
     DocumentPage,
-    JobReply,
     StoredDocument,
     Written,
 )
+from ..shapes.schemas import JobReply
 from ..spool import Received, receive
 from ..strict import StrictRoute
 
@@ -54,7 +54,7 @@ _LINES = '{"id": "kiwi", "text": "The kiwi is a bird."}\n{"id": "emu", "text": "
     _DOCUMENTS + "/bulk",
     responses={
         200: {"model": BulkReply},
-        202: {"model": JobReply, "description": "Large: a job writes it"},
+        202: {"model": JobReply, "description": "Large body: a job writes the documents"},
         **problems(400, 404, 409, 413, 415, 422, 429, 503),
     },
     openapi_extra=ndjson_body(_LINES),
@@ -62,25 +62,31 @@ _LINES = '{"id": "kiwi", "text": "The kiwi is a bird."}\n{"id": "emu", "text": "
 async def write_bulk(
     request: Request,
     collection: str,
-    as_job: Annotated[bool, Query(alias="async", description="always as a job")] = False,
+    as_job: Annotated[
+        bool, Query(alias="async", description="true: always write as a job")
+    ] = False,
     on_error: Annotated[
-        Literal["keep", "fail"], Query(description="fail: a bad line fails the request")
+        Literal["keep", "fail"],
+        Query(description="keep: write the valid lines; fail: one invalid line fails the request"),
     ] = "keep",
 ) -> Response:
-    """Insert or replace many documents, one JSON object in each line.
+    """Insert or replace many documents, one JSON object per line.
 
-    A line that is no document fails alone; with `on_error=fail` it fails the request (422) before
-    anything is written. Large bodies become a job (202), for which there is no `on_error=fail`.
-    `Idempotency-Key` is honoured.
+    An invalid line fails alone. With `on_error=fail`, it fails the request (422) before anything is
+    written. A large body becomes a job (202), which does not support `on_error=fail`. The header
+    `Idempotency-Key` is supported.
     """
     service: Service = request.app.state.service
     _, jobs = (await service.served(collection)).ready()
     if on_error == "fail" and as_job:
-        raise InvalidInputError("a job keeps the good lines: leave `async` out", field="on_error")
+        raise InvalidInputError(
+            "a job always keeps the valid lines; drop `async`", field="on_error"
+        )
     received = await receive(request, jobs, as_job=as_job)
     if on_error == "fail" and received.upload is not None:
         received.upload.discard()
-        raise InvalidInputError("a job keeps the good lines: send fewer lines", field="on_error")
+        message = "a large body becomes a job, which keeps the valid lines; send fewer lines"
+        raise InvalidInputError(message, field="on_error")
 
     def write(served: Served) -> tuple[int, Any]:
         return 200, _write_now(served, received, whole=on_error == "fail")
@@ -92,10 +98,10 @@ async def write_bulk(
 
 
 def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, Any]:
-    """whole: write all lines or none."""
+    """Write the lines and return the reply. whole: write all lines or none."""
     opened, _ = served.ready()
     lines = list(check_lines(opened, parse_lines((received.data or b"").split(b"\n"))))
-    if whole and (errors := [_at(line.error) for line in lines if line.error is not None]):
+    if whole and (errors := [_line_error(line.error) for line in lines if line.error is not None]):
         first = errors[0]
         raise Problem(422, f"{first['field']}: {first['message']}", errors=errors[:ERRORS_KEPT])
     result = BulkResult()
@@ -111,11 +117,11 @@ def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, 
     }
 
 
-def _at(error: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with a line, as the error of a field: `lines[7].text`, from 0."""
-    field, place = error.get("field"), f"lines[{error['line'] - 1}]"
+def _line_error(error: Mapping[str, Any]) -> dict[str, str]:
+    """Return the error of a line as the error of a field, such as `lines[7].text` (from 0)."""
+    field, line = error.get("field"), f"lines[{error['line'] - 1}]"
     message = str(error["detail"]).removeprefix(f"{field}: ")
-    return {"field": place if field is None else f"{place}.{field}", "message": message}
+    return {"field": line if field is None else f"{line}.{field}", "message": message}
 
 
 @router.post(
@@ -124,19 +130,19 @@ def _at(error: Mapping[str, Any]) -> dict[str, str]:
     openapi_extra=json_body(DeleteRequest, {"ids": ["kiwi", "emu"]}),
 )
 async def delete_many(request: Request, collection: str) -> Response:
-    """Delete documents by id, or all that meet a filter. `Idempotency-Key` is honoured."""
+    """Delete documents by id or by filter. The header `Idempotency-Key` is supported."""
     raw = await body.read(request)
-    asked = validate(DeleteRequest, body.parse_object(raw))
-    if (asked.ids is None) == (asked.filter is None):
-        raise Problem(422, "give exactly one of `ids` and `filter`")
+    parsed = validate(DeleteRequest, body.parse_object(raw))
+    if (parsed.ids is None) == (parsed.filter is None):
+        raise Problem(422, "send exactly one of `ids` and `filter`")
 
     def delete(served: Served) -> tuple[int, Any]:
         opened, _ = served.ready()
-        if asked.ids is None:
-            count = opened.delete_where(asked.filter or {})
+        if parsed.ids is None:
+            count = opened.delete_where(parsed.filter or {})
             return 200, {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
-        found = set(opened.delete(asked.ids))
-        missing = [name for name in dict.fromkeys(asked.ids) if name not in found]
+        found = set(opened.delete(parsed.ids))
+        missing = [name for name in dict.fromkeys(parsed.ids) if name not in found]
         return 200, {"deleted": len(found), "not_found": missing, "warnings": []}
 
     return await once(request, collection, sha256(raw).hexdigest(), delete)
@@ -151,16 +157,18 @@ async def list_documents(
     collection: str,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor_: Annotated[str | None, Query(alias="cursor")] = None,
-    after: Annotated[str | None, Query(description="instead of a cursor: an id")] = None,
+    after: Annotated[
+        str | None, Query(description="Id; the page begins after it. Use instead of `cursor`.")
+    ] = None,
     filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
 ) -> Response:
-    """Documents by id, ascending. `total` counts all pages.
+    """List documents by ascending id. `total` counts the documents of all pages.
 
-    A page of large documents has fewer than `limit`; go on while there is a `next_cursor`. A page
-    begins after the id `after`, whether there is such a document or not.
+    A page may have fewer than `limit` documents if they are large; continue while there is a
+    `next_cursor`. `after` need not be the id of an existing document.
     """
     if cursor_ is not None and after is not None:
-        raise Problem(422, "give `cursor` or `after`, not both")
+        raise Problem(422, "send `cursor` or `after`, not both")
     settings: Settings = request.app.state.settings
     condition = None if filter_ is None else _filter(filter_)
     where = parse_filter(condition)
@@ -194,11 +202,14 @@ async def list_documents(
     openapi_extra=json_body(DocumentBody, _EXAMPLE),
 )
 async def put_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
-    """Insert a document, or replace the one with this id. Percent-encode slashes in the id."""
+    """Insert a document, or replace the document with this id.
+
+    Slashes in the id must be percent-encoded.
+    """
     given = body.parse_object(await body.read(request))
     names = [name for name in ("_id", "id") if given.get(name) is not None]
     if names and parse_id(given) != id:
-        raise InvalidInputError("differs from the id in the path", field=names[0])
+        raise InvalidInputError("differs from the id in the path; drop it", field=names[0])
     rest = {name: value for name, value in given.items() if name not in ("_id", "id")}
     new = parse_document({**rest, "id": id})
 
@@ -225,7 +236,7 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
 
 @router.get(_DOCUMENT, responses={200: {"model": StoredDocument}, **problems(404, 429, 503)})
 async def get_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
-    """One document."""
+    """Return one document."""
     service: Service = request.app.state.service
     found = await service.read(collection, lambda served: served.ready()[0].get(id))
     return json_response(document(found))

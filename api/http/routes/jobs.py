@@ -1,4 +1,4 @@
-"""Jobs: long work that goes on after the answer."""
+"""Jobs: long work that continues after the reply."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 @router.get("/v1/jobs", responses={200: {"model": JobList}, **problems(429)})
 async def list_jobs(request: Request) -> Response:
-    """The latest jobs of all collections, newest first."""
+    """List the latest jobs of all collections, newest first."""
     service: Service = request.app.state.service
     found = await service.readers.run(service.jobs)
     return json_response({"jobs": [job(*pair) for pair in found]})
@@ -25,6 +25,6 @@ async def list_jobs(request: Request) -> Response:
 
 @router.get("/v1/jobs/{id}", responses={200: {"model": JobReply}, **problems(404, 429)})
 async def get_job(request: Request, id: str) -> Response:  # noqa: A002
-    """How far a job is."""
+    """Return the state and progress of a job."""
     service: Service = request.app.state.service
     return json_response(job(*await service.readers.run(service.job, id)))

@@ -12,7 +12,7 @@ from ....rerank import RerankerConfig
 from ...serving.service import Service
 from ..openapi import problems
 from ..render import json_response
-from ..shapes.schemas import ModelList
+from ..shapes.operations import ModelList
 from ..strict import StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
@@ -20,7 +20,7 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 @router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
 async def models(request: Request) -> Response:
-    """Encoders of the collections, and the rerankers that requests may name."""
+    """List the encoders of the collections, and the rerankers that requests may name."""
     service: Service = request.app.state.service
     return json_response({"object": "list", "data": [*_rerankers(service), *_encoders(service)]})
 
@@ -38,20 +38,20 @@ def _rerankers(service: Service) -> list[dict[str, Any]]:
 
 
 def _weights(config: RerankerConfig) -> str | None:
-    """The name of the model that a reranker asks."""
+    """Return the name of the model that a reranker uses; None if it has none."""
     found = getattr(config, "model", None) or getattr(getattr(config, "llm", None), "model", None)
     return None if found is None else str(found)
 
 
 def _encoders(service: Service) -> list[dict[str, Any]]:
-    """Each once, with the legs that it encodes."""
+    """Return an entry for each encoder, with the legs that it encodes."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for served in service.known():
         if served.collection is not None:
             for leg, config in served.collection.config.legs.items():
-                # Models in different folders may have one name.
-                place = getattr(config.encoder, "model", "")
-                key = (served.encoders[leg], config.encoder.kind, place)
+                # Models in different folders may have the same name.
+                path = getattr(config.encoder, "model", "")
+                key = (served.encoders[leg], config.encoder.kind, path)
                 found.setdefault(key, []).append(f"{served.name}/{leg}")
     return [
         _entry(service, name, "encoder", kind) | {"status": "ready", "legs": sorted(legs)}

@@ -1,4 +1,4 @@
-"""Whether the server lives, is ready and healthy; its metrics and what it is."""
+"""Liveness, readiness and health of the server, its metrics, version and limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .... import __version__
 from ...serving.service import Service
 from ..openapi import problems
 from ..render import json_response
-from ..shapes.schemas import Alive, Health, Info
+from ..shapes.operations import Alive, Health, Info
 from ..strict import ExactRoute, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=ExactRoute)
@@ -22,15 +22,15 @@ _ALIVE = b'{"status":"ok"}'
 
 @router.get("/livez", responses={200: {"model": Alive}})
 async def live() -> Response:
-    """The process answers."""
+    """Reply 200 while the process runs."""
     return Response(_ALIVE, media_type="application/json")
 
 
 @router.get("/readyz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def ready(request: Request) -> Response:
-    """200 once models and collections are loaded and writes work; until then 503 and why.
+    """Reply 200 if collections and models are loaded and writes work, else 503 with the reason.
 
-    A folder that is read-only is ready for reading: 200 with `"writable": false`.
+    A read-only folder is ready for searches: 200 with `"writable": false`.
     """
     health = await to_thread.run_sync(_health, request.app.state.service)
     failed = health["status"] in ("loading", "unwritable")
@@ -39,8 +39,10 @@ async def ready(request: Request) -> Response:
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def healthy(request: Request) -> Response:
-    """As `/readyz`. "degraded": some collection or reranker cannot be served, the others
-    are."""
+    """Reply as `/readyz`, but with the API key.
+
+    The status "degraded" means that a collection or reranker cannot be served.
+    """
     return await ready(request)
 
 
@@ -50,14 +52,14 @@ async def healthy(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(429)},
 )
 async def metrics(request: Request) -> Response:
-    """Prometheus metrics."""
+    """Return the metrics of the server in the text format of Prometheus."""
     text = await request.app.state.service.watchers.run(request.app.state.metrics.text)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @_v1.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
 async def info(request: Request) -> Response:
-    """Version and limits of this server."""
+    """Return the version and limits of this server."""
     settings = request.app.state.settings
     limits = settings.model_dump(
         include={"max_body_bytes", "max_bulk_bytes", "job_bytes", "job_documents"}

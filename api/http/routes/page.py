@@ -1,4 +1,4 @@
-"""The search page and the page of a document: they work without JavaScript."""
+"""The search page and the page of a document. Both work without JavaScript."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METHODS = get_args(Fusion.model_fields["method"].annotation)
 
 @router.get("/", response_class=HTMLResponse)
 async def search_page(request: Request) -> Response:
-    """The form, and the hits when there is a query; without one the collections."""
+    """Show the search form, with the hits if there is a query, else with the collections."""
     service: Service = request.app.state.service
     deadline = Deadline.of(request)
     collections = await service.readers.run(service.collections)
@@ -64,7 +64,7 @@ async def search_page(request: Request) -> Response:
 
 
 async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard) -> None:
-    """Add the options of the collection, then what a search of it gave."""
+    """Add the legs and fields of the collection to `page`, and the result of the search."""
     service: Service = request.app.state.service
     settings: Settings = request.app.state.settings
     page |= await service.read(form.collection, lambda served: _options(served, form))
@@ -81,7 +81,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
 
 
 def _options(served: Served, form: Form) -> dict[str, Any]:
-    """The legs and fields of the collection."""
+    """Return the legs and metadata fields of a collection, as the form needs them."""
     opened, _ = served.ready()
     running = form.running(opened.config.legs)
     legs = {
@@ -99,7 +99,11 @@ def _options(served: Served, form: Form) -> dict[str, Any]:
 
 @router.get("/document", response_class=HTMLResponse)
 async def document_page(request: Request) -> Response:
-    """A document: `collection` and `id`; `start` and `end` of the passage, `q` to mark."""
+    """Show a document.
+
+    Query parameters: `collection` and `id`; `start` and `end`, characters of a passage to mark;
+    `q`, a query whose words are marked.
+    """
     service: Service = request.app.state.service
     given, deadline = request.query_params, Deadline.of(request)
     collection, name = given.get("collection", ""), given.get("id", "")
@@ -129,21 +133,21 @@ def _document(
 ) -> dict[str, Any]:
     opened, _ = served.ready()
     if not name:
-        raise NotFoundError("there is no document without an id: give `id`")
+        raise NotFoundError("`id` is missing; add the id of a document")
     analyzer = analyzer_of(opened)
     found = opened.get(name)
     return document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
 
 
 def _span(given: QueryParams) -> tuple[int, int] | None:
-    """Characters of the passage; None where none is given. Raises Problem."""
+    """Return the start and end of the passage, or None if not given. Raises Problem 422."""
     if "start" not in given and "end" not in given:
         return None
     values = []
     for name in ("start", "end"):
         text = given.get(name, "")
         if not (text.isascii() and text.isdigit() and len(text) <= 12):
-            message = f"must be a whole number from 0, got {text[:40]!r}"
+            message = f"must be a whole number of at least 0, got {text[:40]!r}"
             errors = [{"field": name, "message": message}]
             raise Problem(422, f"{name} {message}", errors=errors)
         values.append(int(text))

@@ -1,6 +1,6 @@
-"""The API reference: made from the OpenAPI document, with a form to try each operation.
+"""The API reference page: the OpenAPI document, with a form to try each operation.
 
-Everything comes from this server: the framework's own page loads its scripts from a CDN.
+All files come from this server. The framework's own page would load scripts from a CDN.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/docs", response_class=HTMLResponse)
 async def reference_page(request: Request) -> Response:
-    """Every operation with its parameters, body, replies and examples."""
+    """Show every operation with its parameters, body, replies and examples."""
     service: Service = request.app.state.service
     names = [served.name for served in service.known()]
     base = str(request.base_url).rstrip("/")
@@ -30,7 +30,7 @@ async def reference_page(request: Request) -> Response:
 
 
 def _page(document: Mapping[str, Any], collections: Sequence[str], base: str) -> Response:
-    """base: the address of this server, as the examples have it."""
+    """Return the page. base: address of this server in the examples."""
     values = {"collection": collections[0]} if collections else {}
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
@@ -63,7 +63,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any]) -> dict[str
     return {
         "id": f"{method}{path}".replace("/", "-").replace("{", "").replace("}", ""),
         "path": path,
-        # The one operation whose collection is not there yet.
+        # The only operation whose collection does not exist yet.
         "creates": method == "put" and path.endswith("{collection}"),
         "method": method.upper(),
         "summary": summary,

@@ -1,4 +1,4 @@
-"""Documents of a request in a better order, with the fields of Cohere's and Jina's interfaces."""
+"""Rerank the documents of a request, with the fields of Cohere's and Jina's interfaces."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from ..strict import StrictRoute
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
 _CONFIGURED = {
-    "max_chunks_per_doc": "how much is read of a document",
-    "max_doc_length": "how much is read of a document",
-    "max_query_length": "how much is read of a query",
-    "max_tokens_per_doc": "how much is read of a document",
-    "rank_fields": "what is read of a document, its title and text,",
-    "truncation": "how much is read of a document",
+    "max_chunks_per_doc": "the input limit for a document",
+    "max_doc_length": "the input limit for a document",
+    "max_query_length": "the input limit for a query",
+    "max_tokens_per_doc": "the input limit for a document",
+    "rank_fields": "the choice of the fields to read, title and text,",
+    "truncation": "the input limit for a document",
 }
-"""Fields of other services that would change the reranker itself."""
+"""Fields of other services -> what they set, which a reranker's configuration sets here."""
 
 _EXAMPLE = {
     "model": "fast",
@@ -52,33 +52,36 @@ _EXAMPLE = {
     openapi_extra=json_body(RerankBody, _EXAMPLE),
 )
 async def rerank(request: Request) -> Response:
-    """Rerank documents that need not be stored. Also at /rerank and /v2/rerank."""
+    """Rerank the documents in the request, which need not be stored.
+
+    The operation is also available at /rerank and /v2/rerank.
+    """
     raw = await body.read(request)
     service: Service = request.app.state.service
     deadline = Deadline.of(request)
 
     def answer() -> Response:
         began = perf_counter()
-        asked = _parse(body.parse_object(raw))
-        check_query(request.app.state.settings, asked.query)
+        parsed = _parse(body.parse_object(raw))
+        check_query(request.app.state.settings, parsed.query)
         candidates = [
             Candidate(str(i), document.text, document.title, score=-float(i))
-            for i, document in enumerate(asked.documents)
+            for i, document in enumerate(parsed.documents)
         ]
         try:
-            reranker = _reranker(service, asked.model)
+            reranker = _reranker(service, parsed.model)
         except (ModelError, MissingExtraError) as error:
             result = failed(len(candidates), error)
         else:
-            result = rerank_one(reranker, asked.query, candidates, asked.budget, deadline.guard)
-        request.app.state.metrics.rerank(asked.model, result.status, result.seconds, result.usage)
-        if result.status == "failed" and asked.on_error == "fail":
+            result = rerank_one(reranker, parsed.query, candidates, parsed.budget, deadline.guard)
+        request.app.state.metrics.rerank(parsed.model, result.status, result.seconds, result.usage)
+        if result.status == "failed" and parsed.on_error == "fail":
             raise result.error or ModelError("the reranker failed")
         reply = {
             "id": request.state.request_id,
             "request_id": request.state.request_id,
             "took_ms": round((perf_counter() - began) * 1e3, 3),
-            **_reply(asked, result),
+            **_reply(parsed, result),
         }
         return json_response(reply)
 
@@ -89,15 +92,15 @@ def _parse(given: dict[str, Any]) -> RerankBody:
     for field, what in _CONFIGURED.items():
         if given.get(field) is not None:
             raise InvalidInputError(
-                f"{what} is part of its configuration here; leave it out", field=field
+                f"{what} is part of the reranker's configuration; remove this field", field=field
             )
     return validate(RerankBody, {k: v for k, v in given.items() if k not in _CONFIGURED})
 
 
-def _reply(asked: RerankBody, result: Reranked) -> dict[str, Any]:
+def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:
     usage, warnings = result.usage, rerank_warnings(result)
     if any(placed.judged for placed in result.order) and not _scores(result.order):
-        warnings.append("the reranker gives no scores: relevance_score is 1 / place")
+        warnings.append("the reranker returns no scores: relevance_score is 1 / rank")
     relevance = _relevance(result.order)
     results = [
         {
@@ -105,19 +108,19 @@ def _reply(asked: RerankBody, result: Reranked) -> dict[str, Any]:
             "relevance_score": score,
             "judged": placed.judged,
             "reasons": placed.reasons,
-            **(_document(asked, placed.index) if asked.return_documents else {}),
+            **(_document(request, placed.index) if request.return_documents else {}),
         }
         for placed, score in zip(result.order, relevance, strict=True)
     ]
     return {
         "object": "list",
-        "model": asked.model,
+        "model": request.model,
         "status": result.status,
-        "results": results[: asked.top_n],
+        "results": results[: request.top_n],
         "usage": {**counts(usage), "total_tokens": usage.prompt_tokens + usage.completion_tokens},
         "meta": {
             "api_version": {"version": "2"},
-            "billed_units": {"search_units": -(-len(asked.documents) // 100)},
+            "billed_units": {"search_units": -(-len(request.documents) // 100)},
             "tokens": {
                 "input_tokens": usage.prompt_tokens,
                 "output_tokens": usage.completion_tokens,
@@ -129,18 +132,19 @@ def _reply(asked: RerankBody, result: Reranked) -> dict[str, Any]:
 
 
 def _relevance(order: Sequence[Placed]) -> list[float]:
-    """A number for each result, never ascending, because clients sort by it and know no null.
+    """Return a relevance score for each result, in descending order.
 
-    The reranker's score; where it gives none at all, 1 / place for what it judged. What has none
-    otherwise gets 0, or the lowest score if that is below 0.
+    Relevance is the score of the reranker. If it returns no scores at all, judged results get
+    1 / rank. Other results get 0, or the lowest score if that is below 0. It is never null,
+    because clients sort by it.
     """
     known = _scores(order)
     floor = min([0.0, *known])
     found: list[float] = []
-    for place, placed in enumerate(order, 1):
+    for rank, placed in enumerate(order, 1):
         score = placed.score
         if score is None:
-            score = 1 / place if placed.judged and not known else floor
+            score = 1 / rank if placed.judged and not known else floor
         found.append(min(float(score), found[-1]) if found else float(score))
     return found
 
@@ -149,14 +153,17 @@ def _scores(order: Sequence[Placed]) -> list[float]:
     return [float(placed.score) for placed in order if placed.score is not None]
 
 
-def _document(asked: RerankBody, index: int) -> dict[str, Any]:
-    document = asked.documents[index]
+def _document(request: RerankBody, index: int) -> dict[str, Any]:
+    document = request.documents[index]
     title = {"title": document.title} if document.title else {}
     return {"document": {"text": document.text, **title}}
 
 
 def _reranker(service: Service, name: str) -> Reranker:
-    """Raises InvalidInputError for one that reads what only a collection has."""
+    """Return a reranker by name.
+
+    Raises InvalidInputError for an unknown name, and for a reranker that needs stored legs.
+    """
     try:
         reranker = service.rerankers.get(name)
     except InvalidInputError as error:
@@ -165,8 +172,8 @@ def _reranker(service: Service, name: str) -> Reranker:
     needs = sorted(reranker.needs.legs | ({vectors} if vectors else set()))
     if needs:
         raise InvalidInputError(
-            f"{name!r} reads what leg {', '.join(map(repr, needs))} of a collection has stored: "
-            "name it in `rerank` of a search",
+            f"{name!r} needs the stored leg {', '.join(map(repr, needs))} of a collection; use it "
+            "in `rerank` of a search",
             field="model",
         )
     return reranker

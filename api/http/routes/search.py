@@ -1,4 +1,4 @@
-"""Search, and several searches at once."""
+"""Search a collection: one search, or a batch of searches."""
 
 from __future__ import annotations
 
@@ -48,32 +48,33 @@ _EXAMPLE = {
 async def search(request: Request) -> Response:
     """Search one collection.
 
-    Pages are cut from a list fused once to a fixed depth: `offset` + `limit` is at most 1,000.
+    `offset` + `limit` must not exceed 1,000. The fused list does not depend on them, so pages are
+    consistent.
     """
-    # The path parameter is declared by hand: the framework takes longer to pass it than to route.
+    # The path parameter is declared by hand: passing it costs the framework more than routing.
     raw = await body.read(request)
 
     began, deadline = perf_counter(), Deadline.of(request)
 
-    # All of it in one call, so that the event loop has nothing to do but wait for bytes. Only what
-    # reranks goes on elsewhere.
+    # One call in a thread does the whole search, so that the event loop only waits for bytes.
+    # A search with reranking continues in another thread pool.
     def begin(served: Served) -> Response | SearchRequest:
-        asked = validate(SearchRequest, body.parse_object(raw))
-        check_work(request.app.state.settings, [asked])
-        return answer(served, asked) if asked.rerank is None else asked
+        parsed = validate(SearchRequest, body.parse_object(raw))
+        check_work(request.app.state.settings, [parsed])
+        return answer(served, parsed) if parsed.rerank is None else parsed
 
-    def answer(served: Served, asked: SearchRequest) -> Response:
-        result = served.ready()[0].search(asked, guard=deadline.guard)
+    def answer(served: Served, parsed: SearchRequest) -> Response:
+        result = served.ready()[0].search(parsed, guard=deadline.guard)
         _observe(request, result)
         reply = {
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
-            **search_result(asked, result, served.encoders),
+            **search_result(parsed, result, served.encoders),
         }
         return json_response(reply, headers={"Server-Timing": _server_timing(result)})
 
     collection = request.path_params["collection"]
-    return await deadline.wait(request, _searched(request, collection, begin, answer))
+    return await deadline.wait(request, _run_search(request, collection, begin, answer))
 
 
 @router.post(
@@ -82,7 +83,10 @@ async def search(request: Request) -> Response:
     openapi_extra=json_body(BatchRequest, {"requests": [_EXAMPLE]}),
 )
 async def search_batch(request: Request, collection: str) -> Response:
-    """Up to 100 searches of the same state. One that is invalid fails them all, by name."""
+    """Run up to 100 searches on the same state of a collection.
+
+    If one of them is invalid, the whole request fails and the error names the field.
+    """
     raw = await body.read(request)
 
     began, deadline = perf_counter(), Deadline.of(request)
@@ -90,7 +94,7 @@ async def search_batch(request: Request, collection: str) -> Response:
     def begin(served: Served) -> Response | BatchRequest:
         batch = validate(BatchRequest, body.parse_object(raw))
         check_work(request.app.state.settings, batch.requests, batch=True)
-        reranks = any(asked.rerank is not None for asked in batch.requests)
+        reranks = any(one.rerank is not None for one in batch.requests)
         return batch if reranks else answer(served, batch)
 
     def answer(served: Served, batch: BatchRequest) -> Response:
@@ -101,22 +105,25 @@ async def search_batch(request: Request, collection: str) -> Response:
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
             "results": [
-                search_result(asked, result, served.encoders)
-                for asked, result in zip(batch.requests, results, strict=True)
+                search_result(one, result, served.encoders)
+                for one, result in zip(batch.requests, results, strict=True)
             ],
         }
         return json_response(reply)
 
-    return await deadline.wait(request, _searched(request, collection, begin, answer))
+    return await deadline.wait(request, _run_search(request, collection, begin, answer))
 
 
-async def _searched(
+async def _run_search(
     request: Request,
     collection: str,
     begin: Callable[[Served], Response | T],
     answer: Callable[[Served, T], Response],
 ) -> Response:
-    """What `begin` answers, or `answer` where it gives what has to be reranked."""
+    """Return the reply of `begin`, or of `answer` if `begin` returns a request to rerank.
+
+    `begin` runs in a thread for searches, `answer` in a thread for reranking.
+    """
     service: Service = request.app.state.service
     begun = await service.read(collection, begin)
     if isinstance(begun, Response):

@@ -1,1 +1,1 @@
-"""Shapes of requests and replies, for the OpenAPI document."""
+"""Models of requests and replies, for the OpenAPI document."""

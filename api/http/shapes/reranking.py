@@ -1,4 +1,4 @@
-"""Shapes of what reranking takes and gives; see `schemas`."""
+"""Models of reranking requests and replies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from .shape import LanguageModelUsage, Shape
 
 
 class RerankPlace(Shape):
-    """Where a reranker put a hit: `rank` and its place before (`previous`), from 1. score: the
-    reranker's, null where it gave none; judged: it looked at the hit; reasons: why, by kind."""
+    """The position of a hit after reranking.
+
+    rank:     new rank, from 1.
+    previous: rank before reranking, from 1.
+    score:    score of the reranker; null if it returned none.
+    judged:   true if the reranker read the hit.
+    reasons:  reasons for the score, by kind.
+    """
 
     rank: int
     previous: int
@@ -28,7 +34,12 @@ RerankStatus = Literal["complete", "partial", "failed"]
 
 
 class RerankedStage(Shape):
-    """What one reranker of a chain did."""
+    """The work of one reranker of a chain.
+
+    status:     see `status` of the report.
+    candidates: hits given to this reranker.
+    judged:     hits that it read.
+    """
 
     name: str
     status: RerankStatus
@@ -39,10 +50,16 @@ class RerankedStage(Shape):
 
 
 class RerankReport(Shape):
-    """What reranking did: of the `candidates` so many were `judged`, of `truncated` ones the text
-    was not read to its end. partial: the budget ran out, or some of a model's answers could not be
-    used; failed: a model did, and the hits are in the order that they had, or that the stages of a
-    chain before it gave them."""
+    """The work of a reranker for one search.
+
+    status:     "complete"; "partial" if the budget ran out or some answers of the model were
+                unusable; "failed" if the model failed. After a failure, the hits keep the order
+                that they had, or that the previous stages of a chain gave them.
+    candidates: hits given to the reranker.
+    judged:     hits that it read.
+    truncated:  hits whose text it did not read to the end.
+    stages:     the rerankers of a chain; empty for a single reranker.
+    """
 
     model: str
     status: RerankStatus
@@ -56,7 +73,7 @@ class RerankReport(Shape):
 
 
 class RerankDocument(Config):
-    """A text to be reranked; a string stands for one without a title."""
+    """A text to rerank. A string is a text without a title."""
 
     text: str
     title: str = ""
@@ -66,21 +83,24 @@ def _document(value: object) -> object:
     if isinstance(value, str):
         return {"text": value}
     if not isinstance(value, Mapping):
-        raise ValueError("must be a text, or an object with `text`")
+        raise ValueError("must be a string, or an object with `text`")
     return value
 
 
 class RerankBody(Config):
-    """Documents to be reranked.
+    """Documents to rerank.
 
-    model:      a configured reranker; `GET /v1/models` lists them.
-    documents:  texts, or objects with `text` and `title`, in the order that stands for those that
-                are not judged.
-    top_n:      results returned; null = all. All documents are judged.
+    model:      name of a configured reranker; `GET /v1/models` lists them.
+    query:      text that the documents are compared with.
+    documents:  strings, or objects with `text` and `title`. Documents that the reranker does not
+                read keep this order.
+    top_n:      number of results to return; null: all. Every document is reranked.
     return_documents: repeat the documents in the results.
-    timeout_ms, calls, tokens: what the reranking may take, as in a search.
-    on_error:   of a model that fails: "fail" = an error, "keep" = the documents in the order given,
-                with the status "failed".
+    timeout_ms: time limit in milliseconds; null: no limit.
+    calls:      maximum number of prompts or pairs that the model reads; null: no limit.
+    tokens:     maximum number of tokens that the model reads and writes; null: no limit.
+    on_error:   if the model fails: "fail" returns an error, "keep" returns the documents in the
+                given order, with the status "failed".
     """
 
     model: str
@@ -99,13 +119,19 @@ class RerankBody(Config):
 
     @property
     def budget(self) -> Budget:
-        """Of the reranking."""
+        """The budget of the reranking."""
         return Budget(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
 
 
 class RerankResult(Shape):
-    """index: of the document in the request; relevance_score: of results in this order, never
-    ascending. judged, reasons: as in a search."""
+    """A reranked document.
+
+    index:           position of the document in the request, from 0.
+    relevance_score: score of the document; results are in descending order of it.
+    judged:          true if the reranker read the document.
+    reasons:         reasons for the score, by kind.
+    document:        the document, with `return_documents`.
+    """
 
     index: int
     relevance_score: float
@@ -115,13 +141,16 @@ class RerankResult(Shape):
 
 
 class RerankUsage(LanguageModelUsage):
-    """total_tokens: read and generated."""
+    """The work of language models. total_tokens: tokens read and generated."""
 
     total_tokens: int
 
 
 class RerankMeta(Shape):
-    """As clients of Cohere read it. search_units: one for each 100 documents; nothing is billed."""
+    """Metadata for clients of Cohere. Nothing is billed.
+
+    billed_units: `search_units`, one for each 100 documents.
+    """
 
     api_version: dict[str, str]
     billed_units: dict[str, int]
@@ -129,7 +158,15 @@ class RerankMeta(Shape):
 
 
 class RerankReply(Shape):
-    """results: best first. status, truncated, warnings: as in a search."""
+    """Reranked documents.
+
+    id, request_id: id of the request, which logs contain too.
+    took_ms:        time on the server in milliseconds.
+    status:         "complete"; "partial" if the budget ran out or some answers of the model were
+                    unusable; "failed" if the model failed.
+    results:        the documents, best first.
+    truncated:      documents whose text was not read to the end.
+    """
 
     id: str
     request_id: str

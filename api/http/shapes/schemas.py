@@ -1,7 +1,7 @@
-"""Shapes of requests and replies, for the OpenAPI document and for tests.
+"""Models of requests and replies, for the OpenAPI document and for tests.
 
-Replies are written from plain values (`render`): validating what we made ourselves would cost more
-than a small search. Tests hold every reply against these models.
+The server builds replies from plain values (see `render`), because validation would cost more than
+a small search. Tests validate every reply with these models.
 """
 
 from __future__ import annotations
@@ -11,19 +11,30 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from ....core import Config
-from ....core.filters.help import FILTER_HELP
 from ....search import SearchRequest
 from .reranking import RerankPlace, RerankReport
 from .shape import LanguageModelUsage, Shape
 
 
 class FieldError(Shape):
+    """An invalid field of a request.
+
+    field:   path of the field, such as `legs[0].weight`.
+    message: what is wrong with it.
+    """
+
     field: str = Field(examples=["legs[0].weight"])
     message: str
 
 
 class ProblemDetails(Shape):
-    """RFC 9457. `code` is a stable word for programs; `errors` name wrong fields."""
+    """An error, as in RFC 9457.
+
+    detail:     what went wrong, for people.
+    code:       stable word for programs.
+    request_id: id of the request, which logs contain too.
+    errors:     the invalid fields of the request.
+    """
 
     type: str = Field(examples=["urn:twindex:problem:not_found"])
     title: str
@@ -34,96 +45,23 @@ class ProblemDetails(Shape):
     errors: list[FieldError]
 
 
-class DocumentBody(BaseModel):
-    """A document. `_id` is another name for `id`; in a PUT it may be left out."""
-
-    id: str | int | None = Field(default=None, examples=["kiwi"])
-    title: str | None = Field(default=None, examples=["Kiwi"])
-    text: str = Field(examples=["The kiwi is a bird that cannot fly."])
-    metadata: dict[str, Any] | None = Field(default=None, examples=[{"year": 2024}])
-
-
-class StoredDocument(Shape):
-    id: str
-    title: str
-    text: str
-    metadata: dict[str, Any]
-
-
-class Written(Shape):
-    """unchanged: the document was stored already, so nothing was encoded (`passages` is 0);
-    truncated: leg -> passages whose end its encoder did not read; usage: where a leg's encoder is a
-    language model."""
-
-    id: str
-    created: bool
-    unchanged: bool
-    passages: int
-    truncated: dict[str, int]
-    usage: LanguageModelUsage | None = None
-
-
-class DocumentPage(Shape):
-    """next_cursor: give it as `cursor` to go on; null on the last page."""
-
-    documents: list[StoredDocument]
-    total: int
-    next_cursor: str | None
-
-
-class DeleteRequest(Config):
-    """Exactly one of `ids` and `filter`."""
-
-    ids: list[str] | None = Field(default=None, max_length=10_000, examples=[["kiwi"]])
-    filter: dict[str, Any] | None = Field(default=None, description=FILTER_HELP)
-
-
-class Deleted(Shape):
-    """not_found: the given ids that no document had. warnings: of a filter."""
-
-    deleted: int
-    not_found: list[str]
-    warnings: list[str]
-
-
-class BulkError(Shape):
-    code: str
-    line: int
-    detail: str
-    field: str | None = None
-
-
-class BulkItem(Shape):
-    """status: 200 written, 400 not JSON, 422 not a document."""
-
-    id: str | None
-    status: int
-    error: BulkError | None = None
-
-
-class BulkReply(Shape):
-    """One item for each line that is not blank, in order. unchanged: documents that were stored
-    already and were skipped; passages: encoded."""
-
-    errors: bool
-    items: list[BulkItem]
-    replaced: int
-    unchanged: int
-    passages: int
-    truncated: dict[str, int]
-    usage: LanguageModelUsage | None = None
-
-
 class Progress(Shape):
+    """Progress of a job: `done` of `total` units; a `total` of null is unknown."""
+
     done: int
     total: int | None
     unit: str
 
 
 class JobReply(Shape):
-    """Long work. A bulk job's `result` counts documents and has the first errors by line; that of a
-    reconfiguration has the legs as asked for, whether they `changed`, and warnings. `waiting`: the
-    disk stopped it (`error` says how), and it is tried again by itself."""
+    """A job: long work that continues after the reply.
+
+    state:  "waiting" means that the disk stopped the job (see `error`), and the server retries it.
+    error:  why the job failed or waits.
+    result: of a bulk job: counts of documents, and the first errors by line. Of a
+            reconfiguration: the requested legs, `changed`, and warnings.
+    created, updated: time in ISO 8601.
+    """
 
     id: str
     collection: str
@@ -137,11 +75,19 @@ class JobReply(Shape):
 
 
 class JobList(Shape):
+    """Jobs, newest first."""
+
     jobs: list[JobReply]
 
 
 class CollectionSummary(Shape):
-    """documents: null while it is not ready; `problem` then says why."""
+    """A collection in a list.
+
+    status:    "ready", or why the collection cannot be used: "loading"; "building", an unfinished
+               build; "damaged" files; an "unreadable" folder; "unavailable", a missing model.
+    documents: number of documents; null if the collection is not ready.
+    problem:   the reason if the collection is not ready.
+    """
 
     name: str
     status: Literal["loading", "ready", "building", "damaged", "unreadable", "unavailable"]
@@ -150,11 +96,17 @@ class CollectionSummary(Shape):
 
 
 class CollectionList(Shape):
+    """All collections of the server."""
+
     collections: list[CollectionSummary]
 
 
 class CollectionInfo(BaseModel):
-    """What is in a collection; sizes in bytes."""
+    """The contents of a collection. Sizes are in bytes.
+
+    generation: number that every write increases.
+    config:     the configuration of the collection.
+    """
 
     name: str
     status: str
@@ -165,8 +117,15 @@ class CollectionInfo(BaseModel):
 
 
 class LegPlace(Shape):
-    """scaled, weight, contribution: for `explain: true`. The contributions of a hit sum to its
-    score."""
+    """The rank of a hit in one leg.
+
+    rank:         rank in the leg, from 1.
+    score:        raw score in the leg.
+    scaled:       score after scaling; with `explain: true`.
+    weight:       weight of the leg; with `explain: true`.
+    contribution: part of the fused score; with `explain: true`. The contributions of a hit add up
+                  to its score.
+    """
 
     rank: int
     score: float
@@ -176,13 +135,20 @@ class LegPlace(Shape):
 
 
 class PassagePlace(Shape):
-    """Characters `start` to `end` (exclusive) of the text."""
+    """The best passage: characters `start` to `end` (exclusive) of the text."""
 
     start: int
     end: int
 
 
 class Term(Shape):
+    """The contribution of one term to a score.
+
+    score:    `query` times `document`.
+    query:    weight of the term in the query.
+    document: weight of the term in the document.
+    """
+
     term: str
     score: float
     query: float
@@ -190,22 +156,30 @@ class Term(Shape):
 
 
 class TermWeight(Shape):
-    """term: a piece of the model's vocabulary, as it is written there."""
+    """A term with its weight. term: an entry of the model's vocabulary, unchanged."""
 
     term: str
     weight: float
 
 
 class TopTerms(Shape):
-    """The heaviest terms of a text, heaviest first, of `total` that have a weight."""
+    """The heaviest terms of a text, heaviest first. total: terms with a weight."""
 
     top: list[TermWeight]
     total: int
 
 
 class SearchHit(Shape):
-    """title, text, metadata: as `include` asks; explain, terms: for `explain: true`, by leg. terms:
-    those of the passage that the sparse leg found. rerank: where a reranker was asked for."""
+    """A hit of a search.
+
+    score:    fused score.
+    legs:     leg -> rank and score, for the legs that found the document.
+    passage:  the best passage; null if the document was not cut.
+    title, text, metadata: parts of the document that `include` requests.
+    explain:  leg -> contribution of each term; with `explain: true`.
+    terms:    leg -> terms of the passage that the sparse leg found; with `explain: true`.
+    rerank:   position after reranking, if the request has `rerank`.
+    """
 
     id: str
     score: float
@@ -220,23 +194,32 @@ class SearchHit(Shape):
 
 
 class IndexState(Shape):
-    """version: raised by every write; encoder: leg -> model or language."""
+    """The state of the index that was searched.
+
+    version: number that every write increases.
+    encoder: leg -> model or language.
+    """
 
     version: int
     encoder: dict[str, str]
 
 
 class Total(Shape):
-    """relation: "eq" = exact, "gte" = at least this many."""
+    """The number of matches. relation: "eq": exact; "gte": at least `value`."""
 
     value: int
     relation: Literal["eq", "gte"]
 
 
 class ResultBody(Shape):
-    """timings: milliseconds by stage; usage: where a leg's encoder is a language model;
-    query_terms: for `explain: true`, what each sparse leg has of the query; rerank: where a
-    reranker was asked for."""
+    """The result of one search.
+
+    timings:     stage -> milliseconds.
+    hits:        the hits, best first.
+    usage:       work of language models, if a leg's encoder is one.
+    query_terms: sparse leg -> terms of the query; with `explain: true`.
+    rerank:      work of the reranker, if the request has `rerank`.
+    """
 
     timings: dict[str, float]
     index: IndexState
@@ -249,65 +232,33 @@ class ResultBody(Shape):
 
 
 class SearchReply(ResultBody):
+    """The result of a search.
+
+    request_id: id of the request, which logs contain too.
+    took_ms:    time on the server in milliseconds.
+    timings:    stage -> milliseconds.
+    hits:       the hits, best first.
+    usage:      work of language models, if a leg's encoder is one.
+    query_terms: sparse leg -> terms of the query; with `explain: true`.
+    rerank:     work of the reranker, if the request has `rerank`.
+    """
+
     request_id: str
     took_ms: float
 
 
 class BatchRequest(Config):
-    """Searches of the same state of the collection; their queries are encoded together."""
+    """Searches on the same state of a collection. Their queries are encoded together.
+
+    requests: 1 to 100 searches.
+    """
 
     requests: list[SearchRequest] = Field(min_length=1, max_length=100)
 
 
 class BatchReply(Shape):
-    """results: in the order of the requests."""
+    """The results of a batch. results: in the order of the requests."""
 
     request_id: str
     took_ms: float
     results: list[ResultBody]
-
-
-class Model(Shape):
-    """A model that the server uses. type: a reranker's `id` is what requests name; of an encoder,
-    `legs` says where it is used. weights: the model that a reranker asks, null where it has none
-    of its own; candidates: hits that it judges unless a request says otherwise."""
-
-    id: str
-    object: Literal["model"]
-    created: int
-    owned_by: str
-    type: Literal["encoder", "reranker"]
-    kind: str
-    status: Literal["loading", "ready", "unavailable"]
-    legs: list[str] | None = None
-    weights: str | None = None
-    candidates: int | None = None
-
-
-class ModelList(Shape):
-    object: Literal["list"]
-    data: list[Model]
-
-
-class Alive(Shape):
-    """The process answers."""
-
-    status: Literal["ok"]
-
-
-class Health(Shape):
-    """collections, rerankers: name -> status. writable: whether the disk takes writes; `problem`
-    says why not. unwritable: it should and does not; a read-only folder is not that."""
-
-    status: Literal["ok", "loading", "degraded", "unwritable"]
-    writable: bool
-    problem: str | None
-    collections: dict[str, str]
-    rerankers: dict[str, str]
-
-
-class Info(Shape):
-    name: str
-    version: str
-    limits: dict[str, int]
-    collections: int

@@ -1,4 +1,4 @@
-"""What all shapes of replies have in common."""
+"""The base of all models of replies."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Shape(BaseModel):
-    """A reply; tests refuse fields that are not declared."""
+    """A reply, or a part of one. Undeclared fields are errors, which tests check."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class LanguageModelUsage(Shape):
-    """What language models did: prompts read (`calls`), tokens in them and how many of these were
-    computed before, tokens generated, texts whose result was remembered (`cache_hits`), seconds."""
+    """The work of language models for a request.
+
+    calls:             prompts read.
+    prompt_tokens:     tokens in these prompts.
+    cached_tokens:     prompt tokens whose keys and values were reused.
+    completion_tokens: tokens generated.
+    cache_hits:        texts whose result came from the cache, without a call.
+    seconds:           time spent in language models.
+    """
 
     calls: int
     prompt_tokens: int

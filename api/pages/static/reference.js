@@ -12,7 +12,7 @@ function address(form) {
     }
   }
   const text = parameters.toString();
-  // Relative to this page: a proxy may have put the server under a path.
+  // Relative to this page, because a proxy may serve it under a path.
   const relative = path.replace(/^\//, "");
   return text ? `${relative}?${text}` : relative;
 }
@@ -51,7 +51,7 @@ async function send(form) {
     if (text) shown.push(element("pre", pretty(text, response.headers.get("content-type") ?? "")));
     target.replaceChildren(...shown);
   } catch (error) {
-    target.replaceChildren(element("p", `No answer: ${error.message}`, "status failed"));
+    target.replaceChildren(element("p", `No reply: ${error.message}`, "status failed"));
   }
 }
 
@@ -72,11 +72,11 @@ function reveal() {
 addEventListener("hashchange", reveal);
 reveal();
 
-// The examples name the address that this page has here, which a proxy may have changed.
-const told = document.querySelector(".reference").dataset.base;
+// A proxy may have changed the address of this page. Show the current one in the examples.
+const original = document.querySelector(".reference").dataset.base;
 const here = new URL("./", location.href).href.replace(/\/$/, "");
-if (told !== here) {
+if (original !== here) {
   for (const example of document.querySelectorAll(".example pre")) {
-    example.textContent = example.textContent.replaceAll(told, here);
+    example.textContent = example.textContent.replaceAll(original, here);
   }
 }

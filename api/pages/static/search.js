@@ -1,10 +1,10 @@
-// The page works without this: it only saves a click and a reach for the mouse.
+// Conveniences only: the page works without this script.
 "use strict";
 
 const collection = document.getElementById("collection");
 const query = document.getElementById("q");
 
-// Other collections have other legs: show the form for the chosen one.
+// Each collection has its own legs: load the form of the selected one.
 collection.addEventListener("change", () => {
   const url = new URL("./", location.href);
   url.searchParams.set("collection", collection.value);
@@ -20,5 +20,5 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// On a phone the hits come first, and the options are folded.
+// On a small screen, fold the options, so that hits come first.
 if (matchMedia("(max-width: 40rem)").matches) document.querySelector(".options").open = false;

@@ -52,7 +52,7 @@ def index(tmp_path: Path, corpus: str, capsys: pytest.CaptureFixture[str]) -> st
     return path
 
 
-def test_build_reports_what_it_did(tmp_path: Path, corpus: str, run: Any) -> None:
+def test_build_prints_its_report(tmp_path: Path, corpus: str, run: Any) -> None:
     done = run("build", str(tmp_path / "a"), "--documents", corpus, *FAKES, "--json")
     assert done.status == 0
     report = done.json
@@ -76,7 +76,7 @@ def test_bad_records_are_skipped_and_reported(tmp_path: Path, run: Any) -> None:
     done = run("build", str(tmp_path / "a"), "--documents", corpus, *FAKES)
     assert done.status == 0
     assert "12 records skipped" in done.out
-    assert "1 document had an id that came again later" in done.out
+    assert "1 document replaced by a later document with the same id" in done.out
     assert f"{corpus}:4: text: must be a string" in done.err
     assert "12 records in all" in done.err
     strict = run("build", str(tmp_path / "b"), "--documents", corpus, *FAKES, "--strict")
@@ -89,7 +89,7 @@ def test_an_input_without_documents_is_an_error(tmp_path: Path, run: Any) -> Non
     done = run("build", str(tmp_path / "a"), "--documents", corpus, *FAKES)
     assert done.status == 2
     assert "c.jsonl:1: text" in done.err
-    assert "holds no document" in done.err
+    assert "no valid document in" in done.err
     assert not (tmp_path / "a").exists()
 
 
@@ -108,7 +108,7 @@ def test_named_columns(tmp_path: Path, run: Any) -> None:
     assert "key, name, body, year" in done.err
     (tmp_path / "notes").mkdir()
     done = run("build", index, "--documents", str(tmp_path / "notes"), *FAKES, *fields)
-    assert "--id-field: only JSON lines and tables" in done.err
+    assert "--id-field: requires JSON lines or a table in --documents" in done.err
 
 
 def test_search_shows_every_leg(index: str, run: Any) -> None:
@@ -130,7 +130,7 @@ def test_search_shows_every_leg(index: str, run: Any) -> None:
     assert "eel " in out
     assert "lexical adds " in out
     leg = found["hits"][0]["legs"]["lexical"]
-    assert leg["contribution"] == leg["scaled"] == found["hits"][0]["score"]  # It ran alone.
+    assert leg["contribution"] == leg["scaled"] == found["hits"][0]["score"]  # Only one leg ran.
 
 
 def test_search_with_filter_weights_and_fusion(index: str, run: Any) -> None:
@@ -153,7 +153,9 @@ def test_search_with_filter_weights_and_fusion(index: str, run: Any) -> None:
         (["--legs", "dense,dense"], "error: `legs` must name each leg once"),
     ],
 )
-def test_wrong_searches_say_why(index: str, run: Any, argv: list[str], words: str) -> None:
+def test_an_invalid_search_names_the_option(
+    index: str, run: Any, argv: list[str], words: str
+) -> None:
     done = run("search", index, "kiwi", *argv)
     assert done.status == 2
     assert words in done.err
@@ -225,7 +227,7 @@ def test_damage_is_named_and_ends_with_status_1(tmp_path: Path, index: str, run:
     assert victim.name in done.err
 
 
-def test_there_must_be_a_collection(tmp_path: Path, run: Any) -> None:
+def test_commands_require_an_existing_collection(tmp_path: Path, run: Any) -> None:
     for command in (["info"], ["verify"], ["merge"], ["search", "query"], ["get", "1"]):
         done = run(command[0], str(tmp_path / "none"), *command[1:])
         assert (done.status, done.out) == (2, "")
@@ -243,7 +245,7 @@ def test_there_must_be_a_collection(tmp_path: Path, run: Any) -> None:
         ["delete", "DIR", "--filter", '{"\udce9": 1}'],
     ],
 )
-def test_arguments_are_utf_8(index: str, run: Any, argv: list[str]) -> None:
+def test_arguments_must_be_utf_8(index: str, run: Any, argv: list[str]) -> None:
     done = run(*[index if item == "DIR" else item for item in argv])
     assert (done.status, done.out) == (2, "")
     assert "is not UTF-8" in done.err
@@ -256,7 +258,7 @@ def test_paths_may_be_any_bytes(tmp_path: Path, corpus: str, run: Any) -> None:
     assert run("info", path, "--json").json["documents"] == 3
 
 
-def test_a_collection_is_no_file(corpus: str, run: Any, capsys: Any) -> None:
+def test_a_file_is_rejected_as_a_collection(corpus: str, run: Any, capsys: Any) -> None:
     for argv in (["build", corpus, "--documents", corpus, *FAKES], ["info", corpus]):
         with pytest.raises(SystemExit) as ended:
             main(argv)
@@ -310,7 +312,7 @@ def test_no_traceback_without_debug(tmp_path: Path) -> None:
     assert loud.returncode == 1
 
 
-def test_a_reader_that_leaves_is_no_failure(index: str) -> None:
+def test_a_closed_pipe_is_not_an_error(index: str) -> None:
     with twindex("info", index, "--json") as done:
         assert done.stdout is not None
         assert done.stderr is not None
@@ -320,14 +322,14 @@ def test_a_reader_that_leaves_is_no_failure(index: str) -> None:
 
 
 def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
-    """Interrupted while it waits for more documents, after the first parts are on disk."""
+    """The build is interrupted while it waits for documents, with a part on disk."""
     lines = [
         json.dumps({"_id": str(number), "text": f"text {number} " * 9}) + "\n"
         for number in range(6_000)
     ]
     folder = tmp_path / "c"
     arguments = ["build", str(folder), "--documents", "-", *FAKES]
-    # A test run that was started in the background ignores SIGINT, and so would its children.
+    # A test run in the background ignores SIGINT, and its children would do so too.
     default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = twindex(*arguments, stdin=subprocess.PIPE, preexec_fn=default)
     assert process.stdin is not None
@@ -347,7 +349,7 @@ def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
     assert report["resumed_at"] > 0
 
 
-def test_what_a_folder_holds_besides_is_said(tmp_path: Path, run: Any) -> None:
+def test_skipped_files_of_a_folder_are_reported(tmp_path: Path, run: Any) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "a.md").write_text("# A\n\ntext")
@@ -368,7 +370,7 @@ def test_what_a_folder_holds_besides_is_said(tmp_path: Path, run: Any) -> None:
     assert not (tmp_path / "c").exists()
 
 
-def test_a_file_without_a_suffix_is_told_as_such(tmp_path: Path, run: Any) -> None:
+def test_a_file_without_a_suffix_is_reported(tmp_path: Path, run: Any) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "a.md").write_text("# A\n\ntext")
@@ -377,7 +379,7 @@ def test_a_file_without_a_suffix_is_told_as_such(tmp_path: Path, run: Any) -> No
     assert "twindex: not read: 1 of another kind (no suffix 1)" in done.err
 
 
-def test_a_build_over_a_finished_collection_says_what_to_do(tmp_path: Path, run: Any) -> None:
+def test_building_over_a_finished_collection_suggests_a_remedy(tmp_path: Path, run: Any) -> None:
     notes = tmp_path / "a.md"
     notes.write_text("# A\n\ntext")
     argv = ["build", str(tmp_path / "index"), "--documents", str(notes), *FAKES]

@@ -60,7 +60,7 @@ def test_every_command_has_a_summary_and_an_example(capsys: pytest.CaptureFixtur
         assert f"example:\n  twindex {name} " in capsys.readouterr().out
 
 
-def test_help_does_not_import_what_is_slow() -> None:
+def test_help_does_not_import_slow_modules() -> None:
     code = (
         "import sys\nfrom twindex.api.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
@@ -71,7 +71,7 @@ def test_help_does_not_import_what_is_slow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_the_default_is_the_default_of_the_library() -> None:
+def test_defaults_equal_those_of_the_library() -> None:
     assert configured() == CollectionConfig()
 
 
@@ -95,7 +95,7 @@ def test_each_flag_sets_its_field() -> None:
     assert config.passages == PassageConfig(unit="sentences", size=50, overlap=5, threshold=99)
 
 
-def test_measures_are_parted_outside_brackets() -> None:
+def test_measures_are_split_outside_brackets() -> None:
     text = "nDCG@10, AP(rel=2,judged_only=True) ,R(rel=2)@100"
     assert parse_measures(text) == ["nDCG@10", "AP(rel=2,judged_only=True)", "R(rel=2)@100"]
 
@@ -103,7 +103,7 @@ def test_measures_are_parted_outside_brackets() -> None:
 def test_legs_can_be_left_out() -> None:
     assert list(configured("--dense", "none", "--sparse", "none").legs) == ["lexical"]
     assert list(configured("--lexical", "none").legs) == ["dense", "sparse"]
-    with pytest.raises(ConfigError, match="nothing could be searched"):
+    with pytest.raises(ConfigError, match="are all none; keep at least one"):
         configured("--dense", "none", "--sparse", "none", "--lexical", "none")
 
 
@@ -113,10 +113,12 @@ def test_a_flag_without_its_leg_is_refused() -> None:
             without = [word for leg in flag.legs for word in (f"--{leg}", "none")]
             value = flag.choices[0] if flag.choices else "8"
             value = "pca:8" if flag.name.endswith("-projection") else value
-            with pytest.raises(ConfigError, match=f"{flag.name}: there is no") as caught:
+            with pytest.raises(ConfigError, match=f"{flag.name}: requires a ") as caught:
                 configured(*without, flag.name, value)
             assert caught.value.field == flag.name
-    with pytest.raises(ConfigError, match="--passage-size: does not go with --passages none"):
+    with pytest.raises(
+        ConfigError, match="--passage-size: cannot be combined with --passages none"
+    ):
         configured("--passages", "none", "--passage-size", "9")
 
 
@@ -149,7 +151,7 @@ def test_a_toml_file_gives_fields_and_flags_override(tmp_path: Path) -> None:
     flat = configured("--config", str(file), "--index", "flat").legs["dense"]
     assert isinstance(flat, DenseLeg)
     assert flat.index.kind == "flat"
-    with pytest.raises(ConfigError, match="no lexical leg"):
+    with pytest.raises(ConfigError, match="--k1: requires a lexical leg"):
         configured("--config", str(file), "--k1", "1")
     assert list(configured("--config", str(file), "--lexical", "bm25").legs)[-1] == "lexical"
 
@@ -209,7 +211,7 @@ def test_flags_say_how_vectors_are_stored(tmp_path: Path) -> None:
             dense("--projection", beyond)
 
 
-def test_sizes() -> None:
+def test_parse_bytes() -> None:
     assert parse_bytes("1500") == 1500
     assert parse_bytes("2GB") == parse_bytes("2 g") == 2 * 10**9
     assert parse_bytes("1.5GiB") == 3 * 2**29
@@ -218,7 +220,7 @@ def test_sizes() -> None:
             parse_bytes(wrong)
 
 
-def test_selection() -> None:
+def test_selection_options_become_request_fields() -> None:
     assert selected() == {}
     flags = "--legs dense,sparse=0.5 --fusion rrf --rrf-k 10 --depth 50 --filter"
     assert selected(*flags.split(), '{"a": 1}') == {
@@ -235,9 +237,9 @@ def test_selection() -> None:
     for wrong in ("", "nprobe", "nprobe=", "nprobe=x", "recall=1", "ef=1,ef=2", "ef=-1", "lists=3"):
         with pytest.raises(argparse.ArgumentTypeError, match="is not NAME=N"):
             parse_search(wrong)
-    with pytest.raises(InvalidInputError, match="--rrf-k: goes with"):
+    with pytest.raises(InvalidInputError, match="--rrf-k: requires --fusion rrf"):
         selected("--rrf-k", "10")
-    with pytest.raises(InvalidInputError, match="--fusion: a single leg"):
+    with pytest.raises(InvalidInputError, match="--fusion: requires several legs"):
         selected("--legs", "dense", "--fusion", "rrf")
     for wrong in ("", "a,,b", "=1", "a=x"):
         with pytest.raises(argparse.ArgumentTypeError):
@@ -274,7 +276,25 @@ def test_wrong_arguments_end_with_status_2(
     assert capsys.readouterr().err.startswith("twindex: error: ")
 
 
-def test_legs_for_reranking_are_added_where_they_are_asked_for() -> None:
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        ([], "twindex"),
+        (["--nonsense", "search", "DIR", "q"], "twindex"),
+        (["search", "DIR", "q", "--nonsense"], "twindex search"),
+        (["search", "DIR", "q", "--fusion", "sum"], "twindex search"),
+        (["train", "cross-encoder", "--nonsense"], "twindex train cross-encoder"),
+    ],
+)
+def test_an_error_names_the_help_of_its_command(
+    argv: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(argv)
+    assert capsys.readouterr().err.endswith(f"\nSee: {command} --help\n")
+
+
+def test_legs_for_reranking_are_added_by_their_flags() -> None:
     assert set(configured().legs) == {"dense", "sparse", "lexical"}
     legs = configured("--late", "a", "--tilde", "b", "--dense", "none").legs
     assert set(legs) == {"sparse", "lexical", "late", "tilde"}
@@ -292,18 +312,18 @@ def test_legs_for_reranking_are_added_where_they_are_asked_for() -> None:
     assert (late.storage.held_codec.kind, late.storage.kept) == ("binary", "none")
     assert late.projection == ProjectionConfig(share=0.5)
     assert (late.encoder.pooling, late.encoder.document_length) == (2, 100)
-    with pytest.raises(ConfigError, match="late leg"):
+    with pytest.raises(ConfigError, match="--late-codec: requires a late leg"):
         configured("--late-codec", "int8")
     nothing = ["--dense", "none", "--sparse", "none", "--lexical", "none"]
-    with pytest.raises(ConfigError, match="nothing could be searched"):
+    with pytest.raises(ConfigError, match="are all none; keep at least one"):
         configured(*nothing, "--late", "a")
 
 
-def test_no_name_of_a_model_is_not_the_usual_model() -> None:
+def test_an_empty_model_name_is_not_the_default_model() -> None:
     for flag in ("dense", "sparse", "late", "tilde"):
         leg = configured(f"--{flag}", "").legs[flag]
         assert not isinstance(leg, LexicalLeg)
-        assert leg.encoder.model == ""  # which is refused where it is looked for
+        assert leg.encoder.model == ""  # Loading it fails later.
 
 
 def test_flags_of_the_dense_leg_leave_the_late_one_alone() -> None:

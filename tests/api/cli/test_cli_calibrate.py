@@ -32,7 +32,7 @@ calibration = { slope = 50, intercept = 7 }
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Queries of four words; of the documents with k of these, a share of k / 5 is relevant."""
+    """Queries of four words. Of the documents with k of these words, k / 5 are relevant."""
     folder = tmp_path_factory.mktemp("calibrate")
     numbers = np.random.default_rng(0)
     with (folder / "corpus.jsonl").open("w") as corpus, (folder / "qrels.tsv").open("w") as qrels:
@@ -68,17 +68,17 @@ def calibrate(built: Path, run: Any) -> Any:
     return call
 
 
-def test_what_it_prints_can_be_used(calibrate: Any) -> None:
+def test_the_printed_calibration_can_be_used(calibrate: Any) -> None:
     done = calibrate("--judged-only")
     assert done.status == 0, done.err
     snippet = done.out[done.out.index("[rerankers") :]
     found = tomllib.loads(snippet)["rerankers"]["words"]["calibration"]
     calibration = CalibrationConfig.parse(found)
     for count in range(1, 5):
-        # The fake's score is the share of the query's words.
+        # The score of the fake reranker is the share of the query's words.
         assert probability(count / 4, calibration) == pytest.approx(count / 5, abs=0.12)
     assert "360 hits of 60 queries" in done.err
-    assert "left out: 120 hits not judged" in done.err
+    assert "skipped: 120 hits not judged" in done.err
     assert done.out.splitlines()[0].split()[-3:] == ["before", "constant", "calibrated"]
 
 
@@ -92,7 +92,7 @@ def test_hits_without_a_judgement_count_as_not_relevant(calibrate: Any) -> None:
     assert judged["after"]["log_loss"] < judged["constant"]["log_loss"]
 
 
-def test_a_calibration_that_it_has_is_not_looked_at(calibrate: Any) -> None:
+def test_an_existing_calibration_is_ignored(calibrate: Any) -> None:
     mine, other = (calibrate("--json", rerank=name).json for name in ("words", "wrong"))
     assert mine["calibration"] == other["calibration"]
 
@@ -103,7 +103,7 @@ def test_grades(calibrate: Any) -> None:
     assert (done.status, "none of the 480 hits is relevant" in done.err) == (2, True)
 
 
-def test_what_a_budget_leaves_out_is_said(calibrate: Any) -> None:
+def test_hits_beyond_a_budget_are_reported(calibrate: Any) -> None:
     found = calibrate("--json", "--rerank-calls", "5").json
     assert (found["hits"], found["unscored"]) == (300, 180)
 
@@ -111,8 +111,11 @@ def test_what_a_budget_leaves_out_is_said(calibrate: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rerank-min-score", "0.5"], "--rerank-min-score: does not go with calibrate"),
-        (["--rerank-on-error", "keep"], "--rerank-on-error: does not go"),
+        (
+            ["--rerank-min-score", "0.5"],
+            "--rerank-min-score: cannot be used with `twindex calibrate`",
+        ),
+        (["--rerank-on-error", "keep"], "--rerank-on-error: cannot be used with"),
         (["--folds", "1"], "--folds: must be at least 2"),
     ],
 )
@@ -122,7 +125,7 @@ def test_wrong_options(calibrate: Any, options: list[str], message: str) -> None
     assert message in done.err
 
 
-def test_a_reranker_that_fails_and_one_that_is_not_there(calibrate: Any, built: Path) -> None:
+def test_failing_and_missing_rerankers_are_errors(calibrate: Any, built: Path) -> None:
     done = calibrate(rerank="broken")
     assert (done.status, "fails at hit 0" in done.err) == (2, True)
     done = calibrate(rerank="nothing")

@@ -1,4 +1,4 @@
-"""`twindex compare` on files that `twindex eval` and others write."""
+"""`twindex compare` on reports of `twindex eval` and TREC runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QRELS = {str(n): {"good": 1} for n in range(20)}
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with judgements and runs: `best` is always right, `half` for even queries."""
+    """A folder of judgements and runs: `best` is always right, `half` for even queries."""
     monkeypatch.chdir(tmp_path)
     write_qrels(tmp_path / "test.qrels", QRELS)
     best = {query: {"good": 1.0} for query in QRELS}
@@ -36,7 +36,7 @@ def test_two_runs(files: Path, run: Any) -> None:
     assert header.split() == ["P@1", "mean", "difference", "better", "equal", "worse", "p"]
     assert base.split() == ["half", "(baseline)", "0.5000"]
     assert other.split() == ["best", "1.0000", "+0.5000", "10", "10", "0", "0.0020"]
-    assert "20 queries; better, equal, worse: how many of them; p: how probable" in done.err
+    assert "20 queries; better, equal, worse: numbers of queries; p: probability" in done.err
     assert "warning" not in done.err
     report = run("compare", *argv, "--json").json
     assert (report["baseline"], report["queries"]) == ("half", 20)
@@ -56,17 +56,17 @@ def test_the_default_measures_and_a_named_baseline(files: Path, run: Any) -> Non
     assert by_path.out.split("\n\n") == [block.rstrip("\n") for block in blocks[:-1]] + blocks[-1:]
 
 
-def test_a_query_that_a_run_lacks_counts_as_zero_and_is_said(files: Path, run: Any) -> None:
+def test_a_query_missing_in_a_run_counts_as_zero_with_a_warning(files: Path, run: Any) -> None:
     argv = ["best.trec", "part.run", "--qrels", "test.qrels", "--measures", "P@1"]
     done = run("compare", *argv)
     assert done.out.splitlines()[2].split()[1:6] == ["0.7500", "-0.2500", "0", "15", "5"]
     assert "warning: part has no results for 5 of 20 queries; they count as 0" in done.err
-    assert "warning: 1 query of part without judgements left out" in done.err
+    assert "warning: 1 query of part skipped: no judgements" in done.err
     (_, part) = run("compare", *argv, "--json").json["systems"]
     assert (part["queries_without_results"], part["queries_without_judgements"]) == (5, 1)
 
 
-def test_a_sure_difference_is_never_shown_as_zero(tmp_path: Path, run: Any) -> None:
+def test_a_p_value_is_never_printed_as_zero(tmp_path: Path, run: Any) -> None:
     names = [str(n) for n in range(50)]
     write_qrels(tmp_path / "q", {name: {"a": 1} for name in names})
     write_run(tmp_path / "a.trec", {name: {"a": 1.0} for name in names})
@@ -84,7 +84,7 @@ def test_a_sure_difference_is_never_shown_as_zero(tmp_path: Path, run: Any) -> N
 def test_reports_of_eval_are_compared_with_each_other_and_with_runs(
     files: Path, tmp_path: Path, run: Any
 ) -> None:
-    """Reports as the command itself writes them."""
+    """Reports that `twindex eval` writes."""
     corpus = tmp_path / "c.jsonl"
     lines = [{"_id": "good", "text": "kiwi"}, {"_id": "bad", "text": "hawk"}]
     corpus.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -109,7 +109,7 @@ def test_reports_of_eval_are_compared_with_each_other_and_with_runs(
     assert systems["words"]["measures"]["P@1"] == pytest.approx(0.75)
     assert systems["table:lexical"]["per_query"] == systems["words"]["per_query"]
 
-    # A run is measured anew, and gives what the report of the same search says.
+    # The measures of a run equal those in the report of the same search.
     (tmp_path / "words.trec").rename(tmp_path / "same.trec")
     argv = ["words.json", "same.trec", "table.json.gz", "--qrels", "test.qrels"]
     report = run("compare", *argv, "--measures", "P@1", "--json").json
@@ -133,13 +133,13 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["best.trec"], "RUN: needs at least 2 systems, got 1; name another run"),
-        (["best.trec", "best.trec"], "RUN: best.trec is given twice"),
+        (["best.trec"], "RUN: at least 2 systems are required, got 1; name another run"),
+        (["best.trec", "best.trec"], "RUN: best.trec is given twice; name each run once"),
         (["best.trec", "none.trec"], "none.trec: cannot be read: No such file"),
         (["best.trec", "wrong.trec"], "wrong.trec:2: 5 columns; a run has 6"),
         (["best.trec", "report"], "report:1: 2 columns; a run has 6: query Q0 document rank score"),
         (["best.trec", "report"], "a report of `twindex eval --json` must be named .json"),
-        (["best.trec", "empty.trec"], "empty.trec: holds no results"),
+        (["best.trec", "empty.trec"], "empty.trec: contains no results"),
         (
             ["best.trec", "other.trec"],
             "other.trec: none of its queries has judgements in test.qrel",
@@ -163,12 +163,12 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
         ),
         (
             ["best.trec", "fine.json"],
-            "fine has no values of nDCG@10; it has P@1. Name one of these",
+            "fine has no values of nDCG@10; choose from P@1, or run",
         ),
         (["best.trec", "test.qrels"], "test.qrels:1: 4 columns; a run has 6"),
     ],
 )
-def test_what_is_wrong_is_named(files: Path, run: Any, argv: list[str], words: str) -> None:
+def test_errors_name_the_option(files: Path, run: Any, argv: list[str], words: str) -> None:
     contents = {
         "wrong.trec": "1 Q0 a 1 1.0 t\n2 Q0 a 1 1.0\n",
         "report": '{"measures": 1}\n',
@@ -192,7 +192,7 @@ def test_what_is_wrong_is_named(files: Path, run: Any, argv: list[str], words: s
 def test_runs_need_judgements_and_reports_do_not(files: Path, run: Any) -> None:
     done = run("compare", "best.trec", "half.trec.gz")
     assert done.status == 2
-    assert "--qrels: missing; best.trec is a TREC run and needs it" in done.err
+    assert "--qrels: is required, because best.trec is a TREC run" in done.err
     one, other = files / "a.json", files / "b.json"
     one.write_text('{"per_query": {"P@1": {"1": 1}}}')
     other.write_text('{"per_query": {"R@1": {"1": 1}}}')

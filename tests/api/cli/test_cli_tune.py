@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tune(built: Path, tmp_path: Path, run: Any) -> Any:
-    """Run the command with few queries and a small grid; files go to `tmp_path`/out."""
+    """Return a function that runs the command with a small grid; output: `tmp_path`/out."""
 
     def call(*options: str, grid: str | None = "grid.toml") -> Any:
         given = [] if grid is None else ["--grid", str(built / grid)]
@@ -57,11 +57,11 @@ def tune(built: Path, tmp_path: Path, run: Any) -> Any:
     return call
 
 
-def test_it_recommends_and_writes(tune: Any, tmp_path: Path) -> None:
+def test_tune_recommends_and_writes_files(tune: Any, tmp_path: Path) -> None:
     done = tune("--min-recall", "0.8")
     assert done.status == 0, done.err
     lines = done.out.splitlines()
-    assert lines[0].split()[:4] == ["not", "beaten", "quality", "recall"]
+    assert lines[0].split()[:4] == ["best", "trade-offs", "quality", "recall"]
     assert "flat float32" in done.out
     assert "limits: recall 0.8" in lines
     assert any(line.startswith("recommended: ") for line in lines)
@@ -73,7 +73,7 @@ def test_it_recommends_and_writes(tune: Any, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_json_has_all(tune: Any, tmp_path: Path) -> None:
+def test_json_contains_all_results(tune: Any, tmp_path: Path) -> None:
     found = tune("--json", "--indexes", "flat").json
     assert [point["name"] for point in found["points"]] == ["flat float32", "flat int8"]
     assert found["applied"] is None
@@ -105,12 +105,12 @@ def test_nothing_meets_the_limits(tune: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "recommended.toml").exists()
 
 
-def test_what_is_recommended_is_applied(tune: Any, built: Path, tmp_path: Path, run: Any) -> None:
+def test_apply_stores_the_recommendation(tune: Any, built: Path, tmp_path: Path, run: Any) -> None:
     index = str(built / "index")
     before = run("search", index, "w3 w7", "--legs", "dense", "--json").json["hits"]
     done = tune("--apply", "--indexes", "spann")
     assert done.status == 0, done.err
-    assert "the collection is stored so now" in done.err
+    assert "applied to the collection" in done.err
     config = CollectionConfig.parse(tomllib.loads((tmp_path / "out/recommended.toml").read_text()))
     assert run("info", index, "--json").json["config"] == config.model_dump(mode="json")
     assert run("verify", index).status == 0
@@ -121,22 +121,22 @@ def test_what_is_recommended_is_applied(tune: Any, built: Path, tmp_path: Path, 
     back = tune("--apply", "--codecs", "float32", "--indexes", "flat", "--json").json
     assert back["applied"] is True
     assert any("stores rounded vectors" in text for text in back["notes"])
-    # The file builds another collection that is stored in the same way.
+    # The written file builds another collection with the same storage.
     corpus = ["--documents", str(built / "corpus.jsonl"), "--quiet"]
     recommended = ["--config", str(tmp_path / "out" / "recommended.toml")]
     assert run("build", str(tmp_path / "other"), *corpus, *recommended).status == 0
 
 
-def test_originals_are_given_up_with_a_warning(tune: Any, built: Path, run: Any) -> None:
+def test_dropping_originals_prints_a_warning(tune: Any, built: Path, run: Any) -> None:
     options = ["--codecs", "int8", "--indexes", "flat", "--apply"]
     done = tune(*options, "--bytes-per-vector", "100", grid=None)
     assert done.status == 0, done.err
-    assert "twindex: warning: originals are not kept from now on" in done.err
+    assert "twindex: warning: originals are no longer kept; this cannot be undone" in done.err
     assert "search: every code is compared\n" in run("info", str(built / "index")).out
-    assert "originals are not kept" not in tune(*options, grid=None).err
+    assert "originals are no longer kept" not in tune(*options, grid=None).err
 
 
-def test_a_small_collection_is_told_what_is_right(tmp_path: Path, run: Any) -> None:
+def test_a_small_collection_gets_a_note(tmp_path: Path, run: Any) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text("".join(f'{{"_id": "{i}", "text": "bird {i}"}}\n' for i in range(20)))
     index = str(tmp_path / "index")
@@ -161,9 +161,12 @@ def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: 
         (["--depth", "5"], "--depth: must be at least 10"),
         (["--indexes", "flatt"], "--indexes: the grid has no 'flatt'; it has flat, spann"),
         (["--codecs", "pq"], "--codecs: the grid has no 'pq'"),
-        (["--qrels", str(built / "qrels.tsv")], "--qrels: goes with --queries only"),
+        (["--qrels", str(built / "qrels.tsv")], "--qrels: requires --queries"),
         (["--queries", str(tmp_path / "none.jsonl")], "none.jsonl"),
-        (["--output", str(built / "index" / "x")], "--output: lies inside the collection"),
+        (
+            ["--output", str(built / "index" / "x")],
+            "--output: is inside the collection; name another folder",
+        ),
     ):
         done = tune(*options)
         assert done.status == 2, done.err

@@ -1,4 +1,4 @@
-"""How vectors are stored and how far a search looks, on the command line."""
+"""Vector storage and search parameters on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from twindex.api.cli.commands.info import _searched as searched
+from twindex.api.cli.commands.info import _search_line as searched
 from twindex.api.cli.main import main
 from twindex.core import TwindexError
 from twindex.search import Collection
@@ -45,7 +45,9 @@ def refused(run: Any, *argv: str) -> str:
     return str(done.err)
 
 
-def test_a_collection_is_reconfigured_and_tells_it(index: str, run: Any, tmp_path: Path) -> None:
+def test_reconfigure_changes_the_storage_and_reports_it(
+    index: str, run: Any, tmp_path: Path
+) -> None:
     exact = hits(run, index)
     assert "search: exact" in run("info", index).out
     file = tmp_path / "c.toml"
@@ -70,13 +72,13 @@ def test_a_collection_is_reconfigured_and_tells_it(index: str, run: Any, tmp_pat
         run, "search", index, "bird", "--search", "nprobe=3"
     )
     again = run("reconfigure", index, "--recall", "0.9", "--quiet")
-    assert again.out == "stored so already\n"
+    assert again.out == "already stored this way\n"
     back = run("reconfigure", index, "--index", "flat", "--originals", "float16", "--quiet")
-    assert back.out.startswith("dense stored anew: ")
+    assert back.out.startswith("dense rewritten: ")
     assert [name for name, _ in hits(run, index)][:3] == [name for name, _ in exact][:3]
 
 
-def test_a_leg_for_reranking_is_stored_anew_only_when_it_is_named(tmp_path: Path, run: Any) -> None:
+def test_a_leg_for_reranking_is_reconfigured_only_by_name(tmp_path: Path, run: Any) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text('{"_id": "kiwi", "text": "A bird that cannot fly."}\n')
     path = str(tmp_path / "index")
@@ -109,12 +111,13 @@ def test_legs_for_reranking_alone_must_be_named(tmp_path: Path, run: Any) -> Non
     path = str(tmp_path / "index")
     none = ["--dense", "none", "--sparse", "none", "--quiet", "--late", "fake"]
     assert run("build", path, "--documents", str(corpus), *none).status == 0
-    assert "--leg: all dense legs here are for reranking: name one, as in --leg late" in refused(
-        run, "reconfigure", path, "--codec", "int8"
+    assert (
+        "--leg: is required, because all dense legs are for reranking; use --leg late"
+        in refused(run, "reconfigure", path, "--codec", "int8")
     )
 
 
-def test_a_build_takes_all_of_it(tmp_path: Path, index: str, run: Any) -> None:
+def test_build_accepts_all_storage_flags(tmp_path: Path, index: str, run: Any) -> None:
     corpus = str(tmp_path / "corpus.jsonl")
     flags = ["--originals", "float16", "--index", "hnsw", "--recall", "0.9"]
     assert run("build", str(tmp_path / "b"), "--documents", corpus, *FAKES, *flags).status == 0
@@ -122,22 +125,24 @@ def test_a_build_takes_all_of_it(tmp_path: Path, index: str, run: Any) -> None:
     assert (leg["index"], leg["originals"], leg["recall"]) == ("hnsw", "float16", 0.9)
 
 
-def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None:
-    assert "nothing to change was given" in refused(run, "reconfigure", index)
-    assert "--leg: no flag" in refused(run, "reconfigure", index, "--leg", "dense")
+def test_invalid_reconfigurations_are_rejected(index: str, run: Any, tmp_path: Path) -> None:
+    assert "nothing to change; give --index" in refused(run, "reconfigure", index)
+    assert "--leg: requires a flag to apply, such as --index" in refused(
+        run, "reconfigure", index, "--leg", "dense"
+    )
     flags = ["--originals", "float16", "--leg"]
-    assert "--leg: 'lexical' is no dense leg; dense legs here: dense" in refused(
+    assert "--leg: 'lexical' is not a dense leg; dense legs here: dense" in refused(
         run, "reconfigure", index, *flags, "lexical"
     )
-    assert "--leg: 'nope' is no dense leg" in refused(run, "reconfigure", index, *flags, "nope")
+    assert "--leg: 'nope' is not a dense leg" in refused(run, "reconfigure", index, *flags, "nope")
     assert "--recall: the index flat" in refused(run, "reconfigure", index, "--recall", "0.9")
     file = tmp_path / "c.toml"
     for text, words in (
         (
             "[legs.nope]\nkind = 'dense'",
-            "c.toml: legs.nope: there is no such leg; legs here: dense",
+            "c.toml: legs.nope: no such leg; legs here: dense",
         ),
-        ("[legs.lexical]\nkind = 'dense'", "c.toml: legs.lexical: there is no such leg"),
+        ("[legs.lexical]\nkind = 'dense'", "c.toml: legs.lexical: no such leg"),
         ("[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnws'}", "c.toml: legs.dense.index"),
         (
             "[legs.dense]\nkind = 'dense'\nk1 = 3",
@@ -145,20 +150,20 @@ def test_what_cannot_be_is_refused(index: str, run: Any, tmp_path: Path) -> None
         ),
         (
             "[legs.dense]\nkind = 'dense'\nencoder = {model = 'other'}",
-            "c.toml: legs.dense.encoder: differs from the collection's",
+            "c.toml: legs.dense.encoder: differs from the collection and cannot be changed",
         ),
         ("[legs.lexical]\nkind = 'lexical'\nk1 = 3", "c.toml: legs.lexical.k1: differs"),
         ("[passages]\nsize = 7\noverlap = 0", "c.toml: passages: differs"),
-        ("[legs.dense]\nkind = 'dense'", "nothing to change was given"),
+        ("[legs.dense]\nkind = 'dense'", "nothing to change; give --index"),
         ("legs = 3", "c.toml: legs"),
-        ("", "nothing to change was given"),
+        ("", "nothing to change; give --index"),
         ("legs = ", "c.toml: is not valid TOML"),
     ):
         file.write_text(text)
         assert words in refused(run, "reconfigure", index, "--config", str(file))
 
 
-def test_a_collection_without_vectors_has_none_to_store(tmp_path: Path, run: Any) -> None:
+def test_reconfigure_requires_a_dense_leg(tmp_path: Path, run: Any) -> None:
     corpus = tmp_path / "corpus.jsonl"
     corpus.write_text('{"_id": "1", "text": "a"}\n')
     path = str(tmp_path / "c")
@@ -170,7 +175,7 @@ def test_a_collection_without_vectors_has_none_to_store(tmp_path: Path, run: Any
     )
 
 
-def test_an_evaluation_searches_as_it_is_told(index: str, run: Any, tmp_path: Path) -> None:
+def test_eval_uses_the_search_parameters(index: str, run: Any, tmp_path: Path) -> None:
     queries, qrels = tmp_path / "queries.tsv", tmp_path / "qrels.txt"
     queries.write_text("q1\tbird number5\n")
     qrels.write_text("q1 0 d5 1\n")
@@ -188,8 +193,14 @@ def test_an_evaluation_searches_as_it_is_told(index: str, run: Any, tmp_path: Pa
     ("dense", "line"),
     [
         ("originals = 'float16'", "search: exact"),
-        ("index = {kind = 'hnsw'}", "search: exact, as segments are too small to be stored so"),
-        ("codec = {kind = 'int8'}", "search: exact, as segments are too small to be stored so"),
+        (
+            "index = {kind = 'hnsw'}",
+            "search: exact, because the segments are too small for this storage",
+        ),
+        (
+            "codec = {kind = 'int8'}",
+            "search: exact, because the segments are too small for this storage",
+        ),
         ("index = {kind = 'ivf', flat_below = 0, recall = 1.0}", "search: exact"),
     ],
 )
@@ -202,10 +213,12 @@ def test_info_says_why_a_search_is_exact(
     assert f"  {line}\n" in run("info", index).out
 
 
-def test_info_says_where_an_index_is_of_no_use() -> None:
+def test_info_says_if_an_index_cannot_reach_its_recall() -> None:
     configured = {"index": "ivf", "codec": "pq", "projection": None, "recall": 0.98}
     segment = {**configured, "parameters": "exact", "calibration": {"levels": []}}
-    assert searched(configured, segment).startswith("exact, as the index does not find 0.98 of")
+    assert searched(configured, segment).startswith(
+        "exact, because the index does not reach recall 0.98"
+    )
 
 
 def test_damaged_files_of_an_index_are_named(index: str, run: Any, tmp_path: Path) -> None:
@@ -249,14 +262,14 @@ def test_two_real_processes(index: str, run: Any) -> None:
             collection.search("bird", search={"nprobe": 3})
 
 
-def test_a_recall_and_an_effort_are_one_choice(tmp_path: Path, capsys: Any) -> None:
+def test_recall_and_a_search_parameter_conflict(tmp_path: Path, capsys: Any) -> None:
     documents = tmp_path / "d.jsonl"
     documents.write_text('{"_id": "1", "text": "kiwi"}\n')
     folder, fakes = str(tmp_path / "c"), ["--dense", "fake", "--sparse", "none", "--quiet"]
     build = ["build", folder, "--documents", str(documents), *fakes, "--index", "ivf"]
     assert main([*build, "--index-nprobe", "3", "--recall", "0.9"]) == 2
-    assert "--recall" in (told := capsys.readouterr().err)
-    assert "give one" in told
+    assert "--recall" in (error := capsys.readouterr().err)
+    assert "give one" in error
     assert main([*build, "--recall", "0.9"]) == 0
     assert main(["reconfigure", folder, "--index-nprobe", "7", "--quiet"]) == 0
     with Collection.open(folder, read_only=True) as collection:

@@ -1,4 +1,4 @@
-"""Collections over HTTP: create, list, describe, delete; and damage that stays where it is."""
+"""Collections over HTTP: create, list, describe, delete; isolation of damage."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_create_describe_list_delete(serve, tmp_path, problem, fake_config):
 
 def test_another_configuration_is_a_conflict(client, problem):
     problem(client.put(BIRDS, json={"legs": {"lexical": {"kind": "lexical"}}}), 409, "conflict")
-    # No body means the default configuration, whether a type is announced or not.
+    # No body means the default configuration, with or without a content type.
     for headers in ({}, {"content-type": "application/json"}):
         problem(client.put(BIRDS, headers=headers), 409, "conflict")
 
@@ -44,7 +44,7 @@ def test_another_configuration_is_a_conflict(client, problem):
 @pytest.mark.parametrize(
     "name", [".hidden", "-x", "a.b", "a b", "%C3%A9", "x" * 65, "a%2Fb", "%2E%2E"]
 )
-def test_names_that_could_be_paths_are_refused(client, tmp_path, name, fake_config):
+def test_names_that_could_be_paths_are_rejected(client, tmp_path, name, fake_config):
     before = sorted(tmp_path.parent.rglob("*"))
     assert client.put(f"/v1/collections/{name}", json=fake_config).status_code in (404, 405, 422)
     assert sorted(tmp_path.parent.rglob("*")) == before
@@ -68,7 +68,7 @@ def test_names_that_could_be_paths_are_refused(client, tmp_path, name, fake_conf
         ),
     ],
 )
-def test_a_configuration_that_cannot_be(client, tmp_path, config, code, field, problem):
+def test_an_invalid_configuration_names_the_field(client, tmp_path, config, code, field, problem):
     details = problem(client.put("/v1/collections/new", json=config), 422, code)
     if field is not None:
         assert details.errors[0].field == field
@@ -76,7 +76,9 @@ def test_a_configuration_that_cannot_be(client, tmp_path, config, code, field, p
     problem(client.get("/v1/collections/new"), 404, "not_found")
 
 
-def test_a_model_that_is_not_there(client, tmp_path, fake_config, monkeypatch, problem):
+def test_creating_with_a_missing_model_names_the_field(
+    client, tmp_path, fake_config, monkeypatch, problem
+):
     from twindex.api.serving import loading
     from twindex.core import ModelError
 
@@ -90,7 +92,7 @@ def test_a_model_that_is_not_there(client, tmp_path, fake_config, monkeypatch, p
     assert not (tmp_path / "new").exists()
 
 
-def test_everything_is_there_after_a_restart(serve, tmp_path, fake_config):
+def test_collections_survive_a_restart(serve, tmp_path, fake_config):
     first = serve()
     first.put(BIRDS, json=fake_config)
     first.put(f"{BIRDS}/documents/kiwi", json={"text": "The kiwi cannot fly."})
@@ -100,7 +102,7 @@ def test_everything_is_there_after_a_restart(serve, tmp_path, fake_config):
 
 
 def damage(path, config):
-    """Write a sealed collection and cut one of its files short."""
+    """Write a sealed collection and truncate one of its files."""
     with Collection.create(path, CollectionConfig.model_validate(config)) as opened:
         opened.add([{"id": str(n), "text": f"bird {n}"} for n in range(50)])
         opened.seal()
@@ -109,7 +111,7 @@ def damage(path, config):
     return file
 
 
-def test_a_damaged_collection_harms_no_other(serve, tmp_path, problem, fake_config):
+def test_a_damaged_collection_does_not_affect_others(serve, tmp_path, problem, fake_config):
     file = damage(tmp_path / "broken", fake_config)
     with Collection.create(
         tmp_path / "sound", CollectionConfig.model_validate(fake_config)
@@ -140,14 +142,14 @@ def test_a_damaged_collection_harms_no_other(serve, tmp_path, problem, fake_conf
     assert client.get("/healthz").json()["status"] == "ok"
 
 
-def test_a_database_that_is_garbage(serve, tmp_path, problem):
+def test_a_garbage_database_is_reported_as_damaged(serve, tmp_path, problem):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "collection.db").write_bytes(b"garbage" * 1_000)
     client = serve()
     problem(client.get("/v1/collections/broken"), 503, "damaged")
 
 
-def test_an_interrupted_creation_can_be_made_again(serve, tmp_path, problem, fake_config):
+def test_an_interrupted_creation_can_be_repeated(serve, tmp_path, problem, fake_config):
     (tmp_path / "birds").mkdir()
     (tmp_path / "birds" / "collection.db").touch()
     client = serve()
@@ -155,18 +157,18 @@ def test_an_interrupted_creation_can_be_made_again(serve, tmp_path, problem, fak
     assert client.put(BIRDS, json=fake_config).status_code == 201
 
 
-def test_an_interrupted_deletion_is_finished(serve, tmp_path, fake_config):
+def test_an_interrupted_deletion_is_completed(serve, tmp_path, fake_config):
     damage(tmp_path / ".birds.deleted-0badcafe", fake_config)
     client = serve()
     assert client.get("/v1/collections").json() == {"collections": []}
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_whose_name_cannot_be_served_is_reported(serve, tmp_path, fake_config):
+def test_a_folder_with_an_invalid_name_is_reported(serve, tmp_path, fake_config):
     Collection.create(tmp_path / "my birds", CollectionConfig.model_validate(fake_config)).close()
     (summary,) = serve().get("/v1/collections").json()["collections"]
     assert summary["status"] == "damaged"
-    assert "renamed" in summary["problem"]
+    assert "rename its folder" in summary["problem"]
 
 
 def test_the_root_may_be_a_collection_itself(serve, tmp_path, problem, fake_config):
@@ -179,7 +181,7 @@ def test_the_root_may_be_a_collection_itself(serve, tmp_path, problem, fake_conf
     problem(client.delete(BIRDS), 409, "conflict")
 
 
-def test_a_collection_built_meanwhile_is_found(serve, tmp_path, problem, fake_config):
+def test_a_collection_built_by_another_process_is_found(serve, tmp_path, problem, fake_config):
     client = serve()
     problem(client.get(BIRDS), 404, "not_found")
     with Collection.create(
@@ -250,7 +252,7 @@ def names(client):
     return [c["name"] for c in client.get("/v1/collections").json()["collections"]]
 
 
-def test_what_other_processes_make_and_remove_is_listed(serve, tmp_path, fake_config):
+def test_the_list_follows_other_processes(serve, tmp_path, fake_config):
     client = serve()
     (tmp_path / "interrupted").mkdir()
     (tmp_path / "interrupted" / "collection.db").touch()
@@ -262,7 +264,7 @@ def test_what_other_processes_make_and_remove_is_listed(serve, tmp_path, fake_co
     assert 'value="birds"' not in client.get("/").text
 
 
-def test_delete_and_put_find_what_other_processes_made(serve, tmp_path, problem, fake_config):
+def test_delete_and_put_see_collections_of_other_processes(serve, tmp_path, problem, fake_config):
     client = serve()
     make(tmp_path / "birds", fake_config, "kiwi")
     assert client.put(BIRDS, json=fake_config).status_code == 200
@@ -276,11 +278,11 @@ def test_delete_and_put_find_what_other_processes_made(serve, tmp_path, problem,
 
 
 @pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
-def test_a_collection_that_was_removed_is_not_found(
+def test_a_removed_collection_is_not_found(
     client, tmp_path, problem, monkeypatch, during, fake_config
 ):
     client.get(BIRDS)
-    if during:  # it looks as before when the request comes in
+    if during:  # The change happens during the request.
         from twindex.api.serving.served import Served
 
         replaced, looks = Served.replaced, iter([False])
@@ -292,9 +294,7 @@ def test_a_collection_that_was_removed_is_not_found(
 
 
 @pytest.mark.parametrize("during", [False, True], ids=["before", "during"])
-def test_a_collection_that_was_replaced_is_opened_anew(
-    client, tmp_path, monkeypatch, during, fake_config
-):
+def test_a_replaced_collection_is_reopened(client, tmp_path, monkeypatch, during, fake_config):
     if during:
         from twindex.api.serving.served import Served
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from twindex.api.http.shapes.schemas import (
+from twindex.api.http.shapes.documents import (
     BulkReply,
     Deleted,
     DocumentPage,
@@ -63,7 +63,7 @@ def test_any_text_can_be_an_id(client, name):
         ("%2E%2E", 422, "invalid"),
     ],
 )
-def test_ids_that_cannot_be(client, path, status, code, problem):
+def test_an_invalid_id_is_rejected(client, path, status, code, problem):
     problem(client.put(f"{DOCUMENTS}/{path}", json={"text": "t"}), status, code)
 
 
@@ -78,7 +78,7 @@ def test_ids_that_cannot_be(client, path, status, code, problem):
         ({"text": "t", "metadata": []}, "metadata"),
     ],
 )
-def test_a_document_that_is_none_is_named(client, body, field, problem):
+def test_an_invalid_document_names_the_field(client, body, field, problem):
     details = problem(client.put(f"{DOCUMENTS}/moa", json=body), 422, "invalid")
     assert details.errors[0].field == field
 
@@ -93,14 +93,14 @@ def test_delete_by_ids_and_by_filter(client):
     assert [d["id"] for d in client.get(DOCUMENTS).json()["documents"]] == ["swift"]
 
 
-def test_a_field_of_a_delete_that_no_document_has_is_a_warning(client):
+def test_deleting_by_an_unknown_field_warns(client):
     response = client.post(DOCUMENTS + "/delete", json={"filter": {"yaer": {"gt": 1}}})
     warning = "filter: no document has a field 'yaer'; did you mean 'year'?"
     assert response.json() == {"deleted": 0, "not_found": [], "warnings": [warning]}
 
 
 @pytest.mark.parametrize("body", [{}, {"ids": ["a"], "filter": {"a": 1}}, {"ids": [1]}])
-def test_a_delete_that_is_not_clear_is_refused(client, body, problem):
+def test_an_ambiguous_delete_is_rejected(client, body, problem):
     problem(client.post(DOCUMENTS + "/delete", json=body), 422, "invalid")
     assert client.get(DOCUMENTS).json()["total"] == 3
 
@@ -144,7 +144,7 @@ def test_cursors_neither_overlap_nor_skip(client):
         assert seen == sorted(seen)
 
 
-def test_cursors_that_are_none(client, problem):
+def test_an_invalid_cursor_is_rejected(client, problem):
     problem(client.get(DOCUMENTS, params={"cursor": "nonsense"}), 422, "invalid")
     problem(client.get(DOCUMENTS, params={"cursor": "é"}), 422, "invalid")
     cursor = client.get(DOCUMENTS, params={"limit": 1}).json()["next_cursor"]
@@ -161,7 +161,7 @@ def test_cursors_that_are_none(client, problem):
         ({"filter": "1"}, "filter"),
     ],
 )
-def test_bad_parameters_of_a_listing(client, parameters, field, problem):
+def test_invalid_list_parameters_are_rejected(client, parameters, field, problem):
     response = client.get(DOCUMENTS, params=parameters)
     assert problem(response, 422, "invalid").errors[0].field == field
 
@@ -193,7 +193,7 @@ def test_a_bad_line_fails_alone(client):
     assert client.get(f"{DOCUMENTS}/emu").json()["text"] == "Replaced."
 
 
-def test_all_good_and_nothing_at_all(client):
+def test_bulk_with_only_valid_lines_and_with_none(client):
     assert bulk(client, [{"id": "a", "text": "t"}]).json()["errors"] is False
     assert bulk(client, []).json() == {
         "errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 0,
@@ -216,7 +216,7 @@ def test_a_bad_line_can_fail_the_request(client, problem):
     assert details.errors[0].field == "on_error"
 
 
-def test_a_key_belongs_to_the_parameters_too(client, problem):
+def test_an_idempotency_key_includes_the_query_parameters(client, problem):
     line = [{"id": "a", "text": "t"}]
     headers = {"idempotency-key": "one"}
     assert bulk(client, line, headers=headers).status_code == 200
@@ -225,14 +225,14 @@ def test_a_key_belongs_to_the_parameters_too(client, problem):
         problem(reply, 422, "idempotency_key_reused")
 
 
-def test_a_page_may_begin_after_an_id(client, problem):
+def test_a_page_begins_after_an_id(client, problem):
     page = client.get(DOCUMENTS, params={"after": "emu", "limit": 1}).json()
     assert [one["id"] for one in page["documents"]] == ["kiwi"]
     both = {"after": "emu", "cursor": page["next_cursor"]}
     problem(client.get(DOCUMENTS, params=both), 422, "invalid")
 
 
-def test_documents_that_are_stored_already_are_skipped(client):
+def test_unchanged_documents_are_skipped(client):
     line = {"id": "moa", "title": "Moa", "text": "A moa.", "metadata": {"year": 1839}}
     path = f"{DOCUMENTS}/moa"
     body = {name: line[name] for name in ("title", "text", "metadata")}
@@ -253,17 +253,17 @@ def test_documents_that_are_stored_already_are_skipped(client):
     assert [item.status for item in reply.items] == [200, 200]
 
 
-def test_of_two_lines_with_one_id_the_last_counts(client):
+def test_the_last_line_with_an_id_wins(client):
     bulk(client, [{"id": "a", "text": "first"}, {"id": "a", "text": "last"}])
     assert client.get(f"{DOCUMENTS}/a").json()["text"] == "last"
 
 
-def test_bulk_wants_lines(client, problem):
+def test_bulk_requires_ndjson(client, problem):
     response = client.post(BULK, json=[{"id": "a", "text": "t"}])
     problem(response, 415, "unsupported_media_type")
 
 
-def test_a_text_that_an_encoder_cut_is_reported(client):
+def test_truncated_texts_are_reported(client):
     config = {
         "legs": {"d": {"kind": "dense", "encoder": {"model": "fake", "max_length": 8}}},
         "passages": {"unit": "none"},
@@ -278,7 +278,7 @@ def test_a_text_that_an_encoder_cut_is_reported(client):
     assert search.json()["warnings"]
 
 
-def test_a_written_document_is_found_at_once_by_a_reader_of_the_files(client, tmp_path):
+def test_a_write_is_visible_to_other_readers_at_once(client, tmp_path):
     from twindex.search import Collection
 
     client.put(f"{DOCUMENTS}/rhea", json={"text": "The rhea lives in the pampas."})

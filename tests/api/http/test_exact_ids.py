@@ -1,4 +1,4 @@
-"""Ids and names in paths: each addresses exactly itself."""
+"""Ids and names in paths: each addresses exactly one document or collection."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def path(name):
     return f"{DOCUMENTS}/{quote(name, safe='')}"
 
 
-def test_each_id_is_a_document_of_its_own(tmp_path):
-    """On a real server: the test client decodes percent signs twice."""
+def test_each_id_addresses_its_own_document(tmp_path):
+    """Uses a real server, because the test client decodes percent signs twice."""
     server = Server(tmp_path)
     try:
         client = server.client
@@ -76,7 +76,7 @@ def lexical(tmp_path_factory):
         st.characters(exclude_categories=["Cs"], exclude_characters="%"), min_size=1, max_size=20
     )
 )
-def test_any_text_is_an_id_or_is_refused(lexical, name):
+def test_any_text_is_a_valid_id_or_rejected(lexical, name):
     if name in ("kiwi", ".", ".."):
         return
     put = lexical.put(path(name), json={"text": name})
@@ -120,14 +120,14 @@ def test_a_line_break_at_the_end_is_another_path(client, method, target):
     assert client.get("/v1/collections/birds").json()["documents"] == 3
 
 
-def test_a_job_id_with_a_line_break_is_no_job(client, wait_for_job):
+def test_a_job_id_with_a_line_break_is_not_found(client, wait_for_job):
     job_id = client.post("/v1/collections/birds/merge").json()["id"]
     wait_for_job(client, job_id)
     assert client.get(f"/v1/jobs/{job_id}%0a").status_code == 404
 
 
 @pytest.mark.parametrize("ids", ["13", b"13"])
-def test_one_string_is_no_list_of_ids(client, ids):
+def test_a_string_is_not_accepted_as_a_list_of_ids(client, ids):
     collection = client.app.state.service._served["birds"].collection
     collection.add([{"id": "1", "text": "one"}, {"id": "3", "text": "three"}])
     with pytest.raises(InvalidInputError, match=r"ids: must be a list of ids, got b?'13'"):

@@ -1,4 +1,4 @@
-"""Jobs over HTTP, and requests that are sent twice."""
+"""Jobs over HTTP, and repeated requests."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_large_body_becomes_a_job(serve, fake_config, tmp_path, wait_for_job):
 @pytest.mark.parametrize(
     ("limits", "path"), [({}, BULK + "?async=true"), ({"job_bytes": 50}, BULK)]
 )
-def test_other_ways_to_get_a_job(serve, fake_config, wait_for_job, limits, path):
+def test_many_lines_and_async_become_jobs(serve, fake_config, wait_for_job, limits, path):
     client = serve(**limits)
     client.put("/v1/collections/birds", json=fake_config)
     response = post(client, lines(3), path=path)
@@ -65,7 +65,7 @@ def test_other_ways_to_get_a_job(serve, fake_config, wait_for_job, limits, path)
     assert client.get(DOCUMENTS).json()["total"] == 3
 
 
-def test_merge_gives_space_back(client, wait_for_job, problem):
+def test_merge_releases_space(client, wait_for_job, problem):
     response = client.post(MERGE)
     assert response.status_code == 202
     job = JobReply.model_validate(wait_for_job(client, response.json()["id"]))
@@ -74,7 +74,7 @@ def test_merge_gives_space_back(client, wait_for_job, problem):
     problem(client.post("/v1/collections/nope/merge"), 404, "not_found")
 
 
-def test_a_job_that_fails_says_why(client, wait_for_job, monkeypatch):
+def test_a_failed_job_has_its_error(client, wait_for_job, monkeypatch):
     from twindex.core import CorruptFileError
 
     opened = client.app.state.service._served["birds"].collection
@@ -87,7 +87,7 @@ def test_a_job_that_fails_says_why(client, wait_for_job, monkeypatch):
     assert (job["state"], job["error"]) == ("failed", "birds/segments/s: is missing")
 
 
-def test_an_error_nobody_foresaw_ends_the_job(client, wait_for_job, monkeypatch):
+def test_an_unexpected_error_ends_the_job(client, wait_for_job, monkeypatch):
     opened = client.app.state.service._served["birds"].collection
 
     def fail(*, progress):
@@ -103,14 +103,14 @@ def test_unknown_job(client, problem):
     problem(client.get("/v1/jobs/nope"), 404, "not_found")
 
 
-def test_the_same_key_gets_the_same_answer(client, problem):
+def test_the_same_key_gets_the_stored_reply(client, problem):
     first = post(client, lines(2), "key-1")
     client.delete(f"{DOCUMENTS}/d0")
     second = post(client, lines(2), "key-1")
     assert second.content == first.content
     assert second.headers["idempotent-replayed"] == "true"
     assert "idempotent-replayed" not in first.headers
-    problem(client.get(f"{DOCUMENTS}/d0"), 404, "not_found")  # Not written again.
+    problem(client.get(f"{DOCUMENTS}/d0"), 404, "not_found")  # The job did not write it again.
     problem(post(client, lines(3), "key-1"), 422, "idempotency_key_reused")
     assert post(client, lines(2), "key-2").status_code == 200
     assert client.get(f"{DOCUMENTS}/d0").status_code == 200
@@ -128,14 +128,14 @@ def test_the_same_key_starts_one_job(client, wait_for_job, tmp_path):
     assert not list((tmp_path / "birds" / "jobs").glob("*.ndjson"))
 
 
-def test_a_failure_is_not_kept(client, problem):
+def test_a_failed_reply_is_not_stored(client, problem):
     headers = {"content-type": "text/plain", "idempotency-key": "k"}
     problem(client.post(BULK, content=lines(1), headers=headers), 415, "unsupported_media_type")
     assert post(client, lines(1), "k").status_code == 200
     problem(post(client, lines(1), "a b"), 422, "invalid")
 
 
-def test_keys_live_through_a_restart(serve, fake_config):
+def test_idempotency_keys_survive_a_restart(serve, fake_config):
     client = serve()
     client.put("/v1/collections/birds", json=fake_config)
     first = post(client, lines(2), "key")
@@ -147,7 +147,7 @@ def test_interrupted_jobs_are_continued(serve, fake_config, tmp_path, wait_for_j
     client = serve()
     client.put("/v1/collections/birds", json=fake_config)
     client.__exit__(None, None, None)
-    # As a process leaves it that died after its first batch.
+    # The state after a crash behind the first batch.
     store = JobStore(tmp_path / "birds")
     total = 3 * bulk_module.BATCH
     store.create("cafe", "bulk", total=total, unit="lines")
@@ -198,19 +198,19 @@ def test_steps_of_a_job_are_bounded_by_time():
     assert runner_module._next_step(1, 1e9) == 1
 
 
-def test_a_slow_job_tells_its_progress(client, wait_for_job, monkeypatch):
+def test_a_slow_job_stores_its_progress(client, wait_for_job, monkeypatch):
     monkeypatch.setattr(runner_module, "_next_step", lambda lines, seconds: 2)
-    told = []
+    steps = []
     save = JobStore.save
 
     def spy(self, job_id, state, **fields):
-        told.append(fields["done"])
+        steps.append(fields["done"])
         save(self, job_id, state, **fields)
 
     monkeypatch.setattr(JobStore, "save", spy)
     job = wait_for_job(client, post(client, lines(13), path=BULK + "?async=true").json()["id"])
     assert job["state"] == "done"
-    assert told == [0, 8, 10, 12, 13, 13]
+    assert steps == [0, 8, 10, 12, 13, 13]
 
 
 def test_deleting_a_collection_ends_its_jobs(serve, fake_config, tmp_path, monkeypatch, problem):
@@ -225,7 +225,7 @@ def test_deleting_a_collection_ends_its_jobs(serve, fake_config, tmp_path, monke
     assert job["state"] == "queued"
 
 
-def test_the_store_forgets_in_time(client, tmp_path, monkeypatch):
+def test_finished_jobs_and_keys_expire(client, tmp_path, monkeypatch):
     store = client.app.state.service._served["birds"].jobs
     store.create("old", "merge", total=None, unit="passages")
     store.save("old", "done", done=0, result={})

@@ -1,4 +1,4 @@
-"""What one request may take: time, memory, work. What a client that leaves stops."""
+"""Limits on time, memory and work of a request, and clients that close the connection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NDJSON = {"content-type": "application/x-ndjson"}
 
 @pytest.fixture
 def birds(serve, fake_config):
-    """A server of one thread for searches, with the given settings, and 100 documents."""
+    """Return a server with one thread for searches, the given settings and 100 documents."""
 
     def start(**settings: Any) -> Any:
         client = serve(threads=1, **settings)
@@ -82,7 +82,7 @@ def test_each_stage_of_a_search_begins_with_a_check():
     assert checks == ["check"] * 2
 
 
-def test_a_batch_has_a_largest_depth_and_length(birds, problem):
+def test_a_batch_has_a_maximum_depth_and_length(birds, problem):
     client = birds(query_chars=20)
     path = f"{BIRDS}/search/batch"
     assert client.post(path, json={"requests": [{"query": "x"}] * 100}).status_code == 200
@@ -100,7 +100,7 @@ def test_a_batch_has_a_largest_depth_and_length(birds, problem):
     assert client.post(f"{BIRDS}/search", json={"query": "x" * 20}).status_code == 200
 
 
-def test_a_page_of_documents_ends_at_its_largest_size(birds):
+def test_a_page_of_documents_ends_at_its_maximum_size(birds):
     client = birds(page_bytes=50_000)
     seen: list[str] = []
     cursor: dict[str, str] = {}
@@ -115,14 +115,14 @@ def test_a_page_of_documents_ends_at_its_largest_size(birds):
     assert seen == [f"{n:03}" for n in range(100)]
 
 
-def test_a_document_larger_than_a_page_is_a_page(birds):
+def test_a_document_larger_than_a_page_gets_its_own_page(birds):
     client = birds(page_bytes=1_024)
     page = client.get(f"{BIRDS}/documents", params={"limit": 2}).json()
     assert [found["id"] for found in page["documents"]] == ["000"]
     assert page["next_cursor"]
 
 
-def test_hits_that_are_too_large_for_a_page_are_refused(birds, problem):
+def test_hits_too_large_for_a_page_are_rejected(birds, problem):
     client = birds(page_bytes=50_000)
     details = problem(
         client.post(f"{BIRDS}/search", json={"query": "bird", "limit": 100}), 422, "invalid"
@@ -148,7 +148,7 @@ def test_large_replies_have_a_budget(serve, problem, fake_config):
     assert client.get(f"{BIRDS}/documents/a").status_code == 200
 
 
-def test_bodies_give_back_what_they_hold(birds):
+def test_bodies_release_their_memory(birds):
     client = birds()
     bodies = client.app.state.admission.bodies
     assert client.put(f"{BIRDS}/documents/a", json={"text": "x" * 100_000}).status_code == 201
@@ -156,7 +156,7 @@ def test_bodies_give_back_what_they_hold(birds):
     assert bodies.taken == 0
 
 
-def test_a_budget_admits_what_is_larger_than_itself_when_nothing_else_is_held():
+def test_an_empty_budget_admits_an_oversized_request():
     budget = Budget(10)
     assert budget.take(20)
     assert not budget.take(1)
@@ -167,7 +167,7 @@ def test_a_budget_admits_what_is_larger_than_itself_when_nothing_else_is_held():
 
 
 class _Request:
-    """A request whose client leaves when `leave` is set."""
+    """A request whose client closes the connection when `leave` is set."""
 
     def __init__(self) -> None:
         self.leave = asyncio.Event()
@@ -177,8 +177,8 @@ class _Request:
         return {"type": "http.disconnect"}
 
 
-def test_searches_of_a_client_that_left_end():
-    """One runs and stops at its next check, one waits for the thread and never begins."""
+def test_searches_end_when_the_client_leaves():
+    """One search runs and stops at its next check; the other waits and never begins."""
     began, stopped, waiting = threading.Event(), threading.Event(), threading.Event()
 
     async def scenario() -> None:
@@ -242,8 +242,11 @@ def test_pages_of_allowed_origins_may_call(serve, problem):
     answer = client.put(BIRDS, json=lexical, headers=keyed)
     assert answer.status_code == 201
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
-    asked = {"access-control-request-method": "PUT", "access-control-request-headers": "api-key"}
-    preflight = client.options(BIRDS, headers={**foreign, **asked})
+    requested = {
+        "access-control-request-method": "PUT",
+        "access-control-request-headers": "api-key",
+    }
+    preflight = client.options(BIRDS, headers={**foreign, **requested})
     assert preflight.status_code == 200
     assert "PUT" in preflight.headers["access-control-allow-methods"]
     other = {**keyed, "origin": "https://other.example"}
@@ -251,7 +254,7 @@ def test_pages_of_allowed_origins_may_call(serve, problem):
 
 
 @pytest.mark.parametrize("prefix", ["", "/find/it"], ids=["taken away", "passed on"])
-def test_a_proxy_may_serve_it_under_a_path(serve, prefix):
+def test_the_server_works_under_a_proxy_path(serve, prefix):
     client = serve(root_path="/find/it/")
     lexical = {"legs": {"lexical": {"kind": "lexical"}}}
     created = client.put(prefix + BIRDS, json=lexical)
@@ -265,7 +268,7 @@ def test_a_proxy_may_serve_it_under_a_path(serve, prefix):
     assert f'route="{BIRDS}"' not in client.get(prefix + "/metrics").text
 
 
-def test_a_key_is_asked_for_under_a_path_too(serve, problem):
+def test_the_key_is_required_under_a_proxy_path(serve, problem):
     client = serve(root_path="/find", api_key="k")
     assert client.get("/find/livez").status_code == 200
     problem(client.get("/find/v1/info"), 401, "unauthorized")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true about security."""
+"""The OpenAPI document is valid, complete and correct about security."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_operation_is_described(serve):
 
 
 @pytest.mark.parametrize("key", [None, "secret"])
-def test_security_is_declared_as_it_is_enforced(serve, key):
+def test_declared_security_matches_enforced_security(serve, key):
     client = serve(api_key=key)
     given = client.app.openapi()
     schemes = set(given["components"]["securitySchemes"])
@@ -64,7 +64,7 @@ def test_security_is_declared_as_it_is_enforced(serve, key):
 
 
 @pytest.mark.parametrize("shown", ["bearer", "basic", "key"])
-def test_each_scheme_opens(serve, shown):
+def test_each_security_scheme_is_accepted(serve, shown):
     client = serve(api_key="secret")
     assert client.get("/v1/info").status_code == 401
     basic = {"authorization": "Basic dXNlcjpzZWNyZXQ="}
@@ -78,7 +78,7 @@ def test_each_scheme_opens(serve, shown):
 
 
 def test_no_default_is_an_object(serve):
-    """Generators leave out the whole schema of a field that has such a default."""
+    """Client generators skip the schema of a field whose default is an object."""
 
     def check(value: Any) -> None:
         if isinstance(value, dict):
@@ -92,7 +92,7 @@ def test_no_default_is_an_object(serve):
     check(document(serve)["components"]["schemas"])
 
 
-def test_bulk_takes_a_type_that_generators_know(serve, fake_config):
+def test_bulk_accepts_a_content_type_that_generators_know(serve, fake_config):
     client = serve()
     client.put("/v1/collections/birds", json=fake_config)
     bulk = client.app.openapi()["paths"]["/v1/collections/{collection}/documents/bulk"]["post"]
@@ -105,8 +105,8 @@ def test_bulk_takes_a_type_that_generators_know(serve, fake_config):
     assert response.json()["items"] == [{"id": "kiwi", "status": 200}]
 
 
-def test_what_tells_members_of_a_union_apart_is_required(serve, problem):
-    """A document without it is refused, so generators and linters must know."""
+def test_the_kind_of_a_union_member_is_required(serve, problem):
+    """The server rejects a document without the kind, so the schema must require it."""
     schemas = document(serve)["components"]["schemas"]
     unions = 0
 
@@ -115,7 +115,7 @@ def test_what_tells_members_of_a_union_apart_is_required(serve, problem):
         if isinstance(value, dict):
             if "oneOf" in value:
                 unions += 1
-                # Without a discriminator the first is meant where it is left out.
+                # Without a discriminator, an object without a kind is the first member.
                 for member in value["oneOf"]["discriminator" not in value :]:
                     assert "kind" in schemas[member["$ref"].rpartition("/")[2]]["required"], member
             for item in value.values():

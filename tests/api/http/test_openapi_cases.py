@@ -1,4 +1,4 @@
-"""Cases that schemathesis makes from the OpenAPI document, against the application itself."""
+"""Requests that schemathesis generates from the OpenAPI document, sent to the application."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _fill(url: str) -> None:
 
 
 def _without_models(body: Any) -> Any:
-    """The configuration with encoders that need no weights; they would be loaded each time."""
+    """Return the configuration with encoders that need no weights, because loading is slow."""
     if isinstance(body, dict):
         body = {k: "fake" if k == "model" else _without_models(v) for k, v in body.items()}
         for leg in ("dense", "sparse"):
@@ -89,7 +89,7 @@ def _without_models(body: Any) -> Any:
 
 
 def run(document: Any, cases: int) -> None:
-    """Make `cases` cases, from all operations, half of them against their schemas."""
+    """Send `cases` requests to all operations. Half of them violate their schemas."""
     operations = [result.ok() for result in document.get_all_operations()]
     strategies = [
         operation.as_strategy(generation_mode=mode)
@@ -110,7 +110,9 @@ def run(document: Any, cases: int) -> None:
     @given(st.one_of(strategies))
     def check(case: Any) -> None:
         if "collection" in case.path_parameters and len(str(case.body)) % 3:
-            case.path_parameters["collection"] = "birds"  # Most cases are of what is there.
+            case.path_parameters["collection"] = (
+                "birds"  # Most requests use an existing collection.
+            )
         if case.operation.definition.raw["operationId"] == "create_collection":
             case.body = _without_models(case.body)
             if not isinstance(case.body, dict) or not case.body.get("legs"):

@@ -1,4 +1,4 @@
-"""What surrounds requests: health, metrics, ids, the key, limits, errors nobody foresaw."""
+"""Health, metrics, request ids, the API key, limits and unexpected errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.http.app import create_app
-from twindex.api.http.shapes.schemas import Health, Info
+from twindex.api.http.shapes.operations import Health, Info
 from twindex.api.serving.settings import Settings
 
 SEARCH = "/v1/collections/birds/search"
@@ -83,7 +83,7 @@ def test_pages_of_other_sites_may_only_read(client, problem):
         assert client.post("/v1/collections/birds/merge", headers=headers).status_code == 202
 
 
-def test_a_name_that_another_site_points_here_is_refused(serve, problem):
+def test_an_unknown_host_is_rejected(serve, problem):
     client = serve(allowed_hosts="Search.example, behind.example:8443")
     for host in ("evil.example", "evil.example:80", "localhost.evil.example", "1.2.3.4.evil", "x"):
         problem(client.get("/v1/info", headers={"host": host}), 403, "forbidden")
@@ -100,7 +100,7 @@ def test_a_name_that_another_site_points_here_is_refused(serve, problem):
     )
 
 
-def test_the_name_that_is_listened_on_and_any_with_a_key(serve, tmp_path):
+def test_the_listen_host_is_allowed_and_any_host_with_a_key(serve, tmp_path):
     with TestClient(create_app(tmp_path, host="Birds.lan"), "http://birds.lan:8080") as client:
         assert client.get("/v1/info").status_code == 200
     guarded = serve(api_key="k")
@@ -132,7 +132,7 @@ def guarded(serve):
         {"authorization": b"Basic " + base64.b64encode(b"anybody:" + KEY.encode())},
     ],
 )
-def test_the_key_opens(guarded, headers):
+def test_requests_with_the_key_are_accepted(guarded, headers):
     assert guarded.get("/v1/collections", headers=headers).status_code == 200
     assert guarded.get("/metrics", headers=headers).status_code == 200
 
@@ -149,7 +149,7 @@ def test_the_key_opens(guarded, headers):
         {"api-key": ""},
     ],
 )
-def test_without_the_key_nothing_opens(guarded, headers, caplog, problem):
+def test_requests_without_the_key_are_rejected(guarded, headers, caplog, problem):
     with caplog.at_level(logging.DEBUG):
         for path in ("/v1/collections", "/metrics", "/", "/docs", "/healthz", "/static/style.css"):
             response = guarded.get(path, headers=headers)
@@ -162,7 +162,7 @@ def test_without_the_key_nothing_opens(guarded, headers, caplog, problem):
     assert KEY not in caplog.text
 
 
-def test_too_many_waiting_requests_are_turned_away(serve, fake_config, monkeypatch, problem):
+def test_too_many_waiting_requests_are_429(serve, fake_config, monkeypatch, problem):
     client = serve(threads=1, queue=1)
     client.put("/v1/collections/birds", json=fake_config)
     collection = client.app.state.service._served["birds"].collection
@@ -184,7 +184,7 @@ def test_too_many_waiting_requests_are_turned_away(serve, fake_config, monkeypat
         refused = next(r.result() for r in _as_completed(others))
         assert refused.headers["retry-after"] == "1"
         problem(refused, 429, "too_many_requests")
-        assert client.get("/livez").status_code == 200  # Not behind the queue.
+        assert client.get("/livez").status_code == 200  # It does not wait in the queue.
         go_on.set()
         statuses = sorted(r.result().status_code for r in [first, *others])
     assert statuses == [200, 200, 429]
@@ -197,7 +197,7 @@ def _as_completed(futures):
     return as_completed(futures, timeout=30)
 
 
-def test_an_error_nobody_foresaw_tells_nothing_but_its_id(client, monkeypatch, caplog, problem):
+def test_an_unexpected_error_shows_only_its_request_id(client, monkeypatch, caplog, problem):
     collection = client.app.state.service._served["birds"].collection
 
     def fail(request, **_):
@@ -213,7 +213,7 @@ def test_an_error_nobody_foresaw_tells_nothing_but_its_id(client, monkeypatch, c
     assert "internals" in caplog.text
 
 
-def test_the_openapi_document_is_whole(client):
+def test_the_openapi_document_is_complete(client):
     document = client.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
 
@@ -233,7 +233,7 @@ def test_the_openapi_document_is_whole(client):
         for method, operation in methods.items():
             assert operation["tags"], (method, path)
             assert operation["description"], (method, path)
-            # What reads a body and what may fail is declared.
+            # Bodies and errors are declared.
             if path.startswith("/v1/collections/{"):
                 assert "404" in operation["responses"] or method == "put", (method, path)
     body = document["paths"]["/v1/collections/{collection}/search"]["post"]["requestBody"]
@@ -261,14 +261,14 @@ def test_access_log(serve, caplog):
         ("GET", "/v1/info?x=1", "x", "none"),
     ],
 )
-def test_unknown_query_parameters_are_refused(client, problem, method, path, name, known):
+def test_unknown_query_parameters_are_rejected(client, problem, method, path, name, known):
     details = problem(client.request(method, path), 422, "invalid")
     assert details.errors[0].field == name
-    assert details.detail.endswith(f"known here: {known}")
+    assert details.detail.endswith(f"known: {known}")
     assert client.get("/livez?cache=no").status_code == 200
 
 
-def test_a_server_that_stopped_leaves_its_objects_to_the_collector(tmp_path, wait_until_ready):
+def test_a_stopped_server_unfreezes_garbage_collection(tmp_path, wait_until_ready):
     with TestClient(create_app(tmp_path, Settings()), "http://localhost") as client:
         wait_until_ready(client)
         client.app.state.service._loading.join()

@@ -11,7 +11,8 @@ from threading import Event
 
 import pytest
 
-from twindex.api.http.shapes.schemas import BatchReply, BulkReply, SearchReply, Written
+from twindex.api.http.shapes.documents import BulkReply, Written
+from twindex.api.http.shapes.schemas import BatchReply, SearchReply
 from twindex.api.pages.templates import templates
 from twindex.api.serving import loading
 from twindex.api.serving.bulk import BulkResult
@@ -42,7 +43,7 @@ def client(serve):
     return client
 
 
-def test_a_write_tells_what_the_model_did(client):
+def test_a_write_reports_model_usage(client):
     response = client.put(BIRDS + "/documents/emu", json={"text": "The emu runs."})
     assert Written.model_validate(response.json()).usage.calls == 1
     lines = '{"id": "1", "text": "one"}\n{"id": "2", "text": "two"}\n'
@@ -50,7 +51,7 @@ def test_a_write_tells_what_the_model_did(client):
     assert BulkReply.model_validate(response.json()).usage.calls == 2
 
 
-def test_a_job_counts_on_where_it_was_interrupted(client, wait_for_job):
+def test_a_continued_job_keeps_its_counts(client, wait_for_job):
     lines = "".join(f'{{"id": "{n}", "text": "t"}}\n' for n in range(300))
     path = BIRDS + "/documents/bulk?async=true"
     job = wait_for_job(client, client.post(path, content=lines, headers=NDJSON).json()["id"])
@@ -60,7 +61,7 @@ def test_a_job_counts_on_where_it_was_interrupted(client, wait_for_job):
     assert BulkResult.resumed({"documents": 3}) == BulkResult(documents=3)
 
 
-def test_a_search_tells_what_the_model_did(client):
+def test_a_search_reports_model_usage(client):
     replies = [
         SearchReply.model_validate(client.post(SEARCH, json={"query": "kiwi"}).json())
         for _ in range(2)
@@ -75,17 +76,17 @@ def test_a_search_tells_what_the_model_did(client):
     assert "usage" not in lexical
 
 
-def test_each_search_of_a_batch_has_its_share(client):
-    asked = {"requests": [{"query": query} for query in ("one bird", "two birds", "one bird")]}
-    reply = BatchReply.model_validate(client.post(SEARCH + "/batch", json=asked).json())
+def test_each_search_of_a_batch_reports_its_own_usage(client):
+    payload = {"requests": [{"query": query} for query in ("one bird", "two birds", "one bird")]}
+    reply = BatchReply.model_validate(client.post(SEARCH + "/batch", json=payload).json())
     assert [result.usage.calls for result in reply.results] == [1, 1, 0]
 
 
-def test_the_words_of_the_model_are_explained(client):
+def test_explain_shows_the_terms_of_the_model(client):
     long = {"text": " ".join(f"word{n}" for n in range(40))}
     client.put(BIRDS + "/documents/long", json=long)
-    asked = {"query": "kiwi word3", "explain": True}
-    reply = SearchReply.model_validate(client.post(SEARCH, json=asked).json())
+    payload = {"query": "kiwi word3", "explain": True}
+    reply = SearchReply.model_validate(client.post(SEARCH, json=payload).json())
     assert reply.query_terms["sparse"].total == len(reply.query_terms["sparse"].top) == 2
     hits = {hit.id: hit for hit in reply.hits}
     own = hits["kiwi"].terms["sparse"]
@@ -95,7 +96,7 @@ def test_the_words_of_the_model_are_explained(client):
     assert all(item.weight == int(item.weight) > 0 for item in cut.top)
 
 
-def test_a_collection_tells_how_its_model_is_asked(client):
+def test_a_collection_shows_its_prompts(client):
     encoder = client.get(BIRDS).json()["legs"]["sparse"]["encoder"]
     assert (encoder["model"], encoder["variant"]) == ("fake", "single")
     assert 'Query: "' in encoder["query_prompt"][0]
@@ -125,7 +126,7 @@ def metrics(client):
     return {name: float(value) for name, value in found}
 
 
-def test_several_vectors_and_a_graph_or_a_given_vector_do_not_go_together(client, problem):
+def test_several_vectors_conflict_with_a_graph_and_a_query_vector(client, problem):
     several = copy.deepcopy(CONFIG)
     for leg in ("dense", "sparse"):
         several["legs"][leg]["encoder"]["variant"] = "multi_word_multi"
@@ -140,14 +141,14 @@ def test_several_vectors_and_a_graph_or_a_given_vector_do_not_go_together(client
     assert "texts with several vectors require the index flat" in details.detail
 
 
-def test_what_a_model_cannot_do_names_the_field(client, problem):
+def test_an_unsupported_model_option_names_the_field(client, problem):
     config = copy.deepcopy(CONFIG)
     config["legs"]["sparse"]["encoder"] = {**ENCODER, "layer": -2}
     details = problem(client.put("/v1/collections/other", json=config), 422, "config")
     assert details.errors[0].field == "legs.sparse.encoder.layer"
 
 
-def test_the_page_shows_the_words(client):
+def test_the_page_shows_terms_of_the_model(client):
     text = client.get("/", params={"collection": "birds", "q": "kiwi", "explain": "1"}).text
     assert "The query in sparse:" in text
     assert text.count("The passage in sparse:") == 1
@@ -161,7 +162,7 @@ def test_the_page_shows_the_words(client):
     ("piece", "shown"),
     [("Ġcat", "␣cat"), ("▁cat", "␣cat"), ("cat", "cat"), ("##s", "##s"), ("Ġ", "Ġ"), ("#1", "#1")],
 )
-def test_the_space_before_a_piece_is_shown_kindly(piece, shown):
+def test_the_space_before_a_word_piece_is_visible(piece, shown):
     assert templates.filters["piece"](piece) == shown
 
 
@@ -189,7 +190,7 @@ def test_health_and_metrics_do_not_wait_for_slow_models(serve, monkeypatch):
         assert found.result().status_code == 200
 
 
-def test_a_model_that_no_collection_uses_is_let_go(client, monkeypatch):
+def test_an_unused_model_is_freed(client, monkeypatch):
     loaded = []
     load = loading.load_encoder
 
@@ -203,7 +204,7 @@ def test_a_model_that_no_collection_uses_is_let_go(client, monkeypatch):
     for leg in ("dense", "sparse"):
         other["legs"][leg]["encoder"]["variant"] = "first_word"
     assert client.put("/v1/collections/other", json=other).status_code == 201
-    assert len(loaded) == 1  # once, though it is asked for before and while creating
+    assert len(loaded) == 1  # Loaded once, although needed before and during the creation.
     assert client.post("/v1/collections/other/search", json={"query": "x"}).status_code == 200
     assert client.delete("/v1/collections/other").status_code == 204
     gc.collect()
@@ -212,12 +213,12 @@ def test_a_model_that_no_collection_uses_is_let_go(client, monkeypatch):
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-def test_models_run_where_the_server_says(serve, monkeypatch, tmp_path, device):
-    asked = []
+def test_models_run_on_the_device_of_the_server(serve, monkeypatch, tmp_path, device):
+    configs = []
     load = loading.load_encoder
 
     def spy(config):
-        asked.append(config)
+        configs.append(config)
         return load(config)
 
     monkeypatch.setattr(loading, "load_encoder", spy)
@@ -227,8 +228,8 @@ def test_models_run_where_the_server_says(serve, monkeypatch, tmp_path, device):
         assert client.put(f"/v1/collections/{name}", json=CONFIG).status_code == 201
         config = client.get(f"/v1/collections/{name}").json()["config"]
         assert config["legs"]["dense"]["encoder"]["device"] == "auto"
-    # One for all legs of both collections, and the analyzer.
-    (model,) = (config for config in asked if isinstance(config, PromptRepsEncoderConfig))
+    # One encoder for all legs of both collections, and the analyzer.
+    (model,) = (config for config in configs if isinstance(config, PromptRepsEncoderConfig))
     assert model.device == (device or "auto")
 
 
@@ -238,7 +239,7 @@ def test_the_device_is_a_setting():
         Settings.from_environment({"TWINDEX_DEVICE": "tpu"})
 
 
-def test_the_schema_tells_encoders_apart_by_kind(client):
+def test_the_schema_distinguishes_encoders_by_kind(client):
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     choices = schemas["DenseLeg"]["properties"]["encoder"]["oneOf"]
     assert [choice["$ref"].rpartition("/")[2] for choice in choices] == [
@@ -246,7 +247,7 @@ def test_the_schema_tells_encoders_apart_by_kind(client):
         "PromptRepsEncoderConfig",
         "LateEncoderConfig",
     ]
-    # Without a kind an encoder is the usual one: exactly one of them may match.
+    # An encoder without a kind is the default one: exactly one member may match.
     assert "kind" not in schemas["DenseEncoderConfig"].get("required", [])
     for other in ("PromptRepsEncoderConfig", "LateEncoderConfig"):
         assert schemas[other]["required"] == ["kind"]

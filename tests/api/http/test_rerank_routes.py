@@ -1,4 +1,4 @@
-"""Reranking over HTTP: in searches and of given documents."""
+"""Reranking over HTTP: in searches, and of documents in the request."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TEXTS = ["Swifts fly.", "The emu runs and cannot fly.", "Fish swim."]
 # -- in a search -------------------------------------------------------------------------------
 
 
-def test_a_reranked_search_answers_in_the_declared_shape(reranking):
-    asked = {"query": "emu cannot fly", "rerank": {"model": "fast", "top_n": 8}, "limit": 12}
-    response = reranking.post(SEARCH, json=asked)
+def test_a_reranked_search_reply_matches_its_schema(reranking):
+    payload = {"query": "emu cannot fly", "rerank": {"model": "fast", "top_n": 8}, "limit": 12}
+    response = reranking.post(SEARCH, json=payload)
     assert response.status_code == 200
     reply = SearchReply.model_validate(response.json())
     assert (reply.rerank.model, reply.rerank.status) == ("fast", "complete")
@@ -40,9 +40,9 @@ def test_a_reranked_search_answers_in_the_declared_shape(reranking):
 
 def test_the_reply_equals_the_engine(reranking):
     collection = reranking.app.state.service._served["birds"].collection
-    asked = {"query": "emu cannot fly", "rerank": {"model": "fast"}, "filter": {"odd": 1}}
-    expected = collection.search(SearchRequest.parse(asked)).hits
-    hits = reranking.post(SEARCH, json=asked).json()["hits"]
+    payload = {"query": "emu cannot fly", "rerank": {"model": "fast"}, "filter": {"odd": 1}}
+    expected = collection.search(SearchRequest.parse(payload)).hits
+    hits = reranking.post(SEARCH, json=payload).json()["hits"]
     assert [(h["id"], h["rerank"]["score"]) for h in hits] == [
         (h.id, h.rerank.score) for h in expected
     ]
@@ -57,7 +57,7 @@ def test_rerankers_read_what_the_collection_has_stored(reranking, model):
     assert reply["hits"][0]["rerank"]["judged"]
 
 
-def test_searches_without_reranking_have_no_word_of_it(reranking):
+def test_searches_without_reranking_have_no_rerank_fields(reranking):
     reply = reranking.post(SEARCH, json={"query": "fly"}).json()
     assert "rerank" not in reply
     assert "rerank" not in reply["hits"][0]
@@ -79,54 +79,56 @@ def test_a_batch(reranking):
 
 
 def test_a_failing_model(reranking, problem):
-    asked = {"query": "emu", "rerank": {"model": "bad"}}
-    reply = reranking.post(SEARCH, json=asked).json()
+    payload = {"query": "emu", "rerank": {"model": "bad"}}
+    reply = reranking.post(SEARCH, json=payload).json()
     plain = reranking.post(SEARCH, json={"query": "emu"}).json()
     assert reply["rerank"]["status"] == "failed"
     assert "fails at hit 2" in reply["warnings"][0]
     assert [hit["id"] for hit in reply["hits"]] == [hit["id"] for hit in plain["hits"]]
-    asked["rerank"]["on_error"] = "fail"
-    response = reranking.post(SEARCH, json=asked)
+    payload["rerank"]["on_error"] = "fail"
+    response = reranking.post(SEARCH, json=payload)
     assert "fails at hit 2" in problem(response, 503, "model").detail
     assert response.headers["retry-after"]
 
 
-def test_a_model_that_is_not_here(reranking, problem):
-    asked = {"query": "emu", "rerank": {"model": "gone"}}
-    reply = reranking.post(SEARCH, json=asked).json()
+def test_a_reranker_with_a_missing_model(reranking, problem):
+    payload = {"query": "emu", "rerank": {"model": "gone"}}
+    reply = reranking.post(SEARCH, json=payload).json()
     assert reply["rerank"]["status"] == "failed"
     assert "not-on-this-machine" in reply["warnings"][0]
-    asked["rerank"]["on_error"] = "fail"
-    assert "not-on-this-machine" in problem(reranking.post(SEARCH, json=asked), 503, "model").detail
+    payload["rerank"]["on_error"] = "fail"
+    assert (
+        "not-on-this-machine" in problem(reranking.post(SEARCH, json=payload), 503, "model").detail
+    )
 
 
-def test_a_wrong_configuration_is_not_the_fault_of_who_asks(reranking, problem):
+def test_a_wrong_reranker_configuration_is_503_and_not_422(reranking, problem):
     for _ in range(2):
         reply = reranking.post(SEARCH, json={"query": "emu", "rerank": {"model": "keyless"}}).json()
         assert reply["rerank"]["status"] == "failed"
         assert "keyless" in reply["warnings"][0]
-        asked = {"model": "keyless", "query": "fly", "documents": TEXTS}
-        problem(reranking.post(RERANK, json=asked), 503, "model")
+        payload = {"model": "keyless", "query": "fly", "documents": TEXTS}
+        problem(reranking.post(RERANK, json=payload), 503, "model")
     error = reranking.app.state.service.rerankers._problems["keyless"]
     depth, trace = 0, error.__traceback__
     while trace is not None:
         depth, trace = depth + 1, trace.tb_next
-    reranking.post(RERANK, json=asked)
+    reranking.post(RERANK, json=payload)
     trace = error.__traceback__
     for _ in range(depth):
         trace = trace.tb_next
     assert trace is None, "requests would be held in memory"
 
 
-def test_documents_keep_their_order_where_a_model_is_not_here(reranking):
-    asked = {"model": "gone", "query": "fly", "documents": TEXTS, "on_error": "keep"}
-    reply = RerankReply.model_validate(reranking.post(RERANK, json=asked).json())
+def test_documents_keep_their_order_if_the_model_is_missing(reranking):
+    payload = {"model": "gone", "query": "fly", "documents": TEXTS, "on_error": "keep"}
+    reply = RerankReply.model_validate(reranking.post(RERANK, json=payload).json())
     assert (reply.status, [r.index for r in reply.results]) == ("failed", [0, 1, 2])
     assert "not-on-this-machine" in reply.warnings[0]
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("payload", "field"),
     [
         ({"query": "x", "rerank": {"model": "quick"}}, "rerank.model"),
         ({"query": "x", "rerank": {"top_n": 3}}, "rerank.model"),
@@ -136,14 +138,14 @@ def test_documents_keep_their_order_where_a_model_is_not_here(reranking):
         ({"query": "x", "rerank": "fast"}, "rerank"),
     ],
 )
-def test_an_invalid_field_is_named(reranking, asked, field, problem):
-    assert problem(reranking.post(SEARCH, json=asked), 422, "invalid").errors[0].field == field
+def test_an_invalid_field_is_named(reranking, payload, field, problem):
+    assert problem(reranking.post(SEARCH, json=payload), 422, "invalid").errors[0].field == field
 
 
 def test_a_collection_without_the_leg(reranking, problem):
     reranking.put("/v1/collections/plain", json={"legs": {"lexical": {"kind": "lexical"}}})
-    asked = {"query": "x", "rerank": {"model": "stored"}}
-    details = problem(reranking.post("/v1/collections/plain/search", json=asked), 422, "invalid")
+    payload = {"query": "x", "rerank": {"model": "stored"}}
+    details = problem(reranking.post("/v1/collections/plain/search", json=payload), 422, "invalid")
     assert details.errors[0].field == "rerank.model"
     assert "'late'" in details.detail
 
@@ -153,16 +155,16 @@ def test_a_collection_without_the_leg(reranking, problem):
 
 @pytest.mark.parametrize("path", [RERANK, "/rerank", "/v2/rerank"])
 def test_documents_come_back_best_first(reranking, path):
-    asked = {
+    payload = {
         "model": "fast",
         "query": "cannot fly",
         "documents": [*TEXTS, {"text": "flightless, it cannot", "title": "fly"}],
         "top_n": 3,
         "return_documents": True,
     }
-    response = reranking.post(path, json=asked)
+    response = reranking.post(path, json=payload)
     reply = RerankReply.model_validate(response.json())
-    # "fly." is not the word "fly" to the fake.
+    # The fake reranker does not match "fly." with "fly".
     assert [(r.index, r.relevance_score) for r in reply.results] == [(3, 1.0), (1, 0.5), (0, 0.0)]
     assert reply.results[0].document == {"text": "flightless, it cannot", "title": "fly"}
     assert reply.results[1].document == {"text": TEXTS[1]}
@@ -173,7 +175,7 @@ def test_documents_come_back_best_first(reranking, path):
     assert reply.meta.billed_units == {"search_units": 1}
 
 
-def test_documents_are_returned_only_where_asked_for(reranking):
+def test_documents_are_returned_on_request_only(reranking):
     reply = reranking.post(
         RERANK, json={"model": "fast", "query": "fly", "documents": TEXTS}
     ).json()
@@ -182,7 +184,7 @@ def test_documents_are_returned_only_where_asked_for(reranking):
     ] * 3
 
 
-def test_all_documents_are_judged_whatever_is_configured(reranking):
+def test_all_documents_are_reranked_despite_the_configured_candidates(reranking):
     documents = [f"text {i}" for i in range(250)]
     reply = reranking.post(
         RERANK, json={"model": "short", "query": "249 text", "documents": documents}
@@ -191,19 +193,19 @@ def test_all_documents_are_judged_whatever_is_configured(reranking):
     assert reply["meta"]["billed_units"]["search_units"] == 3
 
 
-def test_documents_that_a_budget_leaves_out_follow_in_their_order(reranking):
-    asked = {"model": "fast", "query": "swim", "documents": TEXTS, "calls": 2}
-    reply = RerankReply.model_validate(reranking.post(RERANK, json=asked).json())
+def test_documents_beyond_the_budget_keep_their_order(reranking):
+    payload = {"model": "fast", "query": "swim", "documents": TEXTS, "calls": 2}
+    reply = RerankReply.model_validate(reranking.post(RERANK, json=payload).json())
     assert reply.status == "partial"
     assert [(r.index, r.judged) for r in reply.results] == [(0, True), (1, True), (2, False)]
     assert "2 of 3" in reply.warnings[0]
 
 
-def test_a_reranker_that_fails_is_an_error_unless_told_otherwise(reranking, problem):
-    asked = {"model": "bad", "query": "fly", "documents": TEXTS}
-    problem(reranking.post(RERANK, json=asked), 503, "model")
+def test_a_failing_reranker_is_an_error_unless_on_error_is_keep(reranking, problem):
+    payload = {"model": "bad", "query": "fly", "documents": TEXTS}
+    problem(reranking.post(RERANK, json=payload), 503, "model")
     kept = RerankReply.model_validate(
-        reranking.post(RERANK, json={**asked, "on_error": "keep"}).json()
+        reranking.post(RERANK, json={**payload, "on_error": "keep"}).json()
     )
     assert kept.status == "failed"
     assert [(r.index, r.relevance_score, r.judged) for r in kept.results] == [
@@ -235,8 +237,8 @@ def test_a_reranker_that_fails_is_an_error_unless_told_otherwise(reranking, prob
     ],
 )
 def test_a_wrong_field_is_named(reranking, change, field, problem):
-    asked = {"model": "fast", "query": "fly", "documents": TEXTS, **change}
-    assert problem(reranking.post(RERANK, json=asked), 422, "invalid").errors[0].field == field
+    payload = {"model": "fast", "query": "fly", "documents": TEXTS, **change}
+    assert problem(reranking.post(RERANK, json=payload), 422, "invalid").errors[0].field == field
 
 
 def test_malformed_bodies(reranking, problem):
@@ -251,7 +253,7 @@ def test_malformed_bodies(reranking, problem):
     scores=st.lists(st.none() | st.floats(-5, 5), max_size=8),
     unjudged=st.integers(0, 4),
 )
-def test_relevance_never_ascends_and_is_the_score_where_scores_descend(scores, unjudged):
+def test_relevance_descends_and_equals_descending_scores(scores, unjudged):
     known = sorted((score for score in scores if score is not None), reverse=True)
     order = [Placed(i, score) for i, score in enumerate(known)]
     order += [Placed(i) for i in range(len(known), len(scores))]

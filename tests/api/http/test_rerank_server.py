@@ -1,4 +1,4 @@
-"""Rerankers of a server: how they are loaded, listed, counted, and kept out of others' way."""
+"""Rerankers of a server: loading, lists, metrics and isolation from searches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.http.app import create_app
-from twindex.api.http.shapes.schemas import Health, ModelList
+from twindex.api.http.shapes.operations import Health, ModelList
 from twindex.api.serving import rerankers as served_rerankers
 from twindex.api.serving.settings import Settings
 from twindex.core import ConfigError, InvalidInputError
@@ -41,7 +41,7 @@ def test_models_are_listed(reranking):
     }
 
 
-def test_health_tells_of_rerankers(reranking, serve, tmp_path):
+def test_health_contains_rerankers(reranking, serve, tmp_path):
     health = Health.model_validate(reranking.get("/healthz").json())
     assert (health.status, health.rerankers["gone"], health.rerankers["fast"]) == (
         "degraded",
@@ -90,7 +90,7 @@ def test_a_wrong_file_stops_the_server(tmp_path, text, words):
     assert "rerankers.toml" in str(caught.value)
 
 
-def test_a_file_is_named_by_the_environment(tmp_path):
+def test_the_environment_names_the_file_of_rerankers(tmp_path):
     given = {"TWINDEX_RERANKERS": str(tmp_path / "r.toml"), "TWINDEX_RERANK_THREADS": "2"}
     settings = Settings.from_environment(given)
     assert (settings.rerankers, settings.rerank_threads) == (tmp_path / "r.toml", 2)
@@ -113,7 +113,7 @@ def test_rerankers_run_on_the_device_of_the_server(serve, tmp_path, monkeypatch)
 
 
 class Gated:
-    """Waits for the gate at each call after the first, which the server makes itself."""
+    """Waits for the gate at each call after the first, the warm-up of the server."""
 
     kind = "fake"
     needs = Needs()
@@ -131,7 +131,7 @@ class Gated:
 
 @pytest.fixture
 def gated(serve, tmp_path, monkeypatch, fake_config):
-    """A server whose one reranker waits, with 2 threads for it and 1 request that may wait."""
+    """A server whose reranker waits, with 2 threads for reranking and a queue of 1."""
     reranker = Gated()
     monkeypatch.setattr(served_rerankers, "load_reranker", lambda config, device: reranker)
     file = tmp_path / "rerankers.toml"
@@ -144,17 +144,17 @@ def gated(serve, tmp_path, monkeypatch, fake_config):
     reranker.gate.set()
 
 
-def test_reranking_that_takes_long_holds_up_no_search_and_is_bounded(gated, problem):
+def test_slow_reranking_does_not_block_searches_and_is_bounded(gated, problem):
     client, reranker = gated
-    asked = {"query": "emu", "rerank": {"model": "gated"}}
-    batch = {"requests": [asked]}
+    payload = {"query": "emu", "rerank": {"model": "gated"}}
+    batch = {"requests": [payload]}
     direct = {"model": "gated", "query": "emu", "documents": ["a"]}
     found = []
     threads = [
         threading.Thread(
             target=lambda path=path, body=body: found.append(client.post(path, json=body))
         )
-        for path, body in [(SEARCH, asked), (f"{SEARCH}/batch", batch), (RERANK, direct)]
+        for path, body in [(SEARCH, payload), (f"{SEARCH}/batch", batch), (RERANK, direct)]
     ]
     for thread in threads:
         thread.start()
@@ -164,18 +164,18 @@ def test_reranking_that_takes_long_holds_up_no_search_and_is_bounded(gated, prob
             break
         time.sleep(0.01)
     assert (reranker.busy, service.reranking._active) == (2, 3)
-    for path, body in [(SEARCH, asked), (RERANK, direct)]:
+    for path, body in [(SEARCH, payload), (RERANK, direct)]:
         response = client.post(path, json=body)
         problem(response, 429, "too_many_requests")
         assert response.headers["retry-after"]
-    # There is one thread for searches: had a reranking taken it, this would never be answered.
+    # There is one thread for searches. A reranking in it would block this search forever.
     for _ in range(20):
         assert client.post(SEARCH, json={"query": "emu"}).status_code == 200
     reranker.gate.set()
     for thread in threads:
         thread.join(30)
     assert [response.status_code for response in found] == [200, 200, 200]
-    assert client.post(SEARCH, json=asked).status_code == 200
+    assert client.post(SEARCH, json=payload).status_code == 200
 
 
 def test_readiness_waits_for_rerankers(tmp_path, monkeypatch, problem, wait_until_ready):
@@ -194,17 +194,17 @@ def test_readiness_waits_for_rerankers(tmp_path, monkeypatch, problem, wait_unti
         waiting |= {"problem": None, "writable": True}
         assert client.get("/readyz").status_code == 503
         assert client.get("/readyz").json() == waiting
-        asked = {"model": "fast", "query": "fly", "documents": TEXTS}
-        details = problem(client.post(RERANK, json=asked), 503, "not_ready")
+        payload = {"model": "fast", "query": "fly", "documents": TEXTS}
+        details = problem(client.post(RERANK, json=payload), 503, "not_ready")
         assert "loading" in details.detail
-        unknown = problem(client.post(RERANK, json={**asked, "model": "x"}), 422, "invalid")
+        unknown = problem(client.post(RERANK, json={**payload, "model": "x"}), 422, "invalid")
         assert unknown.errors[0].field == "model"
         loaded.set()
         wait_until_ready(client)
-        assert client.post(RERANK, json=asked).status_code == 200
+        assert client.post(RERANK, json=payload).status_code == 200
 
 
-def test_a_reranker_that_breaks_while_it_is_loaded_harms_no_other(serve, tmp_path, monkeypatch):
+def test_a_reranker_that_fails_to_load_does_not_affect_others(serve, tmp_path, monkeypatch):
     def load(config, *, device):
         if config.candidates == 1:
             raise RuntimeError("a slip")
@@ -219,7 +219,7 @@ def test_a_reranker_that_breaks_while_it_is_loaded_harms_no_other(serve, tmp_pat
     assert client.get("/healthz").json()["rerankers"] == {"broken": "unavailable", "fast": "ready"}
 
 
-def test_programs_without_the_key_are_asked_for_a_bearer_token(serve, tmp_path):
+def test_programs_without_the_key_get_a_bearer_challenge(serve, tmp_path):
     client = serve(api_key="s3cret")
     for path in (RERANK, "/rerank", "/v2/rerank"):
         response = client.post(path, json={})

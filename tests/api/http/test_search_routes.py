@@ -10,7 +10,7 @@ SEARCH = "/v1/collections/birds/search"
 BATCH = SEARCH + "/batch"
 
 
-def test_a_search_answers_in_the_declared_shape(client):
+def test_a_search_reply_matches_its_schema(client):
     response = client.post(SEARCH, json={"query": "cannot fly", "limit": 2})
     assert response.status_code == 200
     reply = SearchReply.model_validate(response.json())
@@ -60,12 +60,12 @@ def test_legs_fusion_filter_include_and_explain(client):
     assert terms[0].score == pytest.approx(terms[0].query * terms[0].document, rel=1e-5)
 
 
-def test_nothing_included(client):
+def test_hits_without_included_parts(client):
     (hit, *_) = client.post(SEARCH, json={"query": "fly", "include": []}).json()["hits"]
     assert set(hit) == {"id", "score", "legs", "passage"}
 
 
-def test_passages_are_places_in_the_text(client):
+def test_passages_are_offsets_in_the_text(client):
     text = " ".join(f"word{n}" for n in range(30)) + " albatross " + "filler " * 30
     config = {
         "legs": {"lexical": {"kind": "lexical"}},
@@ -85,14 +85,14 @@ def test_pages_neither_overlap_nor_skip(client):
     whole = client.post(SEARCH, json={"query": "fly", "limit": 63}).json()["hits"]
     pages = []
     for offset in range(0, 63, 7):
-        asked = {"query": "fly", "limit": 7, "offset": offset}
-        pages += client.post(SEARCH, json=asked).json()["hits"]
+        payload = {"query": "fly", "limit": 7, "offset": offset}
+        pages += client.post(SEARCH, json=payload).json()["hits"]
     assert [hit["id"] for hit in pages] == [hit["id"] for hit in whole]
     assert len({hit["id"] for hit in pages}) == 63
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("payload", "field"),
     [
         ({}, ""),
         ({"query": "x", "limit": 0}, "limit"),
@@ -105,8 +105,8 @@ def test_pages_neither_overlap_nor_skip(client):
         ({"vectors": {"lexical": [1.0]}}, "vectors.lexical"),
     ],
 )
-def test_an_invalid_field_is_named(client, asked, field, problem):
-    details = problem(client.post(SEARCH, json=asked), 422, "invalid")
+def test_an_invalid_field_is_named(client, payload, field, problem):
+    details = problem(client.post(SEARCH, json=payload), 422, "invalid")
     assert details.errors[0].field == field
     assert "Value error" not in details.detail
 
@@ -119,7 +119,7 @@ def test_malformed_json(client, text, problem):
     problem(client.post(SEARCH, content=text.encode("latin-1"), headers=headers), 400, "malformed")
 
 
-def test_json_that_is_no_object(client, problem):
+def test_a_json_body_must_be_an_object(client, problem):
     problem(client.post(SEARCH, json=["query"]), 422, "invalid")
 
 
@@ -135,7 +135,7 @@ def test_wrong_content_type(client, given, problem):
     problem(response, 415, "unsupported_media_type")
 
 
-def test_compressed_bodies_are_refused(client, problem):
+def test_compressed_bodies_are_rejected(client, problem):
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
     problem(
         client.post(SEARCH, content=b"\x1f\x8b", headers=headers), 415, "unsupported_media_type"
@@ -156,6 +156,6 @@ def test_batch(client):
     ("requests", "field"),
     [([], "requests"), ([{"query": "x"}] * 101, "requests"), ([{"query": "x"}, {}], "requests[1]")],
 )
-def test_a_bad_batch(client, requests, field, problem):
+def test_an_invalid_batch_names_the_field(client, requests, field, problem):
     details = problem(client.post(BATCH, json={"requests": requests}), 422, "invalid")
     assert details.errors[0].field == field

@@ -1,4 +1,4 @@
-"""How vectors are stored and how far a search looks, over HTTP."""
+"""Vector storage and search parameters over HTTP."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def search(client, **fields):
         ({"originals": "float8"}, "legs.dense.originals", "float16"),
     ],
 )
-def test_storage_that_cannot_be_is_refused_by_name(
-    client, fake_config, problem, storage, field, words
-):
+def test_invalid_storage_names_the_field(client, fake_config, problem, storage, field, words):
     for response in (
         client.put("/v1/collections/new", json=with_dense(fake_config, **storage)),
         reconfigure(client, {"dense": storage}),
@@ -59,7 +57,7 @@ def test_storage_that_cannot_be_is_refused_by_name(
     assert client.get("/v1/collections/new").status_code == 404
 
 
-def test_a_collection_is_created_with_its_storage_and_tells_it(serve, fake_config):
+def test_a_collection_is_created_with_its_storage(serve, fake_config):
     client = serve()
     config = with_dense(fake_config, originals="float16", projection={"kind": "pca", "share": 0.5})
     assert client.put(BIRDS, json=config).status_code == 201
@@ -105,14 +103,14 @@ def test_reconfiguring_is_a_job(client, wait_for_job, serve, tmp_path):
     assert second["result"]["changed"] is False
 
 
-def test_a_reconfiguration_that_was_queued_goes_on_at_the_next_start(
+def test_a_queued_reconfiguration_continues_after_a_restart(
     client, serve, wait_for_job, monkeypatch
 ):
     runner = client.app.state.service.runner
     monkeypatch.setattr(runner, "submit", lambda *_: None)
     queued = reconfigure(client, {"dense": {"originals": "float16"}}).json()
     assert queued["state"] == "queued"
-    another = serve()  # as after a crash: the first never worked on it
+    another = serve()  # As after a crash: the first server never ran the job.
     assert wait_for_job(another, queued["id"])["state"] == "done"
     for served in (another, client):
         config = served.get(BIRDS).json()["config"]
@@ -129,7 +127,7 @@ def test_a_reconfiguration_that_was_queued_goes_on_at_the_next_start(
         ({"legs": {"dense": {"encoder": {}}}}, "legs.dense.encoder"),
     ],
 )
-def test_what_cannot_be_reconfigured_is_refused_at_once(client, problem, body, field):
+def test_an_invalid_reconfiguration_is_rejected_without_a_job(client, problem, body, field):
     details = problem(client.post(f"{BIRDS}/reconfigure", json=body), 422, "invalid")
     assert details.errors[0].field == field
     assert client.get("/v1/jobs").json()["jobs"] == []
@@ -162,7 +160,7 @@ def test_what_cannot_be_reconfigured_is_refused_at_once(client, problem, body, f
         ),
     ],
 )
-def test_a_search_that_cannot_be_is_refused_by_name(client, problem, fields, field, words):
+def test_invalid_search_parameters_name_the_field(client, problem, fields, field, words):
     details = problem(search(client, **fields), 422, "invalid")
     assert details.errors[0].field == field
     assert words in details.errors[0].message
@@ -171,7 +169,7 @@ def test_a_search_that_cannot_be_is_refused_by_name(client, problem, fields, fie
     assert problem(response, 422, "invalid").errors[0].field == f"requests[1].{field}"
 
 
-def test_recall_of_an_exact_index_is_1_whatever_is_asked(client):
+def test_an_exact_index_has_recall_1_for_every_target(client):
     plain = search(client).json()["hits"]
     for fields in (
         {"search": {"recall": 0.5}},
@@ -195,13 +193,13 @@ def test_parameters_reach_the_index(client, wait_for_job):
     assert len(search(client, legs=legs, depth=10).json()["hits"]) == 10
     found = search(client, legs=[{"name": "dense"}], depth=10, search={"recall": 1}).json()["hits"]
     assert [hit["id"] for hit in found] == [hit["id"] for hit in exact]
-    # What a leg says itself counts.
+    # The parameters of a leg override those of the search.
     legs = [{"name": "dense", "search": {"recall": 1}}]
     found = search(client, legs=legs, depth=10, search={"ef": 1}).json()["hits"]
     assert [hit["id"] for hit in found] == [hit["id"] for hit in exact]
 
 
-def test_the_schema_has_both(client):
+def test_the_schema_has_recall_and_parameters(client):
     schema = client.get("/openapi.json").json()
     schemas = schema["components"]["schemas"]
     assert "search" in schemas["LegRequest"]["properties"]

@@ -82,7 +82,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
-    """A page that must load from the server alone and without a complaint on the console."""
+    """A page that loads only from the server and logs no error on the console."""
     page = browser.new_page(base_url=address, viewport={"width": 1_000, "height": 800})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -90,7 +90,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     page.on("request", lambda r: r.url.startswith(address) or complaints.append(r.url))
     yield page
     page.close()
-    # The browser itself notes replies of 4xx.
+    # The browser logs replies of 4xx.
     assert [text for text in complaints if "status of 4" not in text] == []
 
 
@@ -100,7 +100,7 @@ def search(page: Any, query: str) -> None:
     page.get_by_label("Query").press("Enter")
 
 
-def test_a_search_shows_places_scores_and_marks(page):
+def test_a_search_shows_ranks_scores_and_marks(page):
     search(page, "kiwi flying")
     first = page.locator(".hit").first
     assert first.get_by_role("heading").inner_text() == "Kiwi"
@@ -133,7 +133,7 @@ def test_options_weights_and_explain(page):
     assert json.loads(page.inner_text("body"))["id"] == "kiwi/1"
 
 
-def test_pages_of_hits_go_forth_and_back(page):
+def test_pages_of_hits_have_links_to_neighbours(page):
     search(page, "fly")
     seen = page.locator(".hit .where .id").all_inner_texts()
     page.get_by_role("link", name="Next").click()
@@ -150,7 +150,7 @@ def test_an_error_is_readable(page):
     assert page.get_by_label("Condition on metadata").input_value() == "{"
 
 
-def test_another_collection_brings_its_legs(page):
+def test_selecting_a_collection_shows_its_legs(page):
     search(page, "word")
     page.get_by_label("Collection").select_option("words")
     page.wait_for_url("**collection=words**")
@@ -159,9 +159,9 @@ def test_another_collection_brings_its_legs(page):
     assert page.get_by_label("Query").input_value() == "word"
 
 
-def test_the_keyboard_alone_is_enough(page):
+def test_the_page_works_with_the_keyboard_alone(page):
     page.goto("/?collection=birds")
-    page.keyboard.press("Tab")  # From the query, which has the focus, to the button.
+    page.keyboard.press("Tab")  # From the query to the button.
     page.keyboard.press("/")  # And back.
     page.keyboard.type("kiwi")
     page.keyboard.press("Enter")
@@ -173,7 +173,7 @@ def test_the_keyboard_alone_is_enough(page):
     assert unnamed == []
 
 
-def test_what_others_wrote_does_not_run(page):
+def test_document_text_never_runs_as_script(page):
     search(page, "fly onerror")
     assert page.locator("img[src=x]").count() == 0
     assert "taken" not in page.title()
@@ -183,7 +183,7 @@ def test_what_others_wrote_does_not_run(page):
     assert page.title() == f"{ATTACK} · Twindex"
 
 
-def test_the_words_that_a_model_chose(page):
+def test_terms_chosen_by_a_model_are_shown(page):
     page.goto("/?collection=chosen&q=word3+word7&explain=1")
     query, passage = page.locator(".words").all()
     assert query.inner_text().startswith("The query in sparse:")
@@ -223,8 +223,8 @@ def test_a_reranker_moves_hits(page):
 def test_windows_that_were_read_are_shown(page):
     page.goto("/?collection=moving&q=emu+flightless&rerank=windows")
     hit = page.locator(".hit", has_text="feathers").first
-    hit.get_by_text("Why this place").click()
-    strip = hit.get_by_role("img", name="Where the windows are in the text")
+    hit.get_by_text("Why this rank").click()
+    strip = hit.get_by_role("img", name="Positions of the windows in the text")
     assert strip.bounding_box()["width"] > 300
     windows = hit.locator(".windows li")
     assert windows.count() == strip.locator("rect").count() - 1 == 4
@@ -245,13 +245,13 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(page):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_on_a_phone_the_table_of_legs_is_whole(page):
+def test_on_a_phone_the_table_of_legs_is_complete(page):
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto("/?collection=birds&q=fly&explain=1")
     table = page.locator(".hit .sum").first
     assert table.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
     for name in table.locator("tbody th").all():
-        assert name.bounding_box()["height"] < 30, name.inner_text()  # One line.
+        assert name.bounding_box()["height"] < 30, name.inner_text()  # It fits on one line.
 
 
 @pytest.mark.parametrize("query", ["q=fly&fusion=rrf", "q=fly&filter={", "q=fly&limit=0"])
@@ -262,13 +262,13 @@ def test_on_a_phone_hits_and_errors_come_before_the_options(page, query):
     options = page.locator(".options").bounding_box()
     assert first["y"] + first["height"] <= options["y"]
     assert first["y"] < 400
-    assert options["height"] < 80  # Folded.
+    assert options["height"] < 80  # The options are folded.
 
 
 def test_a_filter_is_made_without_json(page):
     search(page, "fly")
     page.get_by_text("Legs, fusion, reranking and filter").click()
-    page.get_by_label("Field of the metadata").select_option("year")
+    page.get_by_label("Metadata field").select_option("year")
     page.get_by_label("Operator").select_option("is at least")
     page.get_by_role("textbox", name="Value").fill("1800")
     page.get_by_role("button", name="Search").click()

@@ -1,4 +1,4 @@
-"""The page of a document, in a browser and as it is rendered."""
+"""The page of a document, in a browser and as HTML."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_a_hit_leads_to_its_marked_passage(browser, address):
     passage = page.locator("#passage")
     assert "The emu runs with a kiwi." in passage.inner_text()
     box = passage.bounding_box()
-    assert 0 <= box["y"] < 700  # It was scrolled to.
+    assert 0 <= box["y"] < 700  # The page scrolled to it.
     assert {"emu", "kiwi"} <= set(passage.locator("mark").all_inner_texts())
-    # What matches elsewhere in the text is marked as well.
+    # Matches elsewhere in the text are marked too.
     assert page.locator(".whole > mark").all_inner_texts() == ["kiwi"]
     assert page.locator("h1").inner_text() == "Long & wide"
     assert (
@@ -84,19 +84,19 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(browser, address):
     ("parameters", "status", "words"),
     [
         ({"id": "nope"}, 404, "there is no document"),
-        ({}, 404, "give `id`"),
+        ({}, 404, "`id` is missing; add the id"),
         ({"collection": "nope", "id": "x"}, 404, "no collection"),
         (
             {"id": "kiwi", "start": "-1"},
             422,
-            "start must be a whole number from 0, got &#39;-1&#39;",
+            "start must be a whole number of at least 0, got &#39;-1&#39;",
         ),
         ({"id": "kiwi", "start": "1", "end": "²"}, 422, "end must be"),
         ({"id": "kiwi", "start": "5", "end": "2"}, 200, "Kiwi"),
         ({"id": "kiwi", "start": "5", "end": "999999999999"}, 200, "kiwi"),
     ],
 )
-def test_wrong_addresses_are_told_in_words(client, parameters, status, words):
+def test_an_invalid_address_shows_an_error(client, parameters, status, words):
     response = client.get("/document", params={"collection": "birds", **parameters})
     assert response.status_code == status
     assert words in response.text
@@ -110,7 +110,7 @@ def test_a_very_long_text_is_cut_around_the_passage(client):
         "/document", params={"collection": "birds", "id": "huge", "q": "", **span}
     ).text
     assert len(page) < SHOWN + 10_000
-    assert "characters are left out" in page
+    assert "characters are not shown" in page
     assert "passage" in page
 
 
@@ -133,11 +133,11 @@ def test_a_very_long_text_is_cut_around_the_passage(client):
         (None, False),
     ],
 )
-def test_only_addresses_of_the_web_become_links(value, good):
+def test_only_web_addresses_become_links(value, good):
     assert (web_address(value) is not None) is good
 
 
-def test_the_source_is_the_surest_field():
+def test_the_source_is_the_most_reliable_field():
     other = "https://other.example"
     assert source({"see": other, "URL": "https://a.example"}) == "https://a.example"
     assert source({"url": "nothing", "see": other}) == other

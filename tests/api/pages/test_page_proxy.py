@@ -1,4 +1,4 @@
-"""The pages in a browser behind a reverse proxy that puts the server under a path."""
+"""The pages in a browser, behind a reverse proxy that serves them under a path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Passes on what is under the prefix, without it; all else is 404."""
+    """Forwards paths under the prefix, without the prefix; other paths are 404."""
 
     upstream = ""
     strayed: list[str]
@@ -51,7 +51,7 @@ class Proxy(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: Any, serving: Any) -> Iterator[tuple[str, list[str]]]:
-    """The address behind the proxy, and the paths that missed it."""
+    """The address behind the proxy, and the requested paths outside the prefix."""
     root = tmp_path_factory.mktemp("served")
     for name in ("birds", "words"):
         config = CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
@@ -78,7 +78,9 @@ def test_every_link_form_and_script_stays_under_the_path(browser, proxied):
     address, strayed = proxied
     page = browser.new_page()
     page.goto(address)
-    assert page.evaluate("getComputedStyle(document.body).margin") == "0px"  # The style is there.
+    assert (
+        page.evaluate("getComputedStyle(document.body).margin") == "0px"
+    )  # The style sheet is loaded.
     page.get_by_role("link", name="Kiwi 0", exact=True).first.click()
     assert page.locator(".hit").count() == 10
     page.get_by_role("link", name="Next").click()
@@ -87,7 +89,7 @@ def test_every_link_form_and_script_stays_under_the_path(browser, proxied):
     page.wait_for_url("**collection=words**")
     page.get_by_role("button", name="Search").click()
     page.locator(".hit h2 a").first.click()
-    assert page.locator("#passage").count() == 0  # Indexed whole.
+    assert page.locator("#passage").count() == 0  # The document was not cut.
     page.get_by_role("link", name="Raw JSON").click()
     assert json.loads(page.inner_text("body"))["id"].startswith("kiwi/")
     page.go_back()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from twindex.api.pages.movement import before_and_after, shown, told
-from twindex.api.reranked import Window, read, reasons
+from twindex.api.pages.movement import before_and_after, description, shown
+from twindex.api.reranked import Window, reasons, windows_read
 from twindex.core import Document, Hit, HitRerank
 from twindex.encoders import LexicalEncoder
 
@@ -59,7 +59,7 @@ def text_of(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
-def test_none_is_the_choice_until_one_is_chosen(page: Any) -> None:
+def test_no_reranker_is_selected_by_default(page: Any) -> None:
     text = page()
     assert re.findall(r'<option value="">none</option>', text)
     for name in ("words", "broken", "twice"):
@@ -76,14 +76,14 @@ def test_a_server_without_rerankers_offers_none(client: Any) -> None:
     assert "none is configured" in refused.text
 
 
-def test_hits_move_and_say_so(page: Any) -> None:
+def test_hits_show_their_movement(page: Any) -> None:
     html = page(rerank="words")
     text = text_of(html)
     assert "<option selected>words</option>" in html
     assert "words complete: 3 of 3 hits judged, 3 calls" in text
     hits = [text_of(part) for part in html.split('<li class="hit"')[1:]]
-    assert "Kiwi ▲ 1 up 1 place, from 2 to 1 1.0000 before #2" in hits[0]
-    assert "Emu ▼ 1 down 1 place, from 1 to 2 0.5000 before #1" in hits[1]
+    assert "Kiwi ▲ 1 up 1 rank, from 2 to 1 1.0000 before #2" in hits[0]
+    assert "Emu ▼ 1 down 1 rank, from 1 to 2 0.5000 before #1" in hits[1]
     assert "Hawk = stays at 3 0.5000 before #3" in hits[2]
     table = text_of(html.split("Before and after")[1].split("</table>")[0])
     assert "1 Emu → 2 Kiwi ▲ 1" in table
@@ -91,10 +91,10 @@ def test_hits_move_and_say_so(page: Any) -> None:
     assert "3 Hawk → 3 Hawk =" in table
 
 
-def test_pages_show_the_part_that_is_theirs(page: Any) -> None:
+def test_before_and_after_shows_the_current_page(page: Any) -> None:
     html = page(rerank="words", limit="1", **{"rerank.top_n": "2"})
     table = text_of(html.split("Before and after")[1].split("</table>")[0])
-    assert "1 Emu left this page Kiwi ▲ 1" in table
+    assert "1 Emu moved to another page Kiwi ▲ 1" in table
     link = re.search(r'rel="next" href="([^"]+)"', html)
     assert link is not None
     for part in ("rerank=words", "rerank.top_n=2", "offset=1"):
@@ -105,11 +105,11 @@ def test_pages_show_the_part_that_is_theirs(page: Any) -> None:
     assert "not judged" in hit
 
 
-def test_what_a_chain_did_and_why(page: Any) -> None:
+def test_a_chain_shows_stages_and_reasons(page: Any) -> None:
     html = page(rerank="twice")
     text = text_of(html)
     assert "2.fake complete: 2 of 2 judged, 2 calls" in text
-    assert "Why this place 1.fake score 1 2.fake score 1" in text
+    assert "Why this rank 1.fake score 1 2.fake score 1" in text
 
 
 def test_a_model_that_fails_keeps_the_order(page: Any) -> None:
@@ -130,10 +130,10 @@ def test_a_model_that_fails_keeps_the_order(page: Any) -> None:
         ({"rerank": "words", "rerank.timeout_ms": "0"}, "<code>rerank.timeout_ms</code>"),
     ],
 )
-def test_errors_are_told_in_words(page: Any, parameters: dict[str, str], message: str) -> None:
+def test_errors_are_shown_on_the_page(page: Any, parameters: dict[str, str], message: str) -> None:
     html = page(422, **parameters)
     assert message in html
-    assert len(re.findall("<script", html)) == 1  # Our own.
+    assert len(re.findall("<script", html)) == 1  # The script of the page.
     assert 'value="many"' in html or "many" not in parameters.values()
 
 
@@ -145,9 +145,9 @@ def test_options_are_kept(page: Any) -> None:
 
 
 def test_movement_in_words() -> None:
-    assert told(HitRerank(1, 4)) == "up 3 places, from 4 to 1"
-    assert told(HitRerank(5, 4)) == "down 1 place, from 4 to 5"
-    assert told(HitRerank(4, 4)) == "stays at 4"
+    assert description(HitRerank(1, 4)) == "up 3 ranks, from 4 to 1"
+    assert description(HitRerank(5, 4)) == "down 1 rank, from 4 to 5"
+    assert description(HitRerank(4, 4)) == "stays at 4"
 
 
 def test_reasons_become_names_and_values() -> None:
@@ -185,9 +185,9 @@ def test_windows_of_a_text() -> None:
         {"x": 1},
     ]
     given = {"2.intra": {"windows": spans, "of": 5, "cheap": 3}}
-    found = read(given, len(text))
+    found = windows_read(given, len(text))
     assert found == ([Window(0, 3, None), Window(4, 19, 2.5)], 5)
-    assert read({"windows": "none"}, 9) == ([], None)
+    assert windows_read({"windows": "none"}, 9) == ([], None)
     tokens = LexicalEncoder().tokens
     page = shown(HitRerank(1, 2, 0.5, given), Document("1", text), {"kiwi"}, tokens)
     assert (page["reasons"], page["of"]) == ([("2.intra cheap", "3")], 5)
@@ -203,8 +203,8 @@ def test_before_and_after_of_pages_of_different_length() -> None:
     after = [Hit("b", 0.5, rerank=HitRerank(11, 12))]
     first, second = before_and_after(before, after, 11)
     assert first["before"] == {"name": "a", "to": None}
-    assert first["after"]["rerank"]["places"] == 1
-    assert (second["place"], second["before"]["to"], second["after"]) == (12, 11, None)
+    assert first["after"]["rerank"]["change"] == 1
+    assert (second["rank"], second["before"]["to"], second["after"]) == (12, 11, None)
 
 
 def test_legs_for_reranking_run_only_where_chosen(reranking: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the pages show: filters in words, joined word pieces, Markdown as text, examples, cards."""
+"""Values on the pages: filters in words, joined word pieces, Markdown, examples, cards."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_an_excerpt_never_cuts_a_word(words):
         (("year", "exists", ""), {"year": {"exists": True}}),
     ],
 )
-def test_a_row_of_the_form_becomes_a_condition(row, expected):
+def test_form_fields_become_a_condition(row, expected):
     assert conditions.condition(*row, KINDS) == expected
     parse_filter(expected)
 
@@ -145,13 +145,13 @@ def test_a_row_of_the_form_becomes_a_condition(row, expected):
         (("and", "eq", "1"), "field"),
     ],
 )
-def test_a_row_that_cannot_be_names_its_field(row, field):
+def test_an_invalid_condition_names_its_field(row, field):
     with pytest.raises(InvalidInputError) as caught:
         conditions.condition(*row, KINDS)
     assert caught.value.field == field
 
 
-def test_conditions_are_added_and_taken_away():
+def test_conditions_are_added_and_removed():
     one = conditions.joined(None, {"year": 1})
     two = conditions.joined(one, {"name": "x"})
     three = conditions.joined(two, {"year": {"gte": 0}})
@@ -164,7 +164,7 @@ def test_conditions_are_added_and_taken_away():
     assert conditions.active(one)[0]["without"] == ""
 
 
-def test_pieces_become_the_words_of_the_texts():
+def test_word_pieces_are_joined_into_words():
     def term(name, score):
         return Contribution(name, score, 1.0, score)
 
@@ -197,17 +197,24 @@ def test_chips_add_a_filter_and_filters_can_be_removed(client):
 
 
 def test_the_form_filters_by_field(client):
-    asked = {"collection": "birds", "q": "fly", "field": "year", "operator": "gte", "value": "1800"}
-    page = client.get("/", params=asked).text
+    payload = {
+        "collection": "birds",
+        "q": "fly",
+        "field": "year",
+        "operator": "gte",
+        "value": "1800",
+    }
+    page = client.get("/", params=payload).text
     assert page.count('class="hit"') == 1
     assert "year is at least 1800" in page
-    assert "{&#34;year&#34;:{&#34;gte&#34;:1800}}" in page  # The JSON field holds it now.
-    wrong = client.get("/", params={**asked, "value": "old"})
+    assert "{&#34;year&#34;:{&#34;gte&#34;:1800}}" in page  # The JSON field contains the condition.
+    wrong = client.get("/", params={**payload, "value": "old"})
     assert wrong.status_code == 422
-    assert "has only numbers or true and false, got &#39;old&#39;" in wrong.text
+    message = "must be a number, true or false, as the values of 'year' are; got 'old'"
+    assert message in unescape(wrong.text)
 
 
-def test_the_home_page_tells_what_is_here(client):
+def test_the_home_page_shows_the_collections(client):
     page = client.get("/").text
     assert re.search(r"birds</a>\s*<small>3 documents", page)
     assert "lexical: en" in page
@@ -227,9 +234,9 @@ def test_only_the_first_hit_is_explained_at_once(client):
     assert sum(first[:3]) == pytest.approx(first[3], abs=2e-4)
 
 
-def test_code_in_the_reference_is_set_as_code(client):
+def test_code_in_the_reference_is_marked_as_code(client):
     page = client.get("/docs").text
-    assert "It took longer than <code>search_seconds</code>" in page
+    assert "The request took longer than the setting <code>search_seconds</code>" in page
     assert "`" not in re.sub(r"<(pre|textarea).*?</\1>", "", page, flags=re.S)
 
 

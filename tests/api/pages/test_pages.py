@@ -27,7 +27,7 @@ def test_the_form_without_a_query(page):
     assert "Why this score" not in text
 
 
-def test_hits_with_places_marks_and_links(page):
+def test_hits_have_ranks_marks_and_links(page):
     text = page(q="flying")
     assert "3</strong>" in text
     assert "cannot <mark>fly</mark>." in text
@@ -36,7 +36,7 @@ def test_hits_with_places_marks_and_links(page):
     assert re.search(r"year <b>1813</b>", text)
 
 
-def test_options_are_kept_and_obeyed(page):
+def test_options_are_kept_and_applied(page):
     text = page(
         q="fly",
         leg=["lexical"],
@@ -68,7 +68,7 @@ def test_pages_of_hits(page):
 
 
 @pytest.mark.parametrize(
-    ("parameters", "told"),
+    ("parameters", "expected"),
     [
         ({"filter": "{"}, "<code>filter</code>: is not JSON"),
         ({"filter": '{"year": {"after": 1}}'}, "unknown operator"),
@@ -78,13 +78,13 @@ def test_pages_of_hits(page):
         ({"fusion": "sum"}, "<code>fusion.method</code>: "),
     ],
 )
-def test_errors_are_told_in_words(page, parameters, told):
+def test_errors_are_shown_on_the_page(page, parameters, expected):
     text = page(422, q="fly", **parameters)
     assert 'role="alert"' in text
-    assert told in text
+    assert expected in text
 
 
-def test_unknown_collection_and_none_at_all(page, serve, tmp_path):
+def test_pages_without_the_collection_or_any(page, serve, tmp_path):
     text = page(404, collection="nope", q="x")
     assert "There is no collection “nope”" in text
     assert 'href="./?collection=birds"' in text
@@ -95,11 +95,11 @@ def test_unknown_collection_and_none_at_all(page, serve, tmp_path):
     assert "No collection yet" in empty.get("/").text
 
 
-def test_nothing_found(page):
-    assert "Nothing matches" in page(q="quark", leg=["lexical"])
+def test_a_page_without_hits(page):
+    assert "No document matches" in page(q="quark", leg=["lexical"])
 
 
-def test_what_others_wrote_never_becomes_markup(client, page):
+def test_document_text_never_becomes_markup(client, page):
     client.put(
         "/v1/collections/birds/documents/evil%3Cscript%3E%22",
         json={
@@ -110,7 +110,7 @@ def test_what_others_wrote_never_becomes_markup(client, page):
     )
     for query in ("fly script alert", ATTACK, '"><img src=x onerror=alert(1)>'):
         text = page(q=query, explain="1", filter="")
-        assert len(re.findall("<script", text)) == 1  # Our own.
+        assert len(re.findall("<script", text)) == 1  # The script of the page.
         assert "<img src=x" not in text
         assert "'x'" not in text
     for name in ("collection", "filter", "limit", "k", "fusion", "weight.dense", "leg", "offset"):
@@ -118,7 +118,7 @@ def test_what_others_wrote_never_becomes_markup(client, page):
         assert len(re.findall("<script", text)) == 1, name
 
 
-def test_pages_may_load_only_from_here(client):
+def test_pages_load_only_from_the_server(client):
     for path in ("/", "/docs", "/?q=fly", "/document?collection=birds&id=kiwi"):
         response = client.get(path)
         policy = response.headers["content-security-policy"]

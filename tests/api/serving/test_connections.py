@@ -1,4 +1,4 @@
-"""Real sockets against a real server: what holds a connection and does not use it is closed."""
+"""Real sockets and a real server: unused and slow connections are closed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUICK = {
 
 
 class Server:
-    """`twindex serve` in a process of its own."""
+    """`twindex serve` in a separate process."""
 
     def __init__(self, root: Path, prelude: str = "", **variables: str) -> None:
         code = f"{prelude}\nimport sys; from twindex.api.cli.main import main; sys.exit(main())"
@@ -87,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def received(connection: socket.socket) -> bytes:
-    """All that comes until the server closes the connection."""
+    """Return all bytes until the server closes the connection."""
     pieces = []
     try:
         while piece := connection.recv(1 << 20):
@@ -114,7 +114,7 @@ def seconds_until_closed(connection: socket.socket) -> float:
     ],
     ids=["nothing", "part of a head", "no body", "part of a body", "part of a chunk"],
 )
-def test_what_sends_nothing_or_a_part_is_closed(server, sent):
+def test_silent_and_partial_requests_are_closed(server, sent):
     with server.connect() as connection:
         connection.sendall(sent.encode())
         assert 0.3 < seconds_until_closed(connection) < 5
@@ -123,7 +123,7 @@ def test_what_sends_nothing_or_a_part_is_closed(server, sent):
 @pytest.mark.parametrize(
     "head", ["GET / HTTP/1.1\r\nX: ", f"{HEAD}Content-Length: 10000\r\n\r\n"], ids=["head", "body"]
 )
-def test_what_sends_byte_by_byte_is_closed(server, head):
+def test_requests_sent_byte_by_byte_are_closed(server, head):
     with server.connect() as connection:
         connection.sendall(head.encode())
         began = time.perf_counter()
@@ -137,24 +137,24 @@ def test_what_sends_byte_by_byte_is_closed(server, head):
             raise AssertionError("it was never closed")
 
 
-def test_a_body_that_moves_is_read_to_its_end(server):
+def test_a_slow_but_steady_body_is_read_completely(server):
     body = json.dumps({"text": "kiwi " * 400}).encode()
     with server.connect() as connection:
         connection.sendall(f"{HEAD}Content-Length: {len(body)}\r\n\r\n".encode())
-        for at in range(0, len(body), 50):  # 2 s, more than any limit, at 1,000 bytes a second
+        for at in range(0, len(body), 50):  # 2 s at 1,000 bytes per second, longer than any limit
             connection.sendall(body[at : at + 50])
             time.sleep(0.05)
         assert connection.recv(1_000).startswith(b"HTTP/1.1 20")
 
 
-def test_a_connection_that_was_answered_is_closed_when_it_stays_idle(server):
+def test_an_idle_connection_is_closed_after_a_reply(server):
     with server.connect() as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
         assert 0.5 < seconds_until_closed(connection) < 6
 
 
-def test_who_does_not_read_is_closed(server):
+def test_a_client_that_does_not_read_is_closed(server):
     for name in range(12):
         path = f"{BIRDS}/documents/long-{name}"
         assert server.call("PUT", path, json={"text": "k" * 900_000}).status_code in (200, 201)
@@ -173,7 +173,7 @@ def test_who_does_not_read_is_closed(server):
     raise AssertionError("the reply was never broken off")
 
 
-def test_idle_connections_give_way_to_new_ones(server):
+def test_new_connections_replace_idle_ones(server):
     idle = [server.connect() for _ in range(60)]
     try:
         for _ in range(5):
@@ -184,8 +184,8 @@ def test_idle_connections_give_way_to_new_ones(server):
     assert sum("longest idle" in line for line in server.log) <= 1
 
 
-def test_livez_is_answered_when_every_connection_has_a_request(server):
-    for _ in range(10):  # On a busy machine they may be closed for being slow before all is asked.
+def test_livez_replies_when_all_connections_are_busy(server):
+    for _ in range(10):  # On a busy machine, the server may close slow connections first.
         busy = [server.connect() for _ in range(12)]
         try:
             for connection in busy:
@@ -203,7 +203,7 @@ def test_livez_is_answered_when_every_connection_has_a_request(server):
 
 
 def test_unfinished_bodies_have_a_budget(server):
-    """Two of 900 kB do not fit into 1 MB."""
+    """Two bodies of 900 kB do not fit into 1 MB."""
     head = f"{HEAD}Content-Length: 900000\r\n\r\n".encode()
     with server.connect() as first, server.connect() as second:
         first.sendall(head + b" " * 800_000)
@@ -222,9 +222,11 @@ def test_unfinished_bodies_have_a_budget(server):
 
 
 def test_without_descriptors_the_log_stays_short(tmp_path):
-    """Connections take the last descriptors: few lines, and it goes on when some are free."""
+    """Connections use all descriptors: the log stays short, and the server recovers."""
     prelude = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (110, 110))"
-    other = f"{prelude}\nimport twindex.api.http.server as s; s._places = lambda most: most"
+    other = (
+        f"{prelude}\nimport twindex.api.http.server as s; s._connection_limit = lambda most: most"
+    )
     server = Server(tmp_path, other, TWINDEX_MAX_CONNECTIONS="1000", TWINDEX_HEAD_SECONDS="3")
     try:
         held = [server.connect() for _ in range(300)]
@@ -248,13 +250,13 @@ def test_without_descriptors_the_log_stays_short(tmp_path):
         server.process.stderr.close()
 
 
-def test_connections_leave_half_of_the_descriptors(monkeypatch, caplog):
+def test_connections_use_at_most_half_of_the_descriptors(monkeypatch, caplog):
     from twindex.api.http import server
 
     limits = {"now": (200, 300)}
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
-    assert server._places(100) == 100
+    assert server._connection_limit(100) == 100
     assert limits["now"] == (232, 300)
-    assert server._places(1_000) == 134
+    assert server._connection_limit(1_000) == 134
     assert "ulimit -n" in caplog.text

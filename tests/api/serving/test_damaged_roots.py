@@ -1,4 +1,4 @@
-"""Folders under the root that cannot be read, and disks that take no writes: the rest is served."""
+"""The server works with unreadable folders under its root, and with a read-only or full disk."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-def test_an_unreadable_folder_harms_no_other(root):
+def test_an_unreadable_folder_does_not_affect_others(root):
     (root / "locked").mkdir()
     (root / "lost+found").mkdir()
     for name in ("locked", "lost+found"):
@@ -60,7 +60,7 @@ def test_an_unreadable_folder_harms_no_other(root):
         denied = ("unreadable", "its folder cannot be read: Permission denied")
         ready = ("ready", None)
         assert listed() == {"birds": ready, "emus": ready, "locked": denied}
-        # While it runs, too.
+        # Also while the server runs.
         (root / "emus").chmod(0)
         assert listed() == {"birds": ready, "emus": denied, "locked": denied}
         for path in ("/", "/metrics", "/v1/jobs", "/readyz", "/healthz", "/v1/models", document):
@@ -72,7 +72,7 @@ def test_an_unreadable_folder_harms_no_other(root):
         assert "Permission denied" in reply.json()["detail"]
         assert client.delete("/v1/collections/locked").status_code == 503
         assert client.put("/v1/collections/locked", json=LEXICAL).status_code == 409
-        # It heals by itself; what is found to be no collection is listed no more.
+        # It recovers without a restart; folders without a collection are not listed.
         for name in ("emus", "locked"):
             (root / name).chmod(0o755)
         assert listed() == {"birds": ready, "emus": ready}
@@ -82,7 +82,7 @@ def test_an_unreadable_folder_harms_no_other(root):
         server.process.stderr.close()
 
 
-def test_a_collection_that_fails_while_it_is_served(client, monkeypatch, fake_config):
+def test_a_collection_that_fails_at_run_time_is_reported(client, monkeypatch, fake_config):
     assert client.put("/v1/collections/other", json=fake_config).status_code == 201
     served = client.app.state.service._served["birds"]
 
@@ -98,7 +98,7 @@ def test_a_collection_that_fails_while_it_is_served(client, monkeypatch, fake_co
     assert metrics.status_code == 200
     assert 'twindex_documents{collection="other"} 0.0' in metrics.text
     assert client.get("/v1/jobs").json() == {"jobs": []}
-    assert client.get("/v1/jobs/abc").status_code == 503  # It may be a job of `birds`.
+    assert client.get("/v1/jobs/abc").status_code == 503  # The job may belong to `birds`.
     assert client.get("/").status_code == 200
 
 
@@ -114,12 +114,12 @@ def test_a_name_that_is_not_utf_8_is_listed(serve, tmp_path, fake_config, caplog
         listed = {item["name"]: item["status"] for item in found.json()["collections"]}
         assert listed == {"birds": "ready", "b\ufffd": "damaged"}
     assert "b\ufffd is not served" in caplog.text
-    caplog.text.encode()  # A log that is a file, or JSON, is UTF-8.
+    caplog.text.encode()  # Logs in files or JSON must be UTF-8.
     for path in ("/", "/metrics", "/healthz"):
         assert client.get(path).status_code == 200
 
 
-def test_readiness_is_that_of_writes(client, monkeypatch):
+def test_readiness_requires_writes(client, monkeypatch):
     monkeypatch.setattr(probe_module, "PROBE_SECONDS", 0.0)
     health = client.get("/readyz").json()
     assert (health["status"], health["writable"], health["problem"]) == ("ok", True, None)
@@ -137,7 +137,7 @@ def test_readiness_is_that_of_writes(client, monkeypatch):
         assert os.strerror(number) in reply.json()["problem"]
         assert client.get("/healthz").status_code == 503
         assert client.get("/livez").status_code == 200
-    for number in (errno.EROFS, errno.EACCES):  # A choice of the operator: ready for reading.
+    for number in (errno.EROFS, errno.EACCES):  # Read-only by choice: ready for searches.
         fails_with(number)
         reply = client.get("/readyz")
         assert (reply.status_code, reply.json()["writable"]) == (200, False)
@@ -183,7 +183,7 @@ def test_a_slow_disk_is_probed_by_one_thread_only(monkeypatch, tmp_path):
     thread.start()
     begun.wait(10)
     began = time.perf_counter()
-    assert probe.check([tmp_path]).problem is None  # The last result.
+    assert probe.check([tmp_path]).problem is None  # The cached result.
     assert time.perf_counter() - began < 1
     go_on.set()
     thread.join()

@@ -1,4 +1,4 @@
-"""Reranking and the search page have a deadline, and end when their client has left."""
+"""Reranking and the search page have a deadline, and end when the client leaves."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from twindex.search import Collection
 
 LONG = "word " * 199
 DOCUMENTS = [f"{i} {LONG}" for i in range(1_000)]
-"""The fake reranker `slow` takes 20 ms for each, 20 s for all, and 80 fit into a call."""
+"""Documents: the reranker `slow` takes 20 ms for each, 20 s for all; a call has 80."""
 
 RERANK = {"model": "slow", "query": "word", "documents": DOCUMENTS}
 
 
 def wait_until_free(pool: Any, seconds: float) -> None:
-    """Wait until no thread of the pool works."""
+    """Wait until all threads of the pool are free."""
     ends = time.perf_counter() + seconds
     while pool._active:
         assert time.perf_counter() < ends, "the work goes on"
@@ -32,7 +32,7 @@ def wait_until_free(pool: Any, seconds: float) -> None:
 
 
 def send_and_leave(address: str, request: bytes, began: threading.Event) -> None:
-    """Send a request, and close the connection when its work has begun."""
+    """Send a request, and close the connection after its work has started."""
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(request)
@@ -47,7 +47,7 @@ def post(path: str, body: Any) -> bytes:
 
 @pytest.fixture
 def quick(reranking):
-    """The server with rerankers, and a way to set how long a request may take."""
+    """The server with rerankers, and a function that sets its time limit."""
 
     def limit(seconds: float) -> Any:
         app = reranking.app
@@ -59,7 +59,7 @@ def quick(reranking):
 
 @pytest.fixture
 def another(reranking):
-    """An application on the same folder, to be served on a port."""
+    """An application on the same folder, for a server with a port."""
     return create_app(reranking.app.state.service.root, reranking.app.state.settings)
 
 
@@ -77,7 +77,7 @@ def test_a_reranking_that_takes_too_long_is_504_and_ends(quick, problem):
     assert quick(30).post("/v1/rerank", json=few).json()["status"] == "complete"
 
 
-def test_a_search_that_is_reranked_too_long_ends_between_calls(quick, problem):
+def test_slow_reranking_of_a_search_ends_between_calls(quick, problem):
     client = quick(0.3)
     lines = [{"id": f"long{i}", "text": text} for i, text in enumerate(DOCUMENTS[:400])]
     bulk = "\n".join(json.dumps(line) for line in lines)
@@ -88,12 +88,12 @@ def test_a_search_that_is_reranked_too_long_ends_between_calls(quick, problem):
     )
     assert loaded.status_code == 200
     client = quick(0.5)
-    asked = {"query": "word", "limit": 1, "rerank": {"model": "slow", "top_n": 400}}
-    problem(client.post("/v1/collections/birds/search", json=asked), 504, "deadline")
-    wait_until_free(client.app.state.service.reranking, 5)  # Not after 8 s.
+    payload = {"query": "word", "limit": 1, "rerank": {"model": "slow", "top_n": 400}}
+    problem(client.post("/v1/collections/birds/search", json=payload), 504, "deadline")
+    wait_until_free(client.app.state.service.reranking, 5)  # Much less than 8 s.
 
 
-def test_a_reranking_of_a_client_that_left_ends(another, serving, monkeypatch):
+def test_reranking_ends_when_the_client_leaves(another, serving, monkeypatch):
     began, ended = threading.Event(), []
     rerank_one = rerank_route.rerank_one
 
@@ -112,7 +112,7 @@ def test_a_reranking_of_a_client_that_left_ends(another, serving, monkeypatch):
     assert ended
 
 
-def test_the_query_of_a_reranking_has_a_largest_length(reranking, problem):
+def test_the_query_of_a_reranking_has_a_maximum_length(reranking, problem):
     few = {**RERANK, "documents": DOCUMENTS[:1]}
     long = reranking.post("/v1/rerank", json={**few, "query": "x" * 100_001})
     assert problem(long, 422, "invalid").errors[0].field == "query"
@@ -127,7 +127,7 @@ PAGE = {"collection": "birds", "q": "fly"}
 
 @pytest.fixture
 def slow_engine(reranking, monkeypatch):
-    """Collections take 0.6 s before they search; events for beginning and end."""
+    """Delay searches by 0.6 s. Return events for their start and end."""
     search, began, ended = Collection.search, threading.Event(), threading.Event()
 
     def slow(collection, request, *, guard=UNGUARDED):
@@ -153,13 +153,13 @@ def test_a_page_whose_search_takes_too_long_says_so(quick, slow_engine):
     assert page.status_code == 504
     assert page.headers["content-type"].startswith("text/html")
     assert "search_seconds" in page.text
-    assert 'value="fly"' in page.text, "the form keeps what was asked"
+    assert 'value="fly"' in page.text, "the form keeps the query"
     assert 'name="leg"' in page.text, "and its options"
     assert slow_engine[1].wait(5), "the search did not stop at its next stage"
     assert quick(30).get("/", params=PAGE).status_code == 200
 
 
-def test_the_page_of_a_client_that_left_ends(another, serving, slow_engine):
+def test_a_page_ends_when_the_client_leaves(another, serving, slow_engine):
     began, ended = slow_engine
     request = b"GET /?collection=birds&q=fly HTTP/1.1\r\nhost: localhost\r\n\r\n"
     with serving(another) as address:
@@ -168,7 +168,7 @@ def test_the_page_of_a_client_that_left_ends(another, serving, slow_engine):
         wait_until_free(another.state.service.readers, 5)
 
 
-def test_the_query_of_a_page_has_a_largest_length(serve, fake_config):
+def test_the_query_of_a_page_has_a_maximum_length(serve, fake_config):
     client = serve(query_chars=20)
     client.put("/v1/collections/birds", json=fake_config)
     assert client.get("/", params={**PAGE, "q": "x" * 20}).status_code == 200
@@ -177,7 +177,7 @@ def test_the_query_of_a_page_has_a_largest_length(serve, fake_config):
     assert "query_chars" in page.text
 
 
-def test_hits_of_a_page_have_a_largest_size(serve, fake_config):
+def test_hits_of_a_page_have_a_maximum_size(serve, fake_config):
     client = serve(page_bytes=50_000)
     client.put("/v1/collections/birds", json=fake_config)
     for n in range(3):

@@ -1,4 +1,4 @@
-"""A Python client that a generator makes from the OpenAPI document works with a real server."""
+"""A Python client generated from the OpenAPI document works with a real server."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def address(serving, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def generated(address, tmp_path_factory):
-    """What the generator makes: functions by operation id, models, and what it warned of."""
+    """The generated client: functions by operation id, models, and warnings."""
     for name in ("openapi_python_client", "ruamel.yaml", "httpx", "dateutil"):
         if find_spec(name.partition(".")[0]) is None:
             pytest.skip(f"{name} is not installed; `make setup` installs it")
@@ -90,7 +90,7 @@ def generated(address, tmp_path_factory):
             models=importlib.import_module(f"{PACKAGE}.models"),
             file=importlib.import_module(f"{PACKAGE}.types").File,
             client=package.AuthenticatedClient,
-            said=made.stdout.splitlines(),
+            output=made.stdout.splitlines(),
         )
     finally:
         sys.path.remove(str(folder))
@@ -123,7 +123,7 @@ def birds(generated, client, fake_config, request):
 
 
 def test_the_generator_keeps_every_operation(generated):
-    dropped = [line for line in generated.said if "WARNING" in line or "ERROR" in line]
+    dropped = [line for line in generated.output if "WARNING" in line or "ERROR" in line]
     bulk = "documents/bulk within documents. Unsupported content type application/x-ndjson"
     assert [line for line in dropped if bulk not in line] == []
     assert callable(generated.write_bulk), "it takes application/octet-stream"
@@ -164,18 +164,18 @@ def test_bulk_and_delete(generated, client, birds):
 
 def test_search(generated, client, birds):
     models = generated.models
-    asked = models.SearchRequest.from_dict(
+    search = models.SearchRequest.from_dict(
         {"query": "kiwi fly", "fusion": {"method": "rrf"}, "explain": True, "limit": 1}
     )
-    reply = generated.search(birds, client=client, body=asked).parsed
+    reply = generated.search(birds, client=client, body=search).parsed
     assert isinstance(reply, models.SearchReply)
     assert len(reply.hits) == 1
     assert reply.hits[0].id in ("kiwi", "a/b ü?#")
     assert reply.hits[0].score > 0
     assert reply.total.value == 2
     plain = generated.search(birds, client=client, body=models.SearchRequest(query="kiwi"))
-    assert plain.status_code == 200, "with every other field left out"
-    batch = models.BatchRequest(requests=[asked, models.SearchRequest(query="fly")])
+    assert plain.status_code == 200, "without any other field"
+    batch = models.BatchRequest(requests=[search, models.SearchRequest(query="fly")])
     found = generated.search_batch(birds, client=client, body=batch).parsed
     assert [len(result.hits) for result in found.results] == [1, 2]
     wrong = models.SearchRequest.from_dict({"query": "kiwi", "limit": 0})
@@ -183,7 +183,7 @@ def test_search(generated, client, birds):
     assert (refused.status_code, refused.parsed.errors[0].field) == (422, "limit")
 
 
-def test_without_the_key_nothing_is_answered(generated, address):
+def test_the_generated_client_needs_the_key(generated, address):
     with generated.client(base_url=address, token="another") as client:
         reply = generated.list_collections(client=client)
     assert (reply.status_code, reply.parsed.code) == (401, "unauthorized")

@@ -1,4 +1,4 @@
-"""Jobs that a kill or a full disk stops, and uploads that another server meets."""
+"""Jobs interrupted by a kill or a full disk, and uploads seen by a second server."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """Take all space that is left."""
+    """Fill the remaining space."""
     path = disk / ".filler"
     with path.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12):
@@ -86,7 +86,7 @@ LocalStore.write = die
     "n", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
 )
 def test_a_continued_job_writes_nothing_twice(start, tmp_path, n):
-    """Killed after the n-th commit of documents; the second step has two of them."""
+    """Kill the server after the n-th commit of documents. The second step has two commits."""
     with Collection.create(tmp_path / "birds", _config()) as collection:
         collection.add([{"id": "d4", "text": "before"}, {"id": "d41", "text": "before"}])
     lines = [json.dumps({"id": f"d{i}", "text": "job"}) if i % 5 else "bad" for i in range(60)]
@@ -101,7 +101,7 @@ def test_a_continued_job_writes_nothing_twice(start, tmp_path, n):
         store = JobStore(tmp_path / "birds")
         done = store.get(reply.json()["id"])
         store.close()
-        # Progress is that of the documents, to the line.
+        # Progress matches the written documents, to the line.
         assert done.done == max(int(name[1:]) for name in written) + 1
         assert done.result["documents"] == len(written)
         collection.add([{"id": "d1", "text": "newer"}])
@@ -128,7 +128,7 @@ def test_a_job_waits_while_the_disk_is_full(serve, disk, wait_for_job, problem):
     client.put(BIRDS, json=LEXICAL)
     content = "".join(f'{{"id": "d{i}", "text": "{"word " * 200}"}}\n' for i in range(2_000))
     spool = disk / "birds" / "jobs"
-    with exclusive(spool / "lock", wait=True):  # The job is accepted, and not begun.
+    with exclusive(spool / "lock", wait=True):  # The job is accepted and has not started.
         bulk = client.post(BULK, content=content, headers=NDJSON)
         assert bulk.status_code == 202
         merge = client.post(f"{BIRDS}/merge").json()["id"]
@@ -137,9 +137,9 @@ def test_a_job_waits_while_the_disk_is_full(serve, disk, wait_for_job, problem):
     job = _wait_for_state(client, job_id, "waiting")
     assert "full" in job["error"] or "No space" in job["error"], job
     assert (spool / f"{job_id}.ndjson").exists()
-    assert client.get(f"/v1/jobs/{merge}").json()["state"] == "queued"  # In order.
+    assert client.get(f"/v1/jobs/{merge}").json()["state"] == "queued"  # Jobs keep their order.
     assert 'state="waiting"} 1.0' in client.get("/metrics").text
-    # Nothing answers 500, and the probe says why.
+    # No reply is 500, and the probe has the reason.
     for reply in (
         client.post(BULK, content=content, headers=NDJSON),
         client.post(BULK, content=content[:900], headers=NDJSON, params={"async": 1}),
@@ -179,7 +179,7 @@ def _wait_for_ready(client, status):
     raise AssertionError(reply.text)
 
 
-def test_a_waiting_job_holds_up_no_other_collection(serve, tmp_path, wait_for_job, monkeypatch):
+def test_a_waiting_job_does_not_block_other_collections(serve, tmp_path, wait_for_job, monkeypatch):
     client = serve()
     for name in ("one", "two"):
         client.put(f"/v1/collections/{name}", json=LEXICAL)
@@ -201,7 +201,7 @@ def test_a_waiting_job_holds_up_no_other_collection(serve, tmp_path, wait_for_jo
     assert (job["state"], job["error"]) == ("done", None)
 
 
-def test_a_waiting_job_does_not_hold_up_the_end(serve, monkeypatch, tmp_path):
+def test_a_waiting_job_does_not_delay_the_stop(serve, monkeypatch, tmp_path):
     client = serve()
     client.put(BIRDS, json=LEXICAL)
     collection = client.app.state.service._served["birds"].collection
@@ -239,7 +239,7 @@ def test_a_key_and_its_job_are_durable_together(serve, monkeypatch, problem, tmp
     assert reply.status_code == 202
 
 
-def test_a_second_server_leaves_an_upload_alone(start):
+def test_a_second_server_keeps_uploads_in_progress(start):
     first = start()
     first.client.put(BIRDS, json=LEXICAL)
     body = "".join(f'{{"id": "d{i}", "text": "t"}}\n' for i in range(2_000)).encode()
@@ -254,7 +254,7 @@ def test_a_second_server_leaves_an_upload_alone(start):
             if list(spool.glob("*.ndjson")):
                 break
             time.sleep(0.01)
-        start()  # Ready: it has looked for files that no job wants.
+        start()  # Ready: it has searched for stray files.
         connection.sendall(body[len(body) // 2 :])
         reply = b""
         while piece := connection.recv(65_536):
@@ -265,7 +265,7 @@ def test_a_second_server_leaves_an_upload_alone(start):
     assert (job["state"], job["result"]["documents"]) == ("done", 2_000)
 
 
-def test_a_stray_upload_is_removed_once_nobody_receives_it(tmp_path):
+def test_a_stray_upload_is_removed_when_idle(tmp_path):
     path = tmp_path / "a.ndjson"
     upload = Upload(path)
     upload.write(b"line\n")
@@ -279,7 +279,7 @@ def test_a_stray_upload_is_removed_once_nobody_receives_it(tmp_path):
     assert not path.exists()
 
 
-def test_no_upload_is_lost_to_a_cleaner_that_never_rests(tmp_path):
+def test_a_concurrent_cleaner_loses_no_upload(tmp_path):
     paths = [tmp_path / f"{i}.ndjson" for i in range(300)]
     over = False
 

@@ -27,11 +27,12 @@ NDJSON = {"content-type": "application/x-ndjson"}
 
 @dataclass(slots=True)
 class Op:
-    """One operation on one id. value: written or read; ABSENT = deleted or not there.
+    """One operation on one id. value: written or read; ABSENT: deleted or not found.
 
-    existed: what the reply said of the document before; None = nothing. end: of an operation whose
-    reply was lost, when it can no longer take effect; optional: whether it may have had none;
-    queued: a job does it, which outlives the server.
+    existed:  True if the document existed before, as the reply says; None if it does not say.
+    end:      time of the reply; for a lost reply, the time after which it cannot take effect.
+    optional: the operation may have had no effect.
+    queued:   a job runs the operation, and survives the server.
     """
 
     kind: str
@@ -44,10 +45,10 @@ class Op:
 
 
 def linearizable(initial: str, ops: list[Op]) -> bool:
-    """Whether some order of the operations that respects real time explains every reply."""
+    """Return True if an order of the operations, within real time, explains every reply."""
     seen: set[tuple[int, str]] = set()
 
-    def go_on(done: int, state: str, latest: float) -> bool:
+    def advance(done: int, state: str, latest: float) -> bool:
         left = [i for i in range(len(ops)) if not done >> i & 1]
         if all(ops[i].optional for i in left):
             return True
@@ -64,14 +65,14 @@ def linearizable(initial: str, ops: list[Op]) -> bool:
             if op.existed is not None and op.existed != (state != ABSENT):
                 continue
             after = state if op.kind == "read" else op.value
-            if go_on(done | 1 << i, after, max(latest, op.start)):
+            if advance(done | 1 << i, after, max(latest, op.start)):
                 return True
         return False
 
-    return go_on(0, initial, -inf)
+    return advance(0, initial, -inf)
 
 
-def test_the_checker_can_say_no():
+def test_the_checker_detects_violations():
     write = Op("write", "a", 0, 1)
     assert linearizable(ABSENT, [write, Op("read", "a", 2, 3)])
     assert not linearizable(ABSENT, [write, Op("read", ABSENT, 2, 3)])
@@ -82,7 +83,7 @@ def test_the_checker_can_say_no():
     lost = Op("write", "c", 2, 6.5, optional=True)
     for value in ("a", "c"):
         assert linearizable(ABSENT, [write, lost, Op("read", value, 4, 5)])
-    # It does not take effect after it can no longer, nor twice.
+    # An operation takes effect at most once, and not after its end.
     late = [write, lost, Op("read", "a", 10, 11), Op("read", "c", 12, 13)]
     assert not linearizable(ABSENT, late)
     twice = [lost, Op("write", "d", 5, 6), Op("read", "d", 7, 8), Op("read", "c", 14, 15)]
@@ -104,12 +105,12 @@ for line in sys.stdin:
     os.waitpid(child, 0)
     print("ended", flush=True)
 """
-"""Starts servers by forking, so that a restart need not import everything again."""
+"""Program that starts servers by forking, so that a restart needs no imports."""
 
 
 @dataclass
 class Trial:
-    """One server that is killed again and again, and the history of its documents."""
+    """A server that is killed repeatedly, and the history of its documents."""
 
     root: Path
     random: random.Random
@@ -188,7 +189,7 @@ class Trial:
         return ops
 
     def work(self, seed: int) -> None:
-        """Send requests until the server is gone."""
+        """Send requests until the server is killed."""
         dice = random.Random(seed)
         with httpx.Client(base_url=self.url, timeout=30) as client:
             while True:
@@ -236,7 +237,7 @@ class Trial:
                 f"{BIRDS}/documents/bulk", content=lines, headers=NDJSON, params=query
             )
             assert reply.status_code == (202 if job else 200), reply.text
-            if job:  # It must take effect, until it is done.
+            if job:  # The job must take effect before it is done.
                 with self.lock:
                     self.jobs[reply.json()["id"]] = list(ops.values())
                 for op in ops.values():
@@ -250,7 +251,7 @@ class Trial:
             op.end, op.existed, op.optional = now, existed, False
 
     def round(self, seconds: float) -> None:
-        """Work, kill, start, work again while jobs go on, wait for these, check."""
+        """Send requests, kill, restart, send requests during jobs, wait for the jobs, check."""
         for kill in (True, False):
             if kill:
                 seeds = [self.random.random() for _ in range(4)]

@@ -1,4 +1,4 @@
-"""A real server in a process of its own: kill -9, shutdown, many clients at once."""
+"""A real server in a separate process: kill -9, shutdown, many clients in parallel."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_an_acknowledged_write_survives_kill_9(start, fake_config):
         assert [document["id"] for document in page["documents"]] == [str(n)]
 
 
-def test_requests_under_way_may_end(start, fake_config):
+def test_running_requests_finish_at_a_stop(start, fake_config):
     server = start()
     server.client.put(BIRDS, json=fake_config)
     body = lines(0, 900)
@@ -153,7 +153,7 @@ def test_requests_under_way_may_end(start, fake_config):
     )
     with socket.create_connection(server.address, timeout=60) as connection:
         connection.sendall(head.encode())
-        assert connection.recv(1_000).startswith(b"HTTP/1.1 100")  # It waits for the body.
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 100")  # The server waits for the body.
         server.process.send_signal(signal.SIGTERM)
         server.wait_for_log("Shutting down")
         connection.sendall(body)
@@ -162,7 +162,7 @@ def test_requests_under_way_may_end(start, fake_config):
     assert not any("Traceback" in line for line in server.log)
 
 
-def test_a_merge_does_not_hold_up_the_end(start, fake_config):
+def test_a_merge_does_not_delay_the_stop(start, fake_config):
     endless = "import time, twindex.search; "
     endless += "twindex.search.Collection.merge = lambda *_, **__: time.sleep(600)"
     server = start(endless, TWINDEX_SHUTDOWN_SECONDS="0")
@@ -178,7 +178,7 @@ def test_a_merge_does_not_hold_up_the_end(start, fake_config):
     assert wait_for_job(again.client, job)["state"] == "done"
 
 
-def test_reads_go_on_while_others_write(start, fake_config):
+def test_reads_continue_during_writes(start, fake_config):
     server = start()
     server.client.put(BIRDS, json={**fake_config, "storage": {"seal_passages": 200}})
     server.client.put(f"{BIRDS}/documents/fixed", json={"text": "albatross"})
@@ -219,7 +219,7 @@ def test_reads_go_on_while_others_write(start, fake_config):
     assert server.client.get(BIRDS).json()["documents"] == 601
 
 
-def test_a_body_that_is_too_large_is_not_read_to_its_end(start, fake_config):
+def test_an_oversized_body_is_not_read_completely(start, fake_config):
     server = start(TWINDEX_MAX_BODY_BYTES="2000")
     server.client.put(BIRDS, json={"legs": {"lexical": {"kind": "lexical"}}})
     with socket.create_connection(server.address, timeout=30) as connection:
@@ -251,17 +251,17 @@ def reranking(start, fake_config, tmp_path):
     return server
 
 
-def test_a_slow_reranker_answers_in_the_time_it_is_given(reranking):
+def test_a_slow_reranker_keeps_its_time_limit(reranking):
     client = reranking.client
     plain = client.post(f"{BIRDS}/search", json={"query": "words document 7", "limit": 60}).json()
     before = [hit["id"] for hit in plain["hits"]]
     rerank = {"model": "slow", "timeout_ms": 200}
-    asked = {"query": "words document 7", "limit": 60, "rerank": rerank}
+    payload = {"query": "words document 7", "limit": 60, "rerank": rerank}
     began = time.perf_counter()
-    reply = client.post(f"{BIRDS}/search", json=asked).json()
+    reply = client.post(f"{BIRDS}/search", json=payload).json()
     seconds = time.perf_counter() - began
     assert reply["timings"]["rerank"] < 250
-    assert seconds < 0.25 + 0.25  # of which HTTP and the search itself
+    assert seconds < 0.25 + 0.25  # The second 0.25 s are for HTTP and the search.
     assert reply["rerank"]["status"] == "partial"
     judged = reply["rerank"]["judged"]
     assert 0 < judged < 60
@@ -271,14 +271,14 @@ def test_a_slow_reranker_answers_in_the_time_it_is_given(reranking):
 
 
 def test_searches_do_not_wait_for_slow_rerankers(reranking):
-    """20 rerankings of a second each are under way or wait; searches are answered as ever."""
+    """Searches stay fast while 20 rerankings of a second each run or wait."""
     url = reranking.client.base_url
     found: list[int] = []
 
     def rerank(number: int) -> None:
         with httpx.Client(base_url=url, timeout=60) as client:
-            asked = {"query": f"document {number}", "rerank": {"model": "slow", "top_n": 50}}
-            found.append(client.post(f"{BIRDS}/search", json=asked).status_code)
+            payload = {"query": f"document {number}", "rerank": {"model": "slow", "top_n": 50}}
+            found.append(client.post(f"{BIRDS}/search", json=payload).status_code)
 
     def search() -> float:
         began = time.perf_counter()
@@ -290,7 +290,7 @@ def test_searches_do_not_wait_for_slow_rerankers(reranking):
     threads = [threading.Thread(target=rerank, args=(n,)) for n in range(20)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)  # All are there.
+    time.sleep(0.5)  # All requests have arrived.
     busy = sorted(search() for _ in range(20))
     assert not found, "the rerankings were too quick to be in anybody's way"
     for thread in threads:
@@ -300,28 +300,28 @@ def test_searches_do_not_wait_for_slow_rerankers(reranking):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "told"),
+    ("arguments", "variables", "expected"),
     [
         (["nowhere"], {}, "nowhere"),
         ([".", "--port", "0"], {"TWINDEX_THREADS": "x"}, "TWINDEX_THREADS"),
         ([".", "--port", "0"], {"TWINDEX_RERANKERS": "none.toml"}, "none.toml"),
         ([".", "--host", "no.such.host.invalid"], {}, "no.such.host.invalid"),
-        ([".", "--port", "99999"], {}, "port: 99999"),
-        ([".", "--port", "-1"], {}, "port: -1"),
+        ([".", "--port", "99999"], {}, "port: must be between 0 and 65535, got 99999"),
+        ([".", "--port", "-1"], {}, "port: must be between 0 and 65535, got -1"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(
-    tmp_path, monkeypatch, capsys, arguments, variables, told
+def test_a_failing_start_prints_one_line(
+    tmp_path, monkeypatch, capsys, arguments, variables, expected
 ):
     monkeypatch.chdir(tmp_path)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert main(["serve", *arguments]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert told in line
+    assert expected in line
 
 
-def test_a_port_that_is_taken(tmp_path):
+def test_a_port_in_use_is_an_error(tmp_path):
     from twindex.api.http.server import serve
     from twindex.core import ConflictError
 

@@ -1,4 +1,4 @@
-"""Settings from the environment."""
+"""Settings from files, variables and options."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_unknown_variables_are_warned_about(caplog):
     assert not any(name in caplog.text for name in others)
 
 
-def test_a_key_from_a_file_ends_with_no_newline():
+def test_the_newline_of_a_key_file_is_removed():
     key = Settings.from_environment({"TWINDEX_API_KEY": " s3cret\r\n"}).api_key
     assert key.get_secret_value() == "s3cret"
 
@@ -66,7 +66,7 @@ def test_a_bad_value_names_its_variable(name, value):
     assert raised.value.field == name
 
 
-def test_options_win_over_variables_and_variables_over_the_file(tmp_path):
+def test_options_override_variables_and_variables_override_the_file(tmp_path):
     file = tmp_path / "server.toml"
     file.write_text(
         'threads = 1\nqueue = 1\nrerank_queue = 1\ncors_origins = ["https://a.example"]\n'
@@ -95,7 +95,7 @@ def test_a_bad_value_names_its_file_or_option(tmp_path, text, given, named):
         Settings.from_environment({}, file=file, given=given)
 
 
-def test_every_setting_is_an_option_with_a_text(capsys):
+def test_every_setting_is_an_option_with_help(capsys):
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     shown = capsys.readouterr().out

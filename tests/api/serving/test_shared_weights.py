@@ -1,4 +1,4 @@
-"""A server holds each model once, and frees it with the last collection that uses it."""
+"""A server loads each model once, and frees it with the last collection that uses it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_collections_share_weights_until_the_last_is_deleted(
         bird = {"text": "The kiwi cannot fly."}
         assert before.put(f"{path}/documents/kiwi", json=bird).status_code == 201
     (model,) = shared._loaded.values()
-    # One that is started anew finds collections, and what it loads for them it freezes.
+    # A restarted server loads the collections and freezes their objects.
     client = serve()
     assert gc.get_freeze_count()
     for n in range(3, 5):
@@ -41,12 +41,12 @@ def test_collections_share_weights_until_the_last_is_deleted(
     assert [*shared._loaded.values()] == [model]
     parameter = ref(next(model._model.parameters()))
     del model
-    gc.disable()  # It never looks at what is frozen: the last reference must be the last.
+    gc.disable()  # The collector skips frozen objects, so reference counts must free them.
     try:
         for n in range(5):
             assert parameter() is not None
             assert client.delete(f"/v1/collections/birds{n}").status_code == 204
-        for _ in range(3):  # Both servers notice.
+        for _ in range(3):  # Both servers notice the deletion.
             assert before.get("/v1/collections").json()["collections"] == []
             assert client.get("/v1/collections").json()["collections"] == []
         assert parameter() is None
