@@ -37,6 +37,7 @@ class CollectionConfig(Config):
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], Annotated[LegConfig, OneOf(LEGS)]] = Field(
         default_factory=_default_legs, min_length=1
     )
+    """Name -> leg. By default: a dense, a learned sparse and a lexical leg."""
     passages: PassageConfig = PassageConfig()
     storage: StorageConfig = StorageConfig()
 

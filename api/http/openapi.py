@@ -16,9 +16,11 @@ from ...search import ReconfigureRequest, SearchRequest
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
+from .descriptions import describe_fields
 from .shapes.documents import DeleteRequest, DocumentBody
 from .shapes.reranking import RerankBody
 from .shapes.schemas import BatchRequest, ProblemDetails
+from .shapes.shape import Shape
 
 _TEMPLATE = "#/components/schemas/{model}"
 _BODIES: tuple[type[BaseModel], ...] = (
@@ -147,6 +149,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             schemas.pop(unused, None)
         _describe_defaults(schemas)
         _require_kinds(schemas)
+        describe_fields(schemas, Shape)
         document["components"]["securitySchemes"] = _SCHEMES
         for path, methods in document["paths"].items():
             for operation in methods.values():

@@ -13,35 +13,9 @@ from __future__ import annotations
 import re
 from textwrap import dedent
 
-_FIELD = re.compile(r"([a-z][a-z_0-9]*(?:, [a-z][a-z_0-9]*)*): +(\S.*)")
+from twindex.api.http.descriptions import FIELD
+
 _FENCE = "```"
-
-
-def fields(docstring: str) -> dict[str, str]:
-    """The fields that a docstring explains: name -> text on one line."""
-    found: dict[str, list[str]] = {}
-    current: list[str] | None = None
-    for line in _lines(docstring):
-        matched = _FIELD.fullmatch(line)
-        if matched:
-            current = [matched[2]]
-            found |= dict.fromkeys(matched[1].split(", "), current)
-        elif current is not None and line.startswith(" "):
-            current.append(line.strip())
-        else:
-            current = None
-    return {name: " ".join(texts) for name, texts in found.items()}
-
-
-def without_fields(docstring: str) -> str:
-    """The docstring without the fields that it explains."""
-    kept: list[str] = []
-    inside = False
-    for line in _lines(docstring):
-        inside = bool(_FIELD.fullmatch(line)) or (inside and line.startswith(" "))
-        if not inside:
-            kept.append(line)
-    return "\n".join(kept).strip()
 
 
 def as_markdown(docstring: str) -> str:
@@ -88,11 +62,11 @@ def _lines(docstring: str) -> list[str]:
 def _paragraph(lines: list[str]) -> str:
     text: list[str] = []
     inside = False
-    described = [line for line in lines if _FIELD.fullmatch(line) or line.startswith(" ")]
+    described = [line for line in lines if FIELD.fullmatch(line) or line.startswith(" ")]
     if len(described) == 1 < len(lines):
         return "\n".join(lines)  # A sentence with a colon.
     for line in lines:
-        matched = _FIELD.fullmatch(line)
+        matched = FIELD.fullmatch(line)
         if matched:
             names = ", ".join(f"`{name}`" for name in matched[1].split(", "))
             before = [""] if text and not inside else []

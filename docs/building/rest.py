@@ -10,7 +10,7 @@ from typing import Any
 from twindex.api.http.app import create_app
 from twindex.api.serving.settings import Settings
 
-from .docstrings import cell, fields, table, without_fields
+from .docstrings import cell, table
 
 HEAD = """\
 # REST
@@ -102,16 +102,14 @@ def _errors(api: dict[str, Any]) -> str:
 
 
 def _object(name: str, schema: dict[str, Any]) -> str:
-    texts = fields(schema.get("description", ""))
     rows = []
     required = set(schema.get("required", ()))
     for field, one in schema.get("properties", {}).items():
-        meaning = one.get("description", "")
-        if not meaning or meaning.startswith("Default: "):
-            meaning = f"{texts.get(field, '')} {meaning}".strip()
         kind = [_kind(one), "required" if field in required else _default(one)]
-        rows.append((f"`{field}`", f"{', '.join(filter(None, kind))}<br>{cell(meaning)}"))
-    prose = _prose(without_fields(schema.get("description", "")))
+        rows.append(
+            (f"`{field}`", f"{', '.join(filter(None, kind))}<br>{cell(one.get('description', ''))}")
+        )
+    prose = _prose(schema.get("description", ""))
     text = [f"### {name}", *([prose] if prose else [])]
     if rows:
         text.append(table(("field", "type, default and meaning"), rows))

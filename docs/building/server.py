@@ -6,10 +6,11 @@ from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr
 
+from twindex.api.http.descriptions import fields
 from twindex.api.serving.settings import PREFIX, Settings, option
 from twindex.core.bounds import Bounds
 
-from .docstrings import fields, table
+from .docstrings import table
 
 HEAD = """\
 # Server settings

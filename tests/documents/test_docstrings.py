@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from twindex.docs.building.docstrings import as_markdown, cell, fields, without_fields
+from twindex.api.http.descriptions import fields, without_fields
+from twindex.docs.building.docstrings import as_markdown, cell
 
 DOCSTRING = """A search.
 

@@ -44,6 +44,17 @@ def test_every_endpoint_and_parameter_is_documented():
             assert parameter.get("description"), (method, path, parameter["name"])
 
 
+def test_every_field_of_a_schema_is_documented():
+    schemas = rest.document()["components"]["schemas"]
+    missing = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, found in schema.get("properties", {}).items()
+        if field != "kind" and not found.get("description", "").removeprefix("Default: ")
+    ]
+    assert missing == []
+
+
 def test_every_setting_is_documented():
     assert {*server.meanings()} == {*Settings.model_fields}
     deployment = (FOLDER.parent / "deployment.md").read_text(encoding="utf-8")

@@ -14,6 +14,8 @@ from .shape import LanguageModelUsage, Shape
 class DocumentBody(BaseModel):
     """A document.
 
+    title:    title; encoders read it before each passage.
+    text:     text that is searched.
     id:       id of the document; `_id` is another name. Optional in a PUT.
     metadata: object whose fields filters can use.
     """
@@ -25,7 +27,13 @@ class DocumentBody(BaseModel):
 
 
 class StoredDocument(Shape):
-    """A stored document."""
+    """A stored document.
+
+    id:       id of the document.
+    title:    title; may be empty.
+    text:     text that is searched.
+    metadata: object whose fields filters can use.
+    """
 
     id: str
     title: str
@@ -36,6 +44,7 @@ class StoredDocument(Shape):
 class Written(Shape):
     """A document that was written.
 
+    id:        id of the document.
     created:   true if the id is new.
     unchanged: true if an equal document was already stored. Nothing was encoded then.
     passages:  passages that were encoded.
@@ -54,6 +63,7 @@ class Written(Shape):
 class DocumentPage(Shape):
     """A page of documents, by ascending id.
 
+    documents:   the documents.
     total:       number of documents on all pages.
     next_cursor: `cursor` of the next page; null on the last page.
     """
@@ -64,7 +74,10 @@ class DocumentPage(Shape):
 
 
 class DeleteRequest(Config):
-    """The documents to delete: exactly one of `ids` and `filter`."""
+    """The documents to delete: exactly one of `ids` and `filter`.
+
+    ids: at most 10,000 ids.
+    """
 
     ids: list[str] | None = Field(default=None, max_length=10_000, examples=[["kiwi"]])
     filter: dict[str, Any] | None = Field(default=None, description=FILTER_HELP)
@@ -84,7 +97,13 @@ class Deleted(Shape):
 
 
 class BulkError(Shape):
-    """An invalid line of a bulk request. line: its number, from 1."""
+    """An invalid line of a bulk request.
+
+    code:   stable word for programs.
+    line:   number of the line, from 1.
+    detail: what is wrong, for people.
+    field:  the invalid field of the document; null if the line is not JSON.
+    """
 
     code: str
     line: int
@@ -95,6 +114,8 @@ class BulkError(Shape):
 class BulkItem(Shape):
     """The result for one line of a bulk request.
 
+    id:     id of the document; null if the line has none.
+    error:  what is wrong with an invalid line.
     status: 200 for a document that is stored, 400 for invalid JSON, 422 for an invalid document.
     """
 

@@ -11,6 +11,11 @@ class Model(Shape):
     """A model that the server uses.
 
     id:         name; requests name a reranker by it.
+    object:     always "model", as OpenAI's clients expect.
+    owned_by:   always "twindex".
+    type:       encoder or reranker.
+    kind:       kind of encoder or reranker.
+    status:     whether it can be used.
     created:    start of the server, in Unix seconds.
     legs:       of an encoder: the legs that use it, as `collection/leg`.
     weights:    of a reranker: its model; null if it has none of its own.
@@ -30,14 +35,21 @@ class Model(Shape):
 
 
 class ModelList(Shape):
-    """The encoders and rerankers of the server."""
+    """The encoders and rerankers of the server.
+
+    object: always "list", as OpenAI's clients expect.
+    data:   the models.
+    """
 
     object: Literal["list"]
     data: list[Model]
 
 
 class Alive(Shape):
-    """The process runs."""
+    """The process runs.
+
+    status: always "ok".
+    """
 
     status: Literal["ok"]
 
@@ -60,7 +72,13 @@ class Health(Shape):
 
 
 class Info(Shape):
-    """The version and limits of the server. collections: their number."""
+    """The version and limits of the server.
+
+    name:        always "twindex".
+    version:     version of the server.
+    limits:      limit -> value, such as the maximum size of a body in bytes.
+    collections: number of collections.
+    """
 
     name: str
     version: str

@@ -36,7 +36,10 @@ RerankStatus = Literal["complete", "partial", "failed"]
 class RerankedStage(Shape):
     """The work of one reranker of a chain.
 
+    name:       kind of the reranker.
     status:     see `status` of the report.
+    usage:      work of language models.
+    seconds:    time in seconds.
     candidates: hits given to this reranker.
     judged:     hits that it read.
     """
@@ -52,6 +55,10 @@ class RerankedStage(Shape):
 class RerankReport(Shape):
     """The work of a reranker for one search.
 
+    model:      name of the reranker.
+    usage:      work of language models.
+    seconds:    time in seconds.
+    warnings:   what the request should know, such as an option that was ignored.
     status:     "complete"; "partial" if the budget ran out or some answers of the model were
                 unusable; "failed" if the model failed. After a failure, the hits keep the order
                 that they had, or that the previous stages of a chain gave them.
@@ -73,7 +80,11 @@ class RerankReport(Shape):
 
 
 class RerankDocument(Config):
-    """A text to rerank. A string is a text without a title."""
+    """A text to rerank. A string is a text without a title.
+
+    text:  the text.
+    title: title that the reranker reads before the text.
+    """
 
     text: str
     title: str = ""
@@ -141,7 +152,10 @@ class RerankResult(Shape):
 
 
 class RerankUsage(LanguageModelUsage):
-    """The work of language models. total_tokens: tokens read and generated."""
+    """The work of language models.
+
+    total_tokens: tokens read and generated.
+    """
 
     total_tokens: int
 
@@ -149,6 +163,8 @@ class RerankUsage(LanguageModelUsage):
 class RerankMeta(Shape):
     """Metadata for clients of Cohere. Nothing is billed.
 
+    api_version:  version of the interface.
+    tokens:       kind of token -> number.
     billed_units: `search_units`, one for each 100 documents.
     """
 
@@ -162,6 +178,11 @@ class RerankReply(Shape):
 
     id, request_id: id of the request, which logs contain too.
     took_ms:        time on the server in milliseconds.
+    object:         always "list".
+    model:          name of the reranker.
+    usage:          work of language models.
+    meta:           metadata for clients of Cohere.
+    warnings:       what the request should know, such as an option that was ignored.
     status:         "complete"; "partial" if the budget ran out or some answers of the model were
                     unusable; "failed" if the model failed.
     results:        the documents, best first.

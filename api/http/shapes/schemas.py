@@ -30,6 +30,9 @@ class FieldError(Shape):
 class ProblemDetails(Shape):
     """An error, as in RFC 9457.
 
+    type:       URN of the kind of error.
+    title:      the kind of error, for people.
+    status:     HTTP status.
     detail:     what went wrong, for people.
     code:       stable word for programs.
     request_id: id of the request, which logs contain too.
@@ -46,7 +49,12 @@ class ProblemDetails(Shape):
 
 
 class Progress(Shape):
-    """Progress of a job: `done` of `total` units; a `total` of null is unknown."""
+    """Progress of a job.
+
+    done:  finished units.
+    total: all units; null if their number is unknown.
+    unit:  what is counted, such as "lines".
+    """
 
     done: int
     total: int | None
@@ -56,6 +64,10 @@ class Progress(Shape):
 class JobReply(Shape):
     """A job: long work that continues after the reply.
 
+    id:     id of the job.
+    collection: name of the collection.
+    kind:   the work: a bulk write, a merge or a reconfiguration.
+    progress: how much is done.
     state:  "waiting" means that the disk stopped the job (see `error`), and the server retries it.
     error:  why the job failed or waits.
     result: of a bulk job: counts of documents, and the first errors by line. Of a
@@ -75,7 +87,10 @@ class JobReply(Shape):
 
 
 class JobList(Shape):
-    """Jobs, newest first."""
+    """Jobs.
+
+    jobs: the jobs, newest first.
+    """
 
     jobs: list[JobReply]
 
@@ -83,6 +98,7 @@ class JobList(Shape):
 class CollectionSummary(Shape):
     """A collection in a list.
 
+    name:      name of the collection.
     status:    "ready", or why the collection cannot be used: "loading"; "building", an unfinished
                build; "damaged" files; an "unreadable" folder; "unavailable", a missing model.
     documents: number of documents; null if the collection is not ready.
@@ -96,7 +112,10 @@ class CollectionSummary(Shape):
 
 
 class CollectionList(Shape):
-    """All collections of the server."""
+    """All collections of the server.
+
+    collections: the collections, by name.
+    """
 
     collections: list[CollectionSummary]
 
@@ -104,6 +123,10 @@ class CollectionList(Shape):
 class CollectionInfo(BaseModel):
     """The contents of a collection. Sizes are in bytes.
 
+    name:       name of the collection.
+    status:     "ready".
+    documents:  number of documents.
+    passages:   number of passages.
     generation: number that every write increases.
     config:     the configuration of the collection.
     """
@@ -135,7 +158,11 @@ class LegPlace(Shape):
 
 
 class PassagePlace(Shape):
-    """The best passage: characters `start` to `end` (exclusive) of the text."""
+    """The best passage: characters `start` to `end` (exclusive) of the text.
+
+    start: offset of the first character.
+    end:   offset after the last character.
+    """
 
     start: int
     end: int
@@ -144,6 +171,7 @@ class PassagePlace(Shape):
 class Term(Shape):
     """The contribution of one term to a score.
 
+    term:     the term, as it is indexed.
     score:    `query` times `document`.
     query:    weight of the term in the query.
     document: weight of the term in the document.
@@ -156,14 +184,22 @@ class Term(Shape):
 
 
 class TermWeight(Shape):
-    """A term with its weight. term: an entry of the model's vocabulary, unchanged."""
+    """A term with its weight.
+
+    term:   an entry of the model's vocabulary, unchanged.
+    weight: weight of the term.
+    """
 
     term: str
     weight: float
 
 
 class TopTerms(Shape):
-    """The heaviest terms of a text, heaviest first. total: terms with a weight."""
+    """The heaviest terms of a text.
+
+    top:   the terms, heaviest first.
+    total: number of terms with a weight.
+    """
 
     top: list[TermWeight]
     total: int
@@ -172,6 +208,7 @@ class TopTerms(Shape):
 class SearchHit(Shape):
     """A hit of a search.
 
+    id:       id of the document.
     score:    fused score.
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  the best passage; null if the document was not cut.
@@ -205,7 +242,11 @@ class IndexState(Shape):
 
 
 class Total(Shape):
-    """The number of matches. relation: "eq": exact; "gte": at least `value`."""
+    """The number of matches.
+
+    value:    number of documents.
+    relation: "eq": exactly `value`. "gte": at least `value`.
+    """
 
     value: int
     relation: Literal["eq", "gte"]
@@ -215,6 +256,9 @@ class ResultBody(Shape):
     """The result of one search.
 
     timings:     stage -> milliseconds.
+    index:       the state of the index that was searched.
+    total:       number of matches.
+    warnings:    what the request should know, such as a filter on an unknown field.
     hits:        the hits, best first.
     usage:       work of language models, if a leg's encoder is one.
     query_terms: sparse leg -> terms of the query; with `explain: true`.
@@ -236,11 +280,6 @@ class SearchReply(ResultBody):
 
     request_id: id of the request, which logs contain too.
     took_ms:    time on the server in milliseconds.
-    timings:    stage -> milliseconds.
-    hits:       the hits, best first.
-    usage:      work of language models, if a leg's encoder is one.
-    query_terms: sparse leg -> terms of the query; with `explain: true`.
-    rerank:     work of the reranker, if the request has `rerank`.
     """
 
     request_id: str
@@ -257,7 +296,12 @@ class BatchRequest(Config):
 
 
 class BatchReply(Shape):
-    """The results of a batch. results: in the order of the requests."""
+    """The results of a batch.
+
+    request_id: id of the request, which logs contain too.
+    took_ms:    time on the server in milliseconds.
+    results:    the results, in the order of the requests.
+    """
 
     request_id: str
     took_ms: float

@@ -1,0 +1,80 @@
+"""Descriptions of the fields of schemas, from the docstrings of their classes.
+
+A docstring describes fields in lines such as
+
+    limit:  number of hits.
+    offset: number of hits to skip. Further lines of a field
+            are indented.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from inspect import cleandoc
+from typing import Any
+
+FIELD = re.compile(r"([a-z][a-z_0-9]*(?:, [a-z][a-z_0-9]*)*): +(\S.*)")
+"""A line that describes fields: their names, and the text."""
+
+
+def fields(docstring: str) -> dict[str, str]:
+    """Return the descriptions: field -> text on one line."""
+    found: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in cleandoc(docstring).splitlines():
+        matched = FIELD.fullmatch(line)
+        if matched:
+            current = [matched[2]]
+            found |= dict.fromkeys(matched[1].split(", "), current)
+        elif current is not None and line.startswith(" "):
+            current.append(line.strip())
+        else:
+            current = None
+    return {name: " ".join(texts) for name, texts in found.items()}
+
+
+def without_fields(docstring: str) -> str:
+    """Return the docstring without the lines that describe fields."""
+    kept: list[str] = []
+    inside = False
+    for line in cleandoc(docstring).splitlines():
+        inside = bool(FIELD.fullmatch(line)) or (inside and line.startswith(" "))
+        if not inside:
+            kept.append(line)
+    return "\n".join(kept).strip()
+
+
+def describe_fields(schemas: dict[str, Any], base: type) -> None:
+    """Move the descriptions of fields from the description of each schema to its properties.
+
+    base: a schema of a subclass also gets the descriptions of the fields that the class inherits.
+    """
+    inherited = {cls.__name__: list(_docstrings(cls, base)) for cls in _subclasses(base)}
+    for name, schema in schemas.items():
+        text = schema.get("description", "")
+        for docstring in inherited.get(name, [text]):
+            for field, meaning in fields(docstring).items():
+                known = schema.get("properties", {}).get(field)
+                if known is None:
+                    continue
+                given = known.get("description", "")
+                if not given or given.startswith("Default: "):
+                    known["description"] = f"{meaning} {given}".strip()
+        if text:
+            schema["description"] = without_fields(text)
+
+
+def _docstrings(cls: type, base: type) -> Iterator[str]:
+    """Yield the docstrings of a class and of its bases up to `base`, the class first."""
+    for one in cls.__mro__:
+        if one is base:
+            return
+        if one.__doc__:
+            yield one.__doc__
+
+
+def _subclasses(base: type) -> Iterable[type]:
+    for one in base.__subclasses__():
+        yield one
+        yield from _subclasses(one)
