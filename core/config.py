@@ -9,4 +9,4 @@ Device = Literal["auto", "cpu", "cuda"]
 
 Precision = Literal["float32", "bfloat16"]
 """Arithmetic of a model. bfloat16 is faster where the processor has it (AVX512-BF16, AMX, GPU) and
-slower where it has not; see benchmarks/encode.py for what it costs."""
+slower where it has not; see benchmarks/speed/encode.py for what it costs."""

@@ -27,7 +27,7 @@ from .protocol import TokenReader
 from .sparse.config import SparseEncoderConfig
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
-"""Padded tokens in a batch, by device; measured with benchmarks/encode.py."""
+"""Padded tokens in a batch, by device; measured with benchmarks/speed/encode.py."""
 
 WINDOW = 1_024
 """Texts tokenised, and sorted by length, together."""

@@ -1,7 +1,7 @@
 """What rerankers make of the same lists, and what they cost.
 
-    python benchmarks/rerank.py --sets scifact,cranfield --json results.json
-    python benchmarks/rerank.py leg:late cross-encoder:./my-model --first bm25,hybrid --queries 50
+    python benchmarks/run.py rerank --sets scifact,cranfield
+    python benchmarks/run.py rerank leg:late cross-encoder:./my-model --queries 50
 
 BM25 finds 100 documents, which each reranker orders (or so many as its @N says); those that ask a
 language model get a smaller sample of queries and candidates, which the table says. What a reranker
@@ -177,7 +177,9 @@ def line(row: dict[str, Any]) -> str:
 
 def chosen(arguments: argparse.Namespace) -> dict[str, list[str]]:
     """First stage -> specs."""
-    plain = list(arguments.rerankers) or [*STORED, *READING, *LANGUAGE]
+    plain = list(arguments.rerankers) or [*STORED, *READING]
+    if arguments.llm_queries and not arguments.rerankers:
+        plain += LANGUAGE
     if arguments.cross_encoder and not arguments.rerankers:
         reader = f"cross-encoder:{arguments.cross_encoder}"
         plain += [reader, f"leg:late@100+{reader}@20", f"intra-document:{arguments.cross_encoder}"]
@@ -207,7 +209,7 @@ def main() -> None:
     parser.add_argument("--cross-encoder", metavar="FOLDER", help="also what this one makes of it")
     parser.add_argument("--only", help="of the rerankers, those of these kinds")
     parser.add_argument("--queries", type=int, help="sample of queries (default: all)")
-    parser.add_argument("--llm-queries", type=int, default=10, help="for language models")
+    parser.add_argument("--llm-queries", type=int, default=0, help="for language models; 0: none")
     parser.add_argument("--llm-candidates", type=int, default=20, help="for language models")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=CACHE / "rerank", help="of collections")
@@ -246,7 +248,7 @@ def run(arguments: argparse.Namespace, specs: dict[str, list[str]]) -> None:
                 for spec in wanted:
                     some, top_n = queries, parse_spec(spec).candidates
                     if asks(spec):
-                        some = sampled(dataset, arguments.llm_queries, arguments.seed)
+                        some = sampled(dataset, arguments.llm_queries or 10, arguments.seed)
                         top_n = top_n if "@" in spec else arguments.llm_candidates
                     try:
                         add(name, measured(collection, dataset, some, first, spec, top_n))

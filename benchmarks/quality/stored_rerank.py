@@ -1,7 +1,7 @@
 """Reranking by what was stored at build time: bytes, build time, speed and nDCG@10.
 
-    python benchmarks/stored_rerank.py --sets cranfield,scifact --json results.json
-    python benchmarks/stored_rerank.py --sets "" --synthetic 50000,1000000
+    python benchmarks/run.py stored_rerank --sets cranfield,scifact
+    python benchmarks/run.py stored_rerank --sets "" --synthetic 50000,1000000
 
 BM25's best 100 documents are ordered anew by a late-interaction leg, stored by each codec, and by a
 TILDEv2-style leg without and with expansion. The time is that of encoding the query and of scoring
@@ -246,7 +246,7 @@ def synthetic(passages: int) -> Row:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", default="cranfield,scifact")
+    parser.add_argument("--sets", default="cranfield", help="names of sets")
     parser.add_argument("--synthetic", default="50000", help="numbers of passages")
     parser.add_argument("--passages", default="tokens", help="how documents are cut")
     parser.add_argument("--data", type=Path, default=DATA)

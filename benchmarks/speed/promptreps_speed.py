@@ -1,6 +1,6 @@
 """Encoding speed of PromptReps: Twindex against a plain implementation of the recipe.
 
-    python benchmarks/promptreps_speed.py --documents 512
+    python benchmarks/run.py promptreps_speed --documents 512
 
 The plain one is what one writes at first with transformers, in float32: texts in their order in
 batches of 8, padded, the whole prompt read for each, the logits of all positions computed. All
@@ -110,8 +110,8 @@ def matrix_share(run: Callable[[], Any]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, default=datasets.DATA / "scifact")
-    parser.add_argument("--documents", type=int, default=512)
-    parser.add_argument("--turn", type=int, default=64)
+    parser.add_argument("--documents", type=int, default=192)
+    parser.add_argument("--turn", type=int, default=32)
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16", "int8"])
     parser.add_argument("--threads", type=int, default=2)
@@ -158,7 +158,14 @@ def main() -> None:
     for name, share in shares.items():
         print(f"{name}: " + ", ".join(f"{value:.0%} in {kind}" for kind, value in share.items()))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"rows": rows, "shares": shares}, indent=1))
+        told = {
+            "model": arguments.model,
+            "documents": len(texts),
+            "threads": arguments.threads,
+            "batch": BATCH,
+        }
+        figures = {**told, "rows": rows, "shares": shares}
+        arguments.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The intra-document cascade on long documents: what it costs and loses against every window.
 
-    python benchmarks/cascade.py --json results.json
-    python benchmarks/cascade.py --slow cross-encoder:./my-model --queries 30 --candidates 10
+    python benchmarks/run.py cascade
+    python benchmarks/run.py cascade --slow cross-encoder:./my-model --queries 30 --candidates 10
 
 BM25 over whole documents finds the candidates. The costly reranker scores every window of them, or
 only those that a passage scorer picks: BM25 over windows, one trained after the costly reranker on
@@ -272,8 +272,16 @@ def main() -> None:
             rows.append({**row, "of nDCG": share, "p": p, "fewer": fewer})
         print(table(rows), flush=True)
         if given.json:
-            figures = {"arguments": vars(given), "bm25": dict(first.measures), "rows": rows}
-            given.json.write_text(json.dumps(figures, indent=1, default=str))
+            told = ("set", "split", "slow", "candidates")
+            figures = {
+                **{key: getattr(given, key) for key in told},
+                "queries": len(queries),
+                "documents": len(documents),
+                "longest_words": max(len(one.text.split()) for one in documents),
+                "bm25": dict(first.measures),
+                "rows": rows,
+            }
+            given.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

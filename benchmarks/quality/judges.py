@@ -1,6 +1,6 @@
 """Which way of asking a language model to choose, when it is often wrong.
 
-    python benchmarks/judges.py --seeds 200 --json judges.json --svg judges.svg
+    python benchmarks/run.py judges --seeds 200 --budget-seeds 100 --svg judges.svg
 
 100 candidates of which 5 have grade 3, 10 grade 2 and 15 grade 1, and a strict true order: the
 order of their values, which are the quantiles of a normal distribution. The first stage orders them
@@ -219,8 +219,8 @@ def seconds(name: str, world: World, waits: tuple[float, float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--seeds", type=int, default=200)
-    parser.add_argument("--budget-seeds", type=int, default=100, help="seeds of the curves")
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--budget-seeds", type=int, default=50, help="seeds of the curves")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path, help="nDCG@10 over calls; one file for each judge")
     parser.add_argument("--no-waiting", action="store_true", help="do not measure seconds")
@@ -236,7 +236,15 @@ def main() -> None:
                 for label, waits in WAITS.items()
                 if name != "allpair" or waits[0]  # the other takes minutes, and is the product
             }
-    results: dict[str, Any] = {"first stage": first, "seeds": options.seeds, "judges": {}}
+    results: dict[str, Any] = {
+        "candidates": COUNT,
+        "places": PLACES,
+        "wrong": WRONG,
+        "confidence": 0.95,
+        "first stage": first,
+        "seeds": options.seeds,
+        "judges": {},
+    }
     print(f"first stage: nDCG@10 {first['nDCG@10']:.3f} ± {first['±']:.3f}")
     for kind in ("flat", "graded"):
         rows = [measure(name, kind, worlds) | {

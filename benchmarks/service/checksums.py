@@ -1,6 +1,6 @@
 """What the checksums of a collection cost: of rows in writes and searches, of files at opening.
 
-    python benchmarks/checksums.py --json results.json
+    python benchmarks/run.py checksums
 
 A write is one PUT of a document; a search returns ten documents with their texts. Both are timed
 in turns with the row checksums and with functions in their place that compute nothing.

@@ -1,6 +1,6 @@
 """Tokens a CPU second of pairwise scoring, with and without reading shared beginnings once.
 
-    python benchmarks/judges_speed.py --candidates 10 --precision bfloat16
+    python benchmarks/run.py judges_speed --candidates 10 --precision bfloat16
 
 All pairs of one query's first documents of SciFact, with a real model. In turns: prompts that share
 query and Passage A together (as it is done), all prompts of the query together (only the query is
@@ -79,7 +79,14 @@ def main() -> None:
             }
     print(table(list(rows.values())))
     if options.json:
-        options.json.write_text(json.dumps(list(rows.values()), indent=1))
+        told = {
+            "model": options.model,
+            "precision": options.precision,
+            "candidates": options.candidates,
+            "passage_tokens": options.passage_tokens,
+        }
+        figures = {**told, "rows": list(rows.values())}
+        options.json.write_text(json.dumps(figures, indent=1))
 
 
 if __name__ == "__main__":

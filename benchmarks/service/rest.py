@@ -4,7 +4,7 @@ A real server runs in a process of its own. In every round come a ping (`/livez`
 HTTP on one kept-alive connection, and the same search in this process, so that noise meets all
 three alike. Encoders are fakes: a model would hide what is measured.
 
-    python benchmarks/rest.py --json rest.json
+    python benchmarks/run.py rest
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         queries = fill(Path(folder) / NAME, arguments.documents)
         figures = measure(Path(folder), queries, arguments)
+    figures |= {"documents": arguments.documents, "limit": arguments.limit, "legs": len(LEGS)}
     report(figures)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,6 +1,6 @@
 """Learned sparse vectors: Twindex against scipy and seismic.
 
-    python benchmarks/sparse.py --passages 60000,200000 --json sparse.json
+    python benchmarks/run.py sparse --passages 60000,200000
 
 The vectors are those of the default SPLADE encoder for the documents and queries of one collection
 (encoded at the first run, which takes minutes, and kept in .cache). A collection of the size asked

@@ -2,10 +2,10 @@
 
 Rounds are interleaved and medians are reported, of wall-clock seconds and of CPU seconds. The
 library runs at several batch sizes and the best counts. Next to each speed stands what it costs:
-the largest difference to the library's values, and with --quality nDCG@10 of an exact search.
+the largest difference to the library's values, and nDCG@10 of an exact search (--quality).
 
-    python benchmarks/encode.py
-    python benchmarks/encode.py --corpus DATA/scifact --quality DATA/cranfield
+    python benchmarks/run.py encode
+    python benchmarks/run.py encode --corpus DATA/scifact --quality DATA/cranfield
 """
 
 from __future__ import annotations
@@ -164,7 +164,10 @@ def main() -> None:
     parser.add_argument(
         "--kind", choices=["dense", "sparse"], nargs="+", default=["dense", "sparse"]
     )
-    parser.add_argument("--quality", type=Path, help="a collection to measure nDCG@10 on; slow")
+    parser.add_argument(
+        "--quality", type=Path, default=DATA / "cranfield", help="a collection for nDCG@10"
+    )
+    parser.add_argument("--no-quality", dest="quality", action="store_const", const=None)
     parser.add_argument("--json", type=Path, help="write the report to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -173,6 +176,7 @@ def main() -> None:
     texts = [text_of(row) for row in read(arguments.corpus / "corpus.jsonl", arguments.documents)]
     texts += [row["text"] for row in read(arguments.corpus / "queries.jsonl", arguments.queries)]
     report: dict[str, Any] = {"texts": len(texts), "threads": arguments.threads}
+    report["quality"] = arguments.quality and arguments.quality.name
     peers = {"dense": "SentenceTransformer", "sparse": "SparseEncoder"}
     for kind in arguments.kind:
         config = CONFIGS[kind]

@@ -1,6 +1,6 @@
 """Peak memory of an offline build under a budget, and its time.
 
-    python benchmarks/build.py --documents 200 --budgets 1200MB,2GB,none --json build.json
+    python benchmarks/run.py build --documents 200 --dense all-MiniLM-L6-v2 --budgets 1200MB,none
 
 Each budget is a build in a process of its own; the figure is the most memory that the operating
 system ever counted for it (mapped files included). Without `--documents` the whole file is taken.
@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common.datasets import DATA
+from common.datasets import DATA, json_lines
 
 UNITS = {"MB": 10**6, "GB": 10**9}
 
@@ -65,15 +65,16 @@ def main() -> None:
     corpus = DATA / "rfc" / "corpus.jsonl.gz"
     parser.add_argument("--corpus", type=Path, default=corpus, help="JSONL, gzipped or not")
     parser.add_argument("--documents", type=int, help="how many of them; default all")
-    parser.add_argument("--budgets", default="1200MB,2GB,none", help="sizes, comma-separated")
-    parser.add_argument("--dense", default="all-MiniLM-L6-v2")
-    parser.add_argument("--sparse", default="splade-tiny")
+    parser.add_argument("--budgets", default="600MB,none", help="sizes, comma-separated")
+    parser.add_argument("--dense", default="none", help="model of a dense leg")
+    parser.add_argument("--sparse", default="none", help="model of a sparse leg")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp())
     figures = []
     try:
         count = take(arguments.corpus, work / "corpus.jsonl", arguments.documents)
+        characters = sum(len(line["text"]) for line in json_lines(work / "corpus.jsonl"))
         print(f"{count} documents, dense {arguments.dense}, sparse {arguments.sparse}")
         print(f"{'budget':>10} {'peak MB':>9} {'of budget':>10} {'passages':>9} {'seconds':>8}")
         for budget in arguments.budgets.split(","):
@@ -97,7 +98,11 @@ def main() -> None:
     finally:
         shutil.rmtree(work)
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1))
+        told = {name: getattr(arguments, name) for name in ("dense", "sparse")}
+        for figure in figures:
+            figure["passages"] = figure.pop("report")["passages"]
+        report = {**told, "documents": count, "characters": characters, "builds": figures}
+        arguments.json.write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

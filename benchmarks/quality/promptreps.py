@@ -1,12 +1,13 @@
 """How well PromptReps finds what it should, beside BM25 and MiniLM, and what it adds to them.
 
-    python benchmarks/promptreps.py --sets cranfield --variants single,first_word
-    python benchmarks/promptreps.py --documents 1000 --json results.json
+    python benchmarks/run.py promptreps --sets cranfield --variants single,first_word
+    python benchmarks/run.py promptreps --documents 1000
 
 Every set is indexed with the model's dense and sparse leg, MiniLM and BM25, documents whole as in
 the paper. `--documents N` keeps a fixed random sample of N documents and of the queries that they
 answer, so that a slow model can be measured in the time there is; figures of a sample compare with
-each other only. Differences have the p-value of a paired randomisation test over the queries.
+each other only. The variant `small` is `single` with the options `SMALL`. Differences have the
+p-value of a paired randomisation test over the queries.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ PAIRS = [
     ("MiniLM + 0.3 PromptReps hybrid", "MiniLM"),
     ("BM25 + MiniLM + 0.3 PromptReps hybrid", "BM25 + MiniLM"),
 ]
+SMALL = {"template": "plain", "layer": -2, "center": True}
+"""What suits a small model, found on SciFact's training queries and Cranfield."""
 
 
 def sample(dataset: BeirDataset, most: int | None) -> tuple[list[Document], BeirDataset]:
@@ -145,44 +148,51 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=datasets.DATA)
     parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated")
-    parser.add_argument("--variants", default=",".join(get_args(Variant)))
+    parser.add_argument(
+        "--variants",
+        default="single,small",
+        help=f"of {', '.join(get_args(Variant))} and small; default: %(default)s",
+    )
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
     parser.add_argument("--style", choices=("chat", "literal"), default="chat")
     parser.add_argument("--template", default="auto")
     parser.add_argument("--layer", type=int, default=-1)
     parser.add_argument("--center", action="store_true")
     parser.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16", "int8"))
-    parser.add_argument("--documents", type=int, help="of each set at most; default: all")
+    parser.add_argument("--documents", type=int, default=500, help="of each set at most; 0: all")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     told = ("model", "precision", "style", "template", "layer", "center")
     figures: dict[str, Any] = {name: getattr(arguments, name) for name in told}
+    figures |= {"small": SMALL, "sets": {}}
     progress = BarProgress()
     for name in arguments.sets.split(","):
         dataset = BeirDataset.open(arguments.data / name)
-        documents, dataset = sample(dataset, arguments.documents)
+        documents, dataset = sample(dataset, arguments.documents or None)
         for variant in arguments.variants.split(","):
             encoder = {
                 "kind": "promptreps",
                 "model": arguments.model,
-                "variant": variant,
+                "variant": "single" if variant == "small" else variant,
                 "style": arguments.style,
                 "template": arguments.template,
                 "layer": arguments.layer,
                 "center": arguments.center,
                 "precision": arguments.precision,
+                **(SMALL if variant == "small" else {}),
             }
+            words = [str(value).lower() for key, value in encoder.items() if key != "model"]
+            model = Path(arguments.model).name
             folder = datasets.CACHE / "promptreps" / "-".join(
-                [name, str(len(documents)), Path(arguments.model).name, variant, arguments.style,
-                 arguments.template, f"layer{arguments.layer}-center{arguments.center:d}",
-                 arguments.precision]
+                [name, str(len(documents)), model, *words[1:]]
             )  # fmt: skip
-            config = configuration(encoder, peers=variant == "single")
+            config = configuration(encoder, peers=encoder["variant"] == "single")
             with opened(folder, documents, config, progress) as collection:
                 found = measured(collection, dataset)
             title = f"{name}, {len(documents)} documents, {len(dataset.queries)} queries, {variant}"
             show(title, found)
-            figures.setdefault(name, {"documents": len(documents)})[variant] = {
+            counts = {"documents": len(documents), "queries": len(dataset.queries)}
+            figures["sets"].setdefault(name, counts)[variant] = {
                 "measures": {system: dict(e.measures) for system, e in found.items()},
                 "differences": differences(found),
             }

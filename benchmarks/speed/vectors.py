@@ -1,7 +1,7 @@
 """Dense vectors in memory: Twindex against FAISS, hnswlib, usearch, ScaNN and LanceDB.
 
-    python benchmarks/vectors.py --vectors 200000 --json vectors.json
-    python benchmarks/vectors.py --data rfc
+    python benchmarks/run.py vectors --vectors 200000
+    python benchmarks/run.py vectors --data rfc
 
 CPU time a query of all threads, k = 10, one query at a time. For each recall@10, each system has
 the smallest of its settings that reaches it; all are timed in interleaved rounds, and `ratio` is
@@ -193,9 +193,9 @@ def _tuned(name: str, wanted: VectorSearch) -> Search:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--vectors", type=int, default=200_000)
+    parser.add_argument("--vectors", type=int, default=100_000)
     parser.add_argument("--data", choices=("clustered", "rfc"), default="clustered")
-    parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1, help="of FAISS, for searching")
     parser.add_argument("--leave-out", default="", help="systems, separated by commas")
@@ -218,6 +218,8 @@ def main() -> None:
         results: dict[str, Any] = {
             "vectors": len(vectors),
             "data": options.data,
+            "queries": len(queries),
+            "width": vectors.shape[1],
             "threads": options.threads,
         }
         results["systems"] = compare(systems, queries, truth, len(vectors), options.rounds)

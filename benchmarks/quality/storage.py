@@ -1,6 +1,6 @@
 """What vectors in fewer bytes cost: nDCG@10 relative to float32, on BEIR-style collections.
 
-    python benchmarks/storage.py --json storage.json
+    python benchmarks/run.py storage
 
 Every codec with every projection, as Twindex stores them (projected about the origin, lengths kept,
 the query in float32) and in the ways of the paper that proposed float8 for retrieval
@@ -228,30 +228,34 @@ def verdicts(
     sets: Mapping[str, Sequence[dict[str, Any]]], mean: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """The paper's statements, with its own ways, with Twindex's, and with one of each."""
-    found = []
+    found: list[dict[str, Any]] = []
     groups: dict[str, Sequence[Mapping[str, Any]]] = {**sets, "mean": mean}
     for way in ("paper's ", ""):
+        statement = f"float8 loses under 0.3 % at 4x ({way or 'our '}float8)"
         for name, rows in groups.items():
             lost = 1 - at(rows, f"{way}float8_e4m3", 1.0)["relative"]
-            statement = f"float8 loses under 0.3 % at 4x ({way or 'our '}float8)"
-            text = f"loses {lost:.2%}"
-            found.append(
-                {"statement": statement, "set": name, "holds": lost < 0.003, "figures": text}
-            )
+            row = {"statement": statement, "set": name, "holds": lost < 0.003, "lost": lost}
+            found.append(row)
     for statement, (left, left_share), (right, right_share) in PAIRS:
         for ways in (("paper's ", "paper's "), ("paper's ", ""), ("", "")):
+            full = f"{statement} ({ways[0] or 'our '}float8, {ways[1] or 'our '}int8)"
             for name, rows in groups.items():
-                a, b = (
-                    at(rows, ways[0] + left, left_share),
-                    at(rows, ways[1] + right, right_share),
-                )
-                text = f"{a['relative']:.2%} against {b['relative']:.2%}"
+                a = at(rows, ways[0] + left, left_share)
+                b = at(rows, ways[1] + right, right_share)
+                row = {"statement": full, "set": name, "holds": a["relative"] > b["relative"]}
+                row |= {"left": a["relative"], "right": b["relative"]}
                 if "per_query" in a:
-                    text += f", p {compare(a['per_query'], b['per_query']).p_value:.3f}"
-                full = f"{statement} ({ways[0] or 'our '}float8, {ways[1] or 'our '}int8)"
-                holds = a["relative"] > b["relative"]
-                found.append({"statement": full, "set": name, "holds": holds, "figures": text})
+                    row["p"] = compare(a["per_query"], b["per_query"]).p_value
+                found.append(row)
     return found
+
+
+def in_words(row: Mapping[str, Any]) -> str:
+    """The numbers of a verdict."""
+    if "lost" in row:
+        return f"loses {row['lost']:.2%}"
+    p_value = f", p {row['p']:.3f}" if "p" in row else ""
+    return f"{row['left']:.2%} against {row['right']:.2%}{p_value}"
 
 
 def main() -> None:
@@ -277,13 +281,14 @@ def main() -> None:
     mean = averaged(sets)
     print(f"\nmean of {len(sets)} sets\n{shown(mean)}\n")
     judged = verdicts(sets, mean)
-    print(table([{**row, "holds": "yes" if row["holds"] else "no"} for row in judged]))
+    for row in judged:
+        print(f"{row['statement']}, {row['set']}: {row['holds']}, {in_words(row)}")
     if arguments.json:
-        plain = {
-            name: [{key: row[key] for key in row if key != "per_query"} for row in rows]
+        whole = {
+            name: {"queries": len(rows[0]["per_query"]), "float32": rows[0]["ndcg"]}
             for name, rows in sets.items()
         }
-        figures = {"sets": plain, "mean": mean, "verdicts": judged}
+        figures = {"sets": whole, "mean": mean, "verdicts": judged}
         arguments.json.write_text(json.dumps(figures, indent=1))
 
 

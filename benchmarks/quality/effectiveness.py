@@ -1,6 +1,6 @@
 """How well each leg and each fusion finds what it should, on BEIR-style collections.
 
-    python benchmarks/effectiveness.py --sets scifact,cranfield --json results.json
+    python benchmarks/run.py effectiveness --sets scifact,cranfield
 
 Every set is indexed with the default configuration (nothing is tuned to a set) and searched with
 each leg alone and all legs fused. Where documents have a `year`, the same is shown under a filter,

@@ -1,6 +1,6 @@
 """BM25: Twindex against bm25s and tantivy on real passages.
 
-    python benchmarks/lexical.py --passages 200000 --json lexical.json
+    python benchmarks/run.py lexical --passages 200000
 
 The passages are the RFCs cut by words into as many pieces as asked for; a query is three to eight
 neighbouring words of one of them, drawn with a seed. All systems get the same analysed terms.

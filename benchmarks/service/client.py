@@ -9,7 +9,7 @@ generator, so no list of them is in memory. They are written to lexical collecti
 3. killed: SIGKILL hits the server while documents stream in. Afterwards every document must be
    stored exactly once.
 
-    python benchmarks/client.py --json client.json
+    python benchmarks/run.py client
 """
 
 from __future__ import annotations

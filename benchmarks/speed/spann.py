@@ -1,9 +1,9 @@
 """Vectors on disk: SPANN against other ways to keep them there, with cold and with warm pages.
 
-    python benchmarks/spann.py --vectors 200000 1000000 --json spann.json
-    python benchmarks/spann.py --part memory --memory-budget 512MB --vectors 1000000
+    python benchmarks/run.py spann --vectors 200000 1000000
+    python benchmarks/run.py spann --part memory --memory-budget 512MB --memory-vectors 1000000
 
-Parts (`--part search,codecs,replicas,scale,memory`, all but memory if none is named):
+Parts (`--part search,codecs,replicas,scale,memory`; search and memory if none is named):
 
     search    ours against IVF with as many lists and no replicas, FAISS, LanceDB and DiskANN
     codecs    ours with float32, float8 and int8 lists, the latter rescored from float16 originals
@@ -256,13 +256,14 @@ def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vectors", type=int, nargs="+", default=[200_000])
-    parser.add_argument("--part", default=",".join(PARTS[:-1]), help="with commas between")
+    parser.add_argument("--part", default="search,memory", help="with commas between")
     parser.add_argument("--queries", type=int, default=500, help="that recall is the mean of")
     parser.add_argument("--cold", type=int, default=200, help="of them are timed")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default="ivf,faiss,lancedb,diskann", help="in part search")
     parser.add_argument("--head-share", type=float, help="heads for each vector; not for scale")
     parser.add_argument("--scale", type=int, nargs="+", help="sizes; default: n/10 and each n")
+    parser.add_argument("--memory-vectors", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--memory-budget", type=in_bytes, default=in_bytes("512MB"))
     parser.add_argument("--directory", type=Path, help="keep builds here and use them again")
     parser.add_argument("--json", type=Path)
@@ -284,7 +285,7 @@ def main() -> None:
             print("\nscale", flush=True)
             report["parts"]["scale"] = scale([Bench(size, folder, options) for size in sizes])
         if "memory" in parts:
-            for vectors in options.vectors:
+            for vectors in options.memory_vectors:
                 print(f"\nmemory, {vectors:,} vectors", flush=True)
                 made = memory(vectors, folder / f"memory-{vectors}", options.memory_budget)
                 report["parts"][f"memory {vectors}"] = made

@@ -1,0 +1,50 @@
+"""The section of speed/promptreps_speed.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sections.markdown import figures as digits
+from sections.markdown import part, percent, table, whole
+
+TITLE = "Encoding with PromptReps"
+PLAIN = "plain, float32"
+
+
+def section(figures: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"Documents a second that {figures['model']} encodes, against a plain implementation with "
+        f"transformers; higher is better. The texts are {whole(figures['documents'])} abstracts of "
+        f"SciFact, read by {figures['threads']} threads in turns. The plain implementation reads "
+        f"whole prompts in batches of {figures['batch']} and computes all logits."
+    )
+    yield table(
+        ["", "documents/s", "times faster", "by CPU time", "least cosine to plain"],
+        (
+            [
+                row[""],
+                digits(row["documents/s"]),
+                f"{row['times faster']:.1f}",
+                f"{row['CPU']:.1f}",
+                "" if row[""] == PLAIN else part(row["least cosine"], 4),
+            ]
+            for row in figures["rows"]
+        ),
+    )
+    shares = [
+        f"{percent(share['products'])} and {percent(share['attention'])} ({name})"
+        for name, share in figures["shares"].items()
+        if name != PLAIN
+    ]
+    yield f"Matrix products and attention take these shares of the time: {', '.join(shares)}."
+
+
+def compared(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    ours = [
+        f"{row['times faster']:.1f} ({row[''].rpartition(' ')[2]})"
+        for row in figures["rows"]
+        if row[""] != PLAIN
+    ]
+    title = "Encoding with PromptReps, throughput, higher is better"
+    yield title, ", ".join(ours), f"{1:d} (transformers, float32)"
