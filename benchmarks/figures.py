@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
+from textwrap import fill
 from types import ModuleType
 from typing import Any
 
@@ -34,6 +35,8 @@ ORDER = (
 """Benchmarks as they follow one another on the page."""
 COMPARED = ("lexical", "sparse", "encode", "promptreps_speed", "vectors", "spann", "effectiveness")
 """Benchmarks with lines in the README, in its order."""
+WIDTH = 100
+"""Most characters of a line of text."""
 INTRODUCTION = """# Figures
 
 `make bench` measures everything on this page with the defaults of the scripts and writes the page
@@ -78,7 +81,15 @@ def section(name: str, results: Results) -> str:
     if name not in results:
         return f"{title}\n\nNot measured here. Run: `{command(name, [])}`."
     record = results[name]
-    return "\n\n".join([title, *module.section(record["figures"]), made(record["made"])])
+    blocks = [*module.section(record["figures"]), made(record["made"])]
+    return "\n\n".join([title, *map(wrapped, blocks)])
+
+
+def wrapped(block: str) -> str:
+    """A paragraph in lines of the usual width; tables and lists as they are."""
+    if block.startswith(("|", "- ")):
+        return block
+    return fill(block, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def comparison(results: Results) -> str:

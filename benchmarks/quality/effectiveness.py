@@ -25,6 +25,8 @@ from twindex.search import Collection, build
 
 SETS = "scifact,cranfield,cisi,nq_open_oracle,msrd_movies"
 MEASURES = ("nDCG@10", "R@100", "RR@10")
+HITS = 100
+"""That the measures need."""
 
 
 def opened(folder: Path, dataset: BeirDataset, passages: str) -> Collection:
@@ -85,7 +87,7 @@ def main() -> None:
         with opened(
             arguments.work / arguments.passages / name, dataset, arguments.passages
         ) as collection:
-            rows = leg_table(collection, dataset.queries, dataset.qrels, MEASURES)
+            rows = leg_table(collection, dataset.queries, dataset.qrels, MEASURES, limit=HITS)
             print(f"\n{name}: {collection.count()} documents, {len(dataset.queries)} queries")
             print(f"  {'':10}" + "".join(f"{measure:>10}" for measure in MEASURES))
             for row in rows:

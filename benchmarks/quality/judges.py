@@ -219,8 +219,8 @@ def seconds(name: str, world: World, waits: tuple[float, float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--budget-seeds", type=int, default=50, help="seeds of the curves")
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--budget-seeds", type=int, default=20, help="seeds of the curves")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--svg", type=Path, help="nDCG@10 over calls; one file for each judge")
     parser.add_argument("--no-waiting", action="store_true", help="do not measure seconds")

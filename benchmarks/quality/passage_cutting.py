@@ -30,6 +30,8 @@ from twindex.search import Collection, build
 
 SETS = "xquad_de,cranfield,cisi,qmsum_meetings_long:10,scifact:600,musique_100,xquad_en"
 MEASURES = ("nDCG@10", "R@100")
+HITS = 100
+"""That the measures need."""
 WAYS: dict[str, dict[str, Any]] = {
     "words 200": {"unit": "words", "size": 200, "overlap": 40, "threshold": 512},
     "tokens, overlap 0": {"unit": "tokens", "overlap": 0},
@@ -131,7 +133,7 @@ def measured(
         folder.parent.mkdir(parents=True, exist_ok=True)
         report = build(folder, documents, config, encoders=remembered)
         with Collection.open(folder, encoders=remembered) as collection:
-            rows = leg_table(collection, queries, qrels, MEASURES, ["minmax"])
+            rows = leg_table(collection, queries, qrels, MEASURES, ["minmax"], limit=HITS)
         values = {row.system.name: dict(row.evaluation.measures) for row in rows}
         found["ways"][way] = {
             "passages": report.passages,

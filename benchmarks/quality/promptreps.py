@@ -31,6 +31,8 @@ from twindex.search import Collection, build
 
 SETS = "scifact,nq_open_oracle,cranfield"
 MEASURES = ("nDCG@10", "R@100")
+HITS = 100
+"""That the measures need."""
 LEGS: dict[str, Mapping[str, float]] = {
     "PromptReps dense": {"llm_dense": 1},
     "PromptReps sparse": {"llm_sparse": 1},
@@ -112,7 +114,7 @@ def measured(collection: Collection, dataset: BeirDataset) -> dict[str, Evaluati
     for name, legs in LEGS.items():
         if set(legs) <= set(collection.config.legs):
             weighted = [{"name": leg, "weight": weight} for leg, weight in legs.items()]
-            search = engine_search(collection, legs=weighted)
+            search = engine_search(collection, legs=weighted, limit=HITS)
             run = run_queries(search, dataset.queries)
             found[name] = evaluate(run, dataset.qrels, MEASURES)
     return found

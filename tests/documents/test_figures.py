@@ -93,10 +93,22 @@ def texts(path: Path) -> Iterator[str]:
             yield node.value
 
 
+def numbers_shown(path: Path) -> Iterator[float]:
+    """The numbers that a program puts in placeholders or hands to a function of `markdown.py`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        shown = [node.value] if isinstance(node, ast.FormattedValue) else []
+        if isinstance(node, ast.Call):
+            shown = node.args[:1]
+        for one in shown:
+            if isinstance(one, ast.Constant) and isinstance(one.value, int | float):
+                yield one.value
+
+
 def test_the_programs_hold_no_number_of_the_page():
     for path in [BENCHMARKS / "figures.py", *(BENCHMARKS / "sections").glob("*/*.py")]:
         for text in texts(path):
             assert not NUMBER.search(text), (path.name, text)
+        assert [*numbers_shown(path)] == [], path.name
 
 
 @pytest.mark.parametrize("number", ["0.7", ".728", "-1.5", "200,000", "up to 20 hits"])

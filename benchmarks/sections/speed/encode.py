@@ -48,14 +48,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def compared(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    ratios = {
-        kind: {name: figures[kind][label]["speed_ratio"] for label, name in OURS.items()}
-        for kind in KINDS
-    }
     for kind, title in (("dense", "MiniLM"), ("sparse", "SPLADE")):
-        ours = ", ".join(f"{value:.1f} ({name})" for name, value in ratios[kind].items())
-        yield (
-            f"Encoding with {title}, throughput, higher is better",
-            ours,
-            (f"{1:d} (sentence-transformers, float32)"),
-        )
+        rows = figures[kind]
+        ours = [f"{rows[label]['speed_ratio']:.1f} ({name})" for label, name in OURS.items()]
+        peer = f"{whole(library(rows)['speed_ratio'])} (sentence-transformers, float32)"
+        yield f"Encoding with {title}, throughput, higher is better", ", ".join(ours), peer
