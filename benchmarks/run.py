@@ -30,7 +30,7 @@ RESULTS = HERE / "results"
 GROUPS = ("quality", "speed", "service")
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 """Processor features that the compared libraries use."""
-DIGITS = 5
+DIGITS = 6
 """Significant digits of a stored number."""
 PACKAGES: dict[str, tuple[str, ...]] = {
     "lexical": ("bm25s", "tantivy", "numba"),

@@ -205,7 +205,9 @@ def main() -> None:
     parser.add_argument("--queries", type=int, help="at most, drawn with a seed (default: all)")
     parser.add_argument("--candidates", type=int, default=20, help="documents of each query")
     parser.add_argument("--windows", default="1,2,3,4,6,8", help="read of each document")
-    parser.add_argument("--fast", default="lexical,trained,first,random", help="who picks them")
+    parser.add_argument(
+        "--fast", default="lexical,first,random", help="who picks them; also trained"
+    )
     parser.add_argument("--work", type=Path, default=CACHE / "cascade")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()

@@ -202,7 +202,7 @@ def main() -> None:
         help=f"{', '.join(usages())}; chains with + (default: those that need no weights of yours; "
         "legs late and tilde are stored)",
     )
-    parser.add_argument("--sets", default="scifact,cranfield", help="names of sets")
+    parser.add_argument("--sets", default="cranfield", help="names of sets")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--passages", default="tokens", help="how documents are cut")
     parser.add_argument("--first", default="bm25,hybrid", help="first stages: bm25, hybrid")

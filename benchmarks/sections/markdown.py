@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 SETS = {
@@ -33,7 +34,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def part(value: float, places: int = 3) -> str:
     """A number, without the zero before the point where it is between -1 and 1."""
-    return bare(f"{value:.{places}f}")
+    digits = Decimal(str(value)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return bare(f"{digits:f}")
 
 
 def bare(number: str) -> str:

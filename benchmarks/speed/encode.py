@@ -156,8 +156,8 @@ def main() -> None:
     parser.add_argument(
         "--corpus", type=Path, default=DATA / "scifact", help="a folder in BEIR layout"
     )
-    parser.add_argument("--documents", type=int, default=256)
-    parser.add_argument("--queries", type=int, default=256)
+    parser.add_argument("--documents", type=int, default=128)
+    parser.add_argument("--queries", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, nargs="+", default=[8, 16, 32])
     parser.add_argument("--threads", type=int, default=2)

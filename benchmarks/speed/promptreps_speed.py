@@ -110,8 +110,8 @@ def matrix_share(run: Callable[[], Any]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--corpus", type=Path, default=datasets.DATA / "scifact")
-    parser.add_argument("--documents", type=int, default=96)
-    parser.add_argument("--turn", type=int, default=24)
+    parser.add_argument("--documents", type=int, default=48)
+    parser.add_argument("--turn", type=int, default=12)
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16", "int8"])
     parser.add_argument("--threads", type=int, default=2)

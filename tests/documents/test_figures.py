@@ -148,13 +148,13 @@ def test_a_run_keeps_figures_and_the_way_they_were_made(figures, tmp_path, monke
     script.parent.mkdir()
     script.write_text(
         "import json, sys\n"
-        "open(sys.argv[-1], 'w').write(json.dumps({'hertz': 4000.123456, 'asked': sys.argv[1]}))\n"
+        "open(sys.argv[-1], 'w').write(json.dumps({'hertz': 4000.1234567, 'asked': sys.argv[1]}))\n"
     )
     monkeypatch.setattr(run, "HERE", tmp_path)
     monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
     assert run.main(["birdsong", "--from=x", "/home/me/birds"]) == 0
     record = json.loads((tmp_path / "results" / "birdsong.json").read_text())
-    assert record["figures"] == {"hertz": 4000.1, "asked": "--from=x"}
+    assert record["figures"] == {"hertz": 4000.12, "asked": "--from=x"}
     assert record["made"]["command"] == "python benchmarks/run.py birdsong --from=x birds"
     script.write_text("raise SystemExit(3)")
     assert run.main(["birdsong"]) == 3
