@@ -50,7 +50,11 @@ def compared(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     depth = min(row["k"] for row in figures["results"])
     times = {name: rows[depth]["us CPU/query"] for name, rows in found.items()}
     ours = times.pop(OURS)
-    others = [f"{whole(value)} us ({name})" for name, value in times.items() if value < 10 * ours]
+    others = [
+        f"{whole(value)} us ({name.replace('(', '').rstrip(')')})"
+        for name, value in times.items()
+        if value < 10 * ours
+    ]
     passages = whole(figures["passages"])
     title = f"BM25, {passages} passages, CPU time of a query, lower is better"
     yield title, f"{whole(ours)} us", ", ".join(others)
