@@ -29,7 +29,9 @@ def set_name(name: str) -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [list(header), ["---"] * len(header), *map(list, rows)]
-    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+    return "\n".join(
+        "|" + "".join(f" {cell} |" if cell else " |" for cell in line) for line in lines
+    )
 
 
 def part(value: float, places: int = 3) -> str:
@@ -59,6 +61,11 @@ def figures(value: float, digits: int = 2) -> str:
     if rounded >= 10 ** (digits - 1):
         return f"{rounded:,.0f}"
     return bare(f"{rounded:.10f}".rstrip("0").removesuffix("."))
+
+
+def scientific(value: float) -> str:
+    """One digit with an exponent, for differences that are almost nothing."""
+    return f"{value:.0e}" if value else str(0)
 
 
 def percent(value: float, places: int = 0) -> str:

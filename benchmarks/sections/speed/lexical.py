@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sections.markdown import part, table, whole
+from sections.markdown import part, scientific, table, whole
 
 TITLE = "BM25"
 OURS = "twindex"
@@ -40,7 +40,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     )
     difference = figures["scifact_largest_difference_from_bm25s"]
     yield (
-        f"The largest difference between a score and bm25s's on SciFact is {difference:.0e}. "
+        f"The largest difference between a score and bm25s's on SciFact is {scientific(difference)}. "
         "tantivy agrees less because its constants are fixed and it rounds the lengths of passages."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sections.markdown import part, set_name, table, whole
+from sections.markdown import part, scientific, set_name, table, whole
 
 TITLE = "Learned sparse vectors"
 NAMES = {"twindex": "Twindex, exact", "scipy": "scipy, exact", "seismic": "seismic, approximate"}
@@ -36,7 +36,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     )
     worst = max(size["largest_difference_from_scipy"] for size in figures["sizes"])
     yield (
-        f"The largest difference between a score and scipy's is {worst:.0e}. "
+        f"The largest difference between a score and scipy's is {scientific(worst)}. "
         f"seismic runs with {', '.join(f'`{k}` {v}' for k, v in figures['seismic'].items())}"
         + "; ".join(
             f", and finds {part(row['top-10 agreement'], 2)} of the exact top hits"
