@@ -41,7 +41,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     difference = figures["scifact_largest_difference_from_bm25s"]
     yield (
         f"The largest difference between a score and bm25s's on SciFact is "
-        f"{scientific(difference)}. tantivy agrees less because its constants are fixed and it rounds the lengths of passages."
+        f"{scientific(difference)}. tantivy agrees less because its constants are fixed and it "
+        "rounds the lengths of passages."
     )
 
 
