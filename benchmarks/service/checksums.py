@@ -28,7 +28,6 @@ from twindex.eval import BeirDataset
 from twindex.index import CollectionConfig
 from twindex.index.store import delta
 from twindex.index.store.database import meta, soundness, tables
-from twindex.index.store.database.checks import UNCHECKED
 from twindex.search import Collection
 
 CONFIG = CollectionConfig.parse(
@@ -39,6 +38,8 @@ CONFIG = CollectionConfig.parse(
         }
     }
 )
+UNCHECKED = 0
+"""The checksum of every row inside `unchecked`."""
 CHECKS = ("row_check", "content_check", "document_check", "delta_check")
 
 
