@@ -64,6 +64,8 @@ STORAGE: dict[str, VectorStorage] = {
     "pca 1/3, int4": VectorStorage(codec=ScalarCodec(kind="int4"), projection=THIRD),
     "pca 1/3, binary": VectorStorage(codec=ScalarCodec(kind="binary"), projection=THIRD),
 }
+SHORT = "float32;int4;binary;pca 1/3, int4"
+"""The codecs that are measured if none is named."""
 TILDE = {"tilde": 0, "tilde, 200 expanded": 200}
 
 Row = dict[str, Any]
@@ -147,7 +149,9 @@ def first_stage(folder: Path, dataset: BeirDataset) -> float:
     return evaluate(run, dataset.qrels, ["nDCG@10"]).measures["nDCG@10"]
 
 
-def of_set(name: str, data: Path, work: Path, passages: PassageConfig) -> list[Row]:
+def of_set(
+    name: str, data: Path, work: Path, passages: PassageConfig, codecs: Sequence[str]
+) -> list[Row]:
     """One row for each way of storing, BM25's own first."""
     dataset = BeirDataset.open(data / name)
     late = DenseLeg(
@@ -167,13 +171,13 @@ def of_set(name: str, data: Path, work: Path, passages: PassageConfig) -> list[R
             "nDCG@10": first_stage(source, dataset),
         }
     ]
-    for how, storage in STORAGE.items():
+    for how in codecs:
         with tempfile.TemporaryDirectory(dir=work) as temporary:
             folder = Path(temporary) / "c"
             shutil.copytree(source, folder)
             began = perf_counter()
             with Collection.open(folder) as collection:
-                collection.reconfigure({"late": storage})
+                collection.reconfigure({"late": STORAGE[how]})
             took = perf_counter() - began
             rows.append(
                 {
@@ -251,7 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--passages", default="tokens", help="how documents are cut")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=CACHE / "stored_rerank")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--codecs", default=SHORT, help="of late interaction, semicolons between")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     given = parser.parse_args(arguments)
 
@@ -264,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [
         row
         for name in filter(None, given.sets.split(","))
-        for row in of_set(name, given.data, work, passages)
+        for row in of_set(name, given.data, work, passages, given.codecs.split(";"))
     ]
     large = [synthetic(int(rows_)) for rows_ in filter(None, given.synthetic.split(","))]
     for found in (rows, large):

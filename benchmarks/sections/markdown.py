@@ -63,6 +63,11 @@ def figures(value: float, digits: int = 2) -> str:
     return bare(f"{rounded:.10f}".rstrip("0").removesuffix("."))
 
 
+def counted(number: int, noun: str) -> str:
+    """1 thread, 2 threads."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def scientific(value: float) -> str:
     """One digit with an exponent, for differences that are almost nothing."""
     return f"{value:.0e}" if value else str(0)

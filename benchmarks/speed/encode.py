@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, nargs="+", default=[8, 16, 32])
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--kind", choices=["dense", "sparse"], nargs="+", default=["dense", "sparse"]
     )

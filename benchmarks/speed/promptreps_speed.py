@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--turn", type=int, default=12)
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16", "int8"])
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sections.markdown import figures as digits
-from sections.markdown import part, set_name, table, whole
+from sections.markdown import counted, part, set_name, table, whole
 
 TITLE = "Reranking by stored vectors"
 MEASURE = "nDCG@10"
@@ -17,7 +17,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "nDCG@10 of BM25's best documents in a new order, higher is better, and the bytes and CPU "
         "milliseconds that this costs, lower is better. Late interaction stores the vectors of all "
         "tokens of a passage, TILDEv2 stores weights of its terms. The time includes encoding the "
-        f"query; models and searches use {figures['threads']} threads."
+        f"query; models and searches use {counted(figures['threads'], 'thread')}."
     )
     for name in dict.fromkeys(row["set"] for row in figures["sets"]):
         yield table(

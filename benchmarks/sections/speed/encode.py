@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sections.markdown import part, set_name, table, whole
+from sections.markdown import counted, part, set_name, table, whole
 
 TITLE = "Encoding"
 KINDS = {"dense": "dense (all-MiniLM-L6-v2)", "sparse": "sparse (SPLADE)"}
@@ -24,7 +24,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "Throughput of the encoders as a ratio to plain sentence-transformers on the same texts; "
         f"higher is better. The texts are {whole(figures['texts'])} abstracts and queries of "
         f"SciFact. The library counts with the best of the batch sizes {', '.join(batches)}. "
-        f"Both use {figures['threads']} threads."
+        f"Both use {counted(figures['threads'], 'thread')}."
     )
     quality = figures.get("quality")
     rows = []
