@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sections.markdown import figures as digits
 from sections.markdown import counted, part, set_name, table, whole
+from sections.markdown import figures as digits
 
 TITLE = "Reranking by stored vectors"
 MEASURE = "nDCG@10"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sections.markdown import figures as digits
 from sections.markdown import counted, part, percent, table, whole
+from sections.markdown import figures as digits
 
 TITLE = "Encoding with PromptReps"
 PLAIN = "plain, float32"
@@ -16,8 +16,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     yield (
         f"Documents a second that {figures['model']} encodes, against a plain implementation with "
         f"transformers; higher is better. The texts are {whole(figures['documents'])} abstracts of "
-        f"SciFact, read by {counted(figures['threads'], 'thread')} in turns. The plain implementation reads "
-        f"whole prompts in batches of {figures['batch']} and computes all logits."
+        f"SciFact, read by {counted(figures['threads'], 'thread')} in turns. The plain "
+        f"implementation reads whole prompts in batches of {figures['batch']} and computes all logits."
     )
     yield table(
         ["", "documents/s", "times faster", "by CPU time", "least cosine to plain"],
