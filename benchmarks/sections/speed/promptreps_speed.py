@@ -17,7 +17,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         f"Documents a second that {figures['model']} encodes, against a plain implementation with "
         f"transformers; higher is better. The texts are {whole(figures['documents'])} abstracts of "
         f"SciFact, read by {counted(figures['threads'], 'thread')} in turns. The plain "
-        f"implementation reads whole prompts in batches of {figures['batch']} and computes all logits."
+        f"implementation reads whole prompts in batches of {figures['batch']} and computes all "
+        "logits."
     )
     yield table(
         ["", "documents/s", "times faster", "by CPU time", "least cosine to plain"],
