@@ -34,10 +34,12 @@ from twindex.search import Collection
 
 CONFIG = CollectionConfig.parse(
     {
+        # Nothing runs in the background, where checksums are always compared.
+        "storage": {"seal_passages": 1_000_000},
         "legs": {
             "dense": {"kind": "dense", "encoder": {"model": "fake"}},
             "lexical": {"kind": "lexical"},
-        }
+        },
     }
 )
 UNCHECKED = 0
@@ -81,6 +83,7 @@ def main() -> None:
             with inside():
                 collections[way] = Collection.create(Path(place) / way, CONFIG)
                 collections[way].add(documents)
+                collections[way].seal()
         numbers = {way: count() for way in ways}
 
         def write(way: str) -> None:
