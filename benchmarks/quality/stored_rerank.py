@@ -22,6 +22,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -31,7 +32,7 @@ from common.datasets import CACHE, DATA
 from common.timing import table
 from scipy.sparse import csr_array
 
-from twindex.core import Representation
+from twindex.core import ConflictError, NotFoundError, Representation
 from twindex.encoders import LateEncoderConfig, PassageConfig, TildeEncoderConfig, load_encoder
 from twindex.eval import BeirDataset, evaluate
 from twindex.index import (
@@ -66,7 +67,6 @@ STORAGE: dict[str, VectorStorage] = {
 }
 SHORT = "float32;int4;binary;pca 1/3, int4"
 """The codecs that are measured if none is named."""
-TILDE = {"tilde": 0, "tilde, 200 expanded": 200}
 
 Row = dict[str, Any]
 
@@ -92,8 +92,8 @@ def milliseconds(run: Callable[[int], Any], queries: int) -> Row:
 def built(
     folder: Path, dataset: BeirDataset, legs: dict[str, LegConfig], passages: PassageConfig
 ) -> float | None:
-    """Build a collection where there is none; the seconds that it took."""
-    if folder.exists():
+    """Build a collection where there is none, or the rest of one; the seconds that it took."""
+    with suppress(NotFoundError, ConflictError), Collection.open(folder):
         return None
     began = perf_counter()
     config = CollectionConfig(legs={"lexical": LexicalLeg(), **legs}, passages=passages)
@@ -149,10 +149,9 @@ def first_stage(folder: Path, dataset: BeirDataset) -> float:
     return evaluate(run, dataset.qrels, ["nDCG@10"]).measures["nDCG@10"]
 
 
-def of_set(
-    name: str, data: Path, work: Path, passages: PassageConfig, codecs: Sequence[str]
-) -> list[Row]:
+def of_set(name: str, work: Path, passages: PassageConfig, given: argparse.Namespace) -> list[Row]:
     """One row for each way of storing, BM25's own first."""
+    data, codecs = given.data, given.codecs.split(";")
     dataset = BeirDataset.open(data / name)
     late = DenseLeg(
         role="rerank", encoder=LateEncoderConfig(device="cpu"), codec=ScalarCodec(kind="float16")
@@ -188,7 +187,8 @@ def of_set(
                 }
             )
         print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    for how, expansion in TILDE.items():
+    for expansion in given.expansions:
+        how = f"tilde, {expansion} expanded" if expansion else "tilde"
         encoder = TildeEncoderConfig(device="cpu", expansion=expansion)
         folder = work / f"tilde{expansion}-{name}"
         leg = SparseLeg(role="rerank", encoder=encoder)
@@ -256,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=CACHE / "stored_rerank")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--expansions", type=int, nargs="+", default=[0], help="terms of TILDEv2")
     parser.add_argument("--codecs", default=SHORT, help="of late interaction, semicolons between")
     parser.add_argument("--json", type=Path, help="write the figures there too")
     given = parser.parse_args(arguments)
@@ -269,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [
         row
         for name in filter(None, given.sets.split(","))
-        for row in of_set(name, given.data, work, passages, given.codecs.split(";"))
+        for row in of_set(name, work, passages, given)
     ]
     large = [synthetic(int(rows_)) for rows_ in filter(None, given.synthetic.split(","))]
     for found in (rows, large):
