@@ -152,7 +152,7 @@ def main() -> None:
             }
         )
     shares = {
-        name: matrix_share(lambda encode=systems[name]: encode(texts[:32])) for name in systems
+        name: matrix_share(lambda encode=systems[name]: encode(texts[:8])) for name in systems
     }
     print(table(rows))
     for name, share in shares.items():
