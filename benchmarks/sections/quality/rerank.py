@@ -27,8 +27,9 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         "Texts that were encoded for an earlier query are not encoded again, so `late` and `tilde` "
-        "would take longer on a larger collection. `--cross-encoder FOLDER` adds a cross-encoder "
-        "of your own, and `--llm-queries` the rerankers that prompt a language model."
+        "would take longer on a larger collection. `--first hybrid` reranks hybrid search, "
+        "`--cross-encoder FOLDER` adds a cross-encoder of your own, and `--llm-queries` the "
+        "rerankers that prompt a language model."
     )
 
 
