@@ -65,7 +65,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
 
 
 def compared(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    _, rows = searched(figures)
+    vectors, rows = searched(figures)
 
     def of(row: dict[str, Any]) -> str:
         name = listed([row["system"]])
@@ -73,6 +73,7 @@ def compared(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
     ours = [of(row) for row in rows if row["system"] == "SPANN int8"]
     peers = [of(row) for row in rows if row["system"].startswith(("FAISS", "LanceDB"))]
-    title = f"Vectors on disk, cold, recall {part(rows[0]['target'], 2)}, lower is better"
+    recall = part(rows[0]["target"], 2)
+    title = f"{whole(vectors)} vectors on disk, cold, recall {recall}, lower is better"
     if ours and peers:
         yield title, ours[0], ", ".join(peers)

@@ -104,5 +104,6 @@ def compared(figures: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     others = [system for system in rows if not system.startswith(OURS)]
     best = min((s for s in others if s != BASE), key=lambda s: rows[s]["ratio"], default=None)
     peers = [of(BASE)] + ([of(best)] if best else [])
-    title = f"Vectors in memory, recall {part(recall, 2)}, CPU time of a query, lower is better"
+    number = whole(figures["vectors"])
+    title = f"{number} vectors in memory, recall {part(recall, 2)}, CPU time, lower is better"
     yield title, ", ".join(ours), ", ".join(peers)
