@@ -45,8 +45,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         header += [f"nDCG@10 on {set_name(quality)}", "nDCG@10 of the library"]
     yield table(header, rows)
     yield (
-        "bfloat16 is the `precision` of an encoder. It pays on processors that have it. `--quality` "
-        "adds nDCG@10 on a collection."
+        "bfloat16 is the `precision` of an encoder. It pays on processors that have it. "
+        "`--quality` adds nDCG@10 on a collection."
     )
 
 
