@@ -71,10 +71,9 @@ bench: $(READY)
 	@for set in $(SETS); do test -d "$${TWINDEX_DATA:-../shared/data}/$$set" || { \
 	  echo "$$set is missing: name the folder of the data sets in TWINDEX_DATA," \
 	    "see benchmarks/common/datasets.py" >&2; exit 1; }; done
-	mkdir -p benchmarks/results
-	for name in lexical sparse encode rest client build effectiveness judges promptreps_speed \
-	  promptreps storage vectors spann stored_rerank rerank cascade passage_cutting checksums; do \
-	  $(BIN)/python benchmarks/$$name.py --json benchmarks/results/$$name.json || exit 1; done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/run.py all; failed=$$?; \
+	  $(BIN)/python benchmarks/figures.py && exit $$failed
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -10,4 +10,4 @@ of the model's identity."""
 
 Precision = Literal["float32", "bfloat16"]
 """Arithmetic of a model. bfloat16 is faster on processors that support it (AVX512-BF16, AMX, GPU)
-and slower on others. benchmarks/encode.py measures its effect."""
+and slower on others. benchmarks/speed/encode.py measures its effect."""

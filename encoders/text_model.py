@@ -29,7 +29,7 @@ from .protocol import TokenReader
 from .sparse.config import SparseEncoderConfig
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
-"""Device -> most padded tokens in a batch. Measured with benchmarks/encode.py."""
+"""Device -> most padded tokens in a batch. Measured with benchmarks/speed/encode.py."""
 
 WINDOW = 1_024
 """Number of texts that are tokenised and sorted by length together."""

@@ -75,6 +75,7 @@ def _docstrings(cls: type, base: type) -> Iterator[str]:
 
 
 def _subclasses(base: type) -> Iterable[type]:
-    for one in base.__subclasses__():
+    subclasses: list[type] = base.__subclasses__()
+    for one in subclasses:
         yield one
         yield from _subclasses(one)

@@ -16,7 +16,7 @@ from twindex.eval.tuning.chart import (
     WIDTH,
     _decimal_steps,
     _linear,
-    _logarithmic,
+    _Scale,
     short,
 )
 
@@ -38,7 +38,7 @@ def svg(curves: Mapping[str, Sequence[Mapping[str, Any]]], first: float, judge: 
     first: nDCG@10 of the first stage, drawn as a dotted line.
     """
     points = [point for curve in curves.values() for point in curve]
-    x = _logarithmic([point["calls"] for point in points])
+    x = _Scale([point["calls"] for point in points])
     values = [point["nDCG@10"] for point in points]
     y, lines = _linear(min(first, *values), max(values))
     floor = HEIGHT - BOTTOM
