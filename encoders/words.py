@@ -3,7 +3,7 @@
 PromptReps takes the terms of a text from these words, so its results depend on these rules:
 
 1. Each of these signs is a separate word: brackets, quotes, `; @ # $ % & ? ! *`, dashes (`--` and
-   long ones) and runs of periods. A comma or colon is one too, unless a digit follows. Hyphens,
+   long ones) and runs of periods. So is a comma or colon, unless a digit follows. Hyphens,
    slashes and single periods inside a word stay ("state-of-the-art", "e.g", "3.14").
 2. A period that ends a sentence is a separate word. A period ends a sentence before white space
    (closing quotes and brackets may come between), unless it belongs to an abbreviation, an initial

@@ -17,8 +17,9 @@ from .vectors import concatenate
 class FakeLateEncoder(Fake[LateEncoderConfig]):
     """A fake late-interaction encoder: one vector of length 1 for each word.
 
-    A vector is the word's 64 signs plus an eighth of the previous word's. An empty text counts as
-    the word "". `pooling` is the number of neighbouring vectors merged into one.
+    A word's vector is its 64 `signs` plus an eighth of the previous word's signs, then scaled. An
+    empty text counts as the word "". In passages, each `pooling` (rounded) adjacent vectors are
+    merged into one.
     """
 
     dimensions = DIMENSIONS
