@@ -24,7 +24,9 @@ def is_report(path: Path) -> bool:
 
 
 def read_report(path: Path) -> dict[str, PerQuery]:
-    """Return system name -> its values. In a report on one system, the name is "".
+    """Return system name -> the values of its measures for each query.
+
+    In a report on one system, the name is "".
 
     Raises SourceError, with the line or field, if the file is not a report of
     `twindex eval --json`.
@@ -55,9 +57,11 @@ def read_report(path: Path) -> dict[str, PerQuery]:
 
 
 def _values(row: dict[str, Any], path: Path, prefix: str) -> PerQuery:
-    """Return the values in a row. Raises SourceError if they are missing or invalid.
+    """Return measure -> query id -> value, from a row of a report's table.
 
-    prefix: the row's field path, for errors.
+    Raises SourceError if the values are missing or invalid.
+
+    prefix: the row's path in the JSON file, for errors.
     """
     per_query = row.get("per_query")
     if not isinstance(per_query, dict) or not per_query:
