@@ -101,8 +101,8 @@ def choose(points: Sequence[Point], limits: Limits) -> Choice:
     have no limit, or of all costs if all have one. So halving any of these costs counts the same.
 
     A point without original vectors is recommended only if no other point meets the limits, because
-    the originals cannot be restored. The recommended point is on the Pareto front of the points that
-    meet these conditions.
+    the originals cannot be restored. The recommended point is on the Pareto front of the points
+    that meet these conditions.
     """
     within = [i for i, point in enumerate(points) if not limits.failed(point)]
     if not within:
