@@ -64,7 +64,8 @@ class EncoderConfig(Config):
             )
         if getattr(self, "precision", "float32") != "float32":
             raise ConfigError(
-                'the model "fake" supports only the precision "float32"', field="precision"
+                'must be "float32" for the model "fake", which has no other precision',
+                field="precision",
             )
 
     @property

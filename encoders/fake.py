@@ -73,7 +73,9 @@ class Fake(Generic[C]):
         Raises InvalidInputError for an encoder of dense vectors and for an index out of range.
         """
         if "sparse" not in self.gives:
-            raise InvalidInputError("dimensions of a dense vector have no names")
+            raise InvalidInputError(
+                "dimensions of a dense vector have no names: use a sparse encoder"
+            )
         if not 0 <= index < VOCABULARY:
             raise InvalidInputError(f"must be in [0, {VOCABULARY}), got {index}", field="index")
         return f"#{index}"

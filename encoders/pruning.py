@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 
 def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
-    """Return a copy of a sparse matrix with only the `top` largest weights of each row.
+    """Return a sparse matrix with only the `top` largest weights of each of the `rows`.
 
     Of equal weights, those with lower indices are kept.
 

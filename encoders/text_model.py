@@ -143,7 +143,10 @@ class TextModel:
 
     @contextmanager
     def running(self, precision: Precision) -> Iterator[None]:
-        """Return a context in which one thread may call the model, with the given precision."""
+        """Return a context in which the caller may run the model, with the given precision.
+
+        Only one thread at a time can be in it.
+        """
         reduced = precision == "bfloat16"
         with (
             self._running,

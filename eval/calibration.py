@@ -2,9 +2,9 @@
 
 The method is Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999). The
 probability that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). Slope and
-intercept maximise the likelihood of the judgements. As Platt proposes, the targets are
-(r + 1) / (r + 2) for each of the r relevant hits and 1 / (n + 2) for each of the n others, instead
-of 1 and 0. Slope and intercept are then finite even if the scores separate the hits perfectly.
+intercept maximise the likelihood of the judgements. As Platt proposes, a judgement is not 1 or 0:
+it is (r + 1) / (r + 2) for each of the r relevant hits, and 1 / (n + 2) for each of the n others.
+Slope and intercept are then finite even if the scores separate the hits perfectly.
 """
 
 from __future__ import annotations

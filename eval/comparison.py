@@ -93,7 +93,7 @@ def compare_systems(
     for system in systems:
         if lost := [name for name in measures if name not in system.per_query]:
             has = ", ".join(system.per_query) or "none"
-            message = f"{system.name} has no values of {lost[0]}; it has: {has}"
+            message = f"system {system.name} has no values of {lost[0]}; it has: {has}"
             raise InvalidInputError(message, field="measures")
     if queries is None:
         queries = set().union(*(system.per_query[name] for system in systems for name in measures))
@@ -104,8 +104,8 @@ def compare_systems(
     common = queries & _queries(systems[names.index(wanted)], measures)
     for system in systems:
         if not common & _queries(system, measures):
-            other = "the queries compared" if system.name == wanted else wanted
-            message = f"{system.name} has no query in common with {other}"
+            other = "the queries compared" if system.name == wanted else f"system {wanted}"
+            message = f"system {system.name} has no query in common with {other}"
             raise InvalidInputError(
                 f"{message}; equal queries must have equal ids", field="systems"
             )

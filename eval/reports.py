@@ -44,7 +44,7 @@ def read_report(path: Path) -> dict[str, PerQuery]:
     for table in _TABLES:
         rows = report.get(table, [])
         if not isinstance(rows, list):
-            raise SourceError("must be a list", path=path, field=table)
+            raise SourceError("must be a list of rows", path=path, field=table)
         for number, row in enumerate(rows):
             field = f"{table}[{number}]"
             name = row.get("name") if isinstance(row, dict) else None
@@ -52,7 +52,7 @@ def read_report(path: Path) -> dict[str, PerQuery]:
                 raise SourceError("must have a unique `name`", path=path, field=field)
             systems[name] = _values(row, path, f"{field}.")
     if not systems:
-        raise SourceError("must have at least one row", path=path, field="table")
+        raise SourceError("must be a list with at least one row", path=path, field="table")
     return systems
 
 
@@ -70,7 +70,9 @@ def _values(row: dict[str, Any], path: Path, prefix: str) -> PerQuery:
     for measure, values in per_query.items():
         field = f"{prefix}per_query.{measure}"
         if not isinstance(values, dict) or not values:
-            raise SourceError("must be an object: query id -> value", path=path, field=field)
+            raise SourceError(
+                "must be an object with a value for each query id", path=path, field=field
+            )
         for query, value in values.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not math.isfinite(value):

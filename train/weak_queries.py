@@ -1,9 +1,9 @@
 """Queries generated from documents, which require no judgements.
 
 Without a model, a query is the title of a document or one of its sentences (the inverse cloze task,
-Lee et al., 2019). The title or sentence is then removed from the document. With a language model, a
-query is what the model writes after examples of documents and their queries (SPTAR, Peng et al.,
-2023, without its tuned prompt). A query is kept only if BM25 finds the document it was generated
+Lee et al., 2019). The title or sentence is then removed from the document. A language model writes
+a query after examples of documents and their queries (SPTAR, Peng et al., 2023, without its tuned
+prompt). A query is kept only if BM25 finds the document it was generated
 from among its first `top` results.
 """
 
@@ -63,7 +63,7 @@ def write_queries(
     examples: documents with one query each, for the prompt. No query is written for them.
 
     Only the first line of the model's answer is used. If it is too short or too long for a query,
-    the model is called again with another seed, at most `TRIES` times for a document.
+    the model is called again with another seed. It is called at most `TRIES` times for a document.
     """
     rng = np.random.default_rng([seed, 3])
     chosen = [documents[i] for i in rng.permutation(len(documents))[:count].tolist()]

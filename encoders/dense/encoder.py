@@ -76,7 +76,7 @@ class DenseEncoder:
 
     def term(self, index: int) -> str:
         """Raise InvalidInputError: dimensions of a dense vector have no names."""
-        raise InvalidInputError("dimensions of a dense vector have no names")
+        raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _probe(self) -> None:
         """Set `dimensions`, and check that a test text gets the vector of sentence-transformers.

@@ -154,7 +154,7 @@ class LateEncoder:
 
     def term(self, index: int) -> str:
         """Raise InvalidInputError: dimensions of a dense vector have no names."""
-        raise InvalidInputError("dimensions of a dense vector have no names")
+        raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _encode_documents(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
         for batch in self._model.batches(texts, self._prompts["document"]):

@@ -174,7 +174,7 @@ class LexicalEncoder:
 
     def term(self, index: int) -> str:
         """Raise InvalidInputError: an analyzer has no sparse vectors."""
-        raise InvalidInputError("an analyzer returns terms, not a sparse vector with dimensions")
+        raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")
 
     def _count(self, text: str) -> TermCounts:
         words = (self._ascii_words if text.isascii() else self._words).findall(text)

@@ -6,12 +6,12 @@ Here d_j is the token at position j of the passage d, and w_j its weight. A quer
 tokens with their counts, without the tokens that get no weight (`stop_tokens`). A model computes
 the weights of a passage once, for the index. A search only looks them up.
 
-A model trained as TILDEv2 (BERT with the layer `tok_proj`) computes w_j = relu(W h_j + b), where
-h_j is the last hidden state at position j. Other masked language models and SPLADE give
-approximations: w_j = log(1 + relu(z_j)), where z_j is the logit of token d_j at its own position j.
-These weights were not trained to be added up over the tokens of a query. Masked language models
-were trained to predict a token from its context, and SPLADE for products of query and document
-weights. So the weights are a weaker signal of which tokens matter.
+A model trained as TILDEv2 is BERT with the additional layer `tok_proj` (W, b). It computes
+w_j = relu(W h_j + b), where h_j is the last hidden state at position j. Other masked language
+models and SPLADE give approximations: w_j = log(1 + relu(z_j)), where z_j is the logit of token d_j
+at its own position j. These weights were not trained to be added up over the tokens of a query.
+Masked language models were trained to predict a token from its context, and SPLADE for products of
+query and document weights. So the weights are a weaker signal of which tokens matter.
 
 `expansion` appends the likeliest tokens of a language-model head that are not in the passage. A
 second pass weights the expanded passage. TILDE's own model predicts these tokens at the first

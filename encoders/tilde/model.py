@@ -61,7 +61,10 @@ class _Model:
 
 
 class TrainedWeights(_Model):
-    """TILDEv2's own weights: w = relu(W h + b), where h is the token's last hidden state."""
+    """Weights from a model trained as TILDEv2: w = relu(W h + b).
+
+    h is the token's last hidden state. W and b are the layer `tok_proj`.
+    """
 
     def __init__(self, parts: Pretrained, weight: torch.Tensor, bias: torch.Tensor) -> None:
         super().__init__(parts)

@@ -75,8 +75,8 @@ class Choice:
 def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
     """Return the indexes of the points on the Pareto front of quality and `costs`.
 
-    A point is on the front if no other point is at least as good in quality and all costs, and
-    better in one of them. Of equal points, the first is on the front.
+    A point is on the front unless another point beats it. That point is at least as good in quality
+    and all costs, and better in one of them. Of equal points, the first is on the front.
 
     costs: names of the costs, which are fields of `Point`.
     """

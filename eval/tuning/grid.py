@@ -165,7 +165,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The storages that are measured, and the combinations that are skipped."""
+    """The vector storages to measure, and the combinations of a grid that are skipped."""
 
     storages: Sequence[VectorStorage]
     skipped: Sequence[Skipped]
@@ -210,7 +210,7 @@ def plan(
 
 
 def label(storage: VectorStorage) -> str:
-    """Return a short name of a storage, such as `ivf int8 pca 50 %`."""
+    """Return a short name of a vector storage, such as `ivf int8 pca 50 %`."""
     return _describe(storage.model_dump(include={"index", "codec", "projection", "originals"}))
 
 

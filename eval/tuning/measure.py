@@ -74,7 +74,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """One way to search a segment (a recall target), and its quality."""
+    """One way to search a segment (with a recall target), and the quality of its results."""
 
     storage: VectorStorage
     search: VectorSearch | None
@@ -84,7 +84,7 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class _BuiltSegment:
-    """A segment on disk, and the ways to search it."""
+    """A segment on disk that was built from the sample, and the ways to search it."""
 
     storage: VectorStorage
     directory: Path
@@ -103,9 +103,9 @@ class _Times:
 
 
 def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
-    """Return the reason why a storage cannot be measured. None: it can be measured.
+    """Return the reason why a vector storage cannot be measured. None: it can be measured.
 
-    The reason is that the collection or the sample is too small.
+    The reason is that the collection or the sample is too small for its approximate index.
     """
     if storage.index.searches_exactly(storage, _MANY):
         return None

@@ -110,10 +110,21 @@ def test_invalid_comparisons_are_rejected():
             {"queries": set()},
             "queries: there is no query to compare",
         ),
-        ([a, c], {}, "systems: c has no query in common with a; equal queries must have equal ids"),
-        ([a, c], {"queries": {"2"}}, "systems: a has no query in common with the queries compared"),
+        (
+            [a, c],
+            {},
+            "systems: system c has no query in common with system a; equal queries must have "
+            "equal ids",
+        ),
+        (
+            [a, c],
+            {"queries": {"2"}},
+            "systems: system a has no query in common with the queries compared",
+        ),
     ):
         with pytest.raises(InvalidInputError, match=words):
             compare_systems(systems, ["m"], **options)
-    with pytest.raises(InvalidInputError, match="measures: a has no values of AP; it has: m"):
+    with pytest.raises(
+        InvalidInputError, match="measures: system a has no values of AP; it has: m"
+    ):
         compare_systems([a, b], ["AP"])
