@@ -66,7 +66,7 @@ def words(text: str) -> list[str]:
 
 
 def _split_apostrophes(word: str) -> list[str]:
-    """Split off opening single quotes, contractions and a closing quote from a word."""
+    """Return the parts of a word, split at single quotes around it and in contractions."""
     *begin, word = _QUOTING.sub("' ", word).split(" ")
     end: list[str] = []
     for ending in _ENDINGS:

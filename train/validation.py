@@ -1,4 +1,4 @@
-"""Measuring how well a cross-encoder reranks BM25 for the held-out queries."""
+"""Measuring how well a cross-encoder reranks the BM25 results of held-out queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dense encoder without a model."""
+"""A dense encoder without a model, for tests."""
 
 from __future__ import annotations
 

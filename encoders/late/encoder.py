@@ -144,7 +144,7 @@ class LateEncoder:
         return concatenate(vectors, truncated, self.dimensions), names
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """See CountingEncoder."""
+        """Return the number of tokens that the model reads of each text. See CountingEncoder."""
         limit = self._query_length if role == "query" else self._model.max_length
         lengths = self._model.lengths([self._prompts[role] + text for text in texts])
         expansion = self._expansion if role == "query" else None

@@ -1,4 +1,4 @@
-"""A late encoder without a model."""
+"""A late-interaction encoder without a model, for tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FakeLateEncoder(Fake[LateEncoderConfig]):
     def encode_tokens(
         self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
-        """See TokenEncoder."""
+        """Return one vector for each word of a text, and the words. See TokenEncoder."""
         words, truncated = self._read(texts, role)
         merged = role == "document" and round(self.config.pooling) > 1
         names = [[] if merged else own or [""] for own in words]

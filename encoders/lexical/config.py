@@ -1,4 +1,4 @@
-"""The configuration of text analysis."""
+"""The configuration of text analysis for BM25."""
 
 from __future__ import annotations
 

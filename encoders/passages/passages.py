@@ -29,7 +29,7 @@ _ABBREVIATION = re.compile(
 
 
 def split_passages(text: str, config: PassageConfig | None = None) -> list[Passage]:
-    """Split `text` into overlapping passages, in order. An empty list means: index it whole.
+    """Split `text` into overlapping passages, in order. Return [] if it stays whole.
 
     A text stays whole if `unit` is "none", or if it has at most `threshold` or at most `size`
     words. Otherwise every word is in a passage, and no passage has more than `size` words.

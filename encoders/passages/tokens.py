@@ -24,7 +24,7 @@ encode a whole book as one vector."""
 def split_by_tokens(
     text: str, config: PassageConfig, readers: Sequence[TokenReader], *, title: str = ""
 ) -> list[Passage]:
-    """Split `text` into passages, in order. An empty list means: index it whole.
+    """Split `text` into passages, in order. Return [] if it stays whole.
 
     readers: token counters of the encoders. If there are none, a word counts as a token, and a
              document of up to 512 words stays whole unless a size is configured.

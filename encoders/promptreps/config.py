@@ -1,4 +1,4 @@
-"""The configuration of PromptReps."""
+"""The configuration of PromptReps encoders."""
 
 from __future__ import annotations
 
@@ -76,5 +76,5 @@ class PromptRepsEncoderConfig(EncoderConfig):
 
     @property
     def many(self) -> bool:
-        """See EncoderConfig."""
+        """True for variants that return several vectors for a text. See EncoderConfig."""
         return self.variant in MULTI_VARIANTS

@@ -115,7 +115,10 @@ class SparseEncoder:
             )
 
     def _weights(self, features: dict[str, Any]) -> torch.Tensor:
-        """Return the weights of every vocabulary entry: float32 [batch, vocabulary]."""
+        """Return the weight of every vocabulary entry in each text: float32 [texts, vocabulary].
+
+        features: the model's input, for a batch of texts.
+        """
         model, head = self._model.model, self._head
         if head is None:
             weights: torch.Tensor = model(features)["sentence_embedding"].float()

@@ -1,4 +1,4 @@
-"""A learned sparse encoder without a model."""
+"""A sparse encoder without a model, for tests."""
 
 from __future__ import annotations
 

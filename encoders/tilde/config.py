@@ -1,4 +1,4 @@
-"""The configuration of TILDEv2."""
+"""The configuration of TILDEv2 encoders."""
 
 from __future__ import annotations
 

@@ -173,7 +173,10 @@ class TildeEncoder:
         return Representation(sparse=sparse, truncated=np.array(truncated, np.bool_))
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """See CountingEncoder. With expansion, the model reads a text twice."""
+        """Return the most tokens that the model reads of each text. See CountingEncoder.
+
+        With expansion, the model reads a text twice, and both times count.
+        """
         if role == "query":
             return [0] * len(texts)
         read = [min(length, self._length) for length in self.reader.lengths(texts)]

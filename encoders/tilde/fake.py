@@ -1,4 +1,4 @@
-"""TILDEv2 without a model."""
+"""A TILDEv2 encoder without a model, for tests."""
 
 from __future__ import annotations
 

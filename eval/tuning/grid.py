@@ -100,7 +100,7 @@ class Grid(Config):
         return parse_toml(path, cls.parse)
 
     def with_recall(self, target: float | None) -> Grid:
-        """Return a copy with one more recall target. None: unchanged."""
+        """Return a copy of the grid with one more recall target. None: unchanged."""
         if target is None or target in self.recall:
             return self
         return self.model_copy(update={"recall": (*self.recall, target)})

@@ -1,4 +1,4 @@
-"""Building each configuration from the sample, and measuring its searches."""
+"""Building a segment from the sample for each configuration, and measuring searches in it."""
 
 from __future__ import annotations
 
