@@ -89,8 +89,8 @@ class CalibrationReport:
     queries, hits, relevant: number of queries, of hits and of relevant hits.
     before:   quality before calibration: of the scores if all are in [0, 1], else of
               1 / (1 + exp(-score)).
-    constant: quality of a baseline that gives every hit the same probability, the (smoothed) share
-              of relevant hits.
+    constant: quality of a baseline that gives all hits of a part the same probability: the
+              smoothed share of relevant hits in the other parts.
     after:    quality of the calibrated scores.
     """
 

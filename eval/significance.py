@@ -22,8 +22,8 @@ class Comparison:
     """The comparison of system a with system b, by one measure on the same queries.
 
     difference: mean of a - b.
-    p_value:    two-sided p-value. Exchange the two systems' values at random for every query: it is
-                the probability that the mean of a - b is then at least as far from 0.
+    p_value:    two-sided p-value: the probability that the mean of a - b is at least this far from
+                0. It assumes that the systems' values are exchanged at random for every query.
     wins, losses, ties: number of queries where a is better than, worse than or equal to b.
     """
 

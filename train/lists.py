@@ -30,7 +30,7 @@ class PairLists:
 
     ranked:    for each query, the document ids that BM25 returns, best first.
     documents: document id -> document.
-    negatives: number of negatives in a list.
+    negatives: most negatives in a list.
     """
 
     def __init__(
