@@ -19,13 +19,15 @@ class EncoderConfig(Config):
     made_by:   "module:name" of the callable that creates the encoder from its configuration.
                ".module:name" is relative to the configuration's package. The module is imported
                when an encoder is loaded.
-    faked_by:  "module:name" of the callable for the model "fake". None: `made_by` handles it, or
-               there is no fake.
+    faked_by:  "module:name" of the callable that creates the encoder if `model` is "fake": an
+               encoder without a model, for tests. None: `made_by` also creates that encoder, or
+               this kind has none.
     gives:     parts of a `Representation` that the encoder fills: "dense", "sparse" or "terms".
-    models:    configuration fields that name a model -> fingerprint key with the digest of its
-               weights. A request may name only models that the operator allows.
+    models:    configuration field that names a model -> key of the encoder's fingerprint for the
+               digest of that model's weights. A request may name only models that the operator
+               allows.
     per_token: True if a text has one vector for each of its tokens.
-    flags:     field -> command-line flag, for fields whose flag has a different name.
+    flags:     configuration field -> command-line flag that sets it, if their names differ.
     """
 
     made_by: ClassVar[str]
@@ -51,14 +53,19 @@ class EncoderConfig(Config):
         return encoder
 
     def check_fake(self) -> None:
-        """Raise ConfigError for options that the model "fake" does not support."""
+        """Raise ConfigError for options that the model "fake" does not support.
+
+        They are a revision and any precision except "float32".
+        """
         if getattr(self, "revision", None) is not None:
             raise ConfigError(
-                '"fake" has no revisions: leave out the revision, or name a model', field="revision"
+                'the model "fake" has no revisions: leave out the revision, or name a real model',
+                field="revision",
             )
         if getattr(self, "precision", "float32") != "float32":
             raise ConfigError(
-                'the model "fake" supports only the precision "float32"', field="precision"
+                'must be "float32" for the model "fake", which has no other precision',
+                field="precision",
             )
 
     @property
@@ -73,7 +80,10 @@ class EncoderConfig(Config):
         return os.path.basename(model) if os.path.isabs(model) else model
 
     def on(self, device: Device) -> Self:
-        """Return a copy that runs on `device`. Representations do not depend on the device."""
+        """Return a copy of the configuration whose encoder runs on `device`.
+
+        An encoder returns the same representations on every device.
+        """
         if "device" not in type(self).model_fields:
             return self
         return self.model_copy(update={"device": device})

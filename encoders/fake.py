@@ -29,7 +29,7 @@ class Fake(Generic[C]):
     """The base class of fake encoders. Subclasses implement `_encode_words`."""
 
     def __init__(self, config: C, limits: Mapping[Role, int | None]) -> None:
-        """limits: most words read of a text, by role. None: all words.
+        """limits: role of a text -> most words that the encoder reads of it. None: all words.
 
         Raises ConfigError for options that need a model.
         """
@@ -45,7 +45,7 @@ class Fake(Generic[C]):
 
     @property
     def reader(self) -> TokenReader | None:
-        """Word counter for cutting documents into passages. None: documents have no limit."""
+        """Counts words, for cutting documents into passages. None: texts may have any length."""
         limit, prompt = self._limits["document"], self._prompts.get("document_prompt", "")
 
         def lengths(texts: Sequence[str]) -> list[int]:
@@ -68,18 +68,23 @@ class Fake(Generic[C]):
         return representation
 
     def term(self, index: int) -> str:
-        """Return "#index", as there is no vocabulary.
+        """Return "#" and the index, because a fake encoder has no vocabulary of words.
 
         Raises InvalidInputError for an encoder of dense vectors and for an index out of range.
         """
         if "sparse" not in self.gives:
-            raise InvalidInputError("dimensions of a dense vector have no names")
+            raise InvalidInputError(
+                "dimensions of a dense vector have no names: use a sparse encoder"
+            )
         if not 0 <= index < VOCABULARY:
             raise InvalidInputError(f"must be in [0, {VOCABULARY}), got {index}", field="index")
         return f"#{index}"
 
     def _read(self, texts: Sequence[str], role: Role) -> tuple[list[list[str]], NDArray[np.bool_]]:
-        """Return the words read of each text, and a mask of the texts that are longer."""
+        """Return the first words of each text, up to the limit of `role`, and a bool mask.
+
+        The mask is True for texts that have more words than the limit.
+        """
         prompt, limit = self._prompts.get(f"{role}_prompt", ""), self._limits[role]
         whole = [_words(prompt + text) for text in texts]
         cut = [limit is not None and len(words) > limit for words in whole]
@@ -97,7 +102,7 @@ def _words(text: str) -> list[str]:
 
 
 def word_index(word: str) -> int:
-    """Return the index of a word in the fake vocabulary."""
+    """Return the index of a word in the sparse vectors of fake encoders, computed from its hash."""
     return _digest(word) % VOCABULARY
 
 

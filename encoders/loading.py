@@ -13,7 +13,7 @@ from .tilde.config import TildeEncoderConfig
 
 
 def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Encoder:
-    """Load an encoder. The model "fake" hashes words (`twindex.encoders.fake`).
+    """Load an encoder. The model "fake" stands for an encoder without a model, for tests.
 
     device: device that the model runs on. None: the device in the configuration.
 

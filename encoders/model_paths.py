@@ -1,7 +1,7 @@
 """The locations of an encoder's models.
 
-A model's name may be a folder. Collections store its absolute path. The digest of the weights, in
-the encoder's fingerprint, identifies the model.
+A model's name may be the path of a folder. Collections store the absolute path. If the folder
+moves, the model is found by the digest of its weights, which the encoder's fingerprint contains.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
 def absolute_name(model: str) -> str:
     """Return the absolute path if `model` is a folder or file, else `model` unchanged.
 
-    Symbolic links are kept. Raises ModelError for a path that cannot be read.
+    Symbolic links are not resolved. Raises ModelError for a path that cannot be read.
     """
     if model == FAKE or (place := local_path(model)) is None:
         return model
@@ -46,9 +46,9 @@ def absolute_encoder(encoder: EncoderConfig) -> EncoderConfig:
 
 
 def with_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
-    """Return a copy of the configuration with other models.
+    """Return a copy of the configuration that names other models.
 
-    models: field -> model name. A new value for "model" resets the revision.
+    models: field -> model name. If the field "model" is among them, the revision becomes None.
     """
     update: dict[str, Any] = dict(models)
     if "model" in update:
@@ -64,12 +64,13 @@ def relocated(
 ) -> EncoderConfig:
     """Return a copy of the configuration with new paths for models that have moved.
 
-    A model has moved if its path is missing or holds other weights. `find_by_digest` looks for the
-    digest in the stored fingerprint.
+    A model has moved if its path is missing, or if the weights there have another digest than in
+    the fingerprint. `find_by_digest` then searches for weights with the right digest.
 
-    models: folders searched for moved models.
-    error:  the error of loading `encoder`. It is raised if no model has moved. If the weights of a
-            moved model are not found, a ModelError adds the remedy.
+    fingerprint: the stored fingerprint of the encoder.
+    models:      names and folders of models that are searched too.
+    error:       the error of loading `encoder`. If no model has moved, this error is raised. If a
+                 moved model is not found, a ModelError with its text and the remedy is raised.
     """
     update = {}
     for field, model in named(encoder):
@@ -81,9 +82,9 @@ def relocated(
         place = find_by_digest(digest, models)
         if place is None:
             raise ModelError(
-                f"{error}. No listed, installed or cached model has the weights of "
-                f"{shown(model)} (digest {digest}) under another name. If they have moved, run "
-                "twindex repoint COLLECTION PATH"
+                f"{error}. The weights of model {shown(model)} (digest {digest}) were not found "
+                "under another name in TWINDEX_MODELS, the installed packages or the cache. If "
+                "the model is in a new folder, run twindex repoint COLLECTION PATH"
             ) from error
         update[field] = str(place)
     if not update:
@@ -92,5 +93,5 @@ def relocated(
 
 
 def revision_of(field: str, encoder: EncoderConfig) -> str | None:
-    """Return the configured revision for the field "model", None for other fields."""
+    """Return the revision of the model that `field` names. Only the field "model" can have one."""
     return getattr(encoder, "revision", None) if field == "model" else None

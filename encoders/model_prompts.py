@@ -11,9 +11,9 @@ from .late.config import LateEncoderConfig
 
 
 def model_prompts(model: Any, config: DenseEncoderConfig | LateEncoderConfig) -> dict[Role, str]:
-    """Return the prompt before texts of each role.
+    """Return role -> the prompt that is put before texts of this role.
 
-    It is the configured prompt, else the model's own, else "".
+    It is the configured prompt if there is one, else the model's own, else "".
     """
     return {
         "query": _prompt(config.query_prompt, model, ("query",)),
@@ -22,7 +22,10 @@ def model_prompts(model: Any, config: DenseEncoderConfig | LateEncoderConfig) ->
 
 
 def _prompt(given: str | None, model: Any, names: Sequence[str]) -> str:
-    """Return the configured prompt, else the model's first prompt with one of `names`, else ""."""
+    """Return `given` (the configured prompt) unless it is None, else the model's own prompt.
+
+    names: names of the model's own prompt, in order of preference. Without a match, returns "".
+    """
     if given is not None:
         return given
     own: Mapping[str, str | None] = getattr(model, "prompts", None) or {}

@@ -1,4 +1,4 @@
-"""The protocols of encoders, which turn texts into a batch of representations."""
+"""The protocols of encoders, which turn texts into vectors or terms (`Representation`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Gives = Literal["dense", "sparse", "terms"]
 
 
 class Encoder(Protocol):
-    """An object that turns texts into one or more kinds of representation."""
+    """An object that turns texts into dense vectors, sparse vectors or terms."""
 
     @property
     def gives(self) -> frozenset[Gives]:
@@ -40,7 +40,7 @@ class Encoder(Protocol):
         """
 
     def term(self, index: int) -> str:
-        """Return the name of a sparse vector's dimension: the vocabulary's piece.
+        """Return the name of dimension `index` of a sparse vector: a token of the vocabulary.
 
         Raises InvalidInputError for an index out of range, and for an encoder without sparse
         vectors.
@@ -51,14 +51,18 @@ class CountingEncoder(Encoder, Protocol):
     """An encoder that can count the tokens of a text before it encodes it."""
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """Return the most tokens that the model would read of each text. 0: no model reads it."""
+        """Return, for each text, the most tokens that the model reads to encode it.
+
+        0: texts of this role are encoded without a model.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class TokenReader:
     """Counts an encoder's tokens, for cutting documents into passages.
 
-    An encoder has one as `encoder.reader`. None there means that the encoder has no limit.
+    It is the attribute `reader` of an encoder. If an encoder reads documents of any length, its
+    `reader` is None.
 
     limit:   most tokens that the encoder reads of a document, including special tokens.
     lengths: returns the number of tokens of each document without truncation, including prompt and

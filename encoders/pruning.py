@@ -9,9 +9,12 @@ from scipy.sparse import csr_array
 
 
 def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
-    """Return each row's `top` largest weights. Ties keep the lower index. None: all weights.
+    """Return a sparse matrix with only the `top` largest weights of each of the `rows`.
+
+    Of equal weights, those with lower indices are kept.
 
     rows: CSR float32 [n, vocabulary] with sorted indices. The result has the same form.
+    top:  number of weights kept in a row. None: all.
     """
     lengths = np.diff(rows.indptr)
     if top is None or not len(lengths) or lengths.max() <= top:
@@ -26,9 +29,9 @@ def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
 
 
 def weights_of(rows: Sequence[Mapping[int, float]], vocabulary: int) -> csr_array:
-    """Return a CSR matrix float32 [n, vocabulary] with sorted indices.
+    """Return weights as a sparse matrix: CSR float32 [n, vocabulary] with sorted indices.
 
-    rows: term index -> weight, for each of the n rows.
+    rows: for each of the n rows, index of a term -> its weight.
     """
     ordered = [sorted(row.items()) for row in rows]
     indptr = np.cumsum([0, *(len(row) for row in ordered)]).astype(np.int32)

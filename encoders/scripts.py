@@ -28,7 +28,10 @@ INVISIBLE = "\u00ad\u200c\u200d\u2060"
 
 @cache
 def marks() -> str:
-    """Return combining marks (Unicode category M), which `\\w` does not match, and INVISIBLE."""
+    """Return combining marks (Unicode category M), kana sound marks and all of INVISIBLE.
+
+    In a regex, `\\w` does not match combining marks.
+    """
     # All marks are in these planes (symbols and Han follow from 0x1f000).
     blocks = (range(0x300, 0x1F000), range(0xE0100, 0xE01F0))
     found = (chr(c) for b in blocks for c in b if unicodedata.category(chr(c))[0] == "M")

@@ -1,4 +1,4 @@
-"""The terms of a text in a language model's vocabulary, and their weights."""
+"""Sparse vectors from a language model: the tokens of a text's words, and their weights."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MAX_CACHED_WORD = 64
 class OwnTerms:
     """Finds the tokens of a text's words, without stopwords and punctuation. Thread-safe.
 
-    Each word is tokenised separately, without a space before it. A term may therefore be a token
-    that does not occur in the tokenised text.
+    Each word is tokenised separately, without a space before it. So a word may have other tokens
+    here than in the tokenised text.
     """
 
     def __init__(self, model: StateModel, language: str) -> None:
@@ -36,14 +36,14 @@ class OwnTerms:
         self._lock = Lock()
 
     def of(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        """Return the tokens of each text, ascending."""
+        """Return the numbers of each text's tokens, ascending and without duplicates."""
         chosen = [set(words(text)) - self._left_out for text in texts]
         tokens = self._tokens(set().union(*chosen))
         found = [set[int]().union(*(tokens[word] for word in own)) for own in chosen]
         return [np.array(sorted(ids), np.int64) for ids in found]
 
     def _tokens(self, wanted: set[str]) -> dict[str, list[int]]:
-        """Return word -> tokens, cached."""
+        """Return word -> its tokens. Tokens of words that were seen before come from a cache."""
         with self._lock:
             tokens = {word: self._known[word] for word in wanted if word in self._known}
         new = sorted(wanted - tokens.keys())
@@ -75,7 +75,7 @@ def clean_tokens(model: StateModel) -> NDArray[np.bool_]:
     """Return a mask of the tokens that may be used for expansion: bool [vocabulary].
 
     They consist of letters only and begin with a to z, after an optional "▁" or space. Byte-level
-    vocabularies mark spaces by "Ġ". Of these, only tokens without "Ġ" remain.
+    vocabularies write a space as "Ġ". Their tokens that begin with "Ġ" may not be used.
     """
     clean = np.zeros(model.vocabulary, np.bool_)
     for token in range(model.vocabulary):
@@ -93,16 +93,17 @@ def weigh(
     expansion: int = 0,
     clean: NDArray[np.bool_] | None = None,
 ) -> csr_array:
-    """Return sparse vectors with the weights rint(100 * log(1 + relu(logit))), without zeros.
+    """Return m sparse vectors with the weights rint(100 * log(1 + relu(logit))), without zeros.
 
     logits:    float32 [m, vocabulary].
-    terms:     the text's own tokens for each row, ascending. A row without own tokens gets the 10
-               tokens with the largest logits.
-    top:       number of own tokens kept, those with the largest logits.
-    expansion: number of `clean` tokens added that are not the text's own.
-    clean:     mask of tokens that may be added: bool [vocabulary].
+    terms:     for each vector, the tokens of the text's own words, ascending. If there are none,
+               the vector has the 10 tokens with the largest logits.
+    top:       number of own tokens kept: those with the largest logits.
+    expansion: number of tokens added that are not the text's own: those with the largest logits.
+    clean:     mask of the tokens that may be added: bool [vocabulary].
 
-    Ties keep the lower token. Returns CSR float32 [m, vocabulary] with integer values.
+    Of tokens with equal logits, those with lower numbers are kept. Returns CSR float32
+    [m, vocabulary] with integer values.
     """
     every = np.arange(logits.shape[1])
     rows = [
@@ -128,7 +129,11 @@ def weigh(
 def _largest(
     logits: NDArray[np.float32], tokens: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    """Return the `count` tokens with the largest logits. Input and output are ascending."""
+    """Return the `count` of the given tokens with the largest logits.
+
+    logits: the logit of every token of the vocabulary.
+    tokens: token numbers, ascending. The result is ascending too.
+    """
     if len(tokens) <= count:
         return tokens
     values = logits[tokens]

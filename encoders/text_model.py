@@ -48,9 +48,9 @@ UNLIMITED = 1_000_000
 class Batch:
     """A batch of tokenised texts.
 
-    rows:      positions of the texts in the input.
+    rows:      positions of the texts in the list that is encoded.
     features:  the model's input.
-    truncated: True for texts longer than the limit.
+    truncated: for each text, True if it has more tokens than the model reads.
     """
 
     rows: NDArray[np.int64]
@@ -65,8 +65,9 @@ class TextModel:
     """
 
     def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:
-        """model: a view of `shared`, or a model built from a view.
+        """model: a model that uses the weights of `shared`: a view of it, or built from a view.
 
+        name:       the model's name in the configuration.
         max_length: most tokens read of a text. None: the model's own limit.
         """
         self.model = model
@@ -82,8 +83,8 @@ class TextModel:
         self.tokenizer: Any = getattr(model, "tokenizer", None)
         if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
             raise ModelError(
-                f"model {name!r} begins with {type(model[0]).__name__}: choose a transformer model "
-                "with a fast tokenizer"
+                f"the first module of model {name!r} is {type(model[0]).__name__}: choose a model "
+                "that begins with a transformer and a fast tokenizer"
             )
         own_limit = model.max_seq_length
         if own_limit is not None and own_limit > UNLIMITED:
@@ -98,10 +99,10 @@ class TextModel:
     def load(
         cls, kind: Any, config: Config, change: Callable[[Any], Any] | None = None
     ) -> TextModel:
-        """Find and load a model. Share its weights if they are already in memory.
+        """Find and load a model. If its weights are already in memory, they are shared.
 
-        kind:   SentenceTransformer, SparseEncoder or MultiVectorEncoder.
-        change: converts a view of the loaded model to the model that is used.
+        kind:   the class SentenceTransformer, SparseEncoder or MultiVectorEncoder.
+        change: converts the loaded model to the model that is used. None: it is used unchanged.
 
         Raises ModelError if the model cannot be found or read, and ConfigError for options that it
         does not support.
@@ -123,7 +124,7 @@ class TextModel:
     def trying(self) -> Iterator[None]:
         """Return a context that converts failures of the model's first run to a ModelError.
 
-        Weights that do not fit the model fail only when it runs.
+        Weights of a wrong shape are loaded without an error, and fail only when the model runs.
         """
         with loading(self.name, Path(self.name)):
             yield
@@ -142,7 +143,10 @@ class TextModel:
 
     @contextmanager
     def running(self, precision: Precision) -> Iterator[None]:
-        """Return a context in which one thread may call the model, with the given precision."""
+        """Return a context in which the caller may run the model, with the given precision.
+
+        Only one thread at a time can be in it.
+        """
         reduced = precision == "bfloat16"
         with (
             self._running,
@@ -169,7 +173,7 @@ class TextModel:
     def reader(self, prompt: str = "") -> TokenReader | None:
         """Return a token counter for cutting documents into passages. None: no limit.
 
-        prompt: counted as part of each text.
+        prompt: prompt before each text. Its tokens are counted too.
         """
 
         def lengths(texts: Sequence[str]) -> list[int]:
@@ -178,7 +182,10 @@ class TextModel:
         return None if self.max_length is None else TokenReader(self.max_length, lengths)
 
     def batches(self, texts: Sequence[str], prompt: str = "") -> Iterator[Batch]:
-        """Tokenise the texts once and yield them in batches of similar length."""
+        """Tokenise the texts and yield them in batches of similar length.
+
+        prompt: put before each text.
+        """
         prompt_length = len(self._prompt_ids(prompt)) if prompt else 0
         for start in range(0, len(texts), WINDOW):
             window = texts[start : start + WINDOW]
@@ -225,13 +232,14 @@ class TextModel:
                 self.model(features)
         except (IndexError, RuntimeError) as error:
             raise ConfigError(
-                f"the model cannot read {length} tokens ({error}): choose a smaller limit",
+                f"model {self.name!r} cannot read {length} tokens ({error}): choose a smaller "
+                "limit",
                 field="max_length",
             ) from None
 
 
 def shared_model(kind: Any, folder: Path, device: str) -> SharedModel:
-    """Load the sentence-transformers model in `folder`, or share it if it is in use.
+    """Return the sentence-transformers model in `folder`. Load it unless it is in memory already.
 
     kind: the model's class.
     """
@@ -254,7 +262,9 @@ def padded(
 ) -> dict[str, Any]:
     """Return a model's input: padded tokens, token types if there are any, and the attention mask.
 
-    Each is a tensor [n, longest]. columns: name -> one list of numbers for each of the n texts.
+    Each is a tensor [n texts, tokens of the longest text].
+
+    columns: "input_ids" and possibly "token_type_ids" -> for each text, one number per token.
     """
     side = tokenizer.padding_side
     fills = {

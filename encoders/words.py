@@ -3,13 +3,13 @@
 PromptReps takes the terms of a text from these words, so its results depend on these rules:
 
 1. Each of these signs is a separate word: brackets, quotes, `; @ # $ % & ? ! *`, dashes (`--` and
-   long ones) and runs of periods. A comma or colon is one too, unless a digit follows. Hyphens,
+   long ones) and runs of periods. So is a comma or colon, unless a digit follows. Hyphens,
    slashes and single periods inside a word stay ("state-of-the-art", "e.g", "3.14").
-2. A period that ends a sentence is a separate word. A period ends a sentence before white space
-   (closing quotes and brackets may come between), unless it belongs to an abbreviation, an initial
-   or a number. The last period of a text always ends a sentence. NLTK finds sentences with a
-   trained model (Kiss and Strunk 2006). In lower-case text its results are nearly the same, but it
-   has other abbreviations.
+2. A period that ends a sentence is a separate word. A period before white space ends a sentence;
+   closing quotes and brackets may come between. A period of an abbreviation, an initial or a number
+   does not. The last period of a text always ends a sentence. NLTK finds sentences with a trained
+   model (Kiss and Strunk 2006). In lower-case text its results are nearly the same, but it has
+   other abbreviations.
 3. An opening double quote is written ``, a closing one ''.
 4. Contractions are split: "do" "n't", "it" "'s", "can" "not", "gon" "na".
 """
@@ -66,7 +66,7 @@ def words(text: str) -> list[str]:
 
 
 def _split_apostrophes(word: str) -> list[str]:
-    """Split off opening single quotes, contractions and a closing quote from a word."""
+    """Return the parts of a word, split at single quotes around it and in contractions."""
     *begin, word = _QUOTING.sub("' ", word).split(" ")
     end: list[str] = []
     for ending in _ENDINGS:

@@ -20,9 +20,9 @@ class BeirDataset:
         dataset = BeirDataset.open("scifact")
         print(len(dataset.queries), next(dataset.documents()).title)
 
-    corpus:  path of the documents.
-    queries: the queries that have judgements in the split, in the order of the file.
-    qrels:   the judgements of the split.
+    corpus:  path of `corpus.jsonl`, which has the documents.
+    queries: the queries that have judgements in the split, in the order of `queries.jsonl`.
+    qrels:   the judgements of the split: query id -> document id -> grade.
     """
 
     corpus: Path

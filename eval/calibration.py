@@ -2,9 +2,9 @@
 
 The method is Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999). The
 probability that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). Slope and
-intercept maximise the likelihood of the judgements. As Platt proposes, the targets are
-(r + 1) / (r + 2) for each of the r relevant hits and 1 / (n + 2) for each of the n others, instead
-of 1 and 0. The result is then finite even if the scores separate the hits perfectly.
+intercept maximise the likelihood of the judgements. As Platt proposes, a judgement is not 1 or 0:
+it is (r + 1) / (r + 2) for each of the r relevant hits, and 1 / (n + 2) for each of the n others.
+Slope and intercept are then finite even if the scores separate the hits perfectly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class JudgedScores:
-    """Scores and judgements of n hits.
+    """Scores and judgements of n hits, from all queries.
 
     scores:   the reranker's scores, float64 [n].
     relevant: True for relevant hits, bool [n].
@@ -45,13 +45,14 @@ class JudgedScores:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The hits whose probability is in [low, low + 1 / BINS).
+    """The hits whose predicted probability of relevance is in [low, low + 1 / BINS).
 
-    With perfect calibration, `probability` equals `relevant`.
+    The last bin includes 1. With perfect calibration, `probability` equals `relevant`.
 
-    hits:        number of hits.
-    probability: mean probability of the hits.
-    relevant:    share of the hits that is relevant.
+    low:         lower bound of the bin.
+    hits:        number of hits in the bin.
+    probability: mean predicted probability of these hits.
+    relevant:    share of these hits that is relevant.
     """
 
     low: float
@@ -62,10 +63,11 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Measures of the difference between probabilities and judgements. Lower is better.
+    """Measures of the difference between predicted probabilities and judgements. Lower is better.
 
-    log_loss: mean of -ln(p), where p is the probability given to the hit's judgement.
-    brier:    mean squared difference between probability and 1 (relevant) or 0 (Brier, 1950).
+    log_loss: mean over the hits of -ln(p), where p is the predicted probability of the judgement.
+    brier:    mean squared difference between the probability and 1 for relevant hits, 0 for others
+              (Brier, 1950).
     error:    expected calibration error (Naeini et al., 2015): the mean over hits of the difference
               between the mean probability and the share of relevant hits in the hit's bin.
     bins:     the bins that have hits.
@@ -81,11 +83,15 @@ class Quality:
 class CalibrationReport:
     """A calibration fitted to all hits, and its expected quality.
 
-    `constant` and `after` are measured by cross-validation over queries, in `folds` parts.
+    `constant` and `after` are measured by cross-validation: the queries are divided into `folds`
+    parts, and each part is measured with a fit to the others.
 
-    before:   quality of the scores if all are in [0, 1], else of 1 / (1 + exp(-score)).
-    constant: quality of a baseline that gives every hit the share of relevant hits.
-    after:    quality of calibrated scores.
+    queries, hits, relevant: number of queries, of hits and of relevant hits.
+    before:   quality before calibration: of the scores if all are in [0, 1], else of
+              1 / (1 + exp(-score)).
+    constant: quality of a baseline that gives all hits of a part the same probability: the
+              smoothed share of relevant hits in the other parts.
+    after:    quality of the calibrated scores.
     """
 
     calibration: CalibrationConfig
@@ -99,7 +105,10 @@ class CalibrationReport:
 
 
 def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
-    """Return the calibration that fits judged scores: float64 [n] and bool [n].
+    """Return the calibration that fits the scores of judged hits best.
+
+    scores:   a reranker's scores of n hits: float64 [n].
+    relevant: True for relevant hits: bool [n].
 
     Raises InvalidInputError if all or none of the hits are relevant, if a score is not finite, or
     if hits with higher scores are not more often relevant.
@@ -116,7 +125,8 @@ def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
     if not relevant.any() or relevant.all():
         kind = "not relevant" if relevant.any() else "relevant"
         raise InvalidInputError(
-            f"none of the {len(scores)} hits is {kind}: a calibration requires both kinds",
+            f"none of the {len(scores)} hits is {kind}: a calibration requires relevant hits and "
+            "hits that are not relevant",
             field="relevant",
         )
     slope, intercept = _platt(scores, relevant)
@@ -130,7 +140,11 @@ def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
 
 
 def quality(probabilities: Floats, relevant: NDArray[np.bool_]) -> Quality:
-    """Measure probabilities against judgements: float64 [n] and bool [n], n >= 1."""
+    """Return how well predicted probabilities of relevance agree with judgements.
+
+    probabilities: predictions for n >= 1 hits: float64 [n].
+    relevant:      True for relevant hits: bool [n].
+    """
     likely = np.where(relevant, probabilities, 1 - probabilities)
     bin_of = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
     bins = []
@@ -151,8 +165,9 @@ def quality(probabilities: Floats, relevant: NDArray[np.bool_]) -> Quality:
 def calibrate(judged: JudgedScores, *, folds: int = 5, seed: int = 0) -> CalibrationReport:
     """Fit a calibration to all hits, and measure its quality by cross-validation over queries.
 
-    folds: number of random parts of the queries. At most the number of queries is used.
-    seed:  seed of the random parts.
+    folds: number of parts into which the queries are divided at random. If there are fewer queries
+           than `folds`, each query is a part.
+    seed:  seed of this division.
 
     Raises the same errors as `fit`, and InvalidInputError for fewer than two queries or folds.
     """
@@ -188,7 +203,7 @@ def calibrate(judged: JudgedScores, *, folds: int = 5, seed: int = 0) -> Calibra
 
 
 def _platt(scores: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return slope and intercept, by Newton's method with step halving.
+    """Return slope and intercept of Platt scaling, by Newton's method with step halving.
 
     The algorithm is that of Lin, Lin and Weng, "A note on Platt's probabilistic outputs", 2007. It
     runs on scores scaled to mean 0 and standard deviation 1.

@@ -12,12 +12,12 @@ from .significance import Comparison, compare
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The values of one system for each query.
+    """The values of the measures for one system, for each query.
 
     per_query: measure -> query id -> value.
-    absent:    judged queries for which the system has no results. They have the values of an empty
-               result list.
-    unjudged:  number of queries that were ignored because they have no judgement.
+    absent:    ids of judged queries for which the system has no results. Their values are those of
+               an empty result list.
+    unjudged:  number of the system's queries that were ignored because they have no judgement.
     """
 
     name: str
@@ -30,10 +30,10 @@ class Measured:
 class ComparedSystem:
     """One system in a comparison.
 
-    means:       measure -> mean over all queries.
+    means:       measure -> mean over all queries of the comparison.
     per_query:   measure -> query id -> value, for every query of the comparison.
-    absent:      number of queries for which the system has no results. They count as 0.
-    unjudged:    number of queries that were ignored because they have no judgement.
+    absent:      number of these queries for which the system has no results. Their values are 0.
+    unjudged:    number of the system's other queries, which are ignored.
     comparisons: measure -> comparison of this system with the baseline. None for the baseline.
     """
 
@@ -48,7 +48,10 @@ class ComparedSystem:
 def measure_run(
     name: str, run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES
 ) -> Measured:
-    """Measure a run for every judged query. Raises the same errors as `evaluate`."""
+    """Compute the measures of the run of system `name` for every judged query.
+
+    Raises the same errors as `evaluate`.
+    """
     return Measured(
         name=name,
         per_query=evaluate(run, qrels, measures).per_query,
@@ -67,9 +70,10 @@ def compare_systems(
     """Compare each system with the baseline by a paired randomisation test (`compare`).
 
     baseline: name of a system. None: the first one.
-    queries:  the queries compared. None: all queries that any system has. If a system lacks a
-              query, its value is 0, as with `trec_eval -c`, and `absent` counts it. Other queries
-              are ignored, and `unjudged` counts them.
+    queries:  ids of the queries to compare. None: all queries for which any system has a value.
+
+    If a system has no value for one of these queries, the value is 0, as with `trec_eval -c`, and
+    `absent` counts the query. A system's other queries are ignored, and `unjudged` counts them.
 
     p-values are not corrected for the number of comparisons.
 
@@ -81,7 +85,7 @@ def compare_systems(
     if len(names) < 2:
         raise InvalidInputError(f"needs at least 2 systems, got {len(names)}", field="systems")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidInputError(f"{twice[0]!r} is named twice", field="systems")
+        raise InvalidInputError(f"two systems have the name {twice[0]!r}", field="systems")
     wanted = names[0] if baseline is None else baseline
     if wanted not in names:
         message = f"no system is named {wanted!r}; the systems are: {', '.join(names)}"
@@ -89,20 +93,22 @@ def compare_systems(
     for system in systems:
         if lost := [name for name in measures if name not in system.per_query]:
             has = ", ".join(system.per_query) or "none"
-            message = f"{system.name} has no values of {lost[0]}; it has: {has}"
+            message = f"system {system.name} has no values of {lost[0]}; it has: {has}"
             raise InvalidInputError(message, field="measures")
     if queries is None:
         queries = set().union(*(system.per_query[name] for system in systems for name in measures))
     if not queries:
         raise InvalidInputError(
-            "no query has a value: the systems or `queries` are empty", field="queries"
+            "there is no query to compare: `queries` or the systems are empty", field="queries"
         )
     common = queries & _queries(systems[names.index(wanted)], measures)
     for system in systems:
         if not common & _queries(system, measures):
-            other = "the queries compared" if system.name == wanted else wanted
-            message = f"{system.name} has no query in common with {other}"
-            raise InvalidInputError(f"{message}; query ids must be the same", field="systems")
+            other = "the queries compared" if system.name == wanted else f"system {wanted}"
+            message = f"system {system.name} has no query in common with {other}"
+            raise InvalidInputError(
+                f"{message}; equal queries must have equal ids", field="systems"
+            )
     filled = [_fill_zeros(system, measures, queries) for system in systems]
     first = filled[names.index(wanted)]
     return [
@@ -130,7 +136,7 @@ def _queries(system: Measured, measures: Sequence[str]) -> set[str]:
 def _fill_zeros(
     system: Measured, measures: Sequence[str], queries: Set[str]
 ) -> dict[str, dict[str, float]]:
-    """Return a system's values for all `queries`. Missing values are 0."""
+    """Return measure -> query id -> the system's value, for all `queries`. Missing values are 0."""
     ordered = sorted(queries)
     return {
         name: {query: system.per_query[name].get(query, 0.0) for query in ordered}

@@ -28,10 +28,10 @@ Search = Callable[[Sequence[str]], Iterable[Mapping[str, float]]]
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A way to search a collection.
+    """A way to search a collection: one leg, or several legs whose results are fused.
 
     legs:   the legs that are searched.
-    fusion: fusion of their results. None for a single leg.
+    fusion: method that fuses the results of the legs. None for a single leg.
     """
 
     name: str
@@ -41,9 +41,9 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table: a system, its evaluation and the duration of its searches in seconds.
+    """A row of a table: a system, its evaluation and the total seconds of its searches.
 
-    Queries are encoded once for the whole table. The time of encoding is part of the first system
+    Queries are encoded once for the whole table. The time of encoding counts for the first system
     that uses the encoder.
     """
 
@@ -70,12 +70,12 @@ def run_queries(
 
 
 def engine_search(collection: Collection, **fields: Any) -> Search:
-    """Return a search function for a collection.
+    """Return a function that searches a collection for a batch of query texts.
 
-    fields: fields of SearchRequest. Without `limit`, a search returns as many documents as
-            possible.
+    It returns document id -> score for each query. `run_scores` explains the scores.
 
-    `run_scores` explains the scores.
+    fields: fields of SearchRequest for all queries. Without `limit`, a search returns as many
+            documents as possible.
     """
     request = widest_request({"include": (), **fields})
 
@@ -87,19 +87,20 @@ def engine_search(collection: Collection, **fields: Any) -> Search:
 
 
 def widest_request(fields: Mapping[str, Any]) -> SearchRequest:
-    """Return a request with an empty query and the given fields.
+    """Return a search request with an empty query and the given fields of SearchRequest.
 
-    Without a `limit` in `fields`, it has the largest limit that a search supports.
+    Without a `limit` in `fields`, the limit is the largest that a search supports, or `depth` if
+    that is smaller.
     """
     limit = min(WINDOW, fields.get("depth", WINDOW))
     return SearchRequest.parse({"query": "", "limit": limit, **fields})
 
 
 def run_scores(result: SearchResult) -> Mapping[str, float]:
-    """Return document id -> score of a result, for a run.
+    """Return document id -> score for the hits of one search, as a run requires.
 
-    After reranking, the score is 1 / rank. Scores define the order of a run, and a reranker does
-    not score every hit.
+    After reranking, the score is 1 / rank. The scores must give the order of the hits, but a
+    reranker does not score every hit.
     """
     if result.rerank is None:
         return {hit.id: hit.score for hit in result.hits}
@@ -107,7 +108,7 @@ def run_scores(result: SearchResult) -> Mapping[str, float]:
 
 
 def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[System]:
-    """Return one system for each leg and, for several legs, one system for each fusion of all."""
+    """Return a system for each leg. For several legs, add a system for each fusion of all legs."""
     alone = [System(leg, (LegRequest(name=leg),)) for leg in legs]
     together = tuple(LegRequest(name=leg) for leg in legs)
     if len(legs) < 2:
@@ -117,7 +118,7 @@ def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[Syste
 
 
 def searching_legs(collection: Collection) -> list[str]:
-    """Return the names of the legs with the role "search"."""
+    """Return the names of the collection's legs with the role "search"."""
     return [name for name, leg in collection.config.legs.items() if leg.role == "search"]
 
 
@@ -135,8 +136,8 @@ def leg_table(
 
     Queries without judgements are ignored.
 
-    fields: further fields of SearchRequest, such as `filter` or `depth`. Only systems with a dense
-            leg use `search`.
+    fields: further fields of SearchRequest, such as `filter` or `depth`. The field `search` applies
+            only to systems with a dense leg.
     """
     progress = progress or NoProgress()
     judged = judged_queries(list(queries), qrels)

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Judged scores, and the numbers of hits without them.
+    """A reranker's scores of judged hits, and how many hits are not among them.
 
-    unscored: number of hits that the reranker did not score. Its budget ran out, or it scores only
-              its best hits.
+    judged:   the scores and judgements.
+    unscored: number of hits that the reranker did not score, because its budget ran out or because
+              it scores only its best hits.
     left_out: number of hits that were left out because they have no judgement.
     """
 
@@ -44,7 +45,7 @@ def judged_scores(
     progress: Progress | None = None,
     **fields: Any,
 ) -> Scored:
-    """Rerank the best `candidates` hits of each query that has judgements.
+    """Rerank the best `candidates` hits of each query that has judgements, and return the scores.
 
     relevant_from: lowest grade that counts as relevant.
     unjudged:      if True, hits without a judgement count as not relevant, as in most measures. If
@@ -52,7 +53,7 @@ def judged_scores(
                    relevant.
     fields:        further fields of SearchRequest.
 
-    Raises InvalidInputError if no hit has a score, and the model's error if it fails.
+    Raises InvalidInputError if no hit has a score, and the reranker's error if it fails.
     """
     progress = progress or NoProgress()
     queries = judged_queries(list(queries), qrels)
@@ -83,7 +84,8 @@ def judged_scores(
     if not scores:
         raise InvalidInputError(
             f"the reranker {rerank.model!r} scored no judged hit: it did not score {unscored} "
-            f"hits, and {left_out} hits have no judgement",
+            f"hits, and {left_out} hits have no judgement; choose another reranker, or add "
+            "judgements",
             field="rerank",
         )
     judged = JudgedScores(np.array(scores), np.array(relevant, np.bool_), owners)

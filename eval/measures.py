@@ -21,7 +21,7 @@ MAX_PARAMETER = 1_000_000
 class Evaluation:
     """The values of each measure, for each query and on average.
 
-    measures:  measure -> mean over the queries. For counts such as NumRet, the sum.
+    measures:  measure -> mean over the queries. For counts such as NumRet, it is the sum.
     per_query: measure -> query id -> value.
     queries:   number of queries with judgements. Every mean includes all of them.
     """
@@ -45,7 +45,9 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
     2^31 - 1, and empty judgements.
     """
     if not qrels or not all(qrels.values()):
-        raise InvalidInputError("every query must have at least one judgement", field="qrels")
+        raise InvalidInputError(
+            "must have queries, and each query at least one judgement", field="qrels"
+        )
     parsed = {name: parse_measure(name) for name in measures}
     if not parsed:
         raise InvalidInputError(f"name at least one measure, e.g. {EXAMPLES}", field="measures")
@@ -81,7 +83,7 @@ def ranking(scores: Mapping[str, float]) -> list[str]:
     for document, score in scores.items():
         if math.isnan(score):
             raise InvalidInputError(
-                f"the score of document {document} is not a number, got {score}"
+                f"the score of document {document} must be a number, got {score}"
             )
     return sorted(scores, key=lambda document: (-scores[document], document))
 

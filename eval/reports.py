@@ -24,7 +24,9 @@ def is_report(path: Path) -> bool:
 
 
 def read_report(path: Path) -> dict[str, PerQuery]:
-    """Return system name -> its values. In a report on one system, the name is "".
+    """Return system name -> the values of its measures for each query.
+
+    In a report on one system, the name is "".
 
     Raises SourceError, with the line or field, if the file is not a report of
     `twindex eval --json`.
@@ -42,7 +44,7 @@ def read_report(path: Path) -> dict[str, PerQuery]:
     for table in _TABLES:
         rows = report.get(table, [])
         if not isinstance(rows, list):
-            raise SourceError("must be a list", path=path, field=table)
+            raise SourceError("must be a list of rows", path=path, field=table)
         for number, row in enumerate(rows):
             field = f"{table}[{number}]"
             name = row.get("name") if isinstance(row, dict) else None
@@ -50,14 +52,16 @@ def read_report(path: Path) -> dict[str, PerQuery]:
                 raise SourceError("must have a unique `name`", path=path, field=field)
             systems[name] = _values(row, path, f"{field}.")
     if not systems:
-        raise SourceError("must have at least one row", path=path, field="table")
+        raise SourceError("must be a list with at least one row", path=path, field="table")
     return systems
 
 
 def _values(row: dict[str, Any], path: Path, prefix: str) -> PerQuery:
-    """Return the values in a row. Raises SourceError if they are missing or invalid.
+    """Return measure -> query id -> value, from a row of a report's table.
 
-    prefix: the row's field path, for errors.
+    Raises SourceError if the values are missing or invalid.
+
+    prefix: the row's path in the JSON file, for errors.
     """
     per_query = row.get("per_query")
     if not isinstance(per_query, dict) or not per_query:
@@ -66,7 +70,9 @@ def _values(row: dict[str, Any], path: Path, prefix: str) -> PerQuery:
     for measure, values in per_query.items():
         field = f"{prefix}per_query.{measure}"
         if not isinstance(values, dict) or not values:
-            raise SourceError("must be an object: query id -> value", path=path, field=field)
+            raise SourceError(
+                "must be an object with a value for each query id", path=path, field=field
+            )
         for query, value in values.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not math.isfinite(value):

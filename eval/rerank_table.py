@@ -1,4 +1,4 @@
-"""Quality and cost of several rerankers, on the same lists of a first stage."""
+"""Quality and cost of several rerankers, which rerank the same results of a first stage."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class RerankCost:
     queries:    number of queries.
     partial:    number of queries with the status "partial".
     failed:     number of queries with the status "failed".
-    candidates: number of candidates.
+    candidates: number of candidates: documents that the reranker may judge.
     judged:     number of candidates that the reranker judged.
     truncated:  number of candidates whose text was truncated.
-    usage:      calls and tokens.
+    usage:      calls of models, and tokens.
     warnings:   warning -> number of queries, for the most frequent warnings.
-    p50, p95:   median and 95th percentile of the seconds that reranking added to a query. The
-                queries ran one after another. Fetching the reranker's input is included; the first
-                stage and encoding of the query are not.
+    p50, p95:   median and 95th percentile of the seconds that reranking added to a query, when
+                queries run one after another. Fetching the reranker's input is included. The first
+                stage and encoding the query are not.
     """
 
     queries: int
@@ -66,12 +66,12 @@ class RerankCost:
 
     @property
     def calls(self) -> float:
-        """The mean number of model calls for a query."""
+        """The mean number of model calls per query."""
         return self.usage.calls / max(1, self.queries)
 
     @property
     def tokens(self) -> float:
-        """The mean number of tokens read and written for a query."""
+        """The mean number of tokens per query that models read and wrote."""
         return (self.usage.prompt_tokens + self.usage.completion_tokens) / max(1, self.queries)
 
 
@@ -90,7 +90,7 @@ class RerankRow:
 
 
 def rerank_cost(reports: Sequence[RerankReport]) -> RerankCost:
-    """Add up the reports of several queries. At least one report is required."""
+    """Return the total cost of reranking, from the reports of one or more queries."""
     seconds = [report.seconds for report in reports]
     warnings = Counter(warning for report in reports for warning in report.warnings)
     return RerankCost(
@@ -115,9 +115,11 @@ def run_reranked(
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[tuple[Run, list[RerankReport]]]:
-    """Search every query with each reranker, and return a run and its reports for each reranker.
+    """Search every query with each reranker.
 
-    reranks: the rerankers. None: the first stage alone.
+    Returns for each reranker its run and its reports, one for each query.
+
+    reranks: the rerankers. None among them: the first stage alone, which has no reports.
     fields:  further fields of SearchRequest.
 
     All searches of a query read one snapshot of the collection and share the encoded query. Queries
@@ -155,7 +157,7 @@ def rerank_table(
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[RerankRow]:
-    """Evaluate the first stage alone, and each reranker on its lists.
+    """Evaluate the first stage alone, and each reranker on the results of the first stage.
 
     Queries without judgements are ignored.
 

@@ -22,8 +22,8 @@ class Comparison:
     """The comparison of system a with system b, by one measure on the same queries.
 
     difference: mean of a - b.
-    p_value:    two-sided p-value. It is the probability of a mean at least this far from 0 if the
-                names of the two systems were exchanged at random for every query.
+    p_value:    two-sided p-value: the probability that the mean of a - b is at least this far from
+                0. It assumes that the systems' values are exchanged at random for every query.
     wins, losses, ties: number of queries where a is better than, worse than or equal to b.
     """
 
@@ -40,12 +40,12 @@ def compare(
     """Compare two systems by Fisher's paired randomisation test, two-sided.
 
     a, b:         query id -> value, as in `Evaluation.per_query`, for the same queries.
-    permutations: number of random exchanges.
+    permutations: number of times that the values are exchanged at random.
     seed:         seed of the random exchanges.
 
-    The p-value is estimated from random exchanges and the observed order, so it is never below
-    1 / (permutations + 1). With few queries all exchanges are enumerated instead. See Smucker,
-    Allan and Carterette, CIKM 2007.
+    The p-value is estimated from the random exchanges and the values as measured. So it is never
+    below 1 / (permutations + 1). With few queries, all exchanges are enumerated instead. See
+    Smucker, Allan and Carterette, CIKM 2007.
 
     Raises InvalidInputError if the queries differ, if there are none, or if a value is not finite.
     """
@@ -57,7 +57,7 @@ def compare(
         )
     differences = np.array([a[query] - b[query] for query in sorted(a)])
     if not np.isfinite(differences).all():  # A NaN would make the result look significant.
-        raise InvalidInputError("every query must have a finite value in both systems", field="a")
+        raise InvalidInputError("every query must have finite values in both systems", field="a")
     differences[np.abs(differences) < _TIE] = 0.0
     return Comparison(
         difference=float(differences.mean()),

@@ -85,7 +85,10 @@ def _run_lines(run: Run, tag: str) -> Iterator[str]:
 
 
 def _word(text: str, what: str) -> str:
-    """Return the text. Raises InvalidInputError if it is empty or has white space."""
+    """Return `text` unchanged. Raises InvalidInputError if it is empty or has white space.
+
+    what: what the text is, for the error.
+    """
     if text.split() != [text]:
         problem = "has white space" if text else "is empty"
         raise InvalidInputError(f"the {what} {text!r} {problem}, which a TREC file does not allow")

@@ -27,8 +27,8 @@ class Checkpoint:
     """The saved state of a training.
 
     weights:   name -> tensor, the current weights.
-    best:      name -> tensor, the weights with the best validation figure.
-    optimizer: parameter number -> name -> tensor.
+    best:      name -> tensor, the weights with the best figure in a validation.
+    optimizer: number of a parameter -> name of an optimiser variable -> tensor.
     random:    device -> state of its random generator.
     state:     everything else, as a JSON object.
     """
@@ -40,7 +40,7 @@ class Checkpoint:
     state: Mapping[str, Any]
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint, replacing any in the folder."""
+        """Write the checkpoint into `folder`. It replaces an earlier checkpoint there."""
         tensors = {f"weights/{name}": value for name, value in self.weights.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         tensors |= {f"random/{name}": value for name, value in self.random.items()}
@@ -77,6 +77,6 @@ class Checkpoint:
                         parts[part][name] = tensors.get_tensor(key)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(
-                file, f"is not a valid checkpoint ({error}); remove it"
+                file, f"is not a valid checkpoint ({error}); remove it to start the training again"
             ) from None
         return cls(parts["weights"], parts["best"], optimizer, parts["random"], state)

@@ -3,8 +3,8 @@
 1. Collect judged queries and hold some of them out. Generate more queries from the documents.
 2. Find hard negatives for each query with BM25 (`negatives`).
 3. Train a transformer with a new head on lists of one positive and its negatives (`fitting`).
-4. Keep the weights with the best nDCG@10 when they rerank BM25 for the held-out queries. Write
-   `training.json` with everything that the weights depend on.
+4. Keep the weights with the best nDCG@10 after reranking the BM25 results of the held-out queries.
+   Write `training.json` with everything that the weights depend on.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ EXAMPLES = 2
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The report of a training, also stored in the folder's `training.json`.
+    """The report of a cross-encoder's training, also stored in the folder's `training.json`.
 
     folder:      folder of the trained model.
-    queries:     origin -> number of training queries.
-    held_out:    number of held-out queries, which choose the best weights.
+    queries:     origin of queries (see `TrainingQuery`) -> number of training queries.
+    held_out:    number of held-out queries, by which the best weights are chosen.
     first_stage: nDCG@10 of BM25 for the held-out queries.
-    best:        nDCG@10 of the cross-encoder, reranking BM25 for the held-out queries.
+    best:        nDCG@10 after the cross-encoder reranks the BM25 results of the held-out queries.
     steps:       number of optimiser steps.
     pairs:       number of (query, document) pairs trained on, over all epochs.
     truncated:   number of these pairs whose document was truncated.
@@ -99,11 +99,11 @@ def train_cross_encoder(
 ) -> Trained:
     """Train a cross-encoder and write it to the folder `output`, which must not exist.
 
-    A call with the same arguments resumes an interrupted training. Its state is in the folder
-    `.NAME.training` beside the output until the training is complete.
+    A call with the same arguments resumes an interrupted training. Until the training is complete,
+    its state is in the folder `.NAME.training` beside `output`, where NAME is the name of `output`.
 
-    Raises ConflictError if `output` exists, or if the state belongs to another training. Raises
-    InvalidInputError for data that is insufficient for training.
+    Raises ConflictError if `output` exists, or if the state there belongs to another training.
+    Raises InvalidInputError for data that is insufficient for training.
     """
     options = options or CrossEncoderTraining()
     progress = progress or NoProgress()
@@ -118,7 +118,7 @@ def train_cross_encoder(
     if not validation:
         raise InvalidInputError(
             f"only {len(judged)} queries have relevant documents: training requires at least 5, "
-            "to hold one out",
+            "to hold one out for validation",
             field="queries",
         )
     data = _digests(documents, queries, qrels, options)
@@ -184,7 +184,7 @@ def as_json(trained: Trained) -> dict[str, Any]:
 
 
 def initial_model(options: CrossEncoderTraining) -> PairModel:
-    """Return the model before its first step: the weights of `init`, with a random head if needed.
+    """Return the model before its first step: `init`, with a random scoring head if it has none.
 
     Raises ModelError if the model cannot be loaded, and ConfigError for options that it does not
     support.
@@ -227,7 +227,10 @@ def initial_model(options: CrossEncoderTraining) -> PairModel:
 
 
 def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
-    """Raise ConfigError if `layers` exceeds the model's layers. The others would be random."""
+    """Raise ConfigError if `layers` exceeds the number of layers of the model in `source`.
+
+    The additional layers would have random weights.
+    """
     config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
     own = getattr(config, "num_hidden_layers", None)
     if options.layers is None:
@@ -275,7 +278,7 @@ def _digests(
     qrels: Qrels,
     options: CrossEncoderTraining,
 ) -> dict[str, str]:
-    """Return the digests of the training data and of the initial weights."""
+    """Return name -> digest, for documents, queries, qrels and the initial weights ("init")."""
     parts: dict[str, Any] = {
         "documents": [[d.id, d.title, d.text] for d in documents],
         "queries": [[query.id, query.text] for query in queries if query.id in qrels],
@@ -286,7 +289,7 @@ def _digests(
 
 
 def _copy_permissions(folder: Path, like: Path) -> None:
-    """Give the model's files the permissions of the folder `like`, which follow the umask.
+    """Give `folder` and its files the permissions of the folder `like`, which follow the umask.
 
     Temporary folders and safetensors files are otherwise readable only by their owner.
     """

@@ -30,9 +30,10 @@ class Fitting:
 
     model:    the model that is trained.
     lists:    the training data.
-    validate: returns the figure that chooses the best weights. Higher is better.
+    validate: returns the figure by which the best weights are chosen. Higher is better.
     folder:   folder of the checkpoint.
-    identity: digest of the data and options. A checkpoint with another digest raises ConflictError.
+    identity: digest of everything that the weights depend on. If `folder` has a checkpoint with
+              another digest, `run` raises ConflictError.
     """
 
     def __init__(
@@ -88,14 +89,17 @@ class Fitting:
 
     @property
     def done(self) -> float:
-        """The completed share of the training, from 0 to 1: by steps or by time, if larger."""
+        """The completed share of the training, from 0 to 1.
+
+        It is the share of the steps, or of the time limit if that is larger.
+        """
         share = self.step / max(1, self.steps)
         if self._options.minutes is not None:
             share = max(share, self.seconds / (60 * self._options.minutes))
         return min(1.0, share)
 
     def _due(self) -> bool:
-        """Return True if a validation is due after this step."""
+        """Return True if a validation is due after the steps so far."""
         return self.done >= (len(self.history) + 1) / self._options.validations
 
     def _batches(self) -> Iterator[list[PairList]]:
@@ -130,7 +134,10 @@ class Fitting:
         return total
 
     def _loss(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the loss of one list from its logits. The first is the positive's."""
+        """Return the loss of one list of documents.
+
+        scores: the logit of each document. The first document is the positive.
+        """
         if self._options.loss == "softmax":
             return -torch.log_softmax(scores, 0)[0]
         targets = torch.zeros_like(scores)
@@ -161,7 +168,10 @@ class Fitting:
             yield part
 
     def _rate(self) -> float:
-        """Return the factor of the highest learning rate: linear up to 1, then linear down to 0."""
+        """Return the current share of the highest learning rate.
+
+        It rises linearly to 1, then falls linearly to 0.
+        """
         warmup, done = self._options.warmup, self.done
         if done < warmup:
             return min(1.0, max(done, 1 / max(1, self.steps)) / warmup)
@@ -192,8 +202,8 @@ class Fitting:
             return
         if found.state["identity"] != self._identity:
             raise ConflictError(
-                f"{self._folder} has an unfinished training with other data or options: remove it "
-                "to start again, or use the same data and options to resume"
+                f"{self._folder} has an unfinished training with other data, options or library "
+                "versions: remove this folder to start again, or use the same ones to resume"
             )
         self._model.model.load_state_dict(dict(found.weights))
         whole = self._optimizer.state_dict()
@@ -214,7 +224,10 @@ def identity(*parts: Any) -> str:
 
 
 def _groups(model: Any, options: CrossEncoderTraining) -> list[dict[str, Any]]:
-    """Group parameters by learning rate and weight decay. Vectors (biases, norms) do not decay."""
+    """Return the model's parameters, grouped by learning rate and weight decay.
+
+    Vectors (biases and weights of norms) have no weight decay.
+    """
     inner = {id(p) for p in model.transformers_model.base_model.parameters()}
     groups: dict[tuple[bool, bool], list[Any]] = {}
     for parameter in model.parameters():

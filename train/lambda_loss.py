@@ -9,13 +9,15 @@ from torch import Tensor
 def ndcg_loss2(scores: Tensor, gains: Tensor, *, sigma: float = 1.0) -> Tensor:
     """Return the NDCG-Loss2 of one list, a scalar. It is a bound on 1 - nDCG.
 
-    scores, gains: float [n].
+    scores: score s_i of each item of the list: float [n].
+    gains:  gain of each item: float [n].
+    sigma:  steepness of the logistic function.
 
     sum over i, j with gain_i > gain_j of
         delta_ij * |G_i - G_j| * log2(1 + exp(-sigma * (s_i - s_j)))
 
-    with G = (2^gain - 1) / maxDCG, ranks r by score, and
-    delta_ij = |1 / D(|r_i - r_j|) - 1 / D(|r_i - r_j| + 1)|, D(r) = log2(1 + r).
+    with G_i = (2^gain_i - 1) / maxDCG, the rank r_i by score, D(r) = log2(1 + r), and
+    delta_ij = |1 / D(|r_i - r_j|) - 1 / D(|r_i - r_j| + 1)|.
     """
     with torch.no_grad():
         ranks = torch.empty_like(scores)

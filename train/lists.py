@@ -14,18 +14,23 @@ from .queries import TrainingQuery
 
 @dataclass(frozen=True, slots=True)
 class PairList:
-    """A query and document texts. The first text answers the query; the others do not."""
+    """A query and the texts of several documents.
+
+    The first document answers the query (positive). The others do not (negatives).
+    """
 
     query: str
     texts: tuple[str, ...]
 
 
 class PairLists:
-    """The pair lists of each epoch. Equal seeds and epochs give equal lists.
+    """The training data: for each epoch, one PairList for each query.
 
-    Queries without any possible negative are skipped.
+    Equal seeds and epochs give equal lists. Queries without any possible negative are skipped.
 
-    ranked: document ids that BM25 returns for each query, best first.
+    ranked:    for each query, the document ids that BM25 returns, best first.
+    documents: document id -> document.
+    negatives: most negatives in a list.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class PairLists:
         return len(self._known)
 
     def epoch(self, number: int) -> list[int]:
-        """Return the query numbers in the random order of the given epoch."""
+        """Return the numbers of all queries, in the random order of epoch `number`."""
         order = np.random.default_rng([self._seed, 4, number]).permutation(len(self))
         return [int(i) for i in order]
 

@@ -2,7 +2,7 @@
 
 They are sampled from the top ranks, as in localized contrastive estimation (Gao et al., 2021).
 Documents that may be unjudged answers are left out (after Moreira et al., 2024): near copies of a
-positive, and, for a generated query, all documents ranked above its own.
+positive, and, for a generated query, all documents ranked above the one it was generated from.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ def candidates(
 ) -> list[str]:
     """Return the ranked documents that may be negatives, in the given order.
 
-    ranked: document ids, best first. For a generated query, documents ranked above its own are left
-            out, because they may answer it better.
+    ranked:    document ids, best first. For a generated query, documents ranked above the one it
+               was generated from are left out, because they may answer it better.
+    documents: document id -> document.
     """
     positives = set(query.positives)
     if query.origin != "judged":
@@ -41,7 +42,7 @@ def candidates(
 
 
 def sample(pool: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
-    """Return `count` random ids of the pool without repetition, or all of a smaller pool."""
+    """Return `count` random ids of the pool without repetition, or all if the pool is smaller."""
     chosen = rng.permutation(len(pool))[:count]
     return [pool[i] for i in chosen.tolist()]
 

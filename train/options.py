@@ -23,22 +23,23 @@ class CrossEncoderTraining(Config):
     epochs:       number of passes over the training queries.
     negatives:    number of negatives for each positive, sampled anew in each epoch.
     depth:        number of BM25 results that negatives are sampled from.
-    synthetic:    most queries generated from documents, see `twindex.train.weak_queries`.
+    synthetic:    most titles and sentences of documents that serve as training queries, see
+                  `twindex.train.weak_queries`.
     written:      most queries that a language model writes for documents.
-    writer:       the language model that writes them.
+    writer:       the language model that writes these queries. None: no queries are written.
     batch:        number of queries in one step.
-    lr:           highest learning rate. It rises linearly from 0 and then falls linearly to 0.
-    head_lr:      learning rate of the head, as a multiple of `lr`.
-    weight_decay: weight decay of matrices. Vectors do not decay.
+    lr:           highest learning rate. The rate rises linearly from 0, then falls linearly to 0.
+    head_lr:      learning rate of the scoring head, as a multiple of `lr`.
+    weight_decay: weight decay of matrices. Vectors (biases, norms) have no weight decay.
     warmup:       share of the steps in which the learning rate rises.
-    clip:         largest norm of the gradient.
+    clip:         norm to which a longer gradient is scaled down.
     max_length:   most tokens read of a query and a document together.
     held_out:     most queries that are held out to choose the best checkpoint. They are at most a
                   fifth of all judged queries, and are not trained on.
     rerank:       number of BM25 results reranked for each held-out query.
     validations:  number of validations, each of which reranks the held-out queries.
-    minutes:      time limit. The learning rate then falls with time, so two runs may differ.
-                  None: no time limit.
+    minutes:      time limit in minutes. With a limit, the learning rate depends on the time, so two
+                  runs may differ. None: no time limit.
     precision:    "auto": bfloat16 (autocast) if the device supports it, else float32.
     device:       device that the training runs on. "auto" uses CUDA if it is available.
     seed:         seed of all random choices.
@@ -81,11 +82,16 @@ class CrossEncoderTraining(Config):
 class PassageScorerTraining(Config):
     """Options for training a passage scorer.
 
-    model:         model with the word-piece embeddings, which are not trained. The best choice is
-                   the costly reranker's model.
-    dimensions:    dimensions of the convolved vectors. Memory for a document grows with them.
-    top:           number of windows with a gain: the costly reranker's best.
-    windows:       number of a document's windows in one step, including the best. None: all.
+    A passage scorer selects the windows of a document that a costly reranker reads.
+
+    model:         model whose word-piece embeddings the scorer uses. They are not trained. The best
+                   choice is the costly reranker's model.
+    dimensions:    dimensions of the scorer's convolved vectors. Memory for a document grows with
+                   them.
+    top:           number of a document's windows that have a gain: those with the costly reranker's
+                   best scores.
+    windows:       number of a document's windows used in one step, including the `top` best.
+                   None: all.
     depth:         number of BM25 results for each query that the costly reranker labels.
     epochs:        number of passes over the training documents.
     batch:         number of documents in one step.

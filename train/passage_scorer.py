@@ -1,8 +1,11 @@
 """Training the passage scorer of the intra-document cascade, with a costly reranker as teacher.
 
+In this cascade, a fast passage scorer selects a few windows of each document, and only these are
+read by the costly reranker.
+
 This is step 3 of IDCM (Hofstätter et al., 2021). The costly reranker is frozen and scores every
-window of some documents. Its n best windows get the gains n, n - 1, ..., 1; all others get 0. The
-scorer learns to rank the windows by these gains with LambdaLoss (`lambda_loss`).
+window of some documents. The n windows with the best scores get the gains n, n - 1, ..., 1; all
+others get 0. The scorer learns to rank the windows by these gains with LambdaLoss (`lambda_loss`).
 
 Judgements are not required. With judgements, the weights of the best windows in a document's score
 can be learned too (`window_weights`).
@@ -37,7 +40,7 @@ EMBEDDINGS = ("embeddings.word_embeddings.weight", "tok_embeddings.weight", "emb
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A query and the windows of one document, with their scores.
+    """A query and the windows of one document, with the windows' scores.
 
     query:    text of the query.
     document: id of the document.
@@ -53,7 +56,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The figures of one epoch.
+    """The figures of one epoch of a passage scorer's training.
 
     loss:  mean loss of the steps.
     found: `top_window_recall` for the held-out queries. None: no queries are held out.
@@ -98,7 +101,10 @@ def label_windows(
 
 
 def new_scorer(options: PassageScorerTraining) -> KernelScorer:
-    """Return an untrained scorer. Raises ModelError if the model has no word-piece embeddings."""
+    """Return an untrained passage scorer.
+
+    Raises ModelError if the model in the options has no word-piece embeddings.
+    """
     folder = find_weights(options.model)
     return KernelScorer(
         KernelModel(_embeddings(folder), options.dimensions, seed=options.seed),
@@ -113,10 +119,12 @@ def train_passage_scorer(
     *,
     on_epoch: Callable[[int, Epoch], None] = lambda number, epoch: None,
 ) -> KernelScorer:
-    """Return a trained scorer. Equal examples, options and thread counts give equal weights.
+    """Return a passage scorer trained on the examples.
 
-    on_epoch: called with the number and figures of each epoch, and once with number 0 before the
-              first.
+    Equal examples, options and numbers of threads give equal weights.
+
+    on_epoch: called with the number and the figures of each epoch. Number 0 has the figures before
+              training.
 
     Raises InvalidInputError if no document has more than `top` windows.
     """
@@ -168,9 +176,11 @@ def train_passage_scorer(
 
 
 def top_window_recall(scorer: KernelScorer, examples: Sequence[Example], top: int) -> float | None:
-    """Return the share of the costly reranker's `top` windows that the scorer ranks in its `top`.
+    """Return the share of the costly reranker's best windows that are among the scorer's best.
 
     It is the mean over the examples. None: there are no examples.
+
+    top: number of best windows of each example, for both.
     """
     shares = []
     for one, order in zip(examples, rank_windows(scorer, examples), strict=True):
@@ -180,7 +190,7 @@ def top_window_recall(scorer: KernelScorer, examples: Sequence[Example], top: in
 
 
 def rank_windows(scorer: KernelScorer, examples: Sequence[Example]) -> list[NDArray[np.int64]]:
-    """Return the window numbers of each example by the scorer's score, best first."""
+    """Return, for each example, the numbers of its windows by the scorer's score, best first."""
     orders: dict[int, NDArray[np.int64]] = {}
     documents: dict[bytes, list[int]] = {}
     for number, one in enumerate(examples):
@@ -201,7 +211,10 @@ def _loss(
     options: PassageScorerTraining,
     random: np.random.Generator,
 ) -> torch.Tensor:
-    """Return the loss of one example, over its top windows and a sample of the others."""
+    """Return the loss of one example, over its `top` best windows and a sample of the others.
+
+    ids: text of a query or window -> its token ids.
+    """
     order = np.argsort(-one.costly, kind="stable")
     chosen, others = order[: options.top], order[options.top :]
     if options.windows is not None and len(order) > options.windows:
@@ -220,7 +233,7 @@ def _loss(
 
 
 def _joined(windows: Sequence[str]) -> tuple[str, list[Passage]]:
-    """Concatenate windows to one text, and return it with the span of each window."""
+    """Concatenate windows to one text. Return the text, and the position of each window in it."""
     spans, at = [], 0
     for window in windows:
         spans.append(Passage(at, at + len(window)))

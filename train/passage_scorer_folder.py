@@ -26,7 +26,7 @@ class TrainedScorer:
     documents: number of (query, document) pairs that the costly reranker read.
     windows:   number of windows that the costly reranker read, over all pairs.
     history:   figures of each epoch. The first entry is from before training.
-    weights:   weights of the best windows. None without judgements.
+    weights:   weights of the best windows in a document's score. None: there were no judgements.
     seconds:   duration of the training.
     """
 
@@ -51,10 +51,11 @@ def make_passage_scorer(
 ) -> TrainedScorer:
     """Train a passage scorer and write it to the folder `output`, which must not exist.
 
-    The folder appears when it is complete.
+    The folder does not exist until it is complete.
 
     slow:  the costly reranker, which scores the windows.
-    qrels: judgements. If given, the weights of the best windows are learned from them.
+    qrels: judgements. From them, the weights of the best windows in a document's score are learned.
+           None: no weights are learned.
 
     Raises ConflictError if `output` exists, InvalidInputError for data that is insufficient for
     training, and the costly reranker's errors.

@@ -56,8 +56,8 @@ def judged_queries(
     known = [query for query in queries if query.id in qrels]
     if not known:
         raise InvalidInputError(
-            "none of the judged queries is among the queries: check that both files belong to the "
-            "same data set",
+            "none of the judged queries is among the queries: check that queries and judgements "
+            "belong to the same data set",
             field="qrels",
         )
     found = []
@@ -68,8 +68,8 @@ def judged_queries(
             found.append(TrainingQuery(query.id, query.text, positives))
     if not found:
         raise InvalidInputError(
-            "no judged query has a relevant document among the documents: check that the files "
-            "belong to the same data set",
+            "no judged query has a relevant document among the documents: check that documents and "
+            "judgements belong to the same data set",
             field="qrels",
         )
     return found
@@ -78,10 +78,12 @@ def judged_queries(
 def split(
     queries: Sequence[TrainingQuery], held_out: int, seed: int
 ) -> tuple[list[TrainingQuery], list[TrainingQuery]]:
-    """Split queries at random, and return (training, held out), both in the given order.
+    """Split queries at random into training queries and held-out queries, in the given order.
 
-    At most a fifth of the queries is held out. A query with the text of a held-out query is in
-    neither list.
+    At most a fifth of the queries is held out. If a query that is not held out has the text of a
+    held-out query, it is in neither list.
+
+    held_out: most queries that are held out.
     """
     count = min(held_out, len(queries) // 5)
     chosen = set(np.random.default_rng([seed, 1]).permutation(len(queries))[:count].tolist())

@@ -41,8 +41,8 @@ def separate(
 ) -> Separation:
     """Find the test queries that are independent of a training set.
 
-    near: Jaccard similarity from which two texts are near copies. It is computed from the sets of
-          character trigrams, in lower case, with white space folded.
+    near: least Jaccard similarity of two texts that are near copies. It compares their sets of
+          character trigrams, in lower case, with white space folded to one space.
 
     Training queries without judgements are ignored. Raises InvalidInputError unless 0 < near <= 1.
     """

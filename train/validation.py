@@ -1,4 +1,4 @@
-"""Measuring how well a cross-encoder reranks BM25 for the held-out queries."""
+"""Measuring how well a cross-encoder reranks the BM25 results of held-out queries."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ MEASURE = "nDCG@10"
 
 
 class Validation:
-    """Computes nDCG@10 of a model that reranks BM25 for the held-out queries.
+    """Computes nDCG@10 after a model reranks the BM25 results of the held-out queries.
 
+    queries:     the held-out queries.
     first_stage: nDCG@10 of BM25 alone.
 
     The constructor raises InvalidInputError if BM25 finds no document for any of the queries.

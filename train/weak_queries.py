@@ -1,9 +1,10 @@
 """Queries generated from documents, which require no judgements.
 
 Without a model, a query is the title of a document or one of its sentences (the inverse cloze task,
-Lee et al., 2019). The title or sentence is then removed from the document. With a language model, a
-query is what the model writes after examples of documents and their queries (SPTAR, Peng et al.,
-2023, without its tuned prompt). A query is kept only if BM25 finds its document in the first `top`.
+Lee et al., 2019). The title or sentence is then removed from the document. A language model writes
+a query after examples of documents and their queries (SPTAR, Peng et al., 2023, without its tuned
+prompt). A query is kept only if BM25 finds the document it was generated
+from among its first `top` results.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def write_queries(
 
     examples: documents with one query each, for the prompt. No query is written for them.
 
-    Only the first line of the answer is used. If it is too short or too long for a query, the model
-    is called again with another seed, up to `TRIES` times in all.
+    Only the first line of the model's answer is used. If it is too short or too long for a query,
+    the model is called again with another seed. It is called at most `TRIES` times for a document.
     """
     rng = np.random.default_rng([seed, 3])
     chosen = [documents[i] for i in rng.permutation(len(documents))[:count].tolist()]
@@ -89,9 +90,12 @@ def write_queries(
 def cached_queries(
     folder: Path, identity: str, make: Callable[[], list[TrainingQuery]]
 ) -> list[TrainingQuery]:
-    """Return the queries stored in `folder` for the training `identity`, else call `make`.
+    """Return the queries that `folder` stores for this training, or else the result of `make`.
 
     The result of `make` is stored, because a language model takes long to write queries.
+
+    identity: digest that identifies the training.
+    make:     lets a language model write the queries.
     """
     file = folder / "written.json"
     if file.is_file():
@@ -119,7 +123,7 @@ def prompt(document: Document, examples: Sequence[tuple[Document, str]]) -> str:
 def findable(
     queries: Sequence[TrainingQuery], search: Search, top: int = TOP
 ) -> list[TrainingQuery]:
-    """Return the queries for which `search` finds their document in the first `top` results."""
+    """Return the queries that find a document that answers them in the first `top` results."""
     ranked = search([query.text for query in queries], top)
     return [
         query
@@ -129,7 +133,10 @@ def findable(
 
 
 def _title(document: Document) -> TrainingQuery | None:
-    """Return a document's title as a query, or None if it is unsuitable."""
+    """Return a document's title as a query.
+
+    Returns None if the title is too short or too long, or if the document's text is too short.
+    """
     if not _fits(document.title) or len(document.text.split()) < LEFT:
         return None
     text = " ".join(document.title.split()).rstrip(".")

@@ -1,7 +1,8 @@
 """Learning the weights of the best windows in a document's score from judgements.
 
 Step 2 of IDCM trains these weights, theta, together with the whole model by RankNet (Burges et al.,
-ICML 2005). Here the costly reranker is frozen, so only the k numbers of theta are learned.
+ICML 2005). Here the costly reranker is frozen, so only theta is learned: one weight for each of the
+k best windows.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def window_weights(
 ) -> tuple[float, ...]:
     """Return theta: `best` weights >= 0 with mean 1, learned from the examples of judged queries.
 
-    grades:  query text -> document id -> grade. Documents without a grade count as 0.
+    A document's score is the weighted sum of the costly reranker's scores of its best windows.
+
+    grades:  query text -> document id -> grade. Documents without a grade have grade 0.
     windows: number of windows that the scorer selects.
     best:    number of windows whose scores make up a document's score.
 
@@ -55,21 +58,21 @@ def window_weights(
     ]
     if not differences:
         raise InvalidInputError(
-            "no query has documents of different grades among its candidates: add judgements, or "
-            "train without them",
+            "no query has candidates with different grades: add judgements, or train without "
+            "judgements",
             field="qrels",
         )
     return ranknet(np.array(differences, np.float32))
 
 
 def ranknet(differences: NDArray[np.float32]) -> tuple[float, ...]:
-    """Return theta >= 0 (k numbers with mean 1) with a small RankNet loss.
+    """Return theta, k weights >= 0 with mean 1, by minimising the RankNet loss.
 
-    The loss is the mean of ln(1 + exp(-theta . difference)). The minimisation starts at 1 for each
-    number and runs a fixed number of steps. The scale of the scores does not matter. The first
-    number is always above 0.
+    The loss is the mean of ln(1 + exp(-theta . difference)). Each weight starts at 1. The number of
+    steps is fixed. The scale of the scores does not matter. The first weight is always above 0.
 
-    differences: scores of a better minus a worse document, float32 [pairs, k].
+    differences: float32 [pairs, k]. For each pair of a better and a worse document, the scores of
+                 the better one's k best windows minus those of the worse one's.
     """
     data = torch.from_numpy(differences / max(float(differences.std()), 1e-9))
     theta = torch.ones(data.shape[1], requires_grad=True)

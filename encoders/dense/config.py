@@ -11,7 +11,7 @@ from ..config import ENCODERS, EncoderConfig
 
 @ENCODERS.register
 class DenseEncoderConfig(EncoderConfig):
-    """A sentence-transformers bi-encoder."""
+    """A sentence-transformers bi-encoder, which returns one dense vector for each text."""
 
     made_by = ".encoder:DenseEncoder.load"
     faked_by = ".fake:FakeDenseEncoder"

@@ -20,10 +20,11 @@ SAME_COSINE = 0.999
 
 
 class DenseEncoder:
-    """A bi-encoder. Fills `dense`: float32 [n, dimensions], of length 1 if `normalize`.
+    """A sentence-transformers bi-encoder, which returns one dense vector for each text.
 
-    The vectors equal those of `SentenceTransformer.encode(prompt + text)`. Thread-safe: one batch
-    runs at a time.
+    Fills `dense` of the Representation: float32 [n, dimensions]. If `normalize` is set, vectors
+    have length 1. They equal those of `SentenceTransformer.encode(prompt + text)`.
+    Thread-safe: one batch runs at a time.
     """
 
     gives = DenseEncoderConfig.gives
@@ -75,13 +76,13 @@ class DenseEncoder:
 
     def term(self, index: int) -> str:
         """Raise InvalidInputError: dimensions of a dense vector have no names."""
-        raise InvalidInputError("dimensions of a dense vector have no names")
+        raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _probe(self) -> None:
-        """Set `dimensions`, and compare one vector with that of `SentenceTransformer.encode`.
+        """Set `dimensions`, and check that a test text gets the vector of sentence-transformers.
 
-        Some models process a text before they tokenise it. This class skips such steps, so it
-        raises ModelError if its vector differs.
+        `SentenceTransformer.encode` lets some models change a text before it is tokenised. This
+        class does not support these models: it raises ModelError if the two vectors differ.
         """
         text = "A text to try the model with."
         with self._model.tokenizing:

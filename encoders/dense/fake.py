@@ -1,4 +1,4 @@
-"""A dense encoder without a model."""
+"""A dense encoder without a model, for tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from .config import DenseEncoderConfig
 
 
 class FakeDenseEncoder(Fake[DenseEncoderConfig]):
-    """A bag-of-words encoder for tests: each word adds a vector of 64 signs from its hash."""
+    """A bag-of-words encoder without a model, for tests.
+
+    A text's vector is the sum of its words' vectors, scaled to length 1 if `normalize` is set. A
+    word's vector is 64 numbers of -1 or 1, computed from its hash.
+    """
 
     def __init__(self, config: DenseEncoderConfig | None = None) -> None:
         config = config or DenseEncoderConfig(model=NAME)

@@ -1,4 +1,4 @@
-"""The configuration of late interaction."""
+"""The configuration of late-interaction encoders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LateFields(Config):
 
 @ENCODERS.register
 class LateEncoderConfig(LateFields, EncoderConfig):
-    """One vector for each token of a text (late interaction).
+    """Late interaction: an encoder that returns one vector for each token of a text.
 
     `twindex.encoders.late.encoder` explains the method.
     """

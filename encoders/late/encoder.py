@@ -49,12 +49,12 @@ QUERY_BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class _EncodedBatch:
-    """The vectors and token ids of some texts.
+    """The vectors and token ids of a batch of texts.
 
-    rows:      positions of the texts in the input.
-    vectors:   float32 [kept tokens, dimensions] for each text.
-    tokens:    token id of each vector for each text. Empty for merged vectors.
-    truncated: True for texts longer than the limit.
+    rows:      positions of the texts in the list that is encoded.
+    vectors:   for each text, float32 [vectors, dimensions].
+    tokens:    for each text, the token id of each vector. Empty if vectors were merged.
+    truncated: for each text, True if it has more tokens than the model reads.
     """
 
     rows: NDArray[np.int64]
@@ -66,8 +66,9 @@ class _EncodedBatch:
 class LateEncoder:
     """A late-interaction encoder: one vector for each token. Thread-safe.
 
-    Fills `dense`, float32 [tokens, dimensions], and `offsets`. Numbers are rounded to float16
-    values, so they can be stored in half the bytes without loss.
+    Fills two fields of the Representation: `dense`, float32 [tokens of all texts, dimensions], and
+    `offsets`, the rows of each text. Numbers are rounded to float16 values, so storing them as
+    float16 loses nothing.
     """
 
     gives = LateEncoderConfig.gives
@@ -123,7 +124,10 @@ class LateEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> tuple[Representation, list[list[str]]]:
-        """Return the vectors of `texts`, and the token of each vector. See TokenEncoder."""
+        """Return the vectors of `texts`, and for each text the tokens of its vectors.
+
+        See TokenEncoder.
+        """
         vectors: list[NDArray[np.float32]] = [np.empty((0, 0), np.float32)] * len(texts)
         names: list[list[str]] = [[] for _ in texts]
         truncated = np.zeros(len(texts), np.bool_)
@@ -140,7 +144,7 @@ class LateEncoder:
         return concatenate(vectors, truncated, self.dimensions), names
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """See CountingEncoder."""
+        """Return the number of tokens that the model reads of each text. See CountingEncoder."""
         limit = self._query_length if role == "query" else self._model.max_length
         lengths = self._model.lengths([self._prompts[role] + text for text in texts])
         expansion = self._expansion if role == "query" else None
@@ -150,7 +154,7 @@ class LateEncoder:
 
     def term(self, index: int) -> str:
         """Raise InvalidInputError: dimensions of a dense vector have no names."""
-        raise InvalidInputError("dimensions of a dense vector have no names")
+        raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _encode_documents(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
         for batch in self._model.batches(texts, self._prompts["document"]):
@@ -158,7 +162,10 @@ class LateEncoder:
             yield _EncodedBatch(batch.rows, vectors, tokens, batch.truncated)
 
     def _encode_queries(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
-        """Encode queries. The library's own preprocessing may pad them with mask tokens."""
+        """Encode queries in batches.
+
+        sentence-transformers prepares them, because some models pad queries with mask tokens.
+        """
         prompt = self._prompts["query"]
         order = np.argsort([len(text) for text in texts], kind="stable")
         for first in range(0, len(texts), QUERY_BATCH):
@@ -175,7 +182,12 @@ class LateEncoder:
     def _run(
         self, features: Mapping[str, Any], role: Role
     ) -> tuple[list[NDArray[np.float32]], list[list[int]]]:
-        """Return the vectors and token ids of each text, without tokens that the model skips."""
+        """Run the model on a batch, and return the vectors and the token ids of each text.
+
+        Tokens that the model leaves out, such as punctuation, have no vector.
+
+        features: the model's input.
+        """
         features = {
             name: value.to(self._model.device) if isinstance(value, torch.Tensor) else value
             for name, value in features.items()
@@ -203,7 +215,7 @@ class LateEncoder:
 
     @property
     def _query_length(self) -> int | None:
-        """The most tokens read of a query. None: no limit."""
+        """Most tokens that the model reads of a query. None: no limit."""
         expansion = self._expansion
         if expansion is not None and expansion["strategy"] == "fixed":
             return int(expansion["length"])
@@ -220,7 +232,7 @@ class LateEncoder:
             self._transformer.query_expansion = {**expansion, "length": min(filled, length)}
 
     def _probe(self) -> int:
-        """Compare one query and one document with the library's encoding.
+        """Check that a test text gets the vectors of sentence-transformers, in both roles.
 
         Returns the number of dimensions. Raises ModelError if the vectors differ.
         """
@@ -251,7 +263,7 @@ class LateEncoder:
 
 
 def _own_limit(model: MultiVectorEncoder) -> MultiVectorEncoder:
-    """Set the model's length limit to its limit for passages, and return the model."""
+    """Set `max_seq_length` to the model's limit for passages, if it has one. Return the model."""
     if (own := getattr(model[0], "document_length", None)) is not None:
         model.max_seq_length = own
     return model
@@ -282,7 +294,7 @@ def _is_late(folder: Path) -> bool:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file, or {} if there is none."""
+    """Return the JSON object in a file, or {} if the file is missing or has no valid object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

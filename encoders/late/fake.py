@@ -1,4 +1,4 @@
-"""A late encoder without a model."""
+"""A late-interaction encoder without a model, for tests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from .vectors import concatenate
 class FakeLateEncoder(Fake[LateEncoderConfig]):
     """A fake late-interaction encoder: one vector of length 1 for each word.
 
-    A vector is the word's 64 signs plus an eighth of the previous word's. An empty text counts as
-    the word "". `pooling` is the number of neighbouring vectors merged into one.
+    A word's vector is its 64 `signs` plus an eighth of the previous word's signs, then scaled. An
+    empty text counts as the word "". In passages, each `pooling` (rounded) adjacent vectors are
+    merged into one.
     """
 
     dimensions = DIMENSIONS
@@ -30,7 +31,7 @@ class FakeLateEncoder(Fake[LateEncoderConfig]):
     def encode_tokens(
         self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
-        """See TokenEncoder."""
+        """Return one vector for each word of a text, and the words. See TokenEncoder."""
         words, truncated = self._read(texts, role)
         merged = role == "document" and round(self.config.pooling) > 1
         names = [[] if merged else own or [""] for own in words]

@@ -20,7 +20,7 @@ class TokenEncoder(CountingEncoder, Protocol):
     def encode_tokens(
         self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
-        """Return the vectors of `texts`, and the token of each vector for each text.
+        """Return the vectors of `texts`, and for each text the list of its vectors' tokens.
 
         The list of tokens is empty for a text whose vectors were merged.
         """
@@ -29,9 +29,10 @@ class TokenEncoder(CountingEncoder, Protocol):
 def concatenate(
     vectors: Sequence[NDArray[np.float32]], truncated: NDArray[np.bool_], dimensions: int
 ) -> Representation:
-    """Return the vectors of a batch of texts as one Representation.
+    """Return the vectors of several texts as one Representation.
 
-    vectors: float32 [at least 1, dimensions] for each text.
+    vectors:   for each text, float32 [number of vectors, dimensions], with at least one vector.
+    truncated: True for each text that was truncated: bool [texts].
     """
     dense = np.concatenate([np.empty((0, dimensions), np.float32), *vectors])
     offsets = np.zeros(len(vectors) + 1, np.int64)

@@ -1,4 +1,4 @@
-"""The configuration of text analysis."""
+"""The configuration of text analysis for BM25."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..config import ENCODERS, EncoderConfig
 
 @ENCODERS.register
 class AnalyzerConfig(EncoderConfig):
-    """How text becomes terms: lower-case Unicode words, without stopwords, as Snowball stems."""
+    """How text becomes terms for BM25: Snowball stems of lower-case words, without stopwords."""
 
     made_by = ".encoder:LexicalEncoder"
     gives = frozenset({"terms"})

@@ -81,7 +81,7 @@ _SNOWBALL = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A term and its source: the characters `start` to `end` (exclusive) of the text."""
+    """A term and the part of the text that it comes from: characters [start, end)."""
 
     term: str
     start: int
@@ -105,7 +105,10 @@ def stopwords(language: str) -> frozenset[str]:
 
 
 class LexicalEncoder:
-    """The text analyzer of one language. Fills `terms`; the role of a text changes nothing."""
+    """The text analyzer of one language, for BM25. It analyses queries and documents alike.
+
+    Fills `terms` of the Representation.
+    """
 
     gives = AnalyzerConfig.gives
 
@@ -160,7 +163,7 @@ class LexicalEncoder:
     def tokens(self, text: str) -> list[Token]:
         """Return the terms of a text in order, with their offsets.
 
-        Terms of scripts without spaces overlap.
+        In scripts without spaces, terms overlap: each pair of adjacent characters is a term.
         """
         tokens = []
         for match in self._words.finditer(text):
@@ -171,7 +174,7 @@ class LexicalEncoder:
 
     def term(self, index: int) -> str:
         """Raise InvalidInputError: an analyzer has no sparse vectors."""
-        raise InvalidInputError("an analyzer returns terms, not a sparse vector with dimensions")
+        raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")
 
     def _count(self, text: str) -> TermCounts:
         words = (self._ascii_words if text.isascii() else self._words).findall(text)
@@ -183,7 +186,10 @@ class LexicalEncoder:
         return cast(TermCounts, counts)
 
     def _read(self, word: str, offset: int) -> Iterator[tuple[str | None, int, int]]:
-        """Yield (term, start, end) for one match of the word pattern at `offset` of the text."""
+        """Yield (term, start, end) for each term of `word`, which begins at `offset` of the text.
+
+        The term of a dropped word is None.
+        """
         if not _SPACELESS.match(word):
             yield self._terms[word], offset, offset + len(word)
             return
@@ -197,7 +203,7 @@ class LexicalEncoder:
 
 
 class _Terms(dict[str, str | None]):
-    """A cache: word as written -> term, or None for a stopword.
+    """A cache: word as written -> its term. None: the word is dropped (see the module's rules).
 
     Thread-safe: a lock protects the stemmer, which is not thread-safe.
     """

@@ -1,4 +1,4 @@
-"""The configuration of passages."""
+"""The configuration of splitting documents into passages."""
 
 from __future__ import annotations
 

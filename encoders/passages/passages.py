@@ -29,7 +29,7 @@ _ABBREVIATION = re.compile(
 
 
 def split_passages(text: str, config: PassageConfig | None = None) -> list[Passage]:
-    """Split `text` into overlapping passages, in order. An empty list means: index it whole.
+    """Split `text` into overlapping passages, in order. Return [] if it stays whole.
 
     A text stays whole if `unit` is "none", or if it has at most `threshold` or at most `size`
     words. Otherwise every word is in a passage, and no passage has more than `size` words.
@@ -84,10 +84,13 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges [first, stop) of whole units, each of at most `size` words or tokens.
+    """Group adjacent units, and yield the range [first, stop) of words or tokens of each group.
 
-    bounds: the position of the first word or token of each unit, then the total number. No unit may
-    be larger than `size`.
+    A unit is a sentence or a word. A group has at most `size` words or tokens, and shares whole
+    units of at most `overlap` with the previous group. The last group may share more.
+
+    bounds: position of the first word or token of each unit, then the total number of words or
+            tokens. No unit may be larger than `size`.
     """
     begin = 0
     while True:
@@ -112,7 +115,7 @@ def sentence_bounds(text: str, starts: Sequence[int]) -> list[int]:
 
 
 def _sentence_bounds(text: str, starts: Sequence[int], size: int) -> list[int]:
-    """Return the index of the first word of each unit, and the number of words.
+    """Return the index of the first word of each unit, then the total number of words.
 
     A unit is a sentence, or one word of a sentence of more than `size` words.
     """
@@ -144,9 +147,9 @@ def _sentence_ends(text: str) -> Iterator[int]:
 
 
 def _sentence_continues(text: str, end: re.Match[str]) -> bool:
-    """Return True if the matched periods end no sentence.
+    """Return True if the sentence continues after the punctuation that `end` matched.
 
-    That is so before a lower-case letter and after an abbreviation.
+    It continues before a lower-case letter, and if one period follows an abbreviation.
     """
     follows = _NEXT_WORD.match(text, end.end())
     if follows is not None and follows[1].islower():

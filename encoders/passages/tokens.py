@@ -1,9 +1,9 @@
 """Splitting documents into passages that every encoder can read completely.
 
-First, whole sentences are packed by the tokens of the encoder with the lowest limit. Then each
-encoder counts the tokens of every passage, with prompt, title and special tokens. A passage that is
-too long for any encoder is halved. So passages fit even if a tokenizer cuts words differently at
-their ends.
+First, whole sentences are packed into passages, measured in tokens of the encoder with the lowest
+limit. Then each encoder counts the tokens of every passage, with prompt, title and special tokens.
+A passage that is too long for any encoder is halved. So passages fit even if a tokenizer cuts words
+differently at the ends of a passage.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ encode a whole book as one vector."""
 def split_by_tokens(
     text: str, config: PassageConfig, readers: Sequence[TokenReader], *, title: str = ""
 ) -> list[Passage]:
-    """Split `text` into passages, in order. An empty list means: index it whole.
+    """Split `text` into passages, in order. Return [] if it stays whole.
 
     readers: token counters of the encoders. If there are none, a word counts as a token, and a
-    document of up to 512 words stays whole unless a size is configured.
+             document of up to 512 words stays whole unless a size is configured.
+    title:   the document's title, which encoders read before each passage.
 
     Passages cover all text but white space. An encoder truncates a passage only if prompt and title
     take more than half of its limit, or leave no room for one character. Raises InvalidInputError
@@ -61,7 +62,7 @@ def split_by_tokens(
 
 
 def counted_by_words(config: PassageConfig) -> PassageConfig:
-    """Return the configuration by words that replaces "tokens" if no encoder has a limit."""
+    """Return a copy with the unit "words", which replaces "tokens" if no encoder has a limit."""
     words = PassageConfig(unit="words")
     if config.size is None:
         return words.model_copy(update={"overlap": config.overlap})
@@ -73,7 +74,7 @@ Limit = tuple[TokenReader, int, int]
 
 
 def _limits(config: PassageConfig, readers: Sequence[TokenReader], title: str) -> list[Limit]:
-    """Return the limit of each reader for passages of a document with this title.
+    """Return for each reader how long passages of a document with this title may be.
 
     A passage's text may always fill half of the encoder's limit, even after a long title.
     """
@@ -86,9 +87,10 @@ def _limits(config: PassageConfig, readers: Sequence[TokenReader], title: str) -
 
 
 def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tuple[int, int]]:
-    """Return ranges of characters of about `room` tokens each.
+    """Split `text` into passages of about `room` tokens, and return their character ranges.
 
-    They consist of whole sentences, or of words if a sentence does not fit.
+    A passage consists of whole sentences, or of words if a sentence does not fit. It shares at most
+    `overlap` tokens with the previous passage; the last one may share more.
     """
     spans = word_spans(text)
     around = reader.lengths([""])[0]
@@ -120,7 +122,7 @@ def _fits(
     title: str,
     limits: Sequence[Limit],
 ) -> list[bool]:
-    """Return, for each piece, whether all encoders read it completely."""
+    """Return, for each piece (a character range of `text`), whether all encoders read all of it."""
     read = [f"{title} {text[start:end]}".strip() for start, end in pieces]
     fits = [True] * len(read)
     for reader, limit, _ in limits:
@@ -129,9 +131,9 @@ def _fits(
 
 
 def _halves(text: str, piece: tuple[int, int]) -> list[tuple[int, int]]:
-    """Return two halves of a piece, split between words if there are several.
+    """Return the two halves of a piece, as character ranges of `text`.
 
-    Neither half has the white space at the split.
+    The split is between two words if there are several. White space there is in neither half.
     """
     start, end = piece
     words = word_spans(text[start:end])

@@ -1,4 +1,4 @@
-"""The configuration of PromptReps."""
+"""The configuration of PromptReps encoders."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MULTI_VARIANTS = frozenset({"multi_token_multi", "multi_word_multi"})
 class PromptRepsEncoderConfig(EncoderConfig):
     """A language model that represents a text by one word (PromptReps, Zhuang et al., EMNLP 2024).
 
-    One pass returns a dense vector (last hidden state) and a sparse vector (next-token logits). A
-    dense leg and a sparse leg with equal configurations share the pass.
+    One pass of the model returns a dense vector (last hidden state) and a sparse vector (next-token
+    logits). If a dense leg and a sparse leg have equal configurations, they share this pass.
     """
 
     made_by = ".encoder:PromptRepsEncoder.load"
@@ -76,5 +76,5 @@ class PromptRepsEncoderConfig(EncoderConfig):
 
     @property
     def many(self) -> bool:
-        """See EncoderConfig."""
+        """True for variants that return several vectors for a text. See EncoderConfig."""
         return self.variant in MULTI_VARIANTS

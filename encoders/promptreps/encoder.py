@@ -1,25 +1,27 @@
 """PromptReps (Zhuang et al., EMNLP 2024): a language model represents a text by one word.
 
-The prompt ends with the quote that opens the answer. There, the last layer's state is the text's
-dense vector, and the logits of the next token are its sparse vector. Both come from one pass,
-without training.
+The prompt ends with the quote that opens the answer. At this quote, the last layer's state is the
+text's dense vector, and the logits of the next token are its sparse vector. Both come from one
+pass, without training.
 
 - Text: white space around it is removed. It is truncated to `max_length` tokens and put between the
-  two parts of a prompt (`prompts`). The three parts are tokenised separately, then concatenated.
+  prefix and the suffix of the prompt (`prompts`). Prefix, text and suffix are tokenised separately,
+  then concatenated.
 - Dense: the state after the model's last norm, scaled to length 1. The score is the inner product.
   `layer` selects another layer. `center` first subtracts the vector (of length 1) of the prompt
   around an empty text. States of language models have a large component that all texts share and
   that hides their differences. (`center` is not in the paper.)
 - Sparse: the weight of a token is 100 log(1 + relu(logit)), rounded. Only tokens of the text's own
-  words without stopwords have weights (`words`, `terms`), including those of the truncated part.
-  The `top_terms` largest are kept; zeros are dropped. The score is the dot product. A text without
-  own words gets the 10 largest tokens of the vocabulary. `expansion` is the number of tokens added
-  from outside the text, beyond `top_terms`. Stopwords are the Snowball project's. The authors use
-  NLTK's, which are a later form; most differences are parts of contractions.
+  words have weights (`words`, `terms`): not of stopwords, but also of words after `max_length`.
+  The `top_terms` largest weights are kept; zeros are dropped. The score is the dot product. If a
+  text has no such words, the 10 tokens of the vocabulary with the largest logits have weights.
+  `expansion` is the number of tokens added from outside the text, beyond `top_terms`. The stopwords
+  are those of the Snowball project. The authors use NLTK's later version of them; most differences
+  are parts of contractions.
 
 In the other variants the model generates up to 10 tokens greedily. It stops at a token that
-contains a double quote or ends its turn (`readings`). The state that chose this token is not used,
-unless it is the first.
+contains a double quote or ends its turn (`readings`). The state that chose this last token is not
+used, unless it is the only state.
 
 | variant            | prompt    | dense                         | sparse                  |
 |--------------------|-----------|-------------------------------|-------------------------|
@@ -77,8 +79,8 @@ MAX_LOGITS = 2**26
 class PromptRepsEncoder:
     """A language model as an encoder. Thread-safe.
 
-    Fills `dense` (float32, the dimensions of the model's states) and `sparse` (over the model's
-    vocabulary).
+    Fills two fields of the Representation: `dense`, float32 [vectors, size of a hidden state], and
+    `sparse`, float32 [vectors, vocabulary]. Variants with several vectors also fill `offsets`.
 
     >>> from twindex.llm.fake import FakeModel
     >>> encoder = PromptRepsEncoder(FakeModel(), PromptRepsEncoderConfig(model="fake"))
@@ -89,7 +91,10 @@ class PromptRepsEncoder:
     gives = PromptRepsEncoderConfig.gives
 
     def __init__(self, model: StateModel, config: PromptRepsEncoderConfig) -> None:
-        """Raises ConfigError for options that the model does not support."""
+        """model: the loaded language model.
+
+        Raises ConfigError for options that the model does not support.
+        """
         self.config = config
         self._model = model
         check_markup(model, config)
@@ -188,7 +193,9 @@ class PromptRepsEncoder:
         )
 
     def term(self, index: int) -> str:
-        """Return the vocabulary's piece, unchanged. Many vocabularies write spaces as "Ġ" or "▁".
+        """Return the token with this index, as written in the model's vocabulary.
+
+        Many vocabularies write a space as "Ġ" or "▁".
 
         Raises InvalidInputError for an index out of range.
         """
@@ -235,9 +242,9 @@ class PromptRepsEncoder:
         return dense
 
     def _origin(self, role: Role) -> NDArray[np.float32]:
-        """Return the vector subtracted from dense vectors: float32 [d], zeros without `center`.
+        """Return the vector that `center` subtracts from dense vectors of this role: float32 [d].
 
-        A `layer` that the model does not have raises ConfigError here.
+        Without `center` it is zero. Raises ConfigError for a `layer` that the model does not have.
         """
         if self.config.center or self.config.layer != -1:
             read: NDArray[np.float32] = self._reader(self._read([[]], role)).dense[0]
@@ -255,7 +262,12 @@ class PromptRepsEncoder:
         )
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[NDArray[np.int64]]:
-        """Yield batches of texts of similar length, with at most `MAX_LOGITS` logits."""
+        """Yield the positions of the texts in each batch.
+
+        Texts in a batch have similar lengths. A batch has at most `MAX_LOGITS` logits.
+
+        lengths: number of tokens of each text.
+        """
         most = max(1, MAX_LOGITS // (self._model.vocabulary * self._reader.steps))
         for rows in batches(lengths, self._model.batch_tokens):
             for start in range(0, len(rows), most):

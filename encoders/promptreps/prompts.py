@@ -89,8 +89,8 @@ def prompt(model: StateModel, config: PromptRepsEncoderConfig, role: Role) -> Pr
     prefix, *suffixes = whole.split(_TEXT)
     if len(suffixes) != 1:
         raise ConfigError(
-            "the model's chat template changes the text: name a template, one of "
-            f"{', '.join(TEMPLATES)}",
+            "the model's chat template must contain the text once and unchanged: set another "
+            f"template, one of {', '.join(TEMPLATES)}",
             field="template",
         )
     return Prompt(prefix, suffixes[0])
@@ -111,7 +111,10 @@ def check_markup(model: StateModel, config: PromptRepsEncoderConfig) -> None:
 
 
 def _wording(role: Role, *, three: bool) -> tuple[str, str]:
-    """Return the user's turn, and the first words of the model's answer."""
+    """Return the user's turn with a placeholder for the text, and the answer's first words.
+
+    three: True to ask for three words instead of one.
+    """
     kind = "query" if role == "query" else "passage"
     user = f'{kind.capitalize()}: "{_TEXT}". '
     if three:
@@ -143,9 +146,9 @@ def _masked(mask: str, config: PromptRepsEncoderConfig, role: Role) -> Prompt:
 
 
 def _family(model: StateModel) -> str:
-    """Return the family whose markup the model's chat template uses.
+    """Return the model family (a key of TEMPLATES) whose markup the chat template uses.
 
-    Raises ConfigError (field `template`) if it is none of the known families.
+    Raises ConfigError (field `template`) if the template has the markup of none of them.
     """
     greeting = "Hello"
     try:
@@ -156,7 +159,7 @@ def _family(model: StateModel) -> str:
         if turn.format(user=greeting) in rendered:
             return family
     raise ConfigError(
-        'style "literal" does not support the model\'s own chat template: name a template, one of '
-        f"{', '.join(TEMPLATES)}",
+        'style "literal" does not support the chat template of the model: set another template, '
+        f"one of {', '.join(TEMPLATES)}",
         field="template",
     )

@@ -24,9 +24,11 @@ STEPS = 10
 class Readings:
     """The vectors of n texts, in order.
 
-    dense:  float32 [m, d], each of length 1.
-    logits: float32 [m, vocabulary].
-    counts: int64 [n], number of vectors of each text, at least 1. The sum is m.
+    m is the total number of vectors, d their number of dimensions.
+
+    dense:  the dense vectors, each of length 1: float32 [m, d].
+    logits: the logits that become sparse vectors: float32 [m, vocabulary].
+    counts: number of vectors of each text, at least 1: int64 [n].
     """
 
     dense: NDArray[np.float32]
@@ -35,9 +37,9 @@ class Readings:
 
 
 class Reader:
-    """Converts states to vectors, for one variant.
+    """Converts the states of a language model to vectors, for one variant of PromptReps.
 
-    steps: number of tokens that the model must generate.
+    steps: most tokens that the model must generate.
     stop:  tokens at which the model must stop.
     """
 
@@ -59,7 +61,10 @@ class Reader:
         )
 
     def _read(self, states: States, row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return hidden states [k, d], not scaled yet, and logits [k, vocabulary] of one text."""
+        """Return the k vectors of the text in `row`: hidden states [k, d], logits [k, vocabulary].
+
+        The hidden states are not scaled to length 1 yet.
+        """
         steps = used_steps(states.tokens[row, : states.steps[row]], self.stop)
         hidden, logits = states.hidden[row, :steps], states.logits[row, :steps]
         if self._variant == "multi_token_multi":
@@ -75,7 +80,7 @@ class Reader:
 
 
 def quotes(model: StateModel) -> frozenset[int]:
-    """Return the tokens that contain a double quote, including its byte token <0x22>."""
+    """Return the tokens that contain a double quote, and the token <0x22> (the quote as a byte)."""
     pieces = map(model.piece, range(model.vocabulary))
     return frozenset(i for i, piece in enumerate(pieces) if '"' in piece or piece == "<0x22>")
 
@@ -83,7 +88,8 @@ def quotes(model: StateModel) -> frozenset[int]:
 def used_steps(tokens: NDArray[np.int64], stop: AbstractSet[int]) -> int:
     """Return the number of steps that belong to words, at least 1.
 
-    tokens: the generated tokens. The last one is dropped if it ended the answer.
+    tokens: the generated tokens of one text. The last one is dropped if it ended the answer.
+    stop:   tokens that end the answer.
     """
     ended = len(tokens) < STEPS or int(tokens[-1]) in stop
     return max(1, len(tokens) - ended)

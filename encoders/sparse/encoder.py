@@ -35,10 +35,11 @@ CHUNK = 4_096
 
 
 class SparseEncoder:
-    """A SPLADE model. Fills `sparse`: CSR float32 [n, vocabulary], pruned as configured.
+    """A SPLADE model, which returns a sparse vector over its vocabulary for each text.
 
-    Without pruning, it equals `sentence_transformers.SparseEncoder.encode`. Thread-safe: one batch
-    runs at a time.
+    Fills `sparse` of the Representation: CSR float32 [n, vocabulary], pruned to the configured
+    number of terms. Without pruning, it equals the result of
+    `sentence_transformers.SparseEncoder.encode`. Thread-safe: one batch runs at a time.
     """
 
     gives = SparseEncoderConfig.gives
@@ -94,9 +95,9 @@ class SparseEncoder:
         return str(self._model.tokenizer.convert_ids_to_tokens(int(index)) or f"#{index}")
 
     def _probe(self) -> None:
-        """Set the vocabulary's size, prepare the fast head, and compare it with the library.
+        """Set `vocabulary`, and replace the model's vocabulary layer by faster code if possible.
 
-        Raises ModelError if the weights of one text differ.
+        Raises ModelError if a test text then gets other weights than from sentence-transformers.
         """
         text = "A text to try the model with."
         with self._model.tokenizing:
@@ -114,7 +115,10 @@ class SparseEncoder:
             )
 
     def _weights(self, features: dict[str, Any]) -> torch.Tensor:
-        """Return the weights of every vocabulary entry: float32 [batch, vocabulary]."""
+        """Return the weight of every vocabulary entry in each text: float32 [texts, vocabulary].
+
+        features: the model's input, for a batch of texts.
+        """
         model, head = self._model.model, self._head
         if head is None:
             weights: torch.Tensor = model(features)["sentence_embedding"].float()
@@ -134,10 +138,10 @@ class SparseEncoder:
 
 
 def _take_head(model: Any) -> torch.nn.Linear | None:
-    """Remove and return the vocabulary layer of a model that ends in SPLADE's max pooling.
+    """Remove and return the layer of a SPLADE model that computes the vocabulary's logits.
 
-    Returns None, and leaves the model unchanged, if computing the head separately would give other
-    weights.
+    Returns None, and leaves the model unchanged, if it does not end in SPLADE's max pooling or
+    has an unknown architecture. The logits cannot be computed separately then.
     """
     pooling = model[-1]
     if (

@@ -1,4 +1,4 @@
-"""A learned sparse encoder without a model."""
+"""A sparse encoder without a model, for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .config import SparseEncoderConfig
 
 
 class FakeSparseEncoder(Fake[SparseEncoderConfig]):
-    """A fake sparse encoder: a word's weight is log(1 + its frequency).
+    """A fake sparse encoder: a word's weight is log(1 + its number of occurrences in the text).
 
     A word's index is its hash modulo 2**15.
     """

@@ -1,1 +1,1 @@
-"""TILDEv2: weights of a text's own tokens."""
+"""TILDEv2: sparse vectors that weight only the tokens that occur in a passage."""

@@ -1,4 +1,4 @@
-"""The configuration of TILDEv2."""
+"""The configuration of TILDEv2 encoders."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TildeFields(Config):
 
 @ENCODERS.register
 class TildeEncoderConfig(TildeFields, EncoderConfig):
-    """Weights of a text's own tokens, and queries without a model (TILDEv2).
+    """TILDEv2: a model weights only the tokens that occur in a passage. Queries need no model.
 
     `twindex.encoders.tilde.encoder` explains the method.
     """

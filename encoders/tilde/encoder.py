@@ -2,15 +2,16 @@
 
     score(q, d) = sum over the tokens t of q of max w_j over the positions j of d with d_j = t
 
-A query is the bag of its tokens with their counts, without stop tokens. Stop tokens are stopwords
-(except question words), tokens without a letter or digit, and "##s". A model computes only the
-weights of passages, once. Ranking looks them up.
+Here d_j is the token at position j of the passage d, and w_j its weight. A query is the bag of its
+tokens with their counts, without the tokens that get no weight (`stop_tokens`). A model computes
+the weights of a passage once, for the index. A search only looks them up.
 
-A model with TILDEv2's own weights (BERT and `tok_proj`) computes w_j = relu(W h_j + b). Other
-masked language models and SPLADE are approximations: w_j = log(1 + relu(z_j)), where z_j is the
-logit of token d_j at its own position j. Their weights were not trained to be added up over the
-tokens of a query: masked language models were trained to predict a token from its context, and
-SPLADE for products of query and document weights. They are a weaker signal of which tokens matter.
+A model trained as TILDEv2 is BERT with the additional layer `tok_proj` (W, b). It computes
+w_j = relu(W h_j + b), where h_j is the last hidden state at position j. Other masked language
+models and SPLADE give approximations: w_j = log(1 + relu(z_j)), where z_j is the logit of token d_j
+at its own position j. These weights were not trained to be added up over the tokens of a query.
+Masked language models were trained to predict a token from its context, and SPLADE for products of
+query and document weights. So the weights are a weaker signal of which tokens matter.
 
 `expansion` appends the likeliest tokens of a language-model head that are not in the passage. A
 second pass weights the expanded passage. TILDE's own model predicts these tokens at the first
@@ -47,10 +48,10 @@ WINDOW = 1_024
 
 
 class TildeEncoder:
-    """A TILDEv2 encoder. Thread-safe.
+    """A TILDEv2 encoder, which weights only the tokens that occur in a text. Thread-safe.
 
-    Fills `sparse`: CSR float32 [n, vocabulary], without stop tokens. Models are loaded at the first
-    passage. Queries require no model.
+    Fills `sparse` of the Representation: CSR float32 [n, vocabulary], without `stop_tokens`. Models
+    are loaded when the first passage is encoded. Queries require no model.
     """
 
     gives = TildeEncoderConfig.gives
@@ -68,7 +69,7 @@ class TildeEncoder:
 
         limit:      most tokens that the model can read, including special tokens.
         digests:    fingerprint key -> digest of a model's weights.
-        projection: see `trained_projection`.
+        projection: result of `trained_projection`.
         """
         self.config = config
         self._tokenizer = tokenizer
@@ -87,7 +88,7 @@ class TildeEncoder:
 
     @classmethod
     def load(cls, config: TildeEncoderConfig) -> TildeEncoder:
-        """Load the tokenizer. The models are loaded at the first passage.
+        """Load the tokenizer. The models are loaded when the first passage is encoded.
 
         Raises ModelError if a model cannot be found or used, and ConfigError for options that it
         does not support.
@@ -131,7 +132,7 @@ class TildeEncoder:
 
     @property
     def trained(self) -> bool:
-        """True if the model has TILDEv2's own weights."""
+        """True if the model was trained as TILDEv2: its weights have the layer `tok_proj`."""
         return self._projection is not None
 
     @property
@@ -172,7 +173,10 @@ class TildeEncoder:
         return Representation(sparse=sparse, truncated=np.array(truncated, np.bool_))
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """See CountingEncoder. With expansion, the model reads a text twice."""
+        """Return the most tokens that the model reads of each text. See CountingEncoder.
+
+        With expansion, the model reads a text twice, and both times count.
+        """
         if role == "query":
             return [0] * len(texts)
         read = [min(length, self._length) for length in self.reader.lengths(texts)]
@@ -192,7 +196,10 @@ class TildeEncoder:
     def _weigh(
         self, texts: Sequence[Sequence[int]], advance: Callable[[int], None] | None
     ) -> list[Mapping[int, float]]:
-        """Return token -> its greatest weight, for each text."""
+        """Return for each text: token -> its greatest weight at any position.
+
+        texts: token numbers of passages, without special tokens.
+        """
         weigher = self._load_models()
         before, after = self._around
         whole = [[*before, *text, *after] for text in texts]
@@ -214,10 +221,11 @@ class TildeEncoder:
         return greatest
 
     def _expand(self, texts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """Append likely tokens and one more end token to each text.
+        """Append the tokens that a language-model head predicts for each text, and an end token.
 
-        texts: with special tokens around each text. The likeliest tokens come first, and only as
-        many are added as the model can read.
+        The likeliest tokens come first. Only as many are added as the model can read.
+
+        texts: token numbers of passages, with special tokens at both ends.
         """
         after = self._around[1]
         expander = self._expander
@@ -238,14 +246,14 @@ class TildeEncoder:
 
     @property
     def _reading(self) -> Literal["first", "max"]:
-        """`expansion_reading`, with "auto" resolved."""
+        """The configured `expansion_reading`, where "auto" is replaced by "first" or "max"."""
         configured = self.config.expansion_reading
         if configured != "auto":
             return configured
         return "max" if self.config.expansion_model is None else "first"
 
     def _load_models(self) -> TrainedWeights | HeadWeights:
-        """Load the models at the first call, and return the one that computes weights."""
+        """Load the models at the first call. Return the model that computes weights."""
         with self._loading:
             if self._weigher is None:
                 weigher = load_weigher(self.config, self._projection)
@@ -292,7 +300,7 @@ def _tokenizer(name: str, folder: Path) -> tuple[Tokenizer, list[str]]:
 
 
 def _positions(name: str, folder: Path) -> int:
-    """Return the number of positions that a model supports."""
+    """Return the most tokens that the model's position embeddings support."""
     with loading(name, folder):
         config = transformers.AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False

@@ -1,4 +1,4 @@
-"""TILDEv2 without a model."""
+"""A TILDEv2 encoder without a model, for tests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from .config import TildeEncoderConfig
 class FakeTildeEncoder(Fake[TildeEncoderConfig]):
     """A fake TILDEv2 encoder. It does not support expansion.
 
-    The weight of a passage's word is log(1 + 1 / position of its first occurrence). The weight of a
-    query's word is its count. A word has the same index as in FakeSparseEncoder.
+    In a passage, a word's weight is log(1 + 1 / p), where p is the position (from 1) of its first
+    occurrence. In a query, it is the word's count. A word has the same index as in
+    FakeSparseEncoder.
     """
 
     def __init__(self, config: TildeEncoderConfig | None = None) -> None:

@@ -35,8 +35,9 @@ Tokens = Sequence[int]
 class _Model:
     """A transformers model that weights each token of a text at its position. Thread-safe.
 
-    `weigh` yields batches, longest texts first: the positions of n texts in the input, and the
-    weights of their tokens, float32 [n, longest]. Padding has weights too; ignore them.
+    `weigh` yields (positions, weights) for each batch of n texts, longest texts first. Positions
+    are those of the texts in the input. Weights are float32 [n, tokens of the longest text].
+    Padding has weights too; ignore them.
     """
 
     def __init__(self, parts: Pretrained) -> None:
@@ -60,7 +61,10 @@ class _Model:
 
 
 class TrainedWeights(_Model):
-    """TILDEv2's own weights: w = relu(W h + b), where h is the token's last hidden state."""
+    """Weights from a model trained as TILDEv2: w = relu(W h + b).
+
+    h is the token's last hidden state. W and b are the layer `tok_proj`.
+    """
 
     def __init__(self, parts: Pretrained, weight: torch.Tensor, bias: torch.Tensor) -> None:
         super().__init__(parts)
@@ -69,8 +73,8 @@ class TrainedWeights(_Model):
         width = int(parts.model.config.hidden_size)
         if self._weight.shape != (width,) or self._bias.numel() != 1:
             raise ModelError(
-                f"model {parts.name!r}: {PROJECTION} must map {width} numbers to one, got a weight "
-                f"of {self._weight.numel()} and a bias of {self._bias.numel()} numbers"
+                f"layer {PROJECTION} of model {parts.name!r} must have {width} weights and 1 bias, "
+                f"got {self._weight.numel()} and {self._bias.numel()}: choose another model"
             )
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:
@@ -95,7 +99,7 @@ class HeadWeights(_Model):
             supported = ", ".join(sorted(HEADS))
             raise ModelError(
                 f"model {parts.name!r} has the unsupported architecture "
-                f"{type(parts.model).__name__}: choose a model with one of {supported}"
+                f"{type(parts.model).__name__}: choose a model with the architecture {supported}"
             )
         parts.model.set_submodule(path, torch.nn.Identity())
         self._weight = head.weight.detach()  # Keep its data type: other models share it.
@@ -142,10 +146,10 @@ class HeadWeights(_Model):
 
 
 def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tensor] | None:
-    """Return TILDEv2's projection layer from a model's weights. None: the model has none.
+    """Return the layer `tok_proj` of a model trained as TILDEv2. None: the model has no such layer.
 
-    The dict has "tok_proj.weight" and "tok_proj.bias". Raises ModelError for weights that cannot be
-    read.
+    The dict has the keys "tok_proj.weight" and "tok_proj.bias". Raises ModelError for weights that
+    cannot be read.
     """
     folder = find_weights(name, revision=revision)
     wanted = {f"{PROJECTION}.weight", f"{PROJECTION}.bias"}
@@ -156,7 +160,7 @@ def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tenso
     if found and set(found) != wanted:
         raise ModelError(
             f"model {name!r} has {', '.join(found)}, but it must have all of "
-            f"{', '.join(sorted(wanted))}"
+            f"{', '.join(sorted(wanted))}: choose a complete model"
         )
     return found or None
 
@@ -189,9 +193,9 @@ class _WithHead:
 def load_weigher(
     config: TildeEncoderConfig, projection: dict[str, torch.Tensor] | None
 ) -> TrainedWeights | HeadWeights:
-    """Load the model that weights tokens.
+    """Load the model that weights the tokens of passages.
 
-    projection: the result of `trained_projection`.
+    projection: result of `trained_projection`. None: the model's language-model head gives weights.
     """
     options: Any = {
         "revision": config.revision,
@@ -207,7 +211,7 @@ def load_weigher(
 
 
 def load_expander(config: TildeEncoderConfig) -> HeadWeights:
-    """Load `expansion_model`, which must be set."""
+    """Load the configured `expansion_model`, which predicts tokens to add. It must be set."""
     assert config.expansion_model is not None, "without it, the weigher expands"
     return HeadWeights(
         load_pretrained(

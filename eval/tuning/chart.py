@@ -20,13 +20,13 @@ SHOWN = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The axis of a cost.
+    """The horizontal axis of a plot, which shows a cost.
 
-    cost:  field of `Point`.
+    cost:  name of the field of `Point` that has the cost.
     name:  short name, used in file names.
     title: title of the axis.
-    unit:  unit of the axis.
-    scale: value of the field that is one unit, such as 1e6 bytes for MB.
+    unit:  unit of the numbers on the axis.
+    scale: value of the field for which the axis shows 1, such as 1e6 (bytes) for MB.
     """
 
     cost: str
@@ -76,14 +76,18 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything that the template draws. Positions are in pixels.
+    """Everything that the SVG template draws for one plot. Positions are in pixels.
 
+    axis:    the horizontal axis.
+    measure: name of the quality measure, on the vertical axis.
+    x_ticks, y_ticks: the grid lines.
+    marks:   the measured configurations that are shown.
     front:   SVG path of the Pareto front.
     exact:   y of the quality of exact search.
-    x_limit: x of the limit of the cost, if there is one.
-    y_limit: y of the minimum recall, if there is one.
+    x_limit: x of the highest cost allowed. None: no limit.
+    y_limit: y of the lowest recall allowed. None: no limit.
     kinds:   kinds of indexes, for the legend.
-    below:   number of points that are not shown, because their quality is too low.
+    below:   number of configurations that are not shown, because their quality is too low.
     """
 
     axis: Axis
@@ -107,13 +111,15 @@ def chart(
     limits: Limits,
     chosen: int | None,
 ) -> Chart:
-    """Return the layout of a plot.
+    """Return the layout of a plot of the measured configurations (points).
 
-    The quality axis begins at the worst point of the front, or SHOWN below the best if that is
-    lower. Points below it are only counted.
+    The quality axis reaches down to the worst point of the front, or to SHOWN below the best
+    quality if that is lower. Points below it are counted, but not drawn.
 
+    axis:      the cost on the horizontal axis.
+    measure:   name of the quality measure.
     reference: quality of exact search.
-    chosen:    index of the recommended point, if there is one.
+    chosen:    index of the recommended point. None: no point is recommended.
     """
     best = sorted(front(points, [axis.cost]), key=lambda i: _cost(points[i], axis))
     shown_best = {*best, *(() if chosen is None else (chosen,))}
@@ -157,7 +163,7 @@ def chart(
 
 
 class _Scale:
-    """Converts a cost to pixels, on a logarithmic scale with a margin on both sides."""
+    """Converts a cost to its x in pixels, on a logarithmic scale with a margin on both sides."""
 
     def __init__(self, values: Sequence[float]) -> None:
         self.low, self.high = min(values) / 1.25, max(values) * 1.25
@@ -170,7 +176,10 @@ class _Scale:
 def _linear(
     low: float, high: float
 ) -> tuple[Callable[[float], float], Sequence[tuple[float, str]]]:
-    """Return the scale of quality, a function to pixels, and its grid lines at round numbers."""
+    """Return the scale of the quality axis, and its grid lines at round numbers.
+
+    The scale is a function: quality -> y in pixels. A grid line is (quality, label).
+    """
     margin = 0.06 * max(high - low, 0.01)
     low, high = low - margin, high + margin
     step = next(s for e in range(-4, 1) for s in (10.0**e, 2 * 10.0**e, 5 * 10.0**e)
@@ -185,7 +194,7 @@ def _linear(
 
 
 def _decimal_steps(scale: _Scale) -> list[float]:
-    """Return round numbers for the grid lines. A scale of many powers of ten has fewer of each."""
+    """Return round costs for the grid lines: the wider the scale, the fewer per power of ten."""
     exponents = range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
     decades = math.log10(scale.high / scale.low)
     digits = (1, 1.5, 2, 3, 4, 5, 7) if decades < 1.2 else (1, 2, 5) if decades < 4 else (1,)
@@ -194,7 +203,10 @@ def _decimal_steps(scale: _Scale) -> list[float]:
 
 
 def _steps(positions: Sequence[tuple[float, float]]) -> str:
-    """Return the Pareto front as an SVG path: horizontal until the next better point."""
+    """Return the Pareto front as an SVG path of horizontal and vertical steps.
+
+    positions: x, y of each point on the front, by ascending cost.
+    """
     if not positions:
         return ""
     path = f"M{positions[0][0]:.1f},{positions[0][1]:.1f}"
@@ -208,9 +220,13 @@ def _labels(
     chosen: int | None,
     best: Sequence[int],
 ) -> dict[int, tuple[float, float, str]]:
-    """Return the positions of names beside the points of the front, where they fit.
+    """Return point index -> x, y, text-anchor of its name, for the names that fit in the plot.
 
-    The name of the recommended point is placed first, then those of the best quality.
+    The name of the recommended point is placed first, then names of points on the Pareto front, by
+    descending quality.
+
+    positions: point index -> x, y of its mark.
+    best:      indexes of the points on the Pareto front.
     """
     taken = [(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in positions.values()]
     labels: dict[int, tuple[float, float, str]] = {}
@@ -244,7 +260,7 @@ def _overlap(a: Box, b: Box) -> bool:
 
 
 def _cost(point: Point, axis: Axis) -> float:
-    """Return the cost in units of the axis, at least 0.001: a logarithmic scale has no 0."""
+    """Return the point's cost in units of the axis, at least 0.001: a logarithmic axis has no 0."""
     return max(float(getattr(point, axis.cost)) / axis.scale, 1e-3)
 
 

@@ -16,7 +16,7 @@ TOLERANCE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of a configuration's costs and recall. None: no limit.
+    """The limits that a recommended configuration must meet. None: no limit.
 
     bytes_per_vector: most bytes per vector on disk.
     memory:           most bytes of memory of the index.
@@ -30,7 +30,10 @@ class Limits:
     min_recall: float | None = None
 
     def failed(self, point: Point) -> dict[str, float]:
-        """Return the limits that `point` misses: name -> factor by which it misses (above 1)."""
+        """Return the limits that `point` misses: name of the limit -> factor (above 1).
+
+        A factor of 2 means twice the cost, or half the recall, that the limit allows.
+        """
         missed: dict[str, float] = {}
         for name, value, limit in self._costs(point):
             if value > limit:
@@ -41,7 +44,7 @@ class Limits:
 
     @property
     def unlimited(self) -> tuple[str, ...]:
-        """The costs without a limit."""
+        """The names of the costs that have no limit."""
         return tuple(name for name in COSTS if getattr(self, name) is None)
 
     def _costs(self, point: Point) -> Iterator[tuple[str, float, float]]:
@@ -56,11 +59,11 @@ COSTS = ("bytes_per_vector", "memory", "p95_ms")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The recommendation.
+    """The recommended configuration, as an index of the measured points.
 
     recommended: index of the recommended point. None: no point meets all limits.
-    nearest:     index of the point that misses its worst limit by the least. None if a point is
-                 recommended.
+    nearest:     index of the point that comes nearest to meeting all limits: its largest factor in
+                 `Limits.failed` is the smallest. None: a point is recommended.
     reason:      explanation in words.
     """
 
@@ -72,8 +75,10 @@ class Choice:
 def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
     """Return the indexes of the points on the Pareto front of quality and `costs`.
 
-    Another point beats a point if it is at least as good in quality and all costs, and better in
-    one. Of equal points, the first is on the front.
+    A point is on the front unless another point beats it. That point is at least as good in quality
+    and all costs, and better in one of them. Of equal points, the first is on the front.
+
+    costs: names of the costs, which are fields of `Point`.
     """
     kept = []
     values = [(-p.quality, *(getattr(p, cost) for cost in costs)) for p in points]
@@ -89,15 +94,15 @@ def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
 
 
 def choose(points: Sequence[Point], limits: Limits) -> Choice:
-    """Recommend one of the points that meet all limits.
+    """Recommend one of the measured configurations (points) that meet all limits.
 
     With `min_recall`, it is the cheapest point. Without, it is the cheapest of the points whose
-    quality is less than TOLERANCE below the best. The cost of a point is the product of the costs
-    without a limit, or of all costs if all have one. So halving any of them counts the same.
+    quality is at most TOLERANCE below the best. "Cheapest" refers to the product of the costs that
+    have no limit, or of all costs if all have one. So halving any of these costs counts the same.
 
     A point without original vectors is recommended only if no other point meets the limits, because
     the originals cannot be restored. The recommended point is on the Pareto front of the points
-    considered.
+    that meet these conditions.
     """
     within = [i for i, point in enumerate(points) if not limits.failed(point)]
     if not within:
@@ -121,7 +126,7 @@ def choose(points: Sequence[Point], limits: Limits) -> Choice:
 
 
 def _none(points: Sequence[Point], limits: Limits) -> Choice:
-    """Return a choice without recommendation, with the limits that cannot be met."""
+    """Return a choice without a recommendation, whose reason says which limits no point meets."""
     missed = [limits.failed(point) for point in points]
     nearest = min(range(len(points)), key=lambda i: (max(missed[i].values()), len(missed[i]), i))
     alone = [
@@ -148,7 +153,10 @@ def _best(points: Sequence[Point], name: str) -> Point:
 
 
 def _cost(point: Point, names: Sequence[str]) -> float:
-    """Return the product of the named costs. Memory below a kilobyte counts as a kilobyte."""
+    """Return the product of a point's costs. Memory below a kilobyte counts as a kilobyte.
+
+    names: names of the costs that are multiplied.
+    """
     floors = {"bytes_per_vector": 1e-3, "memory": 1e3, "p95_ms": 1e-6}
     return math.prod(max(getattr(point, name), floors[name]) for name in names)
 

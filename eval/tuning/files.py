@@ -25,9 +25,9 @@ FLOAT32_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the page's table.
+    """A row of the table in `tune.html`: one measured configuration.
 
-    cells:  value to sort by and text of each cell.
+    cells:  for each column, the value that the table is sorted by and the text that is shown.
     chosen: True for the recommended configuration.
     within: True if the configuration meets all limits.
     """
@@ -105,7 +105,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def summary(report: Report, point: Point) -> list[tuple[str, str]]:
-    """Return (name, formatted value) of a point's figures."""
+    """Return (name, formatted value) for each figure of a measured configuration."""
     width = report.measured_on["dimensions"] * FLOAT32_BYTES
     shown = [(report.measure, f"{point.quality:.4f}")]
     if point.ndcg is not None:
@@ -124,7 +124,7 @@ def summary(report: Report, point: Point) -> list[tuple[str, str]]:
 
 
 def limits(report: Report) -> Mapping[str, str]:
-    """Return name -> formatted value of the limits that are set."""
+    """Return name -> formatted value, for each of the report's limits that is set."""
     given = report.limits
     words = {
         "bytes per vector": given.bytes_per_vector and f"{given.bytes_per_vector:,.0f}",

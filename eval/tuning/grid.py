@@ -23,7 +23,7 @@ NO_PROJECTION = "none"
 
 
 def _kind(value: Any) -> Any:
-    """Convert a bare name to the fields of that kind, with its defaults."""
+    """Convert the name of a kind to its fields: "ivf" becomes {"kind": "ivf"}."""
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -45,11 +45,11 @@ Projection = Annotated[
 
 
 class Block(Config):
-    """A part of a grid: every combination of its values.
+    """A part of a grid: every combination of its indexes, codecs, projections and originals.
 
-    Combinations that an index does not support are skipped and listed with the reason.
+    Combinations that an index does not support are skipped, and listed with the reason.
 
-    codec: codecs. Empty: the default codec of each index.
+    codec: the codecs. Empty: the default codec of each index.
     """
 
     index: tuple[Index, ...] = Field(min_length=1)
@@ -60,7 +60,10 @@ class Block(Config):
     )
 
     def points(self) -> list[tuple[dict[str, Any], VectorStorage | str]]:
-        """Return each combination as fields, with its storage or the reason why it is invalid."""
+        """Return each combination as (fields, storage), or as (fields, reason) if it is invalid.
+
+        The fields are those of VectorStorage.
+        """
         found: list[tuple[dict[str, Any], VectorStorage | str]] = []
         axes = (self.index, self.codec or (None,), self.projection, self.originals)
         for index, codec, projection, originals in itertools.product(*axes):
@@ -80,8 +83,8 @@ class Block(Config):
 class Grid(Config):
     """The storages that `tune` measures.
 
-    recall: recall targets of approximate indexes. An index in a block that sets `recall`, or a
-            search parameter instead, is measured only with that.
+    recall: recall targets at which approximate indexes are measured. If an index in a block sets
+            `recall` or a search parameter itself, it is measured only with this setting.
     block:  the parts of the grid.
     """
 
@@ -97,13 +100,16 @@ class Grid(Config):
         return parse_toml(path, cls.parse)
 
     def with_recall(self, target: float | None) -> Grid:
-        """Return a copy with one more recall target. None: unchanged."""
+        """Return a copy of the grid with one more recall target. None: unchanged."""
         if target is None or target in self.recall:
             return self
         return self.model_copy(update={"recall": (*self.recall, target)})
 
     def targets(self, storage: VectorStorage) -> tuple[float | None, ...]:
-        """Return the recall targets for a storage. (None,): only the storage's own settings."""
+        """Return the recall targets that a storage is measured with.
+
+        (None,): it is measured only with the search settings that it has.
+        """
         index = dict(storage.index)
         if "recall" not in index:
             return (None,)
@@ -115,9 +121,9 @@ class Grid(Config):
 def default_grid() -> Grid:
     """Return the default grid.
 
-    It has every codec with an exact scan, with and without original vectors. Projections are
-    combined with scalar codecs, as in the paper on storage (see `tune`). Each approximate index has
-    the codecs that suit it.
+    It combines an exact scan with every codec, with and without original vectors. Projections are
+    combined with scalar codecs, as in the paper that `tune` cites. Each approximate index is
+    combined with the codecs that suit it.
     """
     halves = ("pca:0.5", "pca:0.25")
     every = ("float8_e4m3", "int8", "int4", "binary", "pq")
@@ -151,7 +157,7 @@ def default_grid() -> Grid:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A combination that was not measured, with the reason."""
+    """A combination of the grid that was not measured, with the reason."""
 
     name: str
     reason: str
@@ -159,7 +165,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The storages that are measured, and the combinations that are skipped."""
+    """The vector storages to measure, and the combinations of a grid that are skipped."""
 
     storages: Sequence[VectorStorage]
     skipped: Sequence[Skipped]
@@ -170,11 +176,11 @@ def plan(
     impossible: Callable[[VectorStorage], str | None],
     only: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
-    """Return the combinations of a grid, in its order, without duplicates.
+    """Return the combinations of a grid, in the grid's order, without duplicates.
 
     impossible: returns the reason why a storage cannot be measured. None: it can be measured.
-    only:       axis -> values to keep. The axes are "index", "codec" and "projection". Values of
-                "projection" are, for example, "none", "pca" and "pca:0.5".
+    only:       axis -> values to keep. None: all values. The axes are "index", "codec" and
+                "projection". Values of "projection" are, for example, "none", "pca" and "pca:0.5".
 
     Raises ConfigError for a value that the grid does not have, and if no combination is left.
     """
@@ -204,12 +210,15 @@ def plan(
 
 
 def label(storage: VectorStorage) -> str:
-    """Return a short name of a storage, such as `ivf int8 pca 50 %`."""
+    """Return a short name of a vector storage, such as `ivf int8 pca 50 %`."""
     return _describe(storage.model_dump(include={"index", "codec", "projection", "originals"}))
 
 
 def _axis_names(fields: Mapping[str, Any]) -> dict[str, set[str]]:
-    """Return axis -> names of a combination's value on the axis."""
+    """Return axis -> the names by which `only` of `plan` selects a combination on this axis.
+
+    fields: the combination, as fields of VectorStorage.
+    """
     index, projection = fields["index"]["kind"], fields["projection"]
     codec = (fields["codec"] or {}).get("kind") or next(iter(codecs_of(STRUCTURES[index])), index)
     reductions = {NO_PROJECTION}
@@ -234,9 +243,9 @@ def _describe(fields: Mapping[str, Any]) -> str:
 
 
 def _changed(part: Config) -> list[str]:
-    """Return `name=value` for each field with a value that is not the default.
+    """Return "name=value" for each field of an index or codec that is not at its default.
 
-    Search parameters are left out, because the name of a point has the recall target.
+    Search parameters are left out. The name of a point has the recall target instead.
     """
     ignored = {"kind", "flat_below", *getattr(part, "search_fields", ())}
     changed = part.model_dump(exclude_defaults=True, exclude=ignored)

@@ -1,4 +1,4 @@
-"""Building each configuration from the sample, and measuring its searches."""
+"""Building a segment from the sample for each configuration, and measuring searches in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MANY = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The measured figures of one configuration.
+    """The measured figures of one configuration: a vector storage and possibly a recall target.
 
     name:          short name of the storage, with the recall target.
     storage:       the storage, with the recall target of the searches.
@@ -37,13 +37,13 @@ class Point:
     recall:        recall@10 against exact search.
     ndcg:          nDCG@10. None without judgements.
     bytes_per_vector: bytes per vector on disk.
-    memory:        bytes of memory of the index, projected to all passages of the collection. For an
-                   exact scan of the originals, their size, because it reads all of them.
+    memory:        bytes of memory of the index, projected to all passages of the collection. An
+                   exact scan of the original vectors reads all of them, so it is their size.
     p50_ms, p95_ms: median and 95th percentile of the latency of a single query. For a flat index it
                    is projected to all passages of the collection, else measured on the sample.
     cpu_ms:        mean CPU time of a query, projected like the latency.
-    build_seconds: time of building the sample's segment.
-    loss:          the codec's loss as the segment reports it.
+    build_seconds: time of building a segment from the sample.
+    loss:          the codec's loss of precision, as the segment reports it. None: not reported.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """One way to search a segment (a recall target), and its quality."""
+    """One way to search a segment (with a recall target), and the quality of its results."""
 
     storage: VectorStorage
     search: VectorSearch | None
@@ -84,7 +84,7 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class _BuiltSegment:
-    """A segment on disk, and the ways to search it."""
+    """A segment on disk that was built from the sample, and the ways to search it."""
 
     storage: VectorStorage
     directory: Path
@@ -96,16 +96,16 @@ class _BuiltSegment:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Seconds of each query, and mean CPU seconds of a query."""
+    """The times of one round: `wall` seconds of each query, and mean `cpu` seconds per query."""
 
     wall: NDArray[np.float64]
     cpu: float
 
 
 def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
-    """Return the reason why a storage cannot be measured. None: it can be measured.
+    """Return the reason why a vector storage cannot be measured. None: it can be measured.
 
-    The reason is that the collection or the sample is too small.
+    The reason is that the collection or the sample is too small for its approximate index.
     """
     if storage.index.searches_exactly(storage, _MANY):
         return None
@@ -132,7 +132,12 @@ def measure(
 ) -> tuple[list[Point], list[Skipped]]:
     """Build all storages in `scratch`, and measure their quality and latency.
 
-    Each round times all storages in turn. A temporary slowdown of the machine then affects all.
+    Returns the figures, and the configurations that could not be measured, with the reason. Each
+    round times all storages in turn. A temporary slowdown of the machine then affects all.
+
+    truth:   results of exact search, for recall.
+    depth:   number of documents that each search requests.
+    scratch: a folder for the segments.
     """
     built: list[_BuiltSegment] = []
     skipped: list[Skipped] = []
@@ -197,7 +202,7 @@ def _build(
 def _time(
     one: _BuiltSegment, sample: Sample, queries: NDArray[np.float32], depth: int, progress: Progress
 ) -> list[_Times]:
-    """Time one round of single queries for each way to search a segment."""
+    """Search the queries one by one in each way to search a segment, and return the times."""
     part = VectorSegment.open(one.directory, one.config)
     times = []
     for target in one.targets:
@@ -244,7 +249,7 @@ def _point(one: _BuiltSegment, target: _Target, times: Sequence[_Times], sample:
 
 
 def _always_indexed(storage: VectorStorage) -> VectorStorage:
-    """Return a copy that builds its index even for few vectors, as in a sample."""
+    """Return a copy of a storage that builds its index even for few vectors, such as a sample."""
     if isinstance(storage.index, FlatConfig):
         return storage
     index = storage.index.model_copy(update={"flat_below": 0})
@@ -252,7 +257,7 @@ def _always_indexed(storage: VectorStorage) -> VectorStorage:
 
 
 def _with_recall(storage: VectorStorage, recall: float | None) -> VectorStorage:
-    """Return a copy with a recall target. None: unchanged."""
+    """Return a copy of a storage whose index has this recall target. None: unchanged."""
     if recall is None:
         return storage
     return storage.model_copy(update={"index": storage.index.model_copy(update={"recall": recall})})

@@ -35,24 +35,30 @@ class Searcher:
         depth: int,
         search: VectorSearch | None = None,
     ) -> None:
-        """part: the sample's vectors, indexed.
+        """leg: configuration of the dense leg.
 
+        part:   the sample's vectors, in an index of the leg.
         depth:  number of documents that each search requests.
-        search: search options of the request. None: the defaults.
+        search: search options of each request. None: the leg's defaults.
         """
         self._segment = TrialSegment(leg, part, sample.owners)
         self._depth = depth
         self._search = search
 
     def __call__(self, queries: NDArray[np.float32]) -> Sequence[LegResult]:
-        """Return the documents for each query, best first. A document ranks by its best passage."""
+        """Return the documents found for each query, best first.
+
+        A document ranks by its best passage.
+
+        queries: query vectors, float32 [n, d].
+        """
         encoded = Representation(dense=queries)
         return self._segment.search(encoded, self._depth, self._search)
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The quality of a way to search.
+    """The quality of the results of a way to search.
 
     recall: share of the K nearest documents that the search finds, mean over queries.
     ndcg:   nDCG@10. None without judgements.
@@ -68,7 +74,7 @@ class Quality:
 
 
 class Truth:
-    """The results of exact search on a sample, which other searches are compared with.
+    """The results of exact search in a sample, as the reference for the recall of other searches.
 
     If a query is a document of the collection, the document itself does not count. Documents that
     tie with the last of the K nearest count as nearest too.
@@ -91,7 +97,7 @@ class Truth:
         self.quality = self.measure(Searcher(sample, leg, exact, K))
 
     def measure(self, searcher: Searcher) -> Quality:
-        """Return the quality of a way to search the sample."""
+        """Return the quality of the results of `searcher`, for all queries."""
         shares, run = [], {}
         results = searcher(self._queries.vectors)
         for i, (own, result) in enumerate(zip(self._queries.own, results, strict=True)):

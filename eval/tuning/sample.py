@@ -20,13 +20,13 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Vectors of a leg with their documents.
+    """The vectors of a dense leg for a random sample of documents. Each passage has one vector.
 
     vectors: float32 [n, d].
     owners:  int64 [n], document number of each vector, ascending.
     ids:     document number -> document id.
-    total:   number of live passages of the whole collection.
-    rounded: True if a segment stores rounded vectors instead of those of the encoder.
+    total:   number of passages of the whole collection, without deleted documents.
+    rounded: True if a segment of the collection stores the encoder's vectors only in rounded form.
     """
 
     vectors: Vectors
@@ -50,14 +50,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """Encoded queries.
+    """The encoded queries that `tune` measures with.
 
     vectors: float32 [n, d].
-    own:     int64 [n], number of the document that is the query. It does not count as a result.
-             -1: the query is not a document.
+    own:     int64 [n]. If a document serves as the query, the number of this document, which does
+             not count as a result. -1: the query is not a document.
     ids:     id of each query.
     qrels:   judgements. None: there are none.
-    given:   number of queries that these were chosen from.
+    given:   number of queries from which these n were chosen at random.
     """
 
     vectors: Vectors
@@ -83,14 +83,14 @@ def dense_leg(collection: Collection, name: str) -> DenseLeg:
     """
     legs = collection.config.legs
     if name not in legs:
-        raise NotFoundError(f"there is no leg {name!r}; there are {', '.join(legs)}")
+        raise NotFoundError(f"there is no leg {name!r}; the legs are {', '.join(legs)}")
     leg = legs[name]
     if not isinstance(leg, DenseLeg):
         raise InvalidInputError(f"must be a dense leg, got {name!r} ({leg.kind})", field="leg")
     if leg.multi:
         raise InvalidInputError(
-            f"leg {name!r} has several vectors for a text, which are always searched exactly: name "
-            "a leg with one vector for each text",
+            f"leg {name!r} has several vectors for a text, which are always searched exactly: "
+            "choose a leg with one vector for each text",
             field="leg",
         )
     return leg
@@ -109,8 +109,8 @@ def read_sample(
     max_passages: most passages in the sample. A smaller collection is read completely.
     judged:       judgements. The sample includes all relevant documents.
 
-    Raises InvalidInputError if there are fewer than two documents, or if the relevant documents
-    have more passages.
+    Raises InvalidInputError if there are fewer than two documents, if fewer than two fit into
+    `max_passages`, or if the relevant documents do not fit.
     """
     require(collection.store, "vectors")
     with collection.store.view() as state:
@@ -119,7 +119,8 @@ def read_sample(
         names = view.names(np.unique(owners).tolist())
         if len(names) < 2:
             raise InvalidInputError(
-                f"{collection.path} has {len(names)} documents: tuning requires at least 2"
+                f"collection {collection.path} has {len(names)} documents: tuning requires at "
+                "least 2"
             )
         relevant = {d for grades in (judged or {}).values() for d, g in grades.items() if g > 0}
         first = [number for number, name in names.items() if name in relevant]
@@ -138,7 +139,10 @@ def read_sample(
 
 
 def sampled_queries(sample: Sample, number: int, seed: int) -> Queries:
-    """Return `number` random documents as queries: the first vector of each."""
+    """Return at most `number` random documents of the sample as queries.
+
+    The query vector is the vector of the document's first passage.
+    """
     _, first = np.unique(sample.owners, return_index=True)
     chosen = np.random.default_rng(seed).permutation(len(first))[:number]
     rows = np.sort(first[chosen])
@@ -157,9 +161,10 @@ def encoded_queries(
     load: EncoderLoader,
     progress: Progress,
 ) -> Queries:
-    """Encode at most `number` random queries with the leg's encoder.
+    """Choose at most `number` queries at random, and encode them with the leg's encoder.
 
-    number: most queries. qrels: judgements of all queries.
+    qrels: judgements, which must cover every query. None: there are none.
+    load:  function that loads the encoder.
     """
     order = np.random.default_rng(seed).permutation(len(queries))[:number]
     chosen = [queries[i] for i in np.sort(order).tolist()]
@@ -183,9 +188,12 @@ def encoded_queries(
 def _choose(
     owners: NDArray[np.int64], first: NDArray[np.int64], max_passages: int, seed: int
 ) -> NDArray[np.int64]:
-    """Choose documents with at most `max_passages` passages, and return their numbers, ascending.
+    """Choose documents that together have at most `max_passages` passages.
 
-    first: numbers of documents that are always chosen. The others are random.
+    Returns their numbers, ascending.
+
+    owners: document number of each passage.
+    first:  numbers of documents that are always chosen. The others are chosen at random.
     """
     numbers, passages = np.unique(owners, return_counts=True)
     if len(owners) <= max_passages:
@@ -201,8 +209,8 @@ def _choose(
         )
     if np.count_nonzero(within) < 2:
         raise InvalidInputError(
-            f"two documents already have more than {max_passages:,} passages: choose a larger "
-            "sample",
+            f"a sample of {max_passages:,} passages has room for fewer than two documents: choose "
+            "a larger sample",
             field="sample",
         )
     chosen: NDArray[np.int64] = np.sort(numbers[order[within]])

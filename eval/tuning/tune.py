@@ -39,8 +39,8 @@ class Report:
     machine:     the machine that the times were measured on.
     notes:       remarks that are necessary to interpret the figures.
     measure:     name of the quality measure.
-    reference:   quality of exact search.
-    limits:      the limits of the configuration.
+    reference:   quality of exact search on the sample.
+    limits:      the limits that the recommended configuration must meet.
     points:      the measured configurations.
     skipped:     configurations that were not measured, with the reason.
     front:       indexes of the points on the Pareto front.
@@ -63,7 +63,7 @@ class Report:
 
     @property
     def recommended(self) -> Point | None:
-        """The recommended point. None: no point meets the limits."""
+        """The recommended one of `points`. None: no point meets all limits."""
         chosen = self.choice.recommended
         return None if chosen is None else self.points[chosen]
 
@@ -93,27 +93,27 @@ def tune(
     encoders: EncoderLoader = load_encoder,
     progress: Progress | None = None,
 ) -> Report:
-    """Measure a grid of vector storages on a dense leg, and recommend one that meets the limits.
+    """Measure ways to store the vectors of a dense leg, and recommend one that meets the limits.
 
     The collection is not changed.
 
     leg:     name of the dense leg.
-    limits:  limits of cost and recall.
+    limits:  limits of cost and recall. None: no limits.
     grid:    the storages to measure. None: `default_grid`.
-    only:    parts of the grid to keep, see `plan`.
-    queries: the queries. None: documents of the collection. Such a document does not count as a
-             result of its own query.
-    qrels:   judgements, which require `queries`. With judgements, quality is nDCG@10 over documents
-             and queries without judgements are ignored. Without, it is recall@10 against exact
-             search.
-    sample:  most passages in the sample. It includes all relevant documents.
-    number:  most queries.
+    only:    parts of the grid to keep, see `plan`. None: the whole grid.
+    queries: the queries to measure with. None: documents of the collection serve as queries. Such a
+             document does not count as a result of its own query.
+    qrels:   judgements, which require `queries`. With judgements, quality is nDCG@10 of the ranked
+             documents, and queries without judgements are ignored. Without judgements, quality is
+             recall@10 against exact search.
+    sample:  most passages in the sample. The sample includes all relevant documents.
+    number:  most queries. If there are more, they are chosen at random.
     depth:   number of documents that each search requests.
     seed:    seed of the random samples.
 
     Bytes per vector are those of the files. Memory is that of the index for the whole collection.
-    Latency is that of single queries after warming up. With equal seeds, all figures except times
-    are equal, as far as FAISS is reproducible.
+    Latency is that of single queries, after some queries that are not timed. With equal seeds, all
+    figures except times are equal, as far as FAISS is reproducible.
 
     The method is that of Huerga-Perez et al. (2025, arXiv:2505.00105): quality over bytes per
     vector, and the best point within the budget. In addition, int8 codes are de-quantised, decoded
@@ -134,8 +134,8 @@ def tune(
         queries = judged_queries(list(queries), qrels)
         if not queries:
             raise InvalidInputError(
-                "none of the queries has judgements: check that both files belong to the same data "
-                "set",
+                "none of the queries has judgements: check that queries and judgements belong to "
+                "the same data set",
                 field="queries",
             )
         qrels = {query.id: qrels[query.id] for query in queries}
@@ -210,7 +210,7 @@ def _check(
     numbers: argument -> (value, smallest valid value).
     """
     if qrels is not None and queries is None:
-        raise InvalidInputError("require queries: name both, or neither", field="qrels")
+        raise InvalidInputError("require queries; set both or neither", field="qrels")
     if queries is not None and not queries:
         raise InvalidInputError("must not be empty", field="queries")
     for name in (*COSTS, "min_recall"):
@@ -262,7 +262,8 @@ def _processor() -> str:
 def _notes(on: Mapping[str, Any], rounded: bool) -> list[str]:
     """Return remarks on the figures.
 
-    on: `Report.measured_on`. rounded: `Sample.rounded`.
+    on:      the numbers in `Report.measured_on`.
+    rounded: True if the collection stores rounded vectors (`Sample.rounded`).
     """
     notes = []
     if on["passages"] < on["of_passages"]:

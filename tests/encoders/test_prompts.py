@@ -128,7 +128,7 @@ def test_model_without_chat_template_needs_a_named_one() -> None:
 
 @pytest.mark.parametrize("user", ["{0}{0}", "nothing"])
 def test_template_that_changes_the_text_is_rejected(user: str) -> None:
-    with pytest.raises(ConfigError, match="changes the text") as error:
+    with pytest.raises(ConfigError, match="must contain the text once and unchanged") as error:
         parts(Model(user))
     assert error.value.field == "template"
 

@@ -103,13 +103,28 @@ def test_invalid_comparisons_are_rejected():
     c = measured("c", {"2": 0.5})
     for systems, options, words in (
         ([a], {}, "systems: needs at least 2 systems, got 1"),
-        ([a, a], {}, "systems: 'a' is named twice"),
+        ([a, a], {}, "systems: two systems have the name 'a'"),
         ([a, b], {"baseline": "c"}, "baseline: no system is named 'c'; the systems are: a, b"),
-        ([a, b], {"queries": set()}, "queries: no query has a value"),
-        ([a, c], {}, "systems: c has no query in common with a; query ids must be the same"),
-        ([a, c], {"queries": {"2"}}, "systems: a has no query in common with the queries compared"),
+        (
+            [a, b],
+            {"queries": set()},
+            "queries: there is no query to compare",
+        ),
+        (
+            [a, c],
+            {},
+            "systems: system c has no query in common with system a; equal queries must have "
+            "equal ids",
+        ),
+        (
+            [a, c],
+            {"queries": {"2"}},
+            "systems: system a has no query in common with the queries compared",
+        ),
     ):
         with pytest.raises(InvalidInputError, match=words):
             compare_systems(systems, ["m"], **options)
-    with pytest.raises(InvalidInputError, match="measures: a has no values of AP; it has: m"):
+    with pytest.raises(
+        InvalidInputError, match="measures: system a has no values of AP; it has: m"
+    ):
         compare_systems([a, b], ["AP"])

@@ -118,7 +118,7 @@ def test_invalid_input_is_rejected() -> None:
         evaluate({}, {**good, "2": {}})
     with pytest.raises(InvalidInputError, match="at least one measure"):
         evaluate({}, good, [])
-    with pytest.raises(InvalidInputError, match="score of document a is not a number, got nan"):
+    with pytest.raises(InvalidInputError, match="score of document a must be a number, got nan"):
         evaluate({"1": {"a": math.nan}}, good)
     with pytest.raises(InvalidInputError, match=r"below 2\^31, got 2147483648"):
         evaluate({}, {"1": {"a": 2**31}})

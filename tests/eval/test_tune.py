@@ -291,7 +291,7 @@ def test_queries_without_judgements_are_ignored(collection: Collection) -> None:
 def test_invalid_arguments_are_named(collection: Collection) -> None:
     queries = [Query("q", "w3")]
     grid = Grid.parse({"block": [{"index": ["flat"]}]})
-    with pytest.raises(NotFoundError, match="no leg 'sparse'; there are dense, lexical"):
+    with pytest.raises(NotFoundError, match="no leg 'sparse'; the legs are dense, lexical"):
         tune(collection, "sparse")
     with pytest.raises(
         InvalidInputError, match=r"leg: must be a dense leg, got 'lexical' \(lexical\)"

@@ -101,9 +101,9 @@ def test_interrupted_training_resumes_with_the_same_result(
         train_cross_encoder(tmp_path / "parts", *data, options(tiny))
     assert not (tmp_path / "parts").exists()
     monkeypatch.setattr(fitting.Fitting, "_learn", learn)
-    with pytest.raises(ConflictError, match="other data or options"):
+    with pytest.raises(ConflictError, match="other data, options or library versions"):
         train_cross_encoder(tmp_path / "parts", *data, options(tiny, seed=1))
-    with pytest.raises(ConflictError, match="other data or options"):
+    with pytest.raises(ConflictError, match="other data, options or library versions"):
         train_cross_encoder(tmp_path / "parts", documents[1:], queries, qrels, options(tiny))
     parts = train_cross_encoder(tmp_path / "parts", *data, options(tiny))
     assert (parts.steps, parts.pairs) == (whole.steps, whole.pairs)

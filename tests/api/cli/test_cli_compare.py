@@ -208,14 +208,14 @@ def test_systems_without_a_common_query_are_refused(files: Path, run: Any) -> No
     for name, query in (("one", "1"), ("two", "2"), ("none", "x")):
         (files / f"{name}.json").write_text(f'{{"per_query": {{"P@1": {{"{query}": 0.5}}}}}}')
     for argv, words in (
-        (["one.json", "two.json"], "RUN: two has no query in common with one"),
+        (["one.json", "two.json"], "RUN: system two has no query in common with system one"),
         (
             ["best.trec", "none.json", "--qrels", "test.qrels", "--measures", "P@1"],
-            "RUN: none has no",
+            "RUN: system none has no",
         ),
         (
             ["none.json", "one.json", "--qrels", "test.qrels"],
-            "RUN: none has no query in common with the queries",
+            "RUN: system none has no query in common with the queries",
         ),
     ):
         done = run("compare", *argv)

@@ -334,11 +334,11 @@ def test_both_models_of_a_leg_are_found_again(work: Path, tmp_path: Path) -> Non
     before = first("index")
     moved = [(work / name).rename(tmp_path / name.replace("/", "-"))
              for name in ("models/mini", "expander")]  # fmt: skip
-    with pytest.raises(ModelError, match=r"weights of '.*models/mini'"):
+    with pytest.raises(ModelError, match=r"weights of model '.*models/mini'"):
         first("index")
     assert repoint("index", moved[0], legs=["again"]) == ["again"]
     assert repoint("index", moved[0]) == ["tilde"]
-    with pytest.raises(ModelError, match=r"weights of '.*expander'"):
+    with pytest.raises(ModelError, match=r"weights of model '.*expander'"):
         first("index")
     assert first("index", models=[str(moved[1])]) == before
     assert repoint("index", moved[1]) == ["tilde", "again"]
