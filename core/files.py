@@ -49,7 +49,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from None
     if len(content) > limit:
-        message = f"has more than {limit:,} bytes; check that it is the right file"
+        message = f"the file has more than {limit:,} bytes; check that it is the right file"
         raise SourceError(message, path=path)
     return content
 
